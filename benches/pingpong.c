@@ -1,0 +1,149 @@
+/*
+ * The floor: what a client costs that does nothing but wait for each reply
+ * before it sends the next command.
+ *
+ *     pingpong unix:PATH COUNT [COMMAND]
+ *
+ * Sends COMMAND (query-status) COUNT times and writes every reply, as it came,
+ * to standard output. Events are read and dropped. Exits 0 when all replies
+ * are there, 1 at an error reply or when the server goes before.
+ */
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void die(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("pingpong: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(1);
+}
+
+/* What has been read: the lines before `next` are used up, those up to `filled` are not. */
+static struct {
+    char *at;
+    size_t next, filled, room;
+} input;
+
+/* The next line, its end of line included; it stays valid until the next call. */
+static char *read_line(int fd, size_t *len)
+{
+    size_t scanned = input.next;
+    for (;;) {
+        char *end = input.filled > scanned
+                        ? memchr(input.at + scanned, '\n', input.filled - scanned)
+                        : NULL;
+        if (end) {
+            char *line = input.at + input.next;
+            *len = (size_t)(end + 1 - line);
+            input.next += *len;
+            return line;
+        }
+        scanned = input.filled - input.next;
+        if (input.next > 0) {
+            memmove(input.at, input.at + input.next, scanned);
+            input.filled = scanned;
+            input.next = 0;
+        }
+        if (input.filled == input.room) {
+            input.room = input.room ? input.room * 2 : 65536;
+            input.at = realloc(input.at, input.room);
+            if (!input.at)
+                die("no memory for a line of %zu bytes", input.room);
+        }
+        ssize_t got = read(fd, input.at + input.filled, input.room - input.filled);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            die("cannot read: %s", strerror(errno));
+        if (got == 0)
+            die("the server closed the connection");
+        input.filled += (size_t)got;
+    }
+}
+
+static int starts(const char *line, size_t len, const char *with)
+{
+    return len >= strlen(with) && memcmp(line, with, strlen(with)) == 0;
+}
+
+static char *read_reply(int fd, size_t *len)
+{
+    for (;;) {
+        char *line = read_line(fd, len);
+        if (starts(line, *len, "{\"timestamp\""))
+            continue;
+        if (starts(line, *len, "{\"return\"") || memmem(line, *len, "\"return\"", 8))
+            return line;
+        if (memmem(line, *len, "\"error\"", 7))
+            die("error reply: %.*s", (int)*len, line);
+    }
+}
+
+static void send_all(int fd, const char *at, size_t len)
+{
+    while (len > 0) {
+        ssize_t sent = send(fd, at, len, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            die("cannot send: %s", strerror(errno));
+        at += sent;
+        len -= (size_t)sent;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const char capabilities[] = "{\"execute\": \"qmp_capabilities\"}\n";
+    static char output[1 << 16], request[512];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char *end;
+    size_t len;
+
+    if (argc < 3 || argc > 4 || strncmp(argv[1], "unix:", 5) != 0)
+        die("usage: pingpong unix:PATH COUNT [COMMAND]");
+    const char *path = argv[1] + 5, *command = argc == 4 ? argv[3] : "query-status";
+    unsigned long count = strtoul(argv[2], &end, 10);
+    if (end == argv[2] || *end || *argv[2] == '-')
+        die("`%s` is not a number", argv[2]);
+    if (!*path || strlen(path) >= sizeof address.sun_path)
+        die("the path of a socket has 1 to %zu bytes", sizeof address.sun_path - 1);
+    if (strlen(command) > 400)
+        die("the command is too long");
+    strcpy(address.sun_path, path);
+
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        die("cannot connect to %s: %s", path, strerror(errno));
+    setvbuf(stdout, output, _IOFBF, sizeof output);
+
+    char *greeting = read_line(fd, &len);
+    if (!memmem(greeting, len, "\"QMP\"", 5))
+        die("not a QMP server: %.*s", (int)len, greeting);
+    send_all(fd, capabilities, strlen(capabilities));
+    read_reply(fd, &len);
+
+    for (unsigned long id = 1; id <= count; id++) {
+        int size = snprintf(request, sizeof request, "{\"execute\": \"%s\", \"id\": %lu}\n", command, id);
+        send_all(fd, request, (size_t)size);
+        char *line = read_reply(fd, &len);
+        if (fwrite(line, 1, len, stdout) != len)
+            die("cannot write: %s", strerror(errno));
+    }
+    if (fflush(stdout) != 0)
+        die("cannot write: %s", strerror(errno));
+    return 0;
+}

@@ -1,0 +1,373 @@
+/*
+ * A fast stand-in for a QMP server, so that a measurement shows the client and
+ * not QEMU.
+ *
+ *     standin unix:PATH [--reply-bytes N] [--events N]
+ *
+ * Clients are served side by side, one thread each, until the program is
+ * killed. A request is one line. Every reply, and every event, leaves in one
+ * system call and ends in CR LF. Commands that do something special:
+ *
+ *     big     returns an array of about N bytes of small objects (50 MB)
+ *     flood   sends N events TICK (200000), then its reply
+ *     slow    replies after two seconds
+ *     quit    replies and closes this client's connection
+ *
+ * query-commands and query-qmp-schema describe just these; whatever else is
+ * asked gets the answer of query-status.
+ */
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const char GREETING[] =
+    "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 2, \"minor\": 0, \"major\": 10}, "
+    "\"package\": \"stand-in\"}, \"capabilities\": [\"oob\"]}}\r\n";
+
+static const char STATUS[] = "{\"status\": \"running\", \"running\": true}";
+
+static const char COMMANDS[] =
+    "[{\"name\": \"qmp_capabilities\"}, {\"name\": \"query-commands\"}, "
+    "{\"name\": \"query-qmp-schema\"}, {\"name\": \"query-status\"}, {\"name\": \"big\"}, "
+    "{\"name\": \"flood\"}, {\"name\": \"slow\"}, {\"name\": \"quit\"}]";
+
+#define COMMAND(name, returns)                                                                   \
+    "{\"name\": \"" name "\", \"ret-type\": \"" returns "\", \"meta-type\": \"command\", "       \
+    "\"arg-type\": \"0\"}, "
+
+static const char SCHEMA[] =
+    "["
+    COMMAND("qmp_capabilities", "0")
+    COMMAND("query-commands", "[1]")
+    COMMAND("query-qmp-schema", "[1]")
+    COMMAND("query-status", "2")
+    COMMAND("big", "[1]")
+    COMMAND("flood", "2")
+    COMMAND("slow", "2")
+    COMMAND("quit", "2")
+    "{\"name\": \"TICK\", \"meta-type\": \"event\", \"arg-type\": \"3\"}, "
+    "{\"name\": \"0\", \"members\": [], \"meta-type\": \"object\"}, "
+    "{\"name\": \"[1]\", \"element-type\": \"any\", \"meta-type\": \"array\"}, "
+    "{\"name\": \"2\", \"members\": [{\"name\": \"status\", \"type\": \"str\"}, "
+    "{\"name\": \"running\", \"type\": \"bool\"}], \"meta-type\": \"object\"}, "
+    "{\"name\": \"3\", \"members\": [{\"name\": \"n\", \"type\": \"int\"}], \"meta-type\": \"object\"}, "
+    "{\"name\": \"str\", \"json-type\": \"string\", \"meta-type\": \"builtin\"}, "
+    "{\"name\": \"int\", \"json-type\": \"int\", \"meta-type\": \"builtin\"}, "
+    "{\"name\": \"bool\", \"json-type\": \"boolean\", \"meta-type\": \"builtin\"}, "
+    "{\"name\": \"any\", \"json-type\": \"value\", \"meta-type\": \"builtin\"}]";
+
+static size_t reply_bytes = 50 * 1000 * 1000;
+static uint64_t event_count = 200 * 1000;
+
+static void die(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("standin: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(1);
+}
+
+/* A stretch of somebody else's bytes. */
+struct span {
+    const char *at;
+    size_t len;
+};
+
+static struct span text(const char *literal)
+{
+    return (struct span){literal, strlen(literal)};
+}
+
+static bool equals(struct span span, const char *word)
+{
+    return span.len == strlen(word) && memcmp(span.at, word, span.len) == 0;
+}
+
+/* ---- reading a request ---- */
+
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The offset after the string that opens at `i`, or `len` if it never ends. */
+static size_t after_string(const char *at, size_t i, size_t len)
+{
+    for (i++; i < len; i++) {
+        if (at[i] == '\\')
+            i++;
+        else if (at[i] == '"')
+            return i + 1;
+    }
+    return len;
+}
+
+/* The value of a member of the outermost object, as the client spelled it; empty if there is none. */
+static struct span member(struct span line, const char *name)
+{
+    const char *at = line.at;
+    size_t i = 0, len = line.len, depth = 0;
+
+    while (i < len) {
+        char c = at[i];
+        if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        } else if (c == '"') {
+            struct span key = {at + i + 1, 0};
+            i = after_string(at, i, len);
+            key.len = (size_t)(at + i - key.at) - 1;
+            if (depth != 1 || !equals(key, name))
+                continue;
+            while (i < len && blank(at[i]))
+                i++;
+            if (i == len || at[i] != ':')
+                continue;
+            i++;
+            while (i < len && blank(at[i]))
+                i++;
+            size_t start = i, inner = 0;
+            while (i < len) {
+                c = at[i];
+                if (inner == 0 && (c == ',' || c == '}'))
+                    break;
+                if (c == '"') {
+                    i = after_string(at, i, len);
+                    continue;
+                }
+                inner += c == '{' || c == '[';
+                inner -= c == '}' || c == ']';
+                i++;
+            }
+            while (i > start && blank(at[i - 1]))
+                i--;
+            return (struct span){at + start, i - start};
+        }
+        i++;
+    }
+    return (struct span){NULL, 0};
+}
+
+/* ---- writing ---- */
+
+/* One writev() unless the kernel takes less than all of it. False when the client has gone. */
+static bool send_parts(int fd, struct iovec *part, int count)
+{
+    while (count > 0) {
+        ssize_t sent = writev(fd, part, count);
+        if (sent < 0) {
+            if (errno == EINTR)
+                continue;
+            return false;
+        }
+        while (count > 0 && (size_t)sent >= part->iov_len) {
+            sent -= (ssize_t)part->iov_len;
+            part++;
+            count--;
+        }
+        if (count > 0) {
+            part->iov_base = (char *)part->iov_base + sent;
+            part->iov_len -= (size_t)sent;
+        }
+    }
+    return true;
+}
+
+static struct iovec part(struct span span)
+{
+    return (struct iovec){(void *)span.at, span.len};
+}
+
+static bool reply(int fd, struct span value, struct span id)
+{
+    struct iovec parts[] = {
+        part(text("{\"return\": ")), part(value),
+        part(text(id.len ? ", \"id\": " : "")), part(id),
+        part(text("}\r\n")),
+    };
+    return send_parts(fd, parts, sizeof parts / sizeof *parts);
+}
+
+static bool flood(int fd)
+{
+    for (uint64_t n = 0; n < event_count; n++) {
+        char line[160];
+        struct timeval now;
+        gettimeofday(&now, NULL);
+        int len = snprintf(line, sizeof line,
+                           "{\"timestamp\": {\"seconds\": %lld, \"microseconds\": %ld}, "
+                           "\"event\": \"TICK\", \"data\": {\"n\": %llu}}\r\n",
+                           (long long)now.tv_sec, (long)now.tv_usec, (unsigned long long)n);
+        struct iovec one = part((struct span){line, (size_t)len});
+        if (!send_parts(fd, &one, 1))
+            return false;
+    }
+    return true;
+}
+
+/* The array that `big` returns: made once, at the first request for it. */
+static struct span big_array;
+static pthread_once_t big_array_made = PTHREAD_ONCE_INIT;
+
+static void make_big_array(void)
+{
+    const size_t longest_item = 256;
+    char *at = malloc(reply_bytes + longest_item);
+    size_t len = 0;
+    if (!at)
+        die("no memory for a reply of %zu bytes", reply_bytes);
+    at[len++] = '[';
+    for (unsigned n = 0; n == 0 || len < reply_bytes; n++)
+        len += (size_t)snprintf(at + len, longest_item,
+                                "%s{\"name\": \"item%07u\", \"size\": %llu, \"ratio\": 0.5, "
+                                "\"read-only\": %s, \"note\": null, \"tags\": [\"a\", \"b\\n\"]}",
+                                n ? ", " : "", n, 4096ULL * n, n % 2 ? "true" : "false");
+    at[len++] = ']';
+    big_array = (struct span){at, len};
+}
+
+/* Answers one line; false when the connection is to end. */
+static bool answer(int fd, struct span line)
+{
+    struct span id = member(line, "id");
+    struct span command = member(line, "execute");
+    if (!command.len)
+        command = member(line, "exec-oob");
+
+    if (equals(command, "\"qmp_capabilities\""))
+        return reply(fd, text("{}"), id);
+    if (equals(command, "\"query-commands\""))
+        return reply(fd, text(COMMANDS), id);
+    if (equals(command, "\"query-qmp-schema\""))
+        return reply(fd, text(SCHEMA), id);
+    if (equals(command, "\"big\"")) {
+        pthread_once(&big_array_made, make_big_array);
+        return reply(fd, big_array, id);
+    }
+    if (equals(command, "\"flood\"") && !flood(fd))
+        return false;
+    if (equals(command, "\"slow\""))
+        sleep(2);
+    return reply(fd, text(STATUS), id) && !equals(command, "\"quit\"");
+}
+
+/* ---- clients ---- */
+
+static void serve(int fd)
+{
+    size_t room = 65536, have = 0;
+    char *buffer = malloc(room);
+    struct iovec greeting = part(text(GREETING));
+
+    if (!buffer)
+        die("no memory for a client");
+    if (!send_parts(fd, &greeting, 1))
+        goto gone;
+    for (;;) {
+        ssize_t got = read(fd, buffer + have, room - have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        size_t scanned = have, start = 0;
+        char *end;
+        have += (size_t)got;
+        while ((end = memchr(buffer + scanned, '\n', have - scanned))) {
+            size_t stop = (size_t)(end - buffer);
+            struct span line = {buffer + start, stop - start};
+            start = scanned = stop + 1;
+            if (memchr(line.at, '{', line.len) && !answer(fd, line))
+                goto gone;
+        }
+        memmove(buffer, buffer + start, have - start);
+        have -= start;
+        if (have == room) {
+            room *= 2;
+            buffer = realloc(buffer, room);
+            if (!buffer)
+                die("no memory for a request of %zu bytes", room);
+        }
+    }
+gone:
+    free(buffer);
+    close(fd);
+}
+
+static void *serve_thread(void *fd)
+{
+    serve((int)(intptr_t)fd);
+    return NULL;
+}
+
+static unsigned long long number(const char *word)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(word, &end, 10);
+    if (errno || end == word || *end || *word == '-')
+        die("`%s` is not a number", word);
+    return value;
+}
+
+int main(int argc, char **argv)
+{
+    static const char usage[] = "usage: standin unix:PATH [--reply-bytes N] [--events N]";
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat old;
+
+    if (argc < 2 || argc % 2 || strncmp(argv[1], "unix:", 5) != 0)
+        die("%s", usage);
+    for (int i = 2; i < argc; i += 2) {
+        if (!strcmp(argv[i], "--reply-bytes"))
+            reply_bytes = number(argv[i + 1]);
+        else if (!strcmp(argv[i], "--events"))
+            event_count = number(argv[i + 1]);
+        else
+            die("%s", usage);
+    }
+    const char *path = argv[1] + 5;
+    if (!*path || strlen(path) >= sizeof address.sun_path)
+        die("the path of a socket has 1 to %zu bytes", sizeof address.sun_path - 1);
+    strcpy(address.sun_path, path);
+
+    signal(SIGPIPE, SIG_IGN);
+    if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode))
+        unlink(path);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen(listener, 16) < 0)
+        die("cannot listen on %s: %s", path, strerror(errno));
+
+    for (;;) {
+        pthread_t thread;
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            die("cannot accept a client: %s", strerror(errno));
+        }
+        int failed = pthread_create(&thread, NULL, serve_thread, (void *)(intptr_t)fd);
+        if (failed)
+            die("no thread for a client: %s", strerror(failed));
+        pthread_detach(thread);
+    }
+}

@@ -1,0 +1,254 @@
+//! One whole line: what kind it is, and its parts.
+
+use super::command::{Arg, Command, check_word};
+use super::diagnostic::{Diagnostic, Span};
+use super::json::{Json, JsonKind, Member, parse_json};
+use super::word::{Word, tokenize};
+
+/// A line as typed at the QMP prompt or read from a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// Nothing to do: blank, a comment, or a pasted reply.
+    Blank,
+    /// `.name …`: a command to the shell. Plain `help` is one too.
+    Meta(MetaLine),
+    /// `!COMMAND`: a command for the system's shell.
+    System(String),
+    /// A request written as a JSON object.
+    Json(JsonRequest),
+    /// A command with its arguments.
+    Command(Command),
+    /// `transaction(`, and what follows it on the line.
+    Transaction(TransactionLine),
+}
+
+/// A command to the shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetaLine {
+    /// The name without its dot.
+    pub name: String,
+    /// Where the name stands, dot included.
+    pub name_span: Span,
+    /// The words behind the name.
+    pub words: Vec<Word>,
+    /// Everything behind the name, as typed, without the blanks around it.
+    pub rest: String,
+    /// Where `rest` begins.
+    pub rest_at: usize,
+}
+
+/// A pasted request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonRequest {
+    /// The command's name.
+    pub command: String,
+    /// Where the name stands.
+    pub command_span: Span,
+    /// Whether it came as `exec-oob`.
+    pub oob: bool,
+    /// The arguments object.
+    pub arguments: Option<Json>,
+    /// The `id` the user gave.
+    pub id: Option<Json>,
+}
+
+/// A line inside a transaction block, or the rest of the line that opens one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TransactionLine {
+    /// The action.
+    pub action: Option<Command>,
+    /// Set where `)` closes the block: the properties behind it.
+    pub close: Option<Vec<Arg>>,
+}
+
+/// Reads one whole line.
+pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
+    let start = text.len() - text.trim_start().len();
+    let trimmed = text.trim();
+    if let Some(command) = trimmed.strip_prefix('!') {
+        return Ok(Line::System(command.trim().to_owned()));
+    }
+    if trimmed.starts_with("<-") {
+        return Ok(Line::Blank);
+    }
+    if let Some(rest) = trimmed.strip_prefix("->") {
+        if rest.trim_start().starts_with('{') {
+            return parse_request(text, start + 2).map(Line::Json);
+        }
+        let span = Span::new(start, start + 2);
+        return Err(Diagnostic::new(span, "expected a JSON request behind `->`"));
+    }
+    if trimmed.starts_with('{') {
+        return parse_request(text, start).map(Line::Json);
+    }
+    let words = tokenize(text).words;
+    let Some(first) = words.first() else { return Ok(Line::Blank) };
+    if trimmed.starts_with('.') && first.equals.is_none() || first.is_bare("help") {
+        return meta(text, &words).map(Line::Meta);
+    }
+    if first.is_bare("transaction(") {
+        return transaction(text, &words[1..]).map(Line::Transaction);
+    }
+    if first.is_bare("transaction") && words.get(1).is_some_and(|word| word.is_bare("(")) {
+        return transaction(text, &words[2..]).map(Line::Transaction);
+    }
+    if first.is_bare("transaction()") {
+        let close = arguments(text, &words[1..])?;
+        return Ok(Line::Transaction(TransactionLine { action: None, close: Some(close) }));
+    }
+    Command::parse(text, &words).map(Line::Command)
+}
+
+/// Reads one whole line inside a transaction block.
+pub fn parse_transaction_line(text: &str) -> Result<TransactionLine, Diagnostic> {
+    transaction(text, &tokenize(text).words)
+}
+
+fn transaction(text: &str, words: &[Word]) -> Result<TransactionLine, Diagnostic> {
+    let closing = words.iter().position(|word| word.is_bare(")"));
+    let (action, close) = match closing {
+        Some(at) => (&words[..at], Some(arguments(text, &words[at + 1..])?)),
+        None => (words, None),
+    };
+    let action = if action.is_empty() { None } else { Some(Command::parse(text, action)?) };
+    if let Some(action) = &action
+        && action.oob
+    {
+        return Err(Diagnostic::new(action.name_span, "an action of a transaction cannot be out-of-band"));
+    }
+    Ok(TransactionLine { action, close })
+}
+
+fn arguments(text: &str, words: &[Word]) -> Result<Vec<Arg>, Diagnostic> {
+    words.iter().map(|word| Arg::parse(text, word)).collect()
+}
+
+fn meta(text: &str, words: &[Word]) -> Result<MetaLine, Diagnostic> {
+    // `first` exists: the caller looked at it.
+    let (first, words) = (&words[0], &words[1..]);
+    let rest_from = first.span.end;
+    let rest = &text[rest_from..];
+    let rest_at = rest_from + (rest.len() - rest.trim_start().len());
+    check_word(first)?;
+    Ok(MetaLine {
+        name: first.text.trim_start_matches('.').to_owned(),
+        name_span: first.span,
+        words: words.to_vec(),
+        rest: rest.trim().to_owned(),
+        rest_at,
+    })
+}
+
+fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {
+    let (json, end) = parse_json(text, from)?;
+    let tail = tokenize(&text[end..]).words;
+    if let Some(word) = tail.first() {
+        let span = Span::new(end + word.span.start, end + word.span.end);
+        return Err(Diagnostic::new(span, "expected nothing behind the JSON request"));
+    }
+    let span = json.span;
+    let JsonKind::Object(members) = json.kind else {
+        return Err(Diagnostic::new(span, "expected a JSON object"));
+    };
+    let mut command: Option<(Member, bool)> = None;
+    let (mut arguments, mut id) = (None, None);
+    for member in members {
+        match member.key.as_str() {
+            "execute" | "exec-oob" if command.is_some() => {
+                return Err(Diagnostic::new(member.key_span, "a request has one of `execute` and `exec-oob`"));
+            }
+            "execute" => command = Some((member, false)),
+            "exec-oob" => command = Some((member, true)),
+            "arguments" => {
+                if !matches!(member.value.kind, JsonKind::Object(_)) {
+                    let message = format!("`arguments` takes an object, not {}", member.value.type_name());
+                    return Err(Diagnostic::new(member.value.span, message));
+                }
+                arguments = Some(member.value);
+            }
+            "id" => id = Some(member.value),
+            other => {
+                let message =
+                    format!("a request has no member `{other}`; it takes `execute`, `exec-oob`, `arguments`, `id`");
+                return Err(Diagnostic::new(member.key_span, message));
+            }
+        }
+    }
+    let Some((member, oob)) = command else {
+        return Err(Diagnostic::new(span, "this JSON object has no `execute`: it is no request"));
+    };
+    let Some(name) = member.value.as_str() else {
+        let message = format!("`{}` takes a string, not {}", member.key, member.value.type_name());
+        return Err(Diagnostic::new(member.value.span, message));
+    };
+    Ok(JsonRequest { command: name, command_span: member.value.span, oob, arguments, id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(text: &str) -> Command {
+        match parse_line(text) {
+            Ok(Line::Command(command)) => command,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn blank_lines_comments_and_pasted_replies_do_nothing() {
+        for text in ["", "  \t", "# note", "   # note", "<- {\"return\": {}}", "<- { \"return\":\n {} }"] {
+            assert_eq!(parse_line(text), Ok(Line::Blank), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_has_keys_and_words() {
+        let command = command("exec-oob blockdev-add {\"driver\": \"raw\"} file.driver=null-co a='x y' # why");
+        assert!(command.oob && command.json.is_some());
+        assert_eq!(command.name, "blockdev-add");
+        assert_eq!(command.args[0].key.parts, ["file", "driver"]);
+        assert_eq!(command.args[1].word.value(), "x y");
+        assert!(command.args[1].word.quoted);
+    }
+
+    #[test]
+    fn pasted_requests_are_taken_as_they_are() {
+        let text = "-> { 'execute': \"query-status\",\n  \"arguments\": {}, 'id': [1], }";
+        let Ok(Line::Json(request)) = parse_line(text) else { panic!() };
+        assert_eq!((request.command.as_str(), request.oob), ("query-status", false));
+        assert!(request.id.is_some() && request.arguments.is_some());
+        let Ok(Line::Json(request)) = parse_line("{\"exec-oob\": \"yank\"} # now") else { panic!() };
+        assert!(request.oob);
+    }
+
+    #[test]
+    fn transactions_open_and_close() {
+        let Ok(Line::Transaction(line)) = parse_line("transaction( abort ) completion-mode=grouped") else { panic!() };
+        assert_eq!(line.action.unwrap().name, "abort");
+        assert_eq!(line.close.unwrap()[0].key.dotted(), "completion-mode");
+        assert_eq!(parse_line("transaction("), Ok(Line::Transaction(TransactionLine::default())));
+        assert!(parse_transaction_line(")").unwrap().close.is_some());
+    }
+
+    #[test]
+    fn faults_point_at_their_word() {
+        for (text, start, end, message) in [
+            ("stop now", 5, 8, "expected `key=value`, found `now`"),
+            ("a=1", 0, 3, "expected a command before `a=1`"),
+            ("c =1", 2, 4, "expected a key before the `=`"),
+            ("c a..b=1", 2, 6, "key `a..b` has an empty part"),
+            ("c a='x", 2, 6, "this word has a `'` that is not closed"),
+            ("c a={\"x\": 1}y", 12, 13, "expected a blank behind the JSON value"),
+            ("c a={x}", 5, 6, "expected a quoted key or `}` here"),
+            ("query-status | jq", 13, 14, "`|` is reserved; quote it to send it"),
+            ("{\"a\": 1}", 1, 4, "a request has no member `a`; it takes `execute`, `exec-oob`, `arguments`, `id`"),
+            ("{\"execute\": 5}", 12, 13, "`execute` takes a string, not a number"),
+            ("{\"execute\": \"stop\"} cont", 20, 24, "expected nothing behind the JSON request"),
+            ("exec-oob", 8, 8, "expected a command behind `exec-oob`"),
+        ] {
+            let fault = parse_line(text).expect_err(text);
+            assert_eq!((fault.span.start, fault.span.end, fault.message.as_str()), (start, end, message), "{text}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The grammar: text in, [`Line`] out, every word with its place.
+//!
+//! Owns the one tokenizer that execution, completion, hints and colouring share, the lenient JSON reader, and the rule
+//! that tells when typed lines make a whole one. Works on unfinished input. Knows neither server nor terminal: values
+//! stay words here, and get their types from `schema`.
+
+mod assemble;
+mod command;
+mod diagnostic;
+mod json;
+mod line;
+mod scan;
+mod word;
+
+pub use assemble::{Assembler, LineMode, is_complete};
+pub use command::{Arg, Command, Key};
+pub use diagnostic::{Diagnostic, Span};
+pub use json::{Json, JsonKind, Member, number_by_form, parse_json};
+pub use line::{JsonRequest, Line, MetaLine, TransactionLine, parse_line, parse_transaction_line};
+pub use word::{Tokens, Word, tokenize};

@@ -1,0 +1,3 @@
+//! qmp-shell: an interactive QEMU monitor for people, over QMP alone.
+
+pub mod wire;

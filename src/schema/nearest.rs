@@ -1,0 +1,39 @@
+//! "Did you mean": the known name nearest to a mistyped one.
+
+/// The name nearest to `typed`, if one is near enough to be meant.
+pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let spelled = typed.replace('_', "-").to_lowercase();
+    let mut best: Option<(f64, &str)> = None;
+    for name in names {
+        let candidate = name.replace('_', "-").to_lowercase();
+        let mut score = strsim::jaro_winkler(&spelled, &candidate);
+        if strsim::osa_distance(&spelled, &candidate) <= 1 + spelled.len() / 6 {
+            score += 0.5;
+        }
+        if best.is_none_or(|(least, _)| score > least) {
+            best = Some((score, name));
+        }
+    }
+    best.filter(|(score, _)| *score >= 0.9).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn near_names_are_offered_and_far_ones_are_not() {
+        let names = ["query-status", "query-block", "block_resize", "quit", "stop"];
+        for (typed, expected) in [
+            ("query-statsu", Some("query-status")),
+            ("query_status", Some("query-status")),
+            ("block-resize", Some("block_resize")),
+            ("qiut", Some("quit")),
+            ("stopp", Some("stop")),
+            ("frobnicate", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(typed, names), expected, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The framer: bytes in, whole top-level JSON objects out.
+//!
+//! QMP has no length prefix and promises no line structure (`pretty=on` spreads one message over many lines), so a
+//! message ends where its outermost brace closes. The scanner keeps three facts between calls — the place it has
+//! reached, the nesting depth, and whether it stands inside a string — so every byte is looked at once however the
+//! stream is cut. It checks structure only as far as framing needs; the message parser checks the rest.
+
+use memchr::memchr3;
+
+/// Bounds on one message. What exceeds them ends the stream with a [`FrameError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest message, in bytes.
+    pub message: usize,
+    /// The deepest nesting of arrays and objects.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    /// 1 GiB, and twice the nesting that QEMU itself accepts.
+    fn default() -> Self {
+        Limits {
+            message: 1 << 30,
+            depth: 2048,
+        }
+    }
+}
+
+/// One thing found in the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// The bytes of one JSON object, from its `{` to its `}`.
+    Message(Vec<u8>),
+    /// A byte 0xFF: the peer's mark that whatever came before is to be forgotten.
+    Mark,
+    /// Bytes between messages that cannot begin one, up to the next `{`, mark or line end.
+    Junk(Vec<u8>),
+}
+
+/// Why a stream cannot be read any further.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A message is longer than [`Limits::message`].
+    #[error("the server sent a message of more than {0} bytes")]
+    TooLong(usize),
+    /// A message nests deeper than [`Limits::depth`].
+    #[error("the server sent a message nested more than {0} levels deep")]
+    TooDeep(usize),
+}
+
+/// How much room [`Framer::fill`] offers the reader at the least.
+const CHUNK: usize = 64 * 1024;
+
+/// An incremental scanner that owns the receive buffer.
+#[derive(Debug)]
+pub struct Framer {
+    buf: Vec<u8>,
+    /// Where the unfinished message or junk begins.
+    start: usize,
+    /// Everything before this has been scanned.
+    pos: usize,
+    depth: usize,
+    in_string: bool,
+    limits: Limits,
+}
+
+impl Framer {
+    /// An empty framer with the given limits.
+    pub fn new(limits: Limits) -> Self {
+        Framer {
+            buf: Vec::new(),
+            start: 0,
+            pos: 0,
+            depth: 0,
+            in_string: false,
+            limits,
+        }
+    }
+
+    /// Lets `read` put bytes at the end of the buffer. `read` gets a vector to append to, whose spare capacity is at
+    /// least 64 KiB, and returns how many bytes it appended; zero means end of file by the usual convention.
+    pub fn fill<E>(&mut self, read: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>) -> Result<usize, E> {
+        if self.start == self.buf.len() {
+            self.buf.clear();
+            self.pos = 0;
+            self.start = 0;
+        } else if self.start > CHUNK && self.start > self.buf.len() / 2 {
+            self.buf.drain(..self.start);
+            self.pos -= self.start;
+            self.start = 0;
+        }
+        self.buf.reserve(CHUNK);
+        read(&mut self.buf)
+    }
+
+    /// Appends bytes directly: [`Framer::fill`] for those who hold them already.
+    pub fn push(&mut self, bytes: &[u8]) {
+        let Ok(_) = self.fill(|buf| {
+            buf.extend_from_slice(bytes);
+            Ok::<_, std::convert::Infallible>(bytes.len())
+        });
+    }
+
+    /// The bytes of a message begun but not ended.
+    pub fn pending(&self) -> &[u8] {
+        &self.buf[self.start..]
+    }
+
+    /// The next whole frame, or `None` where more bytes are needed.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        if self.depth == 0
+            && let Some(frame) = self.between_messages()
+        {
+            return Ok(Some(frame));
+        }
+        if self.depth == 0 {
+            return Ok(None);
+        }
+        self.inside_message()
+    }
+
+    /// Skips white space, reports marks and junk; stops with `depth` 1 behind the `{` of a message.
+    fn between_messages(&mut self) -> Option<Frame> {
+        while let Some(&byte) = self.buf.get(self.pos) {
+            match byte {
+                b' ' | b'\t' | b'\r' | b'\n' => {
+                    self.pos += 1;
+                    self.start = self.pos;
+                }
+                0xFF => {
+                    self.pos += 1;
+                    self.start = self.pos;
+                    return Some(Frame::Mark);
+                }
+                b'{' => {
+                    self.start = self.pos;
+                    self.pos += 1;
+                    self.depth = 1;
+                    return None;
+                }
+                _ => {
+                    let rest = &self.buf[self.pos..];
+                    let len = memchr3(b'{', b'\n', 0xFF, rest).unwrap_or(rest.len());
+                    let junk = rest[..len].to_vec();
+                    self.pos += len;
+                    self.start = self.pos;
+                    return Some(Frame::Junk(junk));
+                }
+            }
+        }
+        None
+    }
+
+    fn inside_message(&mut self) -> Result<Option<Frame>, FrameError> {
+        while self.pos < self.buf.len() {
+            if self.in_string {
+                let Some(hit) = memchr3(b'"', b'\\', 0xFF, &self.buf[self.pos..]) else {
+                    self.pos = self.buf.len();
+                    break;
+                };
+                self.pos += hit;
+                match self.buf[self.pos] {
+                    b'"' => {
+                        self.in_string = false;
+                        self.pos += 1;
+                    }
+                    0xFF => return Ok(Some(self.forget())),
+                    _ if self.pos + 1 == self.buf.len() => break,
+                    _ => self.pos += 2,
+                }
+                continue;
+            }
+            match self.buf[self.pos] {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    if self.depth > self.limits.depth {
+                        return Err(FrameError::TooDeep(self.limits.depth));
+                    }
+                }
+                b'}' | b']' => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        self.pos += 1;
+                        return Ok(Some(Frame::Message(self.take())));
+                    }
+                }
+                0xFF => return Ok(Some(self.forget())),
+                _ => {}
+            }
+            self.pos += 1;
+        }
+        if self.buf.len() - self.start > self.limits.message {
+            return Err(FrameError::TooLong(self.limits.message));
+        }
+        Ok(None)
+    }
+
+    /// The message that ends at `pos`. A message that has the buffer to itself is handed over without a copy: a large
+    /// reply never stands in memory twice.
+    fn take(&mut self) -> Vec<u8> {
+        let rest_is_blank = self.buf[self.pos..].iter().all(u8::is_ascii_whitespace);
+        if self.start == 0 && rest_is_blank && self.pos > CHUNK {
+            let mut message = std::mem::take(&mut self.buf);
+            message.truncate(self.pos);
+            self.pos = 0;
+            return message;
+        }
+        let message = self.buf[self.start..self.pos].to_vec();
+        self.start = self.pos;
+        message
+    }
+
+    /// A mark inside a message: the message will never be finished.
+    fn forget(&mut self) -> Frame {
+        self.pos += 1;
+        self.start = self.pos;
+        self.depth = 0;
+        self.in_string = false;
+        Frame::Mark
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(limits: Limits, chunks: &[&[u8]]) -> (Vec<Frame>, Option<FrameError>) {
+        let mut framer = Framer::new(limits);
+        let mut found = Vec::new();
+        for chunk in chunks {
+            framer.push(chunk);
+            loop {
+                match framer.next_frame() {
+                    Ok(Some(frame)) => found.push(frame),
+                    Ok(None) => break,
+                    Err(error) => return (found, Some(error)),
+                }
+            }
+        }
+        (found, None)
+    }
+
+    fn message(text: &str) -> Frame {
+        Frame::Message(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn messages_end_where_their_brace_closes_not_at_a_line() {
+        let stream = b"{\"a\": {\r\n \"}\": [1, \"\\\"{\"]}}{}\r\n  {\"b\"\n:1}";
+        let (found, error) = frames(Limits::default(), &[stream]);
+        assert_eq!(error, None);
+        assert_eq!(
+            found,
+            [
+                message("{\"a\": {\r\n \"}\": [1, \"\\\"{\"]}}"),
+                message("{}"),
+                message("{\"b\"\n:1}")
+            ]
+        );
+    }
+
+    #[test]
+    fn the_cut_of_the_stream_does_not_matter() {
+        let stream = b"junk\n{\"k\\\\\": \"v\\\"}\", \"x\": [[{}]]}\xff{\"half\": \"\xff{}{\"last\": 1}";
+        let (whole, _) = frames(Limits::default(), &[stream]);
+        assert_eq!(whole.len(), 6);
+        for cut in 0..stream.len() {
+            if cut < 4 {
+                continue; // a cut inside junk may deliver it in two pieces
+            }
+            let (found, _) = frames(Limits::default(), &[&stream[..cut], &stream[cut..]]);
+            assert_eq!(found, whole, "cut at {cut}");
+        }
+        let bytes: Vec<&[u8]> = stream[4..].chunks(1).collect();
+        let (found, _) = frames(Limits::default(), &bytes);
+        assert_eq!(found, whole[1..]);
+    }
+
+    #[test]
+    fn a_mark_drops_what_was_begun() {
+        let (found, _) = frames(Limits::default(), &[b"{\"return\": [1, \xff\n{\"return\": 5}"]);
+        assert_eq!(found, [Frame::Mark, message("{\"return\": 5}")]);
+    }
+
+    #[test]
+    fn limits_end_the_stream() {
+        let limits = Limits { message: 16, depth: 3 };
+        assert_eq!(frames(limits, &[b"{\"a\":[[[1]]]}"]).1, Some(FrameError::TooDeep(3)));
+        assert_eq!(
+            frames(limits, &[b"{\"a\": \"0123456789abcdef"]).1,
+            Some(FrameError::TooLong(16))
+        );
+    }
+
+    #[test]
+    fn a_large_message_is_handed_over_and_the_framer_goes_on() {
+        let large = format!("{{\"return\": \"{}\"}}", "x".repeat(300_000));
+        let mut framer = Framer::new(Limits::default());
+        framer.push(large.as_bytes());
+        framer.push(b"\r\n");
+        assert_eq!(framer.next_frame(), Ok(Some(message(&large))));
+        framer.push(b"{\"next\": 1}");
+        assert_eq!(framer.next_frame(), Ok(Some(message("{\"next\": 1}"))));
+        assert_eq!(framer.next_frame(), Ok(None));
+    }
+}

@@ -1,0 +1,14 @@
+//! The wire: what a QMP message is, and how whole messages are cut out of a stream of bytes.
+//!
+//! Owns the framer and the message types. Knows nothing of sockets, threads or terminals.
+//! Every message keeps the server's own text; nothing here re-spells a number or reorders a key.
+
+mod frame;
+mod message;
+mod request;
+mod text;
+
+pub use frame::{Frame, FrameError, Framer, Limits};
+pub use message::{Event, Greeting, Incoming, MessageError, Reply, ReplyBody, Timestamp, Version};
+pub use request::{Request, Secrets};
+pub use text::{compact, quote};

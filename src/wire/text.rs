@@ -1,0 +1,63 @@
+//! Small rewritings of JSON text that leave every number, string and key as it is spelled.
+
+use std::borrow::Cow;
+
+/// JSON text on one line: line ends and the indentation that follows them are taken out, outside strings (inside, JSON
+/// has none). Text that is on one line already is returned as it is.
+pub fn compact(text: &str) -> Cow<'_, str> {
+    if memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for line in text.split(['\n', '\r']) {
+        let line = line.trim_matches([' ', '\t']);
+        // `{"a":` and the value on its next line stay apart by one blank; brackets need none.
+        if out.ends_with([',', ':']) && !line.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(line);
+    }
+    Cow::Owned(out)
+}
+
+/// A Rust string as a JSON string, quotes included.
+pub fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() && u32::from(c) < 0x20 => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compacting_keeps_every_spelling() {
+        assert_eq!(compact("{\"a\": 1e3}"), "{\"a\": 1e3}");
+        assert_eq!(
+            compact("{\r\n    \"a\":\n 1.0,\r\n    \"b\": [\r\n        \"x  y\\n\"\r\n    ]\r\n}"),
+            "{\"a\": 1.0, \"b\": [\"x  y\\n\"]}"
+        );
+    }
+
+    #[test]
+    fn quoted_text_is_json_of_the_same_text() {
+        for text in ["", "plain", "q\"b\\s\n\t\u{1}\u{7f}é漢"] {
+            assert_eq!(serde_json::from_str::<String>(&quote(text)).unwrap(), text);
+        }
+    }
+}
