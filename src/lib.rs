@@ -1,3 +1,4 @@
 //! qmp-shell: an interactive QEMU monitor for people, over QMP alone.
 
+pub mod grammar;
 pub mod wire;
