@@ -1,4 +1,5 @@
 //! qmp-shell: an interactive QEMU monitor for people, over QMP alone.
 
 pub mod grammar;
+pub mod schema;
 pub mod wire;

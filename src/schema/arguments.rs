@@ -27,23 +27,39 @@ impl Tree {
     pub(super) fn of_members(members: Vec<Member>) -> Tree {
         let entries = members.into_iter().map(|member| {
             let node = match member.value {
-                Json { kind: JsonKind::Object(members), .. } => Node::Branch(Tree::of_members(members)),
+                Json {
+                    kind: JsonKind::Object(members),
+                    ..
+                } => Node::Branch(Tree::of_members(members)),
                 value => Node::Leaf(value),
             };
-            Entry { name: member.key, span: member.key_span, node }
+            Entry {
+                name: member.key,
+                span: member.key_span,
+                node,
+            }
         });
-        Tree { entries: entries.collect() }
+        Tree {
+            entries: entries.collect(),
+        }
     }
 
     /// Puts `value` at the dotted `key`.
     pub(super) fn insert(&mut self, key: &Key, value: Json) -> Result<(), Diagnostic> {
         let mut tree = self;
-        let (last, branches) = key.parts.split_last().ok_or_else(|| Diagnostic::new(key.span, "empty key"))?;
+        let (last, branches) = key
+            .parts
+            .split_last()
+            .ok_or_else(|| Diagnostic::new(key.span, "empty key"))?;
         for (depth, name) in branches.iter().enumerate() {
             let at = tree.entries.iter().position(|entry| entry.name == *name);
             let at = at.unwrap_or_else(|| {
                 let node = Node::Branch(Tree::default());
-                tree.entries.push(Entry { name: name.clone(), span: key.span, node });
+                tree.entries.push(Entry {
+                    name: name.clone(),
+                    span: key.span,
+                    node,
+                });
                 tree.entries.len() - 1
             });
             match &mut tree.entries[at].node {
@@ -57,14 +73,26 @@ impl Tree {
         }
         match tree.entries.iter().find(|entry| entry.name == *last) {
             None => {
-                tree.entries.push(Entry { name: last.clone(), span: key.span, node: Node::Leaf(value) });
+                tree.entries.push(Entry {
+                    name: last.clone(),
+                    span: key.span,
+                    node: Node::Leaf(value),
+                });
                 Ok(())
             }
-            Some(Entry { node: Node::Leaf(_), .. }) => {
-                Err(Diagnostic::new(key.span, format!("key `{}` is given twice", key.dotted())))
-            }
-            Some(Entry { node: Node::Branch(_), .. }) => {
-                let message = format!("`{0}` has keys below it already; it cannot have a value too", key.dotted());
+            Some(Entry {
+                node: Node::Leaf(_), ..
+            }) => Err(Diagnostic::new(
+                key.span,
+                format!("key `{}` is given twice", key.dotted()),
+            )),
+            Some(Entry {
+                node: Node::Branch(_), ..
+            }) => {
+                let message = format!(
+                    "`{0}` has keys below it already; it cannot have a value too",
+                    key.dotted()
+                );
                 Err(Diagnostic::new(key.span, message))
             }
         }
@@ -75,9 +103,16 @@ impl Tree {
         let mut members = Vec::with_capacity(self.entries.len());
         for entry in self.entries {
             let value = entry.node.into_json(entry.span)?;
-            members.push(Member { key: entry.name, key_span: entry.span, value });
+            members.push(Member {
+                key: entry.name,
+                key_span: entry.span,
+                value,
+            });
         }
-        Ok(Json { span, kind: JsonKind::Object(members) })
+        Ok(Json {
+            span,
+            kind: JsonKind::Object(members),
+        })
     }
 }
 
@@ -107,13 +142,20 @@ impl Tree {
             }
             let index = entry.name.parse::<usize>().ok().filter(|index| *index < len);
             let Some(index) = index else {
-                let message = format!("array index {} leaves a gap: {len} parts are numbered 0 to {}", entry.name, len - 1);
+                let message = format!(
+                    "array index {} leaves a gap: {len} parts are numbered 0 to {}",
+                    entry.name,
+                    len - 1
+                );
                 return Err(Diagnostic::new(entry.span, message));
             };
             items[index] = Some(entry.node.into_json(entry.span)?);
         }
         // As many names as places, none twice and none beyond the end: every place is taken.
-        Ok(Json { span, kind: JsonKind::Array(items.into_iter().flatten().collect()) })
+        Ok(Json {
+            span,
+            kind: JsonKind::Array(items.into_iter().flatten().collect()),
+        })
     }
 }
 

@@ -16,7 +16,10 @@ pub fn value_by_form(arg: &Arg) -> Result<Json, Diagnostic> {
     let number = number_by_form(text)
         .map_err(|message| Diagnostic::new(span, format!("{message}; quote it to send a string")))?;
     if let Some(number) = number {
-        return Ok(Json { span, kind: JsonKind::Number(number) });
+        return Ok(Json {
+            span,
+            kind: JsonKind::Number(number),
+        });
     }
     let kind = match text {
         "null" | "None" => JsonKind::Null,

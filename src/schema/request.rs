@@ -39,10 +39,20 @@ pub fn request_of_transaction(actions: &[Command], properties: &[Arg]) -> Result
         let span = action.name_span;
         let kind = Json::string(span, &action.name);
         let object = vec![member("type", span, kind), member("data", span, arguments_of(action)?)];
-        items.push(Json { span, kind: JsonKind::Object(object) });
+        items.push(Json {
+            span,
+            kind: JsonKind::Object(object),
+        });
     }
     let nowhere = Span::default();
-    let mut members = vec![member("actions", nowhere, Json { span: nowhere, kind: JsonKind::Array(items) })];
+    let mut members = vec![member(
+        "actions",
+        nowhere,
+        Json {
+            span: nowhere,
+            kind: JsonKind::Array(items),
+        },
+    )];
     if !properties.is_empty() {
         let mut tree = Tree::default();
         for property in properties {
@@ -51,12 +61,22 @@ pub fn request_of_transaction(actions: &[Command], properties: &[Arg]) -> Result
         members.push(member("properties", nowhere, tree.into_json(nowhere)?));
     }
     let mut request = Request::new("transaction");
-    put_arguments(&mut request, &Json { span: nowhere, kind: JsonKind::Object(members) });
+    put_arguments(
+        &mut request,
+        &Json {
+            span: nowhere,
+            kind: JsonKind::Object(members),
+        },
+    );
     Ok(request)
 }
 
 fn member(key: &str, span: Span, value: Json) -> Member {
-    Member { key: key.to_owned(), key_span: span, value }
+    Member {
+        key: key.to_owned(),
+        key_span: span,
+        value,
+    }
 }
 
 fn arguments_of(command: &Command) -> Result<Json, Diagnostic> {
@@ -100,17 +120,28 @@ mod tests {
             Ok(other) => panic!("{other:?}"),
             Err(fault) => Err(fault),
         };
-        request.map(|request| request.arguments.unwrap_or_default()).map_err(|f| (f.span.start, f.message))
+        request
+            .map(|request| request.arguments.unwrap_or_default())
+            .map_err(|f| (f.span.start, f.message))
     }
 
     #[test]
     fn values_take_the_type_of_their_form() {
         for (line, expected) in [
             ("c", ""),
-            ("c a=1 b=-5 c=0x1000 d=1.50 e=1e3", r#"{"a": 1, "b": -5, "c": 4096, "d": 1.50, "e": 1e3}"#),
+            (
+                "c a=1 b=-5 c=0x1000 d=1.50 e=1e3",
+                r#"{"a": 1, "b": -5, "c": 4096, "d": 1.50, "e": 1e3}"#,
+            ),
             ("c a=18446744073709551615", r#"{"a": 18446744073709551615}"#),
-            ("c a=true b=False c=null d=on", r#"{"a": true, "b": false, "c": null, "d": "on"}"#),
-            ("c a=007 b=1_0 c=+5 d=1.5G e=", r#"{"a": "007", "b": "1_0", "c": "+5", "d": "1.5G", "e": ""}"#),
+            (
+                "c a=true b=False c=null d=on",
+                r#"{"a": true, "b": false, "c": null, "d": "on"}"#,
+            ),
+            (
+                "c a=007 b=1_0 c=+5 d=1.5G e=",
+                r#"{"a": "007", "b": "1_0", "c": "+5", "d": "1.5G", "e": ""}"#,
+            ),
             ("c a='1' b=\"true\" c=\\5", r#"{"a": "1", "b": "true", "c": "5"}"#),
             ("c a=[1, 'x',] b={\"k\": True}", r#"{"a": [1, "x"], "b": {"k": true}}"#),
             ("c a=x=y", r#"{"a": "x=y"}"#),
@@ -126,7 +157,10 @@ mod tests {
             ("c a.b=1 c=2 a.d=3", r#"{"a": {"b": 1, "d": 3}, "c": 2}"#),
             ("c l.0=x l.1=y", r#"{"l": ["x", "y"]}"#),
             ("c l.1.k=y l.0.k=x", r#"{"l": [{"k": "x"}, {"k": "y"}]}"#),
-            ("c {\"file\": {\"driver\": \"d\"}, \"x\": 1} file.size=5 y=2", r#"{"file": {"driver": "d", "size": 5}, "x": 1, "y": 2}"#),
+            (
+                "c {\"file\": {\"driver\": \"d\"}, \"x\": 1} file.size=5 y=2",
+                r#"{"file": {"driver": "d", "size": 5}, "x": 1, "y": 2}"#,
+            ),
         ] {
             assert_eq!(arguments(line).as_deref(), Ok(expected), "{line}");
         }
@@ -138,11 +172,27 @@ mod tests {
             ("c a=1 a=2", 6, "key `a` is given twice"),
             ("c a.b=1 a.b=2", 8, "key `a.b` is given twice"),
             ("c a=1 a.b=2", 6, "`a` has a value already; `a.b` cannot go below it"),
-            ("c a.b=1 a=2", 8, "`a` has keys below it already; it cannot have a value too"),
+            (
+                "c a.b=1 a=2",
+                8,
+                "`a` has keys below it already; it cannot have a value too",
+            ),
             ("c {\"a\": 1} a=2", 11, "key `a` is given twice"),
-            ("c l.0=x l.2=y", 8, "array index 2 leaves a gap: 2 parts are numbered 0 to 1"),
-            ("c l.0=x l.k=y", 8, "`k` stands beside numbered parts: an array or an object?"),
-            ("c a=18446744073709551616", 4, "integer `18446744073709551616` does not fit in 64 bits; quote it to send a string"),
+            (
+                "c l.0=x l.2=y",
+                8,
+                "array index 2 leaves a gap: 2 parts are numbered 0 to 1",
+            ),
+            (
+                "c l.0=x l.k=y",
+                8,
+                "`k` stands beside numbered parts: an array or an object?",
+            ),
+            (
+                "c a=18446744073709551616",
+                4,
+                "integer `18446744073709551616` does not fit in 64 bits; quote it to send a string",
+            ),
             ("c [1]", 2, "arguments are an object or `key=value`, not an array"),
         ] {
             assert_eq!(arguments(line), Err((at, message.to_owned())), "{line}");

@@ -16,19 +16,26 @@ const SECRETS: &[(&str, &[&str])] = &[
 ];
 
 /// HMP commands whose line holds a secret.
-const HMP: &[&str] = &["set_password", "change", "change_vnc_password", "block_passwd", "object_add", "qom-set"];
+const HMP: &[&str] = &[
+    "set_password",
+    "change",
+    "change_vnc_password",
+    "block_passwd",
+    "object_add",
+    "qom-set",
+];
 
 /// Whether the argument at `path` of this command is secret.
 pub(super) fn is_secret(command: &str, arguments: &Json, path: &[String]) -> bool {
-    let listed = SECRETS.iter().any(|(name, keys)| *name == command && path.iter().eq(keys.iter()));
+    let listed = SECRETS
+        .iter()
+        .any(|(name, keys)| *name == command && path.iter().eq(keys.iter()));
     listed
         && match command {
             "object-add" => member(arguments, "qom-type").is_some_and(|kind| kind.starts_with("secret")),
             "qom-set" => member(arguments, "property").is_some_and(|name| is_secret_property(&name)),
             "change" => member(arguments, "target").is_some_and(|target| target == "password"),
-            "human-monitor-command" => {
-                member(arguments, "command-line").is_some_and(|line| hmp_line_has_secret(&line))
-            }
+            "human-monitor-command" => member(arguments, "command-line").is_some_and(|line| hmp_line_has_secret(&line)),
             _ => true,
         }
 }
@@ -38,7 +45,9 @@ fn is_secret_property(name: &str) -> bool {
 }
 
 fn member(object: &Json, key: &str) -> Option<String> {
-    let JsonKind::Object(members) = &object.kind else { return None };
+    let JsonKind::Object(members) = &object.kind else {
+        return None;
+    };
     members.iter().find(|member| member.key == key)?.value.as_str()
 }
 
@@ -59,7 +68,12 @@ pub fn hmp_line_has_secret(line: &str) -> bool {
 /// Whether a line as typed, whole or not, finished or mistaken, might carry a secret. Errs on the careful side: it
 /// decides what goes into the history file.
 pub fn line_has_secret(line: &str) -> bool {
-    const ALWAYS: &[&str] = &["set_password", "change-vnc-password", "guest-set-user-password", "block_passwd"];
+    const ALWAYS: &[&str] = &[
+        "set_password",
+        "change-vnc-password",
+        "guest-set-user-password",
+        "block_passwd",
+    ];
     if ALWAYS.iter().any(|name| contains_word(line, name)) {
         return true;
     }
@@ -69,16 +83,18 @@ pub fn line_has_secret(line: &str) -> bool {
     if contains_word(line, "change") || contains_word(line, "qom-set") {
         return line.contains("passw") || contains_word(line, "data");
     }
-    tokenize(line).words.iter().any(|word| hmp_line_has_secret(word.value()))
+    tokenize(line)
+        .words
+        .iter()
+        .any(|word| hmp_line_has_secret(word.value()))
 }
 
 /// Whether `name` stands in `line` with no letter, digit, `-` or `_` on either side. `_` and `-` count as one.
 fn contains_word(line: &str, name: &str) -> bool {
     let (line, name) = (line.replace('_', "-"), name.replace('_', "-"));
     let is_part = |c: char| c.is_alphanumeric() || c == '-';
-    line.match_indices(&name).any(|(at, _)| {
-        !line[..at].ends_with(is_part) && !line[at + name.len()..].starts_with(is_part)
-    })
+    line.match_indices(&name)
+        .any(|(at, _)| !line[..at].ends_with(is_part) && !line[at + name.len()..].starts_with(is_part))
 }
 
 #[cfg(test)]
@@ -103,7 +119,12 @@ mod tests {
         ] {
             assert!(line_has_secret(line), "{line}");
         }
-        for line in ["query-status", "object-add qom-type=iothread id=i", "change ide1-cd0 /tmp/a.iso", "cont"] {
+        for line in [
+            "query-status",
+            "object-add qom-type=iothread id=i",
+            "change ide1-cd0 /tmp/a.iso",
+            "cont",
+        ] {
             assert!(!line_has_secret(line), "{line}");
         }
     }
