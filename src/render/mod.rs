@@ -1,0 +1,16 @@
+//! Rendering: values, events, errors and help as text.
+//!
+//! Writes to any `Write` or returns text, with or without colour. Pretty printing goes from the server's bytes to the
+//! reader's, so that every number and string keeps its spelling. Knows neither sockets nor streams.
+
+mod caret;
+mod event;
+mod json;
+mod palette;
+mod sanitize;
+
+pub use caret::{caret_under, excerpt};
+pub use event::{event_line, local_time};
+pub use json::{Layout, write_json};
+pub use palette::Palette;
+pub use sanitize::{printable, sanitize};
