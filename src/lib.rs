@@ -3,4 +3,5 @@
 pub mod grammar;
 pub mod render;
 pub mod schema;
+pub mod session;
 pub mod wire;

@@ -1,0 +1,189 @@
+//! Where a server is: the forms of an address that users may write.
+
+use std::fmt;
+use std::os::fd::RawFd;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The address of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A Unix socket in the file system.
+    Unix(PathBuf),
+    /// A Unix socket in the abstract namespace, its name without the leading NUL.
+    Abstract(String),
+    /// A TCP port.
+    Tcp {
+        /// Name or number, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A socket inherited under this number.
+    Fd(RawFd),
+    /// A command whose standard input and output are the stream.
+    Exec(String),
+    /// The machine inside the program.
+    Demo,
+}
+
+/// A text that is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Nothing at all.
+    #[error("the address is empty")]
+    Empty,
+    /// `HOST:PORT` with a port that is no number of 16 bits.
+    #[error("`{port}` is no port number, in address `{address}`; for a path with a colon write `unix:{address}`")]
+    Port {
+        /// The whole text.
+        address: String,
+        /// The part that should be a port.
+        port: String,
+    },
+    /// `fd:` with something that is no descriptor number.
+    #[error("`{0}` is no descriptor number, in an address `fd:N`")]
+    Fd(String),
+    /// A scheme with nothing behind it.
+    #[error("address `{0}` names nothing behind the colon")]
+    Bare(String),
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        if text.is_empty() {
+            return Err(AddressError::Empty);
+        }
+        let schemes: [(&str, fn(&str) -> Result<Address, AddressError>); 4] = [
+            ("unix:", |rest| {
+                Ok(match rest.strip_prefix('@') {
+                    Some(name) => Address::Abstract(name.to_owned()),
+                    None => Address::Unix(PathBuf::from(rest)),
+                })
+            }),
+            ("tcp:", tcp),
+            ("fd:", |rest| match rest.parse::<RawFd>() {
+                Ok(fd) if fd >= 0 => Ok(Address::Fd(fd)),
+                _ => Err(AddressError::Fd(rest.to_owned())),
+            }),
+            ("exec:", |rest| Ok(Address::Exec(rest.trim().to_owned()))),
+        ];
+        for (scheme, read) in schemes {
+            if let Some(rest) = text.strip_prefix(scheme) {
+                if rest.trim().is_empty() || rest == "@" {
+                    return Err(AddressError::Bare(text.to_owned()));
+                }
+                return read(rest);
+            }
+        }
+        if text == "demo:" || text == "demo" && !Path::new(text).exists() {
+            return Ok(Address::Demo);
+        }
+        if text.contains('/') || !text.contains(':') || names_a_socket(text) {
+            return Ok(Address::Unix(PathBuf::from(text)));
+        }
+        tcp(text)
+    }
+}
+
+fn names_a_socket(text: &str) -> bool {
+    std::fs::metadata(text).is_ok_and(|meta| meta.file_type().is_socket())
+}
+
+fn tcp(text: &str) -> Result<Address, AddressError> {
+    let bad_port = |port: &str| AddressError::Port {
+        address: text.to_owned(),
+        port: port.to_owned(),
+    };
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
+        Some(parts) => parts,
+        None => text.rsplit_once(':').ok_or_else(|| bad_port(""))?,
+    };
+    let port = port
+        .parse::<u16>()
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| bad_port(port))?;
+    let host = if host.is_empty() { "localhost" } else { host };
+    Ok(Address::Tcp {
+        host: host.to_owned(),
+        port,
+    })
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Unix(path) => write!(f, "{}", path.display()),
+            Address::Abstract(name) => write!(f, "unix:@{name}"),
+            Address::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Address::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Address::Fd(fd) => write!(f, "fd:{fd}"),
+            Address::Exec(command) => write!(f, "exec:{command}"),
+            Address::Demo => write!(f, "demo:"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read() {
+        let tcp = |host: &str, port| Address::Tcp {
+            host: host.to_owned(),
+            port,
+        };
+        for (text, expected) in [
+            ("/tmp/q.sock", Address::Unix("/tmp/q.sock".into())),
+            ("q.sock", Address::Unix("q.sock".into())),
+            ("./a:1", Address::Unix("./a:1".into())),
+            ("unix:a:b", Address::Unix("a:b".into())),
+            ("unix:@vm", Address::Abstract("vm".to_owned())),
+            ("localhost:4444", tcp("localhost", 4444)),
+            (":4444", tcp("localhost", 4444)),
+            ("[::1]:4444", tcp("::1", 4444)),
+            ("tcp:[fe80::1%eth0]:1", tcp("fe80::1%eth0", 1)),
+            ("tcp:h:1", tcp("h", 1)),
+            ("fd:3", Address::Fd(3)),
+            (
+                "exec:ssh h socat - UNIX:/q",
+                Address::Exec("ssh h socat - UNIX:/q".to_owned()),
+            ),
+            ("demo:", Address::Demo),
+        ] {
+            assert_eq!(text.parse::<Address>(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_says_why() {
+        for (text, message) in [
+            ("", "the address is empty"),
+            (
+                "h:x",
+                "`x` is no port number, in address `h:x`; for a path with a colon write `unix:h:x`",
+            ),
+            (
+                "h:70000",
+                "`70000` is no port number, in address `h:70000`; for a path with a colon write `unix:h:70000`",
+            ),
+            ("fd:x", "`x` is no descriptor number, in an address `fd:N`"),
+            ("unix:", "address `unix:` names nothing behind the colon"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn an_existing_socket_is_a_path_whatever_it_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("host:1");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(names_a_socket(path.to_str().unwrap()));
+    }
+}

@@ -1,0 +1,215 @@
+//! Dialing: from an address to a connected socket.
+
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+use super::address::Address;
+use super::error::ConnectError;
+use super::socket::Socket;
+
+/// How long to rest between two tries.
+const REST: Duration = Duration::from_millis(20);
+
+/// A connected socket, and the process at its other end where we started it.
+#[derive(Debug)]
+pub struct Dialed {
+    /// The socket.
+    pub socket: Socket,
+    /// The process of an `exec:` address.
+    pub peer: Option<Peer>,
+}
+
+/// A process that we started to be talked to. It is ended, and waited for, when this is dropped.
+#[derive(Debug)]
+pub struct Peer(Child);
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Its stream has ended, so it should end by itself; one that does not is helped along.
+        let patience = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < patience {
+            if !matches!(self.0.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Connects to `address`, trying until `until`. With `patient`, a server that is not there yet is waited for.
+pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant>) -> Result<Dialed, ConnectError> {
+    loop {
+        let result = match address {
+            Address::Unix(path) => unix(address, SocketAddrUnix::new(path.as_path()), timeout),
+            Address::Abstract(name) => unix(address, SocketAddrUnix::new_abstract_name(name.as_bytes()), timeout),
+            Address::Tcp { host, port } => tcp(address, host, *port, timeout),
+            Address::Fd(fd) => inherited(*fd),
+            Address::Exec(command) => return exec(command),
+            Address::Demo => {
+                let reason = "the demo machine is started by the program, not by the session";
+                Err(ConnectError::Io {
+                    address: address.clone(),
+                    source: io::Error::other(reason),
+                })
+            }
+        };
+        let not_there = matches!(
+            result,
+            Err(ConnectError::NoSuchSocket(_) | ConnectError::Refused(_) | ConnectError::Timeout { .. })
+        );
+        match patient {
+            Some(until) if not_there && Instant::now() < until => std::thread::sleep(REST),
+            _ => {
+                return result.map(|fd| Dialed {
+                    socket: Socket::from(fd),
+                    peer: None,
+                });
+            }
+        }
+    }
+}
+
+fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, timeout: Duration) -> Result<OwnedFd, ConnectError> {
+    let failed = |error: Errno| ConnectError::Io {
+        address: address.clone(),
+        source: error.into(),
+    };
+    let target = target.map_err(failed)?;
+    let until = Instant::now() + timeout;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
+    loop {
+        match connect(&fd, &target) {
+            Ok(()) => break,
+            // The listener's queue is full; a blocking connect would wait in it for ever.
+            Err(Errno::AGAIN) if Instant::now() < until => std::thread::sleep(REST),
+            Err(Errno::AGAIN) => {
+                return Err(ConnectError::Timeout {
+                    address: address.clone(),
+                    seconds: timeout.as_secs_f64(),
+                });
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(unix_error(address, error)),
+        }
+    }
+    rustix::io::ioctl_fionbio(&fd, false).map_err(failed)?;
+    Ok(fd)
+}
+
+fn unix_error(address: &Address, error: Errno) -> ConnectError {
+    let path = match address {
+        Address::Unix(path) => Some(path.as_path()),
+        _ => None,
+    };
+    let shown = path.map_or_else(|| address.to_string(), |path| path.display().to_string());
+    match error {
+        Errno::NOENT => ConnectError::NoSuchSocket(shown),
+        Errno::CONNREFUSED if path.is_some_and(|path| !is_socket(path)) => ConnectError::NotASocket(shown),
+        Errno::CONNREFUSED => ConnectError::Refused(address.clone()),
+        Errno::NOTSOCK | Errno::PROTOTYPE => ConnectError::NotASocket(shown),
+        error => ConnectError::Io {
+            address: address.clone(),
+            source: error.into(),
+        },
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
+}
+
+fn tcp(address: &Address, host: &str, port: u16, timeout: Duration) -> Result<OwnedFd, ConnectError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::ConnectionRefused => ConnectError::Refused(address.clone()),
+        io::ErrorKind::TimedOut => ConnectError::Timeout {
+            address: address.clone(),
+            seconds: timeout.as_secs_f64(),
+        },
+        _ => ConnectError::Io {
+            address: address.clone(),
+            source,
+        },
+    };
+    let targets = (host, port).to_socket_addrs().map_err(|source| ConnectError::Host {
+        host: host.to_owned(),
+        source,
+    })?;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for target in targets {
+        match TcpStream::connect_timeout(&target, timeout.max(Duration::from_millis(1))) {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(failed)?;
+                return Ok(stream.into());
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(failed(last))
+}
+
+#[allow(unsafe_code)]
+fn inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
+    // The three standard streams have owners in this process.
+    if fd <= 2 {
+        return Err(ConnectError::BadDescriptor(fd));
+    }
+    // SAFETY: the user says that this number was left open for us to own; nothing else in this process knows it, since
+    // everything that the program opens itself is opened later and gets another number. That it is open at all and a
+    // socket is checked before it is used; if not, it is given back untouched.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    if rustix::net::sockopt::socket_type(owned.as_fd()) == Ok(SocketType::STREAM) {
+        // Children of ours must not hold the session open.
+        let _ = rustix::io::fcntl_setfd(&owned, rustix::io::FdFlags::CLOEXEC);
+        return Ok(owned);
+    }
+    std::mem::forget(owned);
+    Err(ConnectError::BadDescriptor(fd))
+}
+
+fn exec(command: &str) -> Result<Dialed, ConnectError> {
+    let failed = |reason: String| ConnectError::Exec {
+        command: command.to_owned(),
+        reason,
+    };
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    let words = words.ok_or_else(|| failed("a quote is not closed".to_owned()))?;
+    let program = words.first().map(String::as_str).unwrap_or_default();
+    if !is_runnable(program) {
+        return Err(failed("no such program".to_owned()));
+    }
+    let (ours, theirs) = UnixStream::pair().map_err(|error| failed(error.to_string()))?;
+    let theirs = OwnedFd::from(theirs);
+    let output = theirs.try_clone().map_err(|error| failed(error.to_string()))?;
+    // The trap keeps our Ctrl-C, which goes to the whole foreground group, from ending the connection.
+    let child = Command::new("/bin/sh")
+        .args(["-c", "trap '' INT; exec \"$@\"", "sh"])
+        .args(&words)
+        .stdin(Stdio::from(theirs))
+        .stdout(Stdio::from(output))
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(Dialed {
+        socket: Socket::from(OwnedFd::from(ours)),
+        peer: Some(Peer(child)),
+    })
+}
+
+fn is_runnable(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}

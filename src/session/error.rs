@@ -1,0 +1,128 @@
+//! Why there is no connection, or no longer.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::wire::FrameError;
+
+use super::address::Address;
+
+/// Why a session could not be opened. Each message is one or two sentences for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nothing at the path.
+    #[error("there is no socket at `{0}`; is the server running, with `-qmp unix:{0},server=on,wait=off`?")]
+    NoSuchSocket(String),
+    /// A path to something else.
+    #[error("`{0}` is no socket")]
+    NotASocket(String),
+    /// A socket without a listener.
+    #[error("nobody listens on `{0}`: the server has ended, or listens elsewhere")]
+    Refused(Address),
+    /// Any other failure of the operating system.
+    #[error("cannot connect to `{address}`: {source}")]
+    Io {
+        /// Where to.
+        address: Address,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A host name without an address.
+    #[error("cannot find host `{host}`: {source}")]
+    Host {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// No connection in time.
+    #[error("no connection to `{address}` within {seconds} s")]
+    Timeout {
+        /// Where to.
+        address: Address,
+        /// How long was waited.
+        seconds: f64,
+    },
+    /// `fd:N` that cannot serve.
+    #[error("descriptor {0} is no socket that this program inherited")]
+    BadDescriptor(i32),
+    /// `exec:` with a command that cannot be split or started.
+    #[error("cannot run `{command}`: {reason}")]
+    Exec {
+        /// The command as given.
+        command: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Connected, and then silence.
+    #[error(
+        "connected to `{address}`, but no greeting came within {seconds} s; a monitor serves one client at a time, \
+         so another may hold it (a guest agent sends no greeting: use -N)"
+    )]
+    NoGreeting {
+        /// Where to.
+        address: Address,
+        /// How long was waited.
+        seconds: f64,
+    },
+    /// The human monitor answered.
+    #[error("`{0}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`")]
+    HumanMonitor(Address),
+    /// Something else answered.
+    #[error("what listens on `{address}` does not speak QMP; it sent: {sample}")]
+    NotQmp {
+        /// Where to.
+        address: Address,
+        /// What came, made printable.
+        sample: String,
+    },
+    /// The server refused to leave negotiation.
+    #[error("the server refused the capabilities negotiation: {0}")]
+    Negotiation(String),
+    /// The guest agent did not answer.
+    #[error(
+        "connected to `{address}`, but no guest agent answered within {seconds} s; \
+         is it running in the guest? (without -N for a QMP monitor)"
+    )]
+    NoGuestAgent {
+        /// Where to.
+        address: Address,
+        /// How long was waited.
+        seconds: f64,
+    },
+    /// The connection ended while it was being set up.
+    #[error("the connection to `{address}` ended before the session began: {lost}")]
+    Lost {
+        /// Where to.
+        address: Address,
+        /// How it ended.
+        lost: Lost,
+    },
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Lost {
+    /// The server closed it.
+    #[error("the server closed the connection")]
+    Closed,
+    /// The server closed it in the middle of a message.
+    #[error("the server closed the connection in the middle of a message")]
+    MidMessage,
+    /// The operating system reported an error.
+    #[error("{0}")]
+    Io(Arc<io::Error>),
+    /// The stream cannot be framed.
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+}
+
+impl From<io::Error> for Lost {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            // A server that ends with unread input resets the connection: an end like any other.
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => Lost::Closed,
+            _ => Lost::Io(Arc::new(error)),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `--listen`: the server connects to us.
+
+use std::io;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
+
+use super::address::Address;
+use super::dial::Dialed;
+use super::error::ConnectError;
+use super::socket::{Socket, wait};
+
+/// A socket that waits for servers. Its file, where it has one, goes with it.
+#[derive(Debug)]
+pub struct Listener {
+    fd: OwnedFd,
+    address: Address,
+    file: Option<PathBuf>,
+}
+
+impl Listener {
+    /// Listens on `address`. A socket file that nobody listens on any more is replaced; anything else is left alone.
+    pub fn bind(address: &Address) -> Result<Listener, ConnectError> {
+        let failed = |source: io::Error| ConnectError::Io {
+            address: address.clone(),
+            source,
+        };
+        let (fd, file) = match address {
+            Address::Unix(path) => {
+                remove_stale(path);
+                let listener = UnixListener::bind(path).map_err(failed)?;
+                (OwnedFd::from(listener), Some(path.clone()))
+            }
+            Address::Abstract(name) => {
+                let bound = || -> Result<OwnedFd, rustix::io::Errno> {
+                    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+                    bind(&fd, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
+                    listen(&fd, 1)?;
+                    Ok(fd)
+                };
+                (bound().map_err(|error| failed(error.into()))?, None)
+            }
+            Address::Tcp { host, port } => {
+                let targets: Vec<_> = (host.as_str(), *port)
+                    .to_socket_addrs()
+                    .map_err(|source| ConnectError::Host {
+                        host: host.clone(),
+                        source,
+                    })?
+                    .collect();
+                (
+                    OwnedFd::from(TcpListener::bind(targets.as_slice()).map_err(failed)?),
+                    None,
+                )
+            }
+            Address::Fd(_) | Address::Exec(_) | Address::Demo => {
+                return Err(failed(io::Error::other("it is no address to listen on")));
+            }
+        };
+        Ok(Listener {
+            fd,
+            address: address.clone(),
+            file,
+        })
+    }
+
+    /// Waits for the next server, until `until` where that is given.
+    pub fn accept(&self, until: Option<Instant>, waited: Duration) -> Result<Dialed, ConnectError> {
+        let failed = |source: io::Error| ConnectError::Io {
+            address: self.address.clone(),
+            source,
+        };
+        if !wait(&[self.fd.as_fd()], until).map_err(failed)?[0] {
+            return Err(ConnectError::Timeout {
+                address: self.address.clone(),
+                seconds: waited.as_secs_f64(),
+            });
+        }
+        let fd = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
+        Ok(Dialed {
+            socket: Socket::from(fd),
+            peer: None,
+        })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+fn remove_stale(path: &Path) {
+    let refused = UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    let is_socket =
+        std::fs::symlink_metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()));
+    if refused && is_socket {
+        let _ = std::fs::remove_file(path);
+    }
+}

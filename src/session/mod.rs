@@ -1,0 +1,25 @@
+//! Sessions: addresses, connections, negotiation, the reader thread, the transcript.
+//!
+//! The only owner of sockets. Knows neither terminal nor grammar. All I/O blocks, with a deadline wherever a server
+//! could keep us waiting.
+
+mod address;
+mod dial;
+mod error;
+mod guest;
+mod inbox;
+mod listen;
+mod negotiate;
+mod socket;
+mod stream;
+mod transcript;
+
+pub use address::{Address, AddressError};
+pub use dial::{Dialed, Peer};
+pub use error::{ConnectError, Lost};
+pub use inbox::Inbox;
+pub use listen::Listener;
+pub use negotiate::{Options, connect, negotiate};
+pub use socket::Socket;
+pub use stream::{Received, Session};
+pub use transcript::{SharedTranscript, Transcript};

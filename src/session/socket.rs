@@ -1,0 +1,131 @@
+//! One connected stream socket.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
+
+/// A connected stream socket. Sending and receiving may go on at once, from two threads.
+#[derive(Debug)]
+pub struct Socket {
+    fd: OwnedFd,
+}
+
+impl From<OwnedFd> for Socket {
+    fn from(fd: OwnedFd) -> Self {
+        Socket { fd }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Socket {
+    /// Appends what has arrived to `buf`'s spare capacity; waits for the first byte. Zero at the end of the stream.
+    pub(super) fn receive(&self, buf: &mut Vec<u8>) -> io::Result<usize> {
+        loop {
+            match rustix::io::read(&self.fd, rustix::buffer::spare_capacity(buf)) {
+                Ok(len) => return Ok(len),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => wait(&[self.fd.as_fd()], None).map(drop)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Sends all of `bytes`. While the peer takes nothing and has something to say, `on_readable` is called to take
+    /// it, for a server may refuse to read until we do.
+    pub(super) fn send_all(
+        &self,
+        mut bytes: &[u8],
+        on_readable: Option<&mut dyn FnMut() -> io::Result<()>>,
+    ) -> io::Result<()> {
+        let mut on_readable = on_readable;
+        let flags = match on_readable {
+            Some(_) => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+            None => SendFlags::NOSIGNAL,
+        };
+        while !bytes.is_empty() {
+            match rustix::net::send(&self.fd, bytes, flags) {
+                Ok(len) => bytes = &bytes[len..],
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    let interest = match on_readable {
+                        Some(_) => PollFlags::IN | PollFlags::OUT,
+                        None => PollFlags::OUT,
+                    };
+                    let mut fds = [PollFd::new(&self.fd, interest)];
+                    let ready = poll_retry(&mut fds, None)?;
+                    if ready
+                        && fds[0].revents().contains(PollFlags::IN)
+                        && let Some(read) = on_readable.as_mut()
+                    {
+                        read()?;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends `bytes` with a descriptor attached to the first of them.
+    pub(super) fn send_with_fd(&self, bytes: &[u8], passed: BorrowedFd<'_>) -> io::Result<()> {
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let fds = [passed];
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+        let iov = [io::IoSlice::new(bytes)];
+        let sent = loop {
+            match sendmsg(&self.fd, &iov, &mut control, SendFlags::NOSIGNAL) {
+                Err(Errno::INTR) => {}
+                result => break result?,
+            }
+        };
+        self.send_all(&bytes[sent..], None)
+    }
+
+    /// Whether descriptors can travel over it.
+    pub(super) fn is_unix(&self) -> bool {
+        rustix::net::sockopt::socket_domain(&self.fd) == Ok(rustix::net::AddressFamily::UNIX)
+    }
+
+    /// Ends both directions: the peer sees the end of the stream, and so does a reader of ours.
+    pub(super) fn shut_down(&self) {
+        // Fails only where there is no connection left to end.
+        let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
+    }
+}
+
+/// Waits until one of `fds` can be read or has ended, or `until` has passed; returns which can.
+pub(super) fn wait(fds: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result<Vec<bool>> {
+    let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+    poll_retry(&mut polled, until)?;
+    Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect())
+}
+
+fn poll_retry(fds: &mut [PollFd<'_>], until: Option<Instant>) -> io::Result<bool> {
+    loop {
+        let timeout = match until {
+            None => None,
+            Some(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                Some(Timespec {
+                    tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                    tv_nsec: i64::from(left.subsec_nanos()),
+                })
+            }
+        };
+        match poll(fds, timeout.as_ref()) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
