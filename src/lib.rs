@@ -1,5 +1,6 @@
 //! qmp-shell: an interactive QEMU monitor for people, over QMP alone.
 
+pub mod assist;
 pub mod grammar;
 pub mod render;
 pub mod schema;

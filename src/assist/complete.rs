@@ -1,0 +1,308 @@
+//! Completion.
+
+use crate::grammar::{LineMode, tokenize};
+
+/// What Tab offers behind the name of a command to the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completes {
+    /// Nothing.
+    Nothing,
+    /// Files.
+    Files,
+    /// A file, then a QMP command.
+    FileThenCommand,
+    /// The forms of `.events`, then names of events.
+    Events,
+    /// Names of events.
+    EventNames,
+    /// A line for the human monitor.
+    Monitor,
+    /// Settings, then their values.
+    Settings,
+    /// Help topics.
+    Topics,
+}
+
+/// Names with a few words each.
+pub type Named<'a> = (&'a str, &'a str);
+
+/// Everything that completion may draw on.
+pub struct Known<'a> {
+    /// The language of the line.
+    pub language: LineMode,
+    /// Whether the line stands in a transaction block.
+    pub in_transaction: bool,
+    /// QMP commands.
+    pub commands: &'a [String],
+    /// HMP commands.
+    pub monitor: &'a [(String, String)],
+    /// Subcommands of HMP's `info`.
+    pub info: &'a [(String, String)],
+    /// Commands to the shell: name, summary, and what they complete.
+    pub metas: &'a [(&'a str, &'a str, Completes)],
+    /// Help topics that are no command.
+    pub topics: &'a [Named<'a>],
+    /// Settings: name, summary, values.
+    pub settings: &'a [(&'a str, &'a str, &'a [&'a str])],
+    /// Names of events seen.
+    pub events: &'a [String],
+    /// Files whose path begins with the text, folders with a `/` behind.
+    pub files: &'a dyn Fn(&str) -> Vec<String>,
+}
+
+/// One candidate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// What the word becomes.
+    pub text: String,
+    /// A few words about it; may be empty.
+    pub about: String,
+}
+
+/// What may stand at the cursor.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Completion {
+    /// Where the text that a candidate replaces begins; it ends at the cursor.
+    pub start: usize,
+    /// The candidates in order.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What may stand at the end of `text`, the line up to the cursor.
+pub fn complete(text: &str, known: &Known<'_>) -> Completion {
+    let trimmed = text.trim_start();
+    let offset = text.len() - trimmed.len();
+    if trimmed.starts_with('!') || trimmed.starts_with('#') {
+        return Completion::default();
+    }
+    if trimmed.starts_with('.') {
+        return meta(text, known);
+    }
+    if known.language == LineMode::Hmp {
+        return monitor(text, offset, known);
+    }
+    command(text, known)
+}
+
+/// The finished words before the cursor, and the text and place of the word being typed.
+fn split(text: &str) -> (Vec<String>, String, usize) {
+    let mut words = tokenize(text).words;
+    match words.last() {
+        Some(word) if word.span.end == text.len() => {
+            let (current, start) = (word.text.clone(), word.span.start);
+            words.pop();
+            (words.into_iter().map(|word| word.text).collect(), current, start)
+        }
+        _ => (
+            words.into_iter().map(|word| word.text).collect(),
+            String::new(),
+            text.len(),
+        ),
+    }
+}
+
+fn offer<'a>(typed: &str, start: usize, names: impl IntoIterator<Item = Named<'a>>) -> Completion {
+    let fitting = names.into_iter().filter(|(name, _)| name.starts_with(typed));
+    let candidates = fitting
+        .map(|(name, about)| Candidate {
+            text: name.to_owned(),
+            about: about.to_owned(),
+        })
+        .collect();
+    Completion { start, candidates }
+}
+
+fn pairs(names: &[(String, String)]) -> impl Iterator<Item = Named<'_>> {
+    names.iter().map(|(name, about)| (name.as_str(), about.as_str()))
+}
+
+fn command(text: &str, known: &Known<'_>) -> Completion {
+    let (before, typed, start) = split(text);
+    let commands = known.commands.iter().map(|name| (name.as_str(), ""));
+    match before.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] if known.in_transaction => offer(&typed, start, [(")", "send the transaction")]),
+        [] => {
+            let own = [
+                ("exec-oob", "send a command out of band"),
+                ("help", "explain the shell"),
+                ("transaction(", "gather actions into one request"),
+            ];
+            let mut completion = offer(&typed, start, commands.chain(own));
+            completion.candidates.sort_by(|a, b| a.text.cmp(&b.text));
+            completion
+        }
+        ["exec-oob"] => offer(&typed, start, commands),
+        ["help"] => topics(&typed, start, known),
+        _ => Completion::default(),
+    }
+}
+
+fn topics(typed: &str, start: usize, known: &Known<'_>) -> Completion {
+    let typed = typed.trim_start_matches('.');
+    offer(
+        typed,
+        start,
+        known
+            .metas
+            .iter()
+            .map(|meta| (meta.0, meta.1))
+            .chain(known.topics.iter().copied()),
+    )
+}
+
+fn meta(text: &str, known: &Known<'_>) -> Completion {
+    let (before, typed, start) = split(text);
+    let Some((name, before)) = before.split_first() else {
+        let typed = typed.trim_start_matches('.');
+        return offer(typed, start + 1, known.metas.iter().map(|meta| (meta.0, meta.1)));
+    };
+    let name = name.trim_start_matches('.');
+    let Some((_, _, completes)) = known.metas.iter().find(|meta| meta.0 == name) else {
+        return Completion::default();
+    };
+    let events = known.events.iter().map(|name| (name.as_str(), ""));
+    match (completes, before.len()) {
+        (Completes::Files | Completes::FileThenCommand, 0) => {
+            let candidates = (known.files)(&typed).into_iter();
+            let candidates = candidates
+                .map(|path| Candidate {
+                    text: quoted(&path),
+                    about: String::new(),
+                })
+                .collect();
+            Completion { start, candidates }
+        }
+        (Completes::FileThenCommand, 1) => offer(&typed, start, known.commands.iter().map(|name| (name.as_str(), ""))),
+        (Completes::Events, 0) => {
+            let forms = [
+                ("except", "all but these"),
+                ("off", "show none"),
+                ("on", "show all"),
+                ("only", "these and no others"),
+            ];
+            offer(&typed, start, forms)
+        }
+        (Completes::Events, _) | (Completes::EventNames, 0) => offer(&typed, start, events),
+        (Completes::EventNames, _) => offer(&typed, start, [("timeout=", "seconds to wait at the most")]),
+        (Completes::Monitor, _) => {
+            let at = text.len() - text.trim_start().len() + ".hmp".len();
+            let line = &text[at.min(text.len())..];
+            monitor(text, at + (line.len() - line.trim_start().len()), known)
+        }
+        (Completes::Settings, 0) => offer(
+            &typed,
+            start,
+            known.settings.iter().map(|setting| (setting.0, setting.1)),
+        ),
+        (Completes::Settings, 1) => {
+            let setting = known.settings.iter().find(|setting| setting.0 == before[0]);
+            let values = setting.map(|setting| setting.2).unwrap_or_default();
+            offer(&typed, start, values.iter().map(|value| (*value, "")))
+        }
+        (Completes::Topics, 0) => topics(&typed, start, known),
+        _ => Completion::default(),
+    }
+}
+
+/// A line for the human monitor that begins at `from`: plain words, no quotes.
+fn monitor(text: &str, from: usize, known: &Known<'_>) -> Completion {
+    let line = &text[from..];
+    let start = from + line.rfind([' ', '\t']).map_or(0, |at| at + 1);
+    let typed = &text[start..];
+    let before: Vec<&str> = text[from..start].split_whitespace().collect();
+    match before[..] {
+        [] => offer(typed, start, pairs(known.monitor)),
+        ["help" | "?"] => offer(typed, start, pairs(known.monitor)),
+        ["info"] | ["help" | "?", "info"] => offer(typed, start, pairs(known.info)),
+        _ => Completion::default(),
+    }
+}
+
+/// A path as a word of the line.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@,=%~".contains(c);
+    let mut out = String::with_capacity(path.len());
+    for c in path.chars() {
+        if !plain(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(line: &str, language: LineMode) -> (usize, String) {
+        let named = |names: &[&str]| {
+            names
+                .iter()
+                .map(|n| ((*n).to_owned(), String::new()))
+                .collect::<Vec<_>>()
+        };
+        let known = Known {
+            language,
+            in_transaction: false,
+            commands: &["query-block".to_owned(), "query-status".to_owned(), "quit".to_owned()],
+            monitor: &named(&["help", "info", "quit"]),
+            info: &named(&["block", "registers"]),
+            metas: &[
+                ("events", "", Completes::Events),
+                ("fd", "", Completes::FileThenCommand),
+                ("hmp", "", Completes::Monitor),
+                ("set", "", Completes::Settings),
+                ("source", "", Completes::Files),
+                ("help", "", Completes::Topics),
+                ("wait", "", Completes::EventNames),
+            ],
+            topics: &[("line", "")],
+            settings: &[("pager", "", &["on", "off"])],
+            events: &["STOP".to_owned(), "RESUME".to_owned()],
+            files: &|typed| {
+                ["a b", "ac"]
+                    .iter()
+                    .filter(|f| f.starts_with(typed))
+                    .map(|f| (*f).to_owned())
+                    .collect()
+            },
+        };
+        let completion = complete(line, &known);
+        let texts: Vec<String> = completion.candidates.into_iter().map(|c| c.text).collect();
+        (completion.start, texts.join(" "))
+    }
+
+    #[test]
+    fn lines_and_their_candidates() {
+        use LineMode::{Hmp, Qmp};
+        for (line, language, start, expected) in [
+            ("", Qmp, 0, "exec-oob help query-block query-status quit transaction("),
+            ("q", Qmp, 0, "query-block query-status quit"),
+            ("  query-s", Qmp, 2, "query-status"),
+            ("exec-oob qui", Qmp, 9, "quit"),
+            ("quit ", Qmp, 0, ""),
+            ("help s", Qmp, 5, "set source"),
+            (".s", Qmp, 1, "set source"),
+            (".set p", Qmp, 5, "pager"),
+            (".set pager o", Qmp, 11, "on off"),
+            (".source a", Qmp, 8, "a\\ b ac"),
+            (".fd ac q", Qmp, 7, "query-block query-status quit"),
+            (".events o", Qmp, 8, "off on only"),
+            (".events only S", Qmp, 13, "STOP"),
+            (".wait R", Qmp, 6, "RESUME"),
+            (".wait STOP t", Qmp, 11, "timeout="),
+            (".hmp in", Qmp, 5, "info"),
+            (".hmp info r", Qmp, 10, "registers"),
+            ("in", Hmp, 0, "info"),
+            ("info b", Hmp, 5, "block"),
+            ("help i", Hmp, 5, "info"),
+            ("help info r", Hmp, 10, "registers"),
+            ("info block x", Hmp, 0, ""),
+            (".se", Hmp, 1, "set"),
+            ("!l", Qmp, 0, ""),
+        ] {
+            assert_eq!(texts(line, language), (start, expected.to_owned()), "{line:?}");
+        }
+    }
+}
