@@ -1,162 +1,21 @@
-//! The block jobs: mirrors that move with time. Owns their states, the rules between them and the events they cause.
-//!
-//! Knows names of nodes but not the nodes; what a finished mirror means for them is handed out as a [`Pivot`].
+//! All block jobs of the machine: finding them by name, and the rules of what may be asked of them when.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::args::check_id;
-use super::event::{
-    BLOCK_JOB_CANCELLED, BLOCK_JOB_COMPLETED, BLOCK_JOB_PENDING, BLOCK_JOB_READY, Event, EventType, JOB_STATUS_CHANGE,
-};
 use super::failure::Failure;
-
-/// How often a running job advances.
-pub const TICK: Duration = Duration::from_millis(200);
-
-/// How long a mirror takes where no speed limit makes it longer.
-const WHOLE: Duration = Duration::from_secs(5);
+use super::job::{Job, Outbox, Plan, Status, Verb};
 
 /// More jobs than this are refused.
 const LIMIT: usize = 32;
-
-/// The state of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Begun, not yet running.
-    Created,
-    /// Copying.
-    Running,
-    /// Told to rest while copying.
-    Paused,
-    /// Copied; every further write goes to both sides.
-    Ready,
-    /// Told to rest when ready.
-    Standby,
-    /// About to finish.
-    Waiting,
-    /// Waits for `job-finalize`.
-    Pending,
-    /// On the way to failure.
-    Aborting,
-    /// Finished; the result can still be read.
-    Concluded,
-    /// Gone.
-    Null,
-}
-
-impl Status {
-    /// The state as QMP spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Status::Created => "created",
-            Status::Running => "running",
-            Status::Paused => "paused",
-            Status::Ready => "ready",
-            Status::Standby => "standby",
-            Status::Waiting => "waiting",
-            Status::Pending => "pending",
-            Status::Aborting => "aborting",
-            Status::Concluded => "concluded",
-            Status::Null => "null",
-        }
-    }
-}
-
-/// What a client may ask of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Finish, and let the target take the source's place.
-    Complete,
-    /// Give up. Without force, a mirror that is ready ends as a success that leaves the source in its place.
-    Cancel {
-        /// Give up even when ready.
-        force: bool,
-    },
-    /// Rest.
-    Pause,
-    /// Go on.
-    Resume,
-    /// Leave the pending state.
-    Finalize,
-    /// Forget the concluded job.
-    Dismiss,
-}
-
-impl Verb {
-    fn name(self) -> &'static str {
-        match self {
-            Verb::Complete => "complete",
-            Verb::Cancel { .. } => "cancel",
-            Verb::Pause => "pause",
-            Verb::Resume => "resume",
-            Verb::Finalize => "finalize",
-            Verb::Dismiss => "dismiss",
-        }
-    }
-
-    fn allowed(self, status: Status) -> bool {
-        use Status::{Concluded, Created, Paused, Pending, Ready, Running, Standby, Waiting};
-        match self {
-            Verb::Complete => status == Ready,
-            Verb::Cancel { .. } => matches!(status, Created | Running | Paused | Ready | Standby | Waiting | Pending),
-            Verb::Pause => matches!(status, Created | Running | Ready),
-            Verb::Resume => matches!(status, Paused | Standby),
-            Verb::Finalize => status == Pending,
-            Verb::Dismiss => status == Concluded,
-        }
-    }
-}
-
-/// A finished mirror: what used `source` uses `target` from now on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pivot {
-    /// The node that was copied.
-    pub source: String,
-    /// The node that takes its place.
-    pub target: String,
-}
-
-/// What a new mirror is to be.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// Its name.
-    pub id: String,
-    /// The node that is copied.
-    pub source: String,
-    /// The node that is copied to.
-    pub target: String,
-    /// Bytes to copy.
-    pub len: u64,
-    /// Bytes a second at most; 0 sets no limit.
-    pub speed: u64,
-    /// Whether to finish without `job-finalize`.
-    pub auto_finalize: bool,
-    /// Whether to vanish without `job-dismiss`.
-    pub auto_dismiss: bool,
-}
-
-#[derive(Debug)]
-struct Job {
-    plan: Plan,
-    status: Status,
-    offset: u64,
-    /// When it last advanced.
-    moved: Duration,
-    /// Asked for, to be done at the next tick: the reply goes out before the events of its consequences.
-    wish: Option<Verb>,
-    /// Whether the target takes over at the end.
-    pivots: bool,
-    error: Option<&'static str>,
-}
 
 /// All jobs, and what they have caused since it was last collected.
 #[derive(Default)]
 pub struct Jobs {
     list: Vec<Job>,
-    events: Vec<Event>,
-    pivots: Vec<Pivot>,
+    out: Outbox,
 }
 
 impl Jobs {
@@ -167,12 +26,9 @@ impl Jobs {
             return Err(Failure::new(format!("a job '{}' exists already", plan.id)));
         }
         if self.list.len() >= LIMIT {
-            return Err(Failure::new("the demo machine runs no more jobs than it has"));
+            return Err(Failure::new(format!("the demo machine runs {LIMIT} jobs at most")));
         }
-        let status = Status::Created;
-        let mut job = Job { plan, status, offset: 0, moved: now, wish: None, pivots: true, error: None };
-        self.events.push(status_change(&job.plan.id, status));
-        job.become_(Status::Running, &mut self.events);
+        let job = Job::start(plan, now, &mut self.out);
         self.list.push(job);
         Ok(())
     }
@@ -184,22 +40,24 @@ impl Jobs {
         };
         if !verb.allowed(job.status) {
             let (verb, status) = (verb.name(), job.status.name());
-            return Err(Failure::new(format!("job '{id}' is {status}: '{verb}' cannot be done in that state")));
+            return Err(Failure::new(format!(
+                "job '{id}' is {status}: '{verb}' cannot be done in that state"
+            )));
         }
         match verb {
-            Verb::Pause if job.status == Status::Ready => job.become_(Status::Standby, &mut self.events),
+            Verb::Pause if job.status == Status::Ready => job.change(Status::Standby, &mut self.out),
             Verb::Pause => {
                 job.advance(now);
-                job.become_(Status::Paused, &mut self.events);
+                job.change(Status::Paused, &mut self.out);
             }
-            Verb::Resume if job.status == Status::Standby => job.become_(Status::Ready, &mut self.events),
+            Verb::Resume if job.status == Status::Standby => job.change(Status::Ready, &mut self.out),
             Verb::Resume => {
                 job.moved = now;
-                job.become_(Status::Running, &mut self.events);
+                job.change(Status::Running, &mut self.out);
             }
             Verb::Complete | Verb::Cancel { .. } => job.wish = Some(verb),
-            Verb::Finalize => job.finalize(&mut self.events, &mut self.pivots),
-            Verb::Dismiss => job.become_(Status::Null, &mut self.events),
+            Verb::Finalize => job.finalize(&mut self.out),
+            Verb::Dismiss => job.change(Status::Null, &mut self.out),
         }
         self.list.retain(|job| job.status != Status::Null);
         Ok(())
@@ -220,39 +78,19 @@ impl Jobs {
     /// Lets time pass.
     pub fn tick(&mut self, now: Duration) {
         for job in &mut self.list {
-            if job.status == Status::Running && now >= job.moved + TICK {
-                job.advance(now);
-                if job.offset == job.plan.len {
-                    job.become_(Status::Ready, &mut self.events);
-                    self.events.push(job.report(&BLOCK_JOB_READY));
-                }
-            }
-            match job.wish.take() {
-                Some(Verb::Cancel { force: false }) if matches!(job.status, Status::Ready | Status::Standby) => {
-                    job.pivots = false;
-                    job.conclude(&mut self.events, &mut self.pivots);
-                }
-                Some(Verb::Cancel { .. }) => job.abort(&mut self.events),
-                Some(_) => job.conclude(&mut self.events, &mut self.pivots),
-                None => {}
-            }
+            job.tick(now, &mut self.out);
         }
         self.list.retain(|job| job.status != Status::Null);
     }
 
     /// When the next tick is due, on the clock of [`Jobs::tick`].
     pub fn deadline(&self) -> Option<Duration> {
-        let due = |job: &Job| match (job.wish, job.status) {
-            (Some(_), _) => Some(Duration::ZERO),
-            (None, Status::Running) => Some(job.moved + TICK),
-            _ => None,
-        };
-        self.list.iter().filter_map(due).min()
+        self.list.iter().filter_map(Job::deadline).min()
     }
 
     /// Takes what has been caused since the last call.
-    pub fn collect(&mut self) -> (Vec<Event>, Vec<Pivot>) {
-        (std::mem::take(&mut self.events), std::mem::take(&mut self.pivots))
+    pub fn collect(&mut self) -> Outbox {
+        std::mem::take(&mut self.out)
     }
 
     /// Whether there is a job of this name.
@@ -277,84 +115,133 @@ impl Jobs {
     }
 }
 
-impl Job {
-    fn become_(&mut self, status: Status, events: &mut Vec<Event>) {
-        self.status = status;
-        events.push(status_change(&self.plan.id, status));
-    }
+#[cfg(test)]
+mod tests {
+    use super::super::job::TICK;
+    use super::*;
 
-    /// Moves on by what the time since the last move allows.
-    fn advance(&mut self, now: Duration) {
-        let elapsed = now.saturating_sub(self.moved).as_millis();
-        let full = u128::from(self.plan.len);
-        let mut bytes = full * elapsed / WHOLE.as_millis();
-        if self.plan.speed > 0 {
-            bytes = bytes.min(u128::from(self.plan.speed) * elapsed / 1000);
-        }
-        let reached = (u128::from(self.offset) + bytes).min(full);
-        self.offset = u64::try_from(reached).unwrap_or(self.plan.len);
-        self.moved = now;
-    }
+    const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    fn conclude(&mut self, events: &mut Vec<Event>, pivots: &mut Vec<Pivot>) {
-        self.become_(Status::Waiting, events);
-        self.become_(Status::Pending, events);
-        if self.plan.auto_finalize {
-            self.finalize(events, pivots);
-        } else {
-            events.push(Event::with(&BLOCK_JOB_PENDING, json!({"type": "mirror", "id": self.plan.id})));
+    fn plan(id: &str) -> Plan {
+        let (id, source, target) = (id.to_owned(), "a".to_owned(), "b".to_owned());
+        Plan {
+            id,
+            source,
+            target,
+            len: 1000,
+            speed: 0,
+            auto_finalize: true,
+            auto_dismiss: true,
         }
     }
 
-    fn finalize(&mut self, events: &mut Vec<Event>, pivots: &mut Vec<Pivot>) {
-        if self.pivots {
-            pivots.push(Pivot { source: self.plan.source.clone(), target: self.plan.target.clone() });
+    /// Each event collected, in a word: the state entered, or the event's name.
+    fn story(jobs: &mut Jobs) -> Vec<String> {
+        let word = |event: &super::super::event::Event| {
+            let status = event.data.as_ref().and_then(|data| data.get("status")?.as_str());
+            status.unwrap_or(event.kind.name).to_owned()
+        };
+        jobs.collect().events.iter().map(word).collect()
+    }
+
+    fn offset(jobs: &Jobs) -> u64 {
+        jobs.query_jobs()[0]["current-progress"].as_u64().unwrap()
+    }
+
+    #[test]
+    fn a_mirror_moves_becomes_ready_and_is_completed() {
+        let mut jobs = Jobs::default();
+        jobs.start(plan("j"), MS(0)).unwrap();
+        assert_eq!(story(&mut jobs), ["created", "running"]);
+        assert_eq!(jobs.deadline(), Some(TICK));
+        jobs.tick(MS(100));
+        assert_eq!(offset(&jobs), 0);
+        jobs.tick(MS(2500));
+        assert_eq!(offset(&jobs), 500);
+        let early = jobs.ask("j", Verb::Complete, MS(2500)).unwrap_err();
+        assert_eq!(
+            early.desc,
+            "job 'j' is running: 'complete' cannot be done in that state"
+        );
+        jobs.tick(MS(5000));
+        assert_eq!(story(&mut jobs), ["ready", "BLOCK_JOB_READY"]);
+        assert_eq!(jobs.deadline(), None);
+        jobs.ask("j", Verb::Complete, MS(5000)).unwrap();
+        assert_eq!(jobs.deadline(), Some(MS(0)));
+        assert!(story(&mut jobs).is_empty());
+        jobs.tick(MS(5000));
+        let out = jobs.collect();
+        assert_eq!(
+            (out.pivots[0].source.as_str(), out.pivots[0].target.as_str()),
+            ("a", "b")
+        );
+        assert_eq!(out.events.len(), 5);
+        assert!(!jobs.has("j"));
+    }
+
+    #[test]
+    fn cancelling_depends_on_force_once_ready() {
+        for (force, last) in [(true, "BLOCK_JOB_CANCELLED"), (false, "BLOCK_JOB_COMPLETED")] {
+            let mut jobs = Jobs::default();
+            jobs.start(plan("j"), MS(0)).unwrap();
+            jobs.tick(MS(6000));
+            jobs.collect();
+            jobs.ask("j", Verb::Cancel { force }, MS(6000)).unwrap();
+            jobs.tick(MS(6000));
+            let out = jobs.collect();
+            assert!(out.pivots.is_empty());
+            assert!(out.events.iter().any(|event| event.kind.name == last));
         }
-        events.push(self.report(&BLOCK_JOB_COMPLETED));
-        self.end(events);
     }
 
-    fn abort(&mut self, events: &mut Vec<Event>) {
-        self.become_(Status::Aborting, events);
-        self.error = Some("given up on request");
-        events.push(self.report(&BLOCK_JOB_CANCELLED));
-        self.end(events);
+    #[test]
+    fn a_paused_job_stands_still() {
+        let mut jobs = Jobs::default();
+        jobs.start(plan("j"), MS(0)).unwrap();
+        jobs.ask("j", Verb::Pause, MS(1000)).unwrap();
+        assert_eq!(jobs.deadline(), None);
+        jobs.tick(MS(9000));
+        assert_eq!(offset(&jobs), 200);
+        jobs.ask("j", Verb::Resume, MS(9000)).unwrap();
+        jobs.tick(MS(10_000));
+        assert_eq!(offset(&jobs), 400);
     }
 
-    fn end(&mut self, events: &mut Vec<Event>) {
-        self.become_(Status::Concluded, events);
-        if self.plan.auto_dismiss {
-            self.become_(Status::Null, events);
-        }
+    #[test]
+    fn a_speed_limit_slows_it_down() {
+        let mut jobs = Jobs::default();
+        jobs.start(Plan { speed: 10, ..plan("j") }, MS(0)).unwrap();
+        jobs.tick(MS(5000));
+        assert_eq!(offset(&jobs), 50);
+        jobs.set_speed("j", 0, MS(5000)).unwrap();
+        jobs.tick(MS(10_000));
+        assert_eq!(story(&mut jobs).last().unwrap(), "BLOCK_JOB_READY");
     }
 
-    fn report(&self, kind: &'static EventType) -> Event {
-        let Plan { id, len, speed, .. } = &self.plan;
-        Event::with(kind, json!({"device": id, "len": len, "offset": self.offset, "speed": speed, "type": "mirror"}))
+    #[test]
+    fn finalizing_and_dismissing_by_hand() {
+        let mut jobs = Jobs::default();
+        jobs.start(
+            Plan {
+                auto_finalize: false,
+                auto_dismiss: false,
+                ..plan("j")
+            },
+            MS(0),
+        )
+        .unwrap();
+        jobs.tick(MS(5000));
+        jobs.ask("j", Verb::Complete, MS(5000)).unwrap();
+        jobs.tick(MS(5000));
+        assert_eq!(story(&mut jobs)[4..], ["waiting", "pending", "BLOCK_JOB_PENDING"]);
+        jobs.ask("j", Verb::Finalize, MS(5000)).unwrap();
+        assert_eq!(story(&mut jobs), ["BLOCK_JOB_COMPLETED", "concluded"]);
+        assert!(jobs.start(plan("j"), MS(5000)).is_err());
+        jobs.ask("j", Verb::Dismiss, MS(5000)).unwrap();
+        assert_eq!(story(&mut jobs), ["null"]);
+        assert_eq!(
+            jobs.ask("j", Verb::Dismiss, MS(5000)).unwrap_err().desc,
+            "there is no job 'j'"
+        );
     }
-
-    fn as_job(&self) -> Value {
-        let mut value = json!({
-            "current-progress": self.offset, "status": self.status.name(), "total-progress": self.plan.len,
-            "type": "mirror", "id": self.plan.id,
-        });
-        if let Some(error) = self.error {
-            value["error"] = error.into();
-        }
-        value
-    }
-
-    fn as_block_job(&self) -> Value {
-        let Plan { id, len, speed, auto_finalize, auto_dismiss, .. } = &self.plan;
-        json!({
-            "auto-finalize": auto_finalize, "io-status": "ok", "device": id, "auto-dismiss": auto_dismiss,
-            "busy": self.status == Status::Running, "len": len, "offset": self.offset, "status": self.status.name(),
-            "paused": matches!(self.status, Status::Paused | Status::Standby), "speed": speed,
-            "ready": matches!(self.status, Status::Ready | Status::Standby), "type": "mirror", "actively-synced": false,
-        })
-    }
-}
-
-fn status_change(id: &str, status: Status) -> Event {
-    Event::with(&JOB_STATUS_CHANGE, json!({"status": status.name(), "id": id}))
 }

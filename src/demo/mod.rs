@@ -12,17 +12,21 @@
 //! Only `server` knows a socket or a clock. Everything below it is plain state that is handed bytes and the time.
 
 mod args;
+mod bitmaps;
 mod blocks;
 mod catalog;
 mod check;
 mod commands;
 mod event;
 mod failure;
+mod furniture;
 mod hmp;
 mod introspect;
+mod job;
 mod jobs;
 mod machine;
 mod monitor;
+mod properties;
 mod reply;
 mod request;
 mod server;

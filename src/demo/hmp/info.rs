@@ -1,0 +1,210 @@
+//! The topics of `info`: text for people about what QMP says in JSON.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::super::machine::{CPUS, Machine};
+use super::{Call, Entry, ask, memory};
+
+/// The topics.
+pub(super) static TOPICS: &[Entry] = &[
+    topic("block", "the drives and what is in them", block),
+    topic("cpus", "the processors and their threads", cpus),
+    topic("iothreads", "the threads for devices", iothreads),
+    topic("jobs", "the jobs and how far they are", jobs),
+    topic("mtree", "the memory map", |_, _| memory::map(CPUS)),
+    topic("name", "the machine's name", |machine, _| {
+        shown(machine, "query-name", |value| line(&value["name"]))
+    }),
+    topic("registers", "the registers of one processor", registers),
+    topic("status", "whether the guest runs", status),
+    topic("uuid", "the machine's UUID", |machine, _| {
+        shown(machine, "query-uuid", |value| line(&value["UUID"]))
+    }),
+    topic("version", "the version", version),
+];
+
+const fn topic(names: &'static str, help: &'static str, run: fn(&mut Machine, &Call<'_>) -> String) -> Entry {
+    Entry {
+        names,
+        usage: "",
+        help,
+        words: (0, 0),
+        run,
+    }
+}
+
+/// The result of a query as text, or its failure.
+fn shown(machine: &mut Machine, query: &str, show: impl Fn(&Value) -> String) -> String {
+    match ask(machine, query, json!({})) {
+        Ok(value) => show(&value),
+        Err(text) => text,
+    }
+}
+
+/// Each element of a list as text.
+fn each(list: &Value, show: impl Fn(&Value) -> String) -> String {
+    list.as_array().into_iter().flatten().map(show).collect()
+}
+
+/// A string value on a line of its own.
+fn line(value: &Value) -> String {
+    format!("{}\n", word(value))
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn status(machine: &mut Machine, _: &Call<'_>) -> String {
+    shown(machine, "query-status", |value| {
+        format!("VM status: {}\n", word(&value["status"]))
+    })
+}
+
+fn version(machine: &mut Machine, _: &Call<'_>) -> String {
+    shown(machine, "query-version", |value| {
+        let qemu = &value["qemu"];
+        format!(
+            "{}.{}.{} ({})\n",
+            qemu["major"],
+            qemu["minor"],
+            qemu["micro"],
+            word(&value["package"])
+        )
+    })
+}
+
+fn cpus(machine: &mut Machine, call: &Call<'_>) -> String {
+    shown(machine, "query-cpus-fast", |list| {
+        each(list, |cpu| {
+            let mark = if cpu["cpu-index"] == call.cpu { '*' } else { ' ' };
+            format!("{mark} CPU #{}: thread_id={}\n", cpu["cpu-index"], cpu["thread-id"])
+        })
+    })
+}
+
+fn block(machine: &mut Machine, _: &Call<'_>) -> String {
+    shown(machine, "query-block", |list| {
+        each(list, |drive| {
+            let name = Some(word(&drive["device"])).filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| word(&drive["qdev"]));
+            let mut text = match drive.get("inserted") {
+                Some(node) => {
+                    let mode = if node["ro"] == true { ", read-only" } else { "" };
+                    format!(
+                        "{name} ({}): {} ({}{mode})\n",
+                        word(&node["node-name"]),
+                        word(&node["file"]),
+                        word(&node["drv"])
+                    )
+                }
+                None => format!("{name}: nothing inserted\n"),
+            };
+            let _ = writeln!(text, "    at: {}", word(&drive["qdev"]));
+            text
+        })
+    })
+}
+
+fn iothreads(machine: &mut Machine, _: &Call<'_>) -> String {
+    shown(machine, "query-iothreads", |list| {
+        each(list, |thread| {
+            format!("{}: thread_id={}\n", word(&thread["id"]), thread["thread-id"])
+        })
+    })
+}
+
+fn jobs(machine: &mut Machine, _: &Call<'_>) -> String {
+    shown(machine, "query-jobs", |list| {
+        match list.as_array().is_some_and(Vec::is_empty) {
+            true => "no jobs\n".to_owned(),
+            false => each(list, |job| {
+                let (done, total) = (&job["current-progress"], &job["total-progress"]);
+                format!(
+                    "{}: {}, {}, {done} of {total} bytes\n",
+                    word(&job["id"]),
+                    word(&job["type"]),
+                    word(&job["status"])
+                )
+            }),
+        }
+    })
+}
+
+/// Numbers that depend on the CPU, so that it is seen which one answers.
+fn registers(_: &mut Machine, call: &Call<'_>) -> String {
+    let mut out = format!("\nCPU#{}\n", call.cpu);
+    let names = [
+        "RAX", "RBX", "RCX", "RDX", "RSI", "RDI", "RBP", "RSP", "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15",
+    ];
+    for (row, four) in names.chunks(4).enumerate() {
+        let cells = four.iter().zip(0_u64..).map(|(name, column)| {
+            let seed = 1 + call.cpu * 16 + row as u64 * 4 + column;
+            format!("{name}={:016x}", seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20)
+        });
+        out.push_str(&cells.collect::<Vec<_>>().join(" "));
+        out.push('\n');
+    }
+    let rip = 0xffff_ffff_8100_0000_u64 + call.cpu * 0x40;
+    let _ = writeln!(
+        out,
+        "RIP={rip:016x} RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT={}",
+        call.cpu.min(1)
+    );
+    for (name, selector) in [("ES", 0), ("CS", 0x10), ("SS", 0x18), ("DS", 0), ("FS", 0), ("GS", 0)] {
+        let _ = writeln!(out, "{name} ={selector:04x} {:016x} ffffffff 00a09b00", 0);
+    }
+    let _ = writeln!(
+        out,
+        "CR0=80050033 CR2=00007f0000000000 CR3=0000000001c0a000 CR4=000006f0"
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::furniture::furnished;
+    use super::super::run;
+    use super::*;
+
+    #[test]
+    fn every_topic_has_something_to_say() {
+        for entry in TOPICS {
+            let text = run(&mut furnished(), &format!("info {}", entry.names), 0);
+            assert!(
+                text.ends_with("\r\n") && !text.starts_with("Error"),
+                "{}: {text}",
+                entry.names
+            );
+            assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
+        }
+    }
+
+    #[test]
+    fn the_cpu_shows() {
+        let mut machine = furnished();
+        assert_eq!(
+            run(&mut machine, "info cpus", 1),
+            "  CPU #0: thread_id=4711\r\n* CPU #1: thread_id=4712\r\n"
+        );
+        assert!(run(&mut machine, "info registers", 1).contains("CPU#1\r\n"));
+        assert_ne!(
+            run(&mut machine, "info registers", 1),
+            run(&mut machine, "info registers", 0)
+        );
+    }
+
+    #[test]
+    fn the_texts_follow_the_machine() {
+        let mut machine = furnished();
+        assert_eq!(run(&mut machine, "info status", 0), "VM status: running\r\n");
+        machine.stop();
+        assert_eq!(run(&mut machine, "info status", 0), "VM status: paused\r\n");
+        assert_eq!(run(&mut machine, "info version", 0), "10.0.0 (demo)\r\n");
+        assert_eq!(run(&mut machine, "info jobs", 0), "no jobs\r\n");
+        assert!(run(&mut machine, "info block", 0).starts_with("drive0 (disk0): json:"));
+        assert!(run(&mut machine, "info block", 0).contains("ide2-cd0: nothing inserted\r\n"));
+    }
+}
