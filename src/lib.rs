@@ -6,4 +6,5 @@ pub mod grammar;
 pub mod render;
 pub mod schema;
 pub mod session;
+pub mod shell;
 pub mod wire;

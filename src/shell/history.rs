@@ -1,0 +1,145 @@
+//! History: what was typed, one file for QMP and one for HMP.
+//!
+//! A file is only ever appended to, one write a line, so that two shells share it and a failed start harms nothing.
+//! An entry of several lines is kept on one: `\` and line end are written `\\` and `\n`.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
+
+use crate::grammar::LineMode;
+use crate::schema::secrets::line_has_secret;
+
+/// How many entries are taken from the file.
+const LOADED: usize = 10_000;
+
+/// The history of one mode.
+#[derive(Debug, Default)]
+pub struct History {
+    file: Option<PathBuf>,
+    entries: Vec<String>,
+}
+
+/// Where history is kept: `$XDG_STATE_HOME/qmp-shell`, by default `~/.local/state/qmp-shell`.
+fn folder() -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))?;
+    Some(state.join("qmp-shell"))
+}
+
+impl History {
+    /// The history of `mode` as its file has it; empty, and kept in memory only, where there is no place for a file.
+    pub fn load(mode: LineMode) -> History {
+        let name = match mode {
+            LineMode::Qmp => "history",
+            LineMode::Hmp => "hmp_history",
+        };
+        let Some(file) = folder().map(|folder| folder.join(name)) else {
+            return History::default();
+        };
+        let text = fs::read(&file).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let entries = lines[lines.len().saturating_sub(LOADED)..]
+            .iter()
+            .map(|line| unescape(line))
+            .collect();
+        History {
+            file: Some(file),
+            entries,
+        }
+    }
+
+    /// Entries in order, the newest last.
+    pub fn entries(&self) -> &[String] {
+        &self.entries
+    }
+
+    /// Takes a line as entered: into memory, and into the file unless it carries a secret or begins with a blank.
+    pub fn add(&mut self, line: &str) {
+        if line.trim().is_empty() || self.entries.last().is_some_and(|last| last == line) {
+            return;
+        }
+        self.entries.push(line.to_owned());
+        if line.starts_with([' ', '\t']) || line_has_secret(line) {
+            return;
+        }
+        if let Some(file) = &self.file {
+            // Without a place to write, history lasts as long as the session; that is no reason to trouble the user.
+            let _ = append(file, line);
+        }
+    }
+}
+
+fn append(file: &PathBuf, line: &str) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    }
+    file.write_all(format!("{}\n", escape(line)).as_bytes())
+}
+
+fn escape(line: &str) -> String {
+    line.replace('\\', "\\\\").replace('\n', "\\n")
+}
+
+fn unescape(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some(other) => out.push(other),
+                None => out.push('\\'),
+            },
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_several_lines_come_back() {
+        for line in ["plain", "{\n  \"a\": \"x\\n\\\\\"\n}", "a \\\nb"] {
+            assert!(!escape(line).contains('\n'));
+            assert_eq!(unescape(&escape(line)), line);
+        }
+    }
+
+    #[test]
+    fn secrets_and_lines_with_a_blank_stay_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("deep/history");
+        let mut history = History {
+            file: Some(file.clone()),
+            entries: Vec::new(),
+        };
+        for line in [
+            "query-status",
+            " query-name",
+            "set_password protocol=vnc password=hunter2",
+            "stop",
+            "stop",
+        ] {
+            history.add(line);
+        }
+        assert_eq!(history.entries().len(), 4);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "query-status\nstop\n");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+    }
+}

@@ -1,0 +1,208 @@
+//! HMP mode: lines go to the human monitor as typed, through `human-monitor-command`.
+
+use crate::grammar::{Line, parse_line};
+use crate::schema::secrets::hmp_line_has_secret;
+use crate::wire::{Reply, ReplyBody, Request, quote};
+
+use super::engine::{Engine, Verdict};
+use super::meta;
+use super::output::{Answer, Output, Source};
+
+/// What to do with the monitor's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Show {
+    /// As text.
+    Text,
+    /// As the reply that carried it.
+    Reply,
+}
+
+impl Engine {
+    /// A line in HMP mode.
+    pub(super) fn run_hmp_line(&mut self, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+        let line = source.text.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return Verdict::Done;
+        }
+        if line.starts_with(['.', '!']) {
+            return match parse_line(source.text) {
+                Ok(Line::Meta(line)) => meta::run(self, &line, source, out),
+                Ok(Line::System(command)) => meta::run_system(self, &command, source, out),
+                Ok(_) => Verdict::Done,
+                Err(fault) => {
+                    out.not_sent(&fault, source, false);
+                    Verdict::Failed
+                }
+            };
+        }
+        self.monitor_command(source.text, Show::Text, source, out)
+    }
+
+    /// Sends one line to the human monitor and shows what it says.
+    pub(super) fn monitor_command(
+        &mut self,
+        line: &str,
+        show: Show,
+        source: &Source<'_>,
+        out: &mut dyn Output,
+    ) -> Verdict {
+        let mut words = line.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        if first == "cpu" {
+            return match (words.next(), words.next()) {
+                (Some(index), None) => self.choose_cpu(index, line, show, source, out),
+                (None, _) => {
+                    out.text(&format!("CPU {}\n", self.cpu.unwrap_or(0)));
+                    Verdict::Done
+                }
+                _ => self.send_monitor_line(line, self.cpu, show, source, out).0,
+            };
+        }
+        let ends_qemu = is_quit_line(line);
+        if ends_qemu && !self.may_quit(out) {
+            return Verdict::Done;
+        }
+        let verdict = self.send_monitor_line(line, self.cpu, show, source, out).0;
+        match verdict {
+            Verdict::Done if ends_qemu => self.after_quit(out),
+            verdict => verdict,
+        }
+    }
+
+    /// `cpu N` does not last from one call to the next in the server, so the shell keeps N and sends it with each line.
+    fn choose_cpu(
+        &mut self,
+        index: &str,
+        line: &str,
+        show: Show,
+        source: &Source<'_>,
+        out: &mut dyn Output,
+    ) -> Verdict {
+        let Ok(index) = index.parse::<u64>() else {
+            return self.send_monitor_line(line, self.cpu, show, source, out).0;
+        };
+        // Sent with the index itself, for QEMU's own word on whether there is such a CPU.
+        let (verdict, failed) = self.send_monitor_line(line, Some(index), show, source, out);
+        if matches!(verdict, Verdict::Done) && !failed {
+            self.cpu = Some(index);
+        }
+        verdict
+    }
+
+    /// Returns the verdict, and whether the monitor's text says that it failed.
+    fn send_monitor_line(
+        &mut self,
+        line: &str,
+        cpu: Option<u64>,
+        show: Show,
+        source: &Source<'_>,
+        out: &mut dyn Output,
+    ) -> (Verdict, bool) {
+        let request = monitor_request(line, cpu);
+        let reply = match self.exchange(&request, None, source, out) {
+            Ok(Some(reply)) => reply,
+            Ok(None) => return (Verdict::Done, false),
+            Err(verdict) => return (verdict, true),
+        };
+        let text = monitor_text(&reply);
+        let failed = text.as_deref().is_none_or(is_failure);
+        match &text {
+            Some(text) if show == Show::Text => out.monitor_text(text, failed, source),
+            _ => out.answer(
+                &Answer {
+                    reply: &reply,
+                    request: &request,
+                    late: false,
+                    hint: None,
+                },
+                source,
+            ),
+        }
+        (if failed { Verdict::Failed } else { Verdict::Done }, failed)
+    }
+}
+
+/// The request that carries a line to the human monitor.
+pub(super) fn monitor_request(line: &str, cpu: Option<u64>) -> Request {
+    let text = quote(line);
+    let mut arguments = format!("{{\"command-line\": {text}");
+    let start = arguments.len() - text.len();
+    if let Some(cpu) = cpu {
+        arguments.push_str(&format!(", \"cpu-index\": {cpu}"));
+    }
+    arguments.push('}');
+    let mut request = Request::new("human-monitor-command").with_arguments(arguments);
+    if hmp_line_has_secret(line) {
+        request.secrets = vec![start..start + text.len()];
+    }
+    request
+}
+
+/// The text of a successful reply.
+pub(super) fn monitor_text(reply: &Reply) -> Option<String> {
+    match reply.body() {
+        ReplyBody::Return(raw) => {
+            let text: String = serde_json::from_str(raw).ok()?;
+            Some(text.replace("\r\n", "\n"))
+        }
+        ReplyBody::Error { .. } => None,
+    }
+}
+
+/// Whether the monitor's text, which always comes as a success, tells of a failure.
+pub(super) fn is_failure(text: &str) -> bool {
+    const SIGNS: &[&str] = &["unknown command:", "Error:", "invalid CPU index", "Try \"help "];
+    text.lines().any(|line| SIGNS.iter().any(|sign| line.starts_with(sign)))
+}
+
+/// Whether a line ends QEMU.
+fn is_quit_line(line: &str) -> bool {
+    matches!(line.split_whitespace().next(), Some("quit" | "q"))
+}
+
+/// Whether a request carries such a line.
+pub(super) fn is_quit_request(request: &Request) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Arguments {
+        #[serde(rename = "command-line")]
+        line: String,
+    }
+    request.command == "human-monitor-command"
+        && request
+            .arguments
+            .as_deref()
+            .and_then(|text| serde_json::from_str::<Arguments>(text).ok())
+            .is_some_and(|arguments| is_quit_line(&arguments.line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_known_by_their_text() {
+        for text in [
+            "unknown command: 'x'\n",
+            "Error: no\n",
+            "trailing\nTry \"help cpu\" for more information\n",
+        ] {
+            assert!(is_failure(text), "{text}");
+        }
+        assert!(!is_failure("VM status: paused\nprinted Error: in a line\n"));
+    }
+
+    #[test]
+    fn a_line_is_carried_as_typed() {
+        let request = monitor_request("x /4xb \"0\"", Some(1));
+        assert_eq!(
+            request.arguments.as_deref(),
+            Some(r#"{"command-line": "x /4xb \"0\"", "cpu-index": 1}"#)
+        );
+        assert!(is_quit_request(&monitor_request(" q", None)));
+        assert!(
+            !monitor_request("set_password vnc hunter2", Some(0))
+                .to_masked_json(None)
+                .contains("hunter2")
+        );
+    }
+}

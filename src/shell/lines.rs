@@ -1,0 +1,213 @@
+//! What the engine says, said to a program: JSON Lines, or with `-p` values on one stream and all else on the other.
+
+use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
+
+use crate::grammar::Diagnostic;
+use crate::render::{Layout, Palette, event_line, excerpt, printable, sanitize, write_json};
+use crate::wire::{Event, ReplyBody, compact, quote};
+
+use super::output::{Answer, Output, Source};
+use super::settings::{OutputForm, Settings};
+
+/// Standard output and standard error of a script.
+pub struct Lines {
+    out: BufWriter<Stdout>,
+    err: Stderr,
+    form: OutputForm,
+    /// Standard output is a terminal after all: nothing harmful may reach it.
+    harmless: bool,
+    harmless_err: bool,
+    palette: Palette,
+    error: Option<io::Error>,
+}
+
+impl Lines {
+    /// Output to the standard streams, in these colours.
+    pub fn new(palette: Palette) -> Lines {
+        Lines {
+            palette,
+            out: BufWriter::with_capacity(64 * 1024, io::stdout()),
+            err: io::stderr(),
+            form: OutputForm::Json,
+            harmless: io::stdout().is_terminal(),
+            harmless_err: io::stderr().is_terminal(),
+            error: None,
+        }
+    }
+
+    /// Takes the settings that matter here.
+    pub(super) fn apply(&mut self, settings: &Settings) {
+        self.form = settings.output;
+    }
+
+    fn note(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    /// One message about a line on standard error. A failure to write there has nowhere to be reported.
+    fn complain(&mut self, source: &Source<'_>, message: &str) {
+        self.flush();
+        let place = match source.script {
+            Some(name) => format!("{}:{}: ", printable(name), source.number),
+            None => String::new(),
+        };
+        let message = format!("{place}{message}\n");
+        let message = if self.harmless_err {
+            sanitize(&message)
+        } else {
+            message.as_str().into()
+        };
+        let _ = self.err.write_all(message.as_bytes());
+    }
+
+    /// `{"KEY": VALUE}` on a line of its own, the value as the server spelled it.
+    fn message(&mut self, key: &str, value: &str, id: Option<&str>) -> io::Result<()> {
+        write!(self.out, "{{\"{key}\": ")?;
+        if self.harmless || self.palette.is_colored() {
+            write_json(value, Layout::Line, &self.palette, self.harmless, &mut self.out)?;
+        } else {
+            self.out.write_all(compact(value).as_bytes())?;
+        }
+        if let Some(id) = id {
+            write!(self.out, ", \"id\": {id}")?;
+        }
+        self.out.write_all(b"}\n")
+    }
+
+    fn replacement(&mut self, class: &str, desc: &str) {
+        if self.form == OutputForm::Json {
+            let value = format!("{{\"class\": {}, \"desc\": {}}}", quote(class), quote(desc));
+            let result = self.message("error", &value, None);
+            self.note(result);
+        }
+    }
+}
+
+impl Output for Lines {
+    fn answer(&mut self, answer: &Answer<'_>, source: &Source<'_>) {
+        let id = answer.request.id.as_deref();
+        let (key, value) = answer.reply.member();
+        let result = match (self.form, answer.reply.body()) {
+            (OutputForm::Json, _) => self.message(key, value, id),
+            (OutputForm::Pretty, ReplyBody::Return(raw)) => {
+                write_json(raw, Layout::Indented, &self.palette, self.harmless, &mut self.out)
+                    .and_then(|()| self.out.write_all(b"\n"))
+            }
+            (OutputForm::Pretty, ReplyBody::Error { class, desc }) => {
+                self.complain(source, &format!("{class}: {desc}"));
+                Ok(())
+            }
+        };
+        self.note(result);
+    }
+
+    fn monitor_text(&mut self, text: &str, _failed: bool, _source: &Source<'_>) {
+        let text = if self.harmless { sanitize(text) } else { text.into() };
+        let end = if text.is_empty() || text.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
+        let result = self
+            .out
+            .write_all(text.as_bytes())
+            .and_then(|()| self.out.write_all(end.as_bytes()));
+        self.note(result);
+    }
+
+    fn event(&mut self, event: &Event) {
+        let result = match self.form {
+            OutputForm::Json if self.harmless || self.palette.is_colored() => {
+                write_json(event.text(), Layout::Line, &self.palette, self.harmless, &mut self.out)
+                    .and_then(|()| self.out.write_all(b"\n"))
+            }
+            OutputForm::Json => self
+                .out
+                .write_all(compact(event.text()).as_bytes())
+                .and_then(|()| self.out.write_all(b"\n")),
+            OutputForm::Pretty => {
+                self.flush();
+                let line = event_line(event, &Palette::default());
+                let _ = self.err.write_all(format!("{line}\n").as_bytes());
+                Ok(())
+            }
+        };
+        self.note(result);
+    }
+
+    fn not_sent(&mut self, fault: &Diagnostic, source: &Source<'_>, in_step: bool) {
+        if in_step {
+            self.replacement("NotSent", &fault.message);
+        }
+        let text = excerpt(source.text, fault.span, 120, &Palette::default());
+        self.complain(source, &format!("{}\n{text}", fault.message));
+    }
+
+    fn failed(&mut self, message: &str, source: &Source<'_>, class: Option<&str>) {
+        if let Some(class) = class {
+            self.replacement(class, message);
+        }
+        self.complain(source, message);
+    }
+
+    fn sending(&mut self, message: &str) {
+        self.complain(
+            &Source {
+                text: "",
+                script: None,
+                number: 0,
+            },
+            &format!("-> {message}"),
+        );
+    }
+
+    fn would_send(&mut self, message: &str) {
+        let result = self
+            .out
+            .write_all(message.as_bytes())
+            .and_then(|()| self.out.write_all(b"\n"));
+        self.note(result);
+    }
+
+    fn text(&mut self, text: &str) {
+        // Help and lists are for eyes; standard output belongs to messages.
+        self.complain(
+            &Source {
+                text: "",
+                script: None,
+                number: 0,
+            },
+            text.trim_end(),
+        );
+    }
+
+    fn notice(&mut self, text: &str) {
+        self.complain(
+            &Source {
+                text: "",
+                script: None,
+                number: 0,
+            },
+            text,
+        );
+    }
+
+    fn confirm(&mut self, _question: &str) -> bool {
+        true
+    }
+
+    fn interrupted(&mut self) -> bool {
+        false
+    }
+
+    fn flush(&mut self) {
+        let result = self.out.flush();
+        self.note(result);
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+}

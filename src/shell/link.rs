@@ -1,0 +1,133 @@
+//! The link to the server: connecting, and connecting again.
+
+use std::sync::Arc;
+
+use crate::demo;
+use crate::session::{Address, ConnectError, Dialed, Inbox, Listener, Options, Session, connect, negotiate};
+
+/// How the shell gets its session.
+#[derive(Debug)]
+pub struct Link {
+    address: Option<Address>,
+    options: Options,
+    listen: bool,
+    session: Option<Session>,
+    /// Set where there is nothing to reconnect to: the wrapped QEMU has ended.
+    single: bool,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// No address is known.
+    #[error("not connected; `.connect ADDRESS` connects")]
+    NoAddress,
+    /// The wrapped QEMU has ended.
+    #[error("not connected: the QEMU that this shell started has ended")]
+    Ended,
+    /// Connecting failed.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+}
+
+impl Link {
+    /// A link to `address`, not opened yet.
+    pub fn new(address: Option<Address>, options: Options, listen: bool) -> Link {
+        Link {
+            address,
+            options,
+            listen,
+            session: None,
+            single: false,
+        }
+    }
+
+    /// A link over a session that is open already and cannot be opened again.
+    pub fn single(session: Session, options: Options) -> Link {
+        Link {
+            address: None,
+            options,
+            listen: false,
+            session: Some(session),
+            single: true,
+        }
+    }
+
+    /// The address, where there is one.
+    pub fn address(&self) -> Option<&Address> {
+        self.address.as_ref()
+    }
+
+    /// How sessions are opened.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Opens a session to the address; `progress` hears what a long wait is for.
+    pub fn open(&mut self, progress: &mut dyn FnMut(&str)) -> Result<&mut Session, LinkError> {
+        self.session = None;
+        if self.single {
+            return Err(LinkError::Ended);
+        }
+        let address = self.address.as_ref().ok_or(LinkError::NoAddress)?;
+        let session = if self.listen {
+            let listener = Listener::bind(address)?;
+            progress(&format!("Listening on {address} for the server to connect."));
+            let until = self
+                .options
+                .wait
+                .and_then(|wait| std::time::Instant::now().checked_add(wait));
+            let dialed = listener.accept(until, self.options.wait.unwrap_or_default())?;
+            negotiate(dialed, address, &self.options)?
+        } else if *address == Address::Demo {
+            let socket = demo::start().map_err(|source| ConnectError::Io {
+                address: Address::Demo,
+                source,
+            })?;
+            negotiate(
+                Dialed {
+                    socket: socket.into(),
+                    peer: None,
+                },
+                address,
+                &self.options,
+            )?
+        } else {
+            connect(address, &self.options)?
+        };
+        Ok(self.session.insert(session))
+    }
+
+    /// Points the link at another server, and closes the present session.
+    pub fn set_address(&mut self, address: Address) {
+        self.session = None;
+        self.single = false;
+        self.listen = false;
+        self.address = Some(address);
+    }
+
+    /// The open session.
+    pub fn session(&mut self) -> Option<&mut Session> {
+        self.session.as_mut()
+    }
+
+    /// Whether there is nothing to connect to again.
+    pub fn is_single(&self) -> bool {
+        self.single
+    }
+
+    /// Whether a session is open.
+    pub fn is_open(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Closes the session.
+    pub fn close(&mut self) {
+        self.session = None;
+    }
+
+    /// Starts reading in a thread; returns the inbox to watch.
+    pub fn start_reader(&mut self) -> Option<Arc<Inbox>> {
+        self.session.as_mut().map(Session::start_reader)
+    }
+}

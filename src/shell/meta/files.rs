@@ -1,0 +1,222 @@
+//! `.source`, `.log`, `.fd` and `!`.
+
+use std::fs::OpenOptions;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::Command;
+use std::sync::PoisonError;
+
+use crate::grammar::{Assembler, Diagnostic, Line, MetaLine, Span, parse_line};
+use crate::schema::request_of_command;
+use crate::session::Transcript;
+
+use super::super::engine::{Engine, Verdict};
+use super::super::output::{Answer, Output, Source};
+use super::{at_most, needs};
+
+/// How deep files may source files.
+const DEPTH: usize = 16;
+
+pub(super) fn source(
+    engine: &mut Engine,
+    line: &MetaLine,
+    _source: &Source<'_>,
+    out: &mut dyn Output,
+) -> Result<Verdict, Diagnostic> {
+    let word = needs(line, 0, "a file")?;
+    at_most(line, 1)?;
+    if engine.depth >= DEPTH {
+        return Err(Diagnostic::new(
+            word.span,
+            format!("files source each other more than {DEPTH} deep"),
+        ));
+    }
+    let name = word.text.as_str();
+    let bytes = std::fs::read(expand_home(name))
+        .map_err(|error| Diagnostic::new(word.span, format!("cannot read `{name}`: {error}")))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    engine.depth += 1;
+    let verdict = run_text(engine, name, &text, out);
+    engine.depth -= 1;
+    Ok(verdict)
+}
+
+/// Carries out the lines of a text; the verdict is the worst of theirs.
+fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -> Verdict {
+    let mut assembler = Assembler::new();
+    let mut worst = Verdict::Done;
+    let mut lines = text.lines();
+    loop {
+        let whole = match lines.next() {
+            Some(line) => match assembler.push(line, engine.language()) {
+                Some(whole) => whole,
+                None => continue,
+            },
+            None => match assembler.finish() {
+                Some(whole) => whole,
+                None => break,
+            },
+        };
+        let source = Source {
+            text: &whole.1,
+            script: Some(name),
+            number: whole.0,
+        };
+        match engine.run_line(&source, out) {
+            Verdict::Done => {}
+            Verdict::Failed if engine.settings.exit_on_error => return Verdict::Failed,
+            Verdict::Failed => worst = Verdict::Failed,
+            verdict @ (Verdict::Leave | Verdict::Lost) => return verdict,
+        }
+        if out.interrupted() {
+            let number = whole.0;
+            out.failed(
+                "stopped by Ctrl-C",
+                &Source {
+                    text: "",
+                    script: Some(name),
+                    number,
+                },
+                None,
+            );
+            return Verdict::Failed;
+        }
+    }
+    if engine.in_transaction() && engine.abandon_transaction() {
+        let number = text.lines().count();
+        out.failed(
+            "the file ends inside a transaction",
+            &Source {
+                text: "",
+                script: Some(name),
+                number,
+            },
+            None,
+        );
+        worst = Verdict::Failed;
+    }
+    worst
+}
+
+pub(super) fn log(
+    engine: &mut Engine,
+    line: &MetaLine,
+    _source: &Source<'_>,
+    out: &mut dyn Output,
+) -> Result<Verdict, Diagnostic> {
+    let word = needs(line, 0, "a file, or `off`,")?;
+    at_most(line, 1)?;
+    let transcript = if word.is_bare("off") {
+        None
+    } else {
+        let path = expand_home(&word.text);
+        let opened = Transcript::open(Path::new(&path));
+        Some(opened.map_err(|error| Diagnostic::new(word.span, format!("cannot write `{path}`: {error}")))?)
+    };
+    let previous = std::mem::replace(
+        &mut *engine.transcript.lock().unwrap_or_else(PoisonError::into_inner),
+        transcript,
+    );
+    if previous.is_some_and(|previous| previous.has_failed()) {
+        out.notice("warning: some lines could not be written to the log");
+    }
+    Ok(Verdict::Done)
+}
+
+pub(super) fn fd(
+    engine: &mut Engine,
+    line: &MetaLine,
+    source: &Source<'_>,
+    out: &mut dyn Output,
+) -> Result<Verdict, Diagnostic> {
+    let path = needs(line, 0, "a file to open")?;
+    let from = needs(line, 1, "a command")?.span.start;
+    let shift = |fault: Diagnostic| {
+        let span = Span::new(fault.span.start + from, fault.span.end + from);
+        Diagnostic::new(span, fault.message)
+    };
+    let Line::Command(command) = parse_line(&source.text[from..]).map_err(shift)? else {
+        return Err(Diagnostic::new(
+            Span::new(from, source.text.len()),
+            "expected a QMP command here",
+        ));
+    };
+    let request = request_of_command(&command).map_err(shift)?;
+    if !engine.mode.dry_run
+        && engine
+            .link
+            .session()
+            .is_some_and(|session| !session.passes_descriptors())
+    {
+        let message = "descriptors travel over Unix sockets only, and this session has none";
+        return Err(Diagnostic::new(line.name_span, message));
+    }
+    let name = expand_home(&path.text);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&name)
+        .or_else(|_| OpenOptions::new().read(true).open(&name))
+        .map_err(|error| Diagnostic::new(path.span, format!("cannot open `{name}`: {error}")))?;
+    let reply = match engine.exchange(&request, Some(file.as_fd()), source, out) {
+        Ok(Some(reply)) => reply,
+        Ok(None) => return Ok(Verdict::Done),
+        Err(verdict) => return Ok(verdict),
+    };
+    out.answer(
+        &Answer {
+            reply: &reply,
+            request: &request,
+            late: false,
+            hint: None,
+        },
+        source,
+    );
+    Ok(if reply.succeeded() {
+        Verdict::Done
+    } else {
+        Verdict::Failed
+    })
+}
+
+/// `!COMMAND`: a command for the system's shell.
+pub(in super::super) fn run_system(
+    engine: &mut Engine,
+    command: &str,
+    source: &Source<'_>,
+    out: &mut dyn Output,
+) -> Verdict {
+    if source.script == Some(STDIN) {
+        out.failed(
+            "`!` is not carried out in scripts read from standard input",
+            source,
+            None,
+        );
+        return Verdict::Failed;
+    }
+    if engine.mode.dry_run || command.is_empty() {
+        return Verdict::Done;
+    }
+    out.flush();
+    match Command::new("/bin/sh").args(["-c", command]).status() {
+        Ok(status) if status.success() => Verdict::Done,
+        Ok(status) => {
+            out.failed(&format!("the command ended with {status}"), source, None);
+            Verdict::Failed
+        }
+        Err(error) => {
+            out.failed(&format!("cannot run a shell: {error}"), source, None);
+            Verdict::Failed
+        }
+    }
+}
+
+/// What messages call a script that comes through standard input.
+pub(in super::super) const STDIN: &str = "<stdin>";
+
+fn expand_home(path: &str) -> String {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,188 @@
+//! `.help` and `.history`.
+
+use crate::grammar::{Diagnostic, MetaLine};
+use crate::schema::nearest;
+
+use super::super::engine::{Engine, Verdict};
+use super::super::output::{Output, Source};
+use super::super::settings::SETTINGS;
+use super::{META, MetaCommand, at_most};
+
+/// Topics that are no command.
+const TOPICS: &[(&str, &str, &str)] = &[
+    (
+        "line",
+        "what may stand on a line",
+        "A line is one of:\n\
+         \n\
+         \x20 COMMAND [{JSON}] [KEY=VALUE]…   blockdev-add driver=raw node-name=r0 file.driver=null-co\n\
+         \x20 exec-oob COMMAND …              the same, out of band\n\
+         \x20 {\"execute\": …}                  a request as pasted from a manual, over as many lines as it takes;\n\
+         \x20                                 a leading `->` is taken, pasted `<-` replies are skipped\n\
+         \x20 transaction(  …  )              one action a line; properties behind the `)`\n\
+         \x20 .NAME …                         a command to the shell\n\
+         \x20 !COMMAND                        a command for the system's shell\n\
+         \x20 # …                             a comment\n\
+         \n\
+         Words end at blanks outside quotes and brackets; quotes and `\\` are the POSIX shell's, and `\\` at the end\n\
+         continues the line. Dots in a key nest (`a.b=1`), numbers make arrays (`l.0=x l.1=y`). A value is an integer\n\
+         (decimal or 0x…), a number, true, false, null or JSON if it looks like one, else a string; what is quoted is\n\
+         always a string.\n",
+    ),
+    (
+        "keys",
+        "keys at the prompt",
+        "  Tab            complete                Ctrl-R         search the history\n\
+         \x20 Up, Down       earlier and later lines Ctrl-A, Ctrl-E begin and end of the line\n\
+         \x20 Ctrl-C         drop the line; while a reply is awaited, go on without it\n\
+         \x20 Ctrl-D         leave; the machine goes on\n\
+         \x20 Ctrl-L         clear the screen        Ctrl-W, Ctrl-U delete a word, the line\n\
+         \x20 Ctrl-_         undo                    Ctrl-Z         suspend the shell\n",
+    ),
+    ("settings", "what `.set` sets", ""),
+];
+
+pub(super) fn help(
+    _engine: &mut Engine,
+    line: &MetaLine,
+    _source: &Source<'_>,
+    out: &mut dyn Output,
+) -> Result<Verdict, Diagnostic> {
+    let Some(word) = line.words.first() else {
+        out.text(&overview());
+        return Ok(Verdict::Done);
+    };
+    at_most(line, 1)?;
+    let topic = word.text.trim_start_matches('.');
+    match page(topic) {
+        Some(page) => out.text(&page),
+        None => {
+            let names = META
+                .iter()
+                .map(|command| command.name)
+                .chain(TOPICS.iter().map(|topic| topic.0));
+            let help = match nearest(topic, names) {
+                Some(name) => format!("did you mean `.help {name}`?"),
+                None => "`.help` lists the topics".to_owned(),
+            };
+            return Err(Diagnostic::new(
+                word.span,
+                format!("there is no help on `{}`; {help}", word.text),
+            ));
+        }
+    }
+    Ok(Verdict::Done)
+}
+
+/// The page on one topic.
+fn page(topic: &str) -> Option<String> {
+    if topic == "settings" || topic == "set" {
+        let mut page = MetaCommand::find("set").map(command_page).unwrap_or_default();
+        page.push('\n');
+        for setting in SETTINGS {
+            page.push_str(&format!(
+                "  {:<14} {} ({})\n",
+                setting.name,
+                setting.help,
+                setting.values.join(", ")
+            ));
+        }
+        return Some(page);
+    }
+    if let Some((_, _, text)) = TOPICS.iter().find(|(name, ..)| *name == topic) {
+        return Some((*text).to_owned());
+    }
+    MetaCommand::find(topic).map(command_page)
+}
+
+fn command_page(command: &MetaCommand) -> String {
+    format!("{}\n    {}\n\n{}\n", usage(command), command.summary, command.help)
+}
+
+fn usage(command: &MetaCommand) -> String {
+    format!(".{} {}", command.name, command.usage).trim_end().to_owned()
+}
+
+/// Topics that are no command, each with a few words.
+pub(in super::super) fn topics() -> Vec<(&'static str, &'static str)> {
+    TOPICS.iter().map(|(name, summary, _)| (*name, *summary)).collect()
+}
+
+/// The overview.
+pub fn overview() -> String {
+    let mut text = String::from(
+        "Type a QMP command with its arguments: `query-status`, `device_del id=d0`. Tab completes.\n\
+         Plain JSON as in QEMU's manual is taken too. Commands to the shell begin with a dot:\n\n",
+    );
+    for command in META {
+        text.push_str(&format!("  {:<46} {}\n", usage(command), command.summary));
+    }
+    text.push_str(&format!(
+        "  {:<46} {}\n\n",
+        "!COMMAND", "run a command in the system's shell"
+    ));
+    text.push_str("Topics for `.help`:");
+    for (name, summary, _) in TOPICS {
+        text.push_str(&format!(" {name} ({summary})"));
+    }
+    text.push_str(".\n");
+    text
+}
+
+/// The commands to the shell as a section of the manual page: usage, then everything there is to say.
+pub fn manual_section() -> Vec<(String, String)> {
+    META.iter()
+        .map(|command| (usage(command), command.help.replace('\n', " ")))
+        .chain([(
+            "!COMMAND".to_owned(),
+            "Runs a command in the system's shell.".to_owned(),
+        )])
+        .collect()
+}
+
+pub(super) fn history(
+    engine: &mut Engine,
+    line: &MetaLine,
+    _source: &Source<'_>,
+    out: &mut dyn Output,
+) -> Result<Verdict, Diagnostic> {
+    at_most(line, 1)?;
+    let count = match line.words.first() {
+        None => 20,
+        Some(word) => word
+            .text
+            .parse::<usize>()
+            .map_err(|_| Diagnostic::new(word.span, "expected a number of lines"))?,
+    };
+    let entries = engine.history().entries();
+    let first = entries.len().saturating_sub(count);
+    let lines = entries[first..]
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| format!("{:>5}  {}\n", first + index + 1, entry.replace('\n', "\n       ")));
+    out.text(&lines.collect::<String>());
+    Ok(Verdict::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_and_topic_has_its_page() {
+        for name in META
+            .iter()
+            .map(|command| command.name)
+            .chain(TOPICS.iter().map(|topic| topic.0))
+        {
+            assert!(page(name).is_some_and(|page| page.len() > 40), "{name}");
+            assert!(overview().contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_in_order() {
+        assert!(META.is_sorted_by_key(|command| command.name));
+        assert!(SETTINGS.is_sorted_by_key(|setting| setting.name));
+    }
+}

@@ -1,0 +1,39 @@
+//! The shell: one engine, and around it the two ways to feed it, a prompt and a script.
+//!
+//! Owns meta commands, HMP mode, transactions, history, and (with `cli`) the standard streams. Knows nothing of
+//! argument parsing.
+
+mod bell;
+mod editor;
+mod engine;
+mod filter;
+mod history;
+mod hmp;
+mod lines;
+mod link;
+mod meta;
+mod names;
+mod output;
+mod pager;
+mod prompt;
+mod recent;
+mod script;
+mod settings;
+mod signals;
+mod terminal;
+mod transaction;
+mod wrap;
+
+pub use editor::complete_line;
+pub use engine::{Engine, Mode, Verdict};
+pub use filter::EventFilter;
+pub use history::History;
+pub use lines::Lines;
+pub use link::{Link, LinkError};
+pub use meta::{META, MetaCommand, manual_section, overview};
+pub use output::{Answer, Output, Source};
+pub use prompt::{Messages, PromptOptions, run_prompt};
+pub use script::{Ending, Script, run_scripts};
+pub use settings::{OutputForm, Settings};
+pub use signals::end_on_signals;
+pub use wrap::{WrapError, Wrapped};

@@ -1,0 +1,291 @@
+//! The prompt: a line editor feeding the engine.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, Stdout, Write as _};
+use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustyline::error::ReadlineError;
+use rustyline::history::{History as _, MemHistory};
+use rustyline::{ColorMode, CompletionType, Config, Editor};
+use unicode_width::UnicodeWidthStr;
+
+use crate::grammar::{Assembler, LineMode};
+use crate::render::Palette;
+
+use super::bell::Bell;
+use super::editor::ShellHelper;
+use super::engine::{Engine, Verdict};
+use super::history::History;
+use super::output::{Output, Source};
+use super::signals::Interrupts;
+use super::terminal::Terminal;
+
+/// The advice under the banner.
+const ADVICE: &str = "Tab completes, help explains, Ctrl-D leaves.";
+
+/// Lines from elsewhere, such as the wrapped QEMU's standard error, to be shown above the line being typed.
+#[derive(Debug, Clone, Default)]
+pub struct Messages {
+    queue: Arc<Mutex<VecDeque<String>>>,
+    bell: Bell,
+}
+
+impl Messages {
+    /// Adds a line.
+    pub fn push(&self, line: String) {
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(line);
+        self.bell.ring();
+    }
+
+    /// Writes what was not shown to standard error: there will be no prompt to show it at.
+    pub fn spill(&self) {
+        for line in self.take() {
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+
+    fn take(&self) -> Vec<String> {
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+            .collect()
+    }
+}
+
+/// How a prompt is set up.
+pub struct PromptOptions {
+    /// The colours.
+    pub palette: Palette,
+    /// Whether lines are kept in files.
+    pub history: bool,
+    /// Lines from elsewhere.
+    pub messages: Messages,
+    /// Run before the program ends because a signal told it to.
+    pub on_end: Box<dyn Fn() + Send>,
+}
+
+/// Runs the prompt until the user leaves. The engine's link is open, or will be opened by the first command. A link that
+/// cannot be opened again is to a QEMU that this program started, which is told to end. Returns whether all is well:
+/// false where a failed line ended the session.
+pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
+    let PromptOptions {
+        palette,
+        history,
+        messages,
+        on_end,
+    } = options;
+    let interrupts = Interrupts::watch(on_end)?;
+    let engine = Rc::new(RefCell::new(engine));
+    let mut terminal = Terminal::new(io::stdout(), palette.clone(), interrupts.flag());
+    {
+        let mut engine = engine.borrow_mut();
+        if engine.link().is_open() {
+            let welcome = engine.welcome();
+            terminal.notice(&format!("{welcome} {ADVICE}"));
+        }
+        if history {
+            engine.histories = [History::load(LineMode::Qmp), History::load(LineMode::Hmp)];
+        }
+    }
+    let bell = messages.bell.clone();
+    let mut prompt = Prompt {
+        editor: editor(&engine, &palette, &messages, interrupts.flag())?,
+        engine,
+        terminal,
+        palette,
+        interrupts,
+        messages,
+        shown_history: None,
+    };
+    if let Ok(printer) = prompt.editor.create_external_printer() {
+        bell.start(printer);
+    }
+    let result = prompt.run();
+    bell.end();
+    if prompt.engine.borrow_mut().link().is_single() {
+        prompt.engine.borrow_mut().end_qemu(&mut prompt.terminal);
+    }
+    result
+}
+
+type ShellEditor = Editor<ShellHelper, MemHistory>;
+
+fn editor(
+    engine: &Rc<RefCell<Engine>>,
+    palette: &Palette,
+    messages: &Messages,
+    flag: Arc<AtomicBool>,
+) -> io::Result<ShellEditor> {
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
+        .completion_prompt_limit(200)
+        .max_history_size(10_000)
+        .and_then(|builder| builder.history_ignore_dups(true))
+        .map_err(io::Error::other)?
+        // A lone ESC would otherwise hold up everything until the next key.
+        .keyseq_timeout(Some(50))
+        // News are shown through the prompt's colouring, so that is always on; whether there is colour is ours to say.
+        .color_mode(ColorMode::Forced)
+        .build();
+    let history = MemHistory::with_config(&config);
+    let mut editor = Editor::with_history(config, history).map_err(io::Error::other)?;
+    let (engine, palette, messages) = (Rc::clone(engine), palette.clone(), messages.clone());
+    let news_engine = Rc::clone(&engine);
+    let show_news = Box::new(move || {
+        messages.bell.answered();
+        let mut above = Terminal::new(Vec::new(), palette.clone(), Arc::clone(&flag));
+        for line in messages.take() {
+            above.notice(&line);
+        }
+        news_engine.borrow_mut().drain(&mut above);
+        String::from_utf8_lossy(&above.into_inner()).into_owned()
+    });
+    editor.set_helper(Some(ShellHelper { engine, show_news }));
+    Ok(editor)
+}
+
+struct Prompt {
+    editor: ShellEditor,
+    engine: Rc<RefCell<Engine>>,
+    terminal: Terminal<Stdout>,
+    palette: Palette,
+    interrupts: Interrupts,
+    messages: Messages,
+    /// Whose history the editor holds.
+    shown_history: Option<LineMode>,
+}
+
+impl Prompt {
+    fn run(&mut self) -> io::Result<bool> {
+        loop {
+            self.watch_session();
+            self.show_history();
+            let text = self.prompt_text();
+            let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
+            self.messages.bell.set_editing(true);
+            let line = self.editor.readline(&(text, styled.as_str()));
+            self.messages.bell.set_editing(false);
+            // What came while Enter was pressed stands before what the line brings about.
+            self.show_waiting();
+            match line {
+                Ok(line) => {
+                    if let Some(well) = self.enter(&line, text.width()) {
+                        if self.engine.borrow().is_quitting() {
+                            self.terminal.notice("QEMU has ended.");
+                        }
+                        return Ok(well);
+                    }
+                }
+                Err(ReadlineError::Interrupted) => {
+                    if self.engine.borrow_mut().abandon_transaction() {
+                        self.terminal.notice("The transaction is dropped; nothing was sent.");
+                    }
+                }
+                Err(ReadlineError::Eof) => return Ok(true),
+                Err(ReadlineError::Io(error)) => return Err(error),
+                Err(error) => return Err(io::Error::other(error)),
+            }
+            if let Some(error) = self.terminal.take_error() {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Points bell and Ctrl-C at the present session, and asks for the names it knows.
+    fn watch_session(&mut self) {
+        let mut engine = self.engine.borrow_mut();
+        let inbox = engine.link().start_reader();
+        if let Some(inbox) = &inbox {
+            let bell = self.messages.bell.clone();
+            inbox.set_alarm(move || bell.ring());
+        }
+        self.interrupts.aim(inbox);
+        engine.ask_names();
+    }
+
+    fn prompt_text(&self) -> &'static str {
+        let mut engine = self.engine.borrow_mut();
+        if engine.in_transaction() {
+            return "TRANS> ";
+        }
+        match (engine.link().is_open(), engine.language()) {
+            (false, _) => "(not connected) ",
+            (true, LineMode::Qmp) => "(QEMU) ",
+            (true, LineMode::Hmp) => "(qemu) ",
+        }
+    }
+
+    /// Gives the editor the history of the present language.
+    fn show_history(&mut self) {
+        let mut engine = self.engine.borrow_mut();
+        let language = engine.language();
+        if self.shown_history == Some(language) {
+            return;
+        }
+        self.shown_history = Some(language);
+        let history = self.editor.history_mut();
+        // In memory, neither can fail.
+        let _ = history.clear();
+        for entry in engine.history().entries() {
+            let _ = history.add(entry);
+        }
+    }
+
+    fn show_waiting(&mut self) {
+        for line in self.messages.take() {
+            self.terminal.notice(&line);
+        }
+        self.engine.borrow_mut().drain(&mut self.terminal);
+    }
+
+    /// Carries out what was entered: one line, or the several of a paste. `Some` where the shell is to be left, and
+    /// whether all is well then.
+    fn enter(&mut self, entered: &str, width: usize) -> Option<bool> {
+        let mut assembler = Assembler::new();
+        let mut rows = entered.split('\n');
+        loop {
+            let language = self.engine.borrow().language();
+            let whole = match rows.next() {
+                Some(row) => match assembler.push(row, language) {
+                    Some(whole) => whole,
+                    None => continue,
+                },
+                None => match assembler.finish() {
+                    Some(whole) => whole,
+                    None => return None,
+                },
+            };
+            self.remember(&whole.1);
+            let mut engine = self.engine.borrow_mut();
+            let width = if whole.1 == entered { width } else { usize::MAX / 2 };
+            self.terminal.apply(&engine.settings, width);
+            let inbox = engine.link().start_reader();
+            self.interrupts.aim(inbox);
+            let source = Source {
+                text: &whole.1,
+                script: None,
+                number: whole.0,
+            };
+            let verdict = engine.run_line(&source, &mut self.terminal);
+            match verdict {
+                Verdict::Leave => return Some(true),
+                Verdict::Failed | Verdict::Lost if engine.settings.exit_on_error => return Some(false),
+                _ => {}
+            }
+        }
+    }
+
+    fn remember(&mut self, line: &str) {
+        self.engine.borrow_mut().history().add(line);
+        // In memory, this cannot fail.
+        let _ = self.editor.add_history_entry(line);
+    }
+}

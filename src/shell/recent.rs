@@ -1,0 +1,156 @@
+//! The latest events, for `.wait` and `.events N`.
+
+use std::collections::VecDeque;
+
+use crate::wire::Event;
+
+use super::filter::matches;
+
+/// How many events are kept.
+const KEPT: usize = 4096;
+
+/// Past this many bytes, large events push older ones out.
+const KEPT_BYTES: usize = 4 << 20;
+
+/// The latest events, the newest last.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    events: VecDeque<(Event, bool)>,
+    bytes: usize,
+    /// How many of the events at the end came since the last command was sent.
+    since: usize,
+    /// How many events came in all.
+    pub(super) total: u64,
+}
+
+/// What `.wait` waits for.
+#[derive(Debug, Clone)]
+pub(super) struct Awaited {
+    /// A glob for the name.
+    pub(super) name: String,
+    /// Dotted paths into the data, and the text that must stand there.
+    pub(super) data: Vec<(Vec<String>, String)>,
+}
+
+impl Awaited {
+    fn fits(&self, event: &Event) -> bool {
+        if !matches(&self.name, event.name()) {
+            return false;
+        }
+        if self.data.is_empty() {
+            return true;
+        }
+        let data: serde_json::Value = serde_json::from_str(event.data().unwrap_or("null")).unwrap_or_default();
+        self.data.iter().all(|(path, expected)| {
+            let mut value = Some(&data);
+            for part in path {
+                value = value.and_then(|value| match part.parse::<usize>() {
+                    Ok(index) if value.is_array() => value.get(index),
+                    _ => value.get(part),
+                });
+            }
+            match value {
+                Some(serde_json::Value::String(text)) => text == expected,
+                Some(other) => other.to_string() == *expected,
+                None => false,
+            }
+        })
+    }
+}
+
+impl Recent {
+    /// An event came.
+    pub(super) fn push(&mut self, event: Event) {
+        self.total += 1;
+        self.since += 1;
+        self.bytes += event.text().len();
+        self.events.push_back((event, false));
+        while self.events.len() > KEPT || self.bytes > KEPT_BYTES {
+            let Some((oldest, _)) = self.events.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.text().len();
+        }
+        self.since = self.since.min(self.events.len());
+    }
+
+    /// A command is sent: what came before does not count for `.wait` any more.
+    pub(super) fn command_sent(&mut self) {
+        self.since = 0;
+    }
+
+    /// Takes the first fitting event since the last command, if it came. The same event serves one `.wait` only; the
+    /// others stay, so that two waits may be written in either order.
+    pub(super) fn take(&mut self, awaited: &Awaited) -> bool {
+        let from = self.events.len() - self.since;
+        let found = self
+            .events
+            .iter_mut()
+            .skip(from)
+            .find(|(event, taken)| !*taken && awaited.fits(event));
+        found.map(|(_, taken)| *taken = true).is_some()
+    }
+
+    /// The last `count` events, oldest first.
+    pub(super) fn last(&self, count: usize) -> impl Iterator<Item = &Event> {
+        self.events
+            .iter()
+            .skip(self.events.len().saturating_sub(count))
+            .map(|(event, _)| event)
+    }
+
+    /// The names of the events kept, each once.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.events.iter().map(|(event, _)| event.name().to_owned()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Incoming;
+
+    fn event(name: &str, data: &str) -> Event {
+        match Incoming::parse(format!("{{\"event\": \"{name}\", \"data\": {data}}}").into_bytes()) {
+            Ok(Incoming::Event(event)) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn awaited(name: &str, data: &[(&str, &str)]) -> Awaited {
+        let data = data
+            .iter()
+            .map(|(path, text)| (path.split('.').map(str::to_owned).collect(), (*text).to_owned()));
+        Awaited {
+            name: name.to_owned(),
+            data: data.collect(),
+        }
+    }
+
+    #[test]
+    fn an_event_before_the_wait_counts_once_and_order_does_not_matter() {
+        let mut recent = Recent::default();
+        recent.push(event("OLD", "{}"));
+        recent.command_sent();
+        recent.push(event("JOB", "{\"id\": \"j\", \"n\": {\"x\": [5, true]}}"));
+        recent.push(event("STOP", "{}"));
+        assert!(recent.take(&awaited("STOP", &[])));
+        assert!(recent.take(&awaited("J*", &[("id", "j"), ("n.x.0", "5"), ("n.x.1", "true")])));
+        assert!(!recent.take(&awaited("JOB", &[])), "it has served already");
+        assert!(!recent.take(&awaited("OLD", &[])), "it came before the command");
+        assert!(!recent.take(&awaited("STOP", &[("id", "j")])));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut recent = Recent::default();
+        for _ in 0..3 * KEPT {
+            recent.push(event("TICK", "{}"));
+        }
+        assert_eq!((recent.events.len(), recent.total), (KEPT, 3 * KEPT as u64));
+        assert_eq!(recent.last(2).count(), 2);
+    }
+}

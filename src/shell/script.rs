@@ -1,0 +1,197 @@
+//! Scripts: lines from standard input, files or the command line, fed to the engine until they end.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::grammar::Assembler;
+
+use super::engine::{Engine, Verdict};
+use super::lines::Lines;
+use super::meta::STDIN;
+use super::output::{Output, Source};
+
+/// Where a script comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Script {
+    /// Lines given on the command line.
+    Lines(Vec<String>),
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// How a script ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// Every line succeeded.
+    Succeeded,
+    /// A line failed.
+    Failed,
+    /// The connection was lost before the script's end.
+    Lost,
+    /// Nobody reads standard output any more.
+    OutputClosed,
+    /// Standard output cannot be written, or a script not read.
+    Io(io::Error),
+}
+
+/// Runs scripts one after the other.
+pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> Ending {
+    let mut runner = Runner {
+        engine,
+        out,
+        failed: false,
+    };
+    let ending = scripts.iter().find_map(|script| runner.run(script).err());
+    let Runner { engine, out, failed } = runner;
+    let lost = matches!(ending, Some(Ending::Lost));
+    if !lost && !engine.is_quitting() {
+        // What has arrived by now belongs to the output.
+        while engine.link().is_open()
+            && engine
+                .wait_for_message(Some(std::time::Instant::now()), out)
+                .unwrap_or(false)
+        {}
+    }
+    out.flush();
+    match (out.take_error(), ending) {
+        (Some(error), _) if error.kind() == io::ErrorKind::BrokenPipe => Ending::OutputClosed,
+        (Some(error), _) => Ending::Io(error),
+        (None, Some(ending)) => ending,
+        (None, None) if failed => Ending::Failed,
+        (None, None) => Ending::Succeeded,
+    }
+}
+
+struct Runner<'a> {
+    engine: &'a mut Engine,
+    out: &'a mut Lines,
+    failed: bool,
+}
+
+impl Runner<'_> {
+    /// `Err` where no further script is to be run.
+    fn run(&mut self, script: &Script) -> Result<(), Ending> {
+        let mut assembler = Assembler::new();
+        match script {
+            Script::Lines(lines) => self.run_text("-c", &mut assembler, lines.iter().map(String::as_str))?,
+            Script::File(path) => {
+                let bytes = std::fs::read(path).map_err(|error| {
+                    Ending::Io(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+                })?;
+                let text = String::from_utf8_lossy(&bytes);
+                self.run_text(&path.display().to_string(), &mut assembler, text.lines())?;
+            }
+            Script::Stdin => self.run_stdin(&mut assembler)?,
+        }
+        Ok(())
+    }
+
+    fn run_text<'t>(
+        &mut self,
+        name: &str,
+        assembler: &mut Assembler,
+        lines: impl Iterator<Item = &'t str>,
+    ) -> Result<(), Ending> {
+        for line in lines {
+            self.push(name, assembler, line)?;
+        }
+        self.finish(name, assembler)
+    }
+
+    fn run_stdin(&mut self, assembler: &mut Assembler) -> Result<(), Ending> {
+        let input = rustix::stdio::stdin();
+        let mut buffer: Vec<u8> = Vec::new();
+        let mut start = 0;
+        loop {
+            while let Some(len) = memchr::memchr(b'\n', &buffer[start..]) {
+                let line = String::from_utf8_lossy(&buffer[start..start + len]).into_owned();
+                start += len + 1;
+                self.push(STDIN, assembler, &line)?;
+            }
+            buffer.drain(..start);
+            start = 0;
+            if self.engine.is_quitting() {
+                break;
+            }
+            self.out.flush();
+            match self.engine.wait_for_input(input, self.out) {
+                Ok(false) => continue,
+                Ok(true) => {}
+                Err(_) => return Err(Ending::Lost),
+            }
+            buffer.reserve(64 * 1024);
+            match rustix::io::read(input, rustix::buffer::spare_capacity(&mut buffer)) {
+                Ok(0) => break,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(Ending::Io(error.into())),
+            }
+        }
+        if !buffer.is_empty() {
+            let line = String::from_utf8_lossy(&buffer).into_owned();
+            self.push(STDIN, assembler, &line)?;
+        }
+        self.finish(STDIN, assembler)
+    }
+
+    fn push(&mut self, name: &str, assembler: &mut Assembler, line: &str) -> Result<(), Ending> {
+        match assembler.push(line, self.engine.language()) {
+            Some((number, text)) => self.line(name, number, &text),
+            None => Ok(()),
+        }
+    }
+
+    /// The script's end: an unfinished line is carried out as it is, an unfinished block is a failure.
+    fn finish(&mut self, name: &str, assembler: &mut Assembler) -> Result<(), Ending> {
+        if let Some((number, text)) = assembler.finish() {
+            self.line(name, number, &text)?;
+        }
+        if self.engine.abandon_transaction() {
+            let source = Source {
+                text: "",
+                script: Some(name),
+                number: assembler.count(),
+            };
+            self.out.failed(
+                "the script ends inside a transaction, which was not sent",
+                &source,
+                Some("NotSent"),
+            );
+            self.failed = true;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, name: &str, number: usize, text: &str) -> Result<(), Ending> {
+        self.out.apply(&self.engine.settings);
+        let source = Source {
+            text,
+            script: Some(name),
+            number,
+        };
+        let verdict = self.engine.run_line(&source, self.out);
+        if let Some(error) = self.out.take_error() {
+            return Err(match error.kind() {
+                io::ErrorKind::BrokenPipe => Ending::OutputClosed,
+                _ => Ending::Io(error),
+            });
+        }
+        match verdict {
+            Verdict::Done => Ok(()),
+            Verdict::Failed => {
+                self.failed = true;
+                if self.engine.settings.exit_on_error {
+                    Err(Ending::Failed)
+                } else {
+                    Ok(())
+                }
+            }
+            Verdict::Lost => Err(Ending::Lost),
+            // QEMU was told to end: what is left of the script is looked at, for a command in it cannot be sent.
+            Verdict::Leave if self.engine.is_quitting() => Ok(()),
+            Verdict::Leave if self.failed => Err(Ending::Failed),
+            Verdict::Leave => Err(Ending::Succeeded),
+        }
+    }
+}

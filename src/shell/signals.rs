@@ -1,0 +1,73 @@
+//! Signals at a prompt: Ctrl-C between two prompts, and being told to end.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::session::Inbox;
+
+/// Who is to be woken by Ctrl-C.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Interrupts {
+    flag: Arc<AtomicBool>,
+    inbox: Arc<Mutex<Option<Arc<Inbox>>>>,
+}
+
+/// For a program without a prompt that has something to put in order: `on_end` is run before a signal ends it.
+pub fn end_on_signals(on_end: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            on_end();
+            std::process::exit(128 + signal);
+        }
+    });
+    Ok(())
+}
+
+impl Interrupts {
+    /// Starts watching for signals. `on_end` is run before the program ends because it was told to.
+    pub(super) fn watch(on_end: impl Fn() + Send + 'static) -> io::Result<Interrupts> {
+        let interrupts = Interrupts::default();
+        let ours = interrupts.clone();
+        let terminal = tcgetattr(rustix::stdio::stdin()).ok();
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                if signal == SIGINT {
+                    ours.flag.store(true, Ordering::SeqCst);
+                    if let Some(inbox) = &*ours.inbox.lock().unwrap_or_else(PoisonError::into_inner) {
+                        inbox.interrupt();
+                    }
+                    continue;
+                }
+                // The editor may have the terminal; leave it as it was found.
+                if let Some(terminal) = &terminal {
+                    let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, terminal);
+                    let _ = rustix::io::write(rustix::stdio::stdout(), b"\x1b[?2004l\r\n");
+                }
+                on_end();
+                std::process::exit(128 + signal);
+            }
+        });
+        Ok(interrupts)
+    }
+
+    /// The flag that Ctrl-C sets.
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.flag)
+    }
+
+    /// Points Ctrl-C at the inbox that may be waited on, and forgets earlier ones.
+    pub(super) fn aim(&self, inbox: Option<Arc<Inbox>>) {
+        self.flag.store(false, Ordering::SeqCst);
+        if let Some(inbox) = &inbox {
+            inbox.clear_interrupt();
+        }
+        *self.inbox.lock().unwrap_or_else(PoisonError::into_inner) = inbox;
+    }
+}

@@ -1,0 +1,83 @@
+//! `transaction(` … `)`: actions gathered line by line, sent as one request.
+
+use crate::grammar::{Command, Line, TransactionLine, parse_line, parse_transaction_line};
+use crate::schema::{request_of_command, request_of_transaction};
+
+use super::engine::{Engine, Verdict, not_sent};
+use super::meta;
+use super::output::{Output, Source};
+
+/// An open block.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    actions: Vec<Command>,
+    /// A line of a script's block was wrong: the block will not be sent.
+    spoiled: bool,
+}
+
+impl Engine {
+    /// `transaction(` came, and perhaps more on its line.
+    pub(super) fn open_transaction(
+        &mut self,
+        line: TransactionLine,
+        source: &Source<'_>,
+        out: &mut dyn Output,
+    ) -> Verdict {
+        self.transaction = Some(Transaction::default());
+        self.take_transaction_line(line, source, out)
+    }
+
+    /// A line inside a block.
+    pub(super) fn run_transaction_line(&mut self, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+        if source.text.trim_start().starts_with('.')
+            && let Ok(Line::Meta(line)) = parse_line(source.text)
+        {
+            return meta::run(self, &line, source, out);
+        }
+        match parse_transaction_line(source.text) {
+            Ok(line) => self.take_transaction_line(line, source, out),
+            Err(fault) => self.spoil(&fault, source, out),
+        }
+    }
+
+    fn take_transaction_line(&mut self, line: TransactionLine, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+        if let Some(action) = line.action {
+            // Typed once now, so that a mistake is shown while the line is in sight.
+            if let Err(fault) = request_of_command(&action) {
+                return self.spoil(&fault, source, out);
+            }
+            if let Some(block) = &mut self.transaction {
+                block.actions.push(action);
+            }
+        }
+        let Some(properties) = line.close else {
+            return Verdict::Done;
+        };
+        let Some(block) = self.transaction.take() else {
+            return Verdict::Done;
+        };
+        if block.spoiled {
+            out.failed(
+                "the transaction was not sent: a line of it was wrong",
+                source,
+                Some("NotSent"),
+            );
+            return Verdict::Failed;
+        }
+        match request_of_transaction(&block.actions, &properties) {
+            Ok(request) => self.perform(&request, source, out),
+            Err(fault) => not_sent(&fault, source, out),
+        }
+    }
+
+    /// At a prompt a wrong line is typed again; in a script nobody will, so the whole block is off.
+    fn spoil(&mut self, fault: &crate::grammar::Diagnostic, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+        out.not_sent(fault, source, false);
+        if !self.mode.interactive
+            && let Some(block) = &mut self.transaction
+        {
+            block.spoiled = true;
+        }
+        Verdict::Failed
+    }
+}
