@@ -1,2 +1,7 @@
-//! x
-fn main(){}
+//! An interactive QEMU monitor over QMP.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    qmp_shell::cli::qmp_shell()
+}

@@ -1,0 +1,240 @@
+//! The flags, as typed: their names, values and help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, ValueEnum};
+
+use crate::session::Address;
+
+/// What `--color` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// Colour at a prompt on a terminal that can show it.
+    Auto,
+    /// Colour always.
+    Always,
+    /// Never colour.
+    Never,
+}
+
+/// What `--output` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputFlag {
+    /// Indented JSON.
+    Pretty,
+    /// One JSON message a line.
+    Json,
+}
+
+/// What `--generate` makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Generate {
+    /// The manual page.
+    Man,
+    /// Completions for bash.
+    Bash,
+    /// Completions for zsh.
+    Zsh,
+    /// Completions for fish.
+    Fish,
+    /// Completions for elvish.
+    Elvish,
+    /// Completions for PowerShell.
+    Powershell,
+}
+
+/// Flags of both shells.
+#[derive(Debug, Clone, Args)]
+pub(super) struct CommonFlags {
+    /// Start in HMP mode: lines go to the human monitor
+    #[arg(short = 'H', long)]
+    pub(super) hmp: bool,
+
+    /// Show each request as it is sent
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+
+    /// Indent replies (at a prompt they are anyway); in scripts, errors and events go to standard error
+    #[arg(short, long)]
+    pub(super) pretty: bool,
+
+    /// Append every message, both ways, to FILE
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) logfile: Option<PathBuf>,
+
+    /// Run LINE and exit; may be repeated
+    #[arg(short, long, value_name = "LINE", allow_hyphen_values = true)]
+    pub(super) command: Vec<String>,
+
+    /// Run the lines of SCRIPT (`-` is standard input) and exit; may be repeated
+    #[arg(short, long, value_name = "SCRIPT")]
+    pub(super) file: Vec<PathBuf>,
+
+    /// Stop at the first line that fails
+    #[arg(short, long)]
+    pub(super) exit_on_error: bool,
+
+    /// How replies are written [default: pretty at a prompt, json in scripts]
+    #[arg(short, long, value_name = "FORM", conflicts_with = "pretty")]
+    pub(super) output: Option<OutputFlag>,
+
+    /// Print the JSON that each line would send; connect to nothing, send nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// Do not show events
+    #[arg(long)]
+    pub(super) no_events: bool,
+
+    /// Never ask the server what commands it knows
+    #[arg(long)]
+    pub(super) no_schema: bool,
+
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+
+    /// Keep no history file
+    #[arg(long)]
+    pub(super) no_history: bool,
+
+    /// Refuse messages from the server longer than this many bytes (suffixes k, M, G)
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
+    pub(super) max_message: usize,
+
+    /// Print the manual page, or completions for a shell
+    #[arg(long, value_name = "WHAT")]
+    pub(super) generate: Option<Generate>,
+}
+
+/// An interactive QEMU monitor, over QMP alone
+///
+/// At a terminal, a prompt with line editing, completion and events as they happen. With lines from standard input, -c
+/// or -f, a script: replies and events come as JSON Lines on standard output.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "qmp-shell", version, max_term_width = 100, after_help = AFTER_HELP, after_long_help = AFTER_LONG)]
+pub(super) struct ShellFlags {
+    #[command(flatten)]
+    pub(super) common: CommonFlags,
+
+    /// Skip negotiation, for a guest agent: synchronise with it instead
+    #[arg(short = 'N', long)]
+    pub(super) skip_negotiation: bool,
+
+    /// How long connecting, and then the greeting, may take
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(super) timeout: Duration,
+
+    /// Wait for the server to be there, for ever or SECONDS
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1e9", value_parser = seconds)]
+    pub(super) wait: Option<Duration>,
+
+    /// Listen on ADDRESS; the server connects to us
+    #[arg(long)]
+    pub(super) listen: bool,
+
+    /// Print what Tab would offer at the end of LINE, and exit
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    pub(super) complete: Option<String>,
+
+    /// Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo:
+    #[arg(value_name = "ADDRESS", env = "QMP_SOCKET", value_parser = address)]
+    pub(super) address: Option<Address>,
+}
+
+/// Start QEMU with a private QMP connection, and open a shell on it
+///
+/// Takes a QEMU command line as it is; QMP is added. When the shell is left, QEMU is ended.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "qmp-shell-wrap", version, max_term_width = 100, after_help = WRAP_HELP)]
+pub(super) struct WrapFlags {
+    #[command(flatten)]
+    pub(super) common: CommonFlags,
+
+    /// How long QEMU may take to greet [default: as long as it runs]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) timeout: Option<Duration>,
+
+    /// QEMU and its options
+    #[arg(value_name = "QEMU-COMMAND", trailing_var_arg = true, allow_hyphen_values = false)]
+    pub(super) qemu: Vec<String>,
+}
+
+const AFTER_HELP: &str = "\
+Try it without QEMU: qmp-shell demo:
+Exit status: 0 all succeeded, 1 a line failed, 2 usage, 3 no connection, 4 connection lost.";
+
+const AFTER_LONG: &str = "\
+Examples:
+  qmp-shell /tmp/q.sock                         a prompt
+  qmp-shell /tmp/q.sock -c query-status -p      one command
+  qmp-shell /tmp/q.sock < script.qmp            a script
+  qmp-shell -H localhost:4444                   the human monitor
+  qmp-shell 'exec:ssh host socat - UNIX:/run/vm.sock'
+  qmp-shell demo:                               a small machine inside the program
+
+Environment:
+  QMP_SOCKET       the address where none is named
+  PAGER            shows what is longer than the screen (less -FRX)
+  NO_COLOR, CLICOLOR_FORCE, TERM=dumb
+  XDG_STATE_HOME   where the history is kept, in qmp-shell/
+
+Exit status:
+  0 all succeeded    1 a line failed    2 wrong usage
+  3 could not connect or negotiate      4 connection lost before the script's end";
+
+const WRAP_HELP: &str = "\
+Example: qmp-shell-wrap qemu-system-x86_64 -M q35 -display none -nodefaults
+Exit status: 0 all succeeded, 1 a line failed, 2 usage, 3 QEMU did not start, 4 QEMU ended before the script.";
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds that is not negative".to_owned())
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let (digits, shift) = match text.chars().last() {
+        Some('k' | 'K') => (&text[..text.len() - 1], 10),
+        Some('m' | 'M') => (&text[..text.len() - 1], 20),
+        Some('g' | 'G') => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let number: usize = digits
+        .parse()
+        .map_err(|_| "expected a number of bytes, such as 64M".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    text.parse()
+        .map_err(|error: crate::session::AddressError| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn flags_are_consistent() {
+        ShellFlags::command().debug_assert();
+        WrapFlags::command().debug_assert();
+    }
+
+    #[test]
+    fn a_mistyped_flag_is_not_taken_for_qemus() {
+        assert!(WrapFlags::try_parse_from(["w", "--pertty", "qemu"]).is_err());
+        let flags = WrapFlags::try_parse_from(["w", "-p", "qemu", "-p", "--", "x"]).unwrap();
+        assert_eq!(flags.qemu, ["qemu", "-p", "--", "x"]);
+        assert!(flags.common.pretty);
+    }
+
+    #[test]
+    fn sizes_and_seconds() {
+        assert_eq!(size("64M"), Ok(64 << 20));
+        assert!(size("x").is_err() && size("99999999999999G").is_err());
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(seconds("-1").is_err() && seconds("nan").is_err());
+    }
+}

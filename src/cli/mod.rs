@@ -1,0 +1,10 @@
+//! The programs' edge: flags and environment to configuration, errors to message and exit status.
+
+mod flags;
+mod generate;
+mod shell;
+mod status;
+mod wrap;
+
+pub use shell::qmp_shell;
+pub use wrap::qmp_shell_wrap;

@@ -1,0 +1,216 @@
+//! `qmp-shell`.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use clap::Parser;
+
+use crate::grammar::LineMode;
+use crate::render::Palette;
+use crate::session::{Options, SharedTranscript, Transcript};
+use crate::shell::{
+    Ending, Engine, EventFilter, Lines, Link, Messages, Mode, OutputForm, PromptOptions, Script, Settings,
+    complete_line, run_prompt, run_scripts,
+};
+use crate::wire::Limits;
+
+use super::flags::{Color, CommonFlags, OutputFlag, ShellFlags};
+use super::generate::generate;
+use super::status::{Failure, Status, end, of_ending};
+
+/// Runs the program.
+pub fn qmp_shell() -> ExitCode {
+    // Usage errors leave with status 2, help and version with 0, all by clap.
+    let flags = ShellFlags::parse();
+    end("qmp-shell", run(flags))
+}
+
+fn run(flags: ShellFlags) -> Result<Status, Failure> {
+    if let Some(what) = flags.common.generate {
+        return print_generated::<ShellFlags>(what);
+    }
+    let feed = Feed::new(&flags.common);
+    let transcript = transcript(&flags.common)?;
+    let options = Options {
+        timeout: flags.timeout,
+        wait: flags.wait,
+        guest_agent: flags.skip_negotiation,
+        limits: Limits {
+            message: flags.common.max_message,
+            ..Limits::default()
+        },
+        transcript: Arc::clone(&transcript),
+    };
+    let offline = flags.common.dry_run || flags.complete.is_some() && flags.address.is_none();
+    if flags.address.is_none() && !offline {
+        let message = "no ADDRESS is named, and QMP_SOCKET is not set; try `qmp-shell demo:` or `qmp-shell --help`";
+        return Err(Failure::new(Status::Usage, anyhow!(message)));
+    }
+    let mut link = Link::new(flags.address, options, flags.listen);
+    if !offline {
+        let mut progress = |text: &str| {
+            let _ = writeln!(io::stderr(), "{text}");
+        };
+        link.open(&mut progress)
+            .map_err(|error| Failure::new(Status::NotConnected, error))?;
+    }
+    let mut engine = engine(link, &flags.common, &feed, transcript);
+    if let Some(line) = &flags.complete {
+        return print_completion(&mut engine, line);
+    }
+    match feed {
+        Feed::Scripts(scripts) => {
+            let mut out = Lines::new(script_palette(&flags.common));
+            of_ending(run_scripts(&mut engine, &scripts, &mut out))
+        }
+        Feed::Prompt => prompt(engine, &flags.common, Messages::default(), Box::new(|| {})),
+    }
+}
+
+/// Who feeds the engine.
+pub(super) enum Feed {
+    /// A person.
+    Prompt,
+    /// Scripts, in this order.
+    Scripts(Vec<Script>),
+}
+
+impl Feed {
+    /// Scripts where they are named or where standard input is no terminal; the line editor needs both streams.
+    pub(super) fn new(flags: &CommonFlags) -> Feed {
+        let mut scripts = Vec::new();
+        if !flags.command.is_empty() {
+            scripts.push(Script::Lines(flags.command.clone()));
+        }
+        for file in &flags.file {
+            scripts.push(if file == Path::new("-") {
+                Script::Stdin
+            } else {
+                Script::File(file.clone())
+            });
+        }
+        let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+        if scripts.is_empty() {
+            if terminal {
+                return Feed::Prompt;
+            }
+            scripts.push(Script::Stdin);
+        }
+        Feed::Scripts(scripts)
+    }
+}
+
+pub(super) fn engine(link: Link, flags: &CommonFlags, feed: &Feed, transcript: SharedTranscript) -> Engine {
+    let interactive = matches!(feed, Feed::Prompt);
+    let output = match flags.output {
+        Some(OutputFlag::Pretty) => OutputForm::Pretty,
+        Some(OutputFlag::Json) => OutputForm::Json,
+        None if flags.pretty || interactive => OutputForm::Pretty,
+        None => OutputForm::Json,
+    };
+    let settings = Settings {
+        verbose: flags.verbose,
+        output,
+        exit_on_error: flags.exit_on_error,
+        events: if flags.no_events {
+            EventFilter::Nothing
+        } else {
+            EventFilter::All
+        },
+        ..Settings::default()
+    };
+    let mode = Mode {
+        interactive,
+        dry_run: flags.dry_run,
+        no_schema: flags.no_schema,
+    };
+    let mut engine = Engine::new(link, settings, mode, transcript);
+    if flags.hmp {
+        engine.set_language(LineMode::Hmp);
+    }
+    engine
+}
+
+pub(super) fn transcript(flags: &CommonFlags) -> Result<SharedTranscript, Failure> {
+    let Some(path) = &flags.logfile else {
+        return Ok(SharedTranscript::default());
+    };
+    let opened = Transcript::open(path).with_context(|| format!("cannot write the log file `{}`", path.display()));
+    match opened {
+        Ok(transcript) => Ok(Arc::new(Mutex::new(Some(transcript)))),
+        Err(error) => Err(Failure {
+            status: Status::Usage,
+            error,
+        }),
+    }
+}
+
+/// Runs the prompt.
+pub(super) fn prompt(
+    engine: Engine,
+    flags: &CommonFlags,
+    messages: Messages,
+    on_end: Box<dyn Fn() + Send>,
+) -> Result<Status, Failure> {
+    let palette = Palette::new(is_colored(flags.color));
+    let options = PromptOptions {
+        palette,
+        history: !flags.no_history,
+        messages,
+        on_end,
+    };
+    match run_prompt(engine, options) {
+        Ok(true) => Ok(Status::Success),
+        Ok(false) => Ok(Status::LineFailed),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => of_ending(Ending::OutputClosed),
+        Err(error) => of_ending(Ending::Io(error)),
+    }
+}
+
+/// The one decision about colour at a prompt: `--color`, else `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` and the terminal.
+fn is_colored(color: Color) -> bool {
+    let decision = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+            !dumb && colored::control::ShouldColorize::from_env().should_colorize()
+        }
+    };
+    colored::control::set_override(decision);
+    decision
+}
+
+/// A script's output has colour only where that was asked for.
+pub(super) fn script_palette(flags: &CommonFlags) -> Palette {
+    Palette::new(flags.color == Color::Always)
+}
+
+pub(super) fn print_generated<F: clap::CommandFactory>(what: super::flags::Generate) -> Result<Status, Failure> {
+    let mut text = Vec::new();
+    let written = generate::<F>(what, &mut text).and_then(|()| io::stdout().write_all(&text));
+    finish_printing(written)
+}
+
+fn print_completion(engine: &mut Engine, line: &str) -> Result<Status, Failure> {
+    // Nobody holds a key down here, so the server gets more time than at a prompt.
+    engine.learn_names_for(line, Instant::now() + Duration::from_secs(2));
+    let completion = complete_line(engine, line);
+    let mut text = String::new();
+    for candidate in completion.candidates {
+        text.push_str(&format!("{}\t{}\n", candidate.text, candidate.about));
+    }
+    finish_printing(io::stdout().write_all(text.as_bytes()))
+}
+
+fn finish_printing(written: io::Result<()>) -> Result<Status, Failure> {
+    match written.and_then(|()| io::stdout().flush()) {
+        Ok(()) => Ok(Status::Success),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Status::Success),
+        Err(error) => Err(Failure::new(Status::LineFailed, error)),
+    }
+}
