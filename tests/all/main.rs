@@ -1,1 +1,22 @@
-//! x
+//! The tests of the programs, each readable as what a user typed and saw. One module a capability.
+//!
+//! Real servers are QEMU 10.0 and 7.2, qemu-storage-daemon and qemu-ga. A test that needs one says so on skipping;
+//! with `QMP_SHELL_TEST_REQUIRE=1` a skip is a failure.
+
+mod support;
+
+mod addresses;
+mod events;
+mod failures;
+mod generated;
+mod guest_agent;
+mod history;
+mod hmp;
+mod house;
+mod log;
+mod meta;
+mod prompt;
+mod python;
+mod scripts;
+mod transactions;
+mod wrap;

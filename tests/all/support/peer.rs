@@ -1,0 +1,138 @@
+//! A scripted peer: a server in this process that says and does exactly what a test tells it to.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread::JoinHandle;
+
+/// The greeting of a QEMU 10.0.2.
+pub const GREETING: &str =
+    r#"{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": ""}, "capabilities": ["oob"]}}"#;
+
+/// A peer that listens. Its thread is joined when this is dropped, so a failed expectation in it fails the test.
+pub struct Peer {
+    folder: tempfile::TempDir,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The peer's side of one connection.
+pub struct Talk {
+    reader: BufReader<UnixStream>,
+    writer: UnixStream,
+}
+
+impl Peer {
+    /// A peer that accepts one connection and talks by `script`.
+    pub fn start(script: impl FnOnce(&mut Talk) + Send + 'static) -> Peer {
+        Peer::start_all(vec![Box::new(script)])
+    }
+
+    /// A peer that accepts as many connections as there are scripts, one after the other.
+    pub fn start_all(scripts: Vec<Box<dyn FnOnce(&mut Talk) + Send>>) -> Peer {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("q.sock")).unwrap();
+        let thread = std::thread::spawn(move || {
+            for script in scripts {
+                let (stream, _) = listener.accept().unwrap();
+                stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
+                let reader = BufReader::new(stream.try_clone().unwrap());
+                script(&mut Talk { reader, writer: stream });
+            }
+        });
+        Peer {
+            folder,
+            thread: Some(thread),
+        }
+    }
+
+    /// Its address.
+    pub fn address(&self) -> String {
+        self.folder.path().join("q.sock").to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && !std::thread::panicking()
+        {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Talk {
+    /// Says a line.
+    pub fn say(&mut self, line: &str) {
+        self.say_raw(format!("{line}\r\n").as_bytes());
+    }
+
+    /// Says bytes as they are. A client that has gone is no failure.
+    pub fn say_raw(&mut self, bytes: &[u8]) {
+        let _ = self.writer.write_all(bytes);
+    }
+
+    /// Hears a line; empty at the end of the stream.
+    pub fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Hears a request; returns its command and its id as JSON text.
+    pub fn hear_request(&mut self) -> (String, String) {
+        let line = self.hear();
+        let value: serde_json::Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("heard `{line}`: {error}"));
+        let command = value
+            .get("execute")
+            .or_else(|| value.get("exec-oob"))
+            .unwrap()
+            .as_str()
+            .unwrap();
+        (
+            command.to_owned(),
+            value.get("id").map(ToString::to_string).unwrap_or_default(),
+        )
+    }
+
+    /// Greets, and answers the negotiation.
+    pub fn negotiate(&mut self) {
+        self.say(GREETING);
+        let (command, id) = self.hear_request();
+        assert_eq!(command, "qmp_capabilities");
+        self.say(&format!("{{\"return\": {{}}, \"id\": {id}}}"));
+    }
+
+    /// Hears the request for `command`, passing over the questions that a prompt asks by itself, which are refused.
+    /// Returns its id.
+    pub fn expect(&mut self, command: &str) -> String {
+        loop {
+            let (heard, id) = self.hear_request();
+            if heard == command {
+                return id;
+            }
+            assert_eq!(heard, "query-commands", "expected `{command}`");
+            self.say(&format!(
+                "{{\"error\": {{\"class\": \"CommandNotFound\", \"desc\": \"none\"}}, \"id\": {id}}}"
+            ));
+        }
+    }
+
+    /// Answers `id` with a return value.
+    pub fn answer(&mut self, id: &str, value: &str) {
+        self.say(&format!("{{\"return\": {value}, \"id\": {id}}}"));
+    }
+
+    /// Says an event.
+    pub fn event(&mut self, name: &str, data: &str) {
+        let time = "{\"seconds\": 1700000000, \"microseconds\": 345678}";
+        self.say(&format!(
+            "{{\"timestamp\": {time}, \"event\": \"{name}\", \"data\": {data}}}"
+        ));
+    }
+
+    /// Waits until the client closes.
+    pub fn wait_for_close(&mut self) {
+        while !self.hear().is_empty() {}
+    }
+}

@@ -1,0 +1,162 @@
+//! A real terminal: tmux, with what a person would type and see.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{find_program, skip, wait_until};
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// A terminal with a program in it.
+pub struct Terminal {
+    socket: String,
+    pub home: PathBuf,
+    _home: tempfile::TempDir,
+}
+
+impl Terminal {
+    /// `qmp-shell ARGS` in a terminal of 100 columns and 40 rows; `None` (skipped) where there is no tmux.
+    pub fn qmp_shell(args: &str) -> Option<Terminal> {
+        Terminal::start(&format!("{} {args}", env!("CARGO_BIN_EXE_qmp-shell")), 100, 40)
+    }
+
+    /// `qmp-shell-wrap ARGS`, as [`Terminal::qmp_shell`].
+    pub fn qmp_shell_wrap(args: &str) -> Option<Terminal> {
+        Terminal::start(&format!("{} {args}", env!("CARGO_BIN_EXE_qmp-shell-wrap")), 100, 40)
+    }
+
+    /// A command line of the shell in a terminal of this size. When the command ends, `[ended STATUS]` is shown.
+    pub fn start(command: &str, columns: usize, rows: usize) -> Option<Terminal> {
+        if find_program("tmux").is_none() {
+            skip("tmux");
+            return None;
+        }
+        let socket = format!(
+            "qmp-shell-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::SeqCst)
+        );
+        let home = tempfile::tempdir().unwrap();
+        let script = format!("{command}; echo \"[ended $?]\"; exec sleep 1000");
+        let status = Command::new("tmux")
+            .args(["-L", &socket, "-f", "/dev/null", "new-session", "-d"])
+            .args(["-x", &columns.to_string(), "-y", &rows.to_string()])
+            .args(["/bin/sh", "-c", &script])
+            .env("XDG_STATE_HOME", home.path())
+            .env("HOME", home.path())
+            .env_remove("PAGER")
+            .env_remove("QMP_SOCKET")
+            .env_remove("TMUX")
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let terminal = Terminal {
+            socket,
+            home: home.path().to_owned(),
+            _home: home,
+        };
+        terminal.tmux(&["set-option", "-g", "history-limit", "20000"]);
+        Some(terminal)
+    }
+
+    /// Runs a tmux command on this terminal; returns what it prints.
+    pub fn tmux(&self, args: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .args(["-L", &self.socket])
+            .args(args)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Types text as it is.
+    pub fn type_text(&self, text: &str) {
+        self.tmux(&["send-keys", "-l", "--", text]);
+    }
+
+    /// Presses keys by tmux's names: `Enter`, `C-c`, `Tab`, `Up`.
+    pub fn press(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    /// Types a line and presses Enter.
+    pub fn enter(&self, line: &str) {
+        self.type_text(line);
+        self.press("Enter");
+    }
+
+    /// Pastes text as a terminal does, in brackets where the program asked for them.
+    pub fn paste(&self, text: &str) {
+        self.tmux(&["set-buffer", "--", text]);
+        self.tmux(&["paste-buffer", "-p"]);
+    }
+
+    /// What is on the screen, without blanks at line ends and empty lines at the end.
+    pub fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"]).trim_end().to_owned()
+    }
+
+    /// The screen and all that has scrolled off it, wrapped lines joined.
+    pub fn scrollback(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-J", "-S", "-"])
+            .trim_end()
+            .to_owned()
+    }
+
+    /// The screen with its colours as escape sequences.
+    pub fn coloured_screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-e"]).trim_end().to_owned()
+    }
+
+    /// Waits until the screen fulfils `condition`; returns it.
+    #[track_caller]
+    pub fn wait(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
+        let mut screen = String::new();
+        let until = std::time::Instant::now() + super::PATIENCE;
+        while std::time::Instant::now() < until {
+            screen = self.screen();
+            if condition(&screen) {
+                return screen;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("waited in vain for {what}; the screen is\n{screen}");
+    }
+
+    /// Waits until `text` is on the screen; returns the screen.
+    #[track_caller]
+    pub fn wait_for(&self, text: &str) -> String {
+        self.wait(text, |screen| screen.contains(text))
+    }
+
+    /// Waits until the last line of the screen is `text`; returns the screen.
+    #[track_caller]
+    pub fn wait_for_last(&self, text: &str) -> String {
+        self.wait(&format!("the last line `{text}`"), |screen| {
+            screen.lines().last() == Some(text)
+        })
+    }
+
+    /// Waits for the program's end; returns its status.
+    #[track_caller]
+    pub fn wait_for_end(&self) -> i32 {
+        let screen = self.wait_for("[ended ");
+        let at = screen.rfind("[ended ").unwrap() + "[ended ".len();
+        screen[at..].split(']').next().unwrap().parse().unwrap()
+    }
+
+    /// Where the cursor is: column and row, from 0.
+    pub fn cursor(&self) -> (usize, usize) {
+        let text = self.tmux(&["display-message", "-p", "#{cursor_x} #{cursor_y}"]);
+        let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap());
+        (numbers.next().unwrap(), numbers.next().unwrap())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+        wait_until("tmux's end", || self.tmux(&["list-sessions"]).is_empty());
+    }
+}
