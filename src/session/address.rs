@@ -50,6 +50,9 @@ pub enum AddressError {
     Bare(String),
 }
 
+/// Reads what stands behind a scheme.
+type Reader = fn(&str) -> Result<Address, AddressError>;
+
 impl FromStr for Address {
     type Err = AddressError;
 
@@ -57,7 +60,7 @@ impl FromStr for Address {
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
-        let schemes: [(&str, fn(&str) -> Result<Address, AddressError>); 4] = [
+        let schemes: [(&str, Reader); 4] = [
             ("unix:", |rest| {
                 Ok(match rest.strip_prefix('@') {
                     Some(name) => Address::Abstract(name.to_owned()),

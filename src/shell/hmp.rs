@@ -133,7 +133,7 @@ pub(super) fn monitor_request(line: &str, cpu: Option<u64>) -> Request {
     arguments.push('}');
     let mut request = Request::new("human-monitor-command").with_arguments(arguments);
     if hmp_line_has_secret(line) {
-        request.secrets = vec![start..start + text.len()];
+        request.secrets.push(start..start + text.len());
     }
     request
 }

@@ -258,10 +258,7 @@ impl Prompt {
                     Some(whole) => whole,
                     None => continue,
                 },
-                None => match assembler.finish() {
-                    Some(whole) => whole,
-                    None => return None,
-                },
+                None => assembler.finish()?,
             };
             self.remember(&whole.1);
             let mut engine = self.engine.borrow_mut();

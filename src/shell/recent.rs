@@ -51,7 +51,7 @@ impl Awaited {
             }
             match value {
                 Some(serde_json::Value::String(text)) => text == expected,
-                Some(other) => other.to_string() == *expected,
+                Some(other) => *expected == other.to_string(),
                 None => false,
             }
         })

@@ -103,7 +103,7 @@ mod tests {
     fn secrets_are_masked() {
         let mut request = Request::new("set_password").with_arguments(r#"{"protocol": "vnc", "password": "hunter2"}"#);
         let start = request.arguments.as_ref().unwrap().find("\"hunter2\"").unwrap();
-        request.secrets = vec![start..start + 9];
+        request.secrets.push(start..start + 9);
         assert_eq!(
             request.to_masked_json(None),
             r#"{"execute": "set_password", "arguments": {"protocol": "vnc", "password": "<secret>"}}"#

@@ -3,6 +3,9 @@
 //! Real servers are QEMU 10.0 and 7.2, qemu-storage-daemon and qemu-ga. A test that needs one says so on skipping;
 //! with `QMP_SHELL_TEST_REQUIRE=1` a skip is a failure.
 
+// A test says what went wrong by panicking, and what it skips on standard error.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
 mod support;
 
 mod addresses;
