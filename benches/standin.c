@@ -5,8 +5,9 @@
  *     standin unix:PATH [--reply-bytes N] [--events N]
  *
  * Clients are served side by side, one thread each, until the program is
- * killed. A request is one line. Every reply, and every event, leaves in one
- * system call and ends in CR LF. Commands that do something special:
+ * killed. A request is one JSON object, with or without an end of line after
+ * it. Every reply, and every event, leaves in one system call and ends in CR
+ * LF. Commands that do something special:
  *
  *     big     returns an array of about N bytes of small objects (50 MB)
  *     flood   sends N events TICK (200000), then its reply
@@ -121,10 +122,10 @@ static size_t after_string(const char *at, size_t i, size_t len)
 }
 
 /* The value of a member of the outermost object, as the client spelled it; empty if there is none. */
-static struct span member(struct span line, const char *name)
+static struct span member(struct span request, const char *name)
 {
-    const char *at = line.at;
-    size_t i = 0, len = line.len, depth = 0;
+    const char *at = request.at;
+    size_t i = 0, len = request.len, depth = 0;
 
     while (i < len) {
         char c = at[i];
@@ -245,13 +246,13 @@ static void make_big_array(void)
     big_array = (struct span){at, len};
 }
 
-/* Answers one line; false when the connection is to end. */
-static bool answer(int fd, struct span line)
+/* Answers one request; false when the connection is to end. */
+static bool answer(int fd, struct span request)
 {
-    struct span id = member(line, "id");
-    struct span command = member(line, "execute");
+    struct span id = member(request, "id");
+    struct span command = member(request, "execute");
     if (!command.len)
-        command = member(line, "exec-oob");
+        command = member(request, "exec-oob");
 
     if (equals(command, "\"qmp_capabilities\""))
         return reply(fd, text("{}"), id);
@@ -272,10 +273,38 @@ static bool answer(int fd, struct span line)
 
 /* ---- clients ---- */
 
+/* Finds where requests end, byte by byte; not every client sends ends of lines. */
+struct framer {
+    size_t depth;
+    bool string, escaped;
+};
+
+/* True when the byte ends a request. */
+static bool ends_request(struct framer *framer, char c)
+{
+    if (framer->string) {
+        if (framer->escaped)
+            framer->escaped = false;
+        else if (c == '\\')
+            framer->escaped = true;
+        else if (c == '"')
+            framer->string = false;
+    } else if (c == '{' || c == '[') {
+        framer->depth++;
+    } else if (framer->depth > 0) {
+        if (c == '"')
+            framer->string = true;
+        else if (c == '}' || c == ']')
+            return --framer->depth == 0;
+    }
+    return false;
+}
+
 static void serve(int fd)
 {
     size_t room = 65536, have = 0;
     char *buffer = malloc(room);
+    struct framer framer = {0, false, false};
     struct iovec greeting = part(text(GREETING));
 
     if (!buffer)
@@ -288,16 +317,17 @@ static void serve(int fd)
             continue;
         if (got <= 0)
             break;
-        size_t scanned = have, start = 0;
-        char *end;
+        size_t start = 0, i = have;
         have += (size_t)got;
-        while ((end = memchr(buffer + scanned, '\n', have - scanned))) {
-            size_t stop = (size_t)(end - buffer);
-            struct span line = {buffer + start, stop - start};
-            start = scanned = stop + 1;
-            if (memchr(line.at, '{', line.len) && !answer(fd, line))
+        for (; i < have; i++) {
+            if (!ends_request(&framer, buffer[i]))
+                continue;
+            if (!answer(fd, (struct span){buffer + start, i + 1 - start}))
                 goto gone;
+            start = i + 1;
         }
+        if (framer.depth == 0)
+            start = have; /* what stands between two requests means nothing */
         memmove(buffer, buffer + start, have - start);
         have -= start;
         if (have == room) {
