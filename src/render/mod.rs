@@ -5,12 +5,14 @@
 
 mod caret;
 mod event;
+mod fill;
 mod json;
 mod palette;
 mod sanitize;
 
 pub use caret::{caret_under, excerpt};
 pub use event::{event_line, local_time};
+pub use fill::fill;
 pub use json::{Layout, write_json};
 pub use palette::Palette;
 pub use sanitize::{printable, sanitize};

@@ -11,7 +11,7 @@ use super::address::Address;
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Nothing at the path.
-    #[error("there is no socket at `{0}`; is the server running, with `-qmp unix:{0},server=on,wait=off`?")]
+    #[error("there is no socket at `{0}`; a QEMU started with `-qmp unix:{0},server=on,wait=off` makes one")]
     NoSuchSocket(String),
     /// A path to something else.
     #[error("`{0}` is no socket")]

@@ -96,7 +96,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "pager",
-        help: "show what is longer than the screen through a pager: on, off, or the pager's command",
+        help: "show long output through a pager: on, off or a command",
         values: SWITCH,
         get: |settings| settings.pager.clone().unwrap_or_else(|| "off".to_owned()),
         set: |settings, value| {

@@ -1,12 +1,16 @@
 //! `.help` and `.history`.
 
 use crate::grammar::{Diagnostic, MetaLine};
+use crate::render::fill;
 use crate::schema::nearest;
 
 use super::super::engine::{Engine, Verdict};
 use super::super::output::{Output, Source};
 use super::super::settings::SETTINGS;
 use super::{META, MetaCommand, at_most};
+
+/// Prose is set to this many columns.
+const WIDTH: usize = 78;
 
 /// Topics that are no command.
 const TOPICS: &[(&str, &str, &str)] = &[
@@ -15,25 +19,30 @@ const TOPICS: &[(&str, &str, &str)] = &[
         "what may stand on a line",
         "A line is one of:\n\
          \n\
-         \x20 COMMAND [{JSON}] [KEY=VALUE]…   blockdev-add driver=raw node-name=r0 file.driver=null-co\n\
-         \x20 exec-oob COMMAND …              the same, out of band\n\
-         \x20 {\"execute\": …}                  a request as pasted from a manual, over as many lines as it takes;\n\
-         \x20                                 a leading `->` is taken, pasted `<-` replies are skipped\n\
-         \x20 transaction(  …  )              one action a line; properties behind the `)`\n\
-         \x20 .NAME …                         a command to the shell\n\
-         \x20 !COMMAND                        a command for the system's shell\n\
-         \x20 # …                             a comment\n\
+         \x20 COMMAND [{JSON}] [KEY=VALUE]…  device_del id=d0\n\
+         \x20 exec-oob COMMAND …             the same, out of band\n\
+         \x20 {\"execute\": …}                 a request as pasted from a manual, over as many\n\
+         \x20                                lines as it takes; a leading `->` is taken,\n\
+         \x20                                pasted `<-` replies are skipped\n\
+         \x20 transaction(  …  )             an action a line; properties behind the `)`\n\
+         \x20 .NAME …                        a command to the shell\n\
+         \x20 !COMMAND                       a command for the system's shell\n\
+         \x20 # …                            a comment\n\
          \n\
-         Words end at blanks outside quotes and brackets; quotes and `\\` are the POSIX shell's, and `\\` at the end\n\
-         continues the line. Dots in a key nest (`a.b=1`), numbers make arrays (`l.0=x l.1=y`). A value is an integer\n\
-         (decimal or 0x…), a number, true, false, null or JSON if it looks like one, else a string; what is quoted is\n\
-         always a string.\n",
+         Words end at blanks outside quotes and brackets; quotes and `\\` are the POSIX shell's, and `\\` at the end \
+         continues the line. Dots in a key nest, numbers make arrays:\n\
+         \n\
+         \x20 blockdev-add driver=raw node-name=r0 file.driver=null-co\n\
+         \x20 x-command list.0=a list.1=b\n\
+         \n\
+         A value is an integer (decimal or 0x…), a number, true, false, null or JSON if it looks like one, else a \
+         string. What is quoted is always a string.\n",
     ),
     (
         "keys",
         "keys at the prompt",
         "  Tab            complete                Ctrl-R         search the history\n\
-         \x20 Up, Down       earlier and later lines Ctrl-A, Ctrl-E begin and end of the line\n\
+         \x20 Up, Down       earlier, later lines    Ctrl-A, Ctrl-E start, end of the line\n\
          \x20 Ctrl-C         drop the line; while a reply is awaited, go on without it\n\
          \x20 Ctrl-D         leave; the machine goes on\n\
          \x20 Ctrl-L         clear the screen        Ctrl-W, Ctrl-U delete a word, the line\n\
@@ -55,7 +64,7 @@ pub(super) fn help(
     at_most(line, 1)?;
     let topic = word.text.trim_start_matches('.');
     match page(topic) {
-        Some(page) => out.text(&page),
+        Some(page) => out.text(&fill(&page, WIDTH)),
         None => {
             let names = META
                 .iter()
@@ -111,21 +120,20 @@ pub(in super::super) fn topics() -> Vec<(&'static str, &'static str)> {
 /// The overview.
 pub fn overview() -> String {
     let mut text = String::from(
-        "Type a QMP command with its arguments: `query-status`, `device_del id=d0`. Tab completes.\n\
-         Plain JSON as in QEMU's manual is taken too. Commands to the shell begin with a dot:\n\n",
+        "Type a QMP command with its arguments, such as `device_del id=d0`; Tab completes.\n\
+         JSON as in QEMU's manual is taken too. Commands to the shell begin with a dot:\n\n",
     );
     for command in META {
-        text.push_str(&format!("  {:<46} {}\n", usage(command), command.summary));
+        text.push_str(&format!("  .{:<9} {}\n", command.name, command.summary));
     }
     text.push_str(&format!(
-        "  {:<46} {}\n\n",
+        "  {:<10} {}\n\n",
         "!COMMAND", "run a command in the system's shell"
     ));
-    text.push_str("Topics for `.help`:");
+    text.push_str("`.help NAME` explains one of them, or one of these topics:\n\n");
     for (name, summary, _) in TOPICS {
-        text.push_str(&format!(" {name} ({summary})"));
+        text.push_str(&format!("  {name:<10} {summary}\n"));
     }
-    text.push_str(".\n");
     text
 }
 
