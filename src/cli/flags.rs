@@ -230,7 +230,7 @@ impl Documented for WrapFlags {
             &[
                 ("qmp-shell-wrap qemu-system-x86_64 -M q35 -display none", "a prompt"),
                 (
-                    "qmp-shell-wrap -c query-version qemu-system-x86_64 -M none",
+                    "qmp-shell-wrap -c query-version qemu-system-x86_64 -display none",
                     "one command",
                 ),
             ],
