@@ -115,12 +115,16 @@ pub fn overview() -> String {
          Plain JSON as in QEMU's manual is taken too. Commands to the shell begin with a dot:\n\n",
     );
     for command in META {
-        text.push_str(&format!("  {:<46} {}\n", usage(command), command.summary));
+        let usage = usage(command);
+        // A long usage has its summary below it.
+        let gap = if usage.chars().count() > 18 {
+            format!("\n{:20}", "")
+        } else {
+            String::new()
+        };
+        text.push_str(&format!("  {usage:<18}{gap} {}\n", command.summary));
     }
-    text.push_str(&format!(
-        "  {:<46} {}\n\n",
-        "!COMMAND", "run a command in the system's shell"
-    ));
+    text.push_str("  !COMMAND           run a command in the system's shell\n\n");
     text.push_str("Topics for `.help`:");
     for (name, summary, _) in TOPICS {
         text.push_str(&format!(" {name} ({summary})"));
