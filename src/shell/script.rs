@@ -1,7 +1,10 @@
 //! Scripts: lines from standard input, files or the command line, fed to the engine until they end.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::grammar::Assembler;
 
@@ -78,6 +81,17 @@ fn not_written(error: io::Error) -> Ending {
     }
 }
 
+/// Whether `input` is at its end, or will be in the blink in which whoever wrote the last line closes it.
+fn ends_soon(input: BorrowedFd<'_>) -> bool {
+    const BLINK: Timespec = Timespec {
+        tv_sec: 0,
+        tv_nsec: 100_000_000,
+    };
+    let mut polled = [PollFd::new(&input, PollFlags::IN)];
+    rustix::event::poll(&mut polled, Some(&BLINK)).is_ok_and(|ready| ready > 0)
+        && rustix::io::read(input, &mut [0u8; 1]) == Ok(0)
+}
+
 struct Runner<'a> {
     engine: &'a mut Engine,
     out: &'a mut Lines,
@@ -139,6 +153,7 @@ impl Runner<'_> {
             match self.engine.wait_for_input(input, self.out) {
                 Ok(false) => continue,
                 Ok(true) => {}
+                Err(_) if buffer.is_empty() && ends_soon(input) => break,
                 Err(_) => return Err(Ending::Lost),
             }
             buffer.reserve(64 * 1024);
