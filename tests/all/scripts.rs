@@ -504,7 +504,7 @@ fn read_one_line_of(args: &[&str], input: Option<&'static str>, after: impl FnOn
     output.read_line(&mut line).unwrap();
     drop(output);
     after();
-    wait_until("the program's end", || child.try_wait().unwrap().is_some());
+    wait_until(&format!("the end of {args:?}"), || child.try_wait().unwrap().is_some());
     drop(writer.join().unwrap());
     let mut errors = String::new();
     child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();

@@ -105,10 +105,12 @@ pub(super) fn wait(
     let what = what.map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
     // A time too long to count is no limit.
     let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut looked_at = 0;
     loop {
-        if engine.recent.take(&awaited) {
+        if engine.recent.take(&awaited, looked_at) {
             return Ok(Verdict::Done);
         }
+        looked_at = engine.recent.total;
         if !engine.link.is_open() {
             out.failed(&format!("not connected; `{}` cannot come", name.text), source, None);
             return Ok(Verdict::Failed);
