@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, ValueEnum, ValueHint};
+use clap::{ArgMatches, Args, CommandFactory, Parser, ValueEnum, ValueHint};
 
 use crate::session::Address;
+use crate::shell::Script;
 
 /// What `--color` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,7 +73,7 @@ pub(super) struct CommonFlags {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) logfile: Option<PathBuf>,
 
-    /// Run LINE and exit; may be repeated
+    /// Run LINE and exit; may be repeated, also among -f
     #[arg(short, long, value_name = "LINE", allow_hyphen_values = true)]
     pub(super) command: Vec<String>,
 
@@ -117,6 +118,29 @@ pub(super) struct CommonFlags {
     pub(super) generate: Option<Generate>,
 }
 
+impl CommonFlags {
+    /// What `-c` and `-f` name, in the order in which they were given; `matches` is what these flags were made from.
+    pub(super) fn scripts(&self, matches: &ArgMatches) -> Vec<Script> {
+        let places = |name| matches.indices_of(name).into_iter().flatten();
+        let lines = places("command").zip(self.command.iter().map(|line| Script::Lines(vec![line.clone()])));
+        let files = places("file").zip(self.file.iter().map(|file| match file.to_str() {
+            Some("-") => Script::Stdin,
+            _ => Script::File(file.clone()),
+        }));
+        let mut placed: Vec<(usize, Script)> = lines.chain(files).collect();
+        placed.sort_by_key(|(place, _)| *place);
+        let mut scripts: Vec<Script> = Vec::with_capacity(placed.len());
+        for (_, script) in placed {
+            match (scripts.last_mut(), script) {
+                // Neighbouring lines are one script, so that a block may go over several of them.
+                (Some(Script::Lines(lines)), Script::Lines(more)) => lines.extend(more),
+                (_, script) => scripts.push(script),
+            }
+        }
+        scripts
+    }
+}
+
 /// An interactive QEMU monitor, over QMP alone
 ///
 /// At a terminal, a prompt with line editing, completion and events as they happen. With lines from standard input, -c
@@ -147,8 +171,9 @@ pub(super) struct ShellFlags {
     #[arg(long, value_name = "LINE", allow_hyphen_values = true, help_heading = LOOKING)]
     pub(super) complete: Option<String>,
 
-    /// Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo:
-    #[arg(value_name = "ADDRESS", env = "QMP_SOCKET", value_parser = address, value_hint = ValueHint::AnyPath)]
+    /// Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default:
+    /// $QMP_SOCKET]
+    #[arg(value_name = "ADDRESS", value_parser = address, value_hint = ValueHint::AnyPath)]
     pub(super) address: Option<Address>,
 }
 
@@ -278,6 +303,17 @@ fn sections<F: Documented>() -> String {
     text
 }
 
+/// The address that the environment names; set to nothing, it names none.
+pub(super) fn address_of_environment() -> Result<Option<Address>, String> {
+    match std::env::var("QMP_SOCKET") {
+        Ok(text) if !text.is_empty() => match address(&text) {
+            Ok(address) => Ok(Some(address)),
+            Err(error) => Err(format!("QMP_SOCKET: {error}")),
+        },
+        _ => Ok(None),
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds that is not negative".to_owned())
@@ -304,6 +340,7 @@ fn address(text: &str) -> Result<Address, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::FromArgMatches;
 
     #[test]
     fn flags_are_consistent() {
@@ -317,6 +354,23 @@ mod tests {
         let flags = WrapFlags::try_parse_from(["w", "-p", "qemu", "-p", "--", "x"]).unwrap();
         assert_eq!(flags.qemu, ["qemu", "-p", "--", "x"]);
         assert!(flags.common.pretty);
+    }
+
+    #[test]
+    fn lines_and_files_keep_their_order() {
+        let matches =
+            ShellFlags::command().get_matches_from(["q", "-f", "a", "-c", "x", "demo:", "-cy", "--file=-", "-c", "z"]);
+        let flags = ShellFlags::from_arg_matches(&matches).unwrap();
+        let lines = |lines: &[&str]| Script::Lines(lines.iter().map(|line| (*line).to_owned()).collect());
+        assert_eq!(
+            flags.common.scripts(&matches),
+            [
+                Script::File("a".into()),
+                lines(&["x", "y"]),
+                Script::Stdin,
+                lines(&["z"])
+            ]
+        );
     }
 
     #[test]

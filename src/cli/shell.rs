@@ -1,13 +1,12 @@
 //! `qmp-shell`.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::grammar::LineMode;
 use crate::render::Palette;
@@ -18,22 +17,28 @@ use crate::shell::{
 };
 use crate::wire::Limits;
 
-use super::flags::{Color, CommonFlags, OutputFlag, ShellFlags};
+use super::flags::{Color, CommonFlags, OutputFlag, ShellFlags, address_of_environment};
 use super::generate::generate;
 use super::status::{Failure, Status, end, of_ending};
 
 /// Runs the program.
 pub fn qmp_shell() -> ExitCode {
-    // Usage errors leave with status 2, help and version with 0, all by clap.
-    let flags = ShellFlags::parse();
-    end("qmp-shell", run(flags))
+    let (flags, matches) = parse_flags();
+    end("qmp-shell", run(flags, &matches))
 }
 
-fn run(flags: ShellFlags) -> Result<Status, Failure> {
+/// The command line as flags, and as clap matched it. Usage errors leave with status 2, help and version with 0.
+pub(super) fn parse_flags<F: CommandFactory + FromArgMatches>() -> (F, ArgMatches) {
+    let matches = F::command().get_matches();
+    let flags = F::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    (flags, matches)
+}
+
+fn run(flags: ShellFlags, matches: &ArgMatches) -> Result<Status, Failure> {
     if let Some(what) = flags.common.generate {
         return print_generated::<ShellFlags>(what);
     }
-    let feed = Feed::new(&flags.common);
+    let feed = Feed::new(&flags.common, matches);
     let transcript = transcript(&flags.common)?;
     let options = Options {
         timeout: flags.timeout,
@@ -45,12 +50,16 @@ fn run(flags: ShellFlags) -> Result<Status, Failure> {
         },
         transcript: Arc::clone(&transcript),
     };
-    let offline = flags.common.dry_run || flags.complete.is_some() && flags.address.is_none();
-    if flags.address.is_none() && !offline {
+    let address = match flags.address {
+        Some(address) => Some(address),
+        None => address_of_environment().map_err(|error| Failure::new(Status::Usage, anyhow!(error)))?,
+    };
+    let offline = flags.common.dry_run || flags.complete.is_some() && address.is_none();
+    if address.is_none() && !offline {
         let message = "no ADDRESS is named, and QMP_SOCKET is not set; try `qmp-shell demo:` or `qmp-shell --help`";
         return Err(Failure::new(Status::Usage, anyhow!(message)));
     }
-    let mut link = Link::new(flags.address, options, flags.listen);
+    let mut link = Link::new(address, options, flags.listen);
     if !offline {
         let mut progress = |text: &str| {
             let _ = writeln!(io::stderr(), "{text}");
@@ -65,7 +74,9 @@ fn run(flags: ShellFlags) -> Result<Status, Failure> {
     match feed {
         Feed::Scripts(scripts) => {
             let mut out = Lines::new(script_palette(&flags.common));
-            of_ending(run_scripts(&mut engine, &scripts, &mut out))
+            let ending = run_scripts(&mut engine, &scripts, &mut out);
+            engine.end_log(&mut out);
+            of_ending(ending)
         }
         Feed::Prompt => prompt(engine, &flags.common, Messages::default(), Box::new(|| {})),
     }
@@ -81,18 +92,8 @@ pub(super) enum Feed {
 
 impl Feed {
     /// Scripts where they are named or where standard input is no terminal; the line editor needs both streams.
-    pub(super) fn new(flags: &CommonFlags) -> Feed {
-        let mut scripts = Vec::new();
-        if !flags.command.is_empty() {
-            scripts.push(Script::Lines(flags.command.clone()));
-        }
-        for file in &flags.file {
-            scripts.push(if file == Path::new("-") {
-                Script::Stdin
-            } else {
-                Script::File(file.clone())
-            });
-        }
+    pub(super) fn new(flags: &CommonFlags, matches: &ArgMatches) -> Feed {
+        let mut scripts = flags.scripts(matches);
         let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
         if scripts.is_empty() {
             if terminal {

@@ -73,6 +73,10 @@ pub(super) fn of_ending(ending: Ending) -> Result<Status, Failure> {
         Ending::Succeeded | Ending::OutputClosed => Ok(Status::Success),
         Ending::Failed => Ok(Status::LineFailed),
         Ending::Lost => Ok(Status::Lost),
+        Ending::NoScript(path, error) => {
+            let message = format!("cannot read the script `{}`", path.display());
+            Err(Failure::new(Status::Usage, anyhow::Error::new(error).context(message)))
+        }
         Ending::Io(error) => Err(Failure::new(Status::LineFailed, error)),
     }
 }

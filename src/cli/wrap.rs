@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use clap::Parser;
+use clap::ArgMatches;
 
 use crate::session::{Address, ConnectError, Dialed, Options, negotiate};
 use crate::shell::{Lines, Link, Messages, Wrapped, end_on_signals, run_scripts};
 use crate::wire::Limits;
 
 use super::flags::WrapFlags;
-use super::shell::{Feed, engine, print_generated, prompt, script_palette, transcript};
+use super::shell::{Feed, engine, parse_flags, print_generated, prompt, script_palette, transcript};
 use super::status::{Failure, Status, end, of_ending};
 
 /// Without `--timeout`, QEMU may take as long as it likes to greet: its end, which is seen at once, is the other limit.
@@ -20,11 +20,11 @@ const PATIENT: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs the program.
 pub fn qmp_shell_wrap() -> ExitCode {
-    let flags = WrapFlags::parse();
-    end("qmp-shell-wrap", run(flags))
+    let (flags, matches) = parse_flags();
+    end("qmp-shell-wrap", run(flags, &matches))
 }
 
-fn run(flags: WrapFlags) -> Result<Status, Failure> {
+fn run(flags: WrapFlags, matches: &ArgMatches) -> Result<Status, Failure> {
     if let Some(what) = flags.common.generate {
         return print_generated::<WrapFlags>(what);
     }
@@ -32,7 +32,7 @@ fn run(flags: WrapFlags) -> Result<Status, Failure> {
         let message = "no QEMU command is named; try `qmp-shell-wrap qemu-system-x86_64 -M q35 -display none`";
         return Err(Failure::new(Status::Usage, anyhow!(message)));
     }
-    let feed = Feed::new(&flags.common);
+    let feed = Feed::new(&flags.common, matches);
     let transcript = transcript(&flags.common)?;
     let options = Options {
         timeout: flags.timeout.unwrap_or(PATIENT),
@@ -80,6 +80,7 @@ fn run(flags: WrapFlags) -> Result<Status, Failure> {
             let mut out = Lines::new(script_palette(&flags.common));
             let ending = run_scripts(&mut engine, &scripts, &mut out);
             engine.end_qemu(&mut out);
+            engine.end_log(&mut out);
             of_ending(ending)
         }
         Feed::Prompt => {

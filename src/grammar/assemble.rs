@@ -35,6 +35,12 @@ impl Assembler {
     /// Takes one physical line, with or without its line end; returns the whole line that it completes.
     pub fn push(&mut self, line: &str, mode: LineMode) -> Option<Whole> {
         self.count += 1;
+        let line = if self.count == 1 {
+            // A byte order mark, as some editors put before everything.
+            line.strip_prefix('\u{feff}').unwrap_or(line)
+        } else {
+            line
+        };
         let line = line.strip_suffix('\n').unwrap_or(line);
         let line = line.strip_suffix('\r').unwrap_or(line);
         let mut scan = match self.scan.take() {

@@ -142,8 +142,13 @@ fn meta(text: &str, words: &[Word]) -> Result<MetaLine, Diagnostic> {
     let rest = &text[rest_from..];
     let rest_at = rest_from + (rest.len() - rest.trim_start().len());
     check_word(first)?;
+    let name = first.text.trim_start_matches('.');
+    if name != "hmp" {
+        // What stands behind `.hmp` is the monitor's language, not ours.
+        words.iter().try_for_each(check_word)?;
+    }
     Ok(MetaLine {
-        name: first.text.trim_start_matches('.').to_owned(),
+        name: name.to_owned(),
         name_span: first.span,
         words: words.to_vec(),
         rest: rest.trim().to_owned(),

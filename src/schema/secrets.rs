@@ -59,7 +59,10 @@ pub fn hmp_line_has_secret(line: &str) -> bool {
     HMP.contains(&first)
         && match first {
             "change" => rest.contains(&"password") || rest.contains(&"passwd"),
-            "object_add" => rest.iter().any(|word| word.starts_with("secret")),
+            // Also in its JSON form: `object_add {"qom-type": "secret", …}`.
+            "object_add" => rest
+                .iter()
+                .any(|word| word.trim_start_matches('"').starts_with("secret")),
             "qom-set" => rest.iter().any(|word| is_secret_property(word)),
             _ => true,
         }

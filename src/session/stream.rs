@@ -195,8 +195,10 @@ impl Session {
             };
             let ready = wait(&[self.socket.as_fd(), input], until)?;
             match ready[..] {
-                [true, _] => fill(framer, &self.socket)?,
+                // Input first: what has come of messages is read by whoever sends the next command, and a script that
+                // is at its end has not lost a connection that ends at the same time.
                 [_, true] => return Ok(Received::Input),
+                [true, _] => fill(framer, &self.socket)?,
                 _ => return Ok(Received::TimedOut),
             }
         }

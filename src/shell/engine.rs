@@ -4,6 +4,7 @@
 //! of arrival. Prompt and script feed the same engine. Knows nothing of argument parsing or of the terminal.
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 
 use crate::grammar::{Diagnostic, Line, LineMode, parse_line};
 use crate::schema::{nearest, request_of_command, request_of_json};
@@ -61,6 +62,8 @@ pub struct Engine {
     pub(super) depth: usize,
     /// Requests that the user gave up waiting for.
     abandoned: HashMap<u64, Request>,
+    /// A line failed since this was last asked, be it deep in a sourced file.
+    failed: bool,
     /// QEMU was told to end: the end of the connection is what was asked for.
     quitting: bool,
 }
@@ -81,6 +84,7 @@ impl Engine {
             cpu: None,
             depth: 0,
             abandoned: HashMap::new(),
+            failed: false,
             quitting: false,
         }
     }
@@ -111,6 +115,14 @@ impl Engine {
         &mut self.link
     }
 
+    /// Closes the log; says so where something is missing in it.
+    pub fn end_log(&mut self, out: &mut dyn Output) {
+        let log = self.transcript.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if log.is_some_and(|log| log.has_failed()) {
+            out.notice("warning: some lines could not be written to the log");
+        }
+    }
+
     /// Whether QEMU was told to end.
     pub fn is_quitting(&self) -> bool {
         self.quitting
@@ -121,8 +133,19 @@ impl Engine {
         &mut self.histories[self.language as usize]
     }
 
+    /// Whether a line has failed since this was last asked; lines of sourced files count.
+    pub fn take_failed(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
+    }
+
     /// Carries out one whole line.
     pub fn run_line(&mut self, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+        let verdict = self.run_any_line(source, out);
+        self.failed |= matches!(verdict, Verdict::Failed);
+        verdict
+    }
+
+    fn run_any_line(&mut self, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
         if self.language == LineMode::Hmp {
             return self.run_hmp_line(source, out);
         }
@@ -194,10 +217,10 @@ impl Engine {
 
     /// What the server still says while it ends.
     pub(super) fn after_quit(&mut self, out: &mut dyn Output) -> Verdict {
-        self.quitting = true;
         if self.mode.dry_run {
             return Verdict::Done;
         }
+        self.quitting = true;
         let patience = std::time::Instant::now() + std::time::Duration::from_secs(2);
         while let Some(session) = self.link.session() {
             out.flush();
@@ -263,12 +286,13 @@ impl Engine {
                 }
                 Ok(())
             }
+            // No class: `.connect` has no reply whose place would have to be filled.
             Err(error @ LinkError::Connect(_)) if self.mode.interactive => {
-                out.failed(&format!("{error}. Nothing was sent."), source, Some("NotSent"));
+                out.failed(&format!("{error}. Nothing was sent."), source, None);
                 Err(Verdict::Failed)
             }
             Err(error) => {
-                out.failed(&error.to_string(), source, Some("NotSent"));
+                out.failed(&error.to_string(), source, None);
                 Err(Verdict::Failed)
             }
         }
@@ -470,7 +494,8 @@ impl Engine {
         }
     }
 
-    /// Waits for a message until `until`; shows it. `Ok(false)`: time is up, or the user gave up.
+    /// Waits for a message until `until`; shows it. `Ok(false)`: time is up, the user gave up, or nobody reads what
+    /// is shown.
     pub(super) fn wait_for_message(
         &mut self,
         until: Option<std::time::Instant>,
@@ -480,6 +505,9 @@ impl Engine {
             return Err(Verdict::Lost);
         };
         out.flush();
+        if out.has_failed() {
+            return Ok(false);
+        }
         match session.receive(until) {
             Ok(Received::TimedOut | Received::Interrupted) => Ok(false),
             Ok(item) => {

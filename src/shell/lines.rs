@@ -172,6 +172,9 @@ impl Output for Lines {
     }
 
     fn text(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         // Help and lists are for eyes; standard output belongs to messages.
         self.complain(
             &Source {
@@ -205,6 +208,10 @@ impl Output for Lines {
     fn flush(&mut self) {
         let result = self.out.flush();
         self.note(result);
+    }
+
+    fn has_failed(&self) -> bool {
+        self.error.is_some()
     }
 
     fn take_error(&mut self) -> Option<io::Error> {

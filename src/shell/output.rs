@@ -55,6 +55,8 @@ pub trait Output {
     fn interrupted(&mut self) -> bool;
     /// Everything said so far is to be seen: the engine is about to wait.
     fn flush(&mut self);
+    /// Whether there is a failure to write to be taken: nobody may be reading any more.
+    fn has_failed(&self) -> bool;
     /// The first failure to write, once.
     fn take_error(&mut self) -> Option<io::Error>;
 }

@@ -112,6 +112,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     if prompt.engine.borrow_mut().link().is_single() {
         prompt.engine.borrow_mut().end_qemu(&mut prompt.terminal);
     }
+    prompt.engine.borrow_mut().end_log(&mut prompt.terminal);
     result
 }
 

@@ -80,9 +80,12 @@ impl Recent {
     }
 
     /// Takes the first fitting event since the last command, if it came. The same event serves one `.wait` only; the
-    /// others stay, so that two waits may be written in either order.
-    pub(super) fn take(&mut self, awaited: &Awaited) -> bool {
-        let from = self.events.len() - self.since;
+    /// others stay, so that two waits may be written in either order. Passes over the first `looked_at` of all events
+    /// that came: a wait looks at each event once.
+    pub(super) fn take(&mut self, awaited: &Awaited, looked_at: u64) -> bool {
+        let dropped = self.total - self.events.len() as u64;
+        let looked_at = usize::try_from(looked_at.saturating_sub(dropped)).unwrap_or(usize::MAX);
+        let from = looked_at.max(self.events.len() - self.since);
         let found = self
             .events
             .iter_mut()
@@ -137,11 +140,11 @@ mod tests {
         recent.command_sent();
         recent.push(event("JOB", "{\"id\": \"j\", \"n\": {\"x\": [5, true]}}"));
         recent.push(event("STOP", "{}"));
-        assert!(recent.take(&awaited("STOP", &[])));
-        assert!(recent.take(&awaited("J*", &[("id", "j"), ("n.x.0", "5"), ("n.x.1", "true")])));
-        assert!(!recent.take(&awaited("JOB", &[])), "it has served already");
-        assert!(!recent.take(&awaited("OLD", &[])), "it came before the command");
-        assert!(!recent.take(&awaited("STOP", &[("id", "j")])));
+        assert!(recent.take(&awaited("STOP", &[]), 0));
+        assert!(recent.take(&awaited("J*", &[("id", "j"), ("n.x.0", "5"), ("n.x.1", "true")]), 0));
+        assert!(!recent.take(&awaited("JOB", &[]), 0), "it has served already");
+        assert!(!recent.take(&awaited("OLD", &[]), 0), "it came before the command");
+        assert!(!recent.take(&awaited("STOP", &[("id", "j")]), 0));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Scripts: lines from standard input, files or the command line, fed to the engine until they end.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::grammar::Assembler;
 
@@ -32,7 +35,9 @@ pub enum Ending {
     Lost,
     /// Nobody reads standard output any more.
     OutputClosed,
-    /// Standard output cannot be written, or a script not read.
+    /// A script named by the user cannot be read.
+    NoScript(PathBuf, io::Error),
+    /// Standard output cannot be written, or standard input not read.
     Io(io::Error),
 }
 
@@ -41,10 +46,13 @@ pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> 
     let mut runner = Runner {
         engine,
         out,
+        commands: Assembler::new(),
         failed: false,
     };
     let ending = scripts.iter().find_map(|script| runner.run(script).err());
-    let Runner { engine, out, failed } = runner;
+    let Runner {
+        engine, out, failed, ..
+    } = runner;
     let lost = matches!(ending, Some(Ending::Lost));
     if !lost && !engine.is_quitting() {
         // What has arrived by now belongs to the output.
@@ -56,17 +64,39 @@ pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> 
     }
     out.flush();
     match (out.take_error(), ending) {
-        (Some(error), _) if error.kind() == io::ErrorKind::BrokenPipe => Ending::OutputClosed,
-        (Some(error), _) => Ending::Io(error),
+        (Some(error), _) => not_written(error),
         (None, Some(ending)) => ending,
         (None, None) if failed => Ending::Failed,
         (None, None) => Ending::Succeeded,
     }
 }
 
+fn not_written(error: io::Error) -> Ending {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ending::OutputClosed,
+        kind => Ending::Io(io::Error::new(
+            kind,
+            format!("cannot write to standard output: {error}"),
+        )),
+    }
+}
+
+/// Whether `input` is at its end, or will be in the blink in which whoever wrote the last line closes it.
+fn ends_soon(input: BorrowedFd<'_>) -> bool {
+    const BLINK: Timespec = Timespec {
+        tv_sec: 0,
+        tv_nsec: 100_000_000,
+    };
+    let mut polled = [PollFd::new(&input, PollFlags::IN)];
+    rustix::event::poll(&mut polled, Some(&BLINK)).is_ok_and(|ready| ready > 0)
+        && rustix::io::read(input, &mut [0u8; 1]) == Ok(0)
+}
+
 struct Runner<'a> {
     engine: &'a mut Engine,
     out: &'a mut Lines,
+    /// Of the lines given on the command line, which are counted from first to last.
+    commands: Assembler,
     failed: bool,
 }
 
@@ -75,11 +105,14 @@ impl Runner<'_> {
     fn run(&mut self, script: &Script) -> Result<(), Ending> {
         let mut assembler = Assembler::new();
         match script {
-            Script::Lines(lines) => self.run_text("-c", &mut assembler, lines.iter().map(String::as_str))?,
+            Script::Lines(lines) => {
+                let lines = lines.iter().flat_map(|line| line.split('\n'));
+                let mut commands = std::mem::take(&mut self.commands);
+                self.run_text("-c", &mut commands, lines)?;
+                self.commands = commands;
+            }
             Script::File(path) => {
-                let bytes = std::fs::read(path).map_err(|error| {
-                    Ending::Io(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
-                })?;
+                let bytes = std::fs::read(path).map_err(|error| Ending::NoScript(path.clone(), error))?;
                 let text = String::from_utf8_lossy(&bytes);
                 self.run_text(&path.display().to_string(), &mut assembler, text.lines())?;
             }
@@ -116,9 +149,11 @@ impl Runner<'_> {
                 break;
             }
             self.out.flush();
+            self.check_output()?;
             match self.engine.wait_for_input(input, self.out) {
                 Ok(false) => continue,
                 Ok(true) => {}
+                Err(_) if buffer.is_empty() && ends_soon(input) => break,
                 Err(_) => return Err(Ending::Lost),
             }
             buffer.reserve(64 * 1024);
@@ -163,6 +198,11 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// `Err` where what is written is not read, or cannot be written.
+    fn check_output(&mut self) -> Result<(), Ending> {
+        self.out.take_error().map_or(Ok(()), |error| Err(not_written(error)))
+    }
+
     fn line(&mut self, name: &str, number: usize, text: &str) -> Result<(), Ending> {
         self.out.apply(&self.engine.settings);
         let source = Source {
@@ -171,22 +211,12 @@ impl Runner<'_> {
             number,
         };
         let verdict = self.engine.run_line(&source, self.out);
-        if let Some(error) = self.out.take_error() {
-            return Err(match error.kind() {
-                io::ErrorKind::BrokenPipe => Ending::OutputClosed,
-                _ => Ending::Io(error),
-            });
-        }
+        self.failed |= self.engine.take_failed();
+        self.check_output()?;
         match verdict {
             Verdict::Done => Ok(()),
-            Verdict::Failed => {
-                self.failed = true;
-                if self.engine.settings.exit_on_error {
-                    Err(Ending::Failed)
-                } else {
-                    Ok(())
-                }
-            }
+            Verdict::Failed if self.engine.settings.exit_on_error => Err(Ending::Failed),
+            Verdict::Failed => Ok(()),
             Verdict::Lost => Err(Ending::Lost),
             // QEMU was told to end: what is left of the script is looked at, for a command in it cannot be sent.
             Verdict::Leave if self.engine.is_quitting() => Ok(()),

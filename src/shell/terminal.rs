@@ -236,6 +236,10 @@ impl<W: Write> Output for Terminal<W> {
         self.note(result);
     }
 
+    fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         self.error.take()
     }

@@ -1,1 +1,317 @@
-//! To come.
+//! `-v`, `-l` and `.log`: what was said, both ways, for eyes and for files; and that secrets are in neither.
+
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+
+use crate::support::peer::Peer;
+use crate::support::program::qmp_shell;
+use crate::support::server::{Q35, SMALL, Server};
+use crate::support::terminal::Terminal;
+use crate::support::wait_until;
+
+/// The lines of a log: its direction and the message, each time checked and taken away.
+fn read(path: &str) -> Vec<(String, serde_json::Value)> {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'));
+    let mut last = String::new();
+    text.lines()
+        .map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let members = value.as_object().unwrap();
+            assert_eq!(members.len(), 2, "{line}");
+            let time = members["time"].as_str().unwrap();
+            assert!(time.ends_with('Z') && time.as_bytes()[10] == b'T', "{time}");
+            assert!(time >= last.as_str(), "time runs forward: {line}");
+            last = time.to_owned();
+            let (direction, message) = members.iter().find(|(key, _)| *key != "time").unwrap();
+            assert!(direction == "sent" || direction == "received", "{line}");
+            (direction.clone(), message.clone())
+        })
+        .collect()
+}
+
+/// A log in short: `> command`, `< EVENT`, `< return`, `< error`, `< QMP`.
+fn outline(path: &str) -> Vec<String> {
+    let short = |(direction, message): (String, serde_json::Value)| {
+        let name = |key: &str| message.get(key).and_then(|name| name.as_str()).map(str::to_owned);
+        let kind = ["QMP", "return", "error"]
+            .into_iter()
+            .find(|key| message.get(*key).is_some());
+        let what = name("execute")
+            .or(name("exec-oob"))
+            .or(name("event"))
+            .or(kind.map(str::to_owned));
+        format!("{} {}", if direction == "sent" { ">" } else { "<" }, what.unwrap())
+    };
+    read(path).into_iter().map(short).collect()
+}
+
+fn mode(path: &str) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn every_message_is_in_the_log_both_ways() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let log = server.path("log");
+    let args = [server.address(), "-l".to_owned(), log.clone(), "--no-events".to_owned()];
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let run = qmp_shell(&args)
+        .input("cont\n.wait RESUME timeout=10\ntypo x\nnonsense\nexec-oob query-yank\n.hmp info status\n")
+        .run()
+        .expect_status(1);
+    assert_eq!(run.lines().len(), 5, "{run:#?}");
+    let session = [
+        "< QMP",
+        "> qmp_capabilities",
+        "< return",
+        "> cont",
+        "< RESUME",
+        "< return",
+        "> nonsense",
+        "< error",
+        "> query-yank",
+        "< return",
+        "> human-monitor-command",
+        "< return",
+    ];
+    assert_eq!(
+        outline(&log),
+        session,
+        "hidden events too, and only what was really sent"
+    );
+    assert_eq!(mode(&log), 0o600);
+    // What was sent stands there as it went out, and each reply under the id of its command.
+    let lines = read(&log);
+    assert_eq!(lines[8].1["exec-oob"], "query-yank");
+    for at in [1, 6, 8, 10] {
+        assert_eq!(lines[at].1["id"], lines[at + 1].1["id"]);
+        assert!(lines[at].1["id"].is_u64());
+    }
+    // The next session is appended.
+    qmp_shell(&args).input("stop\n").run().expect_status(0);
+    let next = [
+        "< QMP",
+        "> qmp_capabilities",
+        "< return",
+        "> stop",
+        "< STOP",
+        "< return",
+    ];
+    assert_eq!(outline(&log), [&session[..], &next[..]].concat());
+    assert_eq!(mode(&log), 0o600);
+}
+
+#[test]
+fn the_log_keeps_the_servers_own_spelling() {
+    let log = tempfile::tempdir().unwrap();
+    let path = log.path().join("log").to_str().unwrap().to_owned();
+    let peer = Peer::start(|talk| {
+        talk.negotiate();
+        let id = talk.expect("x");
+        talk.say(&format!(
+            "{{\"return\": {{\"z\": 18446744073709551615,\r\n \"a\": 1e3}}, \"id\": {id}}}"
+        ));
+        talk.wait_for_close();
+    });
+    qmp_shell(&[&peer.address(), "-l", &path, "-c", "x big=18446744073709551615"])
+        .run()
+        .expect_status(0);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        text.contains(r#"{"execute": "x", "arguments": {"big": 18446744073709551615}, "id": "#),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"{"return": {"z": 18446744073709551615,"#) && text.contains(r#""a": 1e3}"#),
+        "{text}"
+    );
+    assert_eq!(read(&path).len(), 5, "a message over two lines is one line");
+}
+
+#[test]
+fn a_log_is_opened_and_closed_on_the_way() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let (first, second) = (server.path("first log"), server.path("second"));
+    let lines = format!(
+        "query-name\n.log '{first}'\nquery-status\n.log {second}\ncont\n.log off\nquery-uuid\n.log \"{first}\"\nstop\n\
+         .log\n.log /nonexistent/log\nquery-kvm\n"
+    );
+    let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
+    assert_eq!(run.replies().len(), 6, "{run:#?}");
+    assert!(
+        run.stderr.contains("<stdin>:10: `.log` needs a file, or `off`, here"),
+        "{run:#?}"
+    );
+    assert!(
+        run.stderr.contains("<stdin>:11: cannot write `/nonexistent/log`: "),
+        "{run:#?}"
+    );
+    assert_eq!(
+        outline(&first),
+        [
+            "> query-status",
+            "< return",
+            "> stop",
+            "< STOP",
+            "< return",
+            "> query-kvm",
+            "< return"
+        ],
+        "a log that cannot be opened leaves the present one open"
+    );
+    assert_eq!(outline(&second), ["> cont", "< RESUME", "< return"]);
+    assert_eq!((mode(&first), mode(&second)), (0o600, 0o600));
+}
+
+#[test]
+fn secrets_are_neither_in_the_log_nor_shown_by_verbose() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let log = server.path("log");
+    let lines = [
+        "set_password protocol=vnc password=hunter2",
+        "set_password {\"protocol\": \"vnc\"} password='hunter2 and more'",
+        "{\"execute\": \"set_password\", \"arguments\": {\"password\": \"hunter2\", \"protocol\": \"vnc\"}, \"id\": 1}",
+        "change-vnc-password password=hunter2",
+        "object-add qom-type=secret id=s0 data=hunter2",
+        "object-add {\"qom-type\": \"secret\", \"id\": \"s1\", \"data\": \"hunter2\"}",
+        "qom-set path=/objects/s0 property=data value=hunter2",
+        "guest-set-user-password username=root password=hunter2 crypted=false",
+        "human-monitor-command command-line='set_password vnc hunter2'",
+        ".hmp set_password vnc hunter2",
+        ".hmp change vnc password hunter2",
+        ".hmp object_add secret,id=s2,data=hunter2",
+        ".hmp object_add {\"qom-type\": \"secret\", \"id\": \"s3\", \"data\": \"hunter2\"}",
+        ".hmp qom-set /objects/s2 data hunter2",
+        ".hmp",
+        "set_password vnc hunter2",
+        "  change vnc password hunter2",
+    ];
+    let run = qmp_shell(&[&server.address(), "-v", "-l", &log])
+        .input(lines.join("\n"))
+        .run()
+        .expect_status(1);
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(!text.contains("hunter2"), "{text}");
+    assert!(!run.stderr.contains("hunter2"), "{run:#?}");
+    let sent = |text: &str| text.matches("<secret>").count();
+    assert_eq!(
+        (sent(&text), sent(&run.stderr)),
+        (lines.len() - 1, lines.len() - 1),
+        "{text}"
+    );
+    // All else of these requests is there.
+    for part in [
+        r#""sent": {"execute": "set_password", "arguments": {"protocol": "vnc", "password": "<secret>"}, "id": 2}"#,
+        r#""sent": {"execute": "object-add", "arguments": {"qom-type": "secret", "id": "s0", "data": "<secret>"}"#,
+        r#"{"username": "root", "password": "<secret>", "crypted": false}"#,
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // The server got the real thing: the objects are there.
+    let run = qmp_shell(&[&server.address(), "-c", "qom-list path=/objects"])
+        .run()
+        .expect_status(0);
+    for id in ["s0", "s1", "s2", "s3"] {
+        assert!(run.stdout.contains(&format!("\"name\": \"{id}\"")), "{run:#?}");
+    }
+}
+
+#[test]
+fn the_log_never_harms_the_servers_socket() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let address = server.address();
+    let run = qmp_shell(&["-l", &address, &address, "-c", "query-name"])
+        .run()
+        .expect_status(2);
+    assert!(
+        run.stderr.contains(&format!("cannot write the log file `{address}`")),
+        "{run:#?}"
+    );
+    qmp_shell(&[&address, "-c", &format!(".log {address}")])
+        .run()
+        .expect_status(1);
+    assert!(std::fs::metadata(Path::new(&address)).unwrap().file_type().is_socket());
+    // Where the Python tool replaces the socket, this one goes on to serve.
+    let log = server.path("log");
+    qmp_shell(&["-l", &log, &address, "-c", "query-name"])
+        .run()
+        .expect_status(0);
+    qmp_shell(&[&address, "-c", "query-name"]).run().expect_status(0);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_mentioned_and_stops_nothing() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let warning = "warning: some lines could not be written to the log\n";
+    for lines in ["query-name\n", "query-name\n.log off\nquery-name\n"] {
+        let run = qmp_shell(&[&server.address(), "-l", "/dev/full"])
+            .input(lines)
+            .run()
+            .expect_status(0);
+        assert_eq!(run.stderr, warning, "{run:#?}");
+    }
+}
+
+#[test]
+fn verbose_shows_each_request_before_its_reply() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    // Both streams in one pipe, as a terminal has them.
+    let script = format!(
+        "{} {} -v -c 'query-name' -c '{{\"execute\": \"query-name\", \"id\": \"me\"}}' -c 'typo x' -c '.hmp info name' 2>&1",
+        env!("CARGO_BIN_EXE_qmp-shell"),
+        server.address()
+    );
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", &script])
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).lines().collect::<Vec<_>>(),
+        [
+            "-> {\"execute\": \"query-name\"}",
+            "{\"return\": {}}",
+            "-> {\"execute\": \"query-name\", \"id\": \"me\"}",
+            "{\"return\": {}, \"id\": \"me\"}",
+            "{\"error\": {\"class\": \"NotSent\", \"desc\": \"expected `key=value`, found `x`\"}}",
+            "-c:3: expected `key=value`, found `x`",
+            "  typo x",
+            "       ^",
+            "-> {\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"info name\"}}",
+            "{\"return\": \"\"}",
+        ]
+    );
+}
+
+#[test]
+fn at_the_prompt_too() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let log = server.path("log");
+    let Some(terminal) = Terminal::qmp_shell(&format!("{} -v -p -l {log}", server.address())) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("query-status");
+    terminal.wait_for(
+        "(QEMU) query-status\n-> {\"execute\": \"query-status\"}\n{\n  \"status\": \"prelaunch\",\n  \"running\": false\n}\n(QEMU)",
+    );
+    terminal.enter("set_password protocol=vnc password=hunter2");
+    terminal.wait_for("\"password\": \"<secret>\"}}\nGenericError: ");
+    terminal.enter(".set verbose off");
+    terminal.enter("query-name");
+    terminal.wait_for("(QEMU) query-name\n{}\n(QEMU)");
+    // An event that comes while nothing is asked is in the log at once.
+    crate::support::server::say_to_human_monitor(&server.path("hmp.sock"), "cont");
+    terminal.wait_for(" RESUME");
+    wait_until("the event in the log", || {
+        outline(&log).last().is_some_and(|last| last == "< RESUME")
+    });
+    assert_eq!(mode(&log), 0o600);
+    assert!(!std::fs::read_to_string(&log).unwrap().contains("hunter2"));
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
+    let seen = outline(&log);
+    for line in ["< QMP", "> query-status", "> set_password", "< error", "> query-name"] {
+        assert!(seen.iter().any(|seen| seen == line), "{line}: {seen:?}");
+    }
+}

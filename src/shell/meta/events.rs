@@ -101,20 +101,30 @@ pub(super) fn wait(
     if engine.mode.dry_run {
         return Ok(Verdict::Done);
     }
+    let what = line.words.iter().filter(|word| word.key() != "timeout");
+    let what = what.map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
     // A time too long to count is no limit.
     let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut looked_at = 0;
     loop {
-        if engine.recent.take(&awaited) {
+        if engine.recent.take(&awaited, looked_at) {
             return Ok(Verdict::Done);
         }
+        looked_at = engine.recent.total;
+        if !engine.link.is_open() {
+            out.failed(&format!("not connected; `{}` cannot come", name.text), source, None);
+            return Ok(Verdict::Failed);
+        }
         match engine.wait_for_message(until, out) {
+            // Nobody would see it come.
+            Ok(_) if out.has_failed() => return Ok(Verdict::Failed),
             Ok(true) => {}
             Ok(false) => {
                 let what = match timeout {
                     Some(timeout) if until.is_some_and(|until| Instant::now() >= until) => {
-                        format!("no event `{}` came within {} s", line.rest, timeout.as_secs_f64())
+                        format!("no event `{what}` came within {} s", timeout.as_secs_f64())
                     }
-                    _ => format!("stopped waiting for `{}`", line.rest),
+                    _ => format!("stopped waiting for `{what}`"),
                 };
                 out.failed(&what, source, None);
                 return Ok(Verdict::Failed);

@@ -66,7 +66,12 @@ fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -
             Verdict::Done => {}
             Verdict::Failed if engine.settings.exit_on_error => return Verdict::Failed,
             Verdict::Failed => worst = Verdict::Failed,
+            // As in a script: what is left is looked at, for a command in it cannot be sent.
+            Verdict::Leave if engine.is_quitting() && !engine.mode.interactive => {}
             verdict @ (Verdict::Leave | Verdict::Lost) => return verdict,
+        }
+        if out.has_failed() {
+            return Verdict::Failed;
         }
         if out.interrupted() {
             let number = whole.0;
@@ -113,13 +118,8 @@ pub(super) fn log(
         let opened = Transcript::open(Path::new(&path));
         Some(opened.map_err(|error| Diagnostic::new(word.span, format!("cannot write `{path}`: {error}")))?)
     };
-    let previous = std::mem::replace(
-        &mut *engine.transcript.lock().unwrap_or_else(PoisonError::into_inner),
-        transcript,
-    );
-    if previous.is_some_and(|previous| previous.has_failed()) {
-        out.notice("warning: some lines could not be written to the log");
-    }
+    engine.end_log(out);
+    *engine.transcript.lock().unwrap_or_else(PoisonError::into_inner) = transcript;
     Ok(Verdict::Done)
 }
 

@@ -111,7 +111,7 @@ impl Server {
         wait_until("the server's socket", || {
             let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {ended:?}");
-            Path::new(&socket).exists()
+            is_listened_on(&socket)
         });
         server
     }
@@ -142,6 +142,16 @@ impl Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a server listens on the socket at `path`. The file alone says little: it is there a moment earlier.
+fn is_listened_on(path: &str) -> bool {
+    const ACCEPTS: &str = "00010000";
+    let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
+    sockets.lines().any(|line| {
+        let mut fields = line.split_whitespace();
+        fields.nth(3) == Some(ACCEPTS) && fields.last() == Some(path)
+    })
 }
 
 impl Drop for Server {
