@@ -60,7 +60,7 @@ pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant
                 let reason = "the demo machine is started by the program, not by the session";
                 Err(ConnectError::Io {
                     address: address.clone(),
-                    source: io::Error::other(reason),
+                    reason: io::Error::other(reason),
                 })
             }
         };
@@ -83,7 +83,7 @@ pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant
 fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, timeout: Duration) -> Result<OwnedFd, ConnectError> {
     let failed = |error: Errno| ConnectError::Io {
         address: address.clone(),
-        source: error.into(),
+        reason: error.into(),
     };
     let target = target.map_err(failed)?;
     let until = Instant::now() + timeout;
@@ -121,7 +121,7 @@ fn unix_error(address: &Address, error: Errno) -> ConnectError {
         Errno::NOTSOCK | Errno::PROTOTYPE => ConnectError::NotASocket(shown),
         error => ConnectError::Io {
             address: address.clone(),
-            source: error.into(),
+            reason: error.into(),
         },
     }
 }
@@ -131,7 +131,7 @@ fn is_socket(path: &Path) -> bool {
 }
 
 fn tcp(address: &Address, host: &str, port: u16, timeout: Duration) -> Result<OwnedFd, ConnectError> {
-    let failed = |source: io::Error| match source.kind() {
+    let failed = |reason: io::Error| match reason.kind() {
         io::ErrorKind::ConnectionRefused => ConnectError::Refused(address.clone()),
         io::ErrorKind::TimedOut => ConnectError::Timeout {
             address: address.clone(),
@@ -139,12 +139,12 @@ fn tcp(address: &Address, host: &str, port: u16, timeout: Duration) -> Result<Ow
         },
         _ => ConnectError::Io {
             address: address.clone(),
-            source,
+            reason,
         },
     };
-    let targets = (host, port).to_socket_addrs().map_err(|source| ConnectError::Host {
+    let targets = (host, port).to_socket_addrs().map_err(|reason| ConnectError::Host {
         host: host.to_owned(),
-        source,
+        reason,
     })?;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for target in targets {

@@ -20,20 +20,20 @@ pub enum ConnectError {
     #[error("nobody listens on `{0}`: the server has ended, or listens elsewhere")]
     Refused(Address),
     /// Any other failure of the operating system.
-    #[error("cannot connect to `{address}`: {source}")]
+    #[error("cannot connect to `{address}`: {reason}")]
     Io {
         /// Where to.
         address: Address,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A host name without an address.
-    #[error("cannot find host `{host}`: {source}")]
+    #[error("cannot find host `{host}`: {reason}")]
     Host {
         /// The name.
         host: String,
         /// What the resolver said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// No connection in time.
     #[error("no connection to `{address}` within {seconds} s")]
