@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -66,7 +66,10 @@ pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant
         };
         let not_there = matches!(
             result,
-            Err(ConnectError::NoSuchSocket(_) | ConnectError::Refused(_) | ConnectError::Timeout { .. })
+            Err(ConnectError::NoSuchSocket(_)
+                | ConnectError::Refused(_)
+                | ConnectError::Timeout { .. }
+                | ConnectError::Crowded { .. })
         );
         match patient {
             Some(until) if not_there && Instant::now() < until => std::thread::sleep(REST),
@@ -95,7 +98,7 @@ fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, timeout: Durat
             // The listener's queue is full; a blocking connect would wait in it for ever.
             Err(Errno::AGAIN) if Instant::now() < until => std::thread::sleep(REST),
             Err(Errno::AGAIN) => {
-                return Err(ConnectError::Timeout {
+                return Err(ConnectError::Crowded {
                     address: address.clone(),
                     seconds: timeout.as_secs_f64(),
                 });
@@ -165,17 +168,16 @@ fn inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
     if fd <= 2 {
         return Err(ConnectError::BadDescriptor(fd));
     }
-    // SAFETY: the user says that this number was left open for us to own; nothing else in this process knows it, since
-    // everything that the program opens itself is opened later and gets another number. That it is open at all and a
-    // socket is checked before it is used; if not, it is given back untouched.
-    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
-    if rustix::net::sockopt::socket_type(owned.as_fd()) == Ok(SocketType::STREAM) {
-        // Children of ours must not hold the session open.
-        let _ = rustix::io::fcntl_setfd(&owned, rustix::io::FdFlags::CLOEXEC);
-        return Ok(owned);
+    // SAFETY: borrowed for no longer than this call, and never closed: once the session that used it has ended, the number
+    // may be asked for again, and a number that others closed may by then be somebody else's. That it is open at all,
+    // and a socket, is looked at first.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    if rustix::net::sockopt::socket_type(borrowed) != Ok(SocketType::STREAM) {
+        return Err(ConnectError::BadDescriptor(fd));
     }
-    std::mem::forget(owned);
-    Err(ConnectError::BadDescriptor(fd))
+    // Children of ours must not hold the session open.
+    let _ = rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC);
+    rustix::io::fcntl_dupfd_cloexec(borrowed, 0).map_err(|_| ConnectError::BadDescriptor(fd))
 }
 
 fn exec(command: &str) -> Result<Dialed, ConnectError> {

@@ -43,6 +43,17 @@ pub enum ConnectError {
         /// How long was waited.
         seconds: f64,
     },
+    /// The listener's queue stayed full.
+    #[error(
+        "no connection to `{address}` within {seconds} s: others are waiting for it already; a monitor serves one client \
+         at a time"
+    )]
+    Crowded {
+        /// Where to.
+        address: Address,
+        /// How long was waited.
+        seconds: f64,
+    },
     /// `fd:N` that cannot serve.
     #[error("descriptor {0} is no socket that this program inherited")]
     BadDescriptor(i32),
@@ -79,6 +90,14 @@ pub enum ConnectError {
     /// The server refused to leave negotiation.
     #[error("the server refused the capabilities negotiation: {0}")]
     Negotiation(String),
+    /// The server greeted, and then silence.
+    #[error("`{address}` greeted, but did not answer the capabilities negotiation within {seconds} s")]
+    NoNegotiation {
+        /// Where to.
+        address: Address,
+        /// How long was waited.
+        seconds: f64,
+    },
     /// The guest agent did not answer.
     #[error(
         "connected to `{address}`, but no guest agent answered within {seconds} s; \

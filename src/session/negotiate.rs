@@ -155,10 +155,10 @@ fn capabilities(
                 };
             }
             Received::TimedOut => {
-                return Err(ConnectError::Negotiation(format!(
-                    "no answer within {} s",
-                    options.timeout.as_secs_f64()
-                )));
+                return Err(ConnectError::NoNegotiation {
+                    address: address.clone(),
+                    seconds: options.timeout.as_secs_f64(),
+                });
             }
             item @ Received::Message(_) => session.keep(item),
             _ => {}
