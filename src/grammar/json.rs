@@ -231,10 +231,7 @@ impl Reader<'_> {
             let kind = match self.peek() {
                 Some(c @ ('{' | '[')) => {
                     if waiting.len() == DEPTH {
-                        return self.fault(
-                            Span::new(start, start + 1),
-                            too_deep(),
-                        );
+                        return self.fault(Span::new(start, start + 1), too_deep());
                     }
                     self.at += 1;
                     waiting.push(Container::new(c, start));

@@ -108,7 +108,9 @@ fn greeting(session: &mut Session, address: &Address, options: &Options, until: 
             Ok(Received::TimedOut) => {
                 let pending = session.pending();
                 if !pending.is_empty() {
-                    return Err(not_qmp(sample(&String::from_utf8_lossy(&pending[..pending.len().min(400)]))));
+                    return Err(not_qmp(sample(&String::from_utf8_lossy(
+                        &pending[..pending.len().min(400)],
+                    ))));
                 }
                 return Err(ConnectError::NoGreeting {
                     address: address.clone(),

@@ -195,7 +195,11 @@ impl Session {
             };
             let ready = wait(&[self.socket.as_fd(), input], until)?;
             match ready[..] {
-                [true, _] => fill(framer, &self.socket)?,
+                [true, false] => fill(framer, &self.socket)?,
+                // Input that is there already goes before the end of the stream, which will be met again: a server
+                // that leaves after the last line of a script has failed nobody.
+                [true, true] if fill(framer, &self.socket).is_err() => return Ok(Received::Input),
+                [true, true] => {}
                 [_, true] => return Ok(Received::Input),
                 _ => return Ok(Received::TimedOut),
             }

@@ -205,6 +205,9 @@ impl Framer {
                     self.depth -= 1;
                     if self.depth == 0 {
                         self.pos += 1;
+                        if self.pos - self.start > self.limits.message {
+                            return Err(FrameError::TooLong(self.limits.message));
+                        }
                         return Ok(Some(Frame::Message(self.take())));
                     }
                 }
@@ -343,6 +346,12 @@ mod tests {
             frames(limits, &[b"{\"a\": \"0123456789abcdef"]).1,
             Some(FrameError::TooLong(16))
         );
+        // However it is cut.
+        assert_eq!(
+            frames(limits, &[b"{\"a\": \"0123456789abcdef\"}"]).1,
+            Some(FrameError::TooLong(16))
+        );
+        assert_eq!(frames(limits, &[b"{\"a\": \"0123456\"}"]).1, None);
     }
 
     #[test]
