@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::render::sanitize;
 use crate::shell::Ending;
 
 /// What the program's end means.
@@ -49,7 +50,8 @@ pub(super) fn end(program: &str, result: Result<Status, Failure>) -> ExitCode {
         Ok(status) => status.into(),
         Err(failure) => {
             // Standard error may be closed; the status says it all the same.
-            let _ = writeln!(std::io::stderr(), "{program}: {}", sentence(&failure.error));
+            let message = sentence(&failure.error);
+            let _ = writeln!(std::io::stderr(), "{program}: {}", sanitize(&message));
             failure.status.into()
         }
     }

@@ -7,8 +7,8 @@ use crate::wire::quote;
 
 use super::diagnostic::{Diagnostic, Span};
 
-/// The deepest nesting that QEMU itself accepts.
-const DEPTH: usize = 1024;
+/// The deepest nesting that QEMU itself accepts, the request's own braces counted in.
+pub const DEPTH: usize = 1024;
 
 /// A JSON value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,11 @@ pub fn parse_json(text: &str, from: usize) -> Result<(Json, usize), Diagnostic> 
     reader.skip_blank()?;
     let value = reader.value()?;
     Ok((value, reader.at))
+}
+
+/// What is said of JSON nested more than [`DEPTH`] levels deep.
+pub fn too_deep() -> String {
+    format!("nested more than {DEPTH} levels deep")
 }
 
 struct Reader<'a> {
@@ -226,10 +231,7 @@ impl Reader<'_> {
             let kind = match self.peek() {
                 Some(c @ ('{' | '[')) => {
                     if waiting.len() == DEPTH {
-                        return self.fault(
-                            Span::new(start, start + 1),
-                            format!("nested more than {DEPTH} levels deep"),
-                        );
+                        return self.fault(Span::new(start, start + 1), too_deep());
                     }
                     self.at += 1;
                     waiting.push(Container::new(c, start));

@@ -1,6 +1,6 @@
 //! The arguments object under construction: dotted keys become branches, numbered parts become arrays.
 
-use crate::grammar::{Diagnostic, Json, JsonKind, Key, Member, Span};
+use crate::grammar::{DEPTH, Diagnostic, Json, JsonKind, Key, Member, Span, too_deep};
 use crate::wire::quote;
 
 /// An object that grows key by key.
@@ -51,6 +51,9 @@ impl Tree {
             .parts
             .split_last()
             .ok_or_else(|| Diagnostic::new(key.span, "empty key"))?;
+        if branches.len() >= DEPTH {
+            return Err(Diagnostic::new(key.span, too_deep()));
+        }
         for (depth, name) in branches.iter().enumerate() {
             let at = tree.entries.iter().position(|entry| entry.name == *name);
             let at = at.unwrap_or_else(|| {
@@ -161,6 +164,19 @@ impl Tree {
 
 fn is_index(name: &str) -> bool {
     name == "0" || (!name.starts_with('0') && name.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Refuses `json`, which is to stand `level` deep in its message, where the server would: what it cannot read it answers
+/// with errors that say neither which request nor how many of them there will be.
+pub(super) fn check_depth(json: &Json, level: usize) -> Result<(), Diagnostic> {
+    match &json.kind {
+        JsonKind::Array(_) | JsonKind::Object(_) if level > DEPTH => Err(Diagnostic::new(json.span, too_deep())),
+        JsonKind::Array(items) => items.iter().try_for_each(|item| check_depth(item, level + 1)),
+        JsonKind::Object(members) => members
+            .iter()
+            .try_for_each(|member| check_depth(&member.value, level + 1)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes `json` as strict JSON on one line. `watch` hears the path and the byte range of each member's value.

@@ -3,16 +3,21 @@
 use crate::grammar::{Arg, Command, Diagnostic, Json, JsonKind, JsonRequest, Member, Span};
 use crate::wire::Request;
 
-use super::arguments::{Tree, write_json};
+use super::arguments::{Tree, check_depth, write_json};
 use super::form::value_by_form;
 use super::secrets::is_secret;
+
+/// How deep the arguments stand: inside the request's own braces.
+const ARGUMENTS: usize = 2;
 
 /// The request that a typed command means.
 pub fn request_of_command(command: &Command) -> Result<Request, Diagnostic> {
     let mut request = Request::new(&command.name);
     request.oob = command.oob;
     if command.json.is_some() || !command.args.is_empty() {
-        put_arguments(&mut request, &arguments_of(command)?);
+        let arguments = arguments_of(command)?;
+        check_depth(&arguments, ARGUMENTS)?;
+        put_arguments(&mut request, &arguments);
     }
     Ok(request)
 }
@@ -60,14 +65,14 @@ pub fn request_of_transaction(actions: &[Command], properties: &[Arg]) -> Result
         }
         members.push(member("properties", nowhere, tree.into_json(nowhere)?));
     }
+    let arguments = Json {
+        span: nowhere,
+        kind: JsonKind::Object(members),
+    };
+    // The actions stand in lines of their own, so the fault has no place in this one.
+    check_depth(&arguments, ARGUMENTS).map_err(|fault| Diagnostic::new(nowhere, fault.message))?;
     let mut request = Request::new("transaction");
-    put_arguments(
-        &mut request,
-        &Json {
-            span: nowhere,
-            kind: JsonKind::Object(members),
-        },
-    );
+    put_arguments(&mut request, &arguments);
     Ok(request)
 }
 
@@ -196,6 +201,17 @@ mod tests {
             ("c [1]", 2, "arguments are an object or `key=value`, not an array"),
         ] {
             assert_eq!(arguments(line), Err((at, message.to_owned())), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_would_find_too_deep_is_refused() {
+        let brackets = |depth| format!("c a={}{}", "[".repeat(depth), "]".repeat(depth));
+        let dots = |depth| format!("c {}k=1", "a.".repeat(depth));
+        assert!(arguments(&brackets(1022)).is_ok() && arguments(&dots(1022)).is_ok());
+        for line in [brackets(1023), dots(1023), dots(100_000)] {
+            let message = "nested more than 1024 levels deep";
+            assert_eq!(arguments(&line).unwrap_err().1, message);
         }
     }
 

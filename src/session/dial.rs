@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -60,13 +60,16 @@ pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant
                 let reason = "the demo machine is started by the program, not by the session";
                 Err(ConnectError::Io {
                     address: address.clone(),
-                    source: io::Error::other(reason),
+                    reason: io::Error::other(reason),
                 })
             }
         };
         let not_there = matches!(
             result,
-            Err(ConnectError::NoSuchSocket(_) | ConnectError::Refused(_) | ConnectError::Timeout { .. })
+            Err(ConnectError::NoSuchSocket(_)
+                | ConnectError::Refused(_)
+                | ConnectError::Timeout { .. }
+                | ConnectError::Crowded { .. })
         );
         match patient {
             Some(until) if not_there && Instant::now() < until => std::thread::sleep(REST),
@@ -83,7 +86,7 @@ pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant
 fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, timeout: Duration) -> Result<OwnedFd, ConnectError> {
     let failed = |error: Errno| ConnectError::Io {
         address: address.clone(),
-        source: error.into(),
+        reason: error.into(),
     };
     let target = target.map_err(failed)?;
     let until = Instant::now() + timeout;
@@ -95,7 +98,7 @@ fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, timeout: Durat
             // The listener's queue is full; a blocking connect would wait in it for ever.
             Err(Errno::AGAIN) if Instant::now() < until => std::thread::sleep(REST),
             Err(Errno::AGAIN) => {
-                return Err(ConnectError::Timeout {
+                return Err(ConnectError::Crowded {
                     address: address.clone(),
                     seconds: timeout.as_secs_f64(),
                 });
@@ -121,7 +124,7 @@ fn unix_error(address: &Address, error: Errno) -> ConnectError {
         Errno::NOTSOCK | Errno::PROTOTYPE => ConnectError::NotASocket(shown),
         error => ConnectError::Io {
             address: address.clone(),
-            source: error.into(),
+            reason: error.into(),
         },
     }
 }
@@ -131,7 +134,7 @@ fn is_socket(path: &Path) -> bool {
 }
 
 fn tcp(address: &Address, host: &str, port: u16, timeout: Duration) -> Result<OwnedFd, ConnectError> {
-    let failed = |source: io::Error| match source.kind() {
+    let failed = |reason: io::Error| match reason.kind() {
         io::ErrorKind::ConnectionRefused => ConnectError::Refused(address.clone()),
         io::ErrorKind::TimedOut => ConnectError::Timeout {
             address: address.clone(),
@@ -139,12 +142,12 @@ fn tcp(address: &Address, host: &str, port: u16, timeout: Duration) -> Result<Ow
         },
         _ => ConnectError::Io {
             address: address.clone(),
-            source,
+            reason,
         },
     };
-    let targets = (host, port).to_socket_addrs().map_err(|source| ConnectError::Host {
+    let targets = (host, port).to_socket_addrs().map_err(|reason| ConnectError::Host {
         host: host.to_owned(),
-        source,
+        reason,
     })?;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for target in targets {
@@ -165,17 +168,16 @@ fn inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
     if fd <= 2 {
         return Err(ConnectError::BadDescriptor(fd));
     }
-    // SAFETY: the user says that this number was left open for us to own; nothing else in this process knows it, since
-    // everything that the program opens itself is opened later and gets another number. That it is open at all and a
-    // socket is checked before it is used; if not, it is given back untouched.
-    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
-    if rustix::net::sockopt::socket_type(owned.as_fd()) == Ok(SocketType::STREAM) {
-        // Children of ours must not hold the session open.
-        let _ = rustix::io::fcntl_setfd(&owned, rustix::io::FdFlags::CLOEXEC);
-        return Ok(owned);
+    // SAFETY: borrowed for no longer than this call, and never closed: once the session that used it has ended, the number
+    // may be asked for again, and a number that others closed may by then be somebody else's. That it is open at all,
+    // and a socket, is looked at first.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    if rustix::net::sockopt::socket_type(borrowed) != Ok(SocketType::STREAM) {
+        return Err(ConnectError::BadDescriptor(fd));
     }
-    std::mem::forget(owned);
-    Err(ConnectError::BadDescriptor(fd))
+    // Children of ours must not hold the session open.
+    let _ = rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC);
+    rustix::io::fcntl_dupfd_cloexec(borrowed, 0).map_err(|_| ConnectError::BadDescriptor(fd))
 }
 
 fn exec(command: &str) -> Result<Dialed, ConnectError> {

@@ -20,24 +20,35 @@ pub enum ConnectError {
     #[error("nobody listens on `{0}`: the server has ended, or listens elsewhere")]
     Refused(Address),
     /// Any other failure of the operating system.
-    #[error("cannot connect to `{address}`: {source}")]
+    #[error("cannot connect to `{address}`: {reason}")]
     Io {
         /// Where to.
         address: Address,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A host name without an address.
-    #[error("cannot find host `{host}`: {source}")]
+    #[error("cannot find host `{host}`: {reason}")]
     Host {
         /// The name.
         host: String,
         /// What the resolver said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// No connection in time.
     #[error("no connection to `{address}` within {seconds} s")]
     Timeout {
+        /// Where to.
+        address: Address,
+        /// How long was waited.
+        seconds: f64,
+    },
+    /// The listener's queue stayed full.
+    #[error(
+        "no connection to `{address}` within {seconds} s: others are waiting for it already; a monitor serves one client \
+         at a time"
+    )]
+    Crowded {
         /// Where to.
         address: Address,
         /// How long was waited.
@@ -79,6 +90,14 @@ pub enum ConnectError {
     /// The server refused to leave negotiation.
     #[error("the server refused the capabilities negotiation: {0}")]
     Negotiation(String),
+    /// The server greeted, and then silence.
+    #[error("`{address}` greeted, but did not answer the capabilities negotiation within {seconds} s")]
+    NoNegotiation {
+        /// Where to.
+        address: Address,
+        /// How long was waited.
+        seconds: f64,
+    },
     /// The guest agent did not answer.
     #[error(
         "connected to `{address}`, but no guest agent answered within {seconds} s; \

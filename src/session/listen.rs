@@ -25,9 +25,9 @@ pub struct Listener {
 impl Listener {
     /// Listens on `address`. A socket file that nobody listens on any more is replaced; anything else is left alone.
     pub fn bind(address: &Address) -> Result<Listener, ConnectError> {
-        let failed = |source: io::Error| ConnectError::Io {
+        let failed = |reason: io::Error| ConnectError::Io {
             address: address.clone(),
-            source,
+            reason,
         };
         let (fd, file) = match address {
             Address::Unix(path) => {
@@ -47,9 +47,9 @@ impl Listener {
             Address::Tcp { host, port } => {
                 let targets: Vec<_> = (host.as_str(), *port)
                     .to_socket_addrs()
-                    .map_err(|source| ConnectError::Host {
+                    .map_err(|reason| ConnectError::Host {
                         host: host.clone(),
-                        source,
+                        reason,
                     })?
                     .collect();
                 (
@@ -70,9 +70,9 @@ impl Listener {
 
     /// Waits for the next server, until `until` where that is given.
     pub fn accept(&self, until: Option<Instant>, waited: Duration) -> Result<Dialed, ConnectError> {
-        let failed = |source: io::Error| ConnectError::Io {
+        let failed = |reason: io::Error| ConnectError::Io {
             address: self.address.clone(),
-            source,
+            reason,
         };
         if !wait(&[self.fd.as_fd()], until).map_err(failed)?[0] {
             return Err(ConnectError::Timeout {

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::wire::{Incoming, Limits, ReplyBody, Request};
+use crate::wire::{Incoming, Limits, ReplyBody, Request, sample};
 
 use super::address::Address;
 use super::dial::{Dialed, dial};
@@ -65,8 +65,11 @@ pub fn negotiate(dialed: Dialed, address: &Address, options: &Options) -> Result
     let Dialed { socket, peer } = dialed;
     let mut session = Session::new(socket, peer, options.limits, options.transcript.clone());
     let until = Instant::now() + options.timeout;
+    session.heed_marks(options.guest_agent);
     if options.guest_agent {
-        return match guest::synchronise(&mut session, until) {
+        let synchronised = guest::synchronise(&mut session, until);
+        session.heed_marks(false);
+        return match synchronised {
             Ok(true) => Ok(session),
             Ok(false) => Err(ConnectError::NoGuestAgent {
                 address: address.clone(),
@@ -99,14 +102,15 @@ fn greeting(session: &mut Session, address: &Address, options: &Options, until: 
             }
             Ok(item @ Received::Message(Incoming::Event(_))) => session.keep(item),
             Ok(Received::Message(Incoming::Reply(reply))) => {
-                return Err(not_qmp(reply.text().chars().take(80).collect()));
+                return Err(not_qmp(sample(reply.text())));
             }
             Ok(Received::Junk(junk)) => return Err(not_qmp(junk.sample)),
             Ok(Received::TimedOut) => {
                 let pending = session.pending();
                 if !pending.is_empty() {
-                    let text = String::from_utf8_lossy(&pending[..pending.len().min(80)]);
-                    return Err(not_qmp(text.chars().flat_map(char::escape_default).collect()));
+                    return Err(not_qmp(sample(&String::from_utf8_lossy(
+                        &pending[..pending.len().min(400)],
+                    ))));
                 }
                 return Err(ConnectError::NoGreeting {
                     address: address.clone(),
@@ -153,10 +157,10 @@ fn capabilities(
                 };
             }
             Received::TimedOut => {
-                return Err(ConnectError::Negotiation(format!(
-                    "no answer within {} s",
-                    options.timeout.as_secs_f64()
-                )));
+                return Err(ConnectError::NoNegotiation {
+                    address: address.clone(),
+                    seconds: options.timeout.as_secs_f64(),
+                });
             }
             item @ Received::Message(_) => session.keep(item),
             _ => {}

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crate::wire::{Frame, Framer, Greeting, Incoming, Limits, MessageError, Request};
+use crate::wire::{Frame, Framer, Greeting, Incoming, Limits, MessageError, Request, sample};
 
 use super::dial::Peer;
 use super::error::Lost;
@@ -216,6 +216,13 @@ impl Session {
         }
     }
 
+    /// Whether byte 0xFF inside a message means that its beginning is to be forgotten; direct reading only.
+    pub(super) fn heed_marks(&mut self, heed: bool) {
+        if let Source::Direct(framer) = &mut self.source {
+            framer.heed_marks(heed);
+        }
+    }
+
     /// What was received of a message that is not whole yet; direct reading only.
     pub(super) fn pending(&self) -> &[u8] {
         match &self.source {
@@ -254,14 +261,9 @@ fn next_item(framer: &mut Framer, transcript: &SharedTranscript) -> Result<Optio
     let item = match frame {
         Frame::Mark => (0, Received::Mark),
         Frame::Junk(bytes) => {
-            let sample: String = String::from_utf8_lossy(&bytes)
-                .chars()
-                .take(80)
-                .flat_map(char::escape_default)
-                .collect();
             let junk = MessageError {
                 reason: "it is no JSON object".to_owned(),
-                sample,
+                sample: sample(&String::from_utf8_lossy(&bytes)),
             };
             (bytes.len(), Received::Junk(junk))
         }

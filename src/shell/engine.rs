@@ -422,6 +422,16 @@ impl Engine {
         }
     }
 
+    /// Shows all that the server has sent by now. That it has left, if it has, is not mentioned.
+    pub fn take_rest(&mut self, out: &mut dyn Output) {
+        while let Some(session) = self.link.session() {
+            match session.receive(Some(std::time::Instant::now())) {
+                Ok(Received::TimedOut | Received::Interrupted) | Err(_) => break,
+                Ok(item) => self.take_item(item, out),
+            }
+        }
+    }
+
     /// Asks the server for its names in the background, unless that was done or is not wanted.
     pub fn ask_names(&mut self) {
         if self.mode.no_schema || self.mode.dry_run {

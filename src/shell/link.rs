@@ -80,9 +80,9 @@ impl Link {
             let dialed = listener.accept(until, self.options.wait.unwrap_or_default())?;
             negotiate(dialed, address, &self.options)?
         } else if *address == Address::Demo {
-            let socket = demo::start().map_err(|source| ConnectError::Io {
+            let socket = demo::start().map_err(|reason| ConnectError::Io {
                 address: Address::Demo,
-                source,
+                reason,
             })?;
             negotiate(
                 Dialed {

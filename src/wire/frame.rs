@@ -61,6 +61,9 @@ pub struct Framer {
     pos: usize,
     depth: usize,
     in_string: bool,
+    heed_marks: bool,
+    /// A byte 0xFF was the last thing between messages.
+    after_mark: bool,
     limits: Limits,
 }
 
@@ -73,8 +76,16 @@ impl Framer {
             pos: 0,
             depth: 0,
             in_string: false,
+            heed_marks: true,
+            after_mark: false,
             limits,
         }
+    }
+
+    /// Whether a byte 0xFF inside a message is a mark too, and drops what was begun (so at first), or a byte like any
+    /// other.
+    pub fn heed_marks(&mut self, heed: bool) {
+        self.heed_marks = heed;
     }
 
     /// Lets `read` put bytes at the end of the buffer. `read` gets a vector to append to, whose spare capacity is at
@@ -122,7 +133,18 @@ impl Framer {
     /// Skips white space, reports marks and junk; stops with `depth` 1 behind the `{` of a message.
     fn between_messages(&mut self) -> Option<Frame> {
         while let Some(&byte) = self.buf.get(self.pos) {
+            let after_mark = std::mem::replace(&mut self.after_mark, byte == 0xFF);
             match byte {
+                // What telnet calls 0xFF: `WILL`, `WONT`, `DO` or `DONT` behind it, and an option. A monitor behind
+                // `telnet=on` opens with some, and goes on whether or not it is answered.
+                0xFB..=0xFE if after_mark => {
+                    if self.pos + 1 == self.buf.len() {
+                        self.after_mark = true;
+                        return None;
+                    }
+                    self.pos += 2;
+                    self.start = self.pos;
+                }
                 b' ' | b'\t' | b'\r' | b'\n' => {
                     self.pos += 1;
                     self.start = self.pos;
@@ -164,7 +186,8 @@ impl Framer {
                         self.in_string = false;
                         self.pos += 1;
                     }
-                    0xFF => return Ok(Some(self.forget())),
+                    0xFF if self.heed_marks => return Ok(Some(self.forget())),
+                    0xFF => self.pos += 1,
                     _ if self.pos + 1 == self.buf.len() => break,
                     _ => self.pos += 2,
                 }
@@ -182,10 +205,13 @@ impl Framer {
                     self.depth -= 1;
                     if self.depth == 0 {
                         self.pos += 1;
+                        if self.pos - self.start > self.limits.message {
+                            return Err(FrameError::TooLong(self.limits.message));
+                        }
                         return Ok(Some(Frame::Message(self.take())));
                     }
                 }
-                0xFF => return Ok(Some(self.forget())),
+                0xFF if self.heed_marks => return Ok(Some(self.forget())),
                 _ => {}
             }
             self.pos += 1;
@@ -284,6 +310,35 @@ mod tests {
     }
 
     #[test]
+    fn unheeded_a_mark_inside_a_message_is_a_byte_of_it() {
+        let mut framer = Framer::new(Limits::default());
+        framer.heed_marks(false);
+        framer.push(b"{\"a\": \"\xff}\"}{\xff}\xff");
+        for expected in [
+            Frame::Message(b"{\"a\": \"\xff}\"}".to_vec()),
+            Frame::Message(b"{\xff}".to_vec()),
+            Frame::Mark,
+        ] {
+            assert_eq!(framer.next_frame(), Ok(Some(expected)));
+        }
+    }
+
+    #[test]
+    fn telnet_options_are_passed_over() {
+        let stream = b"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x00{\"QMP\": {}}\xfb\n";
+        let expected = [
+            Frame::Mark,
+            Frame::Mark,
+            Frame::Mark,
+            message("{\"QMP\": {}}"),
+            Frame::Junk(b"\xfb".to_vec()),
+        ];
+        assert_eq!(frames(Limits::default(), &[stream]).0, expected);
+        let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+        assert_eq!(frames(Limits::default(), &bytes).0, expected);
+    }
+
+    #[test]
     fn limits_end_the_stream() {
         let limits = Limits { message: 16, depth: 3 };
         assert_eq!(frames(limits, &[b"{\"a\":[[[1]]]}"]).1, Some(FrameError::TooDeep(3)));
@@ -291,6 +346,12 @@ mod tests {
             frames(limits, &[b"{\"a\": \"0123456789abcdef"]).1,
             Some(FrameError::TooLong(16))
         );
+        // However it is cut.
+        assert_eq!(
+            frames(limits, &[b"{\"a\": \"0123456789abcdef\"}"]).1,
+            Some(FrameError::TooLong(16))
+        );
+        assert_eq!(frames(limits, &[b"{\"a\": \"0123456\"}"]).1, None);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::mend::{mend, stand_in};
+use super::text::sample;
+
 /// One message from the server.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
@@ -130,54 +133,87 @@ fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawV
     <&RawValue>::deserialize(from).map(Some)
 }
 
-impl Incoming {
-    /// Reads one whole message. Bytes that are not UTF-8 become U+FFFD, so that a broken string costs no reply.
-    pub fn parse(bytes: Vec<u8>) -> Result<Incoming, MessageError> {
-        let text =
-            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let wrong = |reason: &str, text: &str| {
-            let sample: String = text.chars().take(80).flat_map(char::escape_default).collect();
-            MessageError {
-                reason: reason.to_owned(),
-                sample,
-            }
-        };
-        let envelope: Envelope<'_> = match serde_json::from_str(&text) {
-            Ok(envelope) => envelope,
-            Err(error) => return Err(wrong(&error.to_string(), &text)),
-        };
+/// What a message holds, and where.
+#[derive(Default)]
+struct Places {
+    returned: Option<Range<usize>>,
+    error: Option<Range<usize>>,
+    event: Option<String>,
+    data: Option<Range<usize>>,
+    timestamp: Option<Timestamp>,
+    id: Option<Range<usize>>,
+    greeting: Option<Greeting>,
+}
+
+impl Places {
+    fn of(text: &str) -> Result<Places, serde_json::Error> {
+        let envelope: Envelope<'_> = serde_json::from_str(text)?;
         let place = |raw: &RawValue| {
             let start = raw.get().as_ptr() as usize - text.as_ptr() as usize;
             start..start + raw.get().len()
         };
-        let id = envelope.id.map(place);
-        if let Some(value) = envelope.returned {
-            let body = Body::Return(place(value));
+        Ok(Places {
+            returned: envelope.returned.map(place),
+            error: envelope.error.map(place),
+            event: envelope.event,
+            data: envelope.data.map(place),
+            timestamp: envelope.timestamp.and_then(|raw| timestamp(raw.get())),
+            id: envelope.id.map(place),
+            greeting: envelope.greeting.map(|raw| greeting(raw.get())),
+        })
+    }
+}
+
+impl Incoming {
+    /// Reads one whole message. Bytes that are not UTF-8 become U+FFFD, so that a broken string costs no reply; nor does
+    /// a number such as `nan`, which is shown as it came. A reply past that is an error of the class `InvalidReply`.
+    pub fn parse(bytes: Vec<u8>) -> Result<Incoming, MessageError> {
+        let text =
+            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let fault = match Places::of(&text) {
+            Ok(places) => return Incoming::new(places, text),
+            Err(fault) => fault,
+        };
+        if let Ok(places) = Places::of(&mend(&text)) {
+            return Incoming::new(places, text);
+        }
+        if let Some(text) = stand_in(&text, &fault)
+            && let Ok(places) = Places::of(&text)
+        {
+            return Incoming::new(places, text);
+        }
+        Err(MessageError {
+            reason: fault.to_string(),
+            sample: sample(&text),
+        })
+    }
+
+    fn new(places: Places, text: String) -> Result<Incoming, MessageError> {
+        let id = places.id;
+        if let Some(value) = places.returned {
+            let body = Body::Return(value);
             return Ok(Incoming::Reply(Reply { id, body, text }));
         }
-        if let Some(value) = envelope.error {
-            let (class, desc) = error_parts(value.get());
-            let body = Body::Error {
-                value: place(value),
-                class,
-                desc,
-            };
+        if let Some(value) = places.error {
+            let (class, desc) = error_parts(&text[value.clone()]);
+            let body = Body::Error { value, class, desc };
             return Ok(Incoming::Reply(Reply { id, body, text }));
         }
-        if let Some(name) = envelope.event {
-            let data = envelope.data.map(place);
-            let timestamp = envelope.timestamp.and_then(|raw| timestamp(raw.get()));
+        if let Some(name) = places.event {
             return Ok(Incoming::Event(Event {
-                data,
-                timestamp,
+                data: places.data,
+                timestamp: places.timestamp,
                 name,
                 text,
             }));
         }
-        if let Some(raw) = envelope.greeting {
-            return Ok(Incoming::Greeting(greeting(raw.get())));
+        match places.greeting {
+            Some(greeting) => Ok(Incoming::Greeting(greeting)),
+            None => Err(MessageError {
+                reason: "it has none of `return`, `error`, `event`, `QMP`".to_owned(),
+                sample: sample(&text),
+            }),
         }
-        Err(wrong("it has none of `return`, `error`, `event`, `QMP`", &text))
     }
 }
 
@@ -371,9 +407,27 @@ mod tests {
 
     #[test]
     fn what_is_no_message_says_so() {
-        for text in ["{}", "{\"return\": 1]", "{\"a\" 1}", "{\"return\": NaN}"] {
+        for text in ["{}", "{\"return\": 1]", "{\"a\" 1}", "{\"return\": NaM}"] {
             assert!(Incoming::parse(text.as_bytes().to_vec()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_shown_as_it_came() {
+        for value in ["[NaN]", "{\"rate\": -nan, \"x\": inf}", "\"a\tb\""] {
+            let reply = reply(&format!("{{\"return\": {value}, \"id\": 7}}"));
+            assert_eq!((reply.body(), reply.id()), (ReplyBody::Return(value), Some("7")));
+        }
+    }
+
+    #[test]
+    fn a_reply_that_is_not_json_is_an_error_under_its_id() {
+        let reply = reply("{\"return\": [1}, \"id\": 7}");
+        let ReplyBody::Error { class, desc } = reply.body() else {
+            panic!()
+        };
+        assert_eq!((class, reply.id()), ("InvalidReply", Some("7")));
+        assert!(desc.ends_with("): {\"return\": [1}, \"id\": 7}"), "{desc}");
     }
 
     #[test]

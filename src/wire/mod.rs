@@ -4,6 +4,7 @@
 //! Every message keeps the server's own text; nothing here re-spells a number or reorders a key.
 
 mod frame;
+mod mend;
 mod message;
 mod request;
 mod text;
@@ -11,4 +12,4 @@ mod text;
 pub use frame::{Frame, FrameError, Framer, Limits};
 pub use message::{Event, Greeting, Incoming, MessageError, Reply, ReplyBody, Timestamp, Version};
 pub use request::{Request, Secrets};
-pub use text::{compact, quote};
+pub use text::{compact, quote, sample};

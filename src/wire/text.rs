@@ -41,6 +41,18 @@ pub fn quote(text: &str) -> String {
     out
 }
 
+/// The beginning of what somebody sent, for a message to a person: one line, nothing in it that a terminal obeys.
+pub fn sample(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars().take(80) {
+        match c {
+            '"' | '\'' | '\\' => out.push(c),
+            c => out.extend(c.escape_debug()),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +64,13 @@ mod tests {
             compact("{\r\n    \"a\":\n 1.0,\r\n    \"b\": [\r\n        \"x  y\\n\"\r\n    ]\r\n}"),
             "{\"a\": 1.0, \"b\": [\"x  y\\n\"]}"
         );
+    }
+
+    #[test]
+    fn samples_are_harmless_and_as_short_as_they_are_legible() {
+        assert_eq!(sample("{\"é\": 'x\\'}\r\n"), "{\"é\": 'x\\'}\\r\\n");
+        assert_eq!(sample("\u{1b}[2J\u{9b}\u{202e}"), "\\u{1b}[2J\\u{9b}\\u{202e}");
+        assert_eq!(sample(&"é".repeat(100)).chars().count(), 80);
     }
 
     #[test]

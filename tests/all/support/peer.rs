@@ -73,9 +73,9 @@ impl Talk {
 
     /// Hears a line; empty at the end of the stream.
     pub fn hear(&mut self) -> String {
-        let mut line = String::new();
-        self.reader.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        let mut line = Vec::new();
+        self.reader.read_until(b'\n', &mut line).unwrap();
+        String::from_utf8_lossy(&line).trim_end().to_owned()
     }
 
     /// Hears a request; returns its command and its id as JSON text.

@@ -1,0 +1,134 @@
+//! What can be saved of a message that is not quite JSON.
+//!
+//! A reply that cannot be read must still end the wait of the command it answers.
+
+use super::text::{quote, sample};
+
+/// `text` with what servers are known to let slip replaced by JSON of the same length: `nan` and `inf`, in any spelling
+/// that C or Python gives them, become a number, bare control characters in strings become blanks. Places in it are
+/// places in `text`.
+pub(super) fn mend(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => at = blank_controls(&mut bytes, at),
+            b'-' | b'+' | b'a'..=b'z' | b'A'..=b'Z' => {
+                let word = bytes[at..]
+                    .iter()
+                    .take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'+'));
+                let end = at + word.count();
+                if is_not_finite(&bytes[at..end]) {
+                    bytes[at..end].fill(b' ');
+                    bytes[at] = b'0';
+                }
+                at = end;
+            }
+            _ => at += 1,
+        }
+    }
+    // Only ASCII was exchanged for ASCII.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Blanks out control characters in the string that begins at `at`; returns the place behind it.
+fn blank_controls(bytes: &mut [u8], at: usize) -> usize {
+    let mut at = at + 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return at + 1,
+            b'\\' => at += 1,
+            b if b < 0x20 => bytes[at] = b' ',
+            _ => {}
+        }
+        at += 1;
+    }
+    at
+}
+
+fn is_not_finite(word: &[u8]) -> bool {
+    let word = word.strip_prefix(b"-").or(word.strip_prefix(b"+")).unwrap_or(word);
+    [b"nan".as_slice(), b"inf", b"infinity"]
+        .iter()
+        .any(|name| word.eq_ignore_ascii_case(name))
+}
+
+/// A reply to put in the place of `text`, which is past mending: an error that says so, under the id that `text` bears.
+/// `None` where it bears no number for an id.
+pub(super) fn stand_in(text: &str, fault: &serde_json::Error) -> Option<String> {
+    let id = number_of_id(text)?;
+    let desc = format!("the reply is not JSON ({fault}): {}", sample(text));
+    Some(format!(
+        "{{\"error\": {{\"class\": \"InvalidReply\", \"desc\": {}}}, \"id\": {id}}}",
+        quote(&desc)
+    ))
+}
+
+/// The number behind an outermost `"id":`.
+fn number_of_id(text: &str) -> Option<u64> {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0_usize);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                let start = at;
+                at += 1;
+                while at < bytes.len() && bytes[at] != b'"' {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                let behind = text.get(at + 1..)?.trim_start();
+                if depth == 1
+                    && &bytes[start..=at] == b"\"id\""
+                    && let Some(value) = behind.strip_prefix(':')
+                {
+                    let value = value.trim_start();
+                    let len = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+                    return value[..len].parse().ok();
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{prop_assert, proptest};
+
+    #[test]
+    fn numbers_that_are_none_and_bare_controls_are_mended_in_place() {
+        for (text, mended) in [
+            ("[NaN, -nan,inf ,Infinity]", "[0  , 0   ,0   ,0       ]"),
+            ("[\"nan\", \"a\tb\\\"\u{1b}\", nano]", "[\"nan\", \"a b\\\" \", nano]"),
+        ] {
+            assert_eq!(mend(text), mended);
+        }
+    }
+
+    #[test]
+    fn the_id_is_found_in_a_ruin() {
+        for (text, id) in [
+            (r#"{"return": [1}, "id": 7}"#, Some(7)),
+            (r#"{"id" : 7, "return": {"id": 8 9}}"#, Some(7)),
+            (r#"{"return": {"id": 8 9}}"#, None),
+            (r#"{"return": "id", "id": "7"}"#, None),
+            (r#"{"return": "\"#, None),
+        ] {
+            assert_eq!(number_of_id(text), id, "{text}");
+        }
+    }
+
+    proptest! {
+        /// Any text at all is looked at without harm.
+        #[test]
+        fn any_text_is_mended_to_its_own_length(text in "[\\PC\\x00-\\x20\"{}\\[\\]:\\\\idnaf0-9]{0,40}") {
+            prop_assert!(mend(&text).len() == text.len());
+            number_of_id(&text);
+        }
+    }
+}
