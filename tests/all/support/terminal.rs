@@ -38,9 +38,12 @@ impl Terminal {
             COUNT.fetch_add(1, Ordering::SeqCst)
         );
         let home = tempfile::tempdir().unwrap();
-        let script = format!("{command}; echo \"[ended $?]\"; exec sleep 1000");
+        // Ctrl-C while the program is not in its editor reaches the outer shell too, which is to outlive it.
+        let script = format!("trap : INT; {command}; echo \"[ended $?]\"; exec sleep 1000");
         let status = Command::new("tmux")
-            .args(["-L", &socket, "-f", "/dev/null", "new-session", "-d"])
+            .args(["-L", &socket, "-f", "/dev/null", "start-server", ";"])
+            // Holds for windows made later only.
+            .args(["set-option", "-g", "history-limit", "20000", ";", "new-session", "-d"])
             .args(["-x", &columns.to_string(), "-y", &rows.to_string()])
             .args(["/bin/sh", "-c", &script])
             .env("XDG_STATE_HOME", home.path())
@@ -51,13 +54,11 @@ impl Terminal {
             .status()
             .unwrap();
         assert!(status.success());
-        let terminal = Terminal {
+        Some(Terminal {
             socket,
             home: home.path().to_owned(),
             _home: home,
-        };
-        terminal.tmux(&["set-option", "-g", "history-limit", "20000"]);
-        Some(terminal)
+        })
     }
 
     /// Runs a tmux command on this terminal; returns what it prints.
@@ -90,6 +91,25 @@ impl Terminal {
     pub fn paste(&self, text: &str) {
         self.tmux(&["set-buffer", "--", text]);
         self.tmux(&["paste-buffer", "-p"]);
+    }
+
+    /// Makes the terminal this large.
+    pub fn resize(&self, columns: usize, rows: usize) {
+        self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
+    }
+
+    /// The id of the program's process.
+    pub fn program_id(&self) -> String {
+        let outer = self.tmux(&["display-message", "-p", "#{pane_pid}"]);
+        let outer = outer.trim();
+        let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap();
+        children.split_whitespace().next().unwrap().to_owned()
+    }
+
+    /// Sends the program a signal: `TERM`, `KILL`.
+    pub fn send_signal(&self, signal: &str) {
+        let status = Command::new("kill").args(["-s", signal, &self.program_id()]).status();
+        assert!(status.unwrap().success());
     }
 
     /// What is on the screen, without blanks at line ends and empty lines at the end.
