@@ -111,7 +111,7 @@ impl Server {
         wait_until("the server's socket", || {
             let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {ended:?}");
-            Path::new(&socket).exists()
+            is_listening(&socket)
         });
         server
     }
@@ -148,6 +148,17 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether somebody listens on the socket at `path`: it is there a moment before it takes connections. Trying would use
+/// up the only connection that some servers take.
+fn is_listening(path: &str) -> bool {
+    const LISTENING: &str = "00010000";
+    let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
+    sockets
+        .lines()
+        .filter(|line| line.ends_with(path))
+        .any(|line| line.split_whitespace().nth(3) == Some(LISTENING))
 }
 
 /// Says one line to the human monitor on `socket`, behind the shell's back, and waits until it is carried out.

@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{find_program, skip, wait_until};
-
-static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// A terminal with a program in it.
 pub struct Terminal {
@@ -32,16 +29,12 @@ impl Terminal {
             skip("tmux");
             return None;
         }
-        let socket = format!(
-            "qmp-shell-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::SeqCst)
-        );
         let home = tempfile::tempdir().unwrap();
+        let socket = home.path().join("tmux.sock").to_str().unwrap().to_owned();
         // Ctrl-C while the program is not in its editor reaches the outer shell too, which is to outlive it.
         let script = format!("trap : INT; {command}; echo \"[ended $?]\"; exec sleep 1000");
         let status = Command::new("tmux")
-            .args(["-L", &socket, "-f", "/dev/null", "start-server", ";"])
+            .args(["-S", &socket, "-f", "/dev/null", "start-server", ";"])
             // Holds for windows made later only.
             .args(["set-option", "-g", "history-limit", "20000", ";", "new-session", "-d"])
             .args(["-x", &columns.to_string(), "-y", &rows.to_string()])
@@ -64,7 +57,7 @@ impl Terminal {
     /// Runs a tmux command on this terminal; returns what it prints.
     pub fn tmux(&self, args: &[&str]) -> String {
         let output = Command::new("tmux")
-            .args(["-L", &self.socket])
+            .args(["-S", &self.socket])
             .args(args)
             .output()
             .unwrap();
@@ -103,7 +96,10 @@ impl Terminal {
         let outer = self.tmux(&["display-message", "-p", "#{pane_pid}"]);
         let outer = outer.trim();
         let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap();
-        children.split_whitespace().next().unwrap().to_owned()
+        match children.split_whitespace().next() {
+            Some(id) => id.to_owned(),
+            None => panic!("the program has ended; the screen is\n{}", self.screen()),
+        }
     }
 
     /// Sends the program a signal: `TERM`, `KILL`.
