@@ -13,9 +13,9 @@ fn width(text: &str) -> usize {
 }
 
 /// A line of carets under `span`, where `line` stands on one row behind `indent` columns. `None` where it does not fit
-/// in `columns`: then the caller shows an [`excerpt`].
+/// in `columns`, or holds a tab, whose width is the terminal's to know: then the caller shows an [`excerpt`].
 pub fn caret_under(line: &str, span: Span, indent: usize, columns: usize, palette: &Palette) -> Option<String> {
-    if line.contains('\n') || indent + width(line) >= columns {
+    if line.contains(['\n', '\t']) || indent + width(line) >= columns {
         return None;
     }
     let (before, marked) = split(line, span)?;
@@ -85,6 +85,8 @@ mod tests {
             "           ^^^^"
         );
         assert_eq!(caret_under("漢 x", Span::new(4, 5), 0, 80, &palette).unwrap(), "   ^");
+        assert_eq!(caret_under("a\tb", Span::new(2, 3), 0, 80, &palette), None);
+        assert_eq!(excerpt("a\tb", Span::new(2, 3), 80, &palette), "  a b\n    ^");
         assert_eq!(caret_under("long", Span::new(0, 1), 78, 80, &palette), None);
         assert_eq!(excerpt("a\nbc d\ne", Span::new(5, 6), 80, &palette), "  bc d\n     ^");
         assert_eq!(excerpt("abc", Span::at(3), 80, &palette), "  abc\n     ^");

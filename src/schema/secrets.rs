@@ -76,12 +76,14 @@ pub fn line_has_secret(line: &str) -> bool {
         "change-vnc-password",
         "guest-set-user-password",
         "block_passwd",
+        // A key of this name is a secret whatever the command, which may be mistyped.
+        "password",
     ];
     if ALWAYS.iter().any(|name| contains_word(line, name)) {
         return true;
     }
-    if contains_word(line, "object-add") || contains_word(line, "object_add") {
-        return line.contains("secret");
+    if line.contains("secret") && (contains_word(line, "object-add") || contains_word(line, "data")) {
+        return true;
     }
     if contains_word(line, "change") || contains_word(line, "qom-set") {
         return line.contains("passw") || contains_word(line, "data");
@@ -119,6 +121,8 @@ mod tests {
             "guest-set-user-password username=root password=eA== crypted=false",
             "change vnc password x",
             "qom-set path=/objects/s property=data value=x",
+            "set_pasword protocol=vnc password=x",
+            "objectadd qom-type=secret id=s data=x",
         ] {
             assert!(line_has_secret(line), "{line}");
         }
@@ -126,6 +130,8 @@ mod tests {
             "query-status",
             "object-add qom-type=iothread id=i",
             "change ide1-cd0 /tmp/a.iso",
+            "expire_password protocol=vnc time=now",
+            "blockdev-add driver=rbd node-name=n password-secret=sec0",
             "cont",
         ] {
             assert!(!line_has_secret(line), "{line}");

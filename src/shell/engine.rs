@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use crate::grammar::{Diagnostic, Line, LineMode, parse_line};
 use crate::schema::{nearest, request_of_command, request_of_json};
@@ -19,6 +20,9 @@ use super::output::{Answer, Output, Source};
 use super::recent::Recent;
 use super::settings::Settings;
 use super::transaction::Transaction;
+
+/// How long showing what has arrived may keep the user waiting.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// How a line ended.
 #[derive(Debug, Clone)]
@@ -221,7 +225,7 @@ impl Engine {
             return Verdict::Done;
         }
         self.quitting = true;
-        let patience = std::time::Instant::now() + std::time::Duration::from_secs(2);
+        let patience = Instant::now() + Duration::from_secs(2);
         while let Some(session) = self.link.session() {
             out.flush();
             match session.receive(Some(patience)) {
@@ -405,21 +409,24 @@ impl Engine {
         }
     }
 
-    /// Shows all that has arrived and waits for nothing. Says whether the connection is still there.
+    /// Shows what has arrived and waits for nothing. Says whether there is more to show: a server that never stops
+    /// talking is left in mid sentence, so that the user gets a word in.
     pub fn drain(&mut self, out: &mut dyn Output) -> bool {
-        loop {
+        let until = Instant::now() + MOMENT;
+        while Instant::now() < until {
             let Some(session) = self.link.session() else {
-                return true;
+                return false;
             };
             match session.receive_framed() {
                 Ok(Some(item)) => self.take_item(item, out),
-                Ok(None) => return true,
+                Ok(None) => return false,
                 Err(lost) => {
                     self.lost_while_idle(&lost, out);
                     return false;
                 }
             }
         }
+        true
     }
 
     /// Shows all that the server has sent by now. That it has left, if it has, is not mentioned.
@@ -449,14 +456,14 @@ impl Engine {
     }
 
     /// Waits until `until` for the names that completing `line` needs.
-    pub fn learn_names_for(&mut self, line: &str, until: std::time::Instant) {
+    pub fn learn_names_for(&mut self, line: &str, until: Instant) {
         let own = line.trim_start().starts_with('.');
         let monitor = line.trim_start().starts_with(".hmp") || self.language == LineMode::Hmp && !own;
         self.learn_names(monitor, until);
     }
 
     /// Waits until `until` for the names that completion needs.
-    fn learn_names(&mut self, monitor: bool, until: std::time::Instant) {
+    fn learn_names(&mut self, monitor: bool, until: Instant) {
         self.ask_names();
         if let Some(session) = self.link.session()
             && monitor
@@ -506,11 +513,7 @@ impl Engine {
 
     /// Waits for a message until `until`; shows it. `Ok(false)`: time is up, the user gave up, or nobody reads what
     /// is shown.
-    pub(super) fn wait_for_message(
-        &mut self,
-        until: Option<std::time::Instant>,
-        out: &mut dyn Output,
-    ) -> Result<bool, Verdict> {
+    pub(super) fn wait_for_message(&mut self, until: Option<Instant>, out: &mut dyn Output) -> Result<bool, Verdict> {
         let Some(session) = self.link.session() else {
             return Err(Verdict::Lost);
         };

@@ -146,7 +146,9 @@ fn editor(
         for line in messages.take() {
             above.notice(&line);
         }
-        news_engine.borrow_mut().drain(&mut above);
+        if news_engine.borrow_mut().drain(&mut above) {
+            messages.bell.ring();
+        }
         String::from_utf8_lossy(&above.into_inner()).into_owned()
     });
     editor.set_helper(Some(ShellHelper { engine, show_news }));

@@ -1,18 +1,522 @@
 //! The prompt, as a person at a terminal meets it.
 
-use crate::support::server::{Q35, Server};
+use std::sync::mpsc::channel;
+
+use crate::support::peer::Peer;
+use crate::support::program::qmp_shell;
+use crate::support::server::{Q35, SMALL, Server};
 use crate::support::terminal::Terminal;
+use crate::support::wait_until;
+
+const SHELL: &str = env!("CARGO_BIN_EXE_qmp-shell");
+
+/// The lines from the last one that begins with `(QEMU) LINE` on.
+fn after_entering<'a>(screen: &'a str, line: &str) -> &'a str {
+    let at = screen
+        .rfind(&format!("(QEMU) {line}\n"))
+        .unwrap_or_else(|| panic!("`{line}` is not on the screen\n{screen}"));
+    &screen[at..]
+}
 
 #[test]
 fn a_first_session() {
+    let Some(mut server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
+        return;
+    };
+    terminal.wait_for(&format!(
+        "Connected to QEMU 10.0.2 at {}. Tab completes",
+        server.address()
+    ));
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("query-status");
+    terminal.wait_for("(QEMU) query-status\n{\n  \"status\": \"prelaunch\",\n  \"running\": false\n}\n(QEMU)");
+    for line in [
+        "blockdev-add driver=null-co node-name=n0 size=1048576",
+        "blockdev-add driver=raw node-name=r0 file.driver=null-co",
+    ] {
+        terminal.enter(line);
+        terminal.wait_for(&format!("(QEMU) {line}\n{{}}\n(QEMU)"));
+    }
+    terminal.enter("blockdev-add driver=raw node-name=n0 file=r0");
+    terminal.wait_for("\nGenericError: Duplicate nodes with node-name='n0'\n(QEMU)");
+    terminal.enter("query-nmae");
+    terminal
+        .wait_for("\nCommandNotFound: The command query-nmae has not been found\ndid you mean `query-name`?\n(QEMU)");
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
+    assert!(!server.has_ended(), "leaving does not touch the machine");
+    let run = qmp_shell(&["-c", "query-status", &server.address()]).run();
+    assert_eq!(
+        run.expect_status(0).lines(),
+        [r#"{"return": {"status": "prelaunch", "running": false}}"#]
+    );
+}
+
+#[test]
+fn colours_tell_keys_strings_literals_errors_and_prompt_apart() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let address = server.address();
+    for (command, coloured) in [
+        (format!("{SHELL} {address}"), true),
+        (format!("NO_COLOR=1 {SHELL} {address}"), false),
+        (format!("{SHELL} --color never {address}"), false),
+        (format!("NO_COLOR=1 {SHELL} --color always {address}"), true),
+    ] {
+        let Some(terminal) = Terminal::start(&command, 100, 40) else {
+            return;
+        };
+        terminal.wait_for_last("(QEMU)");
+        terminal.enter("query-status");
+        terminal.wait_for("}\n(QEMU)");
+        terminal.enter("nosuch");
+        terminal.wait_for("not been found\n(QEMU)");
+        let screen = terminal.coloured_screen();
+        for part in [
+            "\x1b[34m\"running\"\x1b[",
+            "\x1b[32m\"prelaunch\"\x1b[",
+            "\x1b[35mfalse",
+            "\x1b[1m\x1b[31mCommandNotFound:\x1b[0m",
+            "\x1b[1m\x1b[32m(QEMU)\x1b[0m",
+        ] {
+            assert_eq!(screen.contains(part), coloured, "{command}: {part:?} in\n{screen:?}");
+        }
+        assert_eq!(screen.contains('\x1b'), coloured, "{command}: {screen:?}");
+    }
+}
+
+/// As the reference manual shows a command and its answer.
+const MANUAL: &str = "-> { \"execute\": \"blockdev-add\",
+     \"arguments\": {
+         \"driver\": \"null-co\",
+         \"node-name\": \"NODE\"
+     }
+   }
+<- { \"return\": {} }";
+
+#[test]
+fn an_example_out_of_the_manual_is_taken_pasted_or_typed() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
         return;
     };
-    terminal.wait_for("Connected to QEMU 10.0.2 at ");
+    terminal.wait_for_last("(QEMU)");
+    terminal.paste(&MANUAL.replace("NODE", "pasted"));
+    terminal.wait_for("<- { \"return\": {} }");
+    terminal.press("Enter");
+    terminal.wait_for("<- { \"return\": {} }\n{}\n(QEMU)");
+    for row in MANUAL.replace("NODE", "typed").lines() {
+        terminal.enter(row);
+    }
+    // The request is sent by the line that completes it; the `<-` line then is a line of its own.
+    terminal.wait_for("(QEMU) <- { \"return\": {} }\n(QEMU)");
+    terminal.enter(".set pager off");
+    terminal.enter("query-named-block-nodes flat=true");
+    terminal.wait("both nodes", |_| {
+        let text = terminal.scrollback();
+        ["pasted", "typed"]
+            .iter()
+            .all(|node| text.contains(&format!("\"node-name\": \"{node}\",")))
+    });
+}
+
+#[test]
+fn a_mistake_is_pointed_at_where_it_stands() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    for columns in [100, 40] {
+        let Some(terminal) = Terminal::start(&format!("{SHELL} {}", server.address()), columns, 40) else {
+            return;
+        };
+        terminal.wait_for("(QEMU)");
+        for (line, mistake) in [
+            ("blockdev-add a=1 bb=2 a=3", "a=3"),
+            (
+                "blockdev-add node-name=a-rather-long-one bad=1 driver=null-co bad.x=2",
+                "bad.x=2",
+            ),
+            ("x n=漢字漢字 q=\"", "q=\""),
+            ("x\ta=1\tbad", "bad"),
+        ] {
+            // Typed, a tab would complete.
+            terminal.paste(line);
+            terminal.press("Enter");
+            let screen = terminal.wait("the caret", |screen| {
+                screen
+                    .lines()
+                    .any(|row| !row.is_empty() && row.trim_start().trim_matches('^').is_empty())
+                    && screen.ends_with("(QEMU)")
+            });
+            let rows: Vec<&str> = screen.lines().collect();
+            let at = rows.iter().rposition(|row| row.contains('^')).unwrap();
+            assert!(rows[at + 1].starts_with("error: "), "{screen}");
+            // What stands over the first caret; wide characters take two columns.
+            let indent = rows[at].find('^').unwrap();
+            let mut column = 0;
+            let above: String = rows[at - 1]
+                .chars()
+                .skip_while(|c| {
+                    let here = column;
+                    column += if c.is_ascii() || *c == '…' { 1 } else { 2 };
+                    here < indent
+                })
+                .collect();
+            let start: String = mistake.chars().take(1).collect();
+            assert!(
+                above.starts_with(&start),
+                "{columns}: `{above}` for `{mistake}` in\n{screen}"
+            );
+            // A tab's width is the terminal's to know, so such a line is shown again without.
+            let fits = "(QEMU) ".len() + line.len() < columns && !line.contains('\t');
+            assert_eq!(rows[at - 1].starts_with("(QEMU) "), fits, "{screen}");
+            terminal.press("C-l");
+            terminal.wait("a clear screen", |screen| screen == "(QEMU)");
+        }
+    }
+}
+
+#[test]
+fn ctrl_c_clears_the_line() {
+    let peer = Peer::start(|talk| {
+        talk.negotiate();
+        let id = talk.expect("query-status");
+        talk.answer(&id, "\"asked\"");
+        talk.wait_for_close();
+    });
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.type_text("system_reset");
+    terminal.wait_for_last("(QEMU) system_reset");
+    terminal.press("C-c");
     terminal.wait_for_last("(QEMU)");
     terminal.enter("query-status");
-    terminal.wait_for("(QEMU) query-status\n{\n  \"status\": \"prelaunch\",\n  \"running\": false\n}\n(QEMU)");
+    terminal.wait_for("(QEMU) system_reset\n(QEMU) query-status\n\"asked\"\n(QEMU)");
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
+fn ctrl_c_while_a_reply_is_awaited_gives_the_prompt_back_and_the_reply_comes_later() {
+    let (release, released) = channel::<()>();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let slow = talk.expect("job-slow");
+        let quick = talk.expect("query-name");
+        talk.answer(&quick, "\"quick\"");
+        released.recv().unwrap();
+        talk.answer(&slow, "{\"late\": 1}");
+        talk.wait_for_close();
+    });
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("job-slow");
+    // Only a command that was sent can be given up, so wait until the editor has let go of the line.
+    terminal.wait("the command's row to end", |_| terminal.cursor().0 == 0);
+    terminal.press("C-c");
+    terminal.wait_for("`job-slow` is still running in the server; its reply will be shown when it comes.\n(QEMU)");
+    terminal.enter("query-name");
+    terminal.wait_for("(QEMU) query-name\n\"quick\"\n(QEMU)");
+    terminal.type_text("half a l");
+    terminal.wait_for_last("(QEMU) half a l");
+    release.send(()).unwrap();
+    terminal.wait_for("The reply to `job-slow` has come:\n{\n  \"late\": 1\n}\n(QEMU) half a l");
+    terminal.press("C-c");
+    terminal.wait_for_last("(QEMU)");
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
+fn what_is_typed_ahead_of_a_slow_command_is_kept() {
+    let (release, released) = channel::<()>();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let slow = talk.expect("job-slow");
+        released.recv().unwrap();
+        talk.answer(&slow, "\"done\"");
+        for command in ["query-name", "query-uuid"] {
+            let id = talk.expect(command);
+            talk.answer(&id, &format!("\"{command}\""));
+        }
+        talk.wait_for_close();
+    });
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("job-slow");
+    terminal.enter("query-name");
+    terminal.enter("query-uuid");
+    terminal.type_text("unfinished");
+    terminal.wait_for("unfinished");
+    release.send(()).unwrap();
+    terminal
+        .wait_for("\"done\"\n(QEMU) query-name\n\"query-name\"\n(QEMU) query-uuid\n\"query-uuid\"\n(QEMU) unfinished");
+}
+
+#[test]
+fn several_commands_pasted_at_once_run_in_order() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.paste("blockdev-add driver=null-co \\\n  node-name=n0\n# then\n\nblockdev-del node-name=n0\nblockdev-del node-name=n0\nquery-status");
+    terminal.wait_for("\nquery-status");
+    terminal.press("Enter");
+    terminal.wait_for(
+        "\nquery-status\n{}\n{}\nGenericError: Failed to find node with node-name='n0'\n{\n  \"status\": \"prelaunch\"",
+    );
+}
+
+#[test]
+fn a_server_that_dies_while_a_line_is_typed_is_reported_above_it() {
+    let (end, ended) = channel::<()>();
+    let peer = Peer::start_all(vec![
+        Box::new(move |talk| {
+            talk.negotiate();
+            talk.hear_request();
+            ended.recv().unwrap();
+        }),
+        Box::new(|talk| {
+            talk.negotiate();
+            let id = talk.expect("query-name");
+            talk.answer(&id, "\"again\"");
+            talk.wait_for_close();
+        }),
+    ]);
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else {
+        return;
+    };
+    terminal.type_text("query-n");
+    terminal.wait_for_last("(QEMU) query-n");
+    end.send(()).unwrap();
+    terminal.wait_for("The server closed the connection. The next command connects again.\n(QEMU) query-n");
+    terminal.enter("ame");
+    terminal.wait_for("(QEMU) query-name\nConnected to QEMU 10.0.2 at ");
+    terminal.wait_for("\n\"again\"\n(QEMU)");
+}
+
+#[test]
+fn a_server_that_dies_in_mid_reply_leaves_a_sentence_and_only_the_next_command_is_sent() {
+    let peer = Peer::start_all(vec![
+        Box::new(|talk| {
+            talk.negotiate();
+            talk.expect("system_reset");
+            talk.say_raw(b"{\"return\": {\"half");
+        }),
+        Box::new(|talk| {
+            talk.negotiate();
+            // Anything but this would fail the expectation, the unanswered command above all.
+            let id = talk.expect("query-name");
+            talk.answer(&id, "\"again\"");
+            talk.wait_for_close();
+        }),
+    ]);
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("system_reset");
+    let screen = terminal.wait_for_last("(not connected)");
+    let words = screen.replace('\n', "");
+    assert!(
+        words.contains(
+            "error: The server closed the connection in the middle of a message before `system_reset` was \
+             answered. Nobody can know whether it was carried out. The next command connects again."
+        ),
+        "{screen}"
+    );
+    terminal.enter("query-name");
+    terminal.wait_for("(not connected) query-name\nConnected to QEMU 10.0.2 at ");
+    terminal.wait_for("\n\"again\"\n(QEMU)");
+}
+
+#[test]
+fn a_server_that_has_gone_for_good_does_not_end_the_shell() {
+    let Some(mut server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    server.kill();
+    terminal.wait_for("The server closed the connection. The next command connects again.\n(QEMU)");
+    terminal.enter("query-status");
+    let screen = terminal.wait_for_last("(not connected)");
+    assert!(screen.replace('\n', "").contains("Nothing was sent."), "{screen}");
+    terminal.enter("!echo still $((1 + 1))");
+    terminal.wait_for("\nstill 2\n(not connected)");
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
+fn quit_asks_first() {
+    let Some(mut server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    for (answer, shown) in [("n", " n"), ("", ""), ("C-c", " ^C"), ("C-d", "")] {
+        terminal.press("C-l");
+        terminal.wait("a clear screen", |screen| screen == "(QEMU)");
+        terminal.enter("quit");
+        let question = "ends QEMU and the machine in it at once (Ctrl-D leaves only this shell). End QEMU? [y/N]";
+        terminal.wait(question, |screen| screen.replace('\n', "").ends_with(question));
+        match answer {
+            "C-c" | "C-d" => terminal.press(answer),
+            answer => terminal.enter(answer),
+        }
+        terminal.wait_for(&format!("[y/N]{shown}\n(QEMU)"));
+        // Had it been sent, there would be no answer any more.
+        terminal.enter("query-status");
+        terminal.wait_for("\"running\"");
+        assert!(!server.has_ended(), "after `{answer}`");
+    }
+    terminal.enter("quit");
+    terminal.wait_for("[y/N]");
+    terminal.enter("y");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.wait_for("QEMU has ended.");
+    assert!(server.wait_for_end());
+}
+
+#[test]
+fn what_is_longer_than_the_screen_goes_through_the_pager() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::start(
+        &format!("PAGER='sed \"s/^/paged: /\"' {SHELL} {}", server.address()),
+        100,
+        12,
+    ) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("query-commands");
+    terminal.wait_for("paged:   }\npaged: ]\n(QEMU)");
+    terminal.enter("query-status");
+    terminal.wait_for("(QEMU) query-status\n{\n");
+    terminal.enter(".set pager off");
+    terminal.enter("query-commands");
+    terminal.wait_for("\n  }\n]\n(QEMU)");
+    terminal.enter(".set pager tac");
+    terminal.enter("query-commands");
+    terminal.wait_for("  {\n[\n(QEMU)");
+}
+
+#[test]
+fn leaving_the_pager_early_brings_the_prompt_back() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    if crate::support::find_program("less").is_none() {
+        crate::support::skip("less");
+        return;
+    }
+    let Some(terminal) = Terminal::start(&format!("{SHELL} {}", server.address()), 80, 12) else {
+        return;
+    };
+    terminal.wait_for("(QEMU)");
+    terminal.enter("query-qmp-schema");
+    terminal.wait_for_last(":");
+    terminal.press("C-c");
+    terminal.press("q");
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("query-status");
+    terminal.wait_for("\n  \"running\": true\n}\n(QEMU)");
+}
+
+#[test]
+fn a_dumb_terminal_will_do() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::start(&format!("TERM=dumb {SHELL} {}", server.address()), 100, 40) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("{\"execute\":");
+    terminal.enter("\"query-status\"}");
+    terminal.wait_for("\"query-status\"}\n{\n  \"status\": \"running\",\n  \"running\": true\n}\n(QEMU)");
+    assert!(!terminal.coloured_screen().contains('\x1b'));
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
+fn tab_completes_commands_commands_to_the_shell_and_files() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    let folder = terminal.home.join("scripts");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("a file.qmp"), "query-name\n").unwrap();
+    let home = terminal.home.display().to_string();
+    for (typed, becomes) in [
+        ("query-sta", "query-stat"),
+        ("query-statu", "query-status"),
+        ("exec-oob migrate-pa", "exec-oob migrate-pause"),
+        (".conn", ".connect"),
+        (".set conf", ".set confirm"),
+        ("help .sour", "help source"),
+        (&format!(".source {home}/scr"), &format!(".source {home}/scripts/")),
+        (
+            &format!(".source {home}/scripts/"),
+            &format!(".source {home}/scripts/a\\ file.qmp"),
+        ),
+    ] {
+        terminal.type_text(typed);
+        terminal.wait_for_last(&format!("(QEMU) {typed}"));
+        terminal.press("Tab");
+        terminal.wait_for_last(&format!("(QEMU) {becomes}"));
+        if becomes == "query-stat" {
+            // Several names go on from here; they are listed above the line.
+            let screen = terminal.wait_for("\n(QEMU) query-stat");
+            let listed = after_entering(&screen, "query-stat").to_owned();
+            for name in ["query-stats", "query-stats-schemas", "query-status"] {
+                assert!(listed.split_whitespace().any(|word| word == name), "{screen}");
+            }
+        }
+        terminal.press("C-c");
+        terminal.wait_for_last("(QEMU)");
+    }
+}
+
+#[test]
+fn a_file_name_completed_is_a_file_name_understood() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    std::fs::write(terminal.home.join("it's 漢 $1 #.qmp"), "!echo sourced\n").unwrap();
+    terminal.type_text(&format!(".source {}/it", terminal.home.display()));
+    terminal.press("Tab");
+    terminal.wait_for(".qmp");
+    terminal.press("Enter");
+    terminal.wait_for("\nsourced\n(QEMU)");
+}
+
+#[test]
+fn being_told_to_end_leaves_the_terminal_as_it_was() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let command = format!(
+        "stty -g > before; {SHELL} {}; stty -g > after; echo left; cat",
+        server.address()
+    );
+    let Some(terminal) = Terminal::start(&format!("cd \"$HOME\"; {command}"), 100, 40) else {
+        return;
+    };
+    terminal.type_text("half");
+    terminal.wait_for_last("(QEMU) half");
+    terminal.send_signal("TERM");
+    terminal.wait_for("left");
+    let read = |name: &str| std::fs::read_to_string(terminal.home.join(name)).unwrap();
+    wait_until("what stty says afterwards", || !read("after").is_empty());
+    assert_eq!(read("before"), read("after"));
+    // A terminal that still put pastes into brackets would show them here.
+    terminal.paste("pasted\n");
+    terminal.wait_for_last("pasted");
+    terminal.wait_for("\npasted\npasted");
 }

@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{find_program, skip, wait_until};
-
-static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// A terminal with a program in it.
 pub struct Terminal {
@@ -32,15 +29,14 @@ impl Terminal {
             skip("tmux");
             return None;
         }
-        let socket = format!(
-            "qmp-shell-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::SeqCst)
-        );
         let home = tempfile::tempdir().unwrap();
-        let script = format!("{command}; echo \"[ended $?]\"; exec sleep 1000");
+        let socket = home.path().join("tmux.sock").to_str().unwrap().to_owned();
+        // Ctrl-C while the program is not in its editor reaches the outer shell too, which is to outlive it.
+        let script = format!("trap : INT; {command}; echo \"[ended $?]\"; exec sleep 1000");
         let status = Command::new("tmux")
-            .args(["-L", &socket, "-f", "/dev/null", "new-session", "-d"])
+            .args(["-S", &socket, "-f", "/dev/null", "start-server", ";"])
+            // Holds for windows made later only.
+            .args(["set-option", "-g", "history-limit", "20000", ";", "new-session", "-d"])
             .args(["-x", &columns.to_string(), "-y", &rows.to_string()])
             .args(["/bin/sh", "-c", &script])
             .env("XDG_STATE_HOME", home.path())
@@ -51,19 +47,17 @@ impl Terminal {
             .status()
             .unwrap();
         assert!(status.success());
-        let terminal = Terminal {
+        Some(Terminal {
             socket,
             home: home.path().to_owned(),
             _home: home,
-        };
-        terminal.tmux(&["set-option", "-g", "history-limit", "20000"]);
-        Some(terminal)
+        })
     }
 
     /// Runs a tmux command on this terminal; returns what it prints.
     pub fn tmux(&self, args: &[&str]) -> String {
         let output = Command::new("tmux")
-            .args(["-L", &self.socket])
+            .args(["-S", &self.socket])
             .args(args)
             .output()
             .unwrap();
@@ -90,6 +84,28 @@ impl Terminal {
     pub fn paste(&self, text: &str) {
         self.tmux(&["set-buffer", "--", text]);
         self.tmux(&["paste-buffer", "-p"]);
+    }
+
+    /// Makes the terminal this large.
+    pub fn resize(&self, columns: usize, rows: usize) {
+        self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
+    }
+
+    /// The id of the program's process.
+    pub fn program_id(&self) -> String {
+        let outer = self.tmux(&["display-message", "-p", "#{pane_pid}"]);
+        let outer = outer.trim();
+        let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap();
+        match children.split_whitespace().next() {
+            Some(id) => id.to_owned(),
+            None => panic!("the program has ended; the screen is\n{}", self.screen()),
+        }
+    }
+
+    /// Sends the program a signal: `TERM`, `KILL`.
+    pub fn send_signal(&self, signal: &str) {
+        let status = Command::new("kill").args(["-s", signal, &self.program_id()]).status();
+        assert!(status.unwrap().success());
     }
 
     /// What is on the screen, without blanks at line ends and empty lines at the end.
