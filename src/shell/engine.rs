@@ -255,6 +255,7 @@ impl Engine {
         match self.link.open(&mut |text| out.notice(text)) {
             Ok(_) => {
                 self.quitting = false;
+                self.cpu = None;
                 self.names = Names::default();
                 let text = self.welcome();
                 if self.mode.interactive {

@@ -38,6 +38,7 @@ pub enum Ending {
 
 /// Runs scripts one after the other.
 pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> Ending {
+    out.apply(&engine.settings, engine.language());
     let mut runner = Runner {
         engine,
         out,
@@ -164,13 +165,13 @@ impl Runner<'_> {
     }
 
     fn line(&mut self, name: &str, number: usize, text: &str) -> Result<(), Ending> {
-        self.out.apply(&self.engine.settings);
         let source = Source {
             text,
             script: Some(name),
             number,
         };
         let verdict = self.engine.run_line(&source, self.out);
+        self.out.apply(&self.engine.settings, self.engine.language());
         if let Some(error) = self.out.take_error() {
             return Err(match error.kind() {
                 io::ErrorKind::BrokenPipe => Ending::OutputClosed,

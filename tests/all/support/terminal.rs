@@ -38,7 +38,8 @@ impl Terminal {
             COUNT.fetch_add(1, Ordering::SeqCst)
         );
         let home = tempfile::tempdir().unwrap();
-        let script = format!("{command}; echo \"[ended $?]\"; exec sleep 1000");
+        // Ctrl-C while the program is not in its editor reaches the outer shell too, which is to outlive it.
+        let script = format!("trap : INT; {command}; echo \"[ended $?]\"; exec sleep 1000");
         let status = Command::new("tmux")
             .args(["-L", &socket, "-f", "/dev/null", "new-session", "-d"])
             .args(["-x", &columns.to_string(), "-y", &rows.to_string()])
