@@ -49,10 +49,22 @@ pub(super) fn end(program: &str, result: Result<Status, Failure>) -> ExitCode {
         Ok(status) => status.into(),
         Err(failure) => {
             // Standard error may be closed; the status says it all the same.
-            let _ = writeln!(std::io::stderr(), "{program}: {:#}", failure.error);
+            let _ = writeln!(std::io::stderr(), "{program}: {}", message(&failure.error));
             failure.status.into()
         }
     }
+}
+
+/// An error and its causes, each said once: some say their cause themselves.
+fn message(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |said, cause| {
+        let cause = cause.to_string();
+        if said.ends_with(&cause) {
+            said
+        } else {
+            format!("{said}: {cause}")
+        }
+    })
 }
 
 /// The status of a script's end.
