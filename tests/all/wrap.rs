@@ -117,8 +117,9 @@ fn a_session_at_the_prompt() {
     terminal.press("C-c");
     terminal.wait_for_last("(QEMU)");
     terminal.press("C-c");
+    terminal.wait("a new prompt", |screen| screen.ends_with("\n(QEMU)\n(QEMU)"));
     terminal.enter("query-name");
-    terminal.wait_for(&format!("\"name\": \"{}\"", qemu.name));
+    terminal.wait_for(&format!("\"name\": \"{}\"\n}}\n(QEMU)", qemu.name));
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
     qemu.is_gone();
@@ -302,6 +303,7 @@ fn being_told_to_end_ends_qemu_first() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let Some(script) = Wrapped::qemu() else { return };
         let mut shell = qmp_shell_wrap(&script.arguments(&["-c", "query-status", "-f", "-"])).start();
+        let _open = shell.stdin.take();
         let mut reply = String::new();
         let mut stdout = BufReader::new(shell.stdout.take().unwrap());
         stdout.read_line(&mut reply).unwrap();
@@ -370,7 +372,7 @@ fn what_qemu_says_comes_above_the_line_being_typed() {
     std::fs::write(folder.path().join("go"), "").unwrap();
     terminal.wait_for("qemu: warning: on standard error\non \\x1b[2Jstandard output\n(QEMU) query-sta");
     terminal.enter("tus");
-    terminal.wait_for("\"running\": true");
+    terminal.wait_for("\"running\": true\n}\n(QEMU)");
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
 }
@@ -393,6 +395,7 @@ fn a_script_around_qemu_is_ended_with_it() {
         qemu.is_gone();
         // By a signal.
         let mut shell = qmp_shell_wrap(&qemu.arguments(&["-c", "query-status", "-f", "-"])).start();
+        let _open = shell.stdin.take();
         let mut reply = String::new();
         let mut stdout = BufReader::new(shell.stdout.take().unwrap());
         stdout.read_line(&mut reply).unwrap();
@@ -445,7 +448,7 @@ fn leaving_ends_the_qemu_that_was_started_and_no_other() {
     };
     terminal.wait_for_last("(QEMU)");
     terminal.enter(&connect);
-    terminal.wait_for("Connected to QEMU 10.0.2 at ");
+    terminal.wait_for(&format!("Connected to QEMU 10.0.2 at {}.\n(QEMU)", other.address()));
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
     qemu.is_gone();

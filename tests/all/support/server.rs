@@ -63,7 +63,9 @@ impl Server {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        Server::ready(child, folder)
+        let server = Server::ready(child, folder);
+        wait_until("the human monitor's socket", || listens(&server.path("hmp.sock")));
+        server
     }
 
     /// qemu-storage-daemon with QMP on `q.sock`.
@@ -111,7 +113,7 @@ impl Server {
         wait_until("the server's socket", || {
             let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {ended:?}");
-            Path::new(&socket).exists()
+            listens(&socket)
         });
         server
     }
@@ -148,6 +150,17 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether somebody listens on this socket: its file is there a moment earlier. To try would disturb a monitor, which
+/// serves one client at a time.
+pub fn listens(path: &str) -> bool {
+    const ACCEPTS: &str = "00010000";
+    let table = std::fs::read_to_string("/proc/net/unix").unwrap();
+    table.lines().any(|line| {
+        let mut fields = line.split_whitespace();
+        fields.nth(3) == Some(ACCEPTS) && fields.next_back() == Some(path)
+    })
 }
 
 /// Says one line to the human monitor on `socket`, behind the shell's back, and waits until it is carried out.
