@@ -4,6 +4,7 @@ use crate::support::peer::{Peer, Talk};
 use crate::support::program::{qmp_shell, qmp_shell_wrap};
 use crate::support::server::{Q35, SMALL, Server};
 use crate::support::terminal::Terminal;
+use crate::support::wait_until;
 
 /// A script in HMP mode, one line after the other, on a QEMU of its own.
 fn session(server: &Server, lines: &[&str]) -> crate::support::program::Run {
@@ -298,7 +299,9 @@ fn long_output_goes_through_the_pager() {
     terminal.wait_for("VM status: ");
     terminal.enter(".set pager off");
     terminal.enter("info mtree");
-    terminal.wait_for("memory-region: ");
+    wait_until("all of it", || {
+        terminal.scrollback().contains("\naddress-space: memory\n")
+    });
 }
 
 #[test]
