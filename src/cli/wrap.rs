@@ -1,5 +1,6 @@
 //! `qmp-shell-wrap`.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use anyhow::anyhow;
 use clap::ArgMatches;
 
 use crate::session::{Address, ConnectError, Dialed, Options, negotiate};
-use crate::shell::{Lines, Link, Messages, Wrapped, end_on_signals, run_scripts};
+use crate::shell::{Lines, Link, Messages, Watch, Wrapped, run_scripts};
 use crate::wire::Limits;
 
 use super::flags::WrapFlags;
@@ -58,10 +59,9 @@ fn run(flags: WrapFlags, matches: &ArgMatches) -> Result<Status, Failure> {
     let captured = matches!(feed, Feed::Prompt).then(|| messages.clone());
     let (qemu, socket) =
         Wrapped::start(&flags.qemu, captured).map_err(|error| Failure::new(Status::NotConnected, error))?;
-    if let Feed::Scripts(_) = feed {
-        let ended = qemu.clone();
-        end_on_signals(move || ended.terminate()).map_err(|error| Failure::new(Status::NotConnected, error))?;
-    }
+    let ended = qemu.clone();
+    // Until a prompt takes the signals over. QEMU may take long to start.
+    let watch = Watch::start(move || ended.end()).map_err(|error| Failure::new(Status::NotConnected, error))?;
     let name = Address::Exec(flags.qemu[0].clone());
     let session = match negotiate(
         Dialed {
@@ -72,36 +72,51 @@ fn run(flags: WrapFlags, matches: &ArgMatches) -> Result<Status, Failure> {
         &options,
     ) {
         Ok(session) => session,
-        Err(error) => return Err(not_started(&qemu, &messages, error)),
+        Err(error) => {
+            let failure = not_started(&qemu, error);
+            watch.end();
+            return Err(failure);
+        }
     };
-    let mut engine = engine(Link::single(session, options), &flags.common, &feed, transcript);
-    let result = match feed {
+    let link = Link::wrapped(session, options, qemu.clone());
+    let mut engine = engine(link, &flags.common, &feed, transcript);
+    let mut progress = |text: &str| {
+        let _ = writeln!(io::stderr(), "{text}");
+    };
+    match feed {
         Feed::Scripts(scripts) => {
             let mut out = Lines::new(script_palette(&flags.common));
             let ending = run_scripts(&mut engine, &scripts, &mut out);
             engine.end_qemu(&mut out);
+            qemu.finish(&mut progress);
+            watch.end();
             engine.end_log(&mut out);
             of_ending(ending)
         }
         Feed::Prompt => {
+            watch.end();
             let ended = qemu.clone();
-            prompt(engine, &flags.common, messages, Box::new(move || ended.terminate()))
+            let result = prompt(engine, &flags.common, messages, Box::new(move || ended.end()));
+            qemu.finish(&mut progress);
+            result
         }
-    };
-    qemu.finish();
-    result
+    }
 }
 
 /// QEMU's own words about why it did not start, where it ended; else what we saw of it.
-fn not_started(qemu: &Wrapped, messages: &Messages, error: ConnectError) -> Failure {
-    let failure = match qemu.ended_early() {
+fn not_started(qemu: &Wrapped, error: ConnectError) -> Failure {
+    match qemu.ended_early() {
         Some(ended) => Failure::new(Status::NotConnected, ended),
         None => {
-            qemu.terminate();
-            qemu.finish();
-            Failure::new(Status::NotConnected, error)
+            qemu.end();
+            match error {
+                ConnectError::NoGreeting { seconds, .. } => {
+                    let program = qemu.program();
+                    let message = format!("`{program}` did not open its monitor within {seconds} s, and was ended");
+                    Failure::new(Status::NotConnected, anyhow!(message))
+                }
+                error => Failure::new(Status::NotConnected, error),
+            }
         }
-    };
-    messages.spill();
-    failure
+    }
 }

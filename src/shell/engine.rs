@@ -204,18 +204,30 @@ impl Engine {
         if !self.mode.interactive || self.mode.dry_run || !self.settings.confirm {
             return true;
         }
-        let question = "`quit` ends QEMU and the machine in it at once (Ctrl-D leaves only this shell). End QEMU?";
-        out.confirm(question)
+        let leaving = match self.link.qemu() {
+            Some(_) => "so does leaving this shell, which started it",
+            None => "Ctrl-D leaves only this shell",
+        };
+        out.confirm(&format!(
+            "`quit` ends QEMU and the machine in it at once ({leaving}). End QEMU?"
+        ))
     }
 
-    /// Tells QEMU to end, without asking: it was started by this program.
+    /// Tells the QEMU that this program started to end, without asking. Any other is left alone.
     pub fn end_qemu(&mut self, out: &mut dyn Output) {
-        if let Some(session) = self.link.session()
-            && session.send(&Request::new("quit")).is_ok()
-        {
-            self.quitting = true;
+        let Some(qemu) = self.link.started().cloned() else {
+            return;
+        };
+        let is_here = self.link.qemu().is_some();
+        let told = match self.link.session().filter(|_| is_here) {
+            Some(session) => session.send(&Request::new("quit")).is_ok(),
+            None => is_here && self.quitting,
+        };
+        if told {
             self.settings.events = super::filter::EventFilter::Nothing;
             self.after_quit(out);
+        } else {
+            qemu.end();
         }
     }
 
@@ -282,6 +294,7 @@ impl Engine {
         match self.link.open(&mut |text| out.notice(text)) {
             Ok(_) => {
                 self.quitting = false;
+                self.cpu = None;
                 self.names = Names::default();
                 let text = self.welcome();
                 if self.mode.interactive {
@@ -538,12 +551,17 @@ impl Engine {
         self.link.close();
         let running = self.forget_running();
         let what = capitalise(&lost.to_string());
-        let next = if self.mode.interactive {
-            " The next command connects again."
-        } else {
-            ""
-        };
+        let next = self.prospects();
         out.notice(&format!("{what}.{running}{next}"));
+    }
+
+    /// What to expect after a lost connection, as a sentence.
+    fn prospects(&self) -> String {
+        match self.link.qemu() {
+            Some(qemu) => format!(" {}", qemu.fate()),
+            None if self.mode.interactive => " The next command connects again.".to_owned(),
+            None => String::new(),
+        }
     }
 
     /// Requests still running when the connection ended, as a sentence.
@@ -571,11 +589,7 @@ impl Engine {
             "{what} before `{}` was answered. Nobody can know whether it was carried out.",
             request.command
         );
-        let next = if self.mode.interactive {
-            " The next command connects again."
-        } else {
-            ""
-        };
+        let next = self.prospects();
         out.failed(&format!("{message}{next}"), source, Some("ConnectionLost"));
         Verdict::Lost
     }

@@ -2,7 +2,7 @@
 
 use crate::grammar::{Line, parse_line};
 use crate::schema::secrets::hmp_line_has_secret;
-use crate::wire::{Reply, ReplyBody, Request, quote};
+use crate::wire::{Incoming, Reply, ReplyBody, Request, quote};
 
 use super::engine::{Engine, Verdict};
 use super::meta;
@@ -52,7 +52,7 @@ impl Engine {
             return match (words.next(), words.next()) {
                 (Some(index), None) => self.choose_cpu(index, line, show, source, out),
                 (None, _) => {
-                    out.text(&format!("CPU {}\n", self.cpu.unwrap_or(0)));
+                    self.show_cpu(show, source, out);
                     Verdict::Done
                 }
                 _ => self.send_monitor_line(line, self.cpu, show, source, out).0,
@@ -69,22 +69,37 @@ impl Engine {
         }
     }
 
+    /// The index that later lines look at. The monitor has no word for it, so the answer is the shell's.
+    fn show_cpu(&self, show: Show, source: &Source<'_>, out: &mut dyn Output) {
+        let text = format!("CPU {}\n", self.cpu.unwrap_or(0));
+        let reply = format!("{{\"return\": {}}}", quote(&text));
+        match Incoming::parse(reply.into_bytes()) {
+            Ok(Incoming::Reply(reply)) if show == Show::Reply => out.answer(
+                &Answer {
+                    reply: &reply,
+                    request: &monitor_request("cpu", self.cpu),
+                    late: false,
+                    hint: None,
+                },
+                source,
+            ),
+            _ => out.monitor_text(&text, false, source),
+        }
+    }
+
     /// `cpu N` does not last from one call to the next in the server, so the shell keeps N and sends it with each line.
-    fn choose_cpu(
-        &mut self,
-        index: &str,
-        line: &str,
-        show: Show,
-        source: &Source<'_>,
-        out: &mut dyn Output,
-    ) -> Verdict {
-        let Ok(index) = index.parse::<u64>() else {
-            return self.send_monitor_line(line, self.cpu, show, source, out).0;
-        };
+    fn choose_cpu(&mut self, word: &str, line: &str, show: Show, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+        let index = cpu_index(word);
         // Sent with the index itself, for QEMU's own word on whether there is such a CPU.
-        let (verdict, failed) = self.send_monitor_line(line, Some(index), show, source, out);
-        if matches!(verdict, Verdict::Done) && !failed {
-            self.cpu = Some(index);
+        let (verdict, failed) = self.send_monitor_line(line, index.or(self.cpu), show, source, out);
+        match index {
+            Some(_) if !failed => self.cpu = index,
+            // QEMU worked out what we cannot.
+            None if !failed => out.notice(&format!(
+                "The index stays {}: to the shell, `cpu` needs a plain number.",
+                self.cpu.unwrap_or(0)
+            )),
+            _ => {}
         }
         verdict
     }
@@ -155,6 +170,19 @@ pub(super) fn is_failure(text: &str) -> bool {
     text.lines().any(|line| SIGNS.iter().any(|sign| line.starts_with(sign)))
 }
 
+/// A CPU's index as the monitor reads numbers: decimal, hexadecimal or octal. Its sums are left to it.
+fn cpu_index(word: &str) -> Option<u64> {
+    let digits = |text: &str, radix| {
+        let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        all.then(|| u64::from_str_radix(text, radix).ok()).flatten()
+    };
+    match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
+        Some(text) => digits(text, 16),
+        None if word.len() > 1 && word.starts_with('0') => digits(word, 8),
+        None => digits(word, 10),
+    }
+}
+
 /// Whether a line ends QEMU.
 fn is_quit_line(line: &str) -> bool {
     matches!(line.split_whitespace().next(), Some("quit" | "q"))
@@ -189,6 +217,22 @@ mod tests {
             assert!(is_failure(text), "{text}");
         }
         assert!(!is_failure("VM status: paused\nprinted Error: in a line\n"));
+    }
+
+    #[test]
+    fn indices_are_read_as_the_monitor_reads_them() {
+        for (word, index) in [
+            ("1", Some(1)),
+            ("0x1f", Some(31)),
+            ("010", Some(8)),
+            ("0", Some(0)),
+            ("1+1", None),
+            ("+1", None),
+            ("0x", None),
+            ("x", None),
+        ] {
+            assert_eq!(cpu_index(word), index, "{word}");
+        }
     }
 
     #[test]

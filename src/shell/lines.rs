@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 
-use crate::grammar::Diagnostic;
+use crate::grammar::{Diagnostic, LineMode};
 use crate::render::{Layout, Palette, event_line, excerpt, printable, sanitize, write_json};
 use crate::wire::{Event, ReplyBody, compact, quote};
 
@@ -35,9 +35,13 @@ impl Lines {
         }
     }
 
-    /// Takes the settings that matter here.
-    pub(super) fn apply(&mut self, settings: &Settings) {
-        self.form = settings.output;
+    /// Takes the settings that matter here. In HMP mode standard output is the monitor's text and nothing else: errors
+    /// and events go to standard error, as they do where replies are for eyes.
+    pub(super) fn apply(&mut self, settings: &Settings, language: LineMode) {
+        self.form = match language {
+            LineMode::Qmp => settings.output,
+            LineMode::Hmp => OutputForm::Pretty,
+        };
     }
 
     fn note(&mut self, result: io::Result<()>) {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::demo;
 use crate::session::{Address, ConnectError, Dialed, Inbox, Listener, Options, Session, connect, negotiate};
 
+use super::wrap::Wrapped;
+
 /// How the shell gets its session.
 #[derive(Debug)]
 pub struct Link {
@@ -12,8 +14,10 @@ pub struct Link {
     options: Options,
     listen: bool,
     session: Option<Session>,
-    /// Set where there is nothing to reconnect to: the wrapped QEMU has ended.
-    single: bool,
+    /// The QEMU that this program started.
+    wrapped: Option<Wrapped>,
+    /// It is the one at the other end: there is nothing to connect to again.
+    at_wrapped: bool,
 }
 
 /// Why there is no session.
@@ -22,9 +26,9 @@ pub enum LinkError {
     /// No address is known.
     #[error("not connected; `.connect ADDRESS` connects")]
     NoAddress,
-    /// The wrapped QEMU has ended.
-    #[error("not connected: the QEMU that this shell started has ended")]
-    Ended,
+    /// The connection to the QEMU that this program started is gone for good.
+    #[error("not connected, and there is no way back: {0}")]
+    Ended(String),
     /// Connecting failed.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -38,18 +42,20 @@ impl Link {
             options,
             listen,
             session: None,
-            single: false,
+            wrapped: None,
+            at_wrapped: false,
         }
     }
 
-    /// A link over a session that is open already and cannot be opened again.
-    pub fn single(session: Session, options: Options) -> Link {
+    /// A link over the open session with a QEMU that this program started.
+    pub fn wrapped(session: Session, options: Options, qemu: Wrapped) -> Link {
         Link {
             address: None,
             options,
             listen: false,
             session: Some(session),
-            single: true,
+            wrapped: Some(qemu),
+            at_wrapped: true,
         }
     }
 
@@ -66,8 +72,8 @@ impl Link {
     /// Opens a session to the address; `progress` hears what a long wait is for.
     pub fn open(&mut self, progress: &mut dyn FnMut(&str)) -> Result<&mut Session, LinkError> {
         self.session = None;
-        if self.single {
-            return Err(LinkError::Ended);
+        if let Some(qemu) = self.qemu() {
+            return Err(LinkError::Ended(qemu.fate()));
         }
         let address = self.address.as_ref().ok_or(LinkError::NoAddress)?;
         let session = if self.listen {
@@ -101,7 +107,7 @@ impl Link {
     /// Points the link at another server, and closes the present session.
     pub fn set_address(&mut self, address: Address) {
         self.session = None;
-        self.single = false;
+        self.at_wrapped = false;
         self.listen = false;
         self.address = Some(address);
     }
@@ -111,9 +117,14 @@ impl Link {
         self.session.as_mut()
     }
 
-    /// Whether there is nothing to connect to again.
-    pub fn is_single(&self) -> bool {
-        self.single
+    /// The QEMU at the other end, where this program started it.
+    pub fn qemu(&self) -> Option<&Wrapped> {
+        self.wrapped.as_ref().filter(|_| self.at_wrapped)
+    }
+
+    /// The QEMU that this program started, wherever the link leads.
+    pub fn started(&self) -> Option<&Wrapped> {
+        self.wrapped.as_ref()
     }
 
     /// Whether a session is open.

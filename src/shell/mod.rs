@@ -35,5 +35,5 @@ pub use output::{Answer, Output, Source};
 pub use prompt::{Messages, PromptOptions, run_prompt};
 pub use script::{Ending, Script, run_scripts};
 pub use settings::{OutputForm, Settings};
-pub use signals::end_on_signals;
+pub use signals::Watch;
 pub use wrap::{WrapError, Wrapped};

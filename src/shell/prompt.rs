@@ -13,7 +13,7 @@ use rustyline::{ColorMode, CompletionType, Config, Editor};
 use unicode_width::UnicodeWidthStr;
 
 use crate::grammar::{Assembler, LineMode};
-use crate::render::Palette;
+use crate::render::{Palette, sanitize};
 
 use super::bell::Bell;
 use super::editor::ShellHelper;
@@ -26,36 +26,50 @@ use super::terminal::Terminal;
 /// The advice under the banner.
 const ADVICE: &str = "Tab completes, help explains, Ctrl-D leaves.";
 
-/// Lines from elsewhere, such as the wrapped QEMU's standard error, to be shown above the line being typed.
+/// The same, where leaving ends QEMU.
+const ADVICE_WRAPPED: &str = "Tab completes, help explains, Ctrl-D ends QEMU and leaves.";
+
+/// Lines from elsewhere, such as the wrapped QEMU's standard error: shown above the line being typed and, before and
+/// after the prompt, written to standard error at once.
 #[derive(Debug, Clone, Default)]
 pub struct Messages {
-    queue: Arc<Mutex<VecDeque<String>>>,
+    queue: Arc<Mutex<Queue>>,
     bell: Bell,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    lines: VecDeque<String>,
+    /// There is a prompt to show them at.
+    attended: bool,
 }
 
 impl Messages {
     /// Adds a line.
     pub fn push(&self, line: String) {
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(line);
-        self.bell.ring();
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.attended {
+            queue.lines.push_back(line);
+            self.bell.ring();
+        } else {
+            let _ = writeln!(io::stderr(), "{}", sanitize(&line));
+        }
     }
 
-    /// Writes what was not shown to standard error: there will be no prompt to show it at.
-    pub fn spill(&self) {
-        for line in self.take() {
-            let _ = writeln!(io::stderr(), "{line}");
+    /// The prompt begins or ends.
+    fn attend(&self, attended: bool) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.attended = attended;
+        if !attended {
+            for line in queue.lines.drain(..) {
+                let _ = writeln!(io::stderr(), "{}", sanitize(&line));
+            }
         }
     }
 
     fn take(&self) -> Vec<String> {
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-            .collect()
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.lines.drain(..).collect()
     }
 }
 
@@ -71,9 +85,8 @@ pub struct PromptOptions {
     pub on_end: Box<dyn Fn() + Send>,
 }
 
-/// Runs the prompt until the user leaves. The engine's link is open, or will be opened by the first command. A link that
-/// cannot be opened again is to a QEMU that this program started, which is told to end. Returns whether all is well:
-/// false where a failed line ended the session.
+/// Runs the prompt until the user leaves. The engine's link is open, or will be opened by the first command. A QEMU that
+/// this program started is then told to end. Returns whether all is well: false where a failed line ended the session.
 pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     let PromptOptions {
         palette,
@@ -88,7 +101,8 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         let mut engine = engine.borrow_mut();
         if engine.link().is_open() {
             let welcome = engine.welcome();
-            terminal.notice(&format!("{welcome} {ADVICE}"));
+            let advice = engine.link().started().map_or(ADVICE, |_| ADVICE_WRAPPED);
+            terminal.notice(&format!("{welcome} {advice}"));
         }
         if history {
             engine.histories = [History::load(LineMode::Qmp), History::load(LineMode::Hmp)];
@@ -107,11 +121,11 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     if let Ok(printer) = prompt.editor.create_external_printer() {
         bell.start(printer);
     }
+    prompt.messages.attend(true);
     let result = prompt.run();
+    prompt.messages.attend(false);
     bell.end();
-    if prompt.engine.borrow_mut().link().is_single() {
-        prompt.engine.borrow_mut().end_qemu(&mut prompt.terminal);
-    }
+    prompt.engine.borrow_mut().end_qemu(&mut prompt.terminal);
     prompt.engine.borrow_mut().end_log(&mut prompt.terminal);
     result
 }

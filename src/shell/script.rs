@@ -43,6 +43,7 @@ pub enum Ending {
 
 /// Runs scripts one after the other.
 pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> Ending {
+    out.apply(&engine.settings, engine.language());
     let mut runner = Runner {
         engine,
         out,
@@ -200,7 +201,6 @@ impl Runner<'_> {
     }
 
     fn line(&mut self, name: &str, number: usize, text: &str) -> Result<(), Ending> {
-        self.out.apply(&self.engine.settings);
         let source = Source {
             text,
             script: Some(name),
@@ -208,6 +208,7 @@ impl Runner<'_> {
         };
         let verdict = self.engine.run_line(&source, self.out);
         self.failed |= self.engine.take_failed();
+        self.out.apply(&self.engine.settings, self.engine.language());
         self.check_output()?;
         match verdict {
             Verdict::Done => Ok(()),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Handle, Signals};
 
 use crate::session::Inbox;
 
@@ -17,16 +17,38 @@ pub(super) struct Interrupts {
     inbox: Arc<Mutex<Option<Arc<Inbox>>>>,
 }
 
-/// For a program without a prompt that has something to put in order: `on_end` is run before a signal ends it.
-pub fn end_on_signals(on_end: impl Fn() + Send + 'static) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            on_end();
-            std::process::exit(128 + signal);
+/// A watch over the signals that end a program without a prompt.
+#[derive(Debug)]
+pub struct Watch {
+    handle: Handle,
+    fired: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// For a program that has something to put in order: `on_end` is run before a signal ends it.
+    pub fn start(on_end: impl Fn() + Send + 'static) -> io::Result<Watch> {
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let handle = signals.handle();
+        let fired = Arc::new(AtomicBool::new(false));
+        let ours = Arc::clone(&fired);
+        std::thread::spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                ours.store(true, Ordering::SeqCst);
+                on_end();
+                std::process::exit(128 + signal);
+            }
+        });
+        Ok(Watch { handle, fired })
+    }
+
+    /// Ends the watch. Where a signal is ending the program already, that goes before: this then never returns, so that
+    /// what the signal brings about is not mistaken for the reason.
+    pub fn end(self) {
+        self.handle.close();
+        while self.fired.load(Ordering::SeqCst) {
+            std::thread::park();
         }
-    });
-    Ok(())
+    }
 }
 
 impl Interrupts {

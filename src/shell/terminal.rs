@@ -9,6 +9,7 @@ use crate::grammar::Diagnostic;
 use crate::render::{Layout, Palette, caret_under, event_line, excerpt, printable, sanitize, write_json};
 use crate::wire::{Event, ReplyBody};
 
+use super::hmp::{is_failure, monitor_text};
 use super::output::{Answer, Output, Source};
 use super::pager::Pager;
 use super::settings::{OutputForm, Settings};
@@ -128,6 +129,11 @@ impl<W: Write> Output for Terminal<W> {
         if answer.late {
             let line = format!("The reply to `{}` has come:", printable(&answer.request.command));
             self.notice(&line);
+            if answer.request.command == "human-monitor-command"
+                && let Some(text) = monitor_text(answer.reply)
+            {
+                return self.monitor_text(&text, is_failure(&text), source);
+            }
         }
         match answer.reply.body() {
             _ if answer.request.id.is_some() || self.form == OutputForm::Json => {

@@ -8,11 +8,12 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::prompt::Messages;
 
@@ -45,6 +46,9 @@ pub enum WrapError {
 pub struct Wrapped {
     program: String,
     child: Arc<Mutex<Child>>,
+    /// Its process group, whose first it is.
+    group: Pid,
+    swept: Arc<AtomicBool>,
     reader: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -92,26 +96,51 @@ impl Wrapped {
         });
         let wrapped = Wrapped {
             program,
+            group: Pid::from_child(&child),
+            swept: Arc::new(AtomicBool::new(false)),
             child: Arc::new(Mutex::new(child)),
             reader: Arc::new(Mutex::new(reader)),
         };
         Ok((wrapped, OwnedFd::from(ours)))
     }
 
+    /// The program that was started.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
     fn wait_until(&self, until: Instant) -> Option<ExitStatus> {
         loop {
-            let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait();
-            match status {
-                Ok(Some(status)) => {
-                    if let Some(reader) = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                        let _ = reader.join();
-                    }
-                    return Some(status);
-                }
-                Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
-                _ => return None,
+            if let Some(status) = self.status() {
+                self.wait_for_words(until);
+                return Some(status);
             }
+            if Instant::now() >= until {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// How the process that we started ended, if it has.
+    fn status(&self) -> Option<ExitStatus> {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = child.try_wait().ok().flatten();
+        // Where that was a script, it may have left others behind. They keep the number from being given to anyone
+        // else; later it may be.
+        if status.is_some() && !self.swept.swap(true, Ordering::SeqCst) {
+            let _ = kill_process_group(self.group, Signal::TERM);
+        }
+        status
+    }
+
+    /// Lets the last of what QEMU said be read, if that comes to an end: somebody else may hold the stream.
+    fn wait_for_words(&self, until: Instant) {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        while reader.as_ref().is_some_and(|reader| !reader.is_finished()) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        *reader = None;
     }
 
     /// The error to report if QEMU ends now, which is when its monitor closed before the session began.
@@ -123,11 +152,29 @@ impl Wrapped {
         })
     }
 
-    /// Waits for QEMU, which was told to quit; then tells it by signal, gently and then not.
-    pub fn finish(&self) {
-        if self.wait_until(Instant::now() + PATIENCE).is_some() {
+    /// What became of QEMU after its monitor closed, as a sentence.
+    pub fn fate(&self) -> String {
+        // The monitor closes a moment before the process ends.
+        match self.wait_until(Instant::now() + Duration::from_millis(500)) {
+            Some(status) => format!("QEMU has ended ({status})."),
+            None => "QEMU still runs, without its monitor; leaving the shell ends it.".to_owned(),
+        }
+    }
+
+    /// Waits for QEMU, which was told to quit; then tells it by signal, gently and then not. `progress` hears what a
+    /// long wait is for.
+    pub fn finish(&self, progress: &mut dyn FnMut(&str)) {
+        if self.wait_until(Instant::now() + Duration::from_secs(1)).is_some() {
             return;
         }
+        progress("Waiting for QEMU to end.");
+        if self.wait_until(Instant::now() + PATIENCE).is_none() {
+            self.end();
+        }
+    }
+
+    /// Ends QEMU by signals, gently and then not. For when it cannot be spoken to.
+    pub fn end(&self) {
         self.signal(Signal::TERM);
         if self.wait_until(Instant::now() + PATIENCE).is_none() {
             self.signal(Signal::KILL);
@@ -135,18 +182,10 @@ impl Wrapped {
         }
     }
 
-    /// Tells QEMU to end by signal. For when there is no time to speak to it.
-    pub fn terminate(&self) {
-        self.signal(Signal::TERM);
-    }
-
+    /// To the whole group: what we started may be a script around QEMU.
     fn signal(&self, signal: Signal) {
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not waited for yet, so the number is still its own.
-        if let Ok(None) = child.try_wait()
-            && let Some(pid) = Pid::from_raw(child.id().cast_signed())
-        {
-            let _ = kill_process(pid, signal);
+        if self.status().is_none() {
+            let _ = kill_process_group(self.group, signal);
         }
     }
 }

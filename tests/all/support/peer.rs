@@ -78,6 +78,13 @@ impl Talk {
         String::from_utf8_lossy(&line).trim_end().to_owned()
     }
 
+    /// Hears a line that need not be text.
+    pub fn hear_raw(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        self.reader.read_until(b'\n', &mut line).unwrap();
+        line
+    }
+
     /// Hears a request; returns its command and its id as JSON text.
     pub fn hear_request(&mut self) -> (String, String) {
         let line = self.hear();
