@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, CommandFactory, Parser, ValueEnum, ValueHint};
 
 use crate::session::Address;
 
@@ -44,6 +44,15 @@ pub(super) enum Generate {
     Powershell,
 }
 
+/// The flags about the way to the server.
+const CONNECTING: &str = "Connecting";
+
+/// The flags that look at lines, or at the program itself.
+const LOOKING: &str = "Instead of running lines";
+
+/// The flags that say what is shown and kept.
+const SHOWING: &str = "What is shown and kept";
+
 /// Flags of both shells.
 #[derive(Debug, Clone, Args)]
 pub(super) struct CommonFlags {
@@ -55,20 +64,20 @@ pub(super) struct CommonFlags {
     #[arg(short, long)]
     pub(super) verbose: bool,
 
-    /// Indent replies (at a prompt they are anyway); in scripts, errors and events go to standard error
+    /// In a script, indent replies; errors and events go to standard error
     #[arg(short, long)]
     pub(super) pretty: bool,
 
     /// Append every message, both ways, to FILE
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) logfile: Option<PathBuf>,
 
     /// Run LINE and exit; may be repeated
     #[arg(short, long, value_name = "LINE", allow_hyphen_values = true)]
     pub(super) command: Vec<String>,
 
-    /// Run the lines of SCRIPT (`-` is standard input) and exit; may be repeated
-    #[arg(short, long, value_name = "SCRIPT")]
+    /// Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated
+    #[arg(short, long, value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
     pub(super) file: Vec<PathBuf>,
 
     /// Stop at the first line that fails
@@ -79,32 +88,32 @@ pub(super) struct CommonFlags {
     #[arg(short, long, value_name = "FORM", conflicts_with = "pretty")]
     pub(super) output: Option<OutputFlag>,
 
-    /// Print the JSON that each line would send; connect to nothing, send nothing
-    #[arg(long)]
-    pub(super) dry_run: bool,
-
     /// Do not show events
-    #[arg(long)]
+    #[arg(long, help_heading = SHOWING)]
     pub(super) no_events: bool,
 
-    /// Never ask the server what commands it knows
-    #[arg(long)]
-    pub(super) no_schema: bool,
-
     /// When to use colour
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = SHOWING)]
     pub(super) color: Color,
 
-    /// Keep no history file
-    #[arg(long)]
+    /// Neither read nor write the history file
+    #[arg(long, help_heading = SHOWING)]
     pub(super) no_history: bool,
 
-    /// Refuse messages from the server longer than this many bytes (suffixes k, M, G)
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
+    /// Never ask the server what it knows; Tab then offers less
+    #[arg(long, help_heading = SHOWING)]
+    pub(super) no_schema: bool,
+
+    /// Refuse longer messages from the server; bytes, or with k, M or G
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, help_heading = SHOWING)]
     pub(super) max_message: usize,
 
+    /// Print the JSON that each line would send; connect to nothing
+    #[arg(long, help_heading = LOOKING)]
+    pub(super) dry_run: bool,
+
     /// Print the manual page, or completions for a shell
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, value_name = "WHAT", help_heading = LOOKING)]
     pub(super) generate: Option<Generate>,
 }
 
@@ -113,33 +122,33 @@ pub(super) struct CommonFlags {
 /// At a terminal, a prompt with line editing, completion and events as they happen. With lines from standard input, -c
 /// or -f, a script: replies and events come as JSON Lines on standard output.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "qmp-shell", version, max_term_width = 100, after_help = AFTER_HELP, after_long_help = AFTER_LONG)]
+#[command(name = "qmp-shell", version, max_term_width = 100, override_usage = "qmp-shell [OPTIONS] [ADDRESS]", after_help = AFTER_HELP, after_long_help = sections::<ShellFlags>())]
 pub(super) struct ShellFlags {
     #[command(flatten)]
     pub(super) common: CommonFlags,
 
-    /// Skip negotiation, for a guest agent: synchronise with it instead
+    /// For a guest agent: synchronise instead of negotiating
     #[arg(short = 'N', long)]
     pub(super) skip_negotiation: bool,
 
     /// How long connecting, and then the greeting, may take
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = CONNECTING)]
     pub(super) timeout: Duration,
 
-    /// Wait for the server to be there, for ever or SECONDS
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1e9", value_parser = seconds)]
+    /// Wait until the server is there, for ever or for SECONDS
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1e9", value_parser = seconds, help_heading = CONNECTING)]
     pub(super) wait: Option<Duration>,
 
     /// Listen on ADDRESS; the server connects to us
-    #[arg(long)]
+    #[arg(long, help_heading = CONNECTING)]
     pub(super) listen: bool,
 
-    /// Print what Tab would offer at the end of LINE, and exit
-    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    /// Print what Tab would offer at the end of LINE
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true, help_heading = LOOKING)]
     pub(super) complete: Option<String>,
 
     /// Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo:
-    #[arg(value_name = "ADDRESS", env = "QMP_SOCKET", value_parser = address)]
+    #[arg(value_name = "ADDRESS", env = "QMP_SOCKET", value_parser = address, value_hint = ValueHint::AnyPath)]
     pub(super) address: Option<Address>,
 }
 
@@ -147,46 +156,127 @@ pub(super) struct ShellFlags {
 ///
 /// Takes a QEMU command line as it is; QMP is added. When the shell is left, QEMU is ended.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "qmp-shell-wrap", version, max_term_width = 100, after_help = WRAP_HELP)]
+#[command(
+    name = "qmp-shell-wrap",
+    version,
+    max_term_width = 100,
+    override_usage = "qmp-shell-wrap [OPTIONS] [--] QEMU-COMMAND...",
+    after_help = WRAP_AFTER_HELP,
+    after_long_help = sections::<WrapFlags>()
+)]
 pub(super) struct WrapFlags {
     #[command(flatten)]
     pub(super) common: CommonFlags,
 
     /// How long QEMU may take to greet [default: as long as it runs]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = CONNECTING)]
     pub(super) timeout: Option<Duration>,
 
     /// QEMU and its options
-    #[arg(value_name = "QEMU-COMMAND", trailing_var_arg = true, allow_hyphen_values = false)]
+    #[arg(value_name = "QEMU-COMMAND", trailing_var_arg = true, allow_hyphen_values = false, value_hint = ValueHint::CommandWithArguments)]
     pub(super) qemu: Vec<String>,
 }
 
 const AFTER_HELP: &str = "\
 Try it without QEMU: qmp-shell demo:
-Exit status: 0 all succeeded, 1 a line failed, 2 usage, 3 no connection, 4 connection lost.";
+Exit status: 0 all succeeded, 1 a line failed, 2 wrong usage,
+             3 no connection, 4 connection lost.";
 
-const AFTER_LONG: &str = "\
-Examples:
-  qmp-shell /tmp/q.sock                         a prompt
-  qmp-shell /tmp/q.sock -c query-status -p      one command
-  qmp-shell /tmp/q.sock < script.qmp            a script
-  qmp-shell -H localhost:4444                   the human monitor
-  qmp-shell 'exec:ssh host socat - UNIX:/run/vm.sock'
-  qmp-shell demo:                               a small machine inside the program
-
-Environment:
-  QMP_SOCKET       the address where none is named
-  PAGER            shows what is longer than the screen (less -FRX)
-  NO_COLOR, CLICOLOR_FORCE, TERM=dumb
-  XDG_STATE_HOME   where the history is kept, in qmp-shell/
-
-Exit status:
-  0 all succeeded    1 a line failed    2 wrong usage
-  3 could not connect or negotiate      4 connection lost before the script's end";
-
-const WRAP_HELP: &str = "\
+const WRAP_AFTER_HELP: &str = "\
 Example: qmp-shell-wrap qemu-system-x86_64 -M q35 -display none -nodefaults
-Exit status: 0 all succeeded, 1 a line failed, 2 usage, 3 QEMU did not start, 4 QEMU ended before the script.";
+Exit status: 0 all succeeded, 1 a line failed, 2 wrong usage,
+             3 QEMU did not start, 4 QEMU ended before the script.";
+
+/// What stands behind the options in `--help` and in the manual page: a heading, and rows of a thing and what it is.
+pub(super) type Section = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// A program's flags, and what there is to say beyond them.
+pub(super) trait Documented: CommandFactory {
+    /// In this order.
+    const SECTIONS: &'static [Section];
+}
+
+impl Documented for ShellFlags {
+    const SECTIONS: &'static [Section] = &[
+        (
+            "Examples",
+            &[
+                ("qmp-shell demo:", "a small machine inside the program"),
+                ("qmp-shell /tmp/q.sock", "a prompt"),
+                ("qmp-shell -p -c query-status /tmp/q.sock", "one command"),
+                ("qmp-shell /tmp/q.sock < script.qmp", "a script"),
+                ("qmp-shell -H localhost:4444", "the human monitor"),
+                ("qmp-shell 'exec:ssh host socat - UNIX:/tmp/q.sock'", "over ssh"),
+            ],
+        ),
+        ENVIRONMENT_OF_SHELL,
+        (
+            "Exit status",
+            &[
+                ("0", "all succeeded"),
+                ("1", "a line failed"),
+                ("2", "wrong usage"),
+                ("3", "could not connect or negotiate"),
+                ("4", "connection lost before the script's end"),
+            ],
+        ),
+    ];
+}
+
+impl Documented for WrapFlags {
+    const SECTIONS: &'static [Section] = &[
+        (
+            "Examples",
+            &[
+                ("qmp-shell-wrap qemu-system-x86_64 -M q35 -display none", "a prompt"),
+                (
+                    "qmp-shell-wrap -c query-version qemu-system-x86_64 -display none",
+                    "one command",
+                ),
+            ],
+        ),
+        (
+            "Exit status",
+            &[
+                ("0", "all succeeded"),
+                ("1", "a line failed"),
+                ("2", "wrong usage"),
+                ("3", "QEMU did not start"),
+                ("4", "QEMU ended before the script"),
+            ],
+        ),
+        (
+            "See also",
+            &[("qmp-shell(1)", "the commands to the shell, and the environment")],
+        ),
+    ];
+}
+
+const ENVIRONMENT_OF_SHELL: Section = (
+    "Environment",
+    &[
+        ("QMP_SOCKET", "the address where none is named"),
+        ("PAGER", "shows what is longer than the screen"),
+        ("XDG_STATE_HOME", "where the history is kept, in qmp-shell/"),
+        ("NO_COLOR, CLICOLOR_FORCE, TERM", "whether there is colour"),
+    ],
+);
+
+/// The sections as text for a terminal.
+fn sections<F: Documented>() -> String {
+    let mut text = String::new();
+    for (heading, rows) in F::SECTIONS {
+        // A long thing does not push the other rows out of sight.
+        let width = rows.iter().map(|(thing, _)| thing.len()).filter(|len| *len <= 40).max();
+        text.push_str(&format!("{heading}:\n"));
+        for (thing, what) in *rows {
+            text.push_str(&format!("  {thing:<width$}  {what}\n", width = width.unwrap_or(0)));
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
@@ -214,7 +304,6 @@ fn address(text: &str) -> Result<Address, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn flags_are_consistent() {

@@ -2,18 +2,18 @@
 
 use std::io::{self, Write};
 
-use clap::{Command, CommandFactory};
+use clap::CommandFactory;
 use clap_complete::{Shell, generate as complete};
 
 use crate::shell::manual_section;
 
-use super::flags::{Generate, ShellFlags};
+use super::flags::{Documented, Generate, ShellFlags};
 
 /// Writes what was asked for.
-pub(super) fn generate<F: CommandFactory>(what: Generate, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn generate<F: Documented>(what: Generate, out: &mut dyn Write) -> io::Result<()> {
     let mut command = F::command();
     let shell = match what {
-        Generate::Man => return manual(command, out),
+        Generate::Man => return manual::<F>(out),
         Generate::Bash => Shell::Bash,
         Generate::Zsh => Shell::Zsh,
         Generate::Fish => Shell::Fish,
@@ -26,7 +26,8 @@ pub(super) fn generate<F: CommandFactory>(what: Generate, out: &mut dyn Write) -
     out.write_all(&text)
 }
 
-fn manual(command: Command, out: &mut dyn Write) -> io::Result<()> {
+fn manual<F: Documented>(out: &mut dyn Write) -> io::Result<()> {
+    let command = F::command();
     let is_shell = command.get_name() == ShellFlags::command().get_name();
     let manual = clap_mangen::Man::new(command);
     manual.render_title(out)?;
@@ -40,7 +41,12 @@ fn manual(command: Command, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, ".TP\n\\fB{}\\fR\n{}", roff(&usage), roff(&help))?;
         }
     }
-    manual.render_extra_section(out)?;
+    for (heading, rows) in F::SECTIONS {
+        writeln!(out, ".SH {}", heading.to_uppercase())?;
+        for (thing, what) in *rows {
+            writeln!(out, ".TP\n\\fB{}\\fR\n{}", roff(thing), roff(what))?;
+        }
+    }
     manual.render_version_section(out)
 }
 

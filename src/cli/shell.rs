@@ -190,7 +190,7 @@ pub(super) fn script_palette(flags: &CommonFlags) -> Palette {
     Palette::new(flags.color == Color::Always)
 }
 
-pub(super) fn print_generated<F: clap::CommandFactory>(what: super::flags::Generate) -> Result<Status, Failure> {
+pub(super) fn print_generated<F: super::flags::Documented>(what: super::flags::Generate) -> Result<Status, Failure> {
     let mut text = Vec::new();
     let written = generate::<F>(what, &mut text).and_then(|()| io::stdout().write_all(&text));
     finish_printing(written)

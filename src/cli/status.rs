@@ -50,11 +50,22 @@ pub(super) fn end(program: &str, result: Result<Status, Failure>) -> ExitCode {
         Ok(status) => status.into(),
         Err(failure) => {
             // Standard error may be closed; the status says it all the same.
-            let message = format!("{:#}", failure.error);
+            let message = sentence(&failure.error);
             let _ = writeln!(std::io::stderr(), "{program}: {}", sanitize(&message));
             failure.status.into()
         }
     }
+}
+
+/// An error with its causes, each said once: the messages of our own errors end in their cause already.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// The status of a script's end.
@@ -65,5 +76,24 @@ pub(super) fn of_ending(ending: Ending) -> Result<Status, Failure> {
         Ending::Failed => Ok(Status::LineFailed),
         Ending::Lost => Ok(Status::Lost),
         Ending::Io(error) => Err(Failure::new(Status::LineFailed, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::WrapError;
+    use std::io;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let source = || io::Error::other("no such thing");
+        let ours = WrapError::Start {
+            program: "qemu".to_owned(),
+            source: source(),
+        };
+        assert_eq!(sentence(&anyhow::Error::new(ours)), "cannot run `qemu`: no such thing");
+        let wrapped = anyhow::Error::new(source()).context("cannot write `x`");
+        assert_eq!(sentence(&wrapped), "cannot write `x`: no such thing");
     }
 }

@@ -1,1 +1,167 @@
-//! To come.
+//! What the programs generate and say of themselves: completions, manual pages, help.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::find_program;
+use crate::support::program::{Program, qmp_shell, qmp_shell_wrap};
+
+type Start = fn(&[&str]) -> Program;
+
+const PROGRAMS: [(&str, Start); 2] = [("qmp-shell", qmp_shell), ("qmp-shell-wrap", qmp_shell_wrap)];
+
+fn completions() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("completions")
+}
+
+#[test]
+fn the_completions_are_those_that_the_programs_print() {
+    for (name, program) in PROGRAMS {
+        for (shell, file) in [
+            ("bash", format!("{name}.bash")),
+            ("zsh", format!("_{name}")),
+            ("fish", format!("{name}.fish")),
+            ("elvish", format!("{name}.elv")),
+            ("powershell", format!("_{name}.ps1")),
+        ] {
+            let printed = program(&["--generate", shell]).run().expect_status(0).stdout;
+            let kept = std::fs::read_to_string(completions().join(&file)).unwrap_or_default();
+            assert!(
+                printed == kept,
+                "completions/{file} is out of date: `{name} --generate {shell} > completions/{file}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn shells_can_read_their_completions() {
+    for (shell, files) in [
+        ("bash", ["qmp-shell.bash", "qmp-shell-wrap.bash"]),
+        ("zsh", ["_qmp-shell", "_qmp-shell-wrap"]),
+        ("fish", ["qmp-shell.fish", "qmp-shell-wrap.fish"]),
+    ] {
+        let Some(program) = find_program(shell) else {
+            eprintln!("no {shell} here to read its completions");
+            continue;
+        };
+        for file in files {
+            let output = Command::new(&program).arg("-n").arg(completions().join(file)).output();
+            let output = output.unwrap();
+            assert!(
+                output.status.success() && output.stderr.is_empty(),
+                "{file}: {output:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn bash_completes_flags_and_their_values() {
+    let Some(bash) = find_program("bash") else { return };
+    let script = "source qmp-shell.bash
+        offer() {
+            COMP_WORDS=(qmp-shell \"$@\") COMP_CWORD=$#
+            _qmp__shell qmp-shell \"${!#}\" \"${COMP_WORDS[$#-1]}\"
+            echo \"${COMPREPLY[@]}\"
+        }
+        offer --dr; offer --color ''; offer -o p";
+    let output = Command::new(bash)
+        .args(["--norc", "-c", script])
+        .current_dir(completions())
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "--dry-run\nauto always never\npretty\n",
+        "{output:?}"
+    );
+}
+
+#[test]
+fn the_manual_pages_are_set_without_a_warning() {
+    let Some(man) = find_program("man") else {
+        eprintln!("no man here to set the manual pages");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, program) in PROGRAMS {
+        let page = folder.path().join(format!("{name}.1"));
+        std::fs::write(&page, program(&["--generate", "man"]).run().expect_status(0).stdout).unwrap();
+        let output = Command::new(&man)
+            .args(["--warnings", "-E", "UTF-8", "-P", "cat", "-l"])
+            .arg(&page)
+            .env("MANWIDTH", "80")
+            .output()
+            .unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let text = plain(&String::from_utf8_lossy(&output.stdout));
+        for heading in ["NAME", "SYNOPSIS", "OPTIONS", "CONNECTING", "EXAMPLES", "EXIT STATUS"] {
+            assert!(text.lines().any(|line| line == heading), "{heading} in\n{text}");
+        }
+        if name == "qmp-shell" {
+            for text_of_it in [".wait EVENT [KEY=VALUE]…", "--skip-negotiation", "QMP_SOCKET"] {
+                assert!(text.contains(text_of_it), "{text_of_it} in\n{text}");
+            }
+        }
+    }
+}
+
+/// Text without what makes it bold on a terminal, in either of the ways that `man` knows.
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{8}' => drop(out.pop()),
+            '\u{1b}' => drop(chars.find(|c| c.is_ascii_alphabetic())),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[test]
+fn help_names_every_option_and_fits_a_terminal_of_80_columns() {
+    const SHARED: &[&str] = &[
+        "-H, --hmp",
+        "-v, --verbose",
+        "-p, --pretty",
+        "-l, --logfile",
+        "-c, --command",
+        "-f, --file",
+        "-e, --exit-on-error",
+        "-o, --output",
+        "--dry-run",
+        "--no-events",
+        "--no-schema",
+        "--timeout",
+        "--color",
+        "--no-history",
+        "--generate",
+        "-h, --help",
+        "-V, --version",
+    ];
+    const OF_SHELL: &[&str] = &[
+        "-N, --skip-negotiation",
+        "--complete",
+        "--wait",
+        "--listen",
+        "QMP_SOCKET",
+        "demo:",
+    ];
+    for (name, program) in PROGRAMS {
+        for flag in ["-h", "--help"] {
+            let help = program(&[flag]).env("COLUMNS", "80").run().expect_status(0).stdout;
+            let own = if name == "qmp-shell" {
+                OF_SHELL
+            } else {
+                &["QEMU-COMMAND"]
+            };
+            for option in SHARED.iter().chain(own) {
+                assert!(help.contains(option), "{option} in\n{help}");
+            }
+            assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        }
+    }
+}

@@ -20,6 +20,7 @@ mod log;
 mod meta;
 mod prompt;
 mod python;
+mod readme;
 mod scripts;
 mod transactions;
 mod wrap;

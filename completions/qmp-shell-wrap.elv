@@ -1,0 +1,52 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[qmp-shell-wrap] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'qmp-shell-wrap'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'qmp-shell-wrap'= {
+            cand -l 'Append every message, both ways, to FILE'
+            cand --logfile 'Append every message, both ways, to FILE'
+            cand -c 'Run LINE and exit; may be repeated'
+            cand --command 'Run LINE and exit; may be repeated'
+            cand -f 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated'
+            cand --file 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated'
+            cand -o 'How replies are written [default: pretty at a prompt, json in scripts]'
+            cand --output 'How replies are written [default: pretty at a prompt, json in scripts]'
+            cand --color 'When to use colour'
+            cand --max-message 'Refuse longer messages from the server; bytes, or with k, M or G'
+            cand --generate 'Print the manual page, or completions for a shell'
+            cand --timeout 'How long QEMU may take to greet [default: as long as it runs]'
+            cand -H 'Start in HMP mode: lines go to the human monitor'
+            cand --hmp 'Start in HMP mode: lines go to the human monitor'
+            cand -v 'Show each request as it is sent'
+            cand --verbose 'Show each request as it is sent'
+            cand -p 'In a script, indent replies; errors and events go to standard error'
+            cand --pretty 'In a script, indent replies; errors and events go to standard error'
+            cand -e 'Stop at the first line that fails'
+            cand --exit-on-error 'Stop at the first line that fails'
+            cand --no-events 'Do not show events'
+            cand --no-history 'Neither read nor write the history file'
+            cand --no-schema 'Never ask the server what it knows; Tab then offers less'
+            cand --dry-run 'Print the JSON that each line would send; connect to nothing'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+    ]
+    $completions[$command]
+}
