@@ -443,10 +443,10 @@ fn a_server_that_talks_before_it_listens_is_heard_out() {
         talk.answer(&id, "{}");
     });
     // Both directions are fuller than any socket's buffer: whoever only sends is stuck for ever.
-    let run = qmp_shell(&[&peer.address()])
-        .input(format!("listen a={}\n", "x".repeat(4_000_000)))
-        .run()
-        .expect_status(0);
+    let script = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&script, format!("listen a={}\n", "x".repeat(4_000_000))).unwrap();
+    let shell = qmp_shell(&[&peer.address(), "-f", script.path().to_str().unwrap()]);
+    let run = shell.run().expect_status(0);
     assert_eq!(run.lines().len(), EVENTS + 1);
     assert_eq!(run.replies(), ["{\"return\": {}}"]);
 }

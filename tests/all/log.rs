@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::peer::Peer;
 use crate::support::program::qmp_shell;
-use crate::support::server::{Q35, SMALL, Server};
+use crate::support::server::{Q35, SMALL, Server, say_to_human_monitor};
 use crate::support::terminal::Terminal;
 use crate::support::wait_until;
 
@@ -301,7 +301,7 @@ fn at_the_prompt_too() {
     terminal.enter("query-name");
     terminal.wait_for("(QEMU) query-name\n{}\n(QEMU)");
     // An event that comes while nothing is asked is in the log at once.
-    crate::support::server::say_to_human_monitor(&server.path("hmp.sock"), "cont");
+    say_to_human_monitor(&server.path("hmp.sock"), "cont");
     terminal.wait_for(" RESUME");
     wait_until("the event in the log", || {
         outline(&log).last().is_some_and(|last| last == "< RESUME")

@@ -165,6 +165,9 @@ fn the_prompt_greets_completes_commands_and_shows_events() {
     };
     terminal.wait_for("Connected to QEMU 10.0.2");
     terminal.wait_for_last("(QEMU)");
+    // The names were asked for before this, so with its reply they are known.
+    terminal.enter("query-name");
+    terminal.wait_for("query-name\n{}\n(QEMU)");
     // Tab on nothing lists every command that this QEMU has.
     terminal.press("Tab");
     let asked = terminal.wait("a list or a question", |screen| {
@@ -208,7 +211,7 @@ fn history_is_there_in_the_next_session() {
     };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("query-name");
-    terminal.wait_for_last("(QEMU)");
+    terminal.wait_for("query-name\n{}\n(QEMU)");
     terminal.press("C-d");
     terminal.wait_for("again\nConnected to QEMU");
     terminal.wait_for_last("(QEMU)");
@@ -490,13 +493,13 @@ fn passwords_are_not_in_the_history_and_each_language_has_its_own() {
     terminal.wait_for_last("(qemu)");
     terminal.enter("set_password vnc hunter2");
     terminal.wait_for("Error:");
-    terminal.enter("info name");
-    terminal.wait_for_last("(qemu)");
+    terminal.enter("info status");
+    terminal.wait_for("VM status: paused (prelaunch)\n(qemu)");
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
     let history = |name: &str| std::fs::read_to_string(terminal.home.join("qmp-shell").join(name)).unwrap();
     assert_eq!(history("history"), "query-name\n.hmp\n");
-    assert_eq!(history("hmp_history"), "info name\n");
+    assert_eq!(history("hmp_history"), "info status\n");
 }
 
 #[test]
@@ -553,6 +556,8 @@ fn wrap_completes_and_takes_qemu_with_it_on_leaving() {
         return;
     };
     terminal.wait_for_last("(QEMU)");
+    terminal.enter("query-name");
+    terminal.wait_for("query-name\n{}\n(QEMU)");
     terminal.type_text("query-nam");
     terminal.press("Tab");
     terminal.wait("the completed command", |screen| {
