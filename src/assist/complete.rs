@@ -153,8 +153,16 @@ fn topics(typed: &str, start: usize, known: &Known<'_>) -> Completion {
 fn meta(text: &str, known: &Known<'_>) -> Completion {
     let (before, typed, start) = split(text);
     let Some((name, before)) = before.split_first() else {
-        let typed = typed.trim_start_matches('.');
-        return offer(typed, start + 1, known.metas.iter().map(|meta| (meta.0, meta.1)));
+        let mut completion = offer(
+            typed.trim_start_matches('.'),
+            start,
+            known.metas.iter().map(|m| (m.0, m.1)),
+        );
+        completion
+            .candidates
+            .iter_mut()
+            .for_each(|candidate| candidate.text.insert(0, '.'));
+        return completion;
     };
     let name = name.trim_start_matches('.');
     let Some((_, _, completes)) = known.metas.iter().find(|meta| meta.0 == name) else {
@@ -283,7 +291,7 @@ mod tests {
             ("exec-oob qui", Qmp, 9, "quit"),
             ("quit ", Qmp, 0, ""),
             ("help s", Qmp, 5, "set source"),
-            (".s", Qmp, 1, "set source"),
+            (".s", Qmp, 0, ".set .source"),
             (".set p", Qmp, 5, "pager"),
             (".set pager o", Qmp, 11, "on off"),
             (".source a", Qmp, 8, "a\\ b ac"),
@@ -299,7 +307,7 @@ mod tests {
             ("help i", Hmp, 5, "info"),
             ("help info r", Hmp, 10, "registers"),
             ("info block x", Hmp, 0, ""),
-            (".se", Hmp, 1, "set"),
+            (".se", Hmp, 0, ".set"),
             ("!l", Qmp, 0, ""),
         ] {
             assert_eq!(texts(line, language), (start, expected.to_owned()), "{line:?}");

@@ -1,6 +1,7 @@
 //! Physical lines in, whole lines out: `\` at the end, and JSON over as many lines as it takes.
 
 use super::scan::{Open, Scan};
+use super::word::tokenize;
 
 /// Which of the shell's two languages a line is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,6 +22,8 @@ pub struct Assembler {
     first: usize,
     /// Physical lines taken so far.
     count: usize,
+    /// The open bracket is that of a JSON object which may go over several lines.
+    in_json: bool,
 }
 
 /// A whole line and the number of its first physical line, counted from 1.
@@ -62,7 +65,13 @@ impl Assembler {
             scan.step(c);
         }
         self.text.push_str(line);
-        if matches!(scan.open(), Some(Open::Bracket | Open::Escape)) {
+        let goes_on = match scan.open() {
+            Some(Open::Escape) => true,
+            Some(Open::Bracket) => self.in_json || opens_json(&self.text),
+            _ => false,
+        };
+        self.in_json = goes_on && scan.open() == Some(Open::Bracket);
+        if goes_on {
             self.scan = Some(scan);
             return None;
         }
@@ -71,6 +80,7 @@ impl Assembler {
 
     /// The unfinished line, at the end of the input.
     pub fn finish(&mut self) -> Option<Whole> {
+        self.in_json = false;
         self.scan.take()?;
         Some((self.first, std::mem::take(&mut self.text)))
     }
@@ -78,6 +88,7 @@ impl Assembler {
     /// Forgets what was begun.
     pub fn clear(&mut self) {
         self.scan = None;
+        self.in_json = false;
         self.text.clear();
     }
 
@@ -90,6 +101,13 @@ impl Assembler {
     pub fn is_open(&self) -> bool {
         self.scan.is_some()
     }
+}
+
+/// Whether the bracket that is open at the end of `text` begins a request or the object that leads a command's
+/// arguments. The bracket of a value (`key={…`) does not: a mistake there must not swallow the lines that follow.
+fn opens_json(text: &str) -> bool {
+    let words = tokenize(&text[prefix_len(text)..]).words;
+    words.len() <= 3 && words.last().is_some_and(|word| word.equals.is_none())
 }
 
 /// Lines whose rest is somebody else's language: `!COMMAND`, `.hmp LINE`.
@@ -153,6 +171,14 @@ mod tests {
     #[test]
     fn an_open_quote_ends_with_its_line() {
         assert_eq!(lines("a='x\nb", LineMode::Qmp), [line(1, "a='x"), line(2, "b")]);
+    }
+
+    #[test]
+    fn an_open_bracket_in_a_value_ends_with_its_line() {
+        assert_eq!(
+            lines("x a={bad\nstop\nexec-oob c {\n} d=1", LineMode::Qmp),
+            [line(1, "x a={bad"), line(2, "stop"), line(3, "exec-oob c {\n} d=1")]
+        );
     }
 
     #[test]

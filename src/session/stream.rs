@@ -51,7 +51,8 @@ pub struct Session {
     pub(super) greeting: Option<Greeting>,
     last_id: u64,
     transcript: SharedTranscript,
-    _peer: Option<Peer>,
+    /// Ended with the session.
+    peer: Option<Peer>,
 }
 
 impl Session {
@@ -63,7 +64,7 @@ impl Session {
             greeting: None,
             last_id: 0,
             transcript,
-            _peer: peer,
+            peer,
         }
     }
 
@@ -72,9 +73,9 @@ impl Session {
         self.greeting.as_ref()
     }
 
-    /// Whether descriptors can be passed to the server.
+    /// Whether descriptors can be passed to the server: over a Unix socket, but not through a process of ours.
     pub fn passes_descriptors(&self) -> bool {
-        self.socket.is_unix()
+        self.peer.is_none() && self.socket.is_unix()
     }
 
     /// Starts the reader thread: from now on messages are read as they come, whoever consumes them.

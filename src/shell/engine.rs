@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crate::grammar::{Diagnostic, Line, LineMode, parse_line};
+use crate::grammar::{Diagnostic, Line, LineMode, Span, parse_line};
 use crate::schema::{nearest, request_of_command, request_of_json};
 use crate::session::{Lost, Received, SharedTranscript};
 use crate::wire::{Event, Incoming, Reply, ReplyBody, Request};
@@ -150,6 +150,19 @@ impl Engine {
     }
 
     fn run_any_line(&mut self, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+        // Whoever read the line put this character where bytes were no UTF-8; to send it would be to send something else.
+        if let Some(at) = source.text.find(char::REPLACEMENT_CHARACTER)
+            && !source.text.trim_start().starts_with('#')
+        {
+            let span = Span::new(at, at + char::REPLACEMENT_CHARACTER.len_utf8());
+            let fault = Diagnostic::new(span, "what stood here is not UTF-8");
+            out.not_sent(
+                &fault,
+                source,
+                self.language == LineMode::Qmp && self.transaction.is_none(),
+            );
+            return Verdict::Failed;
+        }
         if self.language == LineMode::Hmp {
             return self.run_hmp_line(source, out);
         }
@@ -206,10 +219,10 @@ impl Engine {
         }
         let leaving = match self.link.qemu() {
             Some(_) => "so does leaving this shell, which started it",
-            None => "Ctrl-D leaves only this shell",
+            None => "Ctrl-D leaves only the shell",
         };
         out.confirm(&format!(
-            "`quit` ends QEMU and the machine in it at once ({leaving}). End QEMU?"
+            "`quit` ends QEMU and its machine at once; {leaving}.\nEnd QEMU?"
         ))
     }
 

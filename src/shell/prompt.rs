@@ -207,6 +207,10 @@ impl Prompt {
                     }
                 }
                 Err(ReadlineError::Eof) => return Ok(true),
+                Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    self.terminal
+                        .notice("What was typed is not UTF-8; the line is dropped.");
+                }
                 Err(ReadlineError::Io(error)) => return Err(error),
                 Err(error) => return Err(io::Error::other(error)),
             }

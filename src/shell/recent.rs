@@ -51,7 +51,8 @@ impl Awaited {
             }
             match value {
                 Some(serde_json::Value::String(text)) => text == expected,
-                Some(other) => *expected == other.to_string(),
+                // As JSON text: a `Value` itself equals a string only where it is one.
+                Some(other) => format!("{other}") == *expected,
                 None => false,
             }
         })

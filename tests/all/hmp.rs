@@ -312,7 +312,7 @@ fn quit_asks_at_the_prompt() {
     };
     terminal.wait_for_last("(qemu)");
     terminal.enter("quit");
-    terminal.wait_for("`quit` ends QEMU and the machine in it at once (Ctrl-D leaves only this shell)");
+    terminal.wait_for("`quit` ends QEMU and its machine at once; Ctrl-D leaves only the shell.");
     terminal.enter("n");
     terminal.wait_for_last("(qemu)");
     assert!(!server.has_ended());

@@ -364,7 +364,7 @@ fn quit_asks_first() {
         terminal.press("C-l");
         terminal.wait("a clear screen", |screen| screen == "(QEMU)");
         terminal.enter("quit");
-        let question = "ends QEMU and the machine in it at once (Ctrl-D leaves only this shell). End QEMU? [y/N]";
+        let question = "ends QEMU and its machine at once; Ctrl-D leaves only the shell.\nEnd QEMU? [y/N]";
         terminal.wait(question, |screen| screen.replace('\n', "").ends_with(question));
         match answer {
             "C-c" | "C-d" => terminal.press(answer),

@@ -605,7 +605,7 @@ fn complete_prints_what_tab_would_offer() {
     assert!(run.stdout.contains("status\t"), "{run:#?}");
     // Without a server, the shell's own commands are there still.
     let run = qmp_shell(&["--complete", ".ev"]).run().expect_status(0);
-    assert!(run.stdout.starts_with("events\t"), "{run:#?}");
+    assert!(run.stdout.starts_with(".events\t"), "{run:#?}");
     assert_eq!(run.stdout.lines().count(), 1);
 }
 

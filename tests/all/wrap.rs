@@ -113,7 +113,7 @@ fn a_session_at_the_prompt() {
     terminal.wait_for("{\n  \"status\": \"running\",\n  \"running\": true\n}\n(QEMU)");
     // While a question is open, Ctrl-C is a signal to all that runs in the terminal, but not to QEMU.
     terminal.enter("quit");
-    terminal.wait_for("`quit` ends QEMU and the machine in it at once (so does leaving this shell, which started it).");
+    terminal.wait_for("`quit` ends QEMU and its machine at once; so does leaving this shell, which started it.");
     terminal.press("C-c");
     terminal.wait_for_last("(QEMU)");
     terminal.press("C-c");
