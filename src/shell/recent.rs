@@ -51,7 +51,7 @@ impl Awaited {
             }
             match value {
                 Some(serde_json::Value::String(text)) => text == expected,
-                Some(other) => *expected == other.to_string(),
+                Some(other) => serde_json::to_string(other).is_ok_and(|text| text == *expected),
                 None => false,
             }
         })
