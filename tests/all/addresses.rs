@@ -1,7 +1,7 @@
 //! Where a server can be: every form of an address leads to the machine it names.
 
 use std::net::TcpListener;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Output};
 
 use crate::support::program::{Run, qmp_shell};
 use crate::support::server::{SMALL, Server};
@@ -169,6 +169,15 @@ fn the_variable_gives_the_address_where_none_is_named() {
     );
 }
 
+/// Waits for the end of a shell that `server` was all it waited for; ends it where there is none.
+fn finish(mut shell: Child, server: Option<Server>) -> Option<Output> {
+    if server.is_none() {
+        shell.kill().unwrap();
+    }
+    let output = shell.wait_with_output().unwrap();
+    server.map(|_| output)
+}
+
 /// Starts a shell that listens on `address`, and waits until it does.
 fn listening(address: &str) -> Child {
     let mut shell = qmp_shell(&["--listen", address, "-c", "query-name"]).start();
@@ -191,8 +200,9 @@ fn the_server_may_be_the_one_that_connects() {
         (format!("127.0.0.1:{port}"), format!("tcp:127.0.0.1:{port}")),
     ] {
         let shell = listening(&address);
-        let Some(_server) = here(&[&qemu]) else { return };
-        let output = shell.wait_with_output().unwrap();
+        let Some(output) = finish(shell, here(&[&qemu])) else {
+            return;
+        };
         assert_eq!(String::from_utf8_lossy(&output.stdout), NAMED, "{address}");
         assert!(output.status.success());
     }
@@ -229,10 +239,8 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
     let address = path.to_str().unwrap();
     let shell = qmp_shell(&["--wait", address, "-c", "query-name"]).start();
     wait_until("some tries", || naps(shell.id()) > 5);
-    let Some(_server) = here(&[&format!("unix:{address},server=on,wait=off")]) else {
-        return;
-    };
-    let output = shell.wait_with_output().unwrap();
+    let server = here(&[&format!("unix:{address},server=on,wait=off")]);
+    let Some(output) = finish(shell, server) else { return };
     assert_eq!(String::from_utf8_lossy(&output.stdout), NAMED);
 
     let run = qmp_shell(&["--wait=0.1", "/nowhere/q.sock", "-c", "query-name"]).run();

@@ -14,6 +14,9 @@ pub struct Peer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What a peer does with one connection.
+pub type Script = Box<dyn FnOnce(&mut Talk) + Send>;
+
 /// The peer's side of one connection.
 pub struct Talk {
     reader: BufReader<UnixStream>,
@@ -27,7 +30,7 @@ impl Peer {
     }
 
     /// A peer that accepts as many connections as there are scripts, one after the other.
-    pub fn start_all(scripts: Vec<Box<dyn FnOnce(&mut Talk) + Send>>) -> Peer {
+    pub fn start_all(scripts: Vec<Script>) -> Peer {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("q.sock")).unwrap();
         let thread = std::thread::spawn(move || {
