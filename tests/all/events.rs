@@ -324,6 +324,7 @@ fn a_server_that_never_stops_talking_keeps_nobody_from_typing_and_leaving() {
     let Some(terminal) = Terminal::qmp_shell(&peer.address()) else {
         return;
     };
+    terminal.wait_for(" TICK ");
     let program = format!("/proc/{}", terminal.program_id());
     // On a screen that rushes past nothing can be read, so look at what the keys bring about.
     let file = terminal.home.join("typed");
