@@ -23,8 +23,8 @@ Register-ArgumentCompleter -Native -CommandName 'qmp-shell-wrap' -ScriptBlock {
         'qmp-shell-wrap' {
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, both ways, to FILE')
             [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append every message, both ways, to FILE')
-            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Run LINE and exit; may be repeated')
-            [CompletionResult]::new('--command', '--command', [CompletionResultType]::ParameterName, 'Run LINE and exit; may be repeated')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Run LINE and exit; may be repeated, also among -f')
+            [CompletionResult]::new('--command', '--command', [CompletionResultType]::ParameterName, 'Run LINE and exit; may be repeated, also among -f')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated')
             [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How replies are written [default: pretty at a prompt, json in scripts]')

@@ -20,8 +20,8 @@ set edit:completion:arg-completer[qmp-shell-wrap] = {|@words|
         &'qmp-shell-wrap'= {
             cand -l 'Append every message, both ways, to FILE'
             cand --logfile 'Append every message, both ways, to FILE'
-            cand -c 'Run LINE and exit; may be repeated'
-            cand --command 'Run LINE and exit; may be repeated'
+            cand -c 'Run LINE and exit; may be repeated, also among -f'
+            cand --command 'Run LINE and exit; may be repeated, also among -f'
             cand -f 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated'
             cand --file 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated'
             cand -o 'How replies are written [default: pretty at a prompt, json in scripts]'

@@ -1,5 +1,5 @@
 complete -c qmp-shell-wrap -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
-complete -c qmp-shell-wrap -s c -l command -d 'Run LINE and exit; may be repeated' -r
+complete -c qmp-shell-wrap -s c -l command -d 'Run LINE and exit; may be repeated, also among -f' -r
 complete -c qmp-shell-wrap -s f -l file -d 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated' -r -F
 complete -c qmp-shell-wrap -s o -l output -d 'How replies are written [default: pretty at a prompt, json in scripts]' -r -f -a "pretty\t'Indented JSON'
 json\t'One JSON message a line'"

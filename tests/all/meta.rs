@@ -347,7 +347,7 @@ fn help_explains_every_command() {
     let offered: Vec<&str> = seen
         .lines()
         .iter()
-        .map(|line| line.split('\t').next().unwrap())
+        .map(|line| line.split('\t').next().unwrap().strip_prefix('.').unwrap())
         .collect();
     assert_eq!(offered, COMMANDS);
 }

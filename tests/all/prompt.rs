@@ -365,7 +365,7 @@ fn quit_asks_first() {
         terminal.wait("a clear screen", |screen| screen == "(QEMU)");
         terminal.enter("quit");
         let question = "ends QEMU and its machine at once; Ctrl-D leaves only the shell.\nEnd QEMU? [y/N]";
-        terminal.wait(question, |screen| screen.replace('\n', "").ends_with(question));
+        terminal.wait(question, |screen| screen.ends_with(question));
         match answer {
             "C-c" | "C-d" => terminal.press(answer),
             answer => terminal.enter(answer),
