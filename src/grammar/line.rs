@@ -94,6 +94,10 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
     if first.is_bare("transaction") && words.get(1).is_some_and(|word| word.is_bare("(")) {
         return transaction(text, &words[2..]).map(Line::Transaction);
     }
+    if !first.quoted && first.text.starts_with("transaction(") && first.text != "transaction()" {
+        let message = "blanks are missing around the parentheses: `transaction( ACTION … )`";
+        return Err(Diagnostic::new(first.span, message));
+    }
     if first.is_bare("transaction()") {
         let close = arguments(text, &words[1..])?;
         return Ok(Line::Transaction(TransactionLine {
@@ -115,10 +119,10 @@ fn transaction(text: &str, words: &[Word]) -> Result<TransactionLine, Diagnostic
         Some(at) => (&words[..at], Some(arguments(text, &words[at + 1..])?)),
         None => (words, None),
     };
-    let action = if action.is_empty() {
-        None
-    } else {
-        Some(Command::parse(text, action)?)
+    let action = match action {
+        [] => None,
+        [first, ..] if first.bracket == Some(first.span.start) => Some(json_action(text, action)?),
+        words => Some(Command::parse(text, words)?),
     };
     if let Some(action) = &action
         && action.oob
@@ -129,6 +133,40 @@ fn transaction(text: &str, words: &[Word]) -> Result<TransactionLine, Diagnostic
         ));
     }
     Ok(TransactionLine { action, close })
+}
+
+/// An action as QEMU's manual writes it: `{ "type": NAME, "data": { … } }`. A comma behind it is taken.
+fn json_action(text: &str, words: &[Word]) -> Result<Command, Diagnostic> {
+    let (json, end) = parse_json(text, words[0].span.start)?;
+    let rest = Span::new(end, words[words.len() - 1].span.end);
+    if !matches!(text[rest.range()].trim(), "" | ",") {
+        return Err(Diagnostic::new(rest, "expected nothing behind the JSON action"));
+    }
+    let span = json.span;
+    let JsonKind::Object(members) = json.kind else {
+        return Err(Diagnostic::new(span, "expected a JSON object"));
+    };
+    let (mut name, mut data) = (None, None);
+    for member in members {
+        match member.key.as_str() {
+            "type" => name = member.value.as_str().map(|name| (name, member.value.span)),
+            "data" => data = Some(member.value),
+            other => {
+                let message = format!("an action has no member `{other}`; it takes `type` and `data`");
+                return Err(Diagnostic::new(member.key_span, message));
+            }
+        }
+    }
+    match name {
+        Some((name, name_span)) => Ok(Command {
+            name,
+            name_span,
+            oob: false,
+            json: data,
+            args: Vec::new(),
+        }),
+        None => Err(Diagnostic::new(span, "this action has no `type`")),
+    }
 }
 
 fn arguments(text: &str, words: &[Word]) -> Result<Vec<Arg>, Diagnostic> {
@@ -274,6 +312,15 @@ mod tests {
             Ok(Line::Transaction(TransactionLine::default()))
         );
         assert!(parse_transaction_line(")").unwrap().close.is_some());
+        let line = parse_transaction_line("{ \"type\": \"abort\", \"data\": {\"x\": 1} }, # one").unwrap();
+        let action = line.action.unwrap();
+        assert_eq!((action.name.as_str(), action.json.is_some()), ("abort", true));
+        assert!(
+            parse_transaction_line("{\"type\": \"abort\"} )")
+                .unwrap()
+                .close
+                .is_some()
+        );
     }
 
     #[test]
@@ -301,6 +348,12 @@ mod tests {
                 "expected nothing behind the JSON request",
             ),
             ("exec-oob", 8, 8, "expected a command behind `exec-oob`"),
+            (
+                "transaction(abort)",
+                0,
+                18,
+                "blanks are missing around the parentheses: `transaction( ACTION … )`",
+            ),
         ] {
             let fault = parse_line(text).expect_err(text);
             assert_eq!(

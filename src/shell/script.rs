@@ -179,20 +179,22 @@ impl Runner<'_> {
         if let Some((number, text)) = assembler.finish() {
             self.line(name, number, &text)?;
         }
+        self.end_block(name, assembler.count());
+        Ok(())
+    }
+
+    /// A block that is open where a script is left will not be sent.
+    fn end_block(&mut self, name: &str, number: usize) {
         if self.engine.abandon_transaction() {
             let source = Source {
                 text: "",
                 script: Some(name),
-                number: assembler.count(),
+                number,
             };
-            self.out.failed(
-                "the script ends inside a transaction, which was not sent",
-                &source,
-                Some("NotSent"),
-            );
+            let message = "the script ends inside a transaction, which was not sent";
+            self.out.failed(message, &source, Some("NotSent"));
             self.failed = true;
         }
-        Ok(())
     }
 
     /// `Err` where what is written is not read, or cannot be written.
@@ -217,8 +219,10 @@ impl Runner<'_> {
             Verdict::Lost => Err(Ending::Lost),
             // QEMU was told to end: what is left of the script is looked at, for a command in it cannot be sent.
             Verdict::Leave if self.engine.is_quitting() => Ok(()),
-            Verdict::Leave if self.failed => Err(Ending::Failed),
-            Verdict::Leave => Err(Ending::Succeeded),
+            Verdict::Leave => {
+                self.end_block(name, number);
+                Err(if self.failed { Ending::Failed } else { Ending::Succeeded })
+            }
         }
     }
 }
