@@ -4,5 +4,6 @@
 //! and hints, which need introspection, belong here too.
 
 mod complete;
+mod json;
 
 pub use complete::{Candidate, Completes, Completion, Known, complete};

@@ -27,8 +27,9 @@ pub struct Arg {
     pub key: Key,
     /// The word it came in.
     pub word: Word,
-    /// The value, where it is written as JSON.
-    pub json: Option<Json>,
+    /// The value read as JSON, where it begins with a bracket. A fault in it counts only where JSON is meant: a string
+    /// may begin with a bracket too.
+    pub json: Option<Result<Json, Diagnostic>>,
 }
 
 /// A dotted key, part by part.
@@ -112,16 +113,18 @@ impl Arg {
             return Err(Diagnostic::new(word.span, message));
         }
         let key = Key::parse(word)?;
-        let json = match word.bracket {
-            Some(at) => Some(whole_json(text, word, at)?),
-            None => None,
-        };
+        let json = word.bracket.map(|at| whole_json(text, word, at));
         Ok(Arg {
             key,
             word: word.clone(),
             json,
         })
     }
+}
+
+/// Reads one `KEY=VALUE` word of `text`.
+pub fn parse_arg(text: &str, word: &Word) -> Result<Arg, Diagnostic> {
+    Arg::parse(text, word)
 }
 
 /// Refuses what is open or reserved.

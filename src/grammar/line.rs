@@ -331,8 +331,6 @@ mod tests {
             ("c =1", 2, 4, "expected a key before the `=`"),
             ("c a..b=1", 2, 6, "key `a..b` has an empty part"),
             ("c a='x", 2, 6, "this word has a `'` that is not closed"),
-            ("c a={\"x\": 1}y", 12, 13, "expected a blank behind the JSON value"),
-            ("c a={x}", 5, 6, "expected a quoted key or `}` here"),
             ("query-status | jq", 13, 14, "`|` is reserved; quote it to send it"),
             (
                 "{\"a\": 1}",

@@ -13,7 +13,7 @@ mod scan;
 mod word;
 
 pub use assemble::{Assembler, LineMode, is_complete};
-pub use command::{Arg, Command, Key};
+pub use command::{Arg, Command, Key, parse_arg};
 pub use diagnostic::{Diagnostic, Span};
 pub use json::{DEPTH, Json, JsonKind, Member, number_by_form, parse_json, too_deep};
 pub use line::{JsonRequest, Line, MetaLine, TransactionLine, parse_line, parse_transaction_line};

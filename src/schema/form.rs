@@ -1,12 +1,14 @@
 //! A value's type by its form, where nobody knows better: for a guest agent, with `--no-schema`, for type `any`.
 
-use crate::grammar::{Arg, Diagnostic, Json, JsonKind, number_by_form};
+use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Member, Span, number_by_form};
+
+use super::tree::{Entry, Node, Tree};
 
 /// Integer, number, `true`, `false`, `null` and JSON are what they look like; all else is a string. What holds a quote
 /// or an escape is always a string.
 pub fn value_by_form(arg: &Arg) -> Result<Json, Diagnostic> {
     if let Some(json) = &arg.json {
-        return Ok(json.clone());
+        return json.clone();
     }
     let span = arg.word.value_span();
     let text = arg.word.value();
@@ -16,10 +18,7 @@ pub fn value_by_form(arg: &Arg) -> Result<Json, Diagnostic> {
     let number = number_by_form(text)
         .map_err(|message| Diagnostic::new(span, format!("{message}; quote it to send a string")))?;
     if let Some(number) = number {
-        return Ok(Json {
-            span,
-            kind: JsonKind::Number(number),
-        });
+        return Ok(Json { span, kind: JsonKind::Number(number) });
     }
     let kind = match text {
         "null" | "None" => JsonKind::Null,
@@ -28,4 +27,26 @@ pub fn value_by_form(arg: &Arg) -> Result<Json, Diagnostic> {
         _ => return Ok(Json::string(span, text)),
     };
     Ok(Json { span, kind })
+}
+
+/// A whole object by form; numbered keys below it become arrays.
+pub(super) fn object_by_form(tree: Tree, span: Span) -> Result<Json, Diagnostic> {
+    let mut members = Vec::with_capacity(tree.entries.len());
+    for Entry { name, span, node } in tree.entries {
+        members.push(Member { key: name, key_span: span, value: node_by_form(node, span)? });
+    }
+    Ok(Json { span, kind: JsonKind::Object(members) })
+}
+
+/// Whatever stands at a key, by form.
+pub(super) fn node_by_form(node: Node, key: Span) -> Result<Json, Diagnostic> {
+    match node {
+        Node::Word(arg) => value_by_form(&arg),
+        Node::Json(json) => Ok(json),
+        Node::Branch(tree) if tree.is_numbered() => {
+            let items = tree.into_items()?.into_iter().map(|entry| node_by_form(entry.node, entry.span));
+            Ok(Json { span: key, kind: JsonKind::Array(items.collect::<Result<_, _>>()?) })
+        }
+        Node::Branch(tree) => object_by_form(tree, key),
+    }
 }

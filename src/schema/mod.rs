@@ -6,10 +6,18 @@
 
 mod arguments;
 mod form;
+mod given;
+mod introspection;
 mod nearest;
 mod request;
 pub mod secrets;
+mod scalar;
+mod tree;
+mod typing;
 
 pub use form::value_by_form;
+pub use given::{Expected, Given};
 pub use nearest::nearest;
-pub use request::{request_of_command, request_of_json, request_of_transaction};
+pub use typing::{describe, plain};
+pub use introspection::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, SchemaError, Type, TypeId};
+pub use request::{Knowledge, Prepared, check_action, request_of_command, request_of_json, request_of_transaction};

@@ -1,31 +1,87 @@
 //! From a parsed line to the request that is sent.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::grammar::{Arg, Command, Diagnostic, Json, JsonKind, JsonRequest, Member, Span};
 use crate::wire::Request;
 
-use super::arguments::{Tree, check_depth, write_json};
-use super::form::value_by_form;
+use super::arguments::{check_depth, write_json};
+use super::form::object_by_form;
+use super::introspection::{Builtin, CommandInfo, Schema, Type, TypeId};
+use super::nearest::nearest;
 use super::secrets::is_secret;
+use super::tree::Tree;
+use super::typing::Typer;
 
-/// How deep the arguments stand: inside the request's own braces.
-const ARGUMENTS: usize = 2;
-
-/// The request that a typed command means.
-pub fn request_of_command(command: &Command) -> Result<Request, Diagnostic> {
-    let mut request = Request::new(&command.name);
-    request.oob = command.oob;
-    if command.json.is_some() || !command.args.is_empty() {
-        let arguments = arguments_of(command)?;
-        check_depth(&arguments, ARGUMENTS)?;
-        put_arguments(&mut request, &arguments);
-    }
-    Ok(request)
+/// What is known about the server, to type and check a line by.
+#[derive(Debug, Clone, Copy)]
+pub struct Knowledge<'a> {
+    /// What the server says of itself; without, values are typed by their form and nothing is checked.
+    pub schema: Option<&'a Schema>,
+    /// Types that introspection does not tell, by key: the properties of the device of `device_add`, the `value` of
+    /// `qom-set`.
+    pub extra: &'a HashMap<String, Builtin>,
+    /// Send even what introspection says is wrong.
+    pub lenient: bool,
 }
 
-/// The request that a pasted JSON object means: what stands in it, members of arguments untouched.
-pub fn request_of_json(json: &JsonRequest) -> Request {
+impl Knowledge<'static> {
+    /// Nothing is known.
+    pub fn none() -> Knowledge<'static> {
+        static EMPTY: LazyLock<HashMap<String, Builtin>> = LazyLock::new(HashMap::new);
+        Knowledge { schema: None, extra: &EMPTY, lenient: false }
+    }
+}
+
+/// A request, and what is to be said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The request.
+    pub request: Request,
+    /// Deprecated and unstable things that it uses.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// The request that a typed command means.
+pub fn request_of_command(command: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
+    let mut request = Request::new(&command.name);
+    request.oob = command.oob;
+    let mut warnings = Vec::new();
+    let given = command.json.is_some() || !command.args.is_empty();
+    let tree = tree_of(command)?;
+    let arguments = match find_command(&command.name, command.name_span, command.oob, knowledge)? {
+        Some((schema, info)) => {
+            warn_of_command(info, command.name_span, &mut warnings);
+            let mut typer = Typer::new(knowledge, schema, &format!("`{}`", info.name), is_open(schema, info));
+            let arguments = typer.arguments(tree, info.arguments, command.name_span)?;
+            warnings.append(&mut typer.warnings);
+            arguments
+        }
+        None => object_by_form(tree, command.name_span)?,
+    };
+    if given {
+        put_arguments(&mut request, &arguments);
+    }
+    Ok(Prepared { request, warnings })
+}
+
+/// The request that a pasted JSON object means: what stands in it, unchanged, but checked.
+pub fn request_of_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
     let mut request = Request::new(&json.command);
     request.oob = json.oob;
+    let mut warnings = Vec::new();
+    if let Some((schema, info)) = find_command(&json.command, json.command_span, json.oob, knowledge)? {
+        warn_of_command(info, json.command_span, &mut warnings);
+        let members = match json.arguments.clone() {
+            Some(Json { kind: JsonKind::Object(members), .. }) => members,
+            _ => Vec::new(),
+        };
+        let span = json.arguments.as_ref().map_or(json.command_span, |arguments| arguments.span);
+        let mut typer = Typer::new(knowledge, schema, &format!("`{}`", info.name), is_open(schema, info));
+        typer.arguments(Tree::of_members(members), info.arguments, Span::new(span.start, span.start + 1))?;
+        warnings.append(&mut typer.warnings);
+    }
     if let Some(arguments) = &json.arguments {
         put_arguments(&mut request, arguments);
     }
@@ -34,57 +90,139 @@ pub fn request_of_json(json: &JsonRequest) -> Request {
         write_json(id, &mut text, &mut Vec::new(), &mut |_, _| {});
         request.id = Some(text);
     }
-    request
+    Ok(Prepared { request, warnings })
+}
+
+/// One action of a transaction, typed and checked by itself.
+pub fn check_action(action: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
+    let mut warnings = Vec::new();
+    let data = action_data(action, knowledge, &mut warnings)?;
+    let mut request = Request::new(&action.name);
+    put_arguments(&mut request, &data);
+    Ok(Prepared { request, warnings })
 }
 
 /// The `transaction` request of these actions and properties.
-pub fn request_of_transaction(actions: &[Command], properties: &[Arg]) -> Result<Request, Diagnostic> {
+pub fn request_of_transaction(
+    actions: &[Command],
+    properties: &[Arg],
+    knowledge: &Knowledge<'_>,
+) -> Result<Prepared, Diagnostic> {
+    let mut warnings = Vec::new();
+    let nowhere = Span::default();
     let mut items = Vec::with_capacity(actions.len());
     for action in actions {
         let span = action.name_span;
-        let kind = Json::string(span, &action.name);
-        let object = vec![member("type", span, kind), member("data", span, arguments_of(action)?)];
-        items.push(Json {
-            span,
-            kind: JsonKind::Object(object),
-        });
+        let data = action_data(action, knowledge, &mut warnings)?;
+        let object = vec![member("type", span, Json::string(span, &action.name)), member("data", span, data)];
+        items.push(Json { span, kind: JsonKind::Object(object) });
     }
-    let nowhere = Span::default();
-    let mut members = vec![member(
-        "actions",
-        nowhere,
-        Json {
-            span: nowhere,
-            kind: JsonKind::Array(items),
-        },
-    )];
+    let mut members = vec![member("actions", nowhere, Json { span: nowhere, kind: JsonKind::Array(items) })];
     if !properties.is_empty() {
         let mut tree = Tree::default();
         for property in properties {
-            tree.insert(&property.key, value_by_form(property)?)?;
+            tree.insert(property)?;
         }
-        members.push(member("properties", nowhere, tree.into_json(nowhere)?));
+        let info = find_command("transaction", nowhere, false, knowledge)?;
+        let kind = info.and_then(|(schema, info)| Some((schema, member_type(schema, info.arguments, "properties")?)));
+        let value = match kind {
+            Some((schema, kind)) => {
+                Typer::new(knowledge, schema, "`transaction`", false).arguments(tree, kind, properties[0].key.span)?
+            }
+            None => object_by_form(tree, nowhere)?,
+        };
+        members.push(member("properties", nowhere, value));
     }
-    let arguments = Json {
-        span: nowhere,
-        kind: JsonKind::Object(members),
-    };
-    // The actions stand in lines of their own, so the fault has no place in this one.
-    check_depth(&arguments, ARGUMENTS).map_err(|fault| Diagnostic::new(nowhere, fault.message))?;
     let mut request = Request::new("transaction");
-    put_arguments(&mut request, &arguments);
-    Ok(request)
+    put_arguments(&mut request, &Json { span: nowhere, kind: JsonKind::Object(members) });
+    Ok(Prepared { request, warnings })
+}
+
+/// The data of an action, typed by the variant of `transaction`'s actions that it names.
+fn action_data(
+    action: &Command,
+    knowledge: &Knowledge<'_>,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Json, Diagnostic> {
+    let tree = tree_of(action)?;
+    let untyped = |tree| object_by_form(tree, action.name_span);
+    let Some(schema) = knowledge.schema else { return untyped(tree) };
+    let Some(variants) = transaction_variants(schema) else { return untyped(tree) };
+    let variant = variants.iter().find(|(case, _)| *case == action.name);
+    let Some(data) = variant.and_then(|(_, kind)| member_type(schema, *kind, "data")) else {
+        if knowledge.lenient {
+            return untyped(tree);
+        }
+        let help = match nearest(&action.name, variants.iter().map(|(case, _)| case.as_str())) {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None => String::new(),
+        };
+        let message = format!("a transaction has no action `{}`{help}", action.name);
+        return Err(Diagnostic::new(action.name_span, message));
+    };
+    let mut typer = Typer::new(knowledge, schema, &format!("`{}`", action.name), false);
+    let data = typer.arguments(tree, data, action.name_span)?;
+    warnings.append(&mut typer.warnings);
+    Ok(data)
+}
+
+/// The actions that a transaction may have, each with the object type that carries its data.
+pub(super) fn transaction_variants(schema: &Schema) -> Option<&[(String, TypeId)]> {
+    let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
+    match schema.kind(actions) {
+        Type::Array(element) => Some(&schema.object(*element).variants),
+        _ => None,
+    }
+}
+
+pub(super) fn member_type(schema: &Schema, object: TypeId, name: &str) -> Option<TypeId> {
+    schema.object(object).members.iter().find(|member| member.name == name).map(|member| member.kind)
 }
 
 fn member(key: &str, span: Span, value: Json) -> Member {
-    Member {
-        key: key.to_owned(),
-        key_span: span,
-        value,
+    Member { key: key.to_owned(), key_span: span, value }
+}
+
+/// The introspection of a command. `Ok(None)` where nothing is known, or nothing is to be refused.
+fn find_command<'a>(
+    name: &str,
+    span: Span,
+    oob: bool,
+    knowledge: &Knowledge<'a>,
+) -> Result<Option<(&'a Schema, &'a CommandInfo)>, Diagnostic> {
+    let Some(schema) = knowledge.schema else { return Ok(None) };
+    match schema.command(name) {
+        Some(info) if oob && !info.allow_oob && !knowledge.lenient => {
+            Err(Diagnostic::new(span, format!("`{name}` cannot be executed out of band")))
+        }
+        Some(info) => Ok(Some((schema, info))),
+        None if knowledge.lenient => Ok(None),
+        None => {
+            let help = match nearest(name, schema.commands().iter().map(|command| command.name.as_str())) {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None => String::new(),
+            };
+            Err(Diagnostic::new(span, format!("the server has no command `{name}`{help}")))
+        }
     }
 }
 
-fn arguments_of(command: &Command) -> Result<Json, Diagnostic> {
+fn warn_of_command(info: &CommandInfo, span: Span, warnings: &mut Vec<Diagnostic>) {
+    let marks = info.features.iter().filter(|feature| matches!(feature.as_str(), "deprecated" | "unstable"));
+    warnings.extend(marks.map(|mark| Diagnostic::new(span, format!("`{}` is {mark}", info.name))));
+}
+
+/// Whether a command takes keys that its introspection does not list: `device_add` those of the device, and before
+/// QEMU 6.0 `object-add` and `netdev_add` those of their types.
+pub(super) fn is_open(schema: &Schema, info: &CommandInfo) -> bool {
+    match info.name.as_str() {
+        "device_add" => true,
+        "object-add" | "netdev_add" => schema.object(info.arguments).tag.is_none(),
+        _ => false,
+    }
+}
+
+fn tree_of(command: &Command) -> Result<Tree, Diagnostic> {
     let mut tree = Tree::default();
     if let Some(json) = &command.json {
         let JsonKind::Object(members) = &json.kind else {
@@ -94,10 +232,9 @@ fn arguments_of(command: &Command) -> Result<Json, Diagnostic> {
         tree = Tree::of_members(members.clone());
     }
     for arg in &command.args {
-        tree.insert(&arg.key, value_by_form(arg)?)?;
+        tree.insert(arg)?;
     }
-    let span = command.json.as_ref().map_or(command.name_span, |json| json.span);
-    tree.into_json(span)
+    Ok(tree)
 }
 
 fn put_arguments(request: &mut Request, arguments: &Json) {
@@ -120,8 +257,8 @@ mod tests {
 
     fn arguments(line: &str) -> Result<String, (usize, String)> {
         let request = match parse_line(line) {
-            Ok(Line::Command(command)) => request_of_command(&command),
-            Ok(Line::Json(json)) => Ok(request_of_json(&json)),
+            Ok(Line::Command(command)) => request_of_command(&command, &Knowledge::none()),
+            Ok(Line::Json(json)) => request_of_json(&json, &Knowledge::none()),
             Ok(other) => panic!("{other:?}"),
             Err(fault) => Err(fault),
         };
@@ -174,6 +311,8 @@ mod tests {
     #[test]
     fn contradictions_point_at_the_later_key() {
         for (line, at, message) in [
+            ("c a={\"x\": 1}y", 12, "expected a blank behind the JSON value"),
+            ("c a={x}", 5, "expected a quoted key or `}` here"),
             ("c a=1 a=2", 6, "key `a` is given twice"),
             ("c a.b=1 a.b=2", 8, "key `a.b` is given twice"),
             ("c a=1 a.b=2", 6, "`a` has a value already; `a.b` cannot go below it"),
@@ -205,17 +344,6 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_would_find_too_deep_is_refused() {
-        let brackets = |depth| format!("c a={}{}", "[".repeat(depth), "]".repeat(depth));
-        let dots = |depth| format!("c {}k=1", "a.".repeat(depth));
-        assert!(arguments(&brackets(1022)).is_ok() && arguments(&dots(1022)).is_ok());
-        for line in [brackets(1023), dots(1023), dots(100_000)] {
-            let message = "nested more than 1024 levels deep";
-            assert_eq!(arguments(&line).unwrap_err().1, message);
-        }
-    }
-
-    #[test]
     fn secrets_are_marked_wherever_they_come_from() {
         for line in [
             "set_password protocol=vnc password=hunter2",
@@ -223,10 +351,11 @@ mod tests {
             "human-monitor-command command-line='set_password vnc hunter2'",
         ] {
             let request = match parse_line(line).unwrap() {
-                Line::Command(command) => request_of_command(&command).unwrap(),
-                Line::Json(json) => request_of_json(&json),
+                Line::Command(command) => request_of_command(&command, &Knowledge::none()),
+                Line::Json(json) => request_of_json(&json, &Knowledge::none()),
                 _ => panic!(),
             };
+            let request = request.unwrap().request;
             assert!(request.to_json(None).contains("hunter2"));
             assert!(!request.to_masked_json(None).contains("hunter2"), "{line}");
         }
@@ -239,9 +368,9 @@ mod tests {
             _ => panic!(),
         };
         let close = command("x completion-mode=grouped").args;
-        let request = request_of_transaction(&[command("abort"), command("b node=n0")], &close).unwrap();
+        let request = request_of_transaction(&[command("abort"), command("b node=n0")], &close, &Knowledge::none());
         assert_eq!(
-            request.arguments.unwrap(),
+            request.unwrap().request.arguments.unwrap(),
             r#"{"actions": [{"type": "abort", "data": {}}, {"type": "b", "data": {"node": "n0"}}], "properties": {"completion-mode": "grouped"}}"#
         );
     }

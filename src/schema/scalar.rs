@@ -1,0 +1,121 @@
+//! Words as integers, numbers and booleans, where the type is known.
+
+use crate::grammar::number_by_form;
+
+/// An integer: decimal or hexadecimal, with a suffix for a power of 1024, or with a fraction where the product is whole.
+/// `Ok(None)` where the text has not the form of one; an error where it does not fit in 64 bits or is not whole.
+pub(super) fn integer(text: &str) -> Result<Option<String>, String> {
+    let hexadecimal = text.trim_start_matches('-').starts_with(['0']) && text.contains(['x', 'X']);
+    let (digits, shift) = match suffix(text, hexadecimal) {
+        Some((digits, shift)) => (digits, shift),
+        None => (text, 0),
+    };
+    if digits.contains('_') || digits.starts_with('+') {
+        return Ok(None);
+    }
+    if let Some((whole, fraction)) = digits.split_once('.') {
+        return fractional(text, whole, fraction, shift);
+    }
+    // Leading zeros are harmless where an integer is meant.
+    let (sign, bare) = digits.strip_prefix('-').map_or(("", digits), |bare| ("-", bare));
+    let trimmed = if hexadecimal { bare } else { bare.trim_start_matches('0') };
+    let bare = if trimmed.is_empty() && !bare.is_empty() { "0" } else { trimmed };
+    let Some(number) = number_by_form(&format!("{sign}{bare}"))? else { return Ok(None) };
+    let Ok(value) = number.parse::<i128>() else { return Ok(None) };
+    in_range(text, value.checked_mul(1_i128 << shift))
+}
+
+/// The text before a suffix, and the power of two that it stands for.
+fn suffix(text: &str, hexadecimal: bool) -> Option<(&str, u32)> {
+    let shift = match text.chars().last()? {
+        'k' | 'K' => 10,
+        'm' | 'M' => 20,
+        'g' | 'G' => 30,
+        't' | 'T' => 40,
+        'p' | 'P' => 50,
+        // In hexadecimal, a digit.
+        'e' | 'E' if !hexadecimal => 60,
+        _ => return None,
+    };
+    Some((&text[..text.len() - 1], shift))
+}
+
+fn fractional(text: &str, whole: &str, fraction: &str, shift: u32) -> Result<Option<String>, String> {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let (sign, whole) = whole.strip_prefix('-').map_or((1, whole), |whole| (-1, whole));
+    if !digits(whole) || !digits(fraction) || shift == 0 || fraction.len() > 18 || whole.len() > 18 {
+        return Ok(None);
+    }
+    let scale = 10_i128.pow(u32::try_from(fraction.len()).unwrap_or(18));
+    let (Ok(whole), Ok(fraction)) = (whole.parse::<i128>(), fraction.parse::<i128>()) else { return Ok(None) };
+    let product = (whole * scale + fraction).checked_mul(1_i128 << shift);
+    match product {
+        Some(product) if product % scale == 0 => in_range(text, Some(sign * product / scale)),
+        Some(_) => Err(format!("`{text}` is not a whole number")),
+        None => in_range(text, None),
+    }
+}
+
+fn in_range(text: &str, value: Option<i128>) -> Result<Option<String>, String> {
+    match value {
+        Some(value) if value >= i64::MIN.into() && value <= u64::MAX.into() => Ok(Some(value.to_string())),
+        _ => Err(format!("integer `{text}` does not fit in 64 bits")),
+    }
+}
+
+/// A number, as JSON spells it, or an integer in any of its forms.
+pub(super) fn number(text: &str) -> Result<Option<String>, String> {
+    match number_by_form(text)? {
+        Some(number) => Ok(Some(number)),
+        None => integer(text),
+    }
+}
+
+/// A boolean, as QEMU's own options spell it too.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" => Some(true),
+        "false" | "off" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_in_every_spelling() {
+        for (text, expected) in [
+            ("0", "0"),
+            ("-5", "-5"),
+            ("007", "7"),
+            ("0x10", "16"),
+            ("0x1E", "30"),
+            ("-0x10", "-16"),
+            ("4k", "4096"),
+            ("0x1M", "1048576"),
+            ("1.5G", "1610612736"),
+            ("0.5k", "512"),
+            ("15E", "17293822569102704640"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("-9223372036854775808", "-9223372036854775808"),
+        ] {
+            assert_eq!(integer(text), Ok(Some(expected.to_owned())), "{text}");
+        }
+        for text in ["", "k", "abc", "1_0", "+5", "1.5", "0x", "1e3", "1.x", ".5k", "--5", "true"] {
+            assert_eq!(integer(text), Ok(None), "{text}");
+        }
+        for text in ["18446744073709551616", "16E", "-16E", "1.3k", "0xfffffffffffffffff"] {
+            assert!(integer(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_booleans() {
+        assert_eq!(number("1.50"), Ok(Some("1.50".to_owned())));
+        assert_eq!(number("4k"), Ok(Some("4096".to_owned())));
+        assert_eq!(number("x"), Ok(None));
+        assert_eq!((boolean("On"), boolean("no"), boolean("1")), (Some(true), Some(false), None));
+    }
+}
