@@ -1,6 +1,9 @@
 //! Completion.
 
-use crate::grammar::{LineMode, tokenize};
+use crate::grammar::{LineMode, Tokens, tokenize};
+use crate::schema::{Schema, action_type, transaction_variants};
+
+use super::arguments::{AskLive, Subject, complete_arguments, complete_request};
 
 /// What Tab offers behind the name of a command to the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +35,11 @@ pub struct Known<'a> {
     pub language: LineMode,
     /// Whether the line stands in a transaction block.
     pub in_transaction: bool,
-    /// QMP commands.
+    /// What the server says of itself.
+    pub schema: Option<&'a Schema>,
+    /// Asks for names that live in the server.
+    pub live: &'a AskLive<'a>,
+    /// QMP commands, where there is no schema.
     pub commands: &'a [String],
     /// HMP commands.
     pub monitor: &'a [(String, String)],
@@ -117,24 +124,92 @@ fn pairs(names: &[(String, String)]) -> impl Iterator<Item = Named<'_>> {
 }
 
 fn command(text: &str, known: &Known<'_>) -> Completion {
+    let trimmed = text.trim_start();
+    let json_at = text.len() - trimmed.len() + if trimmed.starts_with("->") { 2 } else { 0 };
+    if text[json_at..].trim_start().starts_with('{') {
+        let from = text.len() - text[json_at..].trim_start().len();
+        let names = command_names(known);
+        return complete_request(text, from, &named(&names), &|command| subject(known, command));
+    }
     let (before, typed, start) = split(text);
-    let commands = known.commands.iter().map(|name| (name.as_str(), ""));
-    match before.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] if known.in_transaction => offer(&typed, start, [(")", "send the transaction")]),
+    let before: Vec<&str> = before.iter().map(String::as_str).collect();
+    match before[..] {
+        [] if known.in_transaction => {
+            let actions = known.schema.and_then(transaction_variants).unwrap_or_default();
+            let mut completion = offer(&typed, start, actions.iter().map(|(name, _)| (name.as_str(), "action")));
+            completion.candidates.extend(offer(&typed, start, [(")", "send the transaction")]).candidates);
+            completion
+        }
         [] => {
             let own = [
-                ("exec-oob", "send a command out of band"),
-                ("help", "explain the shell"),
-                ("transaction(", "gather actions into one request"),
+                ("exec-oob".to_owned(), "send a command out of band".to_owned()),
+                ("help".to_owned(), "explain the shell".to_owned()),
+                ("transaction(".to_owned(), "gather actions into one request".to_owned()),
             ];
-            let mut completion = offer(&typed, start, commands.chain(own));
+            let mut names = command_names(known);
+            names.extend(own);
+            let mut completion = offer(&typed, start, named(&names));
             completion.candidates.sort_by(|a, b| a.text.cmp(&b.text));
             completion
         }
-        ["exec-oob"] => offer(&typed, start, commands),
+        ["exec-oob"] => {
+            let able = |name: &str| known.schema.is_none_or(|s| s.command(name).is_some_and(|c| c.allow_oob));
+            let names = command_names(known);
+            offer(&typed, start, named(&names).into_iter().filter(|(name, _)| able(name)))
+        }
         ["help"] => topics(&typed, start, known),
-        _ => Completion::default(),
+        ["exec-oob", name, ..] => behind(text, 2, name, known),
+        ["transaction("] => Completion::default(),
+        ["transaction(", name, ..] => {
+            let tokens = Tokens { words: tokenize(text).words.split_off(2), comments: Vec::new() };
+            let action = action_subject(known, name);
+            action.map(|subject| complete_arguments(text, &tokens, &subject)).unwrap_or_default()
+        }
+        [name, ..] => behind(text, 1, name, known),
     }
+}
+
+/// Behind the name of a command, which with what leads it is `count` words.
+fn behind(text: &str, count: usize, name: &str, known: &Known<'_>) -> Completion {
+    let tokens = Tokens { words: tokenize(text).words.split_off(count), comments: Vec::new() };
+    let subject = if known.in_transaction { action_subject(known, name) } else { subject(known, name) };
+    subject.map(|subject| complete_arguments(text, &tokens, &subject)).unwrap_or_default()
+}
+
+fn subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
+    let schema = known.schema?;
+    let info = schema.command(name)?;
+    Some(Subject { schema, name: &info.name, root: info.arguments, live: known.live })
+}
+
+fn action_subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
+    let schema = known.schema?;
+    let (case, _) = transaction_variants(schema)?.iter().find(|(case, _)| case == name)?;
+    Some(Subject { schema, name: case, root: action_type(schema, name)?, live: known.live })
+}
+
+/// Commands by name, each with the keys that it needs.
+fn command_names(known: &Known<'_>) -> Vec<(String, String)> {
+    match known.schema {
+        Some(schema) => schema
+            .commands()
+            .iter()
+            .map(|command| {
+                let members = schema.object(command.arguments).members.iter();
+                let needed: Vec<&str> = members.filter(|m| !m.optional).map(|m| m.name.as_str()).collect();
+                let mut about = needed.join(" ");
+                for feature in command.features.iter().filter(|f| matches!(f.as_str(), "deprecated" | "unstable")) {
+                    about = format!("({feature}) {about}").trim_end().to_owned();
+                }
+                (command.name.clone(), about)
+            })
+            .collect(),
+        None => known.commands.iter().map(|name| (name.clone(), String::new())).collect(),
+    }
+}
+
+fn named(names: &[(String, String)]) -> Vec<Named<'_>> {
+    pairs(names).collect()
 }
 
 fn topics(typed: &str, start: usize, known: &Known<'_>) -> Completion {
@@ -168,7 +243,9 @@ fn meta(text: &str, known: &Known<'_>) -> Completion {
     let Some((_, _, completes)) = known.metas.iter().find(|meta| meta.0 == name) else {
         return Completion::default();
     };
-    let events = known.events.iter().map(|name| (name.as_str(), ""));
+    let described: Vec<String> = known.schema.map(|s| s.events().iter().map(|e| e.name.clone()).collect()).unwrap_or_default();
+    let events = if described.is_empty() { known.events } else { &described };
+    let events = events.iter().map(|name| (name.as_str(), ""));
     match (completes, before.len()) {
         (Completes::Files | Completes::FileThenCommand, 0) => {
             let candidates = (known.files)(&typed).into_iter();
@@ -180,7 +257,8 @@ fn meta(text: &str, known: &Known<'_>) -> Completion {
                 .collect();
             Completion { start, candidates }
         }
-        (Completes::FileThenCommand, 1) => offer(&typed, start, known.commands.iter().map(|name| (name.as_str(), ""))),
+        (Completes::FileThenCommand, 1) => offer(&typed, start, named(&command_names(known))),
+        (Completes::FileThenCommand, _) => behind(text, 3, &before[1], known),
         (Completes::Events, 0) => {
             let forms = [
                 ("except", "all but these"),
@@ -253,6 +331,8 @@ mod tests {
         let known = Known {
             language,
             in_transaction: false,
+            schema: None,
+            live: &|_| Vec::new(),
             commands: &["query-block".to_owned(), "query-status".to_owned(), "quit".to_owned()],
             monitor: &named(&["help", "info", "quit"]),
             info: &named(&["block", "registers"]),

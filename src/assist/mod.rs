@@ -3,7 +3,11 @@
 //! Pure: names, files and commands come in as data. Sees the line through the grammar's own tokenizer. Keys, values
 //! and hints, which need introspection, belong here too.
 
+mod arguments;
 mod complete;
 mod json;
+mod live;
 
+pub use arguments::AskLive;
+pub use live::Live;
 pub use complete::{Candidate, Completes, Completion, Known, complete};

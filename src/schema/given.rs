@@ -107,6 +107,11 @@ impl Given {
         Some(Expected { members: members.members, given: given.unwrap_or_default() })
     }
 
+    /// What is given below a key.
+    pub fn below(&self, name: &str) -> Given {
+        Given { tree: self.tree.branch(name).cloned().unwrap_or_default() }
+    }
+
     /// The text given at a path, if it is one.
     pub fn text_at(&self, path: &[&str]) -> Option<String> {
         let (last, branches) = path.split_last()?;

@@ -20,4 +20,4 @@ pub use given::{Expected, Given};
 pub use nearest::nearest;
 pub use typing::{describe, plain};
 pub use introspection::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, SchemaError, Type, TypeId};
-pub use request::{Knowledge, Prepared, check_action, request_of_command, request_of_json, request_of_transaction};
+pub use request::{Knowledge, Prepared, action_type, check_action, member_type, transaction_variants, request_of_command, request_of_json, request_of_transaction};

@@ -148,8 +148,7 @@ fn action_data(
     let untyped = |tree| object_by_form(tree, action.name_span);
     let Some(schema) = knowledge.schema else { return untyped(tree) };
     let Some(variants) = transaction_variants(schema) else { return untyped(tree) };
-    let variant = variants.iter().find(|(case, _)| *case == action.name);
-    let Some(data) = variant.and_then(|(_, kind)| member_type(schema, *kind, "data")) else {
+    let Some(data) = action_type(schema, &action.name) else {
         if knowledge.lenient {
             return untyped(tree);
         }
@@ -167,7 +166,7 @@ fn action_data(
 }
 
 /// The actions that a transaction may have, each with the object type that carries its data.
-pub(super) fn transaction_variants(schema: &Schema) -> Option<&[(String, TypeId)]> {
+pub fn transaction_variants(schema: &Schema) -> Option<&[(String, TypeId)]> {
     let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
     match schema.kind(actions) {
         Type::Array(element) => Some(&schema.object(*element).variants),
@@ -175,7 +174,8 @@ pub(super) fn transaction_variants(schema: &Schema) -> Option<&[(String, TypeId)
     }
 }
 
-pub(super) fn member_type(schema: &Schema, object: TypeId, name: &str) -> Option<TypeId> {
+/// The type of an object type's own member.
+pub fn member_type(schema: &Schema, object: TypeId, name: &str) -> Option<TypeId> {
     schema.object(object).members.iter().find(|member| member.name == name).map(|member| member.kind)
 }
 
@@ -205,6 +205,12 @@ fn find_command<'a>(
             Err(Diagnostic::new(span, format!("the server has no command `{name}`{help}")))
         }
     }
+}
+
+/// The type of the data of this action of a transaction.
+pub fn action_type(schema: &Schema, action: &str) -> Option<TypeId> {
+    let (_, kind) = transaction_variants(schema)?.iter().find(|(case, _)| case == action)?;
+    member_type(schema, *kind, "data")
 }
 
 fn warn_of_command(info: &CommandInfo, span: Span, warnings: &mut Vec<Diagnostic>) {
