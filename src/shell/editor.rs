@@ -95,6 +95,8 @@ pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
     let known = Known {
         language: engine.language(),
         in_transaction: engine.in_transaction(),
+        schema: None,
+        live: &|_| Vec::new(),
         commands: engine.names.commands(),
         monitor: engine.names.monitor(),
         info: engine.names.info(),

@@ -175,8 +175,8 @@ impl Engine {
             Ok(Line::Meta(line)) => return meta::run(self, &line, source, out),
             Ok(Line::System(command)) => return meta::run_system(self, &command, source, out),
             Ok(Line::Transaction(line)) => return self.open_transaction(line, source, out),
-            Ok(Line::Json(json)) => Ok(request_of_json(&json)),
-            Ok(Line::Command(command)) => request_of_command(&command),
+            Ok(Line::Json(json)) => request_of_json(&json, &crate::schema::Knowledge::none()).map(|p| p.request),
+            Ok(Line::Command(command)) => request_of_command(&command, &crate::schema::Knowledge::none()).map(|p| p.request),
             Err(fault) => Err(fault),
         };
         match request {

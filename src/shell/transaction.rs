@@ -43,7 +43,7 @@ impl Engine {
     fn take_transaction_line(&mut self, line: TransactionLine, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
         if let Some(action) = line.action {
             // Typed once now, so that a mistake is shown while the line is in sight.
-            if let Err(fault) = request_of_command(&action) {
+            if let Err(fault) = crate::schema::check_action(&action, &crate::schema::Knowledge::none()) {
                 return self.spoil(&fault, source, out);
             }
             if let Some(block) = &mut self.transaction {
@@ -64,7 +64,7 @@ impl Engine {
             );
             return Verdict::Failed;
         }
-        match request_of_transaction(&block.actions, &properties) {
+        match request_of_transaction(&block.actions, &properties, &crate::schema::Knowledge::none()).map(|p| p.request) {
             Ok(request) => self.perform(&request, source, out),
             Err(fault) => not_sent(&fault, source, out),
         }

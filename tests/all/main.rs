@@ -23,4 +23,5 @@ mod python;
 mod readme;
 mod scripts;
 mod transactions;
+mod verdicts;
 mod wrap;

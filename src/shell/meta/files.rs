@@ -141,7 +141,7 @@ pub(super) fn fd(
             "expected a QMP command here",
         ));
     };
-    let request = request_of_command(&command).map_err(shift)?;
+    let request = request_of_command(&command, &crate::schema::Knowledge::none()).map_err(shift)?.request;
     if !engine.mode.dry_run
         && engine
             .link
