@@ -16,10 +16,10 @@
 //! |---|---|---|---|
 //! | 1 | [`wire`] | messages, and the framer that cuts them out of a stream | sockets, threads |
 //! | 2 | [`grammar`] | text to [`Line`](grammar::Line), every word with its place, also of unfinished input | the server, the terminal |
-//! | 2 | [`schema`] | what JSON a word becomes, how keys nest, which arguments are secret; what the server's introspection says of types will stand here too | sockets, the terminal |
+//! | 2 | [`schema`] | what JSON a word becomes, how keys nest, which arguments are secret; what the manual pages on the user's disk say; what the server's introspection says of types will stand here too | sockets, the terminal |
 //! | 3 | [`assist`] | line and cursor to candidates; pure, names come in as data | I/O |
 //! | 3 | [`session`] | addresses, connections, negotiation, threads, ids, the log; the only owner of sockets | the terminal, the grammar |
-//! | 3 | [`render`] | values, events and places in a line as text, with or without colour | sockets |
+//! | 3 | [`render`] | values, events, places in a line and the manual as text, with or without colour | sockets |
 //! | 4 | [`demo`] | the machine inside the program: a small real QMP server over a socket pair | the shell |
 //! | 5 | [`shell`] | one engine, and the two ways to feed it: prompt and script | argument parsing |
 //! | 6 | [`cli`] | flags and environment to configuration; errors to message and exit status | — |

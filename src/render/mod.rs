@@ -7,6 +7,7 @@ mod caret;
 mod event;
 mod fill;
 mod json;
+mod manual;
 mod palette;
 mod sanitize;
 
@@ -14,5 +15,6 @@ pub use caret::{caret_under, excerpt};
 pub use event::{event_line, local_time};
 pub use fill::fill;
 pub use json::{Layout, write_json};
+pub use manual::manual_text;
 pub use palette::Palette;
 pub use sanitize::{printable, sanitize};

@@ -14,6 +14,9 @@ use super::secrets::is_secret;
 use super::tree::Tree;
 use super::typing::Typer;
 
+/// How deep the arguments stand: inside the request's own braces.
+const ARGUMENTS: usize = 2;
+
 /// What is known about the server, to type and check a line by.
 #[derive(Debug, Clone, Copy)]
 pub struct Knowledge<'a> {
@@ -61,7 +64,7 @@ pub fn request_of_command(command: &Command, knowledge: &Knowledge<'_>) -> Resul
         None => object_by_form(tree, command.name_span)?,
     };
     if given {
-        put_arguments(&mut request, &arguments);
+        put_arguments(&mut request, &arguments)?;
     }
     Ok(Prepared { request, warnings })
 }
@@ -83,7 +86,7 @@ pub fn request_of_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<
         warnings.append(&mut typer.warnings);
     }
     if let Some(arguments) = &json.arguments {
-        put_arguments(&mut request, arguments);
+        put_arguments(&mut request, arguments)?;
     }
     if let Some(id) = &json.id {
         let mut text = String::new();
@@ -98,7 +101,7 @@ pub fn check_action(action: &Command, knowledge: &Knowledge<'_>) -> Result<Prepa
     let mut warnings = Vec::new();
     let data = action_data(action, knowledge, &mut warnings)?;
     let mut request = Request::new(&action.name);
-    put_arguments(&mut request, &data);
+    put_arguments(&mut request, &data)?;
     Ok(Prepared { request, warnings })
 }
 
@@ -134,7 +137,9 @@ pub fn request_of_transaction(
         members.push(member("properties", nowhere, value));
     }
     let mut request = Request::new("transaction");
-    put_arguments(&mut request, &Json { span: nowhere, kind: JsonKind::Object(members) });
+    let arguments = Json { span: nowhere, kind: JsonKind::Object(members) };
+    // The actions stand in lines of their own, so the fault has no place in this one.
+    put_arguments(&mut request, &arguments).map_err(|fault| Diagnostic::new(nowhere, fault.message))?;
     Ok(Prepared { request, warnings })
 }
 
@@ -243,7 +248,8 @@ fn tree_of(command: &Command) -> Result<Tree, Diagnostic> {
     Ok(tree)
 }
 
-fn put_arguments(request: &mut Request, arguments: &Json) {
+fn put_arguments(request: &mut Request, arguments: &Json) -> Result<(), Diagnostic> {
+    check_depth(arguments, ARGUMENTS)?;
     let mut text = String::new();
     let mut secrets = Vec::new();
     let command = request.command.clone();
@@ -254,6 +260,7 @@ fn put_arguments(request: &mut Request, arguments: &Json) {
     });
     request.arguments = Some(text);
     request.secrets = secrets;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ const ROOMS: &[&str] = &[
 const APART: &[(&str, &[&str])] = &[
     ("assist", &["wire"]),
     ("session", &["grammar", "schema", "assist"]),
-    ("render", &["session", "schema", "assist"]),
+    ("render", &["session", "assist"]),
     ("demo", &["grammar", "schema", "assist", "session", "render"]),
 ];
 

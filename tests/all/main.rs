@@ -17,6 +17,7 @@ mod history;
 mod hmp;
 mod house;
 mod log;
+mod manual;
 mod meta;
 mod prompt;
 mod python;

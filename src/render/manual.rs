@@ -1,0 +1,51 @@
+//! Lines of the manual on a terminal: each role with its colour.
+
+use crate::schema::manual::{Line, Role};
+
+use super::palette::Palette;
+use super::sanitize::printable;
+
+/// `lines` as text, each with its end.
+pub fn manual_text(lines: &[Line], palette: &Palette) -> String {
+    let mut out = String::new();
+    for line in lines {
+        for run in line {
+            let text = printable(&run.text);
+            match code(run.role, palette) {
+                "" => out.push_str(&text),
+                code => out.push_str(&palette.paint(code, &text)),
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn code(role: Role, palette: &Palette) -> &str {
+    match role {
+        Role::Plain | Role::Sent => "",
+        Role::Strong => &palette.string,
+        Role::Reference | Role::Type => &palette.number,
+        Role::Heading => &palette.name,
+        Role::Name => &palette.key,
+        Role::Aside | Role::Received => &palette.dim,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::manual::Run;
+
+    #[test]
+    fn roles_have_colours_and_nothing_moves_the_terminal() {
+        let run = |role, text: &str| Run {
+            role,
+            text: text.to_owned(),
+        };
+        let lines = [vec![run(Role::Name, "a"), run(Role::Plain, " \x1b[2J")], vec![]];
+        assert_eq!(manual_text(&lines, &Palette::default()), "a \\x1b[2J\n\n");
+        let coloured = manual_text(&lines, &Palette::new(true));
+        assert_eq!(coloured, "\x1b[34ma\x1b[0m \\x1b[2J\n\n");
+    }
+}
