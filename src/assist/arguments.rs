@@ -70,7 +70,12 @@ pub(super) fn complete_request<'a>(
     };
     match (path, is_key) {
         ([], true) => {
-            let members = [("execute", "the command"), ("arguments", "its arguments"), ("id", "comes back in the reply"), ("exec-oob", "the command, out of band")];
+            let members = [
+                ("execute", "the command"),
+                ("arguments", "its arguments"),
+                ("id", "comes back in the reply"),
+                ("exec-oob", "the command, out of band"),
+            ];
             let open = members.iter().filter(|(name, _)| unfinished.given.text_at(&[name]).is_none());
             offer_json_keys(&unfinished, open.map(|(name, about)| ((*name).to_owned(), (*about).to_owned())))
         }
@@ -103,7 +108,8 @@ fn inside_json(
                 return Completion::default();
             };
             let missing = expected.missing();
-            let keys = missing.iter().map(|member| (member.name.clone(), about(subject.schema, member.kind, member.optional)));
+            let keys =
+                missing.iter().map(|member| (member.name.clone(), about(subject.schema, member.kind, member.optional)));
             offer_json_keys(unfinished, keys)
         }
         Spot::Value(path) => {
@@ -146,7 +152,8 @@ fn keys(given: &Given, base: &[String], typed: &str, start: usize, subject: &Sub
         let names = (subject.live)(&live).into_iter();
         let known = |name: &String| expected_has(&expected, name);
         let more = names.filter(|(name, _)| name.starts_with(typed) && !known(name));
-        candidates.extend(more.map(|(name, about)| Candidate { text: format!("{name}="), about: format!("[{about}]") }));
+        candidates
+            .extend(more.map(|(name, about)| Candidate { text: format!("{name}="), about: format!("[{about}]") }));
     }
     // A key that is begun and may go on below: `file` as leaf is in the list, what is below it too.
     Completion { start, candidates }
@@ -219,6 +226,11 @@ fn values(
     if (takes_text || kind.is_none())
         && let Some(live) = live_for(subject.name, path, given)
     {
+        // Paths are offered segment by segment.
+        let live = match live {
+            Live::QomChildren(_) => Live::QomChildren(typed.rfind('/').map_or("", |at| &typed[..at]).to_owned()),
+            live => live,
+        };
         strings.extend((subject.live)(&live));
     }
     // In a list, the last item is being typed.
@@ -230,7 +242,9 @@ fn values(
         _ => (typed, start),
     };
     let mut completion = offer_values(strings.into_iter(), typed, start, quoting);
-    let quoted = matches!(quoting, Quoting::Json(_)) && !typed.is_empty() && completion.candidates.iter().any(|c| c.text.starts_with('"'));
+    let quoted = matches!(quoting, Quoting::Json(_))
+        && !typed.is_empty()
+        && completion.candidates.iter().any(|c| c.text.starts_with('"'));
     if !quoted {
         let literals = literals.into_iter().filter(|literal| literal.starts_with(typed));
         let literals = literals.map(|literal| Candidate { text: literal.to_owned(), about: String::new() });

@@ -100,22 +100,14 @@ fn split(text: &str) -> (Vec<String>, String, usize) {
             words.pop();
             (words.into_iter().map(|word| word.text).collect(), current, start)
         }
-        _ => (
-            words.into_iter().map(|word| word.text).collect(),
-            String::new(),
-            text.len(),
-        ),
+        _ => (words.into_iter().map(|word| word.text).collect(), String::new(), text.len()),
     }
 }
 
 fn offer<'a>(typed: &str, start: usize, names: impl IntoIterator<Item = Named<'a>>) -> Completion {
     let fitting = names.into_iter().filter(|(name, _)| name.starts_with(typed));
-    let candidates = fitting
-        .map(|(name, about)| Candidate {
-            text: name.to_owned(),
-            about: about.to_owned(),
-        })
-        .collect();
+    let candidates =
+        fitting.map(|(name, about)| Candidate { text: name.to_owned(), about: about.to_owned() }).collect();
     Completion { start, candidates }
 }
 
@@ -214,47 +206,28 @@ fn named(names: &[(String, String)]) -> Vec<Named<'_>> {
 
 fn topics(typed: &str, start: usize, known: &Known<'_>) -> Completion {
     let typed = typed.trim_start_matches('.');
-    offer(
-        typed,
-        start,
-        known
-            .metas
-            .iter()
-            .map(|meta| (meta.0, meta.1))
-            .chain(known.topics.iter().copied()),
-    )
+    offer(typed, start, known.metas.iter().map(|meta| (meta.0, meta.1)).chain(known.topics.iter().copied()))
 }
 
 fn meta(text: &str, known: &Known<'_>) -> Completion {
     let (before, typed, start) = split(text);
     let Some((name, before)) = before.split_first() else {
-        let mut completion = offer(
-            typed.trim_start_matches('.'),
-            start,
-            known.metas.iter().map(|m| (m.0, m.1)),
-        );
-        completion
-            .candidates
-            .iter_mut()
-            .for_each(|candidate| candidate.text.insert(0, '.'));
+        let mut completion = offer(typed.trim_start_matches('.'), start, known.metas.iter().map(|m| (m.0, m.1)));
+        completion.candidates.iter_mut().for_each(|candidate| candidate.text.insert(0, '.'));
         return completion;
     };
     let name = name.trim_start_matches('.');
     let Some((_, _, completes)) = known.metas.iter().find(|meta| meta.0 == name) else {
         return Completion::default();
     };
-    let described: Vec<String> = known.schema.map(|s| s.events().iter().map(|e| e.name.clone()).collect()).unwrap_or_default();
+    let described: Vec<String> =
+        known.schema.map(|s| s.events().iter().map(|e| e.name.clone()).collect()).unwrap_or_default();
     let events = if described.is_empty() { known.events } else { &described };
     let events = events.iter().map(|name| (name.as_str(), ""));
     match (completes, before.len()) {
         (Completes::Files | Completes::FileThenCommand, 0) => {
             let candidates = (known.files)(&typed).into_iter();
-            let candidates = candidates
-                .map(|path| Candidate {
-                    text: quoted(&path),
-                    about: String::new(),
-                })
-                .collect();
+            let candidates = candidates.map(|path| Candidate { text: quoted(&path), about: String::new() }).collect();
             Completion { start, candidates }
         }
         (Completes::FileThenCommand, 1) => offer(&typed, start, named(&command_names(known))),
@@ -275,11 +248,7 @@ fn meta(text: &str, known: &Known<'_>) -> Completion {
             let line = &text[at.min(text.len())..];
             monitor(text, at + (line.len() - line.trim_start().len()), known)
         }
-        (Completes::Settings, 0) => offer(
-            &typed,
-            start,
-            known.settings.iter().map(|setting| (setting.0, setting.1)),
-        ),
+        (Completes::Settings, 0) => offer(&typed, start, known.settings.iter().map(|setting| (setting.0, setting.1))),
         (Completes::Settings, 1) => {
             let setting = known.settings.iter().find(|setting| setting.0 == before[0]);
             let values = setting.map(|setting| setting.2).unwrap_or_default();
@@ -322,12 +291,7 @@ mod tests {
     use super::*;
 
     fn texts(line: &str, language: LineMode) -> (usize, String) {
-        let named = |names: &[&str]| {
-            names
-                .iter()
-                .map(|n| ((*n).to_owned(), String::new()))
-                .collect::<Vec<_>>()
-        };
+        let named = |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), String::new())).collect::<Vec<_>>();
         let known = Known {
             language,
             in_transaction: false,
@@ -348,13 +312,7 @@ mod tests {
             topics: &[("line", "")],
             settings: &[("pager", "", &["on", "off"])],
             events: &["STOP".to_owned(), "RESUME".to_owned()],
-            files: &|typed| {
-                ["a b", "ac"]
-                    .iter()
-                    .filter(|f| f.starts_with(typed))
-                    .map(|f| (*f).to_owned())
-                    .collect()
-            },
+            files: &|typed| ["a b", "ac"].iter().filter(|f| f.starts_with(typed)).map(|f| (*f).to_owned()).collect(),
         };
         let completion = complete(line, &known);
         let texts: Vec<String> = completion.candidates.into_iter().map(|c| c.text).collect();

@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn the_cursor_is_found_wherever_it_stands() {
-        let path = |text: &str| -> Vec<String> { text.split('.').filter(|p| !p.is_empty()).map(str::to_owned).collect() };
+        let path =
+            |text: &str| -> Vec<String> { text.split('.').filter(|p| !p.is_empty()).map(str::to_owned).collect() };
         for (text, spot, start, typed) in [
             ("{", Spot::Key(path("")), 1, ""),
             ("{\"ex", Spot::Key(path("")), 1, "ex"),

@@ -57,10 +57,20 @@ pub(super) fn live_for(command: &str, path: &[String], given: &Given) -> Option<
         ("chardev-remove" | "chardev-change" | "chardev-send-break", "id") => Live::Chardevs,
         ("ringbuf-read" | "ringbuf-write", "device") => Live::Chardevs,
         ("trace-event-get-state" | "trace-event-set-state", "name") => Live::TraceEvents,
-        ("blockdev-open-tray" | "blockdev-close-tray" | "blockdev-remove-medium" | "blockdev-insert-medium"
-        | "blockdev-change-medium" | "eject", "id") => Live::Devices,
+        (
+            "blockdev-open-tray"
+            | "blockdev-close-tray"
+            | "blockdev-remove-medium"
+            | "blockdev-insert-medium"
+            | "blockdev-change-medium"
+            | "eject",
+            "id",
+        ) => Live::Devices,
         ("block_resize" | "block_set_io_throttle", "device") => Live::Drives,
-        _ if command.contains("bitmap") && matches!(key, "name" | "target" | "bitmap") && !command.ends_with("-add") => {
+        _ if command.contains("bitmap")
+            && matches!(key, "name" | "target" | "bitmap")
+            && !command.ends_with("-add") =>
+        {
             Live::Bitmaps(given.text_at(&["node"])?)
         }
         (_, "iothread") => Live::IoThreads,
@@ -68,8 +78,11 @@ pub(super) fn live_for(command: &str, path: &[String], given: &Given) -> Option<
         (_, "cpu-index" | "cpu") => Live::Cpus,
         (_, "chardev") => Live::Chardevs,
         ("blockdev-add", "node-name") if top => return None,
-        (_, "node-name" | "node" | "file" | "backing" | "target" | "device" | "base-node" | "top-node" | "overlay"
-        | "source" | "parent" | "replaces" | "data-file" | "drive" | "children") => Live::Nodes,
+        (
+            _,
+            "node-name" | "node" | "file" | "backing" | "target" | "device" | "base-node" | "top-node" | "overlay"
+            | "source" | "parent" | "replaces" | "data-file" | "drive" | "children",
+        ) => Live::Nodes,
         _ => return None,
     })
 }

@@ -9,5 +9,5 @@ mod json;
 mod live;
 
 pub use arguments::AskLive;
-pub use live::Live;
 pub use complete::{Candidate, Completes, Completion, Known, complete};
+pub use live::Live;

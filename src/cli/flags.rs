@@ -101,7 +101,11 @@ pub(super) struct CommonFlags {
     #[arg(long, help_heading = SHOWING)]
     pub(super) no_history: bool,
 
-    /// Never ask the server what it knows; Tab then offers less
+    /// Send even what the server's introspection says is wrong
+    #[arg(long, help_heading = SHOWING)]
+    pub(super) no_check: bool,
+
+    /// Never ask the server for its introspection: no checking, types by form, less for Tab
     #[arg(long, help_heading = SHOWING)]
     pub(super) no_schema: bool,
 
@@ -109,7 +113,7 @@ pub(super) struct CommonFlags {
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, help_heading = SHOWING)]
     pub(super) max_message: usize,
 
-    /// Print the JSON that each line would send; connect to nothing
+    /// Print the JSON that each line would send; send none of it
     #[arg(long, help_heading = LOOKING)]
     pub(super) dry_run: bool,
 
@@ -254,10 +258,7 @@ impl Documented for WrapFlags {
             "Examples",
             &[
                 ("qmp-shell-wrap qemu-system-x86_64 -M q35 -display none", "a prompt"),
-                (
-                    "qmp-shell-wrap -c query-version qemu-system-x86_64 -display none",
-                    "one command",
-                ),
+                ("qmp-shell-wrap -c query-version qemu-system-x86_64 -display none", "one command"),
             ],
         ),
         (
@@ -270,10 +271,7 @@ impl Documented for WrapFlags {
                 ("4", "QEMU ended before the script"),
             ],
         ),
-        (
-            "See also",
-            &[("qmp-shell(1)", "the commands to the shell, and the environment")],
-        ),
+        ("See also", &[("qmp-shell(1)", "the commands to the shell, and the environment")]),
     ];
 }
 
@@ -326,15 +324,12 @@ fn size(text: &str) -> Result<usize, String> {
         Some('g' | 'G') => (&text[..text.len() - 1], 30),
         _ => (text, 0),
     };
-    let number: usize = digits
-        .parse()
-        .map_err(|_| "expected a number of bytes, such as 64M".to_owned())?;
+    let number: usize = digits.parse().map_err(|_| "expected a number of bytes, such as 64M".to_owned())?;
     number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
 }
 
 fn address(text: &str) -> Result<Address, String> {
-    text.parse()
-        .map_err(|error: crate::session::AddressError| error.to_string())
+    text.parse().map_err(|error: crate::session::AddressError| error.to_string())
 }
 
 #[cfg(test)]
@@ -364,12 +359,7 @@ mod tests {
         let lines = |lines: &[&str]| Script::Lines(lines.iter().map(|line| (*line).to_owned()).collect());
         assert_eq!(
             flags.common.scripts(&matches),
-            [
-                Script::File("a".into()),
-                lines(&["x", "y"]),
-                Script::Stdin,
-                lines(&["z"])
-            ]
+            [Script::File("a".into()), lines(&["x", "y"]), Script::Stdin, lines(&["z"])]
         );
     }
 

@@ -53,9 +53,5 @@ fn manual<F: Documented>(out: &mut dyn Write) -> io::Result<()> {
 /// Text as roff takes it: no escape, no dash of its own making, no line that begins a request.
 fn roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
-    if text.starts_with(['.', '\'']) {
-        format!("\\&{text}")
-    } else {
-        text
-    }
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
 }

@@ -44,17 +44,16 @@ fn run(flags: ShellFlags, matches: &ArgMatches) -> Result<Status, Failure> {
         timeout: flags.timeout,
         wait: flags.wait,
         guest_agent: flags.skip_negotiation,
-        limits: Limits {
-            message: flags.common.max_message,
-            ..Limits::default()
-        },
+        limits: Limits { message: flags.common.max_message, ..Limits::default() },
         transcript: Arc::clone(&transcript),
     };
     let address = match flags.address {
         Some(address) => Some(address),
         None => address_of_environment().map_err(|error| Failure::new(Status::Usage, anyhow!(error)))?,
     };
-    let offline = flags.common.dry_run || flags.complete.is_some() && address.is_none();
+    // A dry run types by the server's introspection where a server is named; `--complete` offers its names.
+    let looks_only = flags.common.dry_run || flags.complete.is_some();
+    let offline = looks_only && (address.is_none() || flags.common.no_schema);
     if address.is_none() && !offline {
         let message = "no ADDRESS is named, and QMP_SOCKET is not set; try `qmp-shell demo:` or `qmp-shell --help`";
         return Err(Failure::new(Status::Usage, anyhow!(message)));
@@ -64,8 +63,7 @@ fn run(flags: ShellFlags, matches: &ArgMatches) -> Result<Status, Failure> {
         let mut progress = |text: &str| {
             let _ = writeln!(io::stderr(), "{text}");
         };
-        link.open(&mut progress)
-            .map_err(|error| Failure::new(Status::NotConnected, error))?;
+        link.open(&mut progress).map_err(|error| Failure::new(Status::NotConnected, error))?;
     }
     let mut engine = engine(link, &flags.common, &feed, transcript);
     if let Some(line) = &flags.complete {
@@ -116,19 +114,12 @@ pub(super) fn engine(link: Link, flags: &CommonFlags, feed: &Feed, transcript: S
     let settings = Settings {
         verbose: flags.verbose,
         output,
+        check: !flags.no_check,
         exit_on_error: flags.exit_on_error,
-        events: if flags.no_events {
-            EventFilter::Nothing
-        } else {
-            EventFilter::All
-        },
+        events: if flags.no_events { EventFilter::Nothing } else { EventFilter::All },
         ..Settings::default()
     };
-    let mode = Mode {
-        interactive,
-        dry_run: flags.dry_run,
-        no_schema: flags.no_schema,
-    };
+    let mode = Mode { interactive, dry_run: flags.dry_run, no_schema: flags.no_schema };
     let mut engine = Engine::new(link, settings, mode, transcript);
     if flags.hmp {
         engine.set_language(LineMode::Hmp);
@@ -143,10 +134,7 @@ pub(super) fn transcript(flags: &CommonFlags) -> Result<SharedTranscript, Failur
     let opened = Transcript::open(path).with_context(|| format!("cannot write the log file `{}`", path.display()));
     match opened {
         Ok(transcript) => Ok(Arc::new(Mutex::new(Some(transcript)))),
-        Err(error) => Err(Failure {
-            status: Status::Usage,
-            error,
-        }),
+        Err(error) => Err(Failure { status: Status::Usage, error }),
     }
 }
 
@@ -158,12 +146,7 @@ pub(super) fn prompt(
     on_end: Box<dyn Fn() + Send>,
 ) -> Result<Status, Failure> {
     let palette = Palette::new(is_colored(flags.color));
-    let options = PromptOptions {
-        palette,
-        history: !flags.no_history,
-        messages,
-        on_end,
-    };
+    let options = PromptOptions { palette, history: !flags.no_history, messages, on_end };
     match run_prompt(engine, options) {
         Ok(true) => Ok(Status::Success),
         Ok(false) => Ok(Status::LineFailed),

@@ -37,10 +37,7 @@ pub(super) struct Failure {
 impl Failure {
     /// `error` with its status.
     pub(super) fn new(status: Status, error: impl Into<anyhow::Error>) -> Failure {
-        Failure {
-            status,
-            error: error.into(),
-        }
+        Failure { status, error: error.into() }
     }
 }
 
@@ -92,10 +89,7 @@ mod tests {
     #[test]
     fn a_cause_is_said_once() {
         let source = || io::Error::other("no such thing");
-        let ours = WrapError::Start {
-            program: "qemu".to_owned(),
-            source: source(),
-        };
+        let ours = WrapError::Start { program: "qemu".to_owned(), source: source() };
         assert_eq!(sentence(&anyhow::Error::new(ours)), "cannot run `qemu`: no such thing");
         let wrapped = anyhow::Error::new(source()).context("cannot write `x`");
         assert_eq!(sentence(&wrapped), "cannot write `x`: no such thing");

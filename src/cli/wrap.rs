@@ -37,10 +37,7 @@ fn run(flags: WrapFlags, matches: &ArgMatches) -> Result<Status, Failure> {
     let transcript = transcript(&flags.common)?;
     let options = Options {
         timeout: flags.timeout.unwrap_or(PATIENT),
-        limits: Limits {
-            message: flags.common.max_message,
-            ..Limits::default()
-        },
+        limits: Limits { message: flags.common.max_message, ..Limits::default() },
         transcript: Arc::clone(&transcript),
         ..Options::default()
     };
@@ -49,11 +46,7 @@ fn run(flags: WrapFlags, matches: &ArgMatches) -> Result<Status, Failure> {
         let Feed::Scripts(scripts) = feed else {
             return prompt(engine, &flags.common, Messages::default(), Box::new(|| {}));
         };
-        return of_ending(run_scripts(
-            &mut engine,
-            &scripts,
-            &mut Lines::new(script_palette(&flags.common)),
-        ));
+        return of_ending(run_scripts(&mut engine, &scripts, &mut Lines::new(script_palette(&flags.common))));
     }
     let messages = Messages::default();
     let captured = matches!(feed, Feed::Prompt).then(|| messages.clone());
@@ -63,14 +56,7 @@ fn run(flags: WrapFlags, matches: &ArgMatches) -> Result<Status, Failure> {
     // Until a prompt takes the signals over. QEMU may take long to start.
     let watch = Watch::start(move || ended.end()).map_err(|error| Failure::new(Status::NotConnected, error))?;
     let name = Address::Exec(flags.qemu[0].clone());
-    let session = match negotiate(
-        Dialed {
-            socket: socket.into(),
-            peer: None,
-        },
-        &name,
-        &options,
-    ) {
+    let session = match negotiate(Dialed { socket: socket.into(), peer: None }, &name, &options) {
         Ok(session) => session,
         Err(error) => {
             let failure = not_started(&qemu, error);

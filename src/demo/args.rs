@@ -16,8 +16,7 @@ impl<'a> Args<'a> {
 
     /// A mandatory string. The check lets no command through without it; the failure keeps this total all the same.
     pub fn text(self, name: &str) -> Result<&'a str, Failure> {
-        self.maybe_text(name)
-            .ok_or_else(|| Failure::new(format!("argument '{name}' is missing")))
+        self.maybe_text(name).ok_or_else(|| Failure::new(format!("argument '{name}' is missing")))
     }
 
     /// An optional string.
@@ -64,10 +63,7 @@ mod tests {
     fn numbers_reach_over_all_of_64_bits() {
         let value = json!({"a": u64::MAX, "b": -1, "c": 7});
         let args = Args(value.as_object().unwrap());
-        assert_eq!(
-            [args.number("a"), args.number("b"), args.number("c")],
-            [Some(u64::MAX), Some(u64::MAX), Some(7)]
-        );
+        assert_eq!([args.number("a"), args.number("b"), args.number("c")], [Some(u64::MAX), Some(u64::MAX), Some(7)]);
         assert_eq!(args.number("d"), None);
     }
 

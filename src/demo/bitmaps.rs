@@ -33,26 +33,17 @@ impl Bitmaps {
             return Err(Failure::new("the name of a bitmap has 1 to 1023 bytes"));
         }
         if !granularity.is_power_of_two() || !(512..=1 << 31).contains(&granularity) {
-            return Err(Failure::new(
-                "'granularity' must be a power of two from 512 to 2147483648",
-            ));
+            return Err(Failure::new("'granularity' must be a power of two from 512 to 2147483648"));
         }
         if self.list.iter().any(|bitmap| bitmap.name == name) {
             return Err(Failure::new(format!("a bitmap '{name}' exists already on this node")));
         }
         if self.list.len() >= LIMIT {
-            return Err(Failure::new(format!(
-                "a node of the demo machine has {LIMIT} bitmaps at most"
-            )));
+            return Err(Failure::new(format!("a node of the demo machine has {LIMIT} bitmaps at most")));
         }
         let persistent = args.flag("persistent").unwrap_or(false);
         let recording = !args.flag("disabled").unwrap_or(false);
-        self.list.push(Bitmap {
-            name: name.to_owned(),
-            granularity,
-            persistent,
-            recording,
-        });
+        self.list.push(Bitmap { name: name.to_owned(), granularity, persistent, recording });
         Ok(())
     }
 
@@ -88,10 +79,7 @@ mod tests {
     use super::*;
 
     fn add(bitmaps: &mut Bitmaps, args: Value) -> String {
-        bitmaps
-            .add(Args(args.as_object().unwrap()))
-            .err()
-            .map_or("ok".to_owned(), |failure| failure.desc)
+        bitmaps.add(Args(args.as_object().unwrap())).err().map_or("ok".to_owned(), |failure| failure.desc)
     }
 
     #[test]
@@ -99,17 +87,11 @@ mod tests {
         let mut bitmaps = Bitmaps::default();
         assert_eq!(bitmaps.query(), None);
         assert_eq!(add(&mut bitmaps, json!({"name": "b", "disabled": true})), "ok");
-        assert_eq!(
-            add(&mut bitmaps, json!({"name": "b"})),
-            "a bitmap 'b' exists already on this node"
-        );
+        assert_eq!(add(&mut bitmaps, json!({"name": "b"})), "a bitmap 'b' exists already on this node");
         assert_eq!(bitmaps.query().unwrap()[0]["recording"], false);
         assert_eq!(bitmaps.clear("b"), Ok(()));
         assert_eq!(bitmaps.remove("b"), Ok(()));
-        assert_eq!(
-            bitmaps.remove("b").unwrap_err().desc,
-            "there is no bitmap 'b' on this node"
-        );
+        assert_eq!(bitmaps.remove("b").unwrap_err().desc, "there is no bitmap 'b' on this node");
     }
 
     #[test]

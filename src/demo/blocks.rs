@@ -59,9 +59,7 @@ impl Blocks {
     /// Adds a node and what its description holds nested, or nothing at all.
     pub fn add(&mut self, options: Args<'_>) -> Result<(), Failure> {
         let Some(name) = options.maybe_text("node-name") else {
-            return Err(Failure::new(
-                "argument 'node-name' is missing: the topmost node needs a name",
-            ));
+            return Err(Failure::new("argument 'node-name' is missing: the topmost node needs a name"));
         };
         if name.len() > 31 {
             return Err(Failure::new("'node-name' may have 31 characters at most"));
@@ -85,9 +83,7 @@ impl Blocks {
             return Err(Failure::new(format!("a node or drive '{name}' exists already")));
         }
         if self.nodes.len() >= LIMIT {
-            return Err(Failure::new(format!(
-                "the demo machine has room for {LIMIT} nodes at most"
-            )));
+            return Err(Failure::new(format!("the demo machine has room for {LIMIT} nodes at most")));
         }
         let mut below = Vec::new();
         for child in ["file", "backing"] {
@@ -112,12 +108,7 @@ impl Blocks {
         if size > i64::MAX.cast_unsigned() {
             return Err(Failure::new("'size' is out of range"));
         }
-        let cache = |name| {
-            options
-                .object("cache")
-                .and_then(|cache| cache.flag(name))
-                .unwrap_or(false)
-        };
+        let cache = |name| options.object("cache").and_then(|cache| cache.flag(name)).unwrap_or(false);
         self.nodes.push(Node {
             name: name.clone(),
             driver,
@@ -162,10 +153,7 @@ impl Blocks {
 
     /// Who stands on a node, in words.
     pub fn user_of(&self, name: &str) -> Option<String> {
-        let above = self
-            .nodes
-            .iter()
-            .find(|node| node.below.iter().any(|below| below == name));
+        let above = self.nodes.iter().find(|node| node.below.iter().any(|below| below == name));
         let drive = self.drives.iter().find(|drive| drive.inserted.as_deref() == Some(name));
         let above = above.map(|node| format!("node '{}'", node.name));
         above.or_else(|| drive.map(|drive| format!("the device at {}", drive.qdev)))
@@ -173,26 +161,17 @@ impl Blocks {
 
     /// A node by name.
     pub fn node(&self, name: &str) -> Result<&Node, Failure> {
-        self.nodes
-            .iter()
-            .find(|node| node.name == name)
-            .ok_or_else(|| no_node(name))
+        self.nodes.iter().find(|node| node.name == name).ok_or_else(|| no_node(name))
     }
 
     /// A node by name, to be changed.
     pub fn node_mut(&mut self, name: &str) -> Result<&mut Node, Failure> {
-        self.nodes
-            .iter_mut()
-            .find(|node| node.name == name)
-            .ok_or_else(|| no_node(name))
+        self.nodes.iter_mut().find(|node| node.name == name).ok_or_else(|| no_node(name))
     }
 
     /// The name of the node that `name` means: a node's own, or that of the node in a drive.
     pub fn root_of(&self, name: &str) -> Result<String, Failure> {
-        let drive = self
-            .drives
-            .iter()
-            .find(|drive| !drive.device.is_empty() && drive.device == name);
+        let drive = self.drives.iter().find(|drive| !drive.device.is_empty() && drive.device == name);
         match drive.map(|drive| drive.inserted.clone()) {
             Some(Some(node)) => Ok(node),
             Some(None) => Err(Failure::new(format!("drive '{name}' has no medium"))),
@@ -210,12 +189,7 @@ impl Blocks {
         }
         let inserted = node.map(str::to_owned);
         let (device, qdev) = (device.to_owned(), qdev.to_owned());
-        self.drives.push(Drive {
-            device,
-            qdev,
-            removable: node.is_none(),
-            inserted,
-        });
+        self.drives.push(Drive { device, qdev, removable: node.is_none(), inserted });
         Ok(())
     }
 
@@ -311,10 +285,7 @@ mod tests {
         add(&mut blocks, nested).unwrap();
         assert_eq!(names(&blocks), ["#block001", "top"]);
         assert_eq!(blocks.node("top").unwrap().size, 4096);
-        assert_eq!(
-            blocks.remove("#block001").unwrap_err().desc,
-            "node '#block001' is in use by node 'top'"
-        );
+        assert_eq!(blocks.remove("#block001").unwrap_err().desc, "node '#block001' is in use by node 'top'");
         blocks.remove("top").unwrap();
         assert!(names(&blocks).is_empty());
     }
@@ -324,10 +295,7 @@ mod tests {
         let mut blocks = Blocks::default();
         add(&mut blocks, json!({"driver": "null-co", "node-name": "a"})).unwrap();
         let nested = json!({"driver": "raw", "node-name": "b", "file": {"driver": "raw", "file": "missing"}});
-        assert_eq!(
-            add(&mut blocks, nested).unwrap_err().desc,
-            "there is no block node 'missing'"
-        );
+        assert_eq!(add(&mut blocks, nested).unwrap_err().desc, "there is no block node 'missing'");
         assert!(add(&mut blocks, json!({"driver": "null-co", "node-name": "a"})).is_err());
         assert!(add(&mut blocks, json!({"driver": "null-co"})).is_err());
         assert_eq!(names(&blocks), ["a"]);

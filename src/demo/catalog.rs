@@ -19,14 +19,7 @@ pub struct TypeEntry {
 }
 
 const fn base(name: &'static str, parent: Option<&'static str>) -> TypeEntry {
-    TypeEntry {
-        name,
-        parent,
-        is_abstract: true,
-        interfaces: &[],
-        groups: &[],
-        backend: None,
-    }
+    TypeEntry { name, parent, is_abstract: true, interfaces: &[], groups: &[], backend: None }
 }
 
 const fn device(
@@ -35,36 +28,15 @@ const fn device(
     groups: &'static [&'static [Property]],
     backend: Option<&'static str>,
 ) -> TypeEntry {
-    TypeEntry {
-        name,
-        parent: Some(parent),
-        is_abstract: false,
-        interfaces: &["hotpluggable"],
-        groups,
-        backend,
-    }
+    TypeEntry { name, parent: Some(parent), is_abstract: false, interfaces: &["hotpluggable"], groups, backend }
 }
 
 const fn object(name: &'static str, parent: &'static str, groups: &'static [&'static [Property]]) -> TypeEntry {
-    TypeEntry {
-        name,
-        parent: Some(parent),
-        is_abstract: false,
-        interfaces: &["user-creatable"],
-        groups,
-        backend: None,
-    }
+    TypeEntry { name, parent: Some(parent), is_abstract: false, interfaces: &["user-creatable"], groups, backend: None }
 }
 
 const fn internal(name: &'static str, parent: &'static str) -> TypeEntry {
-    TypeEntry {
-        name,
-        parent: Some(parent),
-        is_abstract: false,
-        interfaces: &[],
-        groups: &[],
-        backend: None,
-    }
+    TypeEntry { name, parent: Some(parent), is_abstract: false, interfaces: &[], groups: &[], backend: None }
 }
 
 /// All types, each after the one it is derived from.
@@ -81,24 +53,9 @@ pub static TYPES: &[TypeEntry] = &[
     internal("qemu64-x86_64-cpu", "x86_64-cpu"),
     base("pci-device", Some("device")),
     base("virtio-pci", Some("pci-device")),
-    device(
-        "virtio-net-pci",
-        "virtio-pci",
-        &[PCI, VIRTIO, NET],
-        Some("virtio-net-device"),
-    ),
-    device(
-        "virtio-blk-pci",
-        "virtio-pci",
-        &[PCI, VIRTIO, BLK],
-        Some("virtio-blk-device"),
-    ),
-    device(
-        "virtio-rng-pci",
-        "virtio-pci",
-        &[PCI, VIRTIO, RNG],
-        Some("virtio-rng-device"),
-    ),
+    device("virtio-net-pci", "virtio-pci", &[PCI, VIRTIO, NET], Some("virtio-net-device")),
+    device("virtio-blk-pci", "virtio-pci", &[PCI, VIRTIO, BLK], Some("virtio-blk-device")),
+    device("virtio-rng-pci", "virtio-pci", &[PCI, VIRTIO, RNG], Some("virtio-rng-device")),
     base("pcie-port", Some("pci-device")),
     device("pcie-root-port", "pcie-port", &[PCI, PORT], None),
     base("virtio-device", Some("device")),
@@ -148,22 +105,14 @@ mod tests {
         for (index, entry) in TYPES.iter().enumerate() {
             let known = |name| TYPES[..index].iter().any(|earlier| earlier.name == name);
             assert!(entry.parent.is_none_or(known), "{}", entry.name);
-            assert!(
-                entry.backend.is_none_or(|backend| find(backend).is_some()),
-                "{}",
-                entry.name
-            );
+            assert!(entry.backend.is_none_or(|backend| find(backend).is_some()), "{}", entry.name);
         }
     }
 
     #[test]
     fn derivation_reaches_over_all_levels() {
         let net = find("virtio-net-pci").unwrap();
-        assert!(
-            ["virtio-net-pci", "virtio-pci", "device", "object"]
-                .iter()
-                .all(|name| net.is_a(name))
-        );
+        assert!(["virtio-net-pci", "virtio-pci", "device", "object"].iter().all(|name| net.is_a(name)));
         assert!(!net.is_a("usb-device"));
         assert!(find("secret").unwrap().is_a("user-creatable"));
     }

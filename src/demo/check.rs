@@ -22,9 +22,7 @@ pub fn value(ty: Type, value: &Value, path: &str) -> Result<(), Failure> {
             Some(word) if words.values.contains(&word) => Ok(()),
             Some(word) => {
                 let known = words.values.join(", ");
-                Err(Failure::new(format!(
-                    "argument '{path}' cannot be '{word}'; it is one of: {known}"
-                )))
+                Err(Failure::new(format!("argument '{path}' cannot be '{word}'; it is one of: {known}")))
             }
             None => demand(false, path, "a string"),
         },
@@ -45,11 +43,7 @@ pub fn value(ty: Type, value: &Value, path: &str) -> Result<(), Failure> {
 }
 
 fn members(object: &Object, map: &Map<String, Value>, path: &str) -> Result<(), Failure> {
-    let tag = object
-        .union
-        .as_ref()
-        .and_then(|union| map.get(union.tag))
-        .and_then(Value::as_str);
+    let tag = object.union.as_ref().and_then(|union| map.get(union.tag)).and_then(Value::as_str);
     let variant = tag.and_then(|tag| object.variant(tag));
     for part in [Some(object), variant].into_iter().flatten() {
         for member in part.members {
@@ -63,10 +57,7 @@ fn members(object: &Object, map: &Map<String, Value>, path: &str) -> Result<(), 
     }
     let strange = map.keys().find(|key| !object.open && object.member(key, tag).is_none());
     match strange {
-        Some(key) => Err(Failure::new(format!(
-            "argument '{}' is not known here",
-            join(path, key)
-        ))),
+        Some(key) => Err(Failure::new(format!("argument '{}' is not known here", join(path, key)))),
         None => Ok(()),
     }
 }
@@ -86,19 +77,11 @@ fn branch(alternate: &Alternate, value: &Value) -> Option<Type> {
 }
 
 fn demand(holds: bool, path: &str, what: &str) -> Result<(), Failure> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Failure::new(format!("argument '{path}' must be {what}")))
-    }
+    if holds { Ok(()) } else { Err(Failure::new(format!("argument '{path}' must be {what}"))) }
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 #[cfg(test)]
@@ -108,34 +91,20 @@ mod tests {
     use super::super::types::{Enum, Member, Union, object, opt, req};
     use super::*;
 
-    static KIND: Enum = Enum {
-        name: "Kind",
-        values: &["plain", "sized"],
-    };
+    static KIND: Enum = Enum { name: "Kind", values: &["plain", "sized"] };
     static SIZED: Object = object("Sized", &[req("size", Type::Int)]);
-    static REF: Alternate = Alternate {
-        name: "Ref",
-        branches: &[Type::Str, Type::Object(&SHAPE)],
-    };
-    static MEMBERS: &[Member] = &[
-        req("kind", Type::Enum(&KIND)),
-        opt("inner", Type::Alternate(&REF)),
-        opt("list", Type::Array(&Type::Bool)),
-    ];
+    static REF: Alternate = Alternate { name: "Ref", branches: &[Type::Str, Type::Object(&SHAPE)] };
+    static MEMBERS: &[Member] =
+        &[req("kind", Type::Enum(&KIND)), opt("inner", Type::Alternate(&REF)), opt("list", Type::Array(&Type::Bool))];
     static SHAPE: Object = Object {
         name: "Shape",
         members: MEMBERS,
-        union: Some(Union {
-            tag: "kind",
-            variants: &[("sized", &SIZED)],
-        }),
+        union: Some(Union { tag: "kind", variants: &[("sized", &SIZED)] }),
         open: false,
     };
 
     fn check(input: Value) -> String {
-        value(Type::Object(&SHAPE), &input, "")
-            .err()
-            .map_or("ok".to_owned(), |failure| failure.desc)
+        value(Type::Object(&SHAPE), &input, "").err().map_or("ok".to_owned(), |failure| failure.desc)
     }
 
     #[test]
@@ -154,28 +123,13 @@ mod tests {
         for (input, expected) in [
             (json!({}), "argument 'kind' is missing"),
             (json!({"kind": 1}), "argument 'kind' must be a string"),
-            (
-                json!({"kind": "x"}),
-                "argument 'kind' cannot be 'x'; it is one of: plain, sized",
-            ),
+            (json!({"kind": "x"}), "argument 'kind' cannot be 'x'; it is one of: plain, sized"),
             (json!({"kind": "sized"}), "argument 'size' is missing"),
             (json!({"kind": "plain", "size": 1}), "argument 'size' is not known here"),
-            (
-                json!({"kind": "sized", "size": 1e3}),
-                "argument 'size' must be a whole number within 64 bits",
-            ),
-            (
-                json!({"kind": "plain", "list": [true, 0]}),
-                "argument 'list.1' must be true or false",
-            ),
-            (
-                json!({"kind": "plain", "inner": {"kind": "plain", "a": 0}}),
-                "argument 'inner.a' is not known here",
-            ),
-            (
-                json!({"kind": "plain", "inner": 5}),
-                "argument 'inner' must be of one of the types that it may have",
-            ),
+            (json!({"kind": "sized", "size": 1e3}), "argument 'size' must be a whole number within 64 bits"),
+            (json!({"kind": "plain", "list": [true, 0]}), "argument 'list.1' must be true or false"),
+            (json!({"kind": "plain", "inner": {"kind": "plain", "a": 0}}), "argument 'inner.a' is not known here"),
+            (json!({"kind": "plain", "inner": 5}), "argument 'inner' must be of one of the types that it may have"),
         ] {
             assert_eq!(check(input), expected);
         }

@@ -38,18 +38,12 @@ static SHUTDOWN_CAUSE: Enum = Enum {
     ],
 };
 
-static SHUTDOWN_DATA: Object = object(
-    "q_obj_SHUTDOWN",
-    &[req("guest", Type::Bool), req("reason", Type::Enum(&SHUTDOWN_CAUSE))],
-);
-static DEVICE_DELETED_DATA: Object = object(
-    "q_obj_DEVICE_DELETED",
-    &[opt("device", Type::Str), req("path", Type::Str)],
-);
-static JOB_STATUS_DATA: Object = object(
-    "q_obj_JOB_STATUS_CHANGE",
-    &[req("id", Type::Str), req("status", Type::Enum(&JOB_STATUS))],
-);
+static SHUTDOWN_DATA: Object =
+    object("q_obj_SHUTDOWN", &[req("guest", Type::Bool), req("reason", Type::Enum(&SHUTDOWN_CAUSE))]);
+static DEVICE_DELETED_DATA: Object =
+    object("q_obj_DEVICE_DELETED", &[opt("device", Type::Str), req("path", Type::Str)]);
+static JOB_STATUS_DATA: Object =
+    object("q_obj_JOB_STATUS_CHANGE", &[req("id", Type::Str), req("status", Type::Enum(&JOB_STATUS))]);
 static BLOCK_JOB_DATA: Object = object(
     "q_obj_BLOCK_JOB",
     &[
@@ -71,10 +65,8 @@ static BLOCK_JOB_COMPLETED_DATA: Object = object(
         opt("error", Type::Str),
     ],
 );
-static BLOCK_JOB_PENDING_DATA: Object = object(
-    "q_obj_BLOCK_JOB_PENDING",
-    &[req("type", Type::Enum(&JOB_TYPE)), req("id", Type::Str)],
-);
+static BLOCK_JOB_PENDING_DATA: Object =
+    object("q_obj_BLOCK_JOB_PENDING", &[req("type", Type::Enum(&JOB_TYPE)), req("id", Type::Str)]);
 
 /// The kinds of jobs. This machine only mirrors.
 pub static JOB_TYPE: Enum = Enum {
@@ -111,60 +103,27 @@ pub static JOB_STATUS: Enum = Enum {
 };
 
 /// The machine ends.
-pub static SHUTDOWN: EventType = EventType {
-    name: "SHUTDOWN",
-    data: &SHUTDOWN_DATA,
-};
+pub static SHUTDOWN: EventType = EventType { name: "SHUTDOWN", data: &SHUTDOWN_DATA };
 /// The guest was asked to power down.
-pub static POWERDOWN: EventType = EventType {
-    name: "POWERDOWN",
-    data: &EMPTY,
-};
+pub static POWERDOWN: EventType = EventType { name: "POWERDOWN", data: &EMPTY };
 /// The machine was reset.
-pub static RESET: EventType = EventType {
-    name: "RESET",
-    data: &SHUTDOWN_DATA,
-};
+pub static RESET: EventType = EventType { name: "RESET", data: &SHUTDOWN_DATA };
 /// The guest stands still.
-pub static STOP: EventType = EventType {
-    name: "STOP",
-    data: &EMPTY,
-};
+pub static STOP: EventType = EventType { name: "STOP", data: &EMPTY };
 /// The guest goes on.
-pub static RESUME: EventType = EventType {
-    name: "RESUME",
-    data: &EMPTY,
-};
+pub static RESUME: EventType = EventType { name: "RESUME", data: &EMPTY };
 /// A device has gone.
-pub static DEVICE_DELETED: EventType = EventType {
-    name: "DEVICE_DELETED",
-    data: &DEVICE_DELETED_DATA,
-};
+pub static DEVICE_DELETED: EventType = EventType { name: "DEVICE_DELETED", data: &DEVICE_DELETED_DATA };
 /// A job went from one state to another.
-pub static JOB_STATUS_CHANGE: EventType = EventType {
-    name: "JOB_STATUS_CHANGE",
-    data: &JOB_STATUS_DATA,
-};
+pub static JOB_STATUS_CHANGE: EventType = EventType { name: "JOB_STATUS_CHANGE", data: &JOB_STATUS_DATA };
 /// A block job may be completed.
-pub static BLOCK_JOB_READY: EventType = EventType {
-    name: "BLOCK_JOB_READY",
-    data: &BLOCK_JOB_DATA,
-};
+pub static BLOCK_JOB_READY: EventType = EventType { name: "BLOCK_JOB_READY", data: &BLOCK_JOB_DATA };
 /// A block job waits for `job-finalize`.
-pub static BLOCK_JOB_PENDING: EventType = EventType {
-    name: "BLOCK_JOB_PENDING",
-    data: &BLOCK_JOB_PENDING_DATA,
-};
+pub static BLOCK_JOB_PENDING: EventType = EventType { name: "BLOCK_JOB_PENDING", data: &BLOCK_JOB_PENDING_DATA };
 /// A block job has done its work.
-pub static BLOCK_JOB_COMPLETED: EventType = EventType {
-    name: "BLOCK_JOB_COMPLETED",
-    data: &BLOCK_JOB_COMPLETED_DATA,
-};
+pub static BLOCK_JOB_COMPLETED: EventType = EventType { name: "BLOCK_JOB_COMPLETED", data: &BLOCK_JOB_COMPLETED_DATA };
 /// A block job was given up.
-pub static BLOCK_JOB_CANCELLED: EventType = EventType {
-    name: "BLOCK_JOB_CANCELLED",
-    data: &BLOCK_JOB_DATA,
-};
+pub static BLOCK_JOB_CANCELLED: EventType = EventType { name: "BLOCK_JOB_CANCELLED", data: &BLOCK_JOB_DATA };
 
 /// All events, for introspection.
 pub static EVENTS: &[&EventType] = &[

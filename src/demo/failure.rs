@@ -42,17 +42,11 @@ pub struct Failure {
 impl Failure {
     /// A failure of class `GenericError`.
     pub fn new(desc: impl Into<String>) -> Self {
-        Failure {
-            class: Class::Generic,
-            desc: desc.into(),
-        }
+        Failure { class: Class::Generic, desc: desc.into() }
     }
 
     /// A failure of the given class.
     pub fn of(class: Class, desc: impl Into<String>) -> Self {
-        Failure {
-            class,
-            desc: desc.into(),
-        }
+        Failure { class, desc: desc.into() }
     }
 }

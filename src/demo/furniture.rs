@@ -18,9 +18,7 @@ pub fn furnished() -> Machine {
             let _accepted = command.execute(&mut machine, &arguments);
         }
     }
-    machine
-        .blocks
-        .name_drive("/machine/peripheral/disk0/virtio-backend", "drive0");
+    machine.blocks.name_drive("/machine/peripheral/disk0/virtio-backend", "drive0");
     let _accepted = machine.blocks.plug("ide2-cd0", "/machine/unattached/ide-cd", None);
     machine.take_events();
     machine
@@ -29,27 +27,12 @@ pub fn furnished() -> Machine {
 fn furniture() -> [(&'static str, Value); 6] {
     let file = json!({"driver": "null-co", "node-name": "disk0-file", "size": 10_u64 << 30});
     [
-        (
-            "object-add",
-            json!({"qom-type": "memory-backend-ram", "id": "ram", "size": RAM}),
-        ),
+        ("object-add", json!({"qom-type": "memory-backend-ram", "id": "ram", "size": RAM})),
         ("object-add", json!({"qom-type": "iothread", "id": "iothread0"})),
-        (
-            "blockdev-add",
-            json!({"driver": "qcow2", "node-name": "disk0", "file": file}),
-        ),
-        (
-            "device_add",
-            json!({"driver": "pcie-root-port", "id": "rp0", "chassis": 1}),
-        ),
-        (
-            "device_add",
-            json!({"driver": "virtio-blk-pci", "id": "disk0", "drive": "disk0", "iothread": "iothread0"}),
-        ),
-        (
-            "device_add",
-            json!({"driver": "virtio-net-pci", "id": "net0", "mac": "52:54:00:12:34:56"}),
-        ),
+        ("blockdev-add", json!({"driver": "qcow2", "node-name": "disk0", "file": file})),
+        ("device_add", json!({"driver": "pcie-root-port", "id": "rp0", "chassis": 1})),
+        ("device_add", json!({"driver": "virtio-blk-pci", "id": "disk0", "drive": "disk0", "iothread": "iothread0"})),
+        ("device_add", json!({"driver": "virtio-net-pci", "id": "net0", "mac": "52:54:00:12:34:56"})),
     ]
 }
 
@@ -68,20 +51,10 @@ fn root() -> QomObject {
         unattached.adopt(name, QomObject::new(typename));
     }
     let mut machine = QomObject::new("pc-q35-10.0-machine");
-    for (name, value) in [
-        ("kernel", ""),
-        ("initrd", ""),
-        ("append", "console=ttyS0"),
-        ("firmware", ""),
-    ] {
+    for (name, value) in [("kernel", ""), ("initrd", ""), ("append", "console=ttyS0"), ("firmware", "")] {
         machine.add(name, "string", value, true);
     }
-    for (name, value) in [
-        ("graphics", true),
-        ("usb", true),
-        ("mem-merge", true),
-        ("dump-guest-core", true),
-    ] {
+    for (name, value) in [("graphics", true), ("usb", true), ("mem-merge", true), ("dump-guest-core", true)] {
         machine.add(name, "bool", value, name == "dump-guest-core");
     }
     machine.add("acpi", "OnOffAuto", "auto", true);

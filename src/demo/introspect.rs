@@ -87,11 +87,7 @@ impl Types {
                 json!({"name": name, "members": members, "meta-type": "enum", "values": words.values})
             }
             Type::Alternate(alternate) => {
-                let members: Value = alternate
-                    .branches
-                    .iter()
-                    .map(|ty| json!({"type": self.of(*ty)}))
-                    .collect();
+                let members: Value = alternate.branches.iter().map(|ty| json!({"type": self.of(*ty)})).collect();
                 json!({"name": name, "members": members, "meta-type": "alternate"})
             }
             Type::Object(object) => self.describe_object(&name, object),
@@ -99,11 +95,7 @@ impl Types {
     }
 
     fn describe_object(&mut self, name: &str, object: &Object) -> Value {
-        let members: Value = object
-            .members
-            .iter()
-            .map(|member| self.describe_member(member))
-            .collect();
+        let members: Value = object.members.iter().map(|member| self.describe_member(member)).collect();
         let mut entity = json!({"name": name, "members": members, "meta-type": "object"});
         if let Some(union) = &object.union {
             let variant = |case: &&'static str| {
@@ -160,17 +152,10 @@ mod tests {
                 }
                 visit(inner, names);
             }
-            value
-                .as_array()
-                .into_iter()
-                .flatten()
-                .for_each(|inner| visit(inner, names));
+            value.as_array().into_iter().flatten().for_each(|inner| visit(inner, names));
         }
         schema.iter().for_each(|entity| visit(entity, &names));
-        assert_eq!(
-            *entity(&schema, "0"),
-            json!({"name": "0", "members": [], "meta-type": "object"})
-        );
+        assert_eq!(*entity(&schema, "0"), json!({"name": "0", "members": [], "meta-type": "object"}));
     }
 
     #[test]
@@ -215,21 +200,12 @@ mod tests {
         let schema = schema();
         let options = entity(&schema, entity(&schema, "blockdev-add")["arg-type"].as_str().unwrap());
         assert_eq!(options["tag"], "driver");
-        let cases: Vec<&Value> = options["variants"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|case| &case["case"])
-            .collect();
+        let cases: Vec<&Value> = options["variants"].as_array().unwrap().iter().map(|case| &case["case"]).collect();
         assert_eq!(cases, ["null-aio", "null-co", "qcow2", "raw"]);
         let yank = entity(&schema, "query-yank");
         assert_eq!(yank["allow-oob"], true);
-        let instance = entity(
-            &schema,
-            entity(&schema, yank["ret-type"].as_str().unwrap())["element-type"]
-                .as_str()
-                .unwrap(),
-        );
+        let instance =
+            entity(&schema, entity(&schema, yank["ret-type"].as_str().unwrap())["element-type"].as_str().unwrap());
         assert_eq!(instance["variants"][2], json!({"case": "migration", "type": "0"}));
     }
 

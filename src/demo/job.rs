@@ -165,15 +165,7 @@ impl Job {
     /// A job that starts running at once.
     pub fn start(plan: Plan, now: Duration, out: &mut Outbox) -> Self {
         let status = Status::Created;
-        let mut job = Job {
-            plan,
-            status,
-            offset: 0,
-            moved: now,
-            wish: None,
-            pivots: true,
-            error: None,
-        };
+        let mut job = Job { plan, status, offset: 0, moved: now, wish: None, pivots: true, error: None };
         job.change(Status::Created, out);
         job.change(Status::Running, out);
         job
@@ -182,10 +174,7 @@ impl Job {
     /// Enters a state and says so.
     pub fn change(&mut self, status: Status, out: &mut Outbox) {
         self.status = status;
-        out.events.push(Event::with(
-            &JOB_STATUS_CHANGE,
-            json!({"status": status.name(), "id": self.plan.id}),
-        ));
+        out.events.push(Event::with(&JOB_STATUS_CHANGE, json!({"status": status.name(), "id": self.plan.id})));
     }
 
     /// Does what is due: moves on, becomes ready, finishes or gives up as it was asked to.
@@ -237,20 +226,14 @@ impl Job {
         if self.plan.auto_finalize {
             self.finalize(out);
         } else {
-            out.events.push(Event::with(
-                &BLOCK_JOB_PENDING,
-                json!({"type": "mirror", "id": self.plan.id}),
-            ));
+            out.events.push(Event::with(&BLOCK_JOB_PENDING, json!({"type": "mirror", "id": self.plan.id})));
         }
     }
 
     /// Leaves the pending state.
     pub fn finalize(&mut self, out: &mut Outbox) {
         if self.pivots {
-            out.pivots.push(Pivot {
-                source: self.plan.source.clone(),
-                target: self.plan.target.clone(),
-            });
+            out.pivots.push(Pivot { source: self.plan.source.clone(), target: self.plan.target.clone() });
         }
         out.events.push(self.report(&BLOCK_JOB_COMPLETED));
         self.end(out);
@@ -273,10 +256,7 @@ impl Job {
 
     fn report(&self, kind: &'static EventType) -> Event {
         let Plan { id, len, speed, .. } = &self.plan;
-        Event::with(
-            kind,
-            json!({"device": id, "len": len, "offset": self.offset, "speed": speed, "type": "mirror"}),
-        )
+        Event::with(kind, json!({"device": id, "len": len, "offset": self.offset, "speed": speed, "type": "mirror"}))
     }
 
     /// Its entry in `query-jobs`.
@@ -293,14 +273,7 @@ impl Job {
 
     /// Its entry in `query-block-jobs`.
     pub fn as_block_job(&self) -> Value {
-        let Plan {
-            id,
-            len,
-            speed,
-            auto_finalize,
-            auto_dismiss,
-            ..
-        } = &self.plan;
+        let Plan { id, len, speed, auto_finalize, auto_dismiss, .. } = &self.plan;
         json!({
             "auto-finalize": auto_finalize, "io-status": "ok", "device": id, "auto-dismiss": auto_dismiss,
             "busy": self.status == Status::Running, "len": len, "offset": self.offset, "status": self.status.name(),

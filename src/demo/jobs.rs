@@ -40,9 +40,7 @@ impl Jobs {
         };
         if !verb.allowed(job.status) {
             let (verb, status) = (verb.name(), job.status.name());
-            return Err(Failure::new(format!(
-                "job '{id}' is {status}: '{verb}' cannot be done in that state"
-            )));
+            return Err(Failure::new(format!("job '{id}' is {status}: '{verb}' cannot be done in that state")));
         }
         match verb {
             Verb::Pause if job.status == Status::Ready => job.change(Status::Standby, &mut self.out),
@@ -124,15 +122,7 @@ mod tests {
 
     fn plan(id: &str) -> Plan {
         let (id, source, target) = (id.to_owned(), "a".to_owned(), "b".to_owned());
-        Plan {
-            id,
-            source,
-            target,
-            len: 1000,
-            speed: 0,
-            auto_finalize: true,
-            auto_dismiss: true,
-        }
+        Plan { id, source, target, len: 1000, speed: 0, auto_finalize: true, auto_dismiss: true }
     }
 
     /// Each event collected, in a word: the state entered, or the event's name.
@@ -159,10 +149,7 @@ mod tests {
         jobs.tick(MS(2500));
         assert_eq!(offset(&jobs), 500);
         let early = jobs.ask("j", Verb::Complete, MS(2500)).unwrap_err();
-        assert_eq!(
-            early.desc,
-            "job 'j' is running: 'complete' cannot be done in that state"
-        );
+        assert_eq!(early.desc, "job 'j' is running: 'complete' cannot be done in that state");
         jobs.tick(MS(5000));
         assert_eq!(story(&mut jobs), ["ready", "BLOCK_JOB_READY"]);
         assert_eq!(jobs.deadline(), None);
@@ -171,10 +158,7 @@ mod tests {
         assert!(story(&mut jobs).is_empty());
         jobs.tick(MS(5000));
         let out = jobs.collect();
-        assert_eq!(
-            (out.pivots[0].source.as_str(), out.pivots[0].target.as_str()),
-            ("a", "b")
-        );
+        assert_eq!((out.pivots[0].source.as_str(), out.pivots[0].target.as_str()), ("a", "b"));
         assert_eq!(out.events.len(), 5);
         assert!(!jobs.has("j"));
     }
@@ -221,15 +205,7 @@ mod tests {
     #[test]
     fn finalizing_and_dismissing_by_hand() {
         let mut jobs = Jobs::default();
-        jobs.start(
-            Plan {
-                auto_finalize: false,
-                auto_dismiss: false,
-                ..plan("j")
-            },
-            MS(0),
-        )
-        .unwrap();
+        jobs.start(Plan { auto_finalize: false, auto_dismiss: false, ..plan("j") }, MS(0)).unwrap();
         jobs.tick(MS(5000));
         jobs.ask("j", Verb::Complete, MS(5000)).unwrap();
         jobs.tick(MS(5000));
@@ -239,9 +215,6 @@ mod tests {
         assert!(jobs.start(plan("j"), MS(5000)).is_err());
         jobs.ask("j", Verb::Dismiss, MS(5000)).unwrap();
         assert_eq!(story(&mut jobs), ["null"]);
-        assert_eq!(
-            jobs.ask("j", Verb::Dismiss, MS(5000)).unwrap_err().desc,
-            "there is no job 'j'"
-        );
+        assert_eq!(jobs.ask("j", Verb::Dismiss, MS(5000)).unwrap_err().desc, "there is no job 'j'");
     }
 }

@@ -91,10 +91,7 @@ impl Machine {
     /// Resets the machine.
     pub fn reset(&mut self) {
         self.timers.retain(|(_, timer)| *timer != Timer::PoweredDown);
-        self.events.push(Event::with(
-            &RESET,
-            json!({"guest": false, "reason": "host-qmp-system-reset"}),
-        ));
+        self.events.push(Event::with(&RESET, json!({"guest": false, "reason": "host-qmp-system-reset"})));
     }
 
     /// Asks the guest to power down, which it does after a while. A guest that stands still does not hear it.
@@ -112,10 +109,7 @@ impl Machine {
 
     /// Asks the guest to let go of the device `name` under `parent`; false where it was asked before.
     pub fn unplug(&mut self, parent: &str, name: &str) -> bool {
-        let timer = Timer::Unplugged {
-            parent: parent.to_owned(),
-            name: name.to_owned(),
-        };
+        let timer = Timer::Unplugged { parent: parent.to_owned(), name: name.to_owned() };
         if self.timers.iter().any(|(_, pending)| *pending == timer) {
             return false;
         }
@@ -130,9 +124,7 @@ impl Machine {
         }
         self.now = self.now.max(now);
         let waiting = std::mem::take(&mut self.timers);
-        let (due, later) = waiting
-            .into_iter()
-            .partition::<Vec<_>, _>(|(when, _)| *when <= self.now);
+        let (due, later) = waiting.into_iter().partition::<Vec<_>, _>(|(when, _)| *when <= self.now);
         self.timers = later;
         for (_, timer) in due {
             match timer {
@@ -179,19 +171,14 @@ impl Machine {
             self.events.push(Event::with(&DEVICE_DELETED, json!({"path": backend})));
         }
         let named = parent == "/machine/peripheral";
-        let data = if named {
-            json!({"device": name, "path": path})
-        } else {
-            json!({"path": path})
-        };
+        let data = if named { json!({"device": name, "path": path}) } else { json!({"path": path}) };
         self.events.push(Event::with(&DEVICE_DELETED, data));
     }
 
     fn end(&mut self, guest: bool, reason: &str) {
         if !std::mem::replace(&mut self.ended, true) {
             self.running = false;
-            self.events
-                .push(Event::with(&SHUTDOWN, json!({"guest": guest, "reason": reason})));
+            self.events.push(Event::with(&SHUTDOWN, json!({"guest": guest, "reason": reason})));
         }
     }
 }
@@ -252,14 +239,8 @@ mod tests {
         assert!(machine.tree.find("/machine/peripheral/net0").is_ok());
         machine.advance(Duration::from_millis(300));
         let events = machine.take_events();
-        assert_eq!(
-            events[0].data,
-            Some(json!({"path": "/machine/peripheral/net0/virtio-backend"}))
-        );
-        assert_eq!(
-            events[1].data,
-            Some(json!({"device": "net0", "path": "/machine/peripheral/net0"}))
-        );
+        assert_eq!(events[0].data, Some(json!({"path": "/machine/peripheral/net0/virtio-backend"})));
+        assert_eq!(events[1].data, Some(json!({"device": "net0", "path": "/machine/peripheral/net0"})));
         assert!(machine.tree.find("/machine/peripheral/net0").is_err());
         assert_eq!(machine.deadline(), None);
     }

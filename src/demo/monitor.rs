@@ -16,10 +16,7 @@ use super::reply;
 use super::request::Request;
 
 /// Bounds on what a client may send: 1 MiB, and QEMU's own depth.
-const LIMITS: Limits = Limits {
-    message: 1 << 20,
-    depth: 1024,
-};
+const LIMITS: Limits = Limits { message: 1 << 20, depth: 1024 };
 
 /// The monitor and the machine behind it.
 pub struct Monitor {
@@ -113,10 +110,7 @@ impl Monitor {
         }
         let command = commands::find(&request.command)?;
         if request.oob && !command.oob {
-            return Err(Failure::new(format!(
-                "command '{}' cannot run out-of-band",
-                command.name
-            )));
+            return Err(Failure::new(format!("command '{}' cannot run out-of-band", command.name)));
         }
         command.execute(&mut self.machine, &request.arguments)
     }
@@ -125,10 +119,7 @@ impl Monitor {
     fn negotiate(&mut self, request: &Request) -> Outcome {
         let command = commands::find(&request.command)?;
         if command.name != "qmp_capabilities" {
-            let desc = format!(
-                "'{}' has to wait: the first command is 'qmp_capabilities'",
-                command.name
-            );
+            let desc = format!("'{}' has to wait: the first command is 'qmp_capabilities'", command.name);
             return Err(Failure::of(Class::CommandNotFound, desc));
         }
         super::check::arguments(command.args, &request.arguments)?;
@@ -162,10 +153,7 @@ mod tests {
 
     fn negotiated() -> Monitor {
         let mut monitor = Monitor::new();
-        talk(
-            &mut monitor,
-            "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"oob\"]}}",
-        );
+        talk(&mut monitor, "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"oob\"]}}");
         monitor
     }
 
@@ -179,10 +167,7 @@ mod tests {
         );
         let wrong = "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"x\"]}}";
         assert!(talk(&mut monitor, wrong)[0].starts_with("{\"error\": {\"class\": \"GenericError\""));
-        assert_eq!(
-            talk(&mut monitor, "{\"execute\": \"qmp_capabilities\"}"),
-            ["{\"return\": {}}"]
-        );
+        assert_eq!(talk(&mut monitor, "{\"execute\": \"qmp_capabilities\"}"), ["{\"return\": {}}"]);
         let late = talk(&mut monitor, "{\"execute\": \"qmp_capabilities\"}");
         assert!(late[0].starts_with("{\"error\": {\"class\": \"CommandNotFound\""));
         let oob = talk(&mut monitor, "{\"exec-oob\": \"query-yank\"}");
@@ -192,10 +177,7 @@ mod tests {
     #[test]
     fn a_commands_own_events_come_before_its_reply() {
         let mut monitor = negotiated();
-        let heard = talk(
-            &mut monitor,
-            "{\"execute\": \"stop\", \"id\": 1.0}{\"execute\": \"cont\", \"id\": \"a\"}",
-        );
+        let heard = talk(&mut monitor, "{\"execute\": \"stop\", \"id\": 1.0}{\"execute\": \"cont\", \"id\": \"a\"}");
         assert_eq!(
             heard,
             [
@@ -234,20 +216,13 @@ mod tests {
         monitor.feed(b"junk\n\xff{\"execute\": \xff{]{\"execute\": \"query-kvm\"}", NOW);
         let heard = lines(&mut monitor);
         assert!(
-            heard[..4]
-                .iter()
-                .all(|line| line.starts_with("{\"error\": {\"class\": \"GenericError\"")),
+            heard[..4].iter().all(|line| line.starts_with("{\"error\": {\"class\": \"GenericError\"")),
             "{heard:?}"
         );
         assert_eq!(heard[4..], ["{\"return\": {\"enabled\": false, \"present\": false}}"]);
         let deep = "{\"execute\": ".to_owned() + &"[".repeat(2000);
         assert!(talk(&mut monitor, &deep)[0].contains("nested deeper"));
-        assert!(
-            talk(&mut monitor, "\n{\"execute\": \"query-kvm\"}")
-                .last()
-                .unwrap()
-                .starts_with("{\"return\"")
-        );
+        assert!(talk(&mut monitor, "\n{\"execute\": \"query-kvm\"}").last().unwrap().starts_with("{\"return\""));
     }
 
     #[test]
@@ -260,10 +235,7 @@ mod tests {
         let start = "{\"execute\": \"blockdev-mirror\", \"arguments\": \
                      {\"job-id\": \"j\", \"device\": \"disk0\", \"target\": \"n\", \"sync\": \"full\"}}";
         assert_eq!(talk(&mut monitor, start).len(), 3);
-        let heard = talk(
-            &mut monitor,
-            "{\"execute\": \"job-cancel\", \"arguments\": {\"id\": \"j\"}}",
-        );
+        let heard = talk(&mut monitor, "{\"execute\": \"job-cancel\", \"arguments\": {\"id\": \"j\"}}");
         assert_eq!(heard[0], "{\"return\": {}}");
         assert_eq!(heard.len(), 5);
         assert_eq!(monitor.deadline(), None);

@@ -43,10 +43,7 @@ impl Default {
     }
 }
 
-static ON_OFF_AUTO: Enum = Enum {
-    name: "OnOffAuto",
-    values: &["auto", "on", "off"],
-};
+static ON_OFF_AUTO: Enum = Enum { name: "OnOffAuto", values: &["auto", "on", "off"] };
 
 /// The type of the values of a property, by the name of its kind.
 pub fn type_of(kind: &str) -> Type {
@@ -60,33 +57,15 @@ pub fn type_of(kind: &str) -> Type {
 }
 
 const fn flag(name: &'static str, default: bool) -> Property {
-    Property {
-        name,
-        kind: "bool",
-        description: Some("on/off"),
-        default: Default::Flag(default),
-        live: false,
-    }
+    Property { name, kind: "bool", description: Some("on/off"), default: Default::Flag(default), live: false }
 }
 
 const fn number(name: &'static str, kind: &'static str, default: i64) -> Property {
-    Property {
-        name,
-        kind,
-        description: None,
-        default: Default::Number(default),
-        live: false,
-    }
+    Property { name, kind, description: None, default: Default::Number(default), live: false }
 }
 
 const fn text(name: &'static str, kind: &'static str, description: Option<&'static str>) -> Property {
-    Property {
-        name,
-        kind,
-        description,
-        default: Default::Unset,
-        live: false,
-    }
+    Property { name, kind, description, default: Default::Unset, live: false }
 }
 
 const fn live(property: Property) -> Property {

@@ -13,9 +13,7 @@ use super::failure::{Failure, Outcome};
 /// The greeting.
 pub fn greeting() -> String {
     let qemu = json!({"micro": 0, "minor": 0, "major": 10});
-    line(spell(
-        &json!({"QMP": {"version": {"qemu": qemu, "package": "demo"}, "capabilities": ["oob"]}}),
-    ))
+    line(spell(&json!({"QMP": {"version": {"qemu": qemu, "package": "demo"}, "capabilities": ["oob"]}})))
 }
 
 /// The reply to one command, with its id as the client spelled it.
@@ -91,10 +89,7 @@ mod tests {
             "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 0, \"major\": 10}, \"package\": \"demo\"}, \
              \"capabilities\": [\"oob\"]}}\r\n"
         );
-        assert_eq!(
-            reply(&Ok(json!([1, {"a": {}, "b": []}])), None),
-            "{\"return\": [1, {\"a\": {}, \"b\": []}]}\r\n"
-        );
+        assert_eq!(reply(&Ok(json!([1, {"a": {}, "b": []}])), None), "{\"return\": [1, {\"a\": {}, \"b\": []}]}\r\n");
         assert_eq!(
             reply(&Err(Failure::of(Class::CommandNotFound, "no \"x\"")), Some("1.0")),
             "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no \\\"x\\\"\"}, \"id\": 1.0}\r\n"

@@ -60,10 +60,7 @@ impl Request {
             Ok(members) => members,
             Err(error) => return (None, Err(unreadable(&error))),
         };
-        let id = members
-            .iter()
-            .find(|(key, _)| key == "id")
-            .map(|(_, id)| id.get().to_owned());
+        let id = members.iter().find(|(key, _)| key == "id").map(|(_, id)| id.get().to_owned());
         (id, Request::from_members(&members, oob))
     }
 
@@ -76,9 +73,7 @@ impl Request {
                     return Err(Failure::new("a message has either 'execute' or 'exec-oob'"));
                 }
                 "exec-oob" if !oob => {
-                    return Err(Failure::new(
-                        "'exec-oob' needs the capability 'oob', which has not been enabled",
-                    ));
+                    return Err(Failure::new("'exec-oob' needs the capability 'oob', which has not been enabled"));
                 }
                 "execute" | "exec-oob" => {
                     request.oob = key == "exec-oob";
@@ -114,14 +109,7 @@ mod tests {
 
     #[test]
     fn the_id_stays_as_it_is_spelled() {
-        for id in [
-            "1",
-            "1.0",
-            "1e400",
-            "\"\\u0041\"",
-            "null",
-            "{\"a\":  [18446744073709551616]}",
-        ] {
+        for id in ["1", "1.0", "1e400", "\"\\u0041\"", "null", "{\"a\":  [18446744073709551616]}"] {
             let (found, request) = parse(&format!("{{\"execute\": \"stop\", \"id\": {id}}}"));
             assert_eq!(found.as_deref(), Some(id));
             assert_eq!(request.unwrap().command, "stop");
@@ -133,20 +121,11 @@ mod tests {
     #[test]
     fn what_is_no_request_is_told_apart() {
         for (text, expected) in [
-            (
-                "{\"execute\": 1}",
-                "the value of 'execute' must be a string, the name of a command",
-            ),
+            ("{\"execute\": 1}", "the value of 'execute' must be a string, the name of a command"),
             ("{\"id\": 1}", "the message has no member 'execute'"),
             ("{\"execute\": \"a\", \"x\": 1}", "a message has no member 'x'"),
-            (
-                "{\"execute\": \"a\", \"arguments\": []}",
-                "the value of 'arguments' must be an object",
-            ),
-            (
-                "{\"exec-oob\": \"a\"}",
-                "'exec-oob' needs the capability 'oob', which has not been enabled",
-            ),
+            ("{\"execute\": \"a\", \"arguments\": []}", "the value of 'arguments' must be an object"),
+            ("{\"exec-oob\": \"a\"}", "'exec-oob' needs the capability 'oob', which has not been enabled"),
             (
                 "{\"execute\": \"a\", \"execute\": \"b\"}",
                 "this is no message in JSON: the key 'execute' is there twice",
@@ -157,14 +136,7 @@ mod tests {
         }
         for text in ["{\"execute\"}", "{]", "{\"execute\": 'stop'}"] {
             assert_eq!(parse(text).0, None);
-            assert!(
-                parse(text)
-                    .1
-                    .unwrap_err()
-                    .desc
-                    .starts_with("this is no message in JSON: "),
-                "{text}"
-            );
+            assert!(parse(text).1.unwrap_err().desc.starts_with("this is no message in JSON: "), "{text}");
         }
         assert!(Request::parse(b"{\"execute\": \"\xff\"}", false).1.is_err());
     }
@@ -172,11 +144,7 @@ mod tests {
     #[test]
     fn nesting_beyond_measure_is_an_error_and_no_overflow() {
         let deep = "[".repeat(900) + &"]".repeat(900);
-        assert!(
-            parse(&format!("{{\"execute\": \"a\", \"arguments\": {{\"x\": {deep}}}}}"))
-                .1
-                .is_err()
-        );
+        assert!(parse(&format!("{{\"execute\": \"a\", \"arguments\": {{\"x\": {deep}}}}}")).1.is_err());
         assert_eq!(parse(&format!("{{\"execute\": \"a\", \"id\": {deep}}}")).0, Some(deep));
     }
 }

@@ -23,10 +23,7 @@ enum Slot {
 impl QomObject {
     /// An object that has nothing but its type.
     pub fn new(typename: &str) -> Self {
-        QomObject {
-            typename: typename.to_owned(),
-            members: Vec::new(),
-        }
+        QomObject { typename: typename.to_owned(), members: Vec::new() }
     }
 
     /// An instance of a type: each property as `given`, else by its default. What is given and no property of the
@@ -53,8 +50,7 @@ impl QomObject {
     /// Adds a property, which clients may set where it is `live`.
     pub fn add(&mut self, name: &str, kind: &str, value: impl Into<Value>, live: bool) {
         let (kind, value) = (kind.to_owned(), value.into());
-        self.members
-            .push((name.to_owned(), Slot::Property { kind, value, live }));
+        self.members.push((name.to_owned(), Slot::Property { kind, value, live }));
     }
 
     /// Adds a child.
@@ -109,10 +105,7 @@ impl QomObject {
     }
 
     fn slot_mut(&mut self, name: &str) -> Option<&mut Slot> {
-        self.members
-            .iter_mut()
-            .find(|(key, _)| key == name)
-            .map(|(_, slot)| slot)
+        self.members.iter_mut().find(|(key, _)| key == name).map(|(_, slot)| slot)
     }
 }
 
@@ -180,11 +173,7 @@ impl Tree {
         let object = self.find_mut(path)?;
         let missing = no_property(object, property);
         match object.slot_mut(property) {
-            Some(Slot::Property {
-                kind,
-                value,
-                live: true,
-            }) => {
+            Some(Slot::Property { kind, value, live: true }) => {
                 check::value(type_of(kind), new, property)?;
                 *value = new.clone();
                 Ok(())
@@ -197,8 +186,7 @@ impl Tree {
 
 /// The names along an absolute path.
 fn parts(path: &str) -> Option<impl Iterator<Item = &str>> {
-    path.strip_prefix('/')
-        .map(|rest| rest.split('/').filter(|name| !name.is_empty()))
+    path.strip_prefix('/').map(|rest| rest.split('/').filter(|name| !name.is_empty()))
 }
 
 fn no_path(path: &str) -> Failure {
@@ -206,10 +194,7 @@ fn no_path(path: &str) -> Failure {
 }
 
 fn no_property(object: &QomObject, name: &str) -> Failure {
-    Failure::new(format!(
-        "an object of type '{}' has no property '{name}'",
-        object.typename
-    ))
+    Failure::new(format!("an object of type '{}' has no property '{name}'", object.typename))
 }
 
 #[cfg(test)]
@@ -233,16 +218,9 @@ mod tests {
         let tree = tree();
         assert_eq!(tree.find("/objects/io0/").unwrap().typename(), "iothread");
         for missing in ["/nope", "objects", "", "/objects/io0/poll-grow"] {
-            assert_eq!(
-                tree.find(missing).unwrap_err().class,
-                Class::DeviceNotFound,
-                "{missing}"
-            );
+            assert_eq!(tree.find(missing).unwrap_err().class, Class::DeviceNotFound, "{missing}");
         }
-        assert_eq!(
-            tree.list("/objects").unwrap()[1],
-            json!({"name": "io0", "type": "child<iothread>"})
-        );
+        assert_eq!(tree.list("/objects").unwrap()[1], json!({"name": "io0", "type": "child<iothread>"}));
     }
 
     #[test]
@@ -255,10 +233,7 @@ mod tests {
         assert_eq!(tree.get("/objects/io0", "poll-grow"), Ok(json!(8)));
         let wrong = tree.set("/objects/io0", "poll-grow", &json!("8")).unwrap_err();
         assert_eq!(wrong.desc, "argument 'poll-grow' must be a whole number within 64 bits");
-        assert_eq!(
-            tree.set("/", "fixed", &json!(false)).unwrap_err().desc,
-            "property 'fixed' cannot be set now"
-        );
+        assert_eq!(tree.set("/", "fixed", &json!(false)).unwrap_err().desc, "property 'fixed' cannot be set now");
         let missing = tree.get("/objects/io0", "zz").unwrap_err();
         assert_eq!(missing.desc, "an object of type 'iothread' has no property 'zz'");
     }

@@ -76,32 +76,17 @@ pub struct Member {
 
 /// A member that must be there.
 pub const fn req(name: &'static str, ty: Type) -> Member {
-    Member {
-        name,
-        ty,
-        optional: false,
-        features: &[],
-    }
+    Member { name, ty, optional: false, features: &[] }
 }
 
 /// A member that may be there.
 pub const fn opt(name: &'static str, ty: Type) -> Member {
-    Member {
-        name,
-        ty,
-        optional: true,
-        features: &[],
-    }
+    Member { name, ty, optional: true, features: &[] }
 }
 
 /// An object type of fixed members.
 pub const fn object(name: &'static str, members: &'static [Member]) -> Object {
-    Object {
-        name,
-        members,
-        union: None,
-        open: false,
-    }
+    Object { name, members, union: None, open: false }
 }
 
 /// The object without members: what a command without arguments takes and what one without a result returns.
@@ -111,11 +96,7 @@ impl Object {
     /// The variant that a value of the tag selects, if this is a union that gives it members.
     pub fn variant(&self, case: &str) -> Option<&'static Object> {
         let union = self.union.as_ref()?;
-        union
-            .variants
-            .iter()
-            .find(|(name, _)| *name == case)
-            .map(|(_, object)| *object)
+        union.variants.iter().find(|(name, _)| *name == case).map(|(_, object)| *object)
     }
 
     /// The member of this name, of the object itself or of the variant that `case` selects.

@@ -120,11 +120,7 @@ fn is_verbatim(line: &str) -> bool {
 fn prefix_len(line: &str) -> usize {
     let trimmed = line.trim_start();
     let blank = line.len() - trimmed.len();
-    if trimmed.starts_with("->") || trimmed.starts_with("<-") {
-        blank + 2
-    } else {
-        0
-    }
+    if trimmed.starts_with("->") || trimmed.starts_with("<-") { blank + 2 } else { 0 }
 }
 
 /// Whether `text`, perhaps of several physical lines, ends where a line may end.
@@ -183,19 +179,13 @@ mod tests {
 
     #[test]
     fn other_languages_keep_their_lines() {
-        assert_eq!(
-            lines("info {\nx \\", LineMode::Hmp),
-            [line(1, "info {"), line(2, "x \\")]
-        );
+        assert_eq!(lines("info {\nx \\", LineMode::Hmp), [line(1, "info {"), line(2, "x \\")]);
         assert_eq!(lines("!echo {\n.hmp x {\nstop", LineMode::Qmp).len(), 3);
     }
 
     #[test]
     fn what_is_not_finished_is_still_handed_over() {
-        assert_eq!(
-            lines("stop\n{\"execute\":\n", LineMode::Qmp),
-            [line(1, "stop"), line(2, "{\"execute\":")]
-        );
+        assert_eq!(lines("stop\n{\"execute\":\n", LineMode::Qmp), [line(1, "stop"), line(2, "{\"execute\":")]);
         assert!(!is_complete("{\"a\":", LineMode::Qmp));
         assert!(is_complete("{\"a\":\n1}", LineMode::Qmp));
     }

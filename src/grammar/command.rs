@@ -48,15 +48,9 @@ impl Key {
             return Err(Diagnostic::new(word.span, "expected a key before the `=`"));
         }
         if parts.iter().any(String::is_empty) {
-            return Err(Diagnostic::new(
-                word.key_span(),
-                format!("key `{}` has an empty part", word.key()),
-            ));
+            return Err(Diagnostic::new(word.key_span(), format!("key `{}` has an empty part", word.key())));
         }
-        Ok(Key {
-            parts,
-            span: word.key_span(),
-        })
+        Ok(Key { parts, span: word.key_span() })
     }
 
     /// The key as typed, dots and all.
@@ -73,9 +67,7 @@ impl Command {
         let mut name = words.next().ok_or_else(|| Diagnostic::new(end, "expected a command"))?;
         let oob = name.is_bare("exec-oob");
         if oob {
-            name = words
-                .next()
-                .ok_or_else(|| Diagnostic::new(end, "expected a command behind `exec-oob`"))?;
+            name = words.next().ok_or_else(|| Diagnostic::new(end, "expected a command behind `exec-oob`"))?;
         }
         check_word(name)?;
         if name.equals.is_some() {
@@ -85,13 +77,7 @@ impl Command {
         if name.text.is_empty() {
             return Err(Diagnostic::new(name.span, "expected the name of a command"));
         }
-        let mut command = Command {
-            name: name.text.clone(),
-            name_span: name.span,
-            oob,
-            json: None,
-            args: Vec::new(),
-        };
+        let mut command = Command { name: name.text.clone(), name_span: name.span, oob, json: None, args: Vec::new() };
         for (index, word) in words.enumerate() {
             check_word(word)?;
             if index == 0 && word.equals.is_none() && word.bracket == Some(word.span.start) {
@@ -114,11 +100,7 @@ impl Arg {
         }
         let key = Key::parse(word)?;
         let json = word.bracket.map(|at| whole_json(text, word, at));
-        Ok(Arg {
-            key,
-            word: word.clone(),
-            json,
-        })
+        Ok(Arg { key, word: word.clone(), json })
     }
 }
 
@@ -145,10 +127,7 @@ pub(super) fn check_word(word: &Word) -> Result<(), Diagnostic> {
 fn whole_json(text: &str, word: &Word, at: usize) -> Result<Json, Diagnostic> {
     let (json, end) = parse_json(&text[..word.span.end], at)?;
     if end < word.span.end {
-        return Err(Diagnostic::new(
-            Span::new(end, word.span.end),
-            "expected a blank behind the JSON value",
-        ));
+        return Err(Diagnostic::new(Span::new(end, word.span.end), "expected a blank behind the JSON value"));
     }
     Ok(json)
 }

@@ -41,10 +41,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// `message` about the bytes of `span`.
     pub fn new(span: Span, message: impl Into<String>) -> Self {
-        Diagnostic {
-            span,
-            message: message.into(),
-        }
+        Diagnostic { span, message: message.into() }
     }
 }
 

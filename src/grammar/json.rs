@@ -50,10 +50,7 @@ pub struct Member {
 impl Json {
     /// A string value at `span`.
     pub fn string(span: Span, text: &str) -> Self {
-        Json {
-            span,
-            kind: JsonKind::String(quote(text)),
-        }
+        Json { span, kind: JsonKind::String(quote(text)) }
     }
 
     /// The text of a string value, unquoted.
@@ -97,31 +94,15 @@ struct Reader<'a> {
 
 /// An array or object that is not closed yet.
 enum Container {
-    Array {
-        open: usize,
-        items: Vec<Json>,
-    },
-    Object {
-        open: usize,
-        members: Vec<Member>,
-        seen: HashSet<String>,
-        key: Option<(String, Span)>,
-    },
+    Array { open: usize, items: Vec<Json> },
+    Object { open: usize, members: Vec<Member>, seen: HashSet<String>, key: Option<(String, Span)> },
 }
 
 impl Container {
     fn new(bracket: char, open: usize) -> Self {
         match bracket {
-            '[' => Container::Array {
-                open,
-                items: Vec::new(),
-            },
-            _ => Container::Object {
-                open,
-                members: Vec::new(),
-                seen: HashSet::new(),
-                key: None,
-            },
+            '[' => Container::Array { open, items: Vec::new() },
+            _ => Container::Object { open, members: Vec::new(), seen: HashSet::new(), key: None },
         }
     }
 
@@ -151,14 +132,10 @@ impl Container {
 
     fn into_json(self, end: usize) -> Json {
         match self {
-            Container::Array { open, items } => Json {
-                span: Span::new(open, end),
-                kind: JsonKind::Array(items),
-            },
-            Container::Object { open, members, .. } => Json {
-                span: Span::new(open, end),
-                kind: JsonKind::Object(members),
-            },
+            Container::Array { open, items } => Json { span: Span::new(open, end), kind: JsonKind::Array(items) },
+            Container::Object { open, members, .. } => {
+                Json { span: Span::new(open, end), kind: JsonKind::Object(members) }
+            }
         }
     }
 
@@ -167,10 +144,7 @@ impl Container {
             Container::Array { open, .. } => (*open, '['),
             Container::Object { open, .. } => (*open, '{'),
         };
-        Err(Diagnostic::new(
-            Span::new(open, open + 1),
-            format!("this `{bracket}` is not closed"),
-        ))
+        Err(Diagnostic::new(Span::new(open, open + 1), format!("this `{bracket}` is not closed")))
     }
 }
 
@@ -194,10 +168,7 @@ impl Reader<'_> {
     /// Points at the character that stands here, and says what should.
     fn expected<T>(&self, what: &str) -> Result<T, Diagnostic> {
         match self.peek() {
-            None => self.fault(
-                Span::at(self.text.len()),
-                format!("the JSON ends here; expected {what}"),
-            ),
+            None => self.fault(Span::at(self.text.len()), format!("the JSON ends here; expected {what}")),
             Some(c) => {
                 let span = Span::new(self.at, self.at + c.len_utf8());
                 self.fault(span, format!("expected {what} here"))
@@ -247,10 +218,7 @@ impl Reader<'_> {
                     _ => return self.expected("a JSON value"),
                 },
             };
-            let mut done = kind.map(|kind| Json {
-                span: Span::new(start, self.at),
-                kind,
-            });
+            let mut done = kind.map(|kind| Json { span: Span::new(start, self.at), kind });
             // Give what is done to the container around it, which may thereby be done itself.
             loop {
                 let Some(container) = waiting.last_mut() else {
@@ -351,10 +319,7 @@ impl Reader<'_> {
         }
         raw.push('"');
         if raw.contains("\\u") && serde_json::from_str::<String>(&raw).is_err() {
-            return self.fault(
-                Span::new(open, self.at),
-                "this string holds a `\\u` escape that is no character",
-            );
+            return self.fault(Span::new(open, self.at), "this string holds a `\\u` escape that is no character");
         }
         Ok(raw)
     }
@@ -375,9 +340,7 @@ impl Reader<'_> {
 
     fn name(&mut self) -> Result<JsonKind, Diagnostic> {
         let rest = &self.text[self.at..];
-        let len = rest
-            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .unwrap_or(rest.len());
+        let len = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
         let span = Span::new(self.at, self.at + len);
         self.at = span.end;
         match &rest[..len] {
@@ -451,9 +414,7 @@ mod tests {
             JsonKind::Number(raw) | JsonKind::String(raw) => raw.clone(),
             JsonKind::Array(items) => format!("[{}]", items.iter().map(strict).collect::<Vec<_>>().join(",")),
             JsonKind::Object(members) => {
-                let members = members
-                    .iter()
-                    .map(|m| format!("{}:{}", quote(&m.key), strict(&m.value)));
+                let members = members.iter().map(|m| format!("{}:{}", quote(&m.key), strict(&m.value)));
                 format!("{{{}}}", members.collect::<Vec<_>>().join(","))
             }
         }
@@ -465,10 +426,7 @@ mod tests {
             ("{}", "{}"),
             ("{'a': True, 'b': None,}", r#"{"a":true,"b":null}"#),
             ("[1, 2,]", "[1,2]"),
-            (
-                "{\"a\": 1 # one\n, // two\n \"b\" /* three */ : 0x10}",
-                r#"{"a":1,"b":16}"#,
-            ),
+            ("{\"a\": 1 # one\n, // two\n \"b\" /* three */ : 0x10}", r#"{"a":1,"b":16}"#),
             (r#"'it\'s "q" \n'"#, r#""it's \"q\" \n""#),
             (r#""\u00e9 \/""#, r#""\u00e9 \/""#),
             ("18446744073709551615", "18446744073709551615"),
@@ -491,17 +449,9 @@ mod tests {
             ("{\"a\": ", 6, "the JSON ends here; expected a JSON value"),
             ("[nan]", 1, "`nan` is no JSON value; a string needs quotes"),
             ("[007]", 1, "`007` is no number of JSON"),
-            (
-                "[18446744073709551616]",
-                1,
-                "integer `18446744073709551616` does not fit in 64 bits",
-            ),
+            ("[18446744073709551616]", 1, "integer `18446744073709551616` does not fit in 64 bits"),
             (r#"["\x"]"#, 2, "`\\x` is no escape of JSON"),
-            (
-                r#"["\ud800"]"#,
-                1,
-                "this string holds a `\\u` escape that is no character",
-            ),
+            (r#"["\ud800"]"#, 1, "this string holds a `\\u` escape that is no character"),
         ] {
             let fault = parse_json(text, 0).unwrap_err();
             assert_eq!((fault.span.start, fault.message.as_str()), (at, message), "{text}");
@@ -511,9 +461,6 @@ mod tests {
     #[test]
     fn nesting_is_bounded() {
         let text = "[".repeat(100_000);
-        assert_eq!(
-            parse_json(&text, 0).unwrap_err().message,
-            "nested more than 1024 levels deep"
-        );
+        assert_eq!(parse_json(&text, 0).unwrap_err().message, "nested more than 1024 levels deep");
     }
 }

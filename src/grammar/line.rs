@@ -100,10 +100,7 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
     }
     if first.is_bare("transaction()") {
         let close = arguments(text, &words[1..])?;
-        return Ok(Line::Transaction(TransactionLine {
-            action: None,
-            close: Some(close),
-        }));
+        return Ok(Line::Transaction(TransactionLine { action: None, close: Some(close) }));
     }
     Command::parse(text, &words).map(Line::Command)
 }
@@ -127,10 +124,7 @@ fn transaction(text: &str, words: &[Word]) -> Result<TransactionLine, Diagnostic
     if let Some(action) = &action
         && action.oob
     {
-        return Err(Diagnostic::new(
-            action.name_span,
-            "an action of a transaction cannot be out-of-band",
-        ));
+        return Err(Diagnostic::new(action.name_span, "an action of a transaction cannot be out-of-band"));
     }
     Ok(TransactionLine { action, close })
 }
@@ -158,13 +152,7 @@ fn json_action(text: &str, words: &[Word]) -> Result<Command, Diagnostic> {
         }
     }
     match name {
-        Some((name, name_span)) => Ok(Command {
-            name,
-            name_span,
-            oob: false,
-            json: data,
-            args: Vec::new(),
-        }),
+        Some((name, name_span)) => Ok(Command { name, name_span, oob: false, json: data, args: Vec::new() }),
         None => Err(Diagnostic::new(span, "this action has no `type`")),
     }
 }
@@ -210,10 +198,7 @@ fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {
     for member in members {
         match member.key.as_str() {
             "execute" | "exec-oob" if command.is_some() => {
-                return Err(Diagnostic::new(
-                    member.key_span,
-                    "a request has one of `execute` and `exec-oob`",
-                ));
+                return Err(Diagnostic::new(member.key_span, "a request has one of `execute` and `exec-oob`"));
             }
             "execute" => command = Some((member, false)),
             "exec-oob" => command = Some((member, true)),
@@ -233,22 +218,13 @@ fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {
         }
     }
     let Some((member, oob)) = command else {
-        return Err(Diagnostic::new(
-            span,
-            "this JSON object has no `execute`: it is no request",
-        ));
+        return Err(Diagnostic::new(span, "this JSON object has no `execute`: it is no request"));
     };
     let Some(name) = member.value.as_str() else {
         let message = format!("`{}` takes a string, not {}", member.key, member.value.type_name());
         return Err(Diagnostic::new(member.value.span, message));
     };
-    Ok(JsonRequest {
-        command: name,
-        command_span: member.value.span,
-        oob,
-        arguments,
-        id,
-    })
+    Ok(JsonRequest { command: name, command_span: member.value.span, oob, arguments, id })
 }
 
 #[cfg(test)]
@@ -264,14 +240,7 @@ mod tests {
 
     #[test]
     fn blank_lines_comments_and_pasted_replies_do_nothing() {
-        for text in [
-            "",
-            "  \t",
-            "# note",
-            "   # note",
-            "<- {\"return\": {}}",
-            "<- { \"return\":\n {} }",
-        ] {
+        for text in ["", "  \t", "# note", "   # note", "<- {\"return\": {}}", "<- { \"return\":\n {} }"] {
             assert_eq!(parse_line(text), Ok(Line::Blank), "{text:?}");
         }
     }
@@ -289,38 +258,24 @@ mod tests {
     #[test]
     fn pasted_requests_are_taken_as_they_are() {
         let text = "-> { 'execute': \"query-status\",\n  \"arguments\": {}, 'id': [1], }";
-        let Ok(Line::Json(request)) = parse_line(text) else {
-            panic!()
-        };
+        let Ok(Line::Json(request)) = parse_line(text) else { panic!() };
         assert_eq!((request.command.as_str(), request.oob), ("query-status", false));
         assert!(request.id.is_some() && request.arguments.is_some());
-        let Ok(Line::Json(request)) = parse_line("{\"exec-oob\": \"yank\"} # now") else {
-            panic!()
-        };
+        let Ok(Line::Json(request)) = parse_line("{\"exec-oob\": \"yank\"} # now") else { panic!() };
         assert!(request.oob);
     }
 
     #[test]
     fn transactions_open_and_close() {
-        let Ok(Line::Transaction(line)) = parse_line("transaction( abort ) completion-mode=grouped") else {
-            panic!()
-        };
+        let Ok(Line::Transaction(line)) = parse_line("transaction( abort ) completion-mode=grouped") else { panic!() };
         assert_eq!(line.action.unwrap().name, "abort");
         assert_eq!(line.close.unwrap()[0].key.dotted(), "completion-mode");
-        assert_eq!(
-            parse_line("transaction("),
-            Ok(Line::Transaction(TransactionLine::default()))
-        );
+        assert_eq!(parse_line("transaction("), Ok(Line::Transaction(TransactionLine::default())));
         assert!(parse_transaction_line(")").unwrap().close.is_some());
         let line = parse_transaction_line("{ \"type\": \"abort\", \"data\": {\"x\": 1} }, # one").unwrap();
         let action = line.action.unwrap();
         assert_eq!((action.name.as_str(), action.json.is_some()), ("abort", true));
-        assert!(
-            parse_transaction_line("{\"type\": \"abort\"} )")
-                .unwrap()
-                .close
-                .is_some()
-        );
+        assert!(parse_transaction_line("{\"type\": \"abort\"} )").unwrap().close.is_some());
     }
 
     #[test]
@@ -332,33 +287,14 @@ mod tests {
             ("c a..b=1", 2, 6, "key `a..b` has an empty part"),
             ("c a='x", 2, 6, "this word has a `'` that is not closed"),
             ("query-status | jq", 13, 14, "`|` is reserved; quote it to send it"),
-            (
-                "{\"a\": 1}",
-                1,
-                4,
-                "a request has no member `a`; it takes `execute`, `exec-oob`, `arguments`, `id`",
-            ),
+            ("{\"a\": 1}", 1, 4, "a request has no member `a`; it takes `execute`, `exec-oob`, `arguments`, `id`"),
             ("{\"execute\": 5}", 12, 13, "`execute` takes a string, not a number"),
-            (
-                "{\"execute\": \"stop\"} cont",
-                20,
-                24,
-                "expected nothing behind the JSON request",
-            ),
+            ("{\"execute\": \"stop\"} cont", 20, 24, "expected nothing behind the JSON request"),
             ("exec-oob", 8, 8, "expected a command behind `exec-oob`"),
-            (
-                "transaction(abort)",
-                0,
-                18,
-                "blanks are missing around the parentheses: `transaction( ACTION … )`",
-            ),
+            ("transaction(abort)", 0, 18, "blanks are missing around the parentheses: `transaction( ACTION … )`"),
         ] {
             let fault = parse_line(text).expect_err(text);
-            assert_eq!(
-                (fault.span.start, fault.span.end, fault.message.as_str()),
-                (start, end, message),
-                "{text}"
-            );
+            assert_eq!((fault.span.start, fault.span.end, fault.message.as_str()), (start, end, message), "{text}");
         }
     }
 }

@@ -67,13 +67,7 @@ pub(super) struct Scan {
 
 impl Scan {
     pub(super) fn new() -> Self {
-        Scan {
-            state: State::Between,
-            depth: 0,
-            at_value: true,
-            equals: false,
-            fresh: false,
-        }
+        Scan { state: State::Between, depth: 0, at_value: true, equals: false, fresh: false }
     }
 
     /// What is open after the characters so far.

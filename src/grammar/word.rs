@@ -138,19 +138,13 @@ mod tests {
             ("a=\"b c\"", vec!["a=b c"]),
             ("a=\"b \\\" \\n\"", vec!["a=b \" \\n"]),
             ("a=b\\ c", vec!["a=b c"]),
-            (
-                "a={\"x\": 1, \"y\": [1, 2]} z",
-                vec!["a={\"x\": 1, \"y\": [1, 2]}", "z"],
-            ),
+            ("a={\"x\": 1, \"y\": [1, 2]} z", vec!["a={\"x\": 1, \"y\": [1, 2]}", "z"]),
             ("a={\"x\": \"} ]\"} z", vec!["a={\"x\": \"} ]\"}", "z"]),
             ("file=/tmp/a[1 2", vec!["file=/tmp/a[1", "2"]),
             ("a \\\n b", vec!["a", "b"]),
             ("a=1 # rest", vec!["a=1"]),
             ("a=1#no comment", vec!["a=1#no", "comment"]),
-            (
-                "{'a': 1, # note }\n 'b': 2} x",
-                vec!["{'a': 1, # note }\n 'b': 2}", "x"],
-            ),
+            ("{'a': 1, # note }\n 'b': 2} x", vec!["{'a': 1, # note }\n 'b': 2}", "x"]),
         ] {
             assert_eq!(texts(line), expected, "{line:?}");
         }
@@ -161,14 +155,8 @@ mod tests {
         let tokens = tokenize("cmd \"k\"ey='v=1'2");
         let word = &tokens.words[1];
         assert_eq!((word.key(), word.value(), word.quoted), ("key", "v=12", true));
-        assert_eq!(
-            (word.key_span(), word.value_span()),
-            (Span::new(4, 9), Span::new(10, 16))
-        );
-        assert!(
-            !tokenize("a=1\\\n b").words[0].quoted,
-            "a continued line quotes nothing"
-        );
+        assert_eq!((word.key_span(), word.value_span()), (Span::new(4, 9), Span::new(10, 16)));
+        assert!(!tokenize("a=1\\\n b").words[0].quoted, "a continued line quotes nothing");
         let tokens = tokenize("'k'=v");
         assert!(!tokens.words[0].quoted, "a quoted key leaves the value bare");
     }

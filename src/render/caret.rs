@@ -28,10 +28,7 @@ pub fn excerpt(text: &str, span: Span, columns: usize, palette: &Palette) -> Str
     let start = text[..span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
     let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let line = &text[start..end];
-    let span = Span::new(
-        span.start - start,
-        span.end.saturating_sub(start).min(line.len()).max(span.start - start),
-    );
+    let span = Span::new(span.start - start, span.end.saturating_sub(start).min(line.len()).max(span.start - start));
     let Some((before, marked)) = split(line, span) else {
         return String::new();
     };
@@ -53,12 +50,7 @@ pub fn excerpt(text: &str, span: Span, columns: usize, palette: &Palette) -> Str
     }
     let at = INDENT + width(lead) + width(&line[from..before.len()]);
     let marked = width(marked).min((INDENT + width(lead) + width(&shown)).saturating_sub(at));
-    format!(
-        "{}{lead}{}{tail}\n{}",
-        " ".repeat(INDENT),
-        printable(&shown),
-        carets(at, marked, palette)
-    )
+    format!("{}{lead}{}{tail}\n{}", " ".repeat(INDENT), printable(&shown), carets(at, marked, palette))
 }
 
 fn split(line: &str, span: Span) -> Option<(&str, &str)> {
@@ -66,11 +58,7 @@ fn split(line: &str, span: Span) -> Option<(&str, &str)> {
 }
 
 fn carets(at: usize, count: usize, palette: &Palette) -> String {
-    format!(
-        "{}{}",
-        " ".repeat(at),
-        palette.paint(&palette.error, &"^".repeat(count.max(1)))
-    )
+    format!("{}{}", " ".repeat(at), palette.paint(&palette.error, &"^".repeat(count.max(1))))
 }
 
 #[cfg(test)]
@@ -80,10 +68,7 @@ mod tests {
     #[test]
     fn carets_stand_under_what_is_meant() {
         let palette = Palette::default();
-        assert_eq!(
-            caret_under("cmd ké=v", Span::new(4, 9), 7, 80, &palette).unwrap(),
-            "           ^^^^"
-        );
+        assert_eq!(caret_under("cmd ké=v", Span::new(4, 9), 7, 80, &palette).unwrap(), "           ^^^^");
         assert_eq!(caret_under("漢 x", Span::new(4, 5), 0, 80, &palette).unwrap(), "   ^");
         assert_eq!(caret_under("a\tb", Span::new(2, 3), 0, 80, &palette), None);
         assert_eq!(excerpt("a\tb", Span::new(2, 3), 80, &palette), "  a b\n    ^");

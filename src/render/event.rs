@@ -11,11 +11,8 @@ use super::sanitize::printable;
 /// `12:01:02.345 STOP {"data": …}`, without a line end. The time is local.
 pub fn event_line(event: &Event, palette: &Palette) -> String {
     let time = event.timestamp().map_or_else(|| NO_TIME.to_owned(), local_time);
-    let mut out = format!(
-        "{} {}",
-        palette.paint(&palette.dim, &time),
-        palette.paint(&palette.name, &printable(event.name()))
-    );
+    let mut out =
+        format!("{} {}", palette.paint(&palette.dim, &time), palette.paint(&palette.name, &printable(event.name())));
     if let Some(data) = event.data() {
         let mut text = Vec::new();
         // Writing to memory does not fail.
@@ -48,21 +45,13 @@ mod tests {
     fn an_event_is_one_line_and_harmless() {
         let raw = r#"{"timestamp": {"seconds": -1, "microseconds": -1}, "event": "A\u001bB", "data": {"x":
             "\u0007"}}"#;
-        let Ok(Incoming::Event(event)) = Incoming::parse(raw.as_bytes().to_vec()) else {
-            panic!()
-        };
-        assert_eq!(
-            event_line(&event, &Palette::default()),
-            "--:--:--.--- A\\x1bB {\"x\": \"\\u0007\"}"
-        );
+        let Ok(Incoming::Event(event)) = Incoming::parse(raw.as_bytes().to_vec()) else { panic!() };
+        assert_eq!(event_line(&event, &Palette::default()), "--:--:--.--- A\\x1bB {\"x\": \"\\u0007\"}");
     }
 
     #[test]
     fn time_has_milliseconds() {
-        let text = local_time(Timestamp {
-            seconds: 1_700_000_000,
-            microseconds: 345_678,
-        });
+        let text = local_time(Timestamp { seconds: 1_700_000_000, microseconds: 345_678 });
         assert!(text.ends_with(".345") && text.len() == 12, "{text}");
     }
 }

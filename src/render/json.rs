@@ -28,13 +28,7 @@ pub fn write_json(
     harmless: bool,
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
-    let mut printer = Printer {
-        raw: raw.as_bytes(),
-        buf: Vec::with_capacity(CHUNK + 4096),
-        layout,
-        palette,
-        depth: 0,
-    };
+    let mut printer = Printer { raw: raw.as_bytes(), buf: Vec::with_capacity(CHUNK + 4096), layout, palette, depth: 0 };
     let mut at = 0;
     // Whether the next string is a key: by the innermost bracket, and by whether its colon has come.
     let mut objects: Vec<bool> = Vec::new();
@@ -149,11 +143,7 @@ impl Printer<'_> {
             .position(|b| matches!(b, b',' | b'}' | b']' | b':' | b' ' | b'\t' | b'\r' | b'\n'))
             .unwrap_or(rest.len());
         let numeric = rest[0] == b'-' || rest[0].is_ascii_digit();
-        let code = if numeric {
-            &self.palette.number
-        } else {
-            &self.palette.literal
-        };
+        let code = if numeric { &self.palette.number } else { &self.palette.literal };
         self.buf.extend_from_slice(code.as_bytes());
         self.buf.extend_from_slice(&rest[..len]);
         if !code.is_empty() {
@@ -166,8 +156,7 @@ impl Printer<'_> {
 /// Whether the bytes of a string can go to a terminal: no ASCII control, and none of the characters beyond ASCII that
 /// might be one. The test errs on the careful side; the escaper below looks closely.
 fn is_harmless(text: &[u8]) -> bool {
-    text.iter()
-        .all(|b| matches!(b, 0x20..=0x7e | 0x80..=0xc1 | 0xc3..=0xe1 | 0xe3..))
+    text.iter().all(|b| matches!(b, 0x20..=0x7e | 0x80..=0xc1 | 0xc3..=0xe1 | 0xe3..))
 }
 
 fn push_escaped(text: &[u8], buf: &mut Vec<u8>) {
@@ -197,18 +186,11 @@ mod tests {
     #[test]
     fn values_are_indented_and_spelled_as_they_came() {
         assert_eq!(
-            render(
-                "{\"b\":1.50,\"a\": [1e3,{}, [ ],true],\r\n\"s\":\"\\u00e9\\\"{\"}",
-                Layout::Indented,
-                false
-            ),
+            render("{\"b\":1.50,\"a\": [1e3,{}, [ ],true],\r\n\"s\":\"\\u00e9\\\"{\"}", Layout::Indented, false),
             "{\n  \"b\": 1.50,\n  \"a\": [\n    1e3,\n    {},\n    [],\n    true\n  ],\n  \"s\": \"\\u00e9\\\"{\"\n}"
         );
         assert_eq!(render("{\n  \"a\": [1,\n2]\n}", Layout::Line, false), "{\"a\": [1, 2]}");
-        assert_eq!(
-            render("18446744073709551615", Layout::Indented, false),
-            "18446744073709551615"
-        );
+        assert_eq!(render("18446744073709551615", Layout::Indented, false), "18446744073709551615");
     }
 
     #[test]
@@ -221,10 +203,7 @@ mod tests {
 
     #[test]
     fn control_characters_are_escaped_for_a_terminal() {
-        assert_eq!(
-            render("\"\u{1b}[2J\u{9b}\u{202e}é\"", Layout::Line, false),
-            "\"\\u001b[2J\\u009b\\u202eé\""
-        );
+        assert_eq!(render("\"\u{1b}[2J\u{9b}\u{202e}é\"", Layout::Line, false), "\"\\u001b[2J\\u009b\\u202eé\"");
     }
 
     #[test]

@@ -39,10 +39,7 @@ mod tests {
 
     #[test]
     fn roles_have_colours_and_nothing_moves_the_terminal() {
-        let run = |role, text: &str| Run {
-            role,
-            text: text.to_owned(),
-        };
+        let run = |role, text: &str| Run { role, text: text.to_owned() };
         let lines = [vec![run(Role::Name, "a"), run(Role::Plain, " \x1b[2J")], vec![]];
         assert_eq!(manual_text(&lines, &Palette::default()), "a \\x1b[2J\n\n");
         let coloured = manual_text(&lines, &Palette::new(true));

@@ -9,9 +9,7 @@ pub(super) fn check_depth(json: &Json, level: usize) -> Result<(), Diagnostic> {
     match &json.kind {
         JsonKind::Array(_) | JsonKind::Object(_) if level > DEPTH => Err(Diagnostic::new(json.span, too_deep())),
         JsonKind::Array(items) => items.iter().try_for_each(|item| check_depth(item, level + 1)),
-        JsonKind::Object(members) => members
-            .iter()
-            .try_for_each(|member| check_depth(&member.value, level + 1)),
+        JsonKind::Object(members) => members.iter().try_for_each(|member| check_depth(&member.value, level + 1)),
         _ => Ok(()),
     }
 }

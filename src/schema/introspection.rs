@@ -185,9 +185,7 @@ impl Schema {
             let place = TypeId(u32::try_from(places.len()).unwrap_or(u32::MAX));
             places.insert(entity.name, place);
         }
-        let find = |name: &str| {
-            places.get(name).copied().ok_or_else(|| SchemaError::NoSuchType(name.to_owned()))
-        };
+        let find = |name: &str| places.get(name).copied().ok_or_else(|| SchemaError::NoSuchType(name.to_owned()));
         let mut schema = Schema { types: Vec::with_capacity(places.len()), ..Schema::default() };
         for entity in entities {
             match entity.meta_type {
@@ -262,7 +260,8 @@ impl Entity<'_> {
                 _ => Builtin::Any,
             }),
             "enum" => {
-                let named = self.members.into_iter().map(|m| EnumValue { name: m.name.to_owned(), features: m.features });
+                let named =
+                    self.members.into_iter().map(|m| EnumValue { name: m.name.to_owned(), features: m.features });
                 let mut values: Vec<EnumValue> = named.collect();
                 if values.is_empty() {
                     let plain = self.values.iter();

@@ -12,14 +12,19 @@ mod introspection;
 pub mod manual;
 mod nearest;
 mod request;
-pub mod secrets;
 mod scalar;
+pub mod secrets;
 mod tree;
 mod typing;
 
 pub use form::value_by_form;
 pub use given::{Expected, Given};
+pub use introspection::{
+    Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, SchemaError, Type, TypeId,
+};
 pub use nearest::nearest;
+pub use request::{
+    Knowledge, Prepared, action_type, check_action, member_type, request_of_command, request_of_json,
+    request_of_transaction, transaction_variants,
+};
 pub use typing::{describe, plain};
-pub use introspection::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, SchemaError, Type, TypeId};
-pub use request::{Knowledge, Prepared, action_type, check_action, member_type, transaction_variants, request_of_command, request_of_json, request_of_transaction};

@@ -275,28 +275,17 @@ mod tests {
             Ok(other) => panic!("{other:?}"),
             Err(fault) => Err(fault),
         };
-        request
-            .map(|request| request.arguments.unwrap_or_default())
-            .map_err(|f| (f.span.start, f.message))
+        request.map(|request| request.arguments.unwrap_or_default()).map_err(|f| (f.span.start, f.message))
     }
 
     #[test]
     fn values_take_the_type_of_their_form() {
         for (line, expected) in [
             ("c", ""),
-            (
-                "c a=1 b=-5 c=0x1000 d=1.50 e=1e3",
-                r#"{"a": 1, "b": -5, "c": 4096, "d": 1.50, "e": 1e3}"#,
-            ),
+            ("c a=1 b=-5 c=0x1000 d=1.50 e=1e3", r#"{"a": 1, "b": -5, "c": 4096, "d": 1.50, "e": 1e3}"#),
             ("c a=18446744073709551615", r#"{"a": 18446744073709551615}"#),
-            (
-                "c a=true b=False c=null d=on",
-                r#"{"a": true, "b": false, "c": null, "d": "on"}"#,
-            ),
-            (
-                "c a=007 b=1_0 c=+5 d=1.5G e=",
-                r#"{"a": "007", "b": "1_0", "c": "+5", "d": "1.5G", "e": ""}"#,
-            ),
+            ("c a=true b=False c=null d=on", r#"{"a": true, "b": false, "c": null, "d": "on"}"#),
+            ("c a=007 b=1_0 c=+5 d=1.5G e=", r#"{"a": "007", "b": "1_0", "c": "+5", "d": "1.5G", "e": ""}"#),
             ("c a='1' b=\"true\" c=\\5", r#"{"a": "1", "b": "true", "c": "5"}"#),
             ("c a=[1, 'x',] b={\"k\": True}", r#"{"a": [1, "x"], "b": {"k": true}}"#),
             ("c a=x=y", r#"{"a": "x=y"}"#),
@@ -329,22 +318,10 @@ mod tests {
             ("c a=1 a=2", 6, "key `a` is given twice"),
             ("c a.b=1 a.b=2", 8, "key `a.b` is given twice"),
             ("c a=1 a.b=2", 6, "`a` has a value already; `a.b` cannot go below it"),
-            (
-                "c a.b=1 a=2",
-                8,
-                "`a` has keys below it already; it cannot have a value too",
-            ),
+            ("c a.b=1 a=2", 8, "`a` has keys below it already; it cannot have a value too"),
             ("c {\"a\": 1} a=2", 11, "key `a` is given twice"),
-            (
-                "c l.0=x l.2=y",
-                8,
-                "array index 2 leaves a gap: 2 parts are numbered 0 to 1",
-            ),
-            (
-                "c l.0=x l.k=y",
-                8,
-                "`k` stands beside numbered parts: an array or an object?",
-            ),
+            ("c l.0=x l.2=y", 8, "array index 2 leaves a gap: 2 parts are numbered 0 to 1"),
+            ("c l.0=x l.k=y", 8, "`k` stands beside numbered parts: an array or an object?"),
             (
                 "c a=18446744073709551616",
                 4,
@@ -353,6 +330,17 @@ mod tests {
             ("c [1]", 2, "arguments are an object or `key=value`, not an array"),
         ] {
             assert_eq!(arguments(line), Err((at, message.to_owned())), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_would_find_too_deep_is_refused() {
+        let brackets = |depth| format!("c a={}{}", "[".repeat(depth), "]".repeat(depth));
+        let dots = |depth| format!("c {}k=1", "a.".repeat(depth));
+        assert!(arguments(&brackets(1022)).is_ok() && arguments(&dots(1022)).is_ok());
+        for line in [brackets(1023), dots(1023), dots(100_000)] {
+            let message = "nested more than 1024 levels deep";
+            assert_eq!(arguments(&line).unwrap_err().1, message);
         }
     }
 

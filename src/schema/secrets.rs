@@ -16,20 +16,11 @@ const SECRETS: &[(&str, &[&str])] = &[
 ];
 
 /// HMP commands whose line holds a secret.
-const HMP: &[&str] = &[
-    "set_password",
-    "change",
-    "change_vnc_password",
-    "block_passwd",
-    "object_add",
-    "qom-set",
-];
+const HMP: &[&str] = &["set_password", "change", "change_vnc_password", "block_passwd", "object_add", "qom-set"];
 
 /// Whether the argument at `path` of this command is secret.
 pub(super) fn is_secret(command: &str, arguments: &Json, path: &[String]) -> bool {
-    let listed = SECRETS
-        .iter()
-        .any(|(name, keys)| *name == command && path.iter().eq(keys.iter()));
+    let listed = SECRETS.iter().any(|(name, keys)| *name == command && path.iter().eq(keys.iter()));
     listed
         && match command {
             "object-add" => member(arguments, "qom-type").is_some_and(|kind| kind.starts_with("secret")),
@@ -60,9 +51,7 @@ pub fn hmp_line_has_secret(line: &str) -> bool {
         && match first {
             "change" => rest.contains(&"password") || rest.contains(&"passwd"),
             // Also in its JSON form: `object_add {"qom-type": "secret", …}`.
-            "object_add" => rest
-                .iter()
-                .any(|word| word.trim_start_matches('"').starts_with("secret")),
+            "object_add" => rest.iter().any(|word| word.trim_start_matches('"').starts_with("secret")),
             "qom-set" => rest.iter().any(|word| is_secret_property(word)),
             _ => true,
         }
@@ -88,10 +77,7 @@ pub fn line_has_secret(line: &str) -> bool {
     if contains_word(line, "change") || contains_word(line, "qom-set") {
         return line.contains("passw") || contains_word(line, "data");
     }
-    tokenize(line)
-        .words
-        .iter()
-        .any(|word| hmp_line_has_secret(word.value()))
+    tokenize(line).words.iter().any(|word| hmp_line_has_secret(word.value()))
 }
 
 /// Whether `name` stands in `line` with no letter, digit, `-` or `_` on either side. `_` and `-` count as one.

@@ -360,9 +360,7 @@ pub fn describe(schema: &Schema, id: TypeId) -> String {
             _ => format!("an array of {}", plain(schema, *element)),
         },
         Type::Object(_) => "an object".to_owned(),
-        Type::Alternate(kinds) => {
-            kinds.iter().map(|kind| describe(schema, *kind)).collect::<Vec<_>>().join(", or ")
-        }
+        Type::Alternate(kinds) => kinds.iter().map(|kind| describe(schema, *kind)).collect::<Vec<_>>().join(", or "),
     }
 }
 

@@ -97,24 +97,14 @@ fn names_a_socket(text: &str) -> bool {
 }
 
 fn tcp(text: &str) -> Result<Address, AddressError> {
-    let bad_port = |port: &str| AddressError::Port {
-        address: text.to_owned(),
-        port: port.to_owned(),
-    };
+    let bad_port = |port: &str| AddressError::Port { address: text.to_owned(), port: port.to_owned() };
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
         Some(parts) => parts,
         None => text.rsplit_once(':').ok_or_else(|| bad_port(""))?,
     };
-    let port = port
-        .parse::<u16>()
-        .ok()
-        .filter(|port| *port > 0)
-        .ok_or_else(|| bad_port(port))?;
+    let port = port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| bad_port(port))?;
     let host = if host.is_empty() { "localhost" } else { host };
-    Ok(Address::Tcp {
-        host: host.to_owned(),
-        port,
-    })
+    Ok(Address::Tcp { host: host.to_owned(), port })
 }
 
 impl fmt::Display for Address {
@@ -137,10 +127,7 @@ mod tests {
 
     #[test]
     fn every_form_is_read() {
-        let tcp = |host: &str, port| Address::Tcp {
-            host: host.to_owned(),
-            port,
-        };
+        let tcp = |host: &str, port| Address::Tcp { host: host.to_owned(), port };
         for (text, expected) in [
             ("/tmp/q.sock", Address::Unix("/tmp/q.sock".into())),
             ("q.sock", Address::Unix("q.sock".into())),
@@ -153,10 +140,7 @@ mod tests {
             ("tcp:[fe80::1%eth0]:1", tcp("fe80::1%eth0", 1)),
             ("tcp:h:1", tcp("h", 1)),
             ("fd:3", Address::Fd(3)),
-            (
-                "exec:ssh h socat - UNIX:/q",
-                Address::Exec("ssh h socat - UNIX:/q".to_owned()),
-            ),
+            ("exec:ssh h socat - UNIX:/q", Address::Exec("ssh h socat - UNIX:/q".to_owned())),
             ("demo:", Address::Demo),
         ] {
             assert_eq!(text.parse::<Address>(), Ok(expected), "{text}");
@@ -167,10 +151,7 @@ mod tests {
     fn what_is_no_address_says_why() {
         for (text, message) in [
             ("", "the address is empty"),
-            (
-                "h:x",
-                "`x` is no port number, in address `h:x`; for a path with a colon write `unix:h:x`",
-            ),
+            ("h:x", "`x` is no port number, in address `h:x`; for a path with a colon write `unix:h:x`"),
             (
                 "h:70000",
                 "`70000` is no port number, in address `h:70000`; for a path with a colon write `unix:h:70000`",

@@ -58,10 +58,7 @@ pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant
             Address::Exec(command) => return exec(command),
             Address::Demo => {
                 let reason = "the demo machine is started by the program, not by the session";
-                Err(ConnectError::Io {
-                    address: address.clone(),
-                    reason: io::Error::other(reason),
-                })
+                Err(ConnectError::Io { address: address.clone(), reason: io::Error::other(reason) })
             }
         };
         let not_there = matches!(
@@ -74,20 +71,14 @@ pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant
         match patient {
             Some(until) if not_there && Instant::now() < until => std::thread::sleep(REST),
             _ => {
-                return result.map(|fd| Dialed {
-                    socket: Socket::from(fd),
-                    peer: None,
-                });
+                return result.map(|fd| Dialed { socket: Socket::from(fd), peer: None });
             }
         }
     }
 }
 
 fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, timeout: Duration) -> Result<OwnedFd, ConnectError> {
-    let failed = |error: Errno| ConnectError::Io {
-        address: address.clone(),
-        reason: error.into(),
-    };
+    let failed = |error: Errno| ConnectError::Io { address: address.clone(), reason: error.into() };
     let target = target.map_err(failed)?;
     let until = Instant::now() + timeout;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -98,10 +89,7 @@ fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, timeout: Durat
             // The listener's queue is full; a blocking connect would wait in it for ever.
             Err(Errno::AGAIN) if Instant::now() < until => std::thread::sleep(REST),
             Err(Errno::AGAIN) => {
-                return Err(ConnectError::Crowded {
-                    address: address.clone(),
-                    seconds: timeout.as_secs_f64(),
-                });
+                return Err(ConnectError::Crowded { address: address.clone(), seconds: timeout.as_secs_f64() });
             }
             Err(Errno::INTR) => {}
             Err(error) => return Err(unix_error(address, error)),
@@ -122,10 +110,7 @@ fn unix_error(address: &Address, error: Errno) -> ConnectError {
         Errno::CONNREFUSED if path.is_some_and(|path| !is_socket(path)) => ConnectError::NotASocket(shown),
         Errno::CONNREFUSED => ConnectError::Refused(address.clone()),
         Errno::NOTSOCK | Errno::PROTOTYPE => ConnectError::NotASocket(shown),
-        error => ConnectError::Io {
-            address: address.clone(),
-            reason: error.into(),
-        },
+        error => ConnectError::Io { address: address.clone(), reason: error.into() },
     }
 }
 
@@ -136,19 +121,11 @@ fn is_socket(path: &Path) -> bool {
 fn tcp(address: &Address, host: &str, port: u16, timeout: Duration) -> Result<OwnedFd, ConnectError> {
     let failed = |reason: io::Error| match reason.kind() {
         io::ErrorKind::ConnectionRefused => ConnectError::Refused(address.clone()),
-        io::ErrorKind::TimedOut => ConnectError::Timeout {
-            address: address.clone(),
-            seconds: timeout.as_secs_f64(),
-        },
-        _ => ConnectError::Io {
-            address: address.clone(),
-            reason,
-        },
+        io::ErrorKind::TimedOut => ConnectError::Timeout { address: address.clone(), seconds: timeout.as_secs_f64() },
+        _ => ConnectError::Io { address: address.clone(), reason },
     };
-    let targets = (host, port).to_socket_addrs().map_err(|reason| ConnectError::Host {
-        host: host.to_owned(),
-        reason,
-    })?;
+    let targets =
+        (host, port).to_socket_addrs().map_err(|reason| ConnectError::Host { host: host.to_owned(), reason })?;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for target in targets {
         match TcpStream::connect_timeout(&target, timeout.max(Duration::from_millis(1))) {
@@ -181,10 +158,7 @@ fn inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
 }
 
 fn exec(command: &str) -> Result<Dialed, ConnectError> {
-    let failed = |reason: String| ConnectError::Exec {
-        command: command.to_owned(),
-        reason,
-    };
+    let failed = |reason: String| ConnectError::Exec { command: command.to_owned(), reason };
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let words = words.ok_or_else(|| failed("a quote is not closed".to_owned()))?;
     let program = words.first().map(String::as_str).unwrap_or_default();
@@ -202,10 +176,7 @@ fn exec(command: &str) -> Result<Dialed, ConnectError> {
         .stdout(Stdio::from(output))
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
-    Ok(Dialed {
-        socket: Socket::from(OwnedFd::from(ours)),
-        peer: Some(Peer(child)),
-    })
+    Ok(Dialed { socket: Socket::from(OwnedFd::from(ours)), peer: Some(Peer(child)) })
 }
 
 fn is_runnable(program: &str) -> bool {

@@ -113,10 +113,7 @@ impl Inbox {
                     if left.is_zero() {
                         return Ok(Received::TimedOut);
                     }
-                    self.arrived
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                    self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }

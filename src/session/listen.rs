@@ -25,10 +25,7 @@ pub struct Listener {
 impl Listener {
     /// Listens on `address`. A socket file that nobody listens on any more is replaced; anything else is left alone.
     pub fn bind(address: &Address) -> Result<Listener, ConnectError> {
-        let failed = |reason: io::Error| ConnectError::Io {
-            address: address.clone(),
-            reason,
-        };
+        let failed = |reason: io::Error| ConnectError::Io { address: address.clone(), reason };
         let (fd, file) = match address {
             Address::Unix(path) => {
                 remove_stale(path);
@@ -47,44 +44,25 @@ impl Listener {
             Address::Tcp { host, port } => {
                 let targets: Vec<_> = (host.as_str(), *port)
                     .to_socket_addrs()
-                    .map_err(|reason| ConnectError::Host {
-                        host: host.clone(),
-                        reason,
-                    })?
+                    .map_err(|reason| ConnectError::Host { host: host.clone(), reason })?
                     .collect();
-                (
-                    OwnedFd::from(TcpListener::bind(targets.as_slice()).map_err(failed)?),
-                    None,
-                )
+                (OwnedFd::from(TcpListener::bind(targets.as_slice()).map_err(failed)?), None)
             }
             Address::Fd(_) | Address::Exec(_) | Address::Demo => {
                 return Err(failed(io::Error::other("it is no address to listen on")));
             }
         };
-        Ok(Listener {
-            fd,
-            address: address.clone(),
-            file,
-        })
+        Ok(Listener { fd, address: address.clone(), file })
     }
 
     /// Waits for the next server, until `until` where that is given.
     pub fn accept(&self, until: Option<Instant>, waited: Duration) -> Result<Dialed, ConnectError> {
-        let failed = |reason: io::Error| ConnectError::Io {
-            address: self.address.clone(),
-            reason,
-        };
+        let failed = |reason: io::Error| ConnectError::Io { address: self.address.clone(), reason };
         if !wait(&[self.fd.as_fd()], until).map_err(failed)?[0] {
-            return Err(ConnectError::Timeout {
-                address: self.address.clone(),
-                seconds: waited.as_secs_f64(),
-            });
+            return Err(ConnectError::Timeout { address: self.address.clone(), seconds: waited.as_secs_f64() });
         }
         let fd = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
-        Ok(Dialed {
-            socket: Socket::from(fd),
-            peer: None,
-        })
+        Ok(Dialed { socket: Socket::from(fd), peer: None })
     }
 }
 

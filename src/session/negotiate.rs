@@ -44,10 +44,7 @@ impl Default for Options {
 pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectError> {
     let now = Instant::now();
     // So far away that no one will see it, where the clock could not count so far.
-    let patient = options.wait.map(|wait| {
-        now.checked_add(wait)
-            .unwrap_or(now + Duration::from_secs(u32::MAX.into()))
-    });
+    let patient = options.wait.map(|wait| now.checked_add(wait).unwrap_or(now + Duration::from_secs(u32::MAX.into())));
     loop {
         let dialed = dial(address, options.timeout, patient)?;
         match (negotiate(dialed, address, options), patient) {
@@ -71,14 +68,10 @@ pub fn negotiate(dialed: Dialed, address: &Address, options: &Options) -> Result
         session.heed_marks(false);
         return match synchronised {
             Ok(true) => Ok(session),
-            Ok(false) => Err(ConnectError::NoGuestAgent {
-                address: address.clone(),
-                seconds: options.timeout.as_secs_f64(),
-            }),
-            Err(lost) => Err(ConnectError::Lost {
-                address: address.clone(),
-                lost,
-            }),
+            Ok(false) => {
+                Err(ConnectError::NoGuestAgent { address: address.clone(), seconds: options.timeout.as_secs_f64() })
+            }
+            Err(lost) => Err(ConnectError::Lost { address: address.clone(), lost }),
         };
     }
     greeting(&mut session, address, options, until)?;
@@ -89,10 +82,7 @@ pub fn negotiate(dialed: Dialed, address: &Address, options: &Options) -> Result
 fn greeting(session: &mut Session, address: &Address, options: &Options, until: Instant) -> Result<(), ConnectError> {
     let not_qmp = |sample: String| match is_human_monitor(&sample) {
         true => ConnectError::HumanMonitor(address.clone()),
-        false => ConnectError::NotQmp {
-            address: address.clone(),
-            sample,
-        },
+        false => ConnectError::NotQmp { address: address.clone(), sample },
     };
     loop {
         match session.receive_new(Some(until)) {
@@ -108,9 +98,7 @@ fn greeting(session: &mut Session, address: &Address, options: &Options, until: 
             Ok(Received::TimedOut) => {
                 let pending = session.pending();
                 if !pending.is_empty() {
-                    return Err(not_qmp(sample(&String::from_utf8_lossy(
-                        &pending[..pending.len().min(400)],
-                    ))));
+                    return Err(not_qmp(sample(&String::from_utf8_lossy(&pending[..pending.len().min(400)]))));
                 }
                 return Err(ConnectError::NoGreeting {
                     address: address.clone(),
@@ -119,10 +107,7 @@ fn greeting(session: &mut Session, address: &Address, options: &Options, until: 
             }
             Ok(Received::Mark | Received::Interrupted | Received::Input) => {}
             Err(lost) => {
-                return Err(ConnectError::Lost {
-                    address: address.clone(),
-                    lost,
-                });
+                return Err(ConnectError::Lost { address: address.clone(), lost });
             }
         }
     }
@@ -139,10 +124,7 @@ fn capabilities(
     options: &Options,
     until: Instant,
 ) -> Result<(), ConnectError> {
-    let lost = |lost: Lost| ConnectError::Lost {
-        address: address.clone(),
-        lost,
-    };
+    let lost = |lost: Lost| ConnectError::Lost { address: address.clone(), lost };
     let mut request = Request::new("qmp_capabilities");
     if session.greeting().is_some_and(|greeting| greeting.offers_oob()) {
         request = request.with_arguments("{\"enable\": [\"oob\"]}");

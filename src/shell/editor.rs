@@ -70,7 +70,7 @@ impl Completer for ShellHelper {
             let display = candidate.text.clone();
             let mut replacement = candidate.text;
             // A word that is finished is followed by a blank, unless more of it may come.
-            if sole && !replacement.ends_with(['/', '=', '(']) {
+            if sole && !replacement.ends_with(['/', '=', '(', '.', ' ']) {
                 replacement.push(' ');
             }
             Pair { display, replacement }
@@ -81,25 +81,25 @@ impl Completer for ShellHelper {
 
 /// What Tab offers at the end of `text`.
 pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
-    engine.learn_names_for(text, Instant::now() + BLINK);
-    let metas: Vec<_> = META
-        .iter()
-        .map(|meta| (meta.name, meta.summary, meta.completes))
-        .collect();
-    let settings: Vec<_> = SETTINGS
-        .iter()
-        .map(|setting| (setting.name, setting.help, setting.values))
-        .collect();
+    let until = Instant::now() + BLINK;
+    engine.learn_names_for(text, until);
+    let metas: Vec<_> = META.iter().map(|meta| (meta.name, meta.summary, meta.completes)).collect();
+    let settings: Vec<_> = SETTINGS.iter().map(|setting| (setting.name, setting.help, setting.values)).collect();
     let events = engine.recent.names();
     let topics = topics();
+    let schema = engine.learned.schema();
+    let (commands, monitor, info) =
+        (engine.learned.command_names(), engine.learned.monitor().to_vec(), engine.learned.info().to_vec());
+    let (language, in_transaction) = (engine.language(), engine.in_transaction());
+    let engine = RefCell::new(engine);
     let known = Known {
-        language: engine.language(),
-        in_transaction: engine.in_transaction(),
-        schema: None,
-        live: &|_| Vec::new(),
-        commands: engine.names.commands(),
-        monitor: engine.names.monitor(),
-        info: engine.names.info(),
+        language,
+        in_transaction,
+        schema: schema.as_deref(),
+        live: &|live| engine.borrow_mut().live_names(live, until),
+        commands: &commands,
+        monitor: &monitor,
+        info: &info,
         metas: &metas,
         topics: &topics,
         settings: &settings,

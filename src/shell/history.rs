@@ -23,9 +23,7 @@ pub struct History {
 
 /// Where history is kept: `$XDG_STATE_HOME/qmp-shell`, by default `~/.local/state/qmp-shell`.
 fn folder() -> Option<PathBuf> {
-    let state = std::env::var_os("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))?;
     Some(state.join("qmp-shell"))
 }
@@ -43,14 +41,8 @@ impl History {
         let text = fs::read(&file).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
-        let entries = lines[lines.len().saturating_sub(LOADED)..]
-            .iter()
-            .map(|line| unescape(line))
-            .collect();
-        History {
-            file: Some(file),
-            entries,
-        }
+        let entries = lines[lines.len().saturating_sub(LOADED)..].iter().map(|line| unescape(line)).collect();
+        History { file: Some(file), entries }
     }
 
     /// Entries in order, the newest last.
@@ -121,25 +113,13 @@ mod tests {
     fn secrets_and_lines_with_a_blank_stay_in_memory() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deep/history");
-        let mut history = History {
-            file: Some(file.clone()),
-            entries: Vec::new(),
-        };
-        for line in [
-            "query-status",
-            " query-name",
-            "set_password protocol=vnc password=hunter2",
-            "stop",
-            "stop",
-        ] {
+        let mut history = History { file: Some(file.clone()), entries: Vec::new() };
+        for line in ["query-status", " query-name", "set_password protocol=vnc password=hunter2", "stop", "stop"] {
             history.add(line);
         }
         assert_eq!(history.entries().len(), 4);
         assert_eq!(fs::read_to_string(&file).unwrap(), "query-status\nstop\n");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(
-            fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

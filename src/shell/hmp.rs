@@ -75,12 +75,7 @@ impl Engine {
         let reply = format!("{{\"return\": {}}}", quote(&text));
         match Incoming::parse(reply.into_bytes()) {
             Ok(Incoming::Reply(reply)) if show == Show::Reply => out.answer(
-                &Answer {
-                    reply: &reply,
-                    request: &monitor_request("cpu", self.cpu),
-                    late: false,
-                    hint: None,
-                },
+                &Answer { reply: &reply, request: &monitor_request("cpu", self.cpu), late: false, hint: None },
                 source,
             ),
             _ => out.monitor_text(&text, false, source),
@@ -123,15 +118,7 @@ impl Engine {
         let failed = text.as_deref().is_none_or(is_failure);
         match &text {
             Some(text) if show == Show::Text => out.monitor_text(text, failed, source),
-            _ => out.answer(
-                &Answer {
-                    reply: &reply,
-                    request: &request,
-                    late: false,
-                    hint: None,
-                },
-                source,
-            ),
+            _ => out.answer(&Answer { reply: &reply, request: &request, late: false, hint: None }, source),
         }
         (if failed { Verdict::Failed } else { Verdict::Done }, failed)
     }
@@ -209,11 +196,7 @@ mod tests {
 
     #[test]
     fn failures_are_known_by_their_text() {
-        for text in [
-            "unknown command: 'x'\n",
-            "Error: no\n",
-            "trailing\nTry \"help cpu\" for more information\n",
-        ] {
+        for text in ["unknown command: 'x'\n", "Error: no\n", "trailing\nTry \"help cpu\" for more information\n"] {
             assert!(is_failure(text), "{text}");
         }
         assert!(!is_failure("VM status: paused\nprinted Error: in a line\n"));
@@ -238,15 +221,8 @@ mod tests {
     #[test]
     fn a_line_is_carried_as_typed() {
         let request = monitor_request("x /4xb \"0\"", Some(1));
-        assert_eq!(
-            request.arguments.as_deref(),
-            Some(r#"{"command-line": "x /4xb \"0\"", "cpu-index": 1}"#)
-        );
+        assert_eq!(request.arguments.as_deref(), Some(r#"{"command-line": "x /4xb \"0\"", "cpu-index": 1}"#));
         assert!(is_quit_request(&monitor_request(" q", None)));
-        assert!(
-            !monitor_request("set_password vnc hunter2", Some(0))
-                .to_masked_json(None)
-                .contains("hunter2")
-        );
+        assert!(!monitor_request("set_password vnc hunter2", Some(0)).to_masked_json(None).contains("hunter2"));
     }
 }

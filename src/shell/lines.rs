@@ -58,11 +58,7 @@ impl Lines {
             None => String::new(),
         };
         let message = format!("{place}{message}\n");
-        let message = if self.harmless_err {
-            sanitize(&message)
-        } else {
-            message.as_str().into()
-        };
+        let message = if self.harmless_err { sanitize(&message) } else { message.as_str().into() };
         let _ = self.err.write_all(message.as_bytes());
     }
 
@@ -109,15 +105,8 @@ impl Output for Lines {
 
     fn monitor_text(&mut self, text: &str, _failed: bool, _source: &Source<'_>) {
         let text = if self.harmless { sanitize(text) } else { text.into() };
-        let end = if text.is_empty() || text.ends_with('\n') {
-            ""
-        } else {
-            "\n"
-        };
-        let result = self
-            .out
-            .write_all(text.as_bytes())
-            .and_then(|()| self.out.write_all(end.as_bytes()));
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.write_all(end.as_bytes()));
         self.note(result);
     }
 
@@ -127,10 +116,9 @@ impl Output for Lines {
                 write_json(event.text(), Layout::Line, &self.palette, self.harmless, &mut self.out)
                     .and_then(|()| self.out.write_all(b"\n"))
             }
-            OutputForm::Json => self
-                .out
-                .write_all(compact(event.text()).as_bytes())
-                .and_then(|()| self.out.write_all(b"\n")),
+            OutputForm::Json => {
+                self.out.write_all(compact(event.text()).as_bytes()).and_then(|()| self.out.write_all(b"\n"))
+            }
             OutputForm::Pretty => {
                 self.flush();
                 let line = event_line(event, &Palette::default());
@@ -157,21 +145,11 @@ impl Output for Lines {
     }
 
     fn sending(&mut self, message: &str) {
-        self.complain(
-            &Source {
-                text: "",
-                script: None,
-                number: 0,
-            },
-            &format!("-> {message}"),
-        );
+        self.complain(&Source { text: "", script: None, number: 0 }, &format!("-> {message}"));
     }
 
     fn would_send(&mut self, message: &str) {
-        let result = self
-            .out
-            .write_all(message.as_bytes())
-            .and_then(|()| self.out.write_all(b"\n"));
+        let result = self.out.write_all(message.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
         self.note(result);
     }
 
@@ -180,25 +158,11 @@ impl Output for Lines {
             return;
         }
         // Help and lists are for eyes; standard output belongs to messages.
-        self.complain(
-            &Source {
-                text: "",
-                script: None,
-                number: 0,
-            },
-            text.trim_end(),
-        );
+        self.complain(&Source { text: "", script: None, number: 0 }, text.trim_end());
     }
 
     fn notice(&mut self, text: &str) {
-        self.complain(
-            &Source {
-                text: "",
-                script: None,
-                number: 0,
-            },
-            text,
-        );
+        self.complain(&Source { text: "", script: None, number: 0 }, text);
     }
 
     fn confirm(&mut self, _question: &str) -> bool {

@@ -37,26 +37,12 @@ pub enum LinkError {
 impl Link {
     /// A link to `address`, not opened yet.
     pub fn new(address: Option<Address>, options: Options, listen: bool) -> Link {
-        Link {
-            address,
-            options,
-            listen,
-            session: None,
-            wrapped: None,
-            at_wrapped: false,
-        }
+        Link { address, options, listen, session: None, wrapped: None, at_wrapped: false }
     }
 
     /// A link over the open session with a QEMU that this program started.
     pub fn wrapped(session: Session, options: Options, qemu: Wrapped) -> Link {
-        Link {
-            address: None,
-            options,
-            listen: false,
-            session: Some(session),
-            wrapped: Some(qemu),
-            at_wrapped: true,
-        }
+        Link { address: None, options, listen: false, session: Some(session), wrapped: Some(qemu), at_wrapped: true }
     }
 
     /// The address, where there is one.
@@ -79,25 +65,12 @@ impl Link {
         let session = if self.listen {
             let listener = Listener::bind(address)?;
             progress(&format!("Listening on {address} for the server to connect."));
-            let until = self
-                .options
-                .wait
-                .and_then(|wait| std::time::Instant::now().checked_add(wait));
+            let until = self.options.wait.and_then(|wait| std::time::Instant::now().checked_add(wait));
             let dialed = listener.accept(until, self.options.wait.unwrap_or_default())?;
             negotiate(dialed, address, &self.options)?
         } else if *address == Address::Demo {
-            let socket = demo::start().map_err(|reason| ConnectError::Io {
-                address: Address::Demo,
-                reason,
-            })?;
-            negotiate(
-                Dialed {
-                    socket: socket.into(),
-                    peer: None,
-                },
-                address,
-                &self.options,
-            )?
+            let socket = demo::start().map_err(|reason| ConnectError::Io { address: Address::Demo, reason })?;
+            negotiate(Dialed { socket: socket.into(), peer: None }, address, &self.options)?
         } else {
             connect(address, &self.options)?
         };

@@ -6,13 +6,15 @@
 mod bell;
 mod editor;
 mod engine;
+mod exchange;
 mod filter;
 mod history;
 mod hmp;
+mod learned;
+mod learning;
 mod lines;
 mod link;
 mod meta;
-mod names;
 mod output;
 mod pager;
 mod prompt;

@@ -14,11 +14,7 @@ impl Pager {
     pub(super) fn start(command: &str) -> Option<Pager> {
         let words = shlex::split(command)?;
         let (program, arguments) = words.split_first()?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .spawn()
-            .ok()?;
+        let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).spawn().ok()?;
         let input = child.stdin.take();
         Some(Pager { child, input })
     }

@@ -88,12 +88,7 @@ pub struct PromptOptions {
 /// Runs the prompt until the user leaves. The engine's link is open, or will be opened by the first command. A QEMU that
 /// this program started is then told to end. Returns whether all is well: false where a failed line ended the session.
 pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
-    let PromptOptions {
-        palette,
-        history,
-        messages,
-        on_end,
-    } = options;
+    let PromptOptions { palette, history, messages, on_end } = options;
     let interrupts = Interrupts::watch(on_end)?;
     let engine = Rc::new(RefCell::new(engine));
     let mut terminal = Terminal::new(io::stdout(), palette.clone(), interrupts.flag());
@@ -208,8 +203,7 @@ impl Prompt {
                 }
                 Err(ReadlineError::Eof) => return Ok(true),
                 Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                    self.terminal
-                        .notice("What was typed is not UTF-8; the line is dropped.");
+                    self.terminal.notice("What was typed is not UTF-8; the line is dropped.");
                 }
                 Err(ReadlineError::Io(error)) => return Err(error),
                 Err(error) => return Err(io::Error::other(error)),
@@ -287,11 +281,7 @@ impl Prompt {
             self.terminal.apply(&engine.settings, width);
             let inbox = engine.link().start_reader();
             self.interrupts.aim(inbox);
-            let source = Source {
-                text: &whole.1,
-                script: None,
-                number: whole.0,
-            };
+            let source = Source { text: &whole.1, script: None, number: whole.0 };
             let verdict = engine.run_line(&source, &mut self.terminal);
             match verdict {
                 Verdict::Leave => return Some(true),

@@ -87,20 +87,13 @@ impl Recent {
         let dropped = self.total - self.events.len() as u64;
         let looked_at = usize::try_from(looked_at.saturating_sub(dropped)).unwrap_or(usize::MAX);
         let from = looked_at.max(self.events.len() - self.since);
-        let found = self
-            .events
-            .iter_mut()
-            .skip(from)
-            .find(|(event, taken)| !*taken && awaited.fits(event));
+        let found = self.events.iter_mut().skip(from).find(|(event, taken)| !*taken && awaited.fits(event));
         found.map(|(_, taken)| *taken = true).is_some()
     }
 
     /// The last `count` events, oldest first.
     pub(super) fn last(&self, count: usize) -> impl Iterator<Item = &Event> {
-        self.events
-            .iter()
-            .skip(self.events.len().saturating_sub(count))
-            .map(|(event, _)| event)
+        self.events.iter().skip(self.events.len().saturating_sub(count)).map(|(event, _)| event)
     }
 
     /// The names of the events kept, each once.
@@ -125,13 +118,8 @@ mod tests {
     }
 
     fn awaited(name: &str, data: &[(&str, &str)]) -> Awaited {
-        let data = data
-            .iter()
-            .map(|(path, text)| (path.split('.').map(str::to_owned).collect(), (*text).to_owned()));
-        Awaited {
-            name: name.to_owned(),
-            data: data.collect(),
-        }
+        let data = data.iter().map(|(path, text)| (path.split('.').map(str::to_owned).collect(), (*text).to_owned()));
+        Awaited { name: name.to_owned(), data: data.collect() }
     }
 
     #[test]

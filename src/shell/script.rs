@@ -44,16 +44,9 @@ pub enum Ending {
 /// Runs scripts one after the other.
 pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> Ending {
     out.apply(&engine.settings, engine.language());
-    let mut runner = Runner {
-        engine,
-        out,
-        commands: Assembler::new(),
-        failed: false,
-    };
+    let mut runner = Runner { engine, out, commands: Assembler::new(), failed: false };
     let ending = scripts.iter().find_map(|script| runner.run(script).err());
-    let Runner {
-        engine, out, failed, ..
-    } = runner;
+    let Runner { engine, out, failed, .. } = runner;
     let lost = matches!(ending, Some(Ending::Lost));
     if !lost && !engine.is_quitting() {
         // What has arrived by now belongs to the output. If the server has left meanwhile, nobody minds.
@@ -71,19 +64,13 @@ pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> 
 fn not_written(error: io::Error) -> Ending {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Ending::OutputClosed,
-        kind => Ending::Io(io::Error::new(
-            kind,
-            format!("cannot write to standard output: {error}"),
-        )),
+        kind => Ending::Io(io::Error::new(kind, format!("cannot write to standard output: {error}"))),
     }
 }
 
 /// Whether `input` is at its end, or will be in the blink in which whoever wrote the last line closes it.
 fn ends_soon(input: BorrowedFd<'_>) -> bool {
-    const BLINK: Timespec = Timespec {
-        tv_sec: 0,
-        tv_nsec: 100_000_000,
-    };
+    const BLINK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
     let mut polled = [PollFd::new(&input, PollFlags::IN)];
     rustix::event::poll(&mut polled, Some(&BLINK)).is_ok_and(|ready| ready > 0)
         && rustix::io::read(input, &mut [0u8; 1]) == Ok(0)
@@ -186,11 +173,7 @@ impl Runner<'_> {
     /// A block that is open where a script is left will not be sent.
     fn end_block(&mut self, name: &str, number: usize) {
         if self.engine.abandon_transaction() {
-            let source = Source {
-                text: "",
-                script: Some(name),
-                number,
-            };
+            let source = Source { text: "", script: Some(name), number };
             let message = "the script ends inside a transaction, which was not sent";
             self.out.failed(message, &source, Some("NotSent"));
             self.failed = true;
@@ -203,11 +186,7 @@ impl Runner<'_> {
     }
 
     fn line(&mut self, name: &str, number: usize, text: &str) -> Result<(), Ending> {
-        let source = Source {
-            text,
-            script: Some(name),
-            number,
-        };
+        let source = Source { text, script: Some(name), number };
         let verdict = self.engine.run_line(&source, self.out);
         self.failed |= self.engine.take_failed();
         self.out.apply(&self.engine.settings, self.engine.language());

@@ -20,6 +20,8 @@ pub struct Settings {
     pub output: OutputForm,
     /// The pager's command; `None` turns paging off.
     pub pager: Option<String>,
+    /// Refuse what introspection says is wrong.
+    pub check: bool,
     /// Ask before `quit`.
     pub confirm: bool,
     /// Leave at the first line that fails.
@@ -34,6 +36,7 @@ impl Default for Settings {
             verbose: false,
             output: OutputForm::Pretty,
             pager: Some(default_pager()),
+            check: true,
             confirm: true,
             exit_on_error: false,
             events: EventFilter::All,
@@ -63,6 +66,13 @@ const SWITCH: &[&str] = &["on", "off"];
 
 /// Everything that can be set.
 pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "check",
+        help: "refuse what introspection says is wrong (--no-check)",
+        values: SWITCH,
+        get: |settings| shown(settings.check),
+        set: |settings, value| switch(value).map(|on| settings.check = on),
+    },
     Setting {
         name: "confirm",
         help: "ask before `quit` ends QEMU",

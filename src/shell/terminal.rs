@@ -40,15 +40,7 @@ pub(super) fn size() -> (usize, usize) {
 
 impl<W: Write> Terminal<W> {
     pub(super) fn new(out: W, palette: Palette, interrupted: Arc<AtomicBool>) -> Terminal<W> {
-        Terminal {
-            out,
-            palette,
-            form: OutputForm::Pretty,
-            pager: None,
-            prompt_width: 0,
-            interrupted,
-            error: None,
-        }
+        Terminal { out, palette, form: OutputForm::Pretty, pager: None, prompt_width: 0, interrupted, error: None }
     }
 
     /// Takes the settings that matter here.
@@ -77,10 +69,7 @@ impl<W: Write> Terminal<W> {
     /// Shows a text, through the pager where it is longer than the screen.
     fn put_long(&mut self, text: &str) {
         let (columns, rows) = size();
-        let tall = text
-            .lines()
-            .map(|line| 1 + line.chars().count().saturating_sub(1) / columns)
-            .sum::<usize>();
+        let tall = text.lines().map(|line| 1 + line.chars().count().saturating_sub(1) / columns).sum::<usize>();
         match self.pager.as_deref().filter(|_| tall >= rows).and_then(Pager::start) {
             Some(mut pager) => {
                 // A pager that was left early closes its input; that is no failure.
@@ -138,20 +127,13 @@ impl<W: Write> Output for Terminal<W> {
         match answer.reply.body() {
             _ if answer.request.id.is_some() || self.form == OutputForm::Json => {
                 let (key, value) = answer.reply.member();
-                let id = answer
-                    .request
-                    .id
-                    .as_ref()
-                    .map(|id| format!(", \"id\": {id}"))
-                    .unwrap_or_default();
+                let id = answer.request.id.as_ref().map(|id| format!(", \"id\": {id}")).unwrap_or_default();
                 self.value(&format!("{{\"{key}\": {value}{id}}}"));
             }
             ReplyBody::Return(raw) => self.value(raw),
             ReplyBody::Error { class, desc } => {
                 let place = Self::place(source);
-                let class = self
-                    .palette
-                    .paint(&self.palette.error, &format!("{place}{}:", printable(class)));
+                let class = self.palette.paint(&self.palette.error, &format!("{place}{}:", printable(class)));
                 self.put(&format!("{class} {}\n", sanitize(desc)));
             }
         }
@@ -167,10 +149,7 @@ impl<W: Write> Output for Terminal<W> {
             text.push('\n');
         }
         if failed {
-            text = text
-                .lines()
-                .map(|line| self.palette.paint(&self.palette.error, line) + "\n")
-                .collect();
+            text = text.lines().map(|line| self.palette.paint(&self.palette.error, line) + "\n").collect();
         }
         self.put_long(&text);
     }
@@ -201,9 +180,7 @@ impl<W: Write> Output for Terminal<W> {
     }
 
     fn sending(&mut self, message: &str) {
-        let line = self
-            .palette
-            .paint(&self.palette.dim, &format!("-> {}", sanitize(message)));
+        let line = self.palette.paint(&self.palette.dim, &format!("-> {}", sanitize(message)));
         self.put(&format!("{line}\n"));
     }
 
@@ -227,10 +204,7 @@ impl<W: Write> Output for Terminal<W> {
         if answer.is_none() {
             self.put("\n");
         }
-        matches!(
-            answer.as_deref().map(str::trim),
-            Some("y" | "Y" | "yes" | "Yes" | "YES")
-        )
+        matches!(answer.as_deref().map(str::trim), Some("y" | "Y" | "yes" | "Yes" | "YES"))
     }
 
     fn interrupted(&mut self) -> bool {
@@ -259,10 +233,7 @@ fn read_answer(interrupted: &AtomicBool) -> Option<String> {
     loop {
         // Short waits: Ctrl-C reaches another thread, which sets the flag.
         let mut fds = [rustix::event::PollFd::new(&input, rustix::event::PollFlags::IN)];
-        let wait = rustix::event::Timespec {
-            tv_sec: 0,
-            tv_nsec: 50_000_000,
-        };
+        let wait = rustix::event::Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
         let ready = rustix::event::poll(&mut fds, Some(&wait)).unwrap_or(0);
         if interrupted.swap(false, Ordering::SeqCst) {
             return None;

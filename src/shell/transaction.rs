@@ -1,7 +1,6 @@
 //! `transaction(` … `)`: actions gathered line by line, sent as one request.
 
-use crate::grammar::{Command, Line, TransactionLine, parse_line, parse_transaction_line};
-use crate::schema::{request_of_command, request_of_transaction};
+use crate::grammar::{Arg, Command, Line, TransactionLine, parse_line, parse_transaction_line};
 
 use super::engine::{Engine, Verdict, not_sent};
 use super::meta;
@@ -13,6 +12,12 @@ pub(super) struct Transaction {
     actions: Vec<Command>,
     /// A line of a script's block was wrong: the block will not be sent.
     spoiled: bool,
+}
+
+/// A block that has been closed.
+pub(super) struct Block<'a> {
+    pub(super) actions: &'a [Command],
+    pub(super) properties: &'a [Arg],
 }
 
 impl Engine {
@@ -43,7 +48,7 @@ impl Engine {
     fn take_transaction_line(&mut self, line: TransactionLine, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
         if let Some(action) = line.action {
             // Typed once now, so that a mistake is shown while the line is in sight.
-            if let Err(fault) = crate::schema::check_action(&action, &crate::schema::Knowledge::none()) {
+            if let Err(fault) = self.check_action(&action, out) {
                 return self.spoil(&fault, source, out);
             }
             if let Some(block) = &mut self.transaction {
@@ -57,14 +62,10 @@ impl Engine {
             return Verdict::Done;
         };
         if block.spoiled {
-            out.failed(
-                "the transaction was not sent: a line of it was wrong",
-                source,
-                Some("NotSent"),
-            );
+            out.failed("the transaction was not sent: a line of it was wrong", source, Some("NotSent"));
             return Verdict::Failed;
         }
-        match request_of_transaction(&block.actions, &properties, &crate::schema::Knowledge::none()).map(|p| p.request) {
+        match self.prepare_transaction(&Block { actions: &block.actions, properties: &properties }) {
             Ok(request) => self.perform(&request, source, out),
             Err(fault) => not_sent(&fault, source, out),
         }

@@ -58,18 +58,13 @@ impl Wrapped {
     /// standard input is empty: both of ours belong to the shell.
     pub fn start(command: &[String], messages: Option<Messages>) -> Result<(Wrapped, OwnedFd), WrapError> {
         let (program, arguments) = command.split_first().map(|(p, a)| (p.clone(), a)).unwrap_or_default();
-        let failed = |source: io::Error| WrapError::Start {
-            program: program.clone(),
-            source,
-        };
+        let failed = |source: io::Error| WrapError::Start { program: program.clone(), source };
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         let theirs = OwnedFd::from(theirs);
         // Inherited by this child only: no other is started before our copy is closed.
         rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty()).map_err(|error| failed(error.into()))?;
         let (mut reader, output) = match &messages {
-            Some(_) => io::pipe()
-                .map(|(reader, writer)| (Some(reader), OwnedFd::from(writer)))
-                .map_err(failed)?,
+            Some(_) => io::pipe().map(|(reader, writer)| (Some(reader), OwnedFd::from(writer))).map_err(failed)?,
             None => (None, rustix::stdio::stderr().try_clone_to_owned().map_err(failed)?),
         };
         let mut qemu = Command::new(&program);
@@ -146,10 +141,7 @@ impl Wrapped {
     /// The error to report if QEMU ends now, which is when its monitor closed before the session began.
     pub fn ended_early(&self) -> Option<WrapError> {
         let status = self.wait_until(Instant::now() + Duration::from_secs(1))?;
-        Some(WrapError::Ended {
-            program: self.program.clone(),
-            status,
-        })
+        Some(WrapError::Ended { program: self.program.clone(), status })
     }
 
     /// What became of QEMU after its monitor closed, as a sentence.
@@ -195,17 +187,7 @@ fn monitor_options(program: &str, fd: i32) -> [String; 4] {
     let name = program.rsplit('/').next().unwrap_or_default();
     let chardev = format!("socket,id=qmp-shell,fd={fd}");
     if name.contains("storage-daemon") {
-        return [
-            "--chardev".into(),
-            chardev,
-            "--monitor".into(),
-            "chardev=qmp-shell,mode=control".into(),
-        ];
+        return ["--chardev".into(), chardev, "--monitor".into(), "chardev=qmp-shell,mode=control".into()];
     }
-    [
-        "-chardev".into(),
-        chardev,
-        "-mon".into(),
-        "chardev=qmp-shell,mode=control".into(),
-    ]
+    ["-chardev".into(), chardev, "-mon".into(), "chardev=qmp-shell,mode=control".into()]
 }

@@ -19,10 +19,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 1 GiB, and twice the nesting that QEMU itself accepts.
     fn default() -> Self {
-        Limits {
-            message: 1 << 30,
-            depth: 2048,
-        }
+        Limits { message: 1 << 30, depth: 2048 }
     }
 }
 
@@ -276,14 +273,7 @@ mod tests {
         let stream = b"{\"a\": {\r\n \"}\": [1, \"\\\"{\"]}}{}\r\n  {\"b\"\n:1}";
         let (found, error) = frames(Limits::default(), &[stream]);
         assert_eq!(error, None);
-        assert_eq!(
-            found,
-            [
-                message("{\"a\": {\r\n \"}\": [1, \"\\\"{\"]}}"),
-                message("{}"),
-                message("{\"b\"\n:1}")
-            ]
-        );
+        assert_eq!(found, [message("{\"a\": {\r\n \"}\": [1, \"\\\"{\"]}}"), message("{}"), message("{\"b\"\n:1}")]);
     }
 
     #[test]
@@ -314,11 +304,9 @@ mod tests {
         let mut framer = Framer::new(Limits::default());
         framer.heed_marks(false);
         framer.push(b"{\"a\": \"\xff}\"}{\xff}\xff");
-        for expected in [
-            Frame::Message(b"{\"a\": \"\xff}\"}".to_vec()),
-            Frame::Message(b"{\xff}".to_vec()),
-            Frame::Mark,
-        ] {
+        for expected in
+            [Frame::Message(b"{\"a\": \"\xff}\"}".to_vec()), Frame::Message(b"{\xff}".to_vec()), Frame::Mark]
+        {
             assert_eq!(framer.next_frame(), Ok(Some(expected)));
         }
     }
@@ -326,13 +314,7 @@ mod tests {
     #[test]
     fn telnet_options_are_passed_over() {
         let stream = b"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x00{\"QMP\": {}}\xfb\n";
-        let expected = [
-            Frame::Mark,
-            Frame::Mark,
-            Frame::Mark,
-            message("{\"QMP\": {}}"),
-            Frame::Junk(b"\xfb".to_vec()),
-        ];
+        let expected = [Frame::Mark, Frame::Mark, Frame::Mark, message("{\"QMP\": {}}"), Frame::Junk(b"\xfb".to_vec())];
         assert_eq!(frames(Limits::default(), &[stream]).0, expected);
         let bytes: Vec<&[u8]> = stream.chunks(1).collect();
         assert_eq!(frames(Limits::default(), &bytes).0, expected);
@@ -342,15 +324,9 @@ mod tests {
     fn limits_end_the_stream() {
         let limits = Limits { message: 16, depth: 3 };
         assert_eq!(frames(limits, &[b"{\"a\":[[[1]]]}"]).1, Some(FrameError::TooDeep(3)));
-        assert_eq!(
-            frames(limits, &[b"{\"a\": \"0123456789abcdef"]).1,
-            Some(FrameError::TooLong(16))
-        );
+        assert_eq!(frames(limits, &[b"{\"a\": \"0123456789abcdef"]).1, Some(FrameError::TooLong(16)));
         // However it is cut.
-        assert_eq!(
-            frames(limits, &[b"{\"a\": \"0123456789abcdef\"}"]).1,
-            Some(FrameError::TooLong(16))
-        );
+        assert_eq!(frames(limits, &[b"{\"a\": \"0123456789abcdef\"}"]).1, Some(FrameError::TooLong(16)));
         assert_eq!(frames(limits, &[b"{\"a\": \"0123456\"}"]).1, None);
     }
 

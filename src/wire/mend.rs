@@ -14,9 +14,7 @@ pub(super) fn mend(text: &str) -> String {
         match bytes[at] {
             b'"' => at = blank_controls(&mut bytes, at),
             b'-' | b'+' | b'a'..=b'z' | b'A'..=b'Z' => {
-                let word = bytes[at..]
-                    .iter()
-                    .take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'+'));
+                let word = bytes[at..].iter().take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'+'));
                 let end = at + word.count();
                 if is_not_finite(&bytes[at..end]) {
                     bytes[at..end].fill(b' ');
@@ -48,9 +46,7 @@ fn blank_controls(bytes: &mut [u8], at: usize) -> usize {
 
 fn is_not_finite(word: &[u8]) -> bool {
     let word = word.strip_prefix(b"-").or(word.strip_prefix(b"+")).unwrap_or(word);
-    [b"nan".as_slice(), b"inf", b"infinity"]
-        .iter()
-        .any(|name| word.eq_ignore_ascii_case(name))
+    [b"nan".as_slice(), b"inf", b"infinity"].iter().any(|name| word.eq_ignore_ascii_case(name))
 }
 
 /// A reply to put in the place of `text`, which is past mending: an error that says so, under the id that `text` bears.
@@ -58,10 +54,7 @@ fn is_not_finite(word: &[u8]) -> bool {
 pub(super) fn stand_in(text: &str, fault: &serde_json::Error) -> Option<String> {
     let id = number_of_id(text)?;
     let desc = format!("the reply is not JSON ({fault}): {}", sample(text));
-    Some(format!(
-        "{{\"error\": {{\"class\": \"InvalidReply\", \"desc\": {}}}, \"id\": {id}}}",
-        quote(&desc)
-    ))
+    Some(format!("{{\"error\": {{\"class\": \"InvalidReply\", \"desc\": {}}}, \"id\": {id}}}", quote(&desc)))
 }
 
 /// The number behind an outermost `"id":`.

@@ -88,11 +88,7 @@ pub struct Reply {
 #[derive(Debug, Clone, PartialEq)]
 enum Body {
     Return(Range<usize>),
-    Error {
-        value: Range<usize>,
-        class: String,
-        desc: String,
-    },
+    Error { value: Range<usize>, class: String, desc: String },
 }
 
 /// What a reply says.
@@ -182,10 +178,7 @@ impl Incoming {
         {
             return Incoming::new(places, text);
         }
-        Err(MessageError {
-            reason: fault.to_string(),
-            sample: sample(&text),
-        })
+        Err(MessageError { reason: fault.to_string(), sample: sample(&text) })
     }
 
     fn new(places: Places, text: String) -> Result<Incoming, MessageError> {
@@ -200,12 +193,7 @@ impl Incoming {
             return Ok(Incoming::Reply(Reply { id, body, text }));
         }
         if let Some(name) = places.event {
-            return Ok(Incoming::Event(Event {
-                data: places.data,
-                timestamp: places.timestamp,
-                name,
-                text,
-            }));
+            return Ok(Incoming::Event(Event { data: places.data, timestamp: places.timestamp, name, text }));
         }
         match places.greeting {
             Some(greeting) => Ok(Incoming::Greeting(greeting)),
@@ -240,10 +228,7 @@ fn timestamp(raw: &str) -> Option<Timestamp> {
         microseconds: i64,
     }
     let parts: Parts = serde_json::from_str(raw).ok()?;
-    Some(Timestamp {
-        seconds: parts.seconds,
-        microseconds: parts.microseconds,
-    })
+    Some(Timestamp { seconds: parts.seconds, microseconds: parts.microseconds })
 }
 
 fn greeting(raw: &str) -> Greeting {
@@ -254,11 +239,7 @@ fn greeting(raw: &str) -> Greeting {
         let number = |key: &str| qemu.get(key)?.as_u64();
         Some(Version {
             numbers: (number("major")?, number("minor")?, number("micro")?),
-            package: version
-                .get("package")
-                .and_then(|p| p.as_str())
-                .unwrap_or_default()
-                .to_owned(),
+            package: version.get("package").and_then(|p| p.as_str()).unwrap_or_default().to_owned(),
         })
     });
     let capabilities = value.get("capabilities").and_then(|list| list.as_array());
@@ -347,32 +328,20 @@ mod tests {
     #[test]
     fn values_keep_the_servers_spelling() {
         let reply = reply(r#"{"return": {"b": 18446744073709551615, "a": 1.50, "c": 1e3}, "id": 7}"#);
-        assert_eq!(
-            reply.body(),
-            ReplyBody::Return(r#"{"b": 18446744073709551615, "a": 1.50, "c": 1e3}"#)
-        );
+        assert_eq!(reply.body(), ReplyBody::Return(r#"{"b": 18446744073709551615, "a": 1.50, "c": 1e3}"#));
         assert_eq!(reply.id(), Some("7"));
     }
 
     #[test]
     fn null_is_a_return_value() {
-        assert_eq!(
-            reply(r#"{"return": null, "id": null}"#).body(),
-            ReplyBody::Return("null")
-        );
+        assert_eq!(reply(r#"{"return": null, "id": null}"#).body(), ReplyBody::Return("null"));
         assert_eq!(reply(r#"{"return": null, "id": null}"#).id(), Some("null"));
     }
 
     #[test]
     fn errors_have_class_and_description() {
         let reply = reply(r#"{"error": {"class": "CommandNotFound", "desc": "no \"x\""}}"#);
-        assert_eq!(
-            reply.body(),
-            ReplyBody::Error {
-                class: "CommandNotFound",
-                desc: "no \"x\""
-            }
-        );
+        assert_eq!(reply.body(), ReplyBody::Error { class: "CommandNotFound", desc: "no \"x\"" });
         assert_eq!(reply.id(), None);
     }
 
@@ -384,13 +353,7 @@ mod tests {
             panic!()
         };
         assert_eq!((event.name(), event.data()), ("STOP", None));
-        assert_eq!(
-            event.timestamp(),
-            Some(Timestamp {
-                seconds: -1,
-                microseconds: -1
-            })
-        );
+        assert_eq!(event.timestamp(), Some(Timestamp { seconds: -1, microseconds: -1 }));
     }
 
     #[test]
@@ -423,9 +386,7 @@ mod tests {
     #[test]
     fn a_reply_that_is_not_json_is_an_error_under_its_id() {
         let reply = reply("{\"return\": [1}, \"id\": 7}");
-        let ReplyBody::Error { class, desc } = reply.body() else {
-            panic!()
-        };
+        let ReplyBody::Error { class, desc } = reply.body() else { panic!() };
         assert_eq!((class, reply.id()), ("InvalidReply", Some("7")));
         assert!(desc.ends_with("): {\"return\": [1}, \"id\": 7}"), "{desc}");
     }
@@ -433,9 +394,7 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf8_are_replaced() {
         let bytes = b"{\"return\": \"a\xC3(\"}".to_vec();
-        let Incoming::Reply(reply) = Incoming::parse(bytes).unwrap() else {
-            panic!()
-        };
+        let Incoming::Reply(reply) = Incoming::parse(bytes).unwrap() else { panic!() };
         assert_eq!(reply.body(), ReplyBody::Return("\"a\u{FFFD}(\""));
     }
 }

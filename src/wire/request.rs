@@ -26,10 +26,7 @@ pub struct Request {
 impl Request {
     /// A command without arguments.
     pub fn new(command: impl Into<String>) -> Self {
-        Request {
-            command: command.into(),
-            ..Request::default()
-        }
+        Request { command: command.into(), ..Request::default() }
     }
 
     /// The same command with these arguments, a JSON object as text.
@@ -45,10 +42,7 @@ impl Request {
 
     /// The same message with each secret value replaced, for eyes and files.
     pub fn to_masked_json(&self, id: Option<&str>) -> String {
-        let arguments = self
-            .arguments
-            .as_deref()
-            .map(|arguments| mask(arguments, &self.secrets));
+        let arguments = self.arguments.as_deref().map(|arguments| mask(arguments, &self.secrets));
         self.spell(id, arguments.as_deref())
     }
 

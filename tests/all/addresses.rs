@@ -45,10 +45,7 @@ fn under_bash(script: &str) -> Option<Run> {
         skip("bash");
         return None;
     };
-    let output = Command::new(bash)
-        .args(["-c", script, env!("CARGO_BIN_EXE_qmp-shell")])
-        .output()
-        .unwrap();
+    let output = Command::new(bash).args(["-c", script, env!("CARGO_BIN_EXE_qmp-shell")]).output().unwrap();
     Some(Run {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
@@ -91,12 +88,9 @@ fn a_port_is_reached_by_name_by_number_and_behind_telnet() {
         return;
     };
     let port = port(&server, "tcp");
-    for address in [
-        format!("127.0.0.1:{port}"),
-        format!("localhost:{port}"),
-        format!(":{port}"),
-        format!("tcp:127.0.0.1:{port}"),
-    ] {
+    for address in
+        [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!(":{port}"), format!("tcp:127.0.0.1:{port}")]
+    {
         expect_here(&address);
     }
     let Some(server) = here(&["tcp:127.0.0.1:0,server=on,wait=off,telnet=on"]) else {
@@ -153,20 +147,12 @@ fn a_command_can_be_the_stream() {
 #[test]
 fn the_variable_gives_the_address_where_none_is_named() {
     let Some(server) = here(&[]) else { return };
-    let run = qmp_shell(&["-c", "query-name"])
-        .env("QMP_SOCKET", &server.address())
-        .run();
+    let run = qmp_shell(&["-c", "query-name"]).env("QMP_SOCKET", &server.address()).run();
     assert_eq!(run.expect_status(0).stdout, NAMED);
-    let run = qmp_shell(&[&server.address(), "-c", "query-name"])
-        .env("QMP_SOCKET", "/nowhere")
-        .run();
+    let run = qmp_shell(&[&server.address(), "-c", "query-name"]).env("QMP_SOCKET", "/nowhere").run();
     assert_eq!(run.expect_status(0).stdout, NAMED);
     let run = qmp_shell(&["-c", "query-name"]).run().expect_status(2);
-    assert!(
-        run.stderr
-            .starts_with("qmp-shell: no ADDRESS is named, and QMP_SOCKET is not set"),
-        "{run:#?}"
-    );
+    assert!(run.stderr.starts_with("qmp-shell: no ADDRESS is named, and QMP_SOCKET is not set"), "{run:#?}");
 }
 
 /// Waits for the end of a shell that `server` was all it waited for; ends it where there is none.
@@ -212,13 +198,8 @@ fn the_server_may_be_the_one_that_connects() {
 #[test]
 fn listening_takes_nobodys_socket_away() {
     let Some(server) = here(&[]) else { return };
-    let run = qmp_shell(&["--listen", &server.address(), "-c", "query-name"])
-        .run()
-        .expect_status(3);
-    let sentence = format!(
-        "qmp-shell: cannot connect to `{}`: Address already in use",
-        server.address()
-    );
+    let run = qmp_shell(&["--listen", &server.address(), "-c", "query-name"]).run().expect_status(3);
+    let sentence = format!("qmp-shell: cannot connect to `{}`: Address already in use", server.address());
     assert!(run.stderr.starts_with(&sentence), "{run:#?}");
     expect_here(&server.address());
 }
@@ -226,9 +207,7 @@ fn listening_takes_nobodys_socket_away() {
 /// How often a process has slept so far.
 fn naps(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
     line.unwrap().trim().parse().unwrap()
 }
 
@@ -244,21 +223,14 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), NAMED);
 
     let run = qmp_shell(&["--wait=0.1", "/nowhere/q.sock", "-c", "query-name"]).run();
-    assert!(
-        run.expect_status(3)
-            .stderr
-            .contains("there is no socket at `/nowhere/q.sock`")
-    );
+    assert!(run.expect_status(3).stderr.contains("there is no socket at `/nowhere/q.sock`"));
 }
 
 #[test]
 fn the_demo_needs_no_server() {
     for address in ["demo:", "demo"] {
         let run = qmp_shell(&[address, "-c", "query-status"]).run().expect_status(0);
-        assert_eq!(
-            run.stdout,
-            "{\"return\": {\"status\": \"running\", \"running\": true}}\n"
-        );
+        assert_eq!(run.stdout, "{\"return\": {\"status\": \"running\", \"running\": true}}\n");
     }
 }
 
@@ -269,10 +241,7 @@ fn a_server_that_prints_prettily_is_understood() {
     let socket = format!("unix:{},server=on,wait=off", path.display());
     let options = [SMALL, &["-name", "here", "-qmp-pretty", &socket]].concat();
     let Some(_server) = Server::qemu(&options) else { return };
-    let run = qmp_shell(&[path.to_str().unwrap()])
-        .input("query-name\nnone\nstop\n")
-        .run()
-        .expect_status(1);
+    let run = qmp_shell(&[path.to_str().unwrap()]).input("query-name\nnone\nstop\n").run().expect_status(1);
     let lines = run.lines();
     assert_eq!(lines[0], NAMED.trim_end());
     assert_eq!(
@@ -286,9 +255,7 @@ fn a_server_that_prints_prettily_is_understood() {
 #[test]
 fn other_servers_are_served_as_well() {
     let version = |server: &Server| {
-        let run = qmp_shell(&[&server.address(), "-c", "query-version"])
-            .run()
-            .expect_status(0);
+        let run = qmp_shell(&[&server.address(), "-c", "query-version"]).run().expect_status(0);
         let value: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
         value["return"]["qemu"]["major"].as_u64().unwrap()
     };
@@ -306,10 +273,7 @@ fn other_servers_are_served_as_well() {
 fn an_address_that_names_nothing_is_wrong_usage() {
     for (address, sentence) in [
         ("", "the address is empty"),
-        (
-            "localhost:http",
-            "`http` is no port number, in address `localhost:http`",
-        ),
+        ("localhost:http", "`http` is no port number, in address `localhost:http`"),
         ("localhost:65536", "`65536` is no port number"),
         ("fd:x", "`x` is no descriptor number, in an address `fd:N`"),
         ("unix:@", "address `unix:@` names nothing behind the colon"),

@@ -27,18 +27,13 @@ fn announcer() -> (Peer, Sender<String>) {
 
 /// What is being typed: the screen from the last prompt on.
 fn typed(screen: &str) -> &str {
-    let at = ["(QEMU)", "TRANS>"]
-        .iter()
-        .filter_map(|prompt| screen.rfind(prompt))
-        .max();
+    let at = ["(QEMU)", "TRANS>"].iter().filter_map(|prompt| screen.rfind(prompt)).max();
     &screen[at.unwrap_or_else(|| panic!("no prompt on\n{screen}"))..]
 }
 
 /// The words of this shape in `text`, in order.
 fn numbered(text: &str, prefix: &str) -> Vec<usize> {
-    text.split_whitespace()
-        .filter_map(|word| word.strip_prefix(prefix)?.parse().ok())
-        .collect()
+    text.split_whitespace().filter_map(|word| word.strip_prefix(prefix)?.parse().ok()).collect()
 }
 
 /// One thing being typed as an event comes.
@@ -52,18 +47,8 @@ struct Typing {
 }
 
 const TYPING: &[Typing] = &[
-    Typing {
-        what: "nothing",
-        columns: 100,
-        keys: &[],
-        last: "(QEMU)",
-    },
-    Typing {
-        what: "half a line",
-        columns: 100,
-        keys: &["block-job-cancel dev"],
-        last: "(QEMU) block-job-cancel dev",
-    },
+    Typing { what: "nothing", columns: 100, keys: &[], last: "(QEMU)" },
+    Typing { what: "half a line", columns: 100, keys: &["block-job-cancel dev"], last: "(QEMU) block-job-cancel dev" },
     Typing {
         what: "the middle of a line",
         columns: 100,
@@ -82,36 +67,21 @@ const TYPING: &[Typing] = &[
         keys: &["blockdev-add driver=null-co node-name=n0", "<Home>", "<Right>"],
         last: "name=n0",
     },
-    Typing {
-        what: "a row that is just full",
-        columns: 20,
-        keys: &["query-status1"],
-        last: "(QEMU) query-status1",
-    },
+    Typing { what: "a row that is just full", columns: 20, keys: &["query-status1"], last: "(QEMU) query-status1" },
     Typing {
         what: "wide characters at the edge",
         columns: 20,
         keys: &["x a=漢字漢字漢字漢字", "<Left>"],
         last: "漢字漢字",
     },
-    Typing {
-        what: "an action",
-        columns: 100,
-        keys: &["transaction(", "<Enter>", "abort"],
-        last: "TRANS> abort",
-    },
+    Typing { what: "an action", columns: 100, keys: &["transaction(", "<Enter>", "abort"], last: "TRANS> abort" },
     Typing {
         what: "JSON over several lines",
         columns: 100,
         keys: &["{\"execute\":", "<Enter>", "  \"query-st"],
         last: "  \"query-st",
     },
-    Typing {
-        what: "a line behind a list of completions",
-        columns: 100,
-        keys: &[".e", "<Tab>"],
-        last: "(QEMU) .e",
-    },
+    Typing { what: "a line behind a list of completions", columns: 100, keys: &[".e", "<Tab>"], last: "(QEMU) .e" },
 ];
 
 #[test]
@@ -141,10 +111,7 @@ fn an_event_stands_above_whatever_is_being_typed_and_leaves_it_whole() {
             say.send(format!("E{event}")).unwrap();
             let screen = terminal.wait_for(&format!("01:13:20.345 E{event} {{}}"));
             let above: String = (0..=event).map(|n| format!("01:13:20.345 E{n} {{}}\n")).collect();
-            assert!(
-                screen.ends_with(&format!("\n{above}{line}")),
-                "{what}:\n{screen}\nfor\n{above}{line}"
-            );
+            assert!(screen.ends_with(&format!("\n{above}{line}")), "{what}:\n{screen}\nfor\n{above}{line}");
             assert_eq!(terminal.cursor(), (at.0, at.1 + event), "{what}:\n{screen}");
         }
     }
@@ -211,9 +178,7 @@ fn a_thousand_events_while_typing_are_all_shown_once_and_in_order() {
         say.send(format!("E{number}")).unwrap();
     }
     terminal.wait_for(" E999 {}");
-    let screen = terminal.wait("the whole line", |screen| {
-        typed(screen).replace('\n', "") == format!("(QEMU) {line}")
-    });
+    let screen = terminal.wait("the whole line", |screen| typed(screen).replace('\n', "") == format!("(QEMU) {line}"));
     assert!(screen.contains(" E999 {}\n(QEMU) blockdev-add"), "{screen}");
     let all = terminal.scrollback();
     assert_eq!(numbered(&all, "E"), (0..1000).collect::<Vec<_>>());

@@ -34,42 +34,17 @@ fn what_cannot_be_reached_is_named() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(path("file"), "").unwrap();
     drop(UnixListener::bind(path("stale")).unwrap());
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for (address, sentence) in [
-        (
-            path("none"),
-            "there is no socket at `{}`; a QEMU started with `-qmp unix:{},server=on,wait=off` makes one",
-        ),
+        (path("none"), "there is no socket at `{}`; a QEMU started with `-qmp unix:{},server=on,wait=off` makes one"),
         (path("file"), "`{}` is no socket"),
         (path("."), "`{}` is no socket"),
-        (
-            path("stale"),
-            "nobody listens on `{}`: the server has ended, or listens elsewhere",
-        ),
-        (
-            format!("127.0.0.1:{port}"),
-            "nobody listens on `{}`: the server has ended, or listens elsewhere",
-        ),
-        (
-            "fd:9".to_owned(),
-            "descriptor 9 is no socket that this program inherited",
-        ),
-        (
-            "fd:1".to_owned(),
-            "descriptor 1 is no socket that this program inherited",
-        ),
-        (
-            "exec:no-such-program x".to_owned(),
-            "cannot run `no-such-program x`: no such program",
-        ),
-        (
-            "exec:socat - 'x".to_owned(),
-            "cannot run `socat - 'x`: a quote is not closed",
-        ),
+        (path("stale"), "nobody listens on `{}`: the server has ended, or listens elsewhere"),
+        (format!("127.0.0.1:{port}"), "nobody listens on `{}`: the server has ended, or listens elsewhere"),
+        ("fd:9".to_owned(), "descriptor 9 is no socket that this program inherited"),
+        ("fd:1".to_owned(), "descriptor 1 is no socket that this program inherited"),
+        ("exec:no-such-program x".to_owned(), "cannot run `no-such-program x`: no such program"),
+        ("exec:socat - 'x".to_owned(), "cannot run `socat - 'x`: a quote is not closed"),
         (
             "exec:true".to_owned(),
             "the connection to `{}` ended before the session began: the server closed the connection",
@@ -78,15 +53,9 @@ fn what_cannot_be_reached_is_named() {
         expect_no_connection(ask(&address), &address, sentence);
     }
     let run = ask("no-such-host.invalid:4444").expect_status(3);
-    let (start, reason) = run
-        .stderr
-        .split_once(": failed to lookup")
-        .unwrap_or_else(|| panic!("{run:#?}"));
+    let (start, reason) = run.stderr.split_once(": failed to lookup").unwrap_or_else(|| panic!("{run:#?}"));
     assert_eq!(start, "qmp-shell: cannot find host `no-such-host.invalid`");
-    assert!(
-        !reason.contains("failed to lookup"),
-        "the reason is given once: {run:#?}"
-    );
+    assert!(!reason.contains("failed to lookup"), "the reason is given once: {run:#?}");
 }
 
 #[test]
@@ -153,11 +122,7 @@ fn a_busy_monitor_is_not_waited_for_longer_than_the_time_out() {
 #[test]
 fn a_human_monitor_is_recognised() {
     const HUMAN: &str = "`{}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`";
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let telnet = format!("telnet:127.0.0.1:{port},server=on,wait=off");
     let Some(server) = Server::qemu(&[SMALL, &["-serial", &telnet, "-serial", "none"]].concat()) else {
         return;
@@ -179,9 +144,7 @@ fn a_human_monitor_is_recognised() {
 fn a_guest_agent_without_its_flag_brings_the_flag_to_mind() {
     let Some(agent) = Server::guest_agent() else { return };
     expect_no_connection(ask(&agent.address()), &agent.address(), SILENCE);
-    let run = qmp_shell(&["-N", &agent.address(), "-c", "guest-ping"])
-        .run()
-        .expect_status(0);
+    let run = qmp_shell(&["-N", &agent.address(), "-c", "guest-ping"]).run().expect_status(0);
     assert_eq!(run.stdout, "{\"return\": {}}\n");
 }
 
@@ -192,28 +155,12 @@ fn whoever_does_not_speak_qmp_is_quoted() {
     const NOT_QMP: &str = "what listens on `{}` does not speak QMP; it sent: ";
     let talks: &[(Script, &str, &str)] = &[
         (|_| {}, SILENCE, ""),
-        (
-            |talk| talk.say("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"),
-            NOT_QMP,
-            "HTTP/1.1 400 Bad Request\\r",
-        ),
+        (|talk| talk.say("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"), NOT_QMP, "HTTP/1.1 400 Bad Request\\r"),
         (|talk| talk.say_raw(b"+OK \x1b[2J\xc3\xa9"), NOT_QMP, "+OK \\u{1b}[2Jé"),
         (|talk| talk.say_raw(b"{\"QMP\": {\"vers"), NOT_QMP, "{\"QMP\": {\"vers"),
-        (
-            |talk| talk.say("{\"return\": {\"x\": \"y\"}}"),
-            NOT_QMP,
-            "{\"return\": {\"x\": \"y\"}}",
-        ),
-        (
-            |talk| talk.say("{\"jsonrpc\": \"2.0\"}"),
-            NOT_QMP,
-            "{\"jsonrpc\": \"2.0\"}",
-        ),
-        (
-            |talk| talk.say(GREETING),
-            "`{}` greeted, but did not answer the capabilities negotiation within 0.2 s",
-            "",
-        ),
+        (|talk| talk.say("{\"return\": {\"x\": \"y\"}}"), NOT_QMP, "{\"return\": {\"x\": \"y\"}}"),
+        (|talk| talk.say("{\"jsonrpc\": \"2.0\"}"), NOT_QMP, "{\"jsonrpc\": \"2.0\"}"),
+        (|talk| talk.say(GREETING), "`{}` greeted, but did not answer the capabilities negotiation within 0.2 s", ""),
         (
             |talk| {
                 talk.say(GREETING);
@@ -279,10 +226,7 @@ fn a_server_that_dies_under_a_script_leaves_what_nobody_can_know() {
             peer.expect("stop");
             talk(peer);
         });
-        let run = qmp_shell(&[&peer.address()])
-            .input("query-status\nstop\ncont\n")
-            .run()
-            .expect_status(4);
+        let run = qmp_shell(&[&peer.address()]).input("query-status\nstop\ncont\n").run().expect_status(4);
         let lost = format!("{{\"error\": {{\"class\": \"ConnectionLost\", \"desc\": \"{what} {UNKNOWN}\"}}}}");
         assert_eq!(run.lines(), ["{\"return\": {}}", &lost]);
         assert_eq!(run.stderr, format!("<stdin>:2: {what} {UNKNOWN}\n"));
@@ -302,10 +246,7 @@ fn a_real_server_that_is_killed_is_a_lost_connection() {
     server.kill();
     let output = shell.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4));
-    assert_eq!(
-        String::from_utf8_lossy(&output.stderr),
-        "The server closed the connection.\n"
-    );
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "The server closed the connection.\n");
 }
 
 #[test]
@@ -318,17 +259,10 @@ fn a_message_beyond_the_limit_ends_the_connection() {
     let peer = Peer::start(big);
     let shell = qmp_shell(&["--max-message", "64k", &peer.address(), "-c", "query-status"]);
     let run = shell.run().expect_status(4);
-    assert!(
-        run.stderr
-            .contains("The server sent a message of more than 65536 bytes before"),
-        "{run:#?}"
-    );
+    assert!(run.stderr.contains("The server sent a message of more than 65536 bytes before"), "{run:#?}");
     let peer = Peer::start(big);
     let shell = qmp_shell(&["--max-message", "128k", &peer.address(), "-c", "query-status"]);
-    assert_eq!(
-        shell.run().expect_status(0).stdout.len(),
-        "{\"return\": \"\"}\n".len() + 100_000
-    );
+    assert_eq!(shell.run().expect_status(0).stdout.len(), "{\"return\": \"\"}\n".len() + 100_000);
 }
 
 /// What a peer says to the command `one`, with its id in the place of `{id}`; then what is shown for it, on standard
@@ -353,16 +287,8 @@ fn odd_replies_neither_stop_a_script_nor_get_it_out_of_step() {
             "{\"error\": {\"class\": \"GenericError\", \"desc\": \"cannot read this\"}}",
             "",
         ),
-        (
-            b"{\"return\": [NaN, -nan, inf], \"id\": {id}}\n",
-            "{\"return\": [NaN, -nan, inf]}",
-            "",
-        ),
-        (
-            b"{\"return\": \"\xff\xfe\", \"id\": {id}}\n",
-            "{\"return\": \"\u{fffd}\u{fffd}\"}",
-            "",
-        ),
+        (b"{\"return\": [NaN, -nan, inf], \"id\": {id}}\n", "{\"return\": [NaN, -nan, inf]}", ""),
+        (b"{\"return\": \"\xff\xfe\", \"id\": {id}}\n", "{\"return\": \"\u{fffd}\u{fffd}\"}", ""),
         (
             b"{\"return\": [1}, \"id\": {id}}\n",
             "{\"error\": {\"class\": \"InvalidReply\", \"desc\": \"the reply is not JSON (expected `,` or `]` at line 1 \
@@ -415,16 +341,10 @@ fn what_the_server_would_answer_without_id_is_not_sent() {
         .run()
         .expect_status(1);
     let lines = run.lines();
-    assert!(
-        lines[0].contains("\"CommandNotFound\""),
-        "QEMU reads this deep: {run:#?}"
-    );
+    assert!(lines[0].contains("\"CommandNotFound\""), "QEMU reads this deep: {run:#?}");
     assert_eq!(
         lines[1..],
-        [
-            "{\"error\": {\"class\": \"NotSent\", \"desc\": \"nested more than 1024 levels deep\"}}",
-            "{\"return\": {}}"
-        ]
+        ["{\"error\": {\"class\": \"NotSent\", \"desc\": \"nested more than 1024 levels deep\"}}", "{\"return\": {}}"]
     );
 }
 

@@ -48,10 +48,7 @@ fn shells_can_read_their_completions() {
         for file in files {
             let output = Command::new(&program).arg("-n").arg(completions().join(file)).output();
             let output = output.unwrap();
-            assert!(
-                output.status.success() && output.stderr.is_empty(),
-                "{file}: {output:?}"
-            );
+            assert!(output.status.success() && output.stderr.is_empty(), "{file}: {output:?}");
         }
     }
 }
@@ -66,16 +63,8 @@ fn bash_completes_flags_and_their_values() {
             echo \"${COMPREPLY[@]}\"
         }
         offer --dr; offer --color ''; offer -o p";
-    let output = Command::new(bash)
-        .args(["--norc", "-c", script])
-        .current_dir(completions())
-        .output()
-        .unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "--dry-run\nauto always never\npretty\n",
-        "{output:?}"
-    );
+    let output = Command::new(bash).args(["--norc", "-c", script]).current_dir(completions()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "--dry-run\nauto always never\npretty\n", "{output:?}");
 }
 
 #[test]
@@ -142,22 +131,11 @@ fn help_names_every_option_and_fits_a_terminal_of_80_columns() {
         "-h, --help",
         "-V, --version",
     ];
-    const OF_SHELL: &[&str] = &[
-        "-N, --skip-negotiation",
-        "--complete",
-        "--wait",
-        "--listen",
-        "QMP_SOCKET",
-        "demo:",
-    ];
+    const OF_SHELL: &[&str] = &["-N, --skip-negotiation", "--complete", "--wait", "--listen", "QMP_SOCKET", "demo:"];
     for (name, program) in PROGRAMS {
         for flag in ["-h", "--help"] {
             let help = program(&[flag]).env("COLUMNS", "80").run().expect_status(0).stdout;
-            let own = if name == "qmp-shell" {
-                OF_SHELL
-            } else {
-                &["QEMU-COMMAND"]
-            };
+            let own = if name == "qmp-shell" { OF_SHELL } else { &["QEMU-COMMAND"] };
             for option in SHARED.iter().chain(own) {
                 assert!(help.contains(option), "{option} in\n{help}");
             }

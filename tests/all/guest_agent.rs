@@ -12,19 +12,11 @@ use crate::support::terminal::Terminal;
 fn a_script_for_a_guest_agent() {
     let Some(server) = Server::guest_agent() else { return };
     let script = "guest-ping\nguest-sync id=7\nguest-nope\nguest-info\n";
-    let run = qmp_shell(&["-N", &server.address()])
-        .input(script)
-        .run()
-        .expect_status(1);
-    let [ping, sync, unknown, info] = run.lines()[..] else {
-        panic!("{run:#?}")
-    };
+    let run = qmp_shell(&["-N", &server.address()]).input(script).run().expect_status(1);
+    let [ping, sync, unknown, info] = run.lines()[..] else { panic!("{run:#?}") };
     assert_eq!(ping, r#"{"return": {}}"#);
     assert_eq!(sync, r#"{"return": 7}"#);
-    assert!(
-        unknown.starts_with(r#"{"error": {"class": "CommandNotFound""#),
-        "{unknown}"
-    );
+    assert!(unknown.starts_with(r#"{"error": {"class": "CommandNotFound""#), "{unknown}");
     assert!(info.contains(r#""name": "guest-ping""#), "{info}");
 }
 
@@ -48,11 +40,7 @@ fn a_prompt_for_a_guest_agent() {
 #[test]
 fn half_a_request_of_an_earlier_client_does_no_harm() {
     let Some(server) = Server::guest_agent() else { return };
-    for half in [
-        r#"{"execute": "guest-ping", "arguments": {"x": "ab"#,
-        r#"[[[{"a": "#,
-        "{\"execute\": \"guest-p",
-    ] {
+    for half in [r#"{"execute": "guest-ping", "arguments": {"x": "ab"#, r#"[[[{"a": "#, "{\"execute\": \"guest-p"] {
         let mut earlier = UnixStream::connect(server.address()).unwrap();
         // A whole one first: once it is answered, the agent has this client.
         earlier.write_all(b"{\"execute\": \"guest-ping\"}\n").unwrap();
@@ -60,11 +48,7 @@ fn half_a_request_of_an_earlier_client_does_no_harm() {
         earlier.write_all(half.as_bytes()).unwrap();
         drop(earlier);
         let run = qmp_shell(&["-N", &server.address(), "-c", "guest-sync id=5", "-c", "guest-ping"]).run();
-        assert_eq!(
-            run.expect_status(0).stdout,
-            "{\"return\": 5}\n{\"return\": {}}\n",
-            "after {half}"
-        );
+        assert_eq!(run.expect_status(0).stdout, "{\"return\": 5}\n{\"return\": {}}\n", "after {half}");
     }
 }
 
@@ -110,21 +94,15 @@ fn an_answer_to_somebody_else_is_not_taken_for_ours() {
     let run = qmp_shell(&["-N", "--timeout", "0.2", &peer.address(), "-c", "guest-ping"]).run();
     let run = run.expect_status(3);
     assert_eq!(run.stdout, "");
-    assert!(
-        run.stderr.contains("no guest agent answered within 0.2 s"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("no guest agent answered within 0.2 s"), "{}", run.stderr);
 }
 
 #[test]
 fn the_commands_of_an_agent_complete() {
     let Some(server) = Server::guest_agent() else { return };
-    for (line, candidates) in [
-        ("guest-pi", "guest-ping\t\n"),
-        ("guest-sync", "guest-sync\t\nguest-sync-delimited\t\n"),
-        ("query-", ""),
-    ] {
+    for (line, candidates) in
+        [("guest-pi", "guest-ping\t\n"), ("guest-sync", "guest-sync\t\nguest-sync-delimited\t\n"), ("query-", "")]
+    {
         let run = qmp_shell(&["-N", &server.address(), "--complete", line]).run();
         assert_eq!(run.expect_status(0).stdout, candidates, "{line}");
     }
@@ -153,10 +131,7 @@ fn without_n_the_sentence_suggests_it_and_the_other_way_round() {
         args.extend(flags);
         let run = qmp_shell(&args).run().expect_status(3);
         assert_eq!(run.stdout, "");
-        assert_eq!(
-            run.stderr,
-            format!("qmp-shell: connected to `{address}`, but {sentence}\n")
-        );
+        assert_eq!(run.stderr, format!("qmp-shell: connected to `{address}`, but {sentence}\n"));
     }
 }
 
@@ -175,9 +150,7 @@ fn qemu_storage_daemon_works_as_qemu_does() {
         quit\n";
     let run = qmp_shell(&[&server.address()]).input(script).run().expect_status(1);
     let replies = run.replies();
-    let [added, stacked, nodes, in_use, no_machine, no_hmp, quit] = replies[..] else {
-        panic!("{run:#?}")
-    };
+    let [added, stacked, nodes, in_use, no_machine, no_hmp, quit] = replies[..] else { panic!("{run:#?}") };
     for reply in [added, stacked, quit] {
         assert_eq!(reply, r#"{"return": {}}"#);
     }

@@ -56,9 +56,7 @@ fn lines_are_on_disk_as_they_are_entered_and_recalled_by_the_next_session() {
     terminal.wait_for_last("(QEMU) query-name");
     terminal.send_signal("KILL");
     terminal.wait_for("[second]");
-    terminal.wait("a second prompt", |screen| {
-        screen.ends_with("(QEMU)") && screen.contains("[second]")
-    });
+    terminal.wait("a second prompt", |screen| screen.ends_with("(QEMU)") && screen.contains("[second]"));
     assert_eq!(lines(&terminal, "history"), entries);
 
     // The entry of two lines comes back whole, and runs as a whole.
@@ -76,18 +74,12 @@ fn lines_are_on_disk_as_they_are_entered_and_recalled_by_the_next_session() {
     terminal.press("Enter");
     terminal.wait_for("(QEMU) query-name\n{}\n(QEMU)");
     let entries = [&entries[..], &[entries[1], entries[0]]].concat();
-    wait_until("the lines of the second session", || {
-        lines(&terminal, "history") == entries
-    });
+    wait_until("the lines of the second session", || lines(&terminal, "history") == entries);
 
     terminal.press("C-d");
     terminal.wait_for("[fourth]");
     terminal.wait_for_last("(QEMU)");
-    assert_eq!(
-        lines(&terminal, "history"),
-        entries,
-        "a failed start leaves the file alone"
-    );
+    assert_eq!(lines(&terminal, "history"), entries, "a failed start leaves the file alone");
     terminal.press("C-l");
     terminal.press("Up");
     terminal.enter("query-uuid");
@@ -153,10 +145,9 @@ fn secrets_and_lines_with_a_leading_blank_stay_in_memory() {
         return;
     };
     terminal.wait_for_last("(QEMU)");
-    for (mode, secrets, prompt, file) in [
-        ("# QMP", KEPT_BACK, "(QEMU)", "history"),
-        (".hmp", KEPT_BACK_HMP, "(qemu)", "hmp_history"),
-    ] {
+    for (mode, secrets, prompt, file) in
+        [("# QMP", KEPT_BACK, "(QEMU)", "history"), (".hmp", KEPT_BACK_HMP, "(qemu)", "hmp_history")]
+    {
         terminal.enter(mode);
         terminal.wait_for_last(prompt);
         for line in secrets {

@@ -16,9 +16,7 @@ fn a_script_in_hmp_mode_prints_the_monitors_text_with_plain_line_ends() {
     let qemus = [Server::qemu(Q35), Server::qemu_7_2(Q35)];
     for server in qemus.into_iter().flatten() {
         let run = session(&server, &["info status", "", "help cpu"]).expect_status(0);
-        let [status, help] = run.lines()[..] else {
-            panic!("{run:#?}")
-        };
+        let [status, help] = run.lines()[..] else { panic!("{run:#?}") };
         assert!(status.starts_with("VM status: paused"), "{status}");
         assert!(help.starts_with("cpu index -- "), "{help}");
         assert!(!run.stdout.contains('\r') && run.stdout.ends_with('\n'));
@@ -48,15 +46,11 @@ fn a_cpu_that_is_not_there_is_refused_by_qemu_and_changes_nothing() {
     let run = session(&server, &["cpu 0x1", "cpu 7", "cpu", "cpu x", "cpu", "cpu 0+0", "cpu"]).expect_status(1);
     let heard: Vec<&str> = run.lines();
     assert_eq!(heard[0], "CPU 1");
-    assert!(
-        heard.iter().any(|line| line.starts_with("Try \"help cpu\"")),
-        "{heard:?}"
-    );
+    assert!(heard.iter().any(|line| line.starts_with("Try \"help cpu\"")), "{heard:?}");
     assert_eq!(heard.iter().filter(|line| **line == "CPU 1").count(), 3, "{heard:?}");
     // A refusal by QMP is no text of the monitor's: it goes where errors go.
     assert!(
-        run.stderr
-            .starts_with("<stdin>:2: GenericError: Parameter 'cpu-index' expects a CPU number\n"),
+        run.stderr.starts_with("<stdin>:2: GenericError: Parameter 'cpu-index' expects a CPU number\n"),
         "{}",
         run.stderr
     );
@@ -82,18 +76,13 @@ fn failures_come_as_text_and_count() {
             ("nope", "unknown command: 'nope'\n"),
             ("info nope", "unknown command: 'info nope'\n"),
             ("device_add nope", "Error: 'nope' is not a valid device model name\n"),
-            (
-                "x 3 3",
-                "x: extraneous characters at the end of line\nTry \"help x\" for more information\n",
-            ),
+            ("x 3 3", "x: extraneous characters at the end of line\nTry \"help x\" for more information\n"),
         ] {
             let run = session(&server, &[line]).expect_status(1);
             assert_eq!(run.stdout, said);
             assert_eq!(run.stderr, "");
         }
-        let run = qmp_shell(&["-H", "-e", &server.address()])
-            .input("nope\ninfo name\n")
-            .run();
+        let run = qmp_shell(&["-H", "-e", &server.address()]).input("nope\ninfo name\n").run();
         assert_eq!(run.expect_status(1).stdout, "unknown command: 'nope'\n");
     }
 }
@@ -112,16 +101,11 @@ fn in_a_json_script_hmp_is_its_reply() {
         .qmp\n\
         query-status\n";
     let run = qmp_shell(&[&server.address()]).input(script).run().expect_status(1);
-    let [chosen, cpu, version, bad, unknown, text, status] = run.lines()[..] else {
-        panic!("{run:#?}")
-    };
+    let [chosen, cpu, version, bad, unknown, text, status] = run.lines()[..] else { panic!("{run:#?}") };
     assert_eq!(chosen, r#"{"return": ""}"#);
     assert_eq!(cpu, r#"{"return": "CPU 1\n"}"#);
     assert_eq!(version, format!("{{\"return\": \"{text}\\r\\n\"}}"));
-    assert_eq!(
-        bad,
-        r#"{"error": {"class": "GenericError", "desc": "Parameter 'cpu-index' expects a CPU number"}}"#
-    );
+    assert_eq!(bad, r#"{"error": {"class": "GenericError", "desc": "Parameter 'cpu-index' expects a CPU number"}}"#);
     assert_eq!(unknown, r#"{"return": "unknown command: 'nope'\r\n"}"#);
     assert_eq!(status, r#"{"return": {"status": "prelaunch", "running": false}}"#);
 }
@@ -167,15 +151,10 @@ fn a_mistyped_command_of_the_shell_does_not_reach_the_monitor() {
         hear_monitor_line(talk, "CPU is fine");
         talk.wait_for_close();
     });
-    let run = qmp_shell(&["-H", &peer.address(), "-c", ".evnts", "-c", "info x"])
-        .run()
-        .expect_status(1);
+    let run = qmp_shell(&["-H", &peer.address(), "-c", ".evnts", "-c", "info x"]).run().expect_status(1);
     // Standard output is the monitor's alone, each line whole; errors and events go beside it.
     assert_eq!(run.stdout, "CPU is fine\n");
-    assert!(
-        run.stderr
-            .contains("-c:1: the shell has no command `.evnts`; did you mean `.events`?")
-    );
+    assert!(run.stderr.contains("-c:1: the shell has no command `.evnts`; did you mean `.events`?"));
     assert!(run.stderr.contains(" STOP"), "{}", run.stderr);
 }
 
@@ -210,11 +189,7 @@ fn lines_for_the_monitor_complete_on_the_command_line() {
                 let address = server.address();
                 let args: Vec<&str> = args.into_iter().chain([address.as_str()]).collect();
                 let run = qmp_shell(&args).run().expect_status(0);
-                let names: Vec<&str> = run
-                    .lines()
-                    .into_iter()
-                    .map(|line| line.split('\t').next().unwrap())
-                    .collect();
+                let names: Vec<&str> = run.lines().into_iter().map(|line| line.split('\t').next().unwrap()).collect();
                 assert_eq!(names.join(" "), candidates, "{line}");
             }
         }
@@ -246,13 +221,7 @@ fn a_session_in_hmp_mode() {
     terminal.type_text("mem");
     terminal.press("Tab");
     terminal.wait(": candidates", |screen| {
-        let row: Vec<&str> = screen
-            .lines()
-            .rev()
-            .nth(1)
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
+        let row: Vec<&str> = screen.lines().rev().nth(1).unwrap_or_default().split_whitespace().collect();
         row == ["mem", "memdev", "memory-devices", "memory_size_summary"]
     });
     terminal.press("BSpace");
@@ -283,11 +252,7 @@ fn long_output_goes_through_the_pager() {
     let Some(server) = Server::qemu(Q35) else { return };
     let pager = server.path("pager");
     std::fs::write(&pager, "#!/bin/sh\necho \"[pager: $(wc -l) lines]\"\n").unwrap();
-    let command = format!(
-        "PAGER='sh {pager}' {} -H {}",
-        env!("CARGO_BIN_EXE_qmp-shell"),
-        server.address()
-    );
+    let command = format!("PAGER='sh {pager}' {} -H {}", env!("CARGO_BIN_EXE_qmp-shell"), server.address());
     let Some(terminal) = Terminal::start(&command, 100, 40) else {
         return;
     };
@@ -299,9 +264,7 @@ fn long_output_goes_through_the_pager() {
     terminal.wait_for("VM status: ");
     terminal.enter(".set pager off");
     terminal.enter("info mtree");
-    wait_until("all of it", || {
-        terminal.scrollback().contains("\naddress-space: memory\n")
-    });
+    wait_until("all of it", || terminal.scrollback().contains("\naddress-space: memory\n"));
 }
 
 #[test]
@@ -338,10 +301,7 @@ fn what_a_guest_wrote_is_harmless_on_a_terminal() {
         talk.negotiate();
         answer_completion(talk);
         let id = talk.expect("human-monitor-command");
-        talk.answer(
-            &id,
-            r#""title \u001b]0;owned\u0007 \u001b[2J\u202egnp.exe\r\nnext\tline\r\n""#,
-        );
+        talk.answer(&id, r#""title \u001b]0;owned\u0007 \u001b[2J\u202egnp.exe\r\nnext\tline\r\n""#);
         talk.wait_for_close();
     });
     let Some(terminal) = Terminal::qmp_shell(&format!("-H {}", peer.address())) else {
@@ -350,10 +310,7 @@ fn what_a_guest_wrote_is_harmless_on_a_terminal() {
     terminal.wait_for_last("(qemu)");
     terminal.enter("info evil");
     let screen = terminal.wait_for("next    line\n(qemu)");
-    assert!(
-        screen.contains(r"title \x1b]0;owned\x07 \x1b[2J\u{202e}gnp.exe"),
-        "{screen}"
-    );
+    assert!(screen.contains(r"title \x1b]0;owned\x07 \x1b[2J\u{202e}gnp.exe"), "{screen}");
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
 }

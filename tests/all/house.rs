@@ -4,9 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms in order: each may use those before it, and nothing behind it.
-const ROOMS: &[&str] = &[
-    "wire", "grammar", "schema", "assist", "session", "render", "demo", "shell", "cli",
-];
+const ROOMS: &[&str] = &["wire", "grammar", "schema", "assist", "session", "render", "demo", "shell", "cli"];
 
 /// Of the rooms before it, what a room must all the same not use.
 const APART: &[(&str, &[&str])] = &[
@@ -39,11 +37,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, String)> {
 fn rooms_used(text: &str) -> Vec<&str> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.flat_map(|line| line.split("crate::").skip(1))
-        .map(|rest| {
-            rest.split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap_or_default()
-        })
+        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
         .collect()
 }
 
@@ -51,32 +45,18 @@ fn rooms_used(text: &str) -> Vec<&str> {
 fn no_room_uses_one_above_it() {
     let mut arrows = 0;
     for (floor, room) in ROOMS.iter().enumerate() {
-        let apart = APART
-            .iter()
-            .find(|(name, _)| name == room)
-            .map_or(&[][..], |(_, rooms)| rooms);
+        let apart = APART.iter().find(|(name, _)| name == room).map_or(&[][..], |(_, rooms)| rooms);
         for (path, text) in files(&root().join("src").join(room)) {
             for used in rooms_used(&text) {
                 let at = ROOMS.iter().position(|name| *name == used);
                 let at = at.unwrap_or_else(|| panic!("{}: `{used}` is no room", path.display()));
-                assert!(
-                    at <= floor,
-                    "{}: `{room}` uses `{used}`, which is above it",
-                    path.display()
-                );
-                assert!(
-                    !apart.contains(&used),
-                    "{}: `{room}` must not know `{used}`",
-                    path.display()
-                );
+                assert!(at <= floor, "{}: `{room}` uses `{used}`, which is above it", path.display());
+                assert!(!apart.contains(&used), "{}: `{room}` must not know `{used}`", path.display());
                 arrows += 1;
             }
         }
     }
-    assert!(
-        arrows > 50,
-        "the test has lost sight of the code: it found {arrows} arrows"
-    );
+    assert!(arrows > 50, "the test has lost sight of the code: it found {arrows} arrows");
 }
 
 #[test]
@@ -93,45 +73,25 @@ fn lib_rs_maps_every_room_and_only_rooms_that_are_there() {
     rooms.sort_unstable();
     assert_eq!(folders, rooms);
     for room in ROOMS {
-        assert!(
-            lib.contains(&format!("| [`{room}`] |")),
-            "`{room}` is not in the table of lib.rs"
-        );
-        assert!(
-            lib.contains(&format!("pub mod {room};")),
-            "`{room}` is not a module of lib.rs"
-        );
+        assert!(lib.contains(&format!("| [`{room}`] |")), "`{room}` is not in the table of lib.rs");
+        assert!(lib.contains(&format!("pub mod {room};")), "`{room}` is not a module of lib.rs");
     }
 }
 
 #[test]
 fn every_file_says_what_it_owns() {
-    let all = files(&root().join("src"))
-        .into_iter()
-        .chain(files(&root().join("tests")));
+    let all = files(&root().join("src")).into_iter().chain(files(&root().join("tests")));
     let mut count = 0;
     for (path, text) in all {
-        assert!(
-            text.starts_with("//! ") && text.lines().next().unwrap().len() > 12,
-            "{} has no `//!`",
-            path.display()
-        );
+        assert!(text.starts_with("//! ") && text.lines().next().unwrap().len() > 12, "{} has no `//!`", path.display());
         count += 1;
     }
-    assert!(
-        count > 40,
-        "the test has lost sight of the code: it found {count} files"
-    );
+    assert!(count > 40, "the test has lost sight of the code: it found {count} files");
 }
 
 #[test]
 fn only_the_session_opens_sockets() {
-    const OPENERS: &[&str] = &[
-        "TcpStream::connect",
-        "UnixStream::connect",
-        "TcpListener::bind",
-        "UnixListener::bind",
-    ];
+    const OPENERS: &[&str] = &["TcpStream::connect", "UnixStream::connect", "TcpListener::bind", "UnixListener::bind"];
     for room in ROOMS.iter().filter(|room| **room != "session") {
         for (path, text) in files(&root().join("src").join(room)) {
             for opener in OPENERS {

@@ -34,13 +34,8 @@ fn read(path: &str) -> Vec<(String, serde_json::Value)> {
 fn outline(path: &str) -> Vec<String> {
     let short = |(direction, message): (String, serde_json::Value)| {
         let name = |key: &str| message.get(key).and_then(|name| name.as_str()).map(str::to_owned);
-        let kind = ["QMP", "return", "error"]
-            .into_iter()
-            .find(|key| message.get(*key).is_some());
-        let what = name("execute")
-            .or(name("exec-oob"))
-            .or(name("event"))
-            .or(kind.map(str::to_owned));
+        let kind = ["QMP", "return", "error"].into_iter().find(|key| message.get(*key).is_some());
+        let what = name("execute").or(name("exec-oob")).or(name("event")).or(kind.map(str::to_owned));
         format!("{} {}", if direction == "sent" { ">" } else { "<" }, what.unwrap())
     };
     read(path).into_iter().map(short).collect()
@@ -75,11 +70,7 @@ fn every_message_is_in_the_log_both_ways() {
         "> human-monitor-command",
         "< return",
     ];
-    assert_eq!(
-        outline(&log),
-        session,
-        "hidden events too, and only what was really sent"
-    );
+    assert_eq!(outline(&log), session, "hidden events too, and only what was really sent");
     assert_eq!(mode(&log), 0o600);
     // What was sent stands there as it went out, and each reply under the id of its command.
     let lines = read(&log);
@@ -90,14 +81,7 @@ fn every_message_is_in_the_log_both_ways() {
     }
     // The next session is appended.
     qmp_shell(&args).input("stop\n").run().expect_status(0);
-    let next = [
-        "< QMP",
-        "> qmp_capabilities",
-        "< return",
-        "> stop",
-        "< STOP",
-        "< return",
-    ];
+    let next = ["< QMP", "> qmp_capabilities", "< return", "> stop", "< STOP", "< return"];
     assert_eq!(outline(&log), [&session[..], &next[..]].concat());
     assert_eq!(mode(&log), 0o600);
 }
@@ -109,23 +93,13 @@ fn the_log_keeps_the_servers_own_spelling() {
     let peer = Peer::start(|talk| {
         talk.negotiate();
         let id = talk.expect("x");
-        talk.say(&format!(
-            "{{\"return\": {{\"z\": 18446744073709551615,\r\n \"a\": 1e3}}, \"id\": {id}}}"
-        ));
+        talk.say(&format!("{{\"return\": {{\"z\": 18446744073709551615,\r\n \"a\": 1e3}}, \"id\": {id}}}"));
         talk.wait_for_close();
     });
-    qmp_shell(&[&peer.address(), "-l", &path, "-c", "x big=18446744073709551615"])
-        .run()
-        .expect_status(0);
+    qmp_shell(&[&peer.address(), "-l", &path, "-c", "x big=18446744073709551615"]).run().expect_status(0);
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(
-        text.contains(r#"{"execute": "x", "arguments": {"big": 18446744073709551615}, "id": "#),
-        "{text}"
-    );
-    assert!(
-        text.contains(r#"{"return": {"z": 18446744073709551615,"#) && text.contains(r#""a": 1e3}"#),
-        "{text}"
-    );
+    assert!(text.contains(r#"{"execute": "x", "arguments": {"big": 18446744073709551615}, "id": "#), "{text}");
+    assert!(text.contains(r#"{"return": {"z": 18446744073709551615,"#) && text.contains(r#""a": 1e3}"#), "{text}");
     assert_eq!(read(&path).len(), 5, "a message over two lines is one line");
 }
 
@@ -139,25 +113,11 @@ fn a_log_is_opened_and_closed_on_the_way() {
     );
     let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
     assert_eq!(run.replies().len(), 6, "{run:#?}");
-    assert!(
-        run.stderr.contains("<stdin>:10: `.log` needs a file, or `off`, here"),
-        "{run:#?}"
-    );
-    assert!(
-        run.stderr.contains("<stdin>:11: cannot write `/nonexistent/log`: "),
-        "{run:#?}"
-    );
+    assert!(run.stderr.contains("<stdin>:10: `.log` needs a file, or `off`, here"), "{run:#?}");
+    assert!(run.stderr.contains("<stdin>:11: cannot write `/nonexistent/log`: "), "{run:#?}");
     assert_eq!(
         outline(&first),
-        [
-            "> query-status",
-            "< return",
-            "> stop",
-            "< STOP",
-            "< return",
-            "> query-kvm",
-            "< return"
-        ],
+        ["> query-status", "< return", "> stop", "< STOP", "< return", "> query-kvm", "< return"],
         "a log that cannot be opened leaves the present one open"
     );
     assert_eq!(outline(&second), ["> cont", "< RESUME", "< return"]);
@@ -187,19 +147,12 @@ fn secrets_are_neither_in_the_log_nor_shown_by_verbose() {
         "set_password vnc hunter2",
         "  change vnc password hunter2",
     ];
-    let run = qmp_shell(&[&server.address(), "-v", "-l", &log])
-        .input(lines.join("\n"))
-        .run()
-        .expect_status(1);
+    let run = qmp_shell(&[&server.address(), "-v", "-l", &log]).input(lines.join("\n")).run().expect_status(1);
     let text = std::fs::read_to_string(&log).unwrap();
     assert!(!text.contains("hunter2"), "{text}");
     assert!(!run.stderr.contains("hunter2"), "{run:#?}");
     let sent = |text: &str| text.matches("<secret>").count();
-    assert_eq!(
-        (sent(&text), sent(&run.stderr)),
-        (lines.len() - 1, lines.len() - 1),
-        "{text}"
-    );
+    assert_eq!((sent(&text), sent(&run.stderr)), (lines.len() - 1, lines.len() - 1), "{text}");
     // All else of these requests is there.
     for part in [
         r#""sent": {"execute": "set_password", "arguments": {"protocol": "vnc", "password": "<secret>"}, "id": 2}"#,
@@ -209,9 +162,7 @@ fn secrets_are_neither_in_the_log_nor_shown_by_verbose() {
         assert!(text.contains(part), "{part}: {text}");
     }
     // The server got the real thing: the objects are there.
-    let run = qmp_shell(&[&server.address(), "-c", "qom-list path=/objects"])
-        .run()
-        .expect_status(0);
+    let run = qmp_shell(&[&server.address(), "-c", "qom-list path=/objects"]).run().expect_status(0);
     for id in ["s0", "s1", "s2", "s3"] {
         assert!(run.stdout.contains(&format!("\"name\": \"{id}\"")), "{run:#?}");
     }
@@ -221,22 +172,13 @@ fn secrets_are_neither_in_the_log_nor_shown_by_verbose() {
 fn the_log_never_harms_the_servers_socket() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let address = server.address();
-    let run = qmp_shell(&["-l", &address, &address, "-c", "query-name"])
-        .run()
-        .expect_status(2);
-    assert!(
-        run.stderr.contains(&format!("cannot write the log file `{address}`")),
-        "{run:#?}"
-    );
-    qmp_shell(&[&address, "-c", &format!(".log {address}")])
-        .run()
-        .expect_status(1);
+    let run = qmp_shell(&["-l", &address, &address, "-c", "query-name"]).run().expect_status(2);
+    assert!(run.stderr.contains(&format!("cannot write the log file `{address}`")), "{run:#?}");
+    qmp_shell(&[&address, "-c", &format!(".log {address}")]).run().expect_status(1);
     assert!(std::fs::metadata(Path::new(&address)).unwrap().file_type().is_socket());
     // Where the Python tool replaces the socket, this one goes on to serve.
     let log = server.path("log");
-    qmp_shell(&["-l", &log, &address, "-c", "query-name"])
-        .run()
-        .expect_status(0);
+    qmp_shell(&["-l", &log, &address, "-c", "query-name"]).run().expect_status(0);
     qmp_shell(&[&address, "-c", "query-name"]).run().expect_status(0);
 }
 
@@ -245,10 +187,7 @@ fn a_log_that_cannot_be_written_is_mentioned_and_stops_nothing() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let warning = "warning: some lines could not be written to the log\n";
     for lines in ["query-name\n", "query-name\n.log off\nquery-name\n"] {
-        let run = qmp_shell(&[&server.address(), "-l", "/dev/full"])
-            .input(lines)
-            .run()
-            .expect_status(0);
+        let run = qmp_shell(&[&server.address(), "-l", "/dev/full"]).input(lines).run().expect_status(0);
         assert_eq!(run.stderr, warning, "{run:#?}");
     }
 }
@@ -262,10 +201,7 @@ fn verbose_shows_each_request_before_its_reply() {
         env!("CARGO_BIN_EXE_qmp-shell"),
         server.address()
     );
-    let output = std::process::Command::new("/bin/sh")
-        .args(["-c", &script])
-        .output()
-        .unwrap();
+    let output = std::process::Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
     assert_eq!(
         String::from_utf8_lossy(&output.stdout).lines().collect::<Vec<_>>(),
         [
@@ -303,9 +239,7 @@ fn at_the_prompt_too() {
     // An event that comes while nothing is asked is in the log at once.
     say_to_human_monitor(&server.path("hmp.sock"), "cont");
     terminal.wait_for(" RESUME");
-    wait_until("the event in the log", || {
-        outline(&log).last().is_some_and(|last| last == "< RESUME")
-    });
+    wait_until("the event in the log", || outline(&log).last().is_some_and(|last| last == "< RESUME"));
     assert_eq!(mode(&log), 0o600);
     assert!(!std::fs::read_to_string(&log).unwrap().contains("hunter2"));
     terminal.press("C-d");

@@ -50,11 +50,7 @@ fn count(manual: &Manual, kind: EntryKind) -> usize {
 
 fn examples(manual: &Manual) -> Vec<(&str, String)> {
     let of = |entry: &'_ Entry| entry.examples();
-    manual
-        .entries()
-        .iter()
-        .flat_map(|entry| of(entry).into_iter().map(|text| (entry.name.as_str(), text)))
-        .collect()
+    manual.entries().iter().flat_map(|entry| of(entry).into_iter().map(|text| (entry.name.as_str(), text))).collect()
 }
 
 fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<&'a str> {
@@ -115,14 +111,7 @@ fn every_entry_of_the_10_0_page_is_read() {
     assert_eq!(count(&manual, EntryKind::Event), 56);
     assert_eq!(manual.entries().len(), 994);
     // One more stands in the introduction.
-    assert_eq!(
-        manual
-            .entries()
-            .iter()
-            .map(|entry| entry.verbatim().len())
-            .sum::<usize>(),
-        253
-    );
+    assert_eq!(manual.entries().iter().map(|entry| entry.verbatim().len()).sum::<usize>(), 253);
     let examples = examples(&manual);
     let broken: Vec<&str> = examples
         .iter()
@@ -162,10 +151,7 @@ fn commands_and_events_of_a_real_server_are_found() {
         let (Some(server), Some(manual)) = (server, manual) else {
             continue;
         };
-        let run = qmp_shell(&[&server.address()])
-            .input("query-qmp-schema\n")
-            .run()
-            .expect_status(0);
+        let run = qmp_shell(&[&server.address()]).input("query-qmp-schema\n").run().expect_status(0);
         let reply: Value = serde_json::from_str(run.lines()[0]).unwrap();
         let mut found = 0;
         let mut not_found = Vec::new();
@@ -245,30 +231,17 @@ fn what_is_known_of_some_entries_is_read() {
             &["uri", "blk", "inc", "detach", "resume"]
         };
         assert_eq!(migrate, expected);
-        assert_eq!(
-            manual.entry("migrate").unwrap().examples().len(),
-            if is_newer { 5 } else { 1 }
-        );
+        assert_eq!(manual.entry("migrate").unwrap().examples().len(), if is_newer { 5 } else { 1 });
 
         let completed = manual.entry("BLOCK_JOB_COMPLETED").unwrap();
-        assert_eq!(
-            (completed.kind, completed.since.as_deref()),
-            (EntryKind::Event, Some("1.1"))
-        );
+        assert_eq!((completed.kind, completed.since.as_deref()), (EntryKind::Event, Some("1.1")));
         let members = own(&manual, "BLOCK_JOB_COMPLETED");
-        assert_eq!(
-            names(members.iter().copied()),
-            ["type", "device", "len", "offset", "speed", "error"]
-        );
+        assert_eq!(names(members.iter().copied()), ["type", "device", "len", "offset", "speed", "error"]);
         assert_eq!(names(members.into_iter().filter(|member| member.optional)), ["error"]);
 
         let vnc = manual.entry("query-vnc").unwrap();
         assert_eq!(vnc.condition.as_deref(), Some("CONFIG_VNC"));
-        let hits: Vec<&str> = manual
-            .search("overlap_check")
-            .iter()
-            .map(|hit| hit.entry.name.as_str())
-            .collect();
+        let hits: Vec<&str> = manual.search("overlap_check").iter().map(|hit| hit.entry.name.as_str()).collect();
         assert!(hits.contains(&"BlockdevOptionsQcow2"), "{hits:?}");
         assert_eq!(manual.search("device_add")[0].entry.name, "device_add");
     }
@@ -284,11 +257,7 @@ fn every_entry_is_set_within_the_width() {
                     let text: String = line.iter().map(|run| run.text.as_str()).collect();
                     let as_it_is = line.iter().any(|run| matches!(run.role, Role::Sent | Role::Received));
                     let one_word = text.split_whitespace().count() < 4;
-                    assert!(
-                        as_it_is || one_word || text.chars().count() <= width,
-                        "{page}: {}: {text}",
-                        entry.name
-                    );
+                    assert!(as_it_is || one_word || text.chars().count() <= width, "{page}: {}: {text}", entry.name);
                     assert_eq!(text.trim_end(), text, "{page}: {}", entry.name);
                 }
                 let two_empty = lines.windows(2).any(|two| two.iter().all(Vec::is_empty));

@@ -5,9 +5,8 @@ use crate::support::server::{Q35, SMALL, Server};
 use crate::support::terminal::Terminal;
 
 /// Every command to the shell.
-const COMMANDS: &[&str] = &[
-    "connect", "events", "exit", "fd", "help", "history", "hmp", "log", "qmp", "set", "source", "wait",
-];
+const COMMANDS: &[&str] =
+    &["connect", "events", "exit", "fd", "help", "history", "hmp", "log", "qmp", "set", "source", "wait"];
 
 const NOTHING: &str = r#"{"return": {}}"#;
 
@@ -45,18 +44,12 @@ fn events_are_chosen_by_name() {
         assert_eq!(run.replies(), [NOTHING; 2], "{filter}");
     }
     // What was hidden can be looked at later, and says how it was hidden.
-    let seen = run(
-        &server.address(),
-        &[".events off", "cont", "stop", "cont", ".events 2", "stop", ".events"],
-    )
-    .expect_status(0);
+    let seen = run(&server.address(), &[".events off", "cont", "stop", "cont", ".events 2", "stop", ".events"])
+        .expect_status(0);
     assert_eq!(events(&seen), ["STOP", "RESUME", "RESUME", "STOP", "RESUME", "STOP"]);
     assert!(seen.stderr.contains("events: off; 4 so far"), "{seen:#?}");
     let seen = run(&server.address(), &[".events 0", ".events except A* B", ".events"]).expect_status(0);
-    assert!(
-        seen.stdout.is_empty() && seen.stderr.contains("events: except A* B; 0 so far"),
-        "{seen:#?}"
-    );
+    assert!(seen.stdout.is_empty() && seen.stderr.contains("events: except A* B; 0 so far"), "{seen:#?}");
 }
 
 #[test]
@@ -79,18 +72,12 @@ fn a_descriptor_travels_with_its_command() {
     .expect_status(1);
     let lines = seen.lines();
     assert_eq!(lines[..2], [NOTHING; 2]);
-    assert_eq!(
-        lines[2],
-        r#"{"error": {"class": "GenericError", "desc": "File descriptor named 'pipe' not found"}}"#
-    );
+    assert_eq!(lines[2], r#"{"error": {"class": "GenericError", "desc": "File descriptor named 'pipe' not found"}}"#);
     assert!(lines[3].contains("\"fdset-id\": 7"), "{seen:#?}");
     assert!(lines[4].contains(r#""opaque": "rd wr""#), "{seen:#?}");
     // It can be written to, and it is that file.
     assert_eq!(lines[5], NOTHING);
-    assert!(
-        lines[6].contains("\"virtual-size\": 65536") && lines[6].contains("\"ro\": false"),
-        "{seen:#?}"
-    );
+    assert!(lines[6].contains("\"virtual-size\": 65536") && lines[6].contains("\"ro\": false"), "{seen:#?}");
 }
 
 #[test]
@@ -106,15 +93,10 @@ fn a_descriptor_that_cannot_travel_is_a_failure_in_step() {
         let seen = run(&server.address(), &[line, "query-name"]).expect_status(1);
         assert_eq!(seen.lines().len(), 2, "{line}: {seen:#?}");
         assert!(seen.lines()[0].contains("\"NotSent\""), "{line}: {seen:#?}");
-        assert!(
-            seen.stderr.starts_with(&format!("<stdin>:1: {message}")),
-            "{line}: {seen:#?}"
-        );
+        assert!(seen.stderr.starts_with(&format!("<stdin>:1: {message}")), "{line}: {seen:#?}");
     }
     // The server's word, where the descriptor gets lost on the way.
-    let seen = qmp_shell(&["demo:", "-c", ".fd /dev/null getfd fdname=x"])
-        .run()
-        .expect_status(1);
+    let seen = qmp_shell(&["demo:", "-c", ".fd /dev/null getfd fdname=x"]).run().expect_status(1);
     assert!(seen.lines()[0].contains("\"error\""), "{seen:#?}");
 }
 
@@ -128,16 +110,9 @@ fn descriptors_do_not_travel_over_tcp() {
     let Some(_server) = Server::qemu(&[SMALL, &["-qmp", &options]].concat()) else {
         return;
     };
-    let seen = run(
-        &format!("127.0.0.1:{port}"),
-        &[".fd /dev/null getfd fdname=x", "query-name"],
-    )
-    .expect_status(1);
+    let seen = run(&format!("127.0.0.1:{port}"), &[".fd /dev/null getfd fdname=x", "query-name"]).expect_status(1);
     assert_eq!(seen.lines()[1], NOTHING);
-    assert!(
-        seen.stderr.contains("descriptors travel over Unix sockets only"),
-        "{seen:#?}"
-    );
+    assert!(seen.stderr.contains("descriptors travel over Unix sockets only"), "{seen:#?}");
 }
 
 #[test]
@@ -146,11 +121,7 @@ fn files_source_files_up_to_a_limit() {
     let write = |name: &str, text: &str| std::fs::write(server.path(name), text).unwrap();
     let run = |lines: &str, status: i32| {
         let folder = std::path::PathBuf::from(server.path(""));
-        qmp_shell(&[&server.address()])
-            .in_folder(&folder)
-            .input(lines)
-            .run()
-            .expect_status(status)
+        qmp_shell(&[&server.address()]).in_folder(&folder).input(lines).run().expect_status(status)
     };
     write("outer", "query-name\r\n# note\r\n.source 'inner file'\r\nquery-uuid");
     write("inner file", "{'execute':\n 'query-status'}\ntypo x\n");
@@ -158,29 +129,17 @@ fn files_source_files_up_to_a_limit() {
     let lines = seen.lines();
     assert_eq!(lines.len(), 5, "{seen:#?}");
     assert!(lines[1].contains("\"running\"") && lines[2].contains("\"NotSent\"") && lines[3].contains("\"UUID\""));
-    assert!(
-        seen.stderr
-            .starts_with("inner file:3: expected `key=value`, found `x`\n"),
-        "{seen:#?}"
-    );
+    assert!(seen.stderr.starts_with("inner file:3: expected `key=value`, found `x`\n"), "{seen:#?}");
 
     write("self", "query-name\n.source self\nquery-uuid\n");
     let seen = run(".source self", 1);
     assert_eq!(seen.lines().len(), 32, "16 deep, and each goes on behind the failure");
-    assert_eq!(
-        seen.stderr.matches("files source each other more than 16 deep").count(),
-        1
-    );
+    assert_eq!(seen.stderr.matches("files source each other more than 16 deep").count(), 1);
     assert!(seen.stderr.starts_with("self:2: "), "{seen:#?}");
 
     // -e ends all of it; what a file leaves behind stays: its mode, its settings; what ends it, ends the script.
     write("stops", "nonsense\nquery-name\n");
-    assert_eq!(
-        run(".set exit-on-error on\n.source stops\nquery-name\n", 1)
-            .lines()
-            .len(),
-        1
-    );
+    assert_eq!(run(".set exit-on-error on\n.source stops\nquery-name\n", 1).lines().len(), 1);
     write("switches", ".hmp\ninfo status\n");
     assert_eq!(
         run(".source switches\ninfo name\n.qmp\nquery-name\n", 0).stdout,
@@ -191,10 +150,7 @@ fn files_source_files_up_to_a_limit() {
     write("open", "transaction(\nabort\n");
     let seen = run(".source open\nquery-name\n", 1);
     assert_eq!(seen.lines(), [NOTHING]);
-    assert!(
-        seen.stderr.contains("open:2: the file ends inside a transaction"),
-        "{seen:#?}"
-    );
+    assert!(seen.stderr.contains("open:2: the file ends inside a transaction"), "{seen:#?}");
     for (line, message) in [
         (".source", "`.source` needs a file here"),
         (".source none", "cannot read `none`: "),
@@ -202,19 +158,15 @@ fn files_source_files_up_to_a_limit() {
         (".source outer more", "`.source` takes nothing here"),
     ] {
         let seen = run(line, 1);
-        assert!(
-            seen.stdout.is_empty() && seen.stderr.contains(message),
-            "{line}: {seen:#?}"
-        );
+        assert!(seen.stdout.is_empty() && seen.stderr.contains(message), "{line}: {seen:#?}");
     }
 }
 
 #[test]
 fn connect_goes_to_another_server_and_back() {
-    let (Some(server), Some(other)) = (
-        Server::qemu(&[SMALL, &["-name", "one"]].concat()),
-        Server::qemu(&[SMALL, &["-name", "two"]].concat()),
-    ) else {
+    let (Some(server), Some(other)) =
+        (Server::qemu(&[SMALL, &["-name", "one"]].concat()), Server::qemu(&[SMALL, &["-name", "two"]].concat()))
+    else {
         return;
     };
     let seen = run(
@@ -232,35 +184,18 @@ fn connect_goes_to_another_server_and_back() {
         ],
     )
     .expect_status(0);
-    let names: Vec<&str> = seen
-        .lines()
-        .iter()
-        .map(|line| line.split('"').nth(5).unwrap())
-        .collect();
+    let names: Vec<&str> = seen.lines().iter().map(|line| line.split('"').nth(5).unwrap()).collect();
     assert_eq!(names, ["one", "two", "two", "one", "demo"]);
 
     // A server that is not there: the line fails, and so does what would have been sent; nothing goes elsewhere.
     let seen = run(
         &server.address(),
-        &[
-            ".connect /nonexistent",
-            "query-name",
-            ".connect a:b:c",
-            ".connect demo:",
-            "query-name",
-        ],
+        &[".connect /nonexistent", "query-name", ".connect a:b:c", ".connect demo:", "query-name"],
     )
     .expect_status(1);
     assert_eq!(seen.lines().len(), 2, "one line for each command: {seen:#?}");
-    assert!(
-        seen.lines()[0].contains("\"NotSent\"") && seen.lines()[1].contains("\"demo\""),
-        "{seen:#?}"
-    );
-    assert!(
-        seen.stderr
-            .starts_with("<stdin>:1: there is no socket at `/nonexistent`"),
-        "{seen:#?}"
-    );
+    assert!(seen.lines()[0].contains("\"NotSent\"") && seen.lines()[1].contains("\"demo\""), "{seen:#?}");
+    assert!(seen.stderr.starts_with("<stdin>:1: there is no socket at `/nonexistent`"), "{seen:#?}");
 }
 
 #[test]
@@ -279,24 +214,12 @@ fn settings_are_shown_and_set() {
         ],
     )
     .expect_status(0);
-    let names: Vec<&str> = seen
-        .stderr
-        .lines()
-        .take(all.len())
-        .map(|line| line.split(' ').next().unwrap())
-        .collect();
+    let names: Vec<&str> = seen.stderr.lines().take(all.len()).map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(names, all);
     assert!(seen.stderr.contains("\npager          off "), "{seen:#?}");
-    assert!(
-        seen.stderr.contains("\n-> {\"execute\": \"query-name\"}\n"),
-        "{seen:#?}"
-    );
+    assert!(seen.stderr.contains("\n-> {\"execute\": \"query-name\"}\n"), "{seen:#?}");
     assert!(seen.stderr.contains("\npager          less -R "), "{seen:#?}");
-    assert_eq!(
-        seen.lines(),
-        [r#"{"return": {"name": "demo"}}"#],
-        "standard output is for messages"
-    );
+    assert_eq!(seen.lines(), [r#"{"return": {"name": "demo"}}"#], "standard output is for messages");
     for (line, message) in [
         (".set pagr off", "there is no setting `pagr`; did you mean `pager`?"),
         (".set confirm maybe", "expected `on` or `off`, found `maybe`"),
@@ -314,41 +237,25 @@ fn help_explains_every_command() {
         let seen = run("demo:", &[line]).expect_status(0);
         for name in COMMANDS {
             let shown = seen.stderr.lines().any(|shown| {
-                shown
-                    .trim_start()
-                    .strip_prefix('.')
-                    .is_some_and(|rest| rest.split(' ').next() == Some(*name))
+                shown.trim_start().strip_prefix('.').is_some_and(|rest| rest.split(' ').next() == Some(*name))
             });
             assert!(shown, "{name}: {}", seen.stderr);
         }
-        assert!(
-            seen.stderr.lines().all(|line| line.chars().count() <= 110),
-            "{}",
-            seen.stderr
-        );
+        assert!(seen.stderr.lines().all(|line| line.chars().count() <= 110), "{}", seen.stderr);
         assert!(seen.stdout.is_empty());
     }
     for name in COMMANDS {
         let page = run("demo:", &[&format!(".help {name}")]).expect_status(0).stderr;
-        assert!(
-            page.starts_with(&format!(".{name}")) && page.lines().count() >= 4,
-            "{name}: {page}"
-        );
+        assert!(page.starts_with(&format!(".{name}")) && page.lines().count() >= 4, "{name}: {page}");
         assert_eq!(run("demo:", &[&format!("help .{name}")]).stderr, page);
     }
     for topic in ["line", "keys", "settings"] {
-        assert!(
-            run("demo:", &[&format!(".help {topic}")]).expect_status(0).stderr.len() > 100,
-            "{topic}"
-        );
+        assert!(run("demo:", &[&format!(".help {topic}")]).expect_status(0).stderr.len() > 100, "{topic}");
     }
     // The table is the whole of it: what completes is what has help.
     let seen = qmp_shell(&["--complete", "."]).run().expect_status(0);
-    let offered: Vec<&str> = seen
-        .lines()
-        .iter()
-        .map(|line| line.split('\t').next().unwrap().strip_prefix('.').unwrap())
-        .collect();
+    let offered: Vec<&str> =
+        seen.lines().iter().map(|line| line.split('\t').next().unwrap().strip_prefix('.').unwrap()).collect();
     assert_eq!(offered, COMMANDS);
 }
 
@@ -360,18 +267,9 @@ fn a_mistyped_command_names_the_nearest() {
         (".sorce x", "the shell has no command `.sorce`; did you mean `.source`?"),
         (".xyzzy", "the shell has no command `.xyzzy`; `.help` lists them"),
         (".", "the shell has no command `.`; `.help` lists them"),
-        (
-            ".help evnts",
-            "there is no help on `evnts`; did you mean `.help events`?",
-        ),
-        (
-            ".events onyl STOP",
-            "expected a number, `on`, `off`, `only` or `except`; did you mean `only`?",
-        ),
-        (
-            ".events only",
-            "`.events` needs the names of events, such as `JOB_*`, here",
-        ),
+        (".help evnts", "there is no help on `evnts`; did you mean `.help events`?"),
+        (".events onyl STOP", "expected a number, `on`, `off`, `only` or `except`; did you mean `only`?"),
+        (".events only", "`.events` needs the names of events, such as `JOB_*`, here"),
         (".events 1 2", "`.events` takes nothing here"),
         (".exit now", "`.exit` takes nothing here"),
         (".history many", "expected a number of lines"),
@@ -380,15 +278,8 @@ fn a_mistyped_command_names_the_nearest() {
         (".wait STOP timeout=soon", "expected a number of seconds"),
     ] {
         let seen = run("demo:", &["# first", line, "query-name"]).expect_status(1);
-        assert!(
-            seen.stderr.starts_with(&format!("<stdin>:2: {message}\n  {line}\n")),
-            "{line}: {seen:#?}"
-        );
-        assert_eq!(
-            seen.lines().len(),
-            1,
-            "none of them leaves a gap between replies: {seen:#?}"
-        );
+        assert!(seen.stderr.starts_with(&format!("<stdin>:2: {message}\n  {line}\n")), "{line}: {seen:#?}");
+        assert_eq!(seen.lines().len(), 1, "none of them leaves a gap between replies: {seen:#?}");
     }
 }
 

@@ -12,9 +12,8 @@ const SHELL: &str = env!("CARGO_BIN_EXE_qmp-shell");
 
 /// The lines from the last one that begins with `(QEMU) LINE` on.
 fn after_entering<'a>(screen: &'a str, line: &str) -> &'a str {
-    let at = screen
-        .rfind(&format!("(QEMU) {line}\n"))
-        .unwrap_or_else(|| panic!("`{line}` is not on the screen\n{screen}"));
+    let at =
+        screen.rfind(&format!("(QEMU) {line}\n")).unwrap_or_else(|| panic!("`{line}` is not on the screen\n{screen}"));
     &screen[at..]
 }
 
@@ -24,10 +23,7 @@ fn a_first_session() {
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
         return;
     };
-    terminal.wait_for(&format!(
-        "Connected to QEMU 10.0.2 at {}. Tab completes",
-        server.address()
-    ));
+    terminal.wait_for(&format!("Connected to QEMU 10.0.2 at {}. Tab completes", server.address()));
     terminal.wait_for_last("(QEMU)");
     terminal.enter("query-status");
     terminal.wait_for("(QEMU) query-status\n{\n  \"status\": \"prelaunch\",\n  \"running\": false\n}\n(QEMU)");
@@ -47,10 +43,7 @@ fn a_first_session() {
     assert_eq!(terminal.wait_for_end(), 0);
     assert!(!server.has_ended(), "leaving does not touch the machine");
     let run = qmp_shell(&["-c", "query-status", &server.address()]).run();
-    assert_eq!(
-        run.expect_status(0).lines(),
-        [r#"{"return": {"status": "prelaunch", "running": false}}"#]
-    );
+    assert_eq!(run.expect_status(0).lines(), [r#"{"return": {"status": "prelaunch", "running": false}}"#]);
 }
 
 #[test]
@@ -114,9 +107,7 @@ fn an_example_out_of_the_manual_is_taken_pasted_or_typed() {
     terminal.enter("query-named-block-nodes flat=true");
     terminal.wait("both nodes", |_| {
         let text = terminal.scrollback();
-        ["pasted", "typed"]
-            .iter()
-            .all(|node| text.contains(&format!("\"node-name\": \"{node}\",")))
+        ["pasted", "typed"].iter().all(|node| text.contains(&format!("\"node-name\": \"{node}\",")))
     });
 }
 
@@ -130,10 +121,7 @@ fn a_mistake_is_pointed_at_where_it_stands() {
         terminal.wait_for("(QEMU)");
         for (line, mistake) in [
             ("blockdev-add a=1 bb=2 a=3", "a=3"),
-            (
-                "blockdev-add node-name=a-rather-long-one bad=1 driver=null-co bad.x=2",
-                "bad.x=2",
-            ),
+            ("blockdev-add node-name=a-rather-long-one bad=1 driver=null-co bad.x=2", "bad.x=2"),
             ("x n=漢字漢字 q=\"", "q=\""),
             ("x\ta=1\tbad", "bad"),
         ] {
@@ -141,9 +129,7 @@ fn a_mistake_is_pointed_at_where_it_stands() {
             terminal.paste(line);
             terminal.press("Enter");
             let screen = terminal.wait("the caret", |screen| {
-                screen
-                    .lines()
-                    .any(|row| !row.is_empty() && row.trim_start().trim_matches('^').is_empty())
+                screen.lines().any(|row| !row.is_empty() && row.trim_start().trim_matches('^').is_empty())
                     && screen.ends_with("(QEMU)")
             });
             let rows: Vec<&str> = screen.lines().collect();
@@ -161,10 +147,7 @@ fn a_mistake_is_pointed_at_where_it_stands() {
                 })
                 .collect();
             let start: String = mistake.chars().take(1).collect();
-            assert!(
-                above.starts_with(&start),
-                "{columns}: `{above}` for `{mistake}` in\n{screen}"
-            );
+            assert!(above.starts_with(&start), "{columns}: `{above}` for `{mistake}` in\n{screen}");
             // A tab's width is the terminal's to know, so such a line is shown again without.
             let fits = "(QEMU) ".len() + line.len() < columns && !line.contains('\t');
             assert_eq!(rows[at - 1].starts_with("(QEMU) "), fits, "{screen}");
@@ -387,11 +370,9 @@ fn quit_asks_first() {
 #[test]
 fn what_is_longer_than_the_screen_goes_through_the_pager() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let Some(terminal) = Terminal::start(
-        &format!("PAGER='sed \"s/^/paged: /\"' {SHELL} {}", server.address()),
-        100,
-        12,
-    ) else {
+    let Some(terminal) =
+        Terminal::start(&format!("PAGER='sed \"s/^/paged: /\"' {SHELL} {}", server.address()), 100, 12)
+    else {
         return;
     };
     terminal.wait_for_last("(QEMU)");
@@ -461,10 +442,7 @@ fn tab_completes_commands_commands_to_the_shell_and_files() {
         (".set conf", ".set confirm"),
         ("help .sour", "help source"),
         (&format!(".source {home}/scr"), &format!(".source {home}/scripts/")),
-        (
-            &format!(".source {home}/scripts/"),
-            &format!(".source {home}/scripts/a\\ file.qmp"),
-        ),
+        (&format!(".source {home}/scripts/"), &format!(".source {home}/scripts/a\\ file.qmp")),
     ] {
         terminal.type_text(typed);
         terminal.wait_for_last(&format!("(QEMU) {typed}"));
@@ -501,10 +479,7 @@ fn a_file_name_completed_is_a_file_name_understood() {
 #[test]
 fn being_told_to_end_leaves_the_terminal_as_it_was() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let command = format!(
-        "stty -g > before; {SHELL} {}; stty -g > after; echo left; cat",
-        server.address()
-    );
+    let command = format!("stty -g > before; {SHELL} {}; stty -g > after; echo left; cat", server.address());
     let Some(terminal) = Terminal::start(&format!("cd \"$HOME\"; {command}"), 100, 40) else {
         return;
     };

@@ -19,22 +19,14 @@ fn expect_sent(line: &str, arguments: &str) {
         "" => format!("{{\"execute\": \"{command}\"}}\n"),
         _ => format!("{{\"execute\": \"{command}\", \"arguments\": {arguments}}}\n"),
     };
-    assert_eq!(
-        (run.stdout.as_str(), run.status),
-        (expected.as_str(), 0),
-        "{line}: {run:#?}"
-    );
+    assert_eq!((run.stdout.as_str(), run.status), (expected.as_str(), 0), "{line}: {run:#?}");
 }
 
 /// What a line is refused with.
 #[track_caller]
 fn expect_refused(line: &str, message: &str) {
     let run = qmp_shell(&["--dry-run", "-c", line]).run().expect_status(1);
-    assert_eq!(
-        run.stderr.lines().next(),
-        Some(format!("-c:1: {message}").as_str()),
-        "{run:#?}"
-    );
+    assert_eq!(run.stderr.lines().next(), Some(format!("-c:1: {message}").as_str()), "{run:#?}");
 }
 
 // What is documented.
@@ -42,24 +34,15 @@ fn expect_refused(line: &str, message: &str) {
 #[test]
 fn a_command_takes_keys_and_values() {
     expect_sent("query-status", "");
-    expect_sent(
-        "device_add driver=e1000 id=net1",
-        r#"{"driver": "e1000", "id": "net1"}"#,
-    );
-    expect_sent(
-        "c a=5 b=-1 c=True d=false e=plain",
-        r#"{"a": 5, "b": -1, "c": true, "d": false, "e": "plain"}"#,
-    );
+    expect_sent("device_add driver=e1000 id=net1", r#"{"driver": "e1000", "id": "net1"}"#);
+    expect_sent("c a=5 b=-1 c=True d=false e=plain", r#"{"a": 5, "b": -1, "c": true, "d": false, "e": "plain"}"#);
     expect_sent("c a=b=c", r#"{"a": "b=c"}"#);
     expect_sent("c a=", r#"{"a": ""}"#);
 }
 
 #[test]
 fn dotted_keys_nest() {
-    expect_sent(
-        "c a.b.c=1 a.b.d=2 a.e=3 f=4",
-        r#"{"a": {"b": {"c": 1, "d": 2}, "e": 3}, "f": 4}"#,
-    );
+    expect_sent("c a.b.c=1 a.b.d=2 a.e=3 f=4", r#"{"a": {"b": {"c": 1, "d": 2}, "e": 3}, "f": 4}"#);
 }
 
 #[test]
@@ -79,10 +62,7 @@ fn mistaken_keys_are_refused() {
     expect_refused("c word", "expected `key=value`, found `word`");
     expect_refused("c a=1 a=2", "key `a` is given twice");
     expect_refused("c a=1 a.b=2", "`a` has a value already; `a.b` cannot go below it");
-    expect_refused(
-        "c a.b=1 a=2",
-        "`a` has keys below it already; it cannot have a value too",
-    );
+    expect_refused("c a.b=1 a=2", "`a` has keys below it already; it cannot have a value too");
 }
 
 #[test]
@@ -94,18 +74,10 @@ fn transactions_stand_on_many_lines_or_on_one() {
         "\n"
     );
     let lines = "transaction(\nblock-dirty-bitmap-add node=drive0 name=bitmap1\n\nabort\n)\n";
-    assert_eq!(
-        qmp_shell(&["--dry-run"]).input(lines).run().expect_status(0).stdout,
-        sent
-    );
+    assert_eq!(qmp_shell(&["--dry-run"]).input(lines).run().expect_status(0).stdout, sent);
     let lines = "transaction( block-dirty-bitmap-add node=drive0 name=bitmap1\nabort )\n";
-    assert_eq!(
-        qmp_shell(&["--dry-run"]).input(lines).run().expect_status(0).stdout,
-        sent
-    );
-    let run = qmp_shell(&["--dry-run", "-c", "transaction( abort )"])
-        .run()
-        .expect_status(0);
+    assert_eq!(qmp_shell(&["--dry-run"]).input(lines).run().expect_status(0).stdout, sent);
+    let run = qmp_shell(&["--dry-run", "-c", "transaction( abort )"]).run().expect_status(0);
     assert_eq!(
         run.stdout,
         "{\"execute\": \"transaction\", \"arguments\": {\"actions\": [{\"type\": \"abort\", \"data\": {}}]}}\n"
@@ -115,15 +87,10 @@ fn transactions_stand_on_many_lines_or_on_one() {
 #[test]
 fn verbose_shows_what_is_sent_and_pretty_indents_what_comes() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let run = qmp_shell(&["-v", "-p", &server.address()])
-        .input("query-status\n")
-        .run()
-        .expect_status(0);
+    let run = qmp_shell(&["-v", "-p", &server.address()]).input("query-status\n").run().expect_status(0);
     assert_eq!(run.stdout, "{\n  \"status\": \"prelaunch\",\n  \"running\": false\n}\n");
     assert_eq!(run.stderr, "-> {\"execute\": \"query-status\"}\n");
-    let run = qmp_shell(&["--verbose", "--pretty", &server.address()])
-        .run()
-        .expect_status(0);
+    let run = qmp_shell(&["--verbose", "--pretty", &server.address()]).run().expect_status(0);
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
 }
 
@@ -131,18 +98,13 @@ fn verbose_shows_what_is_sent_and_pretty_indents_what_comes() {
 fn hmp_mode_passes_lines_on_and_keeps_the_cpu() {
     let Some(server) = Server::qemu(Q35) else { return };
     for flag in ["-H", "--hmp"] {
-        let run = qmp_shell(&[flag, &server.address()])
-            .input("info status\ncpu 1\ninfo cpus\n")
-            .run();
+        let run = qmp_shell(&[flag, &server.address()]).input("info status\ncpu 1\ninfo cpus\n").run();
         let run = run.expect_status(0);
         assert_eq!(run.lines()[0], "VM status: paused (prelaunch)");
         let chosen: Vec<_> = run.lines().into_iter().filter(|line| line.starts_with('*')).collect();
         assert!(chosen.len() == 1 && chosen[0].contains("CPU #1"), "{run:#?}");
     }
-    let run = qmp_shell(&["-H", &server.address()])
-        .input("cpu one\ncpu 7\n")
-        .run()
-        .expect_status(1);
+    let run = qmp_shell(&["-H", &server.address()]).input("cpu one\ncpu 7\n").run().expect_status(1);
     assert!(run.stdout.contains("invalid char 'o' in expression"), "{run:#?}");
 }
 
@@ -150,9 +112,7 @@ fn hmp_mode_passes_lines_on_and_keeps_the_cpu() {
 fn a_guest_agent_is_spoken_to_without_negotiation() {
     let Some(agent) = Server::guest_agent() else { return };
     for flag in ["-N", "--skip-negotiation"] {
-        let run = qmp_shell(&[flag, &agent.address(), "-c", "guest-ping"])
-            .run()
-            .expect_status(0);
+        let run = qmp_shell(&[flag, &agent.address(), "-c", "guest-ping"]).run().expect_status(0);
         assert_eq!(run.stdout, "{\"return\": {}}\n");
     }
 }
@@ -170,9 +130,8 @@ fn the_prompt_greets_completes_commands_and_shows_events() {
     terminal.wait_for("query-name\n{}\n(QEMU)");
     // Tab on nothing lists every command that this QEMU has.
     terminal.press("Tab");
-    let asked = terminal.wait("a list or a question", |screen| {
-        screen.contains("possibilities") || screen.contains("block-commit")
-    });
+    let asked = terminal
+        .wait("a list or a question", |screen| screen.contains("possibilities") || screen.contains("block-commit"));
     if asked.contains("possibilities") {
         terminal.press("n");
     }
@@ -181,10 +140,7 @@ fn the_prompt_greets_completes_commands_and_shows_events() {
     terminal.type_text("query-statu");
     terminal.press("Tab");
     terminal.wait("the completed command", |screen| {
-        screen
-            .lines()
-            .last()
-            .is_some_and(|line| line.trim_end() == "(QEMU) query-status")
+        screen.lines().last().is_some_and(|line| line.trim_end() == "(QEMU) query-status")
     });
     terminal.press("Enter");
     terminal.wait_for("\"status\": \"prelaunch\"");
@@ -231,10 +187,7 @@ fn the_log_option_neither_listens_nor_replaces_the_socket() {
     let before = std::fs::metadata(server.address()).unwrap();
     let log = server.path("log");
     for _ in 0..2 {
-        qmp_shell(&["-l", &log, &server.address()])
-            .input("cont\nstop\n")
-            .run()
-            .expect_status(0);
+        qmp_shell(&["-l", &log, &server.address()]).input("cont\nstop\n").run().expect_status(0);
     }
     let after = std::fs::metadata(server.address()).unwrap();
     assert_eq!((before.dev(), before.ino()), (after.dev(), after.ino()));
@@ -247,10 +200,7 @@ fn the_log_option_neither_listens_nor_replaces_the_socket() {
 #[test]
 fn the_variable_of_the_address_takes_effect() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let run = qmp_shell(&[])
-        .env("QMP_SOCKET", &server.address())
-        .input("query-name\n")
-        .run();
+    let run = qmp_shell(&[]).env("QMP_SOCKET", &server.address()).input("query-name\n").run();
     assert_eq!(run.expect_status(0).stdout, "{\"return\": {}}\n");
 }
 
@@ -272,26 +222,17 @@ fn quotes_do_not_stay_in_the_value() {
 
 #[test]
 fn a_string_that_looks_like_a_number_can_be_sent() {
-    expect_sent(
-        r#"c a="5" b='true' c='null' d=\7"#,
-        r#"{"a": "5", "b": "true", "c": "null", "d": "7"}"#,
-    );
+    expect_sent(r#"c a="5" b='true' c='null' d=\7"#, r#"{"a": "5", "b": "true", "c": "null", "d": "7"}"#);
 }
 
 #[test]
 fn what_is_no_json_number_stays_as_it_is_typed() {
-    expect_sent(
-        "c a=007 b=1_0 c=1.2.3 d=10M",
-        r#"{"a": "007", "b": "1_0", "c": "1.2.3", "d": "10M"}"#,
-    );
+    expect_sent("c a=007 b=1_0 c=1.2.3 d=10M", r#"{"a": "007", "b": "1_0", "c": "1.2.3", "d": "10M"}"#);
 }
 
 #[test]
 fn hexadecimal_fractions_and_null_are_values() {
-    expect_sent(
-        "c a=0x1000 b=1.5 c=null d=1e3",
-        r#"{"a": 4096, "b": 1.5, "c": null, "d": 1e3}"#,
-    );
+    expect_sent("c a=0x1000 b=1.5 c=null d=1e3", r#"{"a": 4096, "b": 1.5, "c": null, "d": 1e3}"#);
     expect_sent("c a=18446744073709551615", r#"{"a": 18446744073709551615}"#);
 }
 
@@ -314,10 +255,7 @@ fn numbered_parts_make_an_array() {
 #[test]
 fn json_comments_out_of_band_and_help_are_taken() {
     for (lines, sent) in [
-        (
-            "{ \"execute\": \"stop\", \"id\": 7 }\n",
-            "{\"execute\": \"stop\", \"id\": 7}\n",
-        ),
+        ("{ \"execute\": \"stop\", \"id\": 7 }\n", "{\"execute\": \"stop\", \"id\": 7}\n"),
         (
             "-> { \"execute\": \"c\",\n     \"arguments\": { \"a\": [ 1,\n 2 ] } }\n<- { \"return\": {} }\n",
             "{\"execute\": \"c\", \"arguments\": {\"a\": [1, 2]}}\n",
@@ -362,16 +300,10 @@ fn a_server_that_is_gone_is_a_sentence() {
 #[test]
 fn quit_is_a_success() {
     // Events stand on standard error where standard output is the human monitor's.
-    for (flags, line) in [
-        (&[][..], "quit"),
-        (&["-H", "--no-events"], "quit"),
-        (&["-H", "--no-events"], "q"),
-    ] {
+    for (flags, line) in [(&[][..], "quit"), (&["-H", "--no-events"], "quit"), (&["-H", "--no-events"], "q")] {
         let Some(mut server) = Server::qemu(SMALL) else { return };
         let address = server.address();
-        let run = qmp_shell(&[flags, &[&address]].concat())
-            .input(format!("{line}\n"))
-            .run();
+        let run = qmp_shell(&[flags, &[&address]].concat()).input(format!("{line}\n")).run();
         assert_eq!(run.expect_status(0).stderr, "", "{line}");
         assert!(server.wait_for_end());
     }
@@ -415,11 +347,7 @@ fn events_before_the_greeting_are_kept() {
         talk.answer(&id, "{}");
     });
     let run = qmp_shell(&[&peer.address(), "-c", "one"]).run().expect_status(0);
-    let names: Vec<_> = run
-        .lines()
-        .into_iter()
-        .map(|line| line.split('"').rev().nth(3))
-        .collect();
+    let names: Vec<_> = run.lines().into_iter().map(|line| line.split('"').rev().nth(3)).collect();
     let names: Vec<_> = names.into_iter().map(Option::unwrap_or_default).collect();
     assert_eq!(names, ["BEFORE", "BETWEEN", "DURING", "AFTER", ""], "{run:#?}");
 }
@@ -455,18 +383,13 @@ fn a_bare_cpu_in_hmp_mode_says_which() {
 #[test]
 fn events_are_json_in_order_between_the_replies() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let run = qmp_shell(&[&server.address()])
-        .input("cont\nstop\n")
-        .run()
-        .expect_status(0);
+    let run = qmp_shell(&[&server.address()]).input("cont\nstop\n").run().expect_status(0);
     let seen: Vec<_> = run
         .lines()
         .into_iter()
         .map(|line| {
             let message: serde_json::Value = serde_json::from_str(line).unwrap();
-            message
-                .get("event")
-                .map_or("reply".to_owned(), |name| name.as_str().unwrap().to_owned())
+            message.get("event").map_or("reply".to_owned(), |name| name.as_str().unwrap().to_owned())
         })
         .collect();
     assert_eq!(seen, ["RESUME", "reply", "STOP", "reply"]);
@@ -529,10 +452,7 @@ fn pipes_get_no_banner_and_the_status_tells() {
     shell().input("query-name a\n").run().expect_status(1);
     qmp_shell(&["--none"]).run().expect_status(2);
     qmp_shell(&["/nowhere/q.sock"]).run().expect_status(3);
-    qmp_shell(&["-H", &server.address()])
-        .input("none\n")
-        .run()
-        .expect_status(1);
+    qmp_shell(&["-H", &server.address()]).input("none\n").run().expect_status(1);
 }
 
 #[test]
@@ -544,10 +464,7 @@ fn wrap_reports_at_once_what_is_wrong_with_qemu() {
     }
     let start = Instant::now();
     let run = qmp_shell_wrap(&["qemu-system-x86_64", "-no-such-option"]).run();
-    assert!(
-        run.status != 0 && run.stderr.contains("-no-such-option: invalid option"),
-        "{run:#?}"
-    );
+    assert!(run.status != 0 && run.stderr.contains("-no-such-option: invalid option"), "{run:#?}");
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 
@@ -566,10 +483,7 @@ fn wrap_completes_and_takes_qemu_with_it_on_leaving() {
     terminal.type_text("query-nam");
     terminal.press("Tab");
     terminal.wait("the completed command", |screen| {
-        screen
-            .lines()
-            .last()
-            .is_some_and(|line| line.starts_with("(QEMU) query-name"))
+        screen.lines().last().is_some_and(|line| line.starts_with("(QEMU) query-name"))
     });
     terminal.press("C-c");
     terminal.wait_for_last("(QEMU)");

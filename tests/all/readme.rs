@@ -17,11 +17,8 @@ const PROMPTS: [&str; 4] = ["$ ", "(QEMU) ", "(qemu) ", "TRANS> "];
 
 #[test]
 fn every_session_in_it_goes_as_shown() {
-    let sessions: Vec<&str> = README
-        .split("\n```console\n")
-        .skip(1)
-        .map(|text| text.split("\n```\n").next().unwrap())
-        .collect();
+    let sessions: Vec<&str> =
+        README.split("\n```console\n").skip(1).map(|text| text.split("\n```\n").next().unwrap()).collect();
     assert!(sessions.len() >= 9, "{}", sessions.len());
     std::thread::scope(|scope| {
         for session in sessions {
@@ -34,10 +31,9 @@ fn every_session_in_it_goes_as_shown() {
 fn repeat(session: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mut servers = Vec::new();
-    for (socket, start) in [
-        ("vm.sock", (|| Server::qemu(Q35)) as fn() -> Option<Server>),
-        ("ga.sock", Server::guest_agent),
-    ] {
+    for (socket, start) in
+        [("vm.sock", (|| Server::qemu(Q35)) as fn() -> Option<Server>), ("ga.sock", Server::guest_agent)]
+    {
         if session.contains(socket) {
             let Some(server) = start() else { return };
             symlink(server.address(), folder.path().join(socket)).unwrap();
@@ -50,11 +46,7 @@ fn repeat(session: &str) {
     write_files(session, folder.path());
     std::fs::write(folder.path().join("profile"), "PS1='$ '\n").unwrap();
     let programs = Path::new(env!("CARGO_BIN_EXE_qmp-shell")).parent().unwrap();
-    let command = format!(
-        "cd {0}; PATH={1}:$PATH ENV={0}/profile sh -i",
-        folder.path().display(),
-        programs.display()
-    );
+    let command = format!("cd {0}; PATH={1}:$PATH ENV={0}/profile sh -i", folder.path().display(), programs.display());
     let Some(terminal) = Terminal::start(&command, 160, 60) else {
         return;
     };
@@ -76,9 +68,7 @@ fn repeat(session: &str) {
 
 /// The prompt of a line that was typed, and what was typed.
 fn typed(line: &str) -> Option<(&'static str, &str)> {
-    PROMPTS
-        .into_iter()
-        .find_map(|prompt| Some((prompt, line.strip_prefix(prompt)?)))
+    PROMPTS.into_iter().find_map(|prompt| Some((prompt, line.strip_prefix(prompt)?)))
 }
 
 /// The files that a session shows by `cat FILE`.
@@ -120,11 +110,7 @@ fn the_flags_that_it_names_exist() {
             .collect()
     };
     let known = flags_of(&helps.join("\n"));
-    let named: String = README
-        .lines()
-        .filter(|line| !line.starts_with("cargo "))
-        .collect::<Vec<_>>()
-        .join("\n");
+    let named: String = README.lines().filter(|line| !line.starts_with("cargo ")).collect::<Vec<_>>().join("\n");
     let named = flags_of(&named);
     assert!(named.len() >= 6, "{named:?}");
     assert!(named.is_subset(&known), "{:?}", named.difference(&known));
@@ -142,10 +128,8 @@ fn its_table_of_commands_is_the_one_of_help() {
             format!("| `{name}` | {} |", what.trim())
         })
         .collect();
-    let of_readme: Vec<&str> = README
-        .lines()
-        .filter(|line| line.starts_with("| `.") || line.starts_with("| `!"))
-        .collect();
+    let of_readme: Vec<&str> =
+        README.lines().filter(|line| line.starts_with("| `.") || line.starts_with("| `!")).collect();
     assert!(of_help.len() > 10, "{help}");
     assert_eq!(of_help, of_readme);
 }
@@ -153,11 +137,7 @@ fn its_table_of_commands_is_the_one_of_help() {
 #[test]
 fn what_it_links_to_is_there() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let links: Vec<&str> = README
-        .split("](")
-        .skip(1)
-        .map(|text| text.split(')').next().unwrap())
-        .collect();
+    let links: Vec<&str> = README.split("](").skip(1).map(|text| text.split(')').next().unwrap()).collect();
     assert!(links.len() >= 4, "{links:?}");
     for link in links {
         match link.strip_prefix('#') {

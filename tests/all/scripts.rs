@@ -27,10 +27,7 @@ fn names_and_replies(run: &Run) -> Vec<String> {
         Some(value.get("event")?.as_str()?.to_owned())
     };
     let lines = run.lines();
-    lines
-        .iter()
-        .map(|line| event(line).unwrap_or((*line).to_owned()))
-        .collect()
+    lines.iter().map(|line| event(line).unwrap_or((*line).to_owned())).collect()
 }
 
 #[test]
@@ -48,20 +45,10 @@ fn a_script_from_a_file_of_any_make() {
     ] {
         let file = write(folder.path(), "s.qmp", &text);
         let expected = [RUNNING, NOTHING, NOTHING, RUNNING];
-        let run = qmp_shell(&[&server.address(), "-f", file.to_str().unwrap()])
-            .run()
-            .expect_status(0);
-        assert_eq!(
-            (run.lines(), run.stderr.as_str()),
-            (expected.to_vec(), ""),
-            "{what}, -f"
-        );
+        let run = qmp_shell(&[&server.address(), "-f", file.to_str().unwrap()]).run().expect_status(0);
+        assert_eq!((run.lines(), run.stderr.as_str()), (expected.to_vec(), ""), "{what}, -f");
         let run = qmp_shell(&[&server.address()]).input(text).run().expect_status(0);
-        assert_eq!(
-            (run.lines(), run.stderr.as_str()),
-            (expected.to_vec(), ""),
-            "{what}, piped"
-        );
+        assert_eq!((run.lines(), run.stderr.as_str()), (expected.to_vec(), ""), "{what}, piped");
     }
 }
 
@@ -92,11 +79,7 @@ fn lines_and_files_run_in_the_order_given() {
     .run()
     .expect_status(1);
     assert_eq!(run.lines()[..4], [NOTHING, NOTHING, RUNNING, NOTHING]);
-    assert!(
-        run.stderr.contains("-c:5: "),
-        "lines are counted from the first to the last: {}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("-c:5: "), "lines are counted from the first to the last: {}", run.stderr);
 }
 
 #[test]
@@ -113,58 +96,29 @@ fn every_line_that_fails_leaves_its_mark_and_the_script_goes_on() {
                  .hlep\n\
                  query-status";
     write(folder.path(), "cmds.qmp", lines);
-    let run = qmp_shell(&[&server.address(), "-f", "cmds.qmp"])
-        .in_folder(folder.path())
-        .run()
-        .expect_status(1);
+    let run = qmp_shell(&[&server.address(), "-f", "cmds.qmp"]).in_folder(folder.path()).run().expect_status(1);
     let out = run.lines();
     assert_eq!(out.len(), 6, "{run:#?}");
     assert_eq!((out[0], out[5]), (PRELAUNCH, PRELAUNCH));
-    assert_eq!(
-        out[1],
-        r#"{"error": {"class": "NotSent", "desc": "expected `key=value`, found `oops`"}}"#
-    );
-    assert!(
-        out[2].starts_with(r#"{"error": {"class": "NotSent", "desc": ""#),
-        "{out:?}"
-    );
-    assert_eq!(
-        out[3],
-        r#"{"error": {"class": "DeviceNotFound", "desc": "Device 'none' not found"}}"#
-    );
+    assert_eq!(out[1], r#"{"error": {"class": "NotSent", "desc": "expected `key=value`, found `oops`"}}"#);
+    assert!(out[2].starts_with(r#"{"error": {"class": "NotSent", "desc": ""#), "{out:?}");
+    assert_eq!(out[3], r#"{"error": {"class": "DeviceNotFound", "desc": "Device 'none' not found"}}"#);
     assert_eq!(out[4], r#"{"return": "unknown command: 'nonsense'\r\n"}"#);
     let err = run.stderr.as_str();
     assert!(
         err.contains("cmds.qmp:4: expected `key=value`, found `oops`\n  query-status oops\n               ^^^^\n"),
         "{err}"
     );
-    assert!(
-        err.contains("cmds.qmp:5: "),
-        "a line is named by its first physical line: {err}"
-    );
-    assert!(
-        err.contains("cmds.qmp:9: the shell has no command `.hlep`; did you mean `.help`?"),
-        "{err}"
-    );
+    assert!(err.contains("cmds.qmp:5: "), "a line is named by its first physical line: {err}");
+    assert!(err.contains("cmds.qmp:9: the shell has no command `.hlep`; did you mean `.help`?"), "{err}");
 
     // The same through standard input, stopped at the first failure.
-    let run = qmp_shell(&[&server.address(), "-e"])
-        .input(lines)
-        .run()
-        .expect_status(1);
+    let run = qmp_shell(&[&server.address(), "-e"]).input(lines).run().expect_status(1);
     assert_eq!(run.lines(), out[..2]);
     assert!(run.stderr.starts_with("<stdin>:4: "), "{}", run.stderr);
-    let run = qmp_shell(&[
-        &server.address(),
-        "-c",
-        ".set exit-on-error on",
-        "-c",
-        "nonsense",
-        "-c",
-        "query-status",
-    ])
-    .run()
-    .expect_status(1);
+    let run = qmp_shell(&[&server.address(), "-c", ".set exit-on-error on", "-c", "nonsense", "-c", "query-status"])
+        .run()
+        .expect_status(1);
     assert_eq!(run.lines().len(), 1, "{run:#?}");
 }
 
@@ -174,11 +128,7 @@ fn the_status_says_how_it_went() {
     let address = server.address();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    write(
-        folder.path(),
-        "fails-then-leaves.qmp",
-        "nonsense\n.exit\nquery-status\n",
-    );
+    write(folder.path(), "fails-then-leaves.qmp", "nonsense\n.exit\nquery-status\n");
     let dies = Peer::start(|talk| {
         talk.negotiate();
         talk.expect("query-status");
@@ -187,46 +137,23 @@ fn the_status_says_how_it_went() {
         (0, vec![address.as_str(), "-c", "query-status"], ""),
         (0, vec![&address, "-c", ".exit", "-c", "nonsense"], ""),
         (1, vec![&address, "-c", "nonsense", "-c", ".exit"], ""),
-        (
-            1,
-            vec![&address, "-c", &format!(".source {}", at("fails-then-leaves.qmp"))],
-            "",
-        ),
-        (
-            1,
-            vec![&address, "-c", ".wait STOP timeout=0.01"],
-            "no event `STOP` came within 0.01 s",
-        ),
+        (1, vec![&address, "-c", &format!(".source {}", at("fails-then-leaves.qmp"))], ""),
+        (1, vec![&address, "-c", ".wait STOP timeout=0.01"], "no event `STOP` came within 0.01 s"),
         (1, vec![&address, "-H", "-c", "nonsense"], ""),
-        (
-            1,
-            vec![&address, "-c", "transaction(", "-c", "abort"],
-            "ends inside a transaction",
-        ),
+        (1, vec![&address, "-c", "transaction(", "-c", "abort"], "ends inside a transaction"),
         (2, vec![&address, "--no-such-option"], "--no-such-option"),
         (2, vec![&address, "-p", "-o", "json"], "cannot be used with"),
-        (
-            2,
-            vec!["-c", "query-status"],
-            "no ADDRESS is named, and QMP_SOCKET is not set",
-        ),
+        (2, vec!["-c", "query-status"], "no ADDRESS is named, and QMP_SOCKET is not set"),
         (2, vec!["no:port:here"], "no port number"),
         (2, vec![&address, "-f", &at("none.qmp")], "cannot read the script `"),
         (2, vec![&address, "-l", "/"], "cannot write the log file `/`"),
         (3, vec![&at("none.sock"), "-c", "query-status"], "there is no socket at"),
-        (
-            4,
-            vec![&dies.address(), "-c", "query-status", "-c", "query-name"],
-            "Nobody can know whether",
-        ),
+        (4, vec![&dies.address(), "-c", "query-status", "-c", "query-name"], "Nobody can know whether"),
     ] {
         let run = qmp_shell(&args).run();
         assert_eq!(run.status, status, "{args:?}: {run:#?}");
         assert!(run.stderr.contains(message), "{args:?}: {run:#?}");
-        assert!(
-            !message.is_empty() || status == 1 || run.stderr.is_empty(),
-            "{args:?}: {run:#?}"
-        );
+        assert!(!message.is_empty() || status == 1 || run.stderr.is_empty(), "{args:?}: {run:#?}");
     }
 }
 
@@ -252,11 +179,7 @@ fn pretty_output_keeps_values_apart_from_errors_and_events() {
     let Some(server) = Server::qemu(Q35) else { return };
     let lines = "query-status\nnonsense\nquery-status oops\ncont\n.wait RESUME timeout=10\n";
     for flag in ["-p", "--output=pretty"] {
-        let text = if flag == "-p" {
-            lines.to_owned()
-        } else {
-            format!("stop\n{lines}")
-        };
+        let text = if flag == "-p" { lines.to_owned() } else { format!("stop\n{lines}") };
         let run = qmp_shell(&[&server.address(), flag]).input(text).run().expect_status(1);
         assert!(run.stdout.contains("{\n  \"status\": \"p"), "{run:#?}");
         assert!(run.stdout.ends_with("\n}\n{}\n"), "{run:#?}");
@@ -267,10 +190,7 @@ fn pretty_output_keeps_values_apart_from_errors_and_events() {
         ] {
             assert!(run.stderr.contains(part), "{part}: {run:#?}");
         }
-        assert!(
-            !run.stdout.contains("RESUME") && !run.stdout.contains("NotSent"),
-            "{run:#?}"
-        );
+        assert!(!run.stdout.contains("RESUME") && !run.stdout.contains("NotSent"), "{run:#?}");
     }
     // The form can change on the way.
     let run = qmp_shell(&[&server.address(), "-p"])
@@ -337,14 +257,8 @@ fn events_stand_where_they_came() {
     let Some(server) = Server::qemu(Q35) else { return };
     let lines = "cont\nstop\ncont\n.wait RESUME\nstop\n";
     let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(0);
-    assert_eq!(
-        names_and_replies(&run),
-        ["RESUME", NOTHING, "STOP", NOTHING, "RESUME", NOTHING, "STOP", NOTHING]
-    );
-    let run = qmp_shell(&[&server.address(), "--no-events"])
-        .input(lines)
-        .run()
-        .expect_status(0);
+    assert_eq!(names_and_replies(&run), ["RESUME", NOTHING, "STOP", NOTHING, "RESUME", NOTHING, "STOP", NOTHING]);
+    let run = qmp_shell(&[&server.address(), "--no-events"]).input(lines).run().expect_status(0);
     assert_eq!(run.lines(), [NOTHING; 4], "hidden events still serve a wait");
 }
 
@@ -362,9 +276,7 @@ fn a_thousand_events_before_and_after_a_reply_keep_their_order() {
         }
         talk.wait_for_close();
     });
-    let run = qmp_shell(&[&peer.address(), "-c", "x", "-c", ".wait TICK n=1999 timeout=20"])
-        .run()
-        .expect_status(0);
+    let run = qmp_shell(&[&peer.address(), "-c", "x", "-c", ".wait TICK n=1999 timeout=20"]).run().expect_status(0);
     let mut expected: Vec<String> = (0..2000)
         .map(|n| {
             format!("{{\"timestamp\": {{\"seconds\": 1700000000, \"microseconds\": 345678}}, \"event\": \"TICK\", \"data\": {{\"n\": {n}}}}}")
@@ -389,10 +301,7 @@ fn a_wait_cannot_miss_the_event() {
     let node = format!("blockdev-add driver=file node-name=n0 filename={}", server.path("disk"));
     qmp_shell(&[&server.address(), "-c", &node]).run().expect_status(0);
     for _ in 0..3 {
-        let run = qmp_shell(&[&server.address(), "-e"])
-            .input(lines)
-            .run()
-            .expect_status(0);
+        let run = qmp_shell(&[&server.address(), "-e"]).input(lines).run().expect_status(0);
         assert_eq!(run.replies(), [NOTHING; 4], "{run:#?}");
     }
     // What came before the last command does not count, and each event serves one wait.
@@ -419,33 +328,17 @@ fn quit_ends_qemu_and_the_script_well() {
     assert!(server.wait_for_end());
 
     let Some(mut server) = Server::qemu(SMALL) else { return };
-    let run = qmp_shell(&[&server.address(), "-H", "-c", "info status", "-c", "quit"])
-        .run()
-        .expect_status(0);
+    let run = qmp_shell(&[&server.address(), "-H", "-c", "info status", "-c", "quit"]).run().expect_status(0);
     assert!(run.stdout.starts_with("VM status: running\n"), "{run:#?}");
     assert!(server.wait_for_end());
 
     // What can no longer be sent is a failure, and so is an event that cannot come any more.
     let Some(mut server) = Server::qemu(SMALL) else { return };
-    let run = qmp_shell(&[
-        &server.address(),
-        "-c",
-        "quit",
-        "-c",
-        "query-status",
-        "-c",
-        ".wait RESUME",
-    ])
-    .run()
-    .expect_status(1);
-    assert_eq!(
-        run.replies(),
-        [NOTHING, r#"{"error": {"class": "NotSent", "desc": "not connected"}}"#]
-    );
-    assert!(
-        run.stderr.contains("-c:3: not connected; `RESUME` cannot come"),
-        "{run:#?}"
-    );
+    let run = qmp_shell(&[&server.address(), "-c", "quit", "-c", "query-status", "-c", ".wait RESUME"])
+        .run()
+        .expect_status(1);
+    assert_eq!(run.replies(), [NOTHING, r#"{"error": {"class": "NotSent", "desc": "not connected"}}"#]);
+    assert!(run.stderr.contains("-c:3: not connected; `RESUME` cannot come"), "{run:#?}");
     assert!(server.wait_for_end());
 }
 
@@ -458,10 +351,8 @@ fn a_server_that_ends_with_the_script_is_not_lost() {
             talk.answer(&id, "{}");
             talk.event("SHUTDOWN", "{\"guest\": true}");
         });
-        let run = qmp_shell(&[&peer.address()])
-            .input("system_powerdown\n.wait SHUTDOWN timeout=10\n")
-            .run()
-            .expect_status(0);
+        let run =
+            qmp_shell(&[&peer.address()]).input("system_powerdown\n.wait SHUTDOWN timeout=10\n").run().expect_status(0);
         assert_eq!(names_and_replies(&run), [NOTHING, "SHUTDOWN"]);
     }
 }
@@ -518,11 +409,7 @@ fn read_one_line_of(args: &[&str], input: Option<&'static str>, meanwhile: impl 
 fn a_closed_output_pipe_ends_it_quietly() {
     let Some(server) = Server::qemu(Q35) else { return };
     let (address, hmp) = (server.address(), server.path("hmp.sock"));
-    let events = || {
-        ["cont", "stop"]
-            .into_iter()
-            .for_each(|line| say_to_human_monitor(&hmp, line))
-    };
+    let events = || ["cont", "stop"].into_iter().for_each(|line| say_to_human_monitor(&hmp, line));
     let folder = tempfile::tempdir().unwrap();
     let sourced = write(folder.path(), "s.qmp", "query-status\n".repeat(200_000));
     let sourced = format!(".source {}", sourced.display());
@@ -550,10 +437,7 @@ fn an_output_that_cannot_be_written_is_a_failure() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        errors.contains("qmp-shell: cannot write to standard output: No space left"),
-        "{errors}"
-    );
+    assert!(errors.contains("qmp-shell: cannot write to standard output: No space left"), "{errors}");
 }
 
 #[test]
@@ -589,19 +473,11 @@ fn dry_run_shows_what_would_be_sent_and_sends_nothing() {
 #[test]
 fn complete_prints_what_tab_would_offer() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let run = qmp_shell(&[&server.address(), "--complete", "query-sta"])
-        .run()
-        .expect_status(0);
-    let names: Vec<&str> = run
-        .lines()
-        .iter()
-        .map(|line| line.split('\t').next().unwrap())
-        .collect();
+    let run = qmp_shell(&[&server.address(), "--complete", "query-sta"]).run().expect_status(0);
+    let names: Vec<&str> = run.lines().iter().map(|line| line.split('\t').next().unwrap()).collect();
     assert_eq!(names, ["query-stats", "query-stats-schemas", "query-status"]);
     assert!(run.stdout.lines().all(|line| line.contains('\t')), "{run:#?}");
-    let run = qmp_shell(&[&server.address(), "-H", "--complete", "info stat"])
-        .run()
-        .expect_status(0);
+    let run = qmp_shell(&[&server.address(), "-H", "--complete", "info stat"]).run().expect_status(0);
     assert!(run.stdout.contains("status\t"), "{run:#?}");
     // Without a server, the shell's own commands are there still.
     let run = qmp_shell(&["--complete", ".ev"]).run().expect_status(0);
@@ -614,19 +490,13 @@ fn a_message_over_the_limit_is_refused() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let args = [&server.address(), "-c", "query-qmp-schema", "-c", "query-status"];
     let run = qmp_shell(
-        &[&args[..], &["--max-message", "4k"]]
-            .concat()
-            .iter()
-            .map(|arg| arg.as_ref())
-            .collect::<Vec<&str>>(),
+        &[&args[..], &["--max-message", "4k"]].concat().iter().map(|arg| arg.as_ref()).collect::<Vec<&str>>(),
     )
     .run()
     .expect_status(4);
     assert_eq!(run.lines().len(), 1, "{run:#?}");
     assert!(run.stderr.contains("4096"), "{}", run.stderr);
-    let run = qmp_shell(&[&server.address(), "-c", "query-qmp-schema", "--max-message=1M"])
-        .run()
-        .expect_status(0);
+    let run = qmp_shell(&[&server.address(), "-c", "query-qmp-schema", "--max-message=1M"]).run().expect_status(0);
     assert!(run.stdout.len() > 100_000);
 }
 
@@ -640,10 +510,7 @@ fn a_script_asks_nothing_and_colours_nothing() {
         .input(lines)
         .run()
         .expect_status(1);
-    assert!(
-        !run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'),
-        "{run:#?}"
-    );
+    assert!(!run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'), "{run:#?}");
     assert!(!run.stdout.contains("Connected") && !run.stderr.contains("Connected"));
     assert!(run.stdout.lines().count() > 500, "all of it, through no pager");
 }
@@ -651,22 +518,11 @@ fn a_script_asks_nothing_and_colours_nothing() {
 #[test]
 fn a_system_command_is_not_for_piped_scripts() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let run = qmp_shell(&[&server.address()])
-        .input("!echo no\nquery-name\n")
-        .run()
-        .expect_status(1);
+    let run = qmp_shell(&[&server.address()]).input("!echo no\nquery-name\n").run().expect_status(1);
     assert_eq!(run.lines(), [NOTHING]);
     assert!(run.stderr.starts_with("<stdin>:1: "), "{}", run.stderr);
-    let run = qmp_shell(&[
-        &server.address(),
-        "-c",
-        "query-name",
-        "-c",
-        "!echo yes; exit 3",
-        "-c",
-        "query-name",
-    ])
-    .run()
-    .expect_status(1);
+    let run = qmp_shell(&[&server.address(), "-c", "query-name", "-c", "!echo yes; exit 3", "-c", "query-name"])
+        .run()
+        .expect_status(1);
     assert_eq!(run.lines(), [NOTHING, "yes", NOTHING], "in order");
 }

@@ -8,12 +8,7 @@ use crate::support::terminal::Terminal;
 /// A machine with one block node, `n0`.
 fn machine() -> Option<Server> {
     let server = Server::qemu(Q35)?;
-    let run = qmp_shell(&[
-        "-c",
-        "blockdev-add driver=null-co node-name=n0 size=1048576",
-        &server.address(),
-    ])
-    .run();
+    let run = qmp_shell(&["-c", "blockdev-add driver=null-co node-name=n0 size=1048576", &server.address()]).run();
     assert_eq!(run.expect_status(0).lines(), [r#"{"return": {}}"#]);
     Some(server)
 }
@@ -25,10 +20,7 @@ fn bitmaps(server: &Server) -> Vec<String> {
     let node = &reply["return"][0];
     assert_eq!(node["node-name"], "n0");
     let list = node["dirty-bitmaps"].as_array().cloned().unwrap_or_default();
-    let mut names: Vec<String> = list
-        .iter()
-        .map(|map| map["name"].as_str().unwrap().to_owned())
-        .collect();
+    let mut names: Vec<String> = list.iter().map(|map| map["name"].as_str().unwrap().to_owned()).collect();
     names.sort();
     names
 }
@@ -146,11 +138,7 @@ fn a_wrong_line_in_a_script_spoils_its_block() {
         ]
     );
     assert!(run.stderr.contains(":3: key `node` is given twice"), "{}", run.stderr);
-    assert!(
-        run.stderr.contains(":4: the transaction was not sent"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains(":4: the transaction was not sent"), "{}", run.stderr);
     assert_eq!(bitmaps(&server), ["b"]);
 }
 

@@ -43,7 +43,18 @@ struct Generator<'a> {
 impl Generator<'_> {
     fn value(&mut self, kind: TypeId, depth: usize) -> String {
         if self.dice.one_in(self.faults) {
-            let wrong = ["null", "true", "1", "1.5", "\"no-such-value\"", "[]", "{}", "[{}]", "{\"no-such-key\": 1}", "[\"x\", 1]"];
+            let wrong = [
+                "null",
+                "true",
+                "1",
+                "1.5",
+                "\"no-such-value\"",
+                "[]",
+                "{}",
+                "[{}]",
+                "{\"no-such-key\": 1}",
+                "[\"x\", 1]",
+            ];
             return wrong[self.dice.roll(wrong.len())].to_owned();
         }
         match self.schema.kind(kind) {
@@ -86,7 +97,8 @@ impl Generator<'_> {
                 }
                 continue;
             }
-            let wanted = if member.optional { depth < 4 && self.dice.one_in(4) } else { !self.dice.one_in(4 * self.faults) };
+            let wanted =
+                if member.optional { depth < 4 && self.dice.one_in(4) } else { !self.dice.one_in(4 * self.faults) };
             if wanted {
                 members.push(format!("\"{}\": {}", member.name, self.value(member.kind, depth)));
             }

@@ -23,11 +23,7 @@ struct Wrapped {
 
 impl Wrapped {
     fn new(program: &str, options: &[&str]) -> Wrapped {
-        let name = format!(
-            "wrapped-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::SeqCst)
-        );
+        let name = format!("wrapped-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
         Wrapped {
             program: program.to_owned(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
@@ -75,11 +71,7 @@ impl Wrapped {
 
     /// The one process whose program ends with `program`, once it is there.
     fn process(&self, program: &str) -> Pid {
-        let find = || {
-            self.processes()
-                .into_iter()
-                .find(|(_, called)| called.ends_with(program))
-        };
+        let find = || self.processes().into_iter().find(|(_, called)| called.ends_with(program));
         wait_until("the process", || find().is_some());
         find().unwrap().0
     }
@@ -102,9 +94,7 @@ fn script(folder: &Path, text: &str) -> String {
 #[test]
 fn a_session_at_the_prompt() {
     let Some(mut qemu) = Wrapped::qemu() else { return };
-    qemu.options = ["-M", "q35", "-display", "none", "-nodefaults"]
-        .map(str::to_owned)
-        .to_vec();
+    qemu.options = ["-M", "q35", "-display", "none", "-nodefaults"].map(str::to_owned).to_vec();
     let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else {
         return;
     };
@@ -194,10 +184,7 @@ fn qemu_storage_daemon_is_wrapped_as_well() {
 fn without_standard_input_there_is_nothing_to_do() {
     let Some(qemu) = Wrapped::qemu() else { return };
     let line = format!("{} {} <&-", env!("CARGO_BIN_EXE_qmp-shell-wrap"), qemu.line());
-    let output = std::process::Command::new("/bin/sh")
-        .args(["-c", &line])
-        .output()
-        .unwrap();
+    let output = std::process::Command::new("/bin/sh").args(["-c", &line]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(output.stdout, b"");
     qemu.is_gone();
@@ -220,11 +207,7 @@ fn what_cannot_be_started_is_said_at_once() {
             3,
             &["qmp-shell-wrap: cannot run `no-such-qemu`: No such file or directory (os error 2)\n"],
         ),
-        (
-            &["--pertty", "qemu-system-x86_64"],
-            2,
-            &["error: unexpected argument '--pertty' found\n"],
-        ),
+        (&["--pertty", "qemu-system-x86_64"], 2, &["error: unexpected argument '--pertty' found\n"]),
         (&["-p"], 2, &["qmp-shell-wrap: no QEMU command is named"]),
         (&["--", "--pertty"], 3, &["qmp-shell-wrap: cannot run `--pertty`: "]),
     ] {
@@ -244,10 +227,7 @@ fn what_cannot_be_started_is_said_at_once() {
     };
     assert_eq!(terminal.wait_for_end(), 3);
     let screen = terminal.screen();
-    assert!(
-        screen.starts_with("qemu-system-x86_64: -nonsense: invalid option\n"),
-        "{screen}"
-    );
+    assert!(screen.starts_with("qemu-system-x86_64: -nonsense: invalid option\n"), "{screen}");
 }
 
 #[test]
@@ -284,10 +264,7 @@ fn a_qemu_that_is_killed_ends_the_script_with_status_4() {
     assert_eq!(shell.wait().unwrap().code(), Some(4));
     let mut said = String::new();
     shell.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(
-        said,
-        "The server closed the connection. QEMU has ended (signal: 9 (SIGKILL)).\n"
-    );
+    assert_eq!(said, "The server closed the connection. QEMU has ended (signal: 9 (SIGKILL)).\n");
     qemu.is_gone();
 }
 
@@ -331,13 +308,8 @@ fn a_qemu_that_takes_long_to_start_is_heard_and_can_be_given_up() {
     qemu.is_gone();
 
     // A limit, for those who want one.
-    let run = qmp_shell_wrap(&qemu.arguments(&["--timeout", "0.2"]))
-        .run()
-        .expect_status(3);
-    let sentence = format!(
-        "qmp-shell-wrap: `{}` did not open its monitor within 0.2 s, and was ended\n",
-        qemu.program
-    );
+    let run = qmp_shell_wrap(&qemu.arguments(&["--timeout", "0.2"])).run().expect_status(3);
+    let sentence = format!("qmp-shell-wrap: `{}` did not open its monitor within 0.2 s, and was ended\n", qemu.program);
     assert!(run.stderr.ends_with(&sentence), "{}", run.stderr);
     qemu.is_gone();
 
@@ -379,18 +351,13 @@ fn what_qemu_says_comes_above_the_line_being_typed() {
 
 #[test]
 fn a_script_around_qemu_is_ended_with_it() {
-    for text in [
-        "qemu-system-x86_64 \"$@\"; exit 7",
-        "qemu-system-x86_64 \"$@\" & wait",
-        "qemu-system-x86_64 \"$@\" &",
-    ] {
+    for text in ["qemu-system-x86_64 \"$@\"; exit 7", "qemu-system-x86_64 \"$@\" & wait", "qemu-system-x86_64 \"$@\" &"]
+    {
         let Some(mut qemu) = Wrapped::qemu() else { return };
         let folder = tempfile::tempdir().unwrap();
         qemu.program = script(folder.path(), text);
         // By the script's end.
-        let run = qmp_shell_wrap(&qemu.arguments(&["-c", "query-status"]))
-            .run()
-            .expect_status(0);
+        let run = qmp_shell_wrap(&qemu.arguments(&["-c", "query-status"])).run().expect_status(0);
         assert!(run.stdout.contains("\"running\": true"), "{text}: {run:#?}");
         qemu.is_gone();
         // By a signal.
@@ -436,9 +403,7 @@ fn leaving_ends_the_qemu_that_was_started_and_no_other() {
         return;
     };
     let connect = format!(".connect {}", other.address());
-    let run = qmp_shell_wrap(&qemu.arguments(&["-c", &connect, "-c", "query-name"]))
-        .run()
-        .expect_status(0);
+    let run = qmp_shell_wrap(&qemu.arguments(&["-c", &connect, "-c", "query-name"])).run().expect_status(0);
     assert_eq!(run.stdout, "{\"return\": {}}\n");
     qemu.is_gone();
     assert!(!other.has_ended());

@@ -10,39 +10,20 @@ use super::super::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 use super::schema_types::SCHEMA_INFO;
 use super::{Command, command};
 
-static VERSION_TRIPLE: Object = object(
-    "VersionTriple",
-    &[
-        req("major", Type::Int),
-        req("minor", Type::Int),
-        req("micro", Type::Int),
-    ],
-);
-static VERSION_INFO: Object = object(
-    "VersionInfo",
-    &[req("qemu", Type::Object(&VERSION_TRIPLE)), req("package", Type::Str)],
-);
+static VERSION_TRIPLE: Object =
+    object("VersionTriple", &[req("major", Type::Int), req("minor", Type::Int), req("micro", Type::Int)]);
+static VERSION_INFO: Object =
+    object("VersionInfo", &[req("qemu", Type::Object(&VERSION_TRIPLE)), req("package", Type::Str)]);
 static NAME_INFO: Object = object("NameInfo", &[opt("name", Type::Str)]);
 static UUID_INFO: Object = object("UuidInfo", &[req("UUID", Type::Str)]);
 static KVM_INFO: Object = object("KvmInfo", &[req("enabled", Type::Bool), req("present", Type::Bool)]);
 static COMMAND_INFO: Object = object("CommandInfo", &[req("name", Type::Str)]);
-static CHARDEV_INFO: Object = object(
-    "ChardevInfo",
-    &[
-        req("label", Type::Str),
-        req("filename", Type::Str),
-        req("frontend-open", Type::Bool),
-    ],
-);
+static CHARDEV_INFO: Object =
+    object("ChardevInfo", &[req("label", Type::Str), req("filename", Type::Str), req("frontend-open", Type::Bool)]);
 
-static TARGET: Enum = Enum {
-    name: "SysEmuTarget",
-    values: &["aarch64", "i386", "s390x", "x86_64"],
-};
-static S390_STATE: Enum = Enum {
-    name: "S390CpuState",
-    values: &["uninitialized", "stopped", "check-stop", "operating", "load"],
-};
+static TARGET: Enum = Enum { name: "SysEmuTarget", values: &["aarch64", "i386", "s390x", "x86_64"] };
+static S390_STATE: Enum =
+    Enum { name: "S390CpuState", values: &["uninitialized", "stopped", "check-stop", "operating", "load"] };
 static CPU_S390: Object = object("CpuInfoS390", &[req("cpu-state", Type::Enum(&S390_STATE))]);
 static CPU_PROPS: Object = object(
     "CpuInstanceProperties",
@@ -63,26 +44,17 @@ static CPU_INFO: Object = Object {
         opt("props", Type::Object(&CPU_PROPS)),
         req("target", Type::Enum(&TARGET)),
     ],
-    union: Some(Union {
-        tag: "target",
-        variants: &[("s390x", &CPU_S390)],
-    }),
+    union: Some(Union { tag: "target", variants: &[("s390x", &CPU_S390)] }),
     open: false,
 };
 
-static YANK_TYPE: Enum = Enum {
-    name: "YankInstanceType",
-    values: &["block-node", "chardev", "migration"],
-};
+static YANK_TYPE: Enum = Enum { name: "YankInstanceType", values: &["block-node", "chardev", "migration"] };
 static YANK_NODE: Object = object("YankInstanceBlockNode", &[req("node-name", Type::Str)]);
 static YANK_CHARDEV: Object = object("YankInstanceChardev", &[req("id", Type::Str)]);
 static YANK_INSTANCE: Object = Object {
     name: "YankInstance",
     members: &[req("type", Type::Enum(&YANK_TYPE))],
-    union: Some(Union {
-        tag: "type",
-        variants: &[("block-node", &YANK_NODE), ("chardev", &YANK_CHARDEV)],
-    }),
+    union: Some(Union { tag: "type", variants: &[("block-node", &YANK_NODE), ("chardev", &YANK_CHARDEV)] }),
     open: false,
 };
 
@@ -92,39 +64,11 @@ pub static COMMANDS: &[Command] = &[
     command("query-name", &EMPTY, Type::Object(&NAME_INFO), query_name),
     command("query-uuid", &EMPTY, Type::Object(&UUID_INFO), query_uuid),
     command("query-kvm", &EMPTY, Type::Object(&KVM_INFO), query_kvm),
-    command(
-        "query-commands",
-        &EMPTY,
-        Type::Array(&Type::Object(&COMMAND_INFO)),
-        query_commands,
-    ),
-    command(
-        "query-qmp-schema",
-        &EMPTY,
-        Type::Array(&Type::Object(&SCHEMA_INFO)),
-        query_qmp_schema,
-    ),
-    command(
-        "query-cpus-fast",
-        &EMPTY,
-        Type::Array(&Type::Object(&CPU_INFO)),
-        query_cpus_fast,
-    ),
-    command(
-        "query-chardev",
-        &EMPTY,
-        Type::Array(&Type::Object(&CHARDEV_INFO)),
-        query_chardev,
-    ),
-    Command {
-        oob: true,
-        ..command(
-            "query-yank",
-            &EMPTY,
-            Type::Array(&Type::Object(&YANK_INSTANCE)),
-            query_yank,
-        )
-    },
+    command("query-commands", &EMPTY, Type::Array(&Type::Object(&COMMAND_INFO)), query_commands),
+    command("query-qmp-schema", &EMPTY, Type::Array(&Type::Object(&SCHEMA_INFO)), query_qmp_schema),
+    command("query-cpus-fast", &EMPTY, Type::Array(&Type::Object(&CPU_INFO)), query_cpus_fast),
+    command("query-chardev", &EMPTY, Type::Array(&Type::Object(&CHARDEV_INFO)), query_chardev),
+    Command { oob: true, ..command("query-yank", &EMPTY, Type::Array(&Type::Object(&YANK_INSTANCE)), query_yank) },
 ];
 
 fn query_version(_: &mut Machine, _: Args<'_>) -> Outcome {

@@ -18,10 +18,8 @@ static BITMAP_ADD: Object = object(
     ],
 );
 
-static ACTION_KIND: Enum = Enum {
-    name: "TransactionActionKind",
-    values: &["abort", "block-dirty-bitmap-add", "block-dirty-bitmap-clear"],
-};
+static ACTION_KIND: Enum =
+    Enum { name: "TransactionActionKind", values: &["abort", "block-dirty-bitmap-add", "block-dirty-bitmap-clear"] };
 static ABORT: Object = object("AbortWrapper", &[req("data", Type::Object(&EMPTY))]);
 static ADD: Object = object("BlockDirtyBitmapAddWrapper", &[req("data", Type::Object(&BITMAP_ADD))]);
 static CLEAR: Object = object("BlockDirtyBitmapWrapper", &[req("data", Type::Object(&BITMAP))]);
@@ -30,28 +28,15 @@ static ACTION: Object = Object {
     members: &[req("type", Type::Enum(&ACTION_KIND))],
     union: Some(Union {
         tag: "type",
-        variants: &[
-            ("abort", &ABORT),
-            ("block-dirty-bitmap-add", &ADD),
-            ("block-dirty-bitmap-clear", &CLEAR),
-        ],
+        variants: &[("abort", &ABORT), ("block-dirty-bitmap-add", &ADD), ("block-dirty-bitmap-clear", &CLEAR)],
     }),
     open: false,
 };
-static COMPLETION_MODE: Enum = Enum {
-    name: "ActionCompletionMode",
-    values: &["individual", "grouped"],
-};
-static PROPERTIES: Object = object(
-    "TransactionProperties",
-    &[opt("completion-mode", Type::Enum(&COMPLETION_MODE))],
-);
+static COMPLETION_MODE: Enum = Enum { name: "ActionCompletionMode", values: &["individual", "grouped"] };
+static PROPERTIES: Object = object("TransactionProperties", &[opt("completion-mode", Type::Enum(&COMPLETION_MODE))]);
 static TRANSACTION_ARGS: Object = object(
     "q_obj_transaction",
-    &[
-        req("actions", Type::Array(&Type::Object(&ACTION))),
-        opt("properties", Type::Object(&PROPERTIES)),
-    ],
+    &[req("actions", Type::Array(&Type::Object(&ACTION))), opt("properties", Type::Object(&PROPERTIES))],
 );
 
 /// The commands of this file.
@@ -84,13 +69,8 @@ fn clear(machine: &mut Machine, args: Args<'_>) -> Outcome {
 fn transaction(machine: &mut Machine, args: Args<'_>) -> Outcome {
     let before = machine.blocks.clone();
     let actions = args.get("actions").and_then(|actions| actions.as_array());
-    let actions = actions
-        .into_iter()
-        .flatten()
-        .filter_map(|action| action.as_object().map(Args));
-    let outcome = actions
-        .map(|action| act(machine, action))
-        .collect::<Result<Vec<_>, _>>();
+    let actions = actions.into_iter().flatten().filter_map(|action| action.as_object().map(Args));
+    let outcome = actions.map(|action| act(machine, action)).collect::<Result<Vec<_>, _>>();
     match outcome {
         Ok(_) => nothing(),
         Err(failure) => {
@@ -101,15 +81,11 @@ fn transaction(machine: &mut Machine, args: Args<'_>) -> Outcome {
 }
 
 fn act(machine: &mut Machine, action: Args<'_>) -> Outcome {
-    let data = action
-        .object("data")
-        .ok_or_else(|| Failure::new("argument 'data' is missing"))?;
+    let data = action.object("data").ok_or_else(|| Failure::new("argument 'data' is missing"))?;
     match action.text("type")? {
         "block-dirty-bitmap-add" => add(machine, data),
         "block-dirty-bitmap-clear" => clear(machine, data),
-        _ => Err(Failure::new(
-            "the action 'abort' has made the transaction fail, as it is there to do",
-        )),
+        _ => Err(Failure::new("the action 'abort' has made the transaction fail, as it is there to do")),
     }
 }
 
@@ -123,19 +99,9 @@ mod tests {
 
     fn bitmaps(machine: &mut Machine) -> Value {
         let nodes = run(machine, "query-named-block-nodes", json!({})).unwrap();
-        let disk = nodes
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|node| node["node-name"] == "disk0")
-            .unwrap();
-        disk.get("dirty-bitmaps").map_or(json!([]), |list| {
-            list.as_array()
-                .unwrap()
-                .iter()
-                .map(|bitmap| bitmap["name"].clone())
-                .collect()
-        })
+        let disk = nodes.as_array().unwrap().iter().find(|node| node["node-name"] == "disk0").unwrap();
+        disk.get("dirty-bitmaps")
+            .map_or(json!([]), |list| list.as_array().unwrap().iter().map(|bitmap| bitmap["name"].clone()).collect())
     }
 
     fn action(kind: &str, name: &str) -> Value {
@@ -162,19 +128,9 @@ mod tests {
     #[test]
     fn a_drive_stands_for_its_node() {
         let mut machine = furnished();
-        run(
-            &mut machine,
-            "block-dirty-bitmap-add",
-            json!({"node": "drive0", "name": "x"}),
-        )
-        .unwrap();
+        run(&mut machine, "block-dirty-bitmap-add", json!({"node": "drive0", "name": "x"})).unwrap();
         assert_eq!(bitmaps(&mut machine), json!(["x"]));
-        run(
-            &mut machine,
-            "block-dirty-bitmap-remove",
-            json!({"node": "disk0", "name": "x"}),
-        )
-        .unwrap();
+        run(&mut machine, "block-dirty-bitmap-remove", json!({"node": "disk0", "name": "x"})).unwrap();
         assert_eq!(bitmaps(&mut machine), json!([]));
     }
 }

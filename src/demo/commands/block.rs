@@ -12,18 +12,8 @@ static DEL_ARGS: Object = object("q_obj_blockdev-del", &[req("node-name", Type::
 
 /// The commands of this file.
 pub static COMMANDS: &[Command] = &[
-    command(
-        "query-block",
-        &EMPTY,
-        Type::Array(&Type::Object(&BLOCK_INFO)),
-        query_block,
-    ),
-    command(
-        "query-named-block-nodes",
-        &NODES_ARGS,
-        Type::Array(&Type::Object(&DEVICE_INFO)),
-        query_nodes,
-    ),
+    command("query-block", &EMPTY, Type::Array(&Type::Object(&BLOCK_INFO)), query_block),
+    command("query-named-block-nodes", &NODES_ARGS, Type::Array(&Type::Object(&DEVICE_INFO)), query_nodes),
     command("blockdev-add", &BLOCKDEV_OPTIONS, NOTHING, blockdev_add),
     command("blockdev-del", &DEL_ARGS, NOTHING, blockdev_del),
 ];
@@ -65,12 +55,7 @@ mod tests {
         });
         run(&mut machine, "blockdev-add", options).unwrap();
         let nodes = run(&mut machine, "query-named-block-nodes", json!({"flat": true})).unwrap();
-        let node = nodes
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|node| node["node-name"] == "new")
-            .unwrap();
+        let node = nodes.as_array().unwrap().iter().find(|node| node["node-name"] == "new").unwrap();
         assert_eq!(node["image"]["virtual-size"], 1_048_576);
         assert_eq!(
             node["file"],
@@ -85,9 +70,6 @@ mod tests {
     fn members_of_the_wrong_driver_are_refused() {
         let mut machine = furnished();
         let options = json!({"driver": "raw", "node-name": "n", "file": {"driver": "null-co", "file": "x"}});
-        assert_eq!(
-            run(&mut machine, "blockdev-add", options).unwrap_err(),
-            "argument 'file.file' is not known here"
-        );
+        assert_eq!(run(&mut machine, "blockdev-add", options).unwrap_err(), "argument 'file.file' is not known here");
     }
 }

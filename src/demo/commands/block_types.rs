@@ -2,38 +2,19 @@
 
 use super::super::types::{Alternate, Enum, Object, Type, Union, object, opt, req};
 
-static DRIVER: Enum = Enum {
-    name: "BlockdevDriver",
-    values: &["null-aio", "null-co", "qcow2", "raw"],
-};
-static DISCARD: Enum = Enum {
-    name: "BlockdevDiscardOptions",
-    values: &["ignore", "unmap"],
-};
-static DETECT_ZEROES: Enum = Enum {
-    name: "BlockdevDetectZeroesOptions",
-    values: &["off", "on", "unmap"],
-};
-static CACHE_OPTIONS: Object = object(
-    "BlockdevCacheOptions",
-    &[opt("direct", Type::Bool), opt("no-flush", Type::Bool)],
-);
+static DRIVER: Enum = Enum { name: "BlockdevDriver", values: &["null-aio", "null-co", "qcow2", "raw"] };
+static DISCARD: Enum = Enum { name: "BlockdevDiscardOptions", values: &["ignore", "unmap"] };
+static DETECT_ZEROES: Enum = Enum { name: "BlockdevDetectZeroesOptions", values: &["off", "on", "unmap"] };
+static CACHE_OPTIONS: Object =
+    object("BlockdevCacheOptions", &[opt("direct", Type::Bool), opt("no-flush", Type::Bool)]);
 
 static NULL: Object = object(
     "BlockdevOptionsNull",
-    &[
-        opt("size", Type::Int),
-        opt("latency-ns", Type::Int),
-        opt("read-zeroes", Type::Bool),
-    ],
+    &[opt("size", Type::Int), opt("latency-ns", Type::Int), opt("read-zeroes", Type::Bool)],
 );
 static RAW: Object = object(
     "BlockdevOptionsRaw",
-    &[
-        req("file", Type::Alternate(&REF)),
-        opt("offset", Type::Int),
-        opt("size", Type::Int),
-    ],
+    &[req("file", Type::Alternate(&REF)), opt("offset", Type::Int), opt("size", Type::Int)],
 );
 static QCOW2: Object = object(
     "BlockdevOptionsQcow2",
@@ -47,14 +28,9 @@ static QCOW2: Object = object(
     ],
 );
 
-static REF: Alternate = Alternate {
-    name: "BlockdevRef",
-    branches: &[Type::Object(&BLOCKDEV_OPTIONS), Type::Str],
-};
-static REF_OR_NULL: Alternate = Alternate {
-    name: "BlockdevRefOrNull",
-    branches: &[Type::Object(&BLOCKDEV_OPTIONS), Type::Str, Type::Null],
-};
+static REF: Alternate = Alternate { name: "BlockdevRef", branches: &[Type::Object(&BLOCKDEV_OPTIONS), Type::Str] };
+static REF_OR_NULL: Alternate =
+    Alternate { name: "BlockdevRefOrNull", branches: &[Type::Object(&BLOCKDEV_OPTIONS), Type::Str, Type::Null] };
 
 /// What `blockdev-add` takes.
 pub static BLOCKDEV_OPTIONS: Object = Object {
@@ -71,12 +47,7 @@ pub static BLOCKDEV_OPTIONS: Object = Object {
     ],
     union: Some(Union {
         tag: "driver",
-        variants: &[
-            ("null-aio", &NULL),
-            ("null-co", &NULL),
-            ("qcow2", &QCOW2),
-            ("raw", &RAW),
-        ],
+        variants: &[("null-aio", &NULL), ("null-co", &NULL), ("qcow2", &QCOW2), ("raw", &RAW)],
     }),
     open: false,
 };
@@ -95,11 +66,7 @@ static BITMAP_INFO: Object = object(
 );
 static CACHE_INFO: Object = object(
     "BlockdevCacheInfo",
-    &[
-        req("writeback", Type::Bool),
-        req("direct", Type::Bool),
-        req("no-flush", Type::Bool),
-    ],
+    &[req("writeback", Type::Bool), req("direct", Type::Bool), req("no-flush", Type::Bool)],
 );
 static IMAGE_INFO: Object = object(
     "ImageInfo",
@@ -142,10 +109,7 @@ pub static DEVICE_INFO: Object = object(
 );
 
 /// The state of a device after errors.
-pub static IO_STATUS: Enum = Enum {
-    name: "BlockDeviceIoStatus",
-    values: &["ok", "failed", "nospace"],
-};
+pub static IO_STATUS: Enum = Enum { name: "BlockDeviceIoStatus", values: &["ok", "failed", "nospace"] };
 
 /// One entry of `query-block`.
 pub static BLOCK_INFO: Object = object(

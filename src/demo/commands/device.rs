@@ -34,48 +34,25 @@ static LIST_ARGS: Object = object("q_obj_device-list-properties", &[req("typenam
 /// One entry of `device-list-properties` and `qom-list`.
 pub static PROPERTY_INFO: Object = object(
     "ObjectPropertyInfo",
-    &[
-        req("name", Type::Str),
-        req("type", Type::Str),
-        opt("description", Type::Str),
-        opt("default-value", Type::Any),
-    ],
+    &[req("name", Type::Str), req("type", Type::Str), opt("description", Type::Str), opt("default-value", Type::Any)],
 );
 
 /// The commands of this file.
 pub static COMMANDS: &[Command] = &[
-    Command {
-        features: &["json-cli", "json-cli-hotplug"],
-        ..command("device_add", &ADD_ARGS, NOTHING, device_add)
-    },
+    Command { features: &["json-cli", "json-cli-hotplug"], ..command("device_add", &ADD_ARGS, NOTHING, device_add) },
     command("device_del", &DEL_ARGS, NOTHING, device_del),
-    command(
-        "device-list-properties",
-        &LIST_ARGS,
-        Type::Array(&Type::Object(&PROPERTY_INFO)),
-        list_properties,
-    ),
+    command("device-list-properties", &LIST_ARGS, Type::Array(&Type::Object(&PROPERTY_INFO)), list_properties),
 ];
 
 fn device_add(machine: &mut Machine, args: Args<'_>) -> Outcome {
     let driver = args.text("driver")?;
     let Some(entry) = find(driver).filter(|entry| entry.is_hotpluggable()) else {
-        return Err(Failure::new(format!(
-            "'{driver}' is no device that the demo machine can add"
-        )));
+        return Err(Failure::new(format!("'{driver}' is no device that the demo machine can add")));
     };
-    let given = args
-        .0
-        .iter()
-        .filter(|(name, _)| !["driver", "bus", "id"].contains(&name.as_str()));
+    let given = args.0.iter().filter(|(name, _)| !["driver", "bus", "id"].contains(&name.as_str()));
     let mut device = QomObject::instance(entry, given)?;
     let (parent, name) = place(machine, args.maybe_text("id"))?;
-    device.add(
-        "parent_bus",
-        "link<bus>",
-        bus(machine, entry, args.maybe_text("bus"))?,
-        false,
-    );
+    device.add("parent_bus", "link<bus>", bus(machine, entry, args.maybe_text("bus"))?, false);
     for (flag, value) in [("realized", true), ("hotplugged", true), ("hotpluggable", true)] {
         device.add(flag, "bool", value, false);
     }
@@ -102,9 +79,7 @@ fn place(machine: &Machine, id: Option<&str>) -> Result<(&'static str, String), 
         }
         None => {
             let taken = machine.tree.find(UNNAMED)?;
-            let free = (0..=LIMIT)
-                .map(|index| format!("device[{index}]"))
-                .find(|name| taken.child(name).is_none());
+            let free = (0..=LIMIT).map(|index| format!("device[{index}]")).find(|name| taken.child(name).is_none());
             (UNNAMED, free.unwrap_or_default())
         }
     };
@@ -113,29 +88,19 @@ fn place(machine: &Machine, id: Option<&str>) -> Result<(&'static str, String), 
         return Err(Failure::new(format!("there is a device '{name}' already")));
     }
     if siblings.children().count() >= LIMIT {
-        return Err(Failure::new(format!(
-            "the demo machine has room for {LIMIT} devices at most"
-        )));
+        return Err(Failure::new(format!("the demo machine has room for {LIMIT} devices at most")));
     }
     Ok((parent, name))
 }
 
 /// The path of the bus a device goes on: the one asked for, which must be of the right kind, or the machine's own.
 fn bus(machine: &Machine, entry: &TypeEntry, wanted: Option<&str>) -> Result<String, Failure> {
-    let own = if entry.is_a("usb-device") {
-        "usb-bus.0"
-    } else {
-        "pcie.0"
-    };
+    let own = if entry.is_a("usb-device") { "usb-bus.0" } else { "pcie.0" };
     match wanted {
         None => Ok(format!("/machine/unattached/{own}")),
         Some(name) if name == own => Ok(format!("/machine/unattached/{own}")),
         Some(name) => {
-            let port = machine
-                .tree
-                .find(NAMED)?
-                .child(name)
-                .filter(|port| port.typename() == PORT);
+            let port = machine.tree.find(NAMED)?.child(name).filter(|port| port.typename() == PORT);
             match port {
                 Some(_) if entry.is_a("pci-device") => Ok(format!("{NAMED}/{name}/{name}")),
                 _ => Err(Failure::new(format!("there is no bus '{name}' for a '{}'", entry.name))),
@@ -146,25 +111,14 @@ fn bus(machine: &Machine, entry: &TypeEntry, wanted: Option<&str>) -> Result<Str
 
 /// Makes the value of a link property, an id or a path, the path of an object of the right type.
 fn connect(machine: &Machine, device: &mut QomObject, link: &Property) -> Result<(), Failure> {
-    let Some(target) = device
-        .property(link.name)
-        .and_then(Value::as_str)
-        .filter(|target| !target.is_empty())
-    else {
+    let Some(target) = device.property(link.name).and_then(Value::as_str).filter(|target| !target.is_empty()) else {
         return Ok(());
     };
-    let path = if target.starts_with('/') {
-        target.to_owned()
-    } else {
-        format!("/objects/{target}")
-    };
+    let path = if target.starts_with('/') { target.to_owned() } else { format!("/objects/{target}") };
     let wanted = link.kind.trim_start_matches("link<").trim_end_matches('>');
     let found = machine.tree.find(&path)?.typename();
     if !find(found).is_some_and(|entry| entry.is_a(wanted)) {
-        return Err(Failure::new(format!(
-            "'{}' must be a '{wanted}', and {path} is a '{found}'",
-            link.name
-        )));
+        return Err(Failure::new(format!("'{}' must be a '{wanted}', and {path} is a '{found}'", link.name)));
     }
     device.replace(link.name, path);
     Ok(())
@@ -173,9 +127,7 @@ fn connect(machine: &Machine, device: &mut QomObject, link: &Property) -> Result
 fn plug_drive(machine: &mut Machine, device: &QomObject, qdev: &str) -> Result<(), Failure> {
     match device.property("drive").and_then(Value::as_str) {
         None => Ok(()),
-        Some("") => Err(Failure::new(
-            "a drive needs its property 'drive': the name of a block node",
-        )),
+        Some("") => Err(Failure::new("a drive needs its property 'drive': the name of a block node")),
         Some(node) => match machine.jobs.user_of(node) {
             Some(job) => Err(Failure::new(format!("node '{node}' is in use by job '{job}'"))),
             None => machine.blocks.plug("", qdev, Some(node)),
@@ -185,11 +137,7 @@ fn plug_drive(machine: &mut Machine, device: &QomObject, qdev: &str) -> Result<(
 
 fn device_del(machine: &mut Machine, args: Args<'_>) -> Outcome {
     let id = args.text("id")?;
-    let path = if id.starts_with('/') {
-        id.to_owned()
-    } else {
-        format!("{NAMED}/{id}")
-    };
+    let path = if id.starts_with('/') { id.to_owned() } else { format!("{NAMED}/{id}") };
     let missing = || Failure::of(Class::DeviceNotFound, format!("there is no device '{id}'"));
     let (parent, name) = path.rsplit_once('/').ok_or_else(missing)?;
     if ![NAMED, UNNAMED].contains(&parent) || machine.tree.find(parent)?.child(name).is_none() {
@@ -207,9 +155,7 @@ fn device_del(machine: &mut Machine, args: Args<'_>) -> Outcome {
 /// A device on the bus of the root port `port`.
 fn on_port<'a>(machine: &'a Machine, port: &str) -> Option<&'a str> {
     let bus = format!("{NAMED}/{port}/{port}");
-    let devices = [NAMED, UNNAMED]
-        .into_iter()
-        .filter_map(|parent| machine.tree.find(parent).ok());
+    let devices = [NAMED, UNNAMED].into_iter().filter_map(|parent| machine.tree.find(parent).ok());
     let mut devices = devices.flat_map(QomObject::children);
     let plugged = devices.find(|(_, device)| device.property("parent_bus").is_some_and(|value| *value == bus));
     plugged.map(|(name, _)| name)
@@ -218,15 +164,10 @@ fn on_port<'a>(machine: &'a Machine, port: &str) -> Option<&'a str> {
 fn list_properties(_: &mut Machine, args: Args<'_>) -> Outcome {
     let typename = args.text("typename")?;
     let Some(entry) = find(typename) else {
-        return Err(Failure::of(
-            Class::DeviceNotFound,
-            format!("there is no type '{typename}'"),
-        ));
+        return Err(Failure::of(Class::DeviceNotFound, format!("there is no type '{typename}'")));
     };
     if !entry.is_a("device") || entry.is_abstract {
-        return Err(Failure::new(format!(
-            "'{typename}' is no type of device that has instances"
-        )));
+        return Err(Failure::new(format!("'{typename}' is no type of device that has instances")));
     }
     let describe = |property: &Property| {
         let mut value = json!({"name": property.name, "type": property.kind});
@@ -257,53 +198,26 @@ mod tests {
             json!({"driver": "virtio-net-pci", "id": "new", "mac": "52:54:00:00:00:09", "mq": true, "bus": "rp0"});
         run(&mut machine, "device_add", args).unwrap();
         let path = "/machine/peripheral/new";
-        assert_eq!(
-            run(&mut machine, "qom-get", json!({"path": path, "property": "mq"})),
-            Ok(json!(true))
-        );
+        assert_eq!(run(&mut machine, "qom-get", json!({"path": path, "property": "mq"})), Ok(json!(true)));
         let port = run(&mut machine, "device_del", json!({"id": "rp0"})).unwrap_err();
         assert_eq!(port, "device 'new' is plugged into 'rp0'");
         run(&mut machine, "device_del", json!({"id": "new"})).unwrap();
         assert!(run(&mut machine, "device_del", json!({"id": "new"})).is_err());
         machine.advance(Duration::from_millis(300));
-        assert_eq!(
-            events(&mut machine)[1],
-            ("DEVICE_DELETED", json!({"device": "new", "path": path}))
-        );
+        assert_eq!(events(&mut machine)[1], ("DEVICE_DELETED", json!({"device": "new", "path": path})));
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
         let mut machine = furnished();
         for (args, expected) in [
-            (
-                json!({"driver": "nope"}),
-                "'nope' is no device that the demo machine can add",
-            ),
-            (
-                json!({"driver": "iothread"}),
-                "'iothread' is no device that the demo machine can add",
-            ),
-            (
-                json!({"driver": "usb-tablet", "id": "net0"}),
-                "there is a device 'net0' already",
-            ),
-            (
-                json!({"driver": "usb-tablet", "bus": "rp0"}),
-                "there is no bus 'rp0' for a 'usb-tablet'",
-            ),
-            (
-                json!({"driver": "usb-tablet", "colour": 1}),
-                "type 'usb-tablet' has no property 'colour'",
-            ),
-            (
-                json!({"driver": "virtio-net-pci", "mq": "on"}),
-                "argument 'mq' must be true or false",
-            ),
-            (
-                json!({"driver": "virtio-blk-pci"}),
-                "a drive needs its property 'drive': the name of a block node",
-            ),
+            (json!({"driver": "nope"}), "'nope' is no device that the demo machine can add"),
+            (json!({"driver": "iothread"}), "'iothread' is no device that the demo machine can add"),
+            (json!({"driver": "usb-tablet", "id": "net0"}), "there is a device 'net0' already"),
+            (json!({"driver": "usb-tablet", "bus": "rp0"}), "there is no bus 'rp0' for a 'usb-tablet'"),
+            (json!({"driver": "usb-tablet", "colour": 1}), "type 'usb-tablet' has no property 'colour'"),
+            (json!({"driver": "virtio-net-pci", "mq": "on"}), "argument 'mq' must be true or false"),
+            (json!({"driver": "virtio-blk-pci"}), "a drive needs its property 'drive': the name of a block node"),
             (
                 json!({"driver": "virtio-blk-pci", "drive": "disk0"}),
                 "node 'disk0' is in use by the device at /machine/peripheral/disk0/virtio-backend",
@@ -321,41 +235,16 @@ mod tests {
     fn a_device_without_an_id_has_a_path_all_the_same() {
         let mut machine = furnished();
         run(&mut machine, "device_add", json!({"driver": "usb-tablet"})).unwrap();
-        run(
-            &mut machine,
-            "device_del",
-            json!({"id": "/machine/peripheral-anon/device[0]"}),
-        )
-        .unwrap();
+        run(&mut machine, "device_del", json!({"id": "/machine/peripheral-anon/device[0]"})).unwrap();
         machine.advance(Duration::from_secs(1));
-        assert_eq!(
-            events(&mut machine),
-            [("DEVICE_DELETED", json!({"path": "/machine/peripheral-anon/device[0]"}))]
-        );
+        assert_eq!(events(&mut machine), [("DEVICE_DELETED", json!({"path": "/machine/peripheral-anon/device[0]"}))]);
     }
 
     #[test]
     fn properties_of_a_driver_are_listed() {
         let mut machine = furnished();
-        let list = run(
-            &mut machine,
-            "device-list-properties",
-            json!({"typename": "virtio-rng-pci"}),
-        )
-        .unwrap();
-        assert!(
-            list.as_array()
-                .unwrap()
-                .iter()
-                .any(|property| property["name"] == "max-bytes")
-        );
-        assert!(
-            run(
-                &mut machine,
-                "device-list-properties",
-                json!({"typename": "virtio-pci"})
-            )
-            .is_err()
-        );
+        let list = run(&mut machine, "device-list-properties", json!({"typename": "virtio-rng-pci"})).unwrap();
+        assert!(list.as_array().unwrap().iter().any(|property| property["name"] == "max-bytes"));
+        assert!(run(&mut machine, "device-list-properties", json!({"typename": "virtio-pci"})).is_err());
     }
 }

@@ -9,18 +9,9 @@ use super::super::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 use super::block_types::IO_STATUS;
 use super::{Command, NOTHING, command, nothing};
 
-static SYNC_MODE: Enum = Enum {
-    name: "MirrorSyncMode",
-    values: &["top", "full", "none", "incremental", "bitmap"],
-};
-static COPY_MODE: Enum = Enum {
-    name: "MirrorCopyMode",
-    values: &["background", "write-blocking"],
-};
-static ON_ERROR: Enum = Enum {
-    name: "BlockdevOnError",
-    values: &["report", "ignore", "enospc", "stop", "auto"],
-};
+static SYNC_MODE: Enum = Enum { name: "MirrorSyncMode", values: &["top", "full", "none", "incremental", "bitmap"] };
+static COPY_MODE: Enum = Enum { name: "MirrorCopyMode", values: &["background", "write-blocking"] };
+static ON_ERROR: Enum = Enum { name: "BlockdevOnError", values: &["report", "ignore", "enospc", "stop", "auto"] };
 static MIRROR_ARGS: Object = object(
     "q_obj_blockdev-mirror",
     &[
@@ -41,14 +32,10 @@ static MIRROR_ARGS: Object = object(
 
 static JOB_ARGS: Object = object("q_obj_job", &[req("id", Type::Str)]);
 static BLOCK_JOB_ARGS: Object = object("q_obj_block-job", &[req("device", Type::Str)]);
-static BLOCK_JOB_CANCEL_ARGS: Object = object(
-    "q_obj_block-job-cancel",
-    &[req("device", Type::Str), opt("force", Type::Bool)],
-);
-static SET_SPEED_ARGS: Object = object(
-    "q_obj_block-job-set-speed",
-    &[req("device", Type::Str), req("speed", Type::Int)],
-);
+static BLOCK_JOB_CANCEL_ARGS: Object =
+    object("q_obj_block-job-cancel", &[req("device", Type::Str), opt("force", Type::Bool)]);
+static SET_SPEED_ARGS: Object =
+    object("q_obj_block-job-set-speed", &[req("device", Type::Str), req("speed", Type::Int)]);
 
 static JOB_INFO: Object = object(
     "JobInfo",
@@ -79,51 +66,25 @@ static BLOCK_JOB_INFO: Object = Object {
         req("auto-dismiss", Type::Bool),
         opt("error", Type::Str),
     ],
-    union: Some(Union {
-        tag: "type",
-        variants: &[("mirror", &MIRROR_INFO)],
-    }),
+    union: Some(Union { tag: "type", variants: &[("mirror", &MIRROR_INFO)] }),
     open: false,
 };
 
 /// The commands of this file.
 pub static COMMANDS: &[Command] = &[
     command("query-jobs", &EMPTY, Type::Array(&Type::Object(&JOB_INFO)), query_jobs),
-    command(
-        "query-block-jobs",
-        &EMPTY,
-        Type::Array(&Type::Object(&BLOCK_JOB_INFO)),
-        query_block_jobs,
-    ),
+    command("query-block-jobs", &EMPTY, Type::Array(&Type::Object(&BLOCK_JOB_INFO)), query_block_jobs),
     command("blockdev-mirror", &MIRROR_ARGS, NOTHING, blockdev_mirror),
-    command("job-complete", &JOB_ARGS, NOTHING, |machine, args| {
-        by_id(machine, args, Verb::Complete)
-    }),
-    command("job-cancel", &JOB_ARGS, NOTHING, |machine, args| {
-        by_id(machine, args, Verb::Cancel { force: true })
-    }),
-    command("job-pause", &JOB_ARGS, NOTHING, |machine, args| {
-        by_id(machine, args, Verb::Pause)
-    }),
-    command("job-resume", &JOB_ARGS, NOTHING, |machine, args| {
-        by_id(machine, args, Verb::Resume)
-    }),
-    command("job-finalize", &JOB_ARGS, NOTHING, |machine, args| {
-        by_id(machine, args, Verb::Finalize)
-    }),
-    command("job-dismiss", &JOB_ARGS, NOTHING, |machine, args| {
-        by_id(machine, args, Verb::Dismiss)
-    }),
-    command("block-job-complete", &BLOCK_JOB_ARGS, NOTHING, |machine, args| {
-        by_device(machine, args, Verb::Complete)
-    }),
+    command("job-complete", &JOB_ARGS, NOTHING, |machine, args| by_id(machine, args, Verb::Complete)),
+    command("job-cancel", &JOB_ARGS, NOTHING, |machine, args| by_id(machine, args, Verb::Cancel { force: true })),
+    command("job-pause", &JOB_ARGS, NOTHING, |machine, args| by_id(machine, args, Verb::Pause)),
+    command("job-resume", &JOB_ARGS, NOTHING, |machine, args| by_id(machine, args, Verb::Resume)),
+    command("job-finalize", &JOB_ARGS, NOTHING, |machine, args| by_id(machine, args, Verb::Finalize)),
+    command("job-dismiss", &JOB_ARGS, NOTHING, |machine, args| by_id(machine, args, Verb::Dismiss)),
+    command("block-job-complete", &BLOCK_JOB_ARGS, NOTHING, |machine, args| by_device(machine, args, Verb::Complete)),
     command("block-job-cancel", &BLOCK_JOB_CANCEL_ARGS, NOTHING, block_job_cancel),
-    command("block-job-pause", &BLOCK_JOB_ARGS, NOTHING, |machine, args| {
-        by_device(machine, args, Verb::Pause)
-    }),
-    command("block-job-resume", &BLOCK_JOB_ARGS, NOTHING, |machine, args| {
-        by_device(machine, args, Verb::Resume)
-    }),
+    command("block-job-pause", &BLOCK_JOB_ARGS, NOTHING, |machine, args| by_device(machine, args, Verb::Pause)),
+    command("block-job-resume", &BLOCK_JOB_ARGS, NOTHING, |machine, args| by_device(machine, args, Verb::Resume)),
     command("block-job-set-speed", &SET_SPEED_ARGS, NOTHING, block_job_set_speed),
 ];
 
@@ -188,13 +149,7 @@ fn by_device(machine: &mut Machine, args: Args<'_>, verb: Verb) -> Outcome {
 }
 
 fn block_job_cancel(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    by_device(
-        machine,
-        args,
-        Verb::Cancel {
-            force: args.flag("force").unwrap_or(false),
-        },
-    )
+    by_device(machine, args, Verb::Cancel { force: args.flag("force").unwrap_or(false) })
 }
 
 fn block_job_set_speed(machine: &mut Machine, args: Args<'_>) -> Outcome {
@@ -210,10 +165,7 @@ fn block_job<'a>(machine: &Machine, args: Args<'a>) -> Result<&'a str, Failure> 
     if machine.jobs.has(id) {
         return Ok(id);
     }
-    Err(Failure::of(
-        Class::DeviceNotActive,
-        format!("there is no block job '{id}'"),
-    ))
+    Err(Failure::of(Class::DeviceNotActive, format!("there is no block job '{id}'")))
 }
 
 #[cfg(test)]
@@ -233,12 +185,7 @@ mod tests {
 
     fn machine() -> Machine {
         let mut machine = furnished();
-        run(
-            &mut machine,
-            "blockdev-add",
-            json!({"driver": "null-co", "node-name": "spare"}),
-        )
-        .unwrap();
+        run(&mut machine, "blockdev-add", json!({"driver": "null-co", "node-name": "spare"})).unwrap();
         machine
     }
 
@@ -275,20 +222,11 @@ mod tests {
     fn a_job_can_be_named_by_device() {
         let mut machine = machine();
         mirror(&mut machine).unwrap();
-        run(
-            &mut machine,
-            "block-job-set-speed",
-            json!({"device": "m", "speed": 1024}),
-        )
-        .unwrap();
+        run(&mut machine, "block-job-set-speed", json!({"device": "m", "speed": 1024})).unwrap();
         assert!(run(&mut machine, "block-job-set-speed", json!({"device": "m", "speed": -1})).is_err());
         run(&mut machine, "block-job-cancel", json!({"device": "m"})).unwrap();
         machine.advance(Duration::from_secs(1));
-        assert!(
-            events(&mut machine)
-                .iter()
-                .any(|event| event.0 == "BLOCK_JOB_CANCELLED")
-        );
+        assert!(events(&mut machine).iter().any(|event| event.0 == "BLOCK_JOB_CANCELLED"));
         let gone = run(&mut machine, "block-job-cancel", json!({"device": "m"})).unwrap_err();
         assert_eq!(gone, "there is no block job 'm'");
     }

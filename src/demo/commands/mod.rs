@@ -46,14 +46,7 @@ type Handler = fn(&mut Machine, Args<'_>) -> Outcome;
 const NOTHING: Type = Type::Object(&EMPTY);
 
 const fn command(name: &'static str, args: &'static Object, returns: Type, run: Handler) -> Command {
-    Command {
-        name,
-        args,
-        returns,
-        oob: false,
-        features: &[],
-        run,
-    }
+    Command { name, args, returns, oob: false, features: &[], run }
 }
 
 static PARTS: &[&[Command]] = &[
@@ -74,12 +67,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
 
 /// The command of this name.
 pub fn find(name: &str) -> Result<&'static Command, Failure> {
-    let unknown = || {
-        Failure::of(
-            Class::CommandNotFound,
-            format!("the demo machine has no command '{name}'"),
-        )
-    };
+    let unknown = || Failure::of(Class::CommandNotFound, format!("the demo machine has no command '{name}'"));
     all().find(|command| command.name == name).ok_or_else(unknown)
 }
 
@@ -110,11 +98,7 @@ pub mod testing {
         let command = super::find(name).map_err(|failure| failure.desc)?;
         let outcome = command.execute(machine, arguments.as_object().unwrap());
         if let Ok(value) = &outcome {
-            assert_eq!(
-                check::value(command.returns, value, "return"),
-                Ok(()),
-                "{name} returned {value}"
-            );
+            assert_eq!(check::value(command.returns, value, "return"), Ok(()), "{name} returned {value}");
         }
         outcome.map_err(|failure| failure.desc)
     }
@@ -158,10 +142,7 @@ mod tests {
     #[test]
     fn arguments_are_checked_first() {
         let mut machine = furnished();
-        assert_eq!(
-            run(&mut machine, "stop", json!({"x": 1})).unwrap_err(),
-            "argument 'x' is not known here"
-        );
+        assert_eq!(run(&mut machine, "stop", json!({"x": 1})).unwrap_err(), "argument 'x' is not known here");
         assert!(machine.is_running());
         assert_eq!(find("nope").map(|_| ()).unwrap_err().class, Class::CommandNotFound);
     }

@@ -16,18 +16,10 @@ const OBJECTS: &str = "/objects";
 /// More objects than this are refused.
 const LIMIT: usize = 256;
 
-static OBJECT_TYPE: Enum = Enum {
-    name: "ObjectType",
-    values: &["iothread", "memory-backend-ram", "rng-random", "secret"],
-};
-static POLICY: Enum = Enum {
-    name: "HostMemPolicy",
-    values: &["default", "preferred", "bind", "interleave"],
-};
-static SECRET_FORMAT: Enum = Enum {
-    name: "QCryptoSecretFormat",
-    values: &["raw", "base64"],
-};
+static OBJECT_TYPE: Enum =
+    Enum { name: "ObjectType", values: &["iothread", "memory-backend-ram", "rng-random", "secret"] };
+static POLICY: Enum = Enum { name: "HostMemPolicy", values: &["default", "preferred", "bind", "interleave"] };
+static SECRET_FORMAT: Enum = Enum { name: "QCryptoSecretFormat", values: &["raw", "base64"] };
 static IOTHREAD: Object = object(
     "IothreadProperties",
     &[
@@ -53,13 +45,7 @@ static MEMORY: Object = object(
 );
 static RANDOM: Object = object(
     "RngRandomProperties",
-    &[
-        Member {
-            features: &["deprecated"],
-            ..opt("opened", Type::Bool)
-        },
-        opt("filename", Type::Str),
-    ],
+    &[Member { features: &["deprecated"], ..opt("opened", Type::Bool) }, opt("filename", Type::Str)],
 );
 static SECRET: Object = object(
     "SecretProperties",
@@ -119,18 +105,8 @@ static MEMDEV: Object = object(
 pub static COMMANDS: &[Command] = &[
     command("object-add", &OBJECT_OPTIONS, NOTHING, object_add),
     command("object-del", &DEL_ARGS, NOTHING, object_del),
-    command(
-        "query-iothreads",
-        &EMPTY,
-        Type::Array(&Type::Object(&IOTHREAD_INFO)),
-        query_iothreads,
-    ),
-    command(
-        "query-memdev",
-        &EMPTY,
-        Type::Array(&Type::Object(&MEMDEV)),
-        query_memdev,
-    ),
+    command("query-iothreads", &EMPTY, Type::Array(&Type::Object(&IOTHREAD_INFO)), query_iothreads),
+    command("query-memdev", &EMPTY, Type::Array(&Type::Object(&MEMDEV)), query_memdev),
 ];
 
 fn object_add(machine: &mut Machine, args: Args<'_>) -> Outcome {
@@ -142,24 +118,16 @@ fn object_add(machine: &mut Machine, args: Args<'_>) -> Outcome {
         return Err(Failure::new(format!("there is an object '{id}' already")));
     }
     if objects.children().count() >= LIMIT {
-        return Err(Failure::new(format!(
-            "the demo machine has room for {LIMIT} objects at most"
-        )));
+        return Err(Failure::new(format!("the demo machine has room for {LIMIT} objects at most")));
     }
-    let positive = |name| {
-        args.get(name)
-            .is_none_or(|value| value.as_u64().is_some_and(|number| number > 0))
-    };
+    let positive = |name| args.get(name).is_none_or(|value| value.as_u64().is_some_and(|number| number > 0));
     if !positive("size") {
         return Err(Failure::new("argument 'size' must be more than 0"));
     }
     if typename == "secret" && args.get("data").is_some() == args.get("file").is_some() {
         return Err(Failure::new("a secret has either 'data' or 'file'"));
     }
-    let given = args
-        .0
-        .iter()
-        .filter(|(name, _)| !["qom-type", "id"].contains(&name.as_str()));
+    let given = args.0.iter().filter(|(name, _)| !["qom-type", "id"].contains(&name.as_str()));
     objects.adopt(id, QomObject::instance(entry, given)?);
     nothing()
 }
@@ -185,11 +153,7 @@ fn object_del(machine: &mut Machine, args: Args<'_>) -> Outcome {
 
 /// The id and the wanted properties of each object of a type.
 fn query(machine: &Machine, typename: &str, names: &[&str]) -> Result<Vec<Value>, Failure> {
-    let objects = machine
-        .tree
-        .find(OBJECTS)?
-        .children()
-        .filter(|(_, object)| object.typename() == typename);
+    let objects = machine.tree.find(OBJECTS)?.children().filter(|(_, object)| object.typename() == typename);
     let describe = |(id, object): (&str, &QomObject)| {
         let mut value = json!({"id": id});
         for name in names {
@@ -201,11 +165,7 @@ fn query(machine: &Machine, typename: &str, names: &[&str]) -> Result<Vec<Value>
 }
 
 fn query_iothreads(machine: &mut Machine, _: Args<'_>) -> Outcome {
-    let mut list = query(
-        machine,
-        "iothread",
-        &["poll-max-ns", "poll-grow", "poll-shrink", "aio-max-batch"],
-    )?;
+    let mut list = query(machine, "iothread", &["poll-max-ns", "poll-grow", "poll-shrink", "aio-max-batch"])?;
     for (thread, value) in (4721..).zip(&mut list) {
         value["thread-id"] = Value::from(thread);
     }
@@ -234,11 +194,7 @@ mod tests {
         for (typename, variant) in OBJECT_OPTIONS.union.as_ref().unwrap().variants {
             let entry = find(typename).unwrap();
             for member in variant.members {
-                assert!(
-                    entry.properties().any(|property| property.name == member.name),
-                    "{typename}.{}",
-                    member.name
-                );
+                assert!(entry.properties().any(|property| property.name == member.name), "{typename}.{}", member.name);
             }
         }
     }
@@ -247,25 +203,14 @@ mod tests {
     fn objects_come_and_go_unless_used() {
         let mut machine = furnished();
         run(&mut machine, "object-add", json!({"qom-type": "rng-random", "id": "r"})).unwrap();
-        run(
-            &mut machine,
-            "device_add",
-            json!({"driver": "virtio-rng-pci", "id": "d", "rng": "r"}),
-        )
-        .unwrap();
+        run(&mut machine, "device_add", json!({"driver": "virtio-rng-pci", "id": "d", "rng": "r"})).unwrap();
         let used = run(&mut machine, "object-del", json!({"id": "r"})).unwrap_err();
         assert_eq!(used, "object 'r' is in use by device 'd'");
         run(&mut machine, "object-add", json!({"qom-type": "iothread", "id": "io"})).unwrap();
         run(&mut machine, "object-del", json!({"id": "io"})).unwrap();
         let left = run(&mut machine, "query-iothreads", json!({})).unwrap();
-        assert_eq!(
-            (left[0]["id"].as_str(), left.as_array().map(Vec::len)),
-            (Some("iothread0"), Some(1))
-        );
-        assert_eq!(
-            run(&mut machine, "object-del", json!({"id": "x"})).unwrap_err(),
-            "there is no object 'x'"
-        );
+        assert_eq!((left[0]["id"].as_str(), left.as_array().map(Vec::len)), (Some("iothread0"), Some(1)));
+        assert_eq!(run(&mut machine, "object-del", json!({"id": "x"})).unwrap_err(), "there is no object 'x'");
         assert_eq!(
             run(&mut machine, "object-del", json!({"id": "ram"})).unwrap_err(),
             "object 'ram' is the machine's memory"
@@ -281,11 +226,6 @@ mod tests {
         run(&mut machine, "object-add", memory(4096)).unwrap();
         assert_eq!(run(&mut machine, "query-memdev", json!({})).unwrap()[1]["size"], 4096);
         assert!(run(&mut machine, "object-add", json!({"qom-type": "secret", "id": "s"})).is_err());
-        run(
-            &mut machine,
-            "object-add",
-            json!({"qom-type": "secret", "id": "s", "data": "x"}),
-        )
-        .unwrap();
+        run(&mut machine, "object-add", json!({"qom-type": "secret", "id": "s", "data": "x"})).unwrap();
     }
 }

@@ -10,43 +10,19 @@ use super::super::types::{Object, Type, object, opt, req};
 use super::device::PROPERTY_INFO;
 use super::{Command, NOTHING, command, nothing};
 
-static TYPES_ARGS: Object = object(
-    "q_obj_qom-list-types",
-    &[opt("implements", Type::Str), opt("abstract", Type::Bool)],
-);
-static TYPE_INFO: Object = object(
-    "ObjectTypeInfo",
-    &[
-        req("name", Type::Str),
-        opt("abstract", Type::Bool),
-        opt("parent", Type::Str),
-    ],
-);
+static TYPES_ARGS: Object =
+    object("q_obj_qom-list-types", &[opt("implements", Type::Str), opt("abstract", Type::Bool)]);
+static TYPE_INFO: Object =
+    object("ObjectTypeInfo", &[req("name", Type::Str), opt("abstract", Type::Bool), opt("parent", Type::Str)]);
 static LIST_ARGS: Object = object("q_obj_qom-list", &[req("path", Type::Str)]);
 static GET_ARGS: Object = object("q_obj_qom-get", &[req("path", Type::Str), req("property", Type::Str)]);
-static SET_ARGS: Object = object(
-    "q_obj_qom-set",
-    &[
-        req("path", Type::Str),
-        req("property", Type::Str),
-        req("value", Type::Any),
-    ],
-);
+static SET_ARGS: Object =
+    object("q_obj_qom-set", &[req("path", Type::Str), req("property", Type::Str), req("value", Type::Any)]);
 
 /// The commands of this file.
 pub static COMMANDS: &[Command] = &[
-    command(
-        "qom-list-types",
-        &TYPES_ARGS,
-        Type::Array(&Type::Object(&TYPE_INFO)),
-        qom_list_types,
-    ),
-    command(
-        "qom-list",
-        &LIST_ARGS,
-        Type::Array(&Type::Object(&PROPERTY_INFO)),
-        qom_list,
-    ),
+    command("qom-list-types", &TYPES_ARGS, Type::Array(&Type::Object(&TYPE_INFO)), qom_list_types),
+    command("qom-list", &LIST_ARGS, Type::Array(&Type::Object(&PROPERTY_INFO)), qom_list),
     command("qom-get", &GET_ARGS, Type::Any, qom_get),
     command("qom-set", &SET_ARGS, NOTHING, qom_set),
 ];
@@ -96,29 +72,19 @@ mod tests {
         assert_eq!(list, json!([{"name": "rng-random", "parent": "rng-backend"}]));
         let args = json!({"implements": "rng-backend", "abstract": true});
         let list = run(&mut machine, "qom-list-types", args).unwrap();
-        assert_eq!(
-            list[0],
-            json!({"name": "rng-backend", "abstract": true, "parent": "object"})
-        );
+        assert_eq!(list[0], json!({"name": "rng-backend", "abstract": true, "parent": "object"}));
     }
 
     #[test]
     fn the_tree_is_read_and_written() {
         let mut machine = furnished();
         let list = run(&mut machine, "qom-list", json!({"path": "/machine/peripheral"})).unwrap();
-        assert!(
-            list.as_array()
-                .unwrap()
-                .contains(&json!({"name": "net0", "type": "child<virtio-net-pci>"}))
-        );
+        assert!(list.as_array().unwrap().contains(&json!({"name": "net0", "type": "child<virtio-net-pci>"})));
         let at = json!({"path": "/machine", "property": "type"});
         assert_eq!(run(&mut machine, "qom-get", at).unwrap(), "pc-q35-10.0-machine");
         let set = |value| json!({"path": "/objects/iothread0", "property": "poll-max-ns", "value": value});
         run(&mut machine, "qom-set", set(json!(0))).unwrap();
         assert!(run(&mut machine, "qom-set", set(json!("0"))).is_err());
-        assert_eq!(
-            run(&mut machine, "query-iothreads", json!({})).unwrap()[0]["poll-max-ns"],
-            0
-        );
+        assert_eq!(run(&mut machine, "query-iothreads", json!({})).unwrap()[0]["poll-max-ns"], 0);
     }
 }

@@ -9,14 +9,9 @@ use super::super::machine::{CPUS, Machine};
 use super::super::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 use super::{Command, NOTHING, command, nothing};
 
-static CAPABILITY: Enum = Enum {
-    name: "QMPCapability",
-    values: &["oob"],
-};
-static CAPABILITIES_ARGS: Object = object(
-    "q_obj_qmp_capabilities",
-    &[opt("enable", Type::Array(&Type::Enum(&CAPABILITY)))],
-);
+static CAPABILITY: Enum = Enum { name: "QMPCapability", values: &["oob"] };
+static CAPABILITIES_ARGS: Object =
+    object("q_obj_qmp_capabilities", &[opt("enable", Type::Array(&Type::Enum(&CAPABILITY)))]);
 
 static RUN_STATE: Enum = Enum {
     name: "RunState",
@@ -39,24 +34,13 @@ static RUN_STATE: Enum = Enum {
         "colo",
     ],
 };
-static STATUS_INFO: Object = object(
-    "StatusInfo",
-    &[req("running", Type::Bool), req("status", Type::Enum(&RUN_STATE))],
-);
+static STATUS_INFO: Object = object("StatusInfo", &[req("running", Type::Bool), req("status", Type::Enum(&RUN_STATE))]);
 
-static HMP_ARGS: Object = object(
-    "q_obj_human-monitor-command",
-    &[req("command-line", Type::Str), opt("cpu-index", Type::Int)],
-);
+static HMP_ARGS: Object =
+    object("q_obj_human-monitor-command", &[req("command-line", Type::Str), opt("cpu-index", Type::Int)]);
 
-static DISPLAY_PROTOCOL: Enum = Enum {
-    name: "DisplayProtocol",
-    values: &["vnc", "spice"],
-};
-static SET_PASSWORD_ACTION: Enum = Enum {
-    name: "SetPasswordAction",
-    values: &["keep", "fail", "disconnect"],
-};
+static DISPLAY_PROTOCOL: Enum = Enum { name: "DisplayProtocol", values: &["vnc", "spice"] };
+static SET_PASSWORD_ACTION: Enum = Enum { name: "SetPasswordAction", values: &["keep", "fail", "disconnect"] };
 static SET_PASSWORD_VNC: Object = object("SetPasswordOptionsVnc", &[opt("display", Type::Str)]);
 static SET_PASSWORD_ARGS: Object = Object {
     name: "SetPasswordOptions",
@@ -65,10 +49,7 @@ static SET_PASSWORD_ARGS: Object = Object {
         req("password", Type::Str),
         opt("connected", Type::Enum(&SET_PASSWORD_ACTION)),
     ],
-    union: Some(Union {
-        tag: "protocol",
-        variants: &[("vnc", &SET_PASSWORD_VNC)],
-    }),
+    union: Some(Union { tag: "protocol", variants: &[("vnc", &SET_PASSWORD_VNC)] }),
     open: false,
 };
 static CHANGE_PASSWORD_ARGS: Object = object("q_obj_change-vnc-password", &[req("password", Type::Str)]);
@@ -87,20 +68,12 @@ pub static COMMANDS: &[Command] = &[
         ..command("human-monitor-command", &HMP_ARGS, Type::Str, human_monitor_command)
     },
     command("set_password", &SET_PASSWORD_ARGS, NOTHING, set_password),
-    command(
-        "change-vnc-password",
-        &CHANGE_PASSWORD_ARGS,
-        NOTHING,
-        change_vnc_password,
-    ),
+    command("change-vnc-password", &CHANGE_PASSWORD_ARGS, NOTHING, change_vnc_password),
 ];
 
 /// The monitor handles the command while it is in place; here it is always late.
 fn qmp_capabilities(_: &mut Machine, _: Args<'_>) -> Outcome {
-    Err(Failure::of(
-        Class::CommandNotFound,
-        "capabilities have been negotiated already on this connection",
-    ))
+    Err(Failure::of(Class::CommandNotFound, "capabilities have been negotiated already on this connection"))
 }
 
 fn query_status(machine: &mut Machine, _: Args<'_>) -> Outcome {
@@ -140,10 +113,7 @@ fn quit(machine: &mut Machine, _: Args<'_>) -> Outcome {
 fn human_monitor_command(machine: &mut Machine, args: Args<'_>) -> Outcome {
     let cpu = args.number("cpu-index").unwrap_or(0);
     if cpu >= CPUS {
-        return Err(Failure::new(format!(
-            "there is no CPU {cpu}: 'cpu-index' goes from 0 to {}",
-            CPUS - 1
-        )));
+        return Err(Failure::new(format!("there is no CPU {cpu}: 'cpu-index' goes from 0 to {}", CPUS - 1)));
     }
     Ok(hmp::run(machine, args.text("command-line")?, cpu).into())
 }
@@ -152,9 +122,9 @@ fn human_monitor_command(machine: &mut Machine, args: Args<'_>) -> Outcome {
 fn set_password(_: &mut Machine, args: Args<'_>) -> Outcome {
     match (args.text("protocol")?, args.maybe_text("connected")) {
         ("spice", _) => Err(Failure::new("the demo machine has a VNC display and no SPICE")),
-        (_, Some(action @ ("fail" | "disconnect"))) => Err(Failure::new(format!(
-            "a VNC display cannot '{action}' those who are connected"
-        ))),
+        (_, Some(action @ ("fail" | "disconnect"))) => {
+            Err(Failure::new(format!("a VNC display cannot '{action}' those who are connected")))
+        }
         _ => nothing(),
     }
 }
@@ -173,20 +143,14 @@ mod tests {
     #[test]
     fn the_run_state_follows_stop_and_cont() {
         let mut machine = furnished();
-        assert_eq!(
-            run(&mut machine, "query-status", json!({})).unwrap()["status"],
-            "running"
-        );
+        assert_eq!(run(&mut machine, "query-status", json!({})).unwrap()["status"], "running");
         run(&mut machine, "stop", json!({})).unwrap();
         assert_eq!(
             run(&mut machine, "query-status", json!({})).unwrap(),
             json!({"status": "paused", "running": false})
         );
         run(&mut machine, "cont", json!({})).unwrap();
-        assert_eq!(
-            events(&mut machine).iter().map(|event| event.0).collect::<Vec<_>>(),
-            ["STOP", "RESUME"]
-        );
+        assert_eq!(events(&mut machine).iter().map(|event| event.0).collect::<Vec<_>>(), ["STOP", "RESUME"]);
     }
 
     #[test]
@@ -197,10 +161,7 @@ mod tests {
         let reason = |reason| json!({"guest": false, "reason": reason});
         assert_eq!(
             events(&mut machine),
-            [
-                ("RESET", reason("host-qmp-system-reset")),
-                ("SHUTDOWN", reason("host-qmp-quit"))
-            ]
+            [("RESET", reason("host-qmp-system-reset")), ("SHUTDOWN", reason("host-qmp-quit"))]
         );
         assert!(machine.has_ended());
     }

@@ -2,28 +2,19 @@
 
 use super::super::types::{Enum, Member, Object, Type, Union, object, opt, req};
 
-static META_TYPE: Enum = Enum {
-    name: "SchemaMetaType",
-    values: &["builtin", "enum", "array", "object", "alternate", "command", "event"],
-};
-static JSON_TYPE: Enum = Enum {
-    name: "JSONType",
-    values: &["string", "number", "int", "boolean", "null", "object", "array", "value"],
-};
+static META_TYPE: Enum =
+    Enum { name: "SchemaMetaType", values: &["builtin", "enum", "array", "object", "alternate", "command", "event"] };
+static JSON_TYPE: Enum =
+    Enum { name: "JSONType", values: &["string", "number", "int", "boolean", "null", "object", "array", "value"] };
 
 static BUILTIN: Object = object("SchemaInfoBuiltin", &[req("json-type", Type::Enum(&JSON_TYPE))]);
-static ENUM_MEMBER: Object = object(
-    "SchemaInfoEnumMember",
-    &[req("name", Type::Str), opt("features", Type::Array(&Type::Str))],
-);
+static ENUM_MEMBER: Object =
+    object("SchemaInfoEnumMember", &[req("name", Type::Str), opt("features", Type::Array(&Type::Str))]);
 static ENUM: Object = object(
     "SchemaInfoEnum",
     &[
         req("members", Type::Array(&Type::Object(&ENUM_MEMBER))),
-        Member {
-            features: &["deprecated"],
-            ..req("values", Type::Array(&Type::Str))
-        },
+        Member { features: &["deprecated"], ..req("values", Type::Array(&Type::Str)) },
     ],
 );
 static ARRAY: Object = object("SchemaInfoArray", &[req("element-type", Type::Str)]);
@@ -36,10 +27,7 @@ static OBJECT_MEMBER: Object = object(
         opt("features", Type::Array(&Type::Str)),
     ],
 );
-static OBJECT_VARIANT: Object = object(
-    "SchemaInfoObjectVariant",
-    &[req("case", Type::Str), req("type", Type::Str)],
-);
+static OBJECT_VARIANT: Object = object("SchemaInfoObjectVariant", &[req("case", Type::Str), req("type", Type::Str)]);
 static OBJECT: Object = object(
     "SchemaInfoObject",
     &[
@@ -49,17 +37,11 @@ static OBJECT: Object = object(
     ],
 );
 static ALTERNATE_MEMBER: Object = object("SchemaInfoAlternateMember", &[req("type", Type::Str)]);
-static ALTERNATE: Object = object(
-    "SchemaInfoAlternate",
-    &[req("members", Type::Array(&Type::Object(&ALTERNATE_MEMBER)))],
-);
+static ALTERNATE: Object =
+    object("SchemaInfoAlternate", &[req("members", Type::Array(&Type::Object(&ALTERNATE_MEMBER)))]);
 static COMMAND: Object = object(
     "SchemaInfoCommand",
-    &[
-        req("arg-type", Type::Str),
-        req("ret-type", Type::Str),
-        opt("allow-oob", Type::Bool),
-    ],
+    &[req("arg-type", Type::Str), req("ret-type", Type::Str), opt("allow-oob", Type::Bool)],
 );
 static EVENT: Object = object("SchemaInfoEvent", &[req("arg-type", Type::Str)]);
 

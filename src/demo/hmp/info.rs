@@ -14,25 +14,15 @@ pub(super) static TOPICS: &[Entry] = &[
     topic("iothreads", "the threads for devices", iothreads),
     topic("jobs", "the jobs and how far they are", jobs),
     topic("mtree", "the memory map", |_, _| memory::map(CPUS)),
-    topic("name", "the machine's name", |machine, _| {
-        shown(machine, "query-name", |value| line(&value["name"]))
-    }),
+    topic("name", "the machine's name", |machine, _| shown(machine, "query-name", |value| line(&value["name"]))),
     topic("registers", "the registers of one processor", registers),
     topic("status", "whether the guest runs", status),
-    topic("uuid", "the machine's UUID", |machine, _| {
-        shown(machine, "query-uuid", |value| line(&value["UUID"]))
-    }),
+    topic("uuid", "the machine's UUID", |machine, _| shown(machine, "query-uuid", |value| line(&value["UUID"]))),
     topic("version", "the version", version),
 ];
 
 const fn topic(names: &'static str, help: &'static str, run: fn(&mut Machine, &Call<'_>) -> String) -> Entry {
-    Entry {
-        names,
-        usage: "",
-        help,
-        words: (0, 0),
-        run,
-    }
+    Entry { names, usage: "", help, words: (0, 0), run }
 }
 
 /// The result of a query as text, or its failure.
@@ -58,21 +48,13 @@ fn word(value: &Value) -> &str {
 }
 
 fn status(machine: &mut Machine, _: &Call<'_>) -> String {
-    shown(machine, "query-status", |value| {
-        format!("VM status: {}\n", word(&value["status"]))
-    })
+    shown(machine, "query-status", |value| format!("VM status: {}\n", word(&value["status"])))
 }
 
 fn version(machine: &mut Machine, _: &Call<'_>) -> String {
     shown(machine, "query-version", |value| {
         let qemu = &value["qemu"];
-        format!(
-            "{}.{}.{} ({})\n",
-            qemu["major"],
-            qemu["minor"],
-            qemu["micro"],
-            word(&value["package"])
-        )
+        format!("{}.{}.{} ({})\n", qemu["major"], qemu["minor"], qemu["micro"], word(&value["package"]))
     })
 }
 
@@ -110,26 +92,17 @@ fn block(machine: &mut Machine, _: &Call<'_>) -> String {
 
 fn iothreads(machine: &mut Machine, _: &Call<'_>) -> String {
     shown(machine, "query-iothreads", |list| {
-        each(list, |thread| {
-            format!("{}: thread_id={}\n", word(&thread["id"]), thread["thread-id"])
-        })
+        each(list, |thread| format!("{}: thread_id={}\n", word(&thread["id"]), thread["thread-id"]))
     })
 }
 
 fn jobs(machine: &mut Machine, _: &Call<'_>) -> String {
-    shown(machine, "query-jobs", |list| {
-        match list.as_array().is_some_and(Vec::is_empty) {
-            true => "no jobs\n".to_owned(),
-            false => each(list, |job| {
-                let (done, total) = (&job["current-progress"], &job["total-progress"]);
-                format!(
-                    "{}: {}, {}, {done} of {total} bytes\n",
-                    word(&job["id"]),
-                    word(&job["type"]),
-                    word(&job["status"])
-                )
-            }),
-        }
+    shown(machine, "query-jobs", |list| match list.as_array().is_some_and(Vec::is_empty) {
+        true => "no jobs\n".to_owned(),
+        false => each(list, |job| {
+            let (done, total) = (&job["current-progress"], &job["total-progress"]);
+            format!("{}: {}, {}, {done} of {total} bytes\n", word(&job["id"]), word(&job["type"]), word(&job["status"]))
+        }),
     })
 }
 
@@ -148,18 +121,11 @@ fn registers(_: &mut Machine, call: &Call<'_>) -> String {
         out.push('\n');
     }
     let rip = 0xffff_ffff_8100_0000_u64 + call.cpu * 0x40;
-    let _ = writeln!(
-        out,
-        "RIP={rip:016x} RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT={}",
-        call.cpu.min(1)
-    );
+    let _ = writeln!(out, "RIP={rip:016x} RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT={}", call.cpu.min(1));
     for (name, selector) in [("ES", 0), ("CS", 0x10), ("SS", 0x18), ("DS", 0), ("FS", 0), ("GS", 0)] {
         let _ = writeln!(out, "{name} ={selector:04x} {:016x} ffffffff 00a09b00", 0);
     }
-    let _ = writeln!(
-        out,
-        "CR0=80050033 CR2=00007f0000000000 CR3=0000000001c0a000 CR4=000006f0"
-    );
+    let _ = writeln!(out, "CR0=80050033 CR2=00007f0000000000 CR3=0000000001c0a000 CR4=000006f0");
     out
 }
 
@@ -173,11 +139,7 @@ mod tests {
     fn every_topic_has_something_to_say() {
         for entry in TOPICS {
             let text = run(&mut furnished(), &format!("info {}", entry.names), 0);
-            assert!(
-                text.ends_with("\r\n") && !text.starts_with("Error"),
-                "{}: {text}",
-                entry.names
-            );
+            assert!(text.ends_with("\r\n") && !text.starts_with("Error"), "{}: {text}", entry.names);
             assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
         }
     }
@@ -185,15 +147,9 @@ mod tests {
     #[test]
     fn the_cpu_shows() {
         let mut machine = furnished();
-        assert_eq!(
-            run(&mut machine, "info cpus", 1),
-            "  CPU #0: thread_id=4711\r\n* CPU #1: thread_id=4712\r\n"
-        );
+        assert_eq!(run(&mut machine, "info cpus", 1), "  CPU #0: thread_id=4711\r\n* CPU #1: thread_id=4712\r\n");
         assert!(run(&mut machine, "info registers", 1).contains("CPU#1\r\n"));
-        assert_ne!(
-            run(&mut machine, "info registers", 1),
-            run(&mut machine, "info registers", 0)
-        );
+        assert_ne!(run(&mut machine, "info registers", 1), run(&mut machine, "info registers", 0));
     }
 
     #[test]

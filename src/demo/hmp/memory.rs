@@ -83,13 +83,7 @@ mod tests {
             for region in table {
                 above.truncate(region.0);
                 assert_eq!(above.len(), region.0, "{}", region.4);
-                assert!(
-                    above
-                        .last()
-                        .is_none_or(|outer| outer.1 <= region.1 && region.2 <= outer.2),
-                    "{}",
-                    region.4
-                );
+                assert!(above.last().is_none_or(|outer| outer.1 <= region.1 && region.2 <= outer.2), "{}", region.4);
                 above.push(region);
             }
         }

@@ -32,13 +32,7 @@ struct Call<'a> {
 }
 
 static COMMANDS: &[Entry] = &[
-    Entry {
-        names: "help|?",
-        usage: "[command]",
-        help: "list the commands, or describe one",
-        words: (0, 2),
-        run: help,
-    },
+    Entry { names: "help|?", usage: "[command]", help: "list the commands, or describe one", words: (0, 2), run: help },
     Entry {
         names: "info",
         usage: "[topic]",
@@ -197,13 +191,7 @@ fn help(_: &mut Machine, call: &Call<'_>) -> String {
 
 fn info(machine: &mut Machine, call: &Call<'_>) -> String {
     match call.words.split_first() {
-        None => help(
-            machine,
-            &Call {
-                words: &["info"],
-                cpu: call.cpu,
-            },
-        ),
+        None => help(machine, &Call { words: &["info"], cpu: call.cpu }),
         Some((topic, words)) => dispatch(machine, info::TOPICS, "info ", topic, &Call { words, cpu: call.cpu }),
     }
 }
@@ -259,17 +247,11 @@ mod tests {
     fn what_is_unknown_or_wrong_is_text() {
         assert_eq!(say("nope x"), "unknown command: 'nope'\r\n");
         assert_eq!(say("info nope"), "unknown command: 'info nope'\r\n");
-        assert_eq!(
-            say("cpu"),
-            "cpu: it takes more words than that\r\nTry \"help cpu\" for more information\r\n"
-        );
+        assert_eq!(say("cpu"), "cpu: it takes more words than that\r\nTry \"help cpu\" for more information\r\n");
         assert!(say("stop now").ends_with("Try \"help stop\" for more information\r\n"));
         assert_eq!(say("device_del zz"), "Error: there is no device 'zz'\r\n");
         assert_eq!(say("cpu 7"), "there is no CPU '7'; they go from 0 to 1\r\n");
-        assert_eq!(
-            (say("cpu 1"), say(""), say("  ")),
-            (String::new(), String::new(), String::new())
-        );
+        assert_eq!((say("cpu 1"), say(""), say("  ")), (String::new(), String::new(), String::new()));
     }
 
     #[test]
@@ -279,10 +261,7 @@ mod tests {
         assert!(!machine.is_running());
         assert_eq!(run(&mut machine, "c", 0), "");
         assert!(machine.is_running());
-        assert_eq!(
-            run(&mut machine, "device_add virtio-net-pci,id=n,mq=on,host_mtu=9000", 0),
-            ""
-        );
+        assert_eq!(run(&mut machine, "device_add virtio-net-pci,id=n,mq=on,host_mtu=9000", 0), "");
         assert_eq!(machine.tree.get("/machine/peripheral/n", "host_mtu"), Ok(json!(9000)));
         assert_eq!(run(&mut machine, "object_add memory-backend-ram,id=m,size=16M", 0), "");
         assert_eq!(machine.tree.get("/objects/m", "size"), Ok(json!(16 << 20)));

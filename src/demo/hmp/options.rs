@@ -13,18 +13,13 @@ use super::super::types::Type;
 pub fn device(text: &str) -> Map<String, Value> {
     parse(text, "driver", |driver, key| {
         let entry = catalog::find(driver)?;
-        entry
-            .properties()
-            .find(|property| property.name == key)
-            .map(|property| properties::type_of(property.kind))
+        entry.properties().find(|property| property.name == key).map(|property| properties::type_of(property.kind))
     })
 }
 
 /// The arguments of `object-add`.
 pub fn object(text: &str) -> Map<String, Value> {
-    parse(text, "qom-type", |typename, key| {
-        OBJECT_OPTIONS.member(key, Some(typename)).map(|member| member.ty)
-    })
+    parse(text, "qom-type", |typename, key| OBJECT_OPTIONS.member(key, Some(typename)).map(|member| member.ty))
 }
 
 /// Reads the pairs. A first word without `=` is the value of `first`; any other word alone switches something on.
@@ -37,19 +32,13 @@ fn parse(text: &str, first: &str, type_of: impl Fn(&str, &str) -> Option<Type>) 
             None => (part, "on"),
         })
         .collect();
-    let kind = pairs
-        .iter()
-        .find(|(key, _)| *key == first)
-        .map_or("", |(_, value)| value);
+    let kind = pairs.iter().find(|(key, _)| *key == first).map_or("", |(_, value)| value);
     let typed = |(key, value): (&str, &str)| match type_of(kind, key) {
         Some(Type::Bool) => flag(value),
         Some(Type::Int) => number(value),
         _ => None,
     };
-    pairs
-        .iter()
-        .map(|pair| (pair.0.to_owned(), typed(*pair).unwrap_or_else(|| pair.1.into())))
-        .collect()
+    pairs.iter().map(|pair| (pair.0.to_owned(), typed(*pair).unwrap_or_else(|| pair.1.into()))).collect()
 }
 
 fn flag(text: &str) -> Option<Value> {
@@ -88,9 +77,7 @@ mod tests {
     #[test]
     fn values_get_the_types_of_their_properties() {
         assert_eq!(
-            Value::Object(device(
-                "virtio-net-pci,id=1,mq=on,packed,bootindex=-1,vectors=0x10,serial=7"
-            )),
+            Value::Object(device("virtio-net-pci,id=1,mq=on,packed,bootindex=-1,vectors=0x10,serial=7")),
             json!({
                 "driver": "virtio-net-pci", "id": "1", "mq": true, "packed": true, "bootindex": -1, "vectors": 16,
                 "serial": "7",

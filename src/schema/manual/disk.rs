@@ -102,10 +102,7 @@ mod tests {
         let usual: Vec<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
         assert_eq!(folders(None), usual);
         assert_eq!(folders(Some(OsStr::new(""))), usual);
-        assert_eq!(
-            folders(Some(OsStr::new("/a:/b"))),
-            [PathBuf::from("/a"), PathBuf::from("/b")]
-        );
+        assert_eq!(folders(Some(OsStr::new("/a:/b"))), [PathBuf::from("/a"), PathBuf::from("/b")]);
         let mut first = vec![PathBuf::from("/a")];
         first.extend(usual);
         assert_eq!(folders(Some(OsStr::new("/a:"))), first);

@@ -156,10 +156,7 @@ impl Entry {
             _ => None,
         });
         let first = first.unwrap_or_default();
-        super::search::sentences(&first)
-            .next()
-            .map(str::to_owned)
-            .unwrap_or_default()
+        super::search::sentences(&first).next().map(str::to_owned).unwrap_or_default()
     }
 
     /// Everything that it shows line by line.
@@ -275,10 +272,7 @@ mod tests {
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
         for (example, expected) in [
             ("-> { \"a\": 1 }\n<- { \"b\": 2 }", &["{ \"a\": 1 }"][..]),
-            (
-                "-> { \"a\":\n     { \"]\": \"}\" } }\nand more\n<- {}",
-                &["{ \"a\":\n     { \"]\": \"}\" } }"],
-            ),
+            ("-> { \"a\":\n     { \"]\": \"}\" } }\nand more\n<- {}", &["{ \"a\":\n     { \"]\": \"}\" } }"]),
             ("-> { \"a\"\n<- {}\n  -> { }", &["{ \"a\"", "{ }"]),
             ("-> { \"torn\n\n", &["{ \"torn\n"]),
             ("text\n<- {}", &[]),

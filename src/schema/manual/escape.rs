@@ -210,13 +210,7 @@ mod tests {
         let spans: Vec<(Face, &str)> = text.spans().iter().map(|s| (s.face, s.text.as_str())).collect();
         assert_eq!(
             spans,
-            [
-                (Face::Plain, "a "),
-                (Face::Bold, "b c"),
-                (Face::Italic, "D"),
-                (Face::Plain, " e "),
-                (Face::Bold, "f g"),
-            ]
+            [(Face::Plain, "a "), (Face::Bold, "b c"), (Face::Italic, "D"), (Face::Plain, " e "), (Face::Bold, "f g"),]
         );
     }
 }

@@ -33,10 +33,7 @@ fn from_paragraph(text: Text, body: Vec<Block>) -> Item {
         _ => return Item::Other(on_top(text, body)),
     };
     let rest = plain.get(name.len()..).unwrap_or_default();
-    let (inside, behind) = match rest
-        .strip_prefix(" (")
-        .and_then(|rest| closing(rest).map(|end| (rest, end)))
-    {
+    let (inside, behind) = match rest.strip_prefix(" (").and_then(|rest| closing(rest).map(|end| (rest, end))) {
         Some((rest, end)) => (&rest[..end], &rest[end + 1..]),
         None => ("", rest),
     };
@@ -45,22 +42,12 @@ fn from_paragraph(text: Text, body: Vec<Block>) -> Item {
         None if behind.trim().is_empty() || behind.trim() == "--" => Text::default(),
         None => return Item::Other(on_top(text, body)),
     };
-    let said = if said.plain() == NOTHING_SAID {
-        Text::default()
-    } else {
-        said
-    };
+    let said = if said.plain() == NOTHING_SAID { Text::default() } else { said };
     let (type_text, optional) = match inside.strip_suffix("optional") {
         Some(before) => (before.trim_end().trim_end_matches(','), true),
         None => (inside, false),
     };
-    Item::Member(Member {
-        name,
-        type_text: type_text.to_owned(),
-        optional,
-        condition,
-        body: on_top(said, body),
-    })
+    Item::Member(Member { name, type_text: type_text.to_owned(), optional, condition, body: on_top(said, body) })
 }
 
 /// An item of the older pages: a term, and what is said of it.
@@ -200,21 +187,14 @@ mod tests {
     fn bullets_of_the_newer_pages_are_read() {
         for (raw, expected) in [
             ("\\fBa\\-b\\fP (\\fBstring\\fP) \\-\\- words", "a-b|string||words"),
-            (
-                "\\fBa\\fP (\\fB[\\fP\\fI\\%T\\fP\\fB]\\fP, \\fIoptional\\fP) \\-\\- w",
-                "a|[T]?||w",
-            ),
+            ("\\fBa\\fP (\\fB[\\fP\\fI\\%T\\fP\\fB]\\fP, \\fIoptional\\fP) \\-\\- w", "a|[T]?||w"),
             ("\\fBon\\fP \\-\\- words (if so)", "on|||words (if so)"),
             ("\\fBon\\fP \\-\\- Not documented", "on|||"),
             ("\\fBa\\fP (\\fBint\\fP)", "a|int||"),
             ("words \\fBa\\fP", "other words a"),
             ("\\fBa\\fP and words", "other a and words"),
         ] {
-            assert_eq!(
-                shown(&from_bullet(vec![Block::Paragraph(text(raw))])),
-                expected,
-                "{raw}"
-            );
+            assert_eq!(shown(&from_bullet(vec![Block::Paragraph(text(raw))])), expected, "{raw}");
         }
     }
 
@@ -222,10 +202,7 @@ mod tests {
     fn terms_of_the_older_pages_are_read() {
         for (raw, expected) in [
             ("\\fBa\\-b\\fP: \\fBstring\\fP (optional)", "a-b|string?||w"),
-            (
-                "\\fBa\\fP: \\fBarray of T\\fP (\\fBIf: \\fP\\fBCONFIG_X\\fP)",
-                "a|[T]|CONFIG_X|w",
-            ),
+            ("\\fBa\\fP: \\fBarray of T\\fP (\\fBIf: \\fP\\fBCONFIG_X\\fP)", "a|[T]|CONFIG_X|w"),
             ("\\fBon\\fP", "on|||w"),
             ("two words", "other two words w"),
         ] {

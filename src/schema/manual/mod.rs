@@ -43,11 +43,7 @@ impl Manual {
         for (at, entry) in entries.iter().enumerate() {
             by_name.entry(entry.name.clone()).or_insert(at);
         }
-        Manual {
-            version: header.into_iter().nth(3).filter(|version| !version.is_empty()),
-            entries,
-            by_name,
-        }
+        Manual { version: header.into_iter().nth(3).filter(|version| !version.is_empty()), entries, by_name }
     }
 
     /// The version of QEMU that the page came with: `10.0.2`.

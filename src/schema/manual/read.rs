@@ -115,30 +115,19 @@ fn is_part(heading: &str) -> bool {
 }
 
 fn bare(kind: EntryKind, name: &str, since: Option<String>) -> Entry {
-    Entry {
-        kind,
-        name: name.to_owned(),
-        since,
-        condition: None,
-        body: Vec::new(),
-    }
+    Entry { kind, name: name.to_owned(), since, condition: None, body: Vec::new() }
 }
 
 /// The entry of an older page's heading: `NAME (Command)`.
 fn entry_of_heading(heading: &str) -> Option<Entry> {
     let (name, kind) = heading.strip_suffix(')')?.rsplit_once(" (")?;
     let known = !name.is_empty() && !name.contains(' ');
-    EntryKind::named(kind)
-        .filter(|_| known)
-        .map(|kind| bare(kind, name, None))
+    EntryKind::named(kind).filter(|_| known).map(|kind| bare(kind, name, None))
 }
 
 /// The entry of a newer page's term: `Command NAME (Since: X)`.
 fn entry_of_item(node: &Node) -> Option<Entry> {
-    let Node::Item {
-        mark: Mark::Term(term), ..
-    } = node
-    else {
+    let Node::Item { mark: Mark::Term(term), .. } = node else {
         return None;
     };
     let plain = term.plain();
@@ -148,9 +137,7 @@ fn entry_of_item(node: &Node) -> Option<Entry> {
     if name.is_empty() || !behind.is_empty() && !behind.starts_with('(') {
         return None;
     }
-    let since = behind
-        .strip_prefix("(Since: ")
-        .map(|since| since.trim_end_matches(')').to_owned());
+    let since = behind.strip_prefix("(Since: ").map(|since| since.trim_end_matches(')').to_owned());
     Some(bare(kind, name, since))
 }
 
@@ -222,11 +209,7 @@ fn sentence_case(title: &str) -> String {
         return title.to_owned();
     }
     let mut chars = title.chars();
-    chars
-        .next()
-        .into_iter()
-        .chain(chars.flat_map(char::to_lowercase))
-        .collect()
+    chars.next().into_iter().chain(chars.flat_map(char::to_lowercase)).collect()
 }
 
 /// A list of members, and behind it what stands among them.
@@ -235,23 +218,14 @@ fn members(title: &str, nodes: Vec<Node>) -> Vec<Block> {
     let mut others = Vec::new();
     for node in opened(nodes) {
         match node {
-            Node::Item {
-                mark: Mark::Term(term),
-                body,
-            } => items.push(from_term(&term, blocks(body))),
-            Node::Item {
-                mark: Mark::Bullet,
-                body,
-            } => items.push(from_bullet(blocks(body))),
+            Node::Item { mark: Mark::Term(term), body } => items.push(from_term(&term, blocks(body))),
+            Node::Item { mark: Mark::Bullet, body } => items.push(from_bullet(blocks(body))),
             other => others.push(other),
         }
     }
     let mut found = Vec::new();
     if !items.is_empty() {
-        found.push(Block::Members(Members {
-            title: title.to_owned(),
-            items,
-        }));
+        found.push(Block::Members(Members { title: title.to_owned(), items }));
     }
     found.extend(blocks(others));
     found
@@ -329,10 +303,7 @@ fn add_item(found: &mut Vec<Block>, mark: Mark, body: Vec<Node>) {
             return;
         }
     };
-    let item = ListItem {
-        mark,
-        body: blocks(body),
-    };
+    let item = ListItem { mark, body: blocks(body) };
     match found.last_mut() {
         Some(Block::List(items)) => items.push(item),
         _ => found.push(Block::List(vec![item])),

@@ -66,9 +66,7 @@ pub(super) fn page(roff: &str) -> (Vec<String>, Vec<Node>) {
 fn request(line: &str) -> Option<(&str, &str)> {
     let rest = match line.strip_prefix('.') {
         Some(rest) => rest.trim_start(),
-        None => line
-            .strip_prefix('\'')
-            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))?,
+        None => line.strip_prefix('\'').filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))?,
     };
     if rest.starts_with("\\\"") {
         return Some(("", ""));
@@ -208,11 +206,7 @@ impl Builder {
                 Some(mark) => {
                     let mark = escape::text(mark);
                     let plain = mark.plain();
-                    self.start_item(if is_number(&plain) {
-                        Mark::Number(plain)
-                    } else {
-                        Mark::Title(mark)
-                    });
+                    self.start_item(if is_number(&plain) { Mark::Number(plain) } else { Mark::Title(mark) });
                 }
             },
             "INDENT" | "RS" => {

@@ -58,13 +58,7 @@ fn hit<'a>(entry: &'a Entry, word: &str) -> Option<(Place, Hit<'a>)> {
         None => None,
     };
     if let Some(place) = place {
-        return Some((
-            place,
-            Hit {
-                entry,
-                sentence: summary,
-            },
-        ));
+        return Some((place, Hit { entry, sentence: summary }));
     }
     entry.items().find_map(|item| in_member(entry, item, word)).or_else(|| {
         let sentence = first_with(&entry.body, word)?;
@@ -99,9 +93,7 @@ fn first_with(blocks: &[Block], word: &str) -> Option<String> {
         {
             let plain = text.plain();
             let mut sentences = sentences(&plain);
-            first = sentences
-                .find(|sentence| folded(sentence).contains(word))
-                .map(str::to_owned);
+            first = sentences.find(|sentence| folded(sentence).contains(word)).map(str::to_owned);
         }
     });
     first

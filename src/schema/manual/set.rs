@@ -71,11 +71,7 @@ struct Setter<'a> {
 
 impl<'a> Setter<'a> {
     fn new(manual: &'a Manual, width: usize) -> Setter<'a> {
-        Setter {
-            manual,
-            width: width.max(NARROWEST),
-            lines: Vec::new(),
-        }
+        Setter { manual, width: width.max(NARROWEST), lines: Vec::new() }
     }
 
     /// An empty line, unless there is one or nothing stands before it.
@@ -138,11 +134,7 @@ impl<'a> Setter<'a> {
         }
         self.title(title, indent);
         // What stays as it is comes with an indentation of its own.
-        let deeper = if matches!(body.first(), Some(Block::Verbatim(_))) {
-            indent
-        } else {
-            indent + 2
-        };
+        let deeper = if matches!(body.first(), Some(Block::Verbatim(_))) { indent } else { indent + 2 };
         self.blocks(body, deeper, Line::new(), false);
     }
 
@@ -173,11 +165,7 @@ impl<'a> Setter<'a> {
             } else if words.starts_with("->") {
                 role = Role::Sent;
             }
-            self.lines.push(if line.is_empty() {
-                Line::new()
-            } else {
-                indented(indent, run(role, line))
-            });
+            self.lines.push(if line.is_empty() { Line::new() } else { indented(indent, run(role, line)) });
         }
     }
 

@@ -37,8 +37,5 @@ pub type Line = Vec<Run>;
 
 /// A run of that role.
 pub(super) fn run(role: Role, text: impl Into<String>) -> Run {
-    Run {
-        role,
-        text: text.into(),
-    }
+    Run { role, text: text.into() }
 }

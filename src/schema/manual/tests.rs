@@ -59,32 +59,19 @@ fn words_are_found_and_the_best_come_first() {
     let manual = Manual::parse(NEWER);
     for (word, expected) in [
         ("thing_add", &["thing-add: Adds a thing."][..]),
-        (
-            "gone",
-            &["THING_GONE: Says that a thing is gone.", "thing-add: See THING_GONE."],
-        ),
+        ("gone", &["THING_GONE: Says that a thing is gone.", "thing-add: See THING_GONE."]),
         ("CORNERS", &["ThingKind: round: has no corners"]),
         ("radius", &["ThingRound: radius: from the middle"]),
         ("square", &["ThingKind: square"]),
         ("nowhere", &[]),
         (" ", &[]),
     ] {
-        let hits: Vec<String> = manual
-            .search(word)
-            .iter()
-            .map(|hit| format!("{}: {}", hit.entry.name, hit.sentence))
-            .collect();
+        let hits: Vec<String> =
+            manual.search(word).iter().map(|hit| format!("{}: {}", hit.entry.name, hit.sentence)).collect();
         assert_eq!(hits, expected, "{word}");
     }
-    let names: Vec<&str> = manual
-        .search("thing")
-        .iter()
-        .map(|hit| hit.entry.name.as_str())
-        .collect();
-    assert_eq!(
-        names,
-        ["thing-add", "THING_GONE", "ThingOptions", "ThingKind", "ThingRound"]
-    );
+    let names: Vec<&str> = manual.search("thing").iter().map(|hit| hit.entry.name.as_str()).collect();
+    assert_eq!(names, ["thing-add", "THING_GONE", "ThingOptions", "ThingKind", "ThingRound"]);
 }
 
 #[test]
@@ -93,10 +80,7 @@ fn the_version_and_the_examples_are_read() {
         let manual = Manual::parse(page);
         assert_eq!(manual.version(), Some(version));
         let entry = manual.entry("thing-add").unwrap();
-        assert_eq!(
-            entry.examples(),
-            ["{ \"execute\": \"thing-add\",\n     \"arguments\": { \"id\": \"a\" } }"]
-        );
+        assert_eq!(entry.examples(), ["{ \"execute\": \"thing-add\",\n     \"arguments\": { \"id\": \"a\" } }"]);
         assert_eq!(entry.summary(), "Adds a thing.");
     }
     assert_eq!(Manual::parse("no page").entries(), []);
@@ -135,10 +119,7 @@ fn twice_the_page_takes_twice_the_steps() {
     ];
     for (what, page) in shapes {
         let [one, two, four] = [100, 200, 400].map(|count| steps(&page(count)));
-        assert!(
-            two <= 2 * one + 200 && four <= 2 * two + 200,
-            "{what}: {one}, {two}, {four}"
-        );
+        assert!(two <= 2 * one + 200 && four <= 2 * two + 200, "{what}: {one}, {two}, {four}");
         assert!(four > 0, "{what}");
     }
 }

@@ -52,10 +52,7 @@ impl Text {
     pub(super) fn push(&mut self, face: Face, c: char) {
         match self.spans.last_mut() {
             Some(last) if last.face == face => last.text.push(c),
-            _ => self.spans.push(Span {
-                face,
-                text: c.to_string(),
-            }),
+            _ => self.spans.push(Span { face, text: c.to_string() }),
         }
     }
 

@@ -20,10 +20,7 @@ pub(super) fn events(
     out: &mut dyn Output,
 ) -> Result<Verdict, Diagnostic> {
     let Some(word) = line.words.first() else {
-        out.text(&format!(
-            "events: {}; {} so far\n",
-            engine.settings.events, engine.recent.total
-        ));
+        out.text(&format!("events: {}; {} so far\n", engine.settings.events, engine.recent.total));
         show_last(engine, 10, out);
         return Ok(Verdict::Done);
     };
@@ -34,11 +31,7 @@ pub(super) fn events(
     match word.text.as_str() {
         "on" | "off" => {
             at_most(line, 1)?;
-            engine.settings.events = if word.text == "on" {
-                EventFilter::All
-            } else {
-                EventFilter::Nothing
-            };
+            engine.settings.events = if word.text == "on" { EventFilter::All } else { EventFilter::Nothing };
         }
         "only" => engine.settings.events = EventFilter::Only(globs()?),
         "except" => engine.settings.events = EventFilter::Except(globs()?),
@@ -70,32 +63,19 @@ pub(super) fn wait(
     out: &mut dyn Output,
 ) -> Result<Verdict, Diagnostic> {
     let name = needs(line, 0, "the name of an event")?;
-    let mut awaited = Awaited {
-        name: name.text.clone(),
-        data: Vec::new(),
-    };
+    let mut awaited = Awaited { name: name.text.clone(), data: Vec::new() };
     let mut timeout: Option<Duration> = None;
     for word in &line.words[1..] {
         if word.equals.is_none() || word.key().is_empty() {
-            return Err(Diagnostic::new(
-                word.span,
-                format!("expected `key=value`, found `{}`", word.text),
-            ));
+            return Err(Diagnostic::new(word.span, format!("expected `key=value`, found `{}`", word.text)));
         }
         if word.key() == "timeout" {
-            let seconds = word
-                .value()
-                .parse::<f64>()
-                .ok()
-                .and_then(|s| Duration::try_from_secs_f64(s).ok());
+            let seconds = word.value().parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
             let seconds =
                 seconds.ok_or_else(|| Diagnostic::new(word.value_span(), "expected a number of seconds".to_owned()))?;
             timeout = Some(seconds);
         } else {
-            awaited.data.push((
-                word.key().split('.').map(str::to_owned).collect(),
-                word.value().to_owned(),
-            ));
+            awaited.data.push((word.key().split('.').map(str::to_owned).collect(), word.value().to_owned()));
         }
     }
     if engine.mode.dry_run {

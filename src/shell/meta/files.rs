@@ -7,7 +7,6 @@ use std::process::Command;
 use std::sync::PoisonError;
 
 use crate::grammar::{Assembler, Diagnostic, Line, MetaLine, Span, parse_line};
-use crate::schema::request_of_command;
 use crate::session::Transcript;
 
 use super::super::engine::{Engine, Verdict};
@@ -26,10 +25,7 @@ pub(super) fn source(
     let word = needs(line, 0, "a file")?;
     at_most(line, 1)?;
     if engine.depth >= DEPTH {
-        return Err(Diagnostic::new(
-            word.span,
-            format!("files source each other more than {DEPTH} deep"),
-        ));
+        return Err(Diagnostic::new(word.span, format!("files source each other more than {DEPTH} deep")));
     }
     let name = word.text.as_str();
     let bytes = std::fs::read(expand_home(name))
@@ -57,11 +53,7 @@ fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -
                 None => break,
             },
         };
-        let source = Source {
-            text: &whole.1,
-            script: Some(name),
-            number: whole.0,
-        };
+        let source = Source { text: &whole.1, script: Some(name), number: whole.0 };
         match engine.run_line(&source, out) {
             Verdict::Done => {}
             Verdict::Failed if engine.settings.exit_on_error => return Verdict::Failed,
@@ -75,29 +67,13 @@ fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -
         }
         if out.interrupted() {
             let number = whole.0;
-            out.failed(
-                "stopped by Ctrl-C",
-                &Source {
-                    text: "",
-                    script: Some(name),
-                    number,
-                },
-                None,
-            );
+            out.failed("stopped by Ctrl-C", &Source { text: "", script: Some(name), number }, None);
             return Verdict::Failed;
         }
     }
     if engine.in_transaction() && engine.abandon_transaction() {
         let number = text.lines().count();
-        out.failed(
-            "the file ends inside a transaction",
-            &Source {
-                text: "",
-                script: Some(name),
-                number,
-            },
-            None,
-        );
+        out.failed("the file ends inside a transaction", &Source { text: "", script: Some(name), number }, None);
         worst = Verdict::Failed;
     }
     worst
@@ -136,18 +112,10 @@ pub(super) fn fd(
         Diagnostic::new(span, fault.message)
     };
     let Line::Command(command) = parse_line(&source.text[from..]).map_err(shift)? else {
-        return Err(Diagnostic::new(
-            Span::new(from, source.text.len()),
-            "expected a QMP command here",
-        ));
+        return Err(Diagnostic::new(Span::new(from, source.text.len()), "expected a QMP command here"));
     };
-    let request = request_of_command(&command, &crate::schema::Knowledge::none()).map_err(shift)?.request;
-    if !engine.mode.dry_run
-        && engine
-            .link
-            .session()
-            .is_some_and(|session| !session.passes_descriptors())
-    {
+    let request = engine.prepare(&command, out).map_err(shift)?;
+    if !engine.mode.dry_run && engine.link.session().is_some_and(|session| !session.passes_descriptors()) {
         let message = "descriptors travel over Unix sockets only, and this session has none";
         return Err(Diagnostic::new(line.name_span, message));
     }
@@ -163,20 +131,8 @@ pub(super) fn fd(
         Ok(None) => return Ok(Verdict::Done),
         Err(verdict) => return Ok(verdict),
     };
-    out.answer(
-        &Answer {
-            reply: &reply,
-            request: &request,
-            late: false,
-            hint: None,
-        },
-        source,
-    );
-    Ok(if reply.succeeded() {
-        Verdict::Done
-    } else {
-        Verdict::Failed
-    })
+    out.answer(&Answer { reply: &reply, request: &request, late: false, hint: None }, source);
+    Ok(if reply.succeeded() { Verdict::Done } else { Verdict::Failed })
 }
 
 /// `!COMMAND`: a command for the system's shell.
@@ -187,11 +143,7 @@ pub(in super::super) fn run_system(
     out: &mut dyn Output,
 ) -> Verdict {
     if source.script == Some(STDIN) {
-        out.failed(
-            "`!` is not carried out in scripts read from standard input",
-            source,
-            None,
-        );
+        out.failed("`!` is not carried out in scripts read from standard input", source, None);
         return Verdict::Failed;
     }
     if engine.mode.dry_run || command.is_empty() {

@@ -66,18 +66,12 @@ pub(super) fn help(
     match page(topic) {
         Some(page) => out.text(&fill(&page, WIDTH)),
         None => {
-            let names = META
-                .iter()
-                .map(|command| command.name)
-                .chain(TOPICS.iter().map(|topic| topic.0));
+            let names = META.iter().map(|command| command.name).chain(TOPICS.iter().map(|topic| topic.0));
             let help = match nearest(topic, names) {
                 Some(name) => format!("did you mean `.help {name}`?"),
                 None => "`.help` lists the topics".to_owned(),
             };
-            return Err(Diagnostic::new(
-                word.span,
-                format!("there is no help on `{}`; {help}", word.text),
-            ));
+            return Err(Diagnostic::new(word.span, format!("there is no help on `{}`; {help}", word.text)));
         }
     }
     Ok(Verdict::Done)
@@ -89,12 +83,7 @@ fn page(topic: &str) -> Option<String> {
         let mut page = MetaCommand::find("set").map(command_page).unwrap_or_default();
         page.push('\n');
         for setting in SETTINGS {
-            page.push_str(&format!(
-                "  {:<14} {} ({})\n",
-                setting.name,
-                setting.help,
-                setting.values.join(", ")
-            ));
+            page.push_str(&format!("  {:<14} {} ({})\n", setting.name, setting.help, setting.values.join(", ")));
         }
         return Some(page);
     }
@@ -126,10 +115,7 @@ pub fn overview() -> String {
     for command in META {
         text.push_str(&format!("  .{:<9} {}\n", command.name, command.summary));
     }
-    text.push_str(&format!(
-        "  {:<10} {}\n\n",
-        "!COMMAND", "run a command in the system's shell"
-    ));
+    text.push_str(&format!("  {:<10} {}\n\n", "!COMMAND", "run a command in the system's shell"));
     text.push_str("`.help NAME` explains one of them, or one of these topics:\n\n");
     for (name, summary, _) in TOPICS {
         text.push_str(&format!("  {name:<10} {summary}\n"));
@@ -141,10 +127,7 @@ pub fn overview() -> String {
 pub fn manual_section() -> Vec<(String, String)> {
     META.iter()
         .map(|command| (usage(command), command.help.replace('\n', " ")))
-        .chain([(
-            "!COMMAND".to_owned(),
-            "Runs a command in the system's shell.".to_owned(),
-        )])
+        .chain([("!COMMAND".to_owned(), "Runs a command in the system's shell.".to_owned())])
         .collect()
 }
 
@@ -157,10 +140,9 @@ pub(super) fn history(
     at_most(line, 1)?;
     let count = match line.words.first() {
         None => 20,
-        Some(word) => word
-            .text
-            .parse::<usize>()
-            .map_err(|_| Diagnostic::new(word.span, "expected a number of lines"))?,
+        Some(word) => {
+            word.text.parse::<usize>().map_err(|_| Diagnostic::new(word.span, "expected a number of lines"))?
+        }
     };
     let entries = engine.history().entries();
     let first = entries.len().saturating_sub(count);
@@ -178,11 +160,7 @@ mod tests {
 
     #[test]
     fn every_command_and_topic_has_its_page() {
-        for name in META
-            .iter()
-            .map(|command| command.name)
-            .chain(TOPICS.iter().map(|topic| topic.0))
-        {
+        for name in META.iter().map(|command| command.name).chain(TOPICS.iter().map(|topic| topic.0)) {
             assert!(page(name).is_some_and(|page| page.len() > 40), "{name}");
             assert!(overview().contains(name), "{name}");
         }

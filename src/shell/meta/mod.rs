@@ -157,11 +157,7 @@ impl MetaCommand {
 
 /// Carries out a line that is a command to the shell.
 pub(super) fn run(engine: &mut Engine, line: &MetaLine, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
-    let name = if line.name == "quit" {
-        "exit"
-    } else {
-        line.name.as_str()
-    };
+    let name = if line.name == "quit" { "exit" } else { line.name.as_str() };
     let result = match MetaCommand::find(name) {
         Some(command) => (command.run)(engine, line, source, out),
         None => Err(unknown(line)),
@@ -179,27 +175,19 @@ fn unknown(line: &MetaLine) -> Diagnostic {
         Some(name) => format!("did you mean `.{name}`?"),
         None => "`.help` lists them".to_owned(),
     };
-    Diagnostic::new(
-        line.name_span,
-        format!("the shell has no command `.{}`; {help}", line.name),
-    )
+    Diagnostic::new(line.name_span, format!("the shell has no command `.{}`; {help}", line.name))
 }
 
 /// Refuses more words than `most`.
 fn at_most(line: &MetaLine, most: usize) -> Result<(), Diagnostic> {
     match line.words.get(most) {
         None => Ok(()),
-        Some(word) => Err(Diagnostic::new(
-            word.span,
-            format!("`.{}` takes nothing here", line.name),
-        )),
+        Some(word) => Err(Diagnostic::new(word.span, format!("`.{}` takes nothing here", line.name))),
     }
 }
 
 /// The first word, or a fault that says what is missing.
 fn needs<'a>(line: &'a MetaLine, index: usize, what: &str) -> Result<&'a crate::grammar::Word, Diagnostic> {
     let end = line.words.last().map_or(line.name_span.end, |word| word.span.end);
-    line.words
-        .get(index)
-        .ok_or_else(|| Diagnostic::new(Span::at(end), format!("`.{}` needs {what} here", line.name)))
+    line.words.get(index).ok_or_else(|| Diagnostic::new(Span::at(end), format!("`.{}` needs {what} here", line.name)))
 }

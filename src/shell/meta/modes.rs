@@ -68,17 +68,10 @@ pub(super) fn set(
     }
     let first = needs(line, 1, "a value")?;
     let value: Vec<&str> = line.words[1..].iter().map(|word| word.text.as_str()).collect();
-    setting
-        .set(&mut engine.settings, &value.join(" "))
-        .map_err(|message| Diagnostic::new(first.span, message))?;
+    setting.set(&mut engine.settings, &value.join(" ")).map_err(|message| Diagnostic::new(first.span, message))?;
     Ok(Verdict::Done)
 }
 
 fn shown(setting: &Setting, engine: &Engine) -> String {
-    format!(
-        "{:<14} {:<12} {}\n",
-        setting.name,
-        setting.get(&engine.settings),
-        setting.help
-    )
+    format!("{:<14} {:<12} {}\n", setting.name, setting.get(&engine.settings), setting.help)
 }

@@ -22,10 +22,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Says that a test is skipped for want of `what`; a failure where every test is required to run.
 pub fn skip(what: &str) {
-    assert!(
-        std::env::var_os("QMP_SHELL_TEST_REQUIRE").is_none(),
-        "this machine has no {what}, and it is required"
-    );
+    assert!(std::env::var_os("QMP_SHELL_TEST_REQUIRE").is_none(), "this machine has no {what}, and it is required");
     eprintln!("skipped: this machine has no {what}; tests/run installs it");
 }
 

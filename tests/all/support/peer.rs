@@ -41,10 +41,7 @@ impl Peer {
                 script(&mut Talk { reader, writer: stream });
             }
         });
-        Peer {
-            folder,
-            thread: Some(thread),
-        }
+        Peer { folder, thread: Some(thread) }
     }
 
     /// Its address.
@@ -93,16 +90,8 @@ impl Talk {
         let line = self.hear();
         let value: serde_json::Value =
             serde_json::from_str(&line).unwrap_or_else(|error| panic!("heard `{line}`: {error}"));
-        let command = value
-            .get("execute")
-            .or_else(|| value.get("exec-oob"))
-            .unwrap()
-            .as_str()
-            .unwrap();
-        (
-            command.to_owned(),
-            value.get("id").map(ToString::to_string).unwrap_or_default(),
-        )
+        let command = value.get("execute").or_else(|| value.get("exec-oob")).unwrap().as_str().unwrap();
+        (command.to_owned(), value.get("id").map(ToString::to_string).unwrap_or_default())
     }
 
     /// Greets, and answers the negotiation.
@@ -121,10 +110,11 @@ impl Talk {
             if heard == command {
                 return id;
             }
-            assert_eq!(heard, "query-commands", "expected `{command}`");
-            self.say(&format!(
-                "{{\"error\": {{\"class\": \"CommandNotFound\", \"desc\": \"none\"}}, \"id\": {id}}}"
-            ));
+            assert!(
+                ["query-qmp-schema", "query-commands"].contains(&heard.as_str()),
+                "expected `{command}`, heard `{heard}`"
+            );
+            self.say(&format!("{{\"error\": {{\"class\": \"CommandNotFound\", \"desc\": \"none\"}}, \"id\": {id}}}"));
         }
     }
 
@@ -136,9 +126,7 @@ impl Talk {
     /// Says an event.
     pub fn event(&mut self, name: &str, data: &str) {
         let time = "{\"seconds\": 1700000000, \"microseconds\": 345678}";
-        self.say(&format!(
-            "{{\"timestamp\": {time}, \"event\": \"{name}\", \"data\": {data}}}"
-        ));
+        self.say(&format!("{{\"timestamp\": {time}, \"event\": \"{name}\", \"data\": {data}}}"));
     }
 
     /// Waits until the client closes.

@@ -39,11 +39,7 @@ impl Program {
             command.env_remove(name);
         }
         command.env("XDG_STATE_HOME", home.path()).env("HOME", home.path());
-        Program {
-            command,
-            input: None,
-            _home: home,
-        }
+        Program { command, input: None, _home: home }
     }
 
     /// Sets a variable of its environment.
@@ -66,28 +62,15 @@ impl Program {
 
     /// Starts it with pipes on all three streams, to talk to it while it runs.
     pub fn start(mut self) -> Child {
-        self.command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Runs it to its end.
     pub fn run(mut self) -> Run {
-        let mut child = self
-            .command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (mut stdin, mut stdout, mut stderr) = (
-            child.stdin.take().unwrap(),
-            child.stdout.take().unwrap(),
-            child.stderr.take().unwrap(),
-        );
+        let mut child =
+            self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut stdin, mut stdout, mut stderr) =
+            (child.stdin.take().unwrap(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let input = self.input.take().unwrap_or_default();
         // A program that stops reading early is no failure of the test's.
         let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));

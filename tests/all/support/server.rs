@@ -17,18 +17,7 @@ pub struct Server {
 pub const SMALL: &[&str] = &["-machine", "none", "-display", "none", "-nodefaults"];
 
 /// The options of a machine with two CPUs and a PCI bus, not running.
-pub const Q35: &[&str] = &[
-    "-M",
-    "q35",
-    "-m",
-    "64",
-    "-smp",
-    "2",
-    "-display",
-    "none",
-    "-nodefaults",
-    "-S",
-];
+pub const Q35: &[&str] = &["-M", "q35", "-m", "64", "-smp", "2", "-display", "none", "-nodefaults", "-S"];
 
 impl Server {
     /// QEMU 10.0 with `options` and QMP on `q.sock`, HMP on `hmp.sock`; `None` (skipped) where there is none.
@@ -75,10 +64,7 @@ impl Server {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let chardev = format!(
-            "socket,id=q,server=on,wait=off,path={}",
-            folder.path().join("q.sock").display()
-        );
+        let chardev = format!("socket,id=q,server=on,wait=off,path={}", folder.path().join("q.sock").display());
         let child = Command::new(program)
             .args(["--chardev", &chardev, "--monitor", "chardev=q"])
             .stdin(Stdio::null())

@@ -47,20 +47,12 @@ impl Terminal {
             .status()
             .unwrap();
         assert!(status.success());
-        Some(Terminal {
-            socket,
-            home: home.path().to_owned(),
-            _home: home,
-        })
+        Some(Terminal { socket, home: home.path().to_owned(), _home: home })
     }
 
     /// Runs a tmux command on this terminal; returns what it prints.
     pub fn tmux(&self, args: &[&str]) -> String {
-        let output = Command::new("tmux")
-            .args(["-S", &self.socket])
-            .args(args)
-            .output()
-            .unwrap();
+        let output = Command::new("tmux").args(["-S", &self.socket]).args(args).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -115,9 +107,7 @@ impl Terminal {
 
     /// The screen and all that has scrolled off it, wrapped lines joined.
     pub fn scrollback(&self) -> String {
-        self.tmux(&["capture-pane", "-p", "-J", "-S", "-"])
-            .trim_end()
-            .to_owned()
+        self.tmux(&["capture-pane", "-p", "-J", "-S", "-"]).trim_end().to_owned()
     }
 
     /// The screen with its colours as escape sequences.
@@ -149,9 +139,7 @@ impl Terminal {
     /// Waits until the last line of the screen is `text`; returns the screen.
     #[track_caller]
     pub fn wait_for_last(&self, text: &str) -> String {
-        self.wait(&format!("the last line `{text}`"), |screen| {
-            screen.lines().last() == Some(text)
-        })
+        self.wait(&format!("the last line `{text}`"), |screen| screen.lines().last() == Some(text))
     }
 
     /// Waits for the program's end; returns its status.

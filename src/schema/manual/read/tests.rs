@@ -23,18 +23,13 @@ fn one(block: &Block) -> String {
         }
         Block::Section { title, body } => format!("{title}({})", shown(body)),
         Block::List(items) => {
-            let items: Vec<String> = items
-                .iter()
-                .map(|item| item.mark.clone() + &shown(&item.body))
-                .collect();
+            let items: Vec<String> = items.iter().map(|item| item.mark.clone() + &shown(&item.body)).collect();
             items.join(" ")
         }
         Block::Verbatim(lines) => format!("{} lines", lines.len()),
         Block::Table(rows) => {
-            let rows: Vec<String> = rows
-                .iter()
-                .map(|row| row.iter().map(Text::plain).collect::<Vec<_>>().join("|"))
-                .collect();
+            let rows: Vec<String> =
+                rows.iter().map(|row| row.iter().map(Text::plain).collect::<Vec<_>>().join("|")).collect();
             rows.join(" ")
         }
         Block::Quote(body) => format!("\"{}\"", shown(body)),
@@ -46,20 +41,11 @@ fn item(item: &Item) -> String {
         Item::Member(member) => {
             let optional = if member.optional { "?" } else { "" };
             let condition = member.condition.as_deref().map(|c| format!("@{c}")).unwrap_or_default();
-            format!(
-                "{}:{}{optional}{condition} {}",
-                member.name,
-                member.type_text,
-                shown(&member.body)
-            )
+            format!("{}:{}{optional}{condition} {}", member.name, member.type_text, shown(&member.body))
         }
         Item::Include(include) => {
             let when = include.when.as_ref().map(|(tag, value)| format!(" {tag}={value}"));
-            let condition = include
-                .condition
-                .as_deref()
-                .map(|c| format!("@{c}"))
-                .unwrap_or_default();
+            let condition = include.condition.as_deref().map(|c| format!("@{c}")).unwrap_or_default();
             format!("+{}{}{condition}", include.of, when.unwrap_or_default())
         }
         Item::Other(body) => shown(body),
@@ -77,26 +63,14 @@ fn check(page: &str, expected: &[Expected<'_>]) {
         .iter()
         .map(|entry| {
             let body = shown(&entry.body);
-            (
-                entry.kind,
-                entry.name.clone(),
-                entry.since.clone(),
-                entry.condition.clone(),
-                body,
-            )
+            (entry.kind, entry.name.clone(), entry.since.clone(), entry.condition.clone(), body)
         })
         .collect();
     let expected: Vec<_> = expected
         .iter()
         .map(|(kind, name, since, condition, body)| {
             let owned = |text: &Option<&str>| text.map(str::to_owned);
-            (
-                *kind,
-                (*name).to_owned(),
-                owned(since),
-                owned(condition),
-                (*body).to_owned(),
-            )
+            (*kind, (*name).to_owned(), owned(since), owned(condition), (*body).to_owned())
         })
         .collect();
     assert_eq!(found, expected);
@@ -117,13 +91,7 @@ fn the_newer_layout_is_read() {
                  Features[unstable: It is new.] / Returns([ThingKind] -- all kinds) / \
                  Errors(•If there is no room, NoRoom) / Note(Mind the id.) / Example(3 lines)",
             ),
-            (
-                EntryKind::Event,
-                "THING_GONE",
-                Some("2.10; sometimes later"),
-                None,
-                "Says that a thing is gone.",
-            ),
+            (EntryKind::Event, "THING_GONE", Some("2.10; sometimes later"), None, "Says that a thing is gone."),
             (
                 EntryKind::Object,
                 "ThingOptions",
@@ -131,13 +99,7 @@ fn the_newer_layout_is_read() {
                 Some("CONFIG_A or CONFIG_B"),
                 "Members[kind:ThingKind? of which kind; +ThingRound kind=round]",
             ),
-            (
-                EntryKind::Enum,
-                "ThingKind",
-                Some("2.9"),
-                None,
-                "Values[round: has no corners; square: ; flat: ]",
-            ),
+            (EntryKind::Enum, "ThingKind", Some("2.9"), None, "Values[round: has no corners; square: ; flat: ]"),
             (
                 EntryKind::Object,
                 "ThingRound",
@@ -164,13 +126,7 @@ fn the_older_layout_is_read() {
                  Features[unstable: It is new.] / Returns(list of ThingKind / •If there is no room, NoRoom) / \
                  Note(Mind the id.) / Example(3 lines)",
             ),
-            (
-                EntryKind::Event,
-                "THING_GONE",
-                Some("2.10"),
-                None,
-                "Says that a thing is gone. / Since(sometimes later)",
-            ),
+            (EntryKind::Event, "THING_GONE", Some("2.10"), None, "Says that a thing is gone. / Since(sometimes later)"),
             (
                 EntryKind::Object,
                 "ThingOptions",

@@ -31,23 +31,14 @@ fn lines_become_paragraphs_items_and_groups() {
     for (roff, expected) in [
         ("one\ntwo\n.sp\nthree\n\nfour", "one two three four"),
         (".SH \"A \\- b\"\n.SS \\fBc\\fP (D)\ntext", "#A - b #c (D) text"),
-        (
-            ".INDENT 0.0\n.IP \\(bu 2\na\n.IP \\(bu 2\nb\n.sp\nc\n.UNINDENT\nd",
-            "[*(a) *(b c)] d",
-        ),
-        (
-            ".INDENT 0.0\n.TP\n.B x  y\ntext\n.INDENT 7.0\n.TP\nz\n.UNINDENT\n.UNINDENT",
-            "[x y=(text [z=()])]",
-        ),
+        (".INDENT 0.0\n.IP \\(bu 2\na\n.IP \\(bu 2\nb\n.sp\nc\n.UNINDENT\nd", "[*(a) *(b c)] d"),
+        (".INDENT 0.0\n.TP\n.B x  y\ntext\n.INDENT 7.0\n.TP\nz\n.UNINDENT\n.UNINDENT", "[x y=(text [z=()])]"),
         (".IP 2. 3\na\n.IP b) 3\nc\n.IP \"Say:\"\nd", "2.(a) b)(c) !Say:(d)"),
         (".sp\n.nf\n.ft C\n  a\n    \\-> b\n\n.ft P\n.fi\nc", "<a|  -> b> c"),
         (".EX\na\n.EE", "<a>"),
         (".TS\nl l.\na\tb\n.TE\nc", "1 rows c"),
         (".de X\nnot text\n..\n.\\\" nor this\n'br\n.nr a 1\ntext", "text"),
-        (
-            "at the end.INDENT 7.0\n.IP \\(bu 2\na\n.UNINDENT\nb",
-            "at the end [*(a)] b",
-        ),
+        ("at the end.INDENT 7.0\n.IP \\(bu 2\na\n.UNINDENT\nb", "at the end [*(a)] b"),
         (".UNINDENT\n.UNINDENT\na\n.INDENT 2\nb", "a [b]"),
         (".TP\n.sp\na", "a"),
     ] {

@@ -34,9 +34,7 @@ impl<'a> Setter<'a> {
         let mut flat = Vec::new();
         let mut variants = Vec::new();
         self.gather(items, &mut Vec::new(), &mut flat, &mut variants);
-        let typed = flat
-            .iter()
-            .any(|item| matches!(item, Item::Member(member) if !member.type_text.is_empty()));
+        let typed = flat.iter().any(|item| matches!(item, Item::Member(member) if !member.type_text.is_empty()));
         if typed {
             self.typed(&flat, indent);
         } else {
@@ -59,8 +57,7 @@ impl<'a> Setter<'a> {
                 Item::Include(include) => match self.manual.entry(&include.of) {
                     Some(of) if !seen.contains(&of.name.as_str()) => {
                         seen.push(&of.name);
-                        of.items()
-                            .for_each(|item| self.gather(std::slice::from_ref(item), seen, flat, variants));
+                        of.items().for_each(|item| self.gather(std::slice::from_ref(item), seen, flat, variants));
                     }
                     _ => flat.push(item),
                 },

@@ -85,15 +85,9 @@ Which go together
 fn what_a_build_must_have_stands_beside_or_below() {
     let manual = Manual::parse(OLDER);
     let wide = page(&manual, "ThingOptions", 80);
-    assert!(
-        wide.contains("\n      round  ThingRound  (if CONFIG_ROUND)\n"),
-        "{wide}"
-    );
+    assert!(wide.contains("\n      round  ThingRound  (if CONFIG_ROUND)\n"), "{wide}");
     let narrow = page(&manual, "ThingOptions", 30);
-    assert!(
-        narrow.contains("\n      round  ThingRound\n             (if CONFIG_ROUND)\n"),
-        "{narrow}"
-    );
+    assert!(narrow.contains("\n      round  ThingRound\n             (if CONFIG_ROUND)\n"), "{narrow}");
     let values = page(&manual, "ThingKind", 80);
     assert!(values.contains("\n  square, flat (if CONFIG_FLAT)\n"), "{values}");
 }

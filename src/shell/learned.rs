@@ -1,0 +1,209 @@
+//! What the server has said of itself: its introspection, names for completion, and what lives in it.
+//!
+//! Introspection is asked for once, in the background; names of the human monitor when they are first wanted; what
+//! lives in the server again and again, and forgotten as soon as a command or an event may have changed it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::assist::Live;
+use crate::schema::{Builtin, Schema};
+use crate::session::{Lost, Session};
+use crate::wire::{Reply, ReplyBody, Request};
+
+use super::hmp::{monitor_request, monitor_text};
+
+/// What was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Schema,
+    Commands,
+    Monitor,
+    Info,
+    /// Nobody waits for the answer any more.
+    Dropped,
+}
+
+/// A name and a few words about it.
+pub type Named = (String, String);
+
+/// What is known.
+#[derive(Debug, Default)]
+pub struct Learned {
+    schema: Option<Arc<Schema>>,
+    commands: Vec<String>,
+    monitor: Vec<Named>,
+    info: Vec<Named>,
+    live: HashMap<Live, Vec<Named>>,
+    /// Types of properties, by device type or object path.
+    properties: HashMap<String, HashMap<String, Builtin>>,
+    asked: HashMap<u64, Question>,
+    asked_once: HashSet<&'static str>,
+    /// The server has no introspection.
+    refused: bool,
+}
+
+impl Learned {
+    /// The server's introspection, once it is here.
+    pub fn schema(&self) -> Option<Arc<Schema>> {
+        self.schema.clone()
+    }
+
+    /// QMP commands, sorted.
+    pub fn command_names(&self) -> Vec<String> {
+        match &self.schema {
+            Some(schema) => schema.commands().iter().map(|command| command.name.clone()).collect(),
+            None => self.commands.clone(),
+        }
+    }
+
+    /// HMP commands, with their help.
+    pub fn monitor(&self) -> &[Named] {
+        &self.monitor
+    }
+
+    /// Subcommands of HMP's `info`, with their help.
+    pub fn info(&self) -> &[Named] {
+        &self.info
+    }
+
+    /// Names that live in the server, if they are known and not stale.
+    pub(super) fn live(&self, live: &Live) -> Option<&Vec<Named>> {
+        self.live.get(live)
+    }
+
+    /// Keeps names that live in the server.
+    pub(super) fn keep_live(&mut self, live: Live, names: Vec<Named>) {
+        self.live.insert(live, names);
+    }
+
+    /// What lives in the server may have changed.
+    pub(super) fn forget_live(&mut self) {
+        self.live.clear();
+    }
+
+    /// Types of the properties of a device type or object path.
+    pub(super) fn properties(&self, of: &str) -> Option<&HashMap<String, Builtin>> {
+        self.properties.get(of)
+    }
+
+    /// Keeps them.
+    pub(super) fn keep_properties(&mut self, of: &str, types: HashMap<String, Builtin>) {
+        self.properties.insert(of.to_owned(), types);
+    }
+
+    fn ask(&mut self, session: &mut Session, request: &Request, question: Question) -> Result<(), Lost> {
+        let id = session.send(request)?;
+        self.asked.insert(id, question);
+        Ok(())
+    }
+
+    /// Asks for introspection, unless that was done; where there is none, for the names of commands.
+    pub(super) fn ask_schema(&mut self, session: &mut Session, guest_agent: bool) -> Result<(), Lost> {
+        if guest_agent {
+            if self.asked_once.insert("guest-info") {
+                self.ask(session, &Request::new("guest-info"), Question::Commands)?;
+            }
+        } else if self.asked_once.insert("schema") {
+            self.ask(session, &Request::new("query-qmp-schema"), Question::Schema)?;
+        } else if self.refused && self.asked_once.insert("commands") {
+            self.ask(session, &Request::new("query-commands"), Question::Commands)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for the names of HMP commands, unless that was done.
+    pub(super) fn ask_monitor(&mut self, session: &mut Session) -> Result<(), Lost> {
+        if self.asked_once.insert("monitor") {
+            self.ask(session, &monitor_request("help", None), Question::Monitor)?;
+            self.ask(session, &monitor_request("help info", None), Question::Info)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an answer is still to come.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.asked.values().any(|question| *question != Question::Dropped)
+    }
+
+    /// Whether introspection is still to come.
+    pub(super) fn awaits_schema(&self) -> bool {
+        self.asked.values().any(|question| *question == Question::Schema)
+    }
+
+    /// Nobody waits for the reply to `id`; it is not to be shown when it comes.
+    pub(super) fn drop_answer(&mut self, id: u64) {
+        self.asked.insert(id, Question::Dropped);
+    }
+
+    /// Takes the reply to `id` if it answers a question of ours. A refusal leaves the names empty.
+    pub(super) fn take_reply(&mut self, id: u64, reply: &Reply) -> bool {
+        let Some(question) = self.asked.remove(&id) else { return false };
+        match (question, reply.body()) {
+            (Question::Schema, ReplyBody::Return(raw)) => match Schema::parse(raw) {
+                Ok(schema) => self.schema = Some(Arc::new(schema)),
+                Err(_) => self.refused = true,
+            },
+            (Question::Schema, ReplyBody::Error { .. }) => self.refused = true,
+            (Question::Commands, ReplyBody::Return(raw)) => self.commands = command_names(raw),
+            (Question::Monitor, _) => self.monitor = monitor_names(&monitor_text(reply).unwrap_or_default(), ""),
+            (Question::Info, _) => self.info = monitor_names(&monitor_text(reply).unwrap_or_default(), "info "),
+            (Question::Commands | Question::Dropped, _) => {}
+        }
+        true
+    }
+}
+
+/// Names out of `query-commands` (a list) or `guest-info` (a list among its members; disabled commands are left out).
+fn command_names(raw: &str) -> Vec<String> {
+    let value: Value = serde_json::from_str(raw).unwrap_or_default();
+    let list = value.as_array().or_else(|| value.get("supported_commands")?.as_array());
+    let mut names: Vec<String> = list
+        .into_iter()
+        .flatten()
+        .filter(|item| item.get("enabled") != Some(&Value::Bool(false)))
+        .filter_map(|item| item.get("name")?.as_str().map(str::to_owned))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Names out of the monitor's own help: `name|alias args -- words`, behind `prefix`.
+fn monitor_names(text: &str, prefix: &str) -> Vec<Named> {
+    let mut names = Vec::new();
+    for line in text.lines() {
+        let Some(rest) = line.strip_prefix(prefix) else {
+            continue;
+        };
+        let Some((usage, words)) = rest.split_once(" -- ") else {
+            continue;
+        };
+        let name = usage.split_whitespace().next().unwrap_or_default();
+        names.extend(name.split('|').filter(|name| !name.is_empty()).map(|name| (name.to_owned(), words.to_owned())));
+    }
+    names.sort();
+    names.dedup_by(|a, b| a.0 == b.0);
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_from_all_three_sources() {
+        assert_eq!(command_names(r#"[{"name": "stop"}, {"name": "cont"}]"#), ["cont", "stop"]);
+        assert_eq!(
+            command_names(
+                r#"{"version": "1", "supported_commands": [{"name": "guest-ping", "enabled": true}, {"name": "x", "enabled": false}]}"#
+            ),
+            ["guest-ping"]
+        );
+        let text = "cont|c  -- go on\ninfo [subcommand] -- show\n\t continued\nx /fmt addr -- dump\n";
+        let names: Vec<String> = monitor_names(text, "").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["c", "cont", "info", "x"]);
+        assert_eq!(monitor_names("info block [-n] -- show blocks\n", "info ")[0].0, "block");
+    }
+}

@@ -1,0 +1,313 @@
+//! How the engine learns what the server knows, and lines are prepared by it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::assist::Live;
+use crate::grammar::{Command, Diagnostic, JsonRequest, LineMode};
+use crate::schema::{
+    Builtin, Knowledge, Prepared, Schema, check_action, request_of_command, request_of_json, request_of_transaction,
+};
+use crate::session::Received;
+use crate::wire::{Incoming, ReplyBody, Request, quote};
+
+use super::engine::Engine;
+use super::exchange::reply_id;
+use super::learned::Named;
+use super::output::Output;
+use super::transaction::Block;
+
+/// How long a line may wait for introspection that its meaning needs. A server takes some 50 ms to make it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long one line may wait for what a property's type is.
+const BLINK: Duration = Duration::from_millis(500);
+
+impl Engine {
+    /// Asks the server in the background for what completion and checking need, unless that was done.
+    pub fn ask_names(&mut self) {
+        if self.mode.no_schema {
+            return;
+        }
+        let guest_agent = self.link.options().guest_agent;
+        let hmp = self.language == LineMode::Hmp;
+        if let Some(session) = self.link.session() {
+            // A session that is at its end will be found so by the next to read from it.
+            let _ = self.learned.ask_schema(session, guest_agent);
+            if hmp {
+                let _ = self.learned.ask_monitor(session);
+            }
+        }
+    }
+
+    /// Waits until `until` for the names that completing `line` needs.
+    pub fn learn_names_for(&mut self, line: &str, until: Instant) {
+        let own = line.trim_start().starts_with('.');
+        let monitor = line.trim_start().starts_with(".hmp") || self.language == LineMode::Hmp && !own;
+        self.ask_names();
+        if let Some(session) = self.link.session()
+            && monitor
+            && !self.mode.no_schema
+        {
+            let _ = self.learned.ask_monitor(session);
+        }
+        self.wait_while(until, |engine| engine.learned.is_waiting());
+        // A server without introspection is asked for its names instead.
+        self.ask_names();
+        self.wait_while(until, |engine| engine.learned.is_waiting());
+    }
+
+    /// The server's introspection, waited for if need be. `None` where there is none, or it is not wanted.
+    pub(super) fn learn_schema(&mut self) -> Option<Arc<Schema>> {
+        self.ask_names();
+        self.wait_while(Instant::now() + PATIENCE, |engine| engine.learned.awaits_schema());
+        self.learned.schema()
+    }
+
+    /// Takes answers to our questions while `needed`, until `until`; keeps everything else for the next to read.
+    fn wait_while(&mut self, until: Instant, needed: impl Fn(&Engine) -> bool) {
+        let mut aside = Vec::new();
+        while needed(self)
+            && let Some(session) = self.link.session()
+        {
+            match session.receive(Some(until)) {
+                Ok(Received::Message(Incoming::Reply(reply)))
+                    if reply_id(&reply).is_some_and(|id| self.learned.take_reply(id, &reply)) => {}
+                Ok(Received::TimedOut | Received::Interrupted) | Err(_) => break,
+                Ok(item) => aside.push(item),
+            }
+        }
+        if let Some(session) = self.link.session() {
+            session.put_back(aside);
+        }
+    }
+
+    /// Asks a question of the shell's own and waits for the answer until `until`.
+    fn inquire(&mut self, request: &Request, until: Instant) -> Option<Value> {
+        if self.mode.no_schema {
+            return None;
+        }
+        let id = self.link.session()?.send(request).ok()?;
+        let mut aside = Vec::new();
+        let mut answer = None;
+        while let Some(session) = self.link.session() {
+            match session.receive(Some(until)) {
+                Ok(Received::Message(Incoming::Reply(reply))) if reply_id(&reply) == Some(id) => {
+                    if let ReplyBody::Return(raw) = reply.body() {
+                        answer = serde_json::from_str(raw).ok();
+                    }
+                    break;
+                }
+                Ok(Received::TimedOut | Received::Interrupted) | Err(_) => {
+                    self.learned.drop_answer(id);
+                    break;
+                }
+                Ok(item) => aside.push(item),
+            }
+        }
+        if let Some(session) = self.link.session() {
+            session.put_back(aside);
+        }
+        answer
+    }
+
+    /// The request that a typed command means, by all that is known of the server.
+    pub(super) fn prepare(&mut self, command: &Command, out: &mut dyn Output) -> Result<Request, Diagnostic> {
+        let has_arguments = command.json.is_some() || !command.args.is_empty();
+        // A bare name means what it says; a script does not wait for introspection to send it.
+        let schema = if has_arguments || self.checks_all() { self.learn_schema() } else { self.learned.schema() };
+        let extra = self.extra_types(command);
+        let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
+        request_of_command(command, &knowledge).map(|prepared| self.warn(prepared, out))
+    }
+
+    /// The request that a pasted JSON object means. In a script it is sent as it is, for the server to judge.
+    pub(super) fn prepare_json(&mut self, json: &JsonRequest, out: &mut dyn Output) -> Result<Request, Diagnostic> {
+        let schema = if self.checks_all() { self.learn_schema() } else { None };
+        let extra = HashMap::new();
+        let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
+        request_of_json(json, &knowledge).map(|prepared| self.warn(prepared, out))
+    }
+
+    /// One action of a transaction, checked while its line is in sight.
+    pub(super) fn check_action(&mut self, action: &Command, out: &mut dyn Output) -> Result<(), Diagnostic> {
+        let schema = self.learn_schema();
+        let extra = HashMap::new();
+        let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
+        check_action(action, &knowledge).map(|prepared| drop(self.warn(prepared, out)))
+    }
+
+    /// The request of a finished transaction.
+    pub(super) fn prepare_transaction(&mut self, block: &Block<'_>) -> Result<Request, Diagnostic> {
+        let schema = self.learn_schema();
+        let extra = HashMap::new();
+        let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
+        request_of_transaction(block.actions, block.properties, &knowledge).map(|prepared| prepared.request)
+    }
+
+    /// Whether every line is checked: where a person sees it, or nothing is sent.
+    fn checks_all(&self) -> bool {
+        self.mode.interactive || self.mode.dry_run
+    }
+
+    /// Gives each warning once.
+    fn warn(&mut self, prepared: Prepared, out: &mut dyn Output) -> Request {
+        for warning in prepared.warnings {
+            if self.settings.check && self.warned.insert(warning.message.clone()) {
+                out.notice(&format!("warning: {}", warning.message));
+            }
+        }
+        prepared.request
+    }
+
+    /// Types that introspection does not tell: of a device's properties, and of the one property that `qom-set` sets.
+    fn extra_types(&mut self, command: &Command) -> HashMap<String, Builtin> {
+        let value_of = |key: &str| {
+            let arg = command.args.iter().find(|arg| arg.key.parts.len() == 1 && arg.key.parts[0] == key);
+            arg.map(|arg| arg.word.value().to_owned())
+        };
+        match command.name.as_str() {
+            "device_add" => {
+                let Some(driver) = value_of("driver") else { return HashMap::new() };
+                let request = one_argument("device-list-properties", "typename", &driver);
+                self.property_types(&driver, &request)
+            }
+            "qom-set" => {
+                let (Some(path), Some(property)) = (value_of("path"), value_of("property")) else {
+                    return HashMap::new();
+                };
+                let types = self.property_types(&path, &one_argument("qom-list", "path", &path));
+                types.get(&property).map(|kind| HashMap::from([("value".to_owned(), *kind)])).unwrap_or_default()
+            }
+            _ => HashMap::new(),
+        }
+    }
+
+    fn property_types(&mut self, of: &str, request: &Request) -> HashMap<String, Builtin> {
+        if let Some(known) = self.learned.properties(of) {
+            return known.clone();
+        }
+        let Some(answer) = self.inquire(request, Instant::now() + BLINK) else { return HashMap::new() };
+        let types: HashMap<String, Builtin> = items(&answer)
+            .filter_map(|item| Some((text(item, "name")?, builtin_of_property(item.get("type")?.as_str()?)?)))
+            .collect();
+        self.learned.keep_properties(of, types.clone());
+        types
+    }
+
+    /// Names that live in the server, from memory or asked for until `until`.
+    pub(super) fn live_names(&mut self, live: &Live, until: Instant) -> Vec<Named> {
+        if let Some(known) = self.learned.live(live) {
+            return known.clone();
+        }
+        let Some(answer) = self.inquire(&live_request(live), until) else { return Vec::new() };
+        let mut names = live_answer(live, &answer);
+        names.sort();
+        names.dedup();
+        self.learned.keep_live(live.clone(), names.clone());
+        names
+    }
+}
+
+fn one_argument(command: &str, key: &str, value: &str) -> Request {
+    Request::new(command).with_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
+}
+
+/// The type that a property has, by what QOM calls it.
+fn builtin_of_property(name: &str) -> Option<Builtin> {
+    match name {
+        "str" | "string" => Some(Builtin::Str),
+        "bool" | "boolean" => Some(Builtin::Bool),
+        "double" | "number" => Some(Builtin::Number),
+        "size" | "int" => Some(Builtin::Int),
+        name if name.starts_with("uint") || name.starts_with("int") => Some(Builtin::Int),
+        _ => None,
+    }
+}
+
+/// The question whose answer holds these names.
+fn live_request(live: &Live) -> Request {
+    match live {
+        Live::Nodes | Live::Bitmaps(_) => Request::new("query-named-block-nodes").with_arguments("{\"flat\": true}"),
+        Live::Drives => Request::new("query-block"),
+        Live::Devices => one_argument("qom-list", "path", "/machine/peripheral"),
+        Live::Objects => one_argument("qom-list", "path", "/objects"),
+        Live::Chardevs => Request::new("query-chardev"),
+        Live::Jobs => Request::new("query-jobs"),
+        Live::Cpus => Request::new("query-cpus-fast"),
+        Live::DeviceTypes => {
+            Request::new("qom-list-types").with_arguments("{\"implements\": \"device\", \"abstract\": false}")
+        }
+        Live::DeviceProperties(driver) => one_argument("device-list-properties", "typename", driver),
+        Live::MemoryBackends => Request::new("query-memdev"),
+        Live::IoThreads => Request::new("query-iothreads"),
+        Live::QomChildren(path) | Live::QomProperties(path) => {
+            one_argument("qom-list", "path", if path.is_empty() { "/" } else { path })
+        }
+        Live::QomTypes => Request::new("qom-list-types"),
+        Live::TraceEvents => one_argument("trace-event-get-state", "name", "*"),
+    }
+}
+
+/// The names that an answer holds, each with a few words.
+fn live_answer(live: &Live, answer: &Value) -> Vec<Named> {
+    let is_link = |item: &&Value| {
+        item.get("type")
+            .and_then(Value::as_str)
+            .is_some_and(|kind| kind.starts_with("child<") || kind.starts_with("link<"))
+    };
+    let named = |name: &str, about: &str| -> Vec<Named> {
+        items(answer)
+            .filter_map(|item| Some((text(item, name)?, text(item, about).unwrap_or_default())))
+            .filter(|(name, _)| !name.is_empty())
+            .collect()
+    };
+    match live {
+        Live::Nodes => named("node-name", "drv"),
+        Live::Drives => named("device", "type"),
+        Live::Devices | Live::Objects => items(answer)
+            .filter(is_link)
+            .filter_map(|item| Some((text(item, "name")?, inner_type(&text(item, "type")?))))
+            .collect(),
+        Live::Chardevs => named("label", "filename"),
+        Live::Jobs => named("id", "status"),
+        Live::Bitmaps(node) => items(answer)
+            .filter(|item| text(item, "node-name").as_deref() == Some(node))
+            .filter_map(|item| item.get("dirty-bitmaps"))
+            .flat_map(items)
+            .filter_map(|bitmap| Some((text(bitmap, "name")?, "bitmap".to_owned())))
+            .collect(),
+        Live::Cpus => items(answer)
+            .filter_map(|item| Some((item.get("cpu-index")?.to_string(), text(item, "qom-path").unwrap_or_default())))
+            .collect(),
+        Live::DeviceTypes | Live::QomTypes => named("name", "parent"),
+        Live::DeviceProperties(_) => named("name", "type"),
+        Live::MemoryBackends | Live::IoThreads => named("id", ""),
+        Live::QomChildren(path) => items(answer)
+            .filter(is_link)
+            .filter_map(|item| Some((format!("{path}/{}", text(item, "name")?), inner_type(&text(item, "type")?))))
+            .collect(),
+        Live::QomProperties(_) => items(answer)
+            .filter(|item| text(item, "type").is_some_and(|kind| !kind.starts_with("child<")))
+            .filter_map(|item| Some((text(item, "name")?, text(item, "type")?)))
+            .collect(),
+        Live::TraceEvents => named("name", "state"),
+    }
+}
+
+fn items(answer: &Value) -> impl Iterator<Item = &Value> {
+    answer.as_array().into_iter().flatten()
+}
+
+fn text(item: &Value, key: &str) -> Option<String> {
+    item.get(key)?.as_str().map(str::to_owned)
+}
+
+/// `child<T>` and `link<T>` are told as T.
+fn inner_type(kind: &str) -> String {
+    let inner = kind.split_once('<').map_or(kind, |(_, inner)| inner);
+    inner.trim_end_matches('>').to_owned()
+}
