@@ -83,6 +83,15 @@ impl Wrapped {
     }
 }
 
+impl Drop for Wrapped {
+    /// A test that fails leaves nothing behind either.
+    fn drop(&mut self) {
+        for (process, _) in self.processes() {
+            let _ = kill_process(process, Signal::KILL);
+        }
+    }
+}
+
 /// A script in `folder` that QEMU's command line is handed to.
 fn script(folder: &Path, text: &str) -> String {
     let path = folder.join("script");
