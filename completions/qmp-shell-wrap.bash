@@ -23,7 +23,7 @@ _qmp__shell__wrap() {
 
     case "${cmd}" in
         qmp__shell__wrap)
-            opts="-H -v -p -l -c -f -e -o -h -V --hmp --verbose --pretty --logfile --command --file --exit-on-error --output --no-events --color --no-history --no-schema --max-message --dry-run --generate --timeout --help --version"
+            opts="-H -v -p -l -c -f -e -o -h -V --hmp --verbose --pretty --logfile --command --file --exit-on-error --output --no-events --color --no-history --no-check --no-schema --max-message --dry-run --generate --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

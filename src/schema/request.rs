@@ -275,7 +275,7 @@ mod tests {
             Ok(other) => panic!("{other:?}"),
             Err(fault) => Err(fault),
         };
-        request.map(|request| request.arguments.unwrap_or_default()).map_err(|f| (f.span.start, f.message))
+        request.map(|prepared| prepared.request.arguments.unwrap_or_default()).map_err(|f| (f.span.start, f.message))
     }
 
     #[test]
