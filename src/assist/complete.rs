@@ -206,7 +206,15 @@ fn named(names: &[(String, String)]) -> Vec<Named<'_>> {
 
 fn topics(typed: &str, start: usize, known: &Known<'_>) -> Completion {
     let typed = typed.trim_start_matches('.');
-    offer(typed, start, known.metas.iter().map(|meta| (meta.0, meta.1)).chain(known.topics.iter().copied()))
+    let metas = known.metas.iter().map(|meta| (meta.0, meta.1)).chain(known.topics.iter().copied());
+    let mut completion = offer(typed, start, metas.chain([("apropos", "search for a word")]));
+    let names = command_names(known);
+    completion.candidates.extend(offer(typed, start, named(&names)).candidates);
+    if let Some(schema) = known.schema {
+        let events = schema.events().iter().map(|event| (event.name.as_str(), "event"));
+        completion.candidates.extend(offer(typed, start, events).candidates);
+    }
+    completion
 }
 
 fn meta(text: &str, known: &Known<'_>) -> Completion {

@@ -14,6 +14,7 @@ mod nearest;
 mod request;
 mod scalar;
 pub mod secrets;
+mod signature;
 mod tree;
 mod typing;
 
@@ -27,4 +28,5 @@ pub use request::{
     Knowledge, Prepared, action_type, check_action, member_type, request_of_command, request_of_json,
     request_of_transaction, transaction_variants,
 };
+pub use signature::{member_signature, signature};
 pub use typing::{describe, plain};

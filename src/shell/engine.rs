@@ -15,7 +15,7 @@ use crate::wire::{Incoming, Reply, ReplyBody, Request};
 use super::history::History;
 use super::learned::Learned;
 use super::link::Link;
-use super::meta;
+use super::meta::{self, Manuals};
 
 use super::output::{Answer, Output, Source};
 use super::recent::Recent;
@@ -56,6 +56,8 @@ pub struct Engine {
     pub(super) transaction: Option<Transaction>,
     pub(super) recent: Recent,
     pub(super) learned: Learned,
+    /// The server's manual pages, once somebody has asked.
+    pub(super) manuals: Manuals,
     /// Warnings that were given once already.
     pub(super) warned: HashSet<String>,
     pub(super) transcript: SharedTranscript,
@@ -83,6 +85,7 @@ impl Engine {
             transaction: None,
             recent: Recent::default(),
             learned: Learned::default(),
+            manuals: None,
             warned: HashSet::new(),
             transcript,
             histories: [History::default(), History::default()],

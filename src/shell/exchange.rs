@@ -65,6 +65,7 @@ impl Engine {
                 self.quitting = false;
                 self.cpu = None;
                 self.learned = Learned::default();
+                self.manuals = None;
                 let text = self.welcome();
                 if self.mode.interactive {
                     self.link.start_reader();

@@ -3,7 +3,8 @@
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 
 use crate::grammar::{Diagnostic, LineMode};
-use crate::render::{Layout, Palette, event_line, excerpt, printable, sanitize, write_json};
+use crate::render::{Layout, Palette, event_line, excerpt, manual_text, printable, sanitize, write_json};
+use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody, compact, quote};
 
 use super::output::{Answer, Output, Source};
@@ -159,6 +160,10 @@ impl Output for Lines {
         }
         // Help and lists are for eyes; standard output belongs to messages.
         self.complain(&Source { text: "", script: None, number: 0 }, text.trim_end());
+    }
+
+    fn page(&mut self, lines: &[Line]) {
+        self.text(&manual_text(lines, &Palette::default()));
     }
 
     fn notice(&mut self, text: &str) {

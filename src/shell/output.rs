@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::grammar::Diagnostic;
+use crate::schema::manual::Line;
 use crate::wire::{Event, Reply, Request};
 
 /// A whole line and where it came from.
@@ -47,6 +48,8 @@ pub trait Output {
     fn would_send(&mut self, message: &str);
     /// Text that the user asked for: help, lists.
     fn text(&mut self, text: &str);
+    /// A page of help that the user asked for.
+    fn page(&mut self, lines: &[Line]);
     /// Something worth knowing that nobody asked for.
     fn notice(&mut self, text: &str);
     /// A question that needs a yes; a script answers it without asking.

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::grammar::Diagnostic;
-use crate::render::{Layout, Palette, caret_under, event_line, excerpt, printable, sanitize, write_json};
+use crate::render::{Layout, Palette, caret_under, event_line, excerpt, manual_text, printable, sanitize, write_json};
+use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody};
 
 use super::hmp::{is_failure, monitor_text};
@@ -190,6 +191,11 @@ impl<W: Write> Output for Terminal<W> {
 
     fn text(&mut self, text: &str) {
         let text = sanitize(text).into_owned();
+        self.put_long(&text);
+    }
+
+    fn page(&mut self, lines: &[Line]) {
+        let text = manual_text(lines, &self.palette);
         self.put_long(&text);
     }
 

@@ -7,7 +7,9 @@ use crate::schema::nearest;
 use super::super::engine::{Engine, Verdict};
 use super::super::output::{Output, Source};
 use super::super::settings::SETTINGS;
-use super::{META, MetaCommand, at_most};
+use super::super::terminal;
+use super::explain::{apropos, explain, known_names};
+use super::{META, MetaCommand, at_most, needs};
 
 /// Prose is set to this many columns.
 const WIDTH: usize = 78;
@@ -52,7 +54,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
 ];
 
 pub(super) fn help(
-    _engine: &mut Engine,
+    engine: &mut Engine,
     line: &MetaLine,
     _source: &Source<'_>,
     out: &mut dyn Output,
@@ -61,18 +63,32 @@ pub(super) fn help(
         out.text(&overview());
         return Ok(Verdict::Done);
     };
-    at_most(line, 1)?;
     let topic = word.text.trim_start_matches('.');
-    match page(topic) {
-        Some(page) => out.text(&fill(&page, WIDTH)),
-        None => {
-            let names = META.iter().map(|command| command.name).chain(TOPICS.iter().map(|topic| topic.0));
-            let help = match nearest(topic, names) {
-                Some(name) => format!("did you mean `.help {name}`?"),
-                None => "`.help` lists the topics".to_owned(),
-            };
-            return Err(Diagnostic::new(word.span, format!("there is no help on `{}`; {help}", word.text)));
+    let width = terminal::size().0.clamp(40, 100);
+    if topic == "apropos" {
+        let word = needs(line, 1, "a word to search for")?;
+        at_most(line, 2)?;
+        let lines = apropos(engine, &word.text, width);
+        if lines.is_empty() {
+            return Err(Diagnostic::new(word.span, format!("nothing is said of `{}`", word.text)));
         }
+        out.page(&lines);
+        return Ok(Verdict::Done);
+    }
+    at_most(line, 1)?;
+    if let Some(page) = page(topic) {
+        out.text(&fill(&page, WIDTH));
+    } else if let Some(lines) = explain(engine, topic, width) {
+        out.page(&lines);
+    } else {
+        let mut names = known_names(engine);
+        names.extend(META.iter().map(|command| command.name.to_owned()));
+        names.extend(TOPICS.iter().map(|topic| topic.0.to_owned()));
+        let help = match nearest(topic, names.iter().map(String::as_str)) {
+            Some(name) => format!("did you mean `help {name}`?"),
+            None => "`help apropos WORD` searches".to_owned(),
+        };
+        return Err(Diagnostic::new(word.span, format!("there is no help on `{}`; {help}", word.text)));
     }
     Ok(Verdict::Done)
 }
@@ -116,7 +132,7 @@ pub fn overview() -> String {
         text.push_str(&format!("  .{:<9} {}\n", command.name, command.summary));
     }
     text.push_str(&format!("  {:<10} {}\n\n", "!COMMAND", "run a command in the system's shell"));
-    text.push_str("`.help NAME` explains one of them, or one of these topics:\n\n");
+    text.push_str("`help NAME` explains one of them, a command or event of the server, or one of\nthese topics:\n\n");
     for (name, summary, _) in TOPICS {
         text.push_str(&format!("  {name:<10} {summary}\n"));
     }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod events;
+mod explain;
 mod files;
 mod help;
 mod modes;
@@ -13,6 +14,7 @@ use crate::schema::nearest;
 use super::engine::{Engine, Verdict};
 use super::output::{Output, Source};
 
+pub(super) use explain::Manuals;
 pub(super) use files::{STDIN, run_system};
 pub(super) use help::topics;
 pub use help::{manual_section, overview};
@@ -76,10 +78,12 @@ pub const META: &[MetaCommand] = &[
     },
     MetaCommand {
         name: "help",
-        usage: "[TOPIC]",
-        summary: "explain the shell, or one of its commands",
-        help: "Without TOPIC, an overview. TOPIC is a command of the shell, with or without its dot, or one of\n\
-               `line`, `keys`, `settings`.",
+        usage: "[TOPIC | apropos WORD]",
+        summary: "explain the shell, or a command, event or type of the server",
+        help: "Without TOPIC, an overview. TOPIC is a command of the shell, with or without its dot, or `line`,\n\
+               `keys`, `settings`; or a command or event of the server, a type of its manual, or a member of one of\n\
+               these: `help blockdev-add`, `help STOP`, `help blockdev-add.driver`. What may be sent is the server's\n\
+               own word; what it means comes from the manual page that is installed. `apropos` searches for a word.",
         completes: Completes::Topics,
         run: help::help,
     },
