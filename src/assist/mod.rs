@@ -1,13 +1,17 @@
 //! Assistance: a line and a cursor in, what may stand there out.
 //!
-//! Pure: names, files and commands come in as data. Sees the line through the grammar's own tokenizer. Keys, values
-//! and hints, which need introspection, belong here too.
+//! Pure: names, files, introspection and what lives in the server come in as data. Sees the line through the grammar's own
+//! tokenizer, finished or not: to complete it, to hint at what is missing, to tell what each piece of it is.
 
 mod arguments;
 mod complete;
+mod hint;
 mod json;
 mod live;
+mod look;
 
 pub use arguments::AskLive;
 pub use complete::{Candidate, Completes, Completion, Known, complete};
+pub use hint::hint;
 pub use live::Live;
+pub use look::{Look, looks};

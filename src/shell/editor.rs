@@ -6,20 +6,26 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustyline::completion::{Completer, Pair};
-use rustyline::highlight::Highlighter;
-use rustyline::hint::Hinter;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
+use unicode_width::UnicodeWidthStr;
 
-use crate::assist::{Completion, Known, complete};
+use crate::assist::{Completion, Known, Look, complete, hint, looks};
 use crate::grammar::is_complete;
+use crate::render::Palette;
 
 use super::engine::Engine;
 use super::meta::{META, topics};
 use super::settings::SETTINGS;
+use super::terminal;
 
 /// Tab waits no longer than this for the server.
 const BLINK: Duration = Duration::from_millis(150);
+
+/// The columns of the widest prompt that a line with a hint stands behind.
+const PROMPT: usize = 7;
 
 /// The most candidates that are listed.
 const MOST: usize = 5000;
@@ -31,12 +37,51 @@ pub(super) type ShowNews = Box<dyn Fn() -> String>;
 pub(super) struct ShellHelper {
     pub(super) engine: Rc<RefCell<Engine>>,
     pub(super) show_news: ShowNews,
+    pub(super) palette: Palette,
+}
+
+impl ShellHelper {
+    fn code(&self, look: Look) -> &str {
+        match look {
+            Look::Command => "",
+            Look::Unknown => &self.palette.error,
+            Look::Key => &self.palette.key,
+            Look::Text => &self.palette.string,
+            Look::Number => &self.palette.number,
+            Look::Literal => &self.palette.literal,
+            Look::Comment => &self.palette.dim,
+        }
+    }
 }
 
 impl Helper for ShellHelper {}
 
+/// What is shown behind the cursor. It is no completion: the keys that it names have no values yet.
+pub(super) struct MissingKeys(String);
+
+impl Hint for MissingKeys {
+    fn display(&self) -> &str {
+        &self.0
+    }
+
+    fn completion(&self) -> Option<&str> {
+        None
+    }
+}
+
 impl Hinter for ShellHelper {
-    type Hint = String;
+    type Hint = MissingKeys;
+
+    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<MissingKeys> {
+        if pos < line.len() || line.is_empty() {
+            return None;
+        }
+        // Within the row: a hint that wraps would push the prompt about.
+        let (columns, _) = terminal::size();
+        let taken = PROMPT + line.width();
+        let room = columns.checked_sub(taken + 1)?;
+        with_known(&mut self.engine.borrow_mut(), |known| hint(line, known, room)).map(MissingKeys)
+    }
 }
 
 impl Validator for ShellHelper {
@@ -57,6 +102,30 @@ impl Highlighter for ShellHelper {
             news if news.is_empty() => Cow::Borrowed(prompt),
             news => Cow::Owned(news + prompt),
         }
+    }
+
+    fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
+        if !self.palette.is_colored() || line.is_empty() {
+            return Cow::Borrowed(line);
+        }
+        let looks = with_known(&mut self.engine.borrow_mut(), |known| looks(line, known));
+        let mut out = String::with_capacity(line.len() * 2);
+        let mut end = 0;
+        for (span, look) in looks {
+            out.push_str(&line[end..span.start]);
+            out.push_str(&self.palette.paint(self.code(look), &line[span.range()]));
+            end = span.end;
+        }
+        out.push_str(&line[end..]);
+        Cow::Owned(out)
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(self.palette.paint(&self.palette.dim, hint))
+    }
+
+    fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
+        kind != CmdKind::MoveCursor && self.palette.is_colored()
     }
 }
 
@@ -81,18 +150,23 @@ impl Completer for ShellHelper {
 
 /// What Tab offers at the end of `text`.
 pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
+    engine.learn_names_for(text, Instant::now() + BLINK);
+    with_known(engine, |known| complete(text, known))
+}
+
+/// Shows `use_it` all that is known of the server by now. Names that live in it are asked for when they are wanted.
+fn with_known<T>(engine: &mut Engine, use_it: impl FnOnce(&Known<'_>) -> T) -> T {
     let until = Instant::now() + BLINK;
-    engine.learn_names_for(text, until);
     let metas: Vec<_> = META.iter().map(|meta| (meta.name, meta.summary, meta.completes)).collect();
     let settings: Vec<_> = SETTINGS.iter().map(|setting| (setting.name, setting.help, setting.values)).collect();
     let events = engine.recent.names();
     let topics = topics();
     let schema = engine.learned.schema();
-    let (commands, monitor, info) =
-        (engine.learned.command_names(), engine.learned.monitor().to_vec(), engine.learned.info().to_vec());
+    let commands = if schema.is_some() { Vec::new() } else { engine.learned.command_names() };
+    let (monitor, info) = (engine.learned.monitor().to_vec(), engine.learned.info().to_vec());
     let (language, in_transaction) = (engine.language(), engine.in_transaction());
     let engine = RefCell::new(engine);
-    let known = Known {
+    use_it(&Known {
         language,
         in_transaction,
         schema: schema.as_deref(),
@@ -105,8 +179,7 @@ pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
         settings: &settings,
         events: &events,
         files: &files,
-    };
-    complete(text, &known)
+    })
 }
 
 /// Files whose path begins with `typed`, folders with a `/` behind, in order.

@@ -148,6 +148,7 @@ fn editor(
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history).map_err(io::Error::other)?;
     let (engine, palette, messages) = (Rc::clone(engine), palette.clone(), messages.clone());
+    let colours = palette.clone();
     let news_engine = Rc::clone(&engine);
     let show_news = Box::new(move || {
         messages.bell.answered();
@@ -160,7 +161,7 @@ fn editor(
         }
         String::from_utf8_lossy(&above.into_inner()).into_owned()
     });
-    editor.set_helper(Some(ShellHelper { engine, show_news }));
+    editor.set_helper(Some(ShellHelper { engine, show_news, palette: colours }));
     Ok(editor)
 }
 

@@ -1,6 +1,6 @@
 //! The latest events, for `.wait` and `.events N`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::wire::Event;
 
@@ -19,6 +19,8 @@ pub(super) struct Recent {
     bytes: usize,
     /// How many of the events at the end came since the last command was sent.
     since: usize,
+    /// The names of all that came.
+    names: BTreeSet<String>,
     /// How many events came in all.
     pub(super) total: u64,
 }
@@ -63,6 +65,9 @@ impl Recent {
     /// An event came.
     pub(super) fn push(&mut self, event: Event) {
         self.total += 1;
+        if !self.names.contains(event.name()) && self.names.len() < KEPT {
+            self.names.insert(event.name().to_owned());
+        }
         self.since += 1;
         self.bytes += event.text().len();
         self.events.push_back((event, false));
@@ -96,12 +101,9 @@ impl Recent {
         self.events.iter().skip(self.events.len().saturating_sub(count)).map(|(event, _)| event)
     }
 
-    /// The names of the events kept, each once.
+    /// The names of all events that came, each once.
     pub(super) fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.events.iter().map(|(event, _)| event.name().to_owned()).collect();
-        names.sort();
-        names.dedup();
-        names
+        self.names.iter().cloned().collect()
     }
 }
 

@@ -13,6 +13,8 @@ mod events;
 mod failures;
 mod generated;
 mod guest_agent;
+mod help;
+mod hints;
 mod history;
 mod hmp;
 mod house;

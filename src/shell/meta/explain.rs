@@ -25,12 +25,16 @@ pub(super) fn explain(engine: &mut Engine, topic: &str, width: usize) -> Option<
     }
     let said = manuals.iter().find_map(|manual| prose(manual, topic, width));
     match said {
-        Some((prose, manual)) => {
-            if !lines.is_empty() {
-                lines.push(Vec::new());
+        Some(prose) => {
+            if lines.is_empty() {
+                lines.push(prose.heading);
+            } else if let Some(since) = prose.since {
+                // One head is enough where introspection has given it.
+                lines.push(vec![Run { role: Role::Aside, text: format!("  since {since}") }]);
             }
-            lines.extend(prose);
-            lines.extend(other_version(engine, manual));
+            lines.push(Vec::new());
+            lines.extend(prose.body);
+            lines.extend(other_version(engine, prose.manual));
         }
         None if lines.is_empty() => return None,
         None if manuals.is_empty() => lines.extend(no_manual(engine)),
@@ -39,15 +43,23 @@ pub(super) fn explain(engine: &mut Engine, topic: &str, width: usize) -> Option<
     Some(lines)
 }
 
-fn prose<'a>(manual: &'a Manual, topic: &str, width: usize) -> Option<(Vec<Line>, &'a Manual)> {
+/// What a manual says on a topic.
+struct Prose<'a> {
+    heading: Line,
+    since: Option<&'a str>,
+    body: Vec<Line>,
+    manual: &'a Manual,
+}
+
+fn prose<'a>(manual: &'a Manual, topic: &str, width: usize) -> Option<Prose<'a>> {
     if let Some(entry) = manual.entry(topic) {
-        let mut lines = vec![manual.heading(entry)];
-        lines.extend(manual.set(entry, width));
-        return Some((lines, manual));
+        let (heading, body) = (manual.heading(entry), manual.set(entry, width));
+        return Some(Prose { heading, since: entry.since.as_deref(), body, manual });
     }
     let (name, path) = topic.split_once('.')?;
     let found = manual.member(name, path)?;
-    Some((manual.set_member(found, width), manual))
+    let heading = vec![Run { role: Role::Heading, text: topic.to_owned() }];
+    Some(Prose { heading, since: None, body: manual.set_member(found, width), manual })
 }
 
 /// Entries that hold a word, each with the sentence; names alone where no manual is installed.
@@ -57,7 +69,11 @@ pub(super) fn apropos(engine: &mut Engine, word: &str, width: usize) -> Vec<Line
     let mut lines: Vec<Line> = Vec::new();
     for hit in manuals.iter().flat_map(|manual| manual.search(word)) {
         let room = width.saturating_sub(4 + hit.entry.name.len());
-        let sentence: String = hit.sentence.chars().take(room.max(20)).collect();
+        let mut sentence: String = hit.sentence.chars().take(room.max(20)).collect();
+        if sentence.len() < hit.sentence.len() {
+            sentence.pop();
+            sentence.push('…');
+        }
         let name = Run { role: Role::Name, text: hit.entry.name.clone() };
         let line = vec![name, Run { role: Role::Plain, text: format!("  {sentence}") }];
         if !lines.iter().any(|other| other.first() == line.first()) {

@@ -1,0 +1,145 @@
+//! What is shown behind the cursor and how a line is coloured while it is typed: tables of lines, by the introspection
+//! of the machine inside the program, and a look at a real terminal.
+
+use qmp_shell::assist::{Known, Look, hint, looks};
+use qmp_shell::grammar::LineMode;
+use qmp_shell::schema::Schema;
+use qmp_shell::session::{Address, Dialed, Options, Received, negotiate};
+use qmp_shell::wire::{Incoming, ReplyBody, Request};
+
+use crate::support::server::{Q35, Server};
+use crate::support::terminal::Terminal;
+
+fn demo_schema() -> Schema {
+    let dialed = Dialed { socket: qmp_shell::demo::start().unwrap().into(), peer: None };
+    let mut session = negotiate(dialed, &Address::Demo, &Options::default()).unwrap();
+    session.send(&Request::new("query-qmp-schema")).unwrap();
+    loop {
+        if let Received::Message(Incoming::Reply(reply)) = session.receive(None).unwrap() {
+            let ReplyBody::Return(raw) = reply.body() else { panic!("{reply:?}") };
+            return Schema::parse(raw).unwrap();
+        }
+    }
+}
+
+fn known(schema: &Schema, language: LineMode, in_transaction: bool) -> Known<'_> {
+    Known {
+        language,
+        in_transaction,
+        schema: Some(schema),
+        live: &|_| Vec::new(),
+        commands: &[],
+        monitor: &[],
+        info: &[],
+        metas: &[("events", "", qmp_shell::assist::Completes::Events)],
+        topics: &[],
+        settings: &[],
+        events: &[],
+        files: &|_| Vec::new(),
+    }
+}
+
+#[test]
+fn the_hint_names_what_is_missing_and_drops_what_is_typed() {
+    let schema = demo_schema();
+    let known_qmp = known(&schema, LineMode::Qmp, false);
+    for (line, room, expected) in [
+        ("", 60, None),
+        ("device_", 60, None),
+        ("device_del", 60, Some(" id=")),
+        ("device_del ", 60, Some("id=")),
+        ("device_del i", 60, Some("d=")),
+        ("device_del id=", 60, None),
+        ("device_del id=x ", 60, None),
+        ("qom-set ", 60, Some("path= property= value=")),
+        ("qom-set prop", 60, Some("erty= path= value=")),
+        ("qom-set property=x ", 60, Some("path= value=")),
+        ("qom-set {\"path\": \"/\"} ", 60, Some("property= value=")),
+        ("qom-set path=", 60, None),
+        ("qom-set path='a b", 60, None),
+        ("qom-set path={", 60, None),
+        ("qom-set path=x # note ", 60, None),
+        ("qom-set ", 14, Some("path= …")),
+        ("qom-set ", 3, None),
+        ("exec-oob qom-set ", 60, Some("path= property= value=")),
+        ("no-such-command ", 60, None),
+        ("transaction( block-dirty-bitmap-clear ", 60, Some("node= name=")),
+        (".events ", 60, None),
+    ] {
+        assert_eq!(hint(line, &known_qmp, room).as_deref(), expected, "{line:?} in {room} columns");
+    }
+    assert_eq!(
+        hint("block-dirty-bitmap-clear ", &known(&schema, LineMode::Qmp, true), 60).as_deref(),
+        Some("node= name=")
+    );
+    assert_eq!(hint("device_del ", &known(&schema, LineMode::Hmp, false), 60), None);
+}
+
+#[test]
+fn every_piece_of_a_line_has_its_look() {
+    let schema = demo_schema();
+    let seen = |line: &str, language: LineMode| -> String {
+        let known = known(&schema, language, false);
+        let pieces = looks(line, &known).into_iter().map(|(span, look)| {
+            let mark = match look {
+                Look::Command => 'c',
+                Look::Unknown => '!',
+                Look::Key => 'k',
+                Look::Text => 't',
+                Look::Number => 'n',
+                Look::Literal => 'l',
+                Look::Comment => '#',
+            };
+            (span.range(), mark)
+        });
+        let mut marks: Vec<char> = vec![' '; line.len()];
+        for (range, mark) in pieces {
+            marks[range].fill(mark);
+        }
+        marks.into_iter().collect::<String>().trim_end().to_owned()
+    };
+    use LineMode::{Hmp, Qmp};
+    for (line, language, expected) in [
+        ("query-st", Qmp, "cccccccc"),
+        ("query-st ", Qmp, "!!!!!!!!"),
+        ("query-xx", Qmp, "!!!!!!!!"),
+        ("exec-oob query-yank", Qmp, "cccccccc cccccccccc"),
+        ("qom-set path=x value=5 a=true b='1' # n", Qmp, "ccccccc kkkk t kkkkk n k llll k ttt ###"),
+        ("qom-set {\"a\": [1, \"x\", null]} b=2", Qmp, "ccccccc  kkk   n  ttt  llll   k n"),
+        ("qom-set value={\"a\": \"un", Qmp, "ccccccc kkkkk  kkk  ttt"),
+        ("{\"execute\": \"stop\"", Qmp, " kkkkkkkkk  tttttt"),
+        (".events on", Qmp, "ccccccc"),
+        (".evnets", Qmp, "!!!!!!!"),
+        ("!ls -l", Qmp, ""),
+        ("info status", Hmp, ""),
+        ("# note", Hmp, "######"),
+    ] {
+        assert_eq!(seen(line, language), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_terminal_shows_the_hint_dim_and_a_mistyped_command_red_before_enter() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("query-name");
+    terminal.wait_for("{}");
+    terminal.type_text("block_resize ");
+    terminal.wait_for_last("(QEMU) block_resize size= [device=] [node-name=]");
+    // The cursor stays where the user types, and what is typed leaves the hint.
+    assert_eq!(terminal.cursor().0, "(QEMU) block_resize ".len());
+    terminal.type_text("size=1 ");
+    terminal.wait_for_last("(QEMU) block_resize size=1 [device=] [node-name=]");
+    assert!(terminal.coloured_screen().contains("\u{1b}[2m[device=] [node-name=]"), "{}", terminal.coloured_screen());
+    // Enter leaves no hint behind.
+    terminal.press("C-u");
+    terminal.type_text("device_del");
+    terminal.wait_for_last("(QEMU) device_del id=");
+    terminal.press("Enter");
+    terminal.wait_for("error: `device_del` needs a key `id`");
+    assert!(terminal.screen().contains("(QEMU) device_del\n"), "{}", terminal.screen());
+    terminal.type_text("query-staus ");
+    terminal.wait_for_last("(QEMU) query-staus");
+    assert!(terminal.coloured_screen().contains("\u{1b}[1m\u{1b}[31mquery-staus"), "{}", terminal.coloured_screen());
+}
