@@ -16,8 +16,8 @@
 //! |---|---|---|---|
 //! | 1 | [`wire`] | messages, and the framer that cuts them out of a stream | sockets, threads |
 //! | 2 | [`grammar`] | text to [`Line`](grammar::Line), every word with its place, also of unfinished input | the server, the terminal |
-//! | 2 | [`schema`] | what JSON a word becomes, how keys nest, which arguments are secret; what the manual pages on the user's disk say; what the server's introspection says of types will stand here too | sockets, the terminal |
-//! | 3 | [`assist`] | line and cursor to candidates; pure, names come in as data | I/O |
+//! | 2 | [`schema`] | what the server says of itself as lookups; what JSON a word becomes by it, and whether the server will take it; which arguments are secret; the manual pages on the user's disk | sockets, the terminal |
+//! | 3 | [`assist`] | line and cursor to candidates, hint and look; pure, names come in as data | I/O |
 //! | 3 | [`session`] | addresses, connections, negotiation, threads, ids, the log; the only owner of sockets | the terminal, the grammar |
 //! | 3 | [`render`] | values, events, places in a line and the manual as text, with or without colour | sockets |
 //! | 4 | [`demo`] | the machine inside the program: a small real QMP server over a socket pair | the shell |
@@ -27,13 +27,20 @@
 //! # Invariants
 //!
 //! 1. Parsing never panics and never fails silently: a value, or an error with its place.
-//! 2. One tokenizer serves execution, completion and (to come) hints and colouring.
+//! 2. One tokenizer serves execution, completion, hints and colouring.
 //! 3. Only `session` opens sockets; only `shell` and `cli` touch the standard streams.
 //! 4. The socket reader never waits for the terminal, short of 64 MiB of unread messages. Completion never waits for
 //!    the server longer than a blink (150 ms).
 //! 5. The server's spelling of numbers, strings and keys reaches the user unchanged.
 //! 6. No command is ever sent twice, or sent after a reconnect, unless the user asked again.
 //! 7. Everything a user typed that is secret stays out of history and log.
+//!
+//! # What a line means
+//!
+//! Words get the types that the server's own introspection gives their keys, and what it would refuse for its name or
+//! type is refused before it is sent; without introspection values are typed by their form, and nothing is checked. At a
+//! prompt introspection is asked for in the background as soon as the prompt is there; a script asks at the first line
+//! with arguments. A test holds our verdict to the servers' own over tens of thousands of generated requests.
 //!
 //! # The two ways messages are read
 //!

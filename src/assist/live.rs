@@ -39,6 +39,11 @@ pub enum Live {
     TraceEvents,
 }
 
+/// Which names a key of a command takes, whatever else is given.
+pub fn live_of_key(command: &str, key: &str) -> Option<Live> {
+    live_for(command, &[key.to_owned()], &Given::default())
+}
+
 /// Which names the key at `path` of a command takes.
 pub(super) fn live_for(command: &str, path: &[String], given: &Given) -> Option<Live> {
     let key = path.iter().rev().find(|part| part.parse::<usize>().is_err())?.as_str();

@@ -13,5 +13,5 @@ mod look;
 pub use arguments::AskLive;
 pub use complete::{Candidate, Completes, Completion, Known, complete};
 pub use hint::hint;
-pub use live::Live;
+pub use live::{Live, live_of_key};
 pub use look::{Look, looks};

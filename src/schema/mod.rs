@@ -1,9 +1,9 @@
-//! Typing: from words to the JSON that a server expects.
+//! What the server knows, and what a line means by it.
 //!
-//! Owns the way from a [`Command`](crate::grammar::Command) to a [`Request`](crate::wire::Request): what JSON a word
-//! becomes, how dotted keys nest, which arguments are secret. Today a value's type is read off its form; what a
-//! server's introspection knows of types belongs in this room too, and so does what the manual pages on the user's disk
-//! say of it all. Knows neither sockets nor terminal.
+//! Owns the way from a [`Command`](crate::grammar::Command) to a [`Request`](crate::wire::Request): introspection as
+//! lookups, the JSON that a word becomes by the type of its key, how dotted keys nest, whether the server will take the
+//! names and types that are given, which arguments are secret. Also what the manual pages on the user's disk say of it
+//! all. Works on unfinished lines too. Knows neither sockets nor terminal.
 
 mod arguments;
 mod form;

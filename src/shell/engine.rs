@@ -8,9 +8,9 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crate::grammar::{Diagnostic, Line, LineMode, Span, parse_line};
-use crate::schema::nearest;
+
 use crate::session::{Received, SharedTranscript};
-use crate::wire::{Incoming, Reply, ReplyBody, Request};
+use crate::wire::{Incoming, Request};
 
 use super::history::History;
 use super::learned::Learned;
@@ -250,18 +250,6 @@ impl Engine {
             }
         }
         Verdict::Leave
-    }
-
-    /// Advice where we know more than the server says.
-    pub(super) fn hint(&self, request: &Request, reply: &Reply) -> Option<String> {
-        match reply.body() {
-            ReplyBody::Error { class: "CommandNotFound", .. } => {
-                let names = self.learned.command_names();
-                let name = nearest(&request.command, names.iter().map(String::as_str))?;
-                Some(format!("did you mean `{name}`?"))
-            }
-            _ => None,
-        }
     }
 }
 

@@ -164,8 +164,7 @@ impl Engine {
         match known {
             Some(request) => {
                 let source = Source { text: "", script: None, number: 0 };
-                let hint = self.hint(&request, reply);
-                out.answer(&Answer { reply, request: &request, late: true, hint }, &source);
+                out.answer(&Answer { reply, request: &request, late: true, hint: None }, &source);
             }
             None => {
                 out.notice(&format!("warning: the server sent a reply to nothing that was asked: {}", reply.text()))

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::assist::Live;
+use crate::assist::{Live, live_of_key};
 use crate::grammar::{Command, Diagnostic, JsonRequest, LineMode};
 use crate::schema::{
-    Builtin, Knowledge, Prepared, Schema, check_action, request_of_command, request_of_json, request_of_transaction,
+    Builtin, Knowledge, Prepared, Schema, check_action, nearest, request_of_command, request_of_json,
+    request_of_transaction,
 };
 use crate::session::Received;
-use crate::wire::{Incoming, ReplyBody, Request, quote};
+use crate::wire::{Incoming, Reply, ReplyBody, Request, quote};
 
 use super::engine::Engine;
 use super::exchange::reply_id;
@@ -184,6 +185,37 @@ impl Engine {
             }
             _ => HashMap::new(),
         }
+    }
+
+    /// Advice on an error reply, where we know more than the server says: the nearest name of what it did not find.
+    pub(super) fn hint(&mut self, request: &Request, reply: &Reply) -> Option<String> {
+        let ReplyBody::Error { class, desc } = reply.body() else { return None };
+        let near = if class == "CommandNotFound" {
+            let names = self.learned.command_names();
+            nearest(&request.command, names.iter().map(String::as_str)).map(str::to_owned)
+        } else if self.mode.interactive {
+            self.nearest_live(request, desc)
+        } else {
+            None
+        };
+        near.map(|name| format!("did you mean `{name}`?"))
+    }
+
+    /// The nearest name that lives in the server to the argument that an error complains of.
+    fn nearest_live(&mut self, request: &Request, desc: &str) -> Option<String> {
+        let arguments: Value = serde_json::from_str(request.arguments.as_deref()?).ok()?;
+        for (key, value) in arguments.as_object()? {
+            let Some(value) = value.as_str().filter(|value| !value.is_empty() && desc.contains(*value)) else {
+                continue;
+            };
+            let Some(live) = live_of_key(&request.command, key) else { continue };
+            let names = self.live_names(&live, Instant::now() + BLINK);
+            let near = nearest(value, names.iter().map(|(name, _)| name.as_str()).filter(|name| *name != value));
+            if let Some(near) = near {
+                return Some(near.to_owned());
+            }
+        }
+        None
     }
 
     fn property_types(&mut self, of: &str, request: &Request) -> HashMap<String, Builtin> {

@@ -143,3 +143,16 @@ fn a_terminal_shows_the_hint_dim_and_a_mistyped_command_red_before_enter() {
     terminal.wait_for_last("(QEMU) query-staus");
     assert!(terminal.coloured_screen().contains("\u{1b}[1m\u{1b}[31mquery-staus"), "{}", terminal.coloured_screen());
 }
+
+#[test]
+fn an_error_reply_names_what_lives_in_the_server_and_was_meant() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("blockdev-add driver=null-co node-name=overlay0");
+    terminal.wait_for("{}");
+    terminal.enter("blockdev-del node-name=overlya0");
+    terminal.wait_for("node-name='overlya0'\ndid you mean `overlay0`?\n(QEMU)");
+    terminal.enter("blockdev-del node-name=zzzz");
+    terminal.wait_for("node-name='zzzz'\n(QEMU)");
+}
