@@ -9,12 +9,14 @@ mod command;
 mod diagnostic;
 mod json;
 mod line;
+mod number;
 mod scan;
 mod word;
 
 pub use assemble::{Assembler, LineMode, is_complete};
 pub use command::{Arg, Command, Key, parse_arg};
 pub use diagnostic::{Diagnostic, Span};
-pub use json::{DEPTH, Json, JsonKind, Member, number_by_form, parse_json, too_deep};
+pub use json::{DEPTH, Json, JsonKind, Member, parse_json, too_deep};
 pub use line::{JsonRequest, Line, MetaLine, TransactionLine, parse_line, parse_transaction_line};
+pub use number::number_by_form;
 pub use word::{Tokens, Word, tokenize};

@@ -10,7 +10,8 @@ use std::time::Instant;
 use crate::wire::{Incoming, ReplyBody};
 
 use super::error::Lost;
-use super::stream::{Received, Session};
+use super::received::Received;
+use super::stream::Session;
 
 /// Whether the agent answered by `until`. Everything it said before the answer is dropped.
 pub(super) fn synchronise(session: &mut Session, until: Instant) -> Result<bool, Lost> {

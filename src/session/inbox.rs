@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::error::Lost;
-use super::stream::Received;
+use super::received::Received;
 
 /// How many bytes of messages may wait. Beyond it the reader lets the server wait: nothing is dropped.
 const ROOM: usize = 64 << 20;

@@ -10,7 +10,8 @@ use super::address::Address;
 use super::dial::{Dialed, dial};
 use super::error::{ConnectError, Lost};
 use super::guest;
-use super::stream::{Received, Session};
+use super::received::Received;
+use super::stream::Session;
 use super::transcript::SharedTranscript;
 
 /// How to open a session.

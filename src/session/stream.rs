@@ -12,25 +12,9 @@ use crate::wire::{Frame, Framer, Greeting, Incoming, Limits, MessageError, Reque
 use super::dial::Peer;
 use super::error::Lost;
 use super::inbox::Inbox;
+use super::received::Received;
 use super::socket::{Socket, wait};
 use super::transcript::{SharedTranscript, record};
-
-/// What the consumer of a session gets.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Received {
-    /// A message.
-    Message(Incoming),
-    /// A JSON object that is no message, or bytes that are no JSON.
-    Junk(MessageError),
-    /// Byte 0xFF: the peer's mark that what came before is to be forgotten.
-    Mark,
-    /// Nothing, by the deadline.
-    TimedOut,
-    /// Nothing: [`Inbox::interrupt`] was called.
-    Interrupted,
-    /// Nothing yet, but the other descriptor can be read: see [`Session::receive_or_input`].
-    Input,
-}
 
 /// Where messages come from.
 #[derive(Debug)]
