@@ -8,8 +8,8 @@ pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
         let candidate = name.replace('_', "-").to_lowercase();
         let mut score = strsim::jaro_winkler(&spelled, &candidate);
         if strsim::osa_distance(&spelled, &candidate) <= 1 + spelled.len() / 6 {
-            // Of names that are as near, the one of the same length: a letter was mistyped, none left out.
-            score += if spelled.len() == candidate.len() { 0.6 } else { 0.5 };
+            // Of names that are as near, one that is no shorter: letters are mistyped or missed sooner than added.
+            score += if candidate.len() >= spelled.len() { 0.6 } else { 0.5 };
         }
         if best.is_none_or(|(least, _)| score > least) {
             best = Some((score, name));
@@ -24,7 +24,7 @@ mod tests {
 
     #[test]
     fn near_names_are_offered_and_far_ones_are_not() {
-        let names = ["query-status", "query-block", "block_resize", "quit", "stop", "qcow", "qcow2"];
+        let names = ["query-status", "query-stats", "query-block", "block_resize", "quit", "stop", "qcow", "qcow2"];
         for (typed, expected) in [
             ("query-statsu", Some("query-status")),
             ("query_status", Some("query-status")),
@@ -32,6 +32,7 @@ mod tests {
             ("qiut", Some("quit")),
             ("stopp", Some("stop")),
             ("qcow3", Some("qcow2")),
+            ("query-staus", Some("query-status")),
             ("frobnicate", None),
             ("x", None),
         ] {
