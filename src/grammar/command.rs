@@ -1,7 +1,7 @@
 //! `COMMAND [{JSON}] [KEY=VALUE]…`: a command and its arguments, still words.
 
 use super::diagnostic::{Diagnostic, Span};
-use super::json::{Json, parse_json};
+use super::json::{Json, JsonKind, parse_json};
 use super::scan::Open;
 use super::word::Word;
 
@@ -87,6 +87,23 @@ impl Command {
             }
         }
         Ok(command)
+    }
+
+    /// The plain text that is given for this key: by a word, or by a string in the leading JSON object.
+    pub fn text_of(&self, key: &str) -> Option<String> {
+        let arg = self.args.iter().find(|arg| arg.key.parts.len() == 1 && arg.key.parts[0] == key);
+        if let Some(arg) = arg {
+            return Some(arg.word.value().to_owned());
+        }
+        let JsonKind::Object(members) = &self.json.as_ref()?.kind else { return None };
+        members.iter().find(|member| member.key == key)?.value.as_str()
+    }
+
+    /// How long the longest of its words is, in bytes; nothing in it nests deeper than half of that.
+    pub fn longest_word(&self) -> usize {
+        let json = self.json.as_ref().map(|json| json.span);
+        let spans = self.args.iter().map(|arg| arg.word.span).chain(json);
+        spans.map(|span| span.range().len()).max().unwrap_or_default()
     }
 }
 

@@ -8,7 +8,8 @@ pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
         let candidate = name.replace('_', "-").to_lowercase();
         let mut score = strsim::jaro_winkler(&spelled, &candidate);
         if strsim::osa_distance(&spelled, &candidate) <= 1 + spelled.len() / 6 {
-            score += 0.5;
+            // Of names that are as near, one that is no shorter: letters are mistyped or missed sooner than added.
+            score += if candidate.len() >= spelled.len() { 0.6 } else { 0.5 };
         }
         if best.is_none_or(|(least, _)| score > least) {
             best = Some((score, name));
@@ -23,13 +24,15 @@ mod tests {
 
     #[test]
     fn near_names_are_offered_and_far_ones_are_not() {
-        let names = ["query-status", "query-block", "block_resize", "quit", "stop"];
+        let names = ["query-status", "query-stats", "query-block", "block_resize", "quit", "stop", "qcow", "qcow2"];
         for (typed, expected) in [
             ("query-statsu", Some("query-status")),
             ("query_status", Some("query-status")),
             ("block-resize", Some("block_resize")),
             ("qiut", Some("quit")),
             ("stopp", Some("stop")),
+            ("qcow3", Some("qcow2")),
+            ("query-staus", Some("query-status")),
             ("frobnicate", None),
             ("x", None),
         ] {

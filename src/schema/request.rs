@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::thread::Builder;
 
 use crate::grammar::{Arg, Command, Diagnostic, Json, JsonKind, JsonRequest, Member, Span};
 use crate::wire::Request;
@@ -16,6 +17,24 @@ use super::typing::Typer;
 
 /// How deep the arguments stand: inside the request's own braces.
 const ARGUMENTS: usize = 2;
+
+/// A word of so many bytes nests no deeper than any stack has room for.
+const SHORT: usize = 256;
+
+/// Room for what nests as deep as a server reads it.
+const ROOM: usize = 64 << 20;
+
+/// Does `work`, which goes as deep as the arguments nest, where there is room for that: `longest` is the length of the
+/// longest word.
+fn with_room<T: Send>(longest: usize, work: impl FnOnce() -> Result<T, Diagnostic> + Send) -> Result<T, Diagnostic> {
+    if longest <= SHORT {
+        return work();
+    }
+    std::thread::scope(|scope| match Builder::new().stack_size(ROOM).spawn_scoped(scope, work) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(error) => Err(Diagnostic::new(Span::default(), format!("no memory to read this line with: {error}"))),
+    })
+}
 
 /// What is known about the server, to type and check a line by.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +67,10 @@ pub struct Prepared {
 
 /// The request that a typed command means.
 pub fn request_of_command(command: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
+    with_room(command.longest_word(), || type_command(command, knowledge))
+}
+
+fn type_command(command: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
     let mut request = Request::new(&command.name);
     request.oob = command.oob;
     let mut warnings = Vec::new();
@@ -71,6 +94,12 @@ pub fn request_of_command(command: &Command, knowledge: &Knowledge<'_>) -> Resul
 
 /// The request that a pasted JSON object means: what stands in it, unchanged, but checked.
 pub fn request_of_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
+    with_room(json.arguments.as_ref().map_or(0, |arguments| arguments.span.range().len()), || {
+        type_json(json, knowledge)
+    })
+}
+
+fn type_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
     let mut request = Request::new(&json.command);
     request.oob = json.oob;
     let mut warnings = Vec::new();
@@ -98,6 +127,10 @@ pub fn request_of_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<
 
 /// One action of a transaction, typed and checked by itself.
 pub fn check_action(action: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
+    with_room(action.longest_word(), || type_action(action, knowledge))
+}
+
+fn type_action(action: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
     let mut warnings = Vec::new();
     let data = action_data(action, knowledge, &mut warnings)?;
     let mut request = Request::new(&action.name);
@@ -107,6 +140,16 @@ pub fn check_action(action: &Command, knowledge: &Knowledge<'_>) -> Result<Prepa
 
 /// The `transaction` request of these actions and properties.
 pub fn request_of_transaction(
+    actions: &[Command],
+    properties: &[Arg],
+    knowledge: &Knowledge<'_>,
+) -> Result<Prepared, Diagnostic> {
+    let words =
+        actions.iter().map(Command::longest_word).chain(properties.iter().map(|arg| arg.word.span.range().len()));
+    with_room(words.max().unwrap_or_default(), || type_transaction(actions, properties, knowledge))
+}
+
+fn type_transaction(
     actions: &[Command],
     properties: &[Arg],
     knowledge: &Knowledge<'_>,

@@ -38,7 +38,7 @@ pub struct Learned {
     info: Vec<Named>,
     live: HashMap<Live, Vec<Named>>,
     /// Types of properties, by device type or object path.
-    properties: HashMap<String, HashMap<String, Builtin>>,
+    properties: HashMap<Live, HashMap<String, Builtin>>,
     asked: HashMap<u64, Question>,
     asked_once: HashSet<&'static str>,
     /// The server has no introspection.
@@ -82,16 +82,18 @@ impl Learned {
     /// What lives in the server may have changed.
     pub(super) fn forget_live(&mut self) {
         self.live.clear();
+        // At a path another object may stand by now; a type of device stays what it is.
+        self.properties.retain(|of, _| matches!(of, Live::DeviceProperties(_)));
     }
 
     /// Types of the properties of a device type or object path.
-    pub(super) fn properties(&self, of: &str) -> Option<&HashMap<String, Builtin>> {
+    pub(super) fn properties(&self, of: &Live) -> Option<&HashMap<String, Builtin>> {
         self.properties.get(of)
     }
 
     /// Keeps them.
-    pub(super) fn keep_properties(&mut self, of: &str, types: HashMap<String, Builtin>) {
-        self.properties.insert(of.to_owned(), types);
+    pub(super) fn keep_properties(&mut self, of: Live, types: HashMap<String, Builtin>) {
+        self.properties.insert(of, types);
     }
 
     fn ask(&mut self, session: &mut Session, request: &Request, question: Question) -> Result<(), Lost> {

@@ -166,21 +166,18 @@ impl Engine {
 
     /// Types that introspection does not tell: of a device's properties, and of the one property that `qom-set` sets.
     fn extra_types(&mut self, command: &Command) -> HashMap<String, Builtin> {
-        let value_of = |key: &str| {
-            let arg = command.args.iter().find(|arg| arg.key.parts.len() == 1 && arg.key.parts[0] == key);
-            arg.map(|arg| arg.word.value().to_owned())
-        };
         match command.name.as_str() {
             "device_add" => {
-                let Some(driver) = value_of("driver") else { return HashMap::new() };
+                let Some(driver) = command.text_of("driver") else { return HashMap::new() };
                 let request = one_argument("device-list-properties", "typename", &driver);
-                self.property_types(&driver, &request)
+                self.property_types(Live::DeviceProperties(driver), &request)
             }
             "qom-set" => {
-                let (Some(path), Some(property)) = (value_of("path"), value_of("property")) else {
+                let (Some(path), Some(property)) = (command.text_of("path"), command.text_of("property")) else {
                     return HashMap::new();
                 };
-                let types = self.property_types(&path, &one_argument("qom-list", "path", &path));
+                let request = one_argument("qom-list", "path", &path);
+                let types = self.property_types(Live::QomProperties(path), &request);
                 types.get(&property).map(|kind| HashMap::from([("value".to_owned(), *kind)])).unwrap_or_default()
             }
             _ => HashMap::new(),
@@ -218,14 +215,13 @@ impl Engine {
         None
     }
 
-    fn property_types(&mut self, of: &str, request: &Request) -> HashMap<String, Builtin> {
-        if let Some(known) = self.learned.properties(of) {
+    fn property_types(&mut self, of: Live, request: &Request) -> HashMap<String, Builtin> {
+        if let Some(known) = self.learned.properties(&of) {
             return known.clone();
         }
         let Some(answer) = self.inquire(request, Instant::now() + BLINK) else { return HashMap::new() };
-        let types: HashMap<String, Builtin> = items(&answer)
-            .filter_map(|item| Some((text(item, "name")?, builtin_of_property(item.get("type")?.as_str()?)?)))
-            .collect();
+        let types: HashMap<String, Builtin> =
+            items(&answer).filter_map(|item| Some((text(item, "name")?, builtin_of_property(item)?))).collect();
         self.learned.keep_properties(of, types.clone());
         types
     }
@@ -249,8 +245,12 @@ fn one_argument(command: &str, key: &str, value: &str) -> Request {
 }
 
 /// The type that a property has, by what QOM calls it.
-fn builtin_of_property(name: &str) -> Option<Builtin> {
-    match name {
+fn builtin_of_property(property: &Value) -> Option<Builtin> {
+    // Before QEMU 10.0 a PCI address is called an integer, but what is taken is its text: `05.0`, or `10` for 0x10.
+    if text(property, "description").is_some_and(|words| words.starts_with("Slot and optional function number")) {
+        return Some(Builtin::Str);
+    }
+    match property.get("type")?.as_str()? {
         "str" | "string" => Some(Builtin::Str),
         "bool" | "boolean" => Some(Builtin::Bool),
         "double" | "number" => Some(Builtin::Number),

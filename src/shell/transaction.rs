@@ -1,6 +1,6 @@
 //! `transaction(` … `)`: actions gathered line by line, sent as one request.
 
-use crate::grammar::{Arg, Command, Line, TransactionLine, parse_line, parse_transaction_line};
+use crate::grammar::{Arg, Command, Diagnostic, Line, TransactionLine, parse_line, parse_transaction_line};
 
 use super::engine::{Engine, Verdict, not_sent};
 use super::meta;
@@ -29,7 +29,13 @@ impl Engine {
         out: &mut dyn Output,
     ) -> Verdict {
         self.transaction = Some(Transaction::default());
-        self.take_transaction_line(line, source, out)
+        let whole = line.close.is_some();
+        let verdict = self.take_transaction_line(line, source, out);
+        if whole {
+            // On one line with its end, a block that was wrong is over as well.
+            self.transaction = None;
+        }
+        verdict
     }
 
     /// A line inside a block.
@@ -49,7 +55,10 @@ impl Engine {
         if let Some(action) = line.action {
             // Typed once now, so that a mistake is shown while the line is in sight.
             if let Err(fault) = self.check_action(&action, out) {
-                return self.spoil(&fault, source, out);
+                return match line.close {
+                    Some(_) => self.fail_to_close(&fault, source, out),
+                    None => self.spoil(&fault, source, out),
+                };
             }
             if let Some(block) = &mut self.transaction {
                 block.actions.push(action);
@@ -67,12 +76,23 @@ impl Engine {
         }
         match self.prepare_transaction(&Block { actions: &block.actions, properties: &properties }) {
             Ok(request) => self.perform(&request, source, out),
-            Err(fault) => not_sent(&fault, source, out),
+            Err(fault) => {
+                self.transaction = Some(block);
+                self.fail_to_close(&fault, source, out)
+            }
         }
     }
 
+    /// The line that was to send the block is wrong. At a prompt it is typed again; a script has nothing more to say.
+    fn fail_to_close(&mut self, fault: &Diagnostic, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+        if !self.mode.interactive {
+            self.transaction = None;
+        }
+        not_sent(fault, source, out)
+    }
+
     /// At a prompt a wrong line is typed again; in a script nobody will, so the whole block is off.
-    fn spoil(&mut self, fault: &crate::grammar::Diagnostic, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+    fn spoil(&mut self, fault: &Diagnostic, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
         out.not_sent(fault, source, false);
         if !self.mode.interactive
             && let Some(block) = &mut self.transaction

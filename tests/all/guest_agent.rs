@@ -156,8 +156,10 @@ fn qemu_storage_daemon_works_as_qemu_does() {
     }
     assert!(nodes.contains(r#""node-name": "r0""#), "{nodes}");
     assert!(in_use.starts_with(r#"{"error": {"class": "GenericError""#), "{in_use}");
-    for reply in [no_machine, no_hmp] {
-        assert!(reply.starts_with(r#"{"error": {"class": "CommandNotFound""#), "{reply}");
+    for (reply, command) in [(no_machine, "query-status"), (no_hmp, "human-monitor-command")] {
+        let refusal =
+            format!("{{\"error\": {{\"class\": \"NotSent\", \"desc\": \"the server has no command `{command}`");
+        assert!(reply.starts_with(&refusal), "{reply}");
     }
     assert!(server.wait_for_end());
 }

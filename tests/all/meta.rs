@@ -200,7 +200,7 @@ fn connect_goes_to_another_server_and_back() {
 
 #[test]
 fn settings_are_shown_and_set() {
-    let all = ["confirm", "exit-on-error", "output", "pager", "verbose"];
+    let all = ["check", "confirm", "exit-on-error", "output", "pager", "verbose"];
     let seen = run(
         "demo:",
         &[

@@ -37,8 +37,9 @@ fn a_first_session() {
     terminal.enter("blockdev-add driver=raw node-name=n0 file=r0");
     terminal.wait_for("\nGenericError: Duplicate nodes with node-name='n0'\n(QEMU)");
     terminal.enter("query-nmae");
-    terminal
-        .wait_for("\nCommandNotFound: The command query-nmae has not been found\ndid you mean `query-name`?\n(QEMU)");
+    terminal.wait_for(
+        "\n       ^^^^^^^^^^\nerror: the server has no command `query-nmae`; did you mean `query-name`?\n(QEMU)",
+    );
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
     assert!(!server.has_ended(), "leaving does not touch the machine");
@@ -63,13 +64,16 @@ fn colours_tell_keys_strings_literals_errors_and_prompt_apart() {
         terminal.enter("query-status");
         terminal.wait_for("}\n(QEMU)");
         terminal.enter("nosuch");
-        terminal.wait_for("not been found\n(QEMU)");
+        terminal.wait_for("error: the server has no command `nosuch`\n(QEMU)");
+        terminal.enter("device_del id=nosuch");
+        terminal.wait_for("not found\n(QEMU)");
         let screen = terminal.coloured_screen();
         for part in [
             "\x1b[34m\"running\"\x1b[",
             "\x1b[32m\"prelaunch\"\x1b[",
             "\x1b[35mfalse",
-            "\x1b[1m\x1b[31mCommandNotFound:\x1b[0m",
+            "\x1b[1m\x1b[31m^^^^^^\nerror:\x1b[0m",
+            "\x1b[1m\x1b[31mDeviceNotFound:\x1b[0m",
             "\x1b[1m\x1b[32m(QEMU)\x1b[0m",
         ] {
             assert_eq!(screen.contains(part), coloured, "{command}: {part:?} in\n{screen:?}");

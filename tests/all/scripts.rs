@@ -442,9 +442,19 @@ fn an_output_that_cannot_be_written_is_a_failure() {
 
 #[test]
 fn dry_run_shows_what_would_be_sent_and_sends_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("none.sock");
-    let run = qmp_shell(&[log.to_str().unwrap(), "--dry-run"])
+    // Without introspection there is nothing to connect for, whether a server is named or not.
+    let nobody = tempfile::tempdir().unwrap().path().join("none.sock");
+    let nobody = nobody.to_str().unwrap();
+    dry_run_of_everything(&["--dry-run"]);
+    dry_run_of_everything(&["--dry-run", "--no-schema", nobody]);
+    // With it, the lines are typed by the server that is named, so it has to be there.
+    let run = qmp_shell(&["--dry-run", nobody, "-c", "query-status"]).run().expect_status(3);
+    assert!(run.stdout.is_empty() && run.stderr.contains("there is no socket at"), "{run:#?}");
+}
+
+#[track_caller]
+fn dry_run_of_everything(args: &[&str]) {
+    let run = qmp_shell(args)
         .input(
             "query-status\nblockdev-add driver=raw node-name=r0 file.driver=null-co file.size=0x10\n\
              typo x\n{'exec-oob': 'yank', 'arguments': {'instances': []}, 'id': 5}\n\

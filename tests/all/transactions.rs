@@ -158,7 +158,7 @@ fn what_is_sent_is_one_request() {
         }
         talk.wait_for_close();
     });
-    qmp_shell(&[&peer.address()])
+    qmp_shell(&[&peer.address(), "--no-schema"])
         .input(
             "transaction(\nblockdev-snapshot-sync device=d snapshot-file='/s 1'\nabort\n) completion-mode=grouped\n\
              transaction( )\n",
