@@ -267,7 +267,7 @@ fn a_mistyped_command_names_the_nearest() {
         (".sorce x", "the shell has no command `.sorce`; did you mean `.source`?"),
         (".xyzzy", "the shell has no command `.xyzzy`; `.help` lists them"),
         (".", "the shell has no command `.`; `.help` lists them"),
-        (".help evnts", "there is no help on `evnts`; did you mean `.help events`?"),
+        (".help evnts", "there is no help on `evnts`; did you mean `help events`?"),
         (".events onyl STOP", "expected a number, `on`, `off`, `only` or `except`; did you mean `only`?"),
         (".events only", "`.events` needs the names of events, such as `JOB_*`, here"),
         (".events 1 2", "`.events` takes nothing here"),
