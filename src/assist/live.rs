@@ -37,6 +37,14 @@ pub enum Live {
     QomTypes,
     /// Trace events.
     TraceEvents,
+    /// Backends that a character device can have.
+    ChardevBackends,
+    /// Types of objects that a user can make.
+    ObjectTypes,
+    /// Both ends of the network: NICs and backends.
+    NetClients,
+    /// Internal snapshots, by tag and by number.
+    Snapshots,
 }
 
 /// Which names the key at `path` of a command takes.
