@@ -12,7 +12,7 @@ use super::live::Live;
 
 /// What an argument takes.
 enum Takes {
-    /// Something that is not known: a number, an address, a new name.
+    /// Something that nobody can list: a number, an address, a new name.
     Anything,
     /// A name that lives in the server.
     Name(Live),
@@ -20,11 +20,12 @@ enum Takes {
     Either(Live, Live),
     /// One of these.
     Words(&'static [&'static str]),
-    /// What introspection lists at a key of a QMP command; the third names keys to be given before.
+    /// The values that introspection lists: the QMP command, its key, and what is to be given before that.
     Listed(&'static str, &'static str, &'static str),
     /// Keys held down together, parted by `-`.
     Keys,
-    /// A type, then comma and `KEY=VALUE` as a QMP command takes them; the second is the key of the type.
+    /// A type, then comma and `KEY=VALUE` as a QMP command takes them: where the types come from, that command, and its
+    /// key for the type.
     TypeAndOptions(Types, &'static str, &'static str),
     /// A character device that is a ring buffer.
     RingBuffer,
@@ -50,7 +51,7 @@ enum Types {
     Listed,
 }
 
-/// A command of the monitor, its flags, and what its arguments take.
+/// A command of the monitor, its flags that take no value, and what its arguments take.
 type Row = (&'static str, &'static str, &'static [Takes]);
 
 const SWITCH: Takes = Takes::Words(&["off", "on"]);
@@ -80,7 +81,7 @@ static TABLE: &[Row] = &[
     ("chardev-change", "", &[CHARDEV, Takes::Name(Live::ChardevBackends)]),
     ("chardev-remove", "", &[CHARDEV]),
     ("chardev-send-break", "", &[CHARDEV]),
-    ("client_migrate_info", "", &[DISPLAY]),
+    ("client_migrate_info", "", &[Takes::Words(&["spice"])]),
     ("commit", "", &[DRIVE]),
     ("cpu", "", &[Takes::Name(Live::Cpus)]),
     ("delvm", "", &[SNAPSHOT]),
@@ -92,7 +93,7 @@ static TABLE: &[Row] = &[
     ("dump-guest-memory", "-p -d -z -l -s -w -R", &[Takes::File]),
     ("dumpdtb", "", &[Takes::File]),
     ("eject", "-f", &[DRIVE]),
-    ("expire_password", "-d", &[DISPLAY, Takes::Words(&["never", "now"])]),
+    ("expire_password", "", &[DISPLAY, Takes::Words(&["never", "now"])]),
     ("gdbserver", "", &[Takes::Words(&["none"])]),
     ("hostfwd_add", "", &[Takes::Netdev]),
     ("hostfwd_remove", "", &[Takes::Netdev]),
@@ -133,10 +134,10 @@ static TABLE: &[Row] = &[
     ("qom-set", "-j", &[Takes::QomPath, Takes::QomProperty]),
     ("ringbuf_read", "", &[Takes::RingBuffer]),
     ("ringbuf_write", "", &[Takes::RingBuffer]),
-    ("screendump", "-f", &[Takes::File]),
+    ("screendump", "", &[Takes::File]),
     ("sendkey", "", &[Takes::Keys]),
     ("set_link", "", &[Takes::Name(Live::NetClients), SWITCH]),
-    ("set_password", "-d", &[DISPLAY]),
+    ("set_password", "", &[DISPLAY]),
     ("set_vcpu_dirty_limit", "", &[Takes::Anything, Takes::Name(Live::Cpus)]),
     ("singlestep", "", &[SWITCH]),
     ("snapshot_blkdev", "-n", &[DRIVE, Takes::File, FORMAT]),
@@ -204,13 +205,18 @@ impl Typed {
     /// Those names that go on from `at` bytes into the word; with what stands in front where all of it is quoted anew.
     fn offer(&self, at: usize, names: Vec<(String, String)>) -> Completion {
         let (kept, typed) = self.word.split_at(at);
+        // One quoting for all: they replace the same text.
         let whole = self.quoted || names.iter().any(|(name, _)| needs_quotes(name)) || needs_quotes(&self.word);
         let fitting = names.into_iter().filter(|(name, _)| name.starts_with(typed));
         let candidates = fitting.map(|(name, about)| {
             let text = if whole { quoted(&format!("{kept}{name}"), self.quoted) } else { name };
             Candidate { text, about }
         });
-        Completion { start: if whole { self.start } else { self.start + at }, candidates: candidates.collect() }
+        let candidates: Vec<Candidate> = candidates.collect();
+        match candidates.is_empty() {
+            true => Completion::default(),
+            false => Completion { start: if whole { self.start } else { self.start + at }, candidates },
+        }
     }
 }
 
@@ -258,8 +264,9 @@ fn of_argument(takes: &Takes, previous: &str, word: &str, known: &Known<'_>) -> 
         Takes::Anything => Vec::new(),
         Takes::Name(kind) => live(kind),
         Takes::Either(one, other) => {
-            let (mut names, more) = (live(one), live(other));
-            names.extend(more);
+            let mut names = live(one);
+            let more = live(other).into_iter().filter(|more| names.iter().all(|name| name.0 != more.0));
+            names.extend(more.collect::<Vec<_>>());
             names
         }
         Takes::Words(words) => plain(words),
@@ -329,4 +336,33 @@ fn options(word: &str, command: &str, key: &str, known: &Known<'_>) -> (usize, V
     };
     let names = completion.candidates.into_iter().map(|c| (switched(c.text), c.about)).collect();
     (completion.start.saturating_sub(lead.len()), names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_stands_once_and_in_order() {
+        for pair in TABLE.windows(2) {
+            assert!(pair[0].0 < pair[1].0, "{} {}", pair[0].0, pair[1].0);
+        }
+    }
+
+    #[test]
+    fn words_are_parted_as_the_monitor_parts_them() {
+        for (line, before, word, start, quoted) in [
+            ("", "", "", 0, false),
+            ("info", "", "info", 0, false),
+            ("info ", "info", "", 5, false),
+            ("info  b", "info", "b", 6, false),
+            ("a \"b c\" d", "a|b c", "d", 8, false),
+            ("a \"b c", "a", "b c", 2, true),
+            ("a \"b\\\" c", "a", "b\" c", 2, true),
+        ] {
+            let typed = Typed::read(line, 0);
+            let found = (typed.before.join("|"), typed.word.as_str(), typed.start, typed.quoted);
+            assert_eq!(found, (before.to_owned(), word, start, quoted), "{line}");
+        }
+    }
 }
