@@ -172,6 +172,8 @@ fn ours(engine: &mut Engine, line: &str) -> BTreeSet<String> {
 /// How the two compare at one position after the other.
 #[derive(Default)]
 struct Tally {
+    /// The positions, each counted once.
+    seen: BTreeSet<String>,
     equal: usize,
     more: usize,
     /// Neither offers anything.
@@ -212,6 +214,9 @@ impl Comparison {
                 break;
             }
             offered = ours(&mut self.engine, line);
+        }
+        if !self.tally.seen.insert(line.to_owned()) {
+            return words;
         }
         let missing: Vec<&String> = theirs.difference(&offered).collect();
         let report = |missing: &[&String]| format!("{line:?}: {} missing, such as {:?}", missing.len(), missing[0]);
@@ -301,16 +306,16 @@ fn we_complete_at_least_what_the_monitor_of_qemu_does() {
         let Some(options) = furnished(folder.path()) else { return };
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let Some(server) = start(&options) else { continue };
-        let Tally { equal, more, silent, excused, fewer } = Comparison::new(&server).all();
+        let Tally { seen, equal, more, silent, excused, fewer } = Comparison::new(&server).all();
         let counts = format!(
             "{name}: {} positions: {equal} equal, {more} more, {} fewer; {} where QEMU errs; {silent} where nobody offers anything",
-            equal + more + fewer.len() + excused.len() + silent,
+            seen.len(),
             fewer.len(),
             excused.len(),
         );
         eprintln!("{counts}");
         assert!(fewer.is_empty(), "{counts}\n{}", fewer.join("\n"));
-        assert!(equal > 200 && more > 20, "the test has lost sight of the monitor: {counts}");
+        assert!(equal > 120 && more > 20, "the test has lost sight of the monitor: {counts}");
         for lead in FEWER.iter().flat_map(|(leads, _)| *leads) {
             assert!(excused.contains(lead), "`{lead}` needs no excuse");
         }
