@@ -43,6 +43,8 @@ pub enum Live {
     ObjectTypes,
     /// Both ends of the network: NICs and backends.
     NetClients,
+    /// Network backends.
+    Netdevs,
     /// Internal snapshots, by tag and by number.
     Snapshots,
 }
@@ -75,6 +77,8 @@ pub(super) fn live_for(command: &str, path: &[String], given: &Given) -> Option<
             "id",
         ) => Live::Devices,
         ("block_resize" | "block_set_io_throttle", "device") => Live::Drives,
+        ("set_link", "name") => Live::NetClients,
+        ("netdev_del", "id") | (_, "netdev") => Live::Netdevs,
         _ if command.contains("bitmap")
             && matches!(key, "name" | "target" | "bitmap")
             && !command.ends_with("-add") =>

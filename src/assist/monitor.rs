@@ -3,7 +3,7 @@
 //! Its lines are words parted by blanks, a word with blanks in double quotes. Names that live in the server come
 //! through [`Known`], words of a fixed kind from its introspection.
 
-use crate::grammar::{Tokens, tokenize};
+use crate::grammar::tokenize;
 use crate::schema::{Builtin, Given, Schema, Type};
 
 use super::arguments::{Subject, complete_arguments};
@@ -29,8 +29,6 @@ enum Takes {
     TypeAndOptions(Types, &'static str, &'static str),
     /// A character device that is a ring buffer.
     RingBuffer,
-    /// A network backend.
-    Netdev,
     /// A path of the object tree.
     QomPath,
     /// A property of the object at the path in front.
@@ -61,6 +59,7 @@ const DRIVE: Takes = Takes::Name(Live::Drives);
 const CHARDEV: Takes = Takes::Name(Live::Chardevs);
 const TRACE_EVENT: Takes = Takes::Name(Live::TraceEvents);
 const SNAPSHOT: Takes = Takes::Name(Live::Snapshots);
+const NETDEV: Takes = Takes::Name(Live::Netdevs);
 const JOB: Takes = Takes::Either(Live::Drives, Live::Jobs);
 const BLOCK: Takes = Takes::Either(Live::Drives, Live::Nodes);
 
@@ -95,8 +94,8 @@ static TABLE: &[Row] = &[
     ("eject", "-f", &[DRIVE]),
     ("expire_password", "", &[DISPLAY, Takes::Words(&["never", "now"])]),
     ("gdbserver", "", &[Takes::Words(&["none"])]),
-    ("hostfwd_add", "", &[Takes::Netdev]),
-    ("hostfwd_remove", "", &[Takes::Netdev]),
+    ("hostfwd_add", "", &[NETDEV]),
+    ("hostfwd_remove", "", &[NETDEV]),
     ("info block", "-n -v", &[BLOCK]),
     ("info mtree", "-f -d -o -D", &[]),
     ("info qom-tree", "", &[Takes::QomPath]),
@@ -122,7 +121,7 @@ static TABLE: &[Row] = &[
     ("nbd_server_remove", "-f", &[]),
     ("nbd_server_start", "-a -w", &[]),
     ("netdev_add", "", &[Takes::TypeAndOptions(Types::Listed, "netdev_add", "type")]),
-    ("netdev_del", "", &[Takes::Netdev]),
+    ("netdev_del", "", &[NETDEV]),
     ("object_add", "", &[Takes::TypeAndOptions(Types::Live(Live::ObjectTypes), "object-add", "qom-type")]),
     ("object_del", "", &[Takes::Name(Live::Objects)]),
     ("one-insn-per-tb", "", &[SWITCH]),
@@ -281,7 +280,6 @@ fn of_argument(takes: &Takes, previous: &str, word: &str, known: &Known<'_>) -> 
             (false, Types::Listed) => listed(known.schema, command, key, ""),
         },
         Takes::RingBuffer => live(&Live::Chardevs).into_iter().filter(|(_, kind)| kind == "ringbuf").collect(),
-        Takes::Netdev => live(&Live::NetClients).into_iter().filter(|(_, kind)| kind != "nic").collect(),
         Takes::QomPath => live(&Live::QomChildren(word.rfind('/').map_or("", |at| &word[..at]).to_owned())),
         Takes::QomProperty => live(&Live::QomProperties(previous.to_owned())),
         Takes::Parameter => parameters(known.schema),
@@ -326,7 +324,10 @@ fn options(word: &str, command: &str, key: &str, known: &Known<'_>) -> (usize, V
     let names_its_key = word.split(',').next().is_some_and(|first| first.contains('='));
     let lead = if names_its_key { String::new() } else { format!("{key}=") };
     let line = format!("{lead}{}", word.replace(',', " "));
-    let tokens = Tokens { words: tokenize(&line).words, comments: Vec::new() };
+    let tokens = tokenize(&line);
+    if !tokens.comments.is_empty() {
+        return (0, Vec::new());
+    }
     let subject = Subject { schema, name: command, root: info.arguments, live: known.live };
     let completion = complete_arguments(&line, &tokens, &subject);
     let switched = |text: String| match text.as_str() {

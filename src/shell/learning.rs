@@ -257,7 +257,7 @@ fn live_request(live: &Live) -> Request {
             Request::new("qom-list-types").with_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}")
         }
         // There is no such question in QMP.
-        Live::NetClients => monitor_request("info network", None),
+        Live::NetClients | Live::Netdevs => monitor_request("info network", None),
     }
 }
 
@@ -307,6 +307,10 @@ fn live_answer(live: &Live, answer: &Value) -> Vec<Named> {
         Live::ChardevBackends => named("name", ""),
         Live::ObjectTypes => named("name", "parent"),
         Live::NetClients => net_clients(answer.as_str().unwrap_or_default()),
+        Live::Netdevs => {
+            let clients = net_clients(answer.as_str().unwrap_or_default());
+            clients.into_iter().filter(|(_, kind)| kind != "nic").collect()
+        }
         Live::Snapshots => items(answer)
             .filter_map(|item| item.get("image")?.get("snapshots"))
             .flat_map(items)

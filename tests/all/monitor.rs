@@ -11,7 +11,7 @@ use qmp_shell::grammar::LineMode;
 use qmp_shell::session::{Options, SharedTranscript};
 use qmp_shell::shell::{Engine, Link, Mode, Settings, complete_line};
 
-use super::support::program::qmp_shell;
+use super::support::program::{Run, qmp_shell};
 use super::support::server::{Q35, Server};
 use super::support::{PATIENCE, find_program, skip};
 
@@ -322,6 +322,13 @@ fn we_complete_at_least_what_the_monitor_of_qemu_does() {
     }
 }
 
+/// What a run with `--complete` printed, without the words about each, in order.
+fn candidates(run: &Run) -> String {
+    let mut texts: Vec<&str> = run.lines().iter().map(|row| row.split('\t').next().unwrap()).collect();
+    texts.sort_unstable();
+    texts.join(" ")
+}
+
 #[test]
 fn the_shell_goes_further_than_the_monitor() {
     let folder = tempfile::tempdir().unwrap();
@@ -338,6 +345,8 @@ fn the_shell_goes_further_than_the_monitor() {
         ("object_add memory-backend-ram,share=", "off on"),
         ("object_add memory-backend-ram,id=m,policy=b", "bind"),
         ("netdev_add user,rest", "restrict="),
+        ("device_add e1000,id=nic1,netdev=", "lonely0 net0"),
+        ("object_add iothread,#", ""),
         // Flags, and what stands behind them.
         ("drive_mirror -", "-f -n"),
         ("drive_mirror -n -f disk0 /dev/nul", "/dev/null"),
@@ -363,9 +372,14 @@ fn the_shell_goes_further_than_the_monitor() {
     ] {
         for (mode, line) in [(vec!["-H"], line.to_owned()), (vec![], format!(".hmp {line}"))] {
             let run = qmp_shell(&[mode, vec!["--complete", &line, &server.address()]].concat()).run().expect_status(0);
-            let mut texts: Vec<&str> = run.lines().iter().map(|row| row.split('\t').next().unwrap()).collect();
-            texts.sort_unstable();
-            assert_eq!(texts.join(" "), *offered, "{line}");
+            assert_eq!(candidates(&run), *offered, "{line}");
         }
+    }
+    // QMP has no question for the network's names; its lines get them from the monitor too.
+    for (line, offered) in
+        [("set_link name=n", "net0 nic0"), ("netdev_del id=", "lonely0 net0"), ("device_add netdev=l", "lonely0")]
+    {
+        let run = qmp_shell(&["--complete", line, &server.address()]).run().expect_status(0);
+        assert_eq!(candidates(&run), offered, "{line}");
     }
 }
