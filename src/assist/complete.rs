@@ -4,6 +4,7 @@ use crate::grammar::{LineMode, Tokens, tokenize};
 use crate::schema::{Schema, action_type, transaction_variants};
 
 use super::arguments::{AskLive, Subject, complete_arguments, complete_request};
+use super::monitor::complete_monitor;
 
 /// What Tab offers behind the name of a command to the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +87,7 @@ pub fn complete(text: &str, known: &Known<'_>) -> Completion {
         return meta(text, known);
     }
     if known.language == LineMode::Hmp {
-        return monitor(text, offset, known);
+        return complete_monitor(text, offset, known);
     }
     command(text, known)
 }
@@ -254,7 +255,7 @@ fn meta(text: &str, known: &Known<'_>) -> Completion {
         (Completes::Monitor, _) => {
             let at = text.len() - text.trim_start().len() + ".hmp".len();
             let line = &text[at.min(text.len())..];
-            monitor(text, at + (line.len() - line.trim_start().len()), known)
+            complete_monitor(text, at + (line.len() - line.trim_start().len()), known)
         }
         (Completes::Settings, 0) => offer(&typed, start, known.settings.iter().map(|setting| (setting.0, setting.1))),
         (Completes::Settings, 1) => {
@@ -263,20 +264,6 @@ fn meta(text: &str, known: &Known<'_>) -> Completion {
             offer(&typed, start, values.iter().map(|value| (*value, "")))
         }
         (Completes::Topics, 0) => topics(&typed, start, known),
-        _ => Completion::default(),
-    }
-}
-
-/// A line for the human monitor that begins at `from`: plain words, no quotes.
-fn monitor(text: &str, from: usize, known: &Known<'_>) -> Completion {
-    let line = &text[from..];
-    let start = from + line.rfind([' ', '\t']).map_or(0, |at| at + 1);
-    let typed = &text[start..];
-    let before: Vec<&str> = text[from..start].split_whitespace().collect();
-    match before[..] {
-        [] => offer(typed, start, pairs(known.monitor)),
-        ["help" | "?"] => offer(typed, start, pairs(known.monitor)),
-        ["info"] | ["help" | "?", "info"] => offer(typed, start, pairs(known.info)),
         _ => Completion::default(),
     }
 }

@@ -37,6 +37,16 @@ pub enum Live {
     QomTypes,
     /// Trace events.
     TraceEvents,
+    /// Backends that a character device can have.
+    ChardevBackends,
+    /// Types of objects that a user can make.
+    ObjectTypes,
+    /// Both ends of the network: NICs and backends.
+    NetClients,
+    /// Network backends.
+    Netdevs,
+    /// Internal snapshots, by tag and by number.
+    Snapshots,
 }
 
 /// Which names a key of a command takes, whatever else is given.
@@ -72,6 +82,8 @@ pub(super) fn live_for(command: &str, path: &[String], given: &Given) -> Option<
             "id",
         ) => Live::Devices,
         ("block_resize" | "block_set_io_throttle", "device") => Live::Drives,
+        ("set_link", "name") => Live::NetClients,
+        ("netdev_del", "id") | (_, "netdev") => Live::Netdevs,
         _ if command.contains("bitmap")
             && matches!(key, "name" | "target" | "bitmap")
             && !command.ends_with("-add") =>

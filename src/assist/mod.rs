@@ -9,6 +9,7 @@ mod hint;
 mod json;
 mod live;
 mod look;
+mod monitor;
 
 pub use arguments::AskLive;
 pub use complete::{Candidate, Completes, Completion, Known, complete};

@@ -28,7 +28,7 @@ const BLINK: Duration = Duration::from_millis(150);
 const PROMPT: usize = 7;
 
 /// The most candidates that are listed.
-const MOST: usize = 5000;
+const MOST: usize = 20_000;
 
 /// Shows what has arrived, as text to stand in front of the prompt.
 pub(super) type ShowNews = Box<dyn Fn() -> String>;

@@ -172,16 +172,22 @@ fn command_names(raw: &str) -> Vec<String> {
     names
 }
 
-/// Names out of the monitor's own help: `name|alias args -- words`, behind `prefix`.
+/// Names out of the monitor's own help: `name|alias args -- words`, behind `prefix`. Words that go on in a further
+/// line are indented there; arguments that do begin it with `[`.
 fn monitor_names(text: &str, prefix: &str) -> Vec<Named> {
     let mut names = Vec::new();
+    let mut entry = String::new();
     for line in text.lines() {
-        let Some(rest) = line.strip_prefix(prefix) else {
+        if !line.starts_with('[') {
+            entry.clear();
+        }
+        entry.push_str(line);
+        let Some((usage, words)) = entry.strip_prefix(prefix).and_then(|entry| entry.split_once(" -- ")) else {
             continue;
         };
-        let Some((usage, words)) = rest.split_once(" -- ") else {
+        if usage.starts_with([' ', '\t', '[']) {
             continue;
-        };
+        }
         let name = usage.split_whitespace().next().unwrap_or_default();
         names.extend(name.split('|').filter(|name| !name.is_empty()).map(|name| (name.to_owned(), words.to_owned())));
     }
@@ -203,9 +209,9 @@ mod tests {
             ),
             ["guest-ping"]
         );
-        let text = "cont|c  -- go on\ninfo [subcommand] -- show\n\t continued\nx /fmt addr -- dump\n";
+        let text = "cont|c  -- go on\ninfo [subcommand] -- show\n\t continued -- here\ndrive_add [-n] slot\n[file=f]\n[,x=on|off] -- add\nx /fmt addr -- dump\n";
         let names: Vec<String> = monitor_names(text, "").into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["c", "cont", "info", "x"]);
+        assert_eq!(names, ["c", "cont", "drive_add", "info", "x"]);
         assert_eq!(monitor_names("info block [-n] -- show blocks\n", "info ")[0].0, "block");
     }
 }

@@ -17,6 +17,7 @@ use crate::wire::{Incoming, Reply, ReplyBody, Request, quote};
 
 use super::engine::Engine;
 use super::exchange::reply_id;
+use super::hmp::monitor_request;
 use super::learned::Named;
 use super::output::Output;
 use super::transaction::Block;
@@ -263,7 +264,9 @@ fn builtin_of_property(property: &Value) -> Option<Builtin> {
 /// The question whose answer holds these names.
 fn live_request(live: &Live) -> Request {
     match live {
-        Live::Nodes | Live::Bitmaps(_) => Request::new("query-named-block-nodes").with_arguments("{\"flat\": true}"),
+        Live::Nodes | Live::Bitmaps(_) | Live::Snapshots => {
+            Request::new("query-named-block-nodes").with_arguments("{\"flat\": true}")
+        }
         Live::Drives => Request::new("query-block"),
         Live::Devices => one_argument("qom-list", "path", "/machine/peripheral"),
         Live::Objects => one_argument("qom-list", "path", "/objects"),
@@ -281,6 +284,12 @@ fn live_request(live: &Live) -> Request {
         }
         Live::QomTypes => Request::new("qom-list-types"),
         Live::TraceEvents => one_argument("trace-event-get-state", "name", "*"),
+        Live::ChardevBackends => Request::new("query-chardev-backends"),
+        Live::ObjectTypes => {
+            Request::new("qom-list-types").with_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}")
+        }
+        // There is no such question in QMP.
+        Live::NetClients | Live::Netdevs => monitor_request("info network", None),
     }
 }
 
@@ -327,6 +336,20 @@ fn live_answer(live: &Live, answer: &Value) -> Vec<Named> {
             .filter_map(|item| Some((text(item, "name")?, text(item, "type")?)))
             .collect(),
         Live::TraceEvents => named("name", "state"),
+        Live::ChardevBackends => named("name", ""),
+        Live::ObjectTypes => named("name", "parent"),
+        Live::NetClients => net_clients(answer.as_str().unwrap_or_default()),
+        Live::Netdevs => {
+            let clients = net_clients(answer.as_str().unwrap_or_default());
+            clients.into_iter().filter(|(_, kind)| kind != "nic").collect()
+        }
+        Live::Snapshots => items(answer)
+            .filter_map(|item| item.get("image")?.get("snapshots"))
+            .flat_map(items)
+            .flat_map(|snapshot| [text(snapshot, "name"), text(snapshot, "id")])
+            .flatten()
+            .map(|name| (name, "snapshot".to_owned()))
+            .collect(),
     }
 }
 
@@ -336,6 +359,17 @@ fn items(answer: &Value) -> impl Iterator<Item = &Value> {
 
 fn text(item: &Value, key: &str) -> Option<String> {
     item.get(key)?.as_str().map(str::to_owned)
+}
+
+/// Names out of the monitor's `info network`: `NAME: index=0,type=TYPE,…`, a peer behind ` \ `.
+fn net_clients(text: &str) -> Vec<Named> {
+    text.lines()
+        .filter_map(|line| {
+            let (name, rest) = line.trim_start_matches([' ', '\\']).split_once(": index=")?;
+            let kind = rest.split(',').find_map(|part| part.strip_prefix("type="))?;
+            Some((name.to_owned(), kind.to_owned()))
+        })
+        .collect()
 }
 
 /// `child<T>` and `link<T>` are told as T.

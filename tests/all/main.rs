@@ -21,6 +21,7 @@ mod house;
 mod log;
 mod manual;
 mod meta;
+mod monitor;
 mod prompt;
 mod python;
 mod readme;
