@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 
 use crate::grammar::{Diagnostic, LineMode};
-use crate::render::{Layout, Palette, event_line, excerpt, printable, sanitize, write_json};
+use crate::render::{Layout, Palette, event_line, excerpt, sanitize, write_json};
 use crate::wire::{Event, ReplyBody, compact, quote};
 
 use super::output::{Answer, Output, Source};
@@ -53,11 +53,7 @@ impl Lines {
     /// One message about a line on standard error. A failure to write there has nowhere to be reported.
     fn complain(&mut self, source: &Source<'_>, message: &str) {
         self.flush();
-        let place = match source.script {
-            Some(name) => format!("{}:{}: ", printable(name), source.number),
-            None => String::new(),
-        };
-        let message = format!("{place}{message}\n");
+        let message = format!("{}{message}\n", source.place());
         let message = if self.harmless_err { sanitize(&message) } else { message.as_str().into() };
         let _ = self.err.write_all(message.as_bytes());
     }
@@ -159,6 +155,10 @@ impl Output for Lines {
         }
         // Help and lists are for eyes; standard output belongs to messages.
         self.complain(&Source { text: "", script: None, number: 0 }, text.trim_end());
+    }
+
+    fn warning(&mut self, message: &str, source: &Source<'_>) {
+        self.complain(source, &format!("warning: {message}"));
     }
 
     fn notice(&mut self, text: &str) {

@@ -424,10 +424,10 @@ fn what_is_deprecated_or_unstable_is_warned_of_once_and_sent() {
     let lines = "nbd-server-remove name=a\nnbd-server-remove name=b\nblock-commit device=a top=/x\n\
                  transaction( drive-backup device=a target=x sync=full )\nblock-commit device=b top=/y\n\
                  blockdev-add driver=nbd node-name=n x-dirty-bitmap=b server.type=unix server.path=/nonexistent\n";
-    let warnings = "warning: `nbd-server-remove` is deprecated\n\
-                    warning: `top` of `block-commit` is deprecated\n\
-                    warning: `drive-backup` of `transaction` is deprecated\n\
-                    warning: `x-dirty-bitmap` of `blockdev-add` is unstable\n";
+    let warnings = "<stdin>:1: warning: `nbd-server-remove` is deprecated\n\
+                    <stdin>:3: warning: `top` of `block-commit` is deprecated\n\
+                    <stdin>:4: warning: `drive-backup` of `transaction` is deprecated\n\
+                    <stdin>:6: warning: `x-dirty-bitmap` of `blockdev-add` is unstable\n";
     let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
     assert_eq!(run.stderr, warnings);
     assert_eq!(run.lines().len(), 6);
