@@ -546,3 +546,28 @@ fn a_dry_run_asks_and_changes_nothing() {
         "{run:#?}"
     );
 }
+
+#[test]
+fn what_a_property_is_is_asked_again_once_it_may_have_changed() {
+    let schema = r#"[{"meta-type": "command", "name": "qom-set", "arg-type": "1", "ret-type": "0"},
+        {"meta-type": "object", "name": "0", "members": []},
+        {"meta-type": "object", "name": "1", "members": [{"name": "path", "type": "str"},
+            {"name": "property", "type": "str"}, {"name": "value", "type": "any"}]},
+        {"meta-type": "builtin", "name": "str", "json-type": "string"},
+        {"meta-type": "builtin", "name": "any", "json-type": "value"}]"#;
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let (_, id) = talk.hear_request();
+        talk.answer(&id, &schema.replace('\n', " "));
+        for (kind, value) in [("str", serde_json::json!("007")), ("uint32", serde_json::json!(7))] {
+            let (command, id) = talk.hear_request();
+            assert_eq!(command, "qom-list");
+            talk.answer(&id, &format!("[{{\"name\": \"p\", \"type\": \"{kind}\"}}]"));
+            let request: serde_json::Value = serde_json::from_str(&talk.hear()).unwrap();
+            assert_eq!(request["arguments"]["value"], value);
+            talk.answer(&request["id"].to_string(), "{}");
+        }
+        talk.wait_for_close();
+    });
+    qmp_shell(&[&peer.address()]).input("qom-set path=/o property=p value=007\n".repeat(2)).run().expect_status(0);
+}
