@@ -34,9 +34,13 @@ pub fn excerpt(text: &str, span: Span, columns: usize, palette: &Palette) -> Str
     };
     // Cut from the left until the place is on the row, and from the right until the row is not overlong.
     let room = columns.saturating_sub(INDENT + 8).max(20);
-    let mut from = 0;
-    while width(&line[from..before.len()]) + width(marked).min(room / 2) > room {
-        from += line[from..].chars().next().map_or(1, char::len_utf8);
+    let mut left = room - width(marked).min(room / 2);
+    let mut from = before.len();
+    for (at, c) in before.char_indices().rev() {
+        match left.checked_sub(c.width().unwrap_or(1)) {
+            Some(rest) => (left, from) = (rest, at),
+            None => break,
+        }
     }
     let lead = if from > 0 { "…" } else { "" };
     let mut shown = String::new();

@@ -207,6 +207,12 @@ fn action_data(
         let message = format!("a transaction has no action `{}`{help}", action.name);
         return Err(Diagnostic::new(action.name_span, message));
     };
+    warnings.extend(
+        action_features(schema, &action.name)
+            .iter()
+            .filter(|mark| is_warning(mark))
+            .map(|mark| Diagnostic::new(action.name_span, format!("`{}` of `transaction` is {mark}", action.name))),
+    );
     let mut typer = Typer::new(knowledge, schema, &format!("`{}`", action.name), false);
     let data = typer.arguments(tree, data, action.name_span)?;
     warnings.append(&mut typer.warnings);
@@ -261,8 +267,24 @@ pub fn action_type(schema: &Schema, action: &str) -> Option<TypeId> {
     member_type(schema, *kind, "data")
 }
 
+/// What is said of this action of a transaction.
+fn action_features<'a>(schema: &'a Schema, action: &str) -> &'a [String] {
+    let features = || {
+        let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
+        let Type::Array(element) = schema.kind(actions) else { return None };
+        let object = schema.object(*element);
+        let Type::Enum(values) = schema.kind(object.members.get(object.tag?)?.kind) else { return None };
+        Some(values.iter().find(|value| value.name == action)?.features.as_slice())
+    };
+    features().unwrap_or_default()
+}
+
+fn is_warning(feature: &str) -> bool {
+    matches!(feature, "deprecated" | "unstable")
+}
+
 fn warn_of_command(info: &CommandInfo, span: Span, warnings: &mut Vec<Diagnostic>) {
-    let marks = info.features.iter().filter(|feature| matches!(feature.as_str(), "deprecated" | "unstable"));
+    let marks = info.features.iter().filter(|feature| is_warning(feature));
     warnings.extend(marks.map(|mark| Diagnostic::new(span, format!("`{}` is {mark}", info.name))));
 }
 

@@ -175,8 +175,8 @@ impl Engine {
             Ok(Line::Meta(line)) => return meta::run(self, &line, source, out),
             Ok(Line::System(command)) => return meta::run_system(self, &command, source, out),
             Ok(Line::Transaction(line)) => return self.open_transaction(line, source, out),
-            Ok(Line::Json(json)) => self.prepare_json(&json, out),
-            Ok(Line::Command(command)) => self.prepare(&command, out),
+            Ok(Line::Json(json)) => self.prepare_json(&json, source, out),
+            Ok(Line::Command(command)) => self.prepare(&command, source, out),
             Err(fault) => Err(fault),
         };
         match prepared {

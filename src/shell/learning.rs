@@ -19,7 +19,7 @@ use super::engine::Engine;
 use super::exchange::reply_id;
 use super::hmp::monitor_request;
 use super::learned::Named;
-use super::output::Output;
+use super::output::{Output, Source};
 use super::transaction::Block;
 
 /// How long a line may wait for introspection that its meaning needs. A server takes some 50 ms to make it.
@@ -117,29 +117,44 @@ impl Engine {
     }
 
     /// The request that a typed command means, by all that is known of the server.
-    pub(super) fn prepare(&mut self, command: &Command, out: &mut dyn Output) -> Result<Request, Diagnostic> {
+    pub(super) fn prepare(
+        &mut self,
+        command: &Command,
+        source: &Source<'_>,
+        out: &mut dyn Output,
+    ) -> Result<Request, Diagnostic> {
         let has_arguments = command.json.is_some() || !command.args.is_empty();
         // A bare name means what it says; a script does not wait for introspection to send it.
         let schema = if has_arguments || self.checks_all() { self.learn_schema() } else { self.learned.schema() };
         let extra = self.extra_types(command);
         let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
-        request_of_command(command, &knowledge).map(|prepared| self.warn(prepared, out))
+        request_of_command(command, &knowledge).map(|prepared| self.warn(prepared, source, out))
     }
 
     /// The request that a pasted JSON object means. In a script it is sent as it is, for the server to judge.
-    pub(super) fn prepare_json(&mut self, json: &JsonRequest, out: &mut dyn Output) -> Result<Request, Diagnostic> {
+    pub(super) fn prepare_json(
+        &mut self,
+        json: &JsonRequest,
+        source: &Source<'_>,
+        out: &mut dyn Output,
+    ) -> Result<Request, Diagnostic> {
         let schema = if self.checks_all() { self.learn_schema() } else { None };
         let extra = HashMap::new();
         let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
-        request_of_json(json, &knowledge).map(|prepared| self.warn(prepared, out))
+        request_of_json(json, &knowledge).map(|prepared| self.warn(prepared, source, out))
     }
 
     /// One action of a transaction, checked while its line is in sight.
-    pub(super) fn check_action(&mut self, action: &Command, out: &mut dyn Output) -> Result<(), Diagnostic> {
+    pub(super) fn check_action(
+        &mut self,
+        action: &Command,
+        source: &Source<'_>,
+        out: &mut dyn Output,
+    ) -> Result<(), Diagnostic> {
         let schema = self.learn_schema();
         let extra = HashMap::new();
         let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
-        check_action(action, &knowledge).map(|prepared| drop(self.warn(prepared, out)))
+        check_action(action, &knowledge).map(|prepared| drop(self.warn(prepared, source, out)))
     }
 
     /// The request of a finished transaction.
@@ -156,10 +171,10 @@ impl Engine {
     }
 
     /// Gives each warning once.
-    fn warn(&mut self, prepared: Prepared, out: &mut dyn Output) -> Request {
+    fn warn(&mut self, prepared: Prepared, source: &Source<'_>, out: &mut dyn Output) -> Request {
         for warning in prepared.warnings {
             if self.settings.check && self.warned.insert(warning.message.clone()) {
-                out.notice(&format!("warning: {}", warning.message));
+                out.warning(&warning.message, source);
             }
         }
         prepared.request

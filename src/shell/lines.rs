@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 
 use crate::grammar::{Diagnostic, LineMode};
-use crate::render::{Layout, Palette, event_line, excerpt, manual_text, printable, sanitize, write_json};
+use crate::render::{Layout, Palette, event_line, excerpt, manual_text, sanitize, write_json};
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody, compact, quote};
 
@@ -54,11 +54,7 @@ impl Lines {
     /// One message about a line on standard error. A failure to write there has nowhere to be reported.
     fn complain(&mut self, source: &Source<'_>, message: &str) {
         self.flush();
-        let place = match source.script {
-            Some(name) => format!("{}:{}: ", printable(name), source.number),
-            None => String::new(),
-        };
-        let message = format!("{place}{message}\n");
+        let message = format!("{}{message}\n", source.place());
         let message = if self.harmless_err { sanitize(&message) } else { message.as_str().into() };
         let _ = self.err.write_all(message.as_bytes());
     }
@@ -164,6 +160,10 @@ impl Output for Lines {
 
     fn page(&mut self, lines: &[Line]) {
         self.text(&manual_text(lines, &Palette::default()));
+    }
+
+    fn warning(&mut self, message: &str, source: &Source<'_>) {
+        self.complain(source, &format!("warning: {message}"));
     }
 
     fn notice(&mut self, text: &str) {

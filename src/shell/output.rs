@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::grammar::Diagnostic;
+use crate::render::printable;
 use crate::schema::manual::Line;
 use crate::wire::{Event, Reply, Request};
 
@@ -15,6 +16,16 @@ pub struct Source<'a> {
     pub script: Option<&'a str>,
     /// The number of its first physical line, from 1.
     pub number: usize,
+}
+
+impl Source<'_> {
+    /// `SCRIPT:LINE: `, to stand before a message; nothing at a prompt.
+    pub(super) fn place(&self) -> String {
+        match self.script {
+            Some(name) => format!("{}:{}: ", printable(name), self.number),
+            None => String::new(),
+        }
+    }
 }
 
 /// A reply and all that belongs to it.
@@ -50,6 +61,8 @@ pub trait Output {
     fn text(&mut self, text: &str);
     /// A page of help that the user asked for.
     fn page(&mut self, lines: &[Line]);
+    /// A line does what it says, but there is something to be said against it.
+    fn warning(&mut self, message: &str, source: &Source<'_>);
     /// Something worth knowing that nobody asked for.
     fn notice(&mut self, text: &str);
     /// A question that needs a yes; a script answers it without asking.

@@ -105,13 +105,6 @@ impl<W: Write> Terminal<W> {
         let label = self.palette.paint(&self.palette.error, "error:");
         self.put(&format!("{label} {}\n", sanitize(message)));
     }
-
-    fn place(source: &Source<'_>) -> String {
-        match source.script {
-            Some(name) => format!("{}:{}: ", printable(name), source.number),
-            None => String::new(),
-        }
-    }
 }
 
 impl<W: Write> Output for Terminal<W> {
@@ -133,7 +126,7 @@ impl<W: Write> Output for Terminal<W> {
             }
             ReplyBody::Return(raw) => self.value(raw),
             ReplyBody::Error { class, desc } => {
-                let place = Self::place(source);
+                let place = source.place();
                 let class = self.palette.paint(&self.palette.error, &format!("{place}{}:", printable(class)));
                 self.put(&format!("{class} {}\n", sanitize(desc)));
             }
@@ -171,12 +164,12 @@ impl<W: Write> Output for Terminal<W> {
                 self.put(&format!("{text}\n"));
             }
         }
-        let message = format!("{}{}", Self::place(source), fault.message);
+        let message = format!("{}{}", source.place(), fault.message);
         self.error_line(&message);
     }
 
     fn failed(&mut self, message: &str, source: &Source<'_>, _class: Option<&str>) {
-        let message = format!("{}{message}", Self::place(source));
+        let message = format!("{}{message}", source.place());
         self.error_line(&message);
     }
 
@@ -197,6 +190,10 @@ impl<W: Write> Output for Terminal<W> {
     fn page(&mut self, lines: &[Line]) {
         let text = manual_text(lines, &self.palette);
         self.put_long(&text);
+    }
+
+    fn warning(&mut self, message: &str, source: &Source<'_>) {
+        self.notice(&format!("{}warning: {message}", source.place()));
     }
 
     fn notice(&mut self, text: &str) {

@@ -54,7 +54,7 @@ impl Engine {
     fn take_transaction_line(&mut self, line: TransactionLine, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
         if let Some(action) = line.action {
             // Typed once now, so that a mistake is shown while the line is in sight.
-            if let Err(fault) = self.check_action(&action, out) {
+            if let Err(fault) = self.check_action(&action, source, out) {
                 return match line.close {
                     Some(_) => self.fail_to_close(&fault, source, out),
                     None => self.spoil(&fault, source, out),

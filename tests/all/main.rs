@@ -27,5 +27,6 @@ mod python;
 mod readme;
 mod scripts;
 mod transactions;
+mod typing;
 mod verdicts;
 mod wrap;

@@ -166,3 +166,31 @@ fn what_is_sent_is_one_request() {
         .run()
         .expect_status(0);
 }
+
+#[test]
+fn at_a_prompt_a_wrong_line_is_typed_again_and_the_block_stays() {
+    let Some(server) = machine() else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    // One on a line of its own is over with it.
+    terminal.enter("transaction( block-dirty-bitmap-add nod=n0 name=a )");
+    terminal.wait_for("has no key `nod`; did you mean `node`?\n(QEMU)");
+    terminal.enter("transaction(");
+    terminal.wait_for_last("TRANS>");
+    terminal.enter("block-dirty-bitmap-add node=n0 nam=a");
+    terminal.wait_for("has no key `nam`; did you mean `name`?\nTRANS>");
+    terminal.enter("block-dirty-bitmap-add node=n0 name=a");
+    terminal.wait_for_last("TRANS>");
+    terminal.enter("block-dirty-bitmap-add node=n0 nam=b )");
+    terminal.wait("the second caret", |screen| {
+        screen.matches("\nerror: `block-dirty-bitmap-add` has no key `nam`").count() == 2
+            && screen.ends_with("\nTRANS>")
+    });
+    terminal.enter(") completion-mode=groupd");
+    terminal.wait_for("has no value `groupd`; did you mean `grouped`?\nTRANS>");
+    terminal.enter(") completion-mode=individual");
+    terminal.wait_for("individual\n{}\n(QEMU)");
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
+    assert_eq!(bitmaps(&server), ["a"], "what was right before a wrong line was kept, and nothing else");
+}

@@ -114,7 +114,7 @@ pub(super) fn fd(
     let Line::Command(command) = parse_line(&source.text[from..]).map_err(shift)? else {
         return Err(Diagnostic::new(Span::new(from, source.text.len()), "expected a QMP command here"));
     };
-    let request = engine.prepare(&command, out).map_err(shift)?;
+    let request = engine.prepare(&command, source, out).map_err(shift)?;
     if !engine.mode.dry_run && engine.link.session().is_some_and(|session| !session.passes_descriptors()) {
         let message = "descriptors travel over Unix sockets only, and this session has none";
         return Err(Diagnostic::new(line.name_span, message));

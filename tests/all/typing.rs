@@ -1,0 +1,573 @@
+//! Words take the types that the server's introspection gives their keys, and what it would refuse for its name or type
+//! is refused before it is sent. Tables of lines, put to real servers by `--dry-run`.
+
+use crate::support::peer::Peer;
+use crate::support::program::{Run, qmp_shell};
+use crate::support::server::{Q35, SMALL, Server};
+
+/// A line and the arguments that it means.
+type Typed = (&'static str, &'static str);
+
+/// A line, what is pointed at in it (there last), and a part of what is said.
+type Mistake = (&'static str, &'static str, &'static str);
+
+/// The lines as one script, with a server's introspection and nothing sent.
+fn dry_run<'a>(address: &str, lines: impl IntoIterator<Item = &'a str>) -> Run {
+    let lines: Vec<&str> = lines.into_iter().collect();
+    qmp_shell(&["--dry-run", address]).input(lines.join("\n")).run()
+}
+
+#[track_caller]
+fn expect_typed(address: &str, rows: &[Typed]) {
+    let run = dry_run(address, rows.iter().map(|(line, _)| *line));
+    assert_eq!(run.lines().len(), rows.len(), "{run:#?}");
+    for ((line, arguments), shown) in rows.iter().zip(run.lines()) {
+        let command = line.split([' ', '(']).next().unwrap();
+        assert_eq!(shown, format!("{{\"execute\": \"{command}\", \"arguments\": {arguments}}}"), "{line}");
+    }
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{run:#?}");
+}
+
+#[track_caller]
+fn expect_mistakes(address: &str, rows: &[Mistake]) {
+    let run = dry_run(address, rows.iter().map(|(line, ..)| *line));
+    assert_eq!(run.status, 1, "{run:#?}");
+    assert_eq!(run.lines().len(), rows.len(), "{run:#?}");
+    let mut said = run.stderr.lines();
+    for (index, (line, marked, message)) in rows.iter().enumerate() {
+        let place = format!("<stdin>:{}: ", index + 1);
+        let first = said.next().unwrap_or_default();
+        let found = first.strip_prefix(&place).unwrap_or_else(|| panic!("{line}: `{first}`\n{run:#?}"));
+        assert!(found.contains(message), "{line}: {found}");
+        assert_eq!(said.next(), Some(format!("  {line}").as_str()));
+        let carets = " ".repeat(line.rfind(marked).unwrap()) + &"^".repeat(marked.len());
+        assert_eq!(said.next(), Some(format!("  {carets}").as_str()), "{line}");
+        let not_sent = run.lines()[index].starts_with("{\"error\": {\"class\": \"NotSent\", \"desc\": ");
+        assert!(not_sent, "{line}: {}", run.lines()[index]);
+    }
+    assert_eq!(said.next(), None, "{run:#?}");
+}
+
+/// What every server with block devices knows.
+const BLOCKS: &[Typed] = &[
+    // Strings stay as they are, whatever they look like.
+    ("blockdev-del node-name=123", r#"{"node-name": "123"}"#),
+    ("blockdev-del node-name=007", r#"{"node-name": "007"}"#),
+    ("blockdev-del node-name=true", r#"{"node-name": "true"}"#),
+    ("blockdev-del node-name=null", r#"{"node-name": "null"}"#),
+    ("blockdev-del node-name=1.5G", r#"{"node-name": "1.5G"}"#),
+    ("blockdev-del node-name=", r#"{"node-name": ""}"#),
+    ("blockdev-del node-name=[a", r#"{"node-name": "[a"}"#),
+    ("blockdev-del node-name={a}b", r#"{"node-name": "{a}b"}"#),
+    ("blockdev-del node-name=[1, 2]", r#"{"node-name": "[1, 2]"}"#),
+    ("blockdev-del node-name=a,b", r#"{"node-name": "a,b"}"#),
+    // Integers, in every spelling, up to 64 bits.
+    ("block_resize node-name=n size=123", r#"{"node-name": "n", "size": 123}"#),
+    ("block_resize node-name=n size=007", r#"{"node-name": "n", "size": 7}"#),
+    ("block_resize node-name=n size=1.5G", r#"{"node-name": "n", "size": 1610612736}"#),
+    ("block_resize node-name=n size=0.5k", r#"{"node-name": "n", "size": 512}"#),
+    ("block_resize node-name=n size=4T", r#"{"node-name": "n", "size": 4398046511104}"#),
+    ("block_resize node-name=n size=0x1000", r#"{"node-name": "n", "size": 4096}"#),
+    ("block_resize node-name=n size=-1", r#"{"node-name": "n", "size": -1}"#),
+    ("block_resize node-name=n size='4096'", r#"{"node-name": "n", "size": 4096}"#),
+    (
+        "blockdev-add driver=raw file=n offset=18446744073709551615 size=0xffffffffffffffff",
+        r#"{"driver": "raw", "file": "n", "offset": 18446744073709551615, "size": 18446744073709551615}"#,
+    ),
+    // Booleans, as QEMU's options spell them too.
+    ("query-named-block-nodes flat=on", r#"{"flat": true}"#),
+    ("query-named-block-nodes flat=off", r#"{"flat": false}"#),
+    ("query-named-block-nodes flat=yes", r#"{"flat": true}"#),
+    ("query-named-block-nodes flat=No", r#"{"flat": false}"#),
+    ("query-named-block-nodes flat=true", r#"{"flat": true}"#),
+    // An enumeration's value is a string, even where it looks like a boolean.
+    ("blockdev-add driver=raw file=n discard=unmap", r#"{"driver": "raw", "file": "n", "discard": "unmap"}"#),
+    ("blockdev-add driver=raw file=n detect-zeroes=on", r#"{"driver": "raw", "file": "n", "detect-zeroes": "on"}"#),
+    // Arrays: by commas, as JSON, by numbers, one by one or none.
+    (
+        "blockdev-add driver=quorum vote-threshold=2 children=a,007",
+        r#"{"driver": "quorum", "vote-threshold": 2, "children": ["a", "007"]}"#,
+    ),
+    (
+        "blockdev-add driver=quorum vote-threshold=2 children=a",
+        r#"{"driver": "quorum", "vote-threshold": 2, "children": ["a"]}"#,
+    ),
+    (
+        "blockdev-add driver=quorum vote-threshold=2 children=[\"a\", {\"driver\": \"null-co\"}]",
+        r#"{"driver": "quorum", "vote-threshold": 2, "children": ["a", {"driver": "null-co"}]}"#,
+    ),
+    (
+        "blockdev-add driver=quorum vote-threshold=2 children.1.driver=null-co children.0=a children.1.size=1M",
+        r#"{"driver": "quorum", "vote-threshold": 2, "children": ["a", {"driver": "null-co", "size": 1048576}]}"#,
+    ),
+    (
+        "blockdev-add driver=quorum vote-threshold=2 children=",
+        r#"{"driver": "quorum", "vote-threshold": 2, "children": []}"#,
+    ),
+    // Alternates, by form.
+    ("blockdev-add driver=qcow2 file=n backing=node0", r#"{"driver": "qcow2", "file": "n", "backing": "node0"}"#),
+    ("blockdev-add driver=qcow2 file=n backing=null", r#"{"driver": "qcow2", "file": "n", "backing": null}"#),
+    ("blockdev-add driver=qcow2 file=n backing='null'", r#"{"driver": "qcow2", "file": "n", "backing": "null"}"#),
+    ("blockdev-add driver=qcow2 file=n backing=123", r#"{"driver": "qcow2", "file": "n", "backing": "123"}"#),
+    (
+        "blockdev-add driver=qcow2 file=n backing.driver=null-co backing.size=1k",
+        r#"{"driver": "qcow2", "file": "n", "backing": {"driver": "null-co", "size": 1024}}"#,
+    ),
+    (
+        "blockdev-add driver=qcow2 file=n backing={'driver': 'null-co', 'size': 5}",
+        r#"{"driver": "qcow2", "file": "n", "backing": {"driver": "null-co", "size": 5}}"#,
+    ),
+    (
+        "blockdev-add driver=qcow2 file=n overlap-check=all",
+        r#"{"driver": "qcow2", "file": "n", "overlap-check": "all"}"#,
+    ),
+    (
+        "blockdev-add driver=qcow2 file=n overlap-check.template=all overlap-check.main-header=off",
+        r#"{"driver": "qcow2", "file": "n", "overlap-check": {"template": "all", "main-header": false}}"#,
+    ),
+    // A tag chooses its variant wherever it stands, at every depth.
+    (
+        "blockdev-add lazy-refcounts=on file.filename=007 node-name=1 file.driver=file driver=qcow2",
+        r#"{"lazy-refcounts": true, "file": {"filename": "007", "driver": "file"}, "node-name": "1", "driver": "qcow2"}"#,
+    ),
+    (
+        "blockdev-add file=n backing.file.size=1G backing.driver=raw driver=qcow2 backing.file.driver=null-co",
+        r#"{"file": "n", "backing": {"file": {"size": 1073741824, "driver": "null-co"}, "driver": "raw"}, "driver": "qcow2"}"#,
+    ),
+    // A leading JSON object, and keys that add to it.
+    (
+        "blockdev-add {\"driver\": \"qcow2\", \"file\": {\"driver\": \"null-co\"}} file.size=1M read-only=on",
+        r#"{"driver": "qcow2", "file": {"driver": "null-co", "size": 1048576}, "read-only": true}"#,
+    ),
+    // The actions of a transaction, as commands.
+    (
+        "transaction( block-dirty-bitmap-add node=123 name=007 granularity=64k persistent=on )",
+        r#"{"actions": [{"type": "block-dirty-bitmap-add", "data": {"node": "123", "name": "007", "granularity": 65536, "persistent": true}}]}"#,
+    ),
+    (
+        "transaction( abort ) completion-mode=grouped",
+        r#"{"actions": [{"type": "abort", "data": {}}], "properties": {"completion-mode": "grouped"}}"#,
+    ),
+];
+
+/// What only a whole machine knows.
+const MACHINE: &[Typed] = &[
+    ("set_link name=007 up=off", r#"{"name": "007", "up": false}"#),
+    ("human-monitor-command command-line=[x", r#"{"command-line": "[x"}"#),
+    ("migrate-set-parameters tls-creds=null", r#"{"tls-creds": null}"#),
+    ("migrate-set-parameters tls-creds=1 max-bandwidth=1.5G", r#"{"tls-creds": "1", "max-bandwidth": 1610612736}"#),
+    (
+        "migrate-set-capabilities capabilities.0.state=on capabilities.0.capability=xbzrle",
+        r#"{"capabilities": [{"state": true, "capability": "xbzrle"}]}"#,
+    ),
+    (
+        "netdev_add type=user id=1 hostfwd.0.str=tcp::22-:22",
+        r#"{"type": "user", "id": "1", "hostfwd": [{"str": "tcp::22-:22"}]}"#,
+    ),
+    (
+        "object-add id=1 size=1G share=on qom-type=memory-backend-ram",
+        r#"{"id": "1", "size": 1073741824, "share": true, "qom-type": "memory-backend-ram"}"#,
+    ),
+    // Properties of a device are those that the server lists for its driver.
+    (
+        "device_add driver=virtio-net-pci id=123 mac=52:54:00:12:34:56 mq=on host_mtu=0x5dc acpi-index=7",
+        r#"{"driver": "virtio-net-pci", "id": "123", "mac": "52:54:00:12:34:56", "mq": true, "host_mtu": 1500, "acpi-index": 7}"#,
+    ),
+    (
+        "device_add {\"driver\": \"nvme\"} serial=007 max_ioqpairs=0x10",
+        r#"{"driver": "nvme", "serial": "007", "max_ioqpairs": 16}"#,
+    ),
+    // A PCI address is text, though some servers call it an integer: 10 is slot 0x10.
+    ("device_add driver=nvme serial=1 addr=05.0", r#"{"driver": "nvme", "serial": "1", "addr": "05.0"}"#),
+    ("device_add driver=nvme serial=1 addr=10", r#"{"driver": "nvme", "serial": "1", "addr": "10"}"#),
+    // The value of `qom-set` is what the property is.
+    (
+        "qom-set path=/machine property=kernel value=007",
+        r#"{"path": "/machine", "property": "kernel", "value": "007"}"#,
+    ),
+    (
+        "qom-set path=/machine property=graphics value=off",
+        r#"{"path": "/machine", "property": "graphics", "value": false}"#,
+    ),
+    // An enumeration of its own, of which nothing more is known: by form.
+    ("qom-set path=/machine property=smm value=off", r#"{"path": "/machine", "property": "smm", "value": "off"}"#),
+    (
+        "qom-set {\"path\": \"/machine\", \"property\": \"graphics\"} value=on",
+        r#"{"path": "/machine", "property": "graphics", "value": true}"#,
+    ),
+    ("qom-set path=/machine property=nosuch value=1", r#"{"path": "/machine", "property": "nosuch", "value": 1}"#),
+];
+
+#[test]
+fn words_take_the_type_of_their_key_on_qemu_10() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    expect_typed(&server.address(), &[BLOCKS, MACHINE].concat());
+}
+
+#[test]
+fn words_take_the_type_of_their_key_on_qemu_7_2() {
+    let Some(server) = Server::qemu_7_2(Q35) else { return };
+    expect_typed(&server.address(), &[BLOCKS, MACHINE].concat());
+}
+
+#[test]
+fn words_take_the_type_of_their_key_on_the_storage_daemon() {
+    let Some(server) = Server::storage_daemon() else { return };
+    expect_typed(&server.address(), BLOCKS);
+    let only_here = [(
+        "block-export-add type=nbd id=1 node-name=2 writable=on bitmaps=a,b",
+        r#"{"type": "nbd", "id": "1", "node-name": "2", "writable": true, "bitmaps": ["a", "b"]}"#,
+    )];
+    expect_typed(&server.address(), &only_here);
+}
+
+/// What every server with block devices refuses.
+const BLOCK_MISTAKES: &[Mistake] = &[
+    // Commands.
+    ("query-nmaed-block-nodes", "query-nmaed-block-nodes", "did you mean `query-named-block-nodes`?"),
+    ("blockdev_add driver=null-co", "blockdev_add", "has no command `blockdev_add`; did you mean `blockdev-add`?"),
+    ("frobnicate", "frobnicate", "the server has no command `frobnicate`"),
+    ("exec-oob blockdev-add driver=null-co", "blockdev-add", "`blockdev-add` cannot be executed out of band"),
+    // Keys: unknown, mistyped, spelled with the wrong dash, of another variant, twice, missing.
+    (
+        "blockdev-add driver=qcow2 node-nme=n0 file=p",
+        "node-nme",
+        "`blockdev-add` with driver=qcow2 has no key `node-nme`; did you mean `node-name`?",
+    ),
+    ("blockdev-add driver=raw node_name=n file=p", "node_name", "did you mean `node-name`?"),
+    ("query-jobs id=1", "id", "`query-jobs` has no key `id`; it takes no keys"),
+    ("blockdev-add driver=null-co filename=/x", "filename", "`blockdev-add` with driver=null-co has no key `filename`"),
+    ("blockdev-add filename=/x driver=null-co", "filename", "`blockdev-add` with driver=null-co has no key `filename`"),
+    ("blockdev-add driver=raw file=p node-name=a node-name=b", "node-name", "key `node-name` is given twice"),
+    ("blockdev-add driver=raw file=p file.driver=file", "file.driver", "`file` has a value already"),
+    ("blockdev-add {\"driver\": \"raw\", \"file\": \"p\"} file=q", "file", "key `file` is given twice"),
+    ("blockdev-add node-name=n", "blockdev-add", "`blockdev-add` needs a key `driver` (one of "),
+    ("blockdev-add", "blockdev-add", "`blockdev-add` needs a key `driver` (one of "),
+    ("blockdev-add driver=qcow2", "blockdev-add", "with driver=qcow2 needs a key `file` (an object, or a string)"),
+    (
+        "blockdev-add driver=raw file.driver=file",
+        "file.driver",
+        "`file` of `blockdev-add`, with driver=file, needs a key `filename` (a string)",
+    ),
+    (
+        "blockdev-add driver=raw file.driver=file file.filname=/x",
+        "file.filname",
+        "`file` of `blockdev-add`, with driver=file, has no key `filname`; did you mean `filename`?",
+    ),
+    // Values.
+    ("blockdev-add driver=qcow3 file=p", "qcow3", "`driver` has no value `qcow3`; did you mean `qcow2`?"),
+    ("blockdev-add driver=raw file.driver=fil", "fil", "`file.driver` has no value `fil`; did you mean `file`?"),
+    (
+        "blockdev-add driver=raw file=p discard=zzz",
+        "zzz",
+        "`discard` has no value `zzz`; it takes one of ignore, unmap",
+    ),
+    ("block_resize node-name=n size=big", "big", "`size` takes an integer (such as 4096, 0x1000 or 4k), not `big`"),
+    ("block_resize node-name=n size=1.5", "1.5", "`size` takes an integer"),
+    ("block_resize node-name=n size=1.3k", "1.3k", "`1.3k` is not a whole number"),
+    ("block_resize node-name=n size=16E", "16E", "integer `16E` does not fit in 64 bits"),
+    ("query-named-block-nodes flat=maybe", "maybe", "`flat` takes true or false (on, off, yes, no), not `maybe`"),
+    ("query-named-block-nodes flat=1", "1", "`flat` takes true or false"),
+    ("blockdev-add driver=raw file=p cache=on", "on", "`cache` takes an object, not `on`"),
+    ("blockdev-add driver=raw file=p size.x=1", "size.x", "`size` takes an integer"),
+    ("blockdev-add driver=quorum vote-threshold=1 children.1=a", "children.1", "array index 1 leaves a gap"),
+    (
+        "blockdev-add driver=quorum vote-threshold=1 children=[\"a\", 5]",
+        "5",
+        "`children.1` takes an object, or a string",
+    ),
+    // JSON is held to the server's own rules: a string is no integer there.
+    ("blockdev-add {\"driver\": \"null-co\", \"size\": \"12\"}", "\"12\"", "`size` takes an integer"),
+    ("blockdev-add driver=raw file={\"driver\": \"null-co\", \"size\": 1.5}", "1.5", "`file.size` takes an integer"),
+    (
+        "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"raw\", \"fil\": \"p\"}}",
+        "\"fil\"",
+        "has no key `fil`; did you mean `file`?",
+    ),
+    ("{\"execute\": \"blockdev-ad\"}", "\"blockdev-ad\"", "did you mean `blockdev-add`?"),
+    ("{\"exec-oob\": \"blockdev-add\"}", "\"blockdev-add\"", "cannot be executed out of band"),
+    // Transactions. A wrong block on one line is over with it.
+    (
+        "transaction( block-dirty-bitmap-ad node=n name=b )",
+        "block-dirty-bitmap-ad",
+        "a transaction has no action `block-dirty-bitmap-ad`; did you mean `block-dirty-bitmap-add`?",
+    ),
+    ("transaction( block-dirty-bitmap-add node=n nam=b )", "nam", "has no key `nam`; did you mean `name`?"),
+    (
+        "transaction( block-dirty-bitmap-add node=n )",
+        "block-dirty-bitmap-add",
+        "`block-dirty-bitmap-add` needs a key `name` (a string)",
+    ),
+    ("transaction( abort x=1 )", "x", "`abort` has no key `x`; it takes no keys"),
+    ("transaction( abort ) completion-mode=all", "all", "`completion-mode` has no value `all`; it takes one of "),
+    ("transaction( abort ) completion_mode=grouped", "completion_mode", "did you mean `completion-mode`?"),
+    ("query-nmaed-block-nodes", "query-nmaed-block-nodes", "did you mean `query-named-block-nodes`?"),
+];
+
+/// What a whole machine refuses.
+const MACHINE_MISTAKES: &[Mistake] = &[
+    ("query-staus", "query-staus", "the server has no command `query-staus`; did you mean `query-status`?"),
+    ("set_link name=n", "set_link", "`set_link` needs a key `up` (true or false"),
+    ("device_add id=d", "device_add", "`device_add` needs a key `driver` (a string)"),
+    ("device_add driver=virtio-net-pci mq=maybe", "maybe", "`mq` takes true or false"),
+    ("device_add driver=virtio-net-pci host_mtu=x", "x", "`host_mtu` takes an integer"),
+    ("qom-set path=/machine property=graphics value=maybe", "maybe", "`value` takes true or false"),
+    ("qom-set path=/machine property=graphics", "qom-set", "`qom-set` needs a key `value`"),
+    ("set_password protocol=vnc", "set_password", "`set_password` with protocol=vnc needs a key `password`"),
+    ("send-key keys.0.type=qcode keys.0.data=aa", "aa", "`keys.0.data` has no value `aa`"),
+    (
+        "migrate-set-capabilities capabilities.0.capabilty=xbzrle",
+        "capabilities.0.capabilty",
+        "`capabilities.0` of `migrate-set-capabilities` has no key `capabilty`; did you mean `capability`?",
+    ),
+];
+
+#[test]
+fn mistakes_are_pointed_at_before_anything_is_sent_to_qemu_10() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    expect_mistakes(&server.address(), &[BLOCK_MISTAKES, MACHINE_MISTAKES].concat());
+}
+
+#[test]
+fn mistakes_are_pointed_at_before_anything_is_sent_to_qemu_7_2() {
+    let Some(server) = Server::qemu_7_2(Q35) else { return };
+    expect_mistakes(&server.address(), &[BLOCK_MISTAKES, MACHINE_MISTAKES].concat());
+}
+
+#[test]
+fn mistakes_are_pointed_at_before_anything_is_sent_to_the_storage_daemon() {
+    let Some(server) = Server::storage_daemon() else { return };
+    expect_mistakes(&server.address(), BLOCK_MISTAKES);
+    let only_here = [("query-status x=1", "query-status", "the server has no command `query-status`")];
+    expect_mistakes(&server.address(), &only_here);
+}
+
+#[test]
+fn what_is_typed_so_is_what_the_server_takes() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let run = qmp_shell(&[&server.address()])
+        .input(
+            "blockdev-add driver=null-co node-name=n1 size=1.5M\n\
+             block-dirty-bitmap-add node=n1 name=007 granularity=64k\n\
+             blockdev-add driver=raw file=n1 read-only=yes node-name=[x\n\
+             object-add qom-type=memory-backend-ram id=m1 size=1M\n\
+             qom-set path=/objects/m1 property=prealloc value=on\n\
+             qom-get path=/objects/m1 property=prealloc\n\
+             query-named-block-nodes flat=on\n",
+        )
+        .run();
+    // QEMU's own rule for names, not ours, refuses the bracket.
+    let run = run.expect_status(1);
+    let replies = run.replies();
+    let [added, bitmap, bracket, object, set, got, nodes] = replies[..] else { panic!("{run:#?}") };
+    for reply in [added, bitmap, object, set] {
+        assert_eq!(reply, r#"{"return": {}}"#);
+    }
+    assert_eq!(bracket, r#"{"error": {"class": "GenericError", "desc": "Invalid node-name: '[x'"}}"#);
+    assert_eq!(got, r#"{"return": true}"#);
+    for part in [r#""name": "007""#, r#""granularity": 65536"#, r#""virtual-size": 1572864"#] {
+        assert!(nodes.contains(part), "{part}: {nodes}");
+    }
+}
+
+#[test]
+fn what_nests_as_deep_as_the_server_reads_is_typed() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let depth = 1000;
+    let line = format!(
+        "blockdev-add {}{{\"driver\": \"null-co\"}}{}",
+        "{\"driver\": \"qcow2\", \"file\": \"n\", \"backing\": ".repeat(depth),
+        "}".repeat(depth)
+    );
+    let run = dry_run(&server.address(), [line.as_str()]).expect_status(0);
+    assert_eq!(run.stdout.matches("\"backing\"").count(), depth);
+    let wrong = line.replace("null-co", "null-ko");
+    let run = dry_run(&server.address(), [wrong.as_str()]).expect_status(1);
+    assert!(run.stdout.contains("has no value `null-ko`; did you mean `null-co`?"), "{}", &run.stdout[..200]);
+}
+
+#[test]
+fn without_the_check_everything_is_sent() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let lines = "query-nmae\nblock_resize node-name=n size=big\nblockdev-add driver=null-co nodename=n\n\
+                 transaction( nosuch a=1 )\n";
+    let refused = ["CommandNotFound", "GenericError", "GenericError", "GenericError"];
+    let classes = |run: &Run| -> Vec<String> {
+        run.lines()
+            .iter()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["error"]["class"].to_string())
+            .map(|class| class.trim_matches('"').to_owned())
+            .collect()
+    };
+    let run = qmp_shell(&["--no-check", &server.address()]).input(lines).run().expect_status(1);
+    assert_eq!(classes(&run), refused, "the server judges: {run:#?}");
+    let script = format!(".set check off\n{lines}.set check on\n{lines}");
+    let run = qmp_shell(&[&server.address()]).input(script).run().expect_status(1);
+    assert_eq!(classes(&run), [refused, ["NotSent"; 4]].concat(), "{run:#?}");
+    // What fits is typed all the same; what does not goes by its form.
+    let run = qmp_shell(&["--no-check", "--dry-run", &server.address()])
+        .input("block_resize node-name=007 size=1k\nblock_resize node-name=007 size=big extra=1.5\n")
+        .run()
+        .expect_status(0);
+    assert_eq!(
+        run.lines(),
+        [
+            r#"{"execute": "block_resize", "arguments": {"node-name": "007", "size": 1024}}"#,
+            r#"{"execute": "block_resize", "arguments": {"node-name": "007", "size": "big", "extra": 1.5}}"#,
+        ]
+    );
+}
+
+#[test]
+fn what_is_deprecated_or_unstable_is_warned_of_once_and_sent() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let lines = "nbd-server-remove name=a\nnbd-server-remove name=b\nblock-commit device=a top=/x\n\
+                 transaction( drive-backup device=a target=x sync=full )\nblock-commit device=b top=/y\n\
+                 blockdev-add driver=nbd node-name=n x-dirty-bitmap=b server.type=unix server.path=/nonexistent\n";
+    let warnings = "<stdin>:1: warning: `nbd-server-remove` is deprecated\n\
+                    <stdin>:3: warning: `top` of `block-commit` is deprecated\n\
+                    <stdin>:4: warning: `drive-backup` of `transaction` is deprecated\n\
+                    <stdin>:6: warning: `x-dirty-bitmap` of `blockdev-add` is unstable\n";
+    let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
+    assert_eq!(run.stderr, warnings);
+    assert_eq!(run.lines().len(), 6);
+    assert!(!run.stdout.contains("NotSent"), "{run:#?}");
+    let run = qmp_shell(&["--no-check", &server.address()]).input(lines).run().expect_status(1);
+    assert_eq!(run.stderr, "");
+}
+
+/// Lines that are typed by form where nothing else is known.
+const BY_FORM: &str = "guest-file-open path=007 mode=r x=1 y=1.50 z=on n=null l=a,b s=1.5G j=[1] q='1'\n";
+
+/// What they are then.
+const FORMED: &str = r#"{"execute": "guest-file-open", "arguments": {"path": "007", "mode": "r", "x": 1, "y": 1.50, "z": "on", "n": null, "l": "a,b", "s": "1.5G", "j": [1], "q": "1"}}"#;
+
+#[test]
+fn without_introspection_words_go_by_their_form() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(agent) = Server::guest_agent() else { return };
+    for args in
+        [&["--dry-run"][..], &["--dry-run", "--no-schema", &server.address()], &["--dry-run", "-N", &agent.address()]]
+    {
+        let run = qmp_shell(args).input(BY_FORM).run().expect_status(0);
+        assert_eq!((run.lines(), run.stderr.as_str()), (vec![FORMED], ""), "{args:?}");
+    }
+    // To the agent, an unknown command is sent: it says best what it has.
+    let run = qmp_shell(&["-N", &agent.address(), "-c", "guest-pnig x=1", "-c", "guest-ping"]).run().expect_status(1);
+    assert!(run.lines()[0].contains("\"CommandNotFound\""), "{run:#?}");
+    assert_eq!(run.lines()[1], r#"{"return": {}}"#);
+    // Nor is QEMU asked for its introspection where that is not wanted.
+    let log = server.path("log");
+    qmp_shell(&["--no-schema", "-l", &log, &server.address(), "-c", "qom-list path=/"]).run().expect_status(0);
+    assert!(!std::fs::read_to_string(&log).unwrap().contains("query-qmp-schema"));
+}
+
+#[test]
+fn a_script_asks_for_introspection_once_and_only_where_a_line_needs_it() {
+    let peer = Peer::start(|talk| {
+        talk.negotiate();
+        for bare in ["stop", "cont"] {
+            let (command, id) = talk.hear_request();
+            assert_eq!(command, bare, "a bare command means what it says");
+            talk.answer(&id, "{}");
+        }
+        let (command, id) = talk.hear_request();
+        assert_eq!(command, "query-qmp-schema");
+        let schema = r#"[{"meta-type": "command", "name": "grow", "arg-type": "1", "ret-type": "0"},
+            {"meta-type": "object", "name": "0", "members": []},
+            {"meta-type": "object", "name": "1", "members": [{"name": "id", "type": "str"}, {"name": "by", "type": "int"}]},
+            {"meta-type": "builtin", "name": "str", "json-type": "string"},
+            {"meta-type": "builtin", "name": "int", "json-type": "int"}]"#;
+        talk.answer(&id, &schema.replace('\n', " "));
+        for by in [1024, 2048] {
+            let request: serde_json::Value = serde_json::from_str(&talk.hear()).unwrap();
+            assert_eq!(request["execute"], "grow");
+            assert_eq!(request["arguments"], serde_json::json!({"id": "1", "by": by}));
+            talk.answer(&request["id"].to_string(), "{}");
+        }
+        talk.wait_for_close();
+    });
+    let run = qmp_shell(&[&peer.address()])
+        .input("stop\ncont\ngrow id=1 by=1k\ngrow id=1 by=0x800\ngrow id=1\ngorw\n")
+        .run()
+        .expect_status(1);
+    assert_eq!(run.lines()[..4], [r#"{"return": {}}"#; 4]);
+    assert!(run.lines()[4].contains("`grow` needs a key `by`"), "{run:#?}");
+    // What is known is used for a bare command too.
+    assert!(run.lines()[5].contains("did you mean `grow`?"), "{run:#?}");
+}
+
+#[test]
+fn a_server_that_has_no_introspection_is_served_by_form() {
+    for answer in [
+        r#"{"error": {"class": "CommandNotFound", "desc": "none"}, "id": {id}}"#,
+        r#"{"return": {"not": "a list"}, "id": {id}}"#,
+        r#"{"return": [{"meta-type": "command", "name": "x", "arg-type": "7", "ret-type": "7"}], "id": {id}}"#,
+    ] {
+        let peer = Peer::start(move |talk| {
+            talk.negotiate();
+            let (command, id) = talk.hear_request();
+            assert_eq!(command, "query-qmp-schema");
+            talk.say(&answer.replace("{id}", &id));
+            let mut asked = talk.hear();
+            // For completion it may be asked for its names in place of that.
+            while asked.contains("query-commands") {
+                let request: serde_json::Value = serde_json::from_str(&asked).unwrap();
+                talk.answer(&request["id"].to_string(), "[]");
+                asked = talk.hear();
+            }
+            let request: serde_json::Value = serde_json::from_str(&asked).unwrap();
+            assert_eq!(request["arguments"], serde_json::json!({"a": 1, "b": "on", "c": "007"}));
+            talk.answer(&request["id"].to_string(), "{}");
+            talk.wait_for_close();
+        });
+        let run = qmp_shell(&[&peer.address(), "-c", "any a=1 b=on c=007"]).run().expect_status(0);
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("{\"return\": {}}\n", ""), "{answer}");
+    }
+}
+
+#[test]
+fn a_dry_run_asks_and_changes_nothing() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let log = server.path("log");
+    let run = qmp_shell(&["--dry-run", "-l", &log, &server.address()])
+        .input("cont\nblockdev-add driver=null-co node-name=n0\ndevice_add driver=nvme serial=1\nquit\n")
+        .run()
+        .expect_status(0);
+    assert_eq!(run.lines().len(), 4);
+    let text = std::fs::read_to_string(&log).unwrap();
+    let asked: Vec<&str> =
+        text.lines().filter_map(|line| line.split("\"sent\": {\"execute\": \"").nth(1)?.split('"').next()).collect();
+    assert_eq!(asked, ["qmp_capabilities", "query-qmp-schema", "device-list-properties"]);
+    let run = qmp_shell(&[&server.address(), "-c", "query-status", "-c", "query-named-block-nodes"]).run();
+    assert_eq!(
+        run.lines(),
+        [r#"{"return": {"status": "prelaunch", "running": false}}"#, r#"{"return": []}"#],
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn what_a_property_is_is_asked_again_once_it_may_have_changed() {
+    let schema = r#"[{"meta-type": "command", "name": "qom-set", "arg-type": "1", "ret-type": "0"},
+        {"meta-type": "object", "name": "0", "members": []},
+        {"meta-type": "object", "name": "1", "members": [{"name": "path", "type": "str"},
+            {"name": "property", "type": "str"}, {"name": "value", "type": "any"}]},
+        {"meta-type": "builtin", "name": "str", "json-type": "string"},
+        {"meta-type": "builtin", "name": "any", "json-type": "value"}]"#;
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let (_, id) = talk.hear_request();
+        talk.answer(&id, &schema.replace('\n', " "));
+        for (kind, value) in [("str", serde_json::json!("007")), ("uint32", serde_json::json!(7))] {
+            let (command, id) = talk.hear_request();
+            assert_eq!(command, "qom-list");
+            talk.answer(&id, &format!("[{{\"name\": \"p\", \"type\": \"{kind}\"}}]"));
+            let request: serde_json::Value = serde_json::from_str(&talk.hear()).unwrap();
+            assert_eq!(request["arguments"]["value"], value);
+            talk.answer(&request["id"].to_string(), "{}");
+        }
+        talk.wait_for_close();
+    });
+    qmp_shell(&[&peer.address()]).input("qom-set path=/o property=p value=007\n".repeat(2)).run().expect_status(0);
+}
