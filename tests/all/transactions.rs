@@ -59,7 +59,9 @@ fn a_block_at_the_prompt_succeeds_fails_as_a_whole_or_is_abandoned() {
     terminal.enter("transaction(");
     terminal.enter("block-dirty-bitmap-add node=n0 name=f");
     terminal.type_text("block-dirty-bitmap-add node=n0 na");
-    terminal.wait_for_last("TRANS> block-dirty-bitmap-add node=n0 na");
+    terminal.wait("the line, and behind it the hint", |screen| {
+        screen.ends_with("TRANS> block-dirty-bitmap-add node=n0 name= [granularity=] [persistent=] [disabled=]")
+    });
     terminal.press("C-c");
     terminal.wait_for("The transaction is dropped; nothing was sent.\n(QEMU)");
     terminal.enter("transaction( block-dirty-bitmap-add node=n0 name=g )");
