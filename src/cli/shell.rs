@@ -184,6 +184,7 @@ fn print_completion(engine: &mut Engine, line: &str) -> Result<Status, Failure> 
     // Nobody holds a key down here, so the server gets more time than at a prompt.
     engine.learn_names_for(line, Instant::now() + Duration::from_secs(2));
     let completion = complete_line(engine, line);
+    engine.settle();
     let mut text = String::new();
     for candidate in completion.candidates {
         text.push_str(&format!("{}\t{}\n", candidate.text, candidate.about));

@@ -130,6 +130,11 @@ impl Learned {
         self.asked.values().any(|question| *question != Question::Dropped)
     }
 
+    /// Whether the server still owes an answer, wanted or not.
+    pub(super) fn is_owed(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
     /// Whether introspection is still to come.
     pub(super) fn awaits_schema(&self) -> bool {
         self.asked.values().any(|question| *question == Question::Schema)

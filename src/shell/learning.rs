@@ -25,6 +25,9 @@ use super::transaction::Block;
 /// How long a line may wait for introspection that its meaning needs. A server takes some 50 ms to make it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a server that is left may take to answer what it was asked in the background.
+const FAREWELL: Duration = Duration::from_millis(500);
+
 /// How long one line may wait for what a property's type is.
 const BLINK: Duration = Duration::from_millis(500);
 
@@ -60,6 +63,12 @@ impl Engine {
         // A server without introspection is asked for its names instead.
         self.ask_names();
         self.wait_while(until, |engine| engine.learned.is_waiting());
+    }
+
+    /// Waits a little for answers that are still to come before a server is left: QEMU would give them to the next
+    /// client, who might take them for the answers to requests of its own.
+    pub fn settle(&mut self) {
+        self.wait_while(Instant::now() + FAREWELL, |engine| engine.learned.is_owed());
     }
 
     /// The server's introspection, waited for if need be. `None` where there is none, or it is not wanted.

@@ -121,6 +121,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     prompt.messages.attend(false);
     bell.end();
     prompt.engine.borrow_mut().end_qemu(&mut prompt.terminal);
+    prompt.engine.borrow_mut().settle();
     prompt.engine.borrow_mut().end_log(&mut prompt.terminal);
     result
 }

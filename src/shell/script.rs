@@ -51,6 +51,7 @@ pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> 
     if !lost && !engine.is_quitting() {
         // What has arrived by now belongs to the output. If the server has left meanwhile, nobody minds.
         engine.take_rest(out);
+        engine.settle();
     }
     out.flush();
     match (out.take_error(), ending) {

@@ -499,3 +499,17 @@ fn being_told_to_end_leaves_the_terminal_as_it_was() {
     terminal.wait_for_last("pasted");
     terminal.wait_for("\npasted\npasted");
 }
+
+#[test]
+fn leaving_at_once_leaves_no_answer_behind_for_the_next_client() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    // QEMU gives the next client what the last one did not wait for: here, the introspection asked for at the prompt.
+    for _ in 0..5 {
+        let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+        terminal.wait_for_last("(QEMU)");
+        terminal.press("C-d");
+        assert_eq!(terminal.wait_for_end(), 0);
+        let run = qmp_shell(&["-c", "query-name", &server.address()]).run().expect_status(0);
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("{\"return\": {}}\n", ""));
+    }
+}

@@ -13,6 +13,7 @@ pub(super) fn connect(
     source: &Source<'_>,
     out: &mut dyn Output,
 ) -> Result<Verdict, Diagnostic> {
+    engine.settle();
     if let Some(word) = line.words.first() {
         let address: Address = if line.rest.starts_with("exec:") {
             line.rest.parse()
