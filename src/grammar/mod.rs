@@ -17,4 +17,5 @@ pub use command::{Arg, Command, Key, parse_arg};
 pub use diagnostic::{Diagnostic, Span};
 pub use json::{DEPTH, Json, JsonKind, Member, number_by_form, parse_json, too_deep};
 pub use line::{JsonRequest, Line, MetaLine, TransactionLine, parse_line, parse_transaction_line};
+pub use scan::Open;
 pub use word::{Tokens, Word, tokenize};

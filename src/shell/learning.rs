@@ -16,6 +16,7 @@ use crate::wire::{Incoming, ReplyBody, Request, quote};
 
 use super::engine::Engine;
 use super::exchange::reply_id;
+use super::hmp::monitor_request;
 use super::learned::Named;
 use super::output::Output;
 use super::transaction::Block;
@@ -203,6 +204,9 @@ impl Engine {
         if let Some(known) = self.learned.live(live) {
             return known.clone();
         }
+        if Instant::now() >= until {
+            return Vec::new();
+        }
         let Some(answer) = self.inquire(&live_request(live), until) else { return Vec::new() };
         let mut names = live_answer(live, &answer);
         names.sort();
@@ -249,6 +253,10 @@ fn live_request(live: &Live) -> Request {
         }
         Live::QomTypes => Request::new("qom-list-types"),
         Live::TraceEvents => one_argument("trace-event-get-state", "name", "*"),
+        // QMP has no list of these two.
+        Live::Buses => monitor_request("info qtree", None),
+        Live::Netdevs => monitor_request("info network", None),
+        Live::Exports => Request::new("query-block-exports"),
     }
 }
 
@@ -284,7 +292,13 @@ fn live_answer(live: &Live, answer: &Value) -> Vec<Named> {
             .filter_map(|item| Some((item.get("cpu-index")?.to_string(), text(item, "qom-path").unwrap_or_default())))
             .collect(),
         Live::DeviceTypes | Live::QomTypes => named("name", "parent"),
-        Live::DeviceProperties(_) => named("name", "type"),
+        Live::DeviceProperties(_) => items(answer)
+            .filter_map(|item| {
+                let kind = text(item, "type")?;
+                let about = text(item, "description").map(|words| format!("{kind}: {words}"));
+                Some((text(item, "name")?, about.unwrap_or(kind)))
+            })
+            .collect(),
         Live::MemoryBackends | Live::IoThreads => named("id", ""),
         Live::QomChildren(path) => items(answer)
             .filter(is_link)
@@ -295,7 +309,33 @@ fn live_answer(live: &Live, answer: &Value) -> Vec<Named> {
             .filter_map(|item| Some((text(item, "name")?, text(item, "type")?)))
             .collect(),
         Live::TraceEvents => named("name", "state"),
+        Live::Exports => named("id", "node-name"),
+        Live::Buses => buses(answer.as_str().unwrap_or_default()),
+        Live::Netdevs => netdevs(answer.as_str().unwrap_or_default()),
     }
+}
+
+/// The buses of `info qtree`: a line `bus: NAME`, the next with its type.
+fn buses(tree: &str) -> Vec<Named> {
+    let lines: Vec<&str> = tree.lines().map(str::trim).collect();
+    let two = lines.windows(2).filter_map(|two| Some((two[0].strip_prefix("bus: ")?, two[1].strip_prefix("type ")?)));
+    two.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
+}
+
+/// The network backends and devices of `info network`: `NAME: index=0,type=user,…`; below a hub, behind a `\\` and
+/// perhaps bare.
+fn netdevs(text: &str) -> Vec<Named> {
+    let of_line = |line: &str| {
+        let (name, rest) = line.split_once(": ").unwrap_or((line, ""));
+        let name = name.trim();
+        let bare = name.strip_prefix('\\').map(str::trim);
+        let kind = rest.split(',').find_map(|part| part.trim().strip_prefix("type="));
+        match (bare, kind) {
+            (None, None) => None,
+            (bare, kind) => Some((bare.unwrap_or(name).to_owned(), kind.unwrap_or("hub port").to_owned())),
+        }
+    };
+    text.lines().filter_map(of_line).collect()
 }
 
 fn items(answer: &Value) -> impl Iterator<Item = &Value> {
