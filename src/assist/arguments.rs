@@ -45,14 +45,8 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
             return Completion::default();
         }
         let unfinished = read(text, at);
-        let (root, given) = match word.equals {
-            None => (Some(subject.root), unfinished.given.clone()),
-            Some(_) => (given.type_at(subject.schema, subject.root, &path(word.key())), unfinished.given.clone()),
-        };
-        return match root {
-            Some(root) => inside_json(&unfinished, &given, root, &[], subject),
-            None => Completion::default(),
-        };
+        let base = word.equals.map_or(Vec::new(), |_| path(word.key()));
+        return inside_json(&unfinished, &given.with(&base, &unfinished.given), &base, 0, subject);
     }
     if word.equals.is_some() {
         let start = word.value_span().start;
@@ -106,7 +100,7 @@ pub(super) fn complete_request<'a>(
         ([first, ..], _) if first == "arguments" => {
             let Some(subject) = command.and_then(|command| subject(&command)) else { return Completion::default() };
             let given = unfinished.given.below("arguments");
-            inside_json(&unfinished, &given, subject.root, &["arguments"], &subject)
+            inside_json(&unfinished, &given, &[], 1, &subject)
         }
         _ => Completion::default(),
     }
@@ -115,22 +109,23 @@ pub(super) fn complete_request<'a>(
 /// What may stand where a JSON object breaks off that is all the subject's.
 pub(super) fn complete_json(text: &str, from: usize, subject: &Subject<'_>) -> Completion {
     let unfinished = read(text, from);
-    inside_json(&unfinished, &unfinished.given, subject.root, &[], subject)
+    inside_json(&unfinished, &unfinished.given, &[], 0, subject)
 }
 
-/// Keys and values inside JSON whose root has type `root`, `prefix` of its path being outside of that.
+/// Keys and values inside JSON that stands at `base` of the subject's arguments. `given` is all that is given for those;
+/// the first `outside` parts of paths inside the JSON are none of theirs.
 fn inside_json(
     unfinished: &Unfinished,
     given: &Given,
-    root: TypeId,
-    prefix: &[&str],
+    base: &[String],
+    outside: usize,
     subject: &Subject<'_>,
 ) -> Completion {
-    let subject = Subject { root, ..*subject };
+    let whole = |path: &[String]| -> Vec<String> { base.iter().chain(&path[outside..]).cloned().collect() };
     match &unfinished.spot {
         Spot::Between => Completion::default(),
         Spot::Key(path) => {
-            let Some(expected) = given.expected(subject.schema, root, &path[prefix.len()..]) else {
+            let Some(expected) = given.expected(subject.schema, subject.root, &whole(path)) else {
                 return Completion::default();
             };
             let missing = expected.missing();
@@ -138,9 +133,7 @@ fn inside_json(
                 missing.iter().map(|member| (member.name.clone(), about(subject.schema, member.kind, member.optional)));
             offer_json_keys(unfinished, keys)
         }
-        Spot::Value(path) => {
-            values(given, &path[prefix.len()..], Quoting::of(unfinished), &subject)
-        }
+        Spot::Value(path) => values(given, &whole(path), Quoting::of(unfinished), subject),
     }
 }
 
@@ -452,6 +445,11 @@ fn values(given: &Given, path: &[String], quoting: Quoting<'_>, subject: &Subjec
         if choice.strings.is_empty() && choice.takes_text && names_file(&place) {
             choice.strings.extend((subject.files)(typed).into_iter().map(|file| (file, String::new())));
         }
+    }
+    // The other spellings of a boolean are offered to whoever begins one.
+    let is_word = matches!(quoting, Quoting::Word(_));
+    if is_word && typed.starts_with('o') && choice.literals.iter().any(|(text, _)| text == "true") {
+        choice.literals.extend(["on", "off"].map(|text| (text.to_owned(), String::new())));
     }
     let strings = choice.strings.into_iter().filter_map(|(text, about)| Some((quoting.string(&text)?, about)));
     let literals = choice.literals.into_iter().filter_map(|(text, about)| Some((quoting.literal(&text)?, about)));

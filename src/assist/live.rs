@@ -71,7 +71,8 @@ impl<'a> Place<'a> {
 
     /// The text given for a key beside this one.
     pub(super) fn sibling(&self, name: &str) -> Option<String> {
-        let parents = self.path.split_last().map_or(&[][..], |(_, parents)| parents);
+        let key = self.path.iter().rposition(|part| part.parse::<usize>().is_err());
+        let parents = &self.path[..key.unwrap_or_default()];
         let path: Vec<&str> = self.before.iter().chain(parents).map(String::as_str).chain([name]).collect();
         self.given.text_at(&path)
     }

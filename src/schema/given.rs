@@ -155,6 +155,21 @@ impl Given {
         Given { tree: self.tree.branch(name).cloned().unwrap_or_default() }
     }
 
+    /// This, and at `path` what `below` gives.
+    pub fn with(&self, path: &[String], below: &Given) -> Given {
+        let mut whole = self.clone();
+        whole.put(path, None);
+        let mut tree = &mut whole.tree;
+        for part in path {
+            let Some(Entry { node: Node::Branch(next), .. }) = tree.entries.iter_mut().find(|e| e.name == *part) else {
+                return whole;
+            };
+            tree = next;
+        }
+        *tree = below.tree.clone();
+        whole
+    }
+
     /// The text given at a path, if it is one.
     pub fn text_at(&self, path: &[&str]) -> Option<String> {
         let (last, branches) = path.split_last()?;

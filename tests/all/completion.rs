@@ -11,9 +11,8 @@ use qmp_shell::assist::{Completion, Known, complete};
 use qmp_shell::grammar::LineMode;
 use qmp_shell::render::Palette;
 use qmp_shell::schema::Schema;
-use qmp_shell::session::{Options, Received, SharedTranscript, connect};
+use qmp_shell::session::{Options, SharedTranscript};
 use qmp_shell::shell::{Engine, Lines, Link, Mode, Settings, Source, complete_line};
-use qmp_shell::wire::{Incoming, ReplyBody, Request};
 
 use crate::support::PATIENCE;
 use crate::support::program::qmp_shell;
@@ -196,14 +195,9 @@ fn schemas() -> Vec<Schema> {
     let addresses = server.iter().map(Server::address).chain(["demo:".to_owned()]);
     addresses
         .map(|address| {
-            let mut session = connect(&address.parse().unwrap(), &Options::default()).unwrap();
-            session.send(&Request::new("query-qmp-schema")).unwrap();
-            loop {
-                if let Received::Message(Incoming::Reply(reply)) = session.receive(None).unwrap() {
-                    let ReplyBody::Return(raw) = reply.body() else { panic!("{reply:?}") };
-                    return Schema::parse(raw).unwrap();
-                }
-            }
+            let run = qmp_shell(&[&address, "-c", "query-qmp-schema"]).run().expect_status(0);
+            let raw = run.lines()[0].strip_prefix("{\"return\": ").unwrap();
+            Schema::parse(raw.strip_suffix('}').unwrap()).unwrap()
         })
         .collect()
 }
