@@ -12,12 +12,12 @@ use crate::schema::{
     Builtin, Knowledge, Prepared, Schema, check_action, request_of_command, request_of_json, request_of_transaction,
 };
 use crate::session::Received;
-use crate::wire::{Incoming, ReplyBody, Request, quote};
+use crate::wire::{Incoming, ReplyBody, Request};
 
 use super::engine::Engine;
 use super::exchange::reply_id;
-use super::hmp::monitor_request;
 use super::learned::Named;
+use super::living::{items, live_request, one_argument, text};
 use super::output::Output;
 use super::transaction::Block;
 
@@ -199,25 +199,20 @@ impl Engine {
         types
     }
 
-    /// Names that live in the server, from memory or asked for until `until`.
+    /// Names that live in the server, from memory or asked for until `until`. An answer that comes later is kept.
     pub(super) fn live_names(&mut self, live: &Live, until: Instant) -> Vec<Named> {
-        if let Some(known) = self.learned.live(live) {
-            return known.clone();
-        }
-        if Instant::now() >= until {
+        if self.mode.no_schema {
             return Vec::new();
         }
-        let Some(answer) = self.inquire(&live_request(live), until) else { return Vec::new() };
-        let mut names = live_answer(live, &answer);
-        names.sort();
-        names.dedup();
-        self.learned.keep_live(live.clone(), names.clone());
-        names
+        if self.learned.live(live).is_none() && !self.learned.awaits_live(live) {
+            let Some(session) = self.link.session() else { return Vec::new() };
+            if self.learned.ask_live(session, &live_request(live), live).is_err() {
+                return Vec::new();
+            }
+        }
+        self.wait_while(until, |engine| engine.learned.awaits_live(live));
+        self.learned.live(live).cloned().unwrap_or_default()
     }
-}
-
-fn one_argument(command: &str, key: &str, value: &str) -> Request {
-    Request::new(command).with_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
 }
 
 /// The type that a property has, by what QOM calls it.
@@ -230,124 +225,4 @@ fn builtin_of_property(name: &str) -> Option<Builtin> {
         name if name.starts_with("uint") || name.starts_with("int") => Some(Builtin::Int),
         _ => None,
     }
-}
-
-/// The question whose answer holds these names.
-fn live_request(live: &Live) -> Request {
-    match live {
-        Live::Nodes | Live::Bitmaps(_) => Request::new("query-named-block-nodes").with_arguments("{\"flat\": true}"),
-        Live::Drives => Request::new("query-block"),
-        Live::Devices => one_argument("qom-list", "path", "/machine/peripheral"),
-        Live::Objects => one_argument("qom-list", "path", "/objects"),
-        Live::Chardevs => Request::new("query-chardev"),
-        Live::Jobs => Request::new("query-jobs"),
-        Live::Cpus => Request::new("query-cpus-fast"),
-        Live::DeviceTypes => {
-            Request::new("qom-list-types").with_arguments("{\"implements\": \"device\", \"abstract\": false}")
-        }
-        Live::DeviceProperties(driver) => one_argument("device-list-properties", "typename", driver),
-        Live::MemoryBackends => Request::new("query-memdev"),
-        Live::IoThreads => Request::new("query-iothreads"),
-        Live::QomChildren(path) | Live::QomProperties(path) => {
-            one_argument("qom-list", "path", if path.is_empty() { "/" } else { path })
-        }
-        Live::QomTypes => Request::new("qom-list-types"),
-        Live::TraceEvents => one_argument("trace-event-get-state", "name", "*"),
-        // QMP has no list of these two.
-        Live::Buses => monitor_request("info qtree", None),
-        Live::Netdevs => monitor_request("info network", None),
-        Live::Exports => Request::new("query-block-exports"),
-    }
-}
-
-/// The names that an answer holds, each with a few words.
-fn live_answer(live: &Live, answer: &Value) -> Vec<Named> {
-    let is_link = |item: &&Value| {
-        item.get("type")
-            .and_then(Value::as_str)
-            .is_some_and(|kind| kind.starts_with("child<") || kind.starts_with("link<"))
-    };
-    let named = |name: &str, about: &str| -> Vec<Named> {
-        items(answer)
-            .filter_map(|item| Some((text(item, name)?, text(item, about).unwrap_or_default())))
-            .filter(|(name, _)| !name.is_empty())
-            .collect()
-    };
-    match live {
-        Live::Nodes => named("node-name", "drv"),
-        Live::Drives => named("device", "type"),
-        Live::Devices | Live::Objects => items(answer)
-            .filter(is_link)
-            .filter_map(|item| Some((text(item, "name")?, inner_type(&text(item, "type")?))))
-            .collect(),
-        Live::Chardevs => named("label", "filename"),
-        Live::Jobs => named("id", "status"),
-        Live::Bitmaps(node) => items(answer)
-            .filter(|item| text(item, "node-name").as_deref() == Some(node))
-            .filter_map(|item| item.get("dirty-bitmaps"))
-            .flat_map(items)
-            .filter_map(|bitmap| Some((text(bitmap, "name")?, "bitmap".to_owned())))
-            .collect(),
-        Live::Cpus => items(answer)
-            .filter_map(|item| Some((item.get("cpu-index")?.to_string(), text(item, "qom-path").unwrap_or_default())))
-            .collect(),
-        Live::DeviceTypes | Live::QomTypes => named("name", "parent"),
-        Live::DeviceProperties(_) => items(answer)
-            .filter_map(|item| {
-                let kind = text(item, "type")?;
-                let about = text(item, "description").map(|words| format!("{kind}: {words}"));
-                Some((text(item, "name")?, about.unwrap_or(kind)))
-            })
-            .collect(),
-        Live::MemoryBackends | Live::IoThreads => named("id", ""),
-        Live::QomChildren(path) => items(answer)
-            .filter(is_link)
-            .filter_map(|item| Some((format!("{path}/{}", text(item, "name")?), inner_type(&text(item, "type")?))))
-            .collect(),
-        Live::QomProperties(_) => items(answer)
-            .filter(|item| text(item, "type").is_some_and(|kind| !kind.starts_with("child<")))
-            .filter_map(|item| Some((text(item, "name")?, text(item, "type")?)))
-            .collect(),
-        Live::TraceEvents => named("name", "state"),
-        Live::Exports => named("id", "node-name"),
-        Live::Buses => buses(answer.as_str().unwrap_or_default()),
-        Live::Netdevs => netdevs(answer.as_str().unwrap_or_default()),
-    }
-}
-
-/// The buses of `info qtree`: a line `bus: NAME`, the next with its type.
-fn buses(tree: &str) -> Vec<Named> {
-    let lines: Vec<&str> = tree.lines().map(str::trim).collect();
-    let two = lines.windows(2).filter_map(|two| Some((two[0].strip_prefix("bus: ")?, two[1].strip_prefix("type ")?)));
-    two.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
-}
-
-/// The network backends and devices of `info network`: `NAME: index=0,type=user,…`; below a hub, behind a `\\` and
-/// perhaps bare.
-fn netdevs(text: &str) -> Vec<Named> {
-    let of_line = |line: &str| {
-        let (name, rest) = line.split_once(": ").unwrap_or((line, ""));
-        let name = name.trim();
-        let bare = name.strip_prefix('\\').map(str::trim);
-        let kind = rest.split(',').find_map(|part| part.trim().strip_prefix("type="));
-        match (bare, kind) {
-            (None, None) => None,
-            (bare, kind) => Some((bare.unwrap_or(name).to_owned(), kind.unwrap_or("hub port").to_owned())),
-        }
-    };
-    text.lines().filter_map(of_line).collect()
-}
-
-fn items(answer: &Value) -> impl Iterator<Item = &Value> {
-    answer.as_array().into_iter().flatten()
-}
-
-fn text(item: &Value, key: &str) -> Option<String> {
-    item.get(key)?.as_str().map(str::to_owned)
-}
-
-/// `child<T>` and `link<T>` are told as T.
-fn inner_type(kind: &str) -> String {
-    let inner = kind.split_once('<').map_or(kind, |(_, inner)| inner);
-    inner.trim_end_matches('>').to_owned()
 }
