@@ -1,11 +1,11 @@
 //! Completion of keys and values, on words and inside JSON, by the server's introspection.
 
-use crate::grammar::{Tokens, Word};
+use crate::grammar::{Open, Tokens, Word};
 use crate::schema::{Builtin, Expected, Given, Schema, Type, TypeId, plain};
 
 use super::complete::{Candidate, Completion};
 use super::json::{Spot, Unfinished, read};
-use super::live::{Live, live_for};
+use super::live::{Live, Place, live_for, names_file, object_kind};
 
 /// Asks for names that live in the server, each with a few words.
 pub type AskLive<'a> = dyn Fn(&Live) -> Vec<(String, String)> + 'a;
@@ -18,10 +18,15 @@ pub(super) struct Subject<'a> {
     /// The type of its arguments.
     pub(super) root: TypeId,
     pub(super) live: &'a AskLive<'a>,
+    /// Files whose path begins with a text.
+    pub(super) files: &'a dyn Fn(&str) -> Vec<String>,
 }
 
 /// What may stand at the end of `text`, behind the name of the subject. `tokens` are the words behind that name.
 pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<'_>) -> Completion {
+    if tokens.comments.last().is_some_and(|comment| comment.end == text.len()) {
+        return Completion::default();
+    }
     let mut words: &[Word] = &tokens.words;
     let current = words.last().filter(|word| word.span.end == text.len());
     if current.is_some() {
@@ -29,29 +34,32 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
     }
     let given = Given::of_words(text, words);
     let Some(word) = current else {
-        return keys(&given, &[], "", text.len(), subject);
+        return keys(&given, &[], &Typed { start: text.len(), raw: "", text: "", open: None }, subject);
     };
+    if word.open == Some(Open::Escape) {
+        return Completion::default();
+    }
     if let Some(at) = word.bracket.filter(|_| word.open.is_some()) {
+        // Only the first word may be all the arguments as JSON.
+        if word.equals.is_none() && !words.is_empty() {
+            return Completion::default();
+        }
         let unfinished = read(text, at);
-        let (root, given) = match word.equals {
-            None => (Some(subject.root), unfinished.given.clone()),
-            Some(_) => (given.type_at(subject.schema, subject.root, &path(word.key())), unfinished.given.clone()),
-        };
-        return match root {
-            Some(root) => inside_json(&unfinished, &given, root, &[], subject),
-            None => Completion::default(),
-        };
+        let base = word.equals.map_or(Vec::new(), |_| path(word.key()));
+        return inside_json(&unfinished, &given.with(&base, &unfinished.given), &base, 0, subject);
     }
     if word.equals.is_some() {
-        let path = path(word.key());
         let start = word.value_span().start;
-        return values(&given, &path, word.value(), start, subject, Quoting::Word);
+        let typed = Typed { start, raw: &text[start..], text: word.value(), open: word.open };
+        return values(&given, &path(word.key()), Quoting::Word(typed), subject);
     }
     let (base, typed) = match word.text.rsplit_once('.') {
         Some((base, typed)) => (path(base), typed),
         None => (Vec::new(), word.text.as_str()),
     };
-    keys(&given, &base, typed, word.span.end - typed.len(), subject)
+    let start = text[word.span.start..].rfind('.').map_or(word.span.start, |at| word.span.start + at + 1);
+    let open = word.open;
+    keys(&given, &base, &Typed { start, raw: &text[start..], text: typed, open }, subject)
 }
 
 /// What may stand where a JSON request breaks off. `name` finds the command's arguments by its name.
@@ -59,6 +67,7 @@ pub(super) fn complete_request<'a>(
     text: &str,
     from: usize,
     commands: &[(&str, &str)],
+    allows_oob: &dyn Fn(&str) -> bool,
     subject: &dyn Fn(&str) -> Option<Subject<'a>>,
 ) -> Completion {
     let unfinished = read(text, from);
@@ -76,35 +85,47 @@ pub(super) fn complete_request<'a>(
                 ("id", "comes back in the reply"),
                 ("exec-oob", "the command, out of band"),
             ];
-            let open = members.iter().filter(|(name, _)| unfinished.given.text_at(&[name]).is_none());
+            let given = unfinished.given.names_at(&[]);
+            // A request names one command, in band or out of band.
+            let open = members.iter().filter(|(name, _)| {
+                let settled = name.starts_with("exec") && command.is_some();
+                !settled && !given.iter().any(|given| given == name)
+            });
             offer_json_keys(&unfinished, open.map(|(name, about)| ((*name).to_owned(), (*about).to_owned())))
         }
         ([key], false) if key == "execute" || key == "exec-oob" => {
-            let names = commands.iter().map(|(name, about)| ((*name).to_owned(), (*about).to_owned()));
-            offer_values(names, &unfinished.typed, unfinished.start, Quoting::of(&unfinished))
+            let able = |name: &str| key == "execute" || allows_oob(name);
+            offer_values(commands.iter().copied().filter(|(name, _)| able(name)), &Quoting::of(&unfinished))
         }
         ([first, ..], _) if first == "arguments" => {
             let Some(subject) = command.and_then(|command| subject(&command)) else { return Completion::default() };
             let given = unfinished.given.below("arguments");
-            inside_json(&unfinished, &given, subject.root, &["arguments"], &subject)
+            inside_json(&unfinished, &given, &[], 1, &subject)
         }
         _ => Completion::default(),
     }
 }
 
-/// Keys and values inside JSON whose root has type `root`, `prefix` of its path being outside of that.
+/// What may stand where a JSON object breaks off that is all the subject's.
+pub(super) fn complete_json(text: &str, from: usize, subject: &Subject<'_>) -> Completion {
+    let unfinished = read(text, from);
+    inside_json(&unfinished, &unfinished.given, &[], 0, subject)
+}
+
+/// Keys and values inside JSON that stands at `base` of the subject's arguments. `given` is all that is given for those;
+/// the first `outside` parts of paths inside the JSON are none of theirs.
 fn inside_json(
     unfinished: &Unfinished,
     given: &Given,
-    root: TypeId,
-    prefix: &[&str],
+    base: &[String],
+    outside: usize,
     subject: &Subject<'_>,
 ) -> Completion {
-    let subject = Subject { root, ..*subject };
+    let whole = |path: &[String]| -> Vec<String> { base.iter().chain(&path[outside..]).cloned().collect() };
     match &unfinished.spot {
         Spot::Between => Completion::default(),
         Spot::Key(path) => {
-            let Some(expected) = given.expected(subject.schema, root, &path[prefix.len()..]) else {
+            let Some(expected) = given.expected(subject.schema, subject.root, &whole(path)) else {
                 return Completion::default();
             };
             let missing = expected.missing();
@@ -112,10 +133,7 @@ fn inside_json(
                 missing.iter().map(|member| (member.name.clone(), about(subject.schema, member.kind, member.optional)));
             offer_json_keys(unfinished, keys)
         }
-        Spot::Value(path) => {
-            let quoting = Quoting::of(unfinished);
-            values(given, &path[prefix.len()..], &unfinished.typed, unfinished.start, &subject, quoting)
-        }
+        Spot::Value(path) => values(given, &whole(path), Quoting::of(unfinished), subject),
     }
 }
 
@@ -132,31 +150,116 @@ fn path(dotted: &str) -> Vec<String> {
 
 /// A type in a few words, and whether it may be left out.
 fn about(schema: &Schema, kind: TypeId, optional: bool) -> String {
-    let plain = plain(schema, kind);
+    /// So many values of an enumeration are told.
+    const TOLD: usize = 5;
+    let plain = match schema.kind(kind) {
+        Type::Enum(values) => {
+            let names: Vec<&str> = values.iter().take(TOLD).map(|value| value.name.as_str()).collect();
+            names.join("|") + if values.len() > TOLD { "|…" } else { "" }
+        }
+        _ => plain(schema, kind),
+    };
     if optional { format!("[{plain}]") } else { plain }
 }
 
-/// Keys of the object at `base` that are not given yet, as words.
-fn keys(given: &Given, base: &[String], typed: &str, start: usize, subject: &Subject<'_>) -> Completion {
+/// The word being typed: where what a candidate replaces begins, that text as it stands in the line, and as it is meant.
+struct Typed<'a> {
+    start: usize,
+    raw: &'a str,
+    text: &'a str,
+    open: Option<Open>,
+}
+
+impl Typed<'_> {
+    /// The word with `rest` behind what is typed, in the quotes that are open, which are closed unless more may come.
+    fn with(&self, rest: &str, close: bool) -> String {
+        let mut out = self.raw.to_owned();
+        for c in rest.chars() {
+            match (self.open, c) {
+                (Some(Open::Single), '\'') => out.push_str("'\\'"),
+                (Some(Open::Double), '"' | '\\' | '$' | '`') | (None, '\'' | '"' | '\\') => out.push('\\'),
+                (None, c) if c.is_whitespace() => out.push('\\'),
+                // At the start of a value, these begin JSON.
+                (None, '{' | '[') if out.is_empty() => out.push('\\'),
+                _ => {}
+            }
+            out.push(c);
+        }
+        match self.open {
+            Some(Open::Single) if close => out.push('\''),
+            Some(Open::Double) if close => out.push('"'),
+            _ => {}
+        }
+        out
+    }
+}
+
+/// Keys of the object or array at `base` that may still be given, as words.
+fn keys(given: &Given, base: &[String], typed: &Typed<'_>, subject: &Subject<'_>) -> Completion {
     let schema = subject.schema;
-    let Some(expected) = given.expected(schema, subject.root, base) else { return Completion::default() };
-    let mut candidates = Vec::new();
-    for member in expected.missing() {
-        if member.name.starts_with(typed) {
-            key_forms(schema, &member.name, member.kind, member.optional, &mut candidates);
+    let mut found = Completion { start: typed.start, candidates: Vec::new() };
+    let mut push = |name: &str, end: &str, about: &str| {
+        if let Some(rest) = name.strip_prefix(typed.text) {
+            let text = typed.with(rest, true) + end;
+            found.candidates.push(Candidate { text, about: about.to_owned() });
+        }
+    };
+    if given.has_value(base) {
+        return found;
+    }
+    let Some(expected) = given.expected(schema, subject.root, base) else {
+        let Some(element) = given.element_at(schema, subject.root, base) else { return found };
+        let numbers = given.names_at(base);
+        for number in &numbers {
+            if unfinished(given, &below(base, number), subject).is_some() {
+                push(number, ".", &about(schema, element, true));
+            }
+        }
+        let next = (0..).map(|n: usize| n.to_string()).find(|n| !numbers.contains(n)).unwrap_or_default();
+        forms(schema, element).into_iter().for_each(|end| push(&next, end, &about(schema, element, true)));
+        return found;
+    };
+    // What is needed comes first, the tag before all.
+    for needed in [true, false] {
+        for member in expected.in_order() {
+            let about = about(schema, member.kind, member.optional);
+            if !expected.given.contains(&member.name) {
+                if member.optional != needed {
+                    forms(schema, member.kind).into_iter().for_each(|end| push(&member.name, end, &about));
+                }
+            } else if unfinished(given, &below(base, &member.name), subject) == Some(needed) {
+                push(&member.name, ".", &about);
+            }
         }
     }
     if base.is_empty()
         && let Some(live) = live_properties(given, subject)
     {
-        let names = (subject.live)(&live).into_iter();
-        let known = |name: &String| expected_has(&expected, name);
-        let more = names.filter(|(name, _)| name.starts_with(typed) && !known(name));
-        candidates
-            .extend(more.map(|(name, about)| Candidate { text: format!("{name}="), about: format!("[{about}]") }));
+        for (name, about) in (subject.live)(&live) {
+            if !about.starts_with("child<") && !expected_has(&expected, &name) {
+                push(&name, "=", &format!("[{about}]"));
+            }
+        }
     }
-    // A key that is begun and may go on below: `file` as leaf is in the list, what is below it too.
-    Completion { start, candidates }
+    found
+}
+
+fn below(base: &[String], name: &str) -> Vec<String> {
+    base.iter().cloned().chain([name.to_owned()]).collect()
+}
+
+/// Whether more may be given below the dotted keys at `path`, and whether it must.
+fn unfinished(given: &Given, path: &[String], subject: &Subject<'_>) -> Option<bool> {
+    if !given.has_keys(path) {
+        return None;
+    }
+    let parts = given.names_at(path).into_iter();
+    let needed = parts.filter_map(|name| unfinished(given, &below(path, &name), subject)).max();
+    match given.expected(subject.schema, subject.root, path) {
+        Some(expected) => needed.max(expected.missing().first().map(|member| !member.optional)),
+        // An array goes on for ever.
+        None => needed.max(Some(false)),
+    }
 }
 
 fn expected_has(expected: &Expected<'_>, name: &String) -> bool {
@@ -171,126 +274,239 @@ fn live_properties(given: &Given, subject: &Subject<'_>) -> Option<Live> {
     }
 }
 
-/// `key=` for what a word can hold, `key.` for what has keys below it, `key.0` for arrays of objects.
-fn key_forms(schema: &Schema, name: &str, kind: TypeId, optional: bool, out: &mut Vec<Candidate>) {
-    let about = about(schema, kind, optional);
-    let mut push = |text: String| out.push(Candidate { text, about: about.clone() });
+/// What may stand behind a key: `=` for what a word can hold, `.` for what has keys below it, `.0.` for arrays of such.
+fn forms(schema: &Schema, kind: TypeId) -> Vec<&'static str> {
+    let has_keys = |kind: TypeId| match schema.kind(kind) {
+        Type::Object(_) => true,
+        Type::Alternate(kinds) => kinds.iter().any(|kind| matches!(schema.kind(*kind), Type::Object(_))),
+        _ => false,
+    };
     match schema.kind(kind) {
-        Type::Object(_) => push(format!("{name}.")),
+        Type::Object(_) => vec!["."],
         Type::Array(element) => match schema.kind(*element) {
-            Type::Object(_) => push(format!("{name}.0.")),
-            _ => push(format!("{name}=")),
+            Type::Object(_) => vec![".0."],
+            _ if has_keys(*element) => vec!["=", ".0."],
+            _ => vec!["="],
         },
-        Type::Alternate(kinds) => {
-            push(format!("{name}="));
-            if kinds.iter().any(|kind| matches!(schema.kind(*kind), Type::Object(_))) {
-                push(format!("{name}."));
-            }
-        }
-        Type::Builtin(_) | Type::Enum(_) => push(format!("{name}=")),
+        _ if has_keys(kind) => vec!["=", "."],
+        _ => vec!["="],
     }
 }
 
 /// How a value is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quoting {
+enum Quoting<'a> {
     /// As a word.
-    Word,
+    Word(Typed<'a>),
     /// As JSON, strings in this quote.
-    Json(char),
+    Json { start: usize, typed: &'a str, quote: Option<char> },
 }
 
-impl Quoting {
-    fn of(unfinished: &Unfinished) -> Quoting {
-        Quoting::Json(unfinished.quote.unwrap_or('"'))
+impl<'a> Quoting<'a> {
+    fn of(unfinished: &'a Unfinished) -> Quoting<'a> {
+        Quoting::Json { start: unfinished.start, typed: &unfinished.typed, quote: unfinished.quote }
+    }
+
+    fn typed(&self) -> &'a str {
+        match self {
+            Quoting::Word(typed) => typed.text,
+            Quoting::Json { typed, .. } => typed,
+        }
+    }
+
+    fn start(&self) -> usize {
+        match self {
+            Quoting::Word(typed) => typed.start,
+            Quoting::Json { start, .. } => *start,
+        }
+    }
+
+    /// A string, if it begins with what is typed.
+    fn string(&self, text: &str) -> Option<String> {
+        let rest = text.strip_prefix(self.typed())?;
+        let ends = !text.ends_with('/');
+        Some(match self {
+            Quoting::Word(typed) => typed.with(rest, ends),
+            Quoting::Json { quote, .. } => {
+                let quote = quote.unwrap_or('"');
+                let mut out = String::from(quote);
+                for c in text.chars() {
+                    if c == quote || c == '\\' {
+                        out.push('\\');
+                    }
+                    out.push(c);
+                }
+                if ends {
+                    out.push(quote);
+                }
+                out
+            }
+        })
+    }
+
+    /// A number or word of JSON's own, if it begins with what is typed and no quote does.
+    fn literal(&self, text: &str) -> Option<String> {
+        match self {
+            Quoting::Word(_) => self.string(text),
+            Quoting::Json { typed, quote: None, .. } if text.starts_with(typed) => Some(text.to_owned()),
+            Quoting::Json { .. } => None,
+        }
+    }
+}
+
+/// What a value may be.
+#[derive(Default)]
+struct Choice {
+    strings: Vec<(String, String)>,
+    literals: Vec<(String, String)>,
+    takes_text: bool,
+    takes_integers: bool,
+}
+
+impl Choice {
+    /// The strings and literals that a type may be.
+    fn collect(&mut self, schema: &Schema, kind: TypeId) {
+        let mut literals =
+            |all: &[&str]| self.literals.extend(all.iter().map(|text| ((*text).to_owned(), String::new())));
+        match schema.kind(kind) {
+            Type::Builtin(Builtin::Bool) => literals(&["true", "false"]),
+            Type::Builtin(Builtin::Null) => literals(&["null"]),
+            Type::Builtin(Builtin::Str | Builtin::Any) => self.takes_text = true,
+            Type::Builtin(Builtin::Int) => self.takes_integers = true,
+            Type::Builtin(Builtin::Number) | Type::Object(_) => {}
+            Type::Enum(values) => {
+                self.strings.extend(values.iter().map(|value| (value.name.clone(), value.features.join(", "))));
+            }
+            Type::Array(element) => self.collect(schema, *element),
+            Type::Alternate(kinds) => kinds.iter().for_each(|kind| self.collect(schema, *kind)),
+        }
+    }
+
+    /// What a property may be, by what QOM says of it: its type, and perhaps `: ` and a description.
+    fn collect_property(&mut self, about: &str) {
+        let (kind, description) = about.split_once(": ").unwrap_or((about, ""));
+        let options = match description.split_once('(') {
+            Some((_, inside)) => inside.trim_end_matches(')'),
+            None => description,
+        };
+        let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '-');
+        if kind == "bool" {
+            self.literals.extend(["true", "false"].map(|text| (text.to_owned(), String::new())));
+        } else if kind == "OnOffAuto" {
+            self.strings.extend(["on", "off", "auto"].map(|text| (text.to_owned(), String::new())));
+        } else if options.contains('/') && options.split('/').all(is_word) {
+            self.strings.extend(options.split('/').map(|text| (text.to_owned(), String::new())));
+        } else {
+            self.takes_text = true;
+        }
     }
 }
 
 /// Values of the key at `path`.
-fn values(
-    given: &Given,
-    path: &[String],
-    typed: &str,
-    start: usize,
-    subject: &Subject<'_>,
-    quoting: Quoting,
-) -> Completion {
+fn values(given: &Given, path: &[String], quoting: Quoting<'_>, subject: &Subject<'_>) -> Completion {
     let schema = subject.schema;
     let kind = given.type_at(schema, subject.root, path);
-    let mut strings: Vec<(String, String)> = Vec::new();
-    let mut literals: Vec<&str> = Vec::new();
-    let mut takes_text = false;
+    let mut choice = Choice::default();
     if let Some(kind) = kind {
-        collect(schema, kind, &mut strings, &mut literals, &mut takes_text);
+        choice.collect(schema, kind);
     }
-    if (takes_text || kind.is_none())
-        && let Some(live) = live_for(subject.name, path, given)
-    {
-        // Paths are offered segment by segment.
-        let live = match live {
-            Live::QomChildren(_) => Live::QomChildren(typed.rfind('/').map_or("", |at| &typed[..at]).to_owned()),
-            live => live,
-        };
-        strings.extend((subject.live)(&live));
+    let place = Place::of(subject.name, path, given);
+    let property = property_of(&place).and_then(|(live, name)| {
+        let known = (subject.live)(&live).into_iter();
+        known.into_iter().find(|(known, _)| *known == name).map(|(_, about)| about)
+    });
+    if let Some(about) = property.as_deref().filter(|_| kind.is_none_or(|kind| is_any(schema, kind))) {
+        choice = Choice::default();
+        choice.collect_property(about);
     }
     // In a list, the last item is being typed.
-    let (typed, start) = match kind.map(|kind| schema.kind(kind)) {
-        Some(Type::Array(_)) if quoting == Quoting::Word => match typed.rfind(',') {
-            Some(at) => (&typed[at + 1..], start + at + 1),
-            None => (typed, start),
-        },
-        _ => (typed, start),
+    let is_list = kind.is_some_and(|kind| matches!(schema.kind(kind), Type::Array(_)));
+    let quoting = match quoting {
+        Quoting::Word(typed) if is_list && typed.raw == typed.text => {
+            let at = typed.raw.rfind(',').map_or(0, |at| at + 1);
+            let (raw, text) = (&typed.raw[at..], &typed.text[at..]);
+            Quoting::Word(Typed { start: typed.start + at, raw, text, open: typed.open })
+        }
+        quoting => quoting,
     };
-    let mut completion = offer_values(strings.into_iter(), typed, start, quoting);
-    let quoted = matches!(quoting, Quoting::Json(_))
-        && !typed.is_empty()
-        && completion.candidates.iter().any(|c| c.text.starts_with('"'));
-    if !quoted {
-        let literals = literals.into_iter().filter(|literal| literal.starts_with(typed));
-        let literals = literals.map(|literal| Candidate { text: literal.to_owned(), about: String::new() });
-        completion.candidates.extend(literals);
+    let typed = quoting.typed();
+    if choice.takes_text || choice.takes_integers || kind.is_none() {
+        let is_node = kind.is_some_and(|kind| is_reference(schema, kind));
+        for live in live_for(&place, is_node, property.as_deref()) {
+            let names = match &live {
+                Live::QomChildren(_) => segments(typed, subject),
+                Live::Objects => {
+                    let mut objects = (subject.live)(&live);
+                    objects.retain(|(_, kind)| kind.starts_with(object_kind(&place)));
+                    objects
+                }
+                live => (subject.live)(live),
+            };
+            if live == Live::Cpus { &mut choice.literals } else { &mut choice.strings }.extend(names);
+        }
+        if choice.strings.is_empty() && choice.takes_text && names_file(&place) {
+            choice.strings.extend((subject.files)(typed).into_iter().map(|file| (file, String::new())));
+        }
     }
-    completion
+    // The other spellings of a boolean are offered to whoever begins one.
+    let is_word = matches!(quoting, Quoting::Word(_));
+    if is_word && typed.starts_with('o') && choice.literals.iter().any(|(text, _)| text == "true") {
+        choice.literals.extend(["on", "off"].map(|text| (text.to_owned(), String::new())));
+    }
+    let strings = choice.strings.into_iter().filter_map(|(text, about)| Some((quoting.string(&text)?, about)));
+    let literals = choice.literals.into_iter().filter_map(|(text, about)| Some((quoting.literal(&text)?, about)));
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for (text, about) in strings.chain(literals) {
+        if !candidates.iter().any(|candidate| candidate.text == text) {
+            candidates.push(Candidate { text, about });
+        }
+    }
+    Completion { start: quoting.start(), candidates }
 }
 
-/// The strings and literals that a type may be.
-fn collect(
-    schema: &Schema,
-    kind: TypeId,
-    strings: &mut Vec<(String, String)>,
-    literals: &mut Vec<&'static str>,
-    takes_text: &mut bool,
-) {
+fn is_any(schema: &Schema, kind: TypeId) -> bool {
+    *schema.kind(kind) == Type::Builtin(Builtin::Any)
+}
+
+/// Whether a value is the name of something or its definition in place, as a block node's.
+fn is_reference(schema: &Schema, kind: TypeId) -> bool {
     match schema.kind(kind) {
-        Type::Builtin(Builtin::Bool) => literals.extend(["true", "false"]),
-        Type::Builtin(Builtin::Null) => literals.push("null"),
-        Type::Builtin(Builtin::Str | Builtin::Any | Builtin::Int) => *takes_text = true,
-        Type::Builtin(Builtin::Number) | Type::Object(_) => {}
-        Type::Enum(values) => {
-            strings.extend(values.iter().map(|value| (value.name.clone(), value.features.join(", "))));
-        }
-        Type::Array(element) => collect(schema, *element, strings, literals, takes_text),
+        Type::Array(element) => is_reference(schema, *element),
         Type::Alternate(kinds) => {
-            for kind in kinds {
-                collect(schema, *kind, strings, literals, takes_text);
-            }
+            kinds.iter().any(|kind| *schema.kind(*kind) == Type::Builtin(Builtin::Str))
+                && kinds.iter().any(|kind| matches!(schema.kind(*kind), Type::Object(_)))
         }
+        _ => false,
     }
 }
 
-fn offer_values(
-    strings: impl Iterator<Item = (String, String)>,
-    typed: &str,
-    start: usize,
-    quoting: Quoting,
-) -> Completion {
-    let fitting = strings.filter(|(text, _)| text.starts_with(typed));
-    let candidates = fitting.map(|(text, about)| {
-        let text = match quoting {
-            Quoting::Word => text,
-            Quoting::Json(quote) => format!("{quote}{text}{quote}"),
-        };
-        Candidate { text, about }
-    });
-    Completion { start, candidates: candidates.collect() }
+/// Where the property stands whose value is being typed, and its name.
+fn property_of(place: &Place<'_>) -> Option<(Live, String)> {
+    match (place.command.as_str(), place.path) {
+        ("device_add", [name]) if name != "driver" && name != "id" && name != "bus" => {
+            Some((Live::DeviceProperties(place.sibling("driver")?), name.clone()))
+        }
+        ("qom-set", [name]) if name == "value" => {
+            Some((Live::QomProperties(place.sibling("path")?), place.sibling("property")?))
+        }
+        _ => None,
+    }
+}
+
+/// The children of the path of which `typed` is the beginning. The only one goes on with a `/` if it has children.
+fn segments(typed: &str, subject: &Subject<'_>) -> Vec<(String, String)> {
+    let parent = typed.rfind('/').map_or("", |at| &typed[..at]);
+    let mut names = (subject.live)(&Live::QomChildren(parent.to_owned()));
+    names.retain(|(name, _)| name.starts_with(typed));
+    if let [(name, _)] = names.as_mut_slice()
+        && !(subject.live)(&Live::QomChildren(name.clone())).is_empty()
+    {
+        name.push('/');
+    }
+    names
+}
+
+fn offer_values<'a>(strings: impl Iterator<Item = (&'a str, &'a str)>, quoting: &Quoting<'_>) -> Completion {
+    let fitting = strings.filter_map(|(text, about)| Some((quoting.string(text)?, about)));
+    let candidates = fitting.map(|(text, about)| Candidate { text, about: about.to_owned() });
+    Completion { start: quoting.start(), candidates: candidates.collect() }
 }

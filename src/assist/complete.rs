@@ -1,9 +1,9 @@
 //! Completion.
 
-use crate::grammar::{LineMode, Tokens, tokenize};
-use crate::schema::{Schema, action_type, transaction_variants};
+use crate::grammar::{LineMode, tokenize};
+use crate::schema::{Schema, Type, action_type, member_type, transaction_variants};
 
-use super::arguments::{AskLive, Subject, complete_arguments, complete_request};
+use super::arguments::{AskLive, Subject, complete_arguments, complete_json, complete_request};
 use super::monitor::complete_monitor;
 
 /// What Tab offers behind the name of a command to the shell.
@@ -119,20 +119,23 @@ fn pairs(names: &[(String, String)]) -> impl Iterator<Item = Named<'_>> {
 fn command(text: &str, known: &Known<'_>) -> Completion {
     let trimmed = text.trim_start();
     let json_at = text.len() - trimmed.len() + if trimmed.starts_with("->") { 2 } else { 0 };
-    if text[json_at..].trim_start().starts_with('{') {
-        let from = text.len() - text[json_at..].trim_start().len();
+    let from = text.len() - text[json_at..].trim_start().len();
+    if text[from..].starts_with('{') {
         let names = command_names(known);
-        return complete_request(text, from, &named(&names), &|command| subject(known, command));
+        return match known.in_transaction {
+            true => json_action(text, from, known),
+            false => {
+                let able = |name: &str| allows_oob(known, name);
+                complete_request(text, from, &named(&names), &able, &|command| subject(known, command))
+            }
+        };
     }
     let (before, typed, start) = split(text);
     let before: Vec<&str> = before.iter().map(String::as_str).collect();
     match before[..] {
-        [] if known.in_transaction => {
-            let actions = known.schema.and_then(transaction_variants).unwrap_or_default();
-            let mut completion = offer(&typed, start, actions.iter().map(|(name, _)| (name.as_str(), "action")));
-            completion.candidates.extend(offer(&typed, start, [(")", "send the transaction")]).candidates);
-            completion
-        }
+        ["transaction(", ..] if !known.in_transaction => action(text, 1, &before[1..], &typed, start, known),
+        ["transaction", "(", ..] if !known.in_transaction => action(text, 2, &before[2..], &typed, start, known),
+        _ if known.in_transaction => action(text, 0, &before, &typed, start, known),
         [] => {
             let own = [
                 ("exec-oob".to_owned(), "send a command out of band".to_owned()),
@@ -146,55 +149,113 @@ fn command(text: &str, known: &Known<'_>) -> Completion {
             completion
         }
         ["exec-oob"] => {
-            let able = |name: &str| known.schema.is_none_or(|s| s.command(name).is_some_and(|c| c.allow_oob));
             let names = command_names(known);
-            offer(&typed, start, named(&names).into_iter().filter(|(name, _)| able(name)))
+            offer(&typed, start, named(&names).into_iter().filter(|(name, _)| allows_oob(known, name)))
         }
         ["help"] => topics(&typed, start, known),
         ["exec-oob", name, ..] => behind(text, 2, name, known),
-        ["transaction("] => Completion::default(),
-        ["transaction(", name, ..] => {
-            let tokens = Tokens { words: tokenize(text).words.split_off(2), comments: Vec::new() };
-            let action = action_subject(known, name);
-            action.map(|subject| complete_arguments(text, &tokens, &subject)).unwrap_or_default()
-        }
         [name, ..] => behind(text, 1, name, known),
     }
 }
 
+/// An action of a transaction, or what closes it. `count` words open the transaction on this line; `before` are the
+/// finished ones behind them.
+fn action(text: &str, count: usize, before: &[&str], typed: &str, start: usize, known: &Known<'_>) -> Completion {
+    if let Some(at) = before.iter().position(|word| *word == ")") {
+        let schema = known.schema;
+        let properties = schema.and_then(|schema| {
+            let root = member_type(schema, schema.command("transaction")?.arguments, "properties")?;
+            Some(Subject { schema, name: "transaction", root, live: known.live, files: known.files })
+        });
+        return arguments(text, count + at + 1, properties);
+    }
+    match before {
+        [] => {
+            let tokens = tokenize(text);
+            let json = tokens.words.last().filter(|word| word.open.is_some()).and_then(|word| word.bracket);
+            if let Some(from) = json {
+                return json_action(text, from, known);
+            }
+            let actions = known.schema.and_then(transaction_variants).unwrap_or_default();
+            let mut completion = offer(typed, start, actions.iter().map(|(name, _)| (name.as_str(), "action")));
+            completion.candidates.sort_by(|a, b| a.text.cmp(&b.text));
+            completion.candidates.extend(offer(typed, start, [(")", "send the transaction")]).candidates);
+            completion
+        }
+        [name, ..] => {
+            let mut completion = arguments(text, count + 1, action_subject(known, name));
+            if typed.is_empty() && count > 0 {
+                completion
+                    .candidates
+                    .push(Candidate { text: ")".to_owned(), about: "send the transaction".to_owned() });
+            }
+            completion
+        }
+    }
+}
+
+/// Whether the command can be executed out of band, for all that is known.
+fn allows_oob(known: &Known<'_>, name: &str) -> bool {
+    known.schema.is_none_or(|schema| schema.command(name).is_some_and(|command| command.allow_oob))
+}
+
+/// An action as JSON that breaks off.
+fn json_action(text: &str, from: usize, known: &Known<'_>) -> Completion {
+    let subject = known.schema.and_then(|schema| {
+        let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
+        let Type::Array(root) = *schema.kind(actions) else { return None };
+        Some(Subject { schema, name: "transaction", root, live: known.live, files: known.files })
+    });
+    subject.map(|subject| complete_json(text, from, &subject)).unwrap_or_default()
+}
+
+/// Arguments behind `count` words.
+fn arguments(text: &str, count: usize, subject: Option<Subject<'_>>) -> Completion {
+    let Some(subject) = subject else { return Completion::default() };
+    let mut tokens = tokenize(text);
+    tokens.words.drain(..count.min(tokens.words.len()));
+    complete_arguments(text, &tokens, &subject)
+}
+
 /// Behind the name of a command, which with what leads it is `count` words.
 fn behind(text: &str, count: usize, name: &str, known: &Known<'_>) -> Completion {
-    let tokens = Tokens { words: tokenize(text).words.split_off(count), comments: Vec::new() };
-    let subject = if known.in_transaction { action_subject(known, name) } else { subject(known, name) };
-    subject.map(|subject| complete_arguments(text, &tokens, &subject)).unwrap_or_default()
+    arguments(text, count, subject(known, name))
 }
 
 fn subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
     let schema = known.schema?;
     let info = schema.command(name)?;
-    Some(Subject { schema, name: &info.name, root: info.arguments, live: known.live })
+    Some(Subject { schema, name: &info.name, root: info.arguments, live: known.live, files: known.files })
 }
 
 fn action_subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
     let schema = known.schema?;
     let (case, _) = transaction_variants(schema)?.iter().find(|(case, _)| case == name)?;
-    Some(Subject { schema, name: case, root: action_type(schema, name)?, live: known.live })
+    Some(Subject { schema, name: case, root: action_type(schema, name)?, live: known.live, files: known.files })
 }
 
-/// Commands by name, each with the keys that it needs.
+/// Commands by name, each with its keys, those that may be left out in brackets.
 fn command_names(known: &Known<'_>) -> Vec<(String, String)> {
+    /// So many keys are told.
+    const TOLD: usize = 6;
     match known.schema {
         Some(schema) => schema
             .commands()
             .iter()
             .map(|command| {
-                let members = schema.object(command.arguments).members.iter();
-                let needed: Vec<&str> = members.filter(|m| !m.optional).map(|m| m.name.as_str()).collect();
-                let mut about = needed.join(" ");
-                for feature in command.features.iter().filter(|f| matches!(f.as_str(), "deprecated" | "unstable")) {
-                    about = format!("({feature}) {about}").trim_end().to_owned();
+                let members = &schema.object(command.arguments).members;
+                let (needed, optional): (Vec<_>, Vec<_>) = members.iter().partition(|member| !member.optional);
+                let needed = needed.into_iter().map(|member| member.name.clone());
+                let optional = optional.into_iter().map(|member| format!("[{}]", member.name));
+                let marks = command.features.iter().filter(|f| matches!(f.as_str(), "deprecated" | "unstable"));
+                let mut words: Vec<String> = marks.map(|mark| format!("({mark})")).collect();
+                words.extend(needed.chain(optional).take(TOLD));
+                if members.len() > TOLD {
+                    words.push("…".to_owned());
+                } else if members.is_empty() {
+                    words.push("no arguments".to_owned());
                 }
-                (command.name.clone(), about)
+                (command.name.clone(), words.join(" "))
             })
             .collect(),
         None => known.commands.iter().map(|name| (name.clone(), String::new())).collect(),

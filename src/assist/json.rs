@@ -1,6 +1,6 @@
 //! Where a cursor stands in JSON that is still being written.
 
-use crate::grammar::{Json, JsonKind, Span, parse_json};
+use crate::grammar::{DEPTH, Json, JsonKind, Span, parse_json};
 use crate::schema::Given;
 
 /// The place of the cursor.
@@ -45,6 +45,8 @@ pub(super) fn read(text: &str, from: usize) -> Unfinished {
     let mut at = from;
     while let Some(c) = text[at..].chars().next() {
         match c {
+            // Nothing so deep would be sent.
+            '{' | '[' if reader.levels.len() >= DEPTH => return reader.nowhere(text.len()),
             '{' | '[' => reader.open(c == '['),
             '}' | ']' => reader.close(),
             ',' => reader.comma(),
@@ -61,6 +63,13 @@ pub(super) fn read(text: &str, from: usize) -> Unfinished {
                 }
             },
             c if c.is_whitespace() => {}
+            '#' | '/' => match comment_end(text, at) {
+                Some(end) => {
+                    at = end;
+                    continue;
+                }
+                None => return reader.nowhere(text.len()),
+            },
             _ => {
                 let end = at + text[at..].find([',', '}', ']', ' ', '\n', '\t', ':']).unwrap_or(text.len() - at);
                 if end == text.len() {
@@ -88,6 +97,15 @@ fn string_end(text: &str, at: usize, quote: char) -> Option<usize> {
         }
     }
     None
+}
+
+/// Where the comment that begins here ends.
+fn comment_end(text: &str, at: usize) -> Option<usize> {
+    let rest = &text[at..];
+    match rest.strip_prefix("/*") {
+        Some(inside) => inside.find("*/").map(|end| at + 2 + end + 2),
+        None => rest.find('\n').map(|end| at + end),
+    }
 }
 
 struct Reader {
@@ -157,6 +175,11 @@ impl Reader {
         let path = self.path();
         self.given.put(&path, Some(json.unwrap_or(nothing)));
         self.done = true;
+    }
+
+    /// The cursor stands where nothing can be offered.
+    fn nowhere(self, start: usize) -> Unfinished {
+        Unfinished { given: self.given, spot: Spot::Between, start, typed: String::new(), quote: None }
     }
 
     fn finish(self, start: usize, typed: String, quote: Option<char>) -> Unfinished {

@@ -47,59 +47,185 @@ pub enum Live {
     Netdevs,
     /// Internal snapshots, by tag and by number.
     Snapshots,
+    /// Buses that a device may sit on.
+    Buses,
+    /// Exports of block nodes.
+    Exports,
 }
 
 /// Which names a key of a command takes, whatever else is given.
 pub fn live_of_key(command: &str, key: &str) -> Option<Live> {
-    live_for(command, &[key.to_owned()], &Given::default())
+    let (path, given) = ([key.to_owned()], Given::default());
+    live_for(&Place::of(command, &path, &given), true, None).into_iter().next()
 }
 
-/// Which names the key at `path` of a command takes.
-pub(super) fn live_for(command: &str, path: &[String], given: &Given) -> Option<Live> {
-    let key = path.iter().rev().find(|part| part.parse::<usize>().is_err())?.as_str();
-    let top = path.len() == 1;
-    let is_job = command.starts_with("job-");
-    let is_block_job = command.starts_with("block-job-");
-    Some(match (command, key) {
-        ("device_add", "driver") if top => Live::DeviceTypes,
-        ("device_del" | "device-sync-config", "id") => Live::Devices,
-        ("device-list-properties" | "qom-list-properties", "typename") => Live::QomTypes,
-        ("object-del", "id") => Live::Objects,
-        ("qom-list" | "qom-get" | "qom-set" | "qom-list-get", "path" | "paths") => Live::QomChildren(String::new()),
-        ("qom-get" | "qom-set", "property") => Live::QomProperties(given.text_at(&["path"])?),
-        (_, "id") if is_job => Live::Jobs,
-        (_, "device" | "id") if is_block_job => Live::Jobs,
-        ("chardev-remove" | "chardev-change" | "chardev-send-break", "id") => Live::Chardevs,
-        ("ringbuf-read" | "ringbuf-write", "device") => Live::Chardevs,
-        ("trace-event-get-state" | "trace-event-set-state", "name") => Live::TraceEvents,
-        (
-            "blockdev-open-tray"
-            | "blockdev-close-tray"
-            | "blockdev-remove-medium"
-            | "blockdev-insert-medium"
-            | "blockdev-change-medium"
-            | "eject",
-            "id",
-        ) => Live::Devices,
-        ("block_resize" | "block_set_io_throttle", "device") => Live::Drives,
-        ("set_link", "name") => Live::NetClients,
-        ("netdev_del", "id") | (_, "netdev") => Live::Netdevs,
-        _ if command.contains("bitmap")
-            && matches!(key, "name" | "target" | "bitmap")
-            && !command.ends_with("-add") =>
+/// The key whose value is being typed.
+pub(super) struct Place<'a> {
+    /// The command, or the action of a transaction.
+    pub(super) command: String,
+    /// The path of the key below its arguments.
+    pub(super) path: &'a [String],
+    given: &'a Given,
+    /// How much of the whole path stands before `path`.
+    before: &'a [String],
+}
+
+impl<'a> Place<'a> {
+    /// The key at `path` of a command. Keys of a transaction's actions belong to the action.
+    pub(super) fn of(command: &str, path: &'a [String], given: &'a Given) -> Place<'a> {
+        if command == "transaction"
+            && let Some(at) = path.iter().position(|part| part == "data")
         {
-            Live::Bitmaps(given.text_at(&["node"])?)
+            let (before, path) = path.split_at(at + 1);
+            let kind: Vec<&str> = before[..at].iter().map(String::as_str).chain(["type"]).collect();
+            return Place { command: given.text_at(&kind).unwrap_or_default(), path, given, before };
         }
-        (_, "iothread") => Live::IoThreads,
-        (_, "memdev") => Live::MemoryBackends,
-        (_, "cpu-index" | "cpu") => Live::Cpus,
-        (_, "chardev") => Live::Chardevs,
-        ("blockdev-add", "node-name") if top => return None,
+        Place { command: command.to_owned(), path, given, before: &[] }
+    }
+
+    /// The text given for a key beside this one.
+    pub(super) fn sibling(&self, name: &str) -> Option<String> {
+        let key = self.path.iter().rposition(|part| part.parse::<usize>().is_err());
+        let parents = &self.path[..key.unwrap_or_default()];
+        let path: Vec<&str> = self.before.iter().chain(parents).map(String::as_str).chain([name]).collect();
+        self.given.text_at(&path)
+    }
+
+    /// The key's name, numbers apart.
+    fn key(&self) -> &str {
+        let name = self.path.iter().rev().find(|part| part.parse::<usize>().is_err());
+        name.map_or("", String::as_str)
+    }
+}
+
+/// Keys whose value is the path of a file, in every command that is not named beside another meaning.
+const FILES: &[&str] = &[
+    "filename",
+    "path",
+    "snapshot-file",
+    "backing-file",
+    "base",
+    "top",
+    "mem-path",
+    "logfile",
+    "in",
+    "out",
+    "dir",
+    "evdev",
+    "romfile",
+    "file",
+    "tree-image",
+    "chardev-path",
+    "rom-path",
+    "smbfile",
+    "tftp",
+    "bootfile",
+    "script",
+    "downscript",
+    "keytab",
+    "server-key",
+];
+
+/// Whether the key takes the path of a file.
+pub(super) fn names_file(place: &Place<'_>) -> bool {
+    match (place.command.as_str(), place.key()) {
+        ("drive-mirror" | "drive-backup", "target") => true,
+        (_, key) => FILES.contains(&key),
+    }
+}
+
+/// Which names the key takes. `is_node`: its value is a name or a definition in place; `property`: what QOM says of it,
+/// where it is the property of a device.
+pub(super) fn live_for(place: &Place<'_>, is_node: bool, property: Option<&str>) -> Vec<Live> {
+    let (command, key, top) = (place.command.as_str(), place.key(), place.path.len() == 1);
+    let block_jobs = command.starts_with("block-job-");
+    let link = property.and_then(|about| about.strip_prefix("link<")?.split_once('>')).map(|(kind, _)| kind);
+    match link {
+        Some("iothread") => return vec![Live::IoThreads],
+        Some("memory-backend") => return vec![Live::MemoryBackends],
+        Some(_) => return vec![Live::Objects],
+        None => {}
+    }
+    match (command, key) {
+        ("device_add", "driver") if top => vec![Live::DeviceTypes],
+        ("device_add", "bus") if top => vec![Live::Buses],
+        ("device_add", "drive") if top => vec![Live::Nodes, Live::Drives],
+        ("netdev_del", "id") | (_, "netdev") => vec![Live::Netdevs],
+        ("set_link" | "query-rx-filter", "name") => vec![Live::NetClients],
+        ("device_add", "id") => Vec::new(),
+        ("device_del" | "device-sync-config", "id") => vec![Live::Devices],
+        ("device-list-properties", "typename") => vec![Live::DeviceTypes],
+        ("qom-list-properties", "typename") | ("qom-list-types", "implements") => vec![Live::QomTypes],
+        ("object-del", "id") => vec![Live::Objects],
+        (_, "path" | "paths") if command.starts_with("qom-") || command.starts_with("cxl-") => {
+            vec![Live::QomChildren(String::new())]
+        }
+        ("qom-get" | "qom-set", "property") => place.sibling("path").map(Live::QomProperties).into_iter().collect(),
+        (_, "id") if command.starts_with("job-") => vec![Live::Jobs],
+        (_, "device" | "id") if block_jobs => vec![Live::Jobs],
+        ("chardev-remove" | "chardev-change" | "chardev-send-break", "id") => vec![Live::Chardevs],
+        ("ringbuf-read" | "ringbuf-write", "device") => vec![Live::Chardevs],
+        ("trace-event-get-state" | "trace-event-set-state", "name") => vec![Live::TraceEvents],
+        ("block-export-del", "id") | ("nbd-server-remove", "name") => vec![Live::Exports],
+        ("block-latency-histogram-set", "id") | ("block_set_io_throttle" | "eject", "id") => vec![Live::Devices],
+        (_, "id") if command.starts_with("blockdev-") => vec![Live::Devices],
+        (_, "device") if command.starts_with("blockdev-") && !is_job(command) => vec![Live::Drives],
+        ("block_resize" | "block_set_io_throttle" | "eject", "device") => vec![Live::Drives],
+        ("drive-mirror" | "drive-backup", "target") => Vec::new(),
+        (_, "name" | "target" | "bitmap" | "bitmaps") if of_bitmaps(command, key) => {
+            let node = ["node", "node-name", "device"].iter().find_map(|key| place.sibling(key));
+            node.map(Live::Bitmaps).into_iter().collect()
+        }
+        (_, "iothread") => vec![Live::IoThreads],
+        (_, "memdev") => vec![Live::MemoryBackends],
+        (_, "cpu-index" | "cpu") => vec![Live::Cpus],
+        (_, "chardev") if command != "query-chardev" => vec![Live::Chardevs],
+        (_, "throttle-group" | "tls-creds" | "tls-authz" | "secret" | "netdev-id" | "rng") => vec![Live::Objects],
+        (_, key) if key.ends_with("-secret") => vec![Live::Objects],
+        ("blockdev-add", "node-name") => Vec::new(),
+        (_, "snapshot-node-name") if command != "blockdev-snapshot" => Vec::new(),
+        ("blockdev-add" | "blockdev-reopen", _) if is_node => vec![Live::Nodes],
+        (_, "device" | "node") if is_job(command) || command.contains("snapshot") || command.contains("bitmap") => {
+            vec![Live::Nodes, Live::Drives]
+        }
+        (_, "device" | "source" | "data") if command.starts_with("x-") || command == "change-backing-file" => {
+            vec![Live::Nodes, Live::Drives]
+        }
+        (_, "node-name") if command == "blockdev-insert-medium" => vec![Live::Nodes],
         (
             _,
-            "node-name" | "node" | "file" | "backing" | "target" | "device" | "base-node" | "top-node" | "overlay"
-            | "source" | "parent" | "replaces" | "data-file" | "drive" | "children",
-        ) => Live::Nodes,
-        _ => return None,
-    })
+            "node-name" | "base-node" | "top-node" | "overlay" | "replaces" | "bottom" | "image-node-name" | "nodes"
+            | "vmstate" | "devices",
+        ) => vec![Live::Nodes],
+        (_, "target") if is_job(command) => vec![Live::Nodes],
+        ("blockdev-snapshot", "node") | ("x-blockdev-change", "parent" | "node") => vec![Live::Nodes],
+        _ => Vec::new(),
+    }
+}
+
+/// How the types of the objects begin that the key takes.
+pub(super) fn object_kind(place: &Place<'_>) -> &'static str {
+    match place.key() {
+        "throttle-group" => "throttle-group",
+        "tls-creds" => "tls-creds",
+        "tls-authz" => "authz",
+        "rng" => "rng",
+        key if key.ends_with("secret") => "secret",
+        _ => "",
+    }
+}
+
+/// Commands that start a block job.
+fn is_job(command: &str) -> bool {
+    const JOBS: &[&str] = &["mirror", "backup", "stream", "commit", "create"];
+    JOBS.iter().any(|job| command.ends_with(job))
+}
+
+/// Whether the key of this command names a dirty bitmap that is there.
+fn of_bitmaps(command: &str, key: &str) -> bool {
+    match key {
+        "bitmap" | "bitmaps" => true,
+        "name" | "target" => command.contains("bitmap") && !command.ends_with("-add"),
+        _ => false,
+    }
 }

@@ -328,7 +328,7 @@ fn options(word: &str, command: &str, key: &str, known: &Known<'_>) -> (usize, V
     if !tokens.comments.is_empty() {
         return (0, Vec::new());
     }
-    let subject = Subject { schema, name: command, root: info.arguments, live: known.live };
+    let subject = Subject { schema, name: command, root: info.arguments, live: known.live, files: known.files };
     let completion = complete_arguments(&line, &tokens, &subject);
     let switched = |text: String| match text.as_str() {
         "true" => "on".to_owned(),

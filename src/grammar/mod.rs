@@ -19,4 +19,5 @@ pub use diagnostic::{Diagnostic, Span};
 pub use json::{DEPTH, Json, JsonKind, Member, parse_json, too_deep};
 pub use line::{JsonRequest, Line, MetaLine, TransactionLine, parse_line, parse_transaction_line};
 pub use number::number_by_form;
+pub use scan::Open;
 pub use word::{Tokens, Word, tokenize};

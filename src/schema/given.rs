@@ -19,12 +19,22 @@ pub struct Expected<'a> {
     pub members: Vec<&'a ObjectMember>,
     /// The names of those that are given.
     pub given: Vec<String>,
+    /// The names of those that choose variants.
+    pub tags: Vec<&'a str>,
 }
 
 impl<'a> Expected<'a> {
-    /// Members not given yet, required ones first.
+    /// All members, those that choose variants first.
+    pub fn in_order(&self) -> Vec<&'a ObjectMember> {
+        let is_tag = |member: &&ObjectMember| self.tags.contains(&member.name.as_str());
+        let (mut first, then): (Vec<_>, Vec<_>) = self.members.iter().copied().partition(is_tag);
+        first.extend(then);
+        first
+    }
+
+    /// Members not given yet, required ones first, the tag before all.
     pub fn missing(&self) -> Vec<&'a ObjectMember> {
-        let open = self.members.iter().copied().filter(|member| !self.given.contains(&member.name));
+        let open = self.in_order().into_iter().filter(|member| !self.given.contains(&member.name));
         let (mut first, then): (Vec<_>, Vec<_>) = open.partition(|member| !member.optional);
         first.extend(then);
         first
@@ -104,12 +114,60 @@ impl Given {
         }
         let members = Members::of(schema, object, &|tag| tree.and_then(|tree| tree.text(tag)));
         let given = tree.map(|tree| tree.entries.iter().map(|entry| entry.name.clone()).collect());
-        Some(Expected { members: members.members, given: given.unwrap_or_default() })
+        Some(Expected { members: members.members, given: given.unwrap_or_default(), tags: members.tags })
+    }
+
+    /// The type of the items of the array at `path` below an object of type `root`.
+    pub fn element_at(&self, schema: &Schema, root: TypeId, path: &[String]) -> Option<TypeId> {
+        array_of(schema, self.type_at(schema, root, path)?)
+    }
+
+    /// Whether a value is given at `path`, or on the way there: no key can stand below.
+    pub fn has_value(&self, path: &[String]) -> bool {
+        let mut tree = &self.tree;
+        for part in path {
+            match tree.get(part).map(|entry| &entry.node) {
+                Some(Node::Branch(branch)) => tree = branch,
+                Some(_) => return true,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether keys below `path` are given.
+    pub fn has_keys(&self, path: &[String]) -> bool {
+        self.tree_at(path).is_some()
+    }
+
+    /// The keys or numbers given right below `path`, in order.
+    pub fn names_at(&self, path: &[String]) -> Vec<String> {
+        let names = self.tree_at(path).map(|tree| tree.entries.iter().map(|entry| entry.name.clone()).collect());
+        names.unwrap_or_default()
+    }
+
+    fn tree_at(&self, path: &[String]) -> Option<&Tree> {
+        path.iter().try_fold(&self.tree, |tree, part| tree.branch(part))
     }
 
     /// What is given below a key.
     pub fn below(&self, name: &str) -> Given {
         Given { tree: self.tree.branch(name).cloned().unwrap_or_default() }
+    }
+
+    /// This, and at `path` what `below` gives.
+    pub fn with(&self, path: &[String], below: &Given) -> Given {
+        let mut whole = self.clone();
+        whole.put(path, None);
+        let mut tree = &mut whole.tree;
+        for part in path {
+            let Some(Entry { node: Node::Branch(next), .. }) = tree.entries.iter_mut().find(|e| e.name == *part) else {
+                return whole;
+            };
+            tree = next;
+        }
+        *tree = below.tree.clone();
+        whole
     }
 
     /// The text given at a path, if it is one.

@@ -35,12 +35,14 @@ pub(super) struct Members<'a> {
     pub(super) members: Vec<&'a ObjectMember>,
     /// The tags that chose, as `driver=qcow2`.
     pub(super) chosen: Vec<String>,
+    /// The names of the members that choose, given or not.
+    pub(super) tags: Vec<&'a str>,
 }
 
 impl<'a> Members<'a> {
     /// The members of `id`, where `text` tells the text that is given for a tag.
     pub(super) fn of(schema: &'a Schema, id: TypeId, text: &dyn Fn(&str) -> Option<String>) -> Members<'a> {
-        let mut found = Members { members: Vec::new(), chosen: Vec::new() };
+        let mut found = Members { members: Vec::new(), chosen: Vec::new(), tags: Vec::new() };
         found.add(schema, schema.object(id), text);
         found
     }
@@ -48,6 +50,7 @@ impl<'a> Members<'a> {
     fn add(&mut self, schema: &'a Schema, object: &'a Object, text: &dyn Fn(&str) -> Option<String>) {
         self.members.extend(&object.members);
         let Some(tag) = object.tag.and_then(|tag| object.members.get(tag)) else { return };
+        self.tags.push(&tag.name);
         let Some(value) = text(&tag.name) else { return };
         self.chosen.push(format!("{}={value}", tag.name));
         if let Some((_, variant)) = object.variants.iter().find(|(case, _)| *case == value) {

@@ -13,7 +13,7 @@ use rustyline::{Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
 use crate::assist::{Completion, Known, Look, complete, hint, looks};
-use crate::grammar::is_complete;
+use crate::grammar::{Open, is_complete, tokenize};
 use crate::render::Palette;
 
 use super::engine::Engine;
@@ -135,11 +135,20 @@ impl Completer for ShellHelper {
     fn complete(&self, line: &str, pos: usize, _context: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
         let Completion { start, candidates } = complete_line(&mut self.engine.borrow_mut(), &line[..pos]);
         let sole = candidates.len() == 1;
+        let inside_json = tokenize(&line[..pos]).words.last().is_some_and(|word| word.open == Some(Open::Bracket));
         let pairs = candidates.into_iter().take(MOST).map(|candidate| {
             let display = candidate.text.clone();
             let mut replacement = candidate.text;
-            // A word that is finished is followed by a blank, unless more of it may come.
-            if sole && !replacement.ends_with(['/', '=', '(', '.', ' ']) {
+            let last = replacement.chars().last();
+            // What ends the word may stand behind the cursor already.
+            if last.is_some_and(|c| matches!(c, '"' | '\'' | '=' | '.') && line[pos..].starts_with(c)) {
+                replacement.pop();
+            } else if sole
+                && !inside_json
+                && !line[pos..].starts_with(char::is_whitespace)
+                && !replacement.ends_with(['/', '=', '(', '.', ' '])
+            {
+                // A word that is finished is followed by a blank, unless more of it may come.
                 replacement.push(' ');
             }
             Pair { display, replacement }

@@ -14,14 +14,17 @@ use crate::session::{Lost, Session};
 use crate::wire::{Reply, ReplyBody, Request};
 
 use super::hmp::{monitor_request, monitor_text};
+use super::living::live_answer;
 
 /// What was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Question {
     Schema,
     Commands,
     Monitor,
     Info,
+    /// Names that live in the server; the answer is kept for the next Tab.
+    Live(Live),
     /// Nobody waits for the answer any more.
     Dropped,
 }
@@ -74,16 +77,24 @@ impl Learned {
         self.live.get(live)
     }
 
-    /// Keeps names that live in the server.
-    pub(super) fn keep_live(&mut self, live: Live, names: Vec<Named>) {
-        self.live.insert(live, names);
-    }
-
     /// What lives in the server may have changed.
     pub(super) fn forget_live(&mut self) {
         self.live.clear();
         // At a path another object may stand by now; a type of device stays what it is.
         self.properties.retain(|of, _| matches!(of, Live::DeviceProperties(_)));
+        for question in self.asked.values_mut().filter(|question| matches!(question, Question::Live(_))) {
+            *question = Question::Dropped;
+        }
+    }
+
+    /// Names that live in the server were asked for.
+    pub(super) fn ask_live(&mut self, session: &mut Session, request: &Request, live: &Live) -> Result<(), Lost> {
+        self.ask(session, request, Question::Live(live.clone()))
+    }
+
+    /// Whether these names are asked for and not here yet.
+    pub(super) fn awaits_live(&self, live: &Live) -> bool {
+        self.asked.values().any(|question| matches!(question, Question::Live(asked) if asked == live))
     }
 
     /// Types of the properties of a device type or object path.
@@ -127,7 +138,7 @@ impl Learned {
 
     /// Whether an answer is still to come.
     pub(super) fn is_waiting(&self) -> bool {
-        self.asked.values().any(|question| *question != Question::Dropped)
+        self.asked.values().any(|question| !matches!(question, Question::Dropped | Question::Live(_)))
     }
 
     /// Whether the server still owes an answer, wanted or not.
@@ -157,6 +168,12 @@ impl Learned {
             (Question::Commands, ReplyBody::Return(raw)) => self.commands = command_names(raw),
             (Question::Monitor, _) => self.monitor = monitor_names(&monitor_text(reply).unwrap_or_default(), ""),
             (Question::Info, _) => self.info = monitor_names(&monitor_text(reply).unwrap_or_default(), "info "),
+            (Question::Live(live), ReplyBody::Return(raw)) => {
+                let answer = serde_json::from_str(raw).unwrap_or_default();
+                self.live.insert(live.clone(), live_answer(&live, &answer));
+            }
+            // Refused once, it is not asked again until something changes.
+            (Question::Live(live), ReplyBody::Error { .. }) => drop(self.live.insert(live, Vec::new())),
             (Question::Commands | Question::Dropped, _) => {}
         }
         true

@@ -13,12 +13,12 @@ use crate::schema::{
     request_of_transaction,
 };
 use crate::session::Received;
-use crate::wire::{Incoming, Reply, ReplyBody, Request, quote};
+use crate::wire::{Incoming, Reply, ReplyBody, Request};
 
 use super::engine::Engine;
 use super::exchange::reply_id;
-use super::hmp::monitor_request;
 use super::learned::Named;
+use super::living::{items, live_request, one_argument, text};
 use super::output::{Output, Source};
 use super::transaction::Block;
 
@@ -251,22 +251,20 @@ impl Engine {
         types
     }
 
-    /// Names that live in the server, from memory or asked for until `until`.
+    /// Names that live in the server, from memory or asked for until `until`. An answer that comes later is kept.
     pub(super) fn live_names(&mut self, live: &Live, until: Instant) -> Vec<Named> {
-        if let Some(known) = self.learned.live(live) {
-            return known.clone();
+        if self.mode.no_schema {
+            return Vec::new();
         }
-        let Some(answer) = self.inquire(&live_request(live), until) else { return Vec::new() };
-        let mut names = live_answer(live, &answer);
-        names.sort();
-        names.dedup();
-        self.learned.keep_live(live.clone(), names.clone());
-        names
+        if self.learned.live(live).is_none() && !self.learned.awaits_live(live) {
+            let Some(session) = self.link.session() else { return Vec::new() };
+            if self.learned.ask_live(session, &live_request(live), live).is_err() {
+                return Vec::new();
+            }
+        }
+        self.wait_while(until, |engine| engine.learned.awaits_live(live));
+        self.learned.live(live).cloned().unwrap_or_default()
     }
-}
-
-fn one_argument(command: &str, key: &str, value: &str) -> Request {
-    Request::new(command).with_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
 }
 
 /// The type that a property has, by what QOM calls it.
@@ -283,121 +281,4 @@ fn builtin_of_property(property: &Value) -> Option<Builtin> {
         name if name.starts_with("uint") || name.starts_with("int") => Some(Builtin::Int),
         _ => None,
     }
-}
-
-/// The question whose answer holds these names.
-fn live_request(live: &Live) -> Request {
-    match live {
-        Live::Nodes | Live::Bitmaps(_) | Live::Snapshots => {
-            Request::new("query-named-block-nodes").with_arguments("{\"flat\": true}")
-        }
-        Live::Drives => Request::new("query-block"),
-        Live::Devices => one_argument("qom-list", "path", "/machine/peripheral"),
-        Live::Objects => one_argument("qom-list", "path", "/objects"),
-        Live::Chardevs => Request::new("query-chardev"),
-        Live::Jobs => Request::new("query-jobs"),
-        Live::Cpus => Request::new("query-cpus-fast"),
-        Live::DeviceTypes => {
-            Request::new("qom-list-types").with_arguments("{\"implements\": \"device\", \"abstract\": false}")
-        }
-        Live::DeviceProperties(driver) => one_argument("device-list-properties", "typename", driver),
-        Live::MemoryBackends => Request::new("query-memdev"),
-        Live::IoThreads => Request::new("query-iothreads"),
-        Live::QomChildren(path) | Live::QomProperties(path) => {
-            one_argument("qom-list", "path", if path.is_empty() { "/" } else { path })
-        }
-        Live::QomTypes => Request::new("qom-list-types"),
-        Live::TraceEvents => one_argument("trace-event-get-state", "name", "*"),
-        Live::ChardevBackends => Request::new("query-chardev-backends"),
-        Live::ObjectTypes => {
-            Request::new("qom-list-types").with_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}")
-        }
-        // There is no such question in QMP.
-        Live::NetClients | Live::Netdevs => monitor_request("info network", None),
-    }
-}
-
-/// The names that an answer holds, each with a few words.
-fn live_answer(live: &Live, answer: &Value) -> Vec<Named> {
-    let is_link = |item: &&Value| {
-        item.get("type")
-            .and_then(Value::as_str)
-            .is_some_and(|kind| kind.starts_with("child<") || kind.starts_with("link<"))
-    };
-    let named = |name: &str, about: &str| -> Vec<Named> {
-        items(answer)
-            .filter_map(|item| Some((text(item, name)?, text(item, about).unwrap_or_default())))
-            .filter(|(name, _)| !name.is_empty())
-            .collect()
-    };
-    match live {
-        Live::Nodes => named("node-name", "drv"),
-        Live::Drives => named("device", "type"),
-        Live::Devices | Live::Objects => items(answer)
-            .filter(is_link)
-            .filter_map(|item| Some((text(item, "name")?, inner_type(&text(item, "type")?))))
-            .collect(),
-        Live::Chardevs => named("label", "filename"),
-        Live::Jobs => named("id", "status"),
-        Live::Bitmaps(node) => items(answer)
-            .filter(|item| text(item, "node-name").as_deref() == Some(node))
-            .filter_map(|item| item.get("dirty-bitmaps"))
-            .flat_map(items)
-            .filter_map(|bitmap| Some((text(bitmap, "name")?, "bitmap".to_owned())))
-            .collect(),
-        Live::Cpus => items(answer)
-            .filter_map(|item| Some((item.get("cpu-index")?.to_string(), text(item, "qom-path").unwrap_or_default())))
-            .collect(),
-        Live::DeviceTypes | Live::QomTypes => named("name", "parent"),
-        Live::DeviceProperties(_) => named("name", "type"),
-        Live::MemoryBackends | Live::IoThreads => named("id", ""),
-        Live::QomChildren(path) => items(answer)
-            .filter(is_link)
-            .filter_map(|item| Some((format!("{path}/{}", text(item, "name")?), inner_type(&text(item, "type")?))))
-            .collect(),
-        Live::QomProperties(_) => items(answer)
-            .filter(|item| text(item, "type").is_some_and(|kind| !kind.starts_with("child<")))
-            .filter_map(|item| Some((text(item, "name")?, text(item, "type")?)))
-            .collect(),
-        Live::TraceEvents => named("name", "state"),
-        Live::ChardevBackends => named("name", ""),
-        Live::ObjectTypes => named("name", "parent"),
-        Live::NetClients => net_clients(answer.as_str().unwrap_or_default()),
-        Live::Netdevs => {
-            let clients = net_clients(answer.as_str().unwrap_or_default());
-            clients.into_iter().filter(|(_, kind)| kind != "nic").collect()
-        }
-        Live::Snapshots => items(answer)
-            .filter_map(|item| item.get("image")?.get("snapshots"))
-            .flat_map(items)
-            .flat_map(|snapshot| [text(snapshot, "name"), text(snapshot, "id")])
-            .flatten()
-            .map(|name| (name, "snapshot".to_owned()))
-            .collect(),
-    }
-}
-
-fn items(answer: &Value) -> impl Iterator<Item = &Value> {
-    answer.as_array().into_iter().flatten()
-}
-
-fn text(item: &Value, key: &str) -> Option<String> {
-    item.get(key)?.as_str().map(str::to_owned)
-}
-
-/// Names out of the monitor's `info network`: `NAME: index=0,type=TYPE,…`, a peer behind ` \ `.
-fn net_clients(text: &str) -> Vec<Named> {
-    text.lines()
-        .filter_map(|line| {
-            let (name, rest) = line.trim_start_matches([' ', '\\']).split_once(": index=")?;
-            let kind = rest.split(',').find_map(|part| part.strip_prefix("type="))?;
-            Some((name.to_owned(), kind.to_owned()))
-        })
-        .collect()
-}
-
-/// `child<T>` and `link<T>` are told as T.
-fn inner_type(kind: &str) -> String {
-    let inner = kind.split_once('<').map_or(kind, |(_, inner)| inner);
-    inner.trim_end_matches('>').to_owned()
 }

@@ -14,6 +14,7 @@ mod learned;
 mod learning;
 mod lines;
 mod link;
+mod living;
 mod meta;
 mod output;
 mod pager;

@@ -9,6 +9,7 @@
 mod support;
 
 mod addresses;
+mod completion;
 mod events;
 mod failures;
 mod generated;

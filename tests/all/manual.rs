@@ -267,3 +267,63 @@ fn every_entry_is_set_within_the_width() {
         }
     }
 }
+
+/// Examples of the pages that the check refuses: the command, what the check says, and why that is the manual's fault.
+/// The test asks the server too.
+const FAULTS: &[(&str, &str, &str)] = &[
+    ("migrate", "`channels.0.addr.offset` takes an integer", "a size is written as a string"),
+    ("set-vcpu-dirty-limit", "needs a key `dirty-rate`", "the arguments stand outside of `arguments`"),
+    ("dumpdtb", "needs a key `filename`", "the arguments stand outside of `arguments`"),
+    ("get-win32-socket", "no command", "only QEMU for Windows has it"),
+    ("dump-skeys", "no command", "only QEMU for s390x has it"),
+    ("query-gic-capabilities", "no command", "only QEMU for Arm has it"),
+];
+
+/// Puts every request example of a page through `--dry-run` of a server: what would be sent means what stands there.
+/// What the check refuses must stand in [`FAULTS`], and the server must refuse it as well.
+fn examples_go_through(page: &str, manual: &Manual, server: &Server) -> Vec<String> {
+    let examples: Vec<(String, Value)> = examples(manual)
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), serde_json::from_str(&text).ok()?)))
+        .collect();
+    let address = server.address();
+    let script: String = examples.iter().map(|(_, request)| format!("{request}\n")).collect();
+    let run = qmp_shell(&["--dry-run", &address]).input(script).run();
+    let lines = run.lines();
+    assert_eq!(lines.len(), examples.len(), "{page}: {run:#?}");
+    let mut wrong = Vec::new();
+    for ((name, request), line) in examples.iter().zip(lines) {
+        let sent: Value = serde_json::from_str(line).unwrap();
+        if let Some(desc) = sent["error"]["desc"].as_str() {
+            if !FAULTS.iter().any(|(command, words, _)| command == name && desc.contains(words)) {
+                wrong.push(format!("{name}: {desc}: {request}"));
+            }
+            // The server's own verdict, on what it would refuse before it does anything.
+            let run =
+                qmp_shell(&[&[address.as_str(), "--no-schema", "-c"], &[request.to_string().as_str()][..]].concat());
+            let reply: Value = serde_json::from_str(run.run().replies()[0]).unwrap();
+            if reply["error"].is_null() {
+                wrong.push(format!("{name}: the server takes what we refuse: {request}"));
+            }
+        } else if sent != *request {
+            wrong.push(format!("{name}: {sent} is not {request}"));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_example_goes_through_unchanged() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (page, server, manual) in [
+        ("qemu 10.0", Server::qemu(Q35), newer(QEMU)),
+        ("qemu 7.2", Server::qemu_7_2(Q35), older(QEMU)),
+        ("storage daemon 10.0", Server::storage_daemon(), newer(STORAGE_DAEMON)),
+    ] {
+        let (Some(server), Some(manual)) = (server, manual) else { continue };
+        seen += 1;
+        wrong.extend(examples_go_through(page, &manual, &server).into_iter().map(|text| format!("{page}: {text}")));
+    }
+    assert!(wrong.is_empty(), "{seen} servers:\n{}", wrong.join("\n"));
+}

@@ -1,0 +1,293 @@
+//! Completion at a real server: what Tab offers at the end of a line, row by row out of `completion.table`.
+//!
+//! A row is `LINE -> CANDIDATES`. `TRANS> ` before the line: it stands in a transaction block; `|` in it: the cursor;
+//! `\n`: a line end; `{DIR}`: the server's folder. A list that ends in `…` goes on; one that begins with it has these
+//! among others. Sections are headed by the servers that they hold for.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, proptest};
+use qmp_shell::assist::{Completion, Known, complete};
+use qmp_shell::grammar::LineMode;
+use qmp_shell::render::Palette;
+use qmp_shell::schema::Schema;
+use qmp_shell::session::{Options, SharedTranscript};
+use qmp_shell::shell::{Engine, Lines, Link, Mode, Settings, Source, complete_line};
+
+use crate::support::PATIENCE;
+use crate::support::program::qmp_shell;
+use crate::support::server::{Q35, Server};
+
+const TABLE: &str = include_str!("completion.table");
+
+/// What the table's machine is made of beside [`Q35`].
+const DEVICES: &[&str] = &[
+    "-object",
+    "iothread,id=io0",
+    "-object",
+    "memory-backend-ram,id=mem0,size=1M",
+    "-object",
+    "throttle-group,id=tg0",
+    "-object",
+    "secret,id=sec0,data=x",
+    "-chardev",
+    "null,id=con0",
+    "-chardev",
+    "ringbuf,id=ring0",
+    "-netdev",
+    "hubport,id=net0,hubid=0",
+    "-blockdev",
+    "driver=null-co,node-name=disk0",
+    "-blockdev",
+    "driver=null-co,node-name=disk1",
+    "-blockdev",
+    "driver=null-co,node-name=spare",
+    "-drive",
+    "if=none,id=drive0,driver=null-co,node-name=node0",
+    "-device",
+    "virtio-scsi-pci,id=scsi0",
+    "-device",
+    "scsi-hd,id=hd0,drive=disk1,bus=scsi0.0",
+    "-device",
+    "virtio-blk-pci,id=vblk0,drive=disk0",
+];
+
+/// What is added to it over QMP.
+const SETUP: &str = "block-dirty-bitmap-add node=disk0 name=bm0
+block-dirty-bitmap-add node=disk0 name=bm1
+block-dirty-bitmap-add node=spare name=other
+blockdev-mirror job-id=job0 device=disk0 target=spare sync=full speed=1 filter-node-name=filter0
+";
+
+/// One row.
+struct Row<'a> {
+    number: usize,
+    text: &'a str,
+    line: String,
+    in_transaction: bool,
+    expected: String,
+}
+
+/// The rows of the sections that hold for `server`.
+fn rows<'a>(server: &str, folder: &str) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    let mut holds = false;
+    for (index, text) in TABLE.lines().enumerate() {
+        if let Some(servers) = text.strip_prefix("== ") {
+            holds = servers.split_whitespace().any(|name| name == server);
+        } else if holds && !text.is_empty() && !text.starts_with("# ") {
+            let (line, expected) = text.split_once(" ->").unwrap_or_else(|| panic!("row {}: no ` ->`", index + 1));
+            let (in_transaction, line) = match line.strip_prefix("TRANS> ") {
+                Some(line) => (true, line),
+                None => (false, line),
+            };
+            let line = line.split_once('|').map_or(line, |(before, _)| before);
+            let line = line.replace("\\n", "\n").replace("{DIR}", folder);
+            let expected = expected.trim().to_owned();
+            rows.push(Row { number: index + 1, text, line, in_transaction, expected });
+        }
+    }
+    rows
+}
+
+fn engine(address: &str) -> Engine {
+    let mut link = Link::new(Some(address.parse().unwrap()), Options::default(), false);
+    link.open(&mut |_| {}).unwrap();
+    let mut engine = Engine::new(link, Settings::default(), Mode::default(), SharedTranscript::default());
+    engine.learn_names_for("", Instant::now() + PATIENCE);
+    engine
+}
+
+/// The candidates as the table writes them.
+fn written(completion: &Completion, folder: &str) -> Vec<String> {
+    let texts = completion.candidates.iter().map(|candidate| candidate.text.trim_end().replace(folder, "{DIR}"));
+    texts.collect()
+}
+
+fn fits(found: &[String], expected: &str) -> bool {
+    let found = found.join(" ");
+    if let Some(some) = expected.strip_prefix("… ") {
+        let found: Vec<&str> = found.split(' ').collect();
+        return some.split(' ').all(|one| found.contains(&one));
+    }
+    match expected.strip_suffix(" …") {
+        Some(first) => found.strip_prefix(first).is_some_and(|more| more.starts_with(' ')),
+        None => found == expected,
+    }
+}
+
+/// Holds every row of `server` against what completion offers there; shows all that differ as the table would say them.
+fn check(name: &str, server: &Server) {
+    let folder = server.path("").trim_end_matches('/').to_owned();
+    std::fs::create_dir(server.path("files")).unwrap();
+    for file in ["a.qcow2", "a b.img", "it's.raw"] {
+        std::fs::write(server.path(&format!("files/{file}")), "").unwrap();
+    }
+    std::fs::create_dir(server.path("files/sub")).unwrap();
+    let mut engine = engine(&server.address());
+    let mut out = Lines::new(Palette::new(false));
+    let mut wrong = Vec::new();
+    let rows = rows(name, &folder);
+    for row in &rows {
+        if row.in_transaction != engine.in_transaction() {
+            match row.in_transaction {
+                true => drop(engine.run_line(&Source { text: "transaction(", script: None, number: 1 }, &mut out)),
+                false => drop(engine.abandon_transaction()),
+            }
+        }
+        let mut completion = complete_line(&mut engine, &row.line);
+        // A busy machine may not answer in the time that Tab gives it; then the next Tab is as good.
+        for _ in 0..5 {
+            if fits(&written(&completion, &folder), &row.expected) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+            completion = complete_line(&mut engine, &row.line);
+        }
+        let found = written(&completion, &folder);
+        let (line, _) = row.text.split_once(" ->").unwrap();
+        if !fits(&found, &row.expected) {
+            let most = if found.len() > 14 { format!("{} …", found[..8].join(" ")) } else { found.join(" ") };
+            wrong.push(format!("{}: {line} -> {most}", row.number));
+        }
+        let typed = &row.line[completion.start..];
+        for candidate in &completion.candidates {
+            let quoted = |text: &str| text.starts_with(['"', '\'']);
+            let begins = candidate.text.starts_with(typed) || quoted(&candidate.text) || quoted(typed);
+            assert!(begins, "{line}: `{}` does not go on from `{typed}`", candidate.text);
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} rows differ:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+fn machine() -> Option<Server> {
+    let options: Vec<&str> = Q35.iter().chain(DEVICES).copied().collect();
+    let server = Server::qemu(&options)?;
+    qmp_shell(&["-e", &server.address()]).input(SETUP).run().expect_status(0);
+    Some(server)
+}
+
+#[test]
+fn every_row_holds_at_qemu_10() {
+    let Some(server) = machine() else { return };
+    check("10.0", &server);
+}
+
+#[test]
+fn rows_hold_at_qemu_7_2() {
+    let options: Vec<&str> = Q35.iter().chain(DEVICES).copied().collect();
+    let Some(server) = Server::qemu_7_2(&options) else { return };
+    qmp_shell(&["-e", &server.address()]).input(SETUP).run().expect_status(0);
+    check("7.2", &server);
+}
+
+#[test]
+fn rows_hold_at_the_storage_daemon() {
+    let Some(server) = Server::storage_daemon() else { return };
+    let setup = "blockdev-add driver=null-co node-name=disk0\nblock-dirty-bitmap-add node=disk0 name=bm0\n";
+    qmp_shell(&["-e", &server.address()]).input(setup).run().expect_status(0);
+    check("storage-daemon", &server);
+}
+
+/// The introspection of QEMU, where there is one, and of the demonstration machine.
+fn schemas() -> Vec<Schema> {
+    let server = Server::qemu(Q35);
+    let addresses = server.iter().map(Server::address).chain(["demo:".to_owned()]);
+    addresses
+        .map(|address| {
+            let run = qmp_shell(&[&address, "-c", "query-qmp-schema"]).run().expect_status(0);
+            let raw = run.lines()[0].strip_prefix("{\"return\": ").unwrap();
+            Schema::parse(raw.strip_suffix('}').unwrap()).unwrap()
+        })
+        .collect()
+}
+
+/// What is offered at the end of `text`, where names of every kind live in the server.
+fn offered(text: &str, schema: &Schema, in_transaction: bool) -> Completion {
+    let known = Known {
+        language: LineMode::Qmp,
+        in_transaction,
+        schema: Some(schema),
+        live: &|_| vec![("/a b'c\"d".to_owned(), "bool".to_owned()), ("n0".to_owned(), String::new())],
+        commands: &[],
+        monitor: &[],
+        info: &[],
+        metas: &[],
+        topics: &[],
+        settings: &[],
+        events: &[],
+        files: &|_| vec!["f g/".to_owned()],
+    };
+    complete(text, &known)
+}
+
+#[test]
+fn nothing_typed_makes_completion_stumble() {
+    let schemas = schemas();
+    let hold = |text: &str| {
+        for (at, _) in text.char_indices().chain([(text.len(), ' ')]) {
+            for schema in &schemas {
+                for in_transaction in [false, true] {
+                    let completion = offered(&text[..at], schema, in_transaction);
+                    assert!(text[..at].is_char_boundary(completion.start), "{:?}", &text[..at]);
+                }
+            }
+        }
+    };
+    for row in rows("10.0", "/tmp") {
+        hold(&row.line);
+    }
+    for deep in ["[", "{\"a\": ", "a.", "[{'a':"] {
+        for line in [format!("blockdev-add driver=qcow2 file={}", deep.repeat(5000)), deep.repeat(5000)] {
+            offered(&line, &schemas[0], false);
+        }
+    }
+    const PIECES: &[&str] = &[
+        "blockdev-add",
+        "transaction(",
+        ")",
+        "exec-oob",
+        "driver",
+        "=",
+        "qcow2",
+        "file",
+        "children",
+        ".",
+        "0",
+        "1",
+        "99999999999999999999",
+        " ",
+        "\n",
+        "\\",
+        "'",
+        "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"execute\"",
+        "\"arguments\"",
+        "-> ",
+        "#",
+        "//",
+        "/*",
+        "é",
+        "😀",
+        "null",
+        "|",
+        "qom-list",
+        "path",
+        "/",
+        "device_add",
+        "bus",
+        "=/a b",
+    ];
+    let lines = prop::collection::vec(prop::sample::select(PIECES), 0..16).prop_map(|pieces| pieces.concat());
+    proptest!(ProptestConfig::with_cases(300), |(line in lines, any in "\\PC{0,20}")| {
+        hold(&line);
+        hold(&format!("blockdev-add {any}"));
+        prop_assert!(true);
+    });
+}
