@@ -365,7 +365,8 @@ struct Choice {
 impl Choice {
     /// The strings and literals that a type may be.
     fn collect(&mut self, schema: &Schema, kind: TypeId) {
-        let mut literals = |all: &[&str]| self.literals.extend(all.iter().map(|text| ((*text).to_owned(), String::new())));
+        let mut literals =
+            |all: &[&str]| self.literals.extend(all.iter().map(|text| ((*text).to_owned(), String::new())));
         match schema.kind(kind) {
             Type::Builtin(Builtin::Bool) => literals(&["true", "false"]),
             Type::Builtin(Builtin::Null) => literals(&["null"]),
@@ -504,10 +505,7 @@ fn segments(typed: &str, subject: &Subject<'_>) -> Vec<(String, String)> {
     names
 }
 
-fn offer_values<'a>(
-    strings: impl Iterator<Item = (&'a str, &'a str)>,
-    quoting: &Quoting<'_>,
-) -> Completion {
+fn offer_values<'a>(strings: impl Iterator<Item = (&'a str, &'a str)>, quoting: &Quoting<'_>) -> Completion {
     let fitting = strings.filter_map(|(text, about)| Some((quoting.string(text)?, about)));
     let candidates = fitting.map(|(text, about)| Candidate { text, about: about.to_owned() });
     Completion { start: quoting.start(), candidates: candidates.collect() }

@@ -184,7 +184,9 @@ fn action(text: &str, count: usize, before: &[&str], typed: &str, start: usize, 
         [name, ..] => {
             let mut completion = arguments(text, count + 1, action_subject(known, name));
             if typed.is_empty() && count > 0 {
-                completion.candidates.push(Candidate { text: ")".to_owned(), about: "send the transaction".to_owned() });
+                completion
+                    .candidates
+                    .push(Candidate { text: ")".to_owned(), about: "send the transaction".to_owned() });
             }
             completion
         }

@@ -14,9 +14,10 @@ use qmp_shell::schema::Schema;
 use qmp_shell::session::{Options, SharedTranscript};
 use qmp_shell::shell::{Engine, Lines, Link, Mode, Settings, Source, complete_line};
 
-use crate::support::PATIENCE;
+use crate::support::peer::Peer;
 use crate::support::program::qmp_shell;
 use crate::support::server::{Q35, Server};
+use crate::support::{PATIENCE, wait_until};
 
 const TABLE: &str = include_str!("completion.table");
 
@@ -189,6 +190,35 @@ fn rows_hold_at_the_storage_daemon() {
     check("storage-daemon", &server);
 }
 
+#[test]
+fn an_answer_that_tab_could_not_wait_for_serves_the_next_tab() {
+    const SCHEMA: &str = r#"[
+        {"name": "device_del", "meta-type": "command", "arg-type": "1", "ret-type": "0", "features": []},
+        {"name": "0", "meta-type": "object", "members": []},
+        {"name": "1", "meta-type": "object", "members": [{"name": "id", "type": "str"}]},
+        {"name": "str", "meta-type": "builtin", "json-type": "string"}]"#;
+    let (go, wait) = std::sync::mpsc::channel();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let (command, id) = talk.hear_request();
+        assert_eq!(command, "query-qmp-schema");
+        talk.answer(&id, &SCHEMA.replace('\n', ""));
+        let (command, id) = talk.hear_request();
+        assert_eq!(command, "qom-list");
+        wait.recv_timeout(PATIENCE).unwrap();
+        talk.answer(&id, r#"[{"name": "dev0", "type": "child<scsi-hd>"}]"#);
+        assert_eq!(talk.hear(), "", "it was asked a second time");
+    });
+    let mut engine = engine(&peer.address());
+    // The server says nothing, and completion comes back all the same.
+    assert!(complete_line(&mut engine, "device_del id=").candidates.is_empty());
+    go.send(()).unwrap();
+    wait_until("the late answer", || {
+        let completion = complete_line(&mut engine, "device_del id=");
+        completion.candidates.first().is_some_and(|candidate| candidate.text == "dev0")
+    });
+}
+
 /// The introspection of QEMU, where there is one, and of the demonstration machine.
 fn schemas() -> Vec<Schema> {
     let server = Server::qemu(Q35);
@@ -243,9 +273,46 @@ fn nothing_typed_makes_completion_stumble() {
         }
     }
     const PIECES: &[&str] = &[
-        "blockdev-add", "transaction(", ")", "exec-oob", "driver", "=", "qcow2", "file", "children", ".", "0", "1",
-        "99999999999999999999", " ", "\n", "\\", "'", "\"", "{", "}", "[", "]", ",", ":", "\"execute\"", "\"arguments\"",
-        "-> ", "#", "//", "/*", "é", "😀", "null", "|", "qom-list", "path", "/", "device_add", "bus", "=/a b",
+        "blockdev-add",
+        "transaction(",
+        ")",
+        "exec-oob",
+        "driver",
+        "=",
+        "qcow2",
+        "file",
+        "children",
+        ".",
+        "0",
+        "1",
+        "99999999999999999999",
+        " ",
+        "\n",
+        "\\",
+        "'",
+        "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"execute\"",
+        "\"arguments\"",
+        "-> ",
+        "#",
+        "//",
+        "/*",
+        "é",
+        "😀",
+        "null",
+        "|",
+        "qom-list",
+        "path",
+        "/",
+        "device_add",
+        "bus",
+        "=/a b",
     ];
     let lines = prop::collection::vec(prop::sample::select(PIECES), 0..16).prop_map(|pieces| pieces.concat());
     proptest!(ProptestConfig::with_cases(300), |(line in lines, any in "\\PC{0,20}")| {

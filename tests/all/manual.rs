@@ -299,7 +299,8 @@ fn examples_go_through(page: &str, manual: &Manual, server: &Server) -> Vec<Stri
                 wrong.push(format!("{name}: {desc}: {request}"));
             }
             // The server's own verdict, on what it would refuse before it does anything.
-            let run = qmp_shell(&[&[address.as_str(), "--no-schema", "-c"], &[request.to_string().as_str()][..]].concat());
+            let run =
+                qmp_shell(&[&[address.as_str(), "--no-schema", "-c"], &[request.to_string().as_str()][..]].concat());
             let reply: Value = serde_json::from_str(run.run().replies()[0]).unwrap();
             if reply["error"].is_null() {
                 wrong.push(format!("{name}: the server takes what we refuse: {request}"));
