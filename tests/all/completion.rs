@@ -17,6 +17,7 @@ use qmp_shell::shell::{Engine, Lines, Link, Mode, Settings, Source, complete_lin
 use crate::support::peer::Peer;
 use crate::support::program::qmp_shell;
 use crate::support::server::{Q35, Server};
+use crate::support::terminal::Terminal;
 use crate::support::{PATIENCE, wait_until};
 
 const TABLE: &str = include_str!("completion.table");
@@ -219,6 +220,31 @@ fn an_answer_that_tab_could_not_wait_for_serves_the_next_tab() {
     });
 }
 
+#[test]
+fn tab_at_the_prompt_doubles_nothing_and_adds_blanks_only_between_words() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    let tab = |typed: &str, shown: &str| {
+        terminal.type_text(typed);
+        terminal.press("Tab");
+        terminal.wait_for_last(&format!("(QEMU) {shown}"));
+    };
+    tab("blockdev-a", "blockdev-add");
+    tab("driver=qco", "blockdev-add driver=qcow");
+    tab("2", "blockdev-add driver=qcow2");
+    // A finished word has its blank.
+    tab("file={\"dri", "blockdev-add driver=qcow2 file={\"driver\":");
+    tab("\"nb", "blockdev-add driver=qcow2 file={\"driver\": \"nbd\"");
+    // Inside JSON it has none: a comma comes next.
+    terminal.type_text(", \"");
+    tab("ser", "blockdev-add driver=qcow2 file={\"driver\": \"nbd\", \"server\":");
+    terminal.press("C-u");
+    terminal.type_text("blockdev-add driver=\"nb\" read-only=on");
+    (0.." read-only=on".len() + 1).for_each(|_| terminal.press("Left"));
+    tab("", "blockdev-add driver=\"nbd\" read-only=on");
+}
+
 /// The introspection of QEMU, where there is one, and of the demonstration machine.
 fn schemas() -> Vec<Schema> {
     let server = Server::qemu(Q35);
@@ -315,7 +341,7 @@ fn nothing_typed_makes_completion_stumble() {
         "=/a b",
     ];
     let lines = prop::collection::vec(prop::sample::select(PIECES), 0..16).prop_map(|pieces| pieces.concat());
-    proptest!(ProptestConfig::with_cases(300), |(line in lines, any in "\\PC{0,20}")| {
+    proptest!(ProptestConfig::with_cases(100), |(line in lines, any in "\\PC{0,20}")| {
         hold(&line);
         hold(&format!("blockdev-add {any}"));
         prop_assert!(true);
