@@ -6,12 +6,14 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+use std::collections::HashMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use qmp_shell::assist::{Known, complete};
 use qmp_shell::grammar::LineMode;
 use qmp_shell::schema::Schema;
+use serde_json::value::RawValue;
 
 const TABLE: &str = include_str!("../tests/all/completion.table");
 
@@ -24,11 +26,11 @@ fn ask() -> String {
     text.lines().max_by_key(|line| line.len()).unwrap().to_owned()
 }
 
+/// The return value of an answer, or what is no answer, as it is spelled.
 fn value(text: &str) -> String {
-    let message: serde_json::Value = serde_json::from_str(text).unwrap();
-    match message.get("return") {
-        Some(value) => value.to_string(),
-        None => message.to_string(),
+    match serde_json::from_str::<HashMap<&str, &RawValue>>(text) {
+        Ok(message) => message["return"].get().to_owned(),
+        Err(_) => text.to_owned(),
     }
 }
 

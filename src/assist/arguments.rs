@@ -128,10 +128,14 @@ fn inside_json(
             let Some(expected) = given.expected(subject.schema, subject.root, &whole(path)) else {
                 return Completion::default();
             };
-            let missing = expected.missing();
-            let keys =
-                missing.iter().map(|member| (member.name.clone(), about(subject.schema, member.kind, member.optional)));
-            offer_json_keys(unfinished, keys)
+            let missing = expected.missing().into_iter();
+            let mut keys: Vec<(String, String)> = missing
+                .map(|member| (member.name.clone(), about(subject.schema, member.kind, member.optional)))
+                .collect();
+            if whole(path).is_empty() {
+                keys.extend(open_keys(given, &expected, subject));
+            }
+            offer_json_keys(unfinished, keys.into_iter())
         }
         Spot::Value(path) => values(given, &whole(path), Quoting::of(unfinished), subject),
     }
@@ -232,16 +236,18 @@ fn keys(given: &Given, base: &[String], typed: &Typed<'_>, subject: &Subject<'_>
             }
         }
     }
-    if base.is_empty()
-        && let Some(live) = live_properties(given, subject)
-    {
-        for (name, about) in (subject.live)(&live) {
-            if !about.starts_with("child<") && !expected_has(&expected, &name) {
-                push(&name, "=", &format!("[{about}]"));
-            }
-        }
+    if base.is_empty() {
+        open_keys(given, &expected, subject).iter().for_each(|(name, about)| push(name, "=", about));
     }
     found
+}
+
+/// Keys that introspection does not list: the properties of the device being added.
+fn open_keys(given: &Given, expected: &Expected<'_>, subject: &Subject<'_>) -> Vec<(String, String)> {
+    let Some(live) = live_properties(given, subject) else { return Vec::new() };
+    let known = (subject.live)(&live).into_iter();
+    let open = known.filter(|(name, about)| !about.starts_with("child<") && !expected_has(expected, name));
+    open.map(|(name, about)| (name, format!("[{about}]"))).collect()
 }
 
 fn below(base: &[String], name: &str) -> Vec<String> {
@@ -365,11 +371,12 @@ struct Choice {
 impl Choice {
     /// The strings and literals that a type may be.
     fn collect(&mut self, schema: &Schema, kind: TypeId) {
-        let mut literals =
-            |all: &[&str]| self.literals.extend(all.iter().map(|text| ((*text).to_owned(), String::new())));
+        let mut literals = |all: &[&str], about: &str| {
+            self.literals.extend(all.iter().map(|text| ((*text).to_owned(), about.to_owned())))
+        };
         match schema.kind(kind) {
-            Type::Builtin(Builtin::Bool) => literals(&["true", "false"]),
-            Type::Builtin(Builtin::Null) => literals(&["null"]),
+            Type::Builtin(Builtin::Bool) => literals(&["true", "false"], "bool"),
+            Type::Builtin(Builtin::Null) => literals(&["null"], "null"),
             Type::Builtin(Builtin::Str | Builtin::Any) => self.takes_text = true,
             Type::Builtin(Builtin::Int) => self.takes_integers = true,
             Type::Builtin(Builtin::Number) | Type::Object(_) => {}
@@ -390,7 +397,7 @@ impl Choice {
         };
         let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '-');
         if kind == "bool" {
-            self.literals.extend(["true", "false"].map(|text| (text.to_owned(), String::new())));
+            self.literals.extend(["true", "false"].map(|text| (text.to_owned(), "bool".to_owned())));
         } else if kind == "OnOffAuto" {
             self.strings.extend(["on", "off", "auto"].map(|text| (text.to_owned(), String::new())));
         } else if options.contains('/') && options.split('/').all(is_word) {
@@ -444,13 +451,16 @@ fn values(given: &Given, path: &[String], quoting: Quoting<'_>, subject: &Subjec
             if live == Live::Cpus { &mut choice.literals } else { &mut choice.strings }.extend(names);
         }
         if choice.strings.is_empty() && choice.takes_text && names_file(&place) {
-            choice.strings.extend((subject.files)(typed).into_iter().map(|file| (file, String::new())));
+            choice.strings.extend((subject.files)(typed).into_iter().map(|file| {
+                let about = if file.ends_with('/') { "folder" } else { "file" };
+                (file, about.to_owned())
+            }));
         }
     }
     // The other spellings of a boolean are offered to whoever begins one.
     let is_word = matches!(quoting, Quoting::Word(_));
     if is_word && typed.starts_with('o') && choice.literals.iter().any(|(text, _)| text == "true") {
-        choice.literals.extend(["on", "off"].map(|text| (text.to_owned(), String::new())));
+        choice.literals.extend(["on", "off"].map(|text| (text.to_owned(), "bool".to_owned())));
     }
     let strings = choice.strings.into_iter().filter_map(|(text, about)| Some((quoting.string(&text)?, about)));
     let literals = choice.literals.into_iter().filter_map(|(text, about)| Some((quoting.literal(&text)?, about)));

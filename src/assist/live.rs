@@ -51,6 +51,8 @@ pub enum Live {
     Buses,
     /// Exports of block nodes.
     Exports,
+    /// CPU models.
+    CpuModels,
 }
 
 /// Which names a key of a command takes, whatever else is given.
@@ -157,7 +159,7 @@ pub(super) fn live_for(place: &Place<'_>, is_node: bool, property: Option<&str>)
         ("device-list-properties", "typename") => vec![Live::DeviceTypes],
         ("qom-list-properties", "typename") | ("qom-list-types", "implements") => vec![Live::QomTypes],
         ("object-del", "id") => vec![Live::Objects],
-        (_, "path" | "paths") if command.starts_with("qom-") || command.starts_with("cxl-") => {
+        (_, "path" | "paths") if ["qom-", "cxl-", "x-query-virtio"].iter().any(|start| command.starts_with(start)) => {
             vec![Live::QomChildren(String::new())]
         }
         ("qom-get" | "qom-set", "property") => place.sibling("path").map(Live::QomProperties).into_iter().collect(),
@@ -178,6 +180,7 @@ pub(super) fn live_for(place: &Place<'_>, is_node: bool, property: Option<&str>)
         }
         (_, "iothread") => vec![Live::IoThreads],
         (_, "memdev") => vec![Live::MemoryBackends],
+        (_, "name") if command.contains("cpu-model") => vec![Live::CpuModels],
         (_, "cpu-index" | "cpu") => vec![Live::Cpus],
         (_, "chardev") if command != "query-chardev" => vec![Live::Chardevs],
         (_, "throttle-group" | "tls-creds" | "tls-authz" | "secret" | "netdev-id" | "rng") => vec![Live::Objects],

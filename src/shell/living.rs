@@ -44,6 +44,7 @@ pub(super) fn live_request(live: &Live) -> Request {
         Live::Buses => monitor_request("info qtree", None),
         Live::NetClients | Live::Netdevs => monitor_request("info network", None),
         Live::Exports => Request::new("query-block-exports"),
+        Live::CpuModels => Request::new("query-cpu-definitions"),
     }
 }
 
@@ -93,7 +94,9 @@ fn names_in(live: &Live, answer: &Value) -> Vec<Named> {
                 Some((text(item, "name")?, about.unwrap_or(kind)))
             })
             .collect(),
-        Live::MemoryBackends | Live::IoThreads => named("id", ""),
+        Live::MemoryBackends => named("id", "policy"),
+        Live::IoThreads => items(answer).filter_map(|item| Some((text(item, "id")?, "iothread".to_owned()))).collect(),
+        Live::CpuModels => named("name", "typename"),
         Live::QomChildren(path) => items(answer)
             .filter(is_link)
             .filter_map(|item| Some((format!("{path}/{}", text(item, "name")?), inner_type(&text(item, "type")?))))

@@ -14,9 +14,11 @@ use qmp_shell::schema::Schema;
 use qmp_shell::session::{Options, SharedTranscript};
 use qmp_shell::shell::{Engine, Lines, Link, Mode, Settings, Source, complete_line};
 
-use crate::support::PATIENCE;
+use crate::support::peer::Peer;
 use crate::support::program::qmp_shell;
 use crate::support::server::{Q35, Server};
+use crate::support::terminal::Terminal;
+use crate::support::{PATIENCE, wait_until};
 
 const TABLE: &str = include_str!("completion.table");
 
@@ -189,6 +191,60 @@ fn rows_hold_at_the_storage_daemon() {
     check("storage-daemon", &server);
 }
 
+#[test]
+fn an_answer_that_tab_could_not_wait_for_serves_the_next_tab() {
+    const SCHEMA: &str = r#"[
+        {"name": "device_del", "meta-type": "command", "arg-type": "1", "ret-type": "0", "features": []},
+        {"name": "0", "meta-type": "object", "members": []},
+        {"name": "1", "meta-type": "object", "members": [{"name": "id", "type": "str"}]},
+        {"name": "str", "meta-type": "builtin", "json-type": "string"}]"#;
+    let (go, wait) = std::sync::mpsc::channel();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let (command, id) = talk.hear_request();
+        assert_eq!(command, "query-qmp-schema");
+        talk.answer(&id, &SCHEMA.replace('\n', ""));
+        let (command, id) = talk.hear_request();
+        assert_eq!(command, "qom-list");
+        wait.recv_timeout(PATIENCE).unwrap();
+        talk.answer(&id, r#"[{"name": "dev0", "type": "child<scsi-hd>"}]"#);
+        assert_eq!(talk.hear(), "", "it was asked a second time");
+    });
+    let mut engine = engine(&peer.address());
+    // The server says nothing, and completion comes back all the same.
+    assert!(complete_line(&mut engine, "device_del id=").candidates.is_empty());
+    go.send(()).unwrap();
+    wait_until("the late answer", || {
+        let completion = complete_line(&mut engine, "device_del id=");
+        completion.candidates.first().is_some_and(|candidate| candidate.text == "dev0")
+    });
+}
+
+#[test]
+fn tab_at_the_prompt_doubles_nothing_and_adds_blanks_only_between_words() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    let tab = |typed: &str, shown: &str| {
+        terminal.type_text(typed);
+        terminal.press("Tab");
+        terminal.wait_for_last(&format!("(QEMU) {shown}"));
+    };
+    tab("blockdev-a", "blockdev-add");
+    tab("driver=qco", "blockdev-add driver=qcow");
+    tab("2", "blockdev-add driver=qcow2");
+    // A finished word has its blank.
+    tab("file={\"dri", "blockdev-add driver=qcow2 file={\"driver\":");
+    tab("\"nb", "blockdev-add driver=qcow2 file={\"driver\": \"nbd\"");
+    // Inside JSON it has none: a comma comes next.
+    terminal.type_text(", \"");
+    tab("ser", "blockdev-add driver=qcow2 file={\"driver\": \"nbd\", \"server\":");
+    terminal.press("C-u");
+    terminal.type_text("blockdev-add driver=\"nb\" read-only=on");
+    (0.." read-only=on".len() + 1).for_each(|_| terminal.press("Left"));
+    tab("", "blockdev-add driver=\"nbd\" read-only=on");
+}
+
 /// The introspection of QEMU, where there is one, and of the demonstration machine.
 fn schemas() -> Vec<Schema> {
     let server = Server::qemu(Q35);
@@ -285,7 +341,7 @@ fn nothing_typed_makes_completion_stumble() {
         "=/a b",
     ];
     let lines = prop::collection::vec(prop::sample::select(PIECES), 0..16).prop_map(|pieces| pieces.concat());
-    proptest!(ProptestConfig::with_cases(300), |(line in lines, any in "\\PC{0,20}")| {
+    proptest!(ProptestConfig::with_cases(100), |(line in lines, any in "\\PC{0,20}")| {
         hold(&line);
         hold(&format!("blockdev-add {any}"));
         prop_assert!(true);
