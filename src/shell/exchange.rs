@@ -120,8 +120,7 @@ impl Engine {
                 Received::Interrupted => {
                     self.abandoned.insert(id, request.clone());
                     out.notice(&format!(
-                        // Behind the `^C` that the terminal shows.
-                        "\n`{}` is still running in the server; its reply will be shown when it comes.",
+                        "`{}` is still running in the server; its reply will be shown when it comes.",
                         request.command
                     ));
                     return Ok(None);

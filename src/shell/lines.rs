@@ -174,6 +174,11 @@ impl Output for Lines {
         true
     }
 
+    fn lend(&mut self, work: &mut dyn FnMut()) {
+        self.flush();
+        work();
+    }
+
     fn interrupted(&mut self) -> bool {
         false
     }

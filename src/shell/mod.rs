@@ -25,6 +25,7 @@ mod settings;
 mod signals;
 mod terminal;
 mod transaction;
+mod tty;
 mod wrap;
 
 pub use editor::complete_line;

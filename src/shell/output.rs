@@ -67,6 +67,8 @@ pub trait Output {
     fn notice(&mut self, text: &str);
     /// A question that needs a yes; a script answers it without asking.
     fn confirm(&mut self, question: &str) -> bool;
+    /// Runs something that has the standard streams to itself.
+    fn lend(&mut self, work: &mut dyn FnMut());
     /// Whether the user pressed Ctrl-C since this was last asked.
     fn interrupted(&mut self) -> bool;
     /// Everything said so far is to be seen: the engine is about to wait.

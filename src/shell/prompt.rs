@@ -4,12 +4,15 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Stdout, Write as _};
 use std::rc::Rc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::{History as _, MemHistory};
-use rustyline::{ColorMode, CompletionType, Config, Editor};
+use rustyline::{
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler,
+    KeyEvent, RepeatCount,
+};
 use unicode_width::UnicodeWidthStr;
 
 use crate::grammar::{Assembler, LineMode};
@@ -112,9 +115,12 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         interrupts,
         messages,
         shown_history: None,
+        dropped: Arc::default(),
     };
     if let Ok(printer) = prompt.editor.create_external_printer() {
         bell.start(printer);
+        prompt.terminal.keep_quiet();
+        prompt.bind_interrupt();
     }
     prompt.messages.attend(true);
     let result = prompt.run();
@@ -175,9 +181,27 @@ struct Prompt {
     messages: Messages,
     /// Whose history the editor holds.
     shown_history: Option<LineMode>,
+    /// Ctrl-C was pressed in the editor: the line it gave is to be dropped.
+    dropped: Arc<AtomicBool>,
+}
+
+/// Ctrl-C in the editor. Were the editor left by an error, what is typed behind it would be lost; so the line is taken
+/// like any other, and dropped.
+struct DropLine(Arc<AtomicBool>);
+
+impl ConditionalEventHandler for DropLine {
+    fn handle(&self, _event: &Event, _n: RepeatCount, _positive: bool, _context: &EventContext<'_>) -> Option<Cmd> {
+        self.0.store(true, Ordering::SeqCst);
+        Some(Cmd::AcceptLine)
+    }
 }
 
 impl Prompt {
+    fn bind_interrupt(&mut self) {
+        let handler = DropLine(Arc::clone(&self.dropped));
+        self.editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(handler)));
+    }
+
     fn run(&mut self) -> io::Result<bool> {
         loop {
             self.watch_session();
@@ -189,7 +213,9 @@ impl Prompt {
             self.messages.bell.set_editing(false);
             // What came while Enter was pressed stands before what the line brings about.
             self.show_waiting();
+            let dropped = self.dropped.swap(false, Ordering::SeqCst);
             match line {
+                Ok(_) if dropped => self.drop_block(),
                 Ok(line) => {
                     if let Some(well) = self.enter(&line, text.width()) {
                         if self.engine.borrow().is_quitting() {
@@ -198,11 +224,7 @@ impl Prompt {
                         return Ok(well);
                     }
                 }
-                Err(ReadlineError::Interrupted) => {
-                    if self.engine.borrow_mut().abandon_transaction() {
-                        self.terminal.notice("The transaction is dropped; nothing was sent.");
-                    }
-                }
+                Err(ReadlineError::Interrupted) => self.drop_block(),
                 Err(ReadlineError::Eof) => return Ok(true),
                 Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
                     self.terminal.notice("What was typed is not UTF-8; the line is dropped.");
@@ -213,6 +235,13 @@ impl Prompt {
             if let Some(error) = self.terminal.take_error() {
                 return Err(error);
             }
+        }
+    }
+
+    /// Ctrl-C drops an open block too.
+    fn drop_block(&mut self) {
+        if self.engine.borrow_mut().abandon_transaction() {
+            self.terminal.notice("The transaction is dropped; nothing was sent.");
         }
     }
 

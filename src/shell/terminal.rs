@@ -14,6 +14,7 @@ use super::hmp::{is_failure, monitor_text};
 use super::output::{Answer, Output, Source};
 use super::pager::Pager;
 use super::settings::{OutputForm, Settings};
+use super::tty::Quiet;
 
 /// Replies of more bytes than this go to the pager without being looked at first.
 const CERTAINLY_LONG: usize = 1 << 20;
@@ -27,6 +28,8 @@ pub(super) struct Terminal<W> {
     /// The columns in front of the line that was typed.
     prompt_width: usize,
     interrupted: Arc<AtomicBool>,
+    /// The terminal is kept quiet between prompts.
+    quiet: Option<Quiet>,
     error: Option<io::Error>,
 }
 
@@ -41,7 +44,29 @@ pub(super) fn size() -> (usize, usize) {
 
 impl<W: Write> Terminal<W> {
     pub(super) fn new(out: W, palette: Palette, interrupted: Arc<AtomicBool>) -> Terminal<W> {
-        Terminal { out, palette, form: OutputForm::Pretty, pager: None, prompt_width: 0, interrupted, error: None }
+        Terminal {
+            out,
+            palette,
+            form: OutputForm::Pretty,
+            pager: None,
+            prompt_width: 0,
+            interrupted,
+            quiet: None,
+            error: None,
+        }
+    }
+
+    /// Keeps the terminal quiet from now on, until this is dropped.
+    pub(super) fn keep_quiet(&mut self) {
+        self.quiet = Quiet::begin();
+    }
+
+    /// Runs `work` with the terminal as it was found.
+    fn with_terminal<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.quiet {
+            Some(quiet) => quiet.lend(work),
+            None => work(),
+        }
     }
 
     /// Takes the settings that matter here.
@@ -71,15 +96,19 @@ impl<W: Write> Terminal<W> {
     fn put_long(&mut self, text: &str) {
         let (columns, rows) = size();
         let tall = text.lines().map(|line| 1 + line.chars().count().saturating_sub(1) / columns).sum::<usize>();
-        match self.pager.as_deref().filter(|_| tall >= rows).and_then(Pager::start) {
-            Some(mut pager) => {
-                // A pager that was left early closes its input; that is no failure.
-                let _ = pager.write_all(text.as_bytes());
-                drop(pager);
-                self.interrupted.store(false, Ordering::SeqCst);
-            }
-            None => self.put(text),
+        // A pager that was left early closes its input; that is no failure.
+        let paged = tall >= rows && self.paged(|pager| drop(pager.write_all(text.as_bytes())));
+        if !paged {
+            self.put(text);
         }
+    }
+
+    /// Lets `write` write to the pager, and waits until the user has left it. False where there is none.
+    fn paged(&mut self, write: impl FnOnce(&mut Pager)) -> bool {
+        let Some(command) = self.pager.clone() else { return false };
+        let shown = self.with_terminal(|| Pager::start(&command).map(|mut pager| write(&mut pager)).is_some());
+        self.interrupted.store(false, Ordering::SeqCst);
+        shown
     }
 
     fn value(&mut self, raw: &str) {
@@ -87,12 +116,14 @@ impl<W: Write> Terminal<W> {
             OutputForm::Pretty => Layout::Indented,
             OutputForm::Json => Layout::Line,
         };
-        if raw.len() > CERTAINLY_LONG
-            && layout == Layout::Indented
-            && let Some(mut pager) = self.pager.as_deref().and_then(Pager::start)
-        {
-            let _ = write_json(raw, layout, &self.palette, true, &mut pager).and_then(|()| pager.write_all(b"\n"));
-            return;
+        if raw.len() > CERTAINLY_LONG && layout == Layout::Indented {
+            let palette = self.palette.clone();
+            let write = |pager: &mut Pager| {
+                drop(write_json(raw, layout, &palette, true, pager).and_then(|()| pager.write_all(b"\n")));
+            };
+            if self.paged(write) {
+                return;
+            }
         }
         let mut text = Vec::new();
         let result = write_json(raw, layout, &self.palette, true, &mut text);
@@ -203,11 +234,15 @@ impl<W: Write> Output for Terminal<W> {
 
     fn confirm(&mut self, question: &str) -> bool {
         self.put(&format!("{question} [y/N] "));
-        let answer = read_answer(&self.interrupted);
+        let answer = self.with_terminal(|| read_answer(&self.interrupted));
         if answer.is_none() {
             self.put("\n");
         }
         matches!(answer.as_deref().map(str::trim), Some("y" | "Y" | "yes" | "Yes" | "YES"))
+    }
+
+    fn lend(&mut self, work: &mut dyn FnMut()) {
+        self.with_terminal(work);
     }
 
     fn interrupted(&mut self) -> bool {

@@ -238,10 +238,44 @@ fn what_is_typed_ahead_of_a_slow_command_is_kept() {
     terminal.enter("query-name");
     terminal.enter("query-uuid");
     terminal.type_text("unfinished");
-    terminal.wait_for("unfinished");
+    // Nothing of it is shown amid the output that is to come.
+    terminal.wait_for_last("(QEMU) job-slow");
     release.send(()).unwrap();
-    terminal
-        .wait_for("\"done\"\n(QEMU) query-name\n\"query-name\"\n(QEMU) query-uuid\n\"query-uuid\"\n(QEMU) unfinished");
+    terminal.wait_for(
+        "(QEMU) job-slow\n\"done\"\n(QEMU) query-name\n\"query-name\"\n(QEMU) query-uuid\n\"query-uuid\"\n(QEMU) unfinished",
+    );
+}
+
+#[test]
+fn ctrl_d_typed_ahead_leaves_once_the_reply_is_there() {
+    let (release, released) = channel::<()>();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let slow = talk.expect("job-slow");
+        released.recv().unwrap();
+        talk.answer(&slow, "\"done\"");
+        talk.wait_for_close();
+    });
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("job-slow");
+    terminal.press("C-d");
+    terminal.wait_for_last("(QEMU) job-slow");
+    release.send(()).unwrap();
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.wait_for("\"done\"\n(QEMU)\n[ended 0]");
+}
+
+#[test]
+fn what_is_typed_right_behind_ctrl_c_is_kept() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.type_text("dropped");
+    terminal.wait_for_last("(QEMU) dropped");
+    // In one go, as a terminal sends what a quick hand types.
+    terminal.tmux(&["send-keys", "C-c", "query-name", "Enter"]);
+    terminal.wait_for("(QEMU) dropped\n(QEMU) query-name\n{}\n(QEMU)");
 }
 
 #[test]

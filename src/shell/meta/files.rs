@@ -149,8 +149,10 @@ pub(in super::super) fn run_system(
     if engine.mode.dry_run || command.is_empty() {
         return Verdict::Done;
     }
-    out.flush();
-    match Command::new("/bin/sh").args(["-c", command]).status() {
+    let mut ended = None;
+    out.lend(&mut || ended = Some(Command::new("/bin/sh").args(["-c", command]).status()));
+    let Some(ended) = ended else { return Verdict::Failed };
+    match ended {
         Ok(status) if status.success() => Verdict::Done,
         Ok(status) => {
             out.failed(&format!("the command ended with {status}"), source, None);
