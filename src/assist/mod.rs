@@ -7,6 +7,7 @@ mod arguments;
 mod complete;
 mod json;
 mod live;
+mod quoting;
 
 pub use arguments::AskLive;
 pub use complete::{Candidate, Completes, Completion, Known, complete};
