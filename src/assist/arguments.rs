@@ -6,6 +6,7 @@ use crate::schema::{Builtin, Expected, Given, Schema, Type, TypeId, plain};
 use super::complete::{Candidate, Completion};
 use super::json::{Spot, Unfinished, read};
 use super::live::{Live, Place, live_for, names_file, object_kind};
+use super::quoting::{Quoting, Typed};
 
 /// Asks for names that live in the server, each with a few words.
 pub type AskLive<'a> = dyn Fn(&Live) -> Vec<(String, String)> + 'a;
@@ -166,38 +167,6 @@ fn about(schema: &Schema, kind: TypeId, optional: bool) -> String {
     if optional { format!("[{plain}]") } else { plain }
 }
 
-/// The word being typed: where what a candidate replaces begins, that text as it stands in the line, and as it is meant.
-struct Typed<'a> {
-    start: usize,
-    raw: &'a str,
-    text: &'a str,
-    open: Option<Open>,
-}
-
-impl Typed<'_> {
-    /// The word with `rest` behind what is typed, in the quotes that are open, which are closed unless more may come.
-    fn with(&self, rest: &str, close: bool) -> String {
-        let mut out = self.raw.to_owned();
-        for c in rest.chars() {
-            match (self.open, c) {
-                (Some(Open::Single), '\'') => out.push_str("'\\'"),
-                (Some(Open::Double), '"' | '\\' | '$' | '`') | (None, '\'' | '"' | '\\') => out.push('\\'),
-                (None, c) if c.is_whitespace() => out.push('\\'),
-                // At the start of a value, these begin JSON.
-                (None, '{' | '[') if out.is_empty() => out.push('\\'),
-                _ => {}
-            }
-            out.push(c);
-        }
-        match self.open {
-            Some(Open::Single) if close => out.push('\''),
-            Some(Open::Double) if close => out.push('"'),
-            _ => {}
-        }
-        out
-    }
-}
-
 /// Keys of the object or array at `base` that may still be given, as words.
 fn keys(given: &Given, base: &[String], typed: &Typed<'_>, subject: &Subject<'_>) -> Completion {
     let schema = subject.schema;
@@ -296,66 +265,6 @@ fn forms(schema: &Schema, kind: TypeId) -> Vec<&'static str> {
         },
         _ if has_keys(kind) => vec!["=", "."],
         _ => vec!["="],
-    }
-}
-
-/// How a value is written.
-enum Quoting<'a> {
-    /// As a word.
-    Word(Typed<'a>),
-    /// As JSON, strings in this quote.
-    Json { start: usize, typed: &'a str, quote: Option<char> },
-}
-
-impl<'a> Quoting<'a> {
-    fn of(unfinished: &'a Unfinished) -> Quoting<'a> {
-        Quoting::Json { start: unfinished.start, typed: &unfinished.typed, quote: unfinished.quote }
-    }
-
-    fn typed(&self) -> &'a str {
-        match self {
-            Quoting::Word(typed) => typed.text,
-            Quoting::Json { typed, .. } => typed,
-        }
-    }
-
-    fn start(&self) -> usize {
-        match self {
-            Quoting::Word(typed) => typed.start,
-            Quoting::Json { start, .. } => *start,
-        }
-    }
-
-    /// A string, if it begins with what is typed.
-    fn string(&self, text: &str) -> Option<String> {
-        let rest = text.strip_prefix(self.typed())?;
-        let ends = !text.ends_with('/');
-        Some(match self {
-            Quoting::Word(typed) => typed.with(rest, ends),
-            Quoting::Json { quote, .. } => {
-                let quote = quote.unwrap_or('"');
-                let mut out = String::from(quote);
-                for c in text.chars() {
-                    if c == quote || c == '\\' {
-                        out.push('\\');
-                    }
-                    out.push(c);
-                }
-                if ends {
-                    out.push(quote);
-                }
-                out
-            }
-        })
-    }
-
-    /// A number or word of JSON's own, if it begins with what is typed and no quote does.
-    fn literal(&self, text: &str) -> Option<String> {
-        match self {
-            Quoting::Word(_) => self.string(text),
-            Quoting::Json { typed, quote: None, .. } if text.starts_with(typed) => Some(text.to_owned()),
-            Quoting::Json { .. } => None,
-        }
     }
 }
 

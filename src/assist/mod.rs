@@ -10,6 +10,7 @@ mod json;
 mod live;
 mod look;
 mod monitor;
+mod quoting;
 
 pub use arguments::AskLive;
 pub use complete::{Candidate, Completes, Completion, Known, complete};
