@@ -513,3 +513,26 @@ fn leaving_at_once_leaves_no_answer_behind_for_the_next_client() {
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("{\"return\": {}}\n", ""));
     }
 }
+
+#[test]
+fn ctrl_c_while_introspection_is_awaited_sends_nothing() {
+    let (asked, is_asked) = channel::<()>();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let (command, schema) = talk.hear_request();
+        assert_eq!(command, "query-qmp-schema");
+        asked.send(()).unwrap();
+        // The line that was given up never comes.
+        assert_eq!(talk.hear(), "");
+        talk.answer(&schema, "[]");
+    });
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
+    is_asked.recv().unwrap();
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("migrate uri=tcp:x:1");
+    terminal.wait("the command's row to end", |_| terminal.cursor().0 == 0);
+    terminal.press("C-c");
+    terminal.wait_for("nothing was sent\n(QEMU)");
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
