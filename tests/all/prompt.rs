@@ -405,7 +405,15 @@ fn leaving_the_pager_early_brings_the_prompt_back() {
     terminal.wait_for("(QEMU)");
     terminal.enter("query-qmp-schema");
     terminal.wait_for_last(":");
+    let page = terminal.screen();
     terminal.press("C-c");
+    // What is typed while less looks after the signal is lost, so it is seen to listen again first.
+    terminal.wait("the pager to scroll", |screen| {
+        if screen == page {
+            terminal.press("Down");
+        }
+        screen != page
+    });
     terminal.press("q");
     terminal.wait_for_last("(QEMU)");
     terminal.enter("query-status");
