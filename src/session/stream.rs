@@ -1,6 +1,7 @@
 //! An open session: requests out, messages in, in order of arrival.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
@@ -46,7 +47,7 @@ impl Session {
             source: Source::Direct(Box::new(Framer::new(limits))),
             early: VecDeque::new(),
             greeting: None,
-            last_id: 0,
+            last_id: first_id(),
             transcript,
             peer,
         }
@@ -228,6 +229,12 @@ impl Drop for Session {
             }
         }
     }
+}
+
+/// Where the ids of a session begin. A server that serves one client at a time may hand an answer that the last one did
+/// not wait for to the next; so no two sessions number alike.
+fn first_id() -> u64 {
+    RandomState::new().hash_one(std::process::id()) % 1_000_000 * 1000
 }
 
 fn fill(framer: &mut Framer, socket: &Socket) -> Result<(), Lost> {

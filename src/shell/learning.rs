@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::assist::{Live, live_of_key};
-use crate::grammar::{Command, Diagnostic, JsonRequest, LineMode};
+use crate::grammar::{Command, Diagnostic, JsonRequest, LineMode, Span};
 use crate::schema::{
     Builtin, Knowledge, Prepared, Schema, check_action, nearest, request_of_command, request_of_json,
     request_of_transaction,
@@ -71,29 +71,41 @@ impl Engine {
         self.wait_while(Instant::now() + FAREWELL, |engine| engine.learned.is_owed());
     }
 
-    /// The server's introspection, waited for if need be. `None` where there is none, or it is not wanted.
-    pub(super) fn learn_schema(&mut self) -> Option<Arc<Schema>> {
+    /// The server's introspection, waited for if need be. `None` where there is none, or it is not wanted; an error where
+    /// the user gave up waiting.
+    pub(super) fn learn_schema(&mut self) -> Result<Option<Arc<Schema>>, Diagnostic> {
         self.ask_names();
-        self.wait_while(Instant::now() + PATIENCE, |engine| engine.learned.awaits_schema());
-        self.learned.schema()
+        let ended = self.wait_while(Instant::now() + PATIENCE, |engine| engine.learned.awaits_schema());
+        if matches!(ended, Some(Received::Interrupted)) {
+            let message = "given up while the server was asked for its introspection; nothing was sent";
+            return Err(Diagnostic::new(Span::default(), message));
+        }
+        Ok(self.learned.schema())
     }
 
-    /// Takes answers to our questions while `needed`, until `until`; keeps everything else for the next to read.
-    fn wait_while(&mut self, until: Instant, needed: impl Fn(&Engine) -> bool) {
+    /// Takes answers to our questions while `needed`, until `until`; keeps everything else for the next to read. Returns
+    /// what ended it early.
+    fn wait_while(&mut self, until: Instant, needed: impl Fn(&Engine) -> bool) -> Option<Received> {
         let mut aside = Vec::new();
+        let mut ended = None;
         while needed(self)
             && let Some(session) = self.link.session()
         {
             match session.receive(Some(until)) {
                 Ok(Received::Message(Incoming::Reply(reply)))
                     if reply_id(&reply).is_some_and(|id| self.learned.take_reply(id, &reply)) => {}
-                Ok(Received::TimedOut | Received::Interrupted) | Err(_) => break,
+                Ok(end @ (Received::TimedOut | Received::Interrupted)) => {
+                    ended = Some(end);
+                    break;
+                }
+                Err(_) => break,
                 Ok(item) => aside.push(item),
             }
         }
         if let Some(session) = self.link.session() {
             session.put_back(aside);
         }
+        ended
     }
 
     /// Asks a question of the shell's own and waits for the answer until `until`.
@@ -134,7 +146,7 @@ impl Engine {
     ) -> Result<Request, Diagnostic> {
         let has_arguments = command.json.is_some() || !command.args.is_empty();
         // A bare name means what it says; a script does not wait for introspection to send it.
-        let schema = if has_arguments || self.checks_all() { self.learn_schema() } else { self.learned.schema() };
+        let schema = if has_arguments || self.checks_all() { self.learn_schema()? } else { self.learned.schema() };
         let extra = self.extra_types(command);
         let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
         request_of_command(command, &knowledge).map(|prepared| self.warn(prepared, source, out))
@@ -147,7 +159,7 @@ impl Engine {
         source: &Source<'_>,
         out: &mut dyn Output,
     ) -> Result<Request, Diagnostic> {
-        let schema = if self.checks_all() { self.learn_schema() } else { None };
+        let schema = if self.checks_all() { self.learn_schema()? } else { None };
         let extra = HashMap::new();
         let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
         request_of_json(json, &knowledge).map(|prepared| self.warn(prepared, source, out))
@@ -160,7 +172,7 @@ impl Engine {
         source: &Source<'_>,
         out: &mut dyn Output,
     ) -> Result<(), Diagnostic> {
-        let schema = self.learn_schema();
+        let schema = self.learn_schema()?;
         let extra = HashMap::new();
         let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
         check_action(action, &knowledge).map(|prepared| drop(self.warn(prepared, source, out)))
@@ -168,7 +180,7 @@ impl Engine {
 
     /// The request of a finished transaction.
     pub(super) fn prepare_transaction(&mut self, block: &Block<'_>) -> Result<Request, Diagnostic> {
-        let schema = self.learn_schema();
+        let schema = self.learn_schema()?;
         let extra = HashMap::new();
         let knowledge = Knowledge { schema: schema.as_deref(), extra: &extra, lenient: !self.settings.check };
         request_of_transaction(block.actions, block.properties, &knowledge).map(|prepared| prepared.request)

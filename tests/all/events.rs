@@ -154,7 +154,9 @@ fn a_search_through_the_history_is_not_disturbed_and_events_are_shown_after_it()
         say.send(format!("E{number}")).unwrap();
     }
     terminal.press("End");
-    let screen = terminal.wait_for_last("(QEMU) # a line to be found");
+    let screen = terminal.wait("five events above the line", |screen| {
+        numbered(screen, "E").len() == 5 && screen.ends_with("\n(QEMU) # a line to be found")
+    });
     assert_eq!(numbered(&screen, "E"), [0, 1, 2, 3, 4], "{screen}");
     assert_eq!(screen.matches("reverse-i-search").count(), 0, "{screen}");
 }

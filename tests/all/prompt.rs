@@ -394,7 +394,8 @@ fn quit_asks_first() {
         terminal.wait_for(&format!("[y/N]{shown}\n(QEMU)"));
         // Had it been sent, there would be no answer any more.
         terminal.enter("query-status");
-        terminal.wait_for("\"running\"");
+        // With the prompt behind it: a key pressed before that is the terminal's to echo.
+        terminal.wait("the answer", |screen| screen.contains("\"running\"") && screen.ends_with("}\n(QEMU)"));
         assert!(!server.has_ended(), "after `{answer}`");
     }
     terminal.enter("quit");
@@ -439,7 +440,15 @@ fn leaving_the_pager_early_brings_the_prompt_back() {
     terminal.wait_for("(QEMU)");
     terminal.enter("query-qmp-schema");
     terminal.wait_for_last(":");
+    let page = terminal.screen();
     terminal.press("C-c");
+    // What is typed while less looks after the signal is lost, so it is seen to listen again first.
+    terminal.wait("the pager to scroll", |screen| {
+        if screen == page {
+            terminal.press("Down");
+        }
+        screen != page
+    });
     terminal.press("q");
     terminal.wait_for_last("(QEMU)");
     terminal.enter("query-status");
@@ -546,4 +555,27 @@ fn leaving_at_once_leaves_no_answer_behind_for_the_next_client() {
         let run = qmp_shell(&["-c", "query-name", &server.address()]).run().expect_status(0);
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("{\"return\": {}}\n", ""));
     }
+}
+
+#[test]
+fn ctrl_c_while_introspection_is_awaited_sends_nothing() {
+    let (asked, is_asked) = channel::<()>();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let (command, schema) = talk.hear_request();
+        assert_eq!(command, "query-qmp-schema");
+        asked.send(()).unwrap();
+        // The line that was given up never comes.
+        assert_eq!(talk.hear(), "");
+        talk.answer(&schema, "[]");
+    });
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
+    is_asked.recv().unwrap();
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("migrate uri=tcp:x:1");
+    terminal.wait("the command's row to end", |_| terminal.cursor().0 == 0);
+    terminal.press("C-c");
+    terminal.wait_for("nothing was sent\n(QEMU)");
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
 }

@@ -12,7 +12,7 @@ pub(in super::super) type Manuals = Option<Rc<Vec<Manual>>>;
 
 /// A page on a command, an event, a type or a member of one; `None` where nobody knows it.
 pub(super) fn explain(engine: &mut Engine, topic: &str, width: usize) -> Option<Vec<Line>> {
-    let schema = engine.learn_schema();
+    let schema = engine.learn_schema().ok().flatten();
     let manuals = manuals(engine, schema.as_deref());
     let mut lines = Vec::new();
     let by_member = topic.split_once('.');
@@ -64,7 +64,7 @@ fn prose<'a>(manual: &'a Manual, topic: &str, width: usize) -> Option<Prose<'a>>
 
 /// Entries that hold a word, each with the sentence; names alone where no manual is installed.
 pub(super) fn apropos(engine: &mut Engine, word: &str, width: usize) -> Vec<Line> {
-    let schema = engine.learn_schema();
+    let schema = engine.learn_schema().ok().flatten();
     let manuals = manuals(engine, schema.as_deref());
     let mut lines: Vec<Line> = Vec::new();
     for hit in manuals.iter().flat_map(|manual| manual.search(word)) {
@@ -95,7 +95,7 @@ pub(super) fn apropos(engine: &mut Engine, word: &str, width: usize) -> Vec<Line
 
 /// Everything that has a page: for "did you mean".
 pub(super) fn known_names(engine: &mut Engine) -> Vec<String> {
-    let schema = engine.learn_schema();
+    let schema = engine.learn_schema().ok().flatten();
     let manuals = manuals(engine, schema.as_deref());
     let mut names = engine.learned.command_names();
     names.extend(schema.iter().flat_map(|schema| schema.events().iter().map(|event| event.name.clone())));
