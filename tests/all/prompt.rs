@@ -362,7 +362,7 @@ fn a_server_that_has_gone_for_good_does_not_end_the_shell() {
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
         return;
     };
-    terminal.wait_for_last("(QEMU)");
+    terminal.settle();
     server.kill();
     terminal.wait_for("The server closed the connection. The next command connects again.\n(QEMU)");
     terminal.enter("query-status");

@@ -283,7 +283,7 @@ fn a_server_that_is_gone_is_a_sentence() {
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
         return;
     };
-    terminal.wait_for_last("(QEMU)");
+    terminal.settle();
     server.kill();
     terminal.wait_for("The server closed the connection. The next command connects again.");
     terminal.enter("query-name");

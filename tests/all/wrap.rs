@@ -245,7 +245,7 @@ fn a_qemu_that_is_killed_is_missed_at_the_prompt() {
     let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else {
         return;
     };
-    terminal.wait_for_last("(QEMU)");
+    terminal.settle();
     terminal.type_text("query-sta");
     kill_process(qemu.process("qemu-system-x86_64"), Signal::KILL).unwrap();
     terminal.wait_for("The server closed the connection. QEMU has ended (signal: 9 (SIGKILL)).\n(QEMU) query-sta");
@@ -396,7 +396,7 @@ fn a_closed_monitor_is_not_the_end_of_qemu() {
     let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else {
         return;
     };
-    terminal.wait_for_last("(QEMU)");
+    terminal.settle();
     kill_process(qemu.process("qemu-system-x86_64"), Signal::KILL).unwrap();
     terminal.wait_for(
         "The server closed the connection. QEMU still runs, without its monitor; leaving the shell ends it.\n(QEMU)",

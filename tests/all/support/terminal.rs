@@ -142,6 +142,15 @@ impl Terminal {
         self.wait(&format!("the last line `{text}`"), |screen| screen.lines().last() == Some(text))
     }
 
+    /// Waits for the prompt, and until the server has answered what the prompt asks it by itself: it answers in order.
+    #[track_caller]
+    pub fn settle(&self) {
+        self.wait_for_last("(QEMU)");
+        self.enter("query-version");
+        self.wait_for("\"package\"");
+        self.wait_for_last("(QEMU)");
+    }
+
     /// Waits for the program's end; returns its status.
     #[track_caller]
     pub fn wait_for_end(&self) -> i32 {
