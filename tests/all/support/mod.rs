@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up. Nothing waits this long unless it is broken.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks `condition` again and again until it holds; panics with `what` where it never does.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
