@@ -1,7 +1,7 @@
 //! Completion of keys and values, on words and inside JSON, by the server's introspection.
 
 use crate::grammar::{Open, Tokens, Word};
-use crate::schema::{Builtin, Expected, Given, Schema, Type, TypeId, plain};
+use crate::schema::{Builtin, EnumValue, Expected, Given, Schema, Type, TypeId, plain};
 
 use super::complete::{Candidate, Completion};
 use super::json::{Spot, Unfinished, read};
@@ -290,7 +290,11 @@ impl Choice {
             Type::Builtin(Builtin::Int) => self.takes_integers = true,
             Type::Builtin(Builtin::Number) | Type::Object(_) => {}
             Type::Enum(values) => {
-                self.strings.extend(values.iter().map(|value| (value.name.clone(), value.features.join(", "))));
+                let about = |value: &EnumValue| match value.features.as_slice() {
+                    [] => "value".to_owned(),
+                    features => features.join(", "),
+                };
+                self.strings.extend(values.iter().map(|value| (value.name.clone(), about(value))));
             }
             Type::Array(element) => self.collect(schema, *element),
             Type::Alternate(kinds) => kinds.iter().for_each(|kind| self.collect(schema, *kind)),

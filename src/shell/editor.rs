@@ -9,10 +9,10 @@ use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Context, Helper};
+use rustyline::{CompletionType, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
-use crate::assist::{Completion, Known, Look, complete, hint, looks};
+use crate::assist::{Candidate, Completion, Known, Look, complete, hint, looks};
 use crate::grammar::{Open, is_complete, tokenize};
 use crate::render::Palette;
 
@@ -124,6 +124,15 @@ impl Highlighter for ShellHelper {
         Cow::Owned(self.palette.paint(&self.palette.dim, hint))
     }
 
+    fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {
+        match candidate.rfind(WORDS_BEHIND) {
+            Some(at) => {
+                Cow::Owned(candidate[..at].to_owned() + &self.palette.paint(&self.palette.dim, &candidate[at..]))
+            }
+            None => Cow::Borrowed(candidate),
+        }
+    }
+
     fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
         kind != CmdKind::MoveCursor && self.palette.is_colored()
     }
@@ -136,8 +145,9 @@ impl Completer for ShellHelper {
         let Completion { start, candidates } = complete_line(&mut self.engine.borrow_mut(), &line[..pos]);
         let sole = candidates.len() == 1;
         let inside_json = tokenize(&line[..pos]).words.last().is_some_and(|word| word.open == Some(Open::Bracket));
+        let shown = Shown::of(&candidates);
         let pairs = candidates.into_iter().take(MOST).map(|candidate| {
-            let display = candidate.text.clone();
+            let display = shown.display(&candidate);
             let mut replacement = candidate.text;
             let last = replacement.chars().last();
             // What ends the word may stand behind the cursor already.
@@ -156,6 +166,43 @@ impl Completer for ShellHelper {
         Ok((start, pairs.collect()))
     }
 }
+
+/// How the candidates are listed: each with its few words, where these tell them apart and there are not too many.
+struct Shown {
+    wide: usize,
+    described: bool,
+}
+
+impl Shown {
+    /// Words are cut to so many columns.
+    const WORDS: usize = 32;
+
+    fn of(candidates: &[Candidate]) -> Shown {
+        let wide = candidates.iter().map(|candidate| candidate.text.width()).max().unwrap_or(0);
+        let words = candidates.iter().map(|candidate| candidate.about.width()).max().unwrap_or(0).min(Shown::WORDS);
+        let tell_apart = candidates.windows(2).any(|two| two[0].about != two[1].about);
+        // With their words, they still have to fit on the screen.
+        let (columns, rows) = terminal::size();
+        let in_a_row = (columns / (wide + words + 2 * WORDS_BEHIND.len())).max(1);
+        Shown { wide, described: tell_apart && candidates.len().div_ceil(in_a_row) + 2 < rows }
+    }
+
+    fn display(&self, candidate: &Candidate) -> String {
+        if !self.described || candidate.about.is_empty() {
+            return candidate.text.clone();
+        }
+        let mut words: String = candidate.about.chars().take(Shown::WORDS).collect();
+        if words.len() < candidate.about.len() {
+            words.pop();
+            words.push('…');
+        }
+        let gap = " ".repeat(self.wide.saturating_sub(candidate.text.width()));
+        format!("{}{gap}{WORDS_BEHIND}{words}", candidate.text)
+    }
+}
+
+/// Stands between a candidate and its words in a list.
+const WORDS_BEHIND: &str = "  ";
 
 /// What Tab offers at the end of `text`.
 pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {

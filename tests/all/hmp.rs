@@ -220,10 +220,12 @@ fn a_session_in_hmp_mode() {
     terminal.wait_for_last("(qemu) info");
     terminal.type_text("mem");
     terminal.press("Tab");
-    terminal.wait(": candidates", |screen| {
-        let row: Vec<&str> = screen.lines().rev().nth(1).unwrap_or_default().split_whitespace().collect();
-        row == ["mem", "memdev", "memory-devices", "memory_size_summary"]
-    });
+    // The candidates and no others, each with the monitor's own words about it.
+    let screen = terminal.wait_for("memory_size_summary  ");
+    for candidate in ["mem ", "memdev ", "memory-devices "] {
+        assert!(screen.contains(candidate), "{candidate}: {screen}");
+    }
+    assert!(!screen.contains("mtree") && screen.contains("show"), "{screen}");
     terminal.press("BSpace");
     terminal.press("BSpace");
     terminal.press("BSpace");
