@@ -85,13 +85,6 @@ impl Assembler {
         Some((self.first, std::mem::take(&mut self.text)))
     }
 
-    /// Forgets what was begun.
-    pub fn clear(&mut self) {
-        self.scan = None;
-        self.in_json = false;
-        self.text.clear();
-    }
-
     /// Physical lines taken so far.
     pub fn count(&self) -> usize {
         self.count

@@ -12,7 +12,7 @@ mod palette;
 mod sanitize;
 
 pub use caret::{caret_under, excerpt};
-pub use event::{event_line, local_time};
+pub use event::event_line;
 pub use fill::fill;
 pub use json::{Layout, write_json};
 pub use manual::manual_text;

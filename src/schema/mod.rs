@@ -18,7 +18,6 @@ mod signature;
 mod tree;
 mod typing;
 
-pub use form::value_by_form;
 pub use given::{Expected, Given};
 pub use introspection::{
     Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, SchemaError, Type, TypeId,

@@ -34,7 +34,7 @@ pub use filter::EventFilter;
 pub use history::History;
 pub use lines::Lines;
 pub use link::{Link, LinkError};
-pub use meta::{META, MetaCommand, manual_section, overview};
+pub use meta::manual_section;
 pub use output::{Answer, Output, Source};
 pub use prompt::{Messages, PromptOptions, run_prompt};
 pub use script::{Ending, Script, run_scripts};

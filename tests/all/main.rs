@@ -9,6 +9,7 @@
 mod support;
 
 mod addresses;
+mod checking;
 mod completion;
 mod events;
 mod failures;
@@ -19,6 +20,7 @@ mod hints;
 mod history;
 mod hmp;
 mod house;
+mod interrupts;
 mod log;
 mod manual;
 mod meta;

@@ -16,8 +16,8 @@ use super::output::{Output, Source};
 
 pub(super) use explain::Manuals;
 pub(super) use files::{STDIN, run_system};
+pub use help::manual_section;
 pub(super) use help::topics;
-pub use help::{manual_section, overview};
 
 /// One command to the shell.
 pub struct MetaCommand {

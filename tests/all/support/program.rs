@@ -30,6 +30,12 @@ pub fn qmp_shell_wrap(args: &[&str]) -> Program {
     Program::new(env!("CARGO_BIN_EXE_qmp-shell-wrap"), args)
 }
 
+/// The lines as one script, with a server's introspection and nothing sent.
+pub fn dry_run<'a>(address: &str, lines: impl IntoIterator<Item = &'a str>) -> Run {
+    let lines: Vec<&str> = lines.into_iter().collect();
+    qmp_shell(&["--dry-run", address]).input(lines.join("\n")).run()
+}
+
 impl Program {
     fn new(program: &str, args: &[&str]) -> Program {
         let home = tempfile::tempdir().unwrap();
