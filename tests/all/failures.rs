@@ -101,8 +101,8 @@ fn a_busy_monitor_is_not_waited_for_longer_than_the_time_out() {
     let holder = std::os::unix::net::UnixStream::connect(&address).unwrap();
     // A greeting may be out before QEMU has stopped letting others in. An answer to a command comes after that.
     (&holder).write_all(b"{\"execute\": \"qmp_capabilities\"}\n").unwrap();
-    let answered = BufReader::new(&holder).lines().take(2).last().unwrap().unwrap();
-    assert!(answered.contains("return"), "{answered}");
+    let mut heard = BufReader::new(&holder).lines();
+    assert!(heard.any(|line| line.unwrap().contains("return")), "the holder is not answered");
     let start = Instant::now();
     expect_no_connection(ask(&address), &address, SILENCE);
     assert!(start.elapsed() < Duration::from_secs(3));
