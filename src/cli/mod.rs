@@ -2,9 +2,11 @@
 
 mod flags;
 mod generate;
+mod qom;
 mod shell;
 mod status;
 mod wrap;
 
+pub use qom::qom;
 pub use shell::qmp_shell;
 pub use wrap::qmp_shell_wrap;

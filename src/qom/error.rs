@@ -29,8 +29,13 @@ impl QomError {
         }
     }
 
-    /// Whether the server refused: the connection is there, and another object may be read.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, QomError::Execute(ExecuteError::Refused { .. }) | QomError::Value { .. })
+    /// Whether the connection is lost: nothing else can be read either.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, QomError::Execute(ExecuteError::NotSent { .. } | ExecuteError::Unanswered { .. }))
+    }
+
+    /// Whether the server does not have the command at all.
+    pub(super) fn is_unknown_command(&self) -> bool {
+        matches!(self, QomError::Execute(error) if error.class() == Some("CommandNotFound"))
     }
 }

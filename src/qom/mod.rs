@@ -2,12 +2,17 @@
 //!
 //! Knows neither the shell nor the terminal.
 
+mod draw;
 mod error;
 mod objects;
 mod path;
 mod property;
+mod tree;
+mod walk;
 
+pub use draw::{Strokes, natural, write_tree, write_tree_json};
 pub use error::QomError;
 pub use objects::Objects;
 pub use path::{join, parent, splits};
 pub use property::{Kind, Property};
+pub use tree::{Member, Node, State, Tree, Value};

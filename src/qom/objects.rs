@@ -67,7 +67,7 @@ impl Objects {
                 Ok(properties) if properties.iter().any(|listed| listed.name == property) => {
                     return Ok(Some((path, property)));
                 }
-                Err(error) if !error.is_refusal() => return Err(error),
+                Err(error) if error.is_lost() => return Err(error),
                 _ => {}
             }
         }
@@ -87,19 +87,17 @@ impl Objects {
         None
     }
 
-    /// The name nearest to one that an object does not have among its properties.
-    pub fn nearest_property(&self, path: &str, property: &str) -> Option<String> {
-        let properties = self.list(path).ok()?;
-        if properties.iter().any(|listed| listed.name == property) {
-            return None;
-        }
-        nearest(property, properties.iter().map(|listed| listed.name.as_str())).map(str::to_owned)
-    }
-
     /// Asks for the properties of an object; the answer is waited for later.
     pub(super) fn begin_list(&self, path: &str) -> Result<Pending, QomError> {
         let arguments = format!(r#"{{"path":{}}}"#, quote(path));
         Ok(self.client.begin(Request::new("qom-list").with_arguments(arguments))?)
+    }
+
+    /// Asks for the properties and values of these objects; the answer is waited for later.
+    pub(super) fn begin_bulk<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<Pending, QomError> {
+        let paths: Vec<String> = paths.map(quote).collect();
+        let arguments = format!(r#"{{"paths":[{}]}}"#, paths.join(","));
+        Ok(self.client.begin(Request::new("qom-list-get").with_arguments(arguments))?)
     }
 
     /// Asks for a value; the answer is waited for later.
@@ -152,10 +150,10 @@ mod tests {
         assert_eq!(objects.get("/objects/iothread0", "poll-max-ns").unwrap(), "16");
 
         let error = objects.set("/objects/iothread0", "poll-max-ns", "many").unwrap_err();
-        assert!(matches!(error, QomError::Value { .. }) && error.is_refusal(), "{error}");
+        assert!(matches!(error, QomError::Value { .. }) && !error.is_lost(), "{error}");
         let error = objects.get("/machine", "nope").unwrap_err();
-        assert!(error.is_refusal() && error.to_string().starts_with("`qom-get`: GenericError: "), "{error}");
-        assert!(objects.list("/nowhere").unwrap_err().is_refusal());
+        assert!(!error.is_lost() && error.to_string().starts_with("`qom-get`: GenericError: "), "{error}");
+        assert!(!objects.list("/nowhere").unwrap_err().is_lost());
     }
 
     #[test]
@@ -172,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_name_is_known() {
+    fn the_nearest_path_is_known() {
         let objects = demo();
         for (path, expected) in [
             ("/machine/perpheral", Some("/machine/peripheral")),
@@ -182,7 +180,5 @@ mod tests {
         ] {
             assert_eq!(objects.nearest_path(path).as_deref(), expected, "{path}");
         }
-        assert_eq!(objects.nearest_property("/objects/iothread0", "poll-max").as_deref(), Some("poll-max-ns"));
-        assert_eq!(objects.nearest_property("/machine", "type"), None);
     }
 }

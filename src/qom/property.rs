@@ -1,11 +1,11 @@
 //! One property of an object, as the server lists it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::schema::{Builtin, builtin_of_property};
 
 /// A property: also each child is one, and each link.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Property {
     /// Its name, unique in its object.
     pub name: String,
@@ -13,6 +13,7 @@ pub struct Property {
     #[serde(rename = "type")]
     pub type_name: String,
     /// What it is for, where QOM says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 

@@ -36,6 +36,7 @@ pub use lines::Lines;
 pub use link::{Link, LinkError};
 pub use meta::manual_section;
 pub use output::{Answer, Output, Source};
+pub use pager::show_text;
 pub use prompt::{Messages, PromptOptions, run_prompt};
 pub use script::{Ending, Script, run_scripts};
 pub use settings::{OutputForm, Settings};
