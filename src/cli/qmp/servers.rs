@@ -130,7 +130,7 @@ pub(super) fn make_room_for(connections: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::net::UnixListener;
+    use std::os::unix::net::UnixDatagram;
 
     #[test]
     fn patterns_find_sockets_and_nothing_else() {
@@ -138,9 +138,9 @@ mod tests {
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         std::fs::create_dir_all(at("one/deep")).unwrap();
         std::fs::create_dir_all(at("two")).unwrap();
-        let _listeners: Vec<UnixListener> = ["b.sock", "a.sock", ".hidden.sock", "A.SOCK", "one/deep/q", "two/q"]
+        let _sockets: Vec<UnixDatagram> = ["b.sock", "a.sock", ".hidden.sock", "A.SOCK", "one/deep/q", "two/q"]
             .iter()
-            .map(|name| UnixListener::bind(at(name)).unwrap())
+            .map(|name| UnixDatagram::bind(at(name)).unwrap())
             .collect();
         std::fs::write(at("c.sock"), "").unwrap();
         let found = |pattern: &str| -> Vec<String> {
