@@ -107,7 +107,13 @@ fn ask_all(peers: &[Peer], jobs: &str) -> Run {
 fn servers_are_asked_side_by_side_but_never_more_than_so_many() {
     // Nobody answers until all have been asked.
     let barrier = Barrier::new(8);
-    let run = ask_all(&peers(8, move || drop(barrier.wait())), "8").expect_status(0);
+    let run = ask_all(
+        &peers(8, move || {
+            barrier.wait();
+        }),
+        "8",
+    )
+    .expect_status(0);
     assert_eq!(run.lines().len(), 8, "{run:#?}");
 
     let (now, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
