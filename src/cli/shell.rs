@@ -120,7 +120,7 @@ pub(super) fn engine(link: Link, flags: &CommonFlags, feed: &Feed, transcript: S
         events: if flags.no_events { EventFilter::Nothing } else { EventFilter::All },
         ..Settings::default()
     };
-    let mode = Mode { interactive, dry_run: flags.dry_run, no_schema: flags.no_schema };
+    let mode = Mode { interactive, dry_run: flags.dry_run, no_schema: flags.no_schema, advises: false };
     let mut engine = Engine::new(link, settings, mode, transcript);
     if flags.hmp {
         engine.set_language(LineMode::Hmp);

@@ -225,9 +225,12 @@ impl Engine {
     pub(super) fn hint(&mut self, request: &Request, reply: &Reply) -> Option<String> {
         let ReplyBody::Error { class, desc } = reply.body() else { return None };
         let near = if class == "CommandNotFound" {
+            if self.mode.advises {
+                self.learn_names_for("", Instant::now() + BLINK);
+            }
             let names = self.learned.command_names();
             nearest(&request.command, names.iter().map(String::as_str)).map(str::to_owned)
-        } else if self.mode.interactive {
+        } else if self.mode.interactive || self.mode.advises {
             self.nearest_live(request, desc)
         } else {
             None

@@ -30,6 +30,11 @@ pub fn qmp_shell_wrap(args: &[&str]) -> Program {
     Program::new(env!("CARGO_BIN_EXE_qmp-shell-wrap"), args)
 }
 
+/// `qmp` with these arguments.
+pub fn qmp(args: &[&str]) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_qmp"), args)
+}
+
 /// The lines as one script, with a server's introspection and nothing sent.
 pub fn dry_run<'a>(address: &str, lines: impl IntoIterator<Item = &'a str>) -> Run {
     let lines: Vec<&str> = lines.into_iter().collect();
@@ -41,7 +46,7 @@ impl Program {
         let home = tempfile::tempdir().unwrap();
         let mut command = Command::new(program);
         command.args(args);
-        for name in ["QMP_SOCKET", "PAGER", "NO_COLOR", "CLICOLOR_FORCE"] {
+        for name in ["QMP_SOCKET", "QMP_PATH", "PAGER", "NO_COLOR", "CLICOLOR_FORCE"] {
             command.env_remove(name);
         }
         command.env("XDG_STATE_HOME", home.path()).env("HOME", home.path());

@@ -43,6 +43,7 @@ impl Terminal {
             .env("HOME", home.path())
             .env_remove("PAGER")
             .env_remove("QMP_SOCKET")
+            .env_remove("QMP_PATH")
             .env_remove("TMUX")
             .status()
             .unwrap();
