@@ -29,6 +29,14 @@ impl QomError {
         }
     }
 
+    /// The class of the server's error, where it refused.
+    pub fn class(&self) -> Option<&str> {
+        match self {
+            QomError::Execute(error) => error.class(),
+            QomError::Value { .. } => None,
+        }
+    }
+
     /// Whether the connection is lost: nothing else can be read either.
     pub fn is_lost(&self) -> bool {
         matches!(self, QomError::Execute(ExecuteError::NotSent { .. } | ExecuteError::Unanswered { .. }))
@@ -36,6 +44,6 @@ impl QomError {
 
     /// Whether the server does not have the command at all.
     pub(super) fn is_unknown_command(&self) -> bool {
-        matches!(self, QomError::Execute(error) if error.class() == Some("CommandNotFound"))
+        self.class() == Some("CommandNotFound")
     }
 }

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::find_program;
-use crate::support::program::{Program, qmp, qmp_shell, qmp_shell_wrap};
+use crate::support::program::{Program, qmp, qmp_shell, qmp_shell_wrap, qom};
 
 type Start = fn(&[&str]) -> Program;
 
-const PROGRAMS: &[(&str, Start)] = &[("qmp-shell", qmp_shell), ("qmp-shell-wrap", qmp_shell_wrap), ("qmp", qmp)];
+const PROGRAMS: &[(&str, Start)] =
+    &[("qmp-shell", qmp_shell), ("qmp-shell-wrap", qmp_shell_wrap), ("qmp", qmp), ("qom", qom)];
 
 fn completions() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("completions")
@@ -109,18 +110,8 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn help_names_every_option_and_fits_a_terminal_of_80_columns() {
-    const ALL: &[&str] = &[
-        "-v, --verbose",
-        "-l, --logfile",
-        "-o, --output",
-        "--dry-run",
-        "--no-schema",
-        "--timeout",
-        "--color",
-        "--generate",
-        "-h, --help",
-        "-V, --version",
-    ];
+    const ALL: &[&str] = &["-l, --logfile", "--timeout", "--color", "--generate", "-h, --help", "-V, --version"];
+    const LINES: &[&str] = &["-v, --verbose", "-o, --output", "--dry-run", "--no-schema"];
     const SHELLS: &[&str] = &[
         "-H, --hmp",
         "-p, --pretty",
@@ -134,11 +125,13 @@ fn help_names_every_option_and_fits_a_terminal_of_80_columns() {
     const OF_WRAP: &[&str] = &["QEMU-COMMAND"];
     const OF_QMP: &[&str] =
         &["-N, --skip-negotiation", "--path", "--wait", "--jobs", "--events", "--count", "$QMP_PATH", "demo:"];
+    const OF_QOM: &[&str] = &["-s, --socket", "--wait", "list", "get", "set", "tree", "QMP_SOCKET", "demo:"];
     for &(name, program) in PROGRAMS {
         let own = match name {
-            "qmp-shell" => [SHELLS, OF_SHELL].concat(),
-            "qmp-shell-wrap" => [SHELLS, OF_WRAP].concat(),
-            _ => OF_QMP.to_vec(),
+            "qmp-shell" => [LINES, SHELLS, OF_SHELL].concat(),
+            "qmp-shell-wrap" => [LINES, SHELLS, OF_WRAP].concat(),
+            "qmp" => [LINES, OF_QMP].concat(),
+            _ => OF_QOM.to_vec(),
         };
         for flag in ["-h", "--help"] {
             let help = program(&[flag]).env("COLUMNS", "80").run().expect_status(0).stdout;

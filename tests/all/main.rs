@@ -30,6 +30,7 @@ mod python;
 mod qmp;
 mod qmp_events;
 mod qmp_several;
+mod qom;
 mod readme;
 mod scripts;
 mod transactions;

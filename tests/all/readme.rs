@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::support::program::{qmp, qmp_shell, qmp_shell_wrap};
+use crate::support::program::{qmp, qmp_shell, qmp_shell_wrap, qom};
 use crate::support::server::{Q35, Server};
 use crate::support::terminal::Terminal;
 use crate::support::{find_program, skip};
@@ -103,8 +103,14 @@ fn steady(line: &str) -> String {
 
 #[test]
 fn the_flags_that_it_names_exist() {
-    let helps =
-        [qmp_shell(&["--help"]), qmp_shell_wrap(&["--help"]), qmp(&["--help"])].map(|program| program.run().stdout);
+    let programs = [
+        qmp_shell(&["--help"]),
+        qmp_shell_wrap(&["--help"]),
+        qmp(&["--help"]),
+        qom(&["--help"]),
+        qom(&["tree", "--help"]),
+    ];
+    let helps = programs.map(|program| program.run().stdout);
     let flags_of = |text: &str| -> BTreeSet<String> {
         text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
             .filter(|word| word.len() > 2 && word.starts_with("--") && !word.starts_with("---"))

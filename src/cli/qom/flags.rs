@@ -19,7 +19,7 @@ use super::super::flags::{CONNECTING, Color, Documented, Generate, SHOWING, Sect
     version,
     max_term_width = 100,
     disable_help_subcommand = true,
-    subcommand_value_name = "COMMAND",
+    override_usage = "qom [OPTIONS] COMMAND [ARG]...",
     after_help = AFTER_HELP,
     after_long_help = sections::<QomFlags>()
 )]
@@ -121,7 +121,7 @@ Exit status: 0 succeeded, 1 failed, 2 wrong usage, 3 no connection,
 impl Documented for QomFlags {
     const SECTIONS: &'static [Section] = &[
         (
-            "Commands",
+            "Each command",
             &[
                 ("list [PATH]", "objects as NAME/, links as @NAME/, properties as NAME; with --json the server's list"),
                 (

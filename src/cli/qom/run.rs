@@ -2,6 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anyhow::anyhow;
+
+use crate::client::ExecuteError;
 use crate::qom::{Kind, Objects, QomError, Strokes, natural, write_tree, write_tree_json};
 use crate::render::{Layout, Palette, printable, write_flat, write_json};
 use crate::schema::nearest;
@@ -44,7 +47,8 @@ pub(super) fn get(objects: &Objects, target: &str, property: Option<&str>, json:
     let _ = write_flat(&raw, &Palette::default(), &mut text);
     if text.is_empty() {
         // What is empty has no line of its own.
-        text = format!("{raw}\n").into_bytes();
+        let bare = if raw.starts_with('"') { "" } else { raw.as_str() };
+        text = format!("{bare}\n").into_bytes();
     }
     finish_printing(io::stdout().write_all(&text))
 }
@@ -106,9 +110,16 @@ fn failed(objects: &Objects, error: QomError, path: &str, property: Option<&str>
         (_, Some(property)) => advice_on_property(objects, path, property),
         (_, None) => objects.nearest_path(path).map(|near| format!("did you mean `{near}`?")),
     };
+    // Which command it was that the server refused is nothing that was typed.
+    let message = match &error {
+        QomError::Execute(ExecuteError::Refused { .. }) => {
+            format!("{}: {}", error.class().unwrap_or_default(), error.reason())
+        }
+        error => error.to_string(),
+    };
     match advice {
-        Some(advice) => Failure::new(status, anyhow::anyhow!("{error}; {advice}")),
-        None => Failure::new(status, error),
+        Some(advice) => Failure::new(status, anyhow!("{message}; {advice}")),
+        None => Failure::new(status, anyhow!(message)),
     }
 }
 

@@ -35,6 +35,16 @@ pub fn qmp(args: &[&str]) -> Program {
     Program::new(env!("CARGO_BIN_EXE_qmp"), args)
 }
 
+/// `qom` with these arguments, where the locale's characters are those of Unicode.
+pub fn qom(args: &[&str]) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_qom"), args).env("LC_ALL", "C.UTF-8")
+}
+
+/// A program by its path.
+pub fn program(path: &str, args: &[&str]) -> Program {
+    Program::new(path, args)
+}
+
 /// The lines as one script, with a server's introspection and nothing sent.
 pub fn dry_run<'a>(address: &str, lines: impl IntoIterator<Item = &'a str>) -> Run {
     let lines: Vec<&str> = lines.into_iter().collect();
