@@ -301,3 +301,13 @@ fn a_tree_longer_than_the_screen_goes_through_the_pager() {
     let screen = terminal.screen();
     assert!(screen.starts_with("/ (container)\n├── type: \"container\" (string)\niothread0/\n"), "{screen}");
 }
+
+#[test]
+fn the_server_is_free_for_others_while_a_tree_is_looked_at() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let qom = format!("{} -s {}", env!("CARGO_BIN_EXE_qom"), server.address());
+    let command = format!("PAGER=\"sh -c 'cat >/dev/null; {qom} get /machine.type'\" {qom} tree /machine");
+    let Some(terminal) = Terminal::start(&command, 80, 20) else { return };
+    assert_eq!(terminal.wait_for_end(), 0);
+    assert!(terminal.screen().starts_with("pc-q35-10.0-machine\n"), "{}", terminal.screen());
+}

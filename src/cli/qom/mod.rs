@@ -39,19 +39,21 @@ fn run(flags: QomFlags) -> Result<Status, Failure> {
     let Some(address) = address else {
         return Err(usage("no --socket is named, and QMP_SOCKET is not set; try `qom tree --socket demo:`".to_owned()));
     };
-    let options = Options {
-        timeout: flags.timeout,
-        wait: flags.wait,
-        transcript: transcript(flags.logfile.as_deref())?,
-        ..Options::default()
+    let connect = || {
+        let options = Options {
+            timeout: flags.timeout,
+            wait: flags.wait,
+            transcript: transcript(flags.logfile.as_deref())?,
+            ..Options::default()
+        };
+        Client::connect_with(&address, &options).map_err(|error| Failure::new(Status::NotConnected, error))
     };
-    let client = Client::connect_with(&address, &options).map_err(|error| Failure::new(Status::NotConnected, error))?;
-    let objects = Objects::new(&client);
+    let objects = || Ok(Objects::new(&connect()?));
     match command {
-        QomCommand::List { path, json } => run::list(&objects, path, *json),
-        QomCommand::Get { target, property, json } => run::get(&objects, target, property.as_deref(), *json),
-        QomCommand::Set { target, words } => run::set(&objects, target, words),
-        QomCommand::Tree { path, depth, json } => run::tree(&objects, path, *depth, *json, flags.color),
+        QomCommand::List { path, json } => run::list(&objects()?, path, *json),
+        QomCommand::Get { target, property, json } => run::get(&objects()?, target, property.as_deref(), *json),
+        QomCommand::Set { target, words } => run::set(&objects()?, target, words),
+        QomCommand::Tree { path, depth, json } => run::tree(objects()?, path, *depth, *json, flags.color),
     }
 }
 

@@ -67,13 +67,15 @@ pub(super) fn set(objects: &Objects, target: &str, words: &[String]) -> Result<S
 
 /// `qom tree`.
 pub(super) fn tree(
-    objects: &Objects,
+    objects: Objects,
     path: &str,
     depth: Option<usize>,
     json: bool,
     color: Color,
 ) -> Result<Status, Failure> {
-    let tree = objects.tree(path, depth).map_err(|error| failed(objects, error, path, None))?;
+    let tree = objects.tree(path, depth).map_err(|error| failed(&objects, error, path, None))?;
+    // The server is free for others while the tree is looked at: a monitor serves one client at a time.
+    drop(objects);
     if json {
         let mut text = String::new();
         write_tree_json(&tree, &mut text);
