@@ -2,10 +2,10 @@
  * A fast stand-in for a QMP server, so that a measurement shows the client and
  * not QEMU.
  *
- *     standin unix:PATH [--reply-bytes N] [--events N]
+ *     standin unix:PATH [--reply-bytes N] [--events N] [--servers N]
  *
- * Clients are served side by side, one thread each, until the program is
- * killed. A request is one JSON object, with or without an end of line after
+ * With --servers, it is N of them: at PATH0, PATH1 and so on. Clients are
+ * served side by side, one thread each, until the program is killed. A request is one JSON object, with or without an end of line after
  * it. Every reply, and every event, leaves in one system call and ends in CR
  * LF. Commands that do something special:
  *
@@ -21,6 +21,7 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -358,38 +360,32 @@ static unsigned long long number(const char *word)
     return value;
 }
 
-int main(int argc, char **argv)
+/* A socket that listens at `path`. */
+static int listen_at(const char *path)
 {
-    static const char usage[] = "usage: standin unix:PATH [--reply-bytes N] [--events N]";
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat old;
 
-    if (argc < 2 || argc % 2 || strncmp(argv[1], "unix:", 5) != 0)
-        die("%s", usage);
-    for (int i = 2; i < argc; i += 2) {
-        if (!strcmp(argv[i], "--reply-bytes"))
-            reply_bytes = number(argv[i + 1]);
-        else if (!strcmp(argv[i], "--events"))
-            event_count = number(argv[i + 1]);
-        else
-            die("%s", usage);
-    }
-    const char *path = argv[1] + 5;
     if (!*path || strlen(path) >= sizeof address.sun_path)
         die("the path of a socket has 1 to %zu bytes", sizeof address.sun_path - 1);
     strcpy(address.sun_path, path);
-
-    signal(SIGPIPE, SIG_IGN);
     if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode))
         unlink(path);
-    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
         listen(listener, 16) < 0)
         die("cannot listen on %s: %s", path, strerror(errno));
+    return listener;
+}
 
+/* Takes the clients that wait at a listener. */
+static void accept_from(int listener)
+{
     for (;;) {
         pthread_t thread;
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return;
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
@@ -399,5 +395,51 @@ int main(int argc, char **argv)
         if (failed)
             die("no thread for a client: %s", strerror(failed));
         pthread_detach(thread);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const char usage[] = "usage: standin unix:PATH [--reply-bytes N] [--events N] [--servers N]";
+    size_t servers = 0;
+
+    if (argc < 2 || argc % 2 || strncmp(argv[1], "unix:", 5) != 0)
+        die("%s", usage);
+    for (int i = 2; i < argc; i += 2) {
+        if (!strcmp(argv[i], "--reply-bytes"))
+            reply_bytes = number(argv[i + 1]);
+        else if (!strcmp(argv[i], "--events"))
+            event_count = number(argv[i + 1]);
+        else if (!strcmp(argv[i], "--servers"))
+            servers = number(argv[i + 1]);
+        else
+            die("%s", usage);
+    }
+    const char *path = argv[1] + 5;
+
+    signal(SIGPIPE, SIG_IGN);
+    /* Each listener is a descriptor, and so is each client. */
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    size_t count = servers ? servers : 1;
+    struct pollfd *listeners = calloc(count, sizeof *listeners);
+    if (!listeners)
+        die("no memory for %zu listeners", count);
+    for (size_t i = 0; i < count; i++) {
+        char numbered[4096];
+        if (servers)
+            snprintf(numbered, sizeof numbered, "%s%zu", path, i);
+        listeners[i] = (struct pollfd){listen_at(servers ? numbered : path), POLLIN, 0};
+    }
+
+    for (;;) {
+        if (poll(listeners, count, -1) < 0 && errno != EINTR)
+            die("cannot wait for a client: %s", strerror(errno));
+        for (size_t i = 0; i < count; i++)
+            if (listeners[i].revents)
+                accept_from(listeners[i].fd);
     }
 }

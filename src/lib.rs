@@ -142,7 +142,8 @@ mod client;
 pub mod demo;
 #[doc(hidden)]
 pub mod grammar;
-mod qom;
+#[doc(hidden)]
+pub mod qom;
 #[doc(hidden)]
 pub mod render;
 #[doc(hidden)]

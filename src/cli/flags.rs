@@ -46,13 +46,13 @@ pub(super) enum Generate {
 }
 
 /// The flags about the way to the server.
-const CONNECTING: &str = "Connecting";
+pub(super) const CONNECTING: &str = "Connecting";
 
 /// The flags that look at lines, or at the program itself.
-const LOOKING: &str = "Instead of running lines";
+pub(super) const LOOKING: &str = "Instead of running lines";
 
 /// The flags that say what is shown and kept.
-const SHOWING: &str = "What is shown and kept";
+pub(super) const SHOWING: &str = "What is shown and kept";
 
 /// Flags of both shells.
 #[derive(Debug, Clone, Args)]
@@ -286,7 +286,7 @@ const ENVIRONMENT_OF_SHELL: Section = (
 );
 
 /// The sections as text for a terminal.
-fn sections<F: Documented>() -> String {
+pub(super) fn sections<F: Documented>() -> String {
     let mut text = String::new();
     for (heading, rows) in F::SECTIONS {
         // A long thing does not push the other rows out of sight.
@@ -312,12 +312,12 @@ pub(super) fn address_of_environment() -> Result<Option<Address>, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds that is not negative".to_owned())
 }
 
-fn size(text: &str) -> Result<usize, String> {
+pub(super) fn size(text: &str) -> Result<usize, String> {
     let (digits, shift) = match text.chars().last() {
         Some('k' | 'K') => (&text[..text.len() - 1], 10),
         Some('m' | 'M') => (&text[..text.len() - 1], 20),
@@ -328,7 +328,7 @@ fn size(text: &str) -> Result<usize, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
 }
 
-fn address(text: &str) -> Result<Address, String> {
+pub(super) fn address(text: &str) -> Result<Address, String> {
     text.parse().map_err(|error: crate::session::AddressError| error.to_string())
 }
 

@@ -2,9 +2,13 @@
 
 mod flags;
 mod generate;
+mod qmp;
+mod qom;
 mod shell;
 mod status;
 mod wrap;
 
+pub use qmp::qmp;
+pub use qom::qom;
 pub use shell::qmp_shell;
 pub use wrap::qmp_shell_wrap;

@@ -1,6 +1,7 @@
 //! `qmp-shell`.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ fn run(flags: ShellFlags, matches: &ArgMatches) -> Result<Status, Failure> {
         return print_generated::<ShellFlags>(what);
     }
     let feed = Feed::new(&flags.common, matches);
-    let transcript = transcript(&flags.common)?;
+    let transcript = transcript(flags.common.logfile.as_deref())?;
     let options = Options {
         timeout: flags.timeout,
         wait: flags.wait,
@@ -119,7 +120,7 @@ pub(super) fn engine(link: Link, flags: &CommonFlags, feed: &Feed, transcript: S
         events: if flags.no_events { EventFilter::Nothing } else { EventFilter::All },
         ..Settings::default()
     };
-    let mode = Mode { interactive, dry_run: flags.dry_run, no_schema: flags.no_schema };
+    let mode = Mode { interactive, dry_run: flags.dry_run, no_schema: flags.no_schema, advises: false };
     let mut engine = Engine::new(link, settings, mode, transcript);
     if flags.hmp {
         engine.set_language(LineMode::Hmp);
@@ -127,8 +128,8 @@ pub(super) fn engine(link: Link, flags: &CommonFlags, feed: &Feed, transcript: S
     engine
 }
 
-pub(super) fn transcript(flags: &CommonFlags) -> Result<SharedTranscript, Failure> {
-    let Some(path) = &flags.logfile else {
+pub(super) fn transcript(logfile: Option<&Path>) -> Result<SharedTranscript, Failure> {
+    let Some(path) = logfile else {
         return Ok(SharedTranscript::default());
     };
     let opened = Transcript::open(path).with_context(|| format!("cannot write the log file `{}`", path.display()));
@@ -156,7 +157,7 @@ pub(super) fn prompt(
 }
 
 /// The one decision about colour at a prompt: `--color`, else `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` and the terminal.
-fn is_colored(color: Color) -> bool {
+pub(super) fn is_colored(color: Color) -> bool {
     let decision = match color {
         Color::Always => true,
         Color::Never => false,
@@ -192,7 +193,7 @@ fn print_completion(engine: &mut Engine, line: &str) -> Result<Status, Failure> 
     finish_printing(io::stdout().write_all(text.as_bytes()))
 }
 
-fn finish_printing(written: io::Result<()>) -> Result<Status, Failure> {
+pub(super) fn finish_printing(written: io::Result<()>) -> Result<Status, Failure> {
     match written.and_then(|()| io::stdout().flush()) {
         Ok(()) => Ok(Status::Success),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Status::Success),

@@ -55,7 +55,7 @@ pub(super) fn end(program: &str, result: Result<Status, Failure>) -> ExitCode {
 }
 
 /// An error with its causes, each said once: the messages of our own errors end in their cause already.
-fn sentence(error: &anyhow::Error) -> String {
+pub(super) fn sentence(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.ends_with(&cause) {

@@ -34,7 +34,7 @@ fn run(flags: WrapFlags, matches: &ArgMatches) -> Result<Status, Failure> {
         return Err(Failure::new(Status::Usage, anyhow!(message)));
     }
     let feed = Feed::new(&flags.common, matches);
-    let transcript = transcript(&flags.common)?;
+    let transcript = transcript(flags.common.logfile.as_deref())?;
     let options = Options {
         timeout: flags.timeout.unwrap_or(PATIENT),
         limits: Limits { message: flags.common.max_message, ..Limits::default() },

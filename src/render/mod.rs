@@ -6,6 +6,7 @@
 mod caret;
 mod event;
 mod fill;
+mod flat;
 mod json;
 mod manual;
 mod palette;
@@ -14,6 +15,7 @@ mod sanitize;
 pub use caret::{caret_under, excerpt};
 pub use event::event_line;
 pub use fill::fill;
+pub use flat::write_flat;
 pub use json::{Layout, write_json};
 pub use manual::manual_text;
 pub use palette::Palette;

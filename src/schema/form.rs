@@ -15,16 +15,21 @@ pub fn value_by_form(arg: &Arg) -> Result<Json, Diagnostic> {
     if arg.word.quoted {
         return Ok(Json::string(span, text));
     }
-    let number = number_by_form(text)
-        .map_err(|message| Diagnostic::new(span, format!("{message}; quote it to send a string")))?;
-    if let Some(number) = number {
-        return Ok(Json { span, kind: JsonKind::Number(number) });
+    match scalar_by_form(text) {
+        Ok(value) => Ok(Json { span, ..value }),
+        Err(message) => Err(Diagnostic::new(span, format!("{message}; quote it to send a string"))),
     }
-    let kind = match text {
-        "null" | "None" => JsonKind::Null,
-        _ if text.eq_ignore_ascii_case("true") => JsonKind::Bool(true),
-        _ if text.eq_ignore_ascii_case("false") => JsonKind::Bool(false),
-        _ => return Ok(Json::string(span, text)),
+}
+
+/// What an unquoted word looks like, JSON apart.
+pub(super) fn scalar_by_form(text: &str) -> Result<Json, String> {
+    let span = Span::default();
+    let kind = match number_by_form(text)? {
+        Some(number) => JsonKind::Number(number),
+        None if matches!(text, "null" | "None") => JsonKind::Null,
+        None if text.eq_ignore_ascii_case("true") => JsonKind::Bool(true),
+        None if text.eq_ignore_ascii_case("false") => JsonKind::Bool(false),
+        None => return Ok(Json::string(span, text)),
     };
     Ok(Json { span, kind })
 }

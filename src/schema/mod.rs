@@ -11,6 +11,7 @@ mod given;
 mod introspection;
 pub mod manual;
 mod nearest;
+mod property;
 mod request;
 mod scalar;
 pub mod secrets;
@@ -23,6 +24,7 @@ pub use introspection::{
     Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, SchemaError, Type, TypeId,
 };
 pub use nearest::nearest;
+pub use property::{builtin_of_property, property_value};
 pub use request::{
     Knowledge, Prepared, action_type, check_action, member_type, request_of_command, request_of_json,
     request_of_transaction, transaction_variants,

@@ -26,7 +26,10 @@ const ROOM: usize = 64 << 20;
 
 /// Does `work`, which goes as deep as the arguments nest, where there is room for that: `longest` is the length of the
 /// longest word.
-fn with_room<T: Send>(longest: usize, work: impl FnOnce() -> Result<T, Diagnostic> + Send) -> Result<T, Diagnostic> {
+pub(super) fn with_room<T: Send>(
+    longest: usize,
+    work: impl FnOnce() -> Result<T, Diagnostic> + Send,
+) -> Result<T, Diagnostic> {
     if longest <= SHORT {
         return work();
     }

@@ -336,7 +336,7 @@ fn unknown_key(entry: &Entry, subject: &str, members: &Members<'_>, given: &[Str
 }
 
 /// What a builtin type takes, for people.
-fn expectation(kind: Builtin) -> &'static str {
+pub(super) fn expectation(kind: Builtin) -> &'static str {
     match kind {
         Builtin::Str => "a string",
         Builtin::Int => "an integer (such as 4096, 0x1000 or 4k)",

@@ -44,6 +44,8 @@ pub struct Mode {
     pub dry_run: bool,
     /// Never ask the server what it knows.
     pub no_schema: bool,
+    /// Errors come with advice, though the server has to be asked for it.
+    pub advises: bool,
 }
 
 /// The engine.

@@ -40,10 +40,15 @@ impl fmt::Display for EventFilter {
     }
 }
 
-/// Whether `name` matches the glob `pattern`. Takes time in proportion to the product of their lengths at most.
+/// Whether `name` matches the glob `pattern`, whatever the case of either.
 pub fn matches(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().flat_map(char::to_lowercase).collect();
-    let name: Vec<char> = name.chars().flat_map(char::to_lowercase).collect();
+    matches_exactly(&pattern.to_lowercase(), &name.to_lowercase())
+}
+
+/// Whether `name` matches the glob `pattern`. Takes time in proportion to the product of their lengths at most.
+pub fn matches_exactly(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let name: Vec<char> = name.chars().collect();
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {

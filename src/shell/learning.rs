@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::assist::{Live, live_of_key};
 use crate::grammar::{Command, Diagnostic, JsonRequest, LineMode, Span};
 use crate::schema::{
-    Builtin, Knowledge, Prepared, Schema, check_action, nearest, request_of_command, request_of_json,
-    request_of_transaction,
+    Builtin, Knowledge, Prepared, Schema, builtin_of_property, check_action, nearest, request_of_command,
+    request_of_json, request_of_transaction,
 };
 use crate::session::Received;
 use crate::wire::{Incoming, Reply, ReplyBody, Request};
@@ -225,9 +225,12 @@ impl Engine {
     pub(super) fn hint(&mut self, request: &Request, reply: &Reply) -> Option<String> {
         let ReplyBody::Error { class, desc } = reply.body() else { return None };
         let near = if class == "CommandNotFound" {
+            if self.mode.advises {
+                self.learn_names_for("", Instant::now() + BLINK);
+            }
             let names = self.learned.command_names();
             nearest(&request.command, names.iter().map(String::as_str)).map(str::to_owned)
-        } else if self.mode.interactive {
+        } else if self.mode.interactive || self.mode.advises {
             self.nearest_live(request, desc)
         } else {
             None
@@ -258,7 +261,7 @@ impl Engine {
         }
         let Some(answer) = self.inquire(request, Instant::now() + BLINK) else { return HashMap::new() };
         let types: HashMap<String, Builtin> =
-            items(&answer).filter_map(|item| Some((text(item, "name")?, builtin_of_property(item)?))).collect();
+            items(&answer).filter_map(|item| Some((text(item, "name")?, builtin_of(item)?))).collect();
         self.learned.keep_properties(of, types.clone());
         types
     }
@@ -279,18 +282,7 @@ impl Engine {
     }
 }
 
-/// The type that a property has, by what QOM calls it.
-fn builtin_of_property(property: &Value) -> Option<Builtin> {
-    // Before QEMU 10.0 a PCI address is called an integer, but what is taken is its text: `05.0`, or `10` for 0x10.
-    if text(property, "description").is_some_and(|words| words.starts_with("Slot and optional function number")) {
-        return Some(Builtin::Str);
-    }
-    match property.get("type")?.as_str()? {
-        "str" | "string" => Some(Builtin::Str),
-        "bool" | "boolean" => Some(Builtin::Bool),
-        "double" | "number" => Some(Builtin::Number),
-        "size" | "int" => Some(Builtin::Int),
-        name if name.starts_with("uint") || name.starts_with("int") => Some(Builtin::Int),
-        _ => None,
-    }
+/// The type of a property, from an item of what lists them.
+fn builtin_of(item: &Value) -> Option<Builtin> {
+    builtin_of_property(&text(item, "type")?, text(item, "description").as_deref())
 }

@@ -5,8 +5,9 @@ use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 use crate::grammar::{Diagnostic, LineMode};
 use crate::render::{Layout, Palette, event_line, excerpt, manual_text, sanitize, write_json};
 use crate::schema::manual::Line;
-use crate::wire::{Event, ReplyBody, compact, quote};
+use crate::wire::{Event, ReplyBody, quote};
 
+use super::message::MessageLines;
 use super::output::{Answer, Output, Source};
 use super::settings::{OutputForm, Settings};
 
@@ -15,10 +16,9 @@ pub struct Lines {
     out: BufWriter<Stdout>,
     err: Stderr,
     form: OutputForm,
-    /// Standard output is a terminal after all: nothing harmful may reach it.
-    harmless: bool,
+    /// How messages are spelled; harmless where standard output is a terminal after all.
+    messages: MessageLines,
     harmless_err: bool,
-    palette: Palette,
     error: Option<io::Error>,
 }
 
@@ -26,11 +26,10 @@ impl Lines {
     /// Output to the standard streams, in these colours.
     pub fn new(palette: Palette) -> Lines {
         Lines {
-            palette,
+            messages: MessageLines { palette, harmless: io::stdout().is_terminal() },
             out: BufWriter::with_capacity(64 * 1024, io::stdout()),
             err: io::stderr(),
             form: OutputForm::Json,
-            harmless: io::stdout().is_terminal(),
             harmless_err: io::stderr().is_terminal(),
             error: None,
         }
@@ -59,24 +58,10 @@ impl Lines {
         let _ = self.err.write_all(message.as_bytes());
     }
 
-    /// `{"KEY": VALUE}` on a line of its own, the value as the server spelled it.
-    fn message(&mut self, key: &str, value: &str, id: Option<&str>) -> io::Result<()> {
-        write!(self.out, "{{\"{key}\": ")?;
-        if self.harmless || self.palette.is_colored() {
-            write_json(value, Layout::Line, &self.palette, self.harmless, &mut self.out)?;
-        } else {
-            self.out.write_all(compact(value).as_bytes())?;
-        }
-        if let Some(id) = id {
-            write!(self.out, ", \"id\": {id}")?;
-        }
-        self.out.write_all(b"}\n")
-    }
-
     fn replacement(&mut self, class: &str, desc: &str) {
         if self.form == OutputForm::Json {
             let value = format!("{{\"class\": {}, \"desc\": {}}}", quote(class), quote(desc));
-            let result = self.message("error", &value, None);
+            let result = self.messages.reply(None, ("error", &value), None, &mut self.out);
             self.note(result);
         }
     }
@@ -85,11 +70,10 @@ impl Lines {
 impl Output for Lines {
     fn answer(&mut self, answer: &Answer<'_>, source: &Source<'_>) {
         let id = answer.request.id.as_deref();
-        let (key, value) = answer.reply.member();
         let result = match (self.form, answer.reply.body()) {
-            (OutputForm::Json, _) => self.message(key, value, id),
+            (OutputForm::Json, _) => self.messages.reply(None, answer.reply.member(), id, &mut self.out),
             (OutputForm::Pretty, ReplyBody::Return(raw)) => {
-                write_json(raw, Layout::Indented, &self.palette, self.harmless, &mut self.out)
+                write_json(raw, Layout::Indented, &self.messages.palette, self.messages.harmless, &mut self.out)
                     .and_then(|()| self.out.write_all(b"\n"))
             }
             (OutputForm::Pretty, ReplyBody::Error { class, desc }) => {
@@ -101,7 +85,7 @@ impl Output for Lines {
     }
 
     fn monitor_text(&mut self, text: &str, _failed: bool, _source: &Source<'_>) {
-        let text = if self.harmless { sanitize(text) } else { text.into() };
+        let text = if self.messages.harmless { sanitize(text) } else { text.into() };
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.write_all(end.as_bytes()));
         self.note(result);
@@ -109,13 +93,7 @@ impl Output for Lines {
 
     fn event(&mut self, event: &Event) {
         let result = match self.form {
-            OutputForm::Json if self.harmless || self.palette.is_colored() => {
-                write_json(event.text(), Layout::Line, &self.palette, self.harmless, &mut self.out)
-                    .and_then(|()| self.out.write_all(b"\n"))
-            }
-            OutputForm::Json => {
-                self.out.write_all(compact(event.text()).as_bytes()).and_then(|()| self.out.write_all(b"\n"))
-            }
+            OutputForm::Json => self.messages.write(None, event.text(), &mut self.out),
             OutputForm::Pretty => {
                 self.flush();
                 let line = event_line(event, &Palette::default());

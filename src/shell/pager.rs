@@ -1,7 +1,35 @@
 //! The pager: what is longer than the screen goes through it, as in git.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::settings::default_pager;
+use super::terminal::size;
+
+/// Whether a text does not fit on the screen at once.
+pub(super) fn is_long(text: &str) -> bool {
+    let (columns, rows) = size();
+    text.lines().map(|line| 1 + line.chars().count().saturating_sub(1) / columns).sum::<usize>() >= rows
+}
+
+/// Writes a text to standard output: at a terminal through the pager, where it is longer than the screen.
+pub fn show_text(text: &str) -> io::Result<()> {
+    let out = io::stdout();
+    if out.is_terminal() && is_long(text) {
+        // Ctrl-C is for the pager, which is to give the terminal back in order.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::new(AtomicBool::new(false)));
+        if let Some(mut pager) = Pager::start(&default_pager()) {
+            // A pager that was left early closes its input; that is no failure.
+            let _ = pager.write_all(text.as_bytes());
+            return Ok(());
+        }
+    }
+    let mut out = out.lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
 
 /// A running pager. Dropping it waits until the user has left it.
 pub(super) struct Pager {

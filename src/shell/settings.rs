@@ -45,7 +45,7 @@ impl Default for Settings {
 }
 
 /// `$PAGER`, or `less` with the options that git gives it.
-fn default_pager() -> String {
+pub(super) fn default_pager() -> String {
     match std::env::var("PAGER") {
         Ok(pager) if !pager.trim().is_empty() => pager,
         _ => "less -FRX".to_owned(),

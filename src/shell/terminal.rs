@@ -12,7 +12,7 @@ use crate::wire::{Event, ReplyBody};
 
 use super::hmp::{is_failure, monitor_text};
 use super::output::{Answer, Output, Source};
-use super::pager::Pager;
+use super::pager::{Pager, is_long};
 use super::settings::{OutputForm, Settings};
 use super::tty::Quiet;
 
@@ -94,10 +94,8 @@ impl<W: Write> Terminal<W> {
 
     /// Shows a text, through the pager where it is longer than the screen.
     fn put_long(&mut self, text: &str) {
-        let (columns, rows) = size();
-        let tall = text.lines().map(|line| 1 + line.chars().count().saturating_sub(1) / columns).sum::<usize>();
         // A pager that was left early closes its input; that is no failure.
-        let paged = tall >= rows && self.paged(|pager| drop(pager.write_all(text.as_bytes())));
+        let paged = is_long(text) && self.paged(|pager| drop(pager.write_all(text.as_bytes())));
         if !paged {
             self.put(text);
         }

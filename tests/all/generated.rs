@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::find_program;
-use crate::support::program::{Program, qmp_shell, qmp_shell_wrap};
+use crate::support::program::{Program, qmp, qmp_shell, qmp_shell_wrap, qom};
 
 type Start = fn(&[&str]) -> Program;
 
-const PROGRAMS: [(&str, Start); 2] = [("qmp-shell", qmp_shell), ("qmp-shell-wrap", qmp_shell_wrap)];
+const PROGRAMS: &[(&str, Start)] =
+    &[("qmp-shell", qmp_shell), ("qmp-shell-wrap", qmp_shell_wrap), ("qmp", qmp), ("qom", qom)];
 
 fn completions() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("completions")
@@ -16,7 +17,7 @@ fn completions() -> PathBuf {
 
 #[test]
 fn the_completions_are_those_that_the_programs_print() {
-    for (name, program) in PROGRAMS {
+    for &(name, program) in PROGRAMS {
         for (shell, file) in [
             ("bash", format!("{name}.bash")),
             ("zsh", format!("_{name}")),
@@ -36,17 +37,14 @@ fn the_completions_are_those_that_the_programs_print() {
 
 #[test]
 fn shells_can_read_their_completions() {
-    for (shell, files) in [
-        ("bash", ["qmp-shell.bash", "qmp-shell-wrap.bash"]),
-        ("zsh", ["_qmp-shell", "_qmp-shell-wrap"]),
-        ("fish", ["qmp-shell.fish", "qmp-shell-wrap.fish"]),
-    ] {
+    for (shell, lead, end) in [("bash", "", ".bash"), ("zsh", "_", ""), ("fish", "", ".fish")] {
         let Some(program) = find_program(shell) else {
             eprintln!("no {shell} here to read its completions");
             continue;
         };
-        for file in files {
-            let output = Command::new(&program).arg("-n").arg(completions().join(file)).output();
+        for (name, _) in PROGRAMS {
+            let file = format!("{lead}{name}{end}");
+            let output = Command::new(&program).arg("-n").arg(completions().join(&file)).output();
             let output = output.unwrap();
             assert!(output.status.success() && output.stderr.is_empty(), "{file}: {output:?}");
         }
@@ -74,7 +72,7 @@ fn the_manual_pages_are_set_without_a_warning() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    for (name, program) in PROGRAMS {
+    for &(name, program) in PROGRAMS {
         let page = folder.path().join(format!("{name}.1"));
         std::fs::write(&page, program(&["--generate", "man"]).run().expect_status(0).stdout).unwrap();
         let output = Command::new(&man)
@@ -112,31 +110,32 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn help_names_every_option_and_fits_a_terminal_of_80_columns() {
-    const SHARED: &[&str] = &[
+    const ALL: &[&str] = &["-l, --logfile", "--timeout", "--color", "--generate", "-h, --help", "-V, --version"];
+    const LINES: &[&str] = &["-v, --verbose", "-o, --output", "--dry-run", "--no-schema"];
+    const SHELLS: &[&str] = &[
         "-H, --hmp",
-        "-v, --verbose",
         "-p, --pretty",
-        "-l, --logfile",
         "-c, --command",
         "-f, --file",
         "-e, --exit-on-error",
-        "-o, --output",
-        "--dry-run",
         "--no-events",
-        "--no-schema",
-        "--timeout",
-        "--color",
         "--no-history",
-        "--generate",
-        "-h, --help",
-        "-V, --version",
     ];
     const OF_SHELL: &[&str] = &["-N, --skip-negotiation", "--complete", "--wait", "--listen", "QMP_SOCKET", "demo:"];
-    for (name, program) in PROGRAMS {
+    const OF_WRAP: &[&str] = &["QEMU-COMMAND"];
+    const OF_QMP: &[&str] =
+        &["-N, --skip-negotiation", "--path", "--wait", "--jobs", "--events", "--count", "$QMP_PATH", "demo:"];
+    const OF_QOM: &[&str] = &["-s, --socket", "--wait", "list", "get", "set", "tree", "QMP_SOCKET", "demo:"];
+    for &(name, program) in PROGRAMS {
+        let own = match name {
+            "qmp-shell" => [LINES, SHELLS, OF_SHELL].concat(),
+            "qmp-shell-wrap" => [LINES, SHELLS, OF_WRAP].concat(),
+            "qmp" => [LINES, OF_QMP].concat(),
+            _ => OF_QOM.to_vec(),
+        };
         for flag in ["-h", "--help"] {
             let help = program(&[flag]).env("COLUMNS", "80").run().expect_status(0).stdout;
-            let own = if name == "qmp-shell" { OF_SHELL } else { &["QEMU-COMMAND"] };
-            for option in SHARED.iter().chain(own) {
+            for option in ALL.iter().chain(&own) {
                 assert!(help.contains(option), "{option} in\n{help}");
             }
             assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");

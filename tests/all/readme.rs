@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::support::program::{qmp_shell, qmp_shell_wrap};
+use crate::support::program::{qmp, qmp_shell, qmp_shell_wrap, qom};
 use crate::support::server::{Q35, Server};
 use crate::support::terminal::Terminal;
 use crate::support::{find_program, skip};
@@ -31,8 +31,9 @@ fn every_session_in_it_goes_as_shown() {
 fn repeat(session: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mut servers = Vec::new();
+    let machine: fn() -> Option<Server> = || Server::qemu(Q35);
     for (socket, start) in
-        [("vm.sock", (|| Server::qemu(Q35)) as fn() -> Option<Server>), ("ga.sock", Server::guest_agent)]
+        [("vm.sock", machine), ("web.sock", machine), ("db.sock", machine), ("ga.sock", Server::guest_agent)]
     {
         if session.contains(socket) {
             let Some(server) = start() else { return };
@@ -102,14 +103,23 @@ fn steady(line: &str) -> String {
 
 #[test]
 fn the_flags_that_it_names_exist() {
-    let helps = [qmp_shell(&["--help"]), qmp_shell_wrap(&["--help"])].map(|program| program.run().stdout);
+    let programs = [
+        qmp_shell(&["--help"]),
+        qmp_shell_wrap(&["--help"]),
+        qmp(&["--help"]),
+        qom(&["--help"]),
+        qom(&["tree", "--help"]),
+    ];
+    let helps = programs.map(|program| program.run().stdout);
     let flags_of = |text: &str| -> BTreeSet<String> {
         text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
             .filter(|word| word.len() > 2 && word.starts_with("--") && !word.starts_with("---"))
             .map(str::to_owned)
             .collect()
     };
-    let known = flags_of(&helps.join("\n"));
+    // Behind a command, `qmp` takes the keys of its arguments in this form.
+    const KEYS: &str = "--key --flag --driver --node-name --size --read-only --command-line --id";
+    let known = flags_of(&[&helps.join("\n"), KEYS].join("\n"));
     let named: String = README.lines().filter(|line| !line.starts_with("cargo ")).collect::<Vec<_>>().join("\n");
     let named = flags_of(&named);
     assert!(named.len() >= 6, "{named:?}");
@@ -141,17 +151,16 @@ fn what_it_links_to_is_there() {
     assert!(links.len() >= 4, "{links:?}");
     for link in links {
         match link.strip_prefix('#') {
-            // A heading's anchor is the heading in small letters, blanks as dashes.
-            Some(anchor) => assert!(
-                README.lines().filter_map(|line| line.strip_prefix('#')).any(|line| line
-                    .trim_start_matches('#')
-                    .trim()
-                    .to_lowercase()
-                    .replace(' ', "-")
-                    == anchor),
-                "{anchor}"
-            ),
+            Some(anchor) => {
+                assert!(README.lines().any(|line| line.starts_with('#') && anchor_of(line) == anchor), "{anchor}")
+            }
             None => assert!(folder.join(link).exists(), "{link}"),
         }
     }
+}
+
+/// The anchor of a heading: itself in small letters, blanks as dashes, without any marks.
+fn anchor_of(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    text.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()
 }

@@ -30,6 +30,21 @@ pub fn qmp_shell_wrap(args: &[&str]) -> Program {
     Program::new(env!("CARGO_BIN_EXE_qmp-shell-wrap"), args)
 }
 
+/// `qmp` with these arguments.
+pub fn qmp(args: &[&str]) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_qmp"), args)
+}
+
+/// `qom` with these arguments, where the locale's characters are those of Unicode.
+pub fn qom(args: &[&str]) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_qom"), args).env("LC_ALL", "C.UTF-8")
+}
+
+/// A program by its path.
+pub fn program(path: &str, args: &[&str]) -> Program {
+    Program::new(path, args)
+}
+
 /// The lines as one script, with a server's introspection and nothing sent.
 pub fn dry_run<'a>(address: &str, lines: impl IntoIterator<Item = &'a str>) -> Run {
     let lines: Vec<&str> = lines.into_iter().collect();
@@ -41,7 +56,7 @@ impl Program {
         let home = tempfile::tempdir().unwrap();
         let mut command = Command::new(program);
         command.args(args);
-        for name in ["QMP_SOCKET", "PAGER", "NO_COLOR", "CLICOLOR_FORCE"] {
+        for name in ["QMP_SOCKET", "QMP_PATH", "PAGER", "NO_COLOR", "CLICOLOR_FORCE"] {
             command.env_remove(name);
         }
         command.env("XDG_STATE_HOME", home.path()).env("HOME", home.path());

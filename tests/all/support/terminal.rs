@@ -41,8 +41,10 @@ impl Terminal {
             .args(["/bin/sh", "-c", &script])
             .env("XDG_STATE_HOME", home.path())
             .env("HOME", home.path())
+            .env("LC_ALL", "C.UTF-8")
             .env_remove("PAGER")
             .env_remove("QMP_SOCKET")
+            .env_remove("QMP_PATH")
             .env_remove("TMUX")
             .status()
             .unwrap();
@@ -52,7 +54,7 @@ impl Terminal {
 
     /// Runs a tmux command on this terminal; returns what it prints.
     pub fn tmux(&self, args: &[&str]) -> String {
-        let output = Command::new("tmux").args(["-S", &self.socket]).args(args).output().unwrap();
+        let output = Command::new("tmux").args(["-u", "-S", &self.socket]).args(args).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 

@@ -1,0 +1,81 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_qom_global_optspecs
+    string join \n s/socket= timeout= wait= color= l/logfile= generate= h/help V/version
+end
+
+function __fish_qom_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_qom_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_qom_using_subcommand
+    set -l cmd (__fish_qom_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c qom -n "__fish_qom_needs_command" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
+complete -c qom -n "__fish_qom_needs_command" -l timeout -d 'How long connecting, and then the greeting, may take' -r
+complete -c qom -n "__fish_qom_needs_command" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
+complete -c qom -n "__fish_qom_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+always\t'Colour always'
+never\t'Never colour'"
+complete -c qom -n "__fish_qom_needs_command" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
+complete -c qom -n "__fish_qom_needs_command" -l generate -d 'Print the manual page, or completions for a shell' -r -f -a "man\t'The manual page'
+bash\t'Completions for bash'
+zsh\t'Completions for zsh'
+fish\t'Completions for fish'
+elvish\t'Completions for elvish'
+powershell\t'Completions for PowerShell'"
+complete -c qom -n "__fish_qom_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qom -n "__fish_qom_needs_command" -s V -l version -d 'Print version'
+complete -c qom -n "__fish_qom_needs_command" -f -a "list" -d 'List what an object holds: objects as NAME/, links as @NAME/, properties as NAME'
+complete -c qom -n "__fish_qom_needs_command" -f -a "get" -d 'Print the value of a property'
+complete -c qom -n "__fish_qom_needs_command" -f -a "set" -d 'Set a property'
+complete -c qom -n "__fish_qom_needs_command" -f -a "tree" -d 'Draw an object and all that is below it, with types and values'
+complete -c qom -n "__fish_qom_using_subcommand list" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
+complete -c qom -n "__fish_qom_using_subcommand list" -l timeout -d 'How long connecting, and then the greeting, may take' -r
+complete -c qom -n "__fish_qom_using_subcommand list" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
+complete -c qom -n "__fish_qom_using_subcommand list" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+always\t'Colour always'
+never\t'Never colour'"
+complete -c qom -n "__fish_qom_using_subcommand list" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
+complete -c qom -n "__fish_qom_using_subcommand list" -l json -d 'The server\'s list, with types, as JSON'
+complete -c qom -n "__fish_qom_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qom -n "__fish_qom_using_subcommand get" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
+complete -c qom -n "__fish_qom_using_subcommand get" -l timeout -d 'How long connecting, and then the greeting, may take' -r
+complete -c qom -n "__fish_qom_using_subcommand get" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
+complete -c qom -n "__fish_qom_using_subcommand get" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+always\t'Colour always'
+never\t'Never colour'"
+complete -c qom -n "__fish_qom_using_subcommand get" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
+complete -c qom -n "__fish_qom_using_subcommand get" -l json -d 'The value as JSON, as the server spells it'
+complete -c qom -n "__fish_qom_using_subcommand get" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qom -n "__fish_qom_using_subcommand set" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
+complete -c qom -n "__fish_qom_using_subcommand set" -l timeout -d 'How long connecting, and then the greeting, may take' -r
+complete -c qom -n "__fish_qom_using_subcommand set" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
+complete -c qom -n "__fish_qom_using_subcommand set" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+always\t'Colour always'
+never\t'Never colour'"
+complete -c qom -n "__fish_qom_using_subcommand set" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
+complete -c qom -n "__fish_qom_using_subcommand set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qom -n "__fish_qom_using_subcommand tree" -s d -l depth -d 'Open objects no more than N levels below PATH' -r
+complete -c qom -n "__fish_qom_using_subcommand tree" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
+complete -c qom -n "__fish_qom_using_subcommand tree" -l timeout -d 'How long connecting, and then the greeting, may take' -r
+complete -c qom -n "__fish_qom_using_subcommand tree" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
+complete -c qom -n "__fish_qom_using_subcommand tree" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+always\t'Colour always'
+never\t'Never colour'"
+complete -c qom -n "__fish_qom_using_subcommand tree" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
+complete -c qom -n "__fish_qom_using_subcommand tree" -l json -d 'One JSON document'
+complete -c qom -n "__fish_qom_using_subcommand tree" -s h -l help -d 'Print help (see more with \'--help\')'

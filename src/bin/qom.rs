@@ -1,0 +1,7 @@
+//! The object tree: list, get, set, draw.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    qmp_shell::cli::qom()
+}

@@ -1,0 +1,69 @@
+//! `qom`: the object tree.
+
+mod called;
+mod flags;
+mod run;
+
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use clap::{CommandFactory, Parser};
+
+use crate::client::Client;
+use crate::qom::Objects;
+use crate::session::Options;
+
+use super::flags::address_of_environment;
+use super::shell::{print_generated, transcript};
+use super::status::{Failure, Status, end};
+use called::with_command_of_name;
+use flags::{QomCommand, QomFlags};
+
+/// Runs the program.
+pub fn qom() -> ExitCode {
+    let flags = QomFlags::parse_from(with_command_of_name(std::env::args_os()));
+    end("qom", run(flags))
+}
+
+fn run(flags: QomFlags) -> Result<Status, Failure> {
+    if let Some(what) = flags.generate {
+        return print_generated::<QomFlags>(what);
+    }
+    let Some(command) = &flags.command else {
+        return Err(usage(format!("no COMMAND is named; it is one of {}", commands())));
+    };
+    let address = match flags.socket.clone() {
+        Some(address) => Some(address),
+        None => address_of_environment().map_err(usage)?,
+    };
+    let Some(address) = address else {
+        return Err(usage("no --socket is named, and QMP_SOCKET is not set; try `qom tree --socket demo:`".to_owned()));
+    };
+    let connect = || {
+        let options = Options {
+            timeout: flags.timeout,
+            wait: flags.wait,
+            transcript: transcript(flags.logfile.as_deref())?,
+            ..Options::default()
+        };
+        Client::connect_with(&address, &options).map_err(|error| Failure::new(Status::NotConnected, error))
+    };
+    let objects = || Ok(Objects::new(&connect()?));
+    match command {
+        QomCommand::List { path, json } => run::list(&objects()?, path, *json),
+        QomCommand::Get { target, property, json } => run::get(&objects()?, target, property.as_deref(), *json),
+        QomCommand::Set { target, words } => run::set(&objects()?, target, words),
+        QomCommand::Tree { path, depth, json } => run::tree(objects()?, path, *depth, *json, flags.color),
+    }
+}
+
+fn usage(message: String) -> Failure {
+    Failure::new(Status::Usage, anyhow!(message))
+}
+
+/// The names of the commands, for a person.
+fn commands() -> String {
+    let names: Vec<String> =
+        QomFlags::command().get_subcommands().map(|command| format!("`{}`", command.get_name())).collect();
+    names.join(", ")
+}
