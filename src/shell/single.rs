@@ -161,7 +161,8 @@ impl<O: Write, E: Write> Output for Single<O, E> {
     }
 
     fn would_send(&mut self, message: &str) {
-        let result = self.out.write_all(message.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
+        let path = self.look.path.as_deref().filter(|_| self.look.form == SingleForm::Json);
+        let result = self.look.messages.write(path, message, &mut self.out);
         self.note(result);
     }
 

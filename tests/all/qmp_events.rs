@@ -16,7 +16,8 @@ fn peer(events: &'static [&'static str]) -> Peer {
         for name in events {
             talk.event(name, "{\"n\": 1}");
         }
-        talk.wait_for_close();
+        // Asked which events it has, it does not say.
+        talk.refuse_until_close();
     })
 }
 
@@ -30,7 +31,7 @@ fn names(run: &Run) -> Vec<String> {
 #[test]
 fn a_real_machine_is_followed_from_one_event_to_the_next() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let mut child = qmp(&["-v", "--path", &server.address(), "--events", "STOP", "res*"]).start();
+    let mut child = qmp(&["-v", "--path", &server.address(), "--events", "STOP", "res*", "RESUEM"]).start();
     let mut beside = BufReader::new(child.stderr.take().unwrap());
     let mut events = BufReader::new(child.stdout.take().unwrap());
     let line = |from: &mut dyn BufRead| {
@@ -38,6 +39,7 @@ fn a_real_machine_is_followed_from_one_event_to_the_next() {
         from.read_line(&mut line).unwrap();
         line
     };
+    assert_eq!(line(&mut beside), "qmp: warning: the server has no event `RESUEM`; did you mean `RESUME`?\n");
     assert_eq!(line(&mut beside), "qmp: following\n");
     // Each is there before the next is made: nothing waits in a buffer.
     for (command, event) in [("cont", "RESUME"), ("stop", "STOP"), ("system_reset", "RESET"), ("cont", "RESUME")] {

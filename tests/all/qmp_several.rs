@@ -48,6 +48,9 @@ fn each_answers_under_its_name_and_one_that_fails_stops_nobody() {
         ]
     );
 
+    let run = ask(&["-o", "json", "--dry-run", "--path", "a*", "stop"]).expect_status(0);
+    assert_eq!(run.stdout, "{\"path\": \"a.sock\", \"execute\": \"stop\"}\n");
+
     // One that has failed, one that is not there, one named twice.
     let args = ["--path=a.sock", "--path=none", "--path=b.sock", "--path=a.sock", "query-cpus-fast"];
     let run = ask(&args).expect_status(1);

@@ -3,6 +3,7 @@
 mod events;
 mod external;
 mod flags;
+mod question;
 mod servers;
 mod several;
 mod task;
