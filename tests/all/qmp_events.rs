@@ -141,9 +141,11 @@ fn a_server_that_never_stops_talking_does_not_outlast_the_time() {
             while talk.try_say_raw(many.as_bytes()) {}
         })
     };
-    let peer = talks();
-    let run = qmp(&["--path", &peer.address(), "--events", "--timeout", "0.2"]).run().expect_status(0);
-    assert!(run.lines().iter().all(|line| *line == "{\"event\": \"TICK\"}"));
+    let peers = [talks(), talks(), talks(), talks()];
+    let paths: Vec<String> = peers.iter().map(|peer| format!("--path={}", peer.address())).collect();
+    let args = paths.iter().map(String::as_str).chain(["--events", "--timeout", "0.2"]);
+    let run = qmp(&args.collect::<Vec<_>>()).run().expect_status(0);
+    assert!(run.lines().iter().all(|line| line.ends_with(", \"event\": \"TICK\"}")));
     // Nor is it read when nobody reads what it says.
     let peer = talks();
     let script = "\"$0\" --path \"$1\" --events | head -n 2; echo ${PIPESTATUS[0]}";

@@ -1,12 +1,14 @@
 //! `qmp` with several servers: in parallel, each line led by its server's name, one that fails apart.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use crate::support::peer::Peer;
 use crate::support::program::{Run, qmp};
 use crate::support::server::{Q35, SMALL, Server};
+use crate::support::wait_until;
 
 /// The lines of a text in the order of their names: answers come as they come.
 fn sorted(text: &str) -> Vec<&str> {
@@ -132,11 +134,21 @@ fn servers_are_asked_side_by_side_but_never_more_than_so_many() {
 
 #[test]
 fn more_servers_than_a_program_may_have_files_open() {
-    let peers = peers(40, || {});
+    // None answers until all are connected.
+    let barrier = Barrier::new(40);
+    let peers = peers(40, move || {
+        barrier.wait();
+    });
     let paths: Vec<String> = peers.iter().map(|peer| format!("--path={}", peer.address())).collect();
     let script = "ulimit -Sn 24; exec \"$0\" --jobs 40 -o json \"$@\" query-status";
-    let output =
-        std::process::Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_qmp")]).args(&paths).output().unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_qmp")])
+        .args(&paths)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("its end", || child.try_wait().unwrap().is_some());
+    let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), 41);
 }
