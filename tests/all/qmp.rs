@@ -1,9 +1,9 @@
 //! `qmp`: one command, its answer, an exit status.
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::channel;
 
 use crate::support::peer::Peer;
 use crate::support::program::{Run, qmp};
@@ -276,16 +276,15 @@ fn an_output_that_nobody_reads_ends_it_quietly_and_one_that_is_full_does_not() {
 
 #[test]
 fn ctrl_c_ends_it_at_once() {
-    let peer = Peer::start(|talk| {
+    let (heard, is_heard) = channel();
+    let peer = Peer::start(move |talk| {
         talk.negotiate();
         talk.expect("query-status");
+        heard.send(()).unwrap();
         talk.wait_for_close();
     });
-    let mut child = qmp(&["-v", "--path", &peer.address(), "query-status"]).start();
-    // Shown once the request is about to be sent.
-    let mut sent = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut sent).unwrap();
-    assert!(sent.starts_with("-> "), "{sent}");
+    let mut child = qmp(&["--path", &peer.address(), "query-status"]).start();
+    is_heard.recv().unwrap();
     assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
     wait_until("its end", || child.try_wait().unwrap().is_some());
     use std::os::unix::process::ExitStatusExt;
