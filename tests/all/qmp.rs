@@ -301,8 +301,16 @@ fn at_a_terminal_answers_have_colour_and_help_its_pager() {
     assert_eq!(terminal.wait_for_end(), 0);
     let screen = terminal.coloured_screen();
     assert!(screen.starts_with("\u{1b}[34mstatus\u{1b}[39m: \u{1b}[32mrunning"), "{screen:?}");
-    let command = format!("PAGER=\"sed 's/^/PAGED /'\" {} --path demo: help blockdev-add", env!("CARGO_BIN_EXE_qmp"));
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let (program, address) = (env!("CARGO_BIN_EXE_qmp"), server.address());
+    // A monitor serves one client at a time: it has been left when the reading begins.
+    let folder = tempfile::tempdir().unwrap();
+    let pager = folder.path().join("pager");
+    std::fs::write(&pager, format!("#!/bin/sh\nsed 's/^/PAGED /'; {program} --path {address} query-status\n")).unwrap();
+    std::fs::set_permissions(&pager, PermissionsExt::from_mode(0o755)).unwrap();
+    let command = format!("PAGER={} {program} --path {address} help blockdev-add", pager.display());
     let Some(terminal) = Terminal::start(&command, 80, 10) else { return };
     assert_eq!(terminal.wait_for_end(), 0);
-    assert!(terminal.scrollback().starts_with("PAGED blockdev-add"), "{}", terminal.scrollback());
+    let shown = terminal.scrollback();
+    assert!(shown.starts_with("PAGED blockdev-add") && shown.contains("\nstatus: running\n"), "{shown}");
 }
