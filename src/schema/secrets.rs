@@ -1,6 +1,9 @@
 //! Which arguments are secret: they stay out of history and log.
 
-use crate::grammar::{Json, JsonKind, tokenize};
+use crate::grammar::{Json, JsonKind, parse_json, tokenize};
+use crate::wire::Request;
+
+use super::arguments::write_json;
 
 /// Commands with an argument that no file may hold: command, the argument's path.
 const SECRETS: &[(&str, &[&str])] = &[
@@ -17,6 +20,22 @@ const SECRETS: &[(&str, &[&str])] = &[
 
 /// HMP commands whose line holds a secret.
 const HMP: &[&str] = &["set_password", "change", "change_vnc_password", "block_passwd", "object_add", "qom-set"];
+
+/// Finds the secrets in a request whose arguments were not typed but made by a program.
+pub fn mark_secrets(request: &mut Request) {
+    if !SECRETS.iter().any(|(name, _)| *name == request.command) {
+        return;
+    }
+    let Some((arguments, _)) = request.arguments.as_deref().and_then(|text| parse_json(text, 0).ok()) else { return };
+    let (mut text, mut secrets) = (String::new(), Vec::new());
+    write_json(&arguments, &mut text, &mut Vec::new(), &mut |path, range| {
+        if is_secret(&request.command, &arguments, path) {
+            secrets.push(range);
+        }
+    });
+    request.arguments = Some(text);
+    request.secrets = secrets;
+}
 
 /// Whether the argument at `path` of this command is secret.
 pub(super) fn is_secret(command: &str, arguments: &Json, path: &[String]) -> bool {

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use crate::wire::FrameError;
 
-use super::address::Address;
+use super::address::{Address, AddressError};
 
 /// Why a session could not be opened. Each message is one or two sentences for a person.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConnectError {
+    /// The text is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// Nothing at the path.
     #[error("there is no socket at `{0}`; a QEMU started with `-qmp unix:{0},server=on,wait=off` makes one")]
     NoSuchSocket(String),
@@ -121,6 +125,7 @@ pub enum ConnectError {
 
 /// How a connection ended.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum Lost {
     /// The server closed it.
     #[error("the server closed the connection")]

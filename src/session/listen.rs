@@ -55,11 +55,18 @@ impl Listener {
         Ok(Listener { fd, address: address.clone(), file })
     }
 
-    /// Waits for the next server, until `until` where that is given.
-    pub fn accept(&self, until: Option<Instant>, waited: Duration) -> Result<Dialed, ConnectError> {
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Waits for the next server to connect, for `patience` where that is given.
+    pub fn accept(&self, patience: Option<Duration>) -> Result<Dialed, ConnectError> {
         let failed = |reason: io::Error| ConnectError::Io { address: self.address.clone(), reason };
+        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         if !wait(&[self.fd.as_fd()], until).map_err(failed)?[0] {
-            return Err(ConnectError::Timeout { address: self.address.clone(), seconds: waited.as_secs_f64() });
+            let seconds = patience.unwrap_or_default().as_secs_f64();
+            return Err(ConnectError::Timeout { address: self.address.clone(), seconds });
         }
         let fd = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
         Ok(Dialed { socket: Socket::from(fd), peer: None })

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::wire::{Incoming, Limits, ReplyBody, Request, sample};
+use crate::wire::{Greeting, Incoming, Limits, ReplyBody, Request, sample};
 
 use super::address::Address;
 use super::dial::{Dialed, dial};
@@ -119,6 +119,12 @@ fn is_human_monitor(sample: &str) -> bool {
     sample.contains("(qemu)") || sample.contains("QEMU") && sample.contains("monitor")
 }
 
+/// The request that ends negotiation: it takes all that is on offer and of use.
+pub(crate) fn capabilities_request(greeting: &Greeting) -> Request {
+    let request = Request::new("qmp_capabilities");
+    if greeting.offers_oob() { request.with_arguments("{\"enable\": [\"oob\"]}") } else { request }
+}
+
 fn capabilities(
     session: &mut Session,
     address: &Address,
@@ -126,10 +132,7 @@ fn capabilities(
     until: Instant,
 ) -> Result<(), ConnectError> {
     let lost = |lost: Lost| ConnectError::Lost { address: address.clone(), lost };
-    let mut request = Request::new("qmp_capabilities");
-    if session.greeting().is_some_and(|greeting| greeting.offers_oob()) {
-        request = request.with_arguments("{\"enable\": [\"oob\"]}");
-    }
+    let request = session.greeting().map_or_else(|| Request::new("qmp_capabilities"), capabilities_request);
     let id = session.send(&request).map_err(lost)?.to_string();
     loop {
         match session.receive_new(Some(until)).map_err(lost)? {

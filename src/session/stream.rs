@@ -1,56 +1,80 @@
 //! An open session: requests out, messages in, in order of arrival.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crate::wire::{Frame, Framer, Greeting, Incoming, Limits, MessageError, Request, sample};
+use crate::wire::{Greeting, Incoming, Limits, Request};
 
 use super::dial::Peer;
 use super::error::Lost;
+use super::halves::{ReceiveHalf, SendHalf, halves};
 use super::inbox::Inbox;
+use super::negotiate::capabilities_request;
 use super::received::Received;
 use super::socket::{Socket, wait};
-use super::transcript::{SharedTranscript, record};
+use super::transcript::SharedTranscript;
 
 /// Where messages come from.
 #[derive(Debug)]
 enum Source {
     /// The consumer reads the socket itself: nothing stands between it and the server.
-    Direct(Box<Framer>),
+    Direct(Box<ReceiveHalf>),
     /// A reader thread reads it, so that the server never waits for the consumer.
-    Threaded(Arc<Inbox>, Option<JoinHandle<()>>),
+    Threaded(Reader),
 }
 
-/// An open session.
+/// A reader thread and the inbox that it fills.
+#[derive(Debug)]
+struct Reader {
+    inbox: Arc<Inbox>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.inbox.abandon();
+        if let Some(thread) = self.thread.take() {
+            // The socket is shut, so the thread is at its end; a panic in it has been reported already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// An open session with a server: one consumer, who gets every message in order of arrival.
+///
+/// This is what the shell is built on. [`Client`](crate::Client) stands on the same ground, and is for programs that
+/// rather ask and are answered.
 #[derive(Debug)]
 pub struct Session {
-    socket: Arc<Socket>,
+    /// First, so that the socket is shut before the reader is waited for.
+    out: SendHalf,
     source: Source,
     /// Messages that came during negotiation and are still to be consumed.
     early: VecDeque<Received>,
     pub(super) greeting: Option<Greeting>,
-    last_id: u64,
-    transcript: SharedTranscript,
-    /// Ended with the session.
-    peer: Option<Peer>,
+    second: Second,
+}
+
+/// What became of a second greeting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Second {
+    /// None came.
+    None,
+    /// It was answered with a capabilities request of this id.
+    Answered(u64),
+    /// All is said.
+    Settled,
 }
 
 impl Session {
     pub(super) fn new(socket: Socket, peer: Option<Peer>, limits: Limits, transcript: SharedTranscript) -> Session {
-        Session {
-            socket: Arc::new(socket),
-            source: Source::Direct(Box::new(Framer::new(limits))),
-            early: VecDeque::new(),
-            greeting: None,
-            last_id: first_id(),
-            transcript,
-            peer,
-        }
+        let (out, input) = halves(socket, peer, limits, transcript);
+        let source = Source::Direct(Box::new(input));
+        Session { out, source, early: VecDeque::new(), greeting: None, second: Second::None }
     }
 
     /// The server's greeting; a guest agent sends none.
@@ -60,113 +84,100 @@ impl Session {
 
     /// Whether descriptors can be passed to the server: over a Unix socket, but not through a process of ours.
     pub fn passes_descriptors(&self) -> bool {
-        self.peer.is_none() && self.socket.is_unix()
+        self.out.passes_descriptors()
     }
 
     /// Starts the reader thread: from now on messages are read as they come, whoever consumes them.
     pub fn start_reader(&mut self) -> Arc<Inbox> {
-        let inbox = match &mut self.source {
-            Source::Threaded(inbox, _) => return Arc::clone(inbox),
-            Source::Direct(framer) => {
-                let framer = std::mem::replace(&mut **framer, Framer::new(Limits::default()));
-                let inbox = Arc::new(Inbox::default());
-                let (ours, socket) = (Arc::clone(&inbox), Arc::clone(&self.socket));
-                let transcript = Arc::clone(&self.transcript);
-                let thread = std::thread::spawn(move || read_all(&socket, framer, &ours, &transcript));
-                self.source = Source::Threaded(Arc::clone(&inbox), Some(thread));
-                inbox
-            }
+        let inbox = match &self.source {
+            Source::Threaded(reader) => return Arc::clone(&reader.inbox),
+            Source::Direct(_) => Arc::new(Inbox::default()),
         };
+        let reader = Reader { inbox: Arc::clone(&inbox), thread: None };
+        if let Source::Direct(input) = std::mem::replace(&mut self.source, Source::Threaded(reader))
+            && let Source::Threaded(reader) = &mut self.source
+        {
+            let ours = Arc::clone(&inbox);
+            reader.thread = Some(std::thread::spawn(move || read_all(*input, &ours)));
+        }
         for item in self.early.drain(..) {
             inbox.push(0, item);
         }
         inbox
     }
 
+    /// Takes the session apart, before a reader was started: its halves, what came early, and the greeting.
+    pub(crate) fn into_halves(self) -> Option<(SendHalf, ReceiveHalf, VecDeque<Received>, Option<Greeting>)> {
+        match self.source {
+            Source::Direct(input) => Some((self.out, *input, self.early, self.greeting)),
+            Source::Threaded(_) => None,
+        }
+    }
+
     /// Sends a request under an id of the session's own, which is returned.
     pub fn send(&mut self, request: &Request) -> Result<u64, Lost> {
-        self.last_id += 1;
-        let id = self.last_id;
-        let mut line = request.to_json(Some(&id.to_string()));
-        self.record_sent(request, id, &line);
-        line.push('\n');
-        self.send_bytes(line.as_bytes())?;
-        Ok(id)
+        self.transmit(request, None)
     }
 
     /// As [`Session::send`], with a descriptor attached.
     pub fn send_with_descriptor(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<u64, Lost> {
-        self.last_id += 1;
-        let id = self.last_id;
-        let mut line = request.to_json(Some(&id.to_string()));
-        self.record_sent(request, id, &line);
-        line.push('\n');
-        self.socket.send_with_fd(line.as_bytes(), fd)?;
-        Ok(id)
+        self.transmit(request, Some(fd))
     }
 
-    fn record_sent(&self, request: &Request, id: u64, line: &str) {
-        let is_open = self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        if !is_open {
-            return;
+    fn transmit(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<u64, Lost> {
+        let id = self.out.next_id();
+        match &mut self.source {
+            Source::Direct(input) => self.out.send_reading(id, request, fd, Some(&mut || read_more(input)))?,
+            Source::Threaded(_) => self.out.send(id, request, fd)?,
         }
-        if request.secrets.is_empty() {
-            record(&self.transcript, "sent", line);
-        } else {
-            record(&self.transcript, "sent", &request.to_masked_json(Some(&id.to_string())));
-        }
+        Ok(id)
     }
 
     /// Sends bytes as they are.
     pub(super) fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Lost> {
         match &mut self.source {
-            Source::Direct(framer) => {
-                let socket = Arc::clone(&self.socket);
-                let mut read = || match framer.fill(|buf| socket.receive(buf))? {
-                    // The end will be met again by whoever reads next.
-                    0 => Err(io::Error::from(io::ErrorKind::BrokenPipe)),
-                    _ => Ok(()),
-                };
-                self.socket.send_all(bytes, Some(&mut read))?;
-            }
-            Source::Threaded(..) => self.socket.send_all(bytes, None)?,
+            Source::Direct(input) => self.out.socket.send_all(bytes, Some(&mut || read_more(input)))?,
+            Source::Threaded(_) => self.out.socket.send_all(bytes, None)?,
         }
         Ok(())
     }
 
     /// The next message in order of arrival; waits for it until `until`, for ever where that is `None`.
     pub fn receive(&mut self, until: Option<Instant>) -> Result<Received, Lost> {
-        match self.early.pop_front() {
-            Some(early) => Ok(early),
-            None => self.receive_new(until),
+        loop {
+            let item = match self.early.pop_front() {
+                Some(early) => early,
+                None => self.receive_new(until)?,
+            };
+            if let Some(item) = self.heed(item) {
+                return Ok(item);
+            }
         }
     }
 
     /// As [`Session::receive`], passing over what was kept for the first consumer.
     pub(super) fn receive_new(&mut self, until: Option<Instant>) -> Result<Received, Lost> {
         match &mut self.source {
-            Source::Threaded(inbox, _) => inbox.pop(until),
-            Source::Direct(framer) => loop {
-                if let Some((_, item)) = next_item(framer, &self.transcript)? {
-                    return Ok(item);
-                }
-                if until.is_some() && !wait(&[self.socket.as_fd()], until)?[0] {
-                    return Ok(Received::TimedOut);
-                }
-                fill(framer, &self.socket)?;
-            },
+            Source::Threaded(reader) => reader.inbox.pop(until),
+            Source::Direct(input) => input.receive(until).map(|(_, item)| item),
         }
     }
 
-    /// A message that is here already, in direct reading: nothing is waited for, nothing read.
+    /// A message that is here already: nothing is waited for, nothing read.
     pub fn receive_framed(&mut self) -> Result<Option<Received>, Lost> {
-        if let Some(early) = self.early.pop_front() {
-            return Ok(Some(early));
-        }
-        match &mut self.source {
-            Source::Threaded(inbox, _) if !inbox.has_news() => Ok(None),
-            Source::Threaded(inbox, _) => inbox.pop(Some(Instant::now())).map(Some),
-            Source::Direct(framer) => Ok(next_item(framer, &self.transcript)?.map(|(_, item)| item)),
+        loop {
+            let item = match (self.early.pop_front(), &mut self.source) {
+                (Some(early), _) => early,
+                (None, Source::Threaded(reader)) if !reader.inbox.has_news() => return Ok(None),
+                (None, Source::Threaded(reader)) => reader.inbox.pop(Some(Instant::now()))?,
+                (None, Source::Direct(input)) => match input.next_framed()? {
+                    Some((_, item)) => item,
+                    None => return Ok(None),
+                },
+            };
+            if let Some(item) = self.heed(item) {
+                return Ok(Some(item));
+            }
         }
     }
 
@@ -176,17 +187,37 @@ impl Session {
             if let Some(item) = self.receive_framed()? {
                 return Ok(item);
             }
-            let Source::Direct(framer) = &mut self.source else {
+            let Source::Direct(half) = &mut self.source else {
                 return Ok(Received::Input);
             };
-            let ready = wait(&[self.socket.as_fd(), input], until)?;
+            let ready = wait(&[half.socket.as_fd(), input], until)?;
             match ready[..] {
                 // Input first: what has come of messages is read by whoever sends the next command, and a script that
                 // is at its end has not lost a connection that ends at the same time.
                 [_, true] => return Ok(Received::Input),
-                [true, _] => fill(framer, &self.socket)?,
+                [true, _] => half.fill()?,
                 _ => return Ok(Received::TimedOut),
             }
+        }
+    }
+
+    /// Sees to what the session itself has to answer. A server that was still starting when it was connected to may greet
+    /// again, and then takes no command before it has been negotiated with anew; that is done here, once, and the
+    /// answer to it is nobody's. What the server refused in between stays refused.
+    fn heed(&mut self, item: Received) -> Option<Received> {
+        match (&item, self.second) {
+            (Received::Message(Incoming::Greeting(greeting)), Second::None) => {
+                // A connection that is at its end will be found so by the next to read from it.
+                self.second = self.send(&capabilities_request(greeting)).map_or(Second::Settled, Second::Answered);
+                None
+            }
+            (Received::Message(Incoming::Reply(reply)), Second::Answered(id))
+                if reply.id() == Some(id.to_string().as_str()) =>
+            {
+                self.second = Second::Settled;
+                None
+            }
+            _ => Some(item),
         }
     }
 
@@ -204,87 +235,35 @@ impl Session {
 
     /// Whether byte 0xFF inside a message means that its beginning is to be forgotten; direct reading only.
     pub(super) fn heed_marks(&mut self, heed: bool) {
-        if let Source::Direct(framer) = &mut self.source {
-            framer.heed_marks(heed);
+        if let Source::Direct(input) = &mut self.source {
+            input.framer.heed_marks(heed);
         }
     }
 
     /// What was received of a message that is not whole yet; direct reading only.
     pub(super) fn pending(&self) -> &[u8] {
         match &self.source {
-            Source::Direct(framer) => framer.pending(),
-            Source::Threaded(..) => &[],
+            Source::Direct(input) => input.framer.pending(),
+            Source::Threaded(_) => &[],
         }
     }
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.socket.shut_down();
-        if let Source::Threaded(inbox, thread) = &mut self.source {
-            inbox.abandon();
-            if let Some(thread) = thread.take() {
-                // The socket is shut, so the thread is at its end; a panic in it has been reported already.
-                let _ = thread.join();
-            }
-        }
-    }
-}
-
-/// Where the ids of a session begin. A server that serves one client at a time may hand an answer that the last one did
-/// not wait for to the next; so no two sessions number alike.
-fn first_id() -> u64 {
-    RandomState::new().hash_one(std::process::id()) % 1_000_000 * 1000
-}
-
-fn fill(framer: &mut Framer, socket: &Socket) -> Result<(), Lost> {
-    match framer.fill(|buf| socket.receive(buf))? {
-        0 if framer.pending().is_empty() => Err(Lost::Closed),
-        0 => Err(Lost::MidMessage),
+/// Takes what the server has to say while it takes nothing of ours.
+fn read_more(input: &mut ReceiveHalf) -> io::Result<()> {
+    let socket = &input.socket;
+    match input.framer.fill(|buf| socket.receive(buf))? {
+        // The end will be met again by whoever reads next.
+        0 => Err(io::Error::from(io::ErrorKind::BrokenPipe)),
         _ => Ok(()),
     }
 }
 
-/// The next item that is whole, and its size.
-fn next_item(framer: &mut Framer, transcript: &SharedTranscript) -> Result<Option<(usize, Received)>, Lost> {
-    let Some(frame) = framer.next_frame()? else {
-        return Ok(None);
-    };
-    let item = match frame {
-        Frame::Mark => (0, Received::Mark),
-        Frame::Junk(bytes) => {
-            let junk = MessageError {
-                reason: "it is no JSON object".to_owned(),
-                sample: sample(&String::from_utf8_lossy(&bytes)),
-            };
-            (bytes.len(), Received::Junk(junk))
-        }
-        Frame::Message(bytes) => {
-            if transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-                record(transcript, "received", &String::from_utf8_lossy(&bytes));
-            }
-            let len = bytes.len();
-            match Incoming::parse(bytes) {
-                Ok(message) => (len, Received::Message(message)),
-                Err(junk) => (len, Received::Junk(junk)),
-            }
-        }
-    };
-    Ok(Some(item))
-}
-
-fn read_all(socket: &Socket, mut framer: Framer, inbox: &Inbox, transcript: &SharedTranscript) {
+fn read_all(mut input: ReceiveHalf, inbox: &Inbox) {
     let lost = loop {
-        match next_item(&mut framer, transcript) {
-            Ok(Some((bytes, item))) => {
-                inbox.push(bytes, item);
-                continue;
-            }
-            Ok(None) => {}
+        match input.receive(None) {
+            Ok((bytes, item)) => inbox.push(bytes, item),
             Err(lost) => break lost,
-        }
-        if let Err(lost) = fill(&mut framer, socket) {
-            break lost;
         }
     };
     inbox.end(lost);

@@ -135,7 +135,7 @@ impl Engine {
         match item {
             Received::Message(Incoming::Event(event)) => self.on_event(event, out),
             Received::Message(Incoming::Reply(reply)) => self.on_late_reply(&reply, out),
-            Received::Message(Incoming::Greeting(_)) => out.notice("warning: the server sent a second greeting"),
+            Received::Message(Incoming::Greeting(_)) => out.notice("warning: the server greets again and again"),
             Received::Junk(junk) => out.notice(&format!("warning: {junk}")),
             Received::Mark | Received::TimedOut | Received::Interrupted | Received::Input => {}
         }

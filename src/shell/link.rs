@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::demo;
-use crate::session::{Address, ConnectError, Dialed, Inbox, Listener, Options, Session, connect, negotiate};
+use crate::client::open;
+use crate::session::{Address, ConnectError, Inbox, Listener, Options, Session, negotiate};
 
 use super::wrap::Wrapped;
 
@@ -65,14 +65,9 @@ impl Link {
         let session = if self.listen {
             let listener = Listener::bind(address)?;
             progress(&format!("Listening on {address} for the server to connect."));
-            let until = self.options.wait.and_then(|wait| std::time::Instant::now().checked_add(wait));
-            let dialed = listener.accept(until, self.options.wait.unwrap_or_default())?;
-            negotiate(dialed, address, &self.options)?
-        } else if *address == Address::Demo {
-            let socket = demo::start().map_err(|reason| ConnectError::Io { address: Address::Demo, reason })?;
-            negotiate(Dialed { socket: socket.into(), peer: None }, address, &self.options)?
+            negotiate(listener.accept(self.options.wait)?, address, &self.options)?
         } else {
-            connect(address, &self.options)?
+            open(address, &self.options)?
         };
         Ok(self.session.insert(session))
     }

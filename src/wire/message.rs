@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::mend::{mend, stand_in};
@@ -264,6 +265,11 @@ impl Event {
     /// The event's data as the server spelled it; `None` where it carries none.
     pub fn data(&self) -> Option<&str> {
         self.data.clone().map(|range| &self.text[range])
+    }
+
+    /// The event's data as a `T`; an event without data is taken for one with `{}`.
+    pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.data().unwrap_or("{}"))
     }
 
     /// When the server says it happened.

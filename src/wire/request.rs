@@ -1,15 +1,17 @@
 //! What a client sends: one command with its arguments.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
-use super::text::quote;
+use super::text::{quote, squeeze_into};
 
 /// Where secrets stand in a request's arguments: byte ranges of whole JSON values, in order.
 pub type Secrets = Vec<Range<usize>>;
 
 /// One command, ready to be sent. Arguments are JSON text, exactly as they go on the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Request {
     /// The command's name.
     pub command: String,
@@ -21,6 +23,13 @@ pub struct Request {
     pub id: Option<String>,
     /// The parts of `arguments` that must not reach a file.
     pub secrets: Secrets,
+}
+
+/// As it is sent, secrets apart: what is shown for debugging ends up in logs.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Request").field(&self.to_masked_json(self.id.as_deref())).finish()
+    }
 }
 
 impl Request {
@@ -38,6 +47,23 @@ impl Request {
     /// The message, without a line end, carrying `id` (JSON text) where there is one.
     pub fn to_json(&self, id: Option<&str>) -> String {
         self.spell(id, self.arguments.as_deref())
+    }
+
+    /// The same message as it goes over the wire, line end included: without a blank, because QEMU before 10.2 reads
+    /// what it is sent byte by byte, at some microseconds each.
+    pub fn to_line(&self, id: &str) -> String {
+        let arguments = self.arguments.as_deref();
+        let mut out = String::with_capacity(48 + self.command.len() + arguments.map_or(0, str::len));
+        out.push_str(if self.oob { "{\"exec-oob\":" } else { "{\"execute\":" });
+        out.push_str(&quote(&self.command));
+        if let Some(arguments) = arguments {
+            out.push_str(",\"arguments\":");
+            squeeze_into(&mut out, arguments);
+        }
+        out.push_str(",\"id\":");
+        out.push_str(id);
+        out.push_str("}\n");
+        out
     }
 
     /// The same message with each secret value replaced, for eyes and files.
@@ -89,6 +115,10 @@ mod tests {
         assert_eq!(
             request.to_json(Some("1")),
             r#"{"execute": "block_resize", "arguments": {"size": 18446744073709551615}, "id": 1}"#
+        );
+        assert_eq!(
+            request.to_line("1"),
+            "{\"execute\":\"block_resize\",\"arguments\":{\"size\":18446744073709551615},\"id\":1}\n"
         );
         assert_eq!(Request::new("stop").to_json(None), r#"{"execute": "stop"}"#);
     }

@@ -20,6 +20,36 @@ pub fn compact(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// JSON text without any white space between its tokens, appended to `out`.
+pub(super) fn squeeze_into(out: &mut String, text: &str) {
+    let bytes = text.as_bytes();
+    let (mut start, mut at) = (0, 0);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => at = end_of_string(bytes, at + 1),
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                out.push_str(&text[start..at]);
+                at += 1;
+                start = at;
+            }
+            _ => at += 1,
+        }
+    }
+    out.push_str(&text[start..]);
+}
+
+/// Where the string that begins before `at` ends: behind its closing quote, or with the text.
+fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(len) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += len;
+        if bytes[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
+}
+
 /// A Rust string as a JSON string, quotes included.
 pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -64,6 +94,24 @@ mod tests {
             compact("{\r\n    \"a\":\n 1.0,\r\n    \"b\": [\r\n        \"x  y\\n\"\r\n    ]\r\n}"),
             "{\"a\": 1.0, \"b\": [\"x  y\\n\"]}"
         );
+    }
+
+    #[test]
+    fn squeezing_leaves_strings_alone() {
+        for (text, squeezed) in [
+            (
+                "{\"a b\": [1, {\"c\\\" \": \" \\\\\"}],\n \"d\" : null }",
+                "{\"a b\":[1,{\"c\\\" \":\" \\\\\"}],\"d\":null}",
+            ),
+            ("{}", "{}"),
+            ("  [ ]\t", "[]"),
+            ("\"not closed  ", "\"not closed  "),
+            ("\"\\", "\"\\"),
+        ] {
+            let mut out = String::new();
+            squeeze_into(&mut out, text);
+            assert_eq!(out, squeezed);
+        }
     }
 
     #[test]

@@ -309,11 +309,6 @@ fn odd_replies_neither_stop_a_script_nor_get_it_out_of_step() {
             "{\"return\": 1}",
             "warning: the server sent what is no QMP message (it has none of `return`, `error`, `event`, `QMP`): {}",
         ),
-        (
-            b"{\"QMP\": {}}\n{\"return\": 1, \"id\": {id}}\n",
-            "{\"return\": 1}",
-            "warning: the server sent a second greeting",
-        ),
     ];
     for (said, shown, warned) in oddities {
         let (tell, told) = channel::<String>();
@@ -415,4 +410,29 @@ fn at_a_prompt_a_lost_command_is_not_sent_again() {
     terminal.wait_for_last("(QEMU)");
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
+}
+
+/// As a QEMU may that is connected to in the instant of its start. What it refused before it was negotiated with again
+/// stays refused: the command was not carried out, and is not sent a second time.
+#[test]
+fn a_server_that_greets_twice_is_negotiated_with_again_once() {
+    let peer = Peer::start(|talk| {
+        talk.negotiate();
+        let id = talk.expect("one");
+        talk.say("{\"QMP\": {\"capabilities\": [\"oob\"]}}");
+        talk.say(&format!("{{\"error\": {{\"class\": \"CommandNotFound\", \"desc\": \"negotiate\"}}, \"id\": {id}}}"));
+        let id = talk.expect("qmp_capabilities");
+        talk.answer(&id, "{}");
+        let id = talk.expect("two");
+        talk.say("{\"QMP\": {}}");
+        talk.answer(&id, "2");
+        let id = talk.expect("three");
+        talk.answer(&id, "3");
+    });
+    let run = qmp_shell(&[&peer.address(), "-c", "one", "-c", "two", "-c", "three"]).run().expect_status(1);
+    assert_eq!(
+        run.stdout,
+        "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"negotiate\"}}\n{\"return\": 2}\n{\"return\": 3}\n"
+    );
+    assert_eq!(run.stderr, "warning: the server greets again and again\n");
 }

@@ -1,0 +1,116 @@
+//! What can go wrong with a call, and with listening. Each error carries what was sent and what came.
+
+use crate::session::Lost;
+use crate::wire::{Reply, ReplyBody, Request};
+
+/// Why a command has no result.
+///
+/// The message never shows arguments; the request, whose arguments [`Debug`](std::fmt::Debug) shows without secrets, is
+/// in [`ExecuteError::request`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecuteError {
+    /// The arguments cannot be said in JSON, or are no object. Nothing was sent.
+    #[error("the arguments of `{command}` are no JSON object: {reason}")]
+    Arguments {
+        /// The command.
+        command: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The server answered with an error.
+    #[error("`{}`: {}", .request.command, sentence(.reply))]
+    Refused {
+        /// What was sent.
+        request: Box<Request>,
+        /// What came.
+        reply: Box<Reply>,
+    },
+    /// The connection had ended before. Nothing was sent.
+    #[error("`{}` was not sent: {lost}", .request.command)]
+    NotSent {
+        /// What would have been sent.
+        request: Box<Request>,
+        /// How the connection ended.
+        lost: Lost,
+    },
+    /// The connection ended before the command was answered. Nobody can know whether it was carried out.
+    #[error("{lost} before `{}` was answered; nobody can know whether it was carried out", .request.command)]
+    Unanswered {
+        /// What was sent.
+        request: Box<Request>,
+        /// How the connection ended.
+        lost: Lost,
+    },
+    /// The command was carried out, but what it returned does not fit the type that was asked for.
+    #[error("what `{}` returned does not fit: {source}", .request.command)]
+    Return {
+        /// What was sent.
+        request: Box<Request>,
+        /// What came.
+        reply: Box<Reply>,
+        /// Where it does not fit.
+        source: serde_json::Error,
+    },
+}
+
+fn sentence(reply: &Reply) -> String {
+    match reply.body() {
+        ReplyBody::Error { class, desc } => format!("{class}: {desc}"),
+        ReplyBody::Return(_) => "it succeeded".to_owned(),
+    }
+}
+
+impl ExecuteError {
+    /// What was sent, or would have been; none where the arguments could not be said.
+    pub fn request(&self) -> Option<&Request> {
+        match self {
+            ExecuteError::Arguments { .. } => None,
+            ExecuteError::Refused { request, .. }
+            | ExecuteError::NotSent { request, .. }
+            | ExecuteError::Unanswered { request, .. }
+            | ExecuteError::Return { request, .. } => Some(request),
+        }
+    }
+
+    /// What came.
+    pub fn reply(&self) -> Option<&Reply> {
+        match self {
+            ExecuteError::Refused { reply, .. } | ExecuteError::Return { reply, .. } => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// The class of the server's error, such as `GenericError` or `CommandNotFound`.
+    pub fn class(&self) -> Option<&str> {
+        match self.reply()?.body() {
+            ReplyBody::Error { class, .. } => Some(class),
+            ReplyBody::Return(_) => None,
+        }
+    }
+
+    /// The server's sentence for people.
+    pub fn desc(&self) -> Option<&str> {
+        match self.reply()?.body() {
+            ReplyBody::Error { desc, .. } => Some(desc),
+            ReplyBody::Return(_) => None,
+        }
+    }
+
+    /// Whether the command may have been carried out all the same.
+    pub fn may_have_run(&self) -> bool {
+        matches!(self, ExecuteError::Unanswered { .. } | ExecuteError::Return { .. })
+    }
+}
+
+/// Why no more events come.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The connection has ended. All events that came before were handed out.
+    #[error("{0}")]
+    Lost(#[from] Lost),
+    /// 64 MiB of events waited to be taken, so this listener was cut off. Events are missing from here on.
+    #[error("more than 64 MiB of events waited to be taken; those after them are lost to this listener")]
+    Overflow,
+}

@@ -1,0 +1,17 @@
+//! The client for programs: commands as calls with types, events as iterators, over one session.
+//!
+//! Owns the thread that hands each reply to its caller and each event to its listeners. Knows neither lines nor the
+//! terminal.
+
+mod call;
+mod dispatch;
+mod error;
+mod events;
+mod open;
+mod pending;
+
+pub use call::{Client, Empty};
+pub use error::{ExecuteError, ListenError};
+pub use events::Events;
+pub use open::open;
+pub use pending::Pending;

@@ -1,0 +1,70 @@
+//! A command that is under way.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::session::Lost;
+use crate::wire::{Reply, ReplyBody, Request};
+
+use super::error::ExecuteError;
+
+/// What comes of a request.
+pub(super) type Outcome = Result<Reply, Lost>;
+
+/// A command that was sent and not yet waited for; see [`Client::begin`](super::Client::begin).
+///
+/// Dropped, the command goes on in the server, and its reply is passed over when it comes.
+#[derive(Debug)]
+#[must_use = "the reply is passed over unless it is waited for"]
+pub struct Pending {
+    pub(super) request: Box<Request>,
+    pub(super) outcome: Receiver<Outcome>,
+}
+
+impl Pending {
+    /// What was sent.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Waits for the reply, which may be an error of the server's.
+    pub fn reply(self) -> Result<Reply, ExecuteError> {
+        match self.outcome.recv() {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(lost)) => Err(ExecuteError::Unanswered { request: self.request, lost }),
+            // The thread that hands out replies says how the connection ended before it goes.
+            Err(_) => Err(ExecuteError::Unanswered { request: self.request, lost: Lost::Closed }),
+        }
+    }
+
+    /// Waits for the reply for so long; gives the command back where there is none by then.
+    pub fn reply_within(self, timeout: Duration) -> Result<Reply, Result<Pending, ExecuteError>> {
+        match self.outcome.recv_timeout(timeout) {
+            Ok(Ok(reply)) => Ok(reply),
+            Err(RecvTimeoutError::Timeout) => Err(Ok(self)),
+            Ok(Err(lost)) => Err(Err(ExecuteError::Unanswered { request: self.request, lost })),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(Err(ExecuteError::Unanswered { request: self.request, lost: Lost::Closed }))
+            }
+        }
+    }
+
+    /// Waits for what the command returns, as a `T`.
+    pub fn wait<T: DeserializeOwned>(mut self) -> Result<T, ExecuteError> {
+        let request = std::mem::take(&mut self.request);
+        let reply = match (Pending { request: Box::default(), outcome: self.outcome }).reply() {
+            Ok(reply) => Box::new(reply),
+            Err(ExecuteError::Unanswered { lost, .. }) => return Err(ExecuteError::Unanswered { request, lost }),
+            Err(error) => return Err(error),
+        };
+        match reply.body() {
+            ReplyBody::Error { .. } => Err(ExecuteError::Refused { request, reply }),
+            ReplyBody::Return(raw) => match serde_json::from_str(raw) {
+                Ok(value) => Ok(value),
+                Err(source) => Err(ExecuteError::Return { request, reply, source }),
+            },
+        }
+    }
+}

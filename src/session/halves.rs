@@ -1,0 +1,169 @@
+//! The two halves of a connection: one sends requests, the other cuts what arrives into messages.
+//!
+//! They may be used from two threads at once. When the sending half goes, the connection ends.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use crate::wire::{Frame, Framer, Incoming, Limits, MessageError, Request, sample};
+
+use super::dial::Peer;
+use super::error::Lost;
+use super::received::Received;
+use super::socket::{Socket, wait};
+use super::transcript::{SharedTranscript, record};
+
+/// What reads while a send has to wait.
+pub(super) type OnReadable<'a> = &'a mut dyn FnMut() -> io::Result<()>;
+
+/// Sends requests, each under an id of its own.
+#[derive(Debug)]
+pub(crate) struct SendHalf {
+    pub(super) socket: Arc<Socket>,
+    last_id: u64,
+    transcript: SharedTranscript,
+    /// Ended with the connection.
+    peer: Option<Peer>,
+}
+
+/// Receives messages.
+#[derive(Debug)]
+pub(crate) struct ReceiveHalf {
+    pub(super) socket: Arc<Socket>,
+    pub(super) framer: Framer,
+    transcript: SharedTranscript,
+}
+
+/// Both halves of a connection.
+pub(super) fn halves(
+    socket: Socket,
+    peer: Option<Peer>,
+    limits: Limits,
+    transcript: SharedTranscript,
+) -> (SendHalf, ReceiveHalf) {
+    let socket = Arc::new(socket);
+    let input =
+        ReceiveHalf { socket: Arc::clone(&socket), framer: Framer::new(limits), transcript: Arc::clone(&transcript) };
+    (SendHalf { socket, last_id: first_id(), transcript, peer }, input)
+}
+
+/// Where the ids of a session begin. A server that serves one client at a time may hand an answer that the last one did
+/// not wait for to the next; so no two sessions number alike. Short, because a server may read slowly.
+fn first_id() -> u64 {
+    10_000 + RandomState::new().hash_one(std::process::id()) % 80_000
+}
+
+impl SendHalf {
+    /// An id that no request of this session had.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Sends a request under `id`, with a descriptor attached where one is given.
+    pub(crate) fn send(&mut self, id: u64, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<(), Lost> {
+        self.send_reading(id, request, fd, None)
+    }
+
+    /// As [`SendHalf::send`]; while the server takes nothing and has something to say, `on_readable` is called.
+    pub(super) fn send_reading(
+        &mut self,
+        id: u64,
+        request: &Request,
+        fd: Option<BorrowedFd<'_>>,
+        on_readable: Option<OnReadable<'_>>,
+    ) -> Result<(), Lost> {
+        let id = id.to_string();
+        if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            record(&self.transcript, "sent", &request.to_masked_json(Some(&id)));
+        }
+        let line = request.to_line(&id);
+        match fd {
+            None => self.socket.send_all(line.as_bytes(), on_readable)?,
+            Some(fd) => self.socket.send_with_fd(line.as_bytes(), fd)?,
+        }
+        Ok(())
+    }
+
+    /// Whether descriptors can be passed to the server: over a Unix socket, but not through a process of ours.
+    pub(crate) fn passes_descriptors(&self) -> bool {
+        self.peer.is_none() && self.socket.is_unix()
+    }
+
+    /// What ends the connection from any thread, also while one sends.
+    pub(crate) fn closer(&self) -> Closer {
+        Closer(Arc::clone(&self.socket))
+    }
+}
+
+/// Ends a connection, in both directions: a reader of ours sees its end too.
+#[derive(Debug)]
+pub(crate) struct Closer(Arc<Socket>);
+
+impl Closer {
+    pub(crate) fn close(&self) {
+        self.0.shut_down();
+    }
+}
+
+impl Drop for SendHalf {
+    fn drop(&mut self) {
+        self.socket.shut_down();
+    }
+}
+
+impl ReceiveHalf {
+    /// The next item; waits for it until `until`, for ever where that is `None`. With its size in bytes.
+    pub(crate) fn receive(&mut self, until: Option<Instant>) -> Result<(usize, Received), Lost> {
+        loop {
+            if let Some(item) = self.next_framed()? {
+                return Ok(item);
+            }
+            if until.is_some() && !wait(&[self.socket.as_fd()], until)?[0] {
+                return Ok((0, Received::TimedOut));
+            }
+            self.fill()?;
+        }
+    }
+
+    /// The next item that is whole already, and its size.
+    pub(super) fn next_framed(&mut self) -> Result<Option<(usize, Received)>, Lost> {
+        let Some(frame) = self.framer.next_frame()? else {
+            return Ok(None);
+        };
+        let item = match frame {
+            Frame::Mark => (0, Received::Mark),
+            Frame::Junk(bytes) => {
+                let junk = MessageError {
+                    reason: "it is no JSON object".to_owned(),
+                    sample: sample(&String::from_utf8_lossy(&bytes)),
+                };
+                (bytes.len(), Received::Junk(junk))
+            }
+            Frame::Message(bytes) => {
+                if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                    record(&self.transcript, "received", &String::from_utf8_lossy(&bytes));
+                }
+                let len = bytes.len();
+                match Incoming::parse(bytes) {
+                    Ok(message) => (len, Received::Message(message)),
+                    Err(junk) => (len, Received::Junk(junk)),
+                }
+            }
+        };
+        Ok(Some(item))
+    }
+
+    /// Reads what has arrived; waits for the first byte.
+    pub(super) fn fill(&mut self) -> Result<(), Lost> {
+        let socket = &self.socket;
+        match self.framer.fill(|buf| socket.receive(buf))? {
+            0 if self.framer.pending().is_empty() => Err(Lost::Closed),
+            0 => Err(Lost::MidMessage),
+            _ => Ok(()),
+        }
+    }
+}
