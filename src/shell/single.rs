@@ -43,18 +43,26 @@ pub struct Look {
     pub paged: bool,
 }
 
+/// What the user asked to read.
+enum Reading {
+    Text(String),
+    Page(Vec<Line>),
+}
+
 /// The answer to one command.
 pub struct Single<O, E> {
     out: O,
     err: E,
     look: Look,
+    /// Help that is still to be shown.
+    reading: Vec<Reading>,
     error: Option<io::Error>,
 }
 
 impl<O: Write, E: Write> Single<O, E> {
     /// Writes the answer to `out`, and what else there is to say to `err`.
     pub fn new(out: O, err: E, look: Look) -> Single<O, E> {
-        Single { out, err, look, error: None }
+        Single { out, err, look, reading: Vec::new(), error: None }
     }
 
     /// Both streams, with all that was written.
@@ -100,13 +108,19 @@ impl<O: Write, E: Write> Single<O, E> {
         }
     }
 
-    /// Lets the terminal show what the user asked to read.
-    fn show(&mut self, show: impl FnOnce(&mut Terminal<&mut O>)) {
+    /// Shows the help that was asked for. It may be read for long, so this is for when the server has been left: a
+    /// monitor serves one client at a time.
+    pub fn show_help(&mut self) {
         let mut terminal = Terminal::new(&mut self.out, self.look.messages.palette.clone(), Arc::default());
         if self.look.paged {
             terminal.apply(&Settings::default(), 0);
         }
-        show(&mut terminal);
+        for reading in self.reading.drain(..) {
+            match reading {
+                Reading::Text(text) => terminal.text(&text),
+                Reading::Page(lines) => terminal.page(&lines),
+            }
+        }
         if let Some(error) = terminal.take_error() {
             self.note(Err(error));
         }
@@ -161,16 +175,17 @@ impl<O: Write, E: Write> Output for Single<O, E> {
     }
 
     fn would_send(&mut self, message: &str) {
-        let result = self.out.write_all(message.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
+        let path = self.look.path.as_deref().filter(|_| self.look.form == SingleForm::Json);
+        let result = self.look.messages.write(path, message, &mut self.out);
         self.note(result);
     }
 
     fn text(&mut self, text: &str) {
-        self.show(|terminal| terminal.text(text));
+        self.reading.push(Reading::Text(text.to_owned()));
     }
 
     fn page(&mut self, lines: &[Line]) {
-        self.show(|terminal| terminal.page(lines));
+        self.reading.push(Reading::Page(lines.to_vec()));
     }
 
     fn warning(&mut self, message: &str, _source: &Source<'_>) {

@@ -1,9 +1,9 @@
 //! `qmp`: one command, its answer, an exit status.
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::channel;
 
 use crate::support::peer::Peer;
 use crate::support::program::{Run, qmp};
@@ -276,16 +276,15 @@ fn an_output_that_nobody_reads_ends_it_quietly_and_one_that_is_full_does_not() {
 
 #[test]
 fn ctrl_c_ends_it_at_once() {
-    let peer = Peer::start(|talk| {
+    let (heard, is_heard) = channel();
+    let peer = Peer::start(move |talk| {
         talk.negotiate();
         talk.expect("query-status");
+        heard.send(()).unwrap();
         talk.wait_for_close();
     });
-    let mut child = qmp(&["-v", "--path", &peer.address(), "query-status"]).start();
-    // Shown once the request is about to be sent.
-    let mut sent = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut sent).unwrap();
-    assert!(sent.starts_with("-> "), "{sent}");
+    let mut child = qmp(&["--path", &peer.address(), "query-status"]).start();
+    is_heard.recv().unwrap();
     assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
     wait_until("its end", || child.try_wait().unwrap().is_some());
     use std::os::unix::process::ExitStatusExt;
@@ -302,8 +301,16 @@ fn at_a_terminal_answers_have_colour_and_help_its_pager() {
     assert_eq!(terminal.wait_for_end(), 0);
     let screen = terminal.coloured_screen();
     assert!(screen.starts_with("\u{1b}[34mstatus\u{1b}[39m: \u{1b}[32mrunning"), "{screen:?}");
-    let command = format!("PAGER=\"sed 's/^/PAGED /'\" {} --path demo: help blockdev-add", env!("CARGO_BIN_EXE_qmp"));
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let (program, address) = (env!("CARGO_BIN_EXE_qmp"), server.address());
+    // A monitor serves one client at a time: it has been left when the reading begins.
+    let folder = tempfile::tempdir().unwrap();
+    let pager = folder.path().join("pager");
+    std::fs::write(&pager, format!("#!/bin/sh\nsed 's/^/PAGED /'; {program} --path {address} query-status\n")).unwrap();
+    std::fs::set_permissions(&pager, PermissionsExt::from_mode(0o755)).unwrap();
+    let command = format!("PAGER={} {program} --path {address} help blockdev-add", pager.display());
     let Some(terminal) = Terminal::start(&command, 80, 10) else { return };
     assert_eq!(terminal.wait_for_end(), 0);
-    assert!(terminal.scrollback().starts_with("PAGED blockdev-add"), "{}", terminal.scrollback());
+    let shown = terminal.scrollback();
+    assert!(shown.starts_with("PAGED blockdev-add") && shown.contains("\nstatus: running\n"), "{shown}");
 }

@@ -16,7 +16,8 @@ fn peer(events: &'static [&'static str]) -> Peer {
         for name in events {
             talk.event(name, "{\"n\": 1}");
         }
-        talk.wait_for_close();
+        // Asked which events it has, it does not say.
+        talk.refuse_until_close();
     })
 }
 
@@ -30,7 +31,7 @@ fn names(run: &Run) -> Vec<String> {
 #[test]
 fn a_real_machine_is_followed_from_one_event_to_the_next() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let mut child = qmp(&["-v", "--path", &server.address(), "--events", "STOP", "res*"]).start();
+    let mut child = qmp(&["-v", "--path", &server.address(), "--events", "STOP", "res*", "RESUEM"]).start();
     let mut beside = BufReader::new(child.stderr.take().unwrap());
     let mut events = BufReader::new(child.stdout.take().unwrap());
     let line = |from: &mut dyn BufRead| {
@@ -38,6 +39,7 @@ fn a_real_machine_is_followed_from_one_event_to_the_next() {
         from.read_line(&mut line).unwrap();
         line
     };
+    assert_eq!(line(&mut beside), "qmp: warning: the server has no event `RESUEM`; did you mean `RESUME`?\n");
     assert_eq!(line(&mut beside), "qmp: following\n");
     // Each is there before the next is made: nothing waits in a buffer.
     for (command, event) in [("cont", "RESUME"), ("stop", "STOP"), ("system_reset", "RESET"), ("cont", "RESUME")] {
@@ -139,9 +141,11 @@ fn a_server_that_never_stops_talking_does_not_outlast_the_time() {
             while talk.try_say_raw(many.as_bytes()) {}
         })
     };
-    let peer = talks();
-    let run = qmp(&["--path", &peer.address(), "--events", "--timeout", "0.2"]).run().expect_status(0);
-    assert!(run.lines().iter().all(|line| *line == "{\"event\": \"TICK\"}"));
+    let peers = [talks(), talks(), talks(), talks()];
+    let paths: Vec<String> = peers.iter().map(|peer| format!("--path={}", peer.address())).collect();
+    let args = paths.iter().map(String::as_str).chain(["--events", "--timeout", "0.2"]);
+    let run = qmp(&args.collect::<Vec<_>>()).run().expect_status(0);
+    assert!(run.lines().iter().all(|line| line.ends_with(", \"event\": \"TICK\"}")));
     // Nor is it read when nobody reads what it says.
     let peer = talks();
     let script = "\"$0\" --path \"$1\" --events | head -n 2; echo ${PIPESTATUS[0]}";

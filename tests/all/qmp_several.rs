@@ -1,12 +1,14 @@
 //! `qmp` with several servers: in parallel, each line led by its server's name, one that fails apart.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use crate::support::peer::Peer;
 use crate::support::program::{Run, qmp};
 use crate::support::server::{Q35, SMALL, Server};
+use crate::support::wait_until;
 
 /// The lines of a text in the order of their names: answers come as they come.
 fn sorted(text: &str) -> Vec<&str> {
@@ -47,6 +49,9 @@ fn each_answers_under_its_name_and_one_that_fails_stops_nobody() {
             r#"{"path": "./b.sock", "return": {"status": "running", "running": true}}"#
         ]
     );
+
+    let run = ask(&["-o", "json", "--dry-run", "--path", "a*", "stop"]).expect_status(0);
+    assert_eq!(run.stdout, "{\"path\": \"a.sock\", \"execute\": \"stop\"}\n");
 
     // One that has failed, one that is not there, one named twice.
     let args = ["--path=a.sock", "--path=none", "--path=b.sock", "--path=a.sock", "query-cpus-fast"];
@@ -129,11 +134,21 @@ fn servers_are_asked_side_by_side_but_never_more_than_so_many() {
 
 #[test]
 fn more_servers_than_a_program_may_have_files_open() {
-    let peers = peers(40, || {});
+    // None answers until all are connected.
+    let barrier = Barrier::new(40);
+    let peers = peers(40, move || {
+        barrier.wait();
+    });
     let paths: Vec<String> = peers.iter().map(|peer| format!("--path={}", peer.address())).collect();
     let script = "ulimit -Sn 24; exec \"$0\" --jobs 40 -o json \"$@\" query-status";
-    let output =
-        std::process::Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_qmp")]).args(&paths).output().unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_qmp")])
+        .args(&paths)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("its end", || child.try_wait().unwrap().is_some());
+    let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), 41);
 }

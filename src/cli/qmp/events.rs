@@ -12,14 +12,19 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 
 use crate::render::{printable, sanitize};
-use crate::session::{Lost, Options, Received};
+use crate::schema::{Schema, nearest};
+use crate::session::{Lost, Options, Received, Session};
 use crate::shell::{EventFilter, Link, MessageLines};
-use crate::wire::{Event, Incoming};
+use crate::wire::{Event, Incoming, Reply, ReplyBody, Request};
 
 use super::super::status::{Failure, Status};
 use super::flags::QmpFlags;
+use super::question::ask;
 use super::servers::{Server, Servers, make_room_for};
 use super::task::message_lines;
+
+/// How long the server may take to say which events it has.
+const BLINK: Duration = Duration::from_millis(500);
 
 /// How many messages may wait to be written.
 const ROOM: usize = 256;
@@ -51,7 +56,10 @@ pub(super) fn follow(
     let (sender, news) = sync_channel(ROOM);
     let all = Arc::new(servers.all);
     for at in 0..all.len() {
-        let (watched, ours) = (Watched { at, filter: filter.clone(), options: options.clone() }, sender.clone());
+        // Of names that nobody will ever say, one server can tell as well as all.
+        let doubted = if at == 0 && !flags.no_schema { globs.to_vec() } else { Vec::new() };
+        let watched = Watched { at, filter: filter.clone(), doubted, options: options.clone() };
+        let ours = sender.clone();
         let servers = Arc::clone(&all);
         let started = Builder::new().spawn(move || watched.watch(&servers[at], &ours));
         started.map_err(|error| Failure::new(Status::LineFailed, anyhow!("cannot start a thread: {error}")))?;
@@ -73,6 +81,8 @@ pub(super) fn follow(
 struct Watched {
     at: usize,
     filter: EventFilter,
+    /// Names and patterns that are to be looked for among the events that the server has.
+    doubted: Vec<String>,
     options: Options,
 }
 
@@ -87,7 +97,9 @@ impl Watched {
             return;
         }
         let mut lost: Option<Lost> = None;
-        let mut listened_to = tell(News::Connected).is_ok();
+        let unknown = link.session().map(|session| self.unknown(session)).unwrap_or_default();
+        let mut listened_to = unknown.into_iter().all(|warning| tell(News::Notice(warning)).is_ok());
+        listened_to = listened_to && tell(News::Connected).is_ok();
         while let Some(session) = link.session().filter(|_| listened_to && lost.is_none()) {
             listened_to = match session.receive(None) {
                 Ok(Received::Message(Incoming::Event(event))) if self.filter.shows(event.name()) => {
@@ -104,6 +116,30 @@ impl Watched {
         if let Some(lost) = lost {
             let _ = tell(News::Gone(lost.to_string(), Status::Lost));
         }
+    }
+}
+
+impl Watched {
+    /// Warns of what fits none of the server's events: it would be waited for in vain.
+    fn unknown(&self, session: &mut Session) -> Vec<String> {
+        if self.doubted.is_empty() {
+            return Vec::new();
+        }
+        let answer = ask(session, &Request::new("query-qmp-schema"), Instant::now() + BLINK);
+        // An end of the connection will be met again by whoever reads next.
+        let answer = answer.unwrap_or_default();
+        let Some(ReplyBody::Return(raw)) = answer.as_ref().map(Reply::body) else { return Vec::new() };
+        let Ok(schema) = Schema::parse(raw) else { return Vec::new() };
+        let names: Vec<&str> = schema.events().iter().map(|event| event.name.as_str()).collect();
+        let fits = |glob: &String| {
+            let filter = EventFilter::Only(vec![glob.clone()]);
+            names.iter().any(|name| filter.shows(name))
+        };
+        let warning = |glob: &String| match nearest(&glob.to_uppercase(), names.iter().copied()) {
+            Some(name) => format!("warning: the server has no event `{glob}`; did you mean `{name}`?"),
+            None => format!("warning: the server has no event `{glob}`"),
+        };
+        self.doubted.iter().filter(|glob| !fits(glob)).map(warning).collect()
     }
 }
 

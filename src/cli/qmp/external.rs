@@ -11,10 +11,11 @@ use std::time::Instant;
 use anyhow::anyhow;
 use serde_json::Value;
 
-use crate::session::{Address, Lost, Received, Session};
-use crate::wire::{Incoming, ReplyBody, Request};
+use crate::session::{Address, Lost, Session};
+use crate::wire::{Reply, ReplyBody, Request};
 
 use super::super::status::{Failure, Status};
+use super::question::ask;
 
 /// The program that stands in for a command of this name, by PATH.
 pub(super) fn find(command: &str) -> Option<PathBuf> {
@@ -28,17 +29,8 @@ pub(super) fn find(command: &str) -> Option<PathBuf> {
 /// Whether the server has a command of this name. One that does not say, or not until `until`, has not.
 pub(super) fn has(session: &mut Session, command: &str, guest_agent: bool, until: Instant) -> Result<bool, Lost> {
     let question = Request::new(if guest_agent { "guest-info" } else { "query-commands" });
-    let id = session.send(&question)?.to_string();
-    let mut aside = Vec::new();
-    let answer = loop {
-        match session.receive(Some(until))? {
-            Received::Message(Incoming::Reply(reply)) if reply.id() == Some(&id) => break Some(reply),
-            Received::TimedOut | Received::Interrupted => break None,
-            item => aside.push(item),
-        }
-    };
-    session.put_back(aside);
-    let answer = answer.as_ref().map(|reply| reply.body());
+    let answer = ask(session, &question, until)?;
+    let answer = answer.as_ref().map(Reply::body);
     Ok(matches!(answer, Some(ReplyBody::Return(raw)) if is_listed(raw, command)))
 }
 

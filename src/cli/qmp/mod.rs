@@ -3,6 +3,7 @@
 mod events;
 mod external;
 mod flags;
+mod question;
 mod servers;
 mod several;
 mod task;
@@ -84,6 +85,7 @@ fn run_one<O: io::Write>(
     let address = server.map(|server| &server.address);
     match task.perform(address, &mut out)? {
         End::Ran(verdict) => {
+            out.show_help();
             task.end_log(&mut out);
             ended(status_of(&verdict), &mut out)
         }

@@ -119,7 +119,24 @@ impl Talk {
                 ["query-qmp-schema", "query-commands"].contains(&heard.as_str()),
                 "expected `{command}`, heard `{heard}`"
             );
-            self.say(&format!("{{\"error\": {{\"class\": \"CommandNotFound\", \"desc\": \"none\"}}, \"id\": {id}}}"));
+            self.refuse(&id);
+        }
+    }
+
+    /// Answers that there is no such command.
+    fn refuse(&mut self, id: &str) {
+        self.say(&format!("{{\"error\": {{\"class\": \"CommandNotFound\", \"desc\": \"none\"}}, \"id\": {id}}}"));
+    }
+
+    /// Refuses whatever is asked, until the client closes.
+    pub fn refuse_until_close(&mut self) {
+        loop {
+            let line = self.hear();
+            if line.is_empty() {
+                return;
+            }
+            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+            self.refuse(&request["id"].to_string());
         }
     }
 
