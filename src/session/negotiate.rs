@@ -2,6 +2,9 @@
 //!
 //! Follows the QEMU Machine Protocol Specification, "Server Greeting" and "Capabilities Negotiation".
 
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::wire::{Greeting, Incoming, Limits, ReplyBody, Request, sample};
@@ -12,21 +15,54 @@ use super::error::{ConnectError, Lost};
 use super::guest;
 use super::received::Received;
 use super::stream::Session;
-use super::transcript::SharedTranscript;
+use super::transcript::{SharedTranscript, Transcript};
 
-/// How to open a session.
+/// How to connect.
+///
+/// ```
+/// use std::time::Duration;
+/// use qmp_shell::{Address, Client, Options};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("vm.log");
+/// let mut options = Options::default();
+/// options.timeout = Duration::from_secs(1);
+/// options.log_to(&path)?;
+/// let qemu = Client::connect_with(&Address::Demo, &options)?;
+/// qemu.execute::<serde_json::Value>("query-status", ())?;
+///
+/// // One JSON object a line: `{"time": …, "sent": …}` or `{"time": …, "received": …}`.
+/// let log = std::fs::read_to_string(&path)?;
+/// assert!(log.lines().any(|line| line.contains("\"sent\"") && line.contains("query-status")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Options {
-    /// How long connecting may take, and then again the greeting.
+    /// How long connecting may take, and then again greeting and negotiation; 5 seconds if not told otherwise.
     pub timeout: Duration,
-    /// How long to wait for a server that is not there yet; `None` does not wait.
+    /// How long to wait for a server that is not there yet; `None` does not wait. Where the server connects to us, `None`
+    /// waits as long as it takes.
     pub wait: Option<Duration>,
-    /// The server is a guest agent: no greeting, synchronise instead.
+    /// The server is a guest agent: it does not greet, and is synchronised with in the way of its own protocol.
     pub guest_agent: bool,
     /// Bounds on one message.
     pub limits: Limits,
     /// Where every message is recorded.
+    #[doc(hidden)]
     pub transcript: SharedTranscript,
+}
+
+impl Options {
+    /// Has every message of the connection, both ways, appended to the file at `path`, one JSON object a line. Secrets
+    /// are replaced; a new file is for its owner only. A line that cannot be written is left out, and stops nothing.
+    ///
+    /// Connections made with clones of these options share the log.
+    pub fn log_to(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
+        let transcript = Transcript::open(path.as_ref())?;
+        self.transcript = Arc::new(Mutex::new(Some(transcript)));
+        Ok(())
+    }
 }
 
 impl Default for Options {
