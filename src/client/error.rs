@@ -26,6 +26,12 @@ pub enum ExecuteError {
         /// What came.
         reply: Box<Reply>,
     },
+    /// A descriptor was to be passed along, which only a Unix socket does, and a command's stream not. Nothing was sent.
+    #[error("`{}` was not sent: descriptors pass over a Unix socket only", .request.command)]
+    NoDescriptors {
+        /// What would have been sent.
+        request: Box<Request>,
+    },
     /// The connection had ended before. Nothing was sent.
     #[error("`{}` was not sent: {lost}", .request.command)]
     NotSent {
@@ -67,6 +73,7 @@ impl ExecuteError {
         match self {
             ExecuteError::Arguments { .. } => None,
             ExecuteError::Refused { request, .. }
+            | ExecuteError::NoDescriptors { request }
             | ExecuteError::NotSent { request, .. }
             | ExecuteError::Unanswered { request, .. }
             | ExecuteError::Return { request, .. } => Some(request),
@@ -110,6 +117,9 @@ pub enum ListenError {
     /// The connection has ended. All events that came before were handed out.
     #[error("{0}")]
     Lost(#[from] Lost),
+    /// The filter panicked, so this listener was cut off.
+    #[error("the filter of this listener panicked; there are no more events for it")]
+    Filter,
     /// 64 MiB of events waited to be taken, so this listener was cut off. Events are missing from here on.
     #[error("more than 64 MiB of events waited to be taken; those after them are lost to this listener")]
     Overflow,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -65,13 +66,16 @@ impl Queue {
     /// Hands over an event, if it is for this listener. One that takes nothing is cut off, and will be told: it must
     /// hold up neither the others nor the server.
     pub(super) fn push(&self, event: &Event) {
-        if !(self.filter)(event) {
+        if self.state().end.is_some() {
             return;
+        }
+        // A panic in it is reported by then, and is to end neither the other listeners nor the connection.
+        match catch_unwind(AssertUnwindSafe(|| (self.filter)(event))) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(_) => return self.end(ListenError::Filter),
         }
         let mut state = self.state();
-        if state.end.is_some() {
-            return;
-        }
         let bytes = event.text().len();
         if state.bytes + bytes > ROOM {
             state.end = Some(ListenError::Overflow);

@@ -39,14 +39,32 @@ impl Pending {
         }
     }
 
-    /// Waits for the reply for so long; gives the command back where there is none by then.
-    pub fn reply_within(self, timeout: Duration) -> Result<Reply, Result<Pending, ExecuteError>> {
+    /// Waits for the reply for so long; the inner `Err` is the command again, still under way, where there is none by
+    /// then.
+    ///
+    /// ```
+    /// # let qemu = qmp_shell::Client::connect("demo:")?;
+    /// use std::time::Duration;
+    /// use qmp_shell::Request;
+    ///
+    /// let mut pending = qemu.begin(Request::new("query-block"))?;
+    /// let reply = loop {
+    ///     match pending.reply_within(Duration::from_millis(100))? {
+    ///         Ok(reply) => break reply,
+    ///         Err(still) => pending = still,
+    ///     }
+    ///     println!("not yet");
+    /// };
+    /// assert!(reply.succeeded());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reply_within(self, timeout: Duration) -> Result<Result<Reply, Pending>, ExecuteError> {
         match self.outcome.recv_timeout(timeout) {
-            Ok(Ok(reply)) => Ok(reply),
-            Err(RecvTimeoutError::Timeout) => Err(Ok(self)),
-            Ok(Err(lost)) => Err(Err(ExecuteError::Unanswered { request: self.request, lost })),
+            Ok(Ok(reply)) => Ok(Ok(reply)),
+            Err(RecvTimeoutError::Timeout) => Ok(Err(self)),
+            Ok(Err(lost)) => Err(ExecuteError::Unanswered { request: self.request, lost }),
             Err(RecvTimeoutError::Disconnected) => {
-                Err(Err(ExecuteError::Unanswered { request: self.request, lost: Lost::Closed }))
+                Err(ExecuteError::Unanswered { request: self.request, lost: Lost::Closed })
             }
         }
     }

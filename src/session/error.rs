@@ -130,6 +130,9 @@ pub enum Lost {
     /// The server closed it.
     #[error("the server closed the connection")]
     Closed,
+    /// This side closed it.
+    #[error("this side closed the connection")]
+    ClosedHere,
     /// The server closed it in the middle of a message.
     #[error("the server closed the connection in the middle of a message")]
     MidMessage,

@@ -134,9 +134,7 @@ pub(super) fn monitor_request(line: &str, cpu: Option<u64>) -> Request {
     }
     arguments.push('}');
     let mut request = Request::new("human-monitor-command").with_arguments(arguments);
-    if hmp_line_has_secret(line) {
-        request.secrets.push(start..start + text.len());
-    }
+    request.secrets = Some(if hmp_line_has_secret(line) { vec![start..start + text.len()] } else { Vec::new() });
     request
 }
 

@@ -9,26 +9,44 @@ use super::text::{quote, squeeze_into};
 /// Where secrets stand in a request's arguments: byte ranges of whole JSON values, in order.
 pub type Secrets = Vec<Range<usize>>;
 
-/// One command, ready to be sent. Arguments are JSON text, exactly as they go on the wire.
+/// One command, for [`Client::begin`](crate::Client::begin).
+///
+/// Arguments are JSON text, so that numbers and strings reach the server as they are spelled. Each request is sent under
+/// an `id` of the connection's own, which finds its reply. Follows "Issuing Commands" of the specification.
+///
+/// ```
+/// use qmp_shell::Request;
+/// use serde_json::json;
+///
+/// let request = Request::new("block_resize").with_arguments(json!({"node-name": "n", "size": 4096}).to_string());
+/// assert_eq!(request.to_json(None), r#"{"execute": "block_resize", "arguments": {"node-name":"n","size":4096}}"#);
+/// ```
 #[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Request {
     /// The command's name.
     pub command: String,
-    /// Whether it is sent as `exec-oob`.
+    /// Whether it is sent as `exec-oob`, to overtake what is under way.
     pub oob: bool,
-    /// The arguments object as JSON text on one line; `None` sends no `arguments` member.
+    /// The arguments, a JSON object as text; `None` sends no `arguments` member.
     pub arguments: Option<String>,
-    /// The id that the user gave, as JSON text; shown in the reply in place of the session's own.
+    /// The id that the user of a shell gave, as JSON text; shown in the reply in place of the session's own.
+    #[doc(hidden)]
     pub id: Option<String>,
-    /// The parts of `arguments` that must not reach a file.
-    pub secrets: Secrets,
+    /// The parts of `arguments` that must not reach a file; `None` where nobody has looked for them.
+    #[doc(hidden)]
+    pub secrets: Option<Secrets>,
 }
 
-/// As it is sent, secrets apart: what is shown for debugging ends up in logs.
+/// As it is sent, secrets apart: what is shown for debugging ends up in logs. Arguments in which nobody has looked for
+/// secrets are not shown.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Request").field(&self.to_masked_json(self.id.as_deref())).finish()
+        let text = match (&self.arguments, &self.secrets) {
+            (Some(_), None) => self.spell(self.id.as_deref(), Some("{…}")),
+            _ => self.to_masked_json(self.id.as_deref()),
+        };
+        f.debug_tuple("Request").field(&format_args!("{text}")).finish()
     }
 }
 
@@ -51,7 +69,7 @@ impl Request {
 
     /// The same message as it goes over the wire, line end included: without a blank, because QEMU before 10.2 reads
     /// what it is sent byte by byte, at some microseconds each.
-    pub fn to_line(&self, id: &str) -> String {
+    pub(crate) fn to_line(&self, id: &str) -> String {
         let arguments = self.arguments.as_deref();
         let mut out = String::with_capacity(48 + self.command.len() + arguments.map_or(0, str::len));
         out.push_str(if self.oob { "{\"exec-oob\":" } else { "{\"execute\":" });
@@ -68,7 +86,8 @@ impl Request {
 
     /// The same message with each secret value replaced, for eyes and files.
     pub fn to_masked_json(&self, id: Option<&str>) -> String {
-        let arguments = self.arguments.as_deref().map(|arguments| mask(arguments, &self.secrets));
+        let arguments =
+            self.arguments.as_deref().map(|arguments| mask(arguments, self.secrets.as_deref().unwrap_or_default()));
         self.spell(id, arguments.as_deref())
     }
 
@@ -90,7 +109,7 @@ impl Request {
     }
 }
 
-fn mask<'a>(arguments: &'a str, secrets: &Secrets) -> Cow<'a, str> {
+fn mask<'a>(arguments: &'a str, secrets: &[Range<usize>]) -> Cow<'a, str> {
     if secrets.is_empty() {
         return Cow::Borrowed(arguments);
     }
@@ -127,7 +146,7 @@ mod tests {
     fn secrets_are_masked() {
         let mut request = Request::new("set_password").with_arguments(r#"{"protocol": "vnc", "password": "hunter2"}"#);
         let start = request.arguments.as_ref().unwrap().find("\"hunter2\"").unwrap();
-        request.secrets.push(start..start + 9);
+        request.secrets = Some(vec![start..start + 9]);
         assert_eq!(
             request.to_masked_json(None),
             r#"{"execute": "set_password", "arguments": {"protocol": "vnc", "password": "<secret>"}}"#

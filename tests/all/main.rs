@@ -10,6 +10,8 @@ mod support;
 
 mod addresses;
 mod checking;
+mod client;
+mod client_ends;
 mod completion;
 mod events;
 mod failures;
