@@ -161,7 +161,7 @@ fn a_listener_outlives_its_client_with_what_it_has() {
 }
 
 #[test]
-fn the_server_may_leave_at_any_point() {
+pub fn the_server_may_leave_at_any_point() {
     type Script = fn(&mut Talk);
     let rows: [(&str, Script, &str); 4] = [
         ("before the command", |_| {}, "the server closed the connection"),
@@ -201,7 +201,7 @@ fn the_server_may_leave_at_any_point() {
 }
 
 #[test]
-fn a_server_that_talks_and_does_not_listen_is_heard_while_we_send() {
+pub fn a_server_that_talks_and_does_not_listen_is_heard_while_we_send() {
     const EVENTS: usize = 5_000;
     let (_peer, client) = peer(|talk| {
         for _ in 0..EVENTS {
@@ -217,7 +217,7 @@ fn a_server_that_talks_and_does_not_listen_is_heard_while_we_send() {
 }
 
 #[test]
-fn quit_succeeds_with_its_answer_or_with_the_end_in_its_place() {
+pub fn quit_succeeds_with_its_answer_or_with_the_end_in_its_place() {
     let Some(mut server) = Server::qemu(SMALL) else { return };
     let client = Client::connect(&server.address()).unwrap();
     let mut events = client.listen(|event| event.name() == "SHUTDOWN");

@@ -28,6 +28,7 @@ mod manual;
 mod meta;
 mod monitor;
 mod prompt;
+mod protocol;
 mod python;
 mod readme;
 mod scripts;
