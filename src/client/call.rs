@@ -119,7 +119,8 @@ impl Client {
 
     /// Executes a command and waits for what it returns.
     ///
-    /// `arguments` is anything that serde makes a JSON object of, and `()` for none.
+    /// `arguments` is anything that serde makes a JSON object of, and `()` for none. It waits as long as it takes; for a
+    /// time-out see [`Pending::reply_within`]. Every way in which it can fail is in [`ExecuteError`].
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -163,7 +164,21 @@ impl Client {
         self.begin(request)?.wait()
     }
 
-    /// As [`Client::execute`], with a descriptor passed along: for `getfd` and `add-fd`, over a Unix socket.
+    /// As [`Client::execute`], with a descriptor passed along: for `getfd` and `add-fd`, over a Unix socket. The server gets
+    /// a duplicate.
+    ///
+    /// ```no_run
+    /// # let qemu = qmp_shell::Client::connect("vm.sock")?;
+    /// use std::os::fd::AsFd;
+    /// use qmp_shell::Empty;
+    /// use serde_json::json;
+    ///
+    /// let disk = std::fs::File::open("disk.img")?;
+    /// qemu.execute_with_fd::<serde_json::Value>("add-fd", json!({"fdset-id": 1}), disk.as_fd())?;
+    /// let node = json!({"driver": "file", "node-name": "disk", "filename": "/dev/fdset/1", "read-only": true});
+    /// qemu.execute::<Empty>("blockdev-add", node)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn execute_with_fd<T: DeserializeOwned>(
         &self,
         command: &str,
@@ -173,17 +188,16 @@ impl Client {
         self.send(request(command, arguments)?, Some(fd))?.wait()
     }
 
-    /// Sends a command and goes on; the reply is waited for later. Up to eight may be under way at once, and the
-    /// server carries them out in order; a ninth waits here until one is answered.
+    /// Sends a command and goes on; the reply is waited for later. Up to eight may be under way at once, those of all clones
+    /// counted, and the server carries them out in order; a ninth waits here until one is answered. With
+    /// [`Request::oob`] none is waited for.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
-    /// use qmp_shell::{Pending, Request};
+    /// use qmp_shell::Request;
     ///
-    /// let begun: Vec<Pending> =
-    ///     ["query-name", "query-uuid"].map(|name| qemu.begin(Request::new(name))).into_iter().collect::<Result<_, _>>()?;
-    /// for pending in begun {
-    ///     println!("{}", pending.reply()?.text());
+    /// for pending in ["query-name", "query-uuid"].map(|command| qemu.begin(Request::new(command))) {
+    ///     println!("{}", pending?.reply()?.text());
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -195,7 +209,8 @@ impl Client {
         self.connection.shared.send(Box::new(vetted(request)?), fd)
     }
 
-    /// Ends QEMU with `quit`. Success is its answer, or the end of the connection in place of it.
+    /// Ends QEMU with `quit`. Success is its answer, or the end of the connection in place of it. The connection ends with
+    /// QEMU; [`Events`] tell when.
     pub fn quit(&self) -> Result<(), ExecuteError> {
         match self.execute::<Empty>("quit", ()) {
             Ok(Empty {}) | Err(ExecuteError::Unanswered { .. }) => Ok(()),
@@ -221,7 +236,11 @@ impl Client {
         self.listen(|_| true)
     }
 
-    /// The events from now on that `filter` lets through. It runs in the client's reader thread, and must not wait.
+    /// The events from now on that `filter` lets through.
+    ///
+    /// The filter runs in the client's own thread, and must not wait: until it returns, no reply reaches anybody. One that
+    /// executes a command would wait for ever, so that panics; and a filter that panics ends its listener with
+    /// [`ListenError::Filter`](crate::ListenError::Filter).
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -256,8 +275,8 @@ impl Client {
         Events { queue, timeout: None }
     }
 
-    /// Ends the connection for all clones: what is under way is [`Unanswered`](ExecuteError::Unanswered), listeners are at
-    /// their end. The machine goes on.
+    /// Ends the connection for all clones, from any thread: what is under way is [`Unanswered`](ExecuteError::Unanswered),
+    /// what waits for room was not sent, listeners are at their end. The machine goes on. A second time does nothing.
     pub fn close(&self) {
         self.connection.close();
     }

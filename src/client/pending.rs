@@ -15,6 +15,24 @@ pub(super) type Outcome = Result<Reply, Lost>;
 
 /// A command that was sent and not yet waited for; see [`Client::begin`](super::Client::begin).
 ///
+/// ```
+/// # let qemu = qmp_shell::Client::connect("demo:")?;
+/// use qmp_shell::Request;
+/// use serde_json::{Value, json};
+///
+/// // Several objects, asked for together.
+/// let paths = ["/", "/machine", "/objects"];
+/// let begun = paths.map(|path| {
+///     let arguments = json!({"path": path, "property": "type"});
+///     qemu.begin(Request::new("qom-get").with_arguments(arguments.to_string()))
+/// });
+/// for (path, pending) in paths.into_iter().zip(begun) {
+///     let kind: Value = pending?.wait()?;
+///     println!("{path} is of the type {kind}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Dropped, the command goes on in the server, and its reply is passed over when it comes.
 #[derive(Debug)]
 #[must_use = "the reply is passed over unless it is waited for"]
@@ -29,7 +47,8 @@ impl Pending {
         &self.request
     }
 
-    /// Waits for the reply, which may be an error of the server's.
+    /// Waits for the reply, which may be an error of the server's: that one is no `Err`. Only the end of the connection is:
+    /// [`ExecuteError::Unanswered`].
     pub fn reply(self) -> Result<Reply, ExecuteError> {
         match self.outcome.recv() {
             Ok(Ok(reply)) => Ok(reply),
@@ -69,7 +88,7 @@ impl Pending {
         }
     }
 
-    /// Waits for what the command returns, as a `T`.
+    /// Waits for what the command returns, as a `T`. Fails as [`Client::execute`](super::Client::execute) does.
     pub fn wait<T: DeserializeOwned>(mut self) -> Result<T, ExecuteError> {
         let request = std::mem::take(&mut self.request);
         let reply = match (Pending { request: Box::default(), outcome: self.outcome }).reply() {

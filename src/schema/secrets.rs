@@ -23,7 +23,7 @@ const HMP: &[&str] = &["set_password", "change", "change_vnc_password", "block_p
 
 /// Finds the secrets in a request whose arguments were not typed but made by a program.
 pub fn mark_secrets(request: &mut Request) {
-    request.secrets.get_or_insert_default();
+    request.secrets = Some(Vec::new());
     if !SECRETS.iter().any(|(name, _)| *name == request.command) {
         return;
     }

@@ -9,6 +9,9 @@ use super::text::{quote, squeeze_into};
 /// Where secrets stand in a request's arguments: byte ranges of whole JSON values, in order.
 pub type Secrets = Vec<Range<usize>>;
 
+/// What is shown for arguments in which there may be secrets.
+const HIDDEN: &str = "{…}";
+
 /// One command, for [`Client::begin`](crate::Client::begin).
 ///
 /// Arguments are JSON text, so that numbers and strings reach the server as they are spelled. Each request is sent under
@@ -43,7 +46,7 @@ pub struct Request {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match (&self.arguments, &self.secrets) {
-            (Some(_), None) => self.spell(self.id.as_deref(), Some("{…}")),
+            (Some(_), None) => self.spell(self.id.as_deref(), Some(HIDDEN)),
             _ => self.to_masked_json(self.id.as_deref()),
         };
         f.debug_tuple("Request").field(&format_args!("{text}")).finish()
@@ -62,7 +65,8 @@ impl Request {
         self
     }
 
-    /// The message, without a line end, carrying `id` (JSON text) where there is one.
+    /// The message as JSON on one line, without a line end, carrying `id` (JSON text) where there is one. Nothing is
+    /// masked.
     pub fn to_json(&self, id: Option<&str>) -> String {
         self.spell(id, self.arguments.as_deref())
     }
@@ -85,7 +89,7 @@ impl Request {
     }
 
     /// The same message with each secret value replaced, for eyes and files.
-    pub fn to_masked_json(&self, id: Option<&str>) -> String {
+    pub(crate) fn to_masked_json(&self, id: Option<&str>) -> String {
         let arguments =
             self.arguments.as_deref().map(|arguments| mask(arguments, self.secrets.as_deref().unwrap_or_default()));
         self.spell(id, arguments.as_deref())
@@ -116,11 +120,14 @@ fn mask<'a>(arguments: &'a str, secrets: &[Range<usize>]) -> Cow<'a, str> {
     let mut out = String::with_capacity(arguments.len());
     let mut end = 0;
     for secret in secrets {
-        out.push_str(&arguments[end..secret.start]);
+        // Arguments that were changed after the secrets in them were found are not shown at all.
+        let Some(before) = arguments.get(end..secret.start) else { return Cow::Borrowed(HIDDEN) };
+        out.push_str(before);
         out.push_str("\"<secret>\"");
         end = secret.end;
     }
-    out.push_str(&arguments[end..]);
+    let Some(rest) = arguments.get(end..) else { return Cow::Borrowed(HIDDEN) };
+    out.push_str(rest);
     Cow::Owned(out)
 }
 
@@ -140,6 +147,16 @@ mod tests {
             "{\"execute\":\"block_resize\",\"arguments\":{\"size\":18446744073709551615},\"id\":1}\n"
         );
         assert_eq!(Request::new("stop").to_json(None), r#"{"execute": "stop"}"#);
+    }
+
+    #[test]
+    fn arguments_are_shown_for_debugging_once_they_were_looked_at() {
+        let mut request = Request::new("x").with_arguments("{\"a\": \"hunter2\"}");
+        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {…}})");
+        request.secrets = Some(Vec::new());
+        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {\"a\": \"hunter2\"}})");
+        request.secrets = Some(vec![6..15, 90..99]);
+        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {…}})");
     }
 
     #[test]
