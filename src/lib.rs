@@ -46,6 +46,8 @@
 //!
 //! # What it promises
 //!
+//! - It keeps to the QEMU Machine Protocol Specification, of which `tests/all/protocol` has a table: each statement, and the
+//!   test that holds the crate to it, on real servers where they can be brought to show it.
 //! - A reply finds its caller by the `id` of the request, and whatever arrives in between is kept for whom it is meant.
 //!   The server's spelling of numbers, strings and keys is in [`Reply::text`] and [`Event::text`] unchanged.
 //! - Every event reaches every listener whose filter lets it through, in order. One that came before a reply is there when

@@ -218,7 +218,7 @@ impl Client {
         }
     }
 
-    /// All events from now on.
+    /// All events from now on. What came before, also while the connection was made, nobody hears.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;

@@ -121,6 +121,7 @@ fn greeting(session: &mut Session, address: &Address, options: &Options, until: 
         true => ConnectError::HumanMonitor(address.clone()),
         false => ConnectError::NotQmp { address: address.clone(), sample },
     };
+    let mut stale = None;
     loop {
         match session.receive_new(Some(until)) {
             Ok(Received::Message(Incoming::Greeting(greeting))) => {
@@ -128,11 +129,13 @@ fn greeting(session: &mut Session, address: &Address, options: &Options, until: 
                 return Ok(());
             }
             Ok(item @ Received::Message(Incoming::Event(_))) => session.keep(item),
-            Ok(Received::Message(Incoming::Reply(reply))) => {
-                return Err(not_qmp(sample(reply.text())));
-            }
+            // What a QEMU still owed to a client that has left, it says to the next one, ahead of the greeting.
+            Ok(Received::Message(Incoming::Reply(reply))) => stale = Some(sample(reply.text())),
             Ok(Received::Junk(junk)) => return Err(not_qmp(junk.sample)),
             Ok(Received::TimedOut) => {
+                if let Some(stale) = stale {
+                    return Err(not_qmp(stale));
+                }
                 let pending = session.pending();
                 if !pending.is_empty() {
                     return Err(not_qmp(sample(&String::from_utf8_lossy(&pending[..pending.len().min(400)]))));

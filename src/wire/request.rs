@@ -163,7 +163,7 @@ mod tests {
     fn secrets_are_masked() {
         let mut request = Request::new("set_password").with_arguments(r#"{"protocol": "vnc", "password": "hunter2"}"#);
         let start = request.arguments.as_ref().unwrap().find("\"hunter2\"").unwrap();
-        request.secrets = Some(vec![start..start + 9]);
+        request.secrets.get_or_insert_default().push(start..start + 9);
         assert_eq!(
             request.to_masked_json(None),
             r#"{"execute": "set_password", "arguments": {"protocol": "vnc", "password": "<secret>"}}"#

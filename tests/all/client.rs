@@ -132,7 +132,9 @@ pub fn values_of_any_type_come_as_the_server_spelled_them() {
     assert_eq!(client.execute::<(u8, u8)>("typed", ()).unwrap(), (1, 2));
 }
 
-/// What was called, how the error reads, and whether the command may have run.
+/// A call that fails: its name, itself, how the error reads, and whether the command may have run.
+type Call<'a> = (&'a str, Box<dyn Fn() -> ExecuteError + 'a>, &'a str, bool);
+
 #[test]
 fn each_error_says_what_was_sent_and_what_came() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -153,7 +155,7 @@ fn each_error_says_what_was_sent_and_what_came() {
     });
     let client = Client::connect(&address).unwrap();
     let null = File::open("/dev/null").unwrap();
-    let calls: [(&str, Box<dyn Fn() -> ExecuteError>, &str, bool); 8] = [
+    let calls: [Call<'_>; 8] = [
         (
             "list",
             Box::new(|| client.execute::<Value>("x", [1]).unwrap_err()),

@@ -88,6 +88,20 @@ pub fn greetings_may_say_more_or_less() {
     }
 }
 
+pub fn what_was_owed_to_an_earlier_client_is_passed_over() {
+    let peer = Peer::start(|talk| {
+        talk.say(
+            "{\"return\": {\"whose\": 1}, \"id\": 7}\n{\"id\": 8, \"error\": {\"class\": \"c\", \"desc\": \"d\"}}",
+        );
+        talk.negotiate();
+        let id = talk.expect("query");
+        talk.answer(&id, "1");
+        talk.wait_for_close();
+    });
+    let client = Client::connect(&peer.address()).unwrap();
+    assert_eq!(client.execute::<u8>("query", ()).unwrap(), 1);
+}
+
 pub fn only_what_is_offered_and_known_is_enabled() {
     for (offered, asked) in [
         ("[]", json!(null)),
