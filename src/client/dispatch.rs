@@ -152,7 +152,11 @@ impl Shared {
         let mut state = self.state();
         match &state.lost {
             Some(lost) => queue.end(ListenError::Lost(lost.clone())),
-            None => state.listeners.push(Arc::downgrade(queue)),
+            None => {
+                // Where no event comes to show who has gone, many may have.
+                state.listeners.retain(|listener| listener.strong_count() > 0);
+                state.listeners.push(Arc::downgrade(queue));
+            }
         }
     }
 

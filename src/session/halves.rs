@@ -1,6 +1,6 @@
 //! The two halves of a connection: one sends requests, the other cuts what arrives into messages.
 //!
-//! They may be used from two threads at once. When the sending half goes, the connection ends.
+//! They may be used from two threads at once. When either half goes, the connection ends.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -126,6 +126,13 @@ impl Closer {
 }
 
 impl Drop for SendHalf {
+    fn drop(&mut self) {
+        self.socket.shut_down();
+    }
+}
+
+/// Whom nobody reads from any more would be stuck in what it has to say.
+impl Drop for ReceiveHalf {
     fn drop(&mut self) {
         self.socket.shut_down();
     }

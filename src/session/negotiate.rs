@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::wire::{Greeting, Incoming, Limits, ReplyBody, Request, sample};
 
 use super::address::Address;
-use super::dial::{Dialed, dial};
+use super::dial::{Dialed, dial, from_now};
 use super::error::{ConnectError, Lost};
 use super::guest;
 use super::received::Received;
@@ -79,9 +79,7 @@ impl Default for Options {
 
 /// Connects to `address` and negotiates.
 pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectError> {
-    let now = Instant::now();
-    // So far away that no one will see it, where the clock could not count so far.
-    let patient = options.wait.map(|wait| now.checked_add(wait).unwrap_or(now + Duration::from_secs(u32::MAX.into())));
+    let patient = options.wait.map(from_now);
     loop {
         let dialed = dial(address, options.timeout, patient)?;
         match (negotiate(dialed, address, options), patient) {
@@ -98,7 +96,7 @@ pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectE
 pub fn negotiate(dialed: Dialed, address: &Address, options: &Options) -> Result<Session, ConnectError> {
     let Dialed { socket, peer } = dialed;
     let mut session = Session::new(socket, peer, options.limits, options.transcript.clone());
-    let until = Instant::now() + options.timeout;
+    let until = from_now(options.timeout);
     session.heed_marks(options.guest_agent);
     if options.guest_agent {
         let synchronised = guest::synchronise(&mut session, until);

@@ -519,6 +519,25 @@ pub fn descriptors_pass_to_qemu() {
 }
 
 #[test]
+fn time_outs_may_be_longer_than_any_clock_counts() {
+    let peer = Peer::start(|talk| {
+        talk.negotiate();
+        let id = talk.expect("go");
+        talk.event("GO", "{}");
+        talk.answer(&id, "{}");
+        talk.wait_for_close();
+    });
+    let mut options = Options::default();
+    (options.timeout, options.wait) = (Duration::MAX, Some(Duration::MAX));
+    let client = Client::connect_with(&peer.address().parse().unwrap(), &options).unwrap();
+    let mut events = client.events();
+    let go = client.begin(Request::new("go")).unwrap();
+    assert!(go.reply_within(Duration::MAX).unwrap().unwrap().succeeded());
+    assert_eq!(events.wait(Duration::MAX).unwrap().unwrap().name(), "GO");
+    Client::connect_with(&Address::Demo, &options).unwrap();
+}
+
+#[test]
 pub fn a_guest_agent_is_synchronised_with_and_then_a_server_like_others() {
     let Some(agent) = Server::guest_agent() else { return };
     let mut options = Options::default();

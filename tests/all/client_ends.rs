@@ -179,12 +179,14 @@ pub fn the_server_may_leave_at_any_point() {
             |talk| {
                 let id = talk.expect("stop");
                 talk.answer(&id, &format!("{}1{}", "[".repeat(2048), "]".repeat(2048)));
+                // Nobody will read on, so nobody may go on saying.
+                talk.wait_for_close();
             },
             "the server sent a message nested more than 2048 levels deep",
         ),
     ];
     for (row, script, how) in rows {
-        let (_peer, client) = peer(script);
+        let (peer, client) = peer(script);
         let mut events = client.events();
         let error = client.execute::<Empty>("stop", ()).unwrap_err();
         assert!(error.to_string().contains(how), "{row}: {error}");
@@ -197,6 +199,8 @@ pub fn the_server_may_leave_at_any_point() {
         }
         let error = client.execute::<Empty>("cont", ()).unwrap_err();
         assert_eq!((error.to_string(), error.may_have_run()), (format!("`cont` was not sent: {how}"), false), "{row}");
+        // The peer is at its end, though the client is here still.
+        drop(peer);
     }
 }
 

@@ -57,7 +57,7 @@ const TABLE: &[Row] = &[
     ("Issuing Commands", "a command is `execute`, and `arguments` where there are any, and an `id`", scripted::a_command_is_spelled_as_the_specification_says),
     ("Issuing Commands", "an `id` may be any JSON value, and comes back as it was sent", real::ids_of_any_kind_come_back),
     ("Issuing Commands", "there is no member beside those: the server refuses one", real::another_member_is_refused),
-    ("Issuing Commands", "several commands may be sent before the first is answered", client::eight_are_under_way_whoever_sends_and_what_is_out_of_band_overtakes_them),
+    ("Issuing Commands", "several commands may be sent before the first is answered", client::replies_find_their_callers_and_those_that_nobody_waits_for_are_passed_over),
     ("Issuing Commands", "in band they are carried out, and answered, in their order", real::commands_in_band_are_answered_in_order),
     ("Issuing Commands", "a descriptor goes along with the message on a Unix socket", client::descriptors_pass_to_qemu),
 

@@ -132,7 +132,7 @@ pub fn commands_in_band_are_answered_in_order() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                for command in ["query-name", "query-version", "query-qmp-schema"].repeat(5) {
+                for command in ["query-name", "query-version", "query-qmp-schema"].repeat(2) {
                     client.execute::<Value>(command, ()).unwrap();
                 }
             });
@@ -143,7 +143,7 @@ pub fn commands_in_band_are_answered_in_order() {
         let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.filter_map(|line| line[way]["id"].as_u64()).collect()
     };
-    assert_eq!(ids("sent").len(), 61);
+    assert_eq!(ids("sent").len(), 25);
     assert!(ids("sent").is_sorted());
     assert_eq!(ids("sent"), ids("received"));
 }
