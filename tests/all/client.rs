@@ -555,6 +555,7 @@ pub fn a_guest_agent_is_synchronised_with_and_then_a_server_like_others() {
     options.timeout = Duration::from_millis(200);
     let error = Client::connect_with(&address, &options).unwrap_err();
     assert!(matches!(error, ConnectError::NoGreeting { .. }), "{error}");
+    assert!(!error.to_string().contains("-N"), "a program has no flags: {error}");
 }
 
 #[test]
