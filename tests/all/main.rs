@@ -13,6 +13,7 @@ mod checking;
 mod client;
 mod client_ends;
 mod completion;
+mod endurance;
 mod events;
 mod failures;
 mod generated;
