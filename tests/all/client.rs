@@ -67,7 +67,7 @@ fn clients_and_what_comes_of_them_go_between_threads() {
 pub fn every_server_greets_and_answers_in_types() {
     let servers = [Server::qemu(Q35), Server::qemu_7_2(Q35), Server::storage_daemon()];
     for mut server in servers.into_iter().flatten() {
-        let client = Client::connect(&server.address()).unwrap();
+        let client = server.client();
         let greeted = client.greeting().unwrap().version.as_ref().unwrap().numbers;
         let Version { qemu } = client.execute("query-version", ()).unwrap();
         assert_eq!((qemu.major, qemu.minor, qemu.micro), greeted);
@@ -90,7 +90,7 @@ pub fn every_server_greets_and_answers_in_types() {
 #[test]
 pub fn a_machine_is_stopped_reset_and_heard() {
     for server in [Server::qemu(Q35), Server::qemu_7_2(Q35)].into_iter().flatten() {
-        let client = Client::connect(&server.address()).unwrap();
+        let client = server.client();
         let mut events = client.events();
         for (command, event, running) in [("cont", "RESUME", true), ("stop", "STOP", false)] {
             client.execute::<Empty>(command, ()).unwrap();
@@ -229,7 +229,7 @@ fn each_error_says_what_was_sent_and_what_came() {
 #[test]
 pub fn a_request_that_a_server_could_not_read_is_not_sent() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let client = Client::connect(&server.address()).unwrap();
+    let client = server.client();
     let nested = |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
     let reply = |arguments: String| client.begin(Request::new("none").with_arguments(arguments))?.reply();
     for arguments in ["{\"a\": 1", "{'a': 1}", "{} {}", &nested(1023)] {
@@ -489,7 +489,7 @@ fn qemu_may_connect_to_us() {
 #[test]
 pub fn descriptors_pass_to_qemu() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let client = Client::connect(&server.address()).unwrap();
+    let client = server.client();
     let file = tempfile::tempfile().unwrap();
     file.set_len(1 << 20).unwrap();
     client.execute_with_fd::<Empty>("getfd", json!({"fdname": "f"}), file.as_fd()).unwrap();

@@ -223,7 +223,7 @@ pub fn a_server_that_talks_and_does_not_listen_is_heard_while_we_send() {
 #[test]
 pub fn quit_succeeds_with_its_answer_or_with_the_end_in_its_place() {
     let Some(mut server) = Server::qemu(SMALL) else { return };
-    let client = Client::connect(&server.address()).unwrap();
+    let client = server.client();
     let mut events = client.listen(|event| event.name() == "SHUTDOWN");
     client.quit().unwrap();
     let shutdown: Value = events.next().unwrap().unwrap().data_as().unwrap();
@@ -254,7 +254,7 @@ pub fn quit_succeeds_with_its_answer_or_with_the_end_in_its_place() {
 #[test]
 fn a_killed_server_ends_what_is_under_way() {
     let Some(mut server) = Server::qemu(SMALL) else { return };
-    let client = Arc::new(Client::connect(&server.address()).unwrap());
+    let client = Arc::new(server.client());
     let mut events = client.events();
     server.kill();
     match events.next() {

@@ -53,10 +53,6 @@ impl Raw {
     }
 }
 
-fn client(server: &Server) -> Client {
-    Client::connect(&server.address()).unwrap()
-}
-
 pub fn messages_are_objects_that_end_with_crlf() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let mut raw = Raw::connect(&server);
@@ -74,7 +70,7 @@ pub fn messages_are_objects_that_end_with_crlf() {
 pub fn text_beyond_ascii_goes_both_ways() {
     const NAME: &str = "é漢😀\u{7f}";
     let Some(server) = Server::qemu(&[SMALL, &["-name", NAME]].concat()) else { return };
-    let client = client(&server);
+    let client = server.client();
     assert_eq!(client.execute::<Value>("query-name", ()).unwrap()["name"], NAME);
     let error = client.execute::<Empty>(NAME, ()).unwrap_err();
     assert_eq!(error.desc(), Some(format!("The command {NAME} has not been found").as_str()));
@@ -99,7 +95,7 @@ pub fn each_server_greets_with_version_and_capabilities() {
         assert!(version["package"].is_string());
         assert_eq!(greeting["QMP"]["capabilities"], json!(["oob"]));
         drop(raw);
-        let client = client(&server);
+        let client = server.client();
         let ours = client.greeting().unwrap();
         assert_eq!(ours.version.as_ref().unwrap().numbers, numbers.into());
         assert_eq!(ours.version.as_ref().unwrap().package, version["package"].as_str().unwrap());
@@ -150,7 +146,7 @@ pub fn commands_in_band_are_answered_in_order() {
 
 pub fn only_marked_commands_run_out_of_band() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let client = client(&server);
+    let client = server.client();
     let schema: Vec<Value> = client.execute("query-qmp-schema", ()).unwrap();
     let marked: Vec<&str> = schema
         .iter()
@@ -165,7 +161,7 @@ pub fn only_marked_commands_run_out_of_band() {
 
 pub fn a_command_out_of_band_overtakes() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let client = client(&server);
+    let client = server.client();
     // To make its introspection takes QEMU some milliseconds each time.
     let overtaken = (0..20).any(|_| {
         let begun: Vec<Pending> = (0..8).map(|_| client.begin(Request::new("query-qmp-schema")).unwrap()).collect();
@@ -183,12 +179,12 @@ pub fn out_of_band_has_to_be_enabled() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let refused = Raw::negotiated(&server, &[]).ask("{\"exec-oob\": \"query-yank\"}");
     assert!(refused["error"]["desc"].is_string(), "{refused}");
-    client(&server).execute_oob::<Vec<Value>>("query-yank", ()).unwrap();
+    server.client().execute_oob::<Vec<Value>>("query-yank", ()).unwrap();
 }
 
 pub fn a_success_or_an_error_answers_each_command() {
     for server in [Server::qemu(Q35), Server::qemu_7_2(Q35)].into_iter().flatten() {
-        let client = client(&server);
+        let client = server.client();
         let stop = client.begin(Request::new("stop")).unwrap().reply().unwrap();
         assert_eq!((stop.succeeded(), stop.body()), (true, qmp_shell::ReplyBody::Return("{}")));
         let none = client.begin(Request::new("none")).unwrap().reply().unwrap();
@@ -198,7 +194,7 @@ pub fn a_success_or_an_error_answers_each_command() {
 
 pub fn errors_have_class_and_description() {
     for server in [Server::qemu(Q35), Server::qemu_7_2(Q35)].into_iter().flatten() {
-        let client = client(&server);
+        let client = server.client();
         for (command, arguments, class, desc) in [
             ("none", json!({}), "CommandNotFound", "The command none has not been found"),
             ("device_del", json!({"id": "x"}), "DeviceNotFound", "Device 'x' not found"),
@@ -224,7 +220,7 @@ pub fn one_bad_message_has_several_errors() {
 
 pub fn events_have_a_name_a_time_and_perhaps_data() {
     for server in [Server::qemu(Q35), Server::qemu_7_2(Q35)].into_iter().flatten() {
-        let client = client(&server);
+        let client = server.client();
         let mut events = client.events();
         let before = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         client.execute::<Empty>("cont", ()).unwrap();
@@ -242,7 +238,7 @@ pub fn events_have_a_name_a_time_and_perhaps_data() {
 
 pub fn some_events_come_once_a_second_and_the_last_one_wins() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let client = client(&server);
+    let client = server.client();
     let add = |node: Value| client.execute::<Empty>("blockdev-add", node).unwrap();
     for n in 0..3 {
         add(json!({"driver": "null-co", "node-name": format!("n{n}"), "size": 1 << 20}));
@@ -276,7 +272,7 @@ pub fn a_mark_ends_half_a_message() {
 
 pub fn the_examples_go_as_shown() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let client = client(&server);
+    let client = server.client();
     let mut events = client.events();
     client.execute::<Empty>("stop", ()).unwrap();
     let kvm: Value = client.execute("query-kvm", ()).unwrap();
@@ -302,7 +298,7 @@ pub fn before_the_negotiation_nothing_else_is_carried_out() {
 
 pub fn there_is_one_negotiation() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let client = client(&server);
+    let client = server.client();
     let error = client.execute::<Empty>("qmp_capabilities", ()).unwrap_err();
     assert_eq!(error.class(), Some("CommandNotFound"));
     client.execute::<Vec<Value>>("query-yank", ()).unwrap();
@@ -316,9 +312,9 @@ pub fn a_client_may_leave_at_any_time() {
     Raw::connect(&server).hear();
     Raw::negotiated(&server, &[]).say("{\"execute\": \"quit");
     Raw::negotiated(&server, &[]).say("{\"execute\": \"query-qmp-schema\"}");
-    let gone = client(&server);
+    let gone = server.client();
     let _begun = gone.begin(Request::new("query-qmp-schema")).unwrap();
     gone.close();
-    let name: Value = client(&server).execute("query-name", ()).unwrap();
+    let name: Value = server.client().execute("query-name", ()).unwrap();
     assert_eq!(name, json!({}));
 }
