@@ -39,15 +39,15 @@
 //!   [`execute_with_fd`](Client::execute_with_fd) passes a descriptor along. Clones share the connection between
 //!   threads.
 //! - [`Events`] is one listener's events, an iterator with a [filter](Client::listen) and a [time-out](Events::timeout).
-//! - [`Address`] has all the forms of an address, [`Options`] the time-outs, the log, and whether the server is a guest
-//!   agent. [`Listener`] is for a QEMU that connects to us.
+//! - [`Address`] has all the forms of an address, [`Options`] the time-outs, a log of every message, and whether the
+//!   server is a guest agent. [`Listener`] is for a QEMU that connects to us.
 //! - [`ExecuteError`] carries what was sent and what came, and says whether the command
 //!   [may have run](ExecuteError::may_have_run). [`ConnectError`] is a sentence for a person that says what to do.
-//! - [`Session`] is the layer below: requests out, and every message in order of arrival, for one consumer. A shell is
-//!   made of that.
 //!
 //! # What it promises
 //!
+//! - It keeps to the QEMU Machine Protocol Specification, of which `tests/all/protocol` has a table: each statement, and the
+//!   test that holds the crate to it, on real servers where they can be brought to show it.
 //! - A reply finds its caller by the `id` of the request, and whatever arrives in between is kept for whom it is meant.
 //!   The server's spelling of numbers, strings and keys is in [`Reply::text`] and [`Event::text`] unchanged.
 //! - Every event reaches every listener whose filter lets it through, in order. One that came before a reply is there when
@@ -156,10 +156,5 @@ pub mod shell;
 pub mod wire;
 
 pub use client::{Client, Empty, Events, ExecuteError, ListenError, Pending};
-pub use session::{
-    Address, AddressError, ConnectError, Inbox, Listener, Lost, Options, Received, Session, SharedTranscript,
-    Transcript,
-};
-pub use wire::{
-    Event, FrameError, Greeting, Incoming, Limits, MessageError, Reply, ReplyBody, Request, Timestamp, Version,
-};
+pub use session::{Address, AddressError, ConnectError, Listener, Lost, Options};
+pub use wire::{Event, FrameError, Greeting, Limits, Reply, ReplyBody, Request, Timestamp, Version};

@@ -1,14 +1,12 @@
 //! The client: commands as calls.
 
 use std::os::fd::BorrowedFd;
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::schema::secrets::mark_secrets;
 use crate::session::{Address, Closer, ConnectError, Listener, Options, Session, negotiate};
 use crate::wire::{Event, Greeting, Request};
 
@@ -17,6 +15,7 @@ use super::error::ExecuteError;
 use super::events::{Events, Queue};
 use super::open::open;
 use super::pending::Pending;
+use super::vet::{request, vetted};
 
 /// A connection to a QMP server: QEMU, the storage daemon, or a guest agent.
 ///
@@ -79,7 +78,7 @@ impl Client {
     /// # Ok::<(), qmp_shell::ConnectError>(())
     /// ```
     pub fn connect_with(address: &Address, options: &Options) -> Result<Client, ConnectError> {
-        open(address, options).map(Client::over)
+        Client::over(open(address, options)?, address)
     }
 
     /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits as
@@ -99,17 +98,18 @@ impl Client {
     /// ```
     pub fn accept(listener: &Listener, options: &Options) -> Result<Client, ConnectError> {
         let dialed = listener.accept(options.wait)?;
-        negotiate(dialed, listener.address(), options).map(Client::over)
+        Client::over(negotiate(dialed, listener.address(), options)?, listener.address())
     }
 
-    fn over(session: Session) -> Client {
+    fn over(session: Session, address: &Address) -> Result<Client, ConnectError> {
         let (out, input, early, greeting) =
             session.into_halves().expect("a session that was just negotiated has no reader thread");
         let closer = out.closer();
         let shared = Arc::new(Shared::new(out, greeting));
         let ours = Arc::clone(&shared);
-        let reader = std::thread::spawn(move || ours.serve(input, early));
-        Client { connection: Arc::new(Connection { shared, closer, reader: Mutex::new(Some(reader)) }) }
+        let reader = Builder::new().name("qmp-client".to_owned()).spawn(move || ours.serve(input, early));
+        let reader = reader.map_err(|reason| ConnectError::Io { address: address.clone(), reason })?;
+        Ok(Client { connection: Arc::new(Connection { shared, closer, reader: Mutex::new(Some(reader)) }) })
     }
 
     /// The server's greeting, with its version; a guest agent sends none.
@@ -119,7 +119,8 @@ impl Client {
 
     /// Executes a command and waits for what it returns.
     ///
-    /// `arguments` is anything that serde makes a JSON object of, and `()` for none.
+    /// `arguments` is anything that serde makes a JSON object of, and `()` for none. It waits as long as it takes; for a
+    /// time-out see [`Pending::reply_within`]. Every way in which it can fail is in [`ExecuteError`].
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -163,7 +164,21 @@ impl Client {
         self.begin(request)?.wait()
     }
 
-    /// As [`Client::execute`], with a descriptor passed along: for `getfd` and `add-fd`, over a Unix socket.
+    /// As [`Client::execute`], with a descriptor passed along: for `getfd` and `add-fd`, over a Unix socket. The server gets
+    /// a duplicate.
+    ///
+    /// ```no_run
+    /// # let qemu = qmp_shell::Client::connect("vm.sock")?;
+    /// use std::os::fd::AsFd;
+    /// use qmp_shell::Empty;
+    /// use serde_json::json;
+    ///
+    /// let disk = std::fs::File::open("disk.img")?;
+    /// qemu.execute_with_fd::<serde_json::Value>("add-fd", json!({"fdset-id": 1}), disk.as_fd())?;
+    /// let node = json!({"driver": "file", "node-name": "disk", "filename": "/dev/fdset/1", "read-only": true});
+    /// qemu.execute::<Empty>("blockdev-add", node)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn execute_with_fd<T: DeserializeOwned>(
         &self,
         command: &str,
@@ -173,17 +188,16 @@ impl Client {
         self.send(request(command, arguments)?, Some(fd))?.wait()
     }
 
-    /// Sends a command and goes on; the reply is waited for later. Up to eight may be under way at once, and the
-    /// server carries them out in order; a ninth waits here until one is answered.
+    /// Sends a command and goes on; the reply is waited for later. Up to eight may be under way at once, those of all clones
+    /// counted, and the server carries them out in order; a ninth waits here until one is answered. With
+    /// [`Request::oob`] none is waited for.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
-    /// use qmp_shell::{Pending, Request};
+    /// use qmp_shell::Request;
     ///
-    /// let begun: Vec<Pending> =
-    ///     ["query-name", "query-uuid"].map(|name| qemu.begin(Request::new(name))).into_iter().collect::<Result<_, _>>()?;
-    /// for pending in begun {
-    ///     println!("{}", pending.reply()?.text());
+    /// for pending in ["query-name", "query-uuid"].map(|command| qemu.begin(Request::new(command))) {
+    ///     println!("{}", pending?.reply()?.text());
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -192,27 +206,11 @@ impl Client {
     }
 
     fn send(&self, request: Request, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
-        let request = Box::new(request);
-        let shared = &self.connection.shared;
-        if !request.oob {
-            shared.wait_for_room();
-        }
-        let (caller, outcome) = sync_channel(1);
-        let mut out = shared.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = out.next_id();
-        if let Err(lost) = shared.expect_reply(id, !request.oob, caller) {
-            return Err(ExecuteError::NotSent { request, lost });
-        }
-        let sent = out.send(id, &request, fd);
-        shared.renegotiate(&mut out);
-        match sent {
-            // Part of it may have been sent, and the server may have made sense of that.
-            Err(lost) => Err(ExecuteError::Unanswered { request, lost }),
-            Ok(()) => Ok(Pending { request, outcome }),
-        }
+        self.connection.shared.send(Box::new(vetted(request)?), fd)
     }
 
-    /// Ends QEMU with `quit`. Success is its answer, or the end of the connection in place of it.
+    /// Ends QEMU with `quit`. Success is its answer, or the end of the connection in place of it. The connection ends with
+    /// QEMU; [`Events`] tell when.
     pub fn quit(&self) -> Result<(), ExecuteError> {
         match self.execute::<Empty>("quit", ()) {
             Ok(Empty {}) | Err(ExecuteError::Unanswered { .. }) => Ok(()),
@@ -220,7 +218,7 @@ impl Client {
         }
     }
 
-    /// All events from now on.
+    /// All events from now on. What came before, also while the connection was made, nobody hears.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -238,7 +236,11 @@ impl Client {
         self.listen(|_| true)
     }
 
-    /// The events from now on that `filter` lets through. It runs in the client's reader thread, and must not wait.
+    /// The events from now on that `filter` lets through.
+    ///
+    /// The filter runs in the client's own thread, and must not wait: until it returns, no reply reaches anybody. One that
+    /// executes a command would wait for ever, so that panics; and a filter that panics ends its listener with
+    /// [`ListenError::Filter`](crate::ListenError::Filter).
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -273,8 +275,8 @@ impl Client {
         Events { queue, timeout: None }
     }
 
-    /// Ends the connection for all clones: what is under way is [`Unanswered`](ExecuteError::Unanswered), listeners are at
-    /// their end. The machine goes on.
+    /// Ends the connection for all clones, from any thread: what is under way is [`Unanswered`](ExecuteError::Unanswered),
+    /// what waits for room was not sent, listeners are at their end. The machine goes on. A second time does nothing.
     pub fn close(&self) {
         self.connection.close();
     }
@@ -282,6 +284,7 @@ impl Client {
 
 impl Connection {
     fn close(&self) {
+        self.shared.will_close();
         self.closer.close();
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A filter that held the last clone ends the connection from the reader thread itself.
@@ -296,20 +299,4 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// The request for a command with these arguments.
-fn request(command: &str, arguments: impl Serialize) -> Result<Request, ExecuteError> {
-    let wrong = |reason: String| ExecuteError::Arguments { command: command.to_owned(), reason };
-    let text = serde_json::to_string(&arguments).map_err(|error| wrong(error.to_string()))?;
-    let mut request = Request::new(command);
-    if text == "null" {
-        return Ok(request);
-    }
-    if !text.starts_with('{') {
-        return Err(wrong(format!("they begin with `{}`", text.chars().next().unwrap_or_default())));
-    }
-    request.arguments = Some(text);
-    mark_secrets(&mut request);
-    Ok(request)
 }

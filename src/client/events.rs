@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,28 @@ pub(super) type Filter = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 ///
 /// Made by [`Client::events`](super::Client::events) and [`Client::listen`](super::Client::listen); each thread may
 /// have its own, and each sees every event that its filter lets through. An event that the server sent before the reply
-/// to a command is here when [`Client::execute`](super::Client::execute) returns.
+/// to a command is here when [`Client::execute`](super::Client::execute) returns. Events keep coming after the client
+/// was dropped only until the connection ends with its last clone; what had come by then is still handed out.
+///
+/// ```
+/// # let qemu = qmp_shell::Client::connect("demo:")?;
+/// use std::time::Duration;
+/// use qmp_shell::Empty;
+///
+/// // A thread that follows all events to the end of the connection, and one listener for a moment.
+/// let all = qemu.events();
+/// let log = std::thread::spawn(move || all.map_while(Result::ok).map(|event| event.name().to_owned()).collect::<Vec<_>>());
+/// let mut stops = qemu.listen(|event| event.name() == "STOP");
+///
+/// qemu.execute::<Empty>("stop", ())?;
+/// qemu.execute::<Empty>("cont", ())?;
+/// assert_eq!(stops.wait(Duration::from_secs(5))?.expect("within 5 seconds").name(), "STOP");
+/// assert!(stops.wait(Duration::ZERO)?.is_none());
+///
+/// qemu.close();
+/// assert_eq!(log.join().unwrap(), ["STOP", "RESUME"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// As an iterator it waits for the next event, without end unless [`Events::timeout`] set one; then `None` means that
 /// none came in time, and it may be asked again. The end of the connection is one `Err`, and `None` ever after.
@@ -65,13 +87,16 @@ impl Queue {
     /// Hands over an event, if it is for this listener. One that takes nothing is cut off, and will be told: it must
     /// hold up neither the others nor the server.
     pub(super) fn push(&self, event: &Event) {
-        if !(self.filter)(event) {
+        if self.state().end.is_some() {
             return;
+        }
+        // A panic in it is reported by then, and is to end neither the other listeners nor the connection.
+        match catch_unwind(AssertUnwindSafe(|| (self.filter)(event))) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(_) => return self.end(ListenError::Filter),
         }
         let mut state = self.state();
-        if state.end.is_some() {
-            return;
-        }
         let bytes = event.text().len();
         if state.bytes + bytes > ROOM {
             state.end = Some(ListenError::Overflow);
@@ -121,7 +146,7 @@ impl Events {
         self
     }
 
-    /// The next event; waits for it for so long. `Ok(None)` where none came.
+    /// The next event; waits for it for so long, and not at all for [`Duration::ZERO`]. `Ok(None)` where none came by then.
     pub fn wait(&mut self, timeout: Duration) -> Result<Option<Event>, ListenError> {
         self.queue.pop(Instant::now().checked_add(timeout))
     }

@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod open;
 mod pending;
+mod vet;
 
 pub use call::{Client, Empty};
 pub use error::{ExecuteError, ListenError};

@@ -15,6 +15,24 @@ pub(super) type Outcome = Result<Reply, Lost>;
 
 /// A command that was sent and not yet waited for; see [`Client::begin`](super::Client::begin).
 ///
+/// ```
+/// # let qemu = qmp_shell::Client::connect("demo:")?;
+/// use qmp_shell::Request;
+/// use serde_json::{Value, json};
+///
+/// // Several objects, asked for together.
+/// let paths = ["/", "/machine", "/objects"];
+/// let begun = paths.map(|path| {
+///     let arguments = json!({"path": path, "property": "type"});
+///     qemu.begin(Request::new("qom-get").with_arguments(arguments.to_string()))
+/// });
+/// for (path, pending) in paths.into_iter().zip(begun) {
+///     let kind: Value = pending?.wait()?;
+///     println!("{path} is of the type {kind}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Dropped, the command goes on in the server, and its reply is passed over when it comes.
 #[derive(Debug)]
 #[must_use = "the reply is passed over unless it is waited for"]
@@ -29,7 +47,8 @@ impl Pending {
         &self.request
     }
 
-    /// Waits for the reply, which may be an error of the server's.
+    /// Waits for the reply, which may be an error of the server's: that one is no `Err`. Only the end of the connection is:
+    /// [`ExecuteError::Unanswered`].
     pub fn reply(self) -> Result<Reply, ExecuteError> {
         match self.outcome.recv() {
             Ok(Ok(reply)) => Ok(reply),
@@ -39,19 +58,37 @@ impl Pending {
         }
     }
 
-    /// Waits for the reply for so long; gives the command back where there is none by then.
-    pub fn reply_within(self, timeout: Duration) -> Result<Reply, Result<Pending, ExecuteError>> {
+    /// Waits for the reply for so long; the inner `Err` is the command again, still under way, where there is none by
+    /// then.
+    ///
+    /// ```
+    /// # let qemu = qmp_shell::Client::connect("demo:")?;
+    /// use std::time::Duration;
+    /// use qmp_shell::Request;
+    ///
+    /// let mut pending = qemu.begin(Request::new("query-block"))?;
+    /// let reply = loop {
+    ///     match pending.reply_within(Duration::from_millis(100))? {
+    ///         Ok(reply) => break reply,
+    ///         Err(still) => pending = still,
+    ///     }
+    ///     println!("not yet");
+    /// };
+    /// assert!(reply.succeeded());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reply_within(self, timeout: Duration) -> Result<Result<Reply, Pending>, ExecuteError> {
         match self.outcome.recv_timeout(timeout) {
-            Ok(Ok(reply)) => Ok(reply),
-            Err(RecvTimeoutError::Timeout) => Err(Ok(self)),
-            Ok(Err(lost)) => Err(Err(ExecuteError::Unanswered { request: self.request, lost })),
+            Ok(Ok(reply)) => Ok(Ok(reply)),
+            Err(RecvTimeoutError::Timeout) => Ok(Err(self)),
+            Ok(Err(lost)) => Err(ExecuteError::Unanswered { request: self.request, lost }),
             Err(RecvTimeoutError::Disconnected) => {
-                Err(Err(ExecuteError::Unanswered { request: self.request, lost: Lost::Closed }))
+                Err(ExecuteError::Unanswered { request: self.request, lost: Lost::Closed })
             }
         }
     }
 
-    /// Waits for what the command returns, as a `T`.
+    /// Waits for what the command returns, as a `T`. Fails as [`Client::execute`](super::Client::execute) does.
     pub fn wait<T: DeserializeOwned>(mut self) -> Result<T, ExecuteError> {
         let request = std::mem::take(&mut self.request);
         let reply = match (Pending { request: Box::default(), outcome: self.outcome }).reply() {

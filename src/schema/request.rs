@@ -327,7 +327,7 @@ fn put_arguments(request: &mut Request, arguments: &Json) -> Result<(), Diagnost
         }
     });
     request.arguments = Some(text);
-    request.secrets = secrets;
+    request.secrets = Some(secrets);
     Ok(())
 }
 

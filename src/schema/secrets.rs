@@ -23,6 +23,7 @@ const HMP: &[&str] = &["set_password", "change", "change_vnc_password", "block_p
 
 /// Finds the secrets in a request whose arguments were not typed but made by a program.
 pub fn mark_secrets(request: &mut Request) {
+    request.secrets = Some(Vec::new());
     if !SECRETS.iter().any(|(name, _)| *name == request.command) {
         return;
     }
@@ -34,7 +35,7 @@ pub fn mark_secrets(request: &mut Request) {
         }
     });
     request.arguments = Some(text);
-    request.secrets = secrets;
+    request.secrets = Some(secrets);
 }
 
 /// Whether the argument at `path` of this command is secret.

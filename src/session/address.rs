@@ -6,8 +6,20 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The address of a server.
+/// The address of a server, as users write it: `PATH`, `unix:PATH`, `unix:@NAME`, `HOST:PORT`, `[V6]:PORT`,
+/// `tcp:HOST:PORT`, `fd:N`, `exec:COMMAND` or `demo:`. A word with a `/`, or that names an existing socket, is a path even
+/// when it holds a colon.
+///
+/// ```
+/// use qmp_shell::Address;
+///
+/// assert_eq!("/run/vm.sock".parse(), Ok(Address::Unix("/run/vm.sock".into())));
+/// assert_eq!("[::1]:4444".parse(), Ok(Address::Tcp { host: "::1".to_owned(), port: 4444 }));
+/// assert_eq!("exec:ssh host socat - UNIX:/vm.sock".parse(), Ok(Address::Exec("ssh host socat - UNIX:/vm.sock".into())));
+/// assert_eq!("localhost:x".parse::<Address>().unwrap_err().to_string().split(',').next(), Some("`x` is no port number"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Address {
     /// A Unix socket in the file system.
     Unix(PathBuf),
@@ -20,9 +32,10 @@ pub enum Address {
         /// The port.
         port: u16,
     },
-    /// A socket inherited under this number.
+    /// A stream socket that this process inherited under this number, 3 or more. It is duplicated, never closed.
     Fd(RawFd),
-    /// A command whose standard input and output are the stream.
+    /// A command whose standard input and output are the stream. It is split into words as by a shell, and ended with
+    /// the connection.
     Exec(String),
     /// The machine inside the program.
     Demo,
@@ -30,6 +43,7 @@ pub enum Address {
 
 /// A text that is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AddressError {
     /// Nothing at all.
     #[error("the address is empty")]

@@ -77,10 +77,16 @@ pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant
     }
 }
 
+/// The time when so long has passed; so far away that no one will see it, where the clock could not count so far.
+pub(super) fn from_now(span: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(span).unwrap_or(now + Duration::from_secs(u32::MAX.into()))
+}
+
 fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, timeout: Duration) -> Result<OwnedFd, ConnectError> {
     let failed = |error: Errno| ConnectError::Io { address: address.clone(), reason: error.into() };
     let target = target.map_err(failed)?;
-    let until = Instant::now() + timeout;
+    let until = from_now(timeout);
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
     loop {

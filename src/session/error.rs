@@ -69,10 +69,10 @@ pub enum ConnectError {
         /// Why not.
         reason: String,
     },
-    /// Connected, and then silence.
+    /// Connected, and then silence: another client may hold the monitor, or it is a guest agent, which does not greet.
     #[error(
         "connected to `{address}`, but no greeting came within {seconds} s; a monitor serves one client at a time, \
-         so another may hold it (a guest agent sends no greeting: use -N)"
+         so another may hold it"
     )]
     NoGreeting {
         /// Where to.
@@ -102,11 +102,8 @@ pub enum ConnectError {
         /// How long was waited.
         seconds: f64,
     },
-    /// The guest agent did not answer.
-    #[error(
-        "connected to `{address}`, but no guest agent answered within {seconds} s; \
-         is it running in the guest? (without -N for a QMP monitor)"
-    )]
+    /// The guest agent did not answer: it may not run, or it is a monitor, which is no agent.
+    #[error("connected to `{address}`, but no guest agent answered within {seconds} s; is it running in the guest?")]
     NoGuestAgent {
         /// Where to.
         address: Address,
@@ -130,6 +127,9 @@ pub enum Lost {
     /// The server closed it.
     #[error("the server closed the connection")]
     Closed,
+    /// This side closed it.
+    #[error("this side closed the connection")]
+    ClosedHere,
     /// The server closed it in the middle of a message.
     #[error("the server closed the connection in the middle of a message")]
     MidMessage,

@@ -1,6 +1,6 @@
 //! The two halves of a connection: one sends requests, the other cuts what arrives into messages.
 //!
-//! They may be used from two threads at once. When the sending half goes, the connection ends.
+//! They may be used from two threads at once. When either half goes, the connection ends.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -27,6 +27,14 @@ pub(crate) struct SendHalf {
     transcript: SharedTranscript,
     /// Ended with the connection.
     peer: Option<Peer>,
+}
+
+/// A request that could not be sent whole.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    pub(crate) lost: Lost,
+    /// Some of it was: the server may have made sense of that.
+    pub(crate) in_part: bool,
 }
 
 /// Receives messages.
@@ -64,7 +72,7 @@ impl SendHalf {
     }
 
     /// Sends a request under `id`, with a descriptor attached where one is given.
-    pub(crate) fn send(&mut self, id: u64, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<(), Lost> {
+    pub(crate) fn send(&mut self, id: u64, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<(), Unsent> {
         self.send_reading(id, request, fd, None)
     }
 
@@ -75,17 +83,25 @@ impl SendHalf {
         request: &Request,
         fd: Option<BorrowedFd<'_>>,
         on_readable: Option<OnReadable<'_>>,
-    ) -> Result<(), Lost> {
+    ) -> Result<(), Unsent> {
         let id = id.to_string();
         if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             record(&self.transcript, "sent", &request.to_masked_json(Some(&id)));
         }
         let line = request.to_line(&id);
-        match fd {
-            None => self.socket.send_all(line.as_bytes(), on_readable)?,
-            Some(fd) => self.socket.send_with_fd(line.as_bytes(), fd)?,
-        }
-        Ok(())
+        let mut rest = line.as_bytes();
+        let sent = match fd {
+            None => self.socket.send_all(&mut rest, on_readable),
+            Some(fd) => self.socket.send_with_fd(&mut rest, fd),
+        };
+        sent.map_err(|error| {
+            let in_part = rest.len() < line.len();
+            if in_part {
+                // What was said cannot be taken back, and whatever followed would be read as the rest of it.
+                self.socket.shut_down();
+            }
+            Unsent { lost: error.into(), in_part }
+        })
     }
 
     /// Whether descriptors can be passed to the server: over a Unix socket, but not through a process of ours.
@@ -110,6 +126,13 @@ impl Closer {
 }
 
 impl Drop for SendHalf {
+    fn drop(&mut self) {
+        self.socket.shut_down();
+    }
+}
+
+/// Whom nobody reads from any more would be stuck in what it has to say.
+impl Drop for ReceiveHalf {
     fn drop(&mut self) {
         self.socket.shut_down();
     }

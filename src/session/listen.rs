@@ -14,7 +14,24 @@ use super::dial::Dialed;
 use super::error::ConnectError;
 use super::socket::{Socket, wait};
 
-/// A socket that waits for servers. Its file, where it has one, goes with it.
+/// A socket that waits for servers to connect, for [`Client::accept`](crate::Client::accept). Its file, where it has
+/// one, goes with it.
+///
+/// ```
+/// use std::time::Duration;
+/// use qmp_shell::{Client, ConnectError, Listener, Options};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("vm.sock").display().to_string();
+/// let listener = Listener::bind(&path.parse()?)?;
+/// assert_eq!(listener.address().to_string(), path);
+///
+/// // No QEMU is started here, so nobody comes.
+/// let mut options = Options::default();
+/// options.wait = Some(Duration::from_millis(10));
+/// assert!(matches!(Client::accept(&listener, &options), Err(ConnectError::Timeout { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Listener {
     fd: OwnedFd,
@@ -61,6 +78,7 @@ impl Listener {
     }
 
     /// Waits for the next server to connect, for `patience` where that is given.
+    #[doc(hidden)]
     pub fn accept(&self, patience: Option<Duration>) -> Result<Dialed, ConnectError> {
         let failed = |reason: io::Error| ConnectError::Io { address: self.address.clone(), reason };
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));

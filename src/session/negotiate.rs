@@ -2,31 +2,67 @@
 //!
 //! Follows the QEMU Machine Protocol Specification, "Server Greeting" and "Capabilities Negotiation".
 
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::wire::{Greeting, Incoming, Limits, ReplyBody, Request, sample};
 
 use super::address::Address;
-use super::dial::{Dialed, dial};
+use super::dial::{Dialed, dial, from_now};
 use super::error::{ConnectError, Lost};
 use super::guest;
 use super::received::Received;
 use super::stream::Session;
-use super::transcript::SharedTranscript;
+use super::transcript::{SharedTranscript, Transcript};
 
-/// How to open a session.
+/// How to connect.
+///
+/// ```
+/// use std::time::Duration;
+/// use qmp_shell::{Address, Client, Options};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("vm.log");
+/// let mut options = Options::default();
+/// options.timeout = Duration::from_secs(1);
+/// options.log_to(&path)?;
+/// let qemu = Client::connect_with(&Address::Demo, &options)?;
+/// qemu.execute::<serde_json::Value>("query-status", ())?;
+///
+/// // One JSON object a line: `{"time": …, "sent": …}` or `{"time": …, "received": …}`.
+/// let log = std::fs::read_to_string(&path)?;
+/// assert!(log.lines().any(|line| line.contains("\"sent\"") && line.contains("query-status")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Options {
-    /// How long connecting may take, and then again the greeting.
+    /// How long connecting may take, and then again greeting and negotiation; 5 seconds if not told otherwise.
     pub timeout: Duration,
-    /// How long to wait for a server that is not there yet; `None` does not wait.
+    /// How long to wait for a server that is not there yet; `None` does not wait. Where the server connects to us, `None`
+    /// waits as long as it takes.
     pub wait: Option<Duration>,
-    /// The server is a guest agent: no greeting, synchronise instead.
+    /// The server is a guest agent: it does not greet, and is synchronised with in the way of its own protocol.
     pub guest_agent: bool,
     /// Bounds on one message.
     pub limits: Limits,
     /// Where every message is recorded.
+    #[doc(hidden)]
     pub transcript: SharedTranscript,
+}
+
+impl Options {
+    /// Has every message of the connection, both ways, appended to the file at `path`, one JSON object a line. Secrets
+    /// are replaced; a new file is for its owner only. A line that cannot be written is left out, and stops nothing.
+    ///
+    /// Connections made with clones of these options share the log.
+    pub fn log_to(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
+        let transcript = Transcript::open(path.as_ref())?;
+        self.transcript = Arc::new(Mutex::new(Some(transcript)));
+        Ok(())
+    }
 }
 
 impl Default for Options {
@@ -43,9 +79,7 @@ impl Default for Options {
 
 /// Connects to `address` and negotiates.
 pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectError> {
-    let now = Instant::now();
-    // So far away that no one will see it, where the clock could not count so far.
-    let patient = options.wait.map(|wait| now.checked_add(wait).unwrap_or(now + Duration::from_secs(u32::MAX.into())));
+    let patient = options.wait.map(from_now);
     loop {
         let dialed = dial(address, options.timeout, patient)?;
         match (negotiate(dialed, address, options), patient) {
@@ -62,7 +96,7 @@ pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectE
 pub fn negotiate(dialed: Dialed, address: &Address, options: &Options) -> Result<Session, ConnectError> {
     let Dialed { socket, peer } = dialed;
     let mut session = Session::new(socket, peer, options.limits, options.transcript.clone());
-    let until = Instant::now() + options.timeout;
+    let until = from_now(options.timeout);
     session.heed_marks(options.guest_agent);
     if options.guest_agent {
         let synchronised = guest::synchronise(&mut session, until);
@@ -85,6 +119,7 @@ fn greeting(session: &mut Session, address: &Address, options: &Options, until: 
         true => ConnectError::HumanMonitor(address.clone()),
         false => ConnectError::NotQmp { address: address.clone(), sample },
     };
+    let mut stale = None;
     loop {
         match session.receive_new(Some(until)) {
             Ok(Received::Message(Incoming::Greeting(greeting))) => {
@@ -92,11 +127,13 @@ fn greeting(session: &mut Session, address: &Address, options: &Options, until: 
                 return Ok(());
             }
             Ok(item @ Received::Message(Incoming::Event(_))) => session.keep(item),
-            Ok(Received::Message(Incoming::Reply(reply))) => {
-                return Err(not_qmp(sample(reply.text())));
-            }
+            // What a QEMU still owed to a client that has left, it says to the next one, ahead of the greeting.
+            Ok(Received::Message(Incoming::Reply(reply))) => stale = Some(sample(reply.text())),
             Ok(Received::Junk(junk)) => return Err(not_qmp(junk.sample)),
             Ok(Received::TimedOut) => {
+                if let Some(stale) = stale {
+                    return Err(not_qmp(stale));
+                }
                 let pending = session.pending();
                 if !pending.is_empty() {
                     return Err(not_qmp(sample(&String::from_utf8_lossy(&pending[..pending.len().min(400)]))));

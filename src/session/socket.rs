@@ -41,9 +41,10 @@ impl Socket {
 
     /// Sends all of `bytes`. While the peer takes nothing and has something to say, `on_readable` is called to take
     /// it, for a server may refuse to read until we do.
+    /// `bytes` is what is left to send, also after a failure.
     pub(super) fn send_all(
         &self,
-        mut bytes: &[u8],
+        bytes: &mut &[u8],
         on_readable: Option<&mut dyn FnMut() -> io::Result<()>>,
     ) -> io::Result<()> {
         let mut on_readable = on_readable;
@@ -53,7 +54,7 @@ impl Socket {
         };
         while !bytes.is_empty() {
             match rustix::net::send(&self.fd, bytes, flags) {
-                Ok(len) => bytes = &bytes[len..],
+                Ok(len) => *bytes = &bytes[len..],
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     let interest = match on_readable {
@@ -76,7 +77,7 @@ impl Socket {
     }
 
     /// Sends `bytes` with a descriptor attached to the first of them.
-    pub(super) fn send_with_fd(&self, bytes: &[u8], passed: BorrowedFd<'_>) -> io::Result<()> {
+    pub(super) fn send_with_fd(&self, bytes: &mut &[u8], passed: BorrowedFd<'_>) -> io::Result<()> {
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         let fds = [passed];
@@ -88,7 +89,8 @@ impl Socket {
                 result => break result?,
             }
         };
-        self.send_all(&bytes[sent..], None)
+        *bytes = &bytes[sent..];
+        self.send_all(bytes, None)
     }
 
     /// Whether descriptors can travel over it.

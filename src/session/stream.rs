@@ -126,18 +126,19 @@ impl Session {
 
     fn transmit(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<u64, Lost> {
         let id = self.out.next_id();
-        match &mut self.source {
-            Source::Direct(input) => self.out.send_reading(id, request, fd, Some(&mut || read_more(input)))?,
-            Source::Threaded(_) => self.out.send(id, request, fd)?,
-        }
+        let sent = match &mut self.source {
+            Source::Direct(input) => self.out.send_reading(id, request, fd, Some(&mut || read_more(input))),
+            Source::Threaded(_) => self.out.send(id, request, fd),
+        };
+        sent.map_err(|unsent| unsent.lost)?;
         Ok(id)
     }
 
     /// Sends bytes as they are.
     pub(super) fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Lost> {
         match &mut self.source {
-            Source::Direct(input) => self.out.socket.send_all(bytes, Some(&mut || read_more(input)))?,
-            Source::Threaded(_) => self.out.socket.send_all(bytes, None)?,
+            Source::Direct(input) => self.out.socket.send_all(&mut &*bytes, Some(&mut || read_more(input)))?,
+            Source::Threaded(_) => self.out.socket.send_all(&mut &*bytes, None)?,
         }
         Ok(())
     }

@@ -134,9 +134,8 @@ pub(super) fn monitor_request(line: &str, cpu: Option<u64>) -> Request {
     }
     arguments.push('}');
     let mut request = Request::new("human-monitor-command").with_arguments(arguments);
-    if hmp_line_has_secret(line) {
-        request.secrets.push(start..start + text.len());
-    }
+    let secret = hmp_line_has_secret(line).then(|| start..start + text.len());
+    request.secrets = Some(secret.into_iter().collect());
     request
 }
 

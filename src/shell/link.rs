@@ -30,8 +30,23 @@ pub enum LinkError {
     #[error("not connected, and there is no way back: {0}")]
     Ended(String),
     /// Connecting failed.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
+    #[error("{0}{hint}", hint = flag_hint(.0))]
+    Connect(ConnectError),
+}
+
+impl From<ConnectError> for LinkError {
+    fn from(error: ConnectError) -> Self {
+        LinkError::Connect(error)
+    }
+}
+
+/// The flag that may have been forgotten, or given in error.
+fn flag_hint(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::NoGreeting { .. } => " (a guest agent sends no greeting: use -N)",
+        ConnectError::NoGuestAgent { .. } => " (without -N for a QMP monitor)",
+        _ => "",
+    }
 }
 
 impl Link {

@@ -7,8 +7,9 @@
 
 use memchr::memchr3;
 
-/// Bounds on one message. What exceeds them ends the stream with a [`FrameError`].
+/// Bounds on one message. What exceeds them ends the connection with a [`FrameError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The longest message, in bytes.
     pub message: usize,
@@ -36,6 +37,7 @@ pub enum Frame {
 
 /// Why a stream cannot be read any further.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FrameError {
     /// A message is longer than [`Limits::message`].
     #[error("the server sent a message of more than {0} bytes")]

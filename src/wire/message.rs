@@ -35,12 +35,13 @@ pub struct MessageError {
     pub sample: String,
 }
 
-/// The version a server announces.
+/// The version that a server announces in its greeting.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Version {
-    /// Major, minor and micro number.
+    /// Major, minor and micro number, in the order in which versions compare: `numbers >= (8, 2, 0)`.
     pub numbers: (u64, u64, u64),
-    /// The packager's own addition, often empty.
+    /// What the packager added, often nothing.
     pub package: String,
 }
 
@@ -51,8 +52,9 @@ impl fmt::Display for Version {
     }
 }
 
-/// The server's greeting.
+/// The server's greeting: the first thing that it says on a connection. Follows "Server Greeting" of the specification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Greeting {
     /// The version, where the greeting has one that can be read.
     pub version: Option<Version>,
@@ -62,14 +64,15 @@ pub struct Greeting {
 
 /// When the server says that an event happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timestamp {
     /// Seconds since the epoch; -1 where the host's time could not be read.
     pub seconds: i64,
-    /// Microseconds within the second.
+    /// Microseconds within the second; -1 likewise.
     pub microseconds: i64,
 }
 
-/// An event.
+/// Something that happened in the server, said when it did. Follows "Asynchronous events" of the specification.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     text: String,
@@ -78,7 +81,7 @@ pub struct Event {
     timestamp: Option<Timestamp>,
 }
 
-/// The answer to one command.
+/// The answer to one command. Follows "Commands Responses" of the specification.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     text: String,
@@ -292,7 +295,8 @@ impl Reply {
         }
     }
 
-    /// The reply's `id` as the server spelled it.
+    /// The reply's `id` as the server spelled it: the number that the command was sent under. None in the reply to what
+    /// the server could not read.
     pub fn id(&self) -> Option<&str> {
         self.id.clone().map(|range| &self.text[range])
     }
@@ -303,7 +307,7 @@ impl Reply {
     }
 
     /// The member that says it: its key, `return` or `error`, and its value as the server spelled it.
-    pub fn member(&self) -> (&'static str, &str) {
+    pub(crate) fn member(&self) -> (&'static str, &str) {
         match &self.body {
             Body::Return(range) => ("return", &self.text[range.clone()]),
             Body::Error { value, .. } => ("error", &self.text[value.clone()]),

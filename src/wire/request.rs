@@ -9,26 +9,47 @@ use super::text::{quote, squeeze_into};
 /// Where secrets stand in a request's arguments: byte ranges of whole JSON values, in order.
 pub type Secrets = Vec<Range<usize>>;
 
-/// One command, ready to be sent. Arguments are JSON text, exactly as they go on the wire.
+/// What is shown for arguments in which there may be secrets.
+const HIDDEN: &str = "{…}";
+
+/// One command, for [`Client::begin`](crate::Client::begin).
+///
+/// Arguments are JSON text, so that numbers and strings reach the server as they are spelled. Each request is sent under
+/// an `id` of the connection's own, which finds its reply. Follows "Issuing Commands" of the specification.
+///
+/// ```
+/// use qmp_shell::Request;
+/// use serde_json::json;
+///
+/// let request = Request::new("block_resize").with_arguments(json!({"node-name": "n", "size": 4096}).to_string());
+/// assert_eq!(request.to_json(None), r#"{"execute": "block_resize", "arguments": {"node-name":"n","size":4096}}"#);
+/// ```
 #[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Request {
     /// The command's name.
     pub command: String,
-    /// Whether it is sent as `exec-oob`.
+    /// Whether it is sent as `exec-oob`, to overtake what is under way.
     pub oob: bool,
-    /// The arguments object as JSON text on one line; `None` sends no `arguments` member.
+    /// The arguments, a JSON object as text; `None` sends no `arguments` member.
     pub arguments: Option<String>,
-    /// The id that the user gave, as JSON text; shown in the reply in place of the session's own.
+    /// The id that the user of a shell gave, as JSON text; shown in the reply in place of the session's own.
+    #[doc(hidden)]
     pub id: Option<String>,
-    /// The parts of `arguments` that must not reach a file.
-    pub secrets: Secrets,
+    /// The parts of `arguments` that must not reach a file; `None` where nobody has looked for them.
+    #[doc(hidden)]
+    pub secrets: Option<Secrets>,
 }
 
-/// As it is sent, secrets apart: what is shown for debugging ends up in logs.
+/// As it is sent, secrets apart: what is shown for debugging ends up in logs. Arguments in which nobody has looked for
+/// secrets are not shown.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Request").field(&self.to_masked_json(self.id.as_deref())).finish()
+        let text = match (&self.arguments, &self.secrets) {
+            (Some(_), None) => self.spell(self.id.as_deref(), Some(HIDDEN)),
+            _ => self.to_masked_json(self.id.as_deref()),
+        };
+        f.debug_tuple("Request").field(&format_args!("{text}")).finish()
     }
 }
 
@@ -44,14 +65,15 @@ impl Request {
         self
     }
 
-    /// The message, without a line end, carrying `id` (JSON text) where there is one.
+    /// The message as JSON on one line, without a line end, carrying `id` (JSON text) where there is one. Nothing is
+    /// masked.
     pub fn to_json(&self, id: Option<&str>) -> String {
         self.spell(id, self.arguments.as_deref())
     }
 
     /// The same message as it goes over the wire, line end included: without a blank, because QEMU before 10.2 reads
     /// what it is sent byte by byte, at some microseconds each.
-    pub fn to_line(&self, id: &str) -> String {
+    pub(crate) fn to_line(&self, id: &str) -> String {
         let arguments = self.arguments.as_deref();
         let mut out = String::with_capacity(48 + self.command.len() + arguments.map_or(0, str::len));
         out.push_str(if self.oob { "{\"exec-oob\":" } else { "{\"execute\":" });
@@ -67,8 +89,9 @@ impl Request {
     }
 
     /// The same message with each secret value replaced, for eyes and files.
-    pub fn to_masked_json(&self, id: Option<&str>) -> String {
-        let arguments = self.arguments.as_deref().map(|arguments| mask(arguments, &self.secrets));
+    pub(crate) fn to_masked_json(&self, id: Option<&str>) -> String {
+        let arguments =
+            self.arguments.as_deref().map(|arguments| mask(arguments, self.secrets.as_deref().unwrap_or_default()));
         self.spell(id, arguments.as_deref())
     }
 
@@ -90,18 +113,21 @@ impl Request {
     }
 }
 
-fn mask<'a>(arguments: &'a str, secrets: &Secrets) -> Cow<'a, str> {
+fn mask<'a>(arguments: &'a str, secrets: &[Range<usize>]) -> Cow<'a, str> {
     if secrets.is_empty() {
         return Cow::Borrowed(arguments);
     }
     let mut out = String::with_capacity(arguments.len());
     let mut end = 0;
     for secret in secrets {
-        out.push_str(&arguments[end..secret.start]);
+        // Arguments that were changed after the secrets in them were found are not shown at all.
+        let Some(before) = arguments.get(end..secret.start) else { return Cow::Borrowed(HIDDEN) };
+        out.push_str(before);
         out.push_str("\"<secret>\"");
         end = secret.end;
     }
-    out.push_str(&arguments[end..]);
+    let Some(rest) = arguments.get(end..) else { return Cow::Borrowed(HIDDEN) };
+    out.push_str(rest);
     Cow::Owned(out)
 }
 
@@ -124,10 +150,20 @@ mod tests {
     }
 
     #[test]
+    fn arguments_are_shown_for_debugging_once_they_were_looked_at() {
+        let mut request = Request::new("x").with_arguments("{\"a\": \"hunter2\"}");
+        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {…}})");
+        request.secrets = Some(Vec::new());
+        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {\"a\": \"hunter2\"}})");
+        request.secrets = Some(vec![6..15, 90..99]);
+        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {…}})");
+    }
+
+    #[test]
     fn secrets_are_masked() {
         let mut request = Request::new("set_password").with_arguments(r#"{"protocol": "vnc", "password": "hunter2"}"#);
         let start = request.arguments.as_ref().unwrap().find("\"hunter2\"").unwrap();
-        request.secrets.push(start..start + 9);
+        request.secrets.get_or_insert_default().push(start..start + 9);
         assert_eq!(
             request.to_masked_json(None),
             r#"{"execute": "set_password", "arguments": {"protocol": "vnc", "password": "<secret>"}}"#

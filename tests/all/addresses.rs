@@ -235,7 +235,7 @@ fn the_demo_needs_no_server() {
 }
 
 #[test]
-fn a_server_that_prints_prettily_is_understood() {
+pub fn a_server_that_prints_prettily_is_understood() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pretty.sock");
     let socket = format!("unix:{},server=on,wait=off", path.display());
@@ -253,7 +253,7 @@ fn a_server_that_prints_prettily_is_understood() {
 }
 
 #[test]
-fn other_servers_are_served_as_well() {
+pub fn other_servers_are_served_as_well() {
     let version = |server: &Server| {
         let run = qmp_shell(&[&server.address(), "-c", "query-version"]).run().expect_status(0);
         let value: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();

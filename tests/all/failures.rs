@@ -155,7 +155,7 @@ fn a_guest_agent_without_its_flag_brings_the_flag_to_mind() {
 type Script = fn(&mut Talk);
 
 #[test]
-fn whoever_does_not_speak_qmp_is_quoted() {
+pub fn whoever_does_not_speak_qmp_is_quoted() {
     const NOT_QMP: &str = "what listens on `{}` does not speak QMP; it sent: ";
     let talks: &[(Script, &str, &str)] = &[
         (|_| {}, SILENCE, ""),
@@ -274,7 +274,7 @@ fn a_message_beyond_the_limit_ends_the_connection() {
 type Oddity = (&'static [u8], &'static str, &'static str);
 
 #[test]
-fn odd_replies_neither_stop_a_script_nor_get_it_out_of_step() {
+pub fn odd_replies_neither_stop_a_script_nor_get_it_out_of_step() {
     let oddities: &[Oddity] = &[
         (
             b"{\"return\": 1, \"id\": {id}}\n{\"return\": 2, \"id\": {id}}\n",
@@ -340,7 +340,7 @@ fn odd_replies_neither_stop_a_script_nor_get_it_out_of_step() {
 }
 
 #[test]
-fn what_the_server_would_answer_without_id_is_not_sent() {
+pub fn what_the_server_would_answer_without_id_is_not_sent() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let nested = |depth: usize| format!("none a={}{}", "[".repeat(depth), "]".repeat(depth));
     // The server is to judge the command's name, so its introspection is left out of this.

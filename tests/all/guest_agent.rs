@@ -38,7 +38,7 @@ fn a_prompt_for_a_guest_agent() {
 }
 
 #[test]
-fn half_a_request_of_an_earlier_client_does_no_harm() {
+pub fn half_a_request_of_an_earlier_client_does_no_harm() {
     let Some(server) = Server::guest_agent() else { return };
     for half in [r#"{"execute": "guest-ping", "arguments": {"x": "ab"#, r#"[[[{"a": "#, "{\"execute\": \"guest-p"] {
         let mut earlier = UnixStream::connect(server.address()).unwrap();
@@ -62,7 +62,7 @@ fn hear_sync(talk: &mut Talk) -> String {
 }
 
 #[test]
-fn what_an_agent_still_had_to_say_is_passed_over() {
+pub fn what_an_agent_still_had_to_say_is_passed_over() {
     let peer = Peer::start(|talk| {
         // For clients long gone: whole answers, errors, junk, and half of one.
         talk.say(r#"{"return": {"version": "old"}}"#);
@@ -84,7 +84,7 @@ fn what_an_agent_still_had_to_say_is_passed_over() {
 }
 
 #[test]
-fn an_answer_to_somebody_else_is_not_taken_for_ours() {
+pub fn an_answer_to_somebody_else_is_not_taken_for_ours() {
     let peer = Peer::start(|talk| {
         let number: u64 = hear_sync(talk).parse().unwrap();
         talk.say_raw(b"\xFF");

@@ -10,6 +10,8 @@ mod support;
 
 mod addresses;
 mod checking;
+mod client;
+mod client_ends;
 mod completion;
 mod endurance;
 mod events;
@@ -27,6 +29,7 @@ mod manual;
 mod meta;
 mod monitor;
 mod prompt;
+mod protocol;
 mod python;
 mod qmp;
 mod qmp_events;

@@ -310,7 +310,7 @@ fn quit_is_a_success() {
 }
 
 #[test]
-fn a_reply_over_ten_megabytes_is_shown() {
+pub fn a_reply_over_ten_megabytes_is_shown() {
     let peer = Peer::start(|talk| {
         talk.negotiate();
         let id = talk.expect("guest-file-read");
@@ -334,7 +334,7 @@ fn an_invalid_utf8_reply_is_shown() {
 }
 
 #[test]
-fn events_before_the_greeting_are_kept() {
+pub fn events_before_the_greeting_are_kept() {
     let peer = Peer::start(|talk| {
         talk.event("BEFORE", "{}");
         talk.say(GREETING);

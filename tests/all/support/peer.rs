@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// The greeting of a QEMU 10.0.2.
 pub const GREETING: &str =
@@ -88,6 +89,30 @@ impl Talk {
         let mut line = Vec::new();
         self.reader.read_until(b'\n', &mut line).unwrap();
         line
+    }
+
+    /// Hears a line, if one begins by then.
+    pub fn hear_within(&mut self, patience: Duration) -> Option<String> {
+        if self.reader.buffer().is_empty() {
+            self.reader.get_ref().set_read_timeout(Some(patience)).unwrap();
+            let came = self.reader.fill_buf().is_ok();
+            self.reader.get_ref().set_read_timeout(Some(super::PATIENCE)).unwrap();
+            if !came {
+                return None;
+            }
+        }
+        Some(self.hear())
+    }
+
+    /// Waits until the client says something, and leaves it unheard.
+    pub fn wait_for_word(&mut self) {
+        assert!(!self.reader.fill_buf().unwrap().is_empty(), "the client has closed");
+    }
+
+    /// Refuses `id`; without an id as a server does that could not read the request.
+    pub fn refuse(&mut self, id: Option<&str>, class: &str, desc: &str) {
+        let id = id.map(|id| format!(", \"id\": {id}")).unwrap_or_default();
+        self.say(&format!("{{\"error\": {{\"class\": \"{class}\", \"desc\": \"{desc}\"}}{id}}}"));
     }
 
     /// Hears a request; returns its command and its id as JSON text.

@@ -109,6 +109,13 @@ impl Server {
         self.path("q.sock")
     }
 
+    /// A client of it. A QEMU that is just starting may greet twice, and refuses what it hears in between.
+    pub fn client(&self) -> qmp_shell::Client {
+        let client = qmp_shell::Client::connect(&self.address()).unwrap();
+        wait_until("the server's readiness", || client.execute::<serde_json::Value>("query-version", ()).is_ok());
+        client
+    }
+
     /// The path of a file in its folder.
     pub fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()

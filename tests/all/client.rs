@@ -1,0 +1,589 @@
+//! The library as a Rust program uses it: calls with types, events as iterators, descriptors, logs. How connections end
+//! is in `client_ends`.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier};
+use std::thread::{scope, spawn};
+use std::time::Duration;
+
+use qmp_shell::{
+    Address, Client, ConnectError, Empty, Event, Events, ExecuteError, ListenError, Listener, Options, Pending,
+    ReplyBody, Request,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::support::PATIENCE;
+use crate::support::peer::{GREETING, Peer, Talk};
+use crate::support::server::{Q35, SMALL, Server};
+
+#[derive(Deserialize)]
+struct Status {
+    running: bool,
+    status: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    qemu: Numbers,
+}
+
+#[derive(Deserialize, PartialEq, Debug)]
+struct Numbers {
+    major: u64,
+    minor: u64,
+    micro: u64,
+}
+
+/// A peer that negotiates, and then talks by `script`; with the client connected to it.
+fn peer(script: impl FnOnce(&mut Talk) + Send + 'static) -> (Peer, Client) {
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        script(talk);
+    });
+    let client = Client::connect(&peer.address()).unwrap();
+    (peer, client)
+}
+
+#[track_caller]
+fn next(events: &mut Events) -> Event {
+    events.wait(PATIENCE).unwrap().expect("an event")
+}
+
+#[test]
+fn clients_and_what_comes_of_them_go_between_threads() {
+    fn goes<T: Send>() {}
+    fn is_shared<T: Sync>() {}
+    goes::<(Client, Events, Pending, Listener, Options, ExecuteError, ListenError, ConnectError, Event)>();
+    is_shared::<(Client, Events, Listener, Options, ExecuteError, ListenError, ConnectError, Event, Request)>();
+}
+
+#[test]
+pub fn every_server_greets_and_answers_in_types() {
+    let servers = [Server::qemu(Q35), Server::qemu_7_2(Q35), Server::storage_daemon()];
+    for mut server in servers.into_iter().flatten() {
+        let client = server.client();
+        let greeted = client.greeting().unwrap().version.as_ref().unwrap().numbers;
+        let Version { qemu } = client.execute("query-version", ()).unwrap();
+        assert_eq!((qemu.major, qemu.minor, qemu.micro), greeted);
+        assert!(client.greeting().unwrap().offers_oob() && greeted >= (7, 2, 0));
+
+        let node = json!({"driver": "null-co", "node-name": "n0", "size": 1_u64 << 40});
+        let Empty {} = client.execute("blockdev-add", node).unwrap();
+        let nodes: Vec<Value> = client.execute("query-named-block-nodes", json!({"flat": true})).unwrap();
+        assert_eq!(nodes[0]["image"]["virtual-size"], 1_u64 << 40);
+        let error = client.execute::<Empty>("blockdev-del", json!({"node-name": "n1"})).unwrap_err();
+        assert_eq!(error.class(), Some("GenericError"));
+        // Only what is allowed out of band is.
+        let error = client.execute_oob::<Value>("query-version", ()).unwrap_err();
+        assert!(error.desc().is_some_and(|desc| desc.contains("does not support OOB")), "{error}");
+        client.quit().unwrap();
+        assert!(server.wait_for_end());
+    }
+}
+
+#[test]
+pub fn a_machine_is_stopped_reset_and_heard() {
+    for server in [Server::qemu(Q35), Server::qemu_7_2(Q35)].into_iter().flatten() {
+        let client = server.client();
+        let mut events = client.events();
+        for (command, event, running) in [("cont", "RESUME", true), ("stop", "STOP", false)] {
+            client.execute::<Empty>(command, ()).unwrap();
+            // It came before the reply, so it is here already.
+            let heard = events.wait(Duration::ZERO).unwrap().expect("the event before the reply");
+            assert_eq!(heard.name(), event);
+            assert!(heard.timestamp().unwrap().seconds > 1_600_000_000);
+            let status: Status = client.execute("query-status", ()).unwrap();
+            assert_eq!(status.running, running, "{}", status.status);
+        }
+        let instances: Vec<Value> = client.execute_oob("query-yank", ()).unwrap();
+        assert!(instances.iter().all(|instance| instance["type"] == "chardev"), "{instances:?}");
+    }
+}
+
+#[test]
+pub fn values_of_any_type_come_as_the_server_spelled_them() {
+    let values = ["18446744073709551615", "-1", "null", "\"é\\u0000\"", "[]", "1.50", "true", "{\"b\": 1, \"a\": 2}"];
+    let (_peer, client) = peer(move |talk| {
+        for value in values {
+            for _ in 0..2 {
+                let id = talk.expect("any");
+                talk.answer(&id, value);
+            }
+        }
+        for value in ["18446744073709551615", "null", "null", "[1, 2]"] {
+            let id = talk.expect("typed");
+            talk.answer(&id, value);
+        }
+    });
+    for value in values {
+        let reply = client.begin(Request::new("any")).unwrap().reply().unwrap();
+        assert_eq!(reply.body(), ReplyBody::Return(value));
+        assert_eq!(client.execute::<Value>("any", ()).unwrap(), serde_json::from_str::<Value>(value).unwrap());
+    }
+    assert_eq!(client.execute::<u64>("typed", ()).unwrap(), u64::MAX);
+    assert_eq!(client.execute::<Option<u64>>("typed", ()).unwrap(), None);
+    client.execute::<()>("typed", ()).unwrap();
+    assert_eq!(client.execute::<(u8, u8)>("typed", ()).unwrap(), (1, 2));
+}
+
+/// A call that fails: its name, itself, how the error reads, and whether the command may have run.
+type Call<'a> = (&'a str, Box<dyn Fn() -> ExecuteError + 'a>, &'a str, bool);
+
+#[test]
+fn each_error_says_what_was_sent_and_what_came() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap().to_string();
+    let server = spawn(move || {
+        let (mut stream, _) = port.accept().unwrap();
+        stream.write_all(b"{\"QMP\": {}}\n").unwrap();
+        let mut answers = VecDeque::from([
+            "{\"return\": {}, \"id\": ",
+            "{\"error\": {\"class\": \"DeviceNotFound\", \"desc\": \"no `d`\"}, \"id\": ",
+            "{\"return\": \"text\", \"id\": ",
+        ]);
+        for line in std::io::BufRead::lines(std::io::BufReader::new(stream.try_clone().unwrap())) {
+            let request: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            let Some(answer) = answers.pop_front() else { return };
+            stream.write_all(format!("{answer}{}}}\n", request["id"]).as_bytes()).unwrap();
+        }
+    });
+    let client = Client::connect(&address).unwrap();
+    let null = File::open("/dev/null").unwrap();
+    let calls: [Call<'_>; 8] = [
+        (
+            "list",
+            Box::new(|| client.execute::<Value>("x", [1]).unwrap_err()),
+            "the arguments of `x` are no JSON object: they begin with `[`",
+            false,
+        ),
+        (
+            "key",
+            Box::new(|| {
+                let keys = std::collections::BTreeMap::from([((1, 2), 3)]);
+                client.execute::<Value>("x", keys).unwrap_err()
+            }),
+            "the arguments of `x` are no JSON object: key must be a string",
+            false,
+        ),
+        (
+            "fd",
+            Box::new(|| client.execute_with_fd::<Value>("getfd", json!({"fdname": "f"}), null.as_fd()).unwrap_err()),
+            "`getfd` was not sent: descriptors pass over a Unix socket only",
+            false,
+        ),
+        (
+            "refused",
+            Box::new(|| client.execute::<Value>("x", json!({"a": 1})).unwrap_err()),
+            "`x`: DeviceNotFound: no `d`",
+            false,
+        ),
+        (
+            "type",
+            Box::new(|| client.execute::<u64>("y", ()).unwrap_err()),
+            "what `y` returned does not fit: invalid type: string \"text\", expected u64 at line 1 column 6",
+            true,
+        ),
+        (
+            "unanswered",
+            Box::new(|| client.execute::<Value>("z", ()).unwrap_err()),
+            "the server closed the connection before `z` was answered; nobody can know whether it was carried out",
+            true,
+        ),
+        (
+            "gone",
+            Box::new(|| client.execute::<Value>("z", ()).unwrap_err()),
+            "`z` was not sent: the server closed the connection",
+            false,
+        ),
+        (
+            "gone out of band",
+            Box::new(|| client.execute_oob::<Value>("z", ()).unwrap_err()),
+            "`z` was not sent: the server closed the connection",
+            false,
+        ),
+    ];
+    for (row, call, sentence, may_have_run) in calls {
+        let error = call();
+        assert_eq!((error.to_string().as_str(), error.may_have_run()), (sentence, may_have_run), "{row}");
+        let sent = !sentence.starts_with("the arguments");
+        assert_eq!(error.request().is_some(), sent, "{row}");
+        match row {
+            "refused" => {
+                assert_eq!((error.class(), error.desc()), (Some("DeviceNotFound"), Some("no `d`")));
+                assert_eq!(error.request().unwrap().arguments.as_deref(), Some("{\"a\":1}"));
+                assert!(error.reply().unwrap().text().starts_with("{\"error\""));
+            }
+            "type" => assert_eq!(error.reply().unwrap().body(), ReplyBody::Return("\"text\"")),
+            _ => assert!(error.reply().is_none() && error.class().is_none(), "{row}"),
+        }
+    }
+    server.join().unwrap();
+}
+
+#[test]
+pub fn a_request_that_a_server_could_not_read_is_not_sent() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let client = server.client();
+    let nested = |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
+    let reply = |arguments: String| client.begin(Request::new("none").with_arguments(arguments))?.reply();
+    for arguments in ["{\"a\": 1", "{'a': 1}", "{} {}", &nested(1023)] {
+        assert!(matches!(reply(arguments.to_owned()), Err(ExecuteError::Arguments { .. })), "{arguments:.20}");
+    }
+    // As deep as QEMU reads, over several lines, and with a name that has to be quoted.
+    assert!(reply(nested(1022)).unwrap().text().contains("CommandNotFound"));
+    assert!(reply("{\n\"a b\":\r\n\t1}".to_owned()).unwrap().text().contains("CommandNotFound"));
+    let error = client.execute::<Value>("no \"such\"\n", ()).unwrap_err();
+    assert_eq!(error.class(), Some("CommandNotFound"));
+    // A key given twice QEMU answers without an id, once.
+    assert!(reply("{\"a\": 1, \"a\": 2}".to_owned()).unwrap().text().contains("GenericError"));
+    client.execute::<Value>("query-name", ()).unwrap();
+}
+
+#[test]
+pub fn eight_are_under_way_whoever_sends_and_what_is_out_of_band_overtakes_them() {
+    const THREADS: usize = 16;
+    const EACH: usize = 50;
+    let (_peer, client) = peer(|talk| {
+        let mut under_way = VecDeque::new();
+        let (mut heard, mut most, mut overtook) = (0, 0, false);
+        while heard < THREADS * EACH || !under_way.is_empty() {
+            match talk.hear_within(Duration::from_millis(2)) {
+                Some(line) => {
+                    let request: Value = serde_json::from_str(&line).unwrap();
+                    let id = request["id"].to_string();
+                    if request["exec-oob"].is_string() {
+                        overtook = under_way.len() == 8;
+                        talk.answer(&id, "\"overtaken\"");
+                        continue;
+                    }
+                    heard += 1;
+                    under_way.push_back((id, request["arguments"]["n"].to_string()));
+                    most = most.max(under_way.len());
+                    if under_way.len() == 8 && !overtook {
+                        talk.event("FULL", "{}");
+                        overtook = true;
+                    }
+                }
+                // Nobody has more to say: all are answered at once, so that all who wait want the room at once; the newest
+                // first, so that only the id tells whose it is.
+                None => {
+                    let answer = |(id, n)| format!("{{\"return\": {n}, \"id\": {id}}}\n");
+                    let answers: String = under_way.drain(..).rev().map(answer).collect();
+                    talk.say_raw(answers.as_bytes());
+                }
+            }
+        }
+        assert_eq!(most, 8);
+        assert!(overtook, "the command out of band came when eight were under way");
+    });
+    let mut full = client.listen(|event| event.name() == "FULL");
+    scope(|scope| {
+        for thread in 0..THREADS {
+            let client = &client;
+            scope.spawn(move || {
+                for n in 0..EACH {
+                    let n = thread * EACH + n;
+                    assert_eq!(client.execute::<usize>("count", json!({"n": n})).unwrap(), n);
+                }
+            });
+        }
+        next(&mut full);
+        assert_eq!(client.execute_oob::<String>("yank", ()).unwrap(), "overtaken");
+    });
+}
+
+#[test]
+pub fn replies_find_their_callers_and_those_that_nobody_waits_for_are_passed_over() {
+    let (_peer, client) = peer(|talk| {
+        let ids: Vec<String> = (0..4).map(|_| talk.hear_request().1).collect();
+        talk.say("{\"return\": \"whose\", \"id\": \"x\"}");
+        talk.say("{\"return\": \"nobody's\", \"id\": 1}");
+        for n in [3, 1, 0] {
+            talk.answer(&ids[n], &n.to_string());
+        }
+        let id = talk.expect("last");
+        talk.answer(&id, "9");
+        talk.answer(&ids[2], "2");
+    });
+    let mut begun: Vec<Pending> = (0..4).map(|_| client.begin(Request::new("x")).unwrap()).collect();
+    let third = begun.pop().unwrap();
+    assert_eq!(third.request().command, "x");
+    assert_eq!(third.wait::<u8>().unwrap(), 3);
+    // Not there yet: the command is given back, and can be asked again.
+    let second = match begun.pop().unwrap().reply_within(Duration::from_millis(1)).unwrap() {
+        Err(pending) => pending,
+        Ok(reply) => panic!("{reply:?} came before it was sent"),
+    };
+    drop(begun.pop());
+    let first = begun.pop().unwrap().reply_within(PATIENCE).unwrap().unwrap();
+    assert_eq!(first.body(), ReplyBody::Return("0"));
+    assert_eq!(client.execute::<u8>("last", ()).unwrap(), 9);
+    assert_eq!(second.wait::<u8>().unwrap(), 2);
+}
+
+#[test]
+pub fn an_error_without_id_is_for_the_oldest_command_under_way() {
+    let (_peer, client) = peer(|talk| {
+        let ids: Vec<String> = (0..2).map(|_| talk.hear_request().1).collect();
+        talk.refuse(None, "GenericError", "JSON parse error, duplicate key");
+        talk.answer(&ids[1], "1");
+        talk.wait_for_close();
+    });
+    let [first, second] = [(); 2].map(|()| client.begin(Request::new("x")).unwrap());
+    assert_eq!(first.wait::<u8>().unwrap_err().desc(), Some("JSON parse error, duplicate key"));
+    assert_eq!(second.wait::<u8>().unwrap(), 1);
+}
+
+#[test]
+pub fn each_listener_hears_what_it_asked_for_in_order() {
+    const EVENTS: usize = 1000;
+    let (_peer, client) = peer(|talk| {
+        let id = talk.expect("go");
+        for n in 0..EVENTS {
+            talk.event(["EVEN", "ODD"][n % 2], &n.to_string());
+        }
+        talk.answer(&id, "{}");
+        talk.wait_for_close();
+    });
+    let begun = Arc::new(Barrier::new(4));
+    let numbers = |events: &mut Events| -> Vec<usize> {
+        events.map_while(Result::ok).map(|event| event.data_as().unwrap()).collect()
+    };
+    let listening: Vec<_> = [None, Some("EVEN"), Some("ODD")]
+        .map(|name| {
+            let (client, begun) = (client.clone(), Arc::clone(&begun));
+            spawn(move || {
+                let mut events = client.listen(move |event| name.is_none_or(|name| event.name() == name));
+                begun.wait();
+                numbers(&mut events)
+            })
+        })
+        .into();
+    begun.wait();
+    let mut here = client.events().timeout(Duration::ZERO);
+    client.execute::<Empty>("go", ()).unwrap();
+    // All came before the reply, so they are here; and a listener that began later has missed them.
+    assert_eq!(numbers(&mut here), (0..EVENTS).collect::<Vec<_>>());
+    assert!(client.events().wait(Duration::from_millis(1)).unwrap().is_none());
+    client.close();
+    let heard: Vec<Vec<usize>> = listening.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let all: Vec<usize> = (0..EVENTS).collect();
+    let odd_and_even: Vec<Vec<usize>> = (0..2).map(|odd| (odd..EVENTS).step_by(2).collect()).collect();
+    assert_eq!(heard, [all, odd_and_even[0].clone(), odd_and_even[1].clone()]);
+}
+
+#[test]
+fn a_listener_that_takes_nothing_is_cut_off_alone() {
+    const MIB: usize = 1 << 20;
+    let (_peer, client) = peer(|talk| {
+        let data = format!("\"{}\"", "x".repeat(MIB));
+        for _ in 0..70 {
+            talk.event("BIG", &data);
+            talk.event("SMALL", "{}");
+        }
+        let id = talk.expect("query-status");
+        talk.answer(&id, "{}");
+        talk.wait_for_close();
+    });
+    let (sleeper, taker, other) = (client.events(), client.events(), client.listen(|event| event.name() == "SMALL"));
+    let taken = spawn(move || taker.take(140).filter(Result::is_ok).count());
+    client.execute::<Empty>("query-status", ()).unwrap();
+    assert_eq!(taken.join().unwrap(), 140);
+    assert_eq!(other.take(70).filter(Result::is_ok).count(), 70);
+    let slept: Vec<_> = sleeper.collect();
+    let (last, before) = slept.split_last().unwrap();
+    assert!(matches!(last, Err(ListenError::Overflow)), "{last:?}");
+    assert!(before.iter().all(Result::is_ok));
+    let bytes: usize = before.iter().flatten().map(|event| event.text().len()).sum();
+    assert!((63 * MIB..=64 * MIB).contains(&bytes), "{bytes}");
+}
+
+#[test]
+fn a_filter_that_panics_or_calls_back_harms_its_own_listener_only() {
+    let (_peer, client) = peer(|talk| {
+        talk.expect("go");
+        talk.event("ONE", "{}");
+        let id = talk.expect("query-status");
+        talk.answer(&id, "{}");
+        talk.wait_for_close();
+    });
+    let mut panics = client.listen(|_| panic!("on purpose"));
+    let inner = client.clone();
+    let mut calls = client.listen(move |_| inner.execute::<Empty>("stop", ()).is_ok());
+    let mut good = client.events();
+    let _go = client.begin(Request::new("go")).unwrap();
+    assert_eq!(next(&mut good).name(), "ONE");
+    for events in [&mut panics, &mut calls] {
+        assert!(matches!(events.next(), Some(Err(ListenError::Filter))));
+        assert!(events.next().is_none());
+    }
+    client.execute::<Empty>("query-status", ()).unwrap();
+}
+
+#[test]
+pub fn a_second_greeting_is_answered_whatever_is_under_way() {
+    // While nobody sends, while one waits for a reply, and at every turn of a busy client.
+    let (go, gone) = channel();
+    let (_peer, client) = peer(move |talk| {
+        gone.recv_timeout(PATIENCE).unwrap();
+        talk.say(GREETING);
+        let id = talk.expect("qmp_capabilities");
+        talk.answer(&id, "{}");
+        talk.event("DONE", "{}");
+        let id = talk.expect("one");
+        talk.answer(&id, "1");
+        talk.wait_for_close();
+    });
+    let mut events = client.events();
+    go.send(()).unwrap();
+    assert_eq!(next(&mut events).name(), "DONE");
+    assert_eq!(client.execute::<u8>("one", ()).unwrap(), 1);
+    for _ in 0..200 {
+        let (ready, greeted) = channel();
+        let (_peer, client) = peer(move |talk| {
+            ready.send(()).unwrap();
+            // At the very time of a command.
+            talk.say(GREETING);
+            let mut heard = Vec::new();
+            while heard.len() < 2 {
+                let (command, id) = talk.hear_request();
+                talk.answer(&id, "1");
+                heard.push(command);
+            }
+            heard.sort();
+            assert_eq!(heard, ["one", "qmp_capabilities"]);
+            talk.event("BOTH", "{}");
+            talk.wait_for_close();
+        });
+        let mut events = client.events();
+        greeted.recv().unwrap();
+        assert_eq!(client.execute::<u8>("one", ()).unwrap(), 1);
+        assert_eq!(next(&mut events).name(), "BOTH");
+    }
+}
+
+#[test]
+fn qemu_may_connect_to_us() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ours.sock").display().to_string();
+    let listener = Listener::bind(&path.parse().unwrap()).unwrap();
+    assert_eq!(listener.address(), &Address::Unix(path.clone().into()));
+    let mut options = Options::default();
+    options.wait = Some(PATIENCE);
+    let socket = format!("unix:{path}");
+    let Some(_server) = Server::qemu(&[SMALL, &["-name", "caller", "-qmp", &socket]].concat()) else { return };
+    let client = Client::accept(&listener, &options).unwrap();
+    let name: Value = client.execute("query-name", ()).unwrap();
+    assert_eq!(name["name"], "caller");
+    drop(listener);
+    assert!(!std::path::Path::new(&path).exists());
+    client.execute::<Value>("query-name", ()).unwrap();
+}
+
+#[test]
+pub fn descriptors_pass_to_qemu() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let client = server.client();
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(1 << 20).unwrap();
+    client.execute_with_fd::<Empty>("getfd", json!({"fdname": "f"}), file.as_fd()).unwrap();
+    client.execute::<Empty>("closefd", json!({"fdname": "f"})).unwrap();
+    let error = client.execute::<Empty>("closefd", json!({"fdname": "f"})).unwrap_err();
+    assert_eq!(error.class(), Some("GenericError"));
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct Added {
+        fdset_id: u64,
+    }
+    let Added { fdset_id } = client.execute_with_fd("add-fd", json!({"opaque": "disk"}), file.as_fd()).unwrap();
+    let name = format!("/dev/fdset/{fdset_id}");
+    let node = json!({"driver": "file", "node-name": "n", "filename": name});
+    client.execute::<Empty>("blockdev-add", node).unwrap();
+    // QEMU has a copy: ours is as it was.
+    file.write_all_at(b"ours", 0).unwrap();
+    // Through a command they do not pass.
+    if crate::support::find_program("socat").is_some() {
+        let Some(other) = Server::qemu(SMALL) else { return };
+        let client = Client::connect(&format!("exec:socat - UNIX:{}", other.address())).unwrap();
+        client.execute::<Value>("query-name", ()).unwrap();
+        let error = client.execute_with_fd::<Empty>("getfd", json!({"fdname": "f"}), file.as_fd()).unwrap_err();
+        assert!(matches!(error, ExecuteError::NoDescriptors { .. }), "{error}");
+    }
+}
+
+#[test]
+fn time_outs_may_be_longer_than_any_clock_counts() {
+    let peer = Peer::start(|talk| {
+        talk.negotiate();
+        let id = talk.expect("go");
+        talk.event("GO", "{}");
+        talk.answer(&id, "{}");
+        talk.wait_for_close();
+    });
+    let mut options = Options::default();
+    (options.timeout, options.wait) = (Duration::MAX, Some(Duration::MAX));
+    let client = Client::connect_with(&peer.address().parse().unwrap(), &options).unwrap();
+    let mut events = client.events();
+    let go = client.begin(Request::new("go")).unwrap();
+    assert!(go.reply_within(Duration::MAX).unwrap().unwrap().succeeded());
+    assert_eq!(events.wait(Duration::MAX).unwrap().unwrap().name(), "GO");
+    Client::connect_with(&Address::Demo, &options).unwrap();
+}
+
+#[test]
+pub fn a_guest_agent_is_synchronised_with_and_then_a_server_like_others() {
+    let Some(agent) = Server::guest_agent() else { return };
+    let mut options = Options::default();
+    options.guest_agent = true;
+    let address: Address = agent.address().parse().unwrap();
+    for _ in 0..2 {
+        let client = Client::connect_with(&address, &options).unwrap();
+        assert!(client.greeting().is_none());
+        client.execute::<Empty>("guest-ping", ()).unwrap();
+        assert_eq!(client.execute::<u64>("guest-sync", json!({"id": 1_u64 << 52})).unwrap(), 1 << 52);
+        assert_eq!(client.execute::<Value>("guest-none", ()).unwrap_err().class(), Some("CommandNotFound"));
+        assert!(client.events().wait(Duration::ZERO).unwrap().is_none());
+    }
+    options.guest_agent = false;
+    options.timeout = Duration::from_millis(200);
+    let error = Client::connect_with(&address, &options).unwrap_err();
+    assert!(matches!(error, ConnectError::NoGreeting { .. }), "{error}");
+    assert!(!error.to_string().contains("-N"), "a program has no flags: {error}");
+}
+
+#[test]
+fn secrets_are_in_no_log_no_error_and_no_debug_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vm.log");
+    let mut options = Options::default();
+    options.log_to(&path).unwrap();
+    let client = Client::connect_with(&Address::Demo, &options).unwrap();
+    let arguments = json!({"protocol": "vnc", "password": "hunter2"});
+    let request = Request::new("set_password").with_arguments(arguments.to_string());
+    let mut shown = format!("{request:?}");
+    let errors = [
+        client.execute::<Vec<u8>>("set_password", &arguments).unwrap_err(),
+        client.begin(request).unwrap().wait::<Vec<u8>>().unwrap_err(),
+        client
+            .execute::<Vec<u8>>("object-add", json!({"qom-type": "secret", "id": "s", "data": "hunter2"}))
+            .unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.request().unwrap().arguments.as_ref().unwrap().contains("hunter2"));
+        shown += &format!("{error} {error:?}");
+    }
+    let pending = client.begin(Request::new("set_password").with_arguments(arguments.to_string())).unwrap();
+    shown += &format!("{pending:?} {client:?} {options:?}");
+    drop(pending);
+    client.close();
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert!(log.contains("\"set_password\"") && log.contains("\"<secret>\""), "{log}");
+    assert!(!(shown.clone() + &log).contains("hunter2"), "{shown}\n{log}");
+}
