@@ -144,13 +144,8 @@ impl Talk {
                 ["query-qmp-schema", "query-commands"].contains(&heard.as_str()),
                 "expected `{command}`, heard `{heard}`"
             );
-            self.refuse(&id);
+            self.refuse(Some(&id), "CommandNotFound", "none");
         }
-    }
-
-    /// Answers that there is no such command.
-    fn refuse(&mut self, id: &str) {
-        self.say(&format!("{{\"error\": {{\"class\": \"CommandNotFound\", \"desc\": \"none\"}}, \"id\": {id}}}"));
     }
 
     /// Refuses whatever is asked, until the client closes.
@@ -161,7 +156,7 @@ impl Talk {
                 return;
             }
             let request: serde_json::Value = serde_json::from_str(&line).unwrap();
-            self.refuse(&request["id"].to_string());
+            self.refuse(Some(&request["id"].to_string()), "CommandNotFound", "none");
         }
     }
 
