@@ -184,6 +184,9 @@ pub(super) fn print_generated<F: super::flags::Documented>(what: super::flags::G
 fn print_completion(engine: &mut Engine, line: &str) -> Result<Status, Failure> {
     // Nobody holds a key down here, so the server gets more time than at a prompt.
     engine.learn_names_for(line, Instant::now() + Duration::from_secs(2));
+    // What lives in the server is waited for as long as at a prompt; an answer that is late serves the second look.
+    complete_line(engine, line);
+    engine.settle();
     let completion = complete_line(engine, line);
     engine.settle();
     let mut text = String::new();
