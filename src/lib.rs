@@ -43,6 +43,8 @@
 //!   server is a guest agent. [`Listener`] is for a QEMU that connects to us.
 //! - [`ExecuteError`] carries what was sent and what came, and says whether the command
 //!   [may have run](ExecuteError::may_have_run). [`ConnectError`] is a sentence for a person that says what to do.
+//! - [`Session`], made by [`open`], is the layer below: requests out, and every message in order of arrival, for one
+//!   consumer. The shell stands on that.
 //!
 //! # What it promises
 //!
@@ -155,6 +157,8 @@ pub mod shell;
 #[doc(hidden)]
 pub mod wire;
 
-pub use client::{Client, Empty, Events, ExecuteError, ListenError, Pending};
-pub use session::{Address, AddressError, ConnectError, Listener, Lost, Options};
-pub use wire::{Event, FrameError, Greeting, Limits, Reply, ReplyBody, Request, Timestamp, Version};
+pub use client::{Client, Empty, Events, ExecuteError, ListenError, Pending, open};
+pub use session::{Address, AddressError, ConnectError, Inbox, Listener, Lost, Options, Received, Session};
+pub use wire::{
+    Event, FrameError, Greeting, Incoming, Limits, MessageError, Reply, ReplyBody, Request, Timestamp, Version,
+};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::ArgMatches;
 
-use crate::session::{Address, ConnectError, Dialed, Options, negotiate};
+use crate::session::{Address, ConnectError, Options, Session};
 use crate::shell::{Lines, Link, Messages, Watch, Wrapped, run_scripts};
 use crate::wire::Limits;
 
@@ -56,7 +56,7 @@ fn run(flags: WrapFlags, matches: &ArgMatches) -> Result<Status, Failure> {
     // Until a prompt takes the signals over. QEMU may take long to start.
     let watch = Watch::start(move || ended.end()).map_err(|error| Failure::new(Status::NotConnected, error))?;
     let name = Address::Exec(flags.qemu[0].clone());
-    let session = match negotiate(Dialed { socket: socket.into(), peer: None }, &name, &options) {
+    let session = match Session::over(socket, &name, &options) {
         Ok(session) => session,
         Err(error) => {
             let failure = not_started(&qemu, error);

@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::session::{Address, Closer, ConnectError, Listener, Options, Session, negotiate};
+use crate::session::{Address, Closer, ConnectError, Listener, Options, Session};
 use crate::wire::{Event, Greeting, Request};
 
 use super::dispatch::Shared;
@@ -97,8 +97,7 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn accept(listener: &Listener, options: &Options) -> Result<Client, ConnectError> {
-        let dialed = listener.accept(options.wait)?;
-        Client::over(negotiate(dialed, listener.address(), options)?, listener.address())
+        Client::over(Session::accept(listener, options)?, listener.address())
     }
 
     fn over(session: Session, address: &Address) -> Result<Client, ConnectError> {

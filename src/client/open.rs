@@ -1,7 +1,7 @@
 //! Opening a session to any address, the machine inside the program included.
 
 use crate::demo;
-use crate::session::{Address, ConnectError, Dialed, Options, Session, connect, negotiate};
+use crate::session::{Address, ConnectError, Options, Session, connect};
 
 /// Opens a session to `address`, which may be the machine inside the program.
 pub fn open(address: &Address, options: &Options) -> Result<Session, ConnectError> {
@@ -9,5 +9,5 @@ pub fn open(address: &Address, options: &Options) -> Result<Session, ConnectErro
         return connect(address, options);
     }
     let socket = demo::start().map_err(|reason| ConnectError::Io { address: Address::Demo, reason })?;
-    negotiate(Dialed { socket: socket.into(), peer: None }, address, options)
+    Session::over(socket, address, options)
 }

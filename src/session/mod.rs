@@ -17,14 +17,12 @@ mod stream;
 mod transcript;
 
 pub use address::{Address, AddressError};
-pub use dial::{Dialed, Peer};
 pub use error::{ConnectError, Lost};
 pub(crate) use halves::{Closer, ReceiveHalf, SendHalf};
 pub use inbox::Inbox;
 pub use listen::Listener;
 pub(crate) use negotiate::capabilities_request;
-pub use negotiate::{Options, connect, negotiate};
+pub use negotiate::{Options, connect};
 pub use received::Received;
-pub use socket::Socket;
 pub use stream::Session;
 pub use transcript::{SharedTranscript, Transcript};

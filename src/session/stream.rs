@@ -2,18 +2,20 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crate::wire::{Greeting, Incoming, Limits, Request};
 
-use super::dial::Peer;
-use super::error::Lost;
+use super::address::Address;
+use super::dial::{Dialed, Peer};
+use super::error::{ConnectError, Lost};
 use super::halves::{ReceiveHalf, SendHalf, halves};
 use super::inbox::Inbox;
-use super::negotiate::capabilities_request;
+use super::listen::Listener;
+use super::negotiate::{Options, capabilities_request, negotiate};
 use super::received::Received;
 use super::socket::{Socket, wait};
 use super::transcript::SharedTranscript;
@@ -46,8 +48,23 @@ impl Drop for Reader {
 
 /// An open session with a server: one consumer, who gets every message in order of arrival.
 ///
-/// This is what the shell is built on. [`Client`](crate::Client) stands on the same ground, and is for programs that
-/// rather ask and are answered.
+/// The shell stands on this, and so may any program that shows all that comes, as it comes; one that rather asks and is
+/// answered takes a [`Client`](crate::Client), which is made of the same. [`open`](crate::open) makes one to any address.
+///
+/// ```
+/// use qmp_shell::{Address, Incoming, Options, Received, Request};
+///
+/// let mut session = qmp_shell::open(&Address::Demo, &Options::default())?;
+/// let id = session.send(&Request::new("stop"))?;
+/// loop {
+///     match session.receive(None)? {
+///         Received::Message(Incoming::Event(event)) => println!("{}", event.name()),
+///         Received::Message(Incoming::Reply(reply)) if reply.id() == Some(id.to_string().as_str()) => break,
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Session {
     /// First, so that the socket is shut before the reader is waited for.
@@ -75,6 +92,17 @@ impl Session {
         let (out, input) = halves(socket, peer, limits, transcript);
         let source = Source::Direct(Box::new(input));
         Session { out, source, early: VecDeque::new(), greeting: None, second: Second::None }
+    }
+
+    /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits as
+    /// long as it takes.
+    pub fn accept(listener: &Listener, options: &Options) -> Result<Session, ConnectError> {
+        negotiate(listener.accept(options.wait)?, listener.address(), options)
+    }
+
+    /// Negotiates over a stream socket that is connected already. `address` is what messages call the server.
+    pub fn over(socket: OwnedFd, address: &Address, options: &Options) -> Result<Session, ConnectError> {
+        negotiate(Dialed { socket: socket.into(), peer: None }, address, options)
     }
 
     /// The server's greeting; a guest agent sends none.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::client::open;
-use crate::session::{Address, ConnectError, Inbox, Listener, Options, Session, negotiate};
+use crate::session::{Address, ConnectError, Inbox, Listener, Options, Session};
 
 use super::wrap::Wrapped;
 
@@ -80,7 +80,7 @@ impl Link {
         let session = if self.listen {
             let listener = Listener::bind(address)?;
             progress(&format!("Listening on {address} for the server to connect."));
-            negotiate(listener.accept(self.options.wait)?, address, &self.options)?
+            Session::accept(&listener, &self.options)?
         } else {
             open(address, &self.options)?
         };

@@ -4,15 +4,14 @@
 use qmp_shell::assist::{Known, Look, hint, looks};
 use qmp_shell::grammar::LineMode;
 use qmp_shell::schema::Schema;
-use qmp_shell::session::{Address, Dialed, Options, Received, negotiate};
+use qmp_shell::session::{Address, Options, Received, Session};
 use qmp_shell::wire::{Incoming, ReplyBody, Request};
 
 use crate::support::server::{Q35, Server};
 use crate::support::terminal::Terminal;
 
 fn demo_schema() -> Schema {
-    let dialed = Dialed { socket: qmp_shell::demo::start().unwrap().into(), peer: None };
-    let mut session = negotiate(dialed, &Address::Demo, &Options::default()).unwrap();
+    let mut session = Session::over(qmp_shell::demo::start().unwrap(), &Address::Demo, &Options::default()).unwrap();
     session.send(&Request::new("query-qmp-schema")).unwrap();
     loop {
         if let Received::Message(Incoming::Reply(reply)) = session.receive(None).unwrap() {
