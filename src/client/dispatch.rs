@@ -101,7 +101,7 @@ impl Shared {
         }
         let lost = loop {
             match input.receive(None) {
-                Ok((_, item)) => self.take(item),
+                Ok(item) => self.take(item),
                 Err(lost) => break lost,
             }
         };

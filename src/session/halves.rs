@@ -35,7 +35,13 @@ pub(crate) struct ReceiveHalf {
     pub(super) socket: Arc<Socket>,
     pub(super) framer: Framer,
     transcript: SharedTranscript,
+    /// How many items in a row were no message.
+    nonsense: usize,
 }
+
+/// What came without a message among it, after which none is expected any more. A server's odd line is passed over; one
+/// that never says anything else would be passed over for ever.
+const NONSENSE: usize = 100;
 
 /// Both halves of a connection.
 pub(super) fn halves(
@@ -45,9 +51,18 @@ pub(super) fn halves(
     transcript: SharedTranscript,
 ) -> (SendHalf, ReceiveHalf) {
     let socket = Arc::new(socket);
-    let input =
-        ReceiveHalf { socket: Arc::clone(&socket), framer: Framer::new(limits), transcript: Arc::clone(&transcript) };
+    let input = ReceiveHalf {
+        socket: Arc::clone(&socket),
+        framer: Framer::new(limits),
+        transcript: Arc::clone(&transcript),
+        nonsense: 0,
+    };
     (SendHalf { socket, last_id: first_id(), transcript, peer }, input)
+}
+
+/// Whether a deadline has passed.
+pub(super) fn is_past(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() >= until)
 }
 
 /// Where the ids of a session begin. A server that serves one client at a time may hand an answer that the last one did
@@ -116,44 +131,45 @@ impl Drop for SendHalf {
 }
 
 impl ReceiveHalf {
-    /// The next item; waits for it until `until`, for ever where that is `None`. With its size in bytes.
-    pub(crate) fn receive(&mut self, until: Option<Instant>) -> Result<(usize, Received), Lost> {
+    /// The next item; waits for it until `until`, for ever where that is `None`.
+    pub(crate) fn receive(&mut self, until: Option<Instant>) -> Result<Received, Lost> {
         loop {
             if let Some(item) = self.next_framed()? {
                 return Ok(item);
             }
-            if until.is_some() && !wait(&[self.socket.as_fd()], until)?[0] {
-                return Ok((0, Received::TimedOut));
+            // The clock is asked too: a server may send without end and never send anything whole.
+            if is_past(until) || until.is_some() && !wait(&[self.socket.as_fd()], until)?[0] {
+                return Ok(Received::TimedOut);
             }
             self.fill()?;
         }
     }
 
-    /// The next item that is whole already, and its size.
-    pub(super) fn next_framed(&mut self) -> Result<Option<(usize, Received)>, Lost> {
+    /// The next item that is whole already.
+    pub(super) fn next_framed(&mut self) -> Result<Option<Received>, Lost> {
         let Some(frame) = self.framer.next_frame()? else {
             return Ok(None);
         };
         let item = match frame {
-            Frame::Mark => (0, Received::Mark),
+            Frame::Mark => Received::Mark,
             Frame::Junk(bytes) => {
                 let junk = MessageError {
                     reason: "it is no JSON object".to_owned(),
                     sample: sample(&String::from_utf8_lossy(&bytes)),
                 };
-                (bytes.len(), Received::Junk(junk))
+                Received::Junk(junk)
             }
             Frame::Message(bytes) => {
                 if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
                     record(&self.transcript, "received", &String::from_utf8_lossy(&bytes));
                 }
-                let len = bytes.len();
-                match Incoming::parse(bytes) {
-                    Ok(message) => (len, Received::Message(message)),
-                    Err(junk) => (len, Received::Junk(junk)),
-                }
+                Incoming::parse(bytes).map_or_else(Received::Junk, Received::Message)
             }
         };
+        self.nonsense = if matches!(item, Received::Message(_)) { 0 } else { self.nonsense + 1 };
+        if self.nonsense > NONSENSE {
+            return Err(Lost::Nonsense);
+        }
         Ok(Some(item))
     }
 

@@ -24,7 +24,7 @@ pub use inbox::Inbox;
 pub use listen::Listener;
 pub(crate) use negotiate::capabilities_request;
 pub use negotiate::{Options, connect, negotiate};
-pub use received::Received;
+pub use received::{Aside, Received};
 pub use socket::Socket;
 pub use stream::Session;
 pub use transcript::{SharedTranscript, Transcript};

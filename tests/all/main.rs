@@ -19,6 +19,7 @@ mod help;
 mod hints;
 mod history;
 mod hmp;
+mod hostile;
 mod house;
 mod interrupts;
 mod log;
