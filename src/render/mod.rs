@@ -17,4 +17,4 @@ pub use fill::fill;
 pub use json::{Layout, write_json};
 pub use manual::manual_text;
 pub use palette::Palette;
-pub use sanitize::{printable, sanitize};
+pub use sanitize::{is_printable, printable, sanitize, without_controls};

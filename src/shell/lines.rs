@@ -17,7 +17,6 @@ pub struct Lines {
     form: OutputForm,
     /// Standard output is a terminal after all: nothing harmful may reach it.
     harmless: bool,
-    harmless_err: bool,
     palette: Palette,
     error: Option<io::Error>,
 }
@@ -31,7 +30,6 @@ impl Lines {
             err: io::stderr(),
             form: OutputForm::Json,
             harmless: io::stdout().is_terminal(),
-            harmless_err: io::stderr().is_terminal(),
             error: None,
         }
     }
@@ -51,12 +49,12 @@ impl Lines {
         }
     }
 
-    /// One message about a line on standard error. A failure to write there has nowhere to be reported.
+    /// One message about a line on standard error, which is for eyes, be it by way of a file. A failure to write there has
+    /// nowhere to be reported.
     fn complain(&mut self, source: &Source<'_>, message: &str) {
         self.flush();
         let message = format!("{}{message}\n", source.place());
-        let message = if self.harmless_err { sanitize(&message) } else { message.as_str().into() };
-        let _ = self.err.write_all(message.as_bytes());
+        let _ = self.err.write_all(sanitize(&message).as_bytes());
     }
 
     /// `{"KEY": VALUE}` on a line of its own, the value as the server spelled it.
@@ -89,7 +87,8 @@ impl Output for Lines {
         let result = match (self.form, answer.reply.body()) {
             (OutputForm::Json, _) => self.message(key, value, id),
             (OutputForm::Pretty, ReplyBody::Return(raw)) => {
-                write_json(raw, Layout::Indented, &self.palette, self.harmless, &mut self.out)
+                // What is indented is for eyes.
+                write_json(raw, Layout::Indented, &self.palette, true, &mut self.out)
                     .and_then(|()| self.out.write_all(b"\n"))
             }
             (OutputForm::Pretty, ReplyBody::Error { class, desc }) => {

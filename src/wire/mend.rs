@@ -50,6 +50,18 @@ pub(super) fn escape_controls(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `text` as it is where it is JSON; with what [`escape_controls`] mends where that makes it JSON; else as a JSON string.
+pub fn to_valid_json(text: &str) -> Cow<'_, str> {
+    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    if is_json(text) {
+        return Cow::Borrowed(text);
+    }
+    match escape_controls(text) {
+        escaped if is_json(&escaped) => escaped,
+        _ => Cow::Owned(quote(text)),
+    }
+}
+
 fn is_not_finite(word: &[u8]) -> bool {
     let word = word.strip_prefix(b"-").or(word.strip_prefix(b"+")).unwrap_or(word);
     [b"nan".as_slice(), b"inf", b"infinity"].iter().any(|name| word.eq_ignore_ascii_case(name))
