@@ -31,6 +31,7 @@ mod prompt;
 mod python;
 mod readme;
 mod scripts;
+mod secrets;
 mod transactions;
 mod typing;
 mod verdicts;
