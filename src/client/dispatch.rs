@@ -188,7 +188,7 @@ impl Shared {
         }
         let lost = loop {
             match input.receive(None) {
-                Ok((_, item)) => self.take(item),
+                Ok(item) => self.take(item),
                 Err(_) if self.closing.load(Ordering::Acquire) => break Lost::ClosedHere,
                 Err(lost) => break lost,
             }

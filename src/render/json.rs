@@ -156,7 +156,7 @@ impl Printer<'_> {
 /// Whether the bytes of a string can go to a terminal: no ASCII control, and none of the characters beyond ASCII that
 /// might be one. The test errs on the careful side; the escaper below looks closely.
 fn is_harmless(text: &[u8]) -> bool {
-    text.iter().all(|b| matches!(b, 0x20..=0x7e | 0x80..=0xc1 | 0xc3..=0xe1 | 0xe3..))
+    text.iter().all(|b| matches!(b, 0x20..=0x7e | 0x80..=0xc1 | 0xc3..=0xd7 | 0xd9..=0xe1 | 0xe3..))
 }
 
 fn push_escaped(text: &[u8], buf: &mut Vec<u8>) {

@@ -19,4 +19,4 @@ pub use flat::write_flat;
 pub use json::{Layout, write_json};
 pub use manual::manual_text;
 pub use palette::Palette;
-pub use sanitize::{printable, sanitize};
+pub use sanitize::{is_printable, printable, sanitize, without_controls};

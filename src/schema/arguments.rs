@@ -14,7 +14,7 @@ pub(super) fn check_depth(json: &Json, level: usize) -> Result<(), Diagnostic> {
     }
 }
 
-/// Writes `json` as strict JSON on one line. `watch` hears the path and the byte range of each member's value.
+/// Writes `json` as strict JSON on one line. `watch` hears of each member's and item's value.
 pub(super) fn write_json(json: &Json, out: &mut String, path: &mut Vec<String>, watch: &mut Watch<'_>) {
     match &json.kind {
         JsonKind::Null => out.push_str("null"),
@@ -27,7 +27,9 @@ pub(super) fn write_json(json: &Json, out: &mut String, path: &mut Vec<String>, 
                     out.push_str(", ");
                 }
                 path.push(index.to_string());
+                let start = out.len();
                 write_json(item, out, path, watch);
+                watch(path, item, start..out.len());
                 path.pop();
             }
             out.push(']');
@@ -43,7 +45,7 @@ pub(super) fn write_json(json: &Json, out: &mut String, path: &mut Vec<String>, 
                 path.push(member.key.clone());
                 let start = out.len();
                 write_json(&member.value, out, path, watch);
-                watch(path, start..out.len());
+                watch(path, &member.value, start..out.len());
                 path.pop();
             }
             out.push('}');
@@ -51,5 +53,5 @@ pub(super) fn write_json(json: &Json, out: &mut String, path: &mut Vec<String>, 
     }
 }
 
-/// Hears of each member that is written: its path and where its value stands.
-pub(super) type Watch<'a> = dyn FnMut(&[String], std::ops::Range<usize>) + 'a;
+/// Hears of each member and item that is written: its path, its value, and where that stands.
+pub(super) type Watch<'a> = dyn FnMut(&[String], &Json, std::ops::Range<usize>) + 'a;

@@ -63,7 +63,7 @@ fn json(word: &str) -> Result<String, String> {
 
 fn text_of(value: &Json) -> String {
     let mut text = String::new();
-    write_json(value, &mut text, &mut Vec::new(), &mut |_, _| {});
+    write_json(value, &mut text, &mut Vec::new(), &mut |_, _, _| {});
     text
 }
 

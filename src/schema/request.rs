@@ -11,7 +11,7 @@ use super::arguments::{check_depth, write_json};
 use super::form::object_by_form;
 use super::introspection::{Builtin, CommandInfo, Schema, Type, TypeId};
 use super::nearest::nearest;
-use super::secrets::is_secret;
+use super::secrets::write_and_mark;
 use super::tree::Tree;
 use super::typing::Typer;
 
@@ -122,7 +122,7 @@ fn type_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<Prepared, 
     }
     if let Some(id) = &json.id {
         let mut text = String::new();
-        write_json(id, &mut text, &mut Vec::new(), &mut |_, _| {});
+        write_json(id, &mut text, &mut Vec::new(), &mut |_, _, _| {});
         request.id = Some(text);
     }
     Ok(Prepared { request, warnings })
@@ -318,14 +318,7 @@ fn tree_of(command: &Command) -> Result<Tree, Diagnostic> {
 
 fn put_arguments(request: &mut Request, arguments: &Json) -> Result<(), Diagnostic> {
     check_depth(arguments, ARGUMENTS)?;
-    let mut text = String::new();
-    let mut secrets = Vec::new();
-    let command = request.command.clone();
-    write_json(arguments, &mut text, &mut Vec::new(), &mut |path, range| {
-        if is_secret(&command, arguments, path) {
-            secrets.push(range);
-        }
-    });
+    let (text, secrets) = write_and_mark(&request.command, arguments);
     request.arguments = Some(text);
     request.secrets = Some(secrets);
     Ok(())

@@ -1,58 +1,83 @@
 //! Which arguments are secret: they stay out of history and log.
 
+//!
+//! A rule errs on the careful side: what is masked without need is missed in a log, what is not masked for a slip of the
+//! finger stays there. So names are taken for what they are near to, and of the commands that exist to carry a secret
+//! everything is one that is not known to be none.
+
+use std::ops::Range;
+
 use crate::grammar::{Json, JsonKind, parse_json, tokenize};
 use crate::wire::Request;
 
 use super::arguments::write_json;
 
-/// Commands with an argument that no file may hold: command, the argument's path.
-const SECRETS: &[(&str, &[&str])] = &[
-    ("set_password", &["password"]),
-    ("change-vnc-password", &["password"]),
-    ("guest-set-user-password", &["password"]),
-    ("block_passwd", &["password"]),
-    ("change", &["arg"]),
-    ("object-add", &["data"]),
-    ("object-add", &["props", "data"]),
-    ("qom-set", &["value"]),
-    ("human-monitor-command", &["command-line"]),
+/// Commands that carry a secret, with the keys of theirs that are none.
+const CARRIERS: &[(&str, &[&str])] = &[
+    ("set_password", &["protocol", "connected", "display"]),
+    ("change-vnc-password", &[]),
+    ("guest-set-user-password", &["username", "crypted"]),
+    ("block_passwd", &["device", "node-name"]),
+    ("sev-inject-launch-secret", &["packet-header", "gpa"]),
+];
+
+/// Keys that are secret in some commands, or wherever they stand (no command): what `guest-exec` is to hand to a program
+/// may be a password, a block device over HTTP logs in by its cookie.
+const KEYS: &[(Option<&str>, &str)] = &[
+    (None, "password"),
+    (None, "passphrase"),
+    (None, "cookie"),
+    (Some("object-add"), "data"),
+    (Some("guest-exec"), "input-data"),
 ];
 
 /// HMP commands whose line holds a secret.
-const HMP: &[&str] = &["set_password", "change", "change_vnc_password", "block_passwd", "object_add", "qom-set"];
+const HMP: &[&str] = &["set_password", "change_vnc_password", "block_passwd"];
 
 /// Finds the secrets in a request whose arguments were not typed but made by a program.
 pub fn mark_secrets(request: &mut Request) {
     request.secrets = Some(Vec::new());
-    if !SECRETS.iter().any(|(name, _)| *name == request.command) {
-        return;
-    }
     let Some((arguments, _)) = request.arguments.as_deref().and_then(|text| parse_json(text, 0).ok()) else { return };
+    let (text, secrets) = write_and_mark(&request.command, &arguments);
+    if !secrets.is_empty() {
+        request.arguments = Some(text);
+        request.secrets = Some(secrets);
+    }
+}
+
+/// The arguments of a command as JSON text, and where the secrets stand in it.
+pub(super) fn write_and_mark(command: &str, arguments: &Json) -> (String, Vec<Range<usize>>) {
     let (mut text, mut secrets) = (String::new(), Vec::new());
-    write_json(&arguments, &mut text, &mut Vec::new(), &mut |path, range| {
-        if is_secret(&request.command, &arguments, path) {
+    write_json(arguments, &mut text, &mut Vec::new(), &mut |path, value, range| {
+        if matches!(value.kind, JsonKind::String(_)) && is_secret(command, arguments, path, value) {
             secrets.push(range);
         }
     });
-    request.arguments = Some(text);
-    request.secrets = Some(secrets);
+    (text, secrets)
 }
 
-/// Whether the argument at `path` of this command is secret.
-pub(super) fn is_secret(command: &str, arguments: &Json, path: &[String]) -> bool {
-    let listed = SECRETS.iter().any(|(name, keys)| *name == command && path.iter().eq(keys.iter()));
-    listed
-        && match command {
-            "object-add" => member(arguments, "qom-type").is_some_and(|kind| kind.starts_with("secret")),
-            "qom-set" => member(arguments, "property").is_some_and(|name| is_secret_property(&name)),
-            "change" => member(arguments, "target").is_some_and(|target| target == "password"),
-            "human-monitor-command" => member(arguments, "command-line").is_some_and(|line| hmp_line_has_secret(&line)),
-            _ => true,
+/// Whether the string at `path` of a command's arguments is secret.
+fn is_secret(command: &str, arguments: &Json, path: &[String], value: &Json) -> bool {
+    let key = path.iter().rev().find(|part| part.parse::<usize>().is_err()).map_or("", String::as_str);
+    if CARRIERS.iter().any(|(name, none)| is_near(command, name) && !none.contains(&key)) {
+        return true;
+    }
+    if KEYS.iter().any(|(of, name)| of.is_none_or(|of| is_near(command, of)) && is_near(key, name)) {
+        return true;
+    }
+    let of = |key: &str| member(arguments, key).unwrap_or_default();
+    let text = value.as_str().unwrap_or_default();
+    has_credentials(&text)
+        || match key {
+            "value" if is_near(command, "qom-set") => is_secret_property(&of("property")),
+            "arg" if is_near(command, "change") => of("target").starts_with("pass"),
+            "command-line" => hmp_line_has_secret(&text),
+            _ => false,
         }
 }
 
 fn is_secret_property(name: &str) -> bool {
-    name == "data" || name.contains("password")
+    name == "data" || name.contains("passw") || is_near(name, "password")
 }
 
 fn member(object: &Json, key: &str) -> Option<String> {
@@ -62,50 +87,64 @@ fn member(object: &Json, key: &str) -> Option<String> {
     members.iter().find(|member| member.key == key)?.value.as_str()
 }
 
+/// Whether `typed` is `name`, or a slip of the finger away from it. `_` and `-` count as one.
+fn is_near(typed: &str, name: &str) -> bool {
+    // Names of their own: the identifier of a secret, and a question.
+    if matches!(typed, "passwordid" | "qom-get") {
+        return false;
+    }
+    let slips = name.len() / 5;
+    if typed.len().abs_diff(name.len()) > slips {
+        return false;
+    }
+    let plain = |text: &str| text.replace('_', "-").to_lowercase();
+    strsim::osa_distance(&plain(typed), &plain(name)) <= slips
+}
+
+/// Whether a text has a URL with a user's password in it, or a Ceph image with its key.
+fn has_credentials(text: &str) -> bool {
+    let in_url = text.match_indices("://").any(|(at, colon)| {
+        let rest = &text[at + colon.len()..];
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\''));
+        let user = rest[..end.unwrap_or(rest.len())].rsplit_once('@');
+        user.is_some_and(|(user, _)| user.contains([':', '%']))
+    });
+    in_url || text.contains("rbd:") && text.contains(":key=")
+}
+
 /// Whether a line for the human monitor carries a secret.
 pub fn hmp_line_has_secret(line: &str) -> bool {
-    let mut words = line.split([' ', '\t', ',', '=']).filter(|word| !word.is_empty());
+    let mut words = line.split([' ', '\t', ',', '=', '"', '{', '}', ':']).filter(|word| !word.is_empty());
     let Some(first) = words.next() else { return false };
     let rest: Vec<&str> = words.collect();
-    HMP.contains(&first)
-        && match first {
-            "change" => rest.contains(&"password") || rest.contains(&"passwd"),
-            // Also in its JSON form: `object_add {"qom-type": "secret", …}`.
-            "object_add" => rest.iter().any(|word| word.trim_start_matches('"').starts_with("secret")),
-            "qom-set" => rest.iter().any(|word| is_secret_property(word)),
-            _ => true,
-        }
+    let holds = |test: &dyn Fn(&str) -> bool| rest.iter().any(|word| test(word));
+    HMP.iter().any(|name| is_near(first, name))
+        || is_near(first, "change") && holds(&|word| word.starts_with("pass") || is_near(word, "password"))
+        || is_near(first, "object_add") && holds(&|word| word == "data" || word.starts_with("secret"))
+        || is_near(first, "qom-set") && holds(&is_secret_property)
+        || has_credentials(line)
 }
 
 /// Whether a line as typed, whole or not, finished or mistaken, might carry a secret. Errs on the careful side: it
 /// decides what goes into the history file.
 pub fn line_has_secret(line: &str) -> bool {
-    const ALWAYS: &[&str] = &[
-        "set_password",
-        "change-vnc-password",
-        "guest-set-user-password",
-        "block_passwd",
-        // A key of this name is a secret whatever the command, which may be mistyped.
-        "password",
-    ];
-    if ALWAYS.iter().any(|name| contains_word(line, name)) {
+    let words: Vec<&str> =
+        line.split(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_')).filter(|word| !word.is_empty()).collect();
+    let holds = |name: &str| words.iter().any(|word| is_near(word, name));
+    let carriers = CARRIERS.iter().map(|(name, _)| *name);
+    let keys = KEYS.iter().filter(|(of, _)| of.is_none_or(holds)).map(|(_, name)| *name);
+    // What hands a password to another program on its command line.
+    if carriers.chain(keys).chain(["sshpass"]).any(holds) || has_credentials(line) {
         return true;
     }
-    if line.contains("secret") && (contains_word(line, "object-add") || contains_word(line, "data")) {
+    if line.contains("secret") && (words.contains(&"data") || holds("object-add")) {
         return true;
     }
-    if contains_word(line, "change") || contains_word(line, "qom-set") {
-        return line.contains("passw") || contains_word(line, "data");
+    if (holds("change") || holds("qom-set")) && (line.contains("passw") || holds("password") || words.contains(&"data"))
+    {
+        return true;
     }
     tokenize(line).words.iter().any(|word| hmp_line_has_secret(word.value()))
-}
-
-/// Whether `name` stands in `line` with no letter, digit, `-` or `_` on either side. `_` and `-` count as one.
-fn contains_word(line: &str, name: &str) -> bool {
-    let (line, name) = (line.replace('_', "-"), name.replace('_', "-"));
-    let is_part = |c: char| c.is_alphanumeric() || c == '-';
-    line.match_indices(&name)
-        .any(|(at, _)| !line[..at].ends_with(is_part) && !line[at + name.len()..].starts_with(is_part))
 }
 
 #[cfg(test)]
@@ -129,12 +168,27 @@ mod tests {
             "qom-set path=/objects/s property=data value=x",
             "set_pasword protocol=vnc password=x",
             "objectadd qom-type=secret id=s data=x",
+            "set_pasword protocol=vnc pw=x",
+            "set_password protocol=vnc passwd=x",
+            ".hmp set_pasword vnc x",
+            "chnge vnc pasword x",
+            "blockdev-add driver=https url=https://u:x@h/p",
+            "blockdev-add driver=https url=https://h/p cookie=x",
+            "drive_add 0 if=none,file=rbd:pool/image:id=me:key=x",
+            "migrate uri='exec:curl -T - ftp://u:x@h'",
+            "guest-exec path=/usr/sbin/chpasswd input-data=x",
+            ".connect 'exec:sshpass -p x ssh host'",
         ] {
             assert!(line_has_secret(line), "{line}");
         }
         for line in [
             "query-status",
             "object-add qom-type=iothread id=i",
+            "object-add qom-type=tls-creds-x509 id=t passwordid=s dir=/x",
+            "blockdev-add driver=https url=https://h:80/p@q cookie-secret=s",
+            "blockdev-add driver=qcow2 file=f data-file=g",
+            "qom-get path=/objects/s property=data",
+            "query-migrate-parameters",
             "change ide1-cd0 /tmp/a.iso",
             "expire_password protocol=vnc time=now",
             "blockdev-add driver=rbd node-name=n password-secret=sec0",

@@ -102,6 +102,9 @@ pub enum ConnectError {
         /// How long was waited.
         seconds: f64,
     },
+    /// The server talks and does not listen.
+    #[error("`{0}` sends event after event, and neither greets nor answers")]
+    Talkative(Address),
     /// The guest agent did not answer: it may not run, or it is a monitor, which is no agent.
     #[error("connected to `{address}`, but no guest agent answered within {seconds} s; is it running in the guest?")]
     NoGuestAgent {
@@ -133,6 +136,9 @@ pub enum Lost {
     /// The server closed it in the middle of a message.
     #[error("the server closed the connection in the middle of a message")]
     MidMessage,
+    /// The server went on and on, and none of it was a message.
+    #[error("the server sends nothing but what is no QMP message")]
+    Nonsense,
     /// The operating system reported an error.
     #[error("{0}")]
     Io(Arc<io::Error>),

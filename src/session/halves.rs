@@ -2,10 +2,11 @@
 //!
 //! They may be used from two threads at once. When either half goes, the connection ends.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::wire::{Frame, Framer, Incoming, Limits, MessageError, Request, sample};
@@ -25,6 +26,7 @@ pub(crate) struct SendHalf {
     pub(super) socket: Arc<Socket>,
     last_id: u64,
     transcript: SharedTranscript,
+    secrets: SharedSecrets,
     /// Ended with the connection.
     peer: Option<Peer>,
 }
@@ -43,7 +45,20 @@ pub(crate) struct ReceiveHalf {
     pub(super) socket: Arc<Socket>,
     pub(super) framer: Framer,
     transcript: SharedTranscript,
+    secrets: SharedSecrets,
+    /// How many items in a row were no message.
+    nonsense: usize,
 }
+
+/// Secrets that were sent. A server may say one back, and no log is to have it.
+type SharedSecrets = Arc<Mutex<Vec<String>>>;
+
+/// How many of them are looked for.
+const REMEMBERED: usize = 200;
+
+/// What came without a message among it, after which none is expected any more. A server's odd line is passed over; one
+/// that never says anything else would be passed over for ever.
+const NONSENSE: usize = 100;
 
 /// Both halves of a connection.
 pub(super) fn halves(
@@ -53,9 +68,28 @@ pub(super) fn halves(
     transcript: SharedTranscript,
 ) -> (SendHalf, ReceiveHalf) {
     let socket = Arc::new(socket);
-    let input =
-        ReceiveHalf { socket: Arc::clone(&socket), framer: Framer::new(limits), transcript: Arc::clone(&transcript) };
-    (SendHalf { socket, last_id: first_id(), transcript, peer }, input)
+    let secrets = SharedSecrets::default();
+    let input = ReceiveHalf {
+        socket: Arc::clone(&socket),
+        framer: Framer::new(limits),
+        transcript: Arc::clone(&transcript),
+        secrets: Arc::clone(&secrets),
+        nonsense: 0,
+    };
+    (SendHalf { socket, last_id: first_id(), transcript, secrets, peer }, input)
+}
+
+/// `text` with each of `secrets` replaced.
+fn without<'t>(secrets: &[String], text: Cow<'t, str>) -> Cow<'t, str> {
+    secrets.iter().fold(text, |text, secret| match text.contains(secret.as_str()) {
+        true => Cow::Owned(text.replace(secret.as_str(), "<secret>")),
+        false => text,
+    })
+}
+
+/// Whether a deadline has passed.
+pub(super) fn is_past(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() >= until)
 }
 
 /// Where the ids of a session begin. A server that serves one client at a time may hand an answer that the last one did
@@ -88,6 +122,7 @@ impl SendHalf {
         if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             record(&self.transcript, "sent", &request.to_masked_json(Some(&id)));
         }
+        self.remember_secrets(request);
         let line = request.to_line(&id);
         let mut rest = line.as_bytes();
         let sent = match fd {
@@ -102,6 +137,18 @@ impl SendHalf {
             }
             Unsent { lost: error.into(), in_part }
         })
+    }
+
+    fn remember_secrets(&self, request: &Request) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in request.secret_texts() {
+            if !secrets.iter().any(|known| known == secret) {
+                secrets.push(secret.to_owned());
+            }
+        }
+        // Of very many, the last are as many as a server is likely to have kept.
+        let surplus = secrets.len().saturating_sub(REMEMBERED);
+        secrets.drain(..surplus);
     }
 
     /// Whether descriptors can be passed to the server: over a Unix socket, but not through a process of ours.
@@ -139,44 +186,47 @@ impl Drop for ReceiveHalf {
 }
 
 impl ReceiveHalf {
-    /// The next item; waits for it until `until`, for ever where that is `None`. With its size in bytes.
-    pub(crate) fn receive(&mut self, until: Option<Instant>) -> Result<(usize, Received), Lost> {
+    /// The next item; waits for it until `until`, for ever where that is `None`.
+    pub(crate) fn receive(&mut self, until: Option<Instant>) -> Result<Received, Lost> {
         loop {
             if let Some(item) = self.next_framed()? {
                 return Ok(item);
             }
-            if until.is_some() && !wait(&[self.socket.as_fd()], until)?[0] {
-                return Ok((0, Received::TimedOut));
+            // The clock is asked too: a server may send without end and never send anything whole.
+            if is_past(until) || until.is_some() && !wait(&[self.socket.as_fd()], until)?[0] {
+                return Ok(Received::TimedOut);
             }
             self.fill()?;
         }
     }
 
-    /// The next item that is whole already, and its size.
-    pub(super) fn next_framed(&mut self) -> Result<Option<(usize, Received)>, Lost> {
+    /// The next item that is whole already.
+    pub(super) fn next_framed(&mut self) -> Result<Option<Received>, Lost> {
         let Some(frame) = self.framer.next_frame()? else {
             return Ok(None);
         };
         let item = match frame {
-            Frame::Mark => (0, Received::Mark),
+            Frame::Mark => Received::Mark,
             Frame::Junk(bytes) => {
                 let junk = MessageError {
                     reason: "it is no JSON object".to_owned(),
                     sample: sample(&String::from_utf8_lossy(&bytes)),
                 };
-                (bytes.len(), Received::Junk(junk))
+                Received::Junk(junk)
             }
             Frame::Message(bytes) => {
                 if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-                    record(&self.transcript, "received", &String::from_utf8_lossy(&bytes));
+                    let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+                    let text = String::from_utf8_lossy(&bytes);
+                    record(&self.transcript, "received", &without(&secrets, text));
                 }
-                let len = bytes.len();
-                match Incoming::parse(bytes) {
-                    Ok(message) => (len, Received::Message(message)),
-                    Err(junk) => (len, Received::Junk(junk)),
-                }
+                Incoming::parse(bytes).map_or_else(Received::Junk, Received::Message)
             }
         };
+        self.nonsense = if matches!(item, Received::Message(_)) { 0 } else { self.nonsense + 1 };
+        if self.nonsense > NONSENSE {
+            return Err(Lost::Nonsense);
+        }
         Ok(Some(item))
     }
 

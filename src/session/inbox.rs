@@ -21,7 +21,7 @@ pub struct Inbox {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<(usize, Received)>,
+    queue: VecDeque<Received>,
     bytes: usize,
     lost: Option<Lost>,
     interrupted: bool,
@@ -52,14 +52,14 @@ impl Inbox {
         }
     }
 
-    /// Adds a message of `bytes` bytes; waits while the inbox is full.
-    pub(super) fn push(&self, bytes: usize, item: Received) {
+    /// Adds a message; waits while the inbox is full.
+    pub(super) fn push(&self, item: Received) {
         let mut state = self.state();
         while state.bytes > ROOM && !state.abandoned {
             state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.bytes += bytes;
-        state.queue.push_back((bytes, item));
+        state.bytes += item.weight();
+        state.queue.push_back(item);
         drop(state);
         self.arrived.notify_all();
         self.ring();
@@ -97,8 +97,8 @@ impl Inbox {
             if std::mem::take(&mut state.interrupted) {
                 return Ok(Received::Interrupted);
             }
-            if let Some((bytes, item)) = state.queue.pop_front() {
-                state.bytes -= bytes;
+            if let Some(item) = state.queue.pop_front() {
+                state.bytes -= item.weight();
                 drop(state);
                 self.taken.notify_one();
                 return Ok(item);

@@ -13,7 +13,7 @@ use super::address::Address;
 use super::dial::{Dialed, dial, from_now};
 use super::error::{ConnectError, Lost};
 use super::guest;
-use super::received::Received;
+use super::received::{Aside, Received};
 use super::stream::Session;
 use super::transcript::{SharedTranscript, Transcript};
 
@@ -109,12 +109,20 @@ pub fn negotiate(dialed: Dialed, address: &Address, options: &Options) -> Result
             Err(lost) => Err(ConnectError::Lost { address: address.clone(), lost }),
         };
     }
-    greeting(&mut session, address, options, until)?;
-    capabilities(&mut session, address, options, until)?;
+    let mut early = Aside::default();
+    greeting(&mut session, &mut early, address, options, until)?;
+    capabilities(&mut session, &mut early, address, options, until)?;
+    session.put_back(early);
     Ok(session)
 }
 
-fn greeting(session: &mut Session, address: &Address, options: &Options, until: Instant) -> Result<(), ConnectError> {
+fn greeting(
+    session: &mut Session,
+    early: &mut Aside,
+    address: &Address,
+    options: &Options,
+    until: Instant,
+) -> Result<(), ConnectError> {
     let not_qmp = |sample: String| match is_human_monitor(&sample) {
         true => ConnectError::HumanMonitor(address.clone()),
         false => ConnectError::NotQmp { address: address.clone(), sample },
@@ -126,7 +134,11 @@ fn greeting(session: &mut Session, address: &Address, options: &Options, until: 
                 session.greeting = Some(greeting);
                 return Ok(());
             }
-            Ok(item @ Received::Message(Incoming::Event(_))) => session.keep(item),
+            Ok(item @ Received::Message(Incoming::Event(_))) => {
+                if !early.keep(item) {
+                    return Err(ConnectError::Talkative(address.clone()));
+                }
+            }
             // What a QEMU still owed to a client that has left, it says to the next one, ahead of the greeting.
             Ok(Received::Message(Incoming::Reply(reply))) => stale = Some(sample(reply.text())),
             Ok(Received::Junk(junk)) => return Err(not_qmp(junk.sample)),
@@ -135,7 +147,7 @@ fn greeting(session: &mut Session, address: &Address, options: &Options, until: 
                     return Err(not_qmp(stale));
                 }
                 let pending = session.pending();
-                if !pending.is_empty() {
+                if !pending.is_empty() && early.is_empty() {
                     return Err(not_qmp(sample(&String::from_utf8_lossy(&pending[..pending.len().min(400)]))));
                 }
                 return Err(ConnectError::NoGreeting {
@@ -164,6 +176,7 @@ pub(crate) fn capabilities_request(greeting: &Greeting) -> Request {
 
 fn capabilities(
     session: &mut Session,
+    early: &mut Aside,
     address: &Address,
     options: &Options,
     until: Instant,
@@ -185,7 +198,11 @@ fn capabilities(
                     seconds: options.timeout.as_secs_f64(),
                 });
             }
-            item @ Received::Message(_) => session.keep(item),
+            item @ Received::Message(_) => {
+                if !early.keep(item) {
+                    return Err(ConnectError::Talkative(address.clone()));
+                }
+            }
             _ => {}
         }
     }

@@ -1,5 +1,7 @@
 //! What the consumer of a session gets.
 
+use std::collections::VecDeque;
+
 use crate::wire::{Incoming, MessageError};
 
 /// What the consumer of a session gets.
@@ -17,4 +19,48 @@ pub enum Received {
     Interrupted,
     /// Nothing yet, but the other descriptor can be read: see [`Session::receive_or_input`](super::Session::receive_or_input).
     Input,
+}
+
+impl Received {
+    /// About how many bytes of memory it takes up.
+    pub(crate) fn weight(&self) -> usize {
+        let text = match self {
+            Received::Message(Incoming::Reply(reply)) => reply.text().len(),
+            Received::Message(Incoming::Event(event)) => event.text().len() + event.name().len(),
+            Received::Junk(junk) => junk.reason.len() + junk.sample.len(),
+            _ => 0,
+        };
+        text + size_of::<Received>()
+    }
+}
+
+/// Messages kept for whoever reads next, while somebody waits for one in particular. A server that talks on and on is not
+/// waited for beyond [`Aside::ROOM`].
+#[derive(Debug, Default)]
+pub struct Aside {
+    items: VecDeque<Received>,
+    weight: usize,
+}
+
+impl Aside {
+    /// How many bytes of messages are kept.
+    const ROOM: usize = 16 << 20;
+
+    /// Keeps an item; says whether there is room for more.
+    #[must_use]
+    pub fn keep(&mut self, item: Received) -> bool {
+        self.weight += item.weight();
+        self.items.push_back(item);
+        self.weight <= Aside::ROOM
+    }
+
+    /// Whether nothing was kept.
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// What was kept, in order of arrival.
+    pub(super) fn into_items(self) -> VecDeque<Received> {
+        self.items
+    }
 }

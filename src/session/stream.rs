@@ -12,11 +12,11 @@ use crate::wire::{Greeting, Incoming, Limits, Request};
 use super::address::Address;
 use super::dial::{Dialed, Peer};
 use super::error::{ConnectError, Lost};
-use super::halves::{ReceiveHalf, SendHalf, halves};
+use super::halves::{ReceiveHalf, SendHalf, halves, is_past};
 use super::inbox::Inbox;
 use super::listen::Listener;
 use super::negotiate::{Options, capabilities_request, negotiate};
-use super::received::Received;
+use super::received::{Aside, Received};
 use super::socket::{Socket, wait};
 use super::transcript::SharedTranscript;
 
@@ -129,7 +129,7 @@ impl Session {
             reader.thread = Some(std::thread::spawn(move || read_all(*input, &ours)));
         }
         for item in self.early.drain(..) {
-            inbox.push(0, item);
+            inbox.push(item);
         }
         inbox
     }
@@ -171,9 +171,13 @@ impl Session {
         Ok(())
     }
 
-    /// The next message in order of arrival; waits for it until `until`, for ever where that is `None`.
+    /// The next message in order of arrival; waits for it until `until`, for ever where that is `None`. After `until` there
+    /// is none, whatever has arrived: a server that never stops talking does not make its listener late.
     pub fn receive(&mut self, until: Option<Instant>) -> Result<Received, Lost> {
         loop {
+            if is_past(until) {
+                return Ok(Received::TimedOut);
+            }
             let item = match self.early.pop_front() {
                 Some(early) => early,
                 None => self.receive_new(until)?,
@@ -186,9 +190,12 @@ impl Session {
 
     /// As [`Session::receive`], passing over what was kept for the first consumer.
     pub(super) fn receive_new(&mut self, until: Option<Instant>) -> Result<Received, Lost> {
+        if is_past(until) {
+            return Ok(Received::TimedOut);
+        }
         match &mut self.source {
             Source::Threaded(reader) => reader.inbox.pop(until),
-            Source::Direct(input) => input.receive(until).map(|(_, item)| item),
+            Source::Direct(input) => input.receive(until),
         }
     }
 
@@ -200,13 +207,27 @@ impl Session {
                 (None, Source::Threaded(reader)) if !reader.inbox.has_news() => return Ok(None),
                 (None, Source::Threaded(reader)) => reader.inbox.pop(Some(Instant::now()))?,
                 (None, Source::Direct(input)) => match input.next_framed()? {
-                    Some((_, item)) => item,
+                    Some(item) => item,
                     None => return Ok(None),
                 },
             };
             if let Some(item) = self.heed(item) {
                 return Ok(Some(item));
             }
+        }
+    }
+
+    /// A message that has arrived by now, though nobody has read it yet: nothing is waited for.
+    pub fn receive_arrived(&mut self) -> Result<Option<Received>, Lost> {
+        loop {
+            if let Some(item) = self.receive_framed()? {
+                return Ok(Some(item));
+            }
+            let Source::Direct(half) = &mut self.source else { return Ok(None) };
+            if !wait(&[half.socket.as_fd()], Some(Instant::now()))?[0] {
+                return Ok(None);
+            }
+            half.fill()?;
         }
     }
 
@@ -250,14 +271,9 @@ impl Session {
         }
     }
 
-    /// Keeps a message for the first consumer.
-    pub(super) fn keep(&mut self, item: Received) {
-        self.early.push_back(item);
-    }
-
     /// Gives back messages that were received but not consumed, in their order: they will be the next to come.
-    pub fn put_back(&mut self, items: Vec<Received>) {
-        for item in items.into_iter().rev() {
+    pub(crate) fn put_back(&mut self, aside: Aside) {
+        for item in aside.into_items().into_iter().rev() {
             self.early.push_front(item);
         }
     }
@@ -280,6 +296,9 @@ impl Session {
 
 /// Takes what the server has to say while it takes nothing of ours.
 fn read_more(input: &mut ReceiveHalf) -> io::Result<()> {
+    if input.framer.is_overfull() {
+        return Err(io::Error::other("the server talks without end and takes nothing"));
+    }
     let socket = &input.socket;
     match input.framer.fill(|buf| socket.receive(buf))? {
         // The end will be met again by whoever reads next.
@@ -291,7 +310,7 @@ fn read_more(input: &mut ReceiveHalf) -> io::Result<()> {
 fn read_all(mut input: ReceiveHalf, inbox: &Inbox) {
     let lost = loop {
         match input.receive(None) {
-            Ok((bytes, item)) => inbox.push(bytes, item),
+            Ok(item) => inbox.push(item),
             Err(lost) => break lost,
         }
     };

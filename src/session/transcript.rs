@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{SecondsFormat, Utc};
 
-use crate::wire::compact;
+use crate::wire::{compact, to_valid_json};
 
 /// A transcript that several sessions and threads write to, or none.
 pub type SharedTranscript = Arc<Mutex<Option<Transcript>>>;
@@ -30,7 +30,8 @@ impl Transcript {
     /// One message, `sent` or `received`. Each is one write, so that two shells on one log do not tear lines.
     fn record(&mut self, direction: &str, message: &str) {
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
-        let line = format!("{{\"time\": \"{time}\", \"{direction}\": {}}}\n", compact(message));
+        let message = to_valid_json(message);
+        let line = format!("{{\"time\": \"{time}\", \"{direction}\": {}}}\n", compact(&message));
         // A full disk must not end a session; it is said once, by whoever asks.
         self.failed |= self.file.write_all(line.as_bytes()).is_err();
     }

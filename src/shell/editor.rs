@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::assist::{Candidate, Completion, Known, Look, complete, hint, looks};
 use crate::grammar::{Open, is_complete, tokenize};
-use crate::render::Palette;
+use crate::render::{Palette, is_printable, printable, without_controls};
 
 use super::engine::Engine;
 use super::meta::{META, topics};
@@ -80,7 +80,8 @@ impl Hinter for ShellHelper {
         let (columns, _) = terminal::size();
         let taken = PROMPT + line.width();
         let room = columns.checked_sub(taken + 1)?;
-        with_known(&mut self.engine.borrow_mut(), |known| hint(line, known, room)).map(MissingKeys)
+        let hint = with_known(&mut self.engine.borrow_mut(), |known| hint(line, known, room))?;
+        is_printable(&hint).then_some(MissingKeys(hint))
     }
 }
 
@@ -104,19 +105,21 @@ impl Highlighter for ShellHelper {
         }
     }
 
+    /// What is pasted may hold anything. What does something to a terminal is left out here: the editor takes it to be
+    /// without width.
     fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
         if !self.palette.is_colored() || line.is_empty() {
-            return Cow::Borrowed(line);
+            return without_controls(line);
         }
         let looks = with_known(&mut self.engine.borrow_mut(), |known| looks(line, known));
         let mut out = String::with_capacity(line.len() * 2);
         let mut end = 0;
         for (span, look) in looks {
-            out.push_str(&line[end..span.start]);
-            out.push_str(&self.palette.paint(self.code(look), &line[span.range()]));
+            out.push_str(&without_controls(&line[end..span.start]));
+            out.push_str(&self.palette.paint(self.code(look), &without_controls(&line[span.range()])));
             end = span.end;
         }
-        out.push_str(&line[end..]);
+        out.push_str(&without_controls(&line[end..]));
         Cow::Owned(out)
     }
 
@@ -204,10 +207,17 @@ impl Shown {
 /// Stands between a candidate and its words in a list.
 const WORDS_BEHIND: &str = "  ";
 
-/// What Tab offers at the end of `text`.
+/// What Tab offers at the end of `text`. A name that would do something to a terminal is not offered.
 pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
     engine.learn_names_for(text, Instant::now() + BLINK);
-    with_known(engine, |known| complete(text, known))
+    let mut completion = with_known(engine, |known| complete(text, known));
+    completion.candidates.retain(|candidate| is_printable(&candidate.text));
+    for candidate in &mut completion.candidates {
+        if !is_printable(&candidate.about) {
+            candidate.about = printable(&candidate.about).into_owned();
+        }
+    }
+    completion
 }
 
 /// Shows `use_it` all that is known of the server by now. Names that live in it are asked for when they are wanted.

@@ -70,6 +70,8 @@ pub struct Engine {
     pub(super) depth: usize,
     /// Requests that the user gave up waiting for.
     pub(super) abandoned: HashMap<u64, Request>,
+    /// How many oddities of this server were met.
+    pub(super) oddities: usize,
     /// A line failed since this was last asked, be it deep in a sourced file.
     failed: bool,
     /// QEMU was told to end: the end of the connection is what was asked for.
@@ -94,6 +96,7 @@ impl Engine {
             cpu: None,
             depth: 0,
             abandoned: HashMap::new(),
+            oddities: 0,
             failed: false,
             quitting: false,
         }

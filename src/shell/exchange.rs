@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use crate::session::{Lost, Received};
-use crate::wire::{Event, Incoming, Reply, Request};
+use crate::wire::{Event, Incoming, Reply, Request, sample};
 
 use super::engine::{Engine, Verdict};
 use super::learned::Learned;
@@ -15,6 +15,12 @@ use super::output::{Answer, Output, Source};
 
 /// How long showing what has arrived may keep the user waiting.
 const MOMENT: Duration = Duration::from_millis(100);
+
+/// How many oddities of one server are mentioned.
+const ODDITIES: usize = 20;
+
+/// How long a server is heard out at the end of a script.
+const HEARING: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Sends a request and waits for its reply. `Ok(None)`: there is none to show. `Err`: reported already.
@@ -64,6 +70,7 @@ impl Engine {
             Ok(_) => {
                 self.quitting = false;
                 self.cpu = None;
+                self.oddities = 0;
                 self.learned = Learned::default();
                 self.manuals = None;
                 let text = self.welcome();
@@ -135,8 +142,8 @@ impl Engine {
         match item {
             Received::Message(Incoming::Event(event)) => self.on_event(event, out),
             Received::Message(Incoming::Reply(reply)) => self.on_late_reply(&reply, out),
-            Received::Message(Incoming::Greeting(_)) => out.notice("warning: the server greets again and again"),
-            Received::Junk(junk) => out.notice(&format!("warning: {junk}")),
+            Received::Message(Incoming::Greeting(_)) => self.warn_of("the server greets again and again", out),
+            Received::Junk(junk) => self.warn_of(&junk.to_string(), out),
             Received::Mark | Received::TimedOut | Received::Interrupted | Received::Input => {}
         }
     }
@@ -166,8 +173,20 @@ impl Engine {
                 out.answer(&Answer { reply, request: &request, late: true, hint: None }, &source);
             }
             None => {
-                out.notice(&format!("warning: the server sent a reply to nothing that was asked: {}", reply.text()))
+                let sample = sample(reply.text());
+                self.warn_of(&format!("the server sent a reply to nothing that was asked: {sample}"), out);
             }
+        }
+    }
+
+    /// Warns of a server's oddity. One that is full of them is not to drown everything else.
+    fn warn_of(&mut self, oddity: &str, out: &mut dyn Output) {
+        self.oddities += 1;
+        if self.oddities <= ODDITIES {
+            out.notice(&format!("warning: {oddity}"));
+        }
+        if self.oddities == ODDITIES {
+            out.notice("Of what else is odd about this server, no more will be said.");
         }
     }
 
@@ -191,12 +210,16 @@ impl Engine {
         true
     }
 
-    /// Shows all that the server has sent by now. That it has left, if it has, is not mentioned.
+    /// Shows all that the server has sent by now. That it has left, if it has, is not mentioned. One that never stops is
+    /// stopped listening to.
     pub fn take_rest(&mut self, out: &mut dyn Output) {
-        while let Some(session) = self.link.session() {
-            match session.receive(Some(Instant::now())) {
-                Ok(Received::TimedOut | Received::Interrupted) | Err(_) => break,
-                Ok(item) => self.take_item(item, out),
+        let until = Instant::now() + HEARING;
+        while let Some(session) = self.link.session()
+            && Instant::now() < until
+        {
+            match session.receive_arrived() {
+                Ok(Some(item)) => self.take_item(item, out),
+                Ok(None) | Err(_) => break,
             }
         }
     }

@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
 use crate::grammar::LineMode;
+use crate::render::without_controls;
 use crate::schema::secrets::line_has_secret;
 
 /// How many entries are taken from the file.
@@ -41,7 +42,9 @@ impl History {
         let text = fs::read(&file).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
-        let entries = lines[lines.len().saturating_sub(LOADED)..].iter().map(|line| unescape(line)).collect();
+        let lines = lines[lines.len().saturating_sub(LOADED)..].iter();
+        // What nobody types, and would do something to a terminal, somebody else has put there.
+        let entries = lines.map(|line| unescape(line)).filter(|entry| without_controls(entry) == *entry).collect();
         History { file: Some(file), entries }
     }
 

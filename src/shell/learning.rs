@@ -12,7 +12,7 @@ use crate::schema::{
     Builtin, Knowledge, Prepared, Schema, builtin_of_property, check_action, nearest, request_of_command,
     request_of_json, request_of_transaction,
 };
-use crate::session::Received;
+use crate::session::{Aside, Received};
 use crate::wire::{Incoming, Reply, ReplyBody, Request};
 
 use super::engine::Engine;
@@ -86,7 +86,7 @@ impl Engine {
     /// Takes answers to our questions while `needed`, until `until`; keeps everything else for the next to read. Returns
     /// what ended it early.
     fn wait_while(&mut self, until: Instant, needed: impl Fn(&Engine) -> bool) -> Option<Received> {
-        let mut aside = Vec::new();
+        let mut aside = Aside::default();
         let mut ended = None;
         while needed(self)
             && let Some(session) = self.link.session()
@@ -99,7 +99,11 @@ impl Engine {
                     break;
                 }
                 Err(_) => break,
-                Ok(item) => aside.push(item),
+                Ok(item) => {
+                    if !aside.keep(item) {
+                        break;
+                    }
+                }
             }
         }
         if let Some(session) = self.link.session() {
@@ -114,7 +118,7 @@ impl Engine {
             return None;
         }
         let id = self.link.session()?.send(request).ok()?;
-        let mut aside = Vec::new();
+        let mut aside = Aside::default();
         let mut answer = None;
         while let Some(session) = self.link.session() {
             match session.receive(Some(until)) {
@@ -128,7 +132,12 @@ impl Engine {
                     self.learned.drop_answer(id);
                     break;
                 }
-                Ok(item) => aside.push(item),
+                Ok(item) => {
+                    if !aside.keep(item) {
+                        self.learned.drop_answer(id);
+                        break;
+                    }
+                }
             }
         }
         if let Some(session) = self.link.session() {

@@ -18,7 +18,6 @@ pub struct Lines {
     form: OutputForm,
     /// How messages are spelled; harmless where standard output is a terminal after all.
     messages: MessageLines,
-    harmless_err: bool,
     error: Option<io::Error>,
 }
 
@@ -30,7 +29,6 @@ impl Lines {
             out: BufWriter::with_capacity(64 * 1024, io::stdout()),
             err: io::stderr(),
             form: OutputForm::Json,
-            harmless_err: io::stderr().is_terminal(),
             error: None,
         }
     }
@@ -50,12 +48,12 @@ impl Lines {
         }
     }
 
-    /// One message about a line on standard error. A failure to write there has nowhere to be reported.
+    /// One message about a line on standard error, which is for eyes, be it by way of a file. A failure to write there has
+    /// nowhere to be reported.
     fn complain(&mut self, source: &Source<'_>, message: &str) {
         self.flush();
         let message = format!("{}{message}\n", source.place());
-        let message = if self.harmless_err { sanitize(&message) } else { message.as_str().into() };
-        let _ = self.err.write_all(message.as_bytes());
+        let _ = self.err.write_all(sanitize(&message).as_bytes());
     }
 
     fn replacement(&mut self, class: &str, desc: &str) {
@@ -73,7 +71,8 @@ impl Output for Lines {
         let result = match (self.form, answer.reply.body()) {
             (OutputForm::Json, _) => self.messages.reply(None, answer.reply.member(), id, &mut self.out),
             (OutputForm::Pretty, ReplyBody::Return(raw)) => {
-                write_json(raw, Layout::Indented, &self.messages.palette, self.messages.harmless, &mut self.out)
+                // What is indented is for eyes.
+                write_json(raw, Layout::Indented, &self.messages.palette, true, &mut self.out)
                     .and_then(|()| self.out.write_all(b"\n"))
             }
             (OutputForm::Pretty, ReplyBody::Error { class, desc }) => {

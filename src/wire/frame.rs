@@ -111,6 +111,13 @@ impl Framer {
         });
     }
 
+    /// Whether it holds more than a message of the greatest length and a good many besides: whoever fills it without
+    /// taking anything out is to stop.
+    pub fn is_overfull(&self) -> bool {
+        const BESIDES: usize = 64 << 20;
+        self.buf.len() - self.start > self.limits.message.saturating_add(BESIDES)
+    }
+
     /// The bytes of a message begun but not ended.
     pub fn pending(&self) -> &[u8] {
         &self.buf[self.start..]

@@ -2,17 +2,18 @@
 //!
 //! A reply that cannot be read must still end the wait of the command it answers.
 
-use super::text::{quote, sample};
+use std::borrow::Cow;
 
-/// `text` with what servers are known to let slip replaced by JSON of the same length: `nan` and `inf`, in any spelling
-/// that C or Python gives them, become a number, bare control characters in strings become blanks. Places in it are
-/// places in `text`.
+use super::text::{end_of_string, quote, sample};
+
+/// `text` with `nan` and `inf`, in any spelling that C or Python gives them, replaced by a number of the same length. Places
+/// in it are places in `text`.
 pub(super) fn mend(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut at = 0;
     while at < bytes.len() {
         match bytes[at] {
-            b'"' => at = blank_controls(&mut bytes, at),
+            b'"' => at = end_of_string(&bytes, at + 1),
             b'-' | b'+' | b'a'..=b'z' | b'A'..=b'Z' => {
                 let word = bytes[at..].iter().take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'+'));
                 let end = at + word.count();
@@ -29,19 +30,36 @@ pub(super) fn mend(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Blanks out control characters in the string that begins at `at`; returns the place behind it.
-fn blank_controls(bytes: &mut [u8], at: usize) -> usize {
-    let mut at = at + 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => return at + 1,
-            b'\\' => at += 1,
-            b if b < 0x20 => bytes[at] = b' ',
-            _ => {}
+/// `text` with bare control characters in strings, which JSON does not have there, written as escapes.
+pub(super) fn escape_controls(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
+    while let Some(len) = memchr::memchr(b'"', &bytes[at..]) {
+        let (start, end) = (at + len, end_of_string(bytes, at + len + 1));
+        for control in (start..end).filter(|place| bytes[*place] < 0x20) {
+            out.push_str(&text[copied..control]);
+            out.push_str(&format!("\\u{:04x}", bytes[control]));
+            copied = control + 1;
         }
-        at += 1;
+        at = end;
     }
-    at
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[copied..]);
+    Cow::Owned(out)
+}
+
+/// `text` as it is where it is JSON; with what [`escape_controls`] mends where that makes it JSON; else as a JSON string.
+pub fn to_valid_json(text: &str) -> Cow<'_, str> {
+    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    if is_json(text) {
+        return Cow::Borrowed(text);
+    }
+    match escape_controls(text) {
+        escaped if is_json(&escaped) => escaped,
+        _ => Cow::Owned(quote(text)),
+    }
 }
 
 fn is_not_finite(word: &[u8]) -> bool {
@@ -94,12 +112,22 @@ mod tests {
     use proptest::prelude::{prop_assert, proptest};
 
     #[test]
-    fn numbers_that_are_none_and_bare_controls_are_mended_in_place() {
+    fn numbers_that_are_none_are_mended_in_place() {
         for (text, mended) in [
             ("[NaN, -nan,inf ,Infinity]", "[0  , 0   ,0   ,0       ]"),
-            ("[\"nan\", \"a\tb\\\"\u{1b}\", nano]", "[\"nan\", \"a b\\\" \", nano]"),
+            ("[\"nan\", \"a\\\" nan\", nano]", "[\"nan\", \"a\\\" nan\", nano]"),
         ] {
             assert_eq!(mend(text), mended);
+        }
+    }
+
+    #[test]
+    fn bare_controls_in_strings_are_escaped() {
+        for (text, escaped) in [
+            ("{\"a\tb\\\"\u{1b}é\": 1,\n \"\0\": \"\n", "{\"a\\u0009b\\\"\\u001bé\": 1,\n \"\\u0000\": \"\\u000a"),
+            ("{\"a\":\t\"\\u0009\x7f\"}", "{\"a\":\t\"\\u0009\x7f\"}"),
+        ] {
+            assert_eq!(escape_controls(text), escaped);
         }
     }
 
@@ -122,6 +150,7 @@ mod tests {
         fn any_text_is_mended_to_its_own_length(text in "[\\PC\\x00-\\x20\"{}\\[\\]:\\\\idnaf0-9]{0,40}") {
             prop_assert!(mend(&text).len() == text.len());
             number_of_id(&text);
+            escape_controls(&text);
         }
     }
 }

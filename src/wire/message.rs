@@ -4,6 +4,7 @@
 //! in the server's own spelling. Follows the QEMU Machine Protocol Specification, sections "Protocol Specification"
 //! ("Server Greeting", "Command Responses", "Asynchronous events").
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::mend::{mend, stand_in};
+use super::mend::{escape_controls, mend, stand_in};
 use super::text::sample;
 
 /// One message from the server.
@@ -166,13 +167,18 @@ impl Places {
 
 impl Incoming {
     /// Reads one whole message. Bytes that are not UTF-8 become U+FFFD, so that a broken string costs no reply; nor does
-    /// a number such as `nan`, which is shown as it came. A reply past that is an error of the class `InvalidReply`.
+    /// a number such as `nan`, which is shown as it came, or a bare control character in a string, which is shown as an
+    /// escape. A reply past that is an error of the class `InvalidReply`.
     pub fn parse(bytes: Vec<u8>) -> Result<Incoming, MessageError> {
         let text =
             String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let fault = match Places::of(&text) {
             Ok(places) => return Incoming::new(places, text),
             Err(fault) => fault,
+        };
+        let text = match escape_controls(&text) {
+            Cow::Owned(escaped) => escaped,
+            Cow::Borrowed(_) => text,
         };
         if let Ok(places) = Places::of(&mend(&text)) {
             return Incoming::new(places, text);
@@ -387,10 +393,16 @@ mod tests {
 
     #[test]
     fn a_number_that_is_none_is_shown_as_it_came() {
-        for value in ["[NaN]", "{\"rate\": -nan, \"x\": inf}", "\"a\tb\""] {
+        for value in ["[NaN]", "{\"rate\": -nan, \"x\": inf}"] {
             let reply = reply(&format!("{{\"return\": {value}, \"id\": 7}}"));
             assert_eq!((reply.body(), reply.id()), (ReplyBody::Return(value), Some("7")));
         }
+    }
+
+    #[test]
+    fn a_bare_control_character_is_an_escape() {
+        let reply = reply("{\"return\": [\"a\tb\", nan], \"id\": 7}");
+        assert_eq!((reply.body(), reply.id()), (ReplyBody::Return("[\"a\\u0009b\", nan]"), Some("7")));
     }
 
     #[test]

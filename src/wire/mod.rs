@@ -10,6 +10,7 @@ mod request;
 mod text;
 
 pub use frame::{Frame, FrameError, Framer, Limits};
+pub use mend::to_valid_json;
 pub use message::{Event, Greeting, Incoming, MessageError, Reply, ReplyBody, Timestamp, Version};
 pub use request::{Request, Secrets};
 pub use text::{compact, quote, sample};

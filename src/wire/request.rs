@@ -95,6 +95,20 @@ impl Request {
         self.spell(id, arguments.as_deref())
     }
 
+    /// What a server might say back of the secrets: the text of a value, or what a line for the human monitor ends with.
+    pub(crate) fn secret_texts(&self) -> impl Iterator<Item = &str> {
+        let arguments = self.arguments.as_deref().unwrap_or_default();
+        self.secrets.iter().flatten().filter_map(|range| {
+            let text = arguments.get(range.clone())?.trim_matches('"');
+            let text = match self.command.as_str() {
+                "human-monitor-command" => text.rsplit([' ', '=', ',']).next()?.trim_matches(['"', '\\', '}']),
+                _ => text,
+            };
+            // A short word stands everywhere, and hiding it would hide nothing.
+            (text.len() >= 4).then_some(text)
+        })
+    }
+
     fn spell(&self, id: Option<&str>, arguments: Option<&str>) -> String {
         let arguments_len = arguments.map_or(0, str::len);
         let mut out = String::with_capacity(64 + self.command.len() + arguments_len);

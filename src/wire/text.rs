@@ -39,7 +39,7 @@ pub(super) fn squeeze_into(out: &mut String, text: &str) {
 }
 
 /// Where the string that begins before `at` ends: behind its closing quote, or with the text.
-fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     while let Some(len) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         at += len;
         if bytes[at] == b'"' {

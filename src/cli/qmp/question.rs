@@ -2,18 +2,23 @@
 
 use std::time::Instant;
 
-use crate::session::{Lost, Received, Session};
+use crate::session::{Aside, Lost, Received, Session};
 use crate::wire::{Incoming, Reply, Request};
 
 /// Asks, and waits for the answer until `until`. Whatever else comes meanwhile is kept, in its order, for who reads next.
 pub(super) fn ask(session: &mut Session, question: &Request, until: Instant) -> Result<Option<Reply>, Lost> {
     let id = session.send(question)?.to_string();
-    let mut aside = Vec::new();
+    let mut aside = Aside::default();
     let answer = loop {
         match session.receive(Some(until)) {
             Ok(Received::Message(Incoming::Reply(reply))) if reply.id() == Some(&id) => break Ok(Some(reply)),
             Ok(Received::TimedOut | Received::Interrupted) => break Ok(None),
-            Ok(item) => aside.push(item),
+            Ok(item) => {
+                if !aside.keep(item) {
+                    // A server that talks on and on is not waited for.
+                    break Ok(None);
+                }
+            }
             Err(lost) => break Err(lost),
         }
     };

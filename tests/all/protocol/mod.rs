@@ -47,7 +47,7 @@ const TABLE: &[Row] = &[
 
     ("Server Greeting", "the server speaks first: its version and its capabilities under `QMP`", real::each_server_greets_with_version_and_capabilities),
     ("Server Greeting", "the version is that of `query-version`", client::every_server_greets_and_answers_in_types),
-    ("Server Greeting", "what greets otherwise is no QMP server, and is quoted", failures::whoever_does_not_speak_qmp_is_quoted),
+    ("Server Greeting", "what greets otherwise is no QMP server, and is quoted", failures::what_greets_otherwise_is_quoted),
     ("Server Greeting", "ahead of it may come what the server owed to an earlier client", scripted::what_was_owed_to_an_earlier_client_is_passed_over),
     ("Server Greeting", "a version that is missing, or has another shape, costs no session", scripted::greetings_may_say_more_or_less),
 

@@ -22,6 +22,8 @@ pub type Script = Box<dyn FnOnce(&mut Talk) + Send>;
 pub struct Talk {
     reader: BufReader<UnixStream>,
     writer: UnixStream,
+    /// The id of the command heard last, by [`Talk::hear_command`].
+    asked: String,
 }
 
 impl Peer {
@@ -39,7 +41,7 @@ impl Peer {
                 let (stream, _) = listener.accept().unwrap();
                 stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
                 let reader = BufReader::new(stream.try_clone().unwrap());
-                script(&mut Talk { reader, writer: stream });
+                script(&mut Talk { reader, writer: stream, asked: String::new() });
             }
         });
         Peer { folder, thread: Some(thread) }
@@ -79,15 +81,17 @@ impl Talk {
 
     /// Hears a line; empty at the end of the stream.
     pub fn hear(&mut self) -> String {
-        let mut line = Vec::new();
-        self.reader.read_until(b'\n', &mut line).unwrap();
-        String::from_utf8_lossy(&line).trim_end().to_owned()
+        String::from_utf8_lossy(&self.hear_raw()).trim_end().to_owned()
     }
 
     /// Hears a line that need not be text.
     pub fn hear_raw(&mut self) -> Vec<u8> {
         let mut line = Vec::new();
-        self.reader.read_until(b'\n', &mut line).unwrap();
+        match self.reader.read_until(b'\n', &mut line) {
+            // A client that leaves with something unread resets the connection: an end like any other.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+            result => drop(result.unwrap()),
+        }
         line
     }
 
@@ -169,6 +173,37 @@ impl Talk {
     pub fn event(&mut self, name: &str, data: &str) {
         let time = "{\"seconds\": 1700000000, \"microseconds\": 345678}";
         self.say(&format!("{{\"timestamp\": {time}, \"event\": \"{name}\", \"data\": {data}}}"));
+    }
+
+    /// Says bytes; whether there is still somebody to hear them.
+    pub fn flows(&mut self, bytes: &[u8]) -> bool {
+        self.writer.write_all(bytes).is_ok()
+    }
+
+    /// Says the same bytes again and again, until nobody hears them.
+    pub fn flood(&mut self, bytes: &[u8]) {
+        while self.flows(bytes) {}
+    }
+
+    /// Ends the connection.
+    pub fn close(&mut self) {
+        let _ = self.writer.shutdown(std::net::Shutdown::Both);
+    }
+
+    /// Hears the request for `command`, as [`Talk::expect`], and keeps its id for [`Talk::return_value`].
+    pub fn hear_command(&mut self, command: &str) {
+        self.asked = self.expect(command);
+    }
+
+    /// Answers what was heard last.
+    pub fn return_value(&mut self, value: &str) {
+        self.return_value_raw(value.as_bytes());
+    }
+
+    /// Answers what was heard last with a value that need not be JSON.
+    pub fn return_value_raw(&mut self, value: &[u8]) {
+        let end = format!(", \"id\": {}}}\r\n", self.asked);
+        self.say_raw(&[b"{\"return\": ", value, end.as_bytes()].concat());
     }
 
     /// Waits until the client closes.

@@ -69,6 +69,20 @@ impl Program {
         self
     }
 
+    /// Runs it by another program, which is given it and its arguments behind its own.
+    pub fn under(mut self, outer: &[&str]) -> Program {
+        let mut command = Command::new(outer[0]);
+        command.args(&outer[1..]).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.command = command;
+        self
+    }
+
     /// Runs it in this folder.
     pub fn in_folder(mut self, folder: &std::path::Path) -> Program {
         self.command.current_dir(folder);

@@ -161,6 +161,14 @@ impl Terminal {
         screen[at..].split(']').next().unwrap().parse().unwrap()
     }
 
+    /// Records from now on what is written to the terminal; returns what reads the record. What was written by the time
+    /// of the reading is in it.
+    pub fn record(&self) -> impl Fn() -> Vec<u8> {
+        let file = self.home.join("record");
+        self.tmux(&["pipe-pane", &format!("exec cat > '{}'", file.display())]);
+        move || std::fs::read(&file).unwrap_or_default()
+    }
+
     /// Where the cursor is: column and row, from 0.
     pub fn cursor(&self) -> (usize, usize) {
         let text = self.tmux(&["display-message", "-p", "#{cursor_x} #{cursor_y}"]);

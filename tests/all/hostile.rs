@@ -1,0 +1,586 @@
+//! Servers that are broken or mean harm, in one table: what each does, and how a script, a prompt and a program end on
+//! it. Always with a clear sentence, in bounded time and memory, and with the terminal as it was found.
+//!
+//! Oddities that a session survives (`odd_replies…`), servers that die under a script, and whoever is not reached at all
+//! are in `failures`.
+
+use std::time::{Duration, Instant};
+
+use qmp_shell::{Address, Client, Options, ReplyBody};
+use serde_json::Value;
+
+use crate::support::peer::{GREETING, Peer, Talk};
+use crate::support::program::{Run, qmp_shell};
+use crate::support::terminal::Terminal;
+use crate::support::{find_program, skip, wait_until};
+
+/// What a server may take of us: the address space of a run, in KiB. The program alone has some 20 MiB of it, and each
+/// of its threads its stack.
+const SPACE: usize = 192 << 10;
+
+/// How it ends.
+#[derive(Clone, Copy)]
+enum End {
+    /// There is no session: this sentence, in which `{}` is the address.
+    Unconnected(&'static str),
+    /// There is one, and it is lost over the first command.
+    Lost(&'static str),
+    /// The command is answered with this value, and whatever came beside it.
+    Answered(&'static str),
+}
+
+struct Server {
+    name: &'static str,
+    talk: fn(&mut Talk),
+    end: End,
+}
+
+const SILENCE: End = End::Unconnected(
+    "connected to `{}`, but no greeting came within 0.3 s; a monitor serves one client at a time, so another may hold it \
+     (a guest agent sends no greeting: use -N)",
+);
+const NO_ANSWER: End = End::Unconnected("`{}` greeted, but did not answer the capabilities negotiation within 0.3 s");
+const TOO_LONG: &str = "the server sent a message of more than 1048576 bytes";
+const TOO_DEEP: &str = "the server sent a message nested more than 2048 levels deep";
+const NONSENSE: &str = "the server sends nothing but what is no QMP message";
+
+/// What is at the door. Each is given 0.3 s to greet.
+const AT_THE_DOOR: &[Server] = &[
+    Server {
+        name: "junk",
+        talk: |talk| talk.say_raw(b"\x00\x17\x94\x1b[2J\x07 what\xc3\xa9ver\n"),
+        end: End::Unconnected(
+            "what listens on `{}` does not speak QMP; it sent: \\0\\u{17}\u{fffd}\\u{1b}[2J\\u{7} whatéver",
+        ),
+    },
+    Server {
+        name: "junk without end",
+        talk: |talk| talk.flood(&[b'j'; 65536]),
+        end: End::Unconnected(
+            "what listens on `{}` does not speak QMP; it sent: \
+             jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj",
+        ),
+    },
+    Server {
+        name: "HTML",
+        talk: |talk| talk.say("<!DOCTYPE html>\r\n<html><body>{}</body></html>"),
+        end: End::Unconnected("what listens on `{}` does not speak QMP; it sent: <!DOCTYPE html>\\r"),
+    },
+    Server {
+        name: "an answer over HTTP",
+        talk: |talk| talk.say("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"),
+        end: End::Unconnected("what listens on `{}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request\\r"),
+    },
+    Server {
+        name: "a human monitor",
+        talk: |talk| talk.say_raw(b"QEMU 7.2.22 monitor - type 'help' for more information\r\n(qemu) "),
+        end: End::Unconnected("`{}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`"),
+    },
+    Server { name: "telnet", talk: |talk| talk.say_raw(b"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x00"), end: SILENCE },
+    Server {
+        name: "telnet without end",
+        talk: |talk| talk.flood(&b"\xff\xfb\x01".repeat(1000)),
+        end: End::Lost(NONSENSE),
+    },
+    Server { name: "marks without end", talk: |talk| talk.flood(&[0xff; 4096]), end: End::Lost(NONSENSE) },
+    Server {
+        name: "NUL bytes without end",
+        talk: |talk| talk.flood(&[0; 4096]),
+        end: End::Unconnected(
+            "what listens on `{}` does not speak QMP; it sent: \
+             \\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\
+             \\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0",
+        ),
+    },
+    Server { name: "silence", talk: |_| {}, end: SILENCE },
+    Server {
+        name: "half a greeting",
+        talk: |talk| talk.say_raw(b"{\"QMP\": {\"vers"),
+        end: End::Unconnected("what listens on `{}` does not speak QMP; it sent: {\"QMP\": {\"vers"),
+    },
+    Server {
+        name: "a greeting that drips",
+        talk: |talk| {
+            // As one byte a second is to the usual 5 s.
+            let mut bytes = GREETING.bytes();
+            while bytes.next().is_some_and(|byte| talk.flows(&[byte])) {
+                std::thread::sleep(Duration::from_millis(60));
+            }
+        },
+        end: End::Unconnected("what listens on `{}` does not speak QMP; it sent: {\"QM"),
+    },
+    Server { name: "white space without end", talk: |talk| talk.flood(&[b' '; 4096]), end: SILENCE },
+    Server {
+        name: "a string without end",
+        talk: |talk| {
+            talk.say_raw(b"{\"QMP\": \"");
+            talk.flood(&[b'x'; 65536]);
+        },
+        end: End::Lost(TOO_LONG),
+    },
+    Server {
+        name: "nesting of a million",
+        talk: |talk| talk.say_raw(format!("{{\"QMP\": {}", "[".repeat(1_000_000)).as_bytes()),
+        end: End::Lost(TOO_DEEP),
+    },
+    Server {
+        name: "events without end in place of a greeting",
+        talk: |talk| talk.flood(EVENTS.repeat(500).as_bytes()),
+        end: SILENCE,
+    },
+    Server { name: "a greeting, and no more", talk: |talk| talk.say(GREETING), end: NO_ANSWER },
+    Server {
+        name: "a greeting, and events without end",
+        talk: |talk| {
+            talk.say(GREETING);
+            talk.flood(EVENTS.repeat(500).as_bytes());
+        },
+        end: NO_ANSWER,
+    },
+    Server {
+        name: "greetings without end",
+        talk: |talk| talk.flood(format!("{GREETING}\r\n").repeat(100).as_bytes()),
+        end: NO_ANSWER,
+    },
+    Server {
+        name: "an answer to something else",
+        talk: |talk| talk.say("{\"return\": {\"x\": \"y\"}}"),
+        end: End::Unconnected("what listens on `{}` does not speak QMP; it sent: {\"return\": {\"x\": \"y\"}}"),
+    },
+    Server {
+        name: "another protocol in JSON",
+        talk: |talk| talk.say("{\"jsonrpc\": \"2.0\"}"),
+        end: End::Unconnected("what listens on `{}` does not speak QMP; it sent: {\"jsonrpc\": \"2.0\"}"),
+    },
+    Server {
+        name: "a refusal",
+        talk: |talk| {
+            talk.say(GREETING);
+            let (_, id) = talk.hear_request();
+            let error = "{\"class\": \"GenericError\", \"desc\": \"not \\u001b[31mtoday\"}";
+            talk.say(&format!("{{\"error\": {error}, \"id\": {id}}}"));
+        },
+        end: End::Unconnected("the server refused the capabilities negotiation: not \\x1b[31mtoday"),
+    },
+];
+
+const EVENTS: &str = "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"E\"}\r\n";
+
+/// What is let in, and then answers `query-status` in its own way.
+const INSIDE: &[Server] = &[
+    Server {
+        name: "a reply announced and never finished",
+        talk: |talk| {
+            talk.say_raw(b"{\"return\": \"");
+            talk.flood(&[b'x'; 65536]);
+        },
+        end: End::Lost(TOO_LONG),
+    },
+    Server {
+        name: "a list without end",
+        talk: |talk| {
+            talk.say_raw(b"{\"return\": [");
+            talk.flood(&b"1, ".repeat(20_000));
+        },
+        end: End::Lost(TOO_LONG),
+    },
+    Server {
+        name: "nesting of a million",
+        talk: |talk| talk.say_raw(format!("{{\"return\": {}", "[{\"a\":".repeat(1_000_000)).as_bytes()),
+        end: End::Lost(TOO_DEEP),
+    },
+    Server {
+        name: "half a reply",
+        talk: |talk| {
+            talk.say_raw(b"{\"return\": {\"status\": \"pau");
+            talk.close();
+        },
+        end: End::Lost("the server closed the connection in the middle of a message"),
+    },
+    Server { name: "junk without end", talk: |talk| talk.flood(&[b'j'; 65536]), end: End::Lost(NONSENSE) },
+    Server { name: "lines without end", talk: |talk| talk.flood(&b"junk\r\n".repeat(1000)), end: End::Lost(NONSENSE) },
+    Server {
+        name: "empty objects without end",
+        talk: |talk| talk.flood(&b"{}".repeat(1000)),
+        end: End::Lost(NONSENSE),
+    },
+    Server { name: "marks without end", talk: |talk| talk.flood(&[0xff; 4096]), end: End::Lost(NONSENSE) },
+    Server {
+        name: "a great deal of white space",
+        talk: |talk| {
+            for _ in 0..1000 {
+                talk.say_raw(&[b' '; 65536]);
+            }
+            talk.return_value("1");
+        },
+        end: End::Answered("1"),
+    },
+    Server {
+        name: "events by the ten thousands",
+        talk: |talk| {
+            for _ in 0..20 {
+                talk.say_raw(EVENTS.repeat(1000).as_bytes());
+            }
+            talk.return_value("1");
+        },
+        end: End::Answered("1"),
+    },
+    Server {
+        name: "a wrong id, and then the end",
+        talk: |talk| {
+            talk.say("{\"return\": 0, \"id\": \"whose\"}");
+            talk.close();
+        },
+        end: End::Lost("the server closed the connection"),
+    },
+    Server {
+        name: "ids that are no numbers",
+        talk: |talk| {
+            for id in ["\"whose\"", "{}", "[1]", "-1", "1e9", "null", "99999999999999999999"] {
+                talk.say(&format!("{{\"return\": 0, \"id\": {id}}}"));
+            }
+            talk.return_value("1");
+        },
+        end: End::Answered("1"),
+    },
+    Server {
+        name: "lone surrogates",
+        talk: |talk| talk.return_value("\"\\ud800\\udfff \\udfff\""),
+        end: End::Answered("\"\\ud800\\udfff \\udfff\""),
+    },
+    Server {
+        name: "a string that is no UTF-8",
+        talk: |talk| talk.return_value_raw(b"\"\xc3\x28\xed\xa0\x80\""),
+        end: End::Answered("\"\u{fffd}(\u{fffd}\u{fffd}\u{fffd}\""),
+    },
+    Server {
+        name: "numbers that are none",
+        talk: |talk| talk.return_value("[nan, -inf, Infinity]"),
+        end: End::Answered("[nan, -inf, Infinity]"),
+    },
+    Server {
+        name: "bare control characters in a string",
+        talk: |talk| talk.return_value_raw(b"\"a\x00b\x1bc\nd\""),
+        end: End::Answered("\"a\\u0000b\\u001bc\\u000ad\""),
+    },
+];
+
+/// The server's side: what is at the door talks at once; what is inside negotiates, and hears the command.
+fn start(server: &'static Server, inside: bool) -> Peer {
+    Peer::start(move |talk| {
+        if inside {
+            talk.negotiate();
+            talk.hear_command("query-status");
+        }
+        (server.talk)(talk);
+        talk.wait_for_close();
+    })
+}
+
+/// Runs `qmp-shell` in an address space of so many KiB.
+fn confined(args: &[&str], space: usize) -> Run {
+    let line = format!("ulimit -v {space}; exec \"$0\" \"$@\"");
+    qmp_shell(args).under(&["/bin/sh", "-c", &line]).run()
+}
+
+#[test]
+fn a_script_ends_with_a_sentence_in_bounded_time_and_memory() {
+    for (servers, inside) in [(AT_THE_DOOR, false), (INSIDE, true)] {
+        for server in servers {
+            let peer = start(server, inside);
+            let address = peer.address();
+            let begun = Instant::now();
+            let timeout = if inside { "60" } else { "0.3" };
+            let args = ["--timeout", timeout, "--max-message", "1M", "--no-events", "-c", "query-status", &address];
+            let run = confined(&args, SPACE);
+            let name = server.name;
+            let (sentence, status) = match server.end {
+                End::Unconnected(sentence) => (format!("qmp-shell: {}", sentence.replace("{}", &address)), 3),
+                End::Lost(how) if !inside => {
+                    (format!("qmp-shell: the connection to `{address}` ended before the session began: {how}"), 3)
+                }
+                End::Lost(how) => (
+                    format!(
+                        "-c:1: T{} before `query-status` was answered. Nobody can know whether it was carried out.",
+                        &how[1..]
+                    ),
+                    4,
+                ),
+                End::Answered(value) => {
+                    assert_eq!(run.lines(), [format!("{{\"return\": {value}}}")], "{name}: {run:#?}");
+                    (String::new(), 0)
+                }
+            };
+            assert_eq!(run.status, status, "{name}: {run:#?}");
+            let last = run.stderr.lines().last().unwrap_or_default();
+            assert!(status == 0 || last.starts_with(&sentence), "{name}: {run:#?}");
+            assert!(run.stderr.len() < 64 << 10, "{name}: {} bytes of messages", run.stderr.len());
+            assert!(begun.elapsed() < Duration::from_secs(20), "{name}: it took {:?}", begun.elapsed());
+        }
+    }
+}
+
+#[test]
+fn a_program_gets_an_error_in_bounded_time_and_memory() {
+    let mut options = Options::default();
+    options.timeout = Duration::from_millis(300);
+    options.limits.message = 1 << 20;
+    let before = memory("VmRSS:");
+    for (servers, inside) in [(AT_THE_DOOR, false), (INSIDE, true)] {
+        for server in servers {
+            let peer = start(server, inside);
+            let address: Address = peer.address().parse().unwrap();
+            let mut options = options.clone();
+            if inside {
+                options.timeout = Duration::from_secs(60);
+            }
+            let name = server.name;
+            let client = match (Client::connect_with(&address, &options), server.end) {
+                (Ok(client), End::Lost(_) | End::Answered(_)) if inside => client,
+                (Err(error), End::Unconnected(sentence)) => {
+                    // What a server said is made printable where it is shown, too.
+                    let sentence = sentence.replace("{}", &peer.address()).replace("\\x1b", "\x1b");
+                    assert!(error.to_string().starts_with(&sentence), "{name}: {error}");
+                    continue;
+                }
+                (Err(error), End::Lost(how)) if !inside => {
+                    assert!(error.to_string().ends_with(how), "{name}: {error}");
+                    continue;
+                }
+                (result, _) => panic!("{name}: {result:?}"),
+            };
+            // Nobody listens to the events, so they pile up nowhere.
+            let reply = client.begin(qmp_shell::Request::new("query-status")).and_then(|pending| pending.reply());
+            match (reply, server.end) {
+                (Ok(reply), End::Answered(value)) => assert_eq!(reply.body(), ReplyBody::Return(value), "{name}"),
+                (Err(error), End::Lost(how)) => {
+                    assert!(error.may_have_run() && error.to_string().starts_with(how), "{name}: {error}");
+                    let next = client.execute::<Value>("query-status", ()).unwrap_err();
+                    assert!(!next.may_have_run(), "{name}: {next}");
+                }
+                (result, _) => panic!("{name}: {result:?}"),
+            }
+        }
+    }
+    // Other tests may run in this process at the same time, but none that needs much.
+    let grown = memory("VmRSS:").saturating_sub(before);
+    assert!(grown < SPACE, "{grown} KiB more than before");
+}
+
+#[test]
+fn a_server_that_talks_without_end_and_takes_nothing_is_given_up() {
+    let peer = Peer::start(|talk| {
+        talk.negotiate();
+        talk.flood(EVENTS.repeat(500).as_bytes());
+    });
+    // More than any socket's buffer holds.
+    let script = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&script, format!("listen a={}\n", "x".repeat(4_000_000))).unwrap();
+    let args = ["--max-message", "1M", "--no-schema", &peer.address(), "-f", script.path().to_str().unwrap()];
+    let run = confined(&args, 2 * SPACE).expect_status(4);
+    let message = "The server talks without end and takes nothing before `listen` was answered";
+    assert!(run.stderr.contains(message), "{}", run.stderr);
+}
+
+/// A server that never answers, and whatever waits for it with a limit of its own.
+#[test]
+fn a_flood_makes_no_time_out_late() {
+    const RUNS: &[(&[&str], i32, &str)] = &[
+        (&["-c", "# what has come by the end of a script"], 0, ""),
+        (&["-c", ".wait STOP timeout=0.3"], 1, ""),
+        (&["--complete", "block_resize dev"], 0, ""),
+        (
+            // Introspection never comes.
+            &["--dry-run", "-c", "block_resize device=x"],
+            0,
+            "{\"execute\": \"block_resize\", \"arguments\": {\"device\": \"x\"}}\n",
+        ),
+    ];
+    let run = |(args, status, shown): &(&[&str], i32, &str)| {
+        let peer = Peer::start(|talk| {
+            talk.negotiate();
+            talk.flood(EVENTS.repeat(500).as_bytes());
+        });
+        let begun = Instant::now();
+        let address = peer.address();
+        let run = confined(&[&[address.as_str(), "--no-events"], *args].concat(), SPACE);
+        assert_eq!((run.status, run.stdout.as_str()), (*status, *shown), "{args:?}: {run:#?}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{args:?}: {:?}", begun.elapsed());
+    };
+    std::thread::scope(|scope| RUNS.iter().for_each(|row| drop(scope.spawn(move || run(row)))));
+}
+
+/// A line of this process's status, in KiB.
+fn memory(name: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// The modes that a terminal can be left in.
+fn modes(terminal: &Terminal) -> String {
+    let flags = ["cursor_flag", "insert_flag", "keypad_flag", "keypad_cursor_flag", "mouse_any_flag", "origin_flag"];
+    let rest = ["wrap_flag", "alternate_on"];
+    let form: Vec<String> = flags.iter().chain(&rest).map(|flag| format!("{flag}=#{{{flag}}}")).collect();
+    terminal.tmux(&["display-message", "-p", &form.join(" ")])
+}
+
+#[test]
+fn whoever_is_at_the_door_leaves_the_terminal_as_it_was_found() {
+    at_a_terminal(AT_THE_DOOR, false);
+}
+
+#[test]
+fn a_prompt_says_it_too_and_leaves_the_terminal_as_it_was_found() {
+    at_a_terminal(INSIDE, true);
+}
+
+fn at_a_terminal(servers: &'static [Server], inside: bool) {
+    if find_program("tmux").is_none() {
+        return skip("tmux");
+    }
+    let terminal = Terminal::start("PS1='$ ' /bin/sh", 180, 50).unwrap();
+    let raw = terminal.record();
+    let stty = terminal.home.join("stty");
+    // Each run ends with a word of its own, which the screen of the last run does not have.
+    let run = |name: &str, line: &str| {
+        terminal.enter(&format!("clear; {line}; echo \"[$?]\" {name}; stty -a > {}", stty.display()));
+    };
+    let ended =
+        |name: &str, status: i32| terminal.wait(name, |screen| screen.ends_with(&format!("\n[{status}] {name}\n$")));
+    let state = || (std::fs::read_to_string(&stty).unwrap(), modes(&terminal));
+    terminal.wait_for_last("$");
+    run("nothing", "echo");
+    ended("nothing", 0);
+    let found = state();
+    let timeout = if inside { "60" } else { "0.3" };
+    let shell =
+        format!("{} --timeout {timeout} --max-message 1M --no-schema --no-events", env!("CARGO_BIN_EXE_qmp-shell"));
+    for server in servers {
+        let name = server.name;
+        let peer = start(server, inside);
+        run(name, &format!("{shell} {}", peer.address()));
+        if inside {
+            terminal.wait_for_last("(QEMU)");
+            terminal.enter("query-status");
+        }
+        let screen = match server.end {
+            End::Answered(_) => {
+                terminal.wait(name, |screen| screen.contains("query-status\n") && screen.ends_with("\n(QEMU)"))
+            }
+            _ if inside => terminal.wait_for_last("(not connected)"),
+            _ => ended(name, 3),
+        };
+        let sentence = match server.end {
+            End::Unconnected(sentence) => sentence.replace("{}", &peer.address()),
+            End::Lost(how) => how[1..].to_owned(),
+            // The value of an item in a list stands on a line of its own.
+            End::Answered(value) => value.trim_matches(['[', ']']).split(", ").next().unwrap().to_owned(),
+        };
+        assert!(screen.replace('\n', "").contains(&sentence), "{name}: {sentence}\n{screen}");
+        if inside {
+            terminal.press("C-d");
+            ended(name, 0);
+        }
+        assert_eq!(state(), found, "{name}");
+    }
+    // What is switched on (brackets around what is pasted) is switched off again.
+    let raw = String::from_utf8_lossy(&raw()).into_owned();
+    assert!(raw.rfind("\x1b[?2004h") <= raw.rfind("\x1b[?2004l"), "pastes are left in brackets");
+}
+
+/// A session of three messages from the server, one byte after the other: where the connection ends says how.
+#[test]
+fn a_connection_may_end_at_any_byte() {
+    const REPLY: &str = "{\"return\": {\"a\": \"\\\"\\u00e9 }\"}, \"id\": ";
+    let greeting = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 2}}}}\r\n";
+    let length = greeting.len() + "{\"return\": {}, \"id\": 12345}\r\n".len() + REPLY.len() + "12345}\r\n".len();
+    for cut in 0..=length {
+        let peer = Peer::start(move |talk| {
+            let mut left = cut;
+            let mut say = |talk: &mut Talk, text: &str| {
+                let len = left.min(text.len());
+                talk.say_raw(&text.as_bytes()[..len]);
+                left -= len;
+                len == text.len()
+            };
+            if !say(talk, greeting) {
+                return;
+            }
+            let (_, id) = talk.hear_request();
+            if !say(talk, &format!("{{\"return\": {{}}, \"id\": {id}}}\r\n")) {
+                return;
+            }
+            let id = talk.expect("x");
+            say(talk, &format!("{REPLY}{id}}}\r\n"));
+        });
+        // Every seventh as a script; all of them through the library, which is the same way in.
+        let address = peer.address();
+        let greeted = greeting.len() - 2;
+        let negotiated = greeting.len() + "{\"return\": {}, \"id\": 12345}".len();
+        let answered = length - 2;
+        if cut % 7 == 0 {
+            let run = qmp_shell(&[&address, "--no-schema", "-c", "x"]).run();
+            let status = match cut {
+                _ if cut >= answered => 0,
+                _ if cut >= negotiated => 4,
+                _ => 3,
+            };
+            assert_eq!(run.status, status, "{cut}: {run:#?}");
+            assert!(status == 0 || run.stderr.lines().count() == 1, "{cut}: {run:#?}");
+            continue;
+        }
+        match Client::connect_with(&address.parse().unwrap(), &Options::default()) {
+            Err(error) => {
+                assert!(cut < negotiated, "{cut}: {error}");
+                let amid = cut > 0 && cut < greeted || cut > greeting.len();
+                assert_eq!(error.to_string().ends_with(" in the middle of a message"), amid, "{cut}: {error}");
+            }
+            Ok(client) => {
+                assert!(cut >= negotiated, "{cut}");
+                match client.execute::<Value>("x", ()) {
+                    Ok(value) => assert!(cut >= answered && value["a"] == "\"é }", "{cut}: {value}"),
+                    // Where the end comes right behind the negotiation, the command may meet it.
+                    Err(error) => assert!(
+                        cut < answered && (error.may_have_run() || cut < negotiated + "\r\n".len()),
+                        "{cut}: {error}"
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// Endless news for a prompt at which nobody does anything: what waits is bounded, and the user gets a word in.
+#[test]
+fn a_flood_leaves_a_prompt_in_bounded_memory_and_the_user_a_word() {
+    if find_program("tmux").is_none() {
+        return skip("tmux");
+    }
+    let floods = ["{}\n", "\x7f\n", EVENTS, "{\"return\": 1, \"id\": \"whose\"}\n", "{\"QMP\": {}}\n"];
+    std::thread::scope(|scope| floods.iter().for_each(|what| drop(scope.spawn(|| flood_a_prompt(what)))));
+}
+
+fn flood_a_prompt(what: &'static str) {
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        talk.flood(what.repeat(1000).as_bytes());
+    });
+    // A pager that shows nothing keeps the prompt from taking what comes.
+    let shell = env!("CARGO_BIN_EXE_qmp-shell");
+    let line = format!("PAGER='sleep 0.5' {shell} --no-schema {}", peer.address());
+    let terminal = Terminal::start(&line, 80, 10).unwrap();
+    terminal.wait("a prompt", |screen| screen.contains("(QEMU)") || screen.contains("(not connected)"));
+    terminal.enter(".help");
+    terminal.enter("!echo a word");
+    terminal.wait("a word from the user", |screen| screen.contains("\na word"));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.program_id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
+    let kilobytes: usize = peak.split(' ').next().unwrap().parse().unwrap();
+    assert!(kilobytes < SPACE, "{what:?}: {peak}");
+    // While the word is said, the terminal is somebody else's, and so is what is typed.
+    wait_until("the end", || {
+        terminal.press("C-d");
+        terminal.screen().contains("[ended 0]")
+    });
+}
