@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_none_is_shown_as_it_came() {
-        for value in ["[NaN]", "{\"rate\": -nan, \"x\": inf}", "\"a\tb\""] {
+        for value in ["[NaN]", "-inf", "{\"rate\": -nan, \"x\": inf}", "\"a\tb\""] {
             let reply = reply(&format!("{{\"return\": {value}, \"id\": 7}}"));
             assert_eq!((reply.body(), reply.id()), (ReplyBody::Return(value), Some("7")));
         }
