@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
+use serde::de::IgnoredAny;
+
 use crate::render::{Layout, Palette, printable, write_json};
 use crate::wire::quote;
 
@@ -155,16 +157,13 @@ fn members_json(tree: &Tree, members: &[&Member], out: &mut String) {
             Member::Property(property, value) => {
                 out.push_str("{\"type\": ");
                 out.push_str(&quote(&property.type_name));
-                match value {
-                    Ok(raw) => {
-                        out.push_str(", \"value\": ");
-                        out.push_str(raw);
-                    }
-                    Err(reason) => {
-                        out.push_str(", \"error\": ");
-                        out.push_str(&quote(reason));
-                    }
-                }
+                let (key, text) = match value {
+                    Ok(raw) if serde_json::from_str::<IgnoredAny>(raw).is_ok() => ("value", raw.clone()),
+                    // A server may say `inf`, which would spoil the whole document.
+                    Ok(raw) => ("error", quote(&format!("the server says `{raw}`, which is no JSON"))),
+                    Err(reason) => ("error", quote(reason)),
+                };
+                out.push_str(&format!(", \"{key}\": {text}"));
                 out.push('}');
             }
         }
@@ -216,6 +215,7 @@ fn number(text: &[u8]) -> (&[u8], &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::property::Property;
     use super::*;
 
     #[test]
@@ -223,5 +223,25 @@ mod tests {
         let mut names = ["b", "device[10]", "device[2]", "a", "device[02]", "device", "device[1]x", "device[1]"];
         names.sort_by(|a, b| natural(a, b));
         assert_eq!(names, ["a", "b", "device", "device[1]", "device[1]x", "device[02]", "device[2]", "device[10]"]);
+    }
+
+    #[test]
+    fn a_value_that_is_no_json_does_not_spoil_the_document() {
+        let property =
+            |name: &str| Property { name: name.to_owned(), type_name: "double".to_owned(), description: None };
+        let mut tree = Tree::begin("/a");
+        tree.open(
+            0,
+            vec![(property("odd"), Some(Ok("inf".to_owned()))), (property("one"), Some(Ok("1.50".to_owned())))],
+        );
+        let mut text = String::new();
+        write_tree_json(&tree, &mut text);
+        assert_eq!(
+            text,
+            r#"{"path": "/a", "type": "", "properties": {"odd": {"type": "double", "error": "the server says `inf`, which is no JSON"}, "one": {"type": "double", "value": 1.50}}, "children": {}}"#
+        );
+        let mut drawn = Vec::new();
+        write_tree(&tree, &Strokes::ASCII, &Palette::default(), &mut drawn).unwrap();
+        assert_eq!(String::from_utf8(drawn).unwrap(), "/a\n|-- odd: inf (double)\n`-- one: 1.50 (double)\n");
     }
 }

@@ -18,8 +18,8 @@ pub(super) fn mend(text: &str) -> String {
                 let word = bytes[at..].iter().take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'+'));
                 let end = at + word.count();
                 if is_not_finite(&bytes[at..end]) {
-                    bytes[at..end].fill(b' ');
-                    bytes[at] = b'0';
+                    // One number as long as the word: a shorter one would not take all of the word's place.
+                    bytes[at..end].fill(b'1');
                 }
                 at = end;
             }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn numbers_that_are_none_are_mended_in_place() {
         for (text, mended) in [
-            ("[NaN, -nan,inf ,Infinity]", "[0  , 0   ,0   ,0       ]"),
+            ("[NaN, -nan,inf ,Infinity]", "[111, 1111,111 ,11111111]"),
             ("[\"nan\", \"a\\\" nan\", nano]", "[\"nan\", \"a\\\" nan\", nano]"),
         ] {
             assert_eq!(mend(text), mended);

@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_none_is_shown_as_it_came() {
-        for value in ["[NaN]", "{\"rate\": -nan, \"x\": inf}"] {
+        for value in ["[NaN]", "-inf", "{\"rate\": -nan, \"x\": inf}"] {
             let reply = reply(&format!("{{\"return\": {value}, \"id\": 7}}"));
             assert_eq!((reply.body(), reply.id()), (ReplyBody::Return(value), Some("7")));
         }
