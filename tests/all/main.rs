@@ -13,6 +13,7 @@ mod checking;
 mod completion;
 mod events;
 mod failures;
+mod fuse;
 mod generated;
 mod guest_agent;
 mod help;
