@@ -106,7 +106,11 @@ impl std::fmt::Debug for Mount {
 /// Whether a tree can be mounted at `place`, as far as can be told beforehand. Returns the whole path.
 pub fn check_mountpoint(place: &Path) -> Result<PathBuf, MountError> {
     let here = || place.to_owned();
-    let whole = place.canonicalize().and_then(|whole| Ok((whole.metadata()?.is_dir(), whole)));
+    let whole = place.canonicalize().and_then(|whole| {
+        let is_directory = whole.metadata()?.is_dir();
+        File::open(&whole)?;
+        Ok((is_directory, whole))
+    });
     match whole {
         Ok((true, whole)) => Ok(whole),
         Ok((false, _)) => Err(MountError::NotADirectory(here())),
@@ -220,9 +224,12 @@ fn config(options: MountOptions) -> Config {
 /// What the system's words for a failed mount mean.
 fn refused(place: &Path, options: MountOptions, error: &io::Error) -> MountError {
     match error.kind() {
-        // The helper could not be started.
-        io::ErrorKind::NotFound => MountError::NoHelper,
-        io::ErrorKind::PermissionDenied if options.allow_other => MountError::NoOthers,
+        // The helper's own words are no error of the system's.
+        io::ErrorKind::PermissionDenied if options.allow_other && error.raw_os_error().is_none() => {
+            MountError::NoOthers
+        }
+        // The helper could not be started: it is in none of the folders of PATH, or in one that is closed to us.
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => MountError::NoHelper,
         _ => MountError::Refused(place.to_owned(), error.to_string().trim().to_owned()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::mem::ManuallyDrop;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -31,7 +32,8 @@ pub(super) fn run(flags: &FuseFlags, connect: impl FnOnce() -> Result<Client, Fa
     if flags.daemonize && !in_background {
         return start_in_background().map_err(|error| Failure::new(Status::LineFailed, error));
     }
-    let client = connect()?;
+    // It goes with the process: to close it before would look like its loss.
+    let client = ManuallyDrop::new(connect()?);
     let options = MountOptions { read_only: flags.read_only, allow_other: flags.allow_other };
     let files = Files::new(Box::new(Objects::new(&client)), flags.read_only, Box::new(say));
     let failed = |error: io::Error| Failure::new(Status::LineFailed, error);

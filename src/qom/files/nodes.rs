@@ -154,7 +154,8 @@ impl Nodes {
         if node.path == "/" && node.property.is_none() {
             return ROOT;
         }
-        let mut number = number_of(&(node.form, node.name())).max(ROOT + 1);
+        // Without the highest bit: there are programs that take these numbers for signed ones.
+        let mut number = (number_of(&(node.form, node.name())) >> 1).max(ROOT + 1);
         while self.known.get(&number).is_some_and(|known| *known.node != *node) {
             number = number.wrapping_add(1).max(ROOT + 1);
         }
