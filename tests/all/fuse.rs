@@ -129,7 +129,7 @@ impl Shell {
 }
 
 /// Two parts of a machine that have everything in them, also what cannot be read.
-const PARTS: &str = "machine/q35 machine/unattached/device[0]";
+const PARTS: &str = "machine/fw_cfg machine/unattached/device[0]";
 
 #[test]
 fn a_machine_is_seen_with_the_programs_for_files() {
@@ -172,7 +172,7 @@ fn see(server: Option<Server>) {
     // No link leads nowhere, or out of the mount.
     assert_eq!(mount.sh(&format!("find {PARTS} -xtype l")).stdout, "");
     let targets = mount.sh(&format!("find {PARTS} -type l -exec readlink -f {{}} +")).stdout;
-    assert!(targets.lines().count() > 50 && targets.lines().all(|line| Path::new(line).starts_with(&place)));
+    assert!(targets.lines().count() > 5 && targets.lines().all(|line| Path::new(line).starts_with(&place)));
 
     // The size of a file is what can be read from it. What cannot be read has not the permission bit either.
     let mut directories: Vec<PathBuf> = PARTS.split(' ').map(|part| place.join(part)).collect();
@@ -199,7 +199,7 @@ fn see(server: Option<Server>) {
             }
         }
     }
-    assert!(read > 400 && !unread.is_empty() && unread.len() < 5, "{read} {unread:?}");
+    assert!(read > 200 && !unread.is_empty() && unread.len() < 5, "{read} {unread:?}");
 
     // A copy holds all but those, and every program says which they are, and goes on.
     let copied = mount.sh(&format!("cp -r --parents {PARTS} $OUT")).expect_status(1);
@@ -211,7 +211,7 @@ fn see(server: Option<Server>) {
     }
     let searched = mount.sh(&format!("grep -r . {PARTS}")).expect_status(2);
     assert_eq!(searched.stderr.lines().count(), unread.len(), "{}", searched.stderr);
-    assert!(searched.stdout.contains("machine/q35/type:q35-pcihost\n"));
+    assert!(searched.stdout.contains("machine/fw_cfg/type:fw_cfg_io\n"));
 
     mount.signal("INT");
     let (status, stderr) = mount.end();
