@@ -50,7 +50,8 @@ pub(super) fn is_secret(command: &str, arguments: &Json, path: &[String]) -> boo
         }
 }
 
-fn is_secret_property(name: &str) -> bool {
+/// Whether an object's property of this name is secret.
+pub fn is_secret_property(name: &str) -> bool {
     name == "data" || name.contains("password")
 }
 

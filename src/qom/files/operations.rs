@@ -11,6 +11,7 @@ use super::nodes::{Attributes, Form, Listed, Node, Nodes, Seen};
 use super::source::{Source, SourceError};
 use crate::qom::path::parent;
 use crate::qom::property::Property;
+use crate::schema::secrets::is_secret_property;
 
 /// Takes sentences for whoever runs the file system.
 pub type Report = Box<dyn Fn(&str) + Send + Sync>;
@@ -78,12 +79,12 @@ impl Files {
             is_link = self.look(&probe)?.is_link;
         }
         let node = Node::property(&directory.path, &property, is_link);
-        let form = node.form;
+        let (form, mode) = (node.form, self.mode(&node, true));
         let mut nodes = lock(&self.nodes);
         let changed = nodes.changed(&node);
         let inode = nodes.tell(node);
         // The size is asked for next, and costs a question to the server.
-        Ok(Attributes { inode, form, size: 0, mode: self.mode(form, true), changed })
+        Ok(Attributes { inode, form, size: 0, mode, changed })
     }
 
     /// Gives numbers back that [`Files::lookup`] told so many times.
@@ -111,7 +112,7 @@ impl Files {
             },
         };
         let changed = lock(&self.nodes).changed(&node);
-        let mode = self.mode(node.form, size.is_ok());
+        let mode = self.mode(&node, size.is_ok());
         Ok(Attributes { inode, form: node.form, size: size.unwrap_or(0), mode, changed })
     }
 
@@ -358,11 +359,13 @@ impl Files {
     }
 
     /// The permission bits. Nothing tells which properties may be written, so all may be tried.
-    fn mode(&self, form: Form, readable: bool) -> u16 {
-        let bits = match (form, readable) {
+    fn mode(&self, node: &Node, readable: bool) -> u16 {
+        let is_secret = node.property.as_ref().is_some_and(|property| is_secret_property(&property.name));
+        let bits = match (node.form, readable) {
             // A copy is to be one that can be removed.
             (Form::Directory, _) => 0o755,
             (Form::Link, _) => return 0o777,
+            (Form::File, true) if is_secret => 0o600,
             (Form::File, true) => 0o644,
             (Form::File, false) => 0o200,
         };

@@ -123,6 +123,7 @@ fn machine() -> Mounted {
         ["/", "type", "string", "\"container\""],
         ["/machine", "name", "string", "\"q35\""],
         ["/machine", "cpus", "int", "2"],
+        ["/machine", "password", "string", "\"hunter2\""],
         ["/machine", "bus", "link<bus>", "\"/machine/sysbus\""],
         ["/machine", "nothing", "link<bus>", "\"\""],
         ["/machine", "secret", "string", "!Property 'pc.secret' is not readable"],
@@ -192,13 +193,14 @@ impl Mounted {
 fn objects_are_directories_and_properties_are_files() {
     let mounted = machine();
     assert_eq!(mounted.ls("").unwrap(), ["./", "../", "machine/", "type"]);
-    let names = ["./", "../", "name", "cpus", "bus@", "nothing", "secret", "crash", "a%2Fb%25", "sysbus/"];
+    let names = ["./", "../", "name", "cpus", "password", "bus@", "nothing", "secret", "crash", "a%2Fb%25", "sysbus/"];
     assert_eq!(mounted.ls("machine").unwrap(), names);
     for (path, form, size, mode) in [
         ("", Form::Directory, 0, 0o755),
         ("machine", Form::Directory, 0, 0o755),
         ("machine/name", Form::File, 4, 0o644),
         ("machine/cpus", Form::File, 2, 0o644),
+        ("machine/password", Form::File, 8, 0o600),
         ("machine/bus", Form::Link, 6, 0o777),
         ("machine/nothing", Form::File, 0, 0o644),
         ("machine/secret", Form::File, 0, 0o200),
