@@ -106,9 +106,23 @@ impl Drop for Mount {
             self.signal("TERM");
             let _ = self.child.wait();
         }
-        for mount in mounts(self.folder.path()) {
-            let _ = Command::new("umount").arg("-l").arg(mount.split(' ').nth(1).unwrap()).status();
-        }
+        unmount_all(self.folder.path());
+    }
+}
+
+/// Unmounts what a failed test has left in or at `folder`.
+fn unmount_all(folder: &Path) {
+    for mount in mounts(folder) {
+        let _ = Command::new("umount").arg("-l").arg(mount.split(' ').nth(1).unwrap()).status();
+    }
+}
+
+/// A folder in which nothing stays mounted.
+struct Place(tempfile::TempDir);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        unmount_all(self.0.path());
     }
 }
 
@@ -431,17 +445,18 @@ fn it_goes_to_the_background_and_holds_nothing_back() {
     assert!(refused.stderr.contains("Read-only file system"), "{refused:?}");
     drop(probe);
 
-    let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("vm");
+    let kept = Place(tempfile::tempdir().unwrap());
+    let folder = kept.0.path();
+    let place = folder.join("vm");
     fs::create_dir(&place).unwrap();
     let address = server.address();
-    let start = |address: &str| qom(&["fuse", "--socket", address, "--daemonize", "vm"]).in_folder(folder.path()).run();
+    let start = |address: &str| qom(&["fuse", "--socket", address, "--daemonize", "vm"]).in_folder(folder).run();
     // Mounted when it returns; all its streams are at their end.
     let run = start(&address).expect_status(0);
     assert!(run.stdout.ends_with(&format!("; `umount {}` ends it.\n", place.display())), "{run:?}");
     assert_eq!(fs::read_to_string(place.join("type")).unwrap(), "container\n");
     assert!(Command::new("umount").arg(&place).status().unwrap().success());
-    assert_eq!(mounts(folder.path()), [""; 0]);
+    assert_eq!(mounts(folder), [""; 0]);
     // That it cannot be done is said, and told by the status.
     let run = start("gone.sock").expect_status(3);
     assert!(run.stderr.starts_with("qom: there is no socket at `gone.sock`"), "{run:?}");
