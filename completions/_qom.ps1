@@ -37,6 +37,7 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Print the value of a property')
             [CompletionResult]::new('set', 'set', [CompletionResultType]::ParameterValue, 'Set a property')
             [CompletionResult]::new('tree', 'tree', [CompletionResultType]::ParameterValue, 'Draw an object and all that is below it, with types and values')
+            [CompletionResult]::new('fuse', 'fuse', [CompletionResultType]::ParameterValue, 'Mount the tree: objects are directories, properties are files, links are symbolic links')
             break
         }
         'qom;list' {
@@ -88,6 +89,21 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, both ways, to FILE')
             [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append every message, both ways, to FILE')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'qom;fuse' {
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long connecting, and then the greeting, may take')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until the server is there, for ever or for SECONDS')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, both ways, to FILE')
+            [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append every message, both ways, to FILE')
+            [CompletionResult]::new('--read-only', '--read-only', [CompletionResultType]::ParameterName, 'Let nothing be set')
+            [CompletionResult]::new('--allow-other', '--allow-other', [CompletionResultType]::ParameterName, 'Let other users in too (for root, or where /etc/fuse.conf says `user_allow_other`)')
+            [CompletionResult]::new('--daemonize', '--daemonize', [CompletionResultType]::ParameterName, 'Return once it is mounted, and serve it from the background')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

@@ -34,6 +34,7 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand get 'Print the value of a property'
             cand set 'Set a property'
             cand tree 'Draw an object and all that is below it, with types and values'
+            cand fuse 'Mount the tree: objects are directories, properties are files, links are symbolic links'
         }
         &'qom;list'= {
             cand -s 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
@@ -81,6 +82,20 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand -l 'Append every message, both ways, to FILE'
             cand --logfile 'Append every message, both ways, to FILE'
             cand --json 'One JSON document'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'qom;fuse'= {
+            cand -s 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
+            cand --socket 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
+            cand --timeout 'How long connecting, and then the greeting, may take'
+            cand --wait 'Wait until the server is there, for ever or for SECONDS'
+            cand --color 'When to use colour'
+            cand -l 'Append every message, both ways, to FILE'
+            cand --logfile 'Append every message, both ways, to FILE'
+            cand --read-only 'Let nothing be set'
+            cand --allow-other 'Let other users in too (for root, or where /etc/fuse.conf says `user_allow_other`)'
+            cand --daemonize 'Return once it is mounted, and serve it from the background'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

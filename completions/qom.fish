@@ -43,6 +43,7 @@ complete -c qom -n "__fish_qom_needs_command" -f -a "list" -d 'List what an obje
 complete -c qom -n "__fish_qom_needs_command" -f -a "get" -d 'Print the value of a property'
 complete -c qom -n "__fish_qom_needs_command" -f -a "set" -d 'Set a property'
 complete -c qom -n "__fish_qom_needs_command" -f -a "tree" -d 'Draw an object and all that is below it, with types and values'
+complete -c qom -n "__fish_qom_needs_command" -f -a "fuse" -d 'Mount the tree: objects are directories, properties are files, links are symbolic links'
 complete -c qom -n "__fish_qom_using_subcommand list" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
 complete -c qom -n "__fish_qom_using_subcommand list" -l timeout -d 'How long connecting, and then the greeting, may take' -r
 complete -c qom -n "__fish_qom_using_subcommand list" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
@@ -79,3 +80,14 @@ never\t'Never colour'"
 complete -c qom -n "__fish_qom_using_subcommand tree" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
 complete -c qom -n "__fish_qom_using_subcommand tree" -l json -d 'One JSON document'
 complete -c qom -n "__fish_qom_using_subcommand tree" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qom -n "__fish_qom_using_subcommand fuse" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
+complete -c qom -n "__fish_qom_using_subcommand fuse" -l timeout -d 'How long connecting, and then the greeting, may take' -r
+complete -c qom -n "__fish_qom_using_subcommand fuse" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
+complete -c qom -n "__fish_qom_using_subcommand fuse" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+always\t'Colour always'
+never\t'Never colour'"
+complete -c qom -n "__fish_qom_using_subcommand fuse" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
+complete -c qom -n "__fish_qom_using_subcommand fuse" -l read-only -d 'Let nothing be set'
+complete -c qom -n "__fish_qom_using_subcommand fuse" -l allow-other -d 'Let other users in too (for root, or where /etc/fuse.conf says `user_allow_other`)'
+complete -c qom -n "__fish_qom_using_subcommand fuse" -l daemonize -d 'Return once it is mounted, and serve it from the background'
+complete -c qom -n "__fish_qom_using_subcommand fuse" -s h -l help -d 'Print help (see more with \'--help\')'

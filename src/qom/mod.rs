@@ -4,6 +4,12 @@
 
 mod draw;
 mod error;
+#[cfg(any(feature = "fuse", test))]
+mod files;
+#[cfg(feature = "fuse")]
+mod fuse;
+#[cfg(feature = "fuse")]
+mod mount;
 mod objects;
 mod path;
 mod property;
@@ -12,6 +18,10 @@ mod walk;
 
 pub use draw::{Strokes, natural, write_tree, write_tree_json};
 pub use error::QomError;
+#[cfg(any(feature = "fuse", test))]
+pub use files::{Files, Report};
+#[cfg(feature = "fuse")]
+pub use mount::{Ended, Mount, MountError, MountOptions, Unmounted, check_mountpoint};
 pub use objects::Objects;
 pub use path::{join, parent, splits};
 pub use property::{Kind, Property};

@@ -76,7 +76,8 @@ fn is_secret(command: &str, arguments: &Json, path: &[String], value: &Json) -> 
         }
 }
 
-fn is_secret_property(name: &str) -> bool {
+/// Whether an object's property of this name is secret.
+pub fn is_secret_property(name: &str) -> bool {
     name == "data" || name.contains("passw") || is_near(name, "password")
 }
 

@@ -109,6 +109,7 @@ fn the_flags_that_it_names_exist() {
         qmp(&["--help"]),
         qom(&["--help"]),
         qom(&["tree", "--help"]),
+        qom(&["fuse", "--help"]),
     ];
     let helps = programs.map(|program| program.run().stdout);
     let flags_of = |text: &str| -> BTreeSet<String> {
@@ -118,7 +119,7 @@ fn the_flags_that_it_names_exist() {
             .collect()
     };
     // Behind a command, `qmp` takes the keys of its arguments in this form.
-    const KEYS: &str = "--key --flag --driver --node-name --size --read-only --command-line --id";
+    const KEYS: &str = "--key --flag --driver --node-name --size --read-only --command-line --id --qom-type";
     let known = flags_of(&[&helps.join("\n"), KEYS].join("\n"));
     let named: String = README.lines().filter(|line| !line.starts_with("cargo ")).collect::<Vec<_>>().join("\n");
     let named = flags_of(&named);

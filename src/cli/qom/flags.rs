@@ -7,12 +7,14 @@ use clap::{Parser, Subcommand, ValueHint};
 
 use crate::session::Address;
 
+use super::fuse::FuseFlags;
+
 use super::super::flags::{CONNECTING, Color, Documented, Generate, SHOWING, Section, address, seconds, sections};
 
-/// The object tree of a QEMU: list, read, set and draw it
+/// The object tree of a QEMU: list, read, set, draw and mount it
 ///
 /// An object is named by its path, such as /machine/peripheral/net0, or by the end of one where only one object has it.
-/// Called through a link named qom-list, qom-get, qom-set or qom-tree, the program is that command.
+/// Called through a link named qom-list, qom-get, qom-set, qom-tree or qom-fuse, the program is that command.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "qom",
@@ -111,6 +113,11 @@ pub(super) enum QomCommand {
         #[arg(long)]
         json: bool,
     },
+
+    /// Mount the tree: objects are directories, properties are files, links are symbolic links
+    ///
+    /// It stays until it is unmounted, or told to end by Ctrl-C or a signal. What is written to a file sets the property.
+    Fuse(FuseFlags),
 }
 
 const AFTER_HELP: &str = "\
@@ -130,6 +137,11 @@ impl Documented for QomFlags {
                 ),
                 ("set PATH.PROPERTY VALUE", "the value is typed by the property"),
                 ("tree [PATH]", "with types and values; --depth N opens no more than N levels, --json is one document"),
+                (
+                    "fuse MOUNTPOINT",
+                    "mounts the tree until it is unmounted; what is written to a file sets the property; --read-only, \
+                     --allow-other, --daemonize",
+                ),
             ],
         ),
         (
@@ -140,6 +152,7 @@ impl Documented for QomFlags {
                 ("qom set -s vm.sock /objects/io0.poll-max-ns 32k", "a number by its type"),
                 ("qom tree -s vm.sock --depth 1 peripheral", "the devices that have an id"),
                 ("qom tree --json | jq .children.machine.type", "with QMP_SOCKET set"),
+                ("qom fuse -s vm.sock --daemonize vm", "the tree as files in the directory vm, for find, grep and cp"),
             ],
         ),
         (

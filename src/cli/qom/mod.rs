@@ -2,6 +2,9 @@
 
 mod called;
 mod flags;
+mod fuse;
+#[cfg(feature = "fuse")]
+mod mount;
 mod run;
 
 use std::process::ExitCode;
@@ -50,6 +53,7 @@ fn run(flags: QomFlags) -> Result<Status, Failure> {
     };
     let objects = || Ok(Objects::new(&connect()?));
     match command {
+        QomCommand::Fuse(flags) => fuse::run(flags, connect),
         QomCommand::List { path, json } => run::list(&objects()?, path, *json),
         QomCommand::Get { target, property, json } => run::get(&objects()?, target, property.as_deref(), *json),
         QomCommand::Set { target, words } => run::set(&objects()?, target, words),

@@ -121,6 +121,11 @@ impl Server {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
