@@ -46,6 +46,8 @@
 //! - [`Session`], made by [`open`], is the layer below: requests out, and every message in order of arrival, for one
 //!   consumer. The shell stands on that.
 //!
+//! With `default-features = false` the package is this library alone: no command line, no line editor.
+//!
 //! # What it promises
 //!
 //! - It keeps to the QEMU Machine Protocol Specification, of which `tests/all/protocol` has a table: each statement, and the
@@ -135,8 +137,10 @@
 //! A [`Client`] has a reader thread that hands each reply to its caller and each event to its listeners, who may be in
 //! any thread.
 
+#[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod assist;
+#[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod cli;
 mod client;
@@ -144,14 +148,17 @@ mod client;
 pub mod demo;
 #[doc(hidden)]
 pub mod grammar;
+#[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod qom;
+#[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod render;
 #[doc(hidden)]
 pub mod schema;
 #[doc(hidden)]
 pub mod session;
+#[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod shell;
 #[doc(hidden)]

@@ -23,6 +23,7 @@ pub use inbox::Inbox;
 pub use listen::Listener;
 pub(crate) use negotiate::capabilities_request;
 pub use negotiate::{Options, connect};
+#[cfg(feature = "programs")]
 pub(crate) use received::Aside;
 pub use received::Received;
 pub use stream::Session;

@@ -313,6 +313,7 @@ impl Reply {
     }
 
     /// The member that says it: its key, `return` or `error`, and its value as the server spelled it.
+    #[cfg(feature = "programs")]
     pub(crate) fn member(&self) -> (&'static str, &str) {
         match &self.body {
             Body::Return(range) => ("return", &self.text[range.clone()]),
