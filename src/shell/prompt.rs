@@ -115,10 +115,12 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         interrupts,
         messages,
         shown_history: None,
+        edits: false,
         dropped: Arc::default(),
     };
     if let Ok(printer) = prompt.editor.create_external_printer() {
         bell.start(printer);
+        prompt.edits = true;
         prompt.terminal.keep_quiet();
         prompt.bind_interrupt();
     }
@@ -181,6 +183,8 @@ struct Prompt {
     messages: Messages,
     /// Whose history the editor holds.
     shown_history: Option<LineMode>,
+    /// The terminal can do enough for the editor.
+    edits: bool,
     /// Ctrl-C was pressed in the editor: the line it gave is to be dropped.
     dropped: Arc<AtomicBool>,
 }
@@ -225,7 +229,13 @@ impl Prompt {
                     }
                 }
                 Err(ReadlineError::Interrupted) => self.drop_block(),
-                Err(ReadlineError::Eof) => return Ok(true),
+                Err(ReadlineError::Eof) => {
+                    // Without the editor, the cursor stands behind the prompt still.
+                    if !self.edits {
+                        self.terminal.notice("");
+                    }
+                    return Ok(true);
+                }
                 Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
                     self.terminal.notice("What was typed is not UTF-8; the line is dropped.");
                 }

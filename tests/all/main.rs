@@ -32,6 +32,7 @@ mod python;
 mod readme;
 mod scripts;
 mod secrets;
+mod surroundings;
 mod transactions;
 mod typing;
 mod verdicts;
