@@ -336,7 +336,7 @@ fn nor_does_what_a_wrapped_qemu_says() {
     let script = terminal.home.join("loud-qemu");
     // Before the prompt, at the prompt, and at the end; then a line without end.
     let text = format!(
-        "#!/bin/sh\ncat {0} >&2; {1} \"$@\" & sleep 0.5; cat {0}; head -c 300000 /dev/zero | tr '\\0' x; wait; cat {0} >&2\n",
+        "#!/bin/sh\ncat {0} >&2; {1} \"$@\" & sleep 0.5; cat {0}; head -c 30000 /dev/zero | tr '\\0' x; wait; cat {0} >&2\n",
         words.display(),
         qemu.display()
     );
