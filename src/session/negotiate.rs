@@ -99,11 +99,7 @@ fn greeting(
                 session.greeting = Some(greeting);
                 return Ok(());
             }
-            Ok(item @ Received::Message(Incoming::Event(_))) => {
-                if !early.keep(item) {
-                    return Err(ConnectError::Talkative(address.clone()));
-                }
-            }
+            Ok(item @ Received::Message(Incoming::Event(_))) => keep(early, item, address)?,
             Ok(Received::Message(Incoming::Reply(reply))) => {
                 return Err(not_qmp(sample(reply.text())));
             }
@@ -124,6 +120,11 @@ fn greeting(
             }
         }
     }
+}
+
+/// Keeps what came too early for the first consumer. A server has no reason to send much then.
+fn keep(early: &mut Aside, item: Received, address: &Address) -> Result<(), ConnectError> {
+    early.keep(item).then_some(()).ok_or_else(|| ConnectError::Talkative(address.clone()))
 }
 
 /// QEMU's human monitor introduces itself in words, perhaps behind a telnet negotiation.
@@ -161,11 +162,7 @@ fn capabilities(
                     seconds: options.timeout.as_secs_f64(),
                 });
             }
-            item @ Received::Message(_) => {
-                if !early.keep(item) {
-                    return Err(ConnectError::Talkative(address.clone()));
-                }
-            }
+            item @ Received::Message(_) => keep(early, item, address)?,
             _ => {}
         }
     }

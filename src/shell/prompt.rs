@@ -42,7 +42,7 @@ pub struct Messages {
 
 /// How many bytes, and how many lines, wait to be shown. Of more than that nobody would read the first, and whoever writes
 /// them is not made to wait: QEMU would not answer meanwhile.
-const WAITING: (usize, usize) = (1 << 18, 4000);
+const WAITING: (usize, usize) = (1 << 17, 2000);
 
 #[derive(Debug, Default)]
 struct Queue {
