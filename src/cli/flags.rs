@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, CommandFactory, Parser, ValueEnum, ValueHint};
 
 use crate::session::Address;
@@ -177,7 +178,7 @@ pub(super) struct ShellFlags {
 
     /// Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default:
     /// $QMP_SOCKET]
-    #[arg(value_name = "ADDRESS", value_parser = address, value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "ADDRESS", value_parser = address_parser(), value_hint = ValueHint::AnyPath)]
     pub(super) address: Option<Address>,
 }
 
@@ -303,8 +304,8 @@ pub(super) fn sections<F: Documented>() -> String {
 
 /// The address that the environment names; set to nothing, it names none.
 pub(super) fn address_of_environment() -> Result<Option<Address>, String> {
-    match std::env::var("QMP_SOCKET") {
-        Ok(text) if !text.is_empty() => match address(&text) {
+    match std::env::var_os("QMP_SOCKET") {
+        Some(text) if !text.is_empty() => match Address::from_os(&text) {
             Ok(address) => Ok(Some(address)),
             Err(error) => Err(format!("QMP_SOCKET: {error}")),
         },
@@ -326,6 +327,11 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     };
     let number: usize = digits.parse().map_err(|_| "expected a number of bytes, such as 64M".to_owned())?;
     number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
+}
+
+/// Reads an address, whose path may be in any encoding.
+pub(super) fn address_parser() -> impl TypedValueParser<Value = Address> {
+    OsStringValueParser::new().try_map(|text| Address::from_os(&text))
 }
 
 pub(super) fn address(text: &str) -> Result<Address, String> {

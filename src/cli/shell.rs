@@ -30,9 +30,24 @@ pub fn qmp_shell() -> ExitCode {
 
 /// The command line as flags, and as clap matched it. Usage errors leave with status 2, help and version with 0.
 pub(super) fn parse_flags<F: CommandFactory + FromArgMatches>() -> (F, ArgMatches) {
-    let matches = F::command().get_matches();
-    let flags = F::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = F::command().try_get_matches().unwrap_or_else(|error| leave::<F>(&error));
+    let flags = F::from_arg_matches(&matches).unwrap_or_else(|error| leave::<F>(&error));
     (flags, matches)
+}
+
+/// Ends the program with what is to be said about the command line: its help, or what is wrong with it.
+fn leave<F: CommandFactory>(error: &clap::Error) -> ! {
+    let written = error.print();
+    let status = match error.use_stderr() {
+        true => Status::Usage,
+        // Help that nobody got is a failure like any other.
+        false => finish_printing(written).unwrap_or_else(|failure| {
+            let status = failure.status;
+            end(F::command().get_name(), Err(failure));
+            status
+        }),
+    };
+    std::process::exit(status as i32)
 }
 
 fn run(flags: ShellFlags, matches: &ArgMatches) -> Result<Status, Failure> {
@@ -199,7 +214,6 @@ fn print_completion(engine: &mut Engine, line: &str) -> Result<Status, Failure> 
 pub(super) fn finish_printing(written: io::Result<()>) -> Result<Status, Failure> {
     match written.and_then(|()| io::stdout().flush()) {
         Ok(()) => Ok(Status::Success),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Status::Success),
-        Err(error) => Err(Failure::new(Status::LineFailed, error)),
+        Err(error) => of_ending(Ending::not_written(error)),
     }
 }

@@ -1,7 +1,9 @@
 //! Where a server is: the forms of an address that users may write.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -103,6 +105,19 @@ impl FromStr for Address {
             return Ok(Address::Unix(PathBuf::from(text)));
         }
         tcp(text)
+    }
+}
+
+impl Address {
+    /// Reads an address that need not be UTF-8. One that is not is a path, with or without `unix:` before it.
+    pub fn from_os(text: &OsStr) -> Result<Self, AddressError> {
+        match text.to_str() {
+            Some(text) => text.parse(),
+            None => {
+                let bytes = text.as_bytes();
+                Ok(Address::Unix(PathBuf::from(OsStr::from_bytes(bytes.strip_prefix(b"unix:").unwrap_or(bytes)))))
+            }
+        }
     }
 }
 

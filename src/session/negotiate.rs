@@ -134,11 +134,7 @@ fn greeting(
                 session.greeting = Some(greeting);
                 return Ok(());
             }
-            Ok(item @ Received::Message(Incoming::Event(_))) => {
-                if !early.keep(item) {
-                    return Err(ConnectError::Talkative(address.clone()));
-                }
-            }
+            Ok(item @ Received::Message(Incoming::Event(_))) => keep(early, item, address)?,
             // What a QEMU still owed to a client that has left, it says to the next one, ahead of the greeting.
             Ok(Received::Message(Incoming::Reply(reply))) => stale = Some(sample(reply.text())),
             Ok(Received::Junk(junk)) => return Err(not_qmp(junk.sample)),
@@ -161,6 +157,11 @@ fn greeting(
             }
         }
     }
+}
+
+/// Keeps what came too early for the first consumer. A server has no reason to send much then.
+fn keep(early: &mut Aside, item: Received, address: &Address) -> Result<(), ConnectError> {
+    early.keep(item).then_some(()).ok_or_else(|| ConnectError::Talkative(address.clone()))
 }
 
 /// QEMU's human monitor introduces itself in words, perhaps behind a telnet negotiation.
@@ -198,11 +199,7 @@ fn capabilities(
                     seconds: options.timeout.as_secs_f64(),
                 });
             }
-            item @ Received::Message(_) => {
-                if !early.keep(item) {
-                    return Err(ConnectError::Talkative(address.clone()));
-                }
-            }
+            item @ Received::Message(_) => keep(early, item, address)?,
             _ => {}
         }
     }

@@ -35,7 +35,7 @@ impl Received {
 }
 
 /// Messages kept for whoever reads next, while somebody waits for one in particular. A server that talks on and on is not
-/// waited for beyond [`Aside::ROOM`].
+/// waited for beyond 16 MiB.
 #[derive(Debug, Default)]
 pub struct Aside {
     items: VecDeque<Received>,

@@ -3,10 +3,10 @@
 //! A file is only ever appended to, one write a line, so that two shells share it and a failed start harms nothing.
 //! An entry of several lines is kept on one: `\` and line end are written `\\` and `\n`.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::Write;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::grammar::LineMode;
 use crate::render::without_controls;
@@ -14,6 +14,9 @@ use crate::schema::secrets::line_has_secret;
 
 /// How many entries are taken from the file.
 const LOADED: usize = 10_000;
+
+/// How many bytes at its end are looked at.
+const READ: u64 = 8 << 20;
 
 /// The history of one mode.
 #[derive(Debug, Default)]
@@ -25,7 +28,9 @@ pub struct History {
 /// Where history is kept: `$XDG_STATE_HOME/qmp-shell`, by default `~/.local/state/qmp-shell`.
 fn folder() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))?;
+    // Beginning where one happens to stand would leave files about.
+    let home = || std::env::home_dir().filter(|home| home.is_absolute());
+    let state = state.or_else(|| home().map(|home| home.join(".local/state")))?;
     Some(state.join("qmp-shell"))
 }
 
@@ -39,7 +44,7 @@ impl History {
         let Some(file) = folder().map(|folder| folder.join(name)) else {
             return History::default();
         };
-        let text = fs::read(&file).unwrap_or_default();
+        let text = read_end(&file).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
         let lines = lines[lines.len().saturating_sub(LOADED)..].iter();
@@ -69,7 +74,34 @@ impl History {
     }
 }
 
-fn append(file: &PathBuf, line: &str) -> std::io::Result<()> {
+/// The end of a file, from the beginning of a line on. What is no file is not read: it might never end.
+fn read_end(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let length = ordinary(path)?.map_or(0, |meta| meta.len());
+    let mut file = File::open(path)?;
+    if length > READ {
+        file.seek(SeekFrom::End(-i64::try_from(READ).unwrap_or(i64::MAX)))?;
+    }
+    file.take(READ).read_to_end(&mut bytes)?;
+    if length > READ {
+        let end = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
+        bytes.drain(..end);
+    }
+    Ok(bytes)
+}
+
+/// What the file system says of an ordinary file; `None` where there is nothing, an error where there is something else.
+fn ordinary(path: &Path) -> io::Result<Option<fs::Metadata>> {
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_file() => Ok(Some(meta)),
+        Ok(_) => Err(io::Error::other("no ordinary file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn append(file: &Path, line: &str) -> io::Result<()> {
+    ordinary(file)?;
     if let Some(folder) = file.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }

@@ -40,9 +40,16 @@ pub struct Messages {
     bell: Bell,
 }
 
+/// How many bytes, and how many lines, wait to be shown. Of more than that nobody would read the first, and whoever writes
+/// them is not made to wait: QEMU would not answer meanwhile.
+const WAITING: (usize, usize) = (1 << 17, 2000);
+
 #[derive(Debug, Default)]
 struct Queue {
     lines: VecDeque<String>,
+    bytes: usize,
+    /// How many lines were left out in front of these.
+    left_out: usize,
     /// There is a prompt to show them at.
     attended: bool,
 }
@@ -52,7 +59,14 @@ impl Messages {
     pub fn push(&self, line: String) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.attended {
+            queue.bytes += line.len();
             queue.lines.push_back(line);
+            while (queue.bytes > WAITING.0 || queue.lines.len() > WAITING.1)
+                && let Some(first) = queue.lines.pop_front()
+            {
+                queue.bytes -= first.len();
+                queue.left_out += 1;
+            }
             self.bell.ring();
         } else {
             let _ = writeln!(io::stderr(), "{}", sanitize(&line));
@@ -64,15 +78,23 @@ impl Messages {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.attended = attended;
         if !attended {
-            for line in queue.lines.drain(..) {
+            for line in queue.take() {
                 let _ = writeln!(io::stderr(), "{}", sanitize(&line));
             }
         }
     }
 
     fn take(&self) -> Vec<String> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.lines.drain(..).collect()
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Queue {
+    fn take(&mut self) -> Vec<String> {
+        let left_out = std::mem::take(&mut self.left_out);
+        let missing = (left_out > 0).then(|| format!("({left_out} lines were left out here.)"));
+        self.bytes = 0;
+        missing.into_iter().chain(self.lines.drain(..)).collect()
     }
 }
 
@@ -115,10 +137,12 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         interrupts,
         messages,
         shown_history: None,
+        edits: false,
         dropped: Arc::default(),
     };
     if let Ok(printer) = prompt.editor.create_external_printer() {
         bell.start(printer);
+        prompt.edits = true;
         prompt.terminal.keep_quiet();
         prompt.bind_interrupt();
     }
@@ -181,6 +205,8 @@ struct Prompt {
     messages: Messages,
     /// Whose history the editor holds.
     shown_history: Option<LineMode>,
+    /// The terminal can do enough for the editor.
+    edits: bool,
     /// Ctrl-C was pressed in the editor: the line it gave is to be dropped.
     dropped: Arc<AtomicBool>,
 }
@@ -225,7 +251,13 @@ impl Prompt {
                     }
                 }
                 Err(ReadlineError::Interrupted) => self.drop_block(),
-                Err(ReadlineError::Eof) => return Ok(true),
+                Err(ReadlineError::Eof) => {
+                    // Without the editor, the cursor stands behind the prompt still.
+                    if !self.edits {
+                        self.terminal.notice("");
+                    }
+                    return Ok(true);
+                }
                 Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
                     self.terminal.notice("What was typed is not UTF-8; the line is dropped.");
                 }

@@ -41,6 +41,16 @@ pub enum Ending {
     Io(io::Error),
 }
 
+impl Ending {
+    /// Standard output could not be written.
+    pub fn not_written(error: io::Error) -> Ending {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Ending::OutputClosed,
+            kind => Ending::Io(io::Error::new(kind, format!("cannot write to standard output: {error}"))),
+        }
+    }
+}
+
 /// Runs scripts one after the other.
 pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> Ending {
     out.apply(&engine.settings, engine.language());
@@ -55,17 +65,10 @@ pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> 
     }
     out.flush();
     match (out.take_error(), ending) {
-        (Some(error), _) => not_written(error),
+        (Some(error), _) => Ending::not_written(error),
         (None, Some(ending)) => ending,
         (None, None) if failed => Ending::Failed,
         (None, None) => Ending::Succeeded,
-    }
-}
-
-fn not_written(error: io::Error) -> Ending {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => Ending::OutputClosed,
-        kind => Ending::Io(io::Error::new(kind, format!("cannot write to standard output: {error}"))),
     }
 }
 
@@ -145,7 +148,11 @@ impl Runner<'_> {
             match rustix::io::read(input, rustix::buffer::spare_capacity(&mut buffer)) {
                 Ok(0) => break,
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(Ending::Io(error.into())),
+                Err(errno) => {
+                    let error = io::Error::from(errno);
+                    let message = format!("cannot read standard input: {error}");
+                    return Err(Ending::Io(io::Error::new(error.kind(), message)));
+                }
             }
         }
         if !buffer.is_empty() {
@@ -183,7 +190,7 @@ impl Runner<'_> {
 
     /// `Err` where what is written is not read, or cannot be written.
     fn check_output(&mut self) -> Result<(), Ending> {
-        self.out.take_error().map_or(Ok(()), |error| Err(not_written(error)))
+        self.out.take_error().map_or(Ok(()), |error| Err(Ending::not_written(error)))
     }
 
     fn line(&mut self, name: &str, number: usize, text: &str) -> Result<(), Ending> {

@@ -3,7 +3,7 @@
 //! The connection is a socket pair that QEMU inherits one end of. There is no socket file that could be left behind or
 //! opened by others, no time to wait for it to appear, and the end of QEMU, however it comes, is the end of the stream.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -19,6 +19,9 @@ use super::prompt::Messages;
 
 /// How long QEMU may take to end when it is told to, before it is told more firmly.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A longer line of QEMU's is shown in pieces.
+const LINE: u64 = 1 << 12;
 
 /// Why QEMU could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +86,7 @@ impl Wrapped {
             std::thread::spawn(move || {
                 let mut reader = BufReader::new(reader);
                 let mut line = Vec::new();
-                while reader.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
+                while reader.by_ref().take(LINE).read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
                     messages.push(String::from_utf8_lossy(&line).trim_end().to_owned());
                     line.clear();
                 }

@@ -50,7 +50,7 @@ pub(super) fn escape_controls(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// `text` as it is where it is JSON; with what [`escape_controls`] mends where that makes it JSON; else as a JSON string.
+/// `text` as it is where it is JSON; with its bare control characters escaped where that makes it JSON; else as a JSON string.
 pub fn to_valid_json(text: &str) -> Cow<'_, str> {
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     if is_json(text) {

@@ -336,7 +336,7 @@ fn nor_does_what_a_wrapped_qemu_says() {
     let script = terminal.home.join("loud-qemu");
     // Before the prompt, at the prompt, and at the end; then a line without end.
     let text = format!(
-        "#!/bin/sh\ncat {0} >&2; {1} \"$@\" & sleep 0.5; cat {0}; head -c 300000 /dev/zero | tr '\\0' x; wait; cat {0} >&2\n",
+        "#!/bin/sh\ncat {0} >&2; {1} \"$@\" & sleep 0.5; cat {0}; head -c 30000 /dev/zero | tr '\\0' x; wait; cat {0} >&2\n",
         words.display(),
         qemu.display()
     );
@@ -345,7 +345,8 @@ fn nor_does_what_a_wrapped_qemu_says() {
     let shell = env!("CARGO_BIN_EXE_qmp-shell-wrap");
     let from = raw().len();
     terminal.enter(&format!("{shell} {} {}; echo over", script.display(), SMALL.join(" ")));
-    terminal.wait("both words", |screen| screen.matches("stderr-\\x1b").count() == 2 && screen.ends_with("(QEMU)"));
+    wait_until("both words", || String::from_utf8_lossy(&raw()).matches("stderr-\\x1b").count() == 2);
+    terminal.wait("the line without end", |screen| screen.contains("xxxx") && screen.ends_with("(QEMU)"));
     terminal.enter(".exit");
     terminal.wait("its end", |screen| screen.ends_with("over\n$"));
     expect_harmless(&raw()[from..], "QEMU's words");

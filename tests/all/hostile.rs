@@ -586,3 +586,39 @@ fn flood_a_prompt(what: &'static str) {
         terminal.screen().contains("[ended 0]")
     });
 }
+
+/// A QEMU that never stops complaining, with line ends and without, while nobody can be shown it.
+#[test]
+fn a_wrapped_qemu_that_never_stops_complaining_fills_no_memory() {
+    let Some(qemu) = find_program("qemu-system-x86_64") else {
+        return skip("qemu-system-x86_64");
+    };
+    if find_program("tmux").is_none() {
+        return skip("tmux");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("loud-qemu");
+    let text = format!("#!/bin/sh\nyes >&2 &\ntr '\\0' x < /dev/zero >&2 &\nexec {} \"$@\"\n", qemu.display());
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let shell = env!("CARGO_BIN_EXE_qmp-shell-wrap");
+    let machine = "-machine none -display none -nodefaults";
+    let line = format!("PAGER='sleep 1' {shell} --no-history {} {machine}", script.display());
+    let terminal = Terminal::start(&line, 80, 10).unwrap();
+    let raw = terminal.record();
+    terminal.wait_for("(QEMU)");
+    terminal.enter(".help");
+    // It scrolls by.
+    let left_out = || String::from_utf8_lossy(&raw()).contains(" lines were left out here.)");
+    wait_until("a word on what was left out", left_out);
+    terminal.enter("!echo a word; sleep 0.3");
+    terminal.wait_for("\na word");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.program_id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
+    let kilobytes: usize = peak.split(' ').next().unwrap().parse().unwrap();
+    assert!(kilobytes < SPACE, "{peak}");
+    wait_until("the end", || {
+        terminal.press("C-d");
+        terminal.screen().contains("[ended 0]")
+    });
+}

@@ -41,6 +41,7 @@ mod qom;
 mod readme;
 mod scripts;
 mod secrets;
+mod surroundings;
 mod transactions;
 mod typing;
 mod verdicts;

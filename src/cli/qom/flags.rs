@@ -9,7 +9,9 @@ use crate::session::Address;
 
 use super::fuse::FuseFlags;
 
-use super::super::flags::{CONNECTING, Color, Documented, Generate, SHOWING, Section, address, seconds, sections};
+use super::super::flags::{
+    CONNECTING, Color, Documented, Generate, SHOWING, Section, address_parser, seconds, sections,
+};
 
 /// The object tree of a QEMU: list, read, set, draw and mount it
 ///
@@ -28,7 +30,7 @@ use super::super::flags::{CONNECTING, Color, Documented, Generate, SHOWING, Sect
 pub(super) struct QomFlags {
     /// Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default:
     /// $QMP_SOCKET]
-    #[arg(short, long, global = true, value_name = "ADDRESS", value_parser = address, value_hint = ValueHint::AnyPath, help_heading = CONNECTING)]
+    #[arg(short, long, global = true, value_name = "ADDRESS", value_parser = address_parser(), value_hint = ValueHint::AnyPath, help_heading = CONNECTING)]
     pub(super) socket: Option<Address>,
 
     /// How long connecting, and then the greeting, may take

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::PoisonError;
 
@@ -91,8 +91,11 @@ pub(super) fn log(
         None
     } else {
         let path = expand_home(&word.text);
-        let opened = Transcript::open(Path::new(&path));
-        Some(opened.map_err(|error| Diagnostic::new(word.span, format!("cannot write `{path}`: {error}")))?)
+        let opened = Transcript::open(&path);
+        Some(
+            opened
+                .map_err(|error| Diagnostic::new(word.span, format!("cannot write `{}`: {error}", path.display())))?,
+        )
     };
     engine.end_log(out);
     *engine.transcript.lock().unwrap_or_else(PoisonError::into_inner) = transcript;
@@ -125,7 +128,7 @@ pub(super) fn fd(
         .write(true)
         .open(&name)
         .or_else(|_| OpenOptions::new().read(true).open(&name))
-        .map_err(|error| Diagnostic::new(path.span, format!("cannot open `{name}`: {error}")))?;
+        .map_err(|error| Diagnostic::new(path.span, format!("cannot open `{}`: {error}", name.display())))?;
     let reply = match engine.exchange(&request, Some(file.as_fd()), source, out) {
         Ok(Some(reply)) => reply,
         Ok(None) => return Ok(Verdict::Done),
@@ -168,9 +171,9 @@ pub(in super::super) fn run_system(
 /// What messages call a script that comes through standard input.
 pub(in super::super) const STDIN: &str = "<stdin>";
 
-fn expand_home(path: &str) -> String {
+fn expand_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
-        _ => path.to_owned(),
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
     }
 }

@@ -1,0 +1,338 @@
+//! Surroundings that are hostile or odd: streams that are closed or full, paths that are no UTF-8, places that cannot be
+//! written, terminals that can little, windows that change under the hand, signals.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::peer::Peer;
+use crate::support::terminal::Terminal;
+use crate::support::{find_program, skip, wait_until};
+
+const SHELL: &str = env!("CARGO_BIN_EXE_qmp-shell");
+
+/// A line of the system's shell, with `qmp-shell` as `$q`, in a folder of its own that is home.
+fn sh(line: &str, home: &Path) -> Output {
+    Command::new("/bin/sh")
+        .args(["-c", line])
+        .env("q", SHELL)
+        .env("HOME", home)
+        .env("XDG_STATE_HOME", home)
+        .env_remove("QMP_SOCKET")
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn streams_that_are_full_or_closed_are_an_error_and_a_status() {
+    const FULL: &str = "qmp-shell: cannot write to standard output: No space left on device (os error 28)\n";
+    let home = tempfile::tempdir().unwrap();
+    for (line, stdout, stderr, status) in [
+        ("$q demo: -c query-status > /dev/full", "", FULL, 1),
+        ("$q demo: -p -c query-status > /dev/full", "", FULL, 1),
+        ("$q -H demo: -c 'info status' > /dev/full", "", FULL, 1),
+        ("yes query-status | head -n 10000 | $q demo: > /dev/full", "", FULL, 1),
+        ("$q --dry-run -c 'x a=1' > /dev/full", "", FULL, 1),
+        ("$q --complete query-sta demo: > /dev/full", "", FULL, 1),
+        ("$q --generate man > /dev/full", "", FULL, 1),
+        ("$q --help > /dev/full", "", FULL, 1),
+        ("$q --version > /dev/full", "", FULL, 1),
+        // Where messages cannot go, the status says it.
+        ("$q demo: -c 'x y' 2> /dev/full > /dev/null", "", "", 1),
+        ("$q demo: -p -c 'x y' 2>&-", "", "", 1),
+        ("$q --bogus 2> /dev/full", "", "", 2),
+        ("$q /nonexistent/q.sock -c x 2> /dev/full", "", "", 3),
+        (
+            "$q demo: -v -c query-status 2> /dev/full",
+            "{\"return\": {\"status\": \"running\", \"running\": true}}\n",
+            "",
+            0,
+        ),
+        // A stream that is closed is nowhere: no other file comes into its place, least of all the server's socket.
+        ("$q demo: -c query-status -c 'device_del id=x' >&-", "", "", 1),
+        ("$q demo: -c query-status <&- >&- 2>&-", "", "", 0),
+        ("$q demo: <&-", "", "", 0),
+        ("$q demo: < /", "", "qmp-shell: cannot read standard input: Is a directory (os error 21)\n", 1),
+    ] {
+        let output = sh(line, home.path());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let seen = (text(&output.stdout), text(&output.stderr), output.status.code());
+        assert_eq!(seen, (stdout.to_owned(), stderr.to_owned(), Some(status)), "{line}");
+    }
+}
+
+/// `name` with two bytes in it that are no UTF-8.
+fn odd(name: &str) -> OsString {
+    OsString::from_vec([b"\xff\xfe", name.as_bytes()].concat())
+}
+
+#[test]
+fn paths_need_not_be_utf8() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join(odd("home"));
+    std::fs::create_dir(&home).unwrap();
+    std::fs::write(home.join("lines"), "query-name\n").unwrap();
+    std::fs::write(home.join(odd("script")), "nonsense x\n.source ~/lines\n").unwrap();
+    let socket = home.join(odd("q.sock"));
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let serve = std::thread::spawn(move || {
+        for _ in 0..3 {
+            let (stream, _) = listener.accept().unwrap();
+            let mut answers = vec!["{\"QMP\": {}}\r\n".to_owned()];
+            let mut reader = std::io::BufReader::new(stream.try_clone().unwrap());
+            loop {
+                std::io::Write::write_all(&mut &stream, answers.remove(0).as_bytes()).unwrap();
+                let mut line = String::new();
+                if std::io::BufRead::read_line(&mut reader, &mut line).unwrap_or(0) == 0 {
+                    break;
+                }
+                let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+                answers.push(format!("{{\"return\": {{}}, \"id\": {}}}\r\n", request["id"]));
+            }
+        }
+    });
+    let by_scheme = OsString::from_vec([b"unix:", socket.as_os_str().as_bytes()].concat());
+    let run = |address: Option<&OsStr>, variable: &OsStr| {
+        Command::new(SHELL)
+            .args(["--no-schema", "-f"])
+            .arg(home.join(odd("script")))
+            .arg("-l")
+            .arg(home.join(odd("log")))
+            .args(address)
+            .env("HOME", &home)
+            .env("QMP_SOCKET", variable)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    for (address, variable) in
+        [(Some(socket.as_os_str()), OsStr::new("")), (Some(&by_scheme), OsStr::new("")), (None, socket.as_os_str())]
+    {
+        let output = run(address, variable);
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stdout.ends_with("{\"return\": {}}\n"), "{stdout}{stderr}");
+        assert!(stderr.contains("\u{fffd}\u{fffd}script:1: expected `key=value`, found `x`"), "{stderr}");
+    }
+    serve.join().unwrap();
+    let log = std::fs::read_to_string(home.join(odd("log"))).unwrap();
+    assert_eq!(log.matches("query-name").count(), 3, "{log}");
+    let output = run(Some(home.join(odd("none")).as_os_str()), OsStr::new(""));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.starts_with("qmp-shell: there is no socket at `") && output.status.code() == Some(3), "{stderr}");
+}
+
+/// A terminal with an ordinary shell in it, where `$q` is `qmp-shell`.
+fn terminal(columns: usize, rows: usize) -> Option<Terminal> {
+    if find_program("tmux").is_none() {
+        skip("tmux");
+        return None;
+    }
+    let terminal = Terminal::start(&format!("cd; q={SHELL} PS1='$ ' /bin/sh"), columns, rows)?;
+    terminal.wait_for_last("$");
+    Some(terminal)
+}
+
+#[test]
+fn where_history_has_no_place_it_lasts_as_long_as_the_session() {
+    let Some(terminal) = terminal(120, 40) else { return };
+    terminal.enter("mkdir work pipe pipe/qmp-shell folder folder/qmp-shell folder/qmp-shell/history; cd work");
+    terminal.enter("echo kept > ../file; mkfifo ../pipe/qmp-shell/history");
+    let superuser = std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
+    let mut places = vec![
+        "XDG_STATE_HOME=$HOME/file $q".to_owned(),
+        "XDG_STATE_HOME=$HOME/pipe $q".to_owned(),
+        "XDG_STATE_HOME=$HOME/folder $q".to_owned(),
+        "XDG_STATE_HOME=/proc/self $q".to_owned(),
+    ];
+    if superuser && find_program("setpriv").is_some() {
+        // A user without a name, a home, or the right to write anywhere; the program has to be where all may run it.
+        let shared =
+            tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir();
+        let shared = shared.unwrap().keep();
+        std::fs::copy(SHELL, shared.join("q")).unwrap();
+        let drop_rights = "setpriv --reuid=54321 --regid=54321 --clear-groups";
+        places.push(format!("env -u HOME -u XDG_STATE_HOME {drop_rights} {}/q", shared.display()));
+        places.push(format!("HOME= XDG_STATE_HOME= {drop_rights} {}/q", shared.display()));
+        places.push(format!("HOME=here XDG_STATE_HOME=there {drop_rights} {}/q", shared.display()));
+        places.push(format!("XDG_STATE_HOME=/root {drop_rights} {}/q", shared.display()));
+    }
+    for place in &places {
+        terminal.enter(&format!("clear; {place} demo:"));
+        terminal.wait(place, |screen| screen.contains("Connected to") && screen.ends_with("(QEMU)"));
+        terminal.enter("query-name");
+        terminal.wait(place, |screen| screen.contains("query-name\n{") && screen.ends_with("(QEMU)"));
+        terminal.press("Up");
+        terminal.wait_for_last("(QEMU) query-name");
+        terminal.press("C-c");
+        terminal.press("C-d");
+        terminal.wait_for_last("$");
+        assert!(!terminal.screen().contains("panicked"), "{place}: {}", terminal.screen());
+    }
+    assert_eq!(std::fs::read_dir(terminal.home.join("work")).unwrap().count(), 0, "nothing is left where one stands");
+    assert_eq!(std::fs::read_to_string(terminal.home.join("file")).unwrap(), "kept\n");
+    for place in places {
+        if let Some(program) = place.rsplit(' ').next().filter(|program| program.starts_with('/')) {
+            let _ = std::fs::remove_dir_all(Path::new(program).parent().unwrap());
+        }
+    }
+}
+
+#[test]
+fn two_shells_share_a_history_and_tear_no_line() {
+    let Some(first) = terminal(100, 30) else { return };
+    let Some(second) = terminal(100, 30) else { return };
+    let lines = |name: &str| {
+        (0..300).map(|number| format!("# {name} {number} {}\n", name.repeat(number % 60))).collect::<String>()
+    };
+    for terminal in [&first, &second] {
+        terminal.enter(&format!("XDG_STATE_HOME={} $q demo:", first.home.display()));
+        terminal.wait_for_last("(QEMU)");
+    }
+    // Both at once.
+    first.paste(&lines("a"));
+    second.paste(&lines("b"));
+    first.press("Enter");
+    second.press("Enter");
+    let history = || std::fs::read_to_string(first.home.join("qmp-shell/history")).unwrap_or_default();
+    wait_until("all lines", || history().lines().count() >= 600);
+    let mut kept: Vec<String> = history().lines().map(str::to_owned).collect();
+    let mut typed: Vec<String> = [lines("a"), lines("b")].concat().lines().map(str::to_owned).collect();
+    kept.sort();
+    typed.sort();
+    assert_eq!(kept, typed);
+}
+
+#[test]
+fn a_terminal_may_be_able_to_do_little() {
+    for kind in ["env -u TERM", "env TERM=", "env TERM=dumb", "env TERM=vt52", "env TERM=nonsense"] {
+        let Some(terminal) = terminal(100, 30) else { return };
+        let raw = terminal.record();
+        terminal.enter(&format!("{kind} $q demo:"));
+        terminal.wait(kind, |screen| screen.contains("Connected to") && screen.ends_with("(QEMU)"));
+        terminal.enter("query-status");
+        terminal.wait(kind, |screen| screen.contains("\"running\": true") && screen.ends_with("(QEMU)"));
+        terminal.enter("stop");
+        terminal.wait(kind, |screen| screen.contains(" STOP") && screen.ends_with("(QEMU)"));
+        terminal.enter("typo x");
+        terminal.wait_for("error: ");
+        // What a terminal that is called dumb is sent is text.
+        let sent = String::from_utf8_lossy(&raw()).into_owned();
+        let (_, sent) = sent.split_once("Connected").unwrap();
+        assert!(!kind.contains("dumb") || !sent.contains('\x1b'), "{kind}: {sent:?}");
+        terminal.press("C-d");
+        terminal.wait_for_last("$");
+    }
+}
+
+#[test]
+fn a_window_may_be_of_any_size_and_change_under_the_hand() {
+    let peer = Peer::start(|talk| {
+        talk.negotiate();
+        // Events for as long as somebody types.
+        while talk.flows(
+            b"{\"event\": \"TICK\", \"data\": {\"some\": \"words to fill a row or two of the window with\"}}\r\n",
+        ) {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    });
+    let Some(terminal) = terminal(100, 30) else { return };
+    terminal.enter(&format!("PAGER=cat $q --no-schema {}", peer.address()));
+    terminal.wait_for("TICK");
+    let sizes = [(1, 1), (2, 30), (7, 3), (8, 2), (40, 1), (300, 2), (13, 50), (100, 30)];
+    for (columns, rows) in sizes {
+        terminal.type_text("ab");
+        terminal.resize(columns, rows);
+        terminal.type_text("cd");
+        terminal.press("Tab");
+        terminal.press("Left");
+        terminal.press("Right");
+    }
+    terminal.type_text("=1");
+    let typed = "abcd".repeat(sizes.len()) + "=1";
+    terminal.wait_for(&typed);
+    terminal.press("Enter");
+    // What was entered, whatever scrolls by.
+    let history = || std::fs::read_to_string(terminal.home.join("qmp-shell/history")).unwrap_or_default();
+    wait_until("the line in the history", || !history().is_empty());
+    assert_eq!(history(), typed + "\n");
+    terminal.enter(".events off");
+    terminal.wait_for_last("(QEMU)");
+    // Help, errors and an unfinished line where there is no room at all.
+    terminal.resize(1, 1);
+    for line in ["help", ".set", "a b", "a \"b", "{\"a\":", "}"] {
+        terminal.enter(line);
+        terminal.press("C-c");
+    }
+    terminal.resize(100, 30);
+    terminal.enter("# back");
+    wait_until("the line in the history", || history().ends_with("# back\n"));
+    terminal.wait("a prompt", |screen| screen.ends_with("(QEMU)"));
+    assert!(!terminal.scrollback().contains("panicked"));
+    terminal.press("C-d");
+    terminal.wait_for_last("$");
+}
+
+#[test]
+fn stopped_and_continued_the_shell_goes_on() {
+    if find_program("bash").is_none() {
+        return skip("bash");
+    }
+    let Some(terminal) = terminal(100, 30) else { return };
+    let (tell, told) = std::sync::mpsc::channel();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let id = talk.expect("slow");
+        told.recv_timeout(crate::support::PATIENCE).unwrap();
+        talk.answer(&id, "\"at last\"");
+        talk.wait_for_close();
+    });
+    terminal.enter("PS1='$ ' exec bash --norc -i");
+    terminal.enter("stty -a > before");
+    terminal.wait_for_last("$");
+    let state = |name: &str| {
+        terminal.enter(&format!("stty -a > {name}; echo looked at {name}"));
+        terminal.wait("the settings", |screen| screen.ends_with(&format!("\nlooked at {name}\n$")));
+        std::fs::read_to_string(terminal.home.join(name)).unwrap()
+    };
+    let before = state("before");
+    terminal.enter(&format!("$q --no-schema {}", peer.address()));
+    terminal.wait_for_last("(QEMU)");
+    // At the prompt, with half a line.
+    terminal.type_text("slo");
+    terminal.wait_for_last("(QEMU) slo");
+    terminal.press("C-z");
+    terminal.wait("the outer shell", |screen| screen.contains("Stopped") && screen.ends_with("\n$"));
+    assert_eq!(state("stopped"), before);
+    terminal.enter("fg");
+    terminal.wait("the half line", |screen| screen.ends_with("(QEMU) slo"));
+    terminal.enter("w");
+    // While a reply is awaited.
+    wait_until("the command under way", || terminal.screen().ends_with("(QEMU) slow"));
+    terminal.press("C-z");
+    terminal.wait("the outer shell", |screen| screen.matches("Stopped").count() == 2 && screen.ends_with("\n$"));
+    assert_eq!(state("waiting"), before);
+    terminal.enter("fg");
+    tell.send(()).unwrap();
+    terminal.wait("the reply", |screen| screen.ends_with("\"at last\"\n(QEMU)"));
+    terminal.press("C-d");
+    terminal.wait("the end", |screen| screen.ends_with("\n$"));
+    assert_eq!(state("after"), before);
+}
+
+#[test]
+fn a_terminal_that_goes_takes_the_shell_along() {
+    let Some(terminal) = terminal(100, 30) else { return };
+    terminal.enter("$q demo:");
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("!echo $PPID");
+    let screen = terminal.wait("its id", |screen| screen.contains("PPID\n") && screen.ends_with("(QEMU)"));
+    let id: u32 = screen.lines().rev().nth(1).unwrap().parse().unwrap();
+    assert!(Path::new(&format!("/proc/{id}")).exists());
+    drop(terminal);
+    let runs = || std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    wait_until("the shell's end", || !runs());
+}
