@@ -574,8 +574,10 @@ fn flood_a_prompt(what: &'static str) {
     let terminal = Terminal::start(&line, 80, 10).unwrap();
     terminal.wait("a prompt", |screen| screen.contains("(QEMU)") || screen.contains("(not connected)"));
     terminal.enter(".help");
-    terminal.enter("!echo a word");
-    terminal.wait("a word from the user", |screen| screen.contains("\na word"));
+    // What is shown may have scrolled off before anybody looks.
+    let word = terminal.home.join("word");
+    terminal.enter(&format!("!touch {}", word.display()));
+    wait_until("a word from the user", || word.exists());
     let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.program_id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
     let kilobytes: usize = peak.split(' ').next().unwrap().parse().unwrap();

@@ -271,7 +271,7 @@ fn an_output_that_nobody_reads_ends_it_quietly_and_one_that_is_full_does_not() {
         shell("{ while kill -0 $! 2>&-; do :; done; \"$0\" --path demo: query-qmp-schema; echo $? >&2; } > >(:)");
     assert_eq!((stdout.as_str(), stderr.as_str()), ("", "0\n"));
     let (_, stderr) = shell("\"$0\" --path demo: query-status > /dev/full; echo $? >&2");
-    assert_eq!(stderr, "qmp: No space left on device (os error 28)\n1\n");
+    assert_eq!(stderr, "qmp: cannot write to standard output: No space left on device (os error 28)\n1\n");
 }
 
 #[test]
