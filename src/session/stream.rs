@@ -15,7 +15,7 @@ use super::halves::{ReceiveHalf, SendHalf, halves, is_past};
 use super::inbox::Inbox;
 use super::negotiate::capabilities_request;
 use super::received::{Aside, Received};
-use super::socket::{Socket, wait};
+use super::socket::{Meanwhile, Socket, wait};
 use super::transcript::SharedTranscript;
 
 /// Where messages come from.
@@ -127,8 +127,12 @@ impl Session {
     fn transmit(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<u64, Lost> {
         let id = self.out.next_id();
         match &mut self.source {
-            Source::Direct(input) => self.out.send_reading(id, request, fd, Some(&mut || read_more(input)))?,
-            Source::Threaded(_) => self.out.send(id, request, fd)?,
+            Source::Direct(input) => {
+                self.out.send_with(id, request, fd, Meanwhile::Read(&mut || read_more(input)))?;
+            }
+            Source::Threaded(reader) => {
+                self.out.send_with(id, request, fd, Meanwhile::Ask(&|| reader.inbox.is_interrupted()))?;
+            }
         }
         Ok(id)
     }
@@ -136,8 +140,10 @@ impl Session {
     /// Sends bytes as they are.
     pub(super) fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Lost> {
         match &mut self.source {
-            Source::Direct(input) => self.out.socket.send_all(bytes, Some(&mut || read_more(input)))?,
-            Source::Threaded(_) => self.out.socket.send_all(bytes, None)?,
+            Source::Direct(input) => {
+                self.out.socket.send_all(bytes, Meanwhile::Read(&mut || read_more(input)))?;
+            }
+            Source::Threaded(_) => self.out.socket.send_all(bytes, Meanwhile::Wait)?,
         }
         Ok(())
     }

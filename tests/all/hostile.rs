@@ -327,7 +327,7 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
         limits: Limits { message: 1 << 20, ..Limits::default() },
         ..Options::default()
     };
-    let before = memory("VmRSS:");
+    let before = memory("self", "VmRSS:");
     for (servers, inside) in [(AT_THE_DOOR, false), (INSIDE, true)] {
         for server in servers {
             let peer = start(server, inside);
@@ -365,7 +365,7 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
         }
     }
     // Other tests may run in this process at the same time, but none that needs much.
-    let grown = memory("VmRSS:").saturating_sub(before);
+    let grown = memory("self", "VmRSS:").saturating_sub(before);
     assert!(grown < SPACE, "{grown} KiB more than before");
 }
 
@@ -382,6 +382,36 @@ fn a_server_that_talks_without_end_and_takes_nothing_is_given_up() {
     let run = confined(&args, 2 * SPACE).expect_status(4);
     let message = "The server talks without end and takes nothing before `listen` was answered";
     assert!(run.stderr.contains(message), "{}", run.stderr);
+}
+
+/// At a prompt the user has the last word, be it half of it sent.
+#[test]
+fn a_line_that_is_not_taken_is_given_up_by_ctrl_c() {
+    if find_program("tmux").is_none() {
+        return skip("tmux");
+    }
+    let (tell, told) = std::sync::mpsc::channel::<()>();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        // Takes nothing, as long as the test lasts.
+        let _ = told.recv();
+    });
+    let script = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&script, format!("listen a={}\n", "x".repeat(4_000_000))).unwrap();
+    let terminal = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())).unwrap();
+    terminal.wait_for_last("(QEMU)");
+    let line = format!(".source {}", script.path().display());
+    terminal.enter(&line);
+    terminal.wait("the line being sent", |screen| screen.ends_with(&line));
+    // Whether it is being sent already can't be seen; Ctrl-C at a prompt drops the line and does no harm.
+    wait_until("the end of the wait", || {
+        terminal.press("C-c");
+        terminal.screen().contains("(not connected)")
+    });
+    assert!(terminal.screen().contains("The sending was given up half-way"), "{}", terminal.screen());
+    terminal.press("C-d");
+    terminal.wait_for("[ended 0]");
+    drop(tell);
 }
 
 /// A server that never answers, and whatever waits for it with a limit of its own.
@@ -412,9 +442,9 @@ fn a_flood_makes_no_time_out_late() {
     std::thread::scope(|scope| RUNS.iter().for_each(|row| drop(scope.spawn(move || run(row)))));
 }
 
-/// A line of this process's status, in KiB.
-fn memory(name: &str) -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+/// A line of a process's status, in KiB.
+fn memory(id: &str, name: &str) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
@@ -574,12 +604,12 @@ fn flood_a_prompt(what: &'static str) {
     let terminal = Terminal::start(&line, 80, 10).unwrap();
     terminal.wait("a prompt", |screen| screen.contains("(QEMU)") || screen.contains("(not connected)"));
     terminal.enter(".help");
-    terminal.enter("!echo a word");
-    terminal.wait("a word from the user", |screen| screen.contains("\na word"));
-    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.program_id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
-    let kilobytes: usize = peak.split(' ').next().unwrap().parse().unwrap();
-    assert!(kilobytes < SPACE, "{what:?}: {peak}");
+    // On the screen it would be gone in no time.
+    let word = terminal.home.join("word");
+    terminal.enter(&format!("!touch {}", word.display()));
+    wait_until("what the user said", || word.exists());
+    let peak = memory(&terminal.program_id(), "VmHWM:");
+    assert!(peak < SPACE, "{what:?}: {peak} KiB");
     // While the word is said, the terminal is somebody else's, and so is what is typed.
     wait_until("the end", || {
         terminal.press("C-d");
@@ -611,12 +641,11 @@ fn a_wrapped_qemu_that_never_stops_complaining_fills_no_memory() {
     // It scrolls by.
     let left_out = || String::from_utf8_lossy(&raw()).contains(" lines were left out here.)");
     wait_until("a word on what was left out", left_out);
-    terminal.enter("!echo a word; sleep 0.3");
-    terminal.wait_for("\na word");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.program_id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
-    let kilobytes: usize = peak.split(' ').next().unwrap().parse().unwrap();
-    assert!(kilobytes < SPACE, "{peak}");
+    let word = terminal.home.join("word");
+    terminal.enter(&format!("!touch {}; sleep 0.1", word.display()));
+    wait_until("what the user said", || word.exists());
+    let peak = memory(&terminal.program_id(), "VmHWM:");
+    assert!(peak < SPACE, "{peak} KiB");
     wait_until("the end", || {
         terminal.press("C-d");
         terminal.screen().contains("[ended 0]")
