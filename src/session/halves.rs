@@ -196,7 +196,9 @@ impl ReceiveHalf {
                 Incoming::parse(bytes).map_or_else(Received::Junk, Received::Message)
             }
         };
-        self.nonsense = if matches!(item, Received::Message(_)) { 0 } else { self.nonsense + 1 };
+        // While a guest agent is synchronised with, anything may lie on the line; its time-out is limit enough.
+        let counts = !matches!(item, Received::Message(_)) && !self.framer.heeds_marks();
+        self.nonsense = if counts { self.nonsense + 1 } else { 0 };
         if self.nonsense > NONSENSE {
             return Err(Lost::Nonsense);
         }
