@@ -14,6 +14,7 @@ mod completion;
 mod escapes;
 mod events;
 mod failures;
+mod floods;
 mod generated;
 mod guest_agent;
 mod help;
