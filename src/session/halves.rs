@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -14,11 +13,8 @@ use crate::wire::{Frame, Framer, Incoming, Limits, MessageError, Request, sample
 use super::dial::Peer;
 use super::error::Lost;
 use super::received::Received;
-use super::socket::{Socket, wait};
+use super::socket::{Meanwhile, Socket, wait};
 use super::transcript::{SharedTranscript, record};
-
-/// What reads while a send has to wait.
-pub(super) type OnReadable<'a> = &'a mut dyn FnMut() -> io::Result<()>;
 
 /// Sends requests, each under an id of its own.
 #[derive(Debug)]
@@ -107,16 +103,16 @@ impl SendHalf {
 
     /// Sends a request under `id`, with a descriptor attached where one is given.
     pub(crate) fn send(&mut self, id: u64, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<(), Unsent> {
-        self.send_reading(id, request, fd, None)
+        self.send_with(id, request, fd, Meanwhile::Wait)
     }
 
-    /// As [`SendHalf::send`]; while the server takes nothing and has something to say, `on_readable` is called.
-    pub(super) fn send_reading(
+    /// As [`SendHalf::send`], with something to do while the server takes nothing.
+    pub(super) fn send_with(
         &mut self,
         id: u64,
         request: &Request,
         fd: Option<BorrowedFd<'_>>,
-        on_readable: Option<OnReadable<'_>>,
+        meanwhile: Meanwhile<'_>,
     ) -> Result<(), Unsent> {
         let id = id.to_string();
         if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
@@ -126,7 +122,7 @@ impl SendHalf {
         let line = request.to_line(&id);
         let mut rest = line.as_bytes();
         let sent = match fd {
-            None => self.socket.send_all(&mut rest, on_readable),
+            None => self.socket.send_all(&mut rest, meanwhile),
             Some(fd) => self.socket.send_with_fd(&mut rest, fd),
         };
         sent.map_err(|error| {
@@ -223,7 +219,9 @@ impl ReceiveHalf {
                 Incoming::parse(bytes).map_or_else(Received::Junk, Received::Message)
             }
         };
-        self.nonsense = if matches!(item, Received::Message(_)) { 0 } else { self.nonsense + 1 };
+        // While a guest agent is synchronised with, anything may lie on the line; its time-out is limit enough.
+        let counts = !matches!(item, Received::Message(_)) && !self.framer.heeds_marks();
+        self.nonsense = if counts { self.nonsense + 1 } else { 0 };
         if self.nonsense > NONSENSE {
             return Err(Lost::Nonsense);
         }

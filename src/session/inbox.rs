@@ -119,6 +119,11 @@ impl Inbox {
         }
     }
 
+    /// Whether the consumer is to be interrupted.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.state().interrupted
+    }
+
     /// Forgets an interruption that nobody waited for.
     pub fn clear_interrupt(&self) {
         self.state().interrupted = false;

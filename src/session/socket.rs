@@ -2,11 +2,24 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
+
+/// How often somebody who waits to send is asked whether to go on.
+const BLINK: Duration = Duration::from_millis(50);
+
+/// What is done while a peer takes nothing.
+pub(super) enum Meanwhile<'a> {
+    /// Nothing.
+    Wait,
+    /// What it has to say is read: a server may refuse to read until we do.
+    Read(&'a mut dyn FnMut() -> io::Result<()>),
+    /// Somebody is asked whether to give it up.
+    Ask(&'a dyn Fn() -> bool),
+}
 
 /// A connected stream socket. Sending and receiving may go on at once, from two threads.
 #[derive(Debug)]
@@ -39,35 +52,31 @@ impl Socket {
         }
     }
 
-    /// Sends all of `bytes`. While the peer takes nothing and has something to say, `on_readable` is called to take
-    /// it, for a server may refuse to read until we do.
-    /// `bytes` is what is left to send, also after a failure.
-    pub(super) fn send_all(
-        &self,
-        bytes: &mut &[u8],
-        on_readable: Option<&mut dyn FnMut() -> io::Result<()>>,
-    ) -> io::Result<()> {
-        let mut on_readable = on_readable;
-        let flags = match on_readable {
-            Some(_) => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-            None => SendFlags::NOSIGNAL,
+    /// Sends all of `bytes`, which is what is left to send, also after a failure; `meanwhile` is what is done while the peer
+    /// takes nothing.
+    pub(super) fn send_all(&self, bytes: &mut &[u8], mut meanwhile: Meanwhile<'_>) -> io::Result<()> {
+        let flags = match meanwhile {
+            Meanwhile::Wait => SendFlags::NOSIGNAL,
+            _ => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
         };
         while !bytes.is_empty() {
             match rustix::net::send(&self.fd, bytes, flags) {
                 Ok(len) => *bytes = &bytes[len..],
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    let interest = match on_readable {
-                        Some(_) => PollFlags::IN | PollFlags::OUT,
-                        None => PollFlags::OUT,
+                    let (interest, until) = match &meanwhile {
+                        Meanwhile::Wait => (PollFlags::OUT, None),
+                        Meanwhile::Read(_) => (PollFlags::IN | PollFlags::OUT, None),
+                        Meanwhile::Ask(_) => (PollFlags::OUT, Some(Instant::now() + BLINK)),
                     };
                     let mut fds = [PollFd::new(&self.fd, interest)];
-                    let ready = poll_retry(&mut fds, None)?;
-                    if ready
-                        && fds[0].revents().contains(PollFlags::IN)
-                        && let Some(read) = on_readable.as_mut()
-                    {
-                        read()?;
+                    let ready = poll_retry(&mut fds, until)?;
+                    match &mut meanwhile {
+                        Meanwhile::Read(read) if ready && fds[0].revents().contains(PollFlags::IN) => read()?,
+                        Meanwhile::Ask(given_up) if given_up() => {
+                            return Err(io::Error::other("the sending was given up half-way"));
+                        }
+                        _ => {}
                     }
                 }
                 Err(error) => return Err(error.into()),
@@ -90,7 +99,7 @@ impl Socket {
             }
         };
         *bytes = &bytes[sent..];
-        self.send_all(bytes, None)
+        self.send_all(bytes, Meanwhile::Wait)
     }
 
     /// Whether descriptors can travel over it.

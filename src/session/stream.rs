@@ -17,7 +17,7 @@ use super::inbox::Inbox;
 use super::listen::Listener;
 use super::negotiate::{Options, capabilities_request, negotiate};
 use super::received::{Aside, Received};
-use super::socket::{Socket, wait};
+use super::socket::{Meanwhile, Socket, wait};
 use super::transcript::SharedTranscript;
 
 /// Where messages come from.
@@ -155,8 +155,10 @@ impl Session {
     fn transmit(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<u64, Lost> {
         let id = self.out.next_id();
         let sent = match &mut self.source {
-            Source::Direct(input) => self.out.send_reading(id, request, fd, Some(&mut || read_more(input))),
-            Source::Threaded(_) => self.out.send(id, request, fd),
+            Source::Direct(input) => self.out.send_with(id, request, fd, Meanwhile::Read(&mut || read_more(input))),
+            Source::Threaded(reader) => {
+                self.out.send_with(id, request, fd, Meanwhile::Ask(&|| reader.inbox.is_interrupted()))
+            }
         };
         sent.map_err(|unsent| unsent.lost)?;
         Ok(id)
@@ -165,8 +167,10 @@ impl Session {
     /// Sends bytes as they are.
     pub(super) fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Lost> {
         match &mut self.source {
-            Source::Direct(input) => self.out.socket.send_all(&mut &*bytes, Some(&mut || read_more(input)))?,
-            Source::Threaded(_) => self.out.socket.send_all(&mut &*bytes, None)?,
+            Source::Direct(input) => {
+                self.out.socket.send_all(&mut &*bytes, Meanwhile::Read(&mut || read_more(input)))?;
+            }
+            Source::Threaded(_) => self.out.socket.send_all(&mut &*bytes, Meanwhile::Wait)?,
         }
         Ok(())
     }

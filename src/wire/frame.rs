@@ -87,6 +87,11 @@ impl Framer {
         self.heed_marks = heed;
     }
 
+    /// Whether a byte 0xFF inside a message is heeded; see [`Framer::heed_marks`].
+    pub fn heeds_marks(&self) -> bool {
+        self.heed_marks
+    }
+
     /// Lets `read` put bytes at the end of the buffer. `read` gets a vector to append to, whose spare capacity is at
     /// least 64 KiB, and returns how many bytes it appended; zero means end of file by the usual convention.
     pub fn fill<E>(&mut self, read: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>) -> Result<usize, E> {

@@ -69,7 +69,9 @@ pub fn what_an_agent_still_had_to_say_is_passed_over() {
         talk.say(r#"{"return": 1}"#);
         let number = hear_sync(talk);
         talk.say(r#"{"error": {"class": "GenericError", "desc": "JSON parse error, unexpected token"}}"#);
-        talk.say("kernel: garbage on the port }]");
+        for line in 0..300 {
+            talk.say(&format!("[{line}] kernel: garbage on the port }}]"));
+        }
         talk.say_raw(b"{\"return\": {\"half\": \"of an \\\"ans");
         talk.say_raw(b"\xFF");
         talk.say(&format!("{{\"return\": {number}}}"));

@@ -9,14 +9,10 @@ use std::time::{Duration, Instant};
 use qmp_shell::{Address, Client, Options, ReplyBody};
 use serde_json::Value;
 
-use crate::support::peer::{GREETING, Peer, Talk};
-use crate::support::program::{Run, qmp_shell};
+use crate::support::peer::{EVENT, GREETING, Peer, Talk};
+use crate::support::program::{SPACE, confined, qmp_shell};
 use crate::support::terminal::Terminal;
-use crate::support::{find_program, skip, wait_until};
-
-/// What a server may take of us: the address space of a run, in KiB. The program alone has some 20 MiB of it, and each
-/// of its threads its stack.
-const SPACE: usize = 192 << 10;
+use crate::support::{find_program, memory_of, skip};
 
 /// How it ends.
 #[derive(Clone, Copy)]
@@ -125,7 +121,7 @@ const AT_THE_DOOR: &[Server] = &[
     },
     Server {
         name: "events without end in place of a greeting",
-        talk: |talk| talk.flood(EVENTS.repeat(500).as_bytes()),
+        talk: |talk| talk.flood(EVENT.repeat(500).as_bytes()),
         end: SILENCE,
     },
     Server { name: "a greeting, and no more", talk: |talk| talk.say(GREETING), end: NO_ANSWER },
@@ -133,7 +129,7 @@ const AT_THE_DOOR: &[Server] = &[
         name: "a greeting, and events without end",
         talk: |talk| {
             talk.say(GREETING);
-            talk.flood(EVENTS.repeat(500).as_bytes());
+            talk.flood(EVENT.repeat(500).as_bytes());
         },
         end: NO_ANSWER,
     },
@@ -163,8 +159,6 @@ const AT_THE_DOOR: &[Server] = &[
         end: End::Unconnected("the server refused the capabilities negotiation: not \\x1b[31mtoday"),
     },
 ];
-
-const EVENTS: &str = "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"E\"}\r\n";
 
 /// What is let in, and then answers `query-status` in its own way.
 const INSIDE: &[Server] = &[
@@ -219,7 +213,7 @@ const INSIDE: &[Server] = &[
         name: "events by the ten thousands",
         talk: |talk| {
             for _ in 0..20 {
-                talk.say_raw(EVENTS.repeat(1000).as_bytes());
+                talk.say_raw(EVENT.repeat(1000).as_bytes());
             }
             talk.return_value("1");
         },
@@ -277,12 +271,6 @@ fn start(server: &'static Server, inside: bool) -> Peer {
     })
 }
 
-/// Runs `qmp-shell` in an address space of so many KiB.
-fn confined(args: &[&str], space: usize) -> Run {
-    let line = format!("ulimit -v {space}; exec \"$0\" \"$@\"");
-    qmp_shell(args).under(&["/bin/sh", "-c", &line]).run()
-}
-
 #[test]
 fn a_script_ends_with_a_sentence_in_bounded_time_and_memory() {
     for (servers, inside) in [(AT_THE_DOOR, false), (INSIDE, true)] {
@@ -325,7 +313,7 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
     let mut options = Options::default();
     options.timeout = Duration::from_millis(300);
     options.limits.message = 1 << 20;
-    let before = memory("VmRSS:");
+    let before = memory_of("self", "VmRSS:");
     for (servers, inside) in [(AT_THE_DOOR, false), (INSIDE, true)] {
         for server in servers {
             let peer = start(server, inside);
@@ -365,58 +353,8 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
         }
     }
     // Other tests may run in this process at the same time, but none that needs much.
-    let grown = memory("VmRSS:").saturating_sub(before);
+    let grown = memory_of("self", "VmRSS:").saturating_sub(before);
     assert!(grown < SPACE, "{grown} KiB more than before");
-}
-
-#[test]
-fn a_server_that_talks_without_end_and_takes_nothing_is_given_up() {
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
-        talk.flood(EVENTS.repeat(500).as_bytes());
-    });
-    // More than any socket's buffer holds.
-    let script = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&script, format!("listen a={}\n", "x".repeat(4_000_000))).unwrap();
-    let args = ["--max-message", "1M", "--no-schema", &peer.address(), "-f", script.path().to_str().unwrap()];
-    let run = confined(&args, 2 * SPACE).expect_status(4);
-    let message = "The server talks without end and takes nothing before `listen` was answered";
-    assert!(run.stderr.contains(message), "{}", run.stderr);
-}
-
-/// A server that never answers, and whatever waits for it with a limit of its own.
-#[test]
-fn a_flood_makes_no_time_out_late() {
-    const RUNS: &[(&[&str], i32, &str)] = &[
-        (&["-c", "# what has come by the end of a script"], 0, ""),
-        (&["-c", ".wait STOP timeout=0.3"], 1, ""),
-        (&["--complete", "block_resize dev"], 0, ""),
-        (
-            // Introspection never comes.
-            &["--dry-run", "-c", "block_resize device=x"],
-            0,
-            "{\"execute\": \"block_resize\", \"arguments\": {\"device\": \"x\"}}\n",
-        ),
-    ];
-    let run = |(args, status, shown): &(&[&str], i32, &str)| {
-        let peer = Peer::start(|talk| {
-            talk.negotiate();
-            talk.flood(EVENTS.repeat(500).as_bytes());
-        });
-        let begun = Instant::now();
-        let address = peer.address();
-        let run = confined(&[&[address.as_str(), "--no-events"], *args].concat(), SPACE);
-        assert_eq!((run.status, run.stdout.as_str()), (*status, *shown), "{args:?}: {run:#?}");
-        assert!(begun.elapsed() < Duration::from_secs(20), "{args:?}: {:?}", begun.elapsed());
-    };
-    std::thread::scope(|scope| RUNS.iter().for_each(|row| drop(scope.spawn(move || run(row)))));
-}
-
-/// A line of this process's status, in KiB.
-fn memory(name: &str) -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// The modes that a terminal can be left in.
@@ -551,76 +489,4 @@ fn a_connection_may_end_at_any_byte() {
             }
         }
     }
-}
-
-/// Endless news for a prompt at which nobody does anything: what waits is bounded, and the user gets a word in.
-#[test]
-fn a_flood_leaves_a_prompt_in_bounded_memory_and_the_user_a_word() {
-    if find_program("tmux").is_none() {
-        return skip("tmux");
-    }
-    let floods = ["{}\n", "\x7f\n", EVENTS, "{\"return\": 1, \"id\": \"whose\"}\n", "{\"QMP\": {}}\n"];
-    std::thread::scope(|scope| floods.iter().for_each(|what| drop(scope.spawn(|| flood_a_prompt(what)))));
-}
-
-fn flood_a_prompt(what: &'static str) {
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        talk.flood(what.repeat(1000).as_bytes());
-    });
-    // A pager that shows nothing keeps the prompt from taking what comes.
-    let shell = env!("CARGO_BIN_EXE_qmp-shell");
-    let line = format!("PAGER='sleep 0.5' {shell} --no-schema {}", peer.address());
-    let terminal = Terminal::start(&line, 80, 10).unwrap();
-    terminal.wait("a prompt", |screen| screen.contains("(QEMU)") || screen.contains("(not connected)"));
-    terminal.enter(".help");
-    // What is shown may have scrolled off before anybody looks.
-    let word = terminal.home.join("word");
-    terminal.enter(&format!("!touch {}", word.display()));
-    wait_until("a word from the user", || word.exists());
-    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.program_id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
-    let kilobytes: usize = peak.split(' ').next().unwrap().parse().unwrap();
-    assert!(kilobytes < SPACE, "{what:?}: {peak}");
-    // While the word is said, the terminal is somebody else's, and so is what is typed.
-    wait_until("the end", || {
-        terminal.press("C-d");
-        terminal.screen().contains("[ended 0]")
-    });
-}
-
-/// A QEMU that never stops complaining, with line ends and without, while nobody can be shown it.
-#[test]
-fn a_wrapped_qemu_that_never_stops_complaining_fills_no_memory() {
-    let Some(qemu) = find_program("qemu-system-x86_64") else {
-        return skip("qemu-system-x86_64");
-    };
-    if find_program("tmux").is_none() {
-        return skip("tmux");
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("loud-qemu");
-    let text = format!("#!/bin/sh\nyes >&2 &\ntr '\\0' x < /dev/zero >&2 &\nexec {} \"$@\"\n", qemu.display());
-    std::fs::write(&script, text).unwrap();
-    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let shell = env!("CARGO_BIN_EXE_qmp-shell-wrap");
-    let machine = "-machine none -display none -nodefaults";
-    let line = format!("PAGER='sleep 1' {shell} --no-history {} {machine}", script.display());
-    let terminal = Terminal::start(&line, 80, 10).unwrap();
-    let raw = terminal.record();
-    terminal.wait_for("(QEMU)");
-    terminal.enter(".help");
-    // It scrolls by.
-    let left_out = || String::from_utf8_lossy(&raw()).contains(" lines were left out here.)");
-    wait_until("a word on what was left out", left_out);
-    terminal.enter("!echo a word; sleep 0.3");
-    terminal.wait_for("\na word");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.program_id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
-    let kilobytes: usize = peak.split(' ').next().unwrap().parse().unwrap();
-    assert!(kilobytes < SPACE, "{peak}");
-    wait_until("the end", || {
-        terminal.press("C-d");
-        terminal.screen().contains("[ended 0]")
-    });
 }

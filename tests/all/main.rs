@@ -17,6 +17,7 @@ mod endurance;
 mod escapes;
 mod events;
 mod failures;
+mod floods;
 mod fuse;
 mod generated;
 mod guest_agent;

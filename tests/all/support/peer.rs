@@ -9,6 +9,9 @@ use std::time::Duration;
 pub const GREETING: &str =
     r#"{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": ""}, "capabilities": ["oob"]}}"#;
 
+/// An event, as a line.
+pub const EVENT: &str = "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"E\"}\r\n";
+
 /// A peer that listens. Its thread is joined when this is dropped, so a failed expectation in it fails the test.
 pub struct Peer {
     folder: tempfile::TempDir,

@@ -45,6 +45,16 @@ pub fn program(path: &str, args: &[&str]) -> Program {
     Program::new(path, args)
 }
 
+/// What a run may take of an address space at the most, in KiB, where a server may try to make it take more. The program
+/// alone has some 20 MiB of it, and each of its threads its stack.
+pub const SPACE: usize = 192 << 10;
+
+/// Runs `qmp-shell` in an address space of so many KiB.
+pub fn confined(args: &[&str], space: usize) -> Run {
+    let line = format!("ulimit -v {space}; exec \"$0\" \"$@\"");
+    qmp_shell(args).under(&["/bin/sh", "-c", &line]).run()
+}
+
 /// The lines as one script, with a server's introspection and nothing sent.
 pub fn dry_run<'a>(address: &str, lines: impl IntoIterator<Item = &'a str>) -> Run {
     let lines: Vec<&str> = lines.into_iter().collect();
