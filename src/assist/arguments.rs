@@ -366,12 +366,9 @@ fn values(given: &Given, path: &[String], quoting: Quoting<'_>, subject: &Subjec
     }
     let strings = choice.strings.into_iter().filter_map(|(text, about)| Some((quoting.string(&text)?, about)));
     let literals = choice.literals.into_iter().filter_map(|(text, about)| Some((quoting.literal(&text)?, about)));
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for (text, about) in strings.chain(literals) {
-        if !candidates.iter().any(|candidate| candidate.text == text) {
-            candidates.push(Candidate { text, about });
-        }
-    }
+    let mut offered = HashSet::new();
+    let new = strings.chain(literals).filter(|(text, _)| offered.insert(text.clone()));
+    let candidates = new.map(|(text, about)| Candidate { text, about }).collect();
     Completion { start: quoting.start(), candidates }
 }
 
