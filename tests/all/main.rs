@@ -11,6 +11,7 @@ mod support;
 mod addresses;
 mod checking;
 mod completion;
+mod corpus;
 mod events;
 mod failures;
 mod generated;
