@@ -6,33 +6,15 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use std::collections::HashMap;
-use std::process::Command;
+mod support;
+
 use std::time::{Duration, Instant};
 
 use qmp_shell::assist::{Known, complete};
 use qmp_shell::grammar::LineMode;
 use qmp_shell::schema::Schema;
-use serde_json::value::RawValue;
 
 const TABLE: &str = include_str!("../tests/all/completion.table");
-
-/// The answer of a QEMU without a machine, by way of its standard streams.
-fn ask() -> String {
-    let script = "printf '{\"execute\": \"qmp_capabilities\"}\n{\"execute\": \"query-qmp-schema\"}\n{\"execute\": \"quit\"}\n' | \
-                  qemu-system-x86_64 -machine none -display none -nodefaults -qmp stdio";
-    let output = Command::new("sh").args(["-c", script]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().max_by_key(|line| line.len()).unwrap().to_owned()
-}
-
-/// The return value of an answer, or what is no answer, as it is spelled.
-fn value(text: &str) -> String {
-    match serde_json::from_str::<HashMap<&str, &RawValue>>(text) {
-        Ok(message) => message["return"].get().to_owned(),
-        Err(_) => text.to_owned(),
-    }
-}
 
 /// The shortest of some runs: what the work takes when nothing is in its way.
 fn best(runs: u32, mut work: impl FnMut()) -> Duration {
@@ -50,7 +32,7 @@ fn micros(time: Duration) -> String {
 
 fn main() {
     let file = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
-    let raw = value(&file.map_or_else(ask, |file| std::fs::read_to_string(file).unwrap()));
+    let raw = support::introspection(file);
     let mut reads: Vec<Duration> = (0..50)
         .map(|_| {
             let start = Instant::now();

@@ -1,5 +1,7 @@
 //! Completion of keys and values, on words and inside JSON, by the server's introspection.
 
+use std::collections::HashSet;
+
 use crate::grammar::{Open, Tokens, Word};
 use crate::schema::{Builtin, EnumValue, Expected, Given, Schema, Type, TypeId, plain};
 
@@ -184,11 +186,12 @@ fn keys(given: &Given, base: &[String], typed: &Typed<'_>, subject: &Subject<'_>
         let Some(element) = given.element_at(schema, subject.root, base) else { return found };
         let numbers = given.names_at(base);
         for number in &numbers {
-            if unfinished(given, &below(base, number), subject).is_some() {
+            if given.unfinished(schema, subject.root, &below(base, number)).is_some() {
                 push(number, ".", &about(schema, element, true));
             }
         }
-        let next = (0..).map(|n: usize| n.to_string()).find(|n| !numbers.contains(n)).unwrap_or_default();
+        let taken: HashSet<&String> = numbers.iter().collect();
+        let next = (0..).map(|n: usize| n.to_string()).find(|n| !taken.contains(n)).unwrap_or_default();
         forms(schema, element).into_iter().for_each(|end| push(&next, end, &about(schema, element, true)));
         return found;
     };
@@ -200,7 +203,7 @@ fn keys(given: &Given, base: &[String], typed: &Typed<'_>, subject: &Subject<'_>
                 if member.optional != needed {
                     forms(schema, member.kind).into_iter().for_each(|end| push(&member.name, end, &about));
                 }
-            } else if unfinished(given, &below(base, &member.name), subject) == Some(needed) {
+            } else if given.unfinished(schema, subject.root, &below(base, &member.name)) == Some(needed) {
                 push(&member.name, ".", &about);
             }
         }
@@ -221,20 +224,6 @@ fn open_keys(given: &Given, expected: &Expected<'_>, subject: &Subject<'_>) -> V
 
 fn below(base: &[String], name: &str) -> Vec<String> {
     base.iter().cloned().chain([name.to_owned()]).collect()
-}
-
-/// Whether more may be given below the dotted keys at `path`, and whether it must.
-fn unfinished(given: &Given, path: &[String], subject: &Subject<'_>) -> Option<bool> {
-    if !given.has_keys(path) {
-        return None;
-    }
-    let parts = given.names_at(path).into_iter();
-    let needed = parts.filter_map(|name| unfinished(given, &below(path, &name), subject)).max();
-    match given.expected(subject.schema, subject.root, path) {
-        Some(expected) => needed.max(expected.missing().first().map(|member| !member.optional)),
-        // An array goes on for ever.
-        None => needed.max(Some(false)),
-    }
 }
 
 fn expected_has(expected: &Expected<'_>, name: &String) -> bool {
@@ -377,12 +366,9 @@ fn values(given: &Given, path: &[String], quoting: Quoting<'_>, subject: &Subjec
     }
     let strings = choice.strings.into_iter().filter_map(|(text, about)| Some((quoting.string(&text)?, about)));
     let literals = choice.literals.into_iter().filter_map(|(text, about)| Some((quoting.literal(&text)?, about)));
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for (text, about) in strings.chain(literals) {
-        if !candidates.iter().any(|candidate| candidate.text == text) {
-            candidates.push(Candidate { text, about });
-        }
-    }
+    let mut offered = HashSet::new();
+    let new = strings.chain(literals).filter(|(text, _)| offered.insert(text.clone()));
+    let candidates = new.map(|(text, about)| Candidate { text, about }).collect();
     Completion { start: quoting.start(), candidates }
 }
 

@@ -37,6 +37,8 @@ struct Level {
     next_index: usize,
     /// In an object: whether a key comes next.
     key_next: bool,
+    /// What it holds so far.
+    given: Given,
 }
 
 /// Reads the JSON that begins at `text[from..]` and breaks off at its end.
@@ -110,6 +112,7 @@ fn comment_end(text: &str, at: usize) -> Option<usize> {
 
 struct Reader {
     levels: Vec<Level>,
+    /// What the outermost container held, once it is closed.
     given: Given,
     /// A value has just ended; punctuation comes next.
     done: bool,
@@ -121,18 +124,27 @@ impl Reader {
     }
 
     fn open(&mut self, array: bool) {
-        let path = self.path();
-        if !path.is_empty() {
-            self.given.put(&path, None);
-        }
         let at = if array { "0" } else { "" };
-        self.levels.push(Level { array, at: at.to_owned(), next_index: 0, key_next: !array });
+        self.levels.push(Level { array, at: at.to_owned(), next_index: 0, key_next: !array, given: Given::default() });
         self.done = false;
     }
 
     fn close(&mut self) {
-        self.levels.pop();
+        if let Some(level) = self.levels.pop() {
+            match self.levels.last_mut() {
+                Some(around) => around.given.put_below(&around.at, level.given),
+                None => self.given = level.given,
+            }
+        }
         self.done = true;
+    }
+
+    /// All that is given, in containers closed or not.
+    fn into_given(mut self) -> Given {
+        while !self.levels.is_empty() {
+            self.close();
+        }
+        self.given
     }
 
     fn comma(&mut self) {
@@ -172,14 +184,15 @@ impl Reader {
 
     fn value(&mut self, json: Option<Json>) {
         let nothing = Json { span: Span::default(), kind: JsonKind::Null };
-        let path = self.path();
-        self.given.put(&path, Some(json.unwrap_or(nothing)));
+        if let Some(level) = self.levels.last_mut() {
+            level.given.put(&level.at, json.unwrap_or(nothing));
+        }
         self.done = true;
     }
 
     /// The cursor stands where nothing can be offered.
     fn nowhere(self, start: usize) -> Unfinished {
-        Unfinished { given: self.given, spot: Spot::Between, start, typed: String::new(), quote: None }
+        Unfinished { given: self.into_given(), spot: Spot::Between, start, typed: String::new(), quote: None }
     }
 
     fn finish(self, start: usize, typed: String, quote: Option<char>) -> Unfinished {
@@ -190,7 +203,7 @@ impl Reader {
             Some(level) if level.key_next => Spot::Key(path[..path.len() - 1].to_vec()),
             Some(_) => Spot::Value(path),
         };
-        Unfinished { given: self.given, spot, start, typed, quote }
+        Unfinished { given: self.into_given(), spot, start, typed, quote }
     }
 }
 

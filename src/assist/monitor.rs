@@ -3,6 +3,8 @@
 //! Its lines are words parted by blanks, a word with blanks in double quotes. Names that live in the server come
 //! through [`Known`], words of a fixed kind from its introspection.
 
+use std::collections::HashSet;
+
 use crate::grammar::tokenize;
 use crate::schema::{Builtin, Given, Schema, Type};
 
@@ -264,8 +266,8 @@ fn of_argument(takes: &Takes, previous: &str, word: &str, known: &Known<'_>) -> 
         Takes::Name(kind) => live(kind),
         Takes::Either(one, other) => {
             let mut names = live(one);
-            let more = live(other).into_iter().filter(|more| names.iter().all(|name| name.0 != more.0));
-            names.extend(more.collect::<Vec<_>>());
+            let ones: HashSet<String> = names.iter().map(|(name, _)| name.clone()).collect();
+            names.extend(live(other).into_iter().filter(|(name, _)| !ones.contains(name)));
             names
         }
         Takes::Words(words) => plain(words),

@@ -19,6 +19,10 @@ pub enum Layout {
 /// The output is handed on in pieces of this size.
 const CHUNK: usize = 64 * 1024;
 
+/// What nests deeper is indented no further: nobody reads so far to the right, and a message of a megabyte would become
+/// gigabytes of blanks.
+const DEEPEST: usize = 64;
+
 /// Writes the JSON text `raw`, without a line end behind it. With `harmless`, characters inside strings that could do
 /// something to a terminal are written as escapes.
 pub fn write_json(
@@ -101,7 +105,7 @@ impl Printer<'_> {
     fn new_line(&mut self) {
         if self.layout == Layout::Indented {
             self.buf.push(b'\n');
-            self.buf.resize(self.buf.len() + 2 * self.depth, b' ');
+            self.buf.resize(self.buf.len() + 2 * self.depth.min(DEEPEST), b' ');
         }
     }
 
@@ -191,6 +195,13 @@ mod tests {
         );
         assert_eq!(render("{\n  \"a\": [1,\n2]\n}", Layout::Line, false), "{\"a\": [1, 2]}");
         assert_eq!(render("18446744073709551615", Layout::Indented, false), "18446744073709551615");
+    }
+
+    #[test]
+    fn what_nests_very_deep_costs_no_more_blanks_than_a_screen_is_wide() {
+        let shown = render(&format!("{}1{}", "[".repeat(500), "]".repeat(500)), Layout::Indented, false);
+        let indents = shown.lines().map(|line| line.len() - line.trim_start().len());
+        assert_eq!((shown.lines().count(), indents.max()), (1001, Some(2 * DEEPEST)));
     }
 
     #[test]

@@ -36,8 +36,8 @@ pub(super) fn scalar_by_form(text: &str) -> Result<Json, String> {
 
 /// A whole object by form; numbered keys below it become arrays.
 pub(super) fn object_by_form(tree: Tree, span: Span) -> Result<Json, Diagnostic> {
-    let mut members = Vec::with_capacity(tree.entries.len());
-    for Entry { name, span, node } in tree.entries {
+    let mut members = Vec::with_capacity(tree.entries().len());
+    for Entry { name, span, node } in tree.into_entries() {
         members.push(Member { key: name, key_span: span, value: node_by_form(node, span)? });
     }
     Ok(Json { span, kind: JsonKind::Object(members) })

@@ -1,9 +1,9 @@
 //! What is given so far on an unfinished line, and what its place still expects.
 
-use crate::grammar::{Arg, Json, JsonKind, Word, parse_arg, parse_json};
+use crate::grammar::{Arg, Json, JsonKind, Span, Word, parse_arg, parse_json};
 
 use super::introspection::{ObjectMember, Schema, Type, TypeId};
-use super::tree::{Entry, Node, Tree};
+use super::tree::{Node, Tree};
 use super::typing::Members;
 
 /// The keys and values given so far. Built with tolerance: what cannot be read yet is passed over.
@@ -62,28 +62,14 @@ impl Given {
         let _ = self.tree.insert(arg);
     }
 
-    /// Puts a JSON value at a path, making objects and arrays on the way.
-    pub fn put(&mut self, path: &[String], value: Option<Json>) {
-        let Some((last, branches)) = path.split_last() else { return };
-        let mut tree = &mut self.tree;
-        for name in branches {
-            let at = tree.entries.iter().position(|entry| entry.name == *name).unwrap_or_else(|| {
-                tree.entries.push(branch(name));
-                tree.entries.len() - 1
-            });
-            let node = &mut tree.entries[at].node;
-            if !matches!(node, Node::Branch(_)) {
-                *node = Node::Branch(Tree::default());
-            }
-            let Node::Branch(next) = node else { return };
-            tree = next;
-        }
-        let mut entry = branch(last);
-        if let Some(json) = value {
-            entry.node = Node::Json(json);
-        }
-        tree.entries.retain(|entry| entry.name != *last);
-        tree.entries.push(entry);
+    /// Puts a JSON value at a key, in the place of what is there.
+    pub fn put(&mut self, name: &str, value: Json) {
+        *self.tree.node_or_branch(name, Span::default(), false) = Node::Json(value);
+    }
+
+    /// Puts what `below` gives below a key, in the place of what is there.
+    pub fn put_below(&mut self, name: &str, below: Given) {
+        *self.tree.node_or_branch(name, Span::default(), false) = Node::Branch(below.tree);
     }
 
     /// The type of what stands at `path` below an object of type `root`; `None` where nothing may.
@@ -113,7 +99,7 @@ impl Given {
             tree = tree.and_then(|tree| tree.branch(part));
         }
         let members = Members::of(schema, object, &|tag| tree.and_then(|tree| tree.text(tag)));
-        let given = tree.map(|tree| tree.entries.iter().map(|entry| entry.name.clone()).collect());
+        let given = tree.map(|tree| tree.entries().iter().map(|entry| entry.name.clone()).collect());
         Some(Expected { members: members.members, given: given.unwrap_or_default(), tags: members.tags })
     }
 
@@ -135,14 +121,9 @@ impl Given {
         false
     }
 
-    /// Whether keys below `path` are given.
-    pub fn has_keys(&self, path: &[String]) -> bool {
-        self.tree_at(path).is_some()
-    }
-
     /// The keys or numbers given right below `path`, in order.
     pub fn names_at(&self, path: &[String]) -> Vec<String> {
-        let names = self.tree_at(path).map(|tree| tree.entries.iter().map(|entry| entry.name.clone()).collect());
+        let names = self.tree_at(path).map(|tree| tree.entries().iter().map(|entry| entry.name.clone()).collect());
         names.unwrap_or_default()
     }
 
@@ -158,16 +139,22 @@ impl Given {
     /// This, and at `path` what `below` gives.
     pub fn with(&self, path: &[String], below: &Given) -> Given {
         let mut whole = self.clone();
-        whole.put(path, None);
         let mut tree = &mut whole.tree;
         for part in path {
-            let Some(Entry { node: Node::Branch(next), .. }) = tree.entries.iter_mut().find(|e| e.name == *part) else {
-                return whole;
-            };
+            let node = tree.node_or_branch(part, Span::default(), false);
+            if !matches!(node, Node::Branch(_)) {
+                *node = Node::Branch(Tree::default());
+            }
+            let Node::Branch(next) = node else { return whole };
             tree = next;
         }
         *tree = below.tree.clone();
         whole
+    }
+
+    /// Whether more may be given below the dotted keys at `path`, and whether it must.
+    pub fn unfinished(&self, schema: &Schema, root: TypeId, path: &[String]) -> Option<bool> {
+        unfinished(schema, self.tree_at(path)?, self.type_at(schema, root, path))
     }
 
     /// The text given at a path, if it is one.
@@ -181,8 +168,29 @@ impl Given {
     }
 }
 
-fn branch(name: &str) -> Entry {
-    Entry { name: name.to_owned(), span: crate::grammar::Span::default(), node: Node::Branch(Tree::default()) }
+/// As [`Given::unfinished`], of the keys in `tree`, where a value of type `kind` stands.
+fn unfinished(schema: &Schema, tree: &Tree, kind: Option<TypeId>) -> Option<bool> {
+    let object = kind.and_then(|kind| object_of(schema, kind));
+    let element = kind.and_then(|kind| array_of(schema, kind));
+    let members = object.map(|object| Members::of(schema, object, &|tag| tree.text(tag)).members);
+    let kind_of = |name: &str| match element.filter(|_| name.parse::<usize>().is_ok()) {
+        Some(element) => Some(element),
+        None => members.iter().flatten().find(|member| member.name == name).map(|member| member.kind),
+    };
+    let branches = tree.entries().iter().filter_map(|entry| match &entry.node {
+        Node::Branch(below) => Some((below, kind_of(&entry.name))),
+        _ => None,
+    });
+    let below = branches.filter_map(|(below, kind)| unfinished(schema, below, kind)).max();
+    let here = match &members {
+        Some(members) => {
+            let missing = members.iter().filter(|member| tree.get(&member.name).is_none());
+            missing.map(|member| !member.optional).max()
+        }
+        // An array goes on for ever.
+        None => Some(false),
+    };
+    below.max(here)
 }
 
 /// The object type among what a type may be.

@@ -3,9 +3,14 @@
 /// The name nearest to `typed`, if one is near enough to be meant.
 pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let spelled = typed.replace('_', "-").to_lowercase();
+    let long = spelled.chars().count();
     let mut best: Option<(f64, &str)> = None;
     for name in names {
         let candidate = name.replace('_', "-").to_lowercase();
+        // Nothing is near what is more than twice as long, and to find that out takes time by both lengths.
+        if long > 2 * candidate.chars().count() + 4 {
+            continue;
+        }
         let mut score = strsim::jaro_winkler(&spelled, &candidate);
         if strsim::osa_distance(&spelled, &candidate) <= 1 + spelled.len() / 6 {
             // Of names that are as near, one that is no shorter: letters are mistyped or missed sooner than added.
@@ -38,5 +43,11 @@ mod tests {
         ] {
             assert_eq!(nearest(typed, names), expected, "{typed}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_far_too_long_is_not_compared() {
+        // Would take minutes otherwise.
+        assert_eq!(nearest(&"stop".repeat(2_500_000), ["stop", "query-status"]), None);
     }
 }

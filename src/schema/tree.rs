@@ -1,11 +1,18 @@
 //! Arguments as given: dotted keys as branches, values still untyped.
 
+use std::collections::HashMap;
+
 use crate::grammar::{Arg, DEPTH, Diagnostic, Json, JsonKind, Key, Member, Span, too_deep};
+
+/// So many keys are looked through one by one; of more, the places are kept.
+const FEW: usize = 16;
 
 /// An object as given, key by key.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tree {
-    pub(super) entries: Vec<Entry>,
+    entries: Vec<Entry>,
+    /// Where each key stands among the entries, once they are not [`FEW`] any more.
+    places: HashMap<String, usize>,
     /// It grew from dotted keys, whose numbers make arrays; an object written as JSON stays one.
     dotted: bool,
 }
@@ -43,19 +50,62 @@ impl Node {
 impl Tree {
     /// The tree of a JSON object's members, which further keys may add to.
     pub(super) fn of_members(members: Vec<Member>) -> Tree {
-        let entries = members.into_iter().map(|member| {
+        let mut tree = Tree::default();
+        for member in members {
             let node = match member.value {
                 Json { kind: JsonKind::Object(members), .. } => Node::Branch(Tree::of_members(members)),
                 value => Node::Json(value),
             };
-            Entry { name: member.key, span: member.key_span, node }
-        });
-        Tree { entries: entries.collect(), dotted: false }
+            tree.push(Entry { name: member.key, span: member.key_span, node });
+        }
+        tree
+    }
+
+    /// Its keys in order.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Its keys in order, to keep.
+    pub(super) fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        match self.entries.len() {
+            0..=FEW => self.entries.iter().position(|entry| entry.name == name),
+            _ => self.places.get(name).copied(),
+        }
+    }
+
+    /// Puts an entry behind all others; its key is not given yet.
+    fn push(&mut self, entry: Entry) -> &mut Node {
+        let at = self.entries.len();
+        if at == FEW {
+            let few = self.entries.iter().enumerate();
+            self.places = few.map(|(at, entry)| (entry.name.clone(), at)).collect();
+        }
+        if at >= FEW {
+            self.places.insert(entry.name.clone(), at);
+        }
+        self.entries.push(entry);
+        &mut self.entries[at].node
+    }
+
+    /// What stands at this key; a branch without keys of its own is put there if nothing does.
+    pub(super) fn node_or_branch(&mut self, name: &str, span: Span, dotted: bool) -> &mut Node {
+        match self.place(name) {
+            Some(at) => &mut self.entries[at].node,
+            None => {
+                let node = Node::Branch(Tree { dotted, ..Tree::default() });
+                self.push(Entry { name: name.to_owned(), span, node })
+            }
+        }
     }
 
     /// What stands at this key, one level deep.
     pub(super) fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.name == name)
+        self.entries.get(self.place(name)?)
     }
 
     /// The keys below this one.
@@ -84,20 +134,14 @@ impl Tree {
             return Err(Diagnostic::new(key.span, too_deep()));
         }
         for (depth, name) in branches.iter().enumerate() {
-            let at = tree.entries.iter().position(|entry| entry.name == *name);
-            let at = at.unwrap_or_else(|| {
-                let node = Node::Branch(Tree { dotted: true, ..Tree::default() });
-                tree.entries.push(Entry { name: name.clone(), span: key.span, node });
-                tree.entries.len() - 1
-            });
-            match &mut tree.entries[at].node {
+            match tree.node_or_branch(name, key.span, true) {
                 Node::Branch(branch) => tree = branch,
                 _ => return Err(below_a_value(key, depth)),
             }
         }
         match tree.get(last).map(|entry| &entry.node) {
             None => {
-                tree.entries.push(Entry { name: last.clone(), span: key.span, node: Node::Word(arg.clone()) });
+                tree.push(Entry { name: last.clone(), span: key.span, node: Node::Word(arg.clone()) });
                 Ok(())
             }
             Some(Node::Branch(_)) => {
@@ -141,4 +185,29 @@ fn below_a_value(key: &Key, depth: usize) -> Diagnostic {
 
 fn is_index(name: &str) -> bool {
     name == "0" || (!name.is_empty() && !name.starts_with('0') && name.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grammar::{Line, parse_line};
+
+    #[test]
+    fn keys_are_found_however_many_there_are() {
+        for count in [1, FEW - 1, FEW, FEW + 1, 3 * FEW] {
+            let keys: Vec<String> = (0..count).map(|n| format!("k{n}.x={n}")).collect();
+            let Ok(Line::Command(command)) = parse_line(&format!("c {}", keys.join(" "))) else { panic!() };
+            let mut tree = Tree::default();
+            for arg in &command.args {
+                tree.insert(arg).unwrap();
+            }
+            for n in 0..count {
+                let below = tree.branch(&format!("k{n}")).unwrap();
+                assert_eq!(below.text("x"), Some(n.to_string()));
+            }
+            assert!(tree.get("k").is_none());
+            assert!(command.args.iter().all(|arg| tree.insert(arg).is_err()), "a key is given twice");
+            assert_eq!(tree.clone().into_entries().len(), count);
+        }
+    }
 }

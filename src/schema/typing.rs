@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Member, Span};
+use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Member, Span, Word};
 
 use super::form::node_by_form;
 use super::introspection::{Builtin, Object, ObjectMember, Schema, Type, TypeId};
@@ -83,9 +83,9 @@ impl<'a> Typer<'a> {
             (path, []) => format!("`{path}` of {}", self.subject),
             (path, chosen) => format!("`{path}` of {}, with {},", self.subject, chosen.join(" ")),
         };
-        let given: Vec<String> = tree.entries.iter().map(|entry| entry.name.clone()).collect();
-        let mut typed = Vec::with_capacity(tree.entries.len());
-        for entry in tree.entries {
+        let given: Vec<String> = tree.entries().iter().map(|entry| entry.name.clone()).collect();
+        let mut typed = Vec::with_capacity(tree.entries().len());
+        for entry in tree.into_entries() {
             let below = if path.is_empty() { entry.name.clone() } else { format!("{path}.{}", entry.name) };
             let top = path.is_empty();
             let extra = if top { self.extra.get(&entry.name).copied() } else { None };
@@ -199,12 +199,9 @@ impl<'a> Typer<'a> {
                     text => text.split(',').collect(),
                 };
                 let items = parts.into_iter().map(|part| {
-                    let mut item = arg.clone();
-                    item.word.text = part.to_owned();
-                    item.word.equals = None;
                     // The item's own place is not known once quotes are gone; the whole value is pointed at.
-                    item.word.span = span;
-                    self.word(&item, *element, path)
+                    let word = Word { span, text: part.to_owned(), equals: None, bracket: None, ..arg.word };
+                    self.word(&Arg { key: arg.key.clone(), word, json: None }, *element, path)
                 });
                 Ok(Json { span, kind: JsonKind::Array(items.collect::<Result<_, _>>()?) })
             }

@@ -200,6 +200,8 @@ impl Framer {
                     0xFF if self.heed_marks => return Ok(Some(self.forget())),
                     0xFF => self.pos += 1,
                     _ if self.pos + 1 == self.buf.len() => break,
+                    // What a backslash quotes is one more byte of the string; a mark quotes nothing and ends it.
+                    _ if self.heed_marks && self.buf[self.pos + 1] == 0xFF => self.pos += 1,
                     _ => self.pos += 2,
                 }
                 continue;
@@ -309,8 +311,10 @@ mod tests {
 
     #[test]
     fn a_mark_drops_what_was_begun() {
-        let (found, _) = frames(Limits::default(), &[b"{\"return\": [1, \xff\n{\"return\": 5}"]);
-        assert_eq!(found, [Frame::Mark, message("{\"return\": 5}")]);
+        for begun in ["{\"return\": [1, ", "{\"return\": \"x", "{\"return\": \"x\\"] {
+            let stream = [begun.as_bytes(), b"\xff\n{\"return\": 5}"].concat();
+            assert_eq!(frames(Limits::default(), &[&stream]).0, [Frame::Mark, message("{\"return\": 5}")], "{begun}");
+        }
     }
 
     #[test]

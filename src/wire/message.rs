@@ -313,8 +313,8 @@ impl Reply {
     }
 
     /// The member that says it: its key, `return` or `error`, and its value as the server spelled it.
-    #[cfg(feature = "programs")]
-    pub(crate) fn member(&self) -> (&'static str, &str) {
+    #[doc(hidden)]
+    pub fn member(&self) -> (&'static str, &str) {
         match &self.body {
             Body::Return(range) => ("return", &self.text[range.clone()]),
             Body::Error { value, .. } => ("error", &self.text[value.clone()]),

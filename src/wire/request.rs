@@ -89,7 +89,7 @@ impl Request {
     }
 
     /// The same message with each secret value replaced, for eyes and files.
-    pub(crate) fn to_masked_json(&self, id: Option<&str>) -> String {
+    pub fn to_masked_json(&self, id: Option<&str>) -> String {
         let arguments =
             self.arguments.as_deref().map(|arguments| mask(arguments, self.secrets.as_deref().unwrap_or_default()));
         self.spell(id, arguments.as_deref())

@@ -13,6 +13,7 @@ mod checking;
 mod client;
 mod client_ends;
 mod completion;
+mod corpus;
 mod endurance;
 mod escapes;
 mod events;

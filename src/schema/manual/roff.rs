@@ -158,10 +158,18 @@ impl Builder {
         }
     }
 
+    /// Adds what is no paragraph, unless there is nothing in it.
     fn add(&mut self, node: Node) {
         self.flush();
         self.term = false;
-        self.top().add(node);
+        let is_empty = match &node {
+            Node::Verbatim(lines) => lines.is_empty(),
+            Node::Table(rows) => rows.is_empty(),
+            _ => false,
+        };
+        if !is_empty {
+            self.top().add(node);
+        }
     }
 
     fn start_item(&mut self, mark: Mark) {

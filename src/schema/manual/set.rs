@@ -4,6 +4,8 @@
 mod fill;
 mod members;
 
+use std::collections::HashSet;
+
 use super::entry::{Block, Entry, EntryKind, ListItem};
 use super::lookup::Found;
 use super::style::{Line, Role, Run, run};
@@ -35,6 +37,7 @@ impl Manual {
     /// that it takes in as a whole are listed with its own.
     pub fn set<'a>(&'a self, entry: &'a Entry, width: usize) -> Vec<Line> {
         let mut setter = Setter::new(self, width);
+        setter.listed.insert(&entry.name);
         setter.blocks(&entry.body, 0, Line::new(), true);
         setter.lines
     }
@@ -67,11 +70,14 @@ struct Setter<'a> {
     manual: &'a Manual,
     width: usize,
     lines: Vec<Line>,
+    /// The types whose members are listed already: a page may have a type take in itself, by way of others or of what
+    /// is said of its members.
+    listed: HashSet<&'a str>,
 }
 
 impl<'a> Setter<'a> {
     fn new(manual: &'a Manual, width: usize) -> Setter<'a> {
-        Setter { manual, width: width.max(NARROWEST), lines: Vec::new() }
+        Setter { manual, width: width.max(NARROWEST), lines: Vec::new(), listed: HashSet::new() }
     }
 
     /// An empty line, unless there is one or nothing stands before it.

@@ -37,6 +37,8 @@ fn lines_become_paragraphs_items_and_groups() {
         (".sp\n.nf\n.ft C\n  a\n    \\-> b\n\n.ft P\n.fi\nc", "<a|  -> b> c"),
         (".EX\na\n.EE", "<a>"),
         (".TS\nl l.\na\tb\n.TE\nc", "1 rows c"),
+        // What is set apart and empty is nothing.
+        ("a\n.nf\n.fi\n.TS\nl l.\n.TE\nb", "a b"),
         (".de X\nnot text\n..\n.\\\" nor this\n'br\n.nr a 1\ntext", "text"),
         ("at the end.INDENT 7.0\n.IP \\(bu 2\na\n.UNINDENT\nb", "at the end [*(a)] b"),
         (".UNINDENT\n.UNINDENT\na\n.INDENT 2\nb", "a [b]"),

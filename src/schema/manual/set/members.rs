@@ -33,7 +33,7 @@ impl<'a> Setter<'a> {
     pub(super) fn members(&mut self, items: &'a [Item], indent: usize) {
         let mut flat = Vec::new();
         let mut variants = Vec::new();
-        self.gather(items, &mut Vec::new(), &mut flat, &mut variants);
+        self.gather(items, &mut flat, &mut variants);
         let typed = flat.iter().any(|item| matches!(item, Item::Member(member) if !member.type_text.is_empty()));
         if typed {
             self.typed(&flat, indent);
@@ -43,21 +43,14 @@ impl<'a> Setter<'a> {
         self.variants(&variants, indent);
     }
 
-    /// The items, each type that is taken in as a whole replaced by its own; those taken in for a value apart.
-    fn gather(
-        &self,
-        items: &'a [Item],
-        seen: &mut Vec<&'a str>,
-        flat: &mut Vec<&'a Item>,
-        variants: &mut Vec<&'a Include>,
-    ) {
+    /// The items, each type that is taken in as a whole replaced by its own, once; those taken in for a value apart.
+    fn gather(&mut self, items: &'a [Item], flat: &mut Vec<&'a Item>, variants: &mut Vec<&'a Include>) {
         for item in items {
             match item {
                 Item::Include(include) if include.when.is_some() => variants.push(include),
                 Item::Include(include) => match self.manual.entry(&include.of) {
-                    Some(of) if !seen.contains(&of.name.as_str()) => {
-                        seen.push(&of.name);
-                        of.items().for_each(|item| self.gather(std::slice::from_ref(item), seen, flat, variants));
+                    Some(of) if self.listed.insert(&of.name) => {
+                        of.items().for_each(|item| self.gather(std::slice::from_ref(item), flat, variants));
                     }
                     _ => flat.push(item),
                 },

@@ -144,3 +144,24 @@ fn every_piece_has_its_role() {
         assert_eq!(role(text), Some(expected), "{text}");
     }
 }
+
+#[test]
+fn a_type_that_takes_in_itself_is_listed_once() {
+    let page = |inner: &str| {
+        format!(
+            ".INDENT 0.0\n.TP\n.B Object  Ring\n.INDENT 7.0\n.TP\n.B Members\n.INDENT 7.0\n.IP \\(bu 2\n{inner}.UNINDENT\n\
+             .UNINDENT\n.UNINDENT\n"
+        )
+    };
+    let itself = "The members of \\fI\\%Ring\\fP\\&.\n";
+    // At once, and in what is said of a member.
+    let below =
+        format!("words\n.INDENT 0.0\n.TP\n.B Members\n.INDENT 7.0\n.IP \\(bu 2\n{itself}.UNINDENT\n.UNINDENT\n");
+    for (inner, expected) in
+        [(itself, "  the members of Ring\n"), (&below, "  words\n\n  Members\n    the members of Ring\n")]
+    {
+        let manual = Manual::parse(&page(inner));
+        let lines = manual.set(manual.entry("Ring").unwrap(), 40);
+        assert_eq!(plain(&lines), format!("Members\n{expected}"));
+    }
+}

@@ -1,0 +1,4 @@
+//! Fuzzes [`properties::completion`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::completion::check(data));

@@ -1,0 +1,94 @@
+//! Help with a line at every place of its cursor: candidates that fit where they stand, a hint on one row, looks in order.
+
+use qmp_shell::assist::{Candidate, Completes, Known, complete, hint, looks};
+use qmp_shell::grammar::{LineMode, Open, parse_json, tokenize};
+use unicode_width::UnicodeWidthStr;
+
+use super::{spans, strict, world};
+
+/// Names as a server or a disk might have them.
+const NAMES: &[&str] = &["disk0", "a b", "it's", "say \"x\"", "\\", "{x}", "[1", "é=ü", "#c", "$HOME", "a,b", "/x/y"];
+
+/// So many places of a long line are looked at.
+const PLACES: usize = 64;
+
+/// The first byte chooses the language and whether a transaction is open; the rest is the line.
+pub fn check(data: &[u8]) {
+    let Some((choice, line)) = data.split_first() else { return };
+    let Some(line) = strict::text(line) else { return };
+    let owned = |name: &&str| ((*name).to_owned(), "live".to_owned());
+    let monitor = [("info".to_owned(), String::new()), ("device_add".to_owned(), "x".to_owned())];
+    let known = Known {
+        language: if choice & 1 == 0 { LineMode::Qmp } else { LineMode::Hmp },
+        in_transaction: choice & 2 != 0,
+        schema: (choice & 4 == 0).then(world::schema),
+        live: &|_| NAMES.iter().map(owned).collect(),
+        commands: &["query-status".to_owned()],
+        monitor: &monitor,
+        info: &monitor,
+        metas: &[
+            ("events", "", Completes::Events),
+            ("fd", "", Completes::FileThenCommand),
+            ("hmp", "", Completes::Monitor),
+            ("set", "", Completes::Settings),
+            ("source", "", Completes::Files),
+            ("help", "", Completes::Topics),
+            ("wait", "", Completes::EventNames),
+            ("exit", "", Completes::Nothing),
+        ],
+        topics: &[("line", "")],
+        settings: &[("pager", "", &["on", "off"])],
+        events: &["STOP".to_owned()],
+        files: &|typed| NAMES.iter().filter(|name| name.starts_with(typed)).map(|name| (*name).to_owned()).collect(),
+    };
+    check_looks(line, &known);
+    let places: Vec<usize> = line.char_indices().map(|(at, _)| at).chain([line.len()]).collect();
+    let step = places.len().div_ceil(PLACES);
+    for place in places.iter().rev().step_by(step) {
+        let typed = &line[..*place];
+        check_hint(typed, &known);
+        let found = complete(typed, &known);
+        assert!(found.start <= typed.len() && typed.is_char_boundary(found.start));
+        for candidate in &found.candidates {
+            assert!(!candidate.text.is_empty(), "nothing is offered");
+            if known.language == LineMode::Qmp {
+                check_candidate(typed, found.start, candidate);
+            }
+        }
+    }
+}
+
+/// A name that was offered is the name that is meant, once it stands in the line.
+fn check_candidate(typed: &str, start: usize, candidate: &Candidate) {
+    if candidate.about != "live" || typed.trim_start().starts_with('.') {
+        return;
+    }
+    let line = format!("{}{}", &typed[..start], candidate.text);
+    let goes_on = candidate.text.ends_with('/');
+    let as_word = tokenize(&line).words.pop().is_some_and(|word| {
+        let value = word.value().trim_end_matches('/');
+        // A name that is a number stands in JSON as it is.
+        let as_number = word.open == Some(Open::Bracket) && NAMES.contains(&candidate.text.as_str());
+        NAMES.iter().any(|name| value.ends_with(name)) && (word.open.is_none() || goes_on) || as_number
+    });
+    let as_json = || {
+        let closed = format!("{}{}", candidate.text, if goes_on { &candidate.text[..1] } else { "" });
+        let text = parse_json(&closed, 0).ok().and_then(|(json, _)| json.as_str());
+        text.is_some_and(|text| NAMES.contains(&text.trim_end_matches('/')))
+    };
+    assert!(as_word || as_json(), "{line:?} does not mean a name that was offered");
+}
+
+fn check_hint(typed: &str, known: &Known<'_>) {
+    const ROOM: usize = 40;
+    let Some(hint) = hint(typed, known, ROOM) else { return };
+    assert!(!hint.is_empty() && hint.width() <= ROOM, "a hint of {} columns", hint.width());
+    strict::harmless(&hint);
+    assert!(!hint.contains(['\n', '\t']));
+}
+
+fn check_looks(line: &str, known: &Known<'_>) {
+    let found = looks(line, known);
+    found.iter().for_each(|(span, _)| spans::inside(line, *span));
+    spans::in_order(found.iter().map(|(span, _)| *span));
+}

@@ -1,0 +1,131 @@
+//! Lines as typed: the tokenizer, the lines it makes, and how physical lines become whole ones.
+
+use qmp_shell::grammar::{
+    Arg, Assembler, Command, Line, LineMode, Span, Tokens, is_complete, parse_line, parse_transaction_line, tokenize,
+};
+
+use super::{spans, strict};
+
+/// The bytes are the text, of one line or several.
+pub fn check(data: &[u8]) {
+    let Some(text) = strict::text(data) else { return };
+    let tokens = tokenize(text);
+    check_tokens(text, &tokens);
+    check_shlex(text, &tokens);
+    match parse_line(text) {
+        Ok(line) => check_line(text, &line),
+        Err(fault) => spans::fault(text, &fault),
+    }
+    match parse_transaction_line(text) {
+        Ok(line) => {
+            line.action.iter().for_each(|command| check_command(text, command));
+            line.close.iter().flatten().for_each(|arg| check_arg(text, arg));
+        }
+        Err(fault) => spans::fault(text, &fault),
+    }
+    check_assembler(text);
+}
+
+fn check_tokens(text: &str, tokens: &Tokens) {
+    let mut all: Vec<Span> = tokens.words.iter().map(|word| word.span).chain(tokens.comments.iter().copied()).collect();
+    all.sort_by_key(|span| span.start);
+    spans::in_order(all.iter().copied());
+    let mut end = 0;
+    for span in all.iter().copied().chain([Span::at(text.len())]) {
+        spans::inside(text, span);
+        let between = text[end..span.start].replace("\\\n", "");
+        assert!(between.chars().all(|c| " \t\r\n".contains(c)), "{between:?} is in no word");
+        end = span.end;
+    }
+    for (at, word) in tokens.words.iter().enumerate() {
+        spans::inside(text, word.key_span());
+        spans::inside(text, word.value_span());
+        if let Some((place, _)) = word.equals {
+            assert_eq!(&text[place..=place], "=");
+            assert_eq!(format!("{}={}", word.key(), word.value()), word.text);
+        }
+        if let Some(place) = word.bracket {
+            assert!(text[place..].starts_with(['{', '[']) && word.span.range().contains(&place));
+        }
+        assert!(word.open.is_none() || at + 1 == tokens.words.len(), "only the last word can be open");
+    }
+}
+
+/// Where a line has nothing of ours, a shell splits it in the same way. A continued line between two words is a word to
+/// `shlex`, though not to a shell.
+fn check_shlex(text: &str, tokens: &Tokens) {
+    if text.contains(['#', '{', '[', '\r', '\0']) || text.contains("\\\n") {
+        return;
+    }
+    let open = tokens.words.last().is_some_and(|word| word.open.is_some());
+    match shlex::split(text) {
+        Some(words) => {
+            let ours: Vec<&str> = tokens.words.iter().map(|word| word.text.as_str()).collect();
+            assert_eq!(ours, words, "a shell splits it otherwise");
+        }
+        None => assert!(open, "a shell finds something open"),
+    }
+}
+
+fn check_line(text: &str, line: &Line) {
+    match line {
+        Line::Blank | Line::System(_) => {}
+        Line::Meta(meta) => {
+            spans::inside(text, meta.name_span);
+            assert!(text[meta.rest_at..].starts_with(&meta.rest));
+            assert!(!meta.name.starts_with('.'));
+        }
+        Line::Json(request) => {
+            spans::inside(text, request.command_span);
+            for json in request.arguments.iter().chain(&request.id) {
+                spans::inside(text, json.span);
+            }
+        }
+        Line::Command(command) => check_command(text, command),
+        Line::Transaction(line) => {
+            line.action.iter().for_each(|command| check_command(text, command));
+            line.close.iter().flatten().for_each(|arg| check_arg(text, arg));
+        }
+    }
+}
+
+fn check_command(text: &str, command: &Command) {
+    assert!(!command.name.is_empty());
+    spans::inside(text, command.name_span);
+    spans::in_order(command.args.iter().map(|arg| arg.word.span));
+    command.args.iter().for_each(|arg| check_arg(text, arg));
+    assert!(command.longest_word() <= text.len());
+}
+
+fn check_arg(text: &str, arg: &Arg) {
+    spans::inside(text, arg.key.span);
+    assert!(!arg.key.parts.is_empty() && arg.key.parts.iter().all(|part| !part.is_empty()));
+    assert_eq!(arg.key.dotted(), arg.word.key());
+    match &arg.json {
+        Some(Ok(json)) => spans::inside(text, json.span),
+        Some(Err(fault)) => spans::fault(text, fault),
+        None => {}
+    }
+}
+
+/// Whole lines are the physical ones, joined: none is lost, and none comes twice.
+fn check_assembler(text: &str) {
+    for mode in [LineMode::Qmp, LineMode::Hmp] {
+        let mut assembler = Assembler::new();
+        let mut whole = Vec::new();
+        for line in text.split('\n') {
+            whole.extend(assembler.push(line, mode));
+        }
+        assert_eq!(is_complete(text, mode), !assembler.is_open());
+        whole.extend(assembler.finish());
+        let mut next = 1;
+        for (number, line) in &whole {
+            assert_eq!(*number, next, "a line begins where the one before it ends");
+            next += line.matches('\n').count() + 1;
+        }
+        let joined: Vec<&str> = whole.iter().flat_map(|(_, line)| line.split('\n')).collect();
+        let typed = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let typed: Vec<&str> = typed.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
+        assert_eq!(joined, typed, "a line is lost or changed");
+    }
+}

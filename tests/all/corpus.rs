@@ -1,0 +1,30 @@
+//! The stored corpus: what fuzzing has found worth keeping, shown to the same properties that the fuzz targets check.
+
+#[path = "../../fuzz/src/lib.rs"]
+mod properties;
+
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn every_stored_input_keeps_its_properties() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let mut folders: Vec<String> =
+        fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    folders.sort();
+    let names: Vec<&str> = properties::READERS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(folders, names, "a folder for each reader, and a reader for each folder");
+    for (name, check) in properties::READERS {
+        let mut count = 0;
+        for entry in fs::read_dir(corpus.join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            let data = fs::read(&path).unwrap();
+            if let Err(panic) = std::panic::catch_unwind(|| check(&data)) {
+                eprintln!("{} is what fails", path.display());
+                std::panic::resume_unwind(panic);
+            }
+            count += 1;
+        }
+        assert!(count >= 10, "`{name}` has only {count} stored inputs: the corpus is not whole");
+    }
+}
