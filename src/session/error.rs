@@ -103,7 +103,7 @@ pub enum ConnectError {
         seconds: f64,
     },
     /// The server talks and does not listen.
-    #[error("`{0}` sends event after event, and neither greets nor answers")]
+    #[error("`{0}` talks on and on without beginning a session")]
     Talkative(Address),
     /// The guest agent did not answer.
     #[error(

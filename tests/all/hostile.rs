@@ -38,6 +38,7 @@ const SILENCE: End = End::OutOfTime(
      (a guest agent sends no greeting: use -N)",
 );
 const NO_ANSWER: End = End::OutOfTime("`{}` greeted, but did not answer the capabilities negotiation within 0.5 s");
+const TALKATIVE: End = End::Unconnected("`{}` talks on and on without beginning a session");
 const TOO_LONG: &str = "the server sent a message of more than 1048576 bytes";
 const TOO_DEEP: &str = "the server sent a message nested more than 2048 levels deep";
 const NONSENSE: &str = "the server sends nothing but what is no QMP message";
@@ -122,9 +123,18 @@ const AT_THE_DOOR: &[Server] = &[
         end: End::Lost(TOO_DEEP),
     },
     Server {
+        name: "events in place of a greeting",
+        talk: |talk| {
+            while talk.flows(EVENT.repeat(10).as_bytes()) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        },
+        end: SILENCE,
+    },
+    Server {
         name: "events without end in place of a greeting",
         talk: |talk| talk.flood(EVENT.repeat(500).as_bytes()),
-        end: SILENCE,
+        end: TALKATIVE,
     },
     Server { name: "a greeting, and no more", talk: |talk| talk.say(GREETING), end: NO_ANSWER },
     Server {
@@ -133,12 +143,12 @@ const AT_THE_DOOR: &[Server] = &[
             talk.say(GREETING);
             talk.flood(EVENT.repeat(500).as_bytes());
         },
-        end: NO_ANSWER,
+        end: TALKATIVE,
     },
     Server {
         name: "greetings without end",
         talk: |talk| talk.flood(format!("{GREETING}\r\n").repeat(100).as_bytes()),
-        end: NO_ANSWER,
+        end: TALKATIVE,
     },
     Server {
         name: "an answer to something else",
