@@ -97,7 +97,7 @@ impl Queue {
             Err(_) => return self.end(ListenError::Filter),
         }
         let mut state = self.state();
-        let bytes = event.text().len();
+        let bytes = weight(event);
         if state.bytes + bytes > ROOM {
             state.end = Some(ListenError::Overflow);
         } else {
@@ -118,7 +118,7 @@ impl Queue {
         let mut state = self.state();
         loop {
             if let Some(event) = state.events.pop_front() {
-                state.bytes -= event.text().len();
+                state.bytes -= weight(&event);
                 return Ok(Some(event));
             }
             if let Some(end) = state.end.clone() {
@@ -137,6 +137,11 @@ impl Queue {
             };
         }
     }
+}
+
+/// About how many bytes of memory an event takes up while it waits, in a room that may be twice the size of what is in it.
+fn weight(event: &Event) -> usize {
+    event.text().len() + event.name().len() + 2 * size_of::<Event>()
 }
 
 impl Events {

@@ -103,7 +103,7 @@ pub enum ConnectError {
         seconds: f64,
     },
     /// The server talks and does not listen.
-    #[error("`{0}` sends event after event, and neither greets nor answers")]
+    #[error("`{0}` talks on and on without beginning a session")]
     Talkative(Address),
     /// The guest agent did not answer: it may not run, or it is a monitor, which is no agent.
     #[error("connected to `{address}`, but no guest agent answered within {seconds} s; is it running in the guest?")]

@@ -208,6 +208,8 @@ pub fn the_server_may_leave_at_any_point() {
 pub fn a_server_that_talks_and_does_not_listen_is_heard_while_we_send() {
     const EVENTS: usize = 5_000;
     let (_peer, client) = peer(|talk| {
+        let id = talk.expect("begin");
+        talk.answer(&id, "{}");
         for _ in 0..EVENTS {
             talk.event("TALK", &format!("\"{}\"", "x".repeat(1_000)));
         }
@@ -216,6 +218,7 @@ pub fn a_server_that_talks_and_does_not_listen_is_heard_while_we_send() {
         talk.wait_for_close();
     });
     let events = client.events().timeout(Duration::ZERO);
+    client.execute::<Empty>("begin", ()).unwrap();
     client.execute::<Empty>("listen", json!({"a": "x".repeat(STUCK)})).unwrap();
     assert_eq!(events.count(), EVENTS);
 }

@@ -19,6 +19,8 @@ use crate::support::{find_program, memory_of, skip};
 enum End {
     /// There is no session: this sentence, in which `{}` is the address.
     Unconnected(&'static str),
+    /// As this, once the time for it is up.
+    OutOfTime(&'static str),
     /// There is one, and it is lost over the first command.
     Lost(&'static str),
     /// The command is answered with this value, and whatever came beside it.
@@ -31,16 +33,17 @@ struct Server {
     end: End,
 }
 
-const SILENCE: End = End::Unconnected(
-    "connected to `{}`, but no greeting came within 0.3 s; a monitor serves one client at a time, so another may hold it \
+const SILENCE: End = End::OutOfTime(
+    "connected to `{}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it \
      (a guest agent sends no greeting: use -N)",
 );
-const NO_ANSWER: End = End::Unconnected("`{}` greeted, but did not answer the capabilities negotiation within 0.3 s");
+const NO_ANSWER: End = End::OutOfTime("`{}` greeted, but did not answer the capabilities negotiation within 0.5 s");
+const TALKATIVE: End = End::Unconnected("`{}` talks on and on without beginning a session");
 const TOO_LONG: &str = "the server sent a message of more than 1048576 bytes";
 const TOO_DEEP: &str = "the server sent a message nested more than 2048 levels deep";
 const NONSENSE: &str = "the server sends nothing but what is no QMP message";
 
-/// What is at the door. Each is given 0.3 s to greet.
+/// What is at the door.
 const AT_THE_DOOR: &[Server] = &[
     Server {
         name: "junk",
@@ -92,7 +95,7 @@ const AT_THE_DOOR: &[Server] = &[
     Server {
         name: "half a greeting",
         talk: |talk| talk.say_raw(b"{\"QMP\": {\"vers"),
-        end: End::Unconnected("what listens on `{}` does not speak QMP; it sent: {\"QMP\": {\"vers"),
+        end: End::OutOfTime("what listens on `{}` does not speak QMP; it sent: {\"QMP\": {\"vers"),
     },
     Server {
         name: "a greeting that drips",
@@ -100,10 +103,10 @@ const AT_THE_DOOR: &[Server] = &[
             // As one byte a second is to the usual 5 s.
             let mut bytes = GREETING.bytes();
             while bytes.next().is_some_and(|byte| talk.flows(&[byte])) {
-                std::thread::sleep(Duration::from_millis(60));
+                std::thread::sleep(Duration::from_millis(100));
             }
         },
-        end: End::Unconnected("what listens on `{}` does not speak QMP; it sent: {\"QM"),
+        end: End::OutOfTime("what listens on `{}` does not speak QMP; it sent: {"),
     },
     Server { name: "white space without end", talk: |talk| talk.flood(&[b' '; 4096]), end: SILENCE },
     Server {
@@ -120,9 +123,18 @@ const AT_THE_DOOR: &[Server] = &[
         end: End::Lost(TOO_DEEP),
     },
     Server {
+        name: "events in place of a greeting",
+        talk: |talk| {
+            while talk.flows(EVENT.repeat(10).as_bytes()) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        },
+        end: SILENCE,
+    },
+    Server {
         name: "events without end in place of a greeting",
         talk: |talk| talk.flood(EVENT.repeat(500).as_bytes()),
-        end: SILENCE,
+        end: TALKATIVE,
     },
     Server { name: "a greeting, and no more", talk: |talk| talk.say(GREETING), end: NO_ANSWER },
     Server {
@@ -131,12 +143,12 @@ const AT_THE_DOOR: &[Server] = &[
             talk.say(GREETING);
             talk.flood(EVENT.repeat(500).as_bytes());
         },
-        end: NO_ANSWER,
+        end: TALKATIVE,
     },
     Server {
         name: "greetings without end",
         talk: |talk| talk.flood(format!("{GREETING}\r\n").repeat(100).as_bytes()),
-        end: NO_ANSWER,
+        end: TALKATIVE,
     },
     Server {
         name: "an answer to something else",
@@ -259,6 +271,13 @@ const INSIDE: &[Server] = &[
     },
 ];
 
+impl Server {
+    /// How long it is given: long enough where that is not to be seen.
+    fn time(&self) -> Duration {
+        Duration::from_millis(if matches!(self.end, End::OutOfTime(_)) { 500 } else { 60_000 })
+    }
+}
+
 /// The server's side: what is at the door talks at once; what is inside negotiates, and hears the command.
 fn start(server: &'static Server, inside: bool) -> Peer {
     Peer::start(move |talk| {
@@ -278,12 +297,14 @@ fn a_script_ends_with_a_sentence_in_bounded_time_and_memory() {
             let peer = start(server, inside);
             let address = peer.address();
             let begun = Instant::now();
-            let timeout = if inside { "60" } else { "0.3" };
-            let args = ["--timeout", timeout, "--max-message", "1M", "--no-events", "-c", "query-status", &address];
+            let timeout = server.time().as_secs_f64().to_string();
+            let args = ["--timeout", &timeout, "--max-message", "1M", "--no-events", "-c", "query-status", &address];
             let run = confined(&args, SPACE);
             let name = server.name;
             let (sentence, status) = match server.end {
-                End::Unconnected(sentence) => (format!("qmp-shell: {}", sentence.replace("{}", &address)), 3),
+                End::Unconnected(sentence) | End::OutOfTime(sentence) => {
+                    (format!("qmp-shell: {}", sentence.replace("{}", &address)), 3)
+                }
                 End::Lost(how) if !inside => {
                     (format!("qmp-shell: the connection to `{address}` ended before the session began: {how}"), 3)
                 }
@@ -311,21 +332,17 @@ fn a_script_ends_with_a_sentence_in_bounded_time_and_memory() {
 #[test]
 fn a_program_gets_an_error_in_bounded_time_and_memory() {
     let mut options = Options::default();
-    options.timeout = Duration::from_millis(300);
     options.limits.message = 1 << 20;
     let before = memory_of("self", "VmRSS:");
     for (servers, inside) in [(AT_THE_DOOR, false), (INSIDE, true)] {
         for server in servers {
             let peer = start(server, inside);
             let address: Address = peer.address().parse().unwrap();
-            let mut options = options.clone();
-            if inside {
-                options.timeout = Duration::from_secs(60);
-            }
+            options.timeout = server.time();
             let name = server.name;
             let client = match (Client::connect_with(&address, &options), server.end) {
                 (Ok(client), End::Lost(_) | End::Answered(_)) if inside => client,
-                (Err(error), End::Unconnected(sentence)) => {
+                (Err(error), End::Unconnected(sentence) | End::OutOfTime(sentence)) => {
                     // What a server said is made printable where it is shown, too.
                     let sentence = sentence.replace("{}", &peer.address()).replace("\\x1b", "\x1b");
                     // A flag is the shell's advice.
@@ -393,13 +410,11 @@ fn at_a_terminal(servers: &'static [Server], inside: bool) {
     run("nothing", "echo");
     ended("nothing", 0);
     let found = state();
-    let timeout = if inside { "60" } else { "0.3" };
-    let shell =
-        format!("{} --timeout {timeout} --max-message 1M --no-schema --no-events", env!("CARGO_BIN_EXE_qmp-shell"));
+    let shell = format!("{} --max-message 1M --no-schema --no-events", env!("CARGO_BIN_EXE_qmp-shell"));
     for server in servers {
         let name = server.name;
         let peer = start(server, inside);
-        run(name, &format!("{shell} {}", peer.address()));
+        run(name, &format!("{shell} --timeout {} {}", server.time().as_secs_f64(), peer.address()));
         if inside {
             terminal.wait_for_last("(QEMU)");
             terminal.enter("query-status");
@@ -412,7 +427,7 @@ fn at_a_terminal(servers: &'static [Server], inside: bool) {
             _ => ended(name, 3),
         };
         let sentence = match server.end {
-            End::Unconnected(sentence) => sentence.replace("{}", &peer.address()),
+            End::Unconnected(sentence) | End::OutOfTime(sentence) => sentence.replace("{}", &peer.address()),
             End::Lost(how) => how[1..].to_owned(),
             // The value of an item in a list stands on a line of its own.
             End::Answered(value) => value.trim_matches(['[', ']']).split(", ").next().unwrap().to_owned(),

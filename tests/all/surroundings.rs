@@ -283,9 +283,11 @@ fn stopped_and_continued_the_shell_goes_on() {
     }
     let Some(terminal) = terminal(100, 30) else { return };
     let (tell, told) = std::sync::mpsc::channel();
+    let (hear, heard) = std::sync::mpsc::channel();
     let peer = Peer::start(move |talk| {
         talk.negotiate();
         let id = talk.expect("slow");
+        hear.send(()).unwrap();
         told.recv_timeout(crate::support::PATIENCE).unwrap();
         talk.answer(&id, "\"at last\"");
         talk.wait_for_close();
@@ -311,7 +313,7 @@ fn stopped_and_continued_the_shell_goes_on() {
     terminal.wait("the half line", |screen| screen.ends_with("(QEMU) slo"));
     terminal.enter("w");
     // While a reply is awaited.
-    wait_until("the command under way", || terminal.screen().ends_with("(QEMU) slow"));
+    heard.recv_timeout(crate::support::PATIENCE).unwrap();
     terminal.press("C-z");
     terminal.wait("the outer shell", |screen| screen.matches("Stopped").count() == 2 && screen.ends_with("\n$"));
     assert_eq!(state("waiting"), before);

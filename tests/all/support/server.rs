@@ -154,7 +154,9 @@ impl Drop for Server {
 /// serves one client at a time.
 pub fn listens(path: &str) -> bool {
     const ACCEPTS: &str = "00010000";
-    let table = std::fs::read_to_string("/proc/net/unix").unwrap();
+    // Somebody's path may be in another encoding.
+    let table = std::fs::read("/proc/net/unix").unwrap();
+    let table = String::from_utf8_lossy(&table);
     table.lines().any(|line| {
         let mut fields = line.split_whitespace();
         fields.nth(3) == Some(ACCEPTS) && fields.next_back() == Some(path)
