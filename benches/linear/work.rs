@@ -90,10 +90,11 @@ pub fn show_events(count: usize) -> Work {
     let event = "{\"timestamp\": {\"seconds\": 1700000000, \"microseconds\": 345678}, \"event\": \"JOB_STATUS_CHANGE\", \
                  \"data\": {\"status\": \"ready\", \"id\": \"j0\"}}\r\n";
     let stream = event.repeat(count);
+    let palette = Palette::new(true);
     Box::new(move || {
         for message in read(&stream) {
             let Incoming::Event(event) = message else { continue };
-            black_box(event_line(&event, &Palette::new(true)));
+            black_box(event_line(&event, &palette));
         }
     })
 }
