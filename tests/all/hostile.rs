@@ -153,7 +153,7 @@ const AT_THE_DOOR: &[Server] = &[
     Server {
         name: "an answer to something else",
         talk: |talk| talk.say("{\"return\": {\"x\": \"y\"}}"),
-        end: End::Unconnected("what listens on `{}` does not speak QMP; it sent: {\"return\": {\"x\": \"y\"}}"),
+        end: End::OutOfTime("what listens on `{}` does not speak QMP; it sent: {\"return\": {\"x\": \"y\"}}"),
     },
     Server {
         name: "another protocol in JSON",
