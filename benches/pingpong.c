@@ -2,9 +2,9 @@
  * The floor: what a client costs that does nothing but wait for each reply
  * before it sends the next command.
  *
- *     pingpong unix:PATH COUNT [COMMAND]
+ *     pingpong unix:PATH COUNT [COMMAND [ARGUMENTS]]
  *
- * Sends COMMAND (query-status) COUNT times and writes every reply, as it came,
+ * Sends COMMAND (query-status) COUNT times, with ARGUMENTS (a JSON object), and writes every reply, as it came,
  * to standard output. Events are read and dropped. Exits 0 when all replies
  * are there, 1 at an error reply or when the server goes before.
  */
@@ -113,15 +113,16 @@ int main(int argc, char **argv)
     char *end;
     size_t len;
 
-    if (argc < 3 || argc > 4 || strncmp(argv[1], "unix:", 5) != 0)
-        die("usage: pingpong unix:PATH COUNT [COMMAND]");
-    const char *path = argv[1] + 5, *command = argc == 4 ? argv[3] : "query-status";
+    if (argc < 3 || argc > 5 || strncmp(argv[1], "unix:", 5) != 0)
+        die("usage: pingpong unix:PATH COUNT [COMMAND [ARGUMENTS]]");
+    const char *path = argv[1] + 5, *command = argc >= 4 ? argv[3] : "query-status";
+    const char *before = argc == 5 ? ", \"arguments\": " : "", *arguments = argc == 5 ? argv[4] : "";
     unsigned long count = strtoul(argv[2], &end, 10);
     if (end == argv[2] || *end || *argv[2] == '-')
         die("`%s` is not a number", argv[2]);
     if (!*path || strlen(path) >= sizeof address.sun_path)
         die("the path of a socket has 1 to %zu bytes", sizeof address.sun_path - 1);
-    if (strlen(command) > 400)
+    if (strlen(command) + strlen(arguments) > 400)
         die("the command is too long");
     strcpy(address.sun_path, path);
 
@@ -137,7 +138,8 @@ int main(int argc, char **argv)
     read_reply(fd, &len);
 
     for (unsigned long id = 1; id <= count; id++) {
-        int size = snprintf(request, sizeof request, "{\"execute\": \"%s\", \"id\": %lu}\n", command, id);
+        int size = snprintf(request, sizeof request, "{\"execute\": \"%s\"%s%s, \"id\": %lu}\n", command,
+                            before, arguments, id);
         send_all(fd, request, (size_t)size);
         char *line = read_reply(fd, &len);
         if (fwrite(line, 1, len, stdout) != len)
