@@ -7,6 +7,8 @@
 
 use memchr::memchr3;
 
+use super::text::NEAR;
+
 /// Bounds on one message. What exceeds them ends the connection with a [`FrameError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -49,6 +51,17 @@ pub enum FrameError {
 
 /// How much room [`Framer::fill`] offers the reader at the least.
 const CHUNK: usize = 64 * 1024;
+
+/// Whether a byte outside a string matters to the framer.
+const STRUCTURAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        table[at] = matches!(at as u8, b'"' | b'{' | b'}' | b'[' | b']' | 0xFF);
+        at += 1;
+    }
+    table
+};
 
 /// An incremental scanner that owns the receive buffer.
 #[derive(Debug)]
@@ -187,7 +200,11 @@ impl Framer {
     fn inside_message(&mut self) -> Result<Option<Frame>, FrameError> {
         while self.pos < self.buf.len() {
             if self.in_string {
-                let Some(hit) = memchr3(b'"', b'\\', 0xFF, &self.buf[self.pos..]) else {
+                let rest = &self.buf[self.pos..];
+                let near = &rest[..rest.len().min(NEAR)];
+                let far = || memchr3(b'"', b'\\', 0xFF, &rest[near.len()..]).map(|len| near.len() + len);
+                let hit = near.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0xFF)).or_else(far);
+                let Some(hit) = hit else {
                     self.pos = self.buf.len();
                     break;
                 };
@@ -206,6 +223,12 @@ impl Framer {
                 }
                 continue;
             }
+            let rest = &self.buf[self.pos..];
+            let Some(hit) = rest.iter().position(|byte| STRUCTURAL[usize::from(*byte)]) else {
+                self.pos = self.buf.len();
+                break;
+            };
+            self.pos += hit;
             match self.buf[self.pos] {
                 b'"' => self.in_string = true,
                 b'{' | b'[' => {

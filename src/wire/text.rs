@@ -38,9 +38,17 @@ pub(super) fn squeeze_into(out: &mut String, text: &str) {
     out.push_str(&text[start..]);
 }
 
+/// How far the end of a string is looked for byte by byte: most are short, and a search that goes many bytes at a time
+/// takes longer to begin than they are.
+pub(crate) const NEAR: usize = 24;
+
 /// Where the string that begins before `at` ends: behind its closing quote, or with the text.
-pub(super) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(len) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+pub(crate) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+    let is_hit = |byte: &u8| matches!(byte, b'"' | b'\\');
+    while let Some(rest) = bytes.get(at..) {
+        let near = &rest[..rest.len().min(NEAR)];
+        let far = || memchr::memchr2(b'"', b'\\', &rest[near.len()..]).map(|len| near.len() + len);
+        let Some(len) = near.iter().position(is_hit).or_else(far) else { break };
         at += len;
         if bytes[at] == b'"' {
             return at + 1;
