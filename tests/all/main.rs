@@ -12,6 +12,7 @@ mod addresses;
 mod checking;
 mod client;
 mod client_ends;
+mod client_events;
 mod completion;
 mod corpus;
 mod endurance;

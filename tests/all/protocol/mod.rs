@@ -10,7 +10,7 @@ mod scripted;
 use std::panic::catch_unwind;
 use std::thread::scope;
 
-use crate::{addresses, client, client_ends, failures, guest_agent, python};
+use crate::{addresses, client, client_ends, client_events, failures, guest_agent, python};
 
 /// A section, what it says, and the test of it.
 type Row = (&'static str, &'static str, fn());
@@ -85,7 +85,7 @@ const TABLE: &[Row] = &[
     ("Asynchronous events", "events come at any time: between a command and its own reply", client::a_machine_is_stopped_reset_and_heard),
     ("Asynchronous events", "before the greeting, and before the end of the negotiation", python::events_before_the_greeting_are_kept),
     ("Asynchronous events", "while we have more to send than the server has read", client_ends::a_server_that_talks_and_does_not_listen_is_heard_while_we_send),
-    ("Asynchronous events", "and in any number", client::each_listener_hears_what_it_asked_for_in_order),
+    ("Asynchronous events", "and in any number", client_events::each_listener_hears_what_it_asked_for_in_order),
 
     ("Rate-limited events", "some come at most once a second, and then the last of them: none is to be counted", real::some_events_come_once_a_second_and_the_last_one_wins),
 
