@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The rooms in order: each may use those before it, and nothing behind it.
 const ROOMS: &[&str] =
@@ -114,4 +115,33 @@ fn the_programs_are_short() {
     for (path, text) in files(&root().join("src/bin")) {
         assert!(text.lines().count() < 40, "{}", path.display());
     }
+}
+
+#[test]
+fn the_top_level_holds_what_is_meant_to_be_there() {
+    const MEANT: &[&str] = &[
+        ".ci",
+        ".gitattributes",
+        ".gitignore",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "benches",
+        "clippy.toml",
+        "completions",
+        "fuzz",
+        "rustfmt.toml",
+        "src",
+        "tests",
+    ];
+    let listed = Command::new("git").args(["ls-files"]).current_dir(root()).output();
+    // Unpacked from an archive there is no list, and nothing to be added by mistake.
+    let listed = listed.ok().filter(|listed| listed.status.success()).map(|listed| listed.stdout);
+    let Some(listed) = listed.filter(|listed| !listed.is_empty()) else { return };
+    let listed = String::from_utf8(listed).unwrap();
+    let mut tops: Vec<&str> = listed.lines().map(|path| path.split('/').next().unwrap_or(path)).collect();
+    tops.dedup();
+    assert_eq!(tops, MEANT);
 }
