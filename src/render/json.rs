@@ -1,11 +1,12 @@
 //! Pretty printing from JSON text to JSON text: white space and colour are all it changes.
 //!
-//! The text is one that the message parser has accepted, so it is not checked again. It is scanned once, with memory
-//! for one chunk of output whatever its size, and without recursion whatever its depth.
+//! The text is one that the message parser has accepted, so it is not checked again. It is gone through once, from one
+//! punctuation mark to the next, with memory for one chunk of output whatever its size, and without recursion whatever
+//! its depth.
 
 use std::io::{self, Write};
 
-use crate::wire::end_of_string;
+use crate::wire::{BLOCK, Strings, blocks, each};
 
 use super::palette::Palette;
 
@@ -34,72 +35,30 @@ pub fn write_json(
     harmless: bool,
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
-    let mut printer = Printer { raw: raw.as_bytes(), buf: Vec::with_capacity(CHUNK + 4096), layout, palette, depth: 0 };
-    let mut at = 0;
-    // Whether the next string is a key: by the innermost bracket, and by whether its colon has come.
-    let mut objects: Vec<bool> = Vec::new();
-    let mut key = false;
-    while at < printer.raw.len() {
-        if printer.buf.len() >= CHUNK {
-            out.write_all(&printer.buf)?;
-            printer.buf.clear();
+    let raw = raw.as_bytes();
+    let room = CHUNK.min(2 * raw.len()) + SLACK;
+    let mut printer =
+        Printer { raw, buf: Vec::with_capacity(room), layout, palette, harmless, depth: 0, opened: false, out };
+    let mut strings = Strings::default();
+    let mut from = 0;
+    for (number, block) in blocks(raw).enumerate() {
+        let marks = block.opening() | block.closing() | block.equal(b',') | block.equal(b':');
+        for place in each(marks & !strings.next(&block).strings) {
+            let at = number * BLOCK + place;
+            printer.token(from, at)?;
+            printer.mark(raw[at]);
+            from = at + 1;
         }
-        let byte = printer.raw[at];
-        match byte {
-            b' ' | b'\t' | b'\r' | b'\n' => at += 1,
-            b'{' | b'[' => {
-                let next = printer.next_solid(at + 1);
-                if printer.raw.get(next) == Some(&(byte + 2)) {
-                    printer.buf.extend_from_slice(&[byte, byte + 2]);
-                    at = next + 1;
-                    continue;
-                }
-                printer.buf.push(byte);
-                printer.depth += 1;
-                printer.new_line();
-                objects.push(byte == b'{');
-                key = byte == b'{';
-                at += 1;
-            }
-            b'}' | b']' => {
-                printer.depth = printer.depth.saturating_sub(1);
-                printer.new_line();
-                printer.buf.push(byte);
-                objects.pop();
-                key = false;
-                at += 1;
-            }
-            b',' => {
-                printer.buf.push(byte);
-                match layout {
-                    Layout::Indented => printer.new_line(),
-                    Layout::Line => printer.buf.push(b' '),
-                }
-                key = objects.last() == Some(&true);
-                at += 1;
-            }
-            b':' => {
-                printer.buf.extend_from_slice(b": ");
-                key = false;
-                at += 1;
-            }
-            b'"' => at = printer.string(at, key, harmless, out)?,
-            _ => at = printer.scalar(at),
+        if printer.buf.len() >= CHUNK {
+            printer.hand_on()?;
         }
     }
-    out.write_all(&printer.buf)
+    printer.token(from, raw.len())?;
+    printer.hand_on()
 }
 
-/// Whether a byte ends a number or a literal.
-const ENDS_SCALAR: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut at = 0;
-    while at < 256 {
-        table[at] = matches!(at as u8, b',' | b'}' | b']' | b':' | b' ' | b'\t' | b'\r' | b'\n');
-        at += 1;
-    }
-    table
-};
+/// What one block can add to the output beyond [`CHUNK`], so that it mostly need not grow.
+const SLACK: usize = 4096;
 
 /// A line end and the deepest indentation: one copy is faster than two steps.
 const LINE_START: [u8; 1 + 2 * DEEPEST] = {
@@ -108,60 +67,123 @@ const LINE_START: [u8; 1 + 2 * DEEPEST] = {
     bytes
 };
 
-struct Printer<'a> {
+struct Printer<'a, W: ?Sized> {
     raw: &'a [u8],
     buf: Vec<u8>,
     layout: Layout,
     palette: &'a Palette,
+    harmless: bool,
     depth: usize,
+    /// The last thing written is an opening bracket: whether a line ends behind it depends on what comes.
+    opened: bool,
+    out: &'a mut W,
 }
 
-impl Printer<'_> {
-    fn next_solid(&self, from: usize) -> usize {
-        let rest = &self.raw[from..];
-        from + rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len())
+impl<W: Write + ?Sized> Printer<'_, W> {
+    fn hand_on(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.buf)?;
+        self.buf.clear();
+        Ok(())
     }
 
     fn new_line(&mut self) {
         if self.layout == Layout::Indented {
-            self.buf.extend_from_slice(&LINE_START[..=2 * self.depth.min(DEEPEST)]);
+            put(&mut self.buf, &LINE_START, 1 + 2 * self.depth.min(DEEPEST));
         }
     }
 
-    /// Writes the string that begins at `at`; returns the place behind it.
-    fn string(&mut self, at: usize, key: bool, harmless: bool, out: &mut (impl Write + ?Sized)) -> io::Result<usize> {
-        let end = end_of_string(self.raw, at + 1);
-        let text = &self.raw[at..end];
-        let code = if key { &self.palette.key } else { &self.palette.string };
+    /// Writes the punctuation mark `byte`.
+    #[inline]
+    fn mark(&mut self, byte: u8) {
+        match byte {
+            b'{' | b'[' => {
+                if self.opened {
+                    self.new_line();
+                }
+                self.buf.push(byte);
+                self.depth += 1;
+                self.opened = true;
+            }
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                if !std::mem::take(&mut self.opened) {
+                    self.new_line();
+                }
+                self.buf.push(byte);
+            }
+            b',' => {
+                self.buf.push(b',');
+                match self.layout {
+                    Layout::Indented => self.new_line(),
+                    Layout::Line => self.buf.push(b' '),
+                }
+            }
+            _ => self.buf.extend_from_slice(b": "),
+        }
+    }
+
+    /// Writes the string, number or literal that stands, with blanks around it, between `at` and the mark at `end`; often
+    /// there is none.
+    #[inline]
+    fn token(&mut self, mut at: usize, end: usize) -> io::Result<()> {
+        let mark = self.raw.get(end);
+        while at < end && self.raw[at].is_ascii_whitespace() {
+            at += 1;
+        }
+        if at == end {
+            return Ok(());
+        }
+        let mut behind = end;
+        while self.raw[behind - 1].is_ascii_whitespace() {
+            behind -= 1;
+        }
+        if std::mem::take(&mut self.opened) {
+            self.new_line();
+        }
+        let palette = self.palette;
+        let code = match self.raw[at] {
+            _ if !palette.is_colored() => "",
+            b'"' if mark == Some(&b':') => &palette.key,
+            b'"' => &palette.string,
+            b'-' | b'0'..=b'9' => &palette.number,
+            _ => &palette.literal,
+        };
+        if code.is_empty() {
+            return self.text(at, behind);
+        }
         self.buf.extend_from_slice(code.as_bytes());
-        if harmless && !is_harmless(text) {
+        self.text(at, behind)?;
+        self.buf.extend_from_slice(palette.reset.as_bytes());
+        Ok(())
+    }
+
+    #[inline]
+    fn text(&mut self, at: usize, end: usize) -> io::Result<()> {
+        let text = &self.raw[at..end];
+        if self.harmless && !is_harmless(text) {
             push_escaped(text, &mut self.buf);
         } else if text.len() > CHUNK {
             // A long string goes straight from the message to the output.
-            out.write_all(&self.buf)?;
-            out.write_all(text)?;
-            self.buf.clear();
+            self.hand_on()?;
+            self.out.write_all(text)?;
         } else {
-            self.buf.extend_from_slice(text);
+            put(&mut self.buf, &self.raw[at..], end - at);
         }
-        if !code.is_empty() {
-            self.buf.extend_from_slice(self.palette.reset.as_bytes());
-        }
-        Ok(end)
+        Ok(())
     }
+}
 
-    /// Writes the number or literal that begins at `at`; returns the place behind it.
-    fn scalar(&mut self, at: usize) -> usize {
-        let rest = &self.raw[at..];
-        let len = rest.iter().position(|b| ENDS_SCALAR[usize::from(*b)]).unwrap_or(rest.len());
-        let numeric = rest[0] == b'-' || rest[0].is_ascii_digit();
-        let code = if numeric { &self.palette.number } else { &self.palette.literal };
-        self.buf.extend_from_slice(code.as_bytes());
-        self.buf.extend_from_slice(&rest[..len]);
-        if !code.is_empty() {
-            self.buf.extend_from_slice(self.palette.reset.as_bytes());
+/// Appends the first `len` bytes of `from`. Most pieces are short: then it is a copy of one fixed length, whose excess is
+/// taken back.
+#[inline]
+fn put(buf: &mut Vec<u8>, from: &[u8], len: usize) {
+    match from.first_chunk::<32>() {
+        Some(piece) if len <= piece.len() => {
+            let end = buf.len() + len;
+            buf.extend_from_slice(piece);
+            buf.truncate(end);
         }
-        at + len
+        _ => buf.extend_from_slice(&from[..len]),
     }
 }
 

@@ -7,6 +7,7 @@
 
 use memchr::memchr3;
 
+use super::blocks::{BLOCK, Block, Places, Strings, each};
 use super::text::NEAR;
 
 /// Bounds on one message. What exceeds them ends the connection with a [`FrameError`].
@@ -62,6 +63,19 @@ const STRUCTURAL: [bool; 256] = {
     }
     table
 };
+
+/// Messages up to this many bytes are looked at closely all through: most end before a search by blocks would pay.
+const SMALL: usize = 512;
+
+/// Whether a message at `depth` ends among these brackets.
+fn ends_within(mut depth: usize, opening: Places, closing: Places) -> bool {
+    // Mostly there are too few of them.
+    closing.count_ones() as usize >= depth
+        && each(opening | closing).any(|at| {
+            depth = if opening >> at & 1 == 1 { depth + 1 } else { depth - 1 };
+            depth == 0
+        })
+}
 
 /// An incremental scanner that owns the receive buffer.
 #[derive(Debug)]
@@ -198,7 +212,13 @@ impl Framer {
     }
 
     fn inside_message(&mut self) -> Result<Option<Frame>, FrameError> {
+        let mut by_blocks = self.start + SMALL;
         while self.pos < self.buf.len() {
+            if self.pos >= by_blocks {
+                self.skip_blocks();
+                by_blocks = self.pos + BLOCK;
+                continue;
+            }
             if self.in_string {
                 let rest = &self.buf[self.pos..];
                 let near = &rest[..rest.len().min(NEAR)];
@@ -258,6 +278,27 @@ impl Framer {
         Ok(None)
     }
 
+    /// Goes on by whole blocks while they are plain: the message does not end in them, nor nest too deep, and they hold no
+    /// mark. Whatever is not plain is left to the closer look.
+    fn skip_blocks(&mut self) {
+        let mut strings = Strings::new(self.in_string);
+        while let Some(bytes) = self.buf[self.pos..].first_chunk() {
+            let block = Block::new(bytes);
+            let found = strings.next(&block);
+            let opening = block.opening() & !found.strings;
+            let closing = block.closing() & !found.strings;
+            let odd = block.equal(0xFF) | (found.backslashes & !found.strings);
+            let deepest = self.depth + opening.count_ones() as usize;
+            if odd != 0 || strings.escaped() || deepest > self.limits.depth || ends_within(self.depth, opening, closing)
+            {
+                break;
+            }
+            self.depth = deepest - closing.count_ones() as usize;
+            self.in_string = strings.inside();
+            self.pos += BLOCK;
+        }
+    }
+
     /// The message that ends at `pos`. A message that has the buffer to itself is handed over without a copy: a large
     /// reply never stands in memory twice.
     fn take(&mut self) -> Vec<u8> {
@@ -286,6 +327,7 @@ impl Framer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::{prop_assert_eq, proptest};
 
     fn frames(limits: Limits, chunks: &[&[u8]]) -> (Vec<Frame>, Option<FrameError>) {
         let mut framer = Framer::new(limits);
@@ -369,6 +411,54 @@ mod tests {
         // However it is cut.
         assert_eq!(frames(limits, &[b"{\"a\": \"0123456789abcdef\"}"]).1, Some(FrameError::TooLong(16)));
         assert_eq!(frames(limits, &[b"{\"a\": \"0123456\"}"]).1, None);
+    }
+
+    proptest! {
+        /// What goes by blocks ends where it ends byte after byte, for which single bytes are too few.
+        #[test]
+        fn long_messages_end_where_their_brace_closes(
+            inner in "([\\[\\]{}\"\\\\]|[a-z:, \"]{1,90}){0,60}",
+            deep in 0..6_usize,
+            marks: bool,
+            heed: bool,
+        ) {
+            let mut stream = format!("{{\"{}\":{}{inner}", "k".repeat(SMALL), "[".repeat(deep)).into_bytes();
+            if marks {
+                stream.extend_from_slice(b"\xFF{\"a\"}");
+            }
+            let read = |chunks: &[&[u8]]| {
+                let mut framer = Framer::new(Limits { depth: 8, ..Limits::default() });
+                framer.heed_marks(heed);
+                let mut found = Vec::new();
+                for chunk in chunks {
+                    framer.push(chunk);
+                    while let Some(frame) = framer.next_frame().transpose() {
+                        let stop = frame.is_err();
+                        found.push(frame);
+                        if stop {
+                            return (found, Vec::new());
+                        }
+                    }
+                }
+                (found, framer.pending().to_vec())
+            };
+            let singles: Vec<&[u8]> = stream.chunks(1).collect();
+            let solid = |(frames, rest): (Vec<Result<Frame, FrameError>>, Vec<u8>)| {
+                let messages = frames.into_iter().filter(|frame| !matches!(frame, Ok(Frame::Junk(_))));
+                (messages.collect::<Vec<_>>(), rest)
+            };
+            prop_assert_eq!(solid(read(&[&stream])), solid(read(&singles)));
+        }
+    }
+
+    #[test]
+    fn a_backslash_quotes_across_the_end_of_a_block() {
+        for pad in 0..2 * BLOCK {
+            let first = format!("{{\"{}\":\"{}\\\"}}\"}}", "k".repeat(SMALL), "v".repeat(pad));
+            let second = format!("{{\"{}\":1}}", "v".repeat(BLOCK));
+            let stream = [first.as_bytes(), second.as_bytes()].concat();
+            assert_eq!(frames(Limits::default(), &[&stream]).0, [message(&first), message(&second)], "{pad}");
+        }
     }
 
     #[test]

@@ -40,10 +40,10 @@ pub(super) fn squeeze_into(out: &mut String, text: &str) {
 
 /// How far the end of a string is looked for byte by byte: most are short, and a search that goes many bytes at a time
 /// takes longer to begin than they are.
-pub(crate) const NEAR: usize = 24;
+pub(super) const NEAR: usize = 24;
 
 /// Where the string that begins before `at` ends: behind its closing quote, or with the text.
-pub(crate) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     let is_hit = |byte: &u8| matches!(byte, b'"' | b'\\');
     while let Some(rest) = bytes.get(at..) {
         let near = &rest[..rest.len().min(NEAR)];
