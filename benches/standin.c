@@ -2,12 +2,14 @@
  * A fast stand-in for a QMP server, so that a measurement shows the client and
  * not QEMU.
  *
- *     standin unix:PATH [--reply-bytes N] [--events N] [--servers N]
+ *     standin unix:PATH [--reply-bytes N] [--events N] [--burst BYTES] [--servers N]
  *
  * With --servers, it is N of them: at PATH0, PATH1 and so on. Clients are
- * served side by side, one thread each, until the program is killed. A request is one JSON object, with or without an end of line after
- * it. Every reply, and every event, leaves in one system call and ends in CR
- * LF. Commands that do something special:
+ * served side by side, one thread each, until the program is killed. A request
+ * is one JSON object, with or without an end of line after it. Every reply,
+ * and every event, leaves in one system call and ends in CR LF. With --burst,
+ * events are gathered until there are so many bytes of them, as a server does
+ * whose client was slow for a while. Commands that do something special:
  *
  *     big     returns an array of about N bytes of small objects (50 MB)
  *     flood   sends N events TICK (200000), then its reply
@@ -76,6 +78,7 @@ static const char SCHEMA[] =
 
 static size_t reply_bytes = 50 * 1000 * 1000;
 static uint64_t event_count = 200 * 1000;
+static size_t burst_bytes = 1;
 
 static void die(const char *format, ...)
 {
@@ -212,19 +215,28 @@ static bool reply(int fd, struct span value, struct span id)
 
 static bool flood(int fd)
 {
-    for (uint64_t n = 0; n < event_count; n++) {
-        char line[160];
+    const size_t longest_event = 160;
+    char *burst = malloc(burst_bytes + longest_event);
+    size_t len = 0;
+    bool there = true;
+
+    if (!burst)
+        die("no memory for a burst of %zu bytes", burst_bytes);
+    for (uint64_t n = 0; there && n < event_count; n++) {
         struct timeval now;
         gettimeofday(&now, NULL);
-        int len = snprintf(line, sizeof line,
-                           "{\"timestamp\": {\"seconds\": %lld, \"microseconds\": %ld}, "
-                           "\"event\": \"TICK\", \"data\": {\"n\": %llu}}\r\n",
-                           (long long)now.tv_sec, (long)now.tv_usec, (unsigned long long)n);
-        struct iovec one = part((struct span){line, (size_t)len});
-        if (!send_parts(fd, &one, 1))
-            return false;
+        len += (size_t)snprintf(burst + len, longest_event,
+                                "{\"timestamp\": {\"seconds\": %lld, \"microseconds\": %ld}, "
+                                "\"event\": \"TICK\", \"data\": {\"n\": %llu}}\r\n",
+                                (long long)now.tv_sec, (long)now.tv_usec, (unsigned long long)n);
+        if (len >= burst_bytes || n + 1 == event_count) {
+            struct iovec all = part((struct span){burst, len});
+            there = send_parts(fd, &all, 1);
+            len = 0;
+        }
     }
-    return true;
+    free(burst);
+    return there;
 }
 
 /* The array that `big` returns: made once, at the first request for it. */
@@ -400,7 +412,7 @@ static void accept_from(int listener)
 
 int main(int argc, char **argv)
 {
-    static const char usage[] = "usage: standin unix:PATH [--reply-bytes N] [--events N] [--servers N]";
+    static const char usage[] = "usage: standin unix:PATH [--reply-bytes N] [--events N] [--burst BYTES] [--servers N]";
     size_t servers = 0;
 
     if (argc < 2 || argc % 2 || strncmp(argv[1], "unix:", 5) != 0)
@@ -410,6 +422,8 @@ int main(int argc, char **argv)
             reply_bytes = number(argv[i + 1]);
         else if (!strcmp(argv[i], "--events"))
             event_count = number(argv[i + 1]);
+        else if (!strcmp(argv[i], "--burst"))
+            burst_bytes = number(argv[i + 1]);
         else if (!strcmp(argv[i], "--servers"))
             servers = number(argv[i + 1]);
         else
