@@ -38,7 +38,8 @@ impl Machine {
         let lines: String =
             (from..to).map(|n| format!("device_add driver=scsi-cd bus=bus0.0 id=cd{n} lun={n} scsi-id=0\n")).collect();
         std::fs::write(&script, lines).unwrap();
-        let status = program(&self.socket())
+        let status = Command::new(SHELL)
+            .arg(self.socket())
             .args(["--wait=20", "--no-schema", "-e", "-f"])
             .arg(script)
             .stdout(Stdio::null())
@@ -54,26 +55,20 @@ impl Drop for Machine {
     }
 }
 
-fn program(socket: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_qmp-shell"));
-    command.arg(socket);
-    command
-}
+const SHELL: &str = env!("CARGO_BIN_EXE_qmp-shell");
+const QOM: &str = env!("CARGO_BIN_EXE_qom");
 
-/// The cost of one run of the program that prints at least so many lines: instructions, or nanoseconds where there is no
+/// The cost of one run of a program that prints at least so many lines: instructions, or nanoseconds where there is no
 /// valgrind.
-fn cost(socket: &Path, arguments: &[&str], least: usize, valgrind: bool) -> f64 {
-    let plain = program(socket);
-    let mut command = match valgrind {
-        true => Command::new("valgrind"),
-        false => Command::new(plain.get_program()),
-    };
+fn cost(program: &str, arguments: &[&str], socket: &Path, least: usize, valgrind: bool) -> f64 {
+    let mut command = Command::new(if valgrind { "valgrind" } else { program });
     if valgrind {
-        command.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
-        command.arg(plain.get_program()).arg("--timeout=60");
+        command.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", program]);
     }
+    // Under valgrind all takes many times as long.
+    command.env("QMP_SOCKET", socket).args(arguments).arg("--timeout=60");
     let start = Instant::now();
-    let output = command.args(plain.get_args()).args(arguments).output().unwrap();
+    let output = command.output().unwrap();
     let time = start.elapsed();
     let lines = output.stdout.iter().filter(|byte| **byte == b'\n').count();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -88,23 +83,24 @@ pub fn devices(valgrind: bool) -> bool {
         eprintln!("no qemu-system-x86_64 here: the cases of a machine are left out");
         return true;
     };
-    let cases: &[(&str, &[&str])] = &[
-        ("machine, ids by Tab", &["--complete", "device_del id="]),
-        ("machine, paths by Tab", &["--complete", "qom-get path=/machine/peripheral/"]),
-        ("machine, query-block", &["-c", "query-block", "-p"]),
-        ("machine, qom-list", &["-c", "qom-list path=/machine/peripheral", "-p"]),
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("machine, ids by Tab", SHELL, &["--complete", "device_del id="]),
+        ("machine, paths by Tab", SHELL, &["--complete", "qom-get path=/machine/peripheral/"]),
+        ("machine, query-block", SHELL, &["-c", "query-block", "-p"]),
+        ("machine, qom-list", SHELL, &["-c", "qom-list path=/machine/peripheral", "-p"]),
+        ("machine, qom tree", QOM, &["tree", "/machine/peripheral"]),
     ];
     let mut found: Vec<Vec<(usize, f64)>> = vec![Vec::new(); cases.len()];
     let mut there = 0;
     for size in SIZES {
         machine.add(there, *size);
         there = *size;
-        for (costs, (_, arguments)) in found.iter_mut().zip(cases) {
-            let runs = (0..3).map(|_| cost(&machine.socket(), arguments, *size, valgrind));
+        for (costs, (_, program, arguments)) in found.iter_mut().zip(cases) {
+            let runs = (0..3).map(|_| cost(program, arguments, &machine.socket(), *size, valgrind));
             costs.push((*size, runs.fold(f64::INFINITY, f64::min)));
         }
     }
-    cases.iter().zip(&found).filter(|((name, _), costs)| !row(name, "devices", costs)).count() == 0
+    cases.iter().zip(&found).filter(|((name, ..), costs)| !row(name, "devices", costs)).count() == 0
 }
 
 /// The whole program and a flood of events.
@@ -116,7 +112,7 @@ pub fn flood(valgrind: bool) -> bool {
         let socket = folder.path().join(format!("{size}.sock"));
         let listener = UnixListener::bind(&socket).unwrap();
         let server = std::thread::spawn(move || serve(&listener, *size));
-        costs.push((*size, cost(&socket, &["-c", "query-status"], size + 1, valgrind)));
+        costs.push((*size, cost(SHELL, &["-c", "query-status"], &socket, size + 1, valgrind)));
         server.join().unwrap();
     }
     row("events, the whole program", "events", &costs)
