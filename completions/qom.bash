@@ -38,7 +38,7 @@ _qom() {
 
     case "${cmd}" in
         qom)
-            opts="-s -l -h -V --socket --timeout --wait --color --logfile --generate --help --version list get set tree fuse"
+            opts="-s -v -l -h -V --socket --timeout --wait --color --verbose --logfile --generate --help --version list get set tree fuse"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -106,7 +106,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__fuse)
-            opts="-s -l -h --read-only --allow-other --daemonize --socket --timeout --wait --color --logfile --help"
+            opts="-s -v -l -h --read-only --allow-other --daemonize --socket --timeout --wait --color --verbose --logfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -170,7 +170,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__get)
-            opts="-s -l -h --json --socket --timeout --wait --color --logfile --help"
+            opts="-s -v -l -h --json --socket --timeout --wait --color --verbose --logfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -234,7 +234,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__list)
-            opts="-s -l -h --json --socket --timeout --wait --color --logfile --help"
+            opts="-s -v -l -h --json --socket --timeout --wait --color --verbose --logfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -298,7 +298,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__set)
-            opts="-s -l -h --socket --timeout --wait --color --logfile --help"
+            opts="-s -v -l -h --socket --timeout --wait --color --verbose --logfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -362,7 +362,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__tree)
-            opts="-d -s -l -h --depth --json --socket --timeout --wait --color --logfile --help"
+            opts="-d -s -v -l -h --depth --json --socket --timeout --wait --color --verbose --logfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -185,6 +185,11 @@ pub(super) fn is_colored(color: Color) -> bool {
     decision
 }
 
+/// As [`is_colored`], on standard error.
+pub(super) fn is_colored_beside(color: Color) -> bool {
+    is_colored(color) && (color == Color::Always || io::stderr().is_terminal())
+}
+
 /// A script's output has colour only where that was asked for.
 pub(super) fn script_palette(flags: &CommonFlags) -> Palette {
     Palette::new(flags.color == Color::Always)

@@ -11,8 +11,7 @@ use crate::render::Palette;
 use crate::session::{Address, Options};
 use crate::shell::{Engine, Link, Look, MessageLines, Mode, Output, OutputForm, Settings, SingleForm, Source, Verdict};
 
-use super::super::flags::Color;
-use super::super::shell::is_colored;
+use super::super::shell::{is_colored, is_colored_beside};
 use super::super::status::{Failure, Status};
 use super::external;
 use super::flags::{Form, QmpFlags};
@@ -176,11 +175,10 @@ fn look(flags: &QmpFlags) -> Look {
         Form::Json => SingleForm::Json,
         Form::Pretty => SingleForm::Pretty,
     };
-    let beside = flags.color == Color::Always || io::stderr().is_terminal();
     let messages = message_lines(flags);
     Look {
         form,
-        beside: Palette::new(beside && messages.palette.is_colored()),
+        beside: Palette::new(is_colored_beside(flags.color)),
         lead: "qmp: ",
         path: None,
         paged: messages.harmless,

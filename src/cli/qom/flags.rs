@@ -45,6 +45,10 @@ pub(super) struct QomFlags {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = SHOWING)]
     pub(super) color: Color,
 
+    /// Show each request and reply as it goes, on standard error
+    #[arg(short, long, global = true, help_heading = SHOWING)]
+    pub(super) verbose: bool,
+
     /// Append every message, both ways, to FILE
     #[arg(short, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = SHOWING)]
     pub(super) logfile: Option<PathBuf>,
