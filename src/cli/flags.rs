@@ -334,10 +334,6 @@ pub(super) fn address_parser() -> impl TypedValueParser<Value = Address> {
     OsStringValueParser::new().try_map(|text| Address::from_os(&text))
 }
 
-pub(super) fn address(text: &str) -> Result<Address, String> {
-    text.parse().map_err(|error: crate::session::AddressError| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

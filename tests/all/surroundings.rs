@@ -79,7 +79,7 @@ fn paths_need_not_be_utf8() {
     let socket = home.join(odd("q.sock"));
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let serve = std::thread::spawn(move || {
-        for _ in 0..3 {
+        for _ in 0..8 {
             let (stream, _) = listener.accept().unwrap();
             let mut answers = vec!["{\"QMP\": {}}\r\n".to_owned()];
             let mut reader = std::io::BufReader::new(stream.try_clone().unwrap());
@@ -116,6 +116,27 @@ fn paths_need_not_be_utf8() {
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stdout.ends_with("{\"return\": {}}\n"), "{stdout}{stderr}");
         assert!(stderr.contains("\u{fffd}\u{fffd}script:1: expected `key=value`, found `x`"), "{stderr}");
+    }
+    // `qmp` too, and the programs that it runs.
+    let pattern = home.join(OsString::from_vec(b"\xff*.sock".to_vec()));
+    let program = Path::new(env!("CARGO_BIN_EXE_qmp"));
+    let qmp = |path: Option<&OsStr>, variable: &OsStr, words: &[&str]| {
+        let path = path.map(|path| [OsStr::new("--path"), path]);
+        let mut command = Command::new(program);
+        command.arg("--no-schema").args(path.into_iter().flatten()).args(words).env("HOME", &home);
+        let output = command.env("QMP_PATH", variable).env("PATH", program.parent().unwrap()).output().unwrap();
+        (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (nothing, socket) = (OsStr::new(""), socket.as_os_str());
+    let answer = "{\"return\": {}}\n";
+    let with_path = format!("{{\"path\": \"{}\", \"return\": {{}}}}\n", socket.display());
+    for (path, variable, words, expected) in [
+        (Some(socket), nothing, &["-ojson", "query-name"][..], answer),
+        (None, socket, &["-ojson", "query-name"], answer),
+        (Some(pattern.as_os_str()), nothing, &["-ojson", "query-name"], &with_path),
+        (None, socket, &["shell", "-c", "query-name"], answer),
+    ] {
+        assert_eq!(qmp(path, variable, words), (expected.to_owned(), String::new()));
     }
     serve.join().unwrap();
     let log = std::fs::read_to_string(home.join(odd("log"))).unwrap();

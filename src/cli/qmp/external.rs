@@ -65,7 +65,7 @@ fn command(program: &Path, words: &[OsString], address: Option<&Address>) -> Res
         return Err(Failure::new(Status::Usage, anyhow!(message)));
     }
     if let Some(address) = address {
-        command.env("QMP_PATH", address.to_string()).env("QMP_SOCKET", address.to_string());
+        command.env("QMP_PATH", address.to_os()).env("QMP_SOCKET", address.to_os());
     }
     Ok(command)
 }

@@ -60,7 +60,7 @@ pub(super) struct QmpFlags {
     /// Where the server is, or a pattern such as '/run/vm/*.sock'; may be repeated [default: $QMP_PATH, or else
     /// $QMP_SOCKET]
     #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::AnyPath, help_heading = CONNECTING)]
-    pub(super) path: Vec<String>,
+    pub(super) path: Vec<OsString>,
 
     /// How long connecting, and then the greeting, may take [default: 5]; with --events, how long to follow [default:
     /// for ever]
