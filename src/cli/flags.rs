@@ -151,7 +151,7 @@ impl CommonFlags {
 /// At a terminal, a prompt with line editing, completion and events as they happen. With lines from standard input, -c
 /// or -f, a script: replies and events come as JSON Lines on standard output.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "qmp-shell", version, max_term_width = 100, override_usage = "qmp-shell [OPTIONS] [ADDRESS]", after_help = AFTER_HELP, after_long_help = sections::<ShellFlags>())]
+#[command(name = "qmp-shell", version, max_term_width = 100, args_override_self = true, override_usage = "qmp-shell [OPTIONS] [ADDRESS]", after_help = AFTER_HELP, after_long_help = sections::<ShellFlags>())]
 pub(super) struct ShellFlags {
     #[command(flatten)]
     pub(super) common: CommonFlags,

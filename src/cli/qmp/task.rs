@@ -70,8 +70,7 @@ impl Task {
             ..Settings::default()
         };
         let mode = Mode { interactive: false, dry_run: flags.dry_run, no_schema: flags.no_schema, advises: true };
-        let words = flags.words.get(1..).unwrap_or_default().to_vec();
-        Task { typed, options, external, words, look: look(flags), settings, mode }
+        Task { typed, options, external, words: external::words(flags), look: look(flags), settings, mode }
     }
 
     /// How answers look: of the only server, or of the one that is at `path`.
