@@ -12,6 +12,7 @@ never\t'Never colour'"
 complete -c qmp -l max-message -d 'Refuse longer messages from the server; bytes, or with k, M or G' -r
 complete -c qmp -l events -d 'Follow events, all or those whose names match, as JSON Lines' -r
 complete -c qmp -l count -d 'With --events: end after N events; to see fewer is a failure' -r
+complete -c qmp -l complete -d 'Print what Tab would offer at the end of LINE, such as \'qmp --path vm.sock block_res\'' -r
 complete -c qmp -l generate -d 'Print the manual page, or completions for a shell' -r -f -a "man\t'The manual page'
 bash\t'Completions for bash'
 zsh\t'Completions for zsh'
@@ -25,3 +26,5 @@ complete -c qmp -l no-schema -d 'Never ask the server for its introspection: no 
 complete -c qmp -l dry-run -d 'Print the JSON that would be sent; send none of it'
 complete -c qmp -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c qmp -s V -l version -d 'Print version'
+# What the server says, for words that are no options: commands, keys, values, paths.
+complete -c qmp -k -a '(qmp --complete (commandline -cp | string collect) 2>/dev/null </dev/null)'

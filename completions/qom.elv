@@ -25,6 +25,7 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand --color 'When to use colour'
             cand -l 'Append every message, both ways, to FILE'
             cand --logfile 'Append every message, both ways, to FILE'
+            cand --complete 'Print what Tab would offer at the end of LINE, such as ''qom get -s vm.sock /mach'''
             cand --generate 'Print the manual page, or completions for a shell'
             cand -v 'Show each request and reply as it goes, on standard error'
             cand --verbose 'Show each request and reply as it goes, on standard error'

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_qom_global_optspecs
-    string join \n s/socket= timeout= wait= color= v/verbose l/logfile= generate= h/help V/version
+    string join \n s/socket= timeout= wait= color= v/verbose l/logfile= complete= generate= h/help V/version
 end
 
 function __fish_qom_needs_command
@@ -31,6 +31,7 @@ complete -c qom -n "__fish_qom_needs_command" -l color -d 'When to use colour' -
 always\t'Colour always'
 never\t'Never colour'"
 complete -c qom -n "__fish_qom_needs_command" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
+complete -c qom -n "__fish_qom_needs_command" -l complete -d 'Print what Tab would offer at the end of LINE, such as \'qom get -s vm.sock /mach\'' -r
 complete -c qom -n "__fish_qom_needs_command" -l generate -d 'Print the manual page, or completions for a shell' -r -f -a "man\t'The manual page'
 bash\t'Completions for bash'
 zsh\t'Completions for zsh'
@@ -97,3 +98,5 @@ complete -c qom -n "__fish_qom_using_subcommand fuse" -l allow-other -d 'Let oth
 complete -c qom -n "__fish_qom_using_subcommand fuse" -l daemonize -d 'Return once it is mounted, and serve it from the background'
 complete -c qom -n "__fish_qom_using_subcommand fuse" -s v -l verbose -d 'Show each request and reply as it goes, on standard error'
 complete -c qom -n "__fish_qom_using_subcommand fuse" -s h -l help -d 'Print help (see more with \'--help\')'
+# What the server says, for words that are no options: commands, keys, values, paths.
+complete -c qom -k -a '(qom --complete (commandline -cp | string collect) 2>/dev/null </dev/null)'

@@ -224,6 +224,9 @@ pub(super) type Section = (&'static str, &'static [(&'static str, &'static str)]
 pub(super) trait Documented: CommandFactory {
     /// In this order.
     const SECTIONS: &'static [Section];
+
+    /// Whether the program answers `--complete` for the user's own shell.
+    const IS_LIVE: bool = false;
 }
 
 impl Documented for ShellFlags {

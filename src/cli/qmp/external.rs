@@ -20,13 +20,30 @@ use super::super::status::{Failure, Status};
 use super::flags::QmpFlags;
 use super::question::ask;
 
+/// What leads the names of the programs.
+const LEAD: &str = "qmp-";
+
 /// The program that stands in for a command of this name, by PATH.
 pub(super) fn find(command: &str) -> Option<PathBuf> {
-    let program = format!("qmp-{command}");
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(&program))
-        .find(|file| std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0))
+    folders().map(|folder| folder.join(format!("{LEAD}{command}"))).find(|file| is_program(file))
+}
+
+/// The commands for which there is a program.
+pub(super) fn all() -> impl Iterator<Item = String> {
+    let files = folders().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    files.filter_map(|file| {
+        let command = file.file_name().to_str()?.strip_prefix(LEAD)?.to_owned();
+        is_program(&file.path()).then_some(command)
+    })
+}
+
+fn folders() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect::<Vec<_>>().into_iter()
+}
+
+fn is_program(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Whether the server has a command of this name. One that does not say, or not until `until`, has not.

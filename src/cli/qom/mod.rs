@@ -1,6 +1,7 @@
 //! `qom`: the object tree.
 
 mod called;
+mod complete;
 mod flags;
 mod fuse;
 #[cfg(feature = "fuse")]
@@ -34,6 +35,9 @@ pub fn qom() -> ExitCode {
 fn run(flags: QomFlags) -> Result<Status, Failure> {
     if let Some(what) = flags.generate {
         return print_generated::<QomFlags>(what);
+    }
+    if let Some(line) = &flags.complete {
+        return complete::complete(line);
     }
     let Some(command) = &flags.command else {
         return Err(usage(format!("no COMMAND is named; it is one of {}", commands())));
