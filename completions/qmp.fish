@@ -6,7 +6,7 @@ complete -c qmp -l path -d 'Where the server is, or a pattern such as \'/run/vm/
 complete -c qmp -l timeout -d 'How long connecting, and then the greeting, may take [default: 5]; with --events, how long to follow [default: for ever]' -r
 complete -c qmp -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
 complete -c qmp -l jobs -d 'Ask so many servers at a time' -r
-complete -c qmp -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+complete -c qmp -l color -d 'When to use colour' -r -f -a "auto\t'Colour on a terminal that can show it'
 always\t'Colour always'
 never\t'Never colour'"
 complete -c qmp -l max-message -d 'Refuse longer messages from the server; bytes, or with k, M or G' -r

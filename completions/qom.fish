@@ -27,7 +27,7 @@ end
 complete -c qom -n "__fish_qom_needs_command" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
 complete -c qom -n "__fish_qom_needs_command" -l timeout -d 'How long connecting, and then the greeting, may take' -r
 complete -c qom -n "__fish_qom_needs_command" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
-complete -c qom -n "__fish_qom_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+complete -c qom -n "__fish_qom_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t'Colour on a terminal that can show it'
 always\t'Colour always'
 never\t'Never colour'"
 complete -c qom -n "__fish_qom_needs_command" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
@@ -49,7 +49,7 @@ complete -c qom -n "__fish_qom_needs_command" -f -a "fuse" -d 'Mount the tree: o
 complete -c qom -n "__fish_qom_using_subcommand list" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
 complete -c qom -n "__fish_qom_using_subcommand list" -l timeout -d 'How long connecting, and then the greeting, may take' -r
 complete -c qom -n "__fish_qom_using_subcommand list" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
-complete -c qom -n "__fish_qom_using_subcommand list" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+complete -c qom -n "__fish_qom_using_subcommand list" -l color -d 'When to use colour' -r -f -a "auto\t'Colour on a terminal that can show it'
 always\t'Colour always'
 never\t'Never colour'"
 complete -c qom -n "__fish_qom_using_subcommand list" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
@@ -59,7 +59,7 @@ complete -c qom -n "__fish_qom_using_subcommand list" -s h -l help -d 'Print hel
 complete -c qom -n "__fish_qom_using_subcommand get" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
 complete -c qom -n "__fish_qom_using_subcommand get" -l timeout -d 'How long connecting, and then the greeting, may take' -r
 complete -c qom -n "__fish_qom_using_subcommand get" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
-complete -c qom -n "__fish_qom_using_subcommand get" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+complete -c qom -n "__fish_qom_using_subcommand get" -l color -d 'When to use colour' -r -f -a "auto\t'Colour on a terminal that can show it'
 always\t'Colour always'
 never\t'Never colour'"
 complete -c qom -n "__fish_qom_using_subcommand get" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
@@ -69,7 +69,7 @@ complete -c qom -n "__fish_qom_using_subcommand get" -s h -l help -d 'Print help
 complete -c qom -n "__fish_qom_using_subcommand set" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
 complete -c qom -n "__fish_qom_using_subcommand set" -l timeout -d 'How long connecting, and then the greeting, may take' -r
 complete -c qom -n "__fish_qom_using_subcommand set" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
-complete -c qom -n "__fish_qom_using_subcommand set" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+complete -c qom -n "__fish_qom_using_subcommand set" -l color -d 'When to use colour' -r -f -a "auto\t'Colour on a terminal that can show it'
 always\t'Colour always'
 never\t'Never colour'"
 complete -c qom -n "__fish_qom_using_subcommand set" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
@@ -79,7 +79,7 @@ complete -c qom -n "__fish_qom_using_subcommand tree" -s d -l depth -d 'Open obj
 complete -c qom -n "__fish_qom_using_subcommand tree" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
 complete -c qom -n "__fish_qom_using_subcommand tree" -l timeout -d 'How long connecting, and then the greeting, may take' -r
 complete -c qom -n "__fish_qom_using_subcommand tree" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
-complete -c qom -n "__fish_qom_using_subcommand tree" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+complete -c qom -n "__fish_qom_using_subcommand tree" -l color -d 'When to use colour' -r -f -a "auto\t'Colour on a terminal that can show it'
 always\t'Colour always'
 never\t'Never colour'"
 complete -c qom -n "__fish_qom_using_subcommand tree" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F
@@ -89,7 +89,7 @@ complete -c qom -n "__fish_qom_using_subcommand tree" -s h -l help -d 'Print hel
 complete -c qom -n "__fish_qom_using_subcommand fuse" -s s -l socket -d 'Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]' -r -F
 complete -c qom -n "__fish_qom_using_subcommand fuse" -l timeout -d 'How long connecting, and then the greeting, may take' -r
 complete -c qom -n "__fish_qom_using_subcommand fuse" -l wait -d 'Wait until the server is there, for ever or for SECONDS' -r
-complete -c qom -n "__fish_qom_using_subcommand fuse" -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+complete -c qom -n "__fish_qom_using_subcommand fuse" -l color -d 'When to use colour' -r -f -a "auto\t'Colour on a terminal that can show it'
 always\t'Colour always'
 never\t'Never colour'"
 complete -c qom -n "__fish_qom_using_subcommand fuse" -s l -l logfile -d 'Append every message, both ways, to FILE' -r -F

@@ -12,7 +12,7 @@ use crate::shell::Script;
 /// What `--color` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
-    /// Colour at a prompt on a terminal that can show it.
+    /// Colour on a terminal that can show it.
     Auto,
     /// Colour always.
     Always,
@@ -94,7 +94,7 @@ pub(super) struct CommonFlags {
     #[arg(long, help_heading = SHOWING)]
     pub(super) no_events: bool,
 
-    /// When to use colour
+    /// When to use colour; auto has none in scripts
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = SHOWING)]
     pub(super) color: Color,
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::peer::Peer;
+use crate::support::program::{Program, qmp, qmp_shell, qom};
 use crate::support::terminal::Terminal;
 use crate::support::{find_program, skip, wait_until};
 
@@ -358,4 +359,36 @@ fn a_terminal_that_goes_takes_the_shell_along() {
     drop(terminal);
     let runs = || std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
     wait_until("the shell's end", || !runs());
+}
+
+#[test]
+fn colour_is_where_the_help_says_it_is() {
+    type Start = fn(&[&str]) -> Program;
+    let asked: [(Start, &[&str], bool); 3] = [
+        (qmp_shell, &["-p", "-c", "query-status", "demo:"], false),
+        (qmp, &["--path", "demo:", "query-status"], true),
+        (qom, &["tree", "-s", "demo:", "/objects"], true),
+    ];
+    for (program, words, has_colour) in asked {
+        let help = program(&["--help"]).run().expect_status(0).stdout;
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains("auto: Colour on a terminal that can show it"), "{help}");
+        assert_eq!(help.contains("auto has none in scripts"), !has_colour, "{help}");
+        // Not in a pipe, unless the environment or the flag asks for it.
+        let is_coloured = |args: &[&str], name: &str, value: &str| {
+            let run = program(args).env("TERM", "xterm").env(name, value).run().expect_status(0);
+            run.stdout.contains("\x1b[")
+        };
+        assert!(!is_coloured(words, "LANG", "C"));
+        assert_eq!(is_coloured(words, "CLICOLOR_FORCE", "1"), has_colour, "{words:?}");
+        let always = [&["--color=always"], words].concat();
+        assert!(is_coloured(&always, "NO_COLOR", "1"), "{always:?}");
+    }
+    let programs = Path::new(SHELL).parent().unwrap().display();
+    let line = |(_, words, _): &(Start, &[&str], bool), name: &str| format!("{programs}/{name} {}", words.join(" "));
+    for (row, name) in asked.iter().zip(["qmp-shell", "qmp", "qom"]) {
+        let Some(terminal) = Terminal::start(&format!("export PAGER=; {}", line(row, name)), 80, 24) else { return };
+        terminal.wait_for("[ended 0]");
+        assert_eq!(terminal.coloured_screen().contains("\x1b["), row.2, "{name}: {}", terminal.coloured_screen());
+    }
 }
