@@ -25,6 +25,7 @@ mod script;
 mod settings;
 mod signals;
 mod single;
+mod stop;
 mod terminal;
 mod transaction;
 mod tty;

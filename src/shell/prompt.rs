@@ -24,6 +24,7 @@ use super::engine::{Engine, Verdict};
 use super::history::History;
 use super::output::{Output, Source};
 use super::signals::Interrupts;
+use super::stop::Stops;
 use super::terminal::Terminal;
 
 /// The advice under the banner.
@@ -143,8 +144,8 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     if let Ok(printer) = prompt.editor.create_external_printer() {
         bell.start(printer);
         prompt.edits = true;
-        prompt.terminal.keep_quiet();
-        prompt.bind_interrupt();
+        prompt.terminal.keep_quiet(prompt.interrupts.stops().lent());
+        prompt.bind_keys();
     }
     prompt.messages.attend(true);
     let result = prompt.run();
@@ -222,10 +223,22 @@ impl ConditionalEventHandler for DropLine {
     }
 }
 
+/// Ctrl-Z in the editor. Its own way to stop does not wait for a signal that is caught.
+struct Suspend(Stops);
+
+impl ConditionalEventHandler for Suspend {
+    fn handle(&self, _event: &Event, _n: RepeatCount, _positive: bool, _context: &EventContext<'_>) -> Option<Cmd> {
+        self.0.suspend();
+        Some(Cmd::Repaint)
+    }
+}
+
 impl Prompt {
-    fn bind_interrupt(&mut self) {
-        let handler = DropLine(Arc::clone(&self.dropped));
-        self.editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(handler)));
+    fn bind_keys(&mut self) {
+        let drop_line = DropLine(Arc::clone(&self.dropped));
+        self.editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(drop_line)));
+        let suspend = Suspend(self.interrupts.stops());
+        self.editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(suspend)));
     }
 
     fn run(&mut self) -> io::Result<bool> {

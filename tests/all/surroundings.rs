@@ -300,9 +300,16 @@ fn a_window_may_be_of_any_size_and_change_under_the_hand() {
 
 #[test]
 fn stopped_and_continued_the_shell_goes_on() {
-    if find_program("bash").is_none() {
-        return skip("bash");
+    // One puts the terminal in order by itself when a job stops, the other leaves that to the job.
+    for (program, interactive) in [("bash", "bash --norc -i"), ("dash", "dash -i")] {
+        match find_program(program) {
+            Some(_) => stop_and_go_on(interactive),
+            None => skip(program),
+        }
     }
+}
+
+fn stop_and_go_on(outer: &str) {
     let Some(terminal) = terminal(100, 30) else { return };
     let (tell, told) = std::sync::mpsc::channel();
     let (hear, heard) = std::sync::mpsc::channel();
@@ -314,7 +321,7 @@ fn stopped_and_continued_the_shell_goes_on() {
         talk.answer(&id, "\"at last\"");
         talk.wait_for_close();
     });
-    terminal.enter("PS1='$ ' exec bash --norc -i");
+    terminal.enter(&format!("PS1='$ ' exec {outer}"));
     terminal.enter("stty -a > before");
     terminal.wait_for_last("$");
     let state = |name: &str| {
@@ -345,6 +352,32 @@ fn stopped_and_continued_the_shell_goes_on() {
     terminal.press("C-d");
     terminal.wait("the end", |screen| screen.ends_with("\n$"));
     assert_eq!(state("after"), before);
+}
+
+#[test]
+fn where_nobody_could_wake_it_the_shell_is_not_stopped() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (hear, heard) = std::sync::mpsc::channel();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let id = talk.expect("slow");
+        hear.send(()).unwrap();
+        told.recv_timeout(crate::support::PATIENCE).unwrap();
+        talk.answer(&id, "\"at last\"");
+        talk.wait_for_close();
+    });
+    // Above it there is a shell without job control, in the same process group.
+    let Some(terminal) = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.type_text("slo");
+    terminal.press("C-z");
+    terminal.enter("w");
+    heard.recv_timeout(crate::support::PATIENCE).unwrap();
+    terminal.press("C-z");
+    tell.send(()).unwrap();
+    terminal.wait("the reply", |screen| screen.ends_with("\"at last\"\n(QEMU)"));
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
 }
 
 #[test]
