@@ -7,8 +7,12 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Up a row and down again: a message that shows nothing, and ends its line so that the editor adds none.
-const NOTHING: &str = "\x1b[A\n";
+/// A message that shows nothing, and ends its line so that the editor adds none: the place is kept, then up a row and
+/// down again. On the first row of the screen there is no way up, so that ends a row too low; [`BACK`] mends it.
+const NOTHING: &str = "\x1b7\x1b[A\n";
+
+/// Goes back to where the bell's message began. For the redraw that follows it, and no other.
+pub(super) const BACK: &str = "\x1b8";
 
 #[derive(Debug, Default)]
 struct State {

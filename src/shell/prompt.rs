@@ -1,6 +1,6 @@
 //! The prompt: a line editor feeding the engine.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, Stdout, Write as _};
 use std::rc::Rc;
@@ -193,7 +193,13 @@ fn editor(
         }
         String::from_utf8_lossy(&above.into_inner()).into_owned()
     });
-    editor.set_helper(Some(ShellHelper { engine, show_news, palette: colours }));
+    editor.set_helper(Some(ShellHelper {
+        engine,
+        show_news,
+        palette: colours,
+        expected: Cell::default(),
+        changed: Cell::default(),
+    }));
     Ok(editor)
 }
 
