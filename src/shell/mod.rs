@@ -19,6 +19,7 @@ mod message;
 mod meta;
 mod output;
 mod pager;
+mod plain;
 mod prompt;
 mod recent;
 mod script;

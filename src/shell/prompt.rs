@@ -15,7 +15,7 @@ use rustyline::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use crate::grammar::{Assembler, LineMode};
+use crate::grammar::{Assembler, LineMode, is_complete};
 use crate::render::{Palette, sanitize};
 
 use super::bell::Bell;
@@ -23,6 +23,7 @@ use super::editor::ShellHelper;
 use super::engine::{Engine, Verdict};
 use super::history::History;
 use super::output::{Output, Source};
+use super::plain::Plain;
 use super::signals::Interrupts;
 use super::stop::Stops;
 use super::terminal::Terminal;
@@ -138,14 +139,20 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         interrupts,
         messages,
         shown_history: None,
-        edits: false,
+        plain: None,
         dropped: Arc::default(),
     };
-    if let Ok(printer) = prompt.editor.create_external_printer() {
-        bell.start(printer);
-        prompt.edits = true;
-        prompt.terminal.keep_quiet(prompt.interrupts.stops().lent());
-        prompt.bind_keys();
+    match prompt.editor.create_external_printer() {
+        Ok(printer) => {
+            bell.start(printer);
+            prompt.terminal.keep_quiet(prompt.interrupts.stops().lent());
+            prompt.bind_keys();
+        }
+        Err(_) => {
+            let (plain, waker) = Plain::new()?;
+            bell.start(waker);
+            prompt.plain = Some(plain);
+        }
     }
     prompt.messages.attend(true);
     let result = prompt.run();
@@ -212,8 +219,8 @@ struct Prompt {
     messages: Messages,
     /// Whose history the editor holds.
     shown_history: Option<LineMode>,
-    /// The terminal can do enough for the editor.
-    edits: bool,
+    /// Reads lines where the terminal cannot do enough for the editor.
+    plain: Option<Plain>,
     /// Ctrl-C was pressed in the editor: the line it gave is to be dropped.
     dropped: Arc<AtomicBool>,
 }
@@ -254,7 +261,10 @@ impl Prompt {
             let text = self.prompt_text();
             let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
             self.messages.bell.set_editing(true);
-            let line = self.editor.readline(&(text, styled.as_str()));
+            let line = match &self.plain {
+                None => self.editor.readline(&(text, styled.as_str())),
+                Some(plain) => self.read_plainly(plain, &styled),
+            };
             self.messages.bell.set_editing(false);
             // What came while Enter was pressed stands before what the line brings about.
             self.show_waiting();
@@ -272,7 +282,7 @@ impl Prompt {
                 Err(ReadlineError::Interrupted) => self.drop_block(),
                 Err(ReadlineError::Eof) => {
                     // Without the editor, the cursor stands behind the prompt still.
-                    if !self.edits {
+                    if self.plain.is_some() {
                         self.terminal.notice("");
                     }
                     return Ok(true);
@@ -287,6 +297,12 @@ impl Prompt {
                 return Err(error);
             }
         }
+    }
+
+    fn read_plainly(&self, plain: &Plain, prompt: &str) -> rustyline::Result<String> {
+        let news = || self.editor.helper().map(|helper| (helper.show_news)()).unwrap_or_default();
+        let language = self.engine.borrow().language();
+        plain.read(prompt, &news, &|text| is_complete(text, language))
     }
 
     /// Ctrl-C drops an open block too.
