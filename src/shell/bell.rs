@@ -7,12 +7,9 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A message that shows nothing, and ends its line so that the editor adds none: the place is kept, then up a row and
-/// down again. On the first row of the screen there is no way up, so that ends a row too low; [`BACK`] mends it.
-const NOTHING: &str = "\x1b7\x1b[A\n";
-
-/// Goes back to where the bell's message began. For the redraw that follows it, and no other.
-pub(super) const BACK: &str = "\x1b8";
+/// Up a row and down again: a message that shows nothing, and ends its line so that the editor adds none. On the first
+/// row of the screen there is no way up, and it ends a row too low, which the redraw that follows has to mend.
+const NOTHING: &str = "\x1b[A\n";
 
 #[derive(Debug, Default)]
 struct State {

@@ -1,7 +1,7 @@
 //! The line editor's helper: completion, whole lines, and the events in front of the prompt.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,9 @@ use crate::assist::{Candidate, Completion, Known, Look, complete, hint, looks};
 use crate::grammar::{Open, is_complete, tokenize};
 use crate::render::{Palette, is_printable, printable, without_controls};
 
-use super::bell::BACK;
 use super::engine::Engine;
 use super::meta::{META, topics};
+use super::redraw::Redraws;
 use super::settings::SETTINGS;
 use super::terminal;
 
@@ -39,11 +39,7 @@ pub(super) struct ShellHelper {
     pub(super) engine: Rc<RefCell<Engine>>,
     pub(super) show_news: ShowNews,
     pub(super) palette: Palette,
-    /// The next redraw is the editor's own doing. Before any of those it asks for something else first; only the bell
-    /// makes it redraw out of the blue.
-    pub(super) expected: Cell<bool>,
-    /// The last key did more than to move the cursor.
-    pub(super) changed: Cell<bool>,
+    pub(super) redraws: Redraws,
 }
 
 impl ShellHelper {
@@ -105,10 +101,11 @@ impl Highlighter for ShellHelper {
     /// Called at each redraw, with the cursor at the beginning of a cleared row: what is put in front of the prompt
     /// stays above it for good, and the editor, which reckons from the prompt on, never notices.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
-        let back = if self.expected.replace(false) { "" } else { BACK };
-        match (self.show_news)() {
-            news if news.is_empty() && back.is_empty() => Cow::Borrowed(prompt),
-            news => Cow::Owned(format!("{back}{news}{prompt}")),
+        let news = (self.show_news)();
+        let lead = self.redraws.begin(&news);
+        match news.is_empty() && lead.is_empty() {
+            true => Cow::Borrowed(prompt),
+            false => Cow::Owned(format!("{lead}{news}{prompt}")),
         }
     }
 
@@ -135,7 +132,7 @@ impl Highlighter for ShellHelper {
     }
 
     fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {
-        self.expected.set(true);
+        self.redraws.after_list();
         match candidate.rfind(WORDS_BEHIND) {
             Some(at) => {
                 Cow::Owned(candidate[..at].to_owned() + &self.palette.paint(&self.palette.dim, &candidate[at..]))
@@ -144,14 +141,8 @@ impl Highlighter for ShellHelper {
         }
     }
 
-    /// Where this is true the editor draws the line anew, and once more the next time that it is not: so it is known of
-    /// every redraw that is to come.
     fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
-        let changes = kind != CmdKind::MoveCursor;
-        if changes | self.changed.replace(changes) {
-            self.expected.set(true);
-        }
-        changes
+        self.redraws.after_key(kind != CmdKind::MoveCursor)
     }
 }
 

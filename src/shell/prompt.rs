@@ -1,6 +1,6 @@
 //! The prompt: a line editor feeding the engine.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Stdout, Write as _};
 use std::rc::Rc;
@@ -9,10 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::{History as _, MemHistory};
-use rustyline::{
-    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler,
-    KeyEvent, RepeatCount,
-};
+use rustyline::{ColorMode, CompletionType, Config, Editor};
 use unicode_width::UnicodeWidthStr;
 
 use crate::grammar::{Assembler, LineMode, is_complete};
@@ -22,10 +19,11 @@ use super::bell::Bell;
 use super::editor::ShellHelper;
 use super::engine::{Engine, Verdict};
 use super::history::History;
+use super::keys::keys;
 use super::output::{Output, Source};
 use super::plain::Plain;
+use super::redraw::{Redraws, Top};
 use super::signals::Interrupts;
-use super::stop::Stops;
 use super::terminal::Terminal;
 
 /// The advice under the banner.
@@ -200,13 +198,7 @@ fn editor(
         }
         String::from_utf8_lossy(&above.into_inner()).into_owned()
     });
-    editor.set_helper(Some(ShellHelper {
-        engine,
-        show_news,
-        palette: colours,
-        expected: Cell::default(),
-        changed: Cell::default(),
-    }));
+    editor.set_helper(Some(ShellHelper { engine, show_news, palette: colours, redraws: Redraws::default() }));
     Ok(editor)
 }
 
@@ -225,33 +217,11 @@ struct Prompt {
     dropped: Arc<AtomicBool>,
 }
 
-/// Ctrl-C in the editor. Were the editor left by an error, what is typed behind it would be lost; so the line is taken
-/// like any other, and dropped.
-struct DropLine(Arc<AtomicBool>);
-
-impl ConditionalEventHandler for DropLine {
-    fn handle(&self, _event: &Event, _n: RepeatCount, _positive: bool, _context: &EventContext<'_>) -> Option<Cmd> {
-        self.0.store(true, Ordering::SeqCst);
-        Some(Cmd::AcceptLine)
-    }
-}
-
-/// Ctrl-Z in the editor. Its own way to stop does not wait for a signal that is caught.
-struct Suspend(Stops);
-
-impl ConditionalEventHandler for Suspend {
-    fn handle(&self, _event: &Event, _n: RepeatCount, _positive: bool, _context: &EventContext<'_>) -> Option<Cmd> {
-        self.0.suspend();
-        Some(Cmd::Repaint)
-    }
-}
-
 impl Prompt {
     fn bind_keys(&mut self) {
-        let drop_line = DropLine(Arc::clone(&self.dropped));
-        self.editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(drop_line)));
-        let suspend = Suspend(self.interrupts.stops());
-        self.editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(suspend)));
+        for (key, handler) in keys(Arc::clone(&self.dropped), self.interrupts.stops(), self.top()) {
+            self.editor.bind_sequence(key, handler);
+        }
     }
 
     fn run(&mut self) -> io::Result<bool> {
@@ -261,6 +231,7 @@ impl Prompt {
             let text = self.prompt_text();
             let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
             self.messages.bell.set_editing(true);
+            self.top().leave();
             let line = match &self.plain {
                 None => self.editor.readline(&(text, styled.as_str())),
                 Some(plain) => self.read_plainly(plain, &styled),
@@ -297,6 +268,10 @@ impl Prompt {
                 return Err(error);
             }
         }
+    }
+
+    fn top(&self) -> Top {
+        self.editor.helper().map(|helper| helper.redraws.top()).unwrap_or_default()
     }
 
     fn read_plainly(&self, plain: &Plain, prompt: &str) -> rustyline::Result<String> {
