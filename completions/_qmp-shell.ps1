@@ -29,7 +29,7 @@ Register-ArgumentCompleter -Native -CommandName 'qmp-shell' -ScriptBlock {
             [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How replies are written [default: pretty at a prompt, json in scripts]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How replies are written [default: pretty at a prompt, json in scripts]')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour; auto has none in scripts')
             [CompletionResult]::new('--max-message', '--max-message', [CompletionResultType]::ParameterName, 'Refuse longer messages from the server; bytes, or with k, M or G')
             [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print the manual page, or completions for a shell')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long connecting, and then the greeting, may take')

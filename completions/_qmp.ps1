@@ -33,6 +33,7 @@ Register-ArgumentCompleter -Native -CommandName 'qmp' -ScriptBlock {
             [CompletionResult]::new('--max-message', '--max-message', [CompletionResultType]::ParameterName, 'Refuse longer messages from the server; bytes, or with k, M or G')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Follow events, all or those whose names match, as JSON Lines')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'With --events: end after N events; to see fewer is a failure')
+            [CompletionResult]::new('--complete', '--complete', [CompletionResultType]::ParameterName, 'Print what Tab would offer at the end of LINE, such as ''qmp --path vm.sock block_res''')
             [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print the manual page, or completions for a shell')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Show each request as it is sent')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show each request as it is sent')

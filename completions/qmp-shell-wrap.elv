@@ -26,7 +26,7 @@ set edit:completion:arg-completer[qmp-shell-wrap] = {|@words|
             cand --file 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated'
             cand -o 'How replies are written [default: pretty at a prompt, json in scripts]'
             cand --output 'How replies are written [default: pretty at a prompt, json in scripts]'
-            cand --color 'When to use colour'
+            cand --color 'When to use colour; auto has none in scripts'
             cand --max-message 'Refuse longer messages from the server; bytes, or with k, M or G'
             cand --generate 'Print the manual page, or completions for a shell'
             cand --timeout 'How long QEMU may take to greet [default: as long as it runs]'

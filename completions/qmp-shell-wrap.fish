@@ -3,7 +3,7 @@ complete -c qmp-shell-wrap -s c -l command -d 'Run LINE and exit; may be repeate
 complete -c qmp-shell-wrap -s f -l file -d 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated' -r -F
 complete -c qmp-shell-wrap -s o -l output -d 'How replies are written [default: pretty at a prompt, json in scripts]' -r -f -a "pretty\t'Indented JSON'
 json\t'One JSON message a line'"
-complete -c qmp-shell-wrap -l color -d 'When to use colour' -r -f -a "auto\t'Colour at a prompt on a terminal that can show it'
+complete -c qmp-shell-wrap -l color -d 'When to use colour; auto has none in scripts' -r -f -a "auto\t'Colour on a terminal that can show it'
 always\t'Colour always'
 never\t'Never colour'"
 complete -c qmp-shell-wrap -l max-message -d 'Refuse longer messages from the server; bytes, or with k, M or G' -r

@@ -23,7 +23,7 @@ _qmp() {
 
     case "${cmd}" in
         qmp)
-            opts="-o -v -l -N -h -V --output --verbose --logfile --skip-negotiation --path --timeout --wait --jobs --color --no-check --no-schema --max-message --events --count --dry-run --generate --help --version"
+            opts="-o -v -l -N -h -V --output --verbose --logfile --skip-negotiation --path --timeout --wait --jobs --color --no-check --no-schema --max-message --events --count --dry-run --complete --generate --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -99,6 +99,10 @@ _qmp() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --complete)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --generate)
                     COMPREPLY=($(compgen -W "man bash zsh fish elvish powershell" -- "${cur}"))
                     return 0
@@ -118,3 +122,28 @@ if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERS
 else
     complete -F _qmp -o bashdefault -o default qmp
 fi
+
+# What the server says, for words that are no options: commands, keys, values, paths.
+_qmp_live() {
+    local line=${COMP_LINE:0:COMP_POINT} offered cut candidate
+    # A word in quotes is left alone.
+    [[ ${COMP_WORDS[COMP_CWORD]} == *[\'\"]* ]] && return 1
+    offered=$("${1/#~/$HOME}" --complete "$line" 2>/dev/null </dev/null) || return 1
+    # Only a part of the word is replaced where it holds a character that breaks words.
+    cut=${line##*[[:space:]]}
+    cut=${cut%"$2"}
+    COMPREPLY=()
+    while IFS=$'\t' read -r candidate _; do
+        [[ -n $candidate ]] || continue
+        [[ $candidate == *[=./] ]] && compopt -o nospace
+        candidate=${candidate#"$cut"}
+        [[ $candidate == *[!a-zA-Z0-9_./=:@%+,-]* ]] && printf -v candidate %q "$candidate"
+        COMPREPLY+=("$candidate")
+    done <<<"$offered"
+}
+
+_qmp_all() {
+    _qmp_live "$@" || _qmp "$@"
+}
+
+complete -F _qmp_all -o nosort -o bashdefault -o default qmp

@@ -30,6 +30,7 @@ set edit:completion:arg-completer[qmp] = {|@words|
             cand --max-message 'Refuse longer messages from the server; bytes, or with k, M or G'
             cand --events 'Follow events, all or those whose names match, as JSON Lines'
             cand --count 'With --events: end after N events; to see fewer is a failure'
+            cand --complete 'Print what Tab would offer at the end of LINE, such as ''qmp --path vm.sock block_res'''
             cand --generate 'Print the manual page, or completions for a shell'
             cand -v 'Show each request as it is sent'
             cand --verbose 'Show each request as it is sent'

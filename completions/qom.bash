@@ -38,7 +38,7 @@ _qom() {
 
     case "${cmd}" in
         qom)
-            opts="-s -l -h -V --socket --timeout --wait --color --logfile --generate --help --version list get set tree fuse"
+            opts="-s -v -l -h -V --socket --timeout --wait --color --verbose --logfile --complete --generate --help --version list get set tree fuse"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -94,6 +94,10 @@ _qom() {
                     fi
                     return 0
                     ;;
+                --complete)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --generate)
                     COMPREPLY=($(compgen -W "man bash zsh fish elvish powershell" -- "${cur}"))
                     return 0
@@ -106,7 +110,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__fuse)
-            opts="-s -l -h --read-only --allow-other --daemonize --socket --timeout --wait --color --logfile --help"
+            opts="-s -v -l -h --read-only --allow-other --daemonize --socket --timeout --wait --color --verbose --logfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -170,7 +174,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__get)
-            opts="-s -l -h --json --socket --timeout --wait --color --logfile --help"
+            opts="-s -v -l -h --json --socket --timeout --wait --color --verbose --logfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -234,7 +238,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__list)
-            opts="-s -l -h --json --socket --timeout --wait --color --logfile --help"
+            opts="-s -v -l -h --json --socket --timeout --wait --color --verbose --logfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -298,7 +302,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__set)
-            opts="-s -l -h --socket --timeout --wait --color --logfile --help"
+            opts="-s -v -l -h --socket --timeout --wait --color --verbose --logfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -362,7 +366,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__tree)
-            opts="-d -s -l -h --depth --json --socket --timeout --wait --color --logfile --help"
+            opts="-d -s -v -l -h --depth --json --socket --timeout --wait --color --verbose --logfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -441,3 +445,28 @@ if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERS
 else
     complete -F _qom -o bashdefault -o default qom
 fi
+
+# What the server says, for words that are no options: commands, keys, values, paths.
+_qom_live() {
+    local line=${COMP_LINE:0:COMP_POINT} offered cut candidate
+    # A word in quotes is left alone.
+    [[ ${COMP_WORDS[COMP_CWORD]} == *[\'\"]* ]] && return 1
+    offered=$("${1/#~/$HOME}" --complete "$line" 2>/dev/null </dev/null) || return 1
+    # Only a part of the word is replaced where it holds a character that breaks words.
+    cut=${line##*[[:space:]]}
+    cut=${cut%"$2"}
+    COMPREPLY=()
+    while IFS=$'\t' read -r candidate _; do
+        [[ -n $candidate ]] || continue
+        [[ $candidate == *[=./] ]] && compopt -o nospace
+        candidate=${candidate#"$cut"}
+        [[ $candidate == *[!a-zA-Z0-9_./=:@%+,-]* ]] && printf -v candidate %q "$candidate"
+        COMPREPLY+=("$candidate")
+    done <<<"$offered"
+}
+
+_qom_all() {
+    _qom_live "$@" || _qom "$@"
+}
+
+complete -F _qom_all -o nosort -o bashdefault -o default qom

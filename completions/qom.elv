@@ -25,7 +25,10 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand --color 'When to use colour'
             cand -l 'Append every message, both ways, to FILE'
             cand --logfile 'Append every message, both ways, to FILE'
+            cand --complete 'Print what Tab would offer at the end of LINE, such as ''qom get -s vm.sock /mach'''
             cand --generate 'Print the manual page, or completions for a shell'
+            cand -v 'Show each request and reply as it goes, on standard error'
+            cand --verbose 'Show each request and reply as it goes, on standard error'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
             cand -V 'Print version'
@@ -45,6 +48,8 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand -l 'Append every message, both ways, to FILE'
             cand --logfile 'Append every message, both ways, to FILE'
             cand --json 'The server''s list, with types, as JSON'
+            cand -v 'Show each request and reply as it goes, on standard error'
+            cand --verbose 'Show each request and reply as it goes, on standard error'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -57,6 +62,8 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand -l 'Append every message, both ways, to FILE'
             cand --logfile 'Append every message, both ways, to FILE'
             cand --json 'The value as JSON, as the server spells it'
+            cand -v 'Show each request and reply as it goes, on standard error'
+            cand --verbose 'Show each request and reply as it goes, on standard error'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -68,6 +75,8 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand --color 'When to use colour'
             cand -l 'Append every message, both ways, to FILE'
             cand --logfile 'Append every message, both ways, to FILE'
+            cand -v 'Show each request and reply as it goes, on standard error'
+            cand --verbose 'Show each request and reply as it goes, on standard error'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -82,6 +91,8 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand -l 'Append every message, both ways, to FILE'
             cand --logfile 'Append every message, both ways, to FILE'
             cand --json 'One JSON document'
+            cand -v 'Show each request and reply as it goes, on standard error'
+            cand --verbose 'Show each request and reply as it goes, on standard error'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -96,6 +107,8 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand --read-only 'Let nothing be set'
             cand --allow-other 'Let other users in too (for root, or where /etc/fuse.conf says `user_allow_other`)'
             cand --daemonize 'Return once it is mounted, and serve it from the background'
+            cand -v 'Show each request and reply as it goes, on standard error'
+            cand --verbose 'Show each request and reply as it goes, on standard error'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

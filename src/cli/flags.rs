@@ -12,7 +12,7 @@ use crate::shell::Script;
 /// What `--color` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
-    /// Colour at a prompt on a terminal that can show it.
+    /// Colour on a terminal that can show it.
     Auto,
     /// Colour always.
     Always,
@@ -94,7 +94,7 @@ pub(super) struct CommonFlags {
     #[arg(long, help_heading = SHOWING)]
     pub(super) no_events: bool,
 
-    /// When to use colour
+    /// When to use colour; auto has none in scripts
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = SHOWING)]
     pub(super) color: Color,
 
@@ -151,7 +151,7 @@ impl CommonFlags {
 /// At a terminal, a prompt with line editing, completion and events as they happen. With lines from standard input, -c
 /// or -f, a script: replies and events come as JSON Lines on standard output.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "qmp-shell", version, max_term_width = 100, override_usage = "qmp-shell [OPTIONS] [ADDRESS]", after_help = AFTER_HELP, after_long_help = sections::<ShellFlags>())]
+#[command(name = "qmp-shell", version, max_term_width = 100, args_override_self = true, override_usage = "qmp-shell [OPTIONS] [ADDRESS]", after_help = AFTER_HELP, after_long_help = sections::<ShellFlags>())]
 pub(super) struct ShellFlags {
     #[command(flatten)]
     pub(super) common: CommonFlags,
@@ -224,6 +224,9 @@ pub(super) type Section = (&'static str, &'static [(&'static str, &'static str)]
 pub(super) trait Documented: CommandFactory {
     /// In this order.
     const SECTIONS: &'static [Section];
+
+    /// Whether the program answers `--complete` for the user's own shell.
+    const IS_LIVE: bool = false;
 }
 
 impl Documented for ShellFlags {
@@ -332,10 +335,6 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
 /// Reads an address, whose path may be in any encoding.
 pub(super) fn address_parser() -> impl TypedValueParser<Value = Address> {
     OsStringValueParser::new().try_map(|text| Address::from_os(&text))
-}
-
-pub(super) fn address(text: &str) -> Result<Address, String> {
-    text.parse().map_err(|error: crate::session::AddressError| error.to_string())
 }
 
 #[cfg(test)]

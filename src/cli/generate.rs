@@ -22,8 +22,25 @@ pub(super) fn generate<F: Documented>(what: Generate, out: &mut dyn Write) -> io
     };
     let name = command.get_name().to_owned();
     let mut text = Vec::new();
-    complete(shell, &mut command, name, &mut text);
-    out.write_all(&text)
+    complete(shell, &mut command, &name, &mut text);
+    let text = String::from_utf8_lossy(&text);
+    let text = if F::IS_LIVE { with_live(shell, &name, &text) } else { text.into_owned() };
+    out.write_all(text.as_bytes())
+}
+
+/// Completions in which the program itself is asked for what it knows of the server.
+fn with_live(shell: Shell, name: &str, text: &str) -> String {
+    let of = |live: &str| live.replace("NAME", name);
+    // The last lines for zsh begin to use what is defined before.
+    let (before, live, behind) = match (shell, text.split_once("\nif [ \"$funcstack[1]\" = ")) {
+        (Shell::Bash, _) => (text, of(include_str!("live/bash")), String::new()),
+        (Shell::Fish, _) => (text, of(include_str!("live/fish")), String::new()),
+        (Shell::Zsh, Some((before, behind))) => {
+            (before, of(include_str!("live/zsh")), format!("if [ \"$funcstack[1]\" = {behind}"))
+        }
+        _ => (text, String::new(), String::new()),
+    };
+    format!("{before}{}{live}{behind}", if behind.is_empty() { "" } else { "\n" })
 }
 
 fn manual<F: Documented>(out: &mut dyn Write) -> io::Result<()> {

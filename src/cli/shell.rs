@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
@@ -13,14 +13,15 @@ use crate::grammar::LineMode;
 use crate::render::Palette;
 use crate::session::{Options, SharedTranscript, Transcript};
 use crate::shell::{
-    Ending, Engine, EventFilter, Lines, Link, Messages, Mode, OutputForm, PromptOptions, Script, Settings,
-    complete_line, run_prompt, run_scripts,
+    Ending, Engine, EventFilter, Lines, Link, Messages, Mode, OutputForm, PromptOptions, Script, Settings, run_prompt,
+    run_scripts,
 };
 use crate::wire::Limits;
 
 use super::flags::{Color, CommonFlags, OutputFlag, ShellFlags, address_of_environment};
 use super::generate::generate;
 use super::status::{Failure, Status, end, of_ending};
+use super::tab;
 
 /// Runs the program.
 pub fn qmp_shell() -> ExitCode {
@@ -83,7 +84,8 @@ fn run(flags: ShellFlags, matches: &ArgMatches) -> Result<Status, Failure> {
     }
     let mut engine = engine(link, &flags.common, &feed, transcript);
     if let Some(line) = &flags.complete {
-        return print_completion(&mut engine, line);
+        // Nobody holds a key down here, so the server gets more time than at a prompt.
+        return tab::print(&tab::completion(&mut engine, line, Duration::from_secs(2)).candidates);
     }
     match feed {
         Feed::Scripts(scripts) => {
@@ -185,6 +187,11 @@ pub(super) fn is_colored(color: Color) -> bool {
     decision
 }
 
+/// As [`is_colored`], on standard error.
+pub(super) fn is_colored_beside(color: Color) -> bool {
+    is_colored(color) && (color == Color::Always || io::stderr().is_terminal())
+}
+
 /// A script's output has colour only where that was asked for.
 pub(super) fn script_palette(flags: &CommonFlags) -> Palette {
     Palette::new(flags.color == Color::Always)
@@ -194,21 +201,6 @@ pub(super) fn print_generated<F: super::flags::Documented>(what: super::flags::G
     let mut text = Vec::new();
     let written = generate::<F>(what, &mut text).and_then(|()| io::stdout().write_all(&text));
     finish_printing(written)
-}
-
-fn print_completion(engine: &mut Engine, line: &str) -> Result<Status, Failure> {
-    // Nobody holds a key down here, so the server gets more time than at a prompt.
-    engine.learn_names_for(line, Instant::now() + Duration::from_secs(2));
-    // What lives in the server is waited for as long as at a prompt; an answer that is late serves the second look.
-    complete_line(engine, line);
-    engine.settle();
-    let completion = complete_line(engine, line);
-    engine.settle();
-    let mut text = String::new();
-    for candidate in completion.candidates {
-        text.push_str(&format!("{}\t{}\n", candidate.text, candidate.about));
-    }
-    finish_printing(io::stdout().write_all(text.as_bytes()))
 }
 
 pub(super) fn finish_printing(written: io::Result<()>) -> Result<Status, Failure> {

@@ -4,9 +4,12 @@
 //! a type is a [`TypeId`], and nothing shows it. Follows "Client JSON Protocol introspection" of QEMU's QAPI
 //! documentation. The answer has neither prose nor ranges.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::ops::Deref;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// A type, by its place in the [`Schema`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,48 +126,57 @@ pub enum SchemaError {
     NoSuchType(String),
 }
 
+/// A name in the server's answer: a part of that text, or a string of its own.
+trait Name<'a>: Deserialize<'a> + Borrow<str> + Deref<Target = str> + Into<String> + Clone + Default + Eq + Hash {}
+
+/// What nearly every answer can be read with.
+impl<'a> Name<'a> for &'a str {}
+
+/// For an answer that spells a name with an escape.
+impl Name<'_> for String {}
+
 /// One entity, as the server spells it.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Entity<'a> {
-    name: &'a str,
-    meta_type: &'a str,
+struct Entity<N> {
+    name: N,
+    meta_type: N,
     #[serde(default)]
-    json_type: Option<&'a str>,
+    json_type: Option<N>,
     #[serde(default)]
-    element_type: Option<&'a str>,
+    element_type: Option<N>,
     #[serde(default)]
-    arg_type: Option<&'a str>,
+    arg_type: Option<N>,
     #[serde(default)]
-    ret_type: Option<&'a str>,
+    ret_type: Option<N>,
     #[serde(default)]
     allow_oob: bool,
     #[serde(default)]
-    tag: Option<&'a str>,
-    #[serde(default, borrow)]
-    variants: Vec<Variant<'a>>,
-    #[serde(default, borrow)]
-    members: Vec<EntityMember<'a>>,
+    tag: Option<N>,
+    #[serde(default)]
+    variants: Vec<Variant<N>>,
+    #[serde(default)]
+    members: Vec<EntityMember<N>>,
     /// How servers before 6.2 spelled the members of an enumeration.
-    #[serde(default, borrow)]
-    values: Vec<&'a str>,
+    #[serde(default)]
+    values: Vec<N>,
     #[serde(default)]
     features: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Variant<'a> {
-    case: &'a str,
+struct Variant<N> {
+    case: N,
     #[serde(rename = "type")]
-    kind: &'a str,
+    kind: N,
 }
 
 #[derive(Deserialize)]
-struct EntityMember<'a> {
+struct EntityMember<N> {
     #[serde(default)]
-    name: &'a str,
+    name: N,
     #[serde(rename = "type", default)]
-    kind: &'a str,
+    kind: N,
     /// Present, even as `null`, where the member is optional.
     #[serde(default, deserialize_with = "is_present")]
     default: bool,
@@ -172,33 +184,40 @@ struct EntityMember<'a> {
     features: Vec<String>,
 }
 
-fn is_present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+fn is_present<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     serde::de::IgnoredAny::deserialize(from).map(|_| true)
 }
 
 impl Schema {
     /// Reads the return value of `query-qmp-schema`, as JSON text.
     pub fn parse(raw: &str) -> Result<Schema, SchemaError> {
-        let entities: Vec<Entity<'_>> = serde_json::from_str(raw)?;
-        let mut places: HashMap<&str, TypeId> = HashMap::with_capacity(entities.len());
-        for entity in entities.iter().filter(|entity| !matches!(entity.meta_type, "command" | "event")) {
+        match serde_json::from_str::<Vec<Entity<&str>>>(raw) {
+            Ok(entities) => Schema::of(entities),
+            // A name with an escape is no part of the text. No server is known to spell one so.
+            Err(_) => Schema::of(serde_json::from_str::<Vec<Entity<String>>>(raw)?),
+        }
+    }
+
+    fn of<'a, N: Name<'a>>(entities: Vec<Entity<N>>) -> Result<Schema, SchemaError> {
+        let mut places: HashMap<N, TypeId> = HashMap::with_capacity(entities.len());
+        for entity in entities.iter().filter(|entity| !matches!(&*entity.meta_type, "command" | "event")) {
             let place = TypeId(u32::try_from(places.len()).unwrap_or(u32::MAX));
-            places.insert(entity.name, place);
+            places.insert(entity.name.clone(), place);
         }
         let find = |name: &str| places.get(name).copied().ok_or_else(|| SchemaError::NoSuchType(name.to_owned()));
         let mut schema = Schema { types: Vec::with_capacity(places.len()), ..Schema::default() };
         for entity in entities {
-            match entity.meta_type {
+            match &*entity.meta_type {
                 "command" => schema.commands.push(CommandInfo {
-                    name: entity.name.to_owned(),
-                    arguments: find(entity.arg_type.unwrap_or_default())?,
-                    returns: find(entity.ret_type.unwrap_or_default())?,
+                    name: entity.name.into(),
+                    arguments: find(&entity.arg_type.unwrap_or_default())?,
+                    returns: find(&entity.ret_type.unwrap_or_default())?,
                     allow_oob: entity.allow_oob,
                     features: entity.features,
                 }),
                 "event" => schema.events.push(EventInfo {
-                    name: entity.name.to_owned(),
-                    data: find(entity.arg_type.unwrap_or_default())?,
+                    name: entity.name.into(),
+                    data: find(&entity.arg_type.unwrap_or_default())?,
                     features: entity.features,
                 }),
                 _ => schema.types.push(entity.into_type(&find)?),
@@ -247,10 +266,10 @@ impl Schema {
     }
 }
 
-impl Entity<'_> {
+impl<'a, N: Name<'a>> Entity<N> {
     fn into_type(self, find: &impl Fn(&str) -> Result<TypeId, SchemaError>) -> Result<Type, SchemaError> {
-        Ok(match self.meta_type {
-            "builtin" => Type::Builtin(match self.json_type.unwrap_or_default() {
+        Ok(match &*self.meta_type {
+            "builtin" => Type::Builtin(match &*self.json_type.unwrap_or_default() {
                 "string" => Builtin::Str,
                 "int" => Builtin::Int,
                 "number" => Builtin::Number,
@@ -260,35 +279,71 @@ impl Entity<'_> {
                 _ => Builtin::Any,
             }),
             "enum" => {
-                let named =
-                    self.members.into_iter().map(|m| EnumValue { name: m.name.to_owned(), features: m.features });
+                let named = self.members.into_iter().map(|m| EnumValue { name: m.name.into(), features: m.features });
                 let mut values: Vec<EnumValue> = named.collect();
                 if values.is_empty() {
-                    let plain = self.values.iter();
-                    values = plain.map(|v| EnumValue { name: (*v).to_owned(), features: Vec::new() }).collect();
+                    let plain = self.values.into_iter();
+                    values = plain.map(|v| EnumValue { name: v.into(), features: Vec::new() }).collect();
                 }
                 Type::Enum(values)
             }
-            "array" => Type::Array(find(self.element_type.unwrap_or_default())?),
+            "array" => Type::Array(find(&self.element_type.unwrap_or_default())?),
             "object" => {
                 let tag = self.tag.and_then(|tag| self.members.iter().position(|member| member.name == tag));
                 let members = self.members.into_iter().map(|member| {
                     Ok(ObjectMember {
-                        name: member.name.to_owned(),
-                        kind: find(member.kind)?,
+                        name: member.name.into(),
+                        kind: find(&member.kind)?,
                         optional: member.default,
                         features: member.features,
                     })
                 });
                 let members = members.collect::<Result<_, SchemaError>>()?;
-                let variants = self.variants.iter().map(|v| Ok((v.case.to_owned(), find(v.kind)?)));
+                let variants = self.variants.into_iter().map(|v| Ok((v.case.into(), find(&v.kind)?)));
                 Type::Object(Object { members, tag, variants: variants.collect::<Result<_, SchemaError>>()? })
             }
             "alternate" => {
-                let kinds = self.members.iter().map(|member| find(member.kind));
+                let kinds = self.members.iter().map(|member| find(&member.kind));
                 Type::Alternate(kinds.collect::<Result<_, SchemaError>>()?)
             }
             _ => Type::Builtin(Builtin::Any),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All kinds of entities, spelled as servers do, and the members of an enumeration as old ones did.
+    const ANSWER: &str = r#"[
+        {"name": "set_link", "meta-type": "command", "arg-type": "0", "ret-type": "1", "features": ["unstable"]},
+        {"name": "STOP", "meta-type": "event", "arg-type": "1"},
+        {"name": "0", "meta-type": "object", "tag": "type", "variants": [{"case": "nic", "type": "1"}],
+            "members": [{"name": "type", "type": "2"}, {"name": "up", "type": "4", "default": null}]},
+        {"name": "1", "meta-type": "object", "members": []},
+        {"name": "2", "meta-type": "enum", "values": ["nic", "user"]},
+        {"name": "3", "meta-type": "enum", "members": [{"name": "nic"}, {"name": "user"}]},
+        {"name": "4", "meta-type": "builtin", "json-type": "boolean"},
+        {"name": "[4]", "meta-type": "array", "element-type": "4"},
+        {"name": "6", "meta-type": "alternate", "members": [{"type": "4"}, {"type": "[4]"}]}
+    ]"#;
+
+    /// The same JSON with an escape for the last character of each string.
+    fn escaped(raw: &str) -> String {
+        let parts = raw.split('"').enumerate().map(|(index, part)| match part.char_indices().next_back() {
+            Some((at, last)) if index % 2 == 1 => format!("{}\\u{:04x}", &part[..at], u32::from(last)),
+            _ => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>().join("\"")
+    }
+
+    #[test]
+    fn a_name_may_be_spelled_with_escapes() {
+        let plain = Schema::parse(ANSWER).unwrap();
+        assert_eq!(plain.types.len(), 7);
+        assert!(escaped(ANSWER).contains(r#""set_lin\u006b""#));
+        let spelled = Schema::parse(&escaped(ANSWER)).unwrap();
+        assert_eq!(format!("{spelled:?}"), format!("{plain:?}"));
     }
 }

@@ -1,6 +1,6 @@
 //! Where a server is: the forms of an address that users may write.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +20,7 @@ use std::str::FromStr;
 /// assert_eq!("exec:ssh host socat - UNIX:/vm.sock".parse(), Ok(Address::Exec("ssh host socat - UNIX:/vm.sock".into())));
 /// assert_eq!("localhost:x".parse::<Address>().unwrap_err().to_string().split(',').next(), Some("`x` is no port number"));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
     /// A Unix socket in the file system.
@@ -117,6 +117,14 @@ impl Address {
                 let bytes = text.as_bytes();
                 Ok(Address::Unix(PathBuf::from(OsStr::from_bytes(bytes.strip_prefix(b"unix:").unwrap_or(bytes)))))
             }
+        }
+    }
+
+    /// The address as text for another program: a path is what it is, byte by byte.
+    pub fn to_os(&self) -> OsString {
+        match self {
+            Address::Unix(path) => path.as_os_str().to_owned(),
+            address => address.to_string().into(),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::dial::Peer;
 use super::error::Lost;
 use super::received::Received;
 use super::socket::{Meanwhile, Socket, wait};
-use super::transcript::{SharedTranscript, record};
+use super::transcript::{Direction, SharedTranscript, record};
 
 /// Sends requests, each under an id of its own.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl SendHalf {
     ) -> Result<(), Unsent> {
         let id = id.to_string();
         if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            record(&self.transcript, "sent", &request.to_masked_json(Some(&id)));
+            record(&self.transcript, Direction::Sent, &request.to_masked_json(Some(&id)));
         }
         self.remember_secrets(request);
         let line = request.to_line(&id);
@@ -214,7 +214,7 @@ impl ReceiveHalf {
                 if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
                     let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
                     let text = String::from_utf8_lossy(&bytes);
-                    record(&self.transcript, "received", &without(&secrets, text));
+                    record(&self.transcript, Direction::Received, &without(&secrets, text));
                 }
                 Incoming::parse(bytes).map_or_else(Received::Junk, Received::Message)
             }

@@ -27,4 +27,4 @@ pub use negotiate::{Options, connect};
 pub(crate) use received::Aside;
 pub use received::Received;
 pub use stream::Session;
-pub use transcript::{SharedTranscript, Transcript};
+pub use transcript::{Direction, SharedTranscript, Transcript, Witness};

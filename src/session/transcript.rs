@@ -1,5 +1,6 @@
-//! The transcript: every message, both ways, one JSON object a line.
+//! The transcript: every message, both ways, one JSON object a line, in a file and for a witness.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,27 +14,61 @@ use crate::wire::{compact, to_valid_json};
 /// A transcript that several sessions and threads write to, or none.
 pub type SharedTranscript = Arc<Mutex<Option<Transcript>>>;
 
-/// An open log file. Appends; created with mode 0600.
-#[derive(Debug)]
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To the server.
+    Sent,
+    /// From the server.
+    Received,
+}
+
+/// Is told of each message as it goes, on one line, secrets replaced.
+pub type Witness = Box<dyn FnMut(Direction, &str) + Send>;
+
+/// An open log file, a witness, or both. The file is appended to; created with mode 0600.
+#[derive(Default)]
 pub struct Transcript {
-    file: File,
+    file: Option<File>,
+    witness: Option<Witness>,
     failed: bool,
+}
+
+impl fmt::Debug for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transcript").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 impl Transcript {
     /// Opens `path` for appending.
     pub fn open(path: &Path) -> io::Result<Transcript> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        Ok(Transcript { file, failed: false })
+        Ok(Transcript { file: Some(file), ..Transcript::default() })
     }
 
-    /// One message, `sent` or `received`. Each is one write, so that two shells on one log do not tear lines.
-    fn record(&mut self, direction: &str, message: &str) {
-        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    /// From now on `witness` is told of each message.
+    pub fn tell(&mut self, witness: Witness) {
+        self.witness = Some(witness);
+    }
+
+    /// One message.
+    fn record(&mut self, direction: Direction, message: &str) {
         let message = to_valid_json(message);
-        let line = format!("{{\"time\": \"{time}\", \"{direction}\": {}}}\n", compact(&message));
+        let message = compact(&message);
+        if let Some(witness) = &mut self.witness {
+            witness(direction, &message);
+        }
+        let Some(file) = &mut self.file else { return };
+        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        let direction = match direction {
+            Direction::Sent => "sent",
+            Direction::Received => "received",
+        };
+        // Each is one write, so that two shells on one log do not tear lines.
+        let line = format!("{{\"time\": \"{time}\", \"{direction}\": {message}}}\n");
         // A full disk must not end a session; it is said once, by whoever asks.
-        self.failed |= self.file.write_all(line.as_bytes()).is_err();
+        self.failed |= file.write_all(line.as_bytes()).is_err();
     }
 
     /// Whether a line could not be written.
@@ -43,7 +78,7 @@ impl Transcript {
 }
 
 /// Records into `transcript` if it is open.
-pub(super) fn record(transcript: &SharedTranscript, direction: &str, message: &str) {
+pub(super) fn record(transcript: &SharedTranscript, direction: Direction, message: &str) {
     if let Some(transcript) = &mut *transcript.lock().unwrap_or_else(PoisonError::into_inner) {
         transcript.record(direction, message);
     }

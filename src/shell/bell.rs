@@ -7,7 +7,8 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Up a row and down again: a message that shows nothing, and ends its line so that the editor adds none.
+/// Up a row and down again: a message that shows nothing, and ends its line so that the editor adds none. On the first
+/// row of the screen there is no way up, and it ends a row too low, which the redraw that follows has to mend.
 const NOTHING: &str = "\x1b[A\n";
 
 #[derive(Debug, Default)]

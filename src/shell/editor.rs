@@ -18,6 +18,7 @@ use crate::render::{Palette, is_printable, printable, without_controls};
 
 use super::engine::Engine;
 use super::meta::{META, topics};
+use super::redraw::Redraws;
 use super::settings::SETTINGS;
 use super::terminal;
 
@@ -38,6 +39,7 @@ pub(super) struct ShellHelper {
     pub(super) engine: Rc<RefCell<Engine>>,
     pub(super) show_news: ShowNews,
     pub(super) palette: Palette,
+    pub(super) redraws: Redraws,
 }
 
 impl ShellHelper {
@@ -99,9 +101,11 @@ impl Highlighter for ShellHelper {
     /// Called at each redraw, with the cursor at the beginning of a cleared row: what is put in front of the prompt
     /// stays above it for good, and the editor, which reckons from the prompt on, never notices.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
-        match (self.show_news)() {
-            news if news.is_empty() => Cow::Borrowed(prompt),
-            news => Cow::Owned(news + prompt),
+        let news = (self.show_news)();
+        let lead = self.redraws.begin(&news);
+        match news.is_empty() && lead.is_empty() {
+            true => Cow::Borrowed(prompt),
+            false => Cow::Owned(format!("{lead}{news}{prompt}")),
         }
     }
 
@@ -128,6 +132,7 @@ impl Highlighter for ShellHelper {
     }
 
     fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {
+        self.redraws.after_list();
         match candidate.rfind(WORDS_BEHIND) {
             Some(at) => {
                 Cow::Owned(candidate[..at].to_owned() + &self.palette.paint(&self.palette.dim, &candidate[at..]))
@@ -137,7 +142,7 @@ impl Highlighter for ShellHelper {
     }
 
     fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
-        kind != CmdKind::MoveCursor && self.palette.is_colored()
+        self.redraws.after_key(kind != CmdKind::MoveCursor)
     }
 }
 

@@ -9,20 +9,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::{History as _, MemHistory};
-use rustyline::{
-    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler,
-    KeyEvent, RepeatCount,
-};
+use rustyline::{ColorMode, CompletionType, Config, Editor};
 use unicode_width::UnicodeWidthStr;
 
-use crate::grammar::{Assembler, LineMode};
+use crate::grammar::{Assembler, LineMode, is_complete};
 use crate::render::{Palette, sanitize};
 
 use super::bell::Bell;
 use super::editor::ShellHelper;
 use super::engine::{Engine, Verdict};
 use super::history::History;
+use super::keys::keys;
 use super::output::{Output, Source};
+use super::plain::Plain;
+use super::redraw::{Redraws, Top};
 use super::signals::Interrupts;
 use super::terminal::Terminal;
 
@@ -137,14 +137,20 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         interrupts,
         messages,
         shown_history: None,
-        edits: false,
+        plain: None,
         dropped: Arc::default(),
     };
-    if let Ok(printer) = prompt.editor.create_external_printer() {
-        bell.start(printer);
-        prompt.edits = true;
-        prompt.terminal.keep_quiet();
-        prompt.bind_interrupt();
+    match prompt.editor.create_external_printer() {
+        Ok(printer) => {
+            bell.start(printer);
+            prompt.terminal.keep_quiet(prompt.interrupts.stops().lent());
+            prompt.bind_keys();
+        }
+        Err(_) => {
+            let (plain, waker) = Plain::new()?;
+            bell.start(waker);
+            prompt.plain = Some(plain);
+        }
     }
     prompt.messages.attend(true);
     let result = prompt.run();
@@ -192,7 +198,7 @@ fn editor(
         }
         String::from_utf8_lossy(&above.into_inner()).into_owned()
     });
-    editor.set_helper(Some(ShellHelper { engine, show_news, palette: colours }));
+    editor.set_helper(Some(ShellHelper { engine, show_news, palette: colours, redraws: Redraws::default() }));
     Ok(editor)
 }
 
@@ -205,27 +211,17 @@ struct Prompt {
     messages: Messages,
     /// Whose history the editor holds.
     shown_history: Option<LineMode>,
-    /// The terminal can do enough for the editor.
-    edits: bool,
+    /// Reads lines where the terminal cannot do enough for the editor.
+    plain: Option<Plain>,
     /// Ctrl-C was pressed in the editor: the line it gave is to be dropped.
     dropped: Arc<AtomicBool>,
 }
 
-/// Ctrl-C in the editor. Were the editor left by an error, what is typed behind it would be lost; so the line is taken
-/// like any other, and dropped.
-struct DropLine(Arc<AtomicBool>);
-
-impl ConditionalEventHandler for DropLine {
-    fn handle(&self, _event: &Event, _n: RepeatCount, _positive: bool, _context: &EventContext<'_>) -> Option<Cmd> {
-        self.0.store(true, Ordering::SeqCst);
-        Some(Cmd::AcceptLine)
-    }
-}
-
 impl Prompt {
-    fn bind_interrupt(&mut self) {
-        let handler = DropLine(Arc::clone(&self.dropped));
-        self.editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(handler)));
+    fn bind_keys(&mut self) {
+        for (key, handler) in keys(Arc::clone(&self.dropped), self.interrupts.stops(), self.top()) {
+            self.editor.bind_sequence(key, handler);
+        }
     }
 
     fn run(&mut self) -> io::Result<bool> {
@@ -235,7 +231,11 @@ impl Prompt {
             let text = self.prompt_text();
             let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
             self.messages.bell.set_editing(true);
-            let line = self.editor.readline(&(text, styled.as_str()));
+            self.top().leave();
+            let line = match &self.plain {
+                None => self.editor.readline(&(text, styled.as_str())),
+                Some(plain) => self.read_plainly(plain, &styled),
+            };
             self.messages.bell.set_editing(false);
             // What came while Enter was pressed stands before what the line brings about.
             self.show_waiting();
@@ -253,7 +253,7 @@ impl Prompt {
                 Err(ReadlineError::Interrupted) => self.drop_block(),
                 Err(ReadlineError::Eof) => {
                     // Without the editor, the cursor stands behind the prompt still.
-                    if !self.edits {
+                    if self.plain.is_some() {
                         self.terminal.notice("");
                     }
                     return Ok(true);
@@ -268,6 +268,16 @@ impl Prompt {
                 return Err(error);
             }
         }
+    }
+
+    fn top(&self) -> Top {
+        self.editor.helper().map(|helper| helper.redraws.top()).unwrap_or_default()
+    }
+
+    fn read_plainly(&self, plain: &Plain, prompt: &str) -> rustyline::Result<String> {
+        let news = || self.editor.helper().map(|helper| (helper.show_news)()).unwrap_or_default();
+        let language = self.engine.borrow().language();
+        plain.read(prompt, &news, &|text| is_complete(text, language))
     }
 
     /// Ctrl-C drops an open block too.

@@ -1,20 +1,23 @@
-//! Signals at a prompt: Ctrl-C between two prompts, and being told to end.
+//! Signals at a prompt: Ctrl-C between two prompts, and being told to stop or to end.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::session::Inbox;
+
+use super::stop::Stops;
 
 /// Who is to be woken by Ctrl-C.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Interrupts {
     flag: Arc<AtomicBool>,
     inbox: Arc<Mutex<Option<Arc<Inbox>>>>,
+    stops: Stops,
 }
 
 /// A watch over the signals that end a program without a prompt.
@@ -57,7 +60,7 @@ impl Interrupts {
         let interrupts = Interrupts::default();
         let ours = interrupts.clone();
         let terminal = tcgetattr(rustix::stdio::stdin()).ok();
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP])?;
         std::thread::spawn(move || {
             for signal in signals.forever() {
                 if signal == SIGINT {
@@ -65,6 +68,10 @@ impl Interrupts {
                     if let Some(inbox) = &*ours.inbox.lock().unwrap_or_else(PoisonError::into_inner) {
                         inbox.interrupt();
                     }
+                    continue;
+                }
+                if signal == SIGTSTP {
+                    ours.stops.take(terminal.as_ref());
                     continue;
                 }
                 // The editor may have the terminal; leave it as it was found.
@@ -82,6 +89,11 @@ impl Interrupts {
     /// The flag that Ctrl-C sets.
     pub(super) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.flag)
+    }
+
+    /// What Ctrl-Z does.
+    pub(super) fn stops(&self) -> Stops {
+        self.stops.clone()
     }
 
     /// Points Ctrl-C at the inbox that may be waited on, and forgets earlier ones.

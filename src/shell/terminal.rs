@@ -56,9 +56,9 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// Keeps the terminal quiet from now on, until this is dropped.
-    pub(super) fn keep_quiet(&mut self) {
-        self.quiet = Quiet::begin();
+    /// Keeps the terminal quiet from now on, until this is dropped. `lent` is set while others have it.
+    pub(super) fn keep_quiet(&mut self, lent: Arc<AtomicBool>) {
+        self.quiet = Quiet::begin(lent);
     }
 
     /// Runs `work` with the terminal as it was found.

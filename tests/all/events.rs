@@ -138,6 +138,39 @@ fn keys_go_on_where_they_were_after_an_event() {
 }
 
 #[test]
+fn on_a_screen_just_cleared_events_begin_at_its_top() {
+    for colour in ["always", "never"] {
+        let (peer, say) = announcer();
+        let command = format!("--color={colour} --no-schema {}", peer.address());
+        let Some(terminal) = Terminal::qmp_shell(&command) else { return };
+        terminal.wait_for_last("(QEMU)");
+        // What is pressed then, and what it leaves: with the cursor at the end of the line and in the middle of it.
+        for (round, (keys, line)) in [
+            (&[][..], "(QEMU)"),
+            (&["s", "t", "o"], "(QEMU) sto"),
+            (&["C-b"], "(QEMU) sto"),
+            (&["C-b", "C-b"], "(QEMU) sto"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            terminal.press("C-l");
+            terminal.wait("an empty screen", |screen| screen.lines().count() == 1);
+            keys.iter().for_each(|key| terminal.press(key));
+            terminal.wait_for_last(line);
+            let names = ["A", "B", "C"].map(|name| format!("{name}{round}"));
+            for (index, name) in names.iter().enumerate() {
+                say.send(name.clone()).unwrap();
+                let screen = terminal.wait(name, |screen| screen.contains(name.as_str()) && screen.ends_with(line));
+                assert_eq!(screen.lines().count(), index + 2, "{screen}");
+            }
+            let screen = terminal.screen();
+            assert!(names.iter().zip(screen.lines()).all(|(name, row)| row.contains(name.as_str())), "{screen}");
+        }
+    }
+}
+
+#[test]
 fn a_search_through_the_history_is_not_disturbed_and_events_are_shown_after_it() {
     let (peer, say) = announcer();
     let Some(terminal) = Terminal::qmp_shell(&peer.address()) else {

@@ -45,6 +45,7 @@ mod readme;
 mod scripts;
 mod secrets;
 mod surroundings;
+mod tab;
 mod transactions;
 mod typing;
 mod verdicts;

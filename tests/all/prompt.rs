@@ -1,7 +1,7 @@
 //! The prompt, as a person at a terminal meets it.
 
 use crate::support::program::qmp_shell;
-use crate::support::server::{Q35, SMALL, Server};
+use crate::support::server::{Q35, SMALL, Server, say_to_human_monitor};
 use crate::support::terminal::Terminal;
 
 const SHELL: &str = env!("CARGO_BIN_EXE_qmp-shell");
@@ -264,6 +264,21 @@ fn a_dumb_terminal_will_do() {
     terminal.enter("\"query-status\"}");
     terminal.wait_for("\"query-status\"}\n{\n  \"status\": \"running\",\n  \"running\": true\n}\n(QEMU)");
     assert!(!terminal.coloured_screen().contains('\x1b'));
+    // What happens is shown as it happens, and what is typed is kept.
+    terminal.type_text("query-sta");
+    terminal.wait_for_last("(QEMU) query-sta");
+    say_to_human_monitor(&server.path("hmp.sock"), "stop");
+    let screen = terminal.wait("the event", |screen| screen.contains(" STOP") && screen.ends_with("\n(QEMU)"));
+    let rows: Vec<&str> = screen.lines().rev().take(3).collect();
+    assert!(rows[1].ends_with(" STOP") && rows[2] == "(QEMU) query-sta", "{screen}");
+    terminal.enter("tus");
+    terminal.wait_for("(QEMU) tus\n{\n  \"status\": \"paused\",");
+    terminal.wait_for_last("(QEMU)");
+    assert_eq!(terminal.screen().matches(" STOP").count(), 1);
+    terminal.enter("quit");
+    terminal.wait_for("[y/N]");
+    terminal.enter("n");
+    terminal.wait_for_last("(QEMU)");
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
 }

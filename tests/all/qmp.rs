@@ -70,6 +70,12 @@ fn a_guest_agent_answers_with_the_flag_for_it() {
     assert_eq!(left(&ask(&address, &["-N", "guest-ping"])), ("", "", 0));
     let run = ask(&address, &["-N", "guest-pign"]).expect_status(1);
     assert!(run.stderr.ends_with("\ndid you mean `guest-ping`?\n"), "{run:#?}");
+    // The shell is told, and may be told again.
+    let programs = path_with(Path::new(env!("CARGO_BIN_EXE_qmp")).parent().unwrap());
+    for words in [&["-N", "shell", "-c", "guest-ping"][..], &["-N", "shell", "-N", "-c", "guest-ping"]] {
+        let run = qmp(words).env("QMP_PATH", &address).env("PATH", &programs).run();
+        assert_eq!(left(&run), ("{\"return\": {}}\n", "", 0));
+    }
 }
 
 #[test]

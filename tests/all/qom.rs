@@ -286,6 +286,39 @@ fn a_link_named_after_the_old_tool_is_that_tool() {
 }
 
 #[test]
+fn each_request_and_reply_is_shown_on_request() {
+    let seen = run("demo:", &["get", "-v", "/objects/iothread0", "poll-max-ns"]).expect_status(0);
+    assert_eq!(seen.stdout, "32768\n");
+    let said: Vec<&str> = seen.stderr.lines().collect();
+    let [request, reply] = said.as_slice() else { panic!("{seen:#?}") };
+    let (request, id) = request.rsplit_once(", \"id\": ").unwrap();
+    let arguments = r#"{"path":"/objects/iothread0","property":"poll-max-ns"}"#;
+    assert_eq!(request, format!(r#"-> {{"execute": "qom-get", "arguments": {arguments}"#));
+    assert_eq!(*reply, format!(r#"<- {{"return": 32768, "id": {id}"#));
+
+    // In the log as well, and harmless, and without what is secret.
+    let peer = Peer::start(|talk| {
+        talk.negotiate();
+        talk.hear_command("qom-list");
+        talk.return_value("[]");
+        let id = talk.expect("qom-set");
+        talk.refuse(Some(&id), "GenericError", "not \u{9b}2Jhunter2");
+        talk.refuse_until_close();
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let args = ["set", "-l", log.to_str().unwrap(), "--verbose", "/objects/sec0", "password", "hunter2"];
+    let seen = run(&peer.address(), &args).expect_status(1);
+    assert!(
+        seen.stderr.contains(r#"<- {"error": {"class": "GenericError", "desc": "not \x9b2J<secret>"}"#),
+        "{seen:#?}"
+    );
+    assert!(seen.stderr.contains(r#""property": "password", "value": "<secret>""#), "{seen:#?}");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("qom-set") && log.contains("<secret>") && !log.contains("hunter2"), "{log}");
+}
+
+#[test]
 fn a_closed_pipe_ends_it_quietly() {
     let command = format!("{} tree -s demo: | head -n 1; {0} list -s demo: | true", env!("CARGO_BIN_EXE_qom"));
     let seen = program("/bin/bash", &["-o", "pipefail", "-c", &command]).run().expect_status(0);

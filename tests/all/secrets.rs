@@ -160,8 +160,9 @@ fn a_prompt_writes_no_secret_into_any_file() {
             terminal.enter(&format!("# {number}"));
         }
         // A line that is kept: once it is in the file, the others would be.
-        terminal.enter("# the last");
-        wait_until("the last line in the history", || history(file).ends_with("# the last\n"));
+        let last = format!("# the last of {}", lines.len());
+        terminal.enter(&last);
+        wait_until("the last line in the history", || history(file).ends_with(&format!("{last}\n")));
     };
     enter(&numbered(QMP, 400), "history");
     terminal.enter(&format!(".source {}", sourced.path().display()));

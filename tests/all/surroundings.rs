@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::peer::Peer;
+use crate::support::program::{Program, qmp, qmp_shell, qom};
 use crate::support::terminal::Terminal;
 use crate::support::{find_program, skip, wait_until};
 
@@ -79,7 +80,7 @@ fn paths_need_not_be_utf8() {
     let socket = home.join(odd("q.sock"));
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let serve = std::thread::spawn(move || {
-        for _ in 0..3 {
+        for _ in 0..8 {
             let (stream, _) = listener.accept().unwrap();
             let mut answers = vec!["{\"QMP\": {}}\r\n".to_owned()];
             let mut reader = std::io::BufReader::new(stream.try_clone().unwrap());
@@ -116,6 +117,27 @@ fn paths_need_not_be_utf8() {
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stdout.ends_with("{\"return\": {}}\n"), "{stdout}{stderr}");
         assert!(stderr.contains("\u{fffd}\u{fffd}script:1: expected `key=value`, found `x`"), "{stderr}");
+    }
+    // `qmp` too, and the programs that it runs.
+    let pattern = home.join(OsString::from_vec(b"\xff*.sock".to_vec()));
+    let program = Path::new(env!("CARGO_BIN_EXE_qmp"));
+    let qmp = |path: Option<&OsStr>, variable: &OsStr, words: &[&str]| {
+        let path = path.map(|path| [OsStr::new("--path"), path]);
+        let mut command = Command::new(program);
+        command.arg("--no-schema").args(path.into_iter().flatten()).args(words).env("HOME", &home);
+        let output = command.env("QMP_PATH", variable).env("PATH", program.parent().unwrap()).output().unwrap();
+        (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (nothing, socket) = (OsStr::new(""), socket.as_os_str());
+    let answer = "{\"return\": {}}\n";
+    let with_path = format!("{{\"path\": \"{}\", \"return\": {{}}}}\n", socket.display());
+    for (path, variable, words, expected) in [
+        (Some(socket), nothing, &["-ojson", "query-name"][..], answer),
+        (None, socket, &["-ojson", "query-name"], answer),
+        (Some(pattern.as_os_str()), nothing, &["-ojson", "query-name"], &with_path),
+        (None, socket, &["shell", "-c", "query-name"], answer),
+    ] {
+        assert_eq!(qmp(path, variable, words), (expected.to_owned(), String::new()));
     }
     serve.join().unwrap();
     let log = std::fs::read_to_string(home.join(odd("log"))).unwrap();
@@ -265,11 +287,15 @@ fn a_window_may_be_of_any_size_and_change_under_the_hand() {
     terminal.resize(1, 1);
     for line in ["help", ".set", "a b", "a \"b", "{\"a\":", "}"] {
         terminal.enter(line);
+        // Ctrl-C while a line is carried out takes what is typed ahead along, so that is not to be a part of the next.
+        if !line.contains(['"', '{']) {
+            wait_until("the line in the history", || history().ends_with(&format!("{line}\n")));
+        }
         terminal.press("C-c");
     }
     terminal.resize(100, 30);
     terminal.enter("# back");
-    wait_until("the line in the history", || history().ends_with("# back\n"));
+    terminal.wait("the line in the history", |_| history().ends_with("# back\n"));
     terminal.wait("a prompt", |screen| screen.ends_with("(QEMU)"));
     assert!(!terminal.scrollback().contains("panicked"));
     terminal.press("C-d");
@@ -278,9 +304,16 @@ fn a_window_may_be_of_any_size_and_change_under_the_hand() {
 
 #[test]
 fn stopped_and_continued_the_shell_goes_on() {
-    if find_program("bash").is_none() {
-        return skip("bash");
+    // One puts the terminal in order by itself when a job stops, the other leaves that to the job.
+    for (program, interactive) in [("bash", "bash --norc -i"), ("dash", "dash -i")] {
+        match find_program(program) {
+            Some(_) => stop_and_go_on(interactive),
+            None => skip(program),
+        }
     }
+}
+
+fn stop_and_go_on(outer: &str) {
     let Some(terminal) = terminal(100, 30) else { return };
     let (tell, told) = std::sync::mpsc::channel();
     let (hear, heard) = std::sync::mpsc::channel();
@@ -292,7 +325,7 @@ fn stopped_and_continued_the_shell_goes_on() {
         talk.answer(&id, "\"at last\"");
         talk.wait_for_close();
     });
-    terminal.enter("PS1='$ ' exec bash --norc -i");
+    terminal.enter(&format!("PS1='$ ' exec {outer}"));
     terminal.enter("stty -a > before");
     terminal.wait_for_last("$");
     let state = |name: &str| {
@@ -326,6 +359,32 @@ fn stopped_and_continued_the_shell_goes_on() {
 }
 
 #[test]
+fn where_nobody_could_wake_it_the_shell_is_not_stopped() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (hear, heard) = std::sync::mpsc::channel();
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        let id = talk.expect("slow");
+        hear.send(()).unwrap();
+        told.recv_timeout(crate::support::PATIENCE).unwrap();
+        talk.answer(&id, "\"at last\"");
+        talk.wait_for_close();
+    });
+    // Above it there is a shell without job control, in the same process group.
+    let Some(terminal) = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.type_text("slo");
+    terminal.press("C-z");
+    terminal.enter("w");
+    heard.recv_timeout(crate::support::PATIENCE).unwrap();
+    terminal.press("C-z");
+    tell.send(()).unwrap();
+    terminal.wait("the reply", |screen| screen.ends_with("\"at last\"\n(QEMU)"));
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
 fn a_terminal_that_goes_takes_the_shell_along() {
     let Some(terminal) = terminal(100, 30) else { return };
     terminal.enter("$q demo:");
@@ -337,4 +396,36 @@ fn a_terminal_that_goes_takes_the_shell_along() {
     drop(terminal);
     let runs = || std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
     wait_until("the shell's end", || !runs());
+}
+
+#[test]
+fn colour_is_where_the_help_says_it_is() {
+    type Start = fn(&[&str]) -> Program;
+    let asked: [(Start, &[&str], bool); 3] = [
+        (qmp_shell, &["-p", "-c", "query-status", "demo:"], false),
+        (qmp, &["--path", "demo:", "query-status"], true),
+        (qom, &["tree", "-s", "demo:", "/objects"], true),
+    ];
+    for (program, words, has_colour) in asked {
+        let help = program(&["--help"]).run().expect_status(0).stdout;
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains("auto: Colour on a terminal that can show it"), "{help}");
+        assert_eq!(help.contains("auto has none in scripts"), !has_colour, "{help}");
+        // Not in a pipe, unless the environment or the flag asks for it.
+        let is_coloured = |args: &[&str], name: &str, value: &str| {
+            let run = program(args).env("TERM", "xterm").env(name, value).run().expect_status(0);
+            run.stdout.contains("\x1b[")
+        };
+        assert!(!is_coloured(words, "LANG", "C"));
+        assert_eq!(is_coloured(words, "CLICOLOR_FORCE", "1"), has_colour, "{words:?}");
+        let always = [&["--color=always"], words].concat();
+        assert!(is_coloured(&always, "NO_COLOR", "1"), "{always:?}");
+    }
+    let programs = Path::new(SHELL).parent().unwrap().display();
+    let line = |(_, words, _): &(Start, &[&str], bool), name: &str| format!("{programs}/{name} {}", words.join(" "));
+    for (row, name) in asked.iter().zip(["qmp-shell", "qmp", "qom"]) {
+        let Some(terminal) = Terminal::start(&format!("export PAGER=; {}", line(row, name)), 80, 24) else { return };
+        terminal.wait_for("[ended 0]");
+        assert_eq!(terminal.coloured_screen().contains("\x1b["), row.2, "{name}: {}", terminal.coloured_screen());
+    }
 }

@@ -9,21 +9,41 @@ use std::process::{Command, Output as ProcessOutput, Stdio};
 use std::time::Instant;
 
 use anyhow::anyhow;
+use clap::ValueEnum;
 use serde_json::Value;
 
 use crate::session::{Address, Lost, Session};
-use crate::wire::{Reply, ReplyBody, Request};
+use crate::wire::{Limits, Reply, ReplyBody, Request};
 
+use super::super::flags::Color;
 use super::super::status::{Failure, Status};
+use super::flags::QmpFlags;
 use super::question::ask;
+
+/// What leads the names of the programs.
+const LEAD: &str = "qmp-";
 
 /// The program that stands in for a command of this name, by PATH.
 pub(super) fn find(command: &str) -> Option<PathBuf> {
-    let program = format!("qmp-{command}");
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(&program))
-        .find(|file| std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0))
+    folders().map(|folder| folder.join(format!("{LEAD}{command}"))).find(|file| is_program(file))
+}
+
+/// The commands for which there is a program.
+pub(super) fn all() -> impl Iterator<Item = String> {
+    let files = folders().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    files.filter_map(|file| {
+        let command = file.file_name().to_str()?.strip_prefix(LEAD)?.to_owned();
+        is_program(&file.path()).then_some(command)
+    })
+}
+
+fn folders() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect::<Vec<_>>().into_iter()
+}
+
+fn is_program(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Whether the server has a command of this name. One that does not say, or not until `until`, has not.
@@ -39,6 +59,41 @@ fn is_listed(raw: &str, command: &str) -> bool {
     let value: Value = serde_json::from_str(raw).unwrap_or_default();
     let list = value.as_array().or_else(|| value.get("supported_commands")?.as_array());
     list.into_iter().flatten().any(|item| item.get("name").and_then(Value::as_str) == Some(command))
+}
+
+/// The words that the program is given: those behind the command, and in front of them, for our own shell, the options
+/// of `qmp` that were given and mean the same to it.
+pub(super) fn words(flags: &QmpFlags) -> Vec<OsString> {
+    let mut words = match flags.words.first() {
+        Some(command) if command == "shell" => options_of_shell(flags),
+        _ => Vec::new(),
+    };
+    words.extend_from_slice(flags.words.get(1..).unwrap_or_default());
+    words
+}
+
+fn options_of_shell(flags: &QmpFlags) -> Vec<OsString> {
+    let switches = [
+        (flags.skip_negotiation, "--skip-negotiation"),
+        (flags.verbose, "--verbose"),
+        (flags.no_check, "--no-check"),
+        (flags.no_schema, "--no-schema"),
+    ];
+    let given = switches.into_iter().filter(|(given, _)| *given).map(|(_, name)| name.into());
+    let mut options: Vec<OsString> = given.collect();
+    for (name, time) in [("timeout", flags.timeout), ("wait", flags.wait)] {
+        options.extend(time.map(|time| format!("--{name}={}", time.as_secs_f64()).into()));
+    }
+    if let Some(file) = &flags.logfile {
+        options.extend(["--logfile".into(), file.into()]);
+    }
+    if let Some(color) = flags.color.to_possible_value().filter(|_| flags.color != Color::Auto) {
+        options.push(format!("--color={}", color.get_name()).into());
+    }
+    if flags.max_message != Limits::default().message {
+        options.push(format!("--max-message={}", flags.max_message).into());
+    }
+    options
 }
 
 /// Becomes the program, told where the server is. Returns only where that fails.
@@ -65,7 +120,7 @@ fn command(program: &Path, words: &[OsString], address: Option<&Address>) -> Res
         return Err(Failure::new(Status::Usage, anyhow!(message)));
     }
     if let Some(address) = address {
-        command.env("QMP_PATH", address.to_string()).env("QMP_SOCKET", address.to_string());
+        command.env("QMP_PATH", address.to_os()).env("QMP_SOCKET", address.to_os());
     }
     Ok(command)
 }
@@ -76,7 +131,25 @@ fn not_run(program: &Path, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::flags::ShellFlags;
     use super::*;
+    use clap::Parser;
+
+    #[test]
+    fn the_shell_is_given_the_options_that_it_shares() {
+        let line =
+            "qmp -N -v --no-check --no-schema --timeout 0.5 --wait -l f --color=never --max-message 2M shell -pN -v";
+        let given = QmpFlags::parse_from(line.split(' '));
+        let words = words(&given);
+        let shell = ShellFlags::try_parse_from([&["qmp-shell".into()], words.as_slice()].concat()).unwrap();
+        let common = shell.common;
+        assert!(shell.skip_negotiation && common.verbose && common.no_check && common.no_schema && common.pretty);
+        assert_eq!((Some(shell.timeout), shell.wait), (given.timeout, given.wait));
+        assert_eq!((common.logfile, common.color, common.max_message), (given.logfile, Color::Never, 2 << 20));
+        let plain = |line: &str| self::words(&QmpFlags::parse_from(line.split(' ')));
+        assert_eq!(plain("qmp shell -c x"), ["-c", "x"]);
+        assert_eq!(plain("qmp -N other -c x"), ["-c", "x"]);
+    }
 
     #[test]
     fn both_kinds_of_lists_are_read() {

@@ -60,7 +60,7 @@ pub(super) struct QmpFlags {
     /// Where the server is, or a pattern such as '/run/vm/*.sock'; may be repeated [default: $QMP_PATH, or else
     /// $QMP_SOCKET]
     #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::AnyPath, help_heading = CONNECTING)]
-    pub(super) path: Vec<String>,
+    pub(super) path: Vec<OsString>,
 
     /// How long connecting, and then the greeting, may take [default: 5]; with --events, how long to follow [default:
     /// for ever]
@@ -103,6 +103,10 @@ pub(super) struct QmpFlags {
     #[arg(long, help_heading = ELSE)]
     pub(super) dry_run: bool,
 
+    /// Print what Tab would offer at the end of LINE, such as 'qmp --path vm.sock block_res'
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true, help_heading = ELSE)]
+    pub(super) complete: Option<String>,
+
     /// Print the manual page, or completions for a shell
     #[arg(long, value_name = "WHAT", help_heading = ELSE)]
     pub(super) generate: Option<Generate>,
@@ -118,6 +122,8 @@ Exit status: 0 succeeded, 1 failed, 2 wrong usage, 3 no connection,
              4 connection lost; with several servers, 1 if any failed.";
 
 impl Documented for QmpFlags {
+    const IS_LIVE: bool = true;
+
     const SECTIONS: &'static [Section] = &[
         (
             "Examples",

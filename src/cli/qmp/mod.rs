@@ -1,5 +1,6 @@
 //! `qmp`: one command, its answer, an exit status.
 
+mod complete;
 mod events;
 mod external;
 mod flags;
@@ -38,6 +39,9 @@ pub fn qmp() -> ExitCode {
 fn run(flags: &QmpFlags) -> Result<Status, Failure> {
     if let Some(what) = flags.generate {
         return print_generated::<QmpFlags>(what);
+    }
+    if let Some(line) = &flags.complete {
+        return complete::complete(line);
     }
     let options = Options {
         timeout: flags.timeout.filter(|_| flags.events.is_none()).unwrap_or(TIMEOUT),

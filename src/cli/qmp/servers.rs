@@ -1,7 +1,9 @@
 //! Which servers are meant: addresses and patterns from the flags and the environment.
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,6 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::session::Address;
 use crate::shell::matches_exactly;
 
-use super::super::flags::address;
 use super::super::status::{Failure, Status};
 
 /// One server.
@@ -31,10 +32,10 @@ pub(super) struct Servers {
 }
 
 /// The servers that `--path` names, or else the environment.
-pub(super) fn servers(paths: &[String]) -> Result<Servers, Failure> {
+pub(super) fn servers(paths: &[OsString]) -> Result<Servers, Failure> {
     let mut servers = Servers { all: Vec::new(), several: paths.len() > 1 };
     let mut seen = HashSet::new();
-    let named: Vec<(&str, String)> = match paths {
+    let named: Vec<(&str, OsString)> = match paths {
         [] => from_environment().into_iter().collect(),
         paths => paths.iter().map(|path| ("--path", path.clone())).collect(),
     };
@@ -43,13 +44,13 @@ pub(super) fn servers(paths: &[String]) -> Result<Servers, Failure> {
             servers.several = true;
             sockets(&text).map_err(|error| Failure::new(Status::NotConnected, anyhow!("{origin}: {error}")))?
         } else {
-            vec![address(&text).map_err(|error| Failure::new(Status::Usage, anyhow!("{origin}: {error}")))?]
+            vec![Address::from_os(&text).map_err(|error| Failure::new(Status::Usage, anyhow!("{origin}: {error}")))?]
         };
         for address in addresses {
             let name = address.to_string();
             // A monitor serves one client at a time; what makes a new one each time is no such.
             let shared = !matches!(address, Address::Demo | Address::Exec(_));
-            if !shared || seen.insert(name.clone()) {
+            if !shared || seen.insert(address.clone()) {
                 servers.all.push(Server { name, address });
             }
         }
@@ -58,27 +59,39 @@ pub(super) fn servers(paths: &[String]) -> Result<Servers, Failure> {
 }
 
 /// The variable that names servers, and its text; set to nothing, it names none.
-fn from_environment() -> Option<(&'static str, String)> {
-    let set = |name| Some((name, std::env::var(name).ok().filter(|text| !text.is_empty())?));
+fn from_environment() -> Option<(&'static str, OsString)> {
+    let set = |name| Some((name, std::env::var_os(name).filter(|text| !text.is_empty())?));
     set("QMP_PATH").or_else(|| set("QMP_SOCKET"))
 }
 
+/// The path in a text that may begin with `unix:`.
+fn path_in(text: &OsStr) -> &OsStr {
+    text.as_bytes().strip_prefix(b"unix:").map_or(text, OsStr::from_bytes)
+}
+
+/// Whether there is a star or a question mark.
+fn has_wildcard(text: &OsStr) -> bool {
+    memchr::memchr2(b'*', b'?', text.as_bytes()).is_some()
+}
+
 /// Whether a text is a pattern of paths: no other form of an address, nor the name of something that is there.
-fn is_pattern(text: &str) -> bool {
+fn is_pattern(text: &OsStr) -> bool {
     const SCHEMES: &[&str] = &["tcp:", "fd:", "exec:", "unix:@"];
-    let path = text.strip_prefix("unix:").unwrap_or(text);
-    path.contains(['*', '?']) && !SCHEMES.iter().any(|scheme| text.starts_with(scheme)) && !Path::new(path).exists()
+    let path = path_in(text);
+    has_wildcard(path)
+        && !SCHEMES.iter().any(|scheme| text.as_bytes().starts_with(scheme.as_bytes()))
+        && !Path::new(path).exists()
 }
 
 /// The sockets that fit a pattern, in order.
-fn sockets(pattern: &str) -> Result<Vec<Address>, String> {
-    let path = pattern.strip_prefix("unix:").unwrap_or(pattern);
-    let mut found = vec![PathBuf::from(if path.starts_with('/') { "/" } else { "" })];
+fn sockets(pattern: &OsStr) -> Result<Vec<Address>, String> {
+    let path = path_in(pattern).as_bytes();
+    let mut found = vec![PathBuf::from(if path.starts_with(b"/") { "/" } else { "" })];
     let mut trouble = None;
-    for part in path.split('/').filter(|part| !part.is_empty()) {
+    for part in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).map(OsStr::from_bytes) {
         let mut next = Vec::new();
         for folder in found {
-            if !part.contains(['*', '?']) {
+            if !has_wildcard(part) {
                 next.push(folder.join(part));
                 continue;
             }
@@ -98,20 +111,32 @@ fn sockets(pattern: &str) -> Result<Vec<Address>, String> {
     found.retain(|path| std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket()));
     found.sort();
     match found.is_empty() {
-        true => Err(format!("no socket fits `{pattern}`{}", trouble.unwrap_or_default())),
+        true => Err(format!("no socket fits `{}`{}", pattern.display(), trouble.unwrap_or_default())),
         false => Ok(found.into_iter().map(Address::Unix).collect()),
     }
 }
 
 /// The names in a folder that fit. As in the shell, those that begin with a dot are meant only by a pattern that does.
-fn names_in(folder: &Path, pattern: &str) -> io::Result<Vec<std::ffi::OsString>> {
+fn names_in(folder: &Path, pattern: &OsStr) -> io::Result<Vec<OsString>> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entries = std::fs::read_dir(folder)?.flatten().map(|entry| entry.file_name());
-    let fits = |name: &std::ffi::OsString| {
-        let name = name.to_string_lossy();
-        (!name.starts_with('.') || pattern.starts_with('.')) && matches_exactly(pattern, &name)
+    let pattern = text_for_matching(pattern);
+    let fits = |name: &OsString| {
+        let name = text_for_matching(name);
+        (!name.starts_with('.') || pattern.starts_with('.')) && matches_exactly(&pattern, &name)
     };
     Ok(entries.filter(fits).collect())
+}
+
+/// A name as text, in which a character for private use stands for each byte that is not UTF-8: it fits itself alone.
+fn text_for_matching(name: &OsStr) -> String {
+    const PRIVATE: u32 = 0x10_FF00;
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().filter_map(|byte| char::from_u32(PRIVATE + u32::from(*byte))));
+    }
+    text
 }
 
 /// Makes room for so many connections at a time, as far as the system lets us.
@@ -146,7 +171,7 @@ mod tests {
         let found = |pattern: &str| -> Vec<String> {
             let lead = format!("{}/", folder.path().display());
             let names = |all: Vec<Server>| all.into_iter().map(|server| server.name.replace(&lead, "")).collect();
-            servers(&[at(pattern)]).map_or_else(
+            servers(&[at(pattern).into()]).map_or_else(
                 |failure| vec![failure.error.to_string()],
                 |servers| {
                     assert!(servers.several);
@@ -160,17 +185,36 @@ mod tests {
         assert_eq!(found("*/q"), ["two/q"]);
         assert_eq!(found("*/*/q"), ["one/deep/q"]);
         assert_eq!(found("*.socket"), [format!("--path: no socket fits `{}`", at("*.socket"))]);
-        let both =
-            servers(&[at("a.sock"), at("*.sock"), at("a.sock"), "demo:".to_owned(), "demo:".to_owned()]).unwrap();
+        let both = servers(
+            &[at("a.sock"), at("*.sock"), at("a.sock"), "demo:".to_owned(), "demo:".to_owned()].map(OsString::from),
+        )
+        .unwrap();
         assert_eq!(both.all.len(), 4, "each monitor once, and two machines of our own");
-        assert!(!servers(&[at("a.sock")]).unwrap().several);
+        assert!(!servers(&[at("a.sock").into()]).unwrap().several);
+    }
+
+    #[test]
+    fn paths_and_patterns_may_be_in_any_encoding() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
+        let _sockets = [&b"v\xfem"[..], b"v\xffm", b"vm"].map(|name| UnixDatagram::bind(at(name)).unwrap());
+        let found = |paths: &[&[u8]]| -> Vec<Address> {
+            let paths: Vec<OsString> = paths.iter().map(|path| at(path).into_os_string()).collect();
+            servers(&paths).unwrap().all.into_iter().map(|server| server.address).collect()
+        };
+        let unix = |name: &[u8]| Address::Unix(at(name));
+        assert_eq!(found(&[b"v\xffm", b"v\xfem"]), [unix(b"v\xffm"), unix(b"v\xfem")], "they only look alike");
+        assert_eq!(found(&[b"v?m"]), [unix(b"v\xfem"), unix(b"v\xffm")]);
+        assert_eq!(found(&[b"*\xff*"]), [unix(b"v\xffm")]);
     }
 
     #[test]
     fn other_addresses_are_no_patterns() {
         for text in ["exec:cat *", "tcp:h?:1", "unix:@vm*", "demo:", "[::1]:4"] {
-            assert!(!is_pattern(text), "{text}");
+            assert!(!is_pattern(OsStr::new(text)), "{text}");
         }
-        assert!(is_pattern("unix:/run/*.sock") && is_pattern("vm?"));
+        for text in ["unix:/run/*.sock", "vm?"] {
+            assert!(is_pattern(OsStr::new(text)), "{text}");
+        }
     }
 }

@@ -11,8 +11,7 @@ use crate::render::Palette;
 use crate::session::{Address, Options};
 use crate::shell::{Engine, Link, Look, MessageLines, Mode, Output, OutputForm, Settings, SingleForm, Source, Verdict};
 
-use super::super::flags::Color;
-use super::super::shell::is_colored;
+use super::super::shell::{is_colored, is_colored_beside};
 use super::super::status::{Failure, Status};
 use super::external;
 use super::flags::{Form, QmpFlags};
@@ -71,8 +70,7 @@ impl Task {
             ..Settings::default()
         };
         let mode = Mode { interactive: false, dry_run: flags.dry_run, no_schema: flags.no_schema, advises: true };
-        let words = flags.words.get(1..).unwrap_or_default().to_vec();
-        Task { typed, options, external, words, look: look(flags), settings, mode }
+        Task { typed, options, external, words: external::words(flags), look: look(flags), settings, mode }
     }
 
     /// How answers look: of the only server, or of the one that is at `path`.
@@ -176,11 +174,10 @@ fn look(flags: &QmpFlags) -> Look {
         Form::Json => SingleForm::Json,
         Form::Pretty => SingleForm::Pretty,
     };
-    let beside = flags.color == Color::Always || io::stderr().is_terminal();
     let messages = message_lines(flags);
     Look {
         form,
-        beside: Palette::new(beside && messages.palette.is_colored()),
+        beside: Palette::new(is_colored_beside(flags.color)),
         lead: "qmp: ",
         path: None,
         paged: messages.harmless,

@@ -80,7 +80,7 @@ fn is_name(word: &str) -> bool {
 }
 
 /// One argument, in any of its forms, as a word of the line.
-fn spelled(word: &str) -> String {
+pub(super) fn spelled(word: &str) -> String {
     let word = match word.strip_prefix("--") {
         Some(flag) if !flag.is_empty() && !flag.contains('=') => format!("{flag}=true"),
         Some(option) if !option.is_empty() => option.to_owned(),

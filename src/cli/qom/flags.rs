@@ -45,9 +45,17 @@ pub(super) struct QomFlags {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = SHOWING)]
     pub(super) color: Color,
 
+    /// Show each request and reply as it goes, on standard error
+    #[arg(short, long, global = true, help_heading = SHOWING)]
+    pub(super) verbose: bool,
+
     /// Append every message, both ways, to FILE
     #[arg(short, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = SHOWING)]
     pub(super) logfile: Option<PathBuf>,
+
+    /// Print what Tab would offer at the end of LINE, such as 'qom get -s vm.sock /mach'
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    pub(super) complete: Option<String>,
 
     /// Print the manual page, or completions for a shell
     #[arg(long, value_name = "WHAT")]
@@ -128,6 +136,8 @@ Exit status: 0 succeeded, 1 failed, 2 wrong usage, 3 no connection,
              4 connection lost.";
 
 impl Documented for QomFlags {
+    const IS_LIVE: bool = true;
+
     const SECTIONS: &'static [Section] = &[
         (
             "Each command",

@@ -1,23 +1,27 @@
 //! `qom`: the object tree.
 
 mod called;
+mod complete;
 mod flags;
 mod fuse;
 #[cfg(feature = "fuse")]
 mod mount;
 mod run;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::PoisonError;
 
 use anyhow::anyhow;
 use clap::{CommandFactory, Parser};
 
 use crate::client::Client;
 use crate::qom::Objects;
-use crate::session::Options;
+use crate::render::{Palette, printable};
+use crate::session::{Direction, Options, SharedTranscript};
 
-use super::flags::address_of_environment;
-use super::shell::{print_generated, transcript};
+use super::flags::{Color, address_of_environment};
+use super::shell::{is_colored_beside, print_generated, transcript};
 use super::status::{Failure, Status, end};
 use called::with_command_of_name;
 use flags::{QomCommand, QomFlags};
@@ -31,6 +35,9 @@ pub fn qom() -> ExitCode {
 fn run(flags: QomFlags) -> Result<Status, Failure> {
     if let Some(what) = flags.generate {
         return print_generated::<QomFlags>(what);
+    }
+    if let Some(line) = &flags.complete {
+        return complete::complete(line);
     }
     let Some(command) = &flags.command else {
         return Err(usage(format!("no COMMAND is named; it is one of {}", commands())));
@@ -49,7 +56,13 @@ fn run(flags: QomFlags) -> Result<Status, Failure> {
             transcript: transcript(flags.logfile.as_deref())?,
             ..Options::default()
         };
-        Client::connect_with(&address, &options).map_err(|error| Failure::new(Status::NotConnected, error))
+        let client =
+            Client::connect_with(&address, &options).map_err(|error| Failure::new(Status::NotConnected, error))?;
+        if flags.verbose {
+            // Greeting and negotiation are nothing that the user asked for.
+            show_messages(&options.transcript, flags.color);
+        }
+        Ok(client)
     };
     let objects = || Ok(Objects::new(&connect()?));
     match command {
@@ -59,6 +72,20 @@ fn run(flags: QomFlags) -> Result<Status, Failure> {
         QomCommand::Set { target, words } => run::set(&objects()?, target, words),
         QomCommand::Tree { path, depth, json } => run::tree(objects()?, path, *depth, *json, flags.color),
     }
+}
+
+/// Shows each message from now on. A failure to write it has nowhere to be reported.
+fn show_messages(transcript: &SharedTranscript, color: Color) {
+    let palette = Palette::new(is_colored_beside(color));
+    let mut transcript = transcript.lock().unwrap_or_else(PoisonError::into_inner);
+    transcript.get_or_insert_default().tell(Box::new(move |direction, message| {
+        let arrow = match direction {
+            Direction::Sent => "->",
+            Direction::Received => "<-",
+        };
+        let line = palette.paint(&palette.dim, &printable(&format!("{arrow} {message}")));
+        let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    }));
 }
 
 fn usage(message: String) -> Failure {

@@ -81,14 +81,10 @@ pub(super) fn tree(
         write_tree_json(&tree, &mut text);
         return print_json(&text);
     }
-    let colored = match color {
-        Color::Auto => io::stdout().is_terminal() && is_colored(Color::Auto),
-        color => is_colored(color),
-    };
     let strokes = if is_utf8() { Strokes::UNICODE } else { Strokes::ASCII };
     let mut text = Vec::new();
     // Writing to memory does not fail.
-    let _ = write_tree(&tree, &strokes, &Palette::new(colored), &mut text);
+    let _ = write_tree(&tree, &strokes, &Palette::new(is_colored(color)), &mut text);
     finish_printing(show_text(&String::from_utf8_lossy(&text)))
 }
 

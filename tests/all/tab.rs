@@ -1,0 +1,140 @@
+//! Tab in the user's own shell: commands, keys, values and paths on a command line of `qmp` or `qom`.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::support::peer::Peer;
+use crate::support::program::{Program, qmp, qom};
+use crate::support::server::{Q35, Server};
+use crate::support::terminal::Terminal;
+use crate::support::{PATIENCE, find_program, skip};
+
+/// The candidates that a program has for a command line, with a blank between.
+fn offered(program: fn(&[&str]) -> Program, address: &str, line: &str) -> String {
+    let program = program(&["--complete", line]).env("QMP_SOCKET", address).env("PATH", "/nonexistent");
+    let run = program.run().expect_status(0);
+    assert_eq!(run.stderr, "", "{line}");
+    let candidates = run.stdout.lines().map(|line| line.split_once('\t').unwrap().0);
+    candidates.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_the_server_has_is_offered_as_the_line_spells_it() {
+    let options = [Q35, &["-object", "iothread,id=io.0", "-blockdev", "null-co,node-name=disk0"]].concat();
+    let Some(server) = Server::qemu(&options) else { return };
+    let address = server.address();
+    let by_path = format!("qmp --timeout 9 --path={address} -o json block_resi");
+    for (line, expected) in [
+        ("qmp query-name", "query-name query-named-block-nodes"),
+        ("QMP_PATH=x ./qmp -v query-cpu-m", "query-cpu-model-expansion"),
+        (by_path.as_str(), "block_resize"),
+        ("qmp blockdev-add --dri", "--driver="),
+        ("qmp blockdev-add dri", "driver="),
+        ("qmp block_resize ", "--size= --device= --node-name="),
+        ("qmp block_resize --size=1 --", "--device= --node-name="),
+        ("qmp block_resize --node-name=d", "--node-name=disk0"),
+        ("qmp block_resize --node-name='d", "--node-name=disk0"),
+        ("qmp blockdev-add driver=qcow2 --file.dri", "--file.driver="),
+        ("qmp blockdev-add --driver=raw file.driver=fil", "file.driver=file"),
+        ("qmp system_wakeu", "system_wakeup"),
+        ("qmp exec-oob migrate-p", "migrate-pause"),
+        ("qmp help system_wak", "system_wakeup"),
+        ("qmp --events BLOCK_JOB_C", "BLOCK_JOB_CANCELLED BLOCK_JOB_COMPLETED"),
+        ("qmp --events STOP --count 3 RESU", "RESUME"),
+        ("qmp transac", "transaction"),
+        ("qmp frobnicate --x", ""),
+    ] {
+        assert_eq!(offered(qmp, &address, line), expected, "{line}");
+    }
+    for (line, expected) in [
+        ("qom list /mach", "/machine/"),
+        ("qom tree -d 1 /obj", "/objects/"),
+        ("qom get /obj", "/objects. /objects/"),
+        ("qom get /machine.graph", "/machine.graphics"),
+        ("qom get /objects/io.0.poll-m", "/objects/io.0.poll-max-ns"),
+        ("qom get --json /objects/io", "/objects/io.0."),
+        ("qom get /machine graph", "graphics"),
+        ("qom set /machine graph", "graphics"),
+        ("qom get /machine/unattached/device[0].realiz", "/machine/unattached/device[0].realized"),
+        ("qom get /machine/unattached/device\\[0\\].realiz", "/machine/unattached/device[0].realized"),
+        ("qom list /nowhere/x", ""),
+    ] {
+        assert_eq!(offered(qom, &address, line), expected, "{line}");
+    }
+    // Options and their values are for the completions that ask nobody.
+    for line in ["qmp --pa", "qmp -", "qmp --path /ru", "qmp --color a", "qmp", "qmp --nonsense x", "qmp c {\"a"] {
+        let run = qmp(&["--complete", line]).env("QMP_SOCKET", &address).run().expect_status(1);
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""), "{line}");
+    }
+    for line in ["qom li", "qom list --js", "qom list -s /r", "qom list / ", "qom fuse /mn"] {
+        let run = qom(&["--complete", line]).env("QMP_SOCKET", &address).run().expect_status(1);
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""), "{line}");
+    }
+    // What is done for a key pressed leaves the server as it was.
+    assert!(server.client().execute::<serde_json::Value>("query-status", ()).is_ok());
+}
+
+#[test]
+fn programs_are_offered_among_the_commands() {
+    let programs = Path::new(env!("CARGO_BIN_EXE_qmp")).parent().unwrap();
+    let run = qmp(&["--complete", "qmp --path demo: sh"]).env("PATH", programs.to_str().unwrap()).run();
+    assert_eq!(run.expect_status(0).lines(), ["shell\tqmp-shell", "shell-wrap\tqmp-shell-wrap"]);
+}
+
+#[test]
+fn where_no_server_answers_tab_is_quiet_and_quick() {
+    // A monitor that is busy with another client does not greet.
+    let busy = Peer::start(|talk| talk.wait_for_close());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("was-run");
+    let command = format!("exec:touch {}", file.display());
+    for address in [busy.address().as_str(), "/nonexistent/q.sock", "localhost:1", &command, "fd:0", "nonsense:x", ""] {
+        let start = Instant::now();
+        for (program, line) in [(qmp as fn(&[&str]) -> Program, "qmp query-st"), (qom, "qom list /ma")] {
+            // It has one client only.
+            if address == busy.address() && line.starts_with("qom") {
+                continue;
+            }
+            let run = program(&["--complete", line]).env("QMP_SOCKET", address).run().expect_status(1);
+            assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""), "{address}");
+        }
+        assert!(start.elapsed() < PATIENCE / 10, "{address}");
+    }
+    assert!(!file.exists(), "a command was run");
+}
+
+#[test]
+fn bash_asks_the_program_and_falls_back_to_its_options() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    if find_program("bash").is_none() {
+        return skip("bash");
+    }
+    let completions = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
+    let programs = Path::new(env!("CARGO_BIN_EXE_qmp")).parent().unwrap();
+    let file = server.path("rc");
+    let lines = ["qmp.bash", "qom.bash"].map(|name| format!("source {}\n", completions.join(name).display()));
+    std::fs::write(&file, format!("PS1='$ '\nPATH={}:$PATH\n{}", programs.display(), lines.concat())).unwrap();
+    let command = format!("QMP_SOCKET={} bash --noprofile --rcfile {file}", server.address());
+    let Some(terminal) = Terminal::start(&command, 100, 40) else { return };
+    terminal.wait_for_last("$");
+    for (typed, becomes) in [
+        ("qmp query-statu", "$ qmp query-status x"),
+        ("qmp blockdev-add --dri", "$ qmp blockdev-add --driver=x"),
+        ("qmp blockdev-add --driver=qco", "$ qmp blockdev-add --driver=qcowx"),
+        ("qmp blockdev-add driver=qcow2 file.dri", "$ qmp blockdev-add driver=qcow2 file.driver=x"),
+        ("qmp --skip", "$ qmp --skip-negotiation x"),
+        ("qmp --path /nonexistent --no-sch", "$ qmp --path /nonexistent --no-schema x"),
+        ("qom get /machine.graph", "$ qom get /machine.graphics x"),
+        ("qom list /machine/unattached/devi", "$ qom list /machine/unattached/device\\[x"),
+        ("qom list /machine/unattached/device\\[1", "$ qom list /machine/unattached/device\\[1x"),
+        ("qom fus", "$ qom fuse x"),
+    ] {
+        terminal.type_text(typed);
+        terminal.press("Tab");
+        // What is typed next stands behind what Tab made of it.
+        terminal.type_text("x");
+        terminal.wait_for_last(becomes);
+        terminal.press("C-u");
+        terminal.wait_for_last("$");
+    }
+}
