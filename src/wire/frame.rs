@@ -5,6 +5,8 @@
 //! reached, the nesting depth, and whether it stands inside a string — so every byte is looked at once however the
 //! stream is cut. It checks structure only as far as framing needs; the message parser checks the rest.
 
+use std::fmt;
+
 use memchr::memchr3;
 
 use super::blocks::{BLOCK, Block, Places, Strings, each};
@@ -78,7 +80,6 @@ fn ends_within(mut depth: usize, opening: Places, closing: Places) -> bool {
 }
 
 /// An incremental scanner that owns the receive buffer.
-#[derive(Debug)]
 pub struct Framer {
     buf: Vec<u8>,
     /// Where the unfinished message or junk begins.
@@ -91,6 +92,13 @@ pub struct Framer {
     /// A byte 0xFF was the last thing between messages.
     after_mark: bool,
     limits: Limits,
+}
+
+/// Without the bytes that it holds: they are many, and may be secret.
+impl fmt::Debug for Framer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Framer").field("pending", &self.pending().len()).finish_non_exhaustive()
+    }
 }
 
 impl Framer {

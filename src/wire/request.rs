@@ -9,8 +9,8 @@ use super::text::{quote, squeeze_into};
 /// Where secrets stand in a request's arguments: byte ranges of whole JSON values, in order.
 pub type Secrets = Vec<Range<usize>>;
 
-/// What is shown for arguments in which there may be secrets.
-const HIDDEN: &str = "{…}";
+/// What is shown in the place of a secret, and of arguments in which there may be some.
+const HIDDEN: &str = "\"<secret>\"";
 
 /// One command, for [`Client::begin`](crate::Client::begin).
 ///
@@ -36,19 +36,16 @@ pub struct Request {
     /// The id that the user of a shell gave, as JSON text; shown in the reply in place of the session's own.
     #[doc(hidden)]
     pub id: Option<String>,
-    /// The parts of `arguments` that must not reach a file; `None` where nobody has looked for them.
+    /// The parts of `arguments` that must not reach a file; `None` where nobody has looked for them: then none of the
+    /// arguments do.
     #[doc(hidden)]
     pub secrets: Option<Secrets>,
 }
 
-/// As it is sent, secrets apart: what is shown for debugging ends up in logs. Arguments in which nobody has looked for
-/// secrets are not shown.
+/// As it is sent, secrets apart: what is shown for debugging ends up in logs.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match (&self.arguments, &self.secrets) {
-            (Some(_), None) => self.spell(self.id.as_deref(), Some(HIDDEN)),
-            _ => self.to_masked_json(self.id.as_deref()),
-        };
+        let text = self.to_masked_json(self.id.as_deref());
         f.debug_tuple("Request").field(&format_args!("{text}")).finish()
     }
 }
@@ -62,6 +59,14 @@ impl Request {
     /// The same command with these arguments, a JSON object as text.
     pub fn with_arguments(mut self, arguments: impl Into<String>) -> Self {
         self.arguments = Some(arguments.into());
+        self.secrets = None;
+        self
+    }
+
+    /// As [`Request::with_arguments`], where it is known that there is no secret in them.
+    pub(crate) fn with_plain_arguments(mut self, arguments: impl Into<String>) -> Self {
+        self.arguments = Some(arguments.into());
+        self.secrets = Some(Vec::new());
         self
     }
 
@@ -88,10 +93,13 @@ impl Request {
         out
     }
 
-    /// The same message with each secret value replaced, for eyes and files.
+    /// The same message with each secret value replaced, for eyes and files. Arguments in which nobody has looked for
+    /// secrets are replaced as a whole.
     pub fn to_masked_json(&self, id: Option<&str>) -> String {
-        let arguments =
-            self.arguments.as_deref().map(|arguments| mask(arguments, self.secrets.as_deref().unwrap_or_default()));
+        let arguments = self.arguments.as_deref().map(|arguments| match &self.secrets {
+            Some(secrets) => mask(arguments, secrets),
+            None => Cow::Borrowed(HIDDEN),
+        });
         self.spell(id, arguments.as_deref())
     }
 
@@ -137,7 +145,7 @@ fn mask<'a>(arguments: &'a str, secrets: &[Range<usize>]) -> Cow<'a, str> {
         // Arguments that were changed after the secrets in them were found are not shown at all.
         let Some(before) = arguments.get(end..secret.start) else { return Cow::Borrowed(HIDDEN) };
         out.push_str(before);
-        out.push_str("\"<secret>\"");
+        out.push_str(HIDDEN);
         end = secret.end;
     }
     let Some(rest) = arguments.get(end..) else { return Cow::Borrowed(HIDDEN) };
@@ -166,11 +174,11 @@ mod tests {
     #[test]
     fn arguments_are_shown_for_debugging_once_they_were_looked_at() {
         let mut request = Request::new("x").with_arguments("{\"a\": \"hunter2\"}");
-        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {…}})");
+        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": \"<secret>\"})");
         request.secrets = Some(Vec::new());
         assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {\"a\": \"hunter2\"}})");
         request.secrets = Some(vec![6..15, 90..99]);
-        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {…}})");
+        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": \"<secret>\"})");
     }
 
     #[test]
