@@ -2,7 +2,7 @@
 //!
 //! Each message owns its text as received and knows where its members stand in it, so that a value reaches the user
 //! in the server's own spelling. Follows the QEMU Machine Protocol Specification, sections "Protocol Specification"
-//! ("Server Greeting", "Command Responses", "Asynchronous events").
+//! ("Server Greeting", "Commands Responses", "Asynchronous events").
 
 use std::borrow::Cow;
 use std::fmt;

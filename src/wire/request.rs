@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use super::text::{quote, squeeze_into};
+use super::text::{quote, squeezed};
 
 /// Where secrets stand in a request's arguments: byte ranges of whole JSON values, in order.
 pub type Secrets = Vec<Range<usize>>;
@@ -79,18 +79,9 @@ impl Request {
     /// The same message as it goes over the wire, line end included: without a blank, because QEMU before 10.2 reads
     /// what it is sent byte by byte, at some microseconds each.
     pub(crate) fn to_line(&self, id: &str) -> String {
-        let arguments = self.arguments.as_deref();
-        let mut out = String::with_capacity(48 + self.command.len() + arguments.map_or(0, str::len));
-        out.push_str(if self.oob { "{\"exec-oob\":" } else { "{\"execute\":" });
-        out.push_str(&quote(&self.command));
-        if let Some(arguments) = arguments {
-            out.push_str(",\"arguments\":");
-            squeeze_into(&mut out, arguments);
-        }
-        out.push_str(",\"id\":");
-        out.push_str(id);
-        out.push_str("}\n");
-        out
+        let mut line = squeezed(&self.to_json(Some(id)));
+        line.push('\n');
+        line
     }
 
     /// The same message with each secret value replaced, for eyes and files. Arguments in which nobody has looked for
