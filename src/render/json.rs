@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use crate::wire::{BLOCK, Strings, blocks, each};
 
 use super::palette::Palette;
+use super::sanitize::is_printable;
 
 /// How JSON is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,10 +198,11 @@ fn is_harmless(text: &[u8]) -> bool {
 fn push_escaped(text: &[u8], buf: &mut Vec<u8>) {
     for c in String::from_utf8_lossy(text).chars() {
         let mut bytes = [0; 4];
-        let shown = super::sanitize::printable(c.encode_utf8(&mut bytes)).len() == c.len_utf8();
-        if shown {
-            buf.extend_from_slice(c.encode_utf8(&mut bytes).as_bytes());
+        let shown = c.encode_utf8(&mut bytes);
+        if is_printable(shown) {
+            buf.extend_from_slice(shown.as_bytes());
         } else {
+            // None of these is beyond the characters of four digits.
             buf.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
         }
     }
