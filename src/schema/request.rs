@@ -10,7 +10,7 @@ use crate::wire::Request;
 use super::arguments::{check_depth, write_json};
 use super::form::object_by_form;
 use super::introspection::{Builtin, CommandInfo, Schema, Type, TypeId};
-use super::nearest::nearest;
+use super::nearest::did_you_mean;
 use super::secrets::write_and_mark;
 use super::tree::Tree;
 use super::typing::Typer;
@@ -203,10 +203,7 @@ fn action_data(
         if knowledge.lenient {
             return untyped(tree);
         }
-        let help = match nearest(&action.name, variants.iter().map(|(case, _)| case.as_str())) {
-            Some(near) => format!("; did you mean `{near}`?"),
-            None => String::new(),
-        };
+        let help = did_you_mean(&action.name, variants.iter().map(|(case, _)| case.as_str()));
         let message = format!("a transaction has no action `{}`{help}", action.name);
         return Err(Diagnostic::new(action.name_span, message));
     };
@@ -255,10 +252,7 @@ fn find_command<'a>(
         Some(info) => Ok(Some((schema, info))),
         None if knowledge.lenient => Ok(None),
         None => {
-            let help = match nearest(name, schema.commands().iter().map(|command| command.name.as_str())) {
-                Some(near) => format!("; did you mean `{near}`?"),
-                None => String::new(),
-            };
+            let help = did_you_mean(name, schema.commands().iter().map(|command| command.name.as_str()));
             Err(Diagnostic::new(span, format!("the server has no command `{name}`{help}")))
         }
     }
