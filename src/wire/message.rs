@@ -28,6 +28,7 @@ pub enum Incoming {
 
 /// A JSON object that is no QMP message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error("the server sent what is no QMP message ({reason}): {sample}")]
 pub struct MessageError {
     /// What is wrong with it.

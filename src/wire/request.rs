@@ -57,6 +57,7 @@ impl Request {
     }
 
     /// The same command with these arguments, a JSON object as text.
+    #[must_use]
     pub fn with_arguments(mut self, arguments: impl Into<String>) -> Self {
         self.arguments = Some(arguments.into());
         self.secrets = None;
