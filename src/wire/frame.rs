@@ -311,8 +311,9 @@ impl Framer {
         Step::On
     }
 
-    /// Goes on by whole blocks while they are plain: the message does not end in them, nor nest too deep, and they hold no
-    /// mark. Whatever is not plain is left to the closer look.
+    /// Goes on by whole blocks while they are plain: the message does not end in them, nor nest too deep, they hold no
+    /// mark, and no escape goes on into the next, of which the closer look would not know. Whatever is not plain is left
+    /// to that.
     fn skip_blocks(&mut self) {
         let mut strings = Strings::new(self.in_string);
         while let Some(bytes) = self.buf[self.pos..].first_chunk() {
@@ -322,7 +323,10 @@ impl Framer {
             let closing = block.closing() & !found.strings;
             let odd = block.equal(0xFF) | (found.backslashes & !found.strings);
             let deepest = self.depth + opening.count_ones() as usize;
-            if odd != 0 || strings.escaped() || deepest > self.limits.depth || ends_within(self.depth, opening, closing)
+            if odd != 0
+                || strings.escaping()
+                || deepest > self.limits.depth
+                || ends_within(self.depth, opening, closing)
             {
                 break;
             }
