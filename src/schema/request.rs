@@ -159,10 +159,12 @@ fn type_transaction(
 ) -> Result<Prepared, Diagnostic> {
     let mut warnings = Vec::new();
     let nowhere = Span::default();
+    // The actions stand in lines of their own, so a fault in them has no place in this one.
+    let elsewhere = |fault: Diagnostic| Diagnostic::new(nowhere, fault.message);
     let mut items = Vec::with_capacity(actions.len());
     for action in actions {
         let span = action.name_span;
-        let data = action_data(action, knowledge, &mut warnings)?;
+        let data = action_data(action, knowledge, &mut warnings).map_err(elsewhere)?;
         let object = vec![member("type", span, Json::string(span, &action.name)), member("data", span, data)];
         items.push(Json { span, kind: JsonKind::Object(object) });
     }
@@ -184,8 +186,7 @@ fn type_transaction(
     }
     let mut request = Request::new("transaction");
     let arguments = Json { span: nowhere, kind: JsonKind::Object(members) };
-    // The actions stand in lines of their own, so the fault has no place in this one.
-    put_arguments(&mut request, &arguments).map_err(|fault| Diagnostic::new(nowhere, fault.message))?;
+    put_arguments(&mut request, &arguments).map_err(elsewhere)?;
     Ok(Prepared { request, warnings })
 }
 
