@@ -504,7 +504,7 @@ fn secrets_are_in_no_log_no_error_and_no_debug_text() {
     let mut session = qmp_shell::open(&Address::Demo, &options).unwrap();
     let mut request = Request::new("set_password").with_arguments(arguments.to_string());
     session.send(&request).unwrap();
-    request.secrets = Some(vec![0..arguments.to_string().len()]);
+    request.secrets = Some(std::iter::once(0..arguments.to_string().len()).collect());
     session.send(&request).unwrap();
     shown += &format!("{session:?}");
     drop(session);
