@@ -268,8 +268,12 @@ fn a_window_may_be_of_any_size_and_change_under_the_hand() {
         terminal.press("C-c");
     }
     terminal.resize(100, 30);
-    terminal.enter("# back");
-    wait_until("the line in the history", || history().ends_with("# back\n"));
+    // A Ctrl-C that came while a line was still being carried out has not dropped the next, which may be unfinished.
+    wait_until("the line in the history", || {
+        terminal.press("C-c");
+        terminal.enter("# back");
+        history().ends_with("# back\n")
+    });
     terminal.wait("a prompt", |screen| screen.ends_with("(QEMU)"));
     assert!(!terminal.scrollback().contains("panicked"));
     terminal.press("C-d");
