@@ -58,7 +58,8 @@
 //!   [`execute`](Client::execute) returns.
 //! - No command is ever sent twice. A lost connection is an error, and connecting again is the program's decision.
 //! - Memory is bounded: a message by [`Limits`], what waits for a listener by 64 MiB.
-//! - Secrets, such as the password of `set_password`, are left out of the log, out of errors and out of `Debug`.
+//! - Secrets, such as the password of `set_password`, are left out of the log, out of errors and out of `Debug`. A
+//!   [`Client`] finds them; a [`Session`] does not look for any, and logs no arguments.
 //!
 //! # Coming from qmp.py
 //!

@@ -1,14 +1,16 @@
-//! Completion of keys and values, on words and inside JSON, by the server's introspection.
+//! Completion of arguments, on words and inside JSON, by the server's introspection: finds out what is being typed, and
+//! offers keys. Values are `values`'s.
 
 use std::collections::HashSet;
 
 use crate::grammar::{Open, Tokens, Word};
-use crate::schema::{Builtin, EnumValue, Expected, Given, Schema, Type, TypeId, plain};
+use crate::schema::{Expected, Given, Schema, Type, TypeId, plain};
 
 use super::complete::{Candidate, Completion};
 use super::json::{Spot, Unfinished, read};
-use super::live::{Live, Place, live_for, names_file, object_kind};
+use super::live::Live;
 use super::quoting::{Quoting, Typed};
+use super::values::values;
 
 /// Asks for names that live in the server, each with a few words.
 pub type AskLive<'a> = dyn Fn(&Live) -> Vec<(String, String)> + 'a;
@@ -151,6 +153,12 @@ fn offer_json_keys(unfinished: &Unfinished, keys: impl Iterator<Item = (String, 
     Completion { start: unfinished.start, candidates: candidates.collect() }
 }
 
+fn offer_values<'a>(strings: impl Iterator<Item = (&'a str, &'a str)>, quoting: &Quoting<'_>) -> Completion {
+    let fitting = strings.filter_map(|(text, about)| Some((quoting.string(text)?, about)));
+    let candidates = fitting.map(|(text, about)| Candidate { text, about: about.to_owned() });
+    Completion { start: quoting.start(), candidates: candidates.collect() }
+}
+
 fn path(dotted: &str) -> Vec<String> {
     dotted.split('.').map(str::to_owned).collect()
 }
@@ -255,167 +263,4 @@ fn forms(schema: &Schema, kind: TypeId) -> Vec<&'static str> {
         _ if has_keys(kind) => vec!["=", "."],
         _ => vec!["="],
     }
-}
-
-/// What a value may be.
-#[derive(Default)]
-struct Choice {
-    strings: Vec<(String, String)>,
-    literals: Vec<(String, String)>,
-    takes_text: bool,
-    takes_integers: bool,
-}
-
-impl Choice {
-    /// The strings and literals that a type may be.
-    fn collect(&mut self, schema: &Schema, kind: TypeId) {
-        let mut literals = |all: &[&str], about: &str| {
-            self.literals.extend(all.iter().map(|text| ((*text).to_owned(), about.to_owned())))
-        };
-        match schema.kind(kind) {
-            Type::Builtin(Builtin::Bool) => literals(&["true", "false"], "bool"),
-            Type::Builtin(Builtin::Null) => literals(&["null"], "null"),
-            Type::Builtin(Builtin::Str | Builtin::Any) => self.takes_text = true,
-            Type::Builtin(Builtin::Int) => self.takes_integers = true,
-            Type::Builtin(Builtin::Number) | Type::Object(_) => {}
-            Type::Enum(values) => {
-                let about = |value: &EnumValue| match value.features.as_slice() {
-                    [] => "value".to_owned(),
-                    features => features.join(", "),
-                };
-                self.strings.extend(values.iter().map(|value| (value.name.clone(), about(value))));
-            }
-            Type::Array(element) => self.collect(schema, *element),
-            Type::Alternate(kinds) => kinds.iter().for_each(|kind| self.collect(schema, *kind)),
-        }
-    }
-
-    /// What a property may be, by what QOM says of it: its type, and perhaps `: ` and a description.
-    fn collect_property(&mut self, about: &str) {
-        let (kind, description) = about.split_once(": ").unwrap_or((about, ""));
-        let options = match description.split_once('(') {
-            Some((_, inside)) => inside.trim_end_matches(')'),
-            None => description,
-        };
-        let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '-');
-        if kind == "bool" {
-            self.literals.extend(["true", "false"].map(|text| (text.to_owned(), "bool".to_owned())));
-        } else if kind == "OnOffAuto" {
-            self.strings.extend(["on", "off", "auto"].map(|text| (text.to_owned(), String::new())));
-        } else if options.contains('/') && options.split('/').all(is_word) {
-            self.strings.extend(options.split('/').map(|text| (text.to_owned(), String::new())));
-        } else {
-            self.takes_text = true;
-        }
-    }
-}
-
-/// Values of the key at `path`.
-fn values(given: &Given, path: &[String], quoting: Quoting<'_>, subject: &Subject<'_>) -> Completion {
-    let schema = subject.schema;
-    let kind = given.type_at(schema, subject.root, path);
-    let mut choice = Choice::default();
-    if let Some(kind) = kind {
-        choice.collect(schema, kind);
-    }
-    let place = Place::of(subject.name, path, given);
-    let property = property_of(&place).and_then(|(live, name)| {
-        let known = (subject.live)(&live).into_iter();
-        known.into_iter().find(|(known, _)| *known == name).map(|(_, about)| about)
-    });
-    if let Some(about) = property.as_deref().filter(|_| kind.is_none_or(|kind| is_any(schema, kind))) {
-        choice = Choice::default();
-        choice.collect_property(about);
-    }
-    // In a list, the last item is being typed.
-    let is_list = kind.is_some_and(|kind| matches!(schema.kind(kind), Type::Array(_)));
-    let quoting = match quoting {
-        Quoting::Word(typed) if is_list && typed.raw == typed.text => {
-            let at = typed.raw.rfind(',').map_or(0, |at| at + 1);
-            let (raw, text) = (&typed.raw[at..], &typed.text[at..]);
-            Quoting::Word(Typed { start: typed.start + at, raw, text, open: typed.open })
-        }
-        quoting => quoting,
-    };
-    let typed = quoting.typed();
-    if choice.takes_text || choice.takes_integers || kind.is_none() {
-        let is_node = kind.is_some_and(|kind| is_reference(schema, kind));
-        for live in live_for(&place, is_node, property.as_deref()) {
-            let names = match &live {
-                Live::QomChildren(_) => segments(typed, subject),
-                Live::Objects => {
-                    let mut objects = (subject.live)(&live);
-                    objects.retain(|(_, kind)| kind.starts_with(object_kind(&place)));
-                    objects
-                }
-                live => (subject.live)(live),
-            };
-            if live == Live::Cpus { &mut choice.literals } else { &mut choice.strings }.extend(names);
-        }
-        if choice.strings.is_empty() && choice.takes_text && names_file(&place) {
-            choice.strings.extend((subject.files)(typed).into_iter().map(|file| {
-                let about = if file.ends_with('/') { "folder" } else { "file" };
-                (file, about.to_owned())
-            }));
-        }
-    }
-    // The other spellings of a boolean are offered to whoever begins one.
-    let is_word = matches!(quoting, Quoting::Word(_));
-    if is_word && typed.starts_with('o') && choice.literals.iter().any(|(text, _)| text == "true") {
-        choice.literals.extend(["on", "off"].map(|text| (text.to_owned(), "bool".to_owned())));
-    }
-    let strings = choice.strings.into_iter().filter_map(|(text, about)| Some((quoting.string(&text)?, about)));
-    let literals = choice.literals.into_iter().filter_map(|(text, about)| Some((quoting.literal(&text)?, about)));
-    let mut offered = HashSet::new();
-    let new = strings.chain(literals).filter(|(text, _)| offered.insert(text.clone()));
-    let candidates = new.map(|(text, about)| Candidate { text, about }).collect();
-    Completion { start: quoting.start(), candidates }
-}
-
-fn is_any(schema: &Schema, kind: TypeId) -> bool {
-    *schema.kind(kind) == Type::Builtin(Builtin::Any)
-}
-
-/// Whether a value is the name of something or its definition in place, as a block node's.
-fn is_reference(schema: &Schema, kind: TypeId) -> bool {
-    match schema.kind(kind) {
-        Type::Array(element) => is_reference(schema, *element),
-        Type::Alternate(kinds) => {
-            kinds.iter().any(|kind| *schema.kind(*kind) == Type::Builtin(Builtin::Str))
-                && kinds.iter().any(|kind| matches!(schema.kind(*kind), Type::Object(_)))
-        }
-        _ => false,
-    }
-}
-
-/// Where the property stands whose value is being typed, and its name.
-fn property_of(place: &Place<'_>) -> Option<(Live, String)> {
-    match (place.command.as_str(), place.path) {
-        ("device_add", [name]) if name != "driver" && name != "id" && name != "bus" => {
-            Some((Live::DeviceProperties(place.sibling("driver")?), name.clone()))
-        }
-        ("qom-set", [name]) if name == "value" => {
-            Some((Live::QomProperties(place.sibling("path")?), place.sibling("property")?))
-        }
-        _ => None,
-    }
-}
-
-/// The children of the path of which `typed` is the beginning. The only one goes on with a `/` if it has children.
-fn segments(typed: &str, subject: &Subject<'_>) -> Vec<(String, String)> {
-    let parent = typed.rfind('/').map_or("", |at| &typed[..at]);
-    let mut names = (subject.live)(&Live::QomChildren(parent.to_owned()));
-    names.retain(|(name, _)| name.starts_with(typed));
-    if let [(name, _)] = names.as_mut_slice()
-        && !(subject.live)(&Live::QomChildren(name.clone())).is_empty()
-    {
-        name.push('/');
-    }
-    names
-}
-
-fn offer_values<'a>(strings: impl Iterator<Item = (&'a str, &'a str)>, quoting: &Quoting<'_>) -> Completion {
-    let fitting = strings.filter_map(|(text, about)| Some((quoting.string(text)?, about)));
-    let candidates = fitting.map(|(text, about)| Candidate { text, about: about.to_owned() });
-    Completion { start: quoting.start(), candidates: candidates.collect() }
 }

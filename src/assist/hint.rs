@@ -1,7 +1,7 @@
 //! The hint behind the cursor: which keys are still to be given, required ones first.
 
 use crate::grammar::{LineMode, tokenize};
-use crate::schema::{Given, action_type};
+use crate::schema::{Given, ObjectMember, action_type};
 
 use super::complete::Known;
 
@@ -48,6 +48,12 @@ pub fn hint(line: &str, known: &Known<'_>, room: usize) -> Option<String> {
         let member = missing.remove(at);
         missing.insert(0, member);
     }
+    let needs_blank = typed.is_empty() && ends_open;
+    Some(spelled(&missing, typed, needs_blank, room)).filter(|text| !text.is_empty())
+}
+
+/// The keys of `missing` in at most `room` columns. Of the first, `typed` is on the line already.
+fn spelled(missing: &[&ObjectMember], typed: &str, needs_blank: bool, room: usize) -> String {
     let mut text = String::new();
     for (index, member) in missing.iter().enumerate() {
         let piece = match (index, typed) {
@@ -55,7 +61,7 @@ pub fn hint(line: &str, known: &Known<'_>, room: usize) -> Option<String> {
             (0, typed) => format!("{}=", &member.name[typed.len()..]),
             _ => format!("{}=", member.name),
         };
-        let gap = if index == 0 && (!typed.is_empty() || !ends_open) { "" } else { " " };
+        let gap = if index > 0 || needs_blank { " " } else { "" };
         if text.chars().count() + gap.len() + piece.chars().count() + 2 > room {
             if room > text.chars().count() + 2 && !text.is_empty() {
                 text.push_str(" …");
@@ -65,5 +71,5 @@ pub fn hint(line: &str, known: &Known<'_>, room: usize) -> Option<String> {
         text.push_str(gap);
         text.push_str(&piece);
     }
-    Some(text).filter(|text| !text.is_empty())
+    text
 }

@@ -11,6 +11,7 @@ mod live;
 mod look;
 mod monitor;
 mod quoting;
+mod values;
 
 pub use arguments::AskLive;
 pub use complete::{Candidate, Completes, Completion, Known, complete};

@@ -46,6 +46,7 @@ pub(super) type Filter = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 /// As an iterator it waits for the next event, without end unless [`Events::timeout`] set one; then `None` means that
 /// none came in time, and it may be asked again. The end of the connection is one `Err`, and `None` ever after.
 #[derive(Debug)]
+#[must_use = "nobody hears the events of a listener that is dropped"]
 pub struct Events {
     pub(super) queue: Arc<Queue>,
     pub(super) timeout: Option<Duration>,

@@ -50,12 +50,12 @@ impl Pending {
     /// Waits for the reply, which may be an error of the server's: that one is no `Err`. Only the end of the connection is:
     /// [`ExecuteError::Unanswered`].
     pub fn reply(self) -> Result<Reply, ExecuteError> {
-        match self.outcome.recv() {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(lost)) => Err(ExecuteError::Unanswered { request: self.request, lost }),
-            // The thread that hands out replies says how the connection ended before it goes.
-            Err(_) => Err(ExecuteError::Unanswered { request: self.request, lost: Lost::Closed }),
-        }
+        self.outcome().map_err(|lost| ExecuteError::Unanswered { request: self.request, lost })
+    }
+
+    fn outcome(&self) -> Outcome {
+        // The thread that hands out replies says how the connection ended before it goes.
+        self.outcome.recv().unwrap_or(Err(Lost::Closed))
     }
 
     /// Waits for the reply for so long; the inner `Err` is the command again, still under way, where there is none by
@@ -89,12 +89,12 @@ impl Pending {
     }
 
     /// Waits for what the command returns, as a `T`. Fails as [`Client::execute`](super::Client::execute) does.
-    pub fn wait<T: DeserializeOwned>(mut self) -> Result<T, ExecuteError> {
-        let request = std::mem::take(&mut self.request);
-        let reply = match (Pending { request: Box::default(), outcome: self.outcome }).reply() {
+    pub fn wait<T: DeserializeOwned>(self) -> Result<T, ExecuteError> {
+        let outcome = self.outcome();
+        let request = self.request;
+        let reply = match outcome {
             Ok(reply) => Box::new(reply),
-            Err(ExecuteError::Unanswered { lost, .. }) => return Err(ExecuteError::Unanswered { request, lost }),
-            Err(error) => return Err(error),
+            Err(lost) => return Err(ExecuteError::Unanswered { request, lost }),
         };
         match reply.body() {
             ReplyBody::Error { .. } => Err(ExecuteError::Refused { request, reply }),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::monitor::Monitor;
 
-/// Starts a fresh machine; returns the client's end of its QMP connection. The machine's threads end when that end is
+/// Starts a fresh machine; returns the client's end of its QMP connection. The machine's thread ends when that end is
 /// closed, and after `quit` or a power-down of the guest.
 ///
 /// # Errors

@@ -184,9 +184,9 @@ impl Reader<'_> {
             self.at += rest.len() - trimmed.len();
             if trimmed.starts_with('#') || trimmed.starts_with("//") {
                 self.at += trimmed.find('\n').unwrap_or(trimmed.len());
-            } else if trimmed.starts_with("/*") {
-                match trimmed.find("*/") {
-                    Some(end) => self.at += end + 2,
+            } else if let Some(inside) = trimmed.strip_prefix("/*") {
+                match inside.find("*/") {
+                    Some(end) => self.at += "/*".len() + end + "*/".len(),
                     None => return self.fault(Span::new(self.at, self.at + 2), "this comment is not closed"),
                 }
             } else {
@@ -379,6 +379,7 @@ mod tests {
             ("{\"a\": 1 # one\n, // two\n \"b\" /* three */ : 0x10}", r#"{"a":1,"b":16}"#),
             (r#"'it\'s "q" \n'"#, r#""it's \"q\" \n""#),
             (r#""\u00e9 \/""#, r#""\u00e9 \/""#),
+            ("[/*/ one */ 1 /**/, 2]", "[1,2]"),
             ("18446744073709551615", "18446744073709551615"),
             ("-9223372036854775808", "-9223372036854775808"),
             ("1.50e+3", "1.50e+3"),

@@ -1,7 +1,6 @@
 //! The objects of a server: one at a time.
 
 use crate::client::{Client, ExecuteError, Pending};
-use crate::schema::secrets::mark_secrets;
 use crate::schema::{nearest, property_value};
 use crate::wire::{Reply, ReplyBody, Request, quote};
 
@@ -51,9 +50,7 @@ impl Objects {
     /// Sets a property to this JSON.
     pub fn set_json(&self, path: &str, property: &str, json: &str) -> Result<(), QomError> {
         let arguments = format!(r#"{{"path":{},"property":{},"value":{json}}}"#, quote(path), quote(property));
-        let mut request = Request::new("qom-set").with_arguments(arguments);
-        mark_secrets(&mut request);
-        finish(self.client.begin(request)?)?;
+        finish(self.client.begin(Request::new("qom-set").with_arguments(arguments))?)?;
         Ok(())
     }
 

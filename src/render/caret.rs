@@ -22,10 +22,14 @@ pub fn caret_under(line: &str, span: Span, indent: usize, columns: usize, palett
     Some(carets(indent + width(before), width(marked), palette))
 }
 
-/// The part of the text around `span` on a line of its own, and a line of carets under it.
+/// The part of the text around `span` on a line of its own, and a line of carets under it. Empty where `span` is no place
+/// in the text.
 pub fn excerpt(text: &str, span: Span, columns: usize, palette: &Palette) -> String {
     const INDENT: usize = 2;
-    let start = text[..span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
+    let Some(before) = text.get(..span.start) else {
+        return String::new();
+    };
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
     let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let line = &text[start..end];
     let span = Span::new(span.start - start, span.end.saturating_sub(start).min(line.len()).max(span.start - start));
@@ -79,6 +83,9 @@ mod tests {
         assert_eq!(caret_under("long", Span::new(0, 1), 78, 80, &palette), None);
         assert_eq!(excerpt("a\nbc d\ne", Span::new(5, 6), 80, &palette), "  bc d\n     ^");
         assert_eq!(excerpt("abc", Span::at(3), 80, &palette), "  abc\n     ^");
+        for nowhere in [Span::at(1), Span::at(9), Span::new(0, 1)] {
+            assert_eq!(excerpt("é", nowhere, 80, &palette), "");
+        }
     }
 
     #[test]

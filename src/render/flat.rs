@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use crate::wire::end_of_string;
+
 use super::palette::Palette;
 use super::sanitize::{printable, sanitize};
 
@@ -28,117 +30,114 @@ struct Level {
 /// others. What is empty inside something else is `{}` or `[]`; empty as a whole, it has no line. A string that is all
 /// there is keeps its line ends. Control characters never come out as such.
 pub fn write_flat(raw: &str, palette: &Palette, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
-    let mut flat = Flat { raw, palette, path: String::new(), buf: Vec::with_capacity(CHUNK + 4096) };
-    let bytes = raw.as_bytes();
-    let mut levels: Vec<Level> = Vec::new();
-    let mut key = false;
+    let buf = Vec::with_capacity(CHUNK + 4096);
+    let mut flat = Flat { raw, palette, path: String::new(), levels: Vec::new(), key_next: false, buf };
     let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
+    while let Some(&byte) = raw.as_bytes().get(at) {
         if flat.buf.len() >= CHUNK {
             out.write_all(&flat.buf)?;
             flat.buf.clear();
         }
-        match byte {
-            b' ' | b'\t' | b'\r' | b'\n' | b':' => at += 1,
-            b'{' | b'[' => {
-                let next = flat.next_solid(at + 1);
-                if bytes.get(next) == Some(&(byte + 2)) {
-                    if !levels.is_empty() {
-                        flat.line(&palette.literal, if byte == b'{' { "{}" } else { "[]" });
-                    }
-                    at = next + 1;
-                    continue;
-                }
-                if byte == b'[' && levels.is_empty() {
-                    flat.path.push_str(ITEM);
-                }
-                levels.push(Level { path: flat.path.len(), index: (byte == b'[').then_some(0) });
-                key = byte == b'{';
-                if !key {
-                    flat.path.push_str("[0]");
-                }
-                at += 1;
-            }
-            b'}' | b']' => {
-                levels.pop();
-                key = false;
-                at += 1;
-            }
-            b',' => {
-                if let Some(level) = levels.last_mut() {
-                    flat.path.truncate(level.path);
-                    match &mut level.index {
-                        Some(index) => {
-                            *index += 1;
-                            // Writing to a String cannot fail.
-                            let _ = write!(flat.path, "[{index}]");
-                        }
-                        None => key = true,
-                    }
-                }
-                at += 1;
-            }
-            b'"' => {
-                let end = flat.string_end(at);
-                let text = text_of(&raw[at..end]);
-                match levels.last() {
-                    None => flat.whole_text(&text),
-                    Some(level) if key => {
-                        flat.path.truncate(level.path);
-                        if level.path > 0 {
-                            flat.path.push('.');
-                        }
-                        flat.path.push_str(&printable(&text));
-                        key = false;
-                    }
-                    Some(_) => flat.line(&palette.string, &printable(&text)),
-                }
-                at = end;
-            }
-            _ => {
-                let end = flat.scalar_end(at);
-                let numeric = byte == b'-' || byte.is_ascii_digit();
-                let code = if numeric { &palette.number } else { &palette.literal };
-                flat.line(code, &printable(&raw[at..end]));
-                at = end;
-            }
-        }
+        at = match byte {
+            b' ' | b'\t' | b'\r' | b'\n' | b':' => at + 1,
+            b'{' | b'[' => flat.open(at, byte),
+            b'}' | b']' => flat.close(at),
+            b',' => flat.comma(at),
+            b'"' => flat.string(at),
+            _ => flat.scalar(at, byte),
+        };
     }
     out.write_all(&flat.buf)
 }
 
+/// What has been read so far, and the lines that are still to be handed on. Each token is taken by a method that is
+/// told where it begins, and returns the place behind it.
 struct Flat<'a> {
     raw: &'a str,
     palette: &'a Palette,
+    /// What the next value is called.
     path: String,
+    levels: Vec<Level>,
+    /// The next string is a key.
+    key_next: bool,
     buf: Vec<u8>,
 }
 
 impl Flat<'_> {
+    fn open(&mut self, at: usize, bracket: u8) -> usize {
+        let next = self.next_solid(at + 1);
+        // `{` and `}`, and `[` and `]`, are two apart.
+        if self.raw.as_bytes().get(next) == Some(&(bracket + 2)) {
+            if !self.levels.is_empty() {
+                self.line(&self.palette.literal, if bracket == b'{' { "{}" } else { "[]" });
+            }
+            return next + 1;
+        }
+        let is_array = bracket == b'[';
+        if is_array && self.levels.is_empty() {
+            self.path.push_str(ITEM);
+        }
+        self.levels.push(Level { path: self.path.len(), index: is_array.then_some(0) });
+        self.key_next = !is_array;
+        if is_array {
+            self.path.push_str("[0]");
+        }
+        at + 1
+    }
+
+    fn close(&mut self, at: usize) -> usize {
+        self.levels.pop();
+        self.key_next = false;
+        at + 1
+    }
+
+    fn comma(&mut self, at: usize) -> usize {
+        if let Some(level) = self.levels.last_mut() {
+            self.path.truncate(level.path);
+            match &mut level.index {
+                Some(index) => {
+                    *index += 1;
+                    // Writing to a String cannot fail.
+                    let _ = write!(self.path, "[{index}]");
+                }
+                None => self.key_next = true,
+            }
+        }
+        at + 1
+    }
+
+    fn string(&mut self, at: usize) -> usize {
+        let end = end_of_string(self.raw.as_bytes(), at + 1);
+        let text = text_of(&self.raw[at..end]);
+        match self.levels.last() {
+            None => self.whole_text(&text),
+            Some(level) if self.key_next => {
+                self.path.truncate(level.path);
+                if level.path > 0 {
+                    self.path.push('.');
+                }
+                self.path.push_str(&printable(&text));
+                self.key_next = false;
+            }
+            Some(_) => self.line(&self.palette.string, &printable(&text)),
+        }
+        end
+    }
+
+    /// A number or literal.
+    fn scalar(&mut self, at: usize, first: u8) -> usize {
+        let rest = &self.raw.as_bytes()[at..];
+        let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b':' | b' ' | b'\t' | b'\r' | b'\n');
+        let end = at + rest.iter().position(ends).unwrap_or(rest.len());
+        let is_number = first == b'-' || first.is_ascii_digit();
+        let code = if is_number { &self.palette.number } else { &self.palette.literal };
+        self.line(code, &printable(&self.raw[at..end]));
+        end
+    }
+
     fn next_solid(&self, from: usize) -> usize {
         let rest = &self.raw.as_bytes()[from..];
         from + rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len())
-    }
-
-    /// The place behind the string that begins at `at`.
-    fn string_end(&self, at: usize) -> usize {
-        let bytes = self.raw.as_bytes();
-        let mut end = at + 1;
-        while let Some(hit) = memchr::memchr2(b'"', b'\\', bytes.get(end..).unwrap_or_default()) {
-            end += hit + 1;
-            if bytes[end - 1] == b'"' {
-                return end;
-            }
-            end += 1;
-        }
-        bytes.len()
-    }
-
-    /// The place behind the number or literal that begins at `at`.
-    fn scalar_end(&self, at: usize) -> usize {
-        let rest = &self.raw.as_bytes()[at..];
-        let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b':' | b' ' | b'\t' | b'\r' | b'\n');
-        at + rest.iter().position(ends).unwrap_or(rest.len())
     }
 
     fn line(&mut self, code: &str, value: &str) {

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use crate::wire::{BLOCK, Strings, blocks, each};
 
 use super::palette::Palette;
+use super::sanitize::is_printable;
 
 /// How JSON is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,15 +160,34 @@ impl<W: Write + ?Sized> Printer<'_, W> {
 
     #[inline]
     fn text(&mut self, at: usize, end: usize) -> io::Result<()> {
-        let text = &self.raw[at..end];
+        let raw = self.raw;
+        let text = &raw[at..end];
         if self.harmless && !is_harmless(text) {
-            push_escaped(text, &mut self.buf);
+            self.escaped(text)?;
         } else if text.len() > CHUNK {
             // A long string goes straight from the message to the output.
             self.hand_on()?;
             self.out.write_all(text)?;
         } else {
-            put(&mut self.buf, &self.raw[at..], end - at);
+            put(&mut self.buf, &raw[at..], end - at);
+        }
+        Ok(())
+    }
+
+    /// Writes the text with an escape for each character that could do something to a terminal.
+    fn escaped(&mut self, text: &[u8]) -> io::Result<()> {
+        for c in String::from_utf8_lossy(text).chars() {
+            let mut bytes = [0; 4];
+            let shown = c.encode_utf8(&mut bytes);
+            if is_printable(shown) {
+                self.buf.extend_from_slice(shown.as_bytes());
+            } else {
+                // None of these is beyond the characters of four digits.
+                self.buf.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
+            }
+            if self.buf.len() >= CHUNK {
+                self.hand_on()?;
+            }
         }
         Ok(())
     }
@@ -188,22 +208,10 @@ fn put(buf: &mut Vec<u8>, from: &[u8], len: usize) {
 }
 
 /// Whether the bytes of a string can go to a terminal: no ASCII control, and none of the characters beyond ASCII that
-/// might be one. The test errs on the careful side; the escaper below looks closely.
+/// might be one. The test errs on the careful side; [`Printer::escaped`] looks closely.
 fn is_harmless(text: &[u8]) -> bool {
     // Without a way out of the loop, many bytes are looked at at a time.
     !text.iter().fold(false, |bad, b| bad | (*b < 0x20) | (*b == 0x7f) | (*b == 0xc2) | (*b == 0xd8) | (*b == 0xe2))
-}
-
-fn push_escaped(text: &[u8], buf: &mut Vec<u8>) {
-    for c in String::from_utf8_lossy(text).chars() {
-        let mut bytes = [0; 4];
-        let shown = super::sanitize::printable(c.encode_utf8(&mut bytes)).len() == c.len_utf8();
-        if shown {
-            buf.extend_from_slice(c.encode_utf8(&mut bytes).as_bytes());
-        } else {
-            buf.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
-        }
-    }
 }
 
 #[cfg(test)]
@@ -252,6 +260,25 @@ mod tests {
     fn a_long_string_is_whole() {
         let raw = format!("[\"{}\",1]", "x".repeat(3 * CHUNK));
         assert_eq!(render(&raw, Layout::Line, false), raw.replace(",1", ", 1"));
+    }
+
+    #[test]
+    fn what_is_written_goes_on_in_pieces_whatever_there_is_to_escape() {
+        struct Largest(usize);
+        impl Write for Largest {
+            fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.max(piece.len());
+                Ok(piece.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut largest = Largest(0);
+        let raw = format!("[\"{}\"]", "x\u{7f}".repeat(CHUNK));
+        write_json(&raw, Layout::Line, &Palette::default(), true, &mut largest).unwrap();
+        assert!(largest.0 < CHUNK + SLACK, "{}", largest.0);
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {

@@ -16,6 +16,7 @@ mod request;
 mod scalar;
 pub mod secrets;
 mod signature;
+mod transaction;
 mod tree;
 mod typing;
 
@@ -25,9 +26,7 @@ pub use introspection::{
 };
 pub use nearest::nearest;
 pub use property::{builtin_of_property, property_value};
-pub use request::{
-    Knowledge, Prepared, action_type, check_action, member_type, request_of_command, request_of_json,
-    request_of_transaction, transaction_variants,
-};
+pub use request::{Knowledge, Prepared, member_type, request_of_command, request_of_json};
 pub use signature::{member_signature, signature};
+pub use transaction::{action_type, check_action, request_of_transaction, transaction_variants};
 pub use typing::{describe, plain};

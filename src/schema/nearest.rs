@@ -23,6 +23,11 @@ pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
     best.filter(|(score, _)| *score >= 0.9).map(|(_, name)| name)
 }
 
+/// What a message about a mistyped name ends with: the question whether the nearest one was meant, or nothing.
+pub(super) fn did_you_mean<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(typed, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::nearest;

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::thread::Builder;
 
-use crate::grammar::{Arg, Command, Diagnostic, Json, JsonKind, JsonRequest, Member, Span};
+use crate::grammar::{Command, Diagnostic, Json, JsonKind, JsonRequest, Span};
 use crate::wire::Request;
 
 use super::arguments::{check_depth, write_json};
 use super::form::object_by_form;
-use super::introspection::{Builtin, CommandInfo, Schema, Type, TypeId};
-use super::nearest::nearest;
+use super::introspection::{Builtin, CommandInfo, Schema, TypeId};
+use super::nearest::did_you_mean;
 use super::secrets::write_and_mark;
 use super::tree::Tree;
 use super::typing::Typer;
@@ -128,120 +128,13 @@ fn type_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<Prepared, 
     Ok(Prepared { request, warnings })
 }
 
-/// One action of a transaction, typed and checked by itself.
-pub fn check_action(action: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
-    with_room(action.longest_word(), || type_action(action, knowledge))
-}
-
-fn type_action(action: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
-    let mut warnings = Vec::new();
-    let data = action_data(action, knowledge, &mut warnings)?;
-    let mut request = Request::new(&action.name);
-    put_arguments(&mut request, &data)?;
-    Ok(Prepared { request, warnings })
-}
-
-/// The `transaction` request of these actions and properties.
-pub fn request_of_transaction(
-    actions: &[Command],
-    properties: &[Arg],
-    knowledge: &Knowledge<'_>,
-) -> Result<Prepared, Diagnostic> {
-    let words =
-        actions.iter().map(Command::longest_word).chain(properties.iter().map(|arg| arg.word.span.range().len()));
-    with_room(words.max().unwrap_or_default(), || type_transaction(actions, properties, knowledge))
-}
-
-fn type_transaction(
-    actions: &[Command],
-    properties: &[Arg],
-    knowledge: &Knowledge<'_>,
-) -> Result<Prepared, Diagnostic> {
-    let mut warnings = Vec::new();
-    let nowhere = Span::default();
-    let mut items = Vec::with_capacity(actions.len());
-    for action in actions {
-        let span = action.name_span;
-        let data = action_data(action, knowledge, &mut warnings)?;
-        let object = vec![member("type", span, Json::string(span, &action.name)), member("data", span, data)];
-        items.push(Json { span, kind: JsonKind::Object(object) });
-    }
-    let mut members = vec![member("actions", nowhere, Json { span: nowhere, kind: JsonKind::Array(items) })];
-    if !properties.is_empty() {
-        let mut tree = Tree::default();
-        for property in properties {
-            tree.insert(property)?;
-        }
-        let info = find_command("transaction", nowhere, false, knowledge)?;
-        let kind = info.and_then(|(schema, info)| Some((schema, member_type(schema, info.arguments, "properties")?)));
-        let value = match kind {
-            Some((schema, kind)) => {
-                Typer::new(knowledge, schema, "`transaction`", false).arguments(tree, kind, properties[0].key.span)?
-            }
-            None => object_by_form(tree, nowhere)?,
-        };
-        members.push(member("properties", nowhere, value));
-    }
-    let mut request = Request::new("transaction");
-    let arguments = Json { span: nowhere, kind: JsonKind::Object(members) };
-    // The actions stand in lines of their own, so the fault has no place in this one.
-    put_arguments(&mut request, &arguments).map_err(|fault| Diagnostic::new(nowhere, fault.message))?;
-    Ok(Prepared { request, warnings })
-}
-
-/// The data of an action, typed by the variant of `transaction`'s actions that it names.
-fn action_data(
-    action: &Command,
-    knowledge: &Knowledge<'_>,
-    warnings: &mut Vec<Diagnostic>,
-) -> Result<Json, Diagnostic> {
-    let tree = tree_of(action)?;
-    let untyped = |tree| object_by_form(tree, action.name_span);
-    let Some(schema) = knowledge.schema else { return untyped(tree) };
-    let Some(variants) = transaction_variants(schema) else { return untyped(tree) };
-    let Some(data) = action_type(schema, &action.name) else {
-        if knowledge.lenient {
-            return untyped(tree);
-        }
-        let help = match nearest(&action.name, variants.iter().map(|(case, _)| case.as_str())) {
-            Some(near) => format!("; did you mean `{near}`?"),
-            None => String::new(),
-        };
-        let message = format!("a transaction has no action `{}`{help}", action.name);
-        return Err(Diagnostic::new(action.name_span, message));
-    };
-    warnings.extend(
-        action_features(schema, &action.name)
-            .iter()
-            .filter(|mark| is_warning(mark))
-            .map(|mark| Diagnostic::new(action.name_span, format!("`{}` of `transaction` is {mark}", action.name))),
-    );
-    let mut typer = Typer::new(knowledge, schema, &format!("`{}`", action.name), false);
-    let data = typer.arguments(tree, data, action.name_span)?;
-    warnings.append(&mut typer.warnings);
-    Ok(data)
-}
-
-/// The actions that a transaction may have, each with the object type that carries its data.
-pub fn transaction_variants(schema: &Schema) -> Option<&[(String, TypeId)]> {
-    let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
-    match schema.kind(actions) {
-        Type::Array(element) => Some(&schema.object(*element).variants),
-        _ => None,
-    }
-}
-
 /// The type of an object type's own member.
 pub fn member_type(schema: &Schema, object: TypeId, name: &str) -> Option<TypeId> {
     schema.object(object).members.iter().find(|member| member.name == name).map(|member| member.kind)
 }
 
-fn member(key: &str, span: Span, value: Json) -> Member {
-    Member { key: key.to_owned(), key_span: span, value }
-}
-
 /// The introspection of a command. `Ok(None)` where nothing is known, or nothing is to be refused.
-fn find_command<'a>(
+pub(super) fn find_command<'a>(
     name: &str,
     span: Span,
     oob: bool,
@@ -255,34 +148,13 @@ fn find_command<'a>(
         Some(info) => Ok(Some((schema, info))),
         None if knowledge.lenient => Ok(None),
         None => {
-            let help = match nearest(name, schema.commands().iter().map(|command| command.name.as_str())) {
-                Some(near) => format!("; did you mean `{near}`?"),
-                None => String::new(),
-            };
+            let help = did_you_mean(name, schema.commands().iter().map(|command| command.name.as_str()));
             Err(Diagnostic::new(span, format!("the server has no command `{name}`{help}")))
         }
     }
 }
 
-/// The type of the data of this action of a transaction.
-pub fn action_type(schema: &Schema, action: &str) -> Option<TypeId> {
-    let (_, kind) = transaction_variants(schema)?.iter().find(|(case, _)| case == action)?;
-    member_type(schema, *kind, "data")
-}
-
-/// What is said of this action of a transaction.
-fn action_features<'a>(schema: &'a Schema, action: &str) -> &'a [String] {
-    let features = || {
-        let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
-        let Type::Array(element) = schema.kind(actions) else { return None };
-        let object = schema.object(*element);
-        let Type::Enum(values) = schema.kind(object.members.get(object.tag?)?.kind) else { return None };
-        Some(values.iter().find(|value| value.name == action)?.features.as_slice())
-    };
-    features().unwrap_or_default()
-}
-
-fn is_warning(feature: &str) -> bool {
+pub(super) fn is_warning(feature: &str) -> bool {
     matches!(feature, "deprecated" | "unstable")
 }
 
@@ -301,7 +173,7 @@ pub(super) fn is_open(schema: &Schema, info: &CommandInfo) -> bool {
     }
 }
 
-fn tree_of(command: &Command) -> Result<Tree, Diagnostic> {
+pub(super) fn tree_of(command: &Command) -> Result<Tree, Diagnostic> {
     let mut tree = Tree::default();
     if let Some(json) = &command.json {
         let JsonKind::Object(members) = &json.kind else {
@@ -316,7 +188,7 @@ fn tree_of(command: &Command) -> Result<Tree, Diagnostic> {
     Ok(tree)
 }
 
-fn put_arguments(request: &mut Request, arguments: &Json) -> Result<(), Diagnostic> {
+pub(super) fn put_arguments(request: &mut Request, arguments: &Json) -> Result<(), Diagnostic> {
     check_depth(arguments, ARGUMENTS)?;
     let (text, secrets) = write_and_mark(&request.command, arguments);
     request.arguments = Some(text);
@@ -421,19 +293,5 @@ mod tests {
             assert!(request.to_json(None).contains("hunter2"));
             assert!(!request.to_masked_json(None).contains("hunter2"), "{line}");
         }
-    }
-
-    #[test]
-    fn transactions_carry_their_actions() {
-        let command = |line: &str| match parse_line(line).unwrap() {
-            Line::Command(command) => command,
-            _ => panic!(),
-        };
-        let close = command("x completion-mode=grouped").args;
-        let request = request_of_transaction(&[command("abort"), command("b node=n0")], &close, &Knowledge::none());
-        assert_eq!(
-            request.unwrap().request.arguments.unwrap(),
-            r#"{"actions": [{"type": "abort", "data": {}}, {"type": "b", "data": {"node": "n0"}}], "properties": {"completion-mode": "grouped"}}"#
-        );
     }
 }

@@ -1,9 +1,8 @@
 //! Which arguments are secret: they stay out of history and log.
-
 //!
-//! A rule errs on the careful side: what is masked without need is missed in a log, what is not masked for a slip of the
-//! finger stays there. So names are taken for what they are near to, and of the commands that exist to carry a secret
-//! everything is one that is not known to be none.
+//! The rules err on the careful side: what is masked without need is missed in a log, but a password that got into one
+//! by a slip of the finger stays there. So a mistyped name counts as the name that it is near to, and in the commands
+//! that exist to carry a secret every argument is one that is not known to be harmless.
 
 use std::ops::Range;
 
@@ -34,15 +33,21 @@ const KEYS: &[(Option<&str>, &str)] = &[
 /// HMP commands whose line holds a secret.
 const HMP: &[&str] = &["set_password", "change_vnc_password", "block_passwd"];
 
-/// Finds the secrets in a request whose arguments were not typed but made by a program.
+/// Finds the secrets in a request whose arguments were not typed but made by a program. In arguments that cannot be
+/// read none can be found: nothing of them will be shown.
 pub fn mark_secrets(request: &mut Request) {
-    request.secrets = Some(Vec::new());
-    let Some((arguments, _)) = request.arguments.as_deref().and_then(|text| parse_json(text, 0).ok()) else { return };
-    let (text, secrets) = write_and_mark(&request.command, &arguments);
-    if !secrets.is_empty() {
-        request.arguments = Some(text);
-        request.secrets = Some(secrets);
-    }
+    let found = request.arguments.as_deref().map(|text| parse_json(text, 0));
+    request.secrets = match found {
+        None => Some(Vec::new()),
+        Some(Err(_)) => None,
+        Some(Ok((arguments, _))) => {
+            let (text, secrets) = write_and_mark(&request.command, &arguments);
+            if !secrets.is_empty() {
+                request.arguments = Some(text);
+            }
+            Some(secrets)
+        }
+    };
 }
 
 /// The arguments of a command as JSON text, and where the secrets stand in it.

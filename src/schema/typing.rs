@@ -85,24 +85,21 @@ impl<'a> Typer<'a> {
         };
         let given: Vec<String> = tree.entries().iter().map(|entry| entry.name.clone()).collect();
         let mut typed = Vec::with_capacity(tree.entries().len());
-        for entry in tree.into_entries() {
-            let below = if path.is_empty() { entry.name.clone() } else { format!("{path}.{}", entry.name) };
+        for Entry { name, span, node } in tree.into_entries() {
             let top = path.is_empty();
-            let extra = if top { self.extra.get(&entry.name).copied() } else { None };
-            let value = match (members.find(&entry.name), extra) {
-                (Some(member), None) => {
-                    self.warn(&below, &member.features, entry.span);
-                    self.value_or_form(entry.node, member.kind, entry.span, &below)?
+            let below = if top { name.clone() } else { format!("{path}.{name}") };
+            let extra = if top { self.extra.get(&name).copied() } else { None };
+            let value = match (members.find(&name), extra, node) {
+                (Some(member), None, node) => {
+                    self.warn(&below, &member.features, span);
+                    self.value_or_form(node, member.kind, span, &below)?
                 }
-                (_, Some(kind)) if matches!(entry.node, Node::Word(_)) => {
-                    let Node::Word(arg) = &entry.node else { continue };
-                    self.word_as_builtin(arg, kind, &below)?
-                }
-                (Some(_), _) => node_by_form(entry.node, entry.span)?,
-                (None, _) if self.lenient || top && self.open => node_by_form(entry.node, entry.span)?,
-                (None, _) => return Err(unknown_key(&entry, &subject, &members, &given)),
+                (_, Some(kind), Node::Word(arg)) => self.word_as_builtin(&arg, kind, &below)?,
+                (Some(_), _, node) => node_by_form(node, span)?,
+                (None, _, node) if self.lenient || top && self.open => node_by_form(node, span)?,
+                (None, ..) => return Err(unknown_key(&name, span, &subject, &members, &given)),
             };
-            typed.push(Member { key: entry.name, key_span: entry.span, value });
+            typed.push(Member { key: name, key_span: span, value });
         }
         let missing = members.members.iter().find(|m| !m.optional && !given.contains(&m.name));
         if let Some(missing) = missing.filter(|_| !self.lenient) {
@@ -318,10 +315,10 @@ fn json_node(json: Json) -> Node {
     }
 }
 
-fn unknown_key(entry: &Entry, subject: &str, members: &Members<'_>, given: &[String]) -> Diagnostic {
+fn unknown_key(key: &str, span: Span, subject: &str, members: &Members<'_>, given: &[String]) -> Diagnostic {
     let names = members.members.iter().map(|member| member.name.as_str());
     let mut open = names.clone().filter(|name| !given.iter().any(|given| given == name));
-    let help = match nearest(&entry.name, names.clone()) {
+    let help = match nearest(key, names.clone()) {
         Some(near) => format!("; did you mean `{near}`?"),
         None if members.members.is_empty() => "; it takes no keys".to_owned(),
         None => match (open.next(), open.count()) {
@@ -329,7 +326,7 @@ fn unknown_key(entry: &Entry, subject: &str, members: &Members<'_>, given: &[Str
             _ => String::new(),
         },
     };
-    Diagnostic::new(entry.span, format!("{subject} has no key `{}`{help}", entry.name))
+    Diagnostic::new(span, format!("{subject} has no key `{key}`{help}"))
 }
 
 /// What a builtin type takes, for people.

@@ -47,7 +47,7 @@ impl Drop for Peer {
     }
 }
 
-/// Connects to `address`, trying until `until`. With `patient`, a server that is not there yet is waited for.
+/// Connects to `address`; each try may take `timeout`. A server that is not there yet is waited for until `patient`.
 pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant>) -> Result<Dialed, ConnectError> {
     loop {
         let result = match address {

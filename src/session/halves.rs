@@ -2,10 +2,9 @@
 //!
 //! They may be used from two threads at once. When either half goes, the connection ends.
 
-use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use crate::wire::{Frame, Framer, Incoming, Limits, MessageError, Request, sample};
@@ -13,6 +12,7 @@ use crate::wire::{Frame, Framer, Incoming, Limits, MessageError, Request, sample
 use super::dial::Peer;
 use super::error::Lost;
 use super::received::Received;
+use super::secrets::SentSecrets;
 use super::socket::{Meanwhile, Socket, wait};
 use super::transcript::{Direction, SharedTranscript, record};
 
@@ -22,7 +22,7 @@ pub(crate) struct SendHalf {
     pub(super) socket: Arc<Socket>,
     last_id: u64,
     transcript: SharedTranscript,
-    secrets: SharedSecrets,
+    secrets: Arc<SentSecrets>,
     /// Ended with the connection.
     peer: Option<Peer>,
 }
@@ -41,16 +41,10 @@ pub(crate) struct ReceiveHalf {
     pub(super) socket: Arc<Socket>,
     pub(super) framer: Framer,
     transcript: SharedTranscript,
-    secrets: SharedSecrets,
+    secrets: Arc<SentSecrets>,
     /// How many items in a row were no message.
     nonsense: usize,
 }
-
-/// Secrets that were sent. A server may say one back, and no log is to have it.
-type SharedSecrets = Arc<Mutex<Vec<String>>>;
-
-/// How many of them are looked for.
-const REMEMBERED: usize = 200;
 
 /// What came without a message among it, after which none is expected any more. A server's odd line is passed over; one
 /// that never says anything else would be passed over for ever.
@@ -64,7 +58,7 @@ pub(super) fn halves(
     transcript: SharedTranscript,
 ) -> (SendHalf, ReceiveHalf) {
     let socket = Arc::new(socket);
-    let secrets = SharedSecrets::default();
+    let secrets = Arc::new(SentSecrets::default());
     let input = ReceiveHalf {
         socket: Arc::clone(&socket),
         framer: Framer::new(limits),
@@ -73,14 +67,6 @@ pub(super) fn halves(
         nonsense: 0,
     };
     (SendHalf { socket, last_id: first_id(), transcript, secrets, peer }, input)
-}
-
-/// `text` with each of `secrets` replaced.
-fn without<'t>(secrets: &[String], text: Cow<'t, str>) -> Cow<'t, str> {
-    secrets.iter().fold(text, |text, secret| match text.contains(secret.as_str()) {
-        true => Cow::Owned(text.replace(secret.as_str(), "<secret>")),
-        false => text,
-    })
 }
 
 /// Whether a deadline has passed.
@@ -118,7 +104,7 @@ impl SendHalf {
         if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             record(&self.transcript, Direction::Sent, &request.to_masked_json(Some(&id)));
         }
-        self.remember_secrets(request);
+        self.secrets.remember(request);
         let line = request.to_line(&id);
         let mut rest = line.as_bytes();
         let sent = match fd {
@@ -133,18 +119,6 @@ impl SendHalf {
             }
             Unsent { lost: error.into(), in_part }
         })
-    }
-
-    fn remember_secrets(&self, request: &Request) {
-        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        for secret in request.secret_texts() {
-            if !secrets.iter().any(|known| known == secret) {
-                secrets.push(secret.to_owned());
-            }
-        }
-        // Of very many, the last are as many as a server is likely to have kept.
-        let surplus = secrets.len().saturating_sub(REMEMBERED);
-        secrets.drain(..surplus);
     }
 
     /// Whether descriptors can be passed to the server: over a Unix socket, but not through a process of ours.
@@ -212,9 +186,8 @@ impl ReceiveHalf {
             }
             Frame::Message(bytes) => {
                 if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-                    let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-                    let text = String::from_utf8_lossy(&bytes);
-                    record(&self.transcript, Direction::Received, &without(&secrets, text));
+                    let text = self.secrets.hide_in(String::from_utf8_lossy(&bytes));
+                    record(&self.transcript, Direction::Received, &text);
                 }
                 Incoming::parse(bytes).map_or_else(Received::Junk, Received::Message)
             }

@@ -12,6 +12,7 @@ mod inbox;
 mod listen;
 mod negotiate;
 mod received;
+mod secrets;
 mod socket;
 mod stream;
 mod transcript;

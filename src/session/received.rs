@@ -6,6 +6,7 @@ use crate::wire::{Incoming, MessageError};
 
 /// What the consumer of a session gets.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Received {
     /// A message.
     Message(Incoming),

@@ -121,15 +121,16 @@ impl Session {
             Source::Threaded(reader) => return Arc::clone(&reader.inbox),
             Source::Direct(_) => Arc::new(Inbox::default()),
         };
+        // Before the thread that adds what came after them.
+        for item in self.early.drain(..) {
+            inbox.push(item);
+        }
         let reader = Reader { inbox: Arc::clone(&inbox), thread: None };
         if let Source::Direct(input) = std::mem::replace(&mut self.source, Source::Threaded(reader))
             && let Source::Threaded(reader) = &mut self.source
         {
             let ours = Arc::clone(&inbox);
             reader.thread = Some(std::thread::spawn(move || read_all(*input, &ours)));
-        }
-        for item in self.early.drain(..) {
-            inbox.push(item);
         }
         inbox
     }

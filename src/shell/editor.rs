@@ -17,7 +17,7 @@ use crate::grammar::{Open, is_complete, tokenize};
 use crate::render::{Palette, is_printable, printable, without_controls};
 
 use super::engine::Engine;
-use super::meta::{META, topics};
+use super::meta::{META, expand_home, topics};
 use super::redraw::Redraws;
 use super::settings::SETTINGS;
 use super::terminal;
@@ -259,11 +259,7 @@ fn files(typed: &str) -> Vec<String> {
         Some(at) => (&typed[..=at], &typed[at + 1..]),
         None => ("", typed),
     };
-    let place = match (folder.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ if folder.is_empty() => std::path::PathBuf::from("."),
-        _ => std::path::PathBuf::from(folder),
-    };
+    let place = expand_home(if folder.is_empty() { "." } else { folder });
     let mut found: Vec<String> = std::fs::read_dir(place)
         .into_iter()
         .flatten()

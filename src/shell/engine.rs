@@ -8,7 +8,6 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crate::grammar::{Diagnostic, Line, LineMode, Span, parse_line};
-
 use crate::session::{Received, SharedTranscript};
 use crate::wire::{Incoming, Request};
 
@@ -16,7 +15,6 @@ use super::history::History;
 use super::learned::Learned;
 use super::link::Link;
 use super::meta::{self, Manuals};
-
 use super::output::{Answer, Output, Source};
 use super::recent::Recent;
 use super::settings::Settings;

@@ -10,14 +10,14 @@ use super::learned::Named;
 
 /// A request with one argument, a string.
 pub(super) fn one_argument(command: &str, key: &str, value: &str) -> Request {
-    Request::new(command).with_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
+    Request::new(command).with_plain_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
 }
 
 /// The question whose answer holds these names.
 pub(super) fn live_request(live: &Live) -> Request {
     match live {
         Live::Nodes | Live::Bitmaps(_) | Live::Snapshots => {
-            Request::new("query-named-block-nodes").with_arguments("{\"flat\": true}")
+            Request::new("query-named-block-nodes").with_plain_arguments("{\"flat\": true}")
         }
         Live::Drives => Request::new("query-block"),
         Live::Devices => one_argument("qom-list", "path", "/machine/peripheral"),
@@ -26,7 +26,7 @@ pub(super) fn live_request(live: &Live) -> Request {
         Live::Jobs => Request::new("query-jobs"),
         Live::Cpus => Request::new("query-cpus-fast"),
         Live::DeviceTypes => {
-            Request::new("qom-list-types").with_arguments("{\"implements\": \"device\", \"abstract\": false}")
+            Request::new("qom-list-types").with_plain_arguments("{\"implements\": \"device\", \"abstract\": false}")
         }
         Live::DeviceProperties(driver) => one_argument("device-list-properties", "typename", driver),
         Live::MemoryBackends => Request::new("query-memdev"),
@@ -37,9 +37,8 @@ pub(super) fn live_request(live: &Live) -> Request {
         Live::QomTypes => Request::new("qom-list-types"),
         Live::TraceEvents => one_argument("trace-event-get-state", "name", "*"),
         Live::ChardevBackends => Request::new("query-chardev-backends"),
-        Live::ObjectTypes => {
-            Request::new("qom-list-types").with_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}")
-        }
+        Live::ObjectTypes => Request::new("qom-list-types")
+            .with_plain_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}"),
         // QMP has no list of these.
         Live::Buses => monitor_request("info qtree", None),
         Live::NetClients | Live::Netdevs => monitor_request("info network", None),

@@ -51,8 +51,8 @@ impl Block {
 pub(crate) struct Strings {
     /// All ones where the last block ended inside a string.
     inside: Places,
-    /// The last block ended with a backslash that quotes what follows.
-    escaped: bool,
+    /// The last block ended with a backslash that escapes what follows.
+    escaping: bool,
 }
 
 /// What [`Strings`] finds in a block.
@@ -67,7 +67,7 @@ pub(crate) struct Found {
 impl Strings {
     /// As if a block before the first had ended inside a string, or not.
     pub(crate) fn new(inside: bool) -> Strings {
-        Strings { inside: if inside { !0 } else { 0 }, escaped: false }
+        Strings { inside: if inside { !0 } else { 0 }, escaping: false }
     }
 
     /// Whether the last block ended inside a string.
@@ -75,15 +75,15 @@ impl Strings {
         self.inside != 0
     }
 
-    /// Whether the last block ended with a backslash that quotes what follows.
-    pub(crate) fn escaped(&self) -> bool {
-        self.escaped
+    /// Whether the last block ended with a backslash that escapes what follows.
+    pub(crate) fn escaping(&self) -> bool {
+        self.escaping
     }
 
-    /// The strings of the next block. A backslash quotes outside of strings too, where JSON has none.
+    /// The strings of the next block. A backslash escapes outside of strings too, where JSON has none.
     pub(crate) fn next(&mut self, block: &Block) -> Found {
         let backslashes = block.equal(b'\\');
-        let quotes = block.equal(b'"') & !self.quoted(backslashes);
+        let quotes = block.equal(b'"') & !self.escaped_by(backslashes);
         // Each bit becomes the parity of all the bits up to it.
         let mut strings = quotes;
         for shift in [1, 2, 4, 8, 16, 32] {
@@ -94,18 +94,19 @@ impl Strings {
         Found { strings, backslashes }
     }
 
-    /// What stands behind a backslash that is not itself behind one.
-    fn quoted(&mut self, backslashes: Places) -> Places {
-        let mut quoted = Places::from(self.escaped);
-        self.escaped = false;
-        let mut left = backslashes & !quoted;
+    /// What these backslashes escape; one that is escaped itself escapes nothing.
+    fn escaped_by(&mut self, backslashes: Places) -> Places {
+        let mut escaped = Places::from(self.escaping);
+        self.escaping = false;
+        // Few strings have any, so they are gone through one by one.
+        let mut left = backslashes & !escaped;
         while left != 0 {
             let next = (left & left.wrapping_neg()) << 1;
-            self.escaped = next == 0;
-            quoted |= next;
+            self.escaping = next == 0;
+            escaped |= next;
             left = left & (left - 1) & !next;
         }
-        quoted
+        escaped
     }
 }
 

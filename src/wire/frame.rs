@@ -5,6 +5,8 @@
 //! reached, the nesting depth, and whether it stands inside a string — so every byte is looked at once however the
 //! stream is cut. It checks structure only as far as framing needs; the message parser checks the rest.
 
+use std::fmt;
+
 use memchr::memchr3;
 
 use super::blocks::{BLOCK, Block, Places, Strings, each};
@@ -77,8 +79,21 @@ fn ends_within(mut depth: usize, opening: Places, closing: Places) -> bool {
         })
 }
 
+/// Where one step of the closer look at a message has led.
+enum Step {
+    /// Further on in it.
+    On,
+    /// To the end of what has arrived.
+    Starved,
+    /// To a mark.
+    Mark,
+    /// To a bracket that nests too deep.
+    TooDeep,
+    /// Behind the brace that ends it.
+    End,
+}
+
 /// An incremental scanner that owns the receive buffer.
-#[derive(Debug)]
 pub struct Framer {
     buf: Vec<u8>,
     /// Where the unfinished message or junk begins.
@@ -91,6 +106,13 @@ pub struct Framer {
     /// A byte 0xFF was the last thing between messages.
     after_mark: bool,
     limits: Limits,
+}
+
+/// Without the bytes that it holds: they are many, and may be secret.
+impl fmt::Debug for Framer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Framer").field("pending", &self.pending().len()).finish_non_exhaustive()
+    }
 }
 
 impl Framer {
@@ -157,13 +179,11 @@ impl Framer {
 
     /// The next whole frame, or `None` where more bytes are needed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
-        if self.depth == 0
-            && let Some(frame) = self.between_messages()
-        {
-            return Ok(Some(frame));
-        }
         if self.depth == 0 {
-            return Ok(None);
+            let frame = self.between_messages();
+            if frame.is_some() || self.depth == 0 {
+                return Ok(frame);
+            }
         }
         self.inside_message()
     }
@@ -212,74 +232,88 @@ impl Framer {
     }
 
     fn inside_message(&mut self) -> Result<Option<Frame>, FrameError> {
-        let mut by_blocks = self.start + SMALL;
+        let mut blocks_from = self.start + SMALL;
         while self.pos < self.buf.len() {
-            if self.pos >= by_blocks {
+            if self.pos >= blocks_from {
                 self.skip_blocks();
-                by_blocks = self.pos + BLOCK;
+                // What is here is no plain block, and is looked at closely before the next try.
+                blocks_from = self.pos + BLOCK;
                 continue;
             }
-            if self.in_string {
-                let rest = &self.buf[self.pos..];
-                let near = &rest[..rest.len().min(NEAR)];
-                let far = || memchr3(b'"', b'\\', 0xFF, &rest[near.len()..]).map(|len| near.len() + len);
-                let hit = near.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0xFF)).or_else(far);
-                let Some(hit) = hit else {
-                    self.pos = self.buf.len();
-                    break;
-                };
-                self.pos += hit;
-                match self.buf[self.pos] {
-                    b'"' => {
-                        self.in_string = false;
-                        self.pos += 1;
-                    }
-                    0xFF if self.heed_marks => return Ok(Some(self.forget())),
-                    0xFF => self.pos += 1,
-                    _ if self.pos + 1 == self.buf.len() => break,
-                    // What a backslash quotes is one more byte of the string; a mark quotes nothing and ends it.
-                    _ if self.heed_marks && self.buf[self.pos + 1] == 0xFF => self.pos += 1,
-                    _ => self.pos += 2,
-                }
-                continue;
+            match if self.in_string { self.step_in_string() } else { self.step_outside() } {
+                Step::On => {}
+                Step::Starved => break,
+                Step::Mark => return Ok(Some(self.forget())),
+                Step::TooDeep => return Err(FrameError::TooDeep(self.limits.depth)),
+                Step::End if self.pos - self.start > self.limits.message => break,
+                Step::End => return Ok(Some(Frame::Message(self.take()))),
             }
-            let rest = &self.buf[self.pos..];
-            let Some(hit) = rest.iter().position(|byte| STRUCTURAL[usize::from(*byte)]) else {
-                self.pos = self.buf.len();
-                break;
-            };
-            self.pos += hit;
-            match self.buf[self.pos] {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => {
-                    self.depth += 1;
-                    if self.depth > self.limits.depth {
-                        return Err(FrameError::TooDeep(self.limits.depth));
-                    }
-                }
-                b'}' | b']' => {
-                    self.depth -= 1;
-                    if self.depth == 0 {
-                        self.pos += 1;
-                        if self.pos - self.start > self.limits.message {
-                            return Err(FrameError::TooLong(self.limits.message));
-                        }
-                        return Ok(Some(Frame::Message(self.take())));
-                    }
-                }
-                0xFF if self.heed_marks => return Ok(Some(self.forget())),
-                _ => {}
-            }
-            self.pos += 1;
         }
-        if self.buf.len() - self.start > self.limits.message {
+        if self.pos - self.start > self.limits.message {
             return Err(FrameError::TooLong(self.limits.message));
         }
         Ok(None)
     }
 
-    /// Goes on by whole blocks while they are plain: the message does not end in them, nor nest too deep, and they hold no
-    /// mark. Whatever is not plain is left to the closer look.
+    /// Inside a string: goes on behind its end, or behind the next byte that could have been its end.
+    #[inline]
+    fn step_in_string(&mut self) -> Step {
+        let rest = &self.buf[self.pos..];
+        let near = &rest[..rest.len().min(NEAR)];
+        let far = || memchr3(b'"', b'\\', 0xFF, &rest[near.len()..]).map(|len| near.len() + len);
+        let hit = near.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0xFF)).or_else(far);
+        let Some(hit) = hit else {
+            self.pos = self.buf.len();
+            return Step::Starved;
+        };
+        self.pos += hit;
+        match self.buf[self.pos] {
+            b'"' => {
+                self.in_string = false;
+                self.pos += 1;
+            }
+            0xFF if self.heed_marks => return Step::Mark,
+            0xFF => self.pos += 1,
+            _ if self.pos + 1 == self.buf.len() => return Step::Starved,
+            // What a backslash quotes is one more byte of the string; a mark quotes nothing and ends it.
+            _ if self.heed_marks && self.buf[self.pos + 1] == 0xFF => self.pos += 1,
+            _ => self.pos += 2,
+        }
+        Step::On
+    }
+
+    /// Outside of strings: goes on behind the next bracket or quote.
+    #[inline]
+    fn step_outside(&mut self) -> Step {
+        let rest = &self.buf[self.pos..];
+        let Some(hit) = rest.iter().position(|byte| STRUCTURAL[usize::from(*byte)]) else {
+            self.pos = self.buf.len();
+            return Step::Starved;
+        };
+        let byte = rest[hit];
+        if byte == 0xFF && self.heed_marks {
+            self.pos += hit;
+            return Step::Mark;
+        }
+        self.pos += hit + 1;
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' if self.depth >= self.limits.depth => return Step::TooDeep,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => {
+                self.depth -= 1;
+                if self.depth == 0 {
+                    return Step::End;
+                }
+            }
+            _ => {}
+        }
+        Step::On
+    }
+
+    /// Goes on by whole blocks while they are plain: the message does not end in them, nor nest too deep, they hold no
+    /// mark, and no escape goes on into the next, of which the closer look would not know. Whatever is not plain is left
+    /// to that.
     fn skip_blocks(&mut self) {
         let mut strings = Strings::new(self.in_string);
         while let Some(bytes) = self.buf[self.pos..].first_chunk() {
@@ -289,7 +323,10 @@ impl Framer {
             let closing = block.closing() & !found.strings;
             let odd = block.equal(0xFF) | (found.backslashes & !found.strings);
             let deepest = self.depth + opening.count_ones() as usize;
-            if odd != 0 || strings.escaped() || deepest > self.limits.depth || ends_within(self.depth, opening, closing)
+            if odd != 0
+                || strings.escaping()
+                || deepest > self.limits.depth
+                || ends_within(self.depth, opening, closing)
             {
                 break;
             }

@@ -26,8 +26,7 @@ pub(super) fn mend(text: &str) -> String {
             _ => at += 1,
         }
     }
-    // Only ASCII was exchanged for ASCII.
-    String::from_utf8(bytes).unwrap_or_default()
+    String::from_utf8(bytes).expect("text in which only ASCII was exchanged for ASCII")
 }
 
 /// `text` with bare control characters in strings, which JSON does not have there, written as escapes.
@@ -84,20 +83,17 @@ fn number_of_id(text: &str) -> Option<u64> {
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.saturating_sub(1),
             b'"' => {
-                let start = at;
-                at += 1;
-                while at < bytes.len() && bytes[at] != b'"' {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-                let behind = text.get(at + 1..)?.trim_start();
+                let end = end_of_string(bytes, at + 1);
                 if depth == 1
-                    && &bytes[start..=at] == b"\"id\""
-                    && let Some(value) = behind.strip_prefix(':')
+                    && &bytes[at..end] == b"\"id\""
+                    && let Some(value) = text[end..].trim_start().strip_prefix(':')
                 {
                     let value = value.trim_start();
                     let len = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
                     return value[..len].parse().ok();
                 }
+                at = end;
+                continue;
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 //!
 //! Each message owns its text as received and knows where its members stand in it, so that a value reaches the user
 //! in the server's own spelling. Follows the QEMU Machine Protocol Specification, sections "Protocol Specification"
-//! ("Server Greeting", "Command Responses", "Asynchronous events").
+//! ("Server Greeting", "Commands Responses", "Asynchronous events").
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,6 +28,7 @@ pub enum Incoming {
 
 /// A JSON object that is no QMP message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error("the server sent what is no QMP message ({reason}): {sample}")]
 pub struct MessageError {
     /// What is wrong with it.
@@ -136,7 +137,7 @@ fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawV
 
 /// What a message holds, and where.
 #[derive(Default)]
-struct Places {
+struct Members {
     returned: Option<Range<usize>>,
     error: Option<Range<usize>>,
     event: Option<String>,
@@ -146,14 +147,14 @@ struct Places {
     greeting: Option<Greeting>,
 }
 
-impl Places {
-    fn of(text: &str) -> Result<Places, serde_json::Error> {
+impl Members {
+    fn of(text: &str) -> Result<Members, serde_json::Error> {
         let envelope: Envelope<'_> = serde_json::from_str(text)?;
         let place = |raw: &RawValue| {
             let start = raw.get().as_ptr() as usize - text.as_ptr() as usize;
             start..start + raw.get().len()
         };
-        Ok(Places {
+        Ok(Members {
             returned: envelope.returned.map(place),
             error: envelope.error.map(place),
             event: envelope.event,
@@ -172,40 +173,40 @@ impl Incoming {
     pub fn parse(bytes: Vec<u8>) -> Result<Incoming, MessageError> {
         let text =
             String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let fault = match Places::of(&text) {
-            Ok(places) => return Incoming::new(places, text),
+        let fault = match Members::of(&text) {
+            Ok(members) => return Incoming::new(members, text),
             Err(fault) => fault,
         };
         let text = match escape_controls(&text) {
             Cow::Owned(escaped) => escaped,
             Cow::Borrowed(_) => text,
         };
-        if let Ok(places) = Places::of(&mend(&text)) {
-            return Incoming::new(places, text);
+        if let Ok(members) = Members::of(&mend(&text)) {
+            return Incoming::new(members, text);
         }
         if let Some(text) = stand_in(&text, &fault)
-            && let Ok(places) = Places::of(&text)
+            && let Ok(members) = Members::of(&text)
         {
-            return Incoming::new(places, text);
+            return Incoming::new(members, text);
         }
         Err(MessageError { reason: fault.to_string(), sample: sample(&text) })
     }
 
-    fn new(places: Places, text: String) -> Result<Incoming, MessageError> {
-        let id = places.id;
-        if let Some(value) = places.returned {
+    fn new(members: Members, text: String) -> Result<Incoming, MessageError> {
+        let id = members.id;
+        if let Some(value) = members.returned {
             let body = Body::Return(value);
             return Ok(Incoming::Reply(Reply { id, body, text }));
         }
-        if let Some(value) = places.error {
+        if let Some(value) = members.error {
             let (class, desc) = error_parts(&text[value.clone()]);
             let body = Body::Error { value, class, desc };
             return Ok(Incoming::Reply(Reply { id, body, text }));
         }
-        if let Some(name) = places.event {
-            return Ok(Incoming::Event(Event { data: places.data, timestamp: places.timestamp, name, text }));
+        if let Some(name) = members.event {
+            return Ok(Incoming::Event(Event { data: members.data, timestamp: members.timestamp, name, text }));
         }
-        match places.greeting {
+        match members.greeting {
             Some(greeting) => Ok(Incoming::Greeting(greeting)),
             None => Err(MessageError {
                 reason: "it has none of `return`, `error`, `event`, `QMP`".to_owned(),

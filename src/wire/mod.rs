@@ -16,4 +16,6 @@ pub use frame::{Frame, FrameError, Framer, Limits};
 pub use mend::to_valid_json;
 pub use message::{Event, Greeting, Incoming, MessageError, Reply, ReplyBody, Timestamp, Version};
 pub use request::{Request, Secrets};
+#[cfg(feature = "programs")]
+pub(crate) use text::end_of_string;
 pub use text::{compact, quote, sample};

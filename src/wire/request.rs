@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use super::text::{quote, squeeze_into};
+use super::text::{quote, squeezed};
 
 /// Where secrets stand in a request's arguments: byte ranges of whole JSON values, in order.
 pub type Secrets = Vec<Range<usize>>;
 
-/// What is shown for arguments in which there may be secrets.
-const HIDDEN: &str = "{…}";
+/// What is shown in the place of a secret, and of arguments in which there may be some.
+const HIDDEN: &str = "\"<secret>\"";
 
 /// One command, for [`Client::begin`](crate::Client::begin).
 ///
@@ -36,19 +36,16 @@ pub struct Request {
     /// The id that the user of a shell gave, as JSON text; shown in the reply in place of the session's own.
     #[doc(hidden)]
     pub id: Option<String>,
-    /// The parts of `arguments` that must not reach a file; `None` where nobody has looked for them.
+    /// The parts of `arguments` that must not reach a file; `None` where nobody has looked for them: then none of the
+    /// arguments do.
     #[doc(hidden)]
     pub secrets: Option<Secrets>,
 }
 
-/// As it is sent, secrets apart: what is shown for debugging ends up in logs. Arguments in which nobody has looked for
-/// secrets are not shown.
+/// As it is sent, secrets apart: what is shown for debugging ends up in logs.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match (&self.arguments, &self.secrets) {
-            (Some(_), None) => self.spell(self.id.as_deref(), Some(HIDDEN)),
-            _ => self.to_masked_json(self.id.as_deref()),
-        };
+        let text = self.to_masked_json(self.id.as_deref());
         f.debug_tuple("Request").field(&format_args!("{text}")).finish()
     }
 }
@@ -60,8 +57,17 @@ impl Request {
     }
 
     /// The same command with these arguments, a JSON object as text.
+    #[must_use]
     pub fn with_arguments(mut self, arguments: impl Into<String>) -> Self {
         self.arguments = Some(arguments.into());
+        self.secrets = None;
+        self
+    }
+
+    /// As [`Request::with_arguments`], where it is known that there is no secret in them.
+    pub(crate) fn with_plain_arguments(mut self, arguments: impl Into<String>) -> Self {
+        self.arguments = Some(arguments.into());
+        self.secrets = Some(Vec::new());
         self
     }
 
@@ -74,24 +80,18 @@ impl Request {
     /// The same message as it goes over the wire, line end included: without a blank, because QEMU before 10.2 reads
     /// what it is sent byte by byte, at some microseconds each.
     pub(crate) fn to_line(&self, id: &str) -> String {
-        let arguments = self.arguments.as_deref();
-        let mut out = String::with_capacity(48 + self.command.len() + arguments.map_or(0, str::len));
-        out.push_str(if self.oob { "{\"exec-oob\":" } else { "{\"execute\":" });
-        out.push_str(&quote(&self.command));
-        if let Some(arguments) = arguments {
-            out.push_str(",\"arguments\":");
-            squeeze_into(&mut out, arguments);
-        }
-        out.push_str(",\"id\":");
-        out.push_str(id);
-        out.push_str("}\n");
-        out
+        let mut line = squeezed(&self.to_json(Some(id)));
+        line.push('\n');
+        line
     }
 
-    /// The same message with each secret value replaced, for eyes and files.
+    /// The same message with each secret value replaced, for eyes and files. Arguments in which nobody has looked for
+    /// secrets are replaced as a whole.
     pub fn to_masked_json(&self, id: Option<&str>) -> String {
-        let arguments =
-            self.arguments.as_deref().map(|arguments| mask(arguments, self.secrets.as_deref().unwrap_or_default()));
+        let arguments = self.arguments.as_deref().map(|arguments| match &self.secrets {
+            Some(secrets) => mask(arguments, secrets),
+            None => Cow::Borrowed(HIDDEN),
+        });
         self.spell(id, arguments.as_deref())
     }
 
@@ -137,7 +137,7 @@ fn mask<'a>(arguments: &'a str, secrets: &[Range<usize>]) -> Cow<'a, str> {
         // Arguments that were changed after the secrets in them were found are not shown at all.
         let Some(before) = arguments.get(end..secret.start) else { return Cow::Borrowed(HIDDEN) };
         out.push_str(before);
-        out.push_str("\"<secret>\"");
+        out.push_str(HIDDEN);
         end = secret.end;
     }
     let Some(rest) = arguments.get(end..) else { return Cow::Borrowed(HIDDEN) };
@@ -166,11 +166,11 @@ mod tests {
     #[test]
     fn arguments_are_shown_for_debugging_once_they_were_looked_at() {
         let mut request = Request::new("x").with_arguments("{\"a\": \"hunter2\"}");
-        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {…}})");
+        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": \"<secret>\"})");
         request.secrets = Some(Vec::new());
         assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {\"a\": \"hunter2\"}})");
         request.secrets = Some(vec![6..15, 90..99]);
-        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {…}})");
+        assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": \"<secret>\"})");
     }
 
     #[test]

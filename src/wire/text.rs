@@ -20,8 +20,9 @@ pub fn compact(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// JSON text without any white space between its tokens, appended to `out`.
-pub(super) fn squeeze_into(out: &mut String, text: &str) {
+/// JSON text without any white space between its tokens.
+pub(super) fn squeezed(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 1);
     let bytes = text.as_bytes();
     let (mut start, mut at) = (0, 0);
     while at < bytes.len() {
@@ -36,6 +37,7 @@ pub(super) fn squeeze_into(out: &mut String, text: &str) {
         }
     }
     out.push_str(&text[start..]);
+    out
 }
 
 /// How far the end of a string is looked for byte by byte: most are short, and a search that goes many bytes at a time
@@ -43,7 +45,7 @@ pub(super) fn squeeze_into(out: &mut String, text: &str) {
 pub(super) const NEAR: usize = 24;
 
 /// Where the string that begins before `at` ends: behind its closing quote, or with the text.
-pub(super) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+pub(crate) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     let is_hit = |byte: &u8| matches!(byte, b'"' | b'\\');
     while let Some(rest) = bytes.get(at..) {
         let near = &rest[..rest.len().min(NEAR)];
@@ -69,7 +71,7 @@ pub fn quote(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() && u32::from(c) < 0x20 => {
+            c if c < ' ' => {
                 out.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
             c => out.push(c),
@@ -116,9 +118,7 @@ mod tests {
             ("\"not closed  ", "\"not closed  "),
             ("\"\\", "\"\\"),
         ] {
-            let mut out = String::new();
-            squeeze_into(&mut out, text);
-            assert_eq!(out, squeezed);
+            assert_eq!(super::squeezed(text), squeezed);
         }
     }
 

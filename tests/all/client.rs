@@ -496,8 +496,21 @@ fn secrets_are_in_no_log_no_error_and_no_debug_text() {
     let pending = client.begin(Request::new("set_password").with_arguments(arguments.to_string())).unwrap();
     shown += &format!("{pending:?} {client:?} {options:?}");
     drop(pending);
+    // Where no secret can be found, because the arguments cannot be read as a server does, all of them are left out.
+    let twice = Request::new("set_password").with_arguments(r#"{"password": "hunter2", "password": "hunter2"}"#);
+    shown += &format!("{:?}", client.begin(twice).unwrap().reply().unwrap());
     client.close();
+    // A session does not look for secrets, so it logs no arguments at all.
+    let mut session = qmp_shell::open(&Address::Demo, &options).unwrap();
+    let mut request = Request::new("set_password").with_arguments(arguments.to_string());
+    session.send(&request).unwrap();
+    request.secrets = Some(std::iter::once(0..arguments.to_string().len()).collect());
+    session.send(&request).unwrap();
+    shown += &format!("{session:?}");
+    drop(session);
     let log = std::fs::read_to_string(&path).unwrap();
     assert!(log.contains("\"set_password\"") && log.contains("\"<secret>\""), "{log}");
+    assert!(log.contains("\"arguments\": \"<secret>\""), "{log}");
+    assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
     assert!(!(shown.clone() + &log).contains("hunter2"), "{shown}\n{log}");
 }

@@ -1,12 +1,13 @@
-//! Listeners of the library: each hears what it asked for, in order, whatever the others do.
+//! Events in the library: each listener hears what it asked for, in order, whatever the others do; a session hears all.
 
 use std::sync::{Arc, Barrier};
 use std::thread::spawn;
 use std::time::Duration;
 
-use qmp_shell::{Empty, Events, ListenError, Request};
+use qmp_shell::{Empty, Events, Incoming, ListenError, Options, Received, Request, open};
 
 use super::client::{next, peer};
+use crate::support::peer::{EVENT, GREETING, Peer};
 
 #[test]
 pub fn each_listener_hears_what_it_asked_for_in_order() {
@@ -95,4 +96,27 @@ fn a_filter_that_panics_or_calls_back_harms_its_own_listener_only() {
         assert!(events.next().is_none());
     }
     client.execute::<Empty>("query-status", ()).unwrap();
+}
+
+#[test]
+fn a_session_hands_out_what_came_early_before_all_else() {
+    const EARLY: usize = 20_000;
+    let peer = Peer::start(|talk| {
+        talk.say_raw(EVENT.repeat(EARLY).as_bytes());
+        talk.say(GREETING);
+        let id = talk.expect("qmp_capabilities");
+        talk.say_raw(format!("{{\"return\": {{}}, \"id\": {id}}}{{\"event\": \"LAST\"}}").as_bytes());
+        talk.wait_for_close();
+    });
+    let mut session = open(&peer.address().parse().unwrap(), &Options::default()).unwrap();
+    session.start_reader();
+    let name = |item| match item {
+        Received::Message(Incoming::Event(event)) => event.name().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    for _ in 0..EARLY {
+        assert_eq!(name(session.receive(None).unwrap()), "E");
+    }
+    assert_eq!(name(session.receive(None).unwrap()), "LAST");
+    drop(session);
 }

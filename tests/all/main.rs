@@ -42,6 +42,7 @@ mod qmp_events;
 mod qmp_several;
 mod qom;
 mod readme;
+mod script_ends;
 mod scripts;
 mod secrets;
 mod surroundings;

@@ -196,3 +196,13 @@ fn at_a_prompt_a_wrong_line_is_typed_again_and_the_block_stays() {
     assert_eq!(terminal.wait_for_end(), 0);
     assert_eq!(bitmaps(&server), ["a"], "what was right before a wrong line was kept, and nothing else");
 }
+
+#[test]
+fn an_action_that_is_found_wrong_at_the_end_is_named_without_a_place() {
+    // Its line was taken as it was, and is not the one that is refused.
+    let lines = "transaction(\n.set check off\nabort x=1\n.set check on\n) kkké=1\nquery-name\n";
+    let run = qmp_shell(&["demo:"]).input(lines).run().expect_status(1);
+    let refused = r#"{"error": {"class": "NotSent", "desc": "`abort` has no key `x`; it takes no keys"}}"#;
+    assert_eq!(run.lines(), [refused, r#"{"return": {"name": "demo"}}"#]);
+    assert!(run.stderr.starts_with("<stdin>:5: `abort` has no key `x`"), "{}", run.stderr);
+}

@@ -171,7 +171,8 @@ pub(in super::super) fn run_system(
 /// What messages call a script that comes through standard input.
 pub(in super::super) const STDIN: &str = "<stdin>";
 
-fn expand_home(path: &str) -> PathBuf {
+/// The path that a word means: `~/` at its beginning is the user's home.
+pub(in super::super) fn expand_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(path),

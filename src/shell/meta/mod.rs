@@ -15,7 +15,7 @@ use super::engine::{Engine, Verdict};
 use super::output::{Output, Source};
 
 pub(super) use explain::Manuals;
-pub(super) use files::{STDIN, run_system};
+pub(super) use files::{STDIN, expand_home, run_system};
 pub use help::manual_section;
 pub(super) use help::topics;
 

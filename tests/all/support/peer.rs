@@ -77,11 +77,6 @@ impl Talk {
         let _ = self.writer.write_all(bytes);
     }
 
-    /// As [`Talk::say_raw`]; says whether the client is still there.
-    pub fn try_say_raw(&mut self, bytes: &[u8]) -> bool {
-        self.writer.write_all(bytes).is_ok()
-    }
-
     /// Hears a line; empty at the end of the stream.
     pub fn hear(&mut self) -> String {
         String::from_utf8_lossy(&self.hear_raw()).trim_end().to_owned()
