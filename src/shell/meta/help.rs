@@ -125,8 +125,8 @@ pub(in super::super) fn topics() -> Vec<(&'static str, &'static str)> {
 /// The overview.
 pub fn overview() -> String {
     let mut text = String::from(
-        "Type a QMP command with its arguments, such as `device_del id=d0`; Tab completes.\n\
-         JSON as in QEMU's manual is taken too. Commands to the shell begin with a dot:\n\n",
+        "Type a QMP command with its arguments, such as `device_del id=d0`, or JSON as\n\
+         in QEMU's manual; Tab completes. Commands to the shell begin with a dot:\n\n",
     );
     for command in META {
         text.push_str(&format!("  .{:<9} {}\n", command.name, command.summary));
@@ -180,6 +180,7 @@ mod tests {
             assert!(page(name).is_some_and(|page| page.len() > 40), "{name}");
             assert!(overview().contains(name), "{name}");
         }
+        assert!(overview().lines().all(|line| line.chars().count() < 80), "{}", overview());
     }
 
     #[test]
