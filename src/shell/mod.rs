@@ -20,6 +20,7 @@ mod meta;
 mod output;
 mod pager;
 mod prompt;
+mod recall;
 mod recent;
 mod script;
 mod settings;

@@ -23,6 +23,7 @@ use super::editor::ShellHelper;
 use super::engine::{Engine, Verdict};
 use super::history::History;
 use super::output::{Output, Source};
+use super::recall::Recall;
 use super::signals::Interrupts;
 use super::terminal::Terminal;
 
@@ -137,6 +138,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         interrupts,
         messages,
         shown_history: None,
+        recall: Recall::default(),
         edits: false,
         dropped: Arc::default(),
     };
@@ -148,6 +150,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     }
     prompt.messages.attend(true);
     let result = prompt.run();
+    prompt.recall.drop_block(&mut prompt.engine.borrow_mut());
     prompt.messages.attend(false);
     bell.end();
     prompt.engine.borrow_mut().end_qemu(&mut prompt.terminal);
@@ -205,6 +208,7 @@ struct Prompt {
     messages: Messages,
     /// Whose history the editor holds.
     shown_history: Option<LineMode>,
+    recall: Recall,
     /// The terminal can do enough for the editor.
     edits: bool,
     /// Ctrl-C was pressed in the editor: the line it gave is to be dropped.
@@ -272,6 +276,7 @@ impl Prompt {
 
     /// Ctrl-C drops an open block too.
     fn drop_block(&mut self) {
+        self.recall.drop_block(&mut self.engine.borrow_mut());
         if self.engine.borrow_mut().abandon_transaction() {
             self.terminal.notice("The transaction is dropped; nothing was sent.");
         }
@@ -346,6 +351,10 @@ impl Prompt {
             self.interrupts.aim(inbox);
             let source = Source { text: &whole.1, script: None, number: whole.0 };
             let verdict = engine.run_line(&source, &mut self.terminal);
+            if self.recall.end(matches!(verdict, Verdict::Failed), &mut engine) {
+                // The editor's is made anew.
+                self.shown_history = None;
+            }
             match verdict {
                 Verdict::Leave => return Some(true),
                 Verdict::Failed | Verdict::Lost if engine.settings.exit_on_error => return Some(false),
@@ -355,7 +364,11 @@ impl Prompt {
     }
 
     fn remember(&mut self, line: &str) {
-        self.engine.borrow_mut().history().add(line);
+        // The reply that an example was pasted with is nothing to come back to.
+        if self.engine.borrow().language() == LineMode::Qmp && line.trim_start().starts_with("<-") {
+            return;
+        }
+        self.recall.begin(line, &mut self.engine.borrow_mut());
         // In memory, this cannot fail.
         let _ = self.editor.add_history_entry(line);
     }
