@@ -26,8 +26,8 @@ pub use introspection::{
 pub use nearest::nearest;
 pub use property::{builtin_of_property, property_value};
 pub use request::{
-    Knowledge, Prepared, action_type, check_action, member_type, request_of_command, request_of_json,
-    request_of_transaction, transaction_variants,
+    Knowledge, Prepared, action_type, check_action, member_type, nearest_command, request_of_command, request_of_json,
+    request_of_transaction, transaction_variants, unknown_command,
 };
 pub use signature::{member_signature, signature};
 pub use typing::{describe, plain};

@@ -255,13 +255,21 @@ fn find_command<'a>(
         Some(info) => Ok(Some((schema, info))),
         None if knowledge.lenient => Ok(None),
         None => {
-            let help = match nearest(name, schema.commands().iter().map(|command| command.name.as_str())) {
-                Some(near) => format!("; did you mean `{near}`?"),
-                None => String::new(),
-            };
-            Err(Diagnostic::new(span, format!("the server has no command `{name}`{help}")))
+            let help = nearest_command(schema, name).map(|near| format!("did you mean `{near}`?"));
+            Err(unknown_command(name, span, help.as_deref()))
         }
     }
+}
+
+/// The command that a mistyped name is nearest to.
+pub fn nearest_command<'a>(schema: &'a Schema, name: &str) -> Option<&'a str> {
+    nearest(name, schema.commands().iter().map(|command| command.name.as_str()))
+}
+
+/// The fault of a command that the server does not have; `help` says what to do instead.
+pub fn unknown_command(name: &str, span: Span, help: Option<&str>) -> Diagnostic {
+    let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+    Diagnostic::new(span, format!("the server has no command `{name}`{help}"))
 }
 
 /// The type of the data of this action of a transaction.

@@ -3,6 +3,7 @@
 //! Owns meta commands, HMP mode, transactions, history, and (with `cli`) the standard streams. Knows nothing of
 //! argument parsing.
 
+mod advice;
 mod bell;
 mod editor;
 mod engine;

@@ -129,7 +129,7 @@ fn files_source_files_up_to_a_limit() {
     let lines = seen.lines();
     assert_eq!(lines.len(), 5, "{seen:#?}");
     assert!(lines[1].contains("\"running\"") && lines[2].contains("\"NotSent\"") && lines[3].contains("\"UUID\""));
-    assert!(seen.stderr.starts_with("inner file:3: expected `key=value`, found `x`\n"), "{seen:#?}");
+    assert!(seen.stderr.starts_with("inner file:3: the server has no command `typo`\n"), "{seen:#?}");
 
     write("self", "query-name\n.source self\nquery-uuid\n");
     let seen = run(".source self", 1);

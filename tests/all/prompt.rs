@@ -123,7 +123,7 @@ fn a_mistake_is_pointed_at_where_it_stands() {
             ("blockdev-add a=1 bb=2 a=3", "a=3"),
             ("blockdev-add node-name=a-rather-long-one bad=1 driver=null-co bad.x=2", "bad.x=2"),
             ("x n=漢字漢字 q=\"", "q=\""),
-            ("x\ta=1\tbad", "bad"),
+            ("block-job-pause\tdevice=1\tbad", "bad"),
         ] {
             // Typed, a tab would complete.
             terminal.paste(line);
