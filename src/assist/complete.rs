@@ -264,6 +264,13 @@ fn action_subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
     Some(Subject { schema, name: case, root: action_type(schema, name)?, live: known.live, files: known.files })
 }
 
+/// What an event carries, to be waited for.
+fn event_subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
+    let schema = known.schema?;
+    let info = schema.event(&name.to_uppercase())?;
+    Some(Subject { schema, name: &info.name, root: info.data, live: known.live, files: known.files })
+}
+
 /// Commands by name, each with its keys, those that may be left out in brackets.
 fn command_names(known: &Known<'_>) -> Vec<(String, String)> {
     /// So many keys are told.
@@ -342,7 +349,15 @@ fn meta(text: &str, known: &Known<'_>) -> Completion {
             offer(&typed, start, forms)
         }
         (Completes::Events, _) | (Completes::EventNames, 0) => offer(&typed, start, events),
-        (Completes::EventNames, _) => offer(&typed, start, [("timeout=", "seconds to wait at the most")]),
+        (Completes::EventNames, _) => {
+            let mut completion = arguments(text, 2, event_subject(known, &before[0]));
+            if !typed.contains('=') && !before.iter().any(|word| word.starts_with("timeout=")) {
+                let own = offer(&typed, start, [("timeout=", "seconds to wait at the most")]);
+                completion.start = own.start;
+                completion.candidates.extend(own.candidates);
+            }
+            completion
+        }
         (Completes::Monitor, _) => {
             let at = text.len() - text.trim_start().len() + ".hmp".len();
             let line = &text[at.min(text.len())..];
