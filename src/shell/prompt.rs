@@ -25,7 +25,7 @@ use super::history::History;
 use super::output::{Output, Source};
 use super::recall::Recall;
 use super::signals::Interrupts;
-use super::terminal::Terminal;
+use super::terminal::{self, Terminal};
 
 /// The advice under the banner.
 const ADVICE: &str = "Tab completes, help explains, Ctrl-D leaves.";
@@ -123,7 +123,9 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         if engine.link().is_open() {
             let welcome = engine.welcome();
             let advice = engine.link().started().map_or(ADVICE, |_| ADVICE_WRAPPED);
-            terminal.notice(&format!("{welcome} {advice}"));
+            let (columns, _) = terminal::size();
+            let gap = if welcome.width() + 1 + advice.width() <= columns { " " } else { "\n" };
+            terminal.notice(&format!("{welcome}{gap}{advice}"));
         }
         if history {
             engine.histories = [History::load(LineMode::Qmp), History::load(LineMode::Hmp)];

@@ -44,6 +44,18 @@ fn a_first_session() {
 }
 
 #[test]
+fn the_advice_under_the_banner_is_never_torn() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let banner = format!("Connected to QEMU 10.0.2 at {}.", server.address());
+    let advice = "Tab completes, help explains, Ctrl-D leaves.";
+    let fits = banner.len() + 1 + advice.len();
+    for (columns, gap) in [(fits, " "), (fits - 1, "\n")] {
+        let Some(terminal) = Terminal::start(&format!("{SHELL} {}", server.address()), columns, 24) else { return };
+        terminal.wait_for(&format!("{banner}{gap}{advice}\n(QEMU)"));
+    }
+}
+
+#[test]
 fn colours_tell_keys_strings_literals_errors_and_prompt_apart() {
     let Some(server) = Server::qemu(Q35) else { return };
     let address = server.address();
