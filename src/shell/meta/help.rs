@@ -37,8 +37,9 @@ const TOPICS: &[(&str, &str, &str)] = &[
          \x20 blockdev-add driver=raw node-name=r0 file.driver=null-co\n\
          \x20 x-command list.0=a list.1=b\n\
          \n\
-         A value is an integer (decimal or 0x…), a number, true, false, null or JSON if it looks like one, else a \
-         string. What is quoted is always a string.\n",
+         A value takes the type that the server gives its key: an integer may be 0x… or end in k, M, G, T, P or E, a \
+         boolean be on or off, an array a,b,c. Where the type is not known, what looks like an integer, a number, true, \
+         false, null or JSON is one. What is quoted is a string.\n",
     ),
     (
         "keys",
