@@ -6,10 +6,10 @@
 use std::time::{Duration, Instant};
 
 use crate::grammar::{Diagnostic, Word, tokenize};
-use crate::schema::{Builtin, Given, Schema, Type, TypeId, nearest_command, unknown_command};
+use crate::schema::{Builtin, Given, Schema, Type, TypeId, nearest, nearest_command, unknown_command};
 
 use super::engine::Engine;
-use super::meta::MetaCommand;
+use super::meta::{META, MetaCommand};
 
 /// How long the human monitor may take to say what it has.
 const BLINK: Duration = Duration::from_millis(500);
@@ -83,7 +83,11 @@ impl Engine {
                 if line.len() <= SHORT && !line.contains('\n') { line.to_owned() } else { format!("{command} …") };
             return Some(format!("the human monitor has: `.hmp {line}`"));
         }
-        MetaCommand::find(&name.text).map(|command| format!("did you mean `.{}`?", command.name))
+        let own = match near {
+            Some(_) => MetaCommand::find(&name.text).map(|command| command.name),
+            None => nearest(&name.text, META.iter().map(|command| command.name)),
+        };
+        own.map(|own| format!("did you mean `.{own}`?"))
     }
 }
 

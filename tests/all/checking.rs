@@ -38,6 +38,7 @@ const BLOCK_MISTAKES: &[Mistake] = &[
     ("frobnicate the machine", "frobnicate", "the server has no command `frobnicate`"),
     // Commands to the shell, and what leads out of other shells.
     ("events 5", "events", "the server has no command `events`; did you mean `.events`?"),
+    ("hlep", "hlep", "the server has no command `hlep`; did you mean `.help`?"),
     ("exit", "exit", "the server has no command `exit`; `.exit` or Ctrl-D leaves the shell"),
     // Words without a key.
     ("job-dismiss 'j 0'", "'j 0'", "expected `key=value`, found `j 0`; did you mean `id='j 0'`?"),
