@@ -353,6 +353,10 @@ impl Prompt {
             self.interrupts.aim(inbox);
             let source = Source { text: &whole.1, script: None, number: whole.0 };
             let verdict = engine.run_line(&source, &mut self.terminal);
+            if matches!(verdict, Verdict::Failed) && whole.1 != entered {
+                // What comes behind it is entered already: the block would be sent without this line.
+                engine.spoil_transaction();
+            }
             if self.recall.end(matches!(verdict, Verdict::Failed), &mut engine) {
                 // The editor's is made anew.
                 self.shown_history = None;

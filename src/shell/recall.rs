@@ -41,8 +41,11 @@ impl Recall {
             }
             return true;
         }
-        // What was refused is no part of the block.
-        if failed && let Some(line) = self.block.pop() {
+        // What was refused is no part of the block, unless all of it is off.
+        if failed
+            && !engine.has_spoiled_transaction()
+            && let Some(line) = self.block.pop()
+        {
             engine.history().add(&line);
         }
         false
