@@ -55,10 +55,9 @@ pub enum Live {
     CpuModels,
 }
 
-/// Which names a key of a command takes, whatever else is given.
-pub fn live_of_key(command: &str, key: &str) -> Option<Live> {
-    let (path, given) = ([key.to_owned()], Given::default());
-    live_for(&Place::of(command, &path, &given), true, None).into_iter().next()
+/// Which names a key of a command takes, beside what else is given.
+pub fn live_of_key(command: &str, key: &str, given: &Given) -> Option<Live> {
+    live_for(&Place::of(command, &[key.to_owned()], given), true, None).into_iter().next()
 }
 
 /// The key whose value is being typed.

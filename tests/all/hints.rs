@@ -166,4 +166,9 @@ fn an_error_reply_names_what_lives_in_the_server_and_was_meant() {
     terminal.wait_for("node-name='overlya0'\ndid you mean `overlay0`?\n(QEMU)");
     terminal.enter("blockdev-del node-name=zzzz");
     terminal.wait_for("node-name='zzzz'\n(QEMU)");
+    // What it depends on stands beside it.
+    terminal.enter("qom-get path=/machine property=kernle");
+    terminal.wait_for("did you mean `kernel`?\n(QEMU)");
+    terminal.enter("device_add driver=pc-dimm memdv=m0");
+    terminal.wait_for("did you mean `memdev`?\n(QEMU)");
 }
