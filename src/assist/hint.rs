@@ -1,7 +1,7 @@
 //! The hint behind the cursor: which keys are still to be given, required ones first.
 
 use crate::grammar::{LineMode, tokenize};
-use crate::schema::{Expected, Given, Schema, Type, TypeId, action_type};
+use crate::schema::{Expected, Given, Schema, Type, TypeId, action_type, may_be_empty};
 
 use super::complete::Known;
 
@@ -113,7 +113,8 @@ impl Missing<'_> {
                 } else if !member.optional && self.keys.len() < Missing::MOST {
                     let (end, first) = self.behind(member.kind);
                     let into: Vec<String> = path.iter().cloned().chain(first.map(str::to_owned)).collect();
-                    if end == "=" || !self.needed(&into) {
+                    let end = if may_be_empty(self.schema, member.kind) { "={}" } else { end };
+                    if end.starts_with('=') || !self.needed(&into) {
                         self.keys.push(Key { text: path.join(".") + end, optional: false });
                     }
                 }

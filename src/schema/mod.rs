@@ -30,4 +30,4 @@ pub use request::{
     request_of_transaction, transaction_variants, unknown_command,
 };
 pub use signature::{member_signature, signature};
-pub use typing::{describe, plain};
+pub use typing::{describe, may_be_empty, plain};

@@ -37,7 +37,9 @@ impl Engine {
         let Some((name, words)) = words.split_first() else { return fault };
         let is_name = name.bracket.is_none() && name.equals.is_none() && name.open.is_none();
         let loose = words.iter().find(|word| word.span == fault.span && is_loose(word));
-        if !is_name || fault.span != name.span && loose.is_none() {
+        // `NAME,KEY=VALUE,…` as on QEMU's command line and in the human monitor.
+        let of_monitor = words.first().is_some_and(|word| word.equals.is_some() && word.key().contains(','));
+        if !is_name || fault.span != name.span && loose.is_none() && !of_monitor {
             return fault;
         }
         let Ok(Some(schema)) = self.learn_schema() else { return fault };
@@ -52,6 +54,10 @@ impl Engine {
                 let help = help.or_else(|| Some(format!("did you mean `{}`?", near?)));
                 unknown_command(&name.text, name.span, help.as_deref())
             }
+            Some(_) if of_monitor => match self.of_monitor(&name.text, line).filter(|_| !self.mode.advises) {
+                Some(help) => Diagnostic::new(fault.span, format!("{}; {help}", fault.message)),
+                None => fault,
+            },
             Some(info) => {
                 let meant = loose.and_then(|word| {
                     let given = Given::of_words(line, words);
@@ -88,6 +94,15 @@ impl Engine {
             None => nearest(&name.text, META.iter().map(|command| command.name)),
         };
         own.map(|own| format!("did you mean `.{own}`?"))
+    }
+
+    /// How to have the human monitor carry out `line`, if it has the command.
+    fn of_monitor(&mut self, command: &str, line: &str) -> Option<String> {
+        self.learn_names_for(".hmp ", Instant::now() + BLINK);
+        self.learned.monitor().iter().find(|(known, _)| known == command)?;
+        let line = line.trim();
+        let line = if line.len() <= SHORT && !line.contains('\n') { line.to_owned() } else { format!("{command} …") };
+        Some(format!("the human monitor has: `.hmp {line}`"))
     }
 }
 

@@ -129,6 +129,13 @@ const MACHINE_MISTAKES: &[Mistake] = &[
     ("savevm", "savevm", "the human monitor has: `.hmp savevm`"),
     ("drive_mirror disk0 /x", "drive_mirror", "the human monitor has: `.hmp drive_mirror disk0 /x`"),
     ("drive_mirror device=disk0", "drive_mirror", "did you mean `drive-mirror`?"),
+    (
+        "device_add virtio-net-pci,id=n0",
+        "device_add",
+        "needs a key `driver` (a string); the human monitor has: `.hmp device_add virtio-net-pci,id=n0`",
+    ),
+    ("netdev_add user,id=n0", "user,id", "the human monitor has: `.hmp netdev_add user,id=n0`"),
+    ("chardev-add id=c backend.type=null", "backend.type", "needs a key `data` (an object, which may be {})"),
     ("device_del net0", "net0", "expected `key=value`, found `net0`; did you mean `id=net0`?"),
     ("balloon 512M", "512M", "did you mean `value=512M`?"),
     ("set_link name=n", "set_link", "`set_link` needs a key `up` (true or false"),

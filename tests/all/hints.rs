@@ -150,6 +150,9 @@ fn a_terminal_shows_the_hint_dim_and_a_mistyped_command_red_before_enter() {
     terminal.type_text("addr.type=unix addr.d");
     terminal.wait_for("(QEMU) nbd-server-start addr.type=unix addr.data.path= [");
     terminal.press("C-u");
+    terminal.type_text("chardev-add id=c backend.type=null ");
+    terminal.wait_for_last("(QEMU) chardev-add id=c backend.type=null backend.data={}");
+    terminal.press("C-u");
     terminal.type_text("query-staus ");
     terminal.wait_for_last("(QEMU) query-staus");
     assert!(terminal.coloured_screen().contains("\u{1b}[1m\u{1b}[31mquery-staus"), "{}", terminal.coloured_screen());
