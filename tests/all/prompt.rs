@@ -52,6 +52,8 @@ fn the_advice_under_the_banner_is_never_torn() {
     for (columns, gap) in [(fits, " "), (fits - 1, "\n")] {
         let Some(terminal) = Terminal::start(&format!("{SHELL} {}", server.address()), columns, 24) else { return };
         terminal.wait_for(&format!("{banner}{gap}{advice}\n(QEMU)"));
+        terminal.press("C-d");
+        assert_eq!(terminal.wait_for_end(), 0);
     }
 }
 
