@@ -1,9 +1,10 @@
 //! Completion.
 
-use crate::grammar::{Assembler, Line, LineMode, parse_line, parse_transaction_line, tokenize};
+use crate::grammar::{LineMode, tokenize};
 use crate::schema::{Schema, Type, action_type, member_type, transaction_variants};
 
 use super::arguments::{AskLive, Subject, complete_arguments, complete_json, complete_request};
+use super::last::last_line;
 use super::monitor::complete_monitor;
 
 /// What Tab offers behind the name of a command to the shell.
@@ -78,33 +79,10 @@ pub struct Completion {
 
 /// What may stand at the end of `text`, the line up to the cursor. Of several lines, the last is meant.
 pub fn complete(text: &str, known: &Known<'_>) -> Completion {
-    let (start, in_transaction) = last_line(text, known);
+    let (start, in_transaction) = last_line(text, known.language, known.in_transaction);
     let mut completion = complete_line(&text[start..], &Known { in_transaction, ..*known });
     completion.start += start;
     completion
-}
-
-/// Where the last line of `text` begins, and whether it stands in a transaction block: a paste is several lines, and so is
-/// a block that comes back from the history.
-fn last_line(text: &str, known: &Known<'_>) -> (usize, bool) {
-    let (mut start, mut at, mut in_transaction) = (0, 0, known.in_transaction);
-    let mut assembler = Assembler::new();
-    for row in text.split_inclusive('\n').filter(|row| row.ends_with('\n')) {
-        at += row.len();
-        let Some((_, whole)) = assembler.push(row, known.language) else { continue };
-        start = at;
-        let transaction = match in_transaction {
-            true => parse_transaction_line(&whole).ok(),
-            false => match parse_line(&whole) {
-                Ok(Line::Transaction(line)) if known.language == LineMode::Qmp => Some(line),
-                _ => None,
-            },
-        };
-        if let Some(line) = transaction {
-            in_transaction = line.close.is_none();
-        }
-    }
-    (start, in_transaction)
 }
 
 fn complete_line(text: &str, known: &Known<'_>) -> Completion {
