@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::grammar::{Open, Tokens, Word};
-use crate::schema::{Expected, Given, Schema, Type, TypeId, plain};
+use crate::schema::{Expected, Given, Schema, Type, TypeId, may_be_empty, plain};
 
 use super::complete::{Candidate, Completion};
 use super::json::{Spot, Unfinished, read};
@@ -209,7 +209,13 @@ fn keys(given: &Given, base: &[String], typed: &Typed<'_>, subject: &Subject<'_>
             let about = about(schema, member.kind, member.optional);
             if !expected.given.contains(&member.name) {
                 if member.optional != needed {
-                    forms(schema, member.kind).into_iter().for_each(|end| push(&member.name, end, &about));
+                    let mut ends = forms(schema, member.kind);
+                    if needed && may_be_empty(schema, member.kind) {
+                        // With no key below it that has to be given, it can be given like this alone.
+                        ends.insert(0, "={}");
+                        ends.truncate(if schema.object(member.kind).members.is_empty() { 1 } else { 2 });
+                    }
+                    ends.into_iter().for_each(|end| push(&member.name, end, &about));
                 }
             } else if given.unfinished(schema, subject.root, &below(base, &member.name)) == Some(needed) {
                 push(&member.name, ".", &about);

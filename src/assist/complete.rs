@@ -4,6 +4,7 @@ use crate::grammar::{LineMode, tokenize};
 use crate::schema::{Schema, Type, action_type, member_type, transaction_variants};
 
 use super::arguments::{AskLive, Subject, complete_arguments, complete_json, complete_request};
+use super::last::last_line;
 use super::monitor::complete_monitor;
 
 /// What Tab offers behind the name of a command to the shell.
@@ -76,8 +77,15 @@ pub struct Completion {
     pub candidates: Vec<Candidate>,
 }
 
-/// What may stand at the end of `text`, the line up to the cursor.
+/// What may stand at the end of `text`, the line up to the cursor. Of several lines, the last is meant.
 pub fn complete(text: &str, known: &Known<'_>) -> Completion {
+    let (start, in_transaction) = last_line(text, known.language, known.in_transaction);
+    let mut completion = complete_line(&text[start..], &Known { in_transaction, ..*known });
+    completion.start += start;
+    completion
+}
+
+fn complete_line(text: &str, known: &Known<'_>) -> Completion {
     let trimmed = text.trim_start();
     let offset = text.len() - trimmed.len();
     if trimmed.starts_with('!') || trimmed.starts_with('#') {
@@ -234,6 +242,13 @@ fn action_subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
     Some(Subject { schema, name: case, root: action_type(schema, name)?, live: known.live, files: known.files })
 }
 
+/// What an event carries, to be waited for.
+fn event_subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
+    let schema = known.schema?;
+    let info = schema.event(&name.to_uppercase())?;
+    Some(Subject { schema, name: &info.name, root: info.data, live: known.live, files: known.files })
+}
+
 /// Commands by name, each with its keys, those that may be left out in brackets.
 fn command_names(known: &Known<'_>) -> Vec<(String, String)> {
     /// So many keys are told.
@@ -312,7 +327,15 @@ fn meta(text: &str, known: &Known<'_>) -> Completion {
             offer(&typed, start, forms)
         }
         (Completes::Events, _) | (Completes::EventNames, 0) => offer(&typed, start, events),
-        (Completes::EventNames, _) => offer(&typed, start, [("timeout=", "seconds to wait at the most")]),
+        (Completes::EventNames, _) => {
+            let mut completion = arguments(text, 2, event_subject(known, &before[0]));
+            if !typed.contains('=') && !before.iter().any(|word| word.starts_with("timeout=")) {
+                let own = offer(&typed, start, [("timeout=", "seconds to wait at the most")]);
+                completion.start = own.start;
+                completion.candidates.extend(own.candidates);
+            }
+            completion
+        }
         (Completes::Monitor, _) => {
             let at = text.len() - text.trim_start().len() + ".hmp".len();
             let line = &text[at.min(text.len())..];

@@ -55,10 +55,9 @@ pub enum Live {
     CpuModels,
 }
 
-/// Which names a key of a command takes, whatever else is given.
-pub fn live_of_key(command: &str, key: &str) -> Option<Live> {
-    let (path, given) = ([key.to_owned()], Given::default());
-    live_for(&Place::of(command, &path, &given), true, None).into_iter().next()
+/// Which names a key of a command takes, beside what else is given.
+pub fn live_of_key(command: &str, key: &str, given: &Given) -> Option<Live> {
+    live_for(&Place::of(command, &[key.to_owned()], given), true, None).into_iter().next()
 }
 
 /// The key whose value is being typed.
@@ -164,6 +163,11 @@ pub(super) fn live_for(place: &Place<'_>, is_node: bool, property: Option<&str>)
         }
         ("qom-get" | "qom-set", "property") => place.sibling("path").map(Live::QomProperties).into_iter().collect(),
         (_, "id") if command.starts_with("job-") => vec![Live::Jobs],
+        // Events, waited for.
+        ("JOB_STATUS_CHANGE", "id") => vec![Live::Jobs],
+        (_, "device") if command.starts_with("BLOCK_JOB_") => vec![Live::Jobs],
+        ("DEVICE_DELETED", "device") => vec![Live::Devices],
+        ("BLOCK_EXPORT_DELETED", "id") => vec![Live::Exports],
         (_, "device" | "id") if block_jobs => vec![Live::Jobs],
         ("chardev-remove" | "chardev-change" | "chardev-send-break", "id") => vec![Live::Chardevs],
         ("ringbuf-read" | "ringbuf-write", "device") => vec![Live::Chardevs],

@@ -7,6 +7,7 @@ mod arguments;
 mod complete;
 mod hint;
 mod json;
+mod last;
 mod live;
 mod look;
 mod monitor;

@@ -31,10 +31,7 @@ impl Choice {
             Type::Builtin(Builtin::Int) => self.takes_integers = true,
             Type::Builtin(Builtin::Number) | Type::Object(_) => {}
             Type::Enum(values) => {
-                let about = |value: &EnumValue| match value.features.as_slice() {
-                    [] => "value".to_owned(),
-                    features => features.join(", "),
-                };
+                let about = |value: &EnumValue| value.features.join(", ");
                 self.strings.extend(values.iter().map(|value| (value.name.clone(), about(value))));
             }
             Type::Array(element) => self.collect(schema, *element),

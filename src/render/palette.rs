@@ -39,7 +39,8 @@ impl Palette {
             number: code(Color::Cyan),
             literal: code(Color::Magenta),
             error: bold(Color::Red),
-            name: bold(Color::Yellow),
+            // Not yellow: on a light ground nobody can read it.
+            name: bold(Color::Magenta),
             dim: "\x1b[2m".to_owned(),
             prompt: bold(Color::Green),
             reset: "\x1b[0m".to_owned(),

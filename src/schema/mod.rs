@@ -24,9 +24,11 @@ pub use given::{Expected, Given};
 pub use introspection::{
     Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, SchemaError, Type, TypeId,
 };
-pub use nearest::nearest;
+pub use nearest::{did_you_mean, nearest};
 pub use property::{builtin_of_property, property_value};
-pub use request::{Knowledge, Prepared, member_type, request_of_command, request_of_json};
+pub use request::{
+    Knowledge, Prepared, member_type, nearest_command, request_of_command, request_of_json, unknown_command,
+};
 pub use signature::{member_signature, signature};
 pub use transaction::{action_type, check_action, request_of_transaction, transaction_variants};
-pub use typing::{describe, plain};
+pub use typing::{describe, may_be_empty, plain};

@@ -10,7 +10,7 @@ use crate::wire::Request;
 use super::arguments::{check_depth, write_json};
 use super::form::object_by_form;
 use super::introspection::{Builtin, CommandInfo, Schema, TypeId};
-use super::nearest::did_you_mean;
+use super::nearest::nearest;
 use super::secrets::write_and_mark;
 use super::tree::Tree;
 use super::typing::Typer;
@@ -148,10 +148,21 @@ pub(super) fn find_command<'a>(
         Some(info) => Ok(Some((schema, info))),
         None if knowledge.lenient => Ok(None),
         None => {
-            let help = did_you_mean(name, schema.commands().iter().map(|command| command.name.as_str()));
-            Err(Diagnostic::new(span, format!("the server has no command `{name}`{help}")))
+            let help = nearest_command(schema, name).map(|near| format!("did you mean `{near}`?"));
+            Err(unknown_command(name, span, help.as_deref()))
         }
     }
+}
+
+/// The command that a mistyped name is nearest to.
+pub fn nearest_command<'a>(schema: &'a Schema, name: &str) -> Option<&'a str> {
+    nearest(name, schema.commands().iter().map(|command| command.name.as_str()))
+}
+
+/// The fault of a command that the server does not have; `help` says what to do instead.
+pub fn unknown_command(name: &str, span: Span, help: Option<&str>) -> Diagnostic {
+    let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+    Diagnostic::new(span, format!("the server has no command `{name}`{help}"))
 }
 
 pub(super) fn is_warning(feature: &str) -> bool {

@@ -103,7 +103,8 @@ impl<'a> Typer<'a> {
         }
         let missing = members.members.iter().find(|m| !m.optional && !given.contains(&m.name));
         if let Some(missing) = missing.filter(|_| !self.lenient) {
-            let what = self.describe(missing.kind);
+            let empty = if may_be_empty(self.schema, missing.kind) { ", which may be {}" } else { "" };
+            let what = self.describe(missing.kind) + empty;
             return Err(Diagnostic::new(span, format!("{subject} needs a key `{}` ({what})", missing.name)));
         }
         Ok(Json { span, kind: JsonKind::Object(typed) })
@@ -358,6 +359,14 @@ pub fn describe(schema: &Schema, id: TypeId) -> String {
         },
         Type::Object(_) => "an object".to_owned(),
         Type::Alternate(kinds) => kinds.iter().map(|kind| describe(schema, *kind)).collect::<Vec<_>>().join(", or "),
+    }
+}
+
+/// Whether a type is an object that needs no member: no dotted key below it has to be given.
+pub fn may_be_empty(schema: &Schema, id: TypeId) -> bool {
+    match schema.kind(id) {
+        Type::Object(object) => object.members.iter().all(|member| member.optional),
+        _ => false,
     }
 }
 

@@ -153,7 +153,7 @@ impl Completer for ShellHelper {
         let Completion { start, candidates } = complete_line(&mut self.engine.borrow_mut(), &line[..pos]);
         let sole = candidates.len() == 1;
         let inside_json = tokenize(&line[..pos]).words.last().is_some_and(|word| word.open == Some(Open::Bracket));
-        let shown = Shown::of(&candidates);
+        let shown = Shown::of(&candidates, terminal::size());
         let pairs = candidates.into_iter().take(MOST).map(|candidate| {
             let display = shown.display(&candidate);
             let mut replacement = candidate.text;
@@ -178,28 +178,34 @@ impl Completer for ShellHelper {
 /// How the candidates are listed: each with its few words, where these tell them apart and there are not too many.
 struct Shown {
     wide: usize,
+    /// To how many columns words are cut.
+    words: usize,
     described: bool,
 }
 
 impl Shown {
-    /// Words are cut to so many columns.
+    /// Words get no more columns than that for themselves.
     const WORDS: usize = 32;
 
-    fn of(candidates: &[Candidate]) -> Shown {
+    /// On a screen of so many columns and rows.
+    fn of(candidates: &[Candidate], (columns, rows): (usize, usize)) -> Shown {
         let wide = candidates.iter().map(|candidate| candidate.text.width()).max().unwrap_or(0);
-        let words = candidates.iter().map(|candidate| candidate.about.width()).max().unwrap_or(0).min(Shown::WORDS);
+        let longest = candidates.iter().map(|candidate| candidate.about.width()).max().unwrap_or(0);
+        let words = longest.min(Shown::WORDS);
         let tell_apart = candidates.windows(2).any(|two| two[0].about != two[1].about);
         // With their words, they still have to fit on the screen.
-        let (columns, rows) = terminal::size();
-        let in_a_row = (columns / (wide + words + 2 * WORDS_BEHIND.len())).max(1);
-        Shown { wide, described: tell_apart && candidates.len().div_ceil(in_a_row) + 2 < rows }
+        let gaps = 2 * WORDS_BEHIND.len();
+        let in_a_row = (columns / (wide + words + gaps)).max(1);
+        // But they may fill what would be left empty.
+        let words = longest.min((columns / in_a_row).saturating_sub(wide + gaps)).max(words);
+        Shown { wide, words, described: tell_apart && candidates.len().div_ceil(in_a_row) + 2 < rows }
     }
 
     fn display(&self, candidate: &Candidate) -> String {
         if !self.described || candidate.about.is_empty() {
             return candidate.text.clone();
         }
-        let mut words: String = candidate.about.chars().take(Shown::WORDS).collect();
+        let mut words: String = candidate.about.chars().take(self.words).collect();
         if words.len() < candidate.about.len() {
             words.pop();
             words.push('…');
@@ -274,4 +280,29 @@ fn files(typed: &str) -> Vec<String> {
         .collect();
     found.sort();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_behind_candidates_fill_the_columns_that_there_are() {
+        let candidate = |text: &str, about: &str| Candidate { text: text.to_owned(), about: about.to_owned() };
+        let long = "node name [granularity] [persistent] [disabled]";
+        let two = [candidate("block-dirty-bitmap-add", long), candidate("block-dirty-bitmap-clear", "node name")];
+        for (columns, rows, expected) in [
+            // One to a row: as much as fits.
+            (80, 24, format!("block-dirty-bitmap-add    {long}")),
+            (70, 24, "block-dirty-bitmap-add    node name [granularity] [persistent] [dis…".to_owned()),
+            // Two to a row: a half each.
+            (120, 24, "block-dirty-bitmap-add    node name [granularity] [persis…".to_owned()),
+            // Too many for the screen: by themselves.
+            (80, 4, "block-dirty-bitmap-add".to_owned()),
+        ] {
+            let shown = Shown::of(&two, (columns, rows)).display(&two[0]);
+            assert_eq!(shown, expected, "{columns}x{rows}");
+            assert!(shown.width() + WORDS_BEHIND.len() <= columns);
+        }
+    }
 }

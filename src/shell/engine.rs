@@ -184,7 +184,7 @@ impl Engine {
         };
         match prepared {
             Ok(request) => self.perform(&request, source, out),
-            Err(fault) => not_sent(&fault, source, out),
+            Err(fault) => not_sent(&self.advised(fault, source.text), source, out),
         }
     }
 

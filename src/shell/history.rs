@@ -60,11 +60,20 @@ impl History {
 
     /// Takes a line as entered: into memory, and into the file unless it carries a secret or begins with a blank.
     pub fn add(&mut self, line: &str) {
+        self.keep(line, line_has_secret(line));
+    }
+
+    /// Takes the lines of a block as one entry.
+    pub fn add_block(&mut self, lines: &[String]) {
+        self.keep(&lines.join("\n"), lines.iter().any(|line| line_has_secret(line)));
+    }
+
+    fn keep(&mut self, line: &str, secret: bool) {
         if line.trim().is_empty() || self.entries.last().is_some_and(|last| last == line) {
             return;
         }
         self.entries.push(line.to_owned());
-        if line.starts_with([' ', '\t']) || line_has_secret(line) {
+        if line.starts_with([' ', '\t']) || secret {
             return;
         }
         if let Some(file) = &self.file {
@@ -152,7 +161,10 @@ mod tests {
         for line in ["query-status", " query-name", "set_password protocol=vnc password=hunter2", "stop", "stop"] {
             history.add(line);
         }
-        assert_eq!(history.entries().len(), 4);
+        history.add_block(
+            &["transaction(", "drive-backup device=d target=nbd://u:hunter2@h/x sync=full", ")"].map(str::to_owned),
+        );
+        assert_eq!(history.entries().len(), 5);
         assert_eq!(fs::read_to_string(&file).unwrap(), "query-status\nstop\n");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);

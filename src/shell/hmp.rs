@@ -1,10 +1,12 @@
 //! HMP mode: lines go to the human monitor as typed, through `human-monitor-command`.
 
 use crate::grammar::{Line, parse_line};
+use crate::schema::nearest;
 use crate::schema::secrets::hmp_line_has_secret;
 use crate::wire::{Incoming, Reply, ReplyBody, Request, quote};
 
 use super::engine::{Engine, Verdict};
+use super::learned::Named;
 use super::meta;
 use super::output::{Answer, Output, Source};
 
@@ -117,10 +119,29 @@ impl Engine {
         let text = monitor_text(&reply);
         let failed = text.as_deref().is_none_or(is_failure);
         match &text {
-            Some(text) if show == Show::Text => out.monitor_text(text, failed, source),
+            Some(text) if show == Show::Text => {
+                out.monitor_text(text, failed, source);
+                if let Some(near) = self.nearest_monitor(text).filter(|_| self.mode.interactive) {
+                    out.notice(&format!("did you mean `{near}`?"));
+                }
+            }
             _ => out.answer(&Answer { reply: &reply, request: &request, late: false, hint: None }, source),
         }
         (if failed { Verdict::Failed } else { Verdict::Done }, failed)
+    }
+}
+
+impl Engine {
+    /// The monitor's command that is nearest to the one that its text says it does not know.
+    fn nearest_monitor(&self, text: &str) -> Option<String> {
+        let name = text.strip_prefix("unknown command: '")?.split('\'').next()?;
+        let of = |typed: &str, known: &[Named]| {
+            nearest(typed, known.iter().map(|(name, _)| name.as_str())).map(str::to_owned)
+        };
+        match name.strip_prefix("info ") {
+            Some(about) => Some(format!("info {}", of(about, self.learned.info())?)),
+            None => of(name, self.learned.monitor()),
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::assist::{Live, live_of_key};
-use crate::grammar::{Command, Diagnostic, JsonRequest, LineMode, Span};
+use crate::grammar::{Command, Diagnostic, JsonRequest, LineMode, Span, tokenize};
 use crate::schema::{
-    Builtin, Knowledge, Prepared, Schema, builtin_of_property, check_action, nearest, request_of_command,
+    Builtin, Given, Knowledge, Prepared, Schema, builtin_of_property, check_action, nearest, request_of_command,
     request_of_json, request_of_transaction,
 };
 use crate::session::{Aside, Received};
@@ -249,12 +249,22 @@ impl Engine {
 
     /// The nearest name that lives in the server to the argument that an error complains of.
     fn nearest_live(&mut self, request: &Request, desc: &str) -> Option<String> {
-        let arguments: Value = serde_json::from_str(request.arguments.as_deref()?).ok()?;
+        let text = request.arguments.as_deref()?;
+        let arguments: Value = serde_json::from_str(text).ok()?;
+        let given = Given::of_words(text, &tokenize(text).words);
         for (key, value) in arguments.as_object()? {
+            // A property that the device does not have.
+            if request.command == "device_add"
+                && desc.contains(&format!(".{key}' not found"))
+                && let Some(driver) = given.text_at(&["driver"])
+            {
+                let names = self.live_names(&Live::DeviceProperties(driver), Instant::now() + BLINK);
+                return nearest(key, names.iter().map(|(name, _)| name.as_str())).map(str::to_owned);
+            }
             let Some(value) = value.as_str().filter(|value| !value.is_empty() && desc.contains(*value)) else {
                 continue;
             };
-            let Some(live) = live_of_key(&request.command, key) else { continue };
+            let Some(live) = live_of_key(&request.command, key, &given) else { continue };
             let names = self.live_names(&live, Instant::now() + BLINK);
             let near = nearest(value, names.iter().map(|(name, _)| name.as_str()).filter(|name| *name != value));
             if let Some(near) = near {

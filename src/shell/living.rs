@@ -47,10 +47,10 @@ pub(super) fn live_request(live: &Live) -> Request {
     }
 }
 
-/// The names that an answer holds, each with a few words, in order.
+/// The names that an answer holds, each with a few words, in order; those that QEMU made up itself (`#block123`) last.
 pub(super) fn live_answer(live: &Live, answer: &Value) -> Vec<Named> {
     let mut names = names_in(live, answer);
-    names.sort();
+    names.sort_by(|one, other| (one.0.starts_with('#'), one).cmp(&(other.0.starts_with('#'), other)));
     names.dedup();
     names
 }
@@ -161,4 +161,20 @@ pub(super) fn text(item: &Value, key: &str) -> Option<String> {
 fn inner_type(kind: &str) -> String {
     let inner = kind.split_once('<').map_or(kind, |(_, inner)| inner);
     inner.trim_end_matches('>').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_people_gave_come_first() {
+        let answer = serde_json::json!([
+            {"node-name": "#block123", "drv": "file"},
+            {"node-name": "top", "drv": "qcow2"},
+            {"node-name": "base", "drv": "qcow2"},
+        ]);
+        let names: Vec<String> = live_answer(&Live::Nodes, &answer).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["base", "top", "#block123"]);
+    }
 }

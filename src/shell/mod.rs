@@ -3,6 +3,7 @@
 //! Owns meta commands, HMP mode, transactions, history, and (with `cli`) the standard streams. Knows nothing of
 //! argument parsing.
 
+mod advice;
 mod bell;
 mod editor;
 mod engine;
@@ -22,6 +23,7 @@ mod output;
 mod pager;
 mod plain;
 mod prompt;
+mod recall;
 mod recent;
 mod redraw;
 mod script;

@@ -22,9 +22,10 @@ use super::history::History;
 use super::keys::keys;
 use super::output::{Output, Source};
 use super::plain::Plain;
+use super::recall::Recall;
 use super::redraw::{Redraws, Top};
 use super::signals::Interrupts;
-use super::terminal::Terminal;
+use super::terminal::{self, Terminal};
 
 /// The advice under the banner.
 const ADVICE: &str = "Tab completes, help explains, Ctrl-D leaves.";
@@ -122,7 +123,9 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         if engine.link().is_open() {
             let welcome = engine.welcome();
             let advice = engine.link().started().map_or(ADVICE, |_| ADVICE_WRAPPED);
-            terminal.notice(&format!("{welcome} {advice}"));
+            let (columns, _) = terminal::size();
+            let gap = if welcome.width() + 1 + advice.width() <= columns { " " } else { "\n" };
+            terminal.notice(&format!("{welcome}{gap}{advice}"));
         }
         if history {
             engine.histories = [History::load(LineMode::Qmp), History::load(LineMode::Hmp)];
@@ -138,6 +141,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         messages,
         shown_history: None,
         plain: None,
+        recall: Recall::default(),
         dropped: Arc::default(),
     };
     match prompt.editor.create_external_printer() {
@@ -154,6 +158,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     }
     prompt.messages.attend(true);
     let result = prompt.run();
+    prompt.recall.drop_block(&mut prompt.engine.borrow_mut());
     prompt.messages.attend(false);
     bell.end();
     prompt.engine.borrow_mut().end_qemu(&mut prompt.terminal);
@@ -213,6 +218,7 @@ struct Prompt {
     shown_history: Option<LineMode>,
     /// Reads lines where the terminal cannot do enough for the editor.
     plain: Option<Plain>,
+    recall: Recall,
     /// Ctrl-C was pressed in the editor: the line it gave is to be dropped.
     dropped: Arc<AtomicBool>,
 }
@@ -282,6 +288,7 @@ impl Prompt {
 
     /// Ctrl-C drops an open block too.
     fn drop_block(&mut self) {
+        self.recall.drop_block(&mut self.engine.borrow_mut());
         if self.engine.borrow_mut().abandon_transaction() {
             self.terminal.notice("The transaction is dropped; nothing was sent.");
         }
@@ -356,6 +363,14 @@ impl Prompt {
             self.interrupts.aim(inbox);
             let source = Source { text: &whole.1, script: None, number: whole.0 };
             let verdict = engine.run_line(&source, &mut self.terminal);
+            if matches!(verdict, Verdict::Failed) && whole.1 != entered {
+                // What comes behind it is entered already: the block would be sent without this line.
+                engine.spoil_transaction();
+            }
+            if self.recall.end(matches!(verdict, Verdict::Failed), &mut engine) {
+                // The editor's is made anew.
+                self.shown_history = None;
+            }
             match verdict {
                 Verdict::Leave => return Some(true),
                 Verdict::Failed | Verdict::Lost if engine.settings.exit_on_error => return Some(false),
@@ -365,7 +380,11 @@ impl Prompt {
     }
 
     fn remember(&mut self, line: &str) {
-        self.engine.borrow_mut().history().add(line);
+        // The reply that an example was pasted with is nothing to come back to.
+        if self.engine.borrow().language() == LineMode::Qmp && line.trim_start().starts_with("<-") {
+            return;
+        }
+        self.recall.begin(line, &mut self.engine.borrow_mut());
         // In memory, this cannot fail.
         let _ = self.editor.add_history_entry(line);
     }

@@ -10,7 +10,8 @@ use super::output::{Output, Source};
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     actions: Vec<Command>,
-    /// A line of a script's block was wrong: the block will not be sent.
+    /// A line was wrong, and lines behind it had been entered already, as in a script or a paste: the block will not be
+    /// sent.
     spoiled: bool,
 }
 
@@ -94,11 +95,21 @@ impl Engine {
     /// At a prompt a wrong line is typed again; in a script nobody will, so the whole block is off.
     fn spoil(&mut self, fault: &Diagnostic, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
         out.not_sent(fault, source, false);
-        if !self.mode.interactive
-            && let Some(block) = &mut self.transaction
-        {
-            block.spoiled = true;
+        if !self.mode.interactive {
+            self.spoil_transaction();
         }
         Verdict::Failed
+    }
+
+    /// The open block, if there is one, will not be sent.
+    pub(super) fn spoil_transaction(&mut self) {
+        if let Some(block) = &mut self.transaction {
+            block.spoiled = true;
+        }
+    }
+
+    /// Whether a block is open that will not be sent.
+    pub(super) fn has_spoiled_transaction(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|block| block.spoiled)
     }
 }

@@ -34,6 +34,15 @@ const BLOCK_MISTAKES: &[Mistake] = &[
     ("blockdev_add driver=null-co", "blockdev_add", "has no command `blockdev_add`; did you mean `blockdev-add`?"),
     ("frobnicate", "frobnicate", "the server has no command `frobnicate`"),
     ("exec-oob blockdev-add driver=null-co", "blockdev-add", "`blockdev-add` cannot be executed out of band"),
+    ("query-jobs; query-block", "query-jobs;", "the server has no command `query-jobs;`; did you mean `query-jobs`?"),
+    ("frobnicate the machine", "frobnicate", "the server has no command `frobnicate`"),
+    // Commands to the shell, and what leads out of other shells.
+    ("events 5", "events", "the server has no command `events`; did you mean `.events`?"),
+    ("hlep", "hlep", "the server has no command `hlep`; did you mean `.help`?"),
+    ("exit", "exit", "the server has no command `exit`; `.exit` or Ctrl-D leaves the shell"),
+    // Words without a key.
+    ("job-dismiss 'j 0'", "'j 0'", "expected `key=value`, found `j 0`; did you mean `id='j 0'`?"),
+    ("block-export-add type=nbd id=e node-name=n writable", "writable", "; did you mean `writable=…`?"),
     // Keys: unknown, mistyped, spelled with the wrong dash, of another variant, twice, missing.
     (
         "blockdev-add driver=qcow2 node-nme=n0 file=p",
@@ -41,6 +50,7 @@ const BLOCK_MISTAKES: &[Mistake] = &[
         "`blockdev-add` with driver=qcow2 has no key `node-nme`; did you mean `node-name`?",
     ),
     ("blockdev-add driver=raw node_name=n file=p", "node_name", "did you mean `node-name`?"),
+    ("block-job-pause dev=j0", "dev", "`block-job-pause` has no key `dev`; did you mean `device`?"),
     ("query-jobs id=1", "id", "`query-jobs` has no key `id`; it takes no keys"),
     ("blockdev-add driver=null-co filename=/x", "filename", "`blockdev-add` with driver=null-co has no key `filename`"),
     ("blockdev-add filename=/x driver=null-co", "filename", "`blockdev-add` with driver=null-co has no key `filename`"),
@@ -113,6 +123,21 @@ const BLOCK_MISTAKES: &[Mistake] = &[
 /// What a whole machine refuses.
 const MACHINE_MISTAKES: &[Mistake] = &[
     ("query-staus", "query-staus", "the server has no command `query-staus`; did you mean `query-status`?"),
+    // Commands of the human monitor, unless they are QMP's with another dash and arguments.
+    ("info status", "info", "the server has no command `info`; the human monitor has: `.hmp info status`"),
+    ("x/4i $pc", "x/4i", "the human monitor has: `.hmp x/4i $pc`"),
+    ("savevm", "savevm", "the human monitor has: `.hmp savevm`"),
+    ("drive_mirror disk0 /x", "drive_mirror", "the human monitor has: `.hmp drive_mirror disk0 /x`"),
+    ("drive_mirror device=disk0", "drive_mirror", "did you mean `drive-mirror`?"),
+    (
+        "device_add virtio-net-pci,id=n0",
+        "device_add",
+        "needs a key `driver` (a string); the human monitor has: `.hmp device_add virtio-net-pci,id=n0`",
+    ),
+    ("netdev_add user,id=n0", "user,id", "the human monitor has: `.hmp netdev_add user,id=n0`"),
+    ("chardev-add id=c backend.type=null", "backend.type", "needs a key `data` (an object, which may be {})"),
+    ("device_del net0", "net0", "expected `key=value`, found `net0`; did you mean `id=net0`?"),
+    ("balloon 512M", "512M", "did you mean `value=512M`?"),
     ("set_link name=n", "set_link", "`set_link` needs a key `up` (true or false"),
     ("device_add id=d", "device_add", "`device_add` needs a key `driver` (a string)"),
     ("device_add driver=virtio-net-pci mq=maybe", "maybe", "`mq` takes true or false"),

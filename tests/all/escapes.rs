@@ -185,7 +185,7 @@ const TYPED: &[(&str, &str)] = &[
     ("help good", "enum-\\x9b6661m"),
     ("help good.choice", "enum-"),
     ("help apropos comm", "command-"),
-    (".wait STOP timeout=0.01", "within 0.01 s"),
+    (".wait STOP timeout=0.01", "the server has no event `STOP`"),
     ("good \u{202e}=1", "\\u{202e}"),
     (".set verbose on", ""),
     ("refuse", "-> {"),

@@ -307,7 +307,7 @@ fn a_machine_tells_what_happens_to_it() {
     terminal.enter("cont");
     let screen = terminal.wait_for("RESUME\n{}\n(QEMU)");
     assert_eq!(screen.matches("RESUME").count(), 2, "{screen}");
-    assert!(terminal.coloured_screen().contains("\x1b[1m\x1b[33mRESUME"));
+    assert!(terminal.coloured_screen().contains("\x1b[1m\x1b[35mRESUME"));
 }
 
 #[test]

@@ -50,6 +50,12 @@ fn the_hint_names_what_is_missing_and_drops_what_is_typed() {
         ("device_del i", 60, Some("d=")),
         ("device_del id=", 60, None),
         ("device_del id=x ", 60, None),
+        // What has keys below it goes on with a dot, down to what is needed.
+        ("blockdev-add driver=qcow2 node-name=n file.driver=null-co ", 30, Some("[discard=] [cache.] …")),
+        ("blockdev-add driver=qcow2 ", 36, Some("file= [node-name=] [discard=] …")),
+        ("blockdev-add driver=raw file.node-name=n ", 36, Some("file.driver= [node-name=] …")),
+        ("blockdev-add driver=raw file.node-name=n file.d", 36, Some("river= [node-name=] [discard=] …")),
+        ("blockdev-add driver=null-co node-name=n discard=ignore ", 12, Some("[cache.] …")),
         ("qom-set ", 60, Some("path= property= value=")),
         ("qom-set prop", 60, Some("erty= path= value=")),
         ("qom-set property=x ", 60, Some("path= value=")),
@@ -138,6 +144,15 @@ fn a_terminal_shows_the_hint_dim_and_a_mistyped_command_red_before_enter() {
     terminal.press("Enter");
     terminal.wait_for("error: `device_del` needs a key `id`");
     assert!(terminal.screen().contains("(QEMU) device_del\n"), "{}", terminal.screen());
+    // What is needed below a key that is begun, and what the variant of its tag needs.
+    terminal.type_text("nbd-server-start ");
+    terminal.wait_for("(QEMU) nbd-server-start addr.type= [");
+    terminal.type_text("addr.type=unix addr.d");
+    terminal.wait_for("(QEMU) nbd-server-start addr.type=unix addr.data.path= [");
+    terminal.press("C-u");
+    terminal.type_text("chardev-add id=c backend.type=null ");
+    terminal.wait_for_last("(QEMU) chardev-add id=c backend.type=null backend.data={}");
+    terminal.press("C-u");
     terminal.type_text("query-staus ");
     terminal.wait_for_last("(QEMU) query-staus");
     assert!(terminal.coloured_screen().contains("\u{1b}[1m\u{1b}[31mquery-staus"), "{}", terminal.coloured_screen());
@@ -154,4 +169,9 @@ fn an_error_reply_names_what_lives_in_the_server_and_was_meant() {
     terminal.wait_for("node-name='overlya0'\ndid you mean `overlay0`?\n(QEMU)");
     terminal.enter("blockdev-del node-name=zzzz");
     terminal.wait_for("node-name='zzzz'\n(QEMU)");
+    // What it depends on stands beside it.
+    terminal.enter("qom-get path=/machine property=kernle");
+    terminal.wait_for("did you mean `kernel`?\n(QEMU)");
+    terminal.enter("device_add driver=pc-dimm memdv=m0");
+    terminal.wait_for("did you mean `memdev`?\n(QEMU)");
 }

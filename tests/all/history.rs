@@ -91,6 +91,44 @@ fn lines_are_on_disk_as_they_are_entered_and_recalled_by_the_next_session() {
 }
 
 #[test]
+fn a_transaction_block_comes_back_as_one_entry() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    for line in ["transaction(", "block-dirty-bitmap-clear node=n nmae=x", "block-dirty-bitmap-clear node=n name=x"] {
+        terminal.enter(line);
+        terminal.wait_for_last("TRANS>");
+    }
+    // In the block, its lines are to be had one by one.
+    terminal.press("Up");
+    terminal.wait_for_last("TRANS> block-dirty-bitmap-clear node=n name=x");
+    terminal.press("C-u");
+    terminal.enter(")");
+    terminal.wait_for("\nGenericError: Node 'n' not found\n(QEMU)");
+    let block = "transaction(\\nblock-dirty-bitmap-clear node=n name=x\\n)";
+    let refused = "block-dirty-bitmap-clear node=n nmae=x";
+    assert_eq!(lines(&terminal, "history"), [refused, block]);
+    // It is edited and runs as a whole.
+    terminal.press("C-l");
+    terminal.press("Up");
+    terminal.wait_for("(QEMU) transaction(\nblock-dirty-bitmap-clear node=n name=x\n)");
+    terminal.press("Enter");
+    terminal.wait_for("\n)\nGenericError: Node 'n' not found\n(QEMU)");
+    assert_eq!(lines(&terminal, "history"), [refused, block]);
+    // One that is dropped leaves its lines; the reply of an example out of the manual leaves nothing.
+    terminal.enter("transaction(");
+    terminal.enter("abort");
+    terminal.press("C-c");
+    terminal.wait_for("The transaction is dropped; nothing was sent.\n(QEMU)");
+    terminal.enter("<- { \"return\": {} }");
+    terminal.enter("query-name");
+    terminal.wait_for("(QEMU) query-name\n{}\n(QEMU)");
+    assert_eq!(lines(&terminal, "history"), [refused, block, "transaction(", "abort", "query-name"]);
+}
+
+#[test]
 fn qmp_and_hmp_have_a_history_each() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else {

@@ -236,6 +236,10 @@ fn a_session_in_hmp_mode() {
     terminal.wait_for("* CPU #1");
 
     // A failure is red, an answer is not.
+    for (line, meant) in [("inof status", "info"), ("info blokc", "info block"), ("device_dell a", "device_del")] {
+        terminal.enter(line);
+        terminal.wait_for(&format!("\ndid you mean `{meant}`?\n(qemu)"));
+    }
     terminal.enter("nope");
     terminal.wait_for("\nunknown command: 'nope'\n(qemu)");
     let coloured = terminal.coloured_screen();

@@ -52,7 +52,7 @@ fn every_message_is_in_the_log_both_ways() {
     let args = [server.address(), "-l".to_owned(), log.clone(), "--no-events".to_owned()];
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let run = qmp_shell(&args)
-        .input("cont\n.wait RESUME timeout=10\ntypo x\nnonsense\nexec-oob query-yank\n.hmp info status\n")
+        .input("cont\n.wait RESUME timeout=10\ntypo 'x\nnonsense\nexec-oob query-yank\n.hmp info status\n")
         .run()
         .expect_status(1);
     assert_eq!(run.lines().len(), 5, "{run:#?}");
@@ -201,7 +201,7 @@ fn verbose_shows_each_request_before_its_reply() {
     let Some(server) = Server::qemu(SMALL) else { return };
     // Both streams in one pipe, as a terminal has them.
     let script = format!(
-        "{} {} -v -c 'query-name' -c '{{\"execute\": \"query-name\", \"id\": \"me\"}}' -c 'typo x' -c '.hmp info name' 2>&1",
+        "{} {} -v -c 'query-name' -c '{{\"execute\": \"query-name\", \"id\": \"me\"}}' -c 'typo \"x' -c '.hmp info name' 2>&1",
         env!("CARGO_BIN_EXE_qmp-shell"),
         server.address()
     );
@@ -213,10 +213,10 @@ fn verbose_shows_each_request_before_its_reply() {
             "{\"return\": {}}",
             "-> {\"execute\": \"query-name\", \"id\": \"me\"}",
             "{\"return\": {}, \"id\": \"me\"}",
-            "{\"error\": {\"class\": \"NotSent\", \"desc\": \"expected `key=value`, found `x`\"}}",
-            "-c:3: expected `key=value`, found `x`",
-            "  typo x",
-            "       ^",
+            "{\"error\": {\"class\": \"NotSent\", \"desc\": \"this word has a `\\\"` that is not closed\"}}",
+            "-c:3: this word has a `\"` that is not closed",
+            "  typo \"x",
+            "       ^^",
             "-> {\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"info name\"}}",
             "{\"return\": \"\"}",
         ]

@@ -129,7 +129,7 @@ fn files_source_files_up_to_a_limit() {
     let lines = seen.lines();
     assert_eq!(lines.len(), 5, "{seen:#?}");
     assert!(lines[1].contains("\"running\"") && lines[2].contains("\"NotSent\"") && lines[3].contains("\"UUID\""));
-    assert!(seen.stderr.starts_with("inner file:3: expected `key=value`, found `x`\n"), "{seen:#?}");
+    assert!(seen.stderr.starts_with("inner file:3: the server has no command `typo`\n"), "{seen:#?}");
 
     write("self", "query-name\n.source self\nquery-uuid\n");
     let seen = run(".source self", 1);
@@ -281,6 +281,29 @@ fn a_mistyped_command_names_the_nearest() {
         assert!(seen.stderr.starts_with(&format!("<stdin>:2: {message}\n  {line}\n")), "{line}: {seen:#?}");
         assert_eq!(seen.lines().len(), 1, "none of them leaves a gap between replies: {seen:#?}");
     }
+}
+
+#[test]
+fn an_event_that_cannot_come_is_not_waited_for() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let lines = "query-named-block-nodes flat=true\n.wait STPO\n.wait DEVICE_DELETED devise=x\n\
+                 .wait JOB_STATUS_CHANGE id=x status=redy\n.events only STOP REUSME JOBS_*\n\
+                 cont\n.wait resume timeout=10\n.wait ST?P* x=1 timeout=0\n.wait QUORUM_FAILURE sector-num=1 timeout=0\n";
+    let seen = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
+    let said: Vec<&str> = seen.stderr.lines().filter(|line| line.starts_with('<')).collect();
+    assert_eq!(
+        said,
+        [
+            "<stdin>:2: the server has no event `STPO`; did you mean `STOP`?",
+            "<stdin>:3: `DEVICE_DELETED` carries no `devise`; did you mean `device`?",
+            "<stdin>:4: `status` has no value `redy`; did you mean `ready`?",
+            "<stdin>:5: warning: the server has no event `REUSME`; did you mean `RESUME`?",
+            "<stdin>:5: warning: the server has no event `JOBS_*`",
+            "<stdin>:8: no event `ST?P* x=1` came within 0 s",
+            "<stdin>:9: no event `QUORUM_FAILURE sector-num=1` came within 0 s",
+        ],
+        "{seen:#?}"
+    );
 }
 
 #[test]

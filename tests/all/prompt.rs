@@ -44,6 +44,20 @@ fn a_first_session() {
 }
 
 #[test]
+fn the_advice_under_the_banner_is_never_torn() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let banner = format!("Connected to QEMU 10.0.2 at {}.", server.address());
+    let advice = "Tab completes, help explains, Ctrl-D leaves.";
+    let fits = banner.len() + 1 + advice.len();
+    for (columns, gap) in [(fits, " "), (fits - 1, "\n")] {
+        let Some(terminal) = Terminal::start(&format!("{SHELL} {}", server.address()), columns, 24) else { return };
+        terminal.wait_for(&format!("{banner}{gap}{advice}\n(QEMU)"));
+        terminal.press("C-d");
+        assert_eq!(terminal.wait_for_end(), 0);
+    }
+}
+
+#[test]
 fn colours_tell_keys_strings_literals_errors_and_prompt_apart() {
     let Some(server) = Server::qemu(Q35) else { return };
     let address = server.address();
@@ -123,7 +137,7 @@ fn a_mistake_is_pointed_at_where_it_stands() {
             ("blockdev-add a=1 bb=2 a=3", "a=3"),
             ("blockdev-add node-name=a-rather-long-one bad=1 driver=null-co bad.x=2", "bad.x=2"),
             ("x n=漢字漢字 q=\"", "q=\""),
-            ("x\ta=1\tbad", "bad"),
+            ("block-job-pause\tdevice=1\tbad", "bad"),
         ] {
             // Typed, a tab would complete.
             terminal.paste(line);

@@ -152,6 +152,11 @@ fn what_is_wrong_is_said_and_the_status_says_so_too() {
             vec!["query-status", "oops"],
             "qmp: expected `key=value`, found `oops`\n  query-status oops\n               ^^^^\n",
         ),
+        (
+            1,
+            vec!["object-add", "--qom-type", "iothread", "--id=io0"],
+            "qmp: expected `key=value`, found `iothread`; did you mean `--qom-type=iothread`?\n",
+        ),
         (2, vec![".events"], "qmp: `.events` is not the name of a command\n"),
         (2, vec!["/run/b.sock", "stop"], "qmp: `/run/b.sock` is not the name of a command; a pattern"),
         (2, vec!["--no-such-option", "stop"], "error: unexpected argument '--no-such-option'"),

@@ -348,6 +348,9 @@ fn complete_prints_what_tab_would_offer() {
     let names: Vec<&str> = run.lines().iter().map(|line| line.split('\t').next().unwrap()).collect();
     assert_eq!(names, ["query-stats", "query-stats-schemas", "query-status"]);
     assert!(run.stdout.lines().all(|line| line.contains('\t')), "{run:#?}");
+    let line = "migrate-set-capabilities capabilities.0.capability=zero-";
+    let run = qmp_shell(&[&server.address(), "--complete", line]).run().expect_status(0);
+    assert_eq!(run.lines(), ["zero-blocks\tdeprecated", "zero-copy-send\t"]);
     let run = qmp_shell(&[&server.address(), "-H", "--complete", "info stat"]).run().expect_status(0);
     assert!(run.stdout.contains("status\t"), "{run:#?}");
     // Without a server, the shell's own commands are there still.

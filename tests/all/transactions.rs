@@ -73,6 +73,28 @@ fn a_block_at_the_prompt_succeeds_fails_as_a_whole_or_is_abandoned() {
 }
 
 #[test]
+fn a_pasted_block_with_a_wrong_line_is_not_sent_without_it() {
+    let Some(server) = machine() else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    let block = "transaction(\nblock-dirty-bitmap-add node=n0 nmae=a\nblock-dirty-bitmap-add node=n0 name=b\n)";
+    terminal.paste(block);
+    terminal.press("Enter");
+    terminal.wait_for("has no key `nmae`; did you mean `name`?");
+    terminal.wait_for("error: the transaction was not sent: a line of it was wrong\n(QEMU)");
+    // It comes back whole, to be mended.
+    terminal.press("C-l");
+    terminal.press("Up");
+    terminal.wait(block, |screen| screen == format!("(QEMU) {block}"));
+    terminal.press("C-c");
+    terminal.press("C-d");
+    assert_eq!(terminal.wait_for_end(), 0);
+    assert_eq!(bitmaps(&server), [""; 0]);
+}
+
+#[test]
 fn leaving_in_the_middle_of_a_block_sends_nothing() {
     let Some(server) = machine() else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else {

@@ -101,11 +101,22 @@ impl Task {
         }
         match parse_line(self.typed.line()) {
             Ok(line) => !matches!(line, Line::Blank),
-            Err(fault) => {
+            Err(mut fault) => {
+                if let Some(meant) = self.typed_apart() {
+                    fault.message = format!("{}; did you mean `{meant}`?", fault.message);
+                }
                 out.not_sent(&fault, &self.source(), true);
                 false
             }
         }
+    }
+
+    /// `--key value`, as other programs take it, in the form that is taken here, where it is the first word without a key.
+    fn typed_apart(&self) -> Option<String> {
+        let words: Vec<&str> = self.words.iter().filter_map(|word| word.to_str()).collect();
+        let loose = words.iter().position(|word| !word.contains('=') && !word.starts_with(['-', '{']))?;
+        let flag = words.get(loose.checked_sub(1)?)?;
+        (flag.starts_with("--") && !flag.contains('=')).then(|| format!("{flag}={}", words[loose]))
     }
 
     /// Whether it can be done without a server.

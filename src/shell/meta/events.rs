@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::grammar::{Diagnostic, MetaLine};
-use crate::schema::nearest;
+use crate::grammar::{Diagnostic, MetaLine, Word};
+use crate::schema::{EventInfo, Given, Schema, Type, did_you_mean, member_signature};
 
 use super::super::engine::{Engine, Verdict};
-use super::super::filter::EventFilter;
+use super::super::filter::{EventFilter, matches};
 use super::super::output::{Output, Source};
 use super::super::recent::Awaited;
 use super::{at_most, needs};
@@ -16,7 +16,7 @@ const FORMS: &[&str] = &["on", "off", "only", "except"];
 pub(super) fn events(
     engine: &mut Engine,
     line: &MetaLine,
-    _source: &Source<'_>,
+    source: &Source<'_>,
     out: &mut dyn Output,
 ) -> Result<Verdict, Diagnostic> {
     let Some(word) = line.words.first() else {
@@ -28,6 +28,11 @@ pub(super) fn events(
         needs(line, 1, "the names of events, such as `JOB_*`,")?;
         Ok(line.words[1..].iter().map(|word| word.text.clone()).collect())
     };
+    if let ("only" | "except", Some(schema)) = (word.text.as_str(), engine.learned.schema()) {
+        for fault in line.words[1..].iter().filter_map(|name| event_of(&schema, name).err()) {
+            out.warning(&fault.message, source);
+        }
+    }
     match word.text.as_str() {
         "on" | "off" => {
             at_most(line, 1)?;
@@ -41,9 +46,9 @@ pub(super) fn events(
                 show_last(engine, count, out);
             }
             Err(_) => {
-                let near = nearest(text, FORMS.iter().copied()).map(|name| format!("; did you mean `{name}`?"));
+                let near = did_you_mean(text, FORMS.iter().copied());
                 let message = "expected a number, `on`, `off`, `only` or `except`".to_owned();
-                return Err(Diagnostic::new(word.span, message + &near.unwrap_or_default()));
+                return Err(Diagnostic::new(word.span, message + &near));
             }
         },
     }
@@ -77,6 +82,11 @@ pub(super) fn wait(
         } else {
             awaited.data.push((word.key().split('.').map(str::to_owned).collect(), word.value().to_owned()));
         }
+    }
+    if engine.settings.check
+        && let Some(schema) = engine.learned.schema()
+    {
+        check_awaited(&schema, name, &line.words[1..])?;
     }
     if engine.mode.dry_run {
         return Ok(Verdict::Done);
@@ -122,4 +132,38 @@ pub(super) fn wait(
             }
         }
     }
+}
+
+/// The event that a name or glob means, the first of several.
+fn event_of<'a>(schema: &'a Schema, name: &Word) -> Result<&'a EventInfo, Diagnostic> {
+    schema.events().iter().find(|event| matches(&name.text, &event.name)).ok_or_else(|| {
+        let names = schema.events().iter().map(|event| event.name.as_str());
+        let near = did_you_mean(&name.text, names);
+        Diagnostic::new(name.span, format!("the server has no event `{}`{near}", name.text))
+    })
+}
+
+/// Refuses what can never come, by the server's introspection: to wait for it would take for ever.
+fn check_awaited(schema: &Schema, name: &Word, data: &[Word]) -> Result<(), Diagnostic> {
+    let event = event_of(schema, name)?;
+    if name.text.contains(['*', '?']) {
+        return Ok(());
+    }
+    for word in data.iter().filter(|word| word.key() != "timeout") {
+        let key = word.key();
+        let first = key.split('.').next().unwrap_or_default();
+        if member_signature(schema, &event.name, first, 80).is_none() {
+            let members = &schema.object(event.data).members;
+            let near = did_you_mean(first, members.iter().map(|member| member.name.as_str()));
+            return Err(Diagnostic::new(word.key_span(), format!("`{}` carries no `{first}`{near}", event.name)));
+        }
+        let kind = Given::default().type_at(schema, event.data, &[key.to_owned()]);
+        if let Some(Type::Enum(values)) = kind.map(|kind| schema.kind(kind))
+            && !values.iter().any(|value| value.name == word.value())
+        {
+            let near = did_you_mean(word.value(), values.iter().map(|value| value.name.as_str()));
+            return Err(Diagnostic::new(word.value_span(), format!("`{key}` has no value `{}`{near}", word.value())));
+        }
+    }
+    Ok(())
 }

@@ -37,8 +37,9 @@ const TOPICS: &[(&str, &str, &str)] = &[
          \x20 blockdev-add driver=raw node-name=r0 file.driver=null-co\n\
          \x20 x-command list.0=a list.1=b\n\
          \n\
-         A value is an integer (decimal or 0x…), a number, true, false, null or JSON if it looks like one, else a \
-         string. What is quoted is always a string.\n",
+         A value takes the type that the server gives its key: an integer may be 0x… or end in k, M, G, T, P or E, a \
+         boolean be on or off, an array a,b,c. Where the type is not known, what looks like an integer, a number, true, \
+         false, null or JSON is one. What is quoted is a string.\n",
     ),
     (
         "keys",
@@ -125,8 +126,8 @@ pub(in super::super) fn topics() -> Vec<(&'static str, &'static str)> {
 /// The overview.
 pub fn overview() -> String {
     let mut text = String::from(
-        "Type a QMP command with its arguments, such as `device_del id=d0`; Tab completes.\n\
-         JSON as in QEMU's manual is taken too. Commands to the shell begin with a dot:\n\n",
+        "Type a QMP command with its arguments, such as `device_del id=d0`, or JSON as\n\
+         in QEMU's manual; Tab completes. Commands to the shell begin with a dot:\n\n",
     );
     for command in META {
         text.push_str(&format!("  .{:<9} {}\n", command.name, command.summary));
@@ -180,6 +181,7 @@ mod tests {
             assert!(page(name).is_some_and(|page| page.len() > 40), "{name}");
             assert!(overview().contains(name), "{name}");
         }
+        assert!(overview().lines().all(|line| line.chars().count() < 80), "{}", overview());
     }
 
     #[test]
