@@ -340,7 +340,10 @@ fn values(given: &Given, path: &[String], quoting: Quoting<'_>, subject: &Subjec
     let typed = quoting.typed();
     if choice.takes_text || choice.takes_integers || kind.is_none() {
         let is_node = kind.is_some_and(|kind| is_reference(schema, kind));
-        for live in live_for(&place, is_node, property.as_deref()) {
+        let lives = live_for(&place, is_node, property.as_deref());
+        // What names something in the server names no file, though the server may not say what it has.
+        let takes_file = lives.is_empty() && choice.takes_text && names_file(&place);
+        for live in lives {
             let names = match &live {
                 Live::QomChildren(_) => segments(typed, subject),
                 Live::Objects => {
@@ -352,7 +355,7 @@ fn values(given: &Given, path: &[String], quoting: Quoting<'_>, subject: &Subjec
             };
             if live == Live::Cpus { &mut choice.literals } else { &mut choice.strings }.extend(names);
         }
-        if choice.strings.is_empty() && choice.takes_text && names_file(&place) {
+        if takes_file && choice.strings.is_empty() {
             choice.strings.extend((subject.files)(typed).into_iter().map(|file| {
                 let about = if file.ends_with('/') { "folder" } else { "file" };
                 (file, about.to_owned())

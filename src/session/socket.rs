@@ -8,8 +8,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
 
-/// How often somebody who waits to send is asked whether to go on.
-const BLINK: Duration = Duration::from_millis(50);
+/// How often somebody who waits is asked whether to go on.
+pub(super) const BLINK: Duration = Duration::from_millis(50);
+
+/// So many bytes go into a socket's buffer that says that it has room.
+const AT_ONCE: usize = 8 << 10;
 
 /// What is done while a peer takes nothing.
 pub(super) enum Meanwhile<'a> {
@@ -83,6 +86,12 @@ impl Socket {
             }
         }
         Ok(())
+    }
+
+    /// Whether so many bytes can be sent without waiting for the peer.
+    pub(super) fn takes_at_once(&self, len: usize) -> bool {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
+        len <= AT_ONCE && poll_retry(&mut fds, Some(Instant::now())).is_ok_and(|ready| ready)
     }
 
     /// Sends `bytes` with a descriptor attached to the first of them.

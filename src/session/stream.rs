@@ -142,6 +142,13 @@ impl Session {
         }
     }
 
+    /// Whether the server would take this request at once: it is no long one, and what was sent before it is under way.
+    #[doc(hidden)]
+    pub fn takes_at_once(&self, request: &Request) -> bool {
+        let arguments = request.arguments.as_deref().map_or(0, str::len);
+        self.out.socket.takes_at_once(request.command.len() + arguments)
+    }
+
     /// Sends a request under an id of the session's own, which is returned.
     pub fn send(&mut self, request: &Request) -> Result<u64, Lost> {
         self.transmit(request, None)
