@@ -114,6 +114,29 @@ fn flood_a_prompt(what: &'static str) {
     });
 }
 
+/// A terminal may take its time over what it is given; a key is looked at between two redraws.
+#[test]
+fn a_flood_is_shown_in_pieces() {
+    if find_program("tmux").is_none() {
+        return skip("tmux");
+    }
+    let event = format!("{{\"event\": \"E\", \"data\": {{\"words\": \"{}\"}}}}\r\n", "word ".repeat(1000));
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        talk.flood(event.repeat(10).as_bytes());
+    });
+    let terminal = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())).unwrap();
+    let raw = terminal.record();
+    wait_until("a flood", || raw().len() > 4 << 20);
+    wait_until("the end", || {
+        terminal.press("C-d");
+        terminal.screen().contains("[ended 0]")
+    });
+    let raw = raw();
+    let longest = String::from_utf8_lossy(&raw).split("(QEMU)").map(str::len).max();
+    assert!(longest.is_some_and(|longest| longest < 128 << 10), "{longest:?} of {}", raw.len());
+}
+
 /// A QEMU that never stops complaining, with line ends and without, while nobody can be shown it.
 #[test]
 fn a_wrapped_qemu_that_never_stops_complaining_fills_no_memory() {
