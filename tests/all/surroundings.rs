@@ -325,6 +325,25 @@ fn stopped_and_continued_the_shell_goes_on() {
     assert_eq!(state("after"), before);
 }
 
+/// A terminal that takes nothing more, as after Ctrl-S, cannot be told the last word.
+#[test]
+fn a_terminal_that_is_held_up_does_not_hold_up_the_end() {
+    let Some(terminal) = terminal(100, 30) else { return };
+    terminal.enter("exec $q demo:");
+    terminal.wait_for_last("(QEMU)");
+    let id = terminal.program_id();
+    // In the editor Ctrl-S is a key like any other.
+    terminal.enter(".wait NEVER");
+    terminal.wait("the editor to let go of the line", |_| terminal.cursor().0 == 0);
+    terminal.press("C-s");
+    terminal.screen();
+    terminal.send_signal("TERM");
+    let runs = || std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    wait_until("the shell's end", || !runs());
+    terminal.press("C-q");
+    assert_eq!(terminal.wait_for_end(), 143);
+}
+
 #[test]
 fn a_terminal_that_goes_takes_the_shell_along() {
     let Some(terminal) = terminal(100, 30) else { return };
