@@ -56,6 +56,31 @@ fn streams_that_are_full_or_closed_are_an_error_and_a_status() {
         ("$q demo: -c query-status <&- >&- 2>&-", "", "", 0),
         ("$q demo: <&-", "", "", 0),
         ("$q demo: < /", "", "qmp-shell: cannot read standard input: Is a directory (os error 21)\n", 1),
+        // What never ends, and what nobody reads.
+        (
+            "$q demo: < /dev/zero",
+            "",
+            "qmp-shell: cannot read standard input: a line is longer than 134217728 bytes\n",
+            1,
+        ),
+        (
+            "$q demo: -f /dev/zero",
+            "",
+            "qmp-shell: cannot read the script `/dev/zero`: a line is longer than 134217728 bytes\n",
+            2,
+        ),
+        (
+            "mkfifo pipe; $q demo: -l pipe -c query-name",
+            "",
+            "qmp-shell: cannot write the log file `pipe`: it is a pipe that nobody reads\n",
+            2,
+        ),
+        (
+            "$q demo: -c '.log pipe'",
+            "",
+            "-c:1: cannot write `pipe`: it is a pipe that nobody reads\n  .log pipe\n       ^^^^\n",
+            1,
+        ),
     ] {
         let output = sh(line, home.path());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
