@@ -62,6 +62,7 @@ fn run(flags: ShellFlags, matches: &ArgMatches) -> Result<Status, Failure> {
         guest_agent: flags.skip_negotiation,
         limits: Limits { message: flags.common.max_message, ..Limits::default() },
         transcript: Arc::clone(&transcript),
+        ..Options::default()
     };
     let address = match flags.address {
         Some(address) => Some(address),

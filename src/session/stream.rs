@@ -97,7 +97,7 @@ impl Session {
     /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits as
     /// long as it takes.
     pub fn accept(listener: &Listener, options: &Options) -> Result<Session, ConnectError> {
-        negotiate(listener.accept(options.wait)?, listener.address(), options)
+        negotiate(listener.accept(options)?, listener.address(), options)
     }
 
     /// Negotiates over a stream socket that is connected already. `address` is what messages call the server.

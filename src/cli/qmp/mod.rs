@@ -45,6 +45,7 @@ fn run(flags: &QmpFlags) -> Result<Status, Failure> {
         guest_agent: flags.skip_negotiation,
         limits: Limits { message: flags.max_message, ..Limits::default() },
         transcript: transcript(flags.logfile.as_deref())?,
+        ..Options::default()
     };
     if let Some(globs) = &flags.events {
         let globs = [globs.clone(), more_globs(flags)?].concat();
