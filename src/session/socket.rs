@@ -57,14 +57,31 @@ impl Socket {
 
     /// Sends all of `bytes`, which is what is left to send, also after a failure; `meanwhile` is what is done while the peer
     /// takes nothing.
-    pub(super) fn send_all(&self, bytes: &mut &[u8], mut meanwhile: Meanwhile<'_>) -> io::Result<()> {
+    pub(super) fn send_all(&self, bytes: &mut &[u8], meanwhile: Meanwhile<'_>) -> io::Result<()> {
+        self.send_with_fd(bytes, None, meanwhile)
+    }
+
+    /// As [`Socket::send_all`], with a descriptor attached to the first of them.
+    pub(super) fn send_with_fd(
+        &self,
+        bytes: &mut &[u8],
+        mut passed: Option<BorrowedFd<'_>>,
+        mut meanwhile: Meanwhile<'_>,
+    ) -> io::Result<()> {
         let flags = match meanwhile {
             Meanwhile::Wait => SendFlags::NOSIGNAL,
             _ => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
         };
         while !bytes.is_empty() {
-            match rustix::net::send(&self.fd, bytes, flags) {
-                Ok(len) => *bytes = &bytes[len..],
+            let sent = match passed {
+                None => rustix::net::send(&self.fd, bytes, flags),
+                Some(passed) => self.pass(bytes, passed, flags),
+            };
+            match sent {
+                Ok(len) => {
+                    *bytes = &bytes[len..];
+                    passed = None;
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     let (interest, until) = match &meanwhile {
@@ -94,21 +111,12 @@ impl Socket {
         len <= AT_ONCE && poll_retry(&mut fds, Some(Instant::now())).is_ok_and(|ready| ready)
     }
 
-    /// Sends `bytes` with a descriptor attached to the first of them.
-    pub(super) fn send_with_fd(&self, bytes: &mut &[u8], passed: BorrowedFd<'_>) -> io::Result<()> {
+    fn pass(&self, bytes: &[u8], passed: BorrowedFd<'_>, flags: SendFlags) -> Result<usize, Errno> {
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         let fds = [passed];
         control.push(SendAncillaryMessage::ScmRights(&fds));
-        let iov = [io::IoSlice::new(bytes)];
-        let sent = loop {
-            match sendmsg(&self.fd, &iov, &mut control, SendFlags::NOSIGNAL) {
-                Err(Errno::INTR) => {}
-                result => break result?,
-            }
-        };
-        *bytes = &bytes[sent..];
-        self.send_all(bytes, Meanwhile::Wait)
+        sendmsg(&self.fd, &[io::IoSlice::new(bytes)], &mut control, flags)
     }
 
     /// Whether descriptors can travel over it.
