@@ -21,9 +21,11 @@ use crate::wire::Limits;
 use super::flags::{Color, CommonFlags, OutputFlag, ShellFlags, address_of_environment};
 use super::generate::generate;
 use super::status::{Failure, Status, end, of_ending};
+use super::streams::have_them_wait;
 
 /// Runs the program.
 pub fn qmp_shell() -> ExitCode {
+    have_them_wait();
     let (flags, matches) = parse_flags();
     end("qmp-shell", run(flags, &matches))
 }

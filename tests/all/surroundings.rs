@@ -2,6 +2,7 @@
 //! written, terminals that can little, windows that change under the hand, signals.
 
 use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -87,6 +88,41 @@ fn streams_that_are_full_or_closed_are_an_error_and_a_status() {
         let seen = (text(&output.stdout), text(&output.stderr), output.status.code());
         assert_eq!(seen, (stdout.to_owned(), stderr.to_owned(), Some(status)), "{line}");
     }
+}
+
+/// A build server may hand out streams that do not wait; what is written faster than it is read is not lost for that.
+#[test]
+fn streams_that_do_not_wait_are_waited_for() {
+    use rustix::pipe::{PipeFlags, pipe_with};
+    let full = 64 << 10;
+    let line = format!("x a={}\n", "y".repeat(4 * full));
+    let home = tempfile::tempdir().unwrap();
+    let (input, lines) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+    let (output, written) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+    for end in [&lines, &output] {
+        rustix::io::ioctl_fionbio(end, false).unwrap();
+    }
+    let mut child = Command::new(SHELL)
+        .args(["--dry-run", "--no-history"])
+        .env("HOME", home.path())
+        .env_remove("QMP_SOCKET")
+        .stdin(input)
+        .stdout(written)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut lines, mut output) = (std::fs::File::from(lines), std::fs::File::from(output));
+    // More than either pipe holds.
+    lines.write_all(line.as_bytes()).unwrap();
+    wait_until("a full pipe, or the end", || {
+        rustix::io::ioctl_fionread(&output).unwrap() == full as u64 || child.try_wait().unwrap().is_some()
+    });
+    let mut text = vec![0; "{\"execute\": \"x\", \"arguments\": {\"a\": \"\"}}\n".len() + 4 * full];
+    output.read_exact(&mut text).unwrap();
+    drop(lines);
+    assert!(text.ends_with(b"yy\"}}\n"));
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
 }
 
 /// `name` with two bytes in it that are no UTF-8.

@@ -21,6 +21,7 @@ use crate::wire::Limits;
 
 use super::shell::{finish_printing, parse_flags, print_generated, transcript};
 use super::status::{Failure, Status, end};
+use super::streams::have_them_wait;
 use flags::QmpFlags;
 use servers::{Server, servers};
 use task::{End, Task, status_of};
@@ -31,6 +32,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the program.
 pub fn qmp() -> ExitCode {
+    have_them_wait();
     let (flags, _) = parse_flags::<QmpFlags>();
     end("qmp", run(&flags))
 }

@@ -19,11 +19,13 @@ use crate::session::Options;
 use super::flags::address_of_environment;
 use super::shell::{print_generated, transcript};
 use super::status::{Failure, Status, end};
+use super::streams::have_them_wait;
 use called::with_command_of_name;
 use flags::{QomCommand, QomFlags};
 
 /// Runs the program.
 pub fn qom() -> ExitCode {
+    have_them_wait();
     let flags = QomFlags::parse_from(with_command_of_name(std::env::args_os()));
     end("qom", run(flags))
 }
