@@ -58,7 +58,8 @@ impl Choice {
         }
     }
 
-    /// Adds names that live in the server, or files where the key takes one and there are no names.
+    /// Adds names that live in the server, or files where the key takes one. What names something in the server names no
+    /// file, though the server may not say what it has.
     fn add_names(&mut self, place: &Place<'_>, kinds: &[Live], typed: &str, subject: &Subject<'_>) {
         for live in kinds {
             let names = match live {
@@ -72,7 +73,7 @@ impl Choice {
             };
             if *live == Live::Cpus { &mut self.literals } else { &mut self.strings }.extend(names);
         }
-        if self.strings.is_empty() && self.takes_text && names_file(place) {
+        if kinds.is_empty() && self.strings.is_empty() && self.takes_text && names_file(place) {
             self.strings.extend((subject.files)(typed).into_iter().map(|file| {
                 let about = if file.ends_with('/') { "folder" } else { "file" };
                 (file, about.to_owned())

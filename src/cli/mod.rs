@@ -6,6 +6,7 @@ mod qmp;
 mod qom;
 mod shell;
 mod status;
+mod streams;
 mod tab;
 mod wrap;
 

@@ -21,10 +21,12 @@ use crate::wire::Limits;
 use super::flags::{Color, CommonFlags, OutputFlag, ShellFlags, address_of_environment};
 use super::generate::generate;
 use super::status::{Failure, Status, end, of_ending};
+use super::streams::have_them_wait;
 use super::tab;
 
 /// Runs the program.
 pub fn qmp_shell() -> ExitCode {
+    have_them_wait();
     let (flags, matches) = parse_flags();
     end("qmp-shell", run(flags, &matches))
 }
@@ -63,6 +65,7 @@ fn run(flags: ShellFlags, matches: &ArgMatches) -> Result<Status, Failure> {
         guest_agent: flags.skip_negotiation,
         limits: Limits { message: flags.common.max_message, ..Limits::default() },
         transcript: Arc::clone(&transcript),
+        ..Options::default()
     };
     let address = match flags.address {
         Some(address) => Some(address),

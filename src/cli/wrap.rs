@@ -15,12 +15,14 @@ use crate::wire::Limits;
 use super::flags::WrapFlags;
 use super::shell::{Feed, engine, parse_flags, print_generated, prompt, script_palette, transcript};
 use super::status::{Failure, Status, end, of_ending};
+use super::streams::have_them_wait;
 
 /// Without `--timeout`, QEMU may take as long as it likes to greet: its end, which is seen at once, is the other limit.
 const PATIENT: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs the program.
 pub fn qmp_shell_wrap() -> ExitCode {
+    have_them_wait();
     let (flags, matches) = parse_flags();
     end("qmp-shell-wrap", run(flags, &matches))
 }

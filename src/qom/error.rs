@@ -18,6 +18,9 @@ pub enum QomError {
         /// What is expected.
         message: String,
     },
+    /// A tree that goes on and on.
+    #[error("the server tells of more than {0} objects and properties; `--depth` bounds what is asked for")]
+    Endless(usize),
 }
 
 impl QomError {
@@ -26,6 +29,7 @@ impl QomError {
         match self {
             QomError::Execute(error) => error.desc().map_or_else(|| error.to_string(), str::to_owned),
             QomError::Value { message, .. } => message.clone(),
+            QomError::Endless(_) => self.to_string(),
         }
     }
 
@@ -33,7 +37,7 @@ impl QomError {
     pub fn class(&self) -> Option<&str> {
         match self {
             QomError::Execute(error) => error.class(),
-            QomError::Value { .. } => None,
+            QomError::Value { .. } | QomError::Endless(_) => None,
         }
     }
 

@@ -12,12 +12,23 @@ use super::property::{Kind, Property};
 #[derive(Debug, Clone)]
 pub struct Objects {
     client: Client,
+    /// How many members a tree may have.
+    pub(super) most: usize,
 }
+
+/// How many members a tree may have: as many as a machine with a thousand devices has several times over. A server may make
+/// up more for ever.
+const MOST: usize = 2_000_000;
 
 impl Objects {
     /// The tree of this client's server.
     pub fn new(client: &Client) -> Objects {
-        Objects { client: client.clone() }
+        Objects { client: client.clone(), most: MOST }
+    }
+
+    /// The same, where a tree may have no more than so many members.
+    pub fn at_most(self, members: usize) -> Objects {
+        Objects { most: members, ..self }
     }
 
     /// The properties of an object, in the server's order: children and links among them.

@@ -55,6 +55,8 @@ struct Walk<'a> {
     depth: usize,
     bulk: bool,
     tree: Tree,
+    /// How many members it has.
+    members: usize,
     /// Objects that are still to be opened.
     closed: Vec<usize>,
     questions: VecDeque<Question>,
@@ -70,6 +72,7 @@ impl Objects {
             depth: depth.unwrap_or(DEEPEST).min(DEEPEST),
             bulk: true,
             tree: Tree::begin(path),
+            members: 0,
             closed: vec![0],
             questions: VecDeque::new(),
             asked: VecDeque::new(),
@@ -120,7 +123,7 @@ impl Walk<'_> {
                     for (at, listed) in places.into_iter().zip(listed) {
                         let known = |value: Box<RawValue>| Ok(Box::<str>::from(value).into_string());
                         let properties = listed.properties.into_iter();
-                        self.open(at, properties.map(|item| (item.property, item.value.map(known))).collect());
+                        self.open(at, properties.map(|item| (item.property, item.value.map(known))).collect())?;
                     }
                 }
                 Err(error) if error.is_lost() => return Err(error),
@@ -133,7 +136,7 @@ impl Walk<'_> {
                 }
             },
             Question::List(at) => match pending.wait::<Vec<Property>>().map_err(QomError::from) {
-                Ok(listed) => self.open(at, listed.into_iter().map(|property| (property, None)).collect()),
+                Ok(listed) => self.open(at, listed.into_iter().map(|property| (property, None)).collect())?,
                 Err(error) if at == 0 || error.is_lost() => return Err(error),
                 Err(error) => self.tree.fail(at, error.reason()),
             },
@@ -145,11 +148,16 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn open(&mut self, at: usize, listed: Vec<(Property, Option<Value>)>) {
+    fn open(&mut self, at: usize, listed: Vec<(Property, Option<Value>)>) -> Result<(), QomError> {
+        self.members += listed.len();
+        if self.members > self.objects.most {
+            return Err(QomError::Endless(self.objects.most));
+        }
         let (children, unread) = self.tree.open(at, listed);
         if self.tree.node(at).level < self.depth {
             self.closed.extend(children);
         }
         self.questions.extend(unread.into_iter().map(|member| Question::Value(at, member)));
+        Ok(())
     }
 }

@@ -11,9 +11,18 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer};
 
+use super::extent::all_can_be_told;
+
 /// A type, by its place in the [`Schema`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TypeId(u32);
+
+impl TypeId {
+    /// Its place among the types of its schema.
+    pub(super) fn place(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Everything a server said of itself.
 #[derive(Debug, Default)]
@@ -124,6 +133,9 @@ pub enum SchemaError {
     /// It names a type that it does not describe.
     #[error("the server's introspection names a type `{0}` that it does not describe")]
     NoSuchType(String),
+    /// It describes a type by itself, or by more than anybody could be told.
+    #[error("the server's introspection has types without end")]
+    Endless,
 }
 
 /// A name in the server's answer: a part of that text, or a string of its own.
@@ -223,6 +235,9 @@ impl Schema {
                 _ => schema.types.push(entity.into_type(&find)?),
             }
         }
+        if !all_can_be_told(&schema.types) {
+            return Err(SchemaError::Endless);
+        }
         schema.commands.sort_by(|a, b| a.name.cmp(&b.name));
         schema.events.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(schema)
@@ -253,7 +268,7 @@ impl Schema {
     /// The type at this place.
     pub fn kind(&self, id: TypeId) -> &Type {
         // Every id was checked when the schema was read, and ids are not made elsewhere.
-        &self.types[id.0 as usize]
+        &self.types[id.place()]
     }
 
     /// The object type at this place; an empty one where it is of another kind.

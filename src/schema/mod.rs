@@ -6,6 +6,7 @@
 //! all. Works on unfinished lines too. Knows neither sockets nor terminal.
 
 mod arguments;
+mod extent;
 mod form;
 mod given;
 mod introspection;

@@ -24,6 +24,7 @@ const CARRIERS: &[(&str, &[&str])] = &[
 /// may be a password, a block device over HTTP logs in by its cookie.
 const KEYS: &[(Option<&str>, &str)] = &[
     (None, "password"),
+    (None, "passwd"),
     (None, "passphrase"),
     (None, "cookie"),
     (Some("object-add"), "data"),
@@ -70,6 +71,8 @@ fn is_secret(command: &str, arguments: &Json, path: &[String], value: &Json) -> 
     if KEYS.iter().any(|(of, name)| of.is_none_or(|of| is_near(command, of)) && is_near(key, name)) {
         return true;
     }
+    // Whatever stands below the value is part of it.
+    let key = if path.first().is_some_and(|first| first == "value") { "value" } else { key };
     let of = |key: &str| member(arguments, key).unwrap_or_default();
     let text = value.as_str().unwrap_or_default();
     has_credentials(&text)
@@ -107,7 +110,12 @@ fn is_near(typed: &str, name: &str) -> bool {
     strsim::osa_distance(&plain(typed), &plain(name)) <= slips
 }
 
-/// Whether a text has a URL with a user's password in it, or a Ceph image with its key.
+/// Whether a key of this name is secret wherever it stands.
+fn is_secret_key(name: &str) -> bool {
+    KEYS.iter().any(|(of, key)| of.is_none() && is_near(name, key))
+}
+
+/// Whether a text has a URL with a user's password in it, a Ceph image with its key, or the JSON of an image with either.
 fn has_credentials(text: &str) -> bool {
     let in_url = text.match_indices("://").any(|(at, colon)| {
         let rest = &text[at + colon.len()..];
@@ -115,7 +123,8 @@ fn has_credentials(text: &str) -> bool {
         let user = rest[..end.unwrap_or(rest.len())].rsplit_once('@');
         user.is_some_and(|(user, _)| user.contains([':', '%']))
     });
-    in_url || text.contains("rbd:") && text.contains(":key=")
+    let in_json = text.contains("json:{") && text.split(|c: char| !c.is_alphanumeric() && c != '-').any(is_secret_key);
+    in_url || in_json || text.contains("rbd:") && text.contains(":key=")
 }
 
 /// Whether a line for the human monitor carries a secret.
@@ -128,6 +137,7 @@ pub fn hmp_line_has_secret(line: &str) -> bool {
         || is_near(first, "change") && holds(&|word| word.starts_with("pass") || is_near(word, "password"))
         || is_near(first, "object_add") && holds(&|word| word == "data" || word.starts_with("secret"))
         || is_near(first, "qom-set") && holds(&is_secret_property)
+        || rest.iter().any(|word| word.rsplit('.').next().is_some_and(is_secret_key) && line.contains('='))
         || has_credentials(line)
 }
 
@@ -184,6 +194,9 @@ mod tests {
             "migrate uri='exec:curl -T - ftp://u:x@h'",
             "guest-exec path=/usr/sbin/chpasswd input-data=x",
             ".connect 'exec:sshpass -p x ssh host'",
+            "drive-mirror device=d target='json:{\"driver\": \"iscsi\", \"password\": \"x\"}'",
+            "drive_add 0 if=none,file.driver=iscsi,file.password=x",
+            "passwd=x",
         ] {
             assert!(line_has_secret(line), "{line}");
         }

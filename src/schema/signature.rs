@@ -4,6 +4,9 @@ use super::introspection::{Object, ObjectMember, Schema, Type, TypeId};
 use super::manual::{Line, Role, Run};
 use super::typing::plain;
 
+/// Names longer than this stand out of their column.
+const WIDEST: usize = 40;
+
 /// The signature of a command or event; `None` where the server has neither of this name.
 pub fn signature(schema: &Schema, name: &str, width: usize) -> Option<Vec<Line>> {
     let mut page = Page { schema, width, lines: Vec::new() };
@@ -85,7 +88,7 @@ impl Page<'_> {
         if object.members.is_empty() && object.variants.is_empty() {
             self.lines.push(vec![run(Role::Aside, format!("  {nothing}"))]);
         }
-        let wide = object.members.iter().map(|member| member.name.len()).max().unwrap_or(0);
+        let wide = object.members.iter().map(|member| member.name.len()).max().unwrap_or(0).min(WIDEST);
         for member in &object.members {
             let mut line = vec![run(Role::Name, format!("  {:<wide$}", member.name))];
             line.push(run(Role::Type, format!("  {}", member_type(self.schema, member))));

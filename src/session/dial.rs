@@ -14,6 +14,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use super::address::Address;
 use super::error::ConnectError;
+use super::negotiate::Options;
 use super::socket::Socket;
 
 /// How long to rest between two tries.
@@ -47,12 +48,15 @@ impl Drop for Peer {
     }
 }
 
-/// Connects to `address`; each try may take `timeout`. A server that is not there yet is waited for until `patient`.
-pub(super) fn dial(address: &Address, timeout: Duration, patient: Option<Instant>) -> Result<Dialed, ConnectError> {
+/// Connects to `address`; each try may take [`Options::timeout`]. A server that is not there yet is waited for until
+/// `patient`.
+pub(super) fn dial(address: &Address, options: &Options, patient: Option<Instant>) -> Result<Dialed, ConnectError> {
+    let timeout = options.timeout;
     loop {
+        options.go_on(address)?;
         let result = match address {
-            Address::Unix(path) => unix(address, SocketAddrUnix::new(path.as_path()), timeout),
-            Address::Abstract(name) => unix(address, SocketAddrUnix::new_abstract_name(name.as_bytes()), timeout),
+            Address::Unix(path) => unix(address, SocketAddrUnix::new(path.as_path()), options),
+            Address::Abstract(name) => unix(address, SocketAddrUnix::new_abstract_name(name.as_bytes()), options),
             Address::Tcp { host, port } => tcp(address, host, *port, timeout),
             Address::Fd(fd) => inherited(*fd),
             Address::Exec(command) => return exec(command),
@@ -83,7 +87,8 @@ pub(super) fn from_now(span: Duration) -> Instant {
     now.checked_add(span).unwrap_or(now + Duration::from_secs(u32::MAX.into()))
 }
 
-fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, timeout: Duration) -> Result<OwnedFd, ConnectError> {
+fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, options: &Options) -> Result<OwnedFd, ConnectError> {
+    let timeout = options.timeout;
     let failed = |error: Errno| ConnectError::Io { address: address.clone(), reason: error.into() };
     let target = target.map_err(failed)?;
     let until = from_now(timeout);
@@ -93,7 +98,10 @@ fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, timeout: Durat
         match connect(&fd, &target) {
             Ok(()) => break,
             // The listener's queue is full; a blocking connect would wait in it for ever.
-            Err(Errno::AGAIN) if Instant::now() < until => std::thread::sleep(REST),
+            Err(Errno::AGAIN) if Instant::now() < until => {
+                options.go_on(address)?;
+                std::thread::sleep(REST);
+            }
             Err(Errno::AGAIN) => {
                 return Err(ConnectError::Crowded { address: address.clone(), seconds: timeout.as_secs_f64() });
             }

@@ -113,6 +113,9 @@ pub enum ConnectError {
         /// How long was waited.
         seconds: f64,
     },
+    /// Somebody did not want to wait any longer.
+    #[error("connecting to `{0}` was given up")]
+    GivenUp(Address),
     /// The connection ended while it was being set up.
     #[error("the connection to `{address}` ended before the session began: {lost}")]
     Lost {

@@ -9,19 +9,27 @@ use std::time::Instant;
 
 use crate::wire::{Incoming, ReplyBody};
 
-use super::error::Lost;
+use super::address::Address;
+use super::error::ConnectError;
+use super::negotiate::{Options, next_message};
 use super::received::Received;
 use super::stream::Session;
 
 /// Whether the agent answered by `until`. Everything it said before the answer is dropped.
-pub(super) fn synchronise(session: &mut Session, until: Instant) -> Result<bool, Lost> {
+pub(super) fn synchronise(
+    session: &mut Session,
+    address: &Address,
+    options: &Options,
+    until: Instant,
+) -> Result<bool, ConnectError> {
     // Any number that no earlier client is likely to have used, within the integers that every JSON reader keeps.
     let number = (RandomState::new().hash_one(until) >> 12).to_string();
     let request = format!("{{\"execute\": \"guest-sync-delimited\", \"arguments\": {{\"id\": {number}}}}}\n");
-    session.send_bytes(&[&[0xFF], request.as_bytes()].concat())?;
+    let sent = session.send_bytes(&[&[0xFF], request.as_bytes()].concat());
+    sent.map_err(|lost| ConnectError::Lost { address: address.clone(), lost })?;
     let mut marked = false;
     loop {
-        match session.receive_new(Some(until))? {
+        match next_message(session, address, options, until)? {
             Received::Mark => marked = true,
             Received::Message(Incoming::Reply(reply)) if marked && reply.body() == ReplyBody::Return(&number) => {
                 return Ok(true);

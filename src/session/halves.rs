@@ -107,10 +107,7 @@ impl SendHalf {
         self.secrets.remember(request);
         let line = request.to_line(&id);
         let mut rest = line.as_bytes();
-        let sent = match fd {
-            None => self.socket.send_all(&mut rest, meanwhile),
-            Some(fd) => self.socket.send_with_fd(&mut rest, fd),
-        };
+        let sent = self.socket.send_with_fd(&mut rest, fd, meanwhile);
         sent.map_err(|error| {
             let in_part = rest.len() < line.len();
             if in_part {

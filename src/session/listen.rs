@@ -5,14 +5,15 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 
 use super::address::Address;
-use super::dial::Dialed;
+use super::dial::{Dialed, from_now};
 use super::error::ConnectError;
-use super::socket::{Socket, wait};
+use super::negotiate::Options;
+use super::socket::{BLINK, Socket, wait};
 
 /// A socket that waits for servers to connect, for [`Client::accept`](crate::Client::accept). Its file, where it has
 /// one, goes with it.
@@ -77,14 +78,17 @@ impl Listener {
         &self.address
     }
 
-    /// Waits for the next server to connect, for `patience` where that is given.
-    #[doc(hidden)]
-    pub fn accept(&self, patience: Option<Duration>) -> Result<Dialed, ConnectError> {
+    /// Waits for the next server to connect, as long as `options` says.
+    pub(super) fn accept(&self, options: &Options) -> Result<Dialed, ConnectError> {
         let failed = |reason: io::Error| ConnectError::Io { address: self.address.clone(), reason };
-        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
-        if !wait(&[self.fd.as_fd()], until).map_err(failed)?[0] {
-            let seconds = patience.unwrap_or_default().as_secs_f64();
-            return Err(ConnectError::Timeout { address: self.address.clone(), seconds });
+        let until = options.wait.map(from_now);
+        let look = || until.map_or(from_now(BLINK), |until| from_now(BLINK).min(until));
+        while !wait(&[self.fd.as_fd()], Some(look())).map_err(failed)?[0] {
+            options.go_on(&self.address)?;
+            if until.is_some_and(|until| Instant::now() >= until) {
+                let seconds = options.wait.unwrap_or_default().as_secs_f64();
+                return Err(ConnectError::Timeout { address: self.address.clone(), seconds });
+            }
         }
         let fd = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
         Ok(Dialed { socket: Socket::from(fd), peer: None })

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::dial::{Dialed, dial, from_now};
 use super::error::{ConnectError, Lost};
 use super::guest;
 use super::received::{Aside, Received};
+use super::socket::BLINK;
 use super::stream::Session;
 use super::transcript::{SharedTranscript, Transcript};
 
@@ -51,6 +53,9 @@ pub struct Options {
     /// Where every message is recorded.
     #[doc(hidden)]
     pub transcript: SharedTranscript,
+    /// Set by a user who does not want to wait for the connection any longer.
+    #[doc(hidden)]
+    pub given_up: Arc<AtomicBool>,
 }
 
 impl Options {
@@ -63,6 +68,14 @@ impl Options {
         self.transcript = Arc::new(Mutex::new(Some(transcript)));
         Ok(())
     }
+
+    /// An error once nobody wants to wait any longer. To be asked again and again while something is waited for.
+    pub(super) fn go_on(&self, address: &Address) -> Result<(), ConnectError> {
+        match self.given_up.load(Ordering::SeqCst) {
+            true => Err(ConnectError::GivenUp(address.clone())),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Default for Options {
@@ -73,6 +86,7 @@ impl Default for Options {
             guest_agent: false,
             limits: Limits::default(),
             transcript: SharedTranscript::default(),
+            given_up: Arc::default(),
         }
     }
 }
@@ -81,12 +95,10 @@ impl Default for Options {
 pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectError> {
     let patient = options.wait.map(from_now);
     loop {
-        let dialed = dial(address, options.timeout, patient)?;
+        let dialed = dial(address, options, patient)?;
         match (negotiate(dialed, address, options), patient) {
             // A server that is just starting, or stopping, may close on us; one being waited for gets another try.
-            (Err(ConnectError::Lost { .. }), Some(until)) if Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
+            (Err(ConnectError::Lost { .. }), Some(until)) if Instant::now() < until => std::thread::sleep(BLINK),
             (result, _) => return result,
         }
     }
@@ -99,14 +111,12 @@ pub fn negotiate(dialed: Dialed, address: &Address, options: &Options) -> Result
     let until = from_now(options.timeout);
     session.heed_marks(options.guest_agent);
     if options.guest_agent {
-        let synchronised = guest::synchronise(&mut session, until);
+        let synchronised = guest::synchronise(&mut session, address, options, until)?;
         session.heed_marks(false);
+        let seconds = options.timeout.as_secs_f64();
         return match synchronised {
-            Ok(true) => Ok(session),
-            Ok(false) => {
-                Err(ConnectError::NoGuestAgent { address: address.clone(), seconds: options.timeout.as_secs_f64() })
-            }
-            Err(lost) => Err(ConnectError::Lost { address: address.clone(), lost }),
+            true => Ok(session),
+            false => Err(ConnectError::NoGuestAgent { address: address.clone(), seconds }),
         };
     }
     let mut early = Aside::default();
@@ -114,6 +124,24 @@ pub fn negotiate(dialed: Dialed, address: &Address, options: &Options) -> Result
     capabilities(&mut session, &mut early, address, options, until)?;
     session.put_back(early);
     Ok(session)
+}
+
+/// The next message by `until`, unless it is given up.
+pub(super) fn next_message(
+    session: &mut Session,
+    address: &Address,
+    options: &Options,
+    until: Instant,
+) -> Result<Received, ConnectError> {
+    loop {
+        options.go_on(address)?;
+        let look = from_now(BLINK).min(until);
+        match session.receive_new(Some(look)) {
+            Ok(Received::TimedOut) if look < until => {}
+            Ok(item) => return Ok(item),
+            Err(lost) => return Err(ConnectError::Lost { address: address.clone(), lost }),
+        }
+    }
 }
 
 fn greeting(
@@ -129,16 +157,16 @@ fn greeting(
     };
     let mut stale = None;
     loop {
-        match session.receive_new(Some(until)) {
-            Ok(Received::Message(Incoming::Greeting(greeting))) => {
+        match next_message(session, address, options, until)? {
+            Received::Message(Incoming::Greeting(greeting)) => {
                 session.greeting = Some(greeting);
                 return Ok(());
             }
-            Ok(item @ Received::Message(Incoming::Event(_))) => keep(early, item, address)?,
+            item @ Received::Message(Incoming::Event(_)) => keep(early, item, address)?,
             // What a QEMU still owed to a client that has left, it says to the next one, ahead of the greeting.
-            Ok(Received::Message(Incoming::Reply(reply))) => stale = Some(sample(reply.text())),
-            Ok(Received::Junk(junk)) => return Err(not_qmp(junk.sample)),
-            Ok(Received::TimedOut) => {
+            Received::Message(Incoming::Reply(reply)) => stale = Some(sample(reply.text())),
+            Received::Junk(junk) => return Err(not_qmp(junk.sample)),
+            Received::TimedOut => {
                 if let Some(stale) = stale {
                     return Err(not_qmp(stale));
                 }
@@ -151,10 +179,7 @@ fn greeting(
                     seconds: options.timeout.as_secs_f64(),
                 });
             }
-            Ok(Received::Mark | Received::Interrupted | Received::Input) => {}
-            Err(lost) => {
-                return Err(ConnectError::Lost { address: address.clone(), lost });
-            }
+            Received::Mark | Received::Interrupted | Received::Input => {}
         }
     }
 }
@@ -186,7 +211,7 @@ fn capabilities(
     let request = session.greeting().map_or_else(|| Request::new("qmp_capabilities"), capabilities_request);
     let id = session.send(&request).map_err(lost)?.to_string();
     loop {
-        match session.receive_new(Some(until)).map_err(lost)? {
+        match next_message(session, address, options, until)? {
             Received::Message(Incoming::Reply(reply)) if reply.id().is_none_or(|reply| reply == id) => {
                 return match reply.body() {
                     ReplyBody::Return(_) => Ok(()),

@@ -8,8 +8,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
 
-/// How often somebody who waits to send is asked whether to go on.
-const BLINK: Duration = Duration::from_millis(50);
+/// How often somebody who waits is asked whether to go on.
+pub(super) const BLINK: Duration = Duration::from_millis(50);
+
+/// So many bytes go into a socket's buffer that says that it has room.
+const AT_ONCE: usize = 8 << 10;
 
 /// What is done while a peer takes nothing.
 pub(super) enum Meanwhile<'a> {
@@ -54,14 +57,31 @@ impl Socket {
 
     /// Sends all of `bytes`, which is what is left to send, also after a failure; `meanwhile` is what is done while the peer
     /// takes nothing.
-    pub(super) fn send_all(&self, bytes: &mut &[u8], mut meanwhile: Meanwhile<'_>) -> io::Result<()> {
+    pub(super) fn send_all(&self, bytes: &mut &[u8], meanwhile: Meanwhile<'_>) -> io::Result<()> {
+        self.send_with_fd(bytes, None, meanwhile)
+    }
+
+    /// As [`Socket::send_all`], with a descriptor attached to the first of them.
+    pub(super) fn send_with_fd(
+        &self,
+        bytes: &mut &[u8],
+        mut passed: Option<BorrowedFd<'_>>,
+        mut meanwhile: Meanwhile<'_>,
+    ) -> io::Result<()> {
         let flags = match meanwhile {
             Meanwhile::Wait => SendFlags::NOSIGNAL,
             _ => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
         };
         while !bytes.is_empty() {
-            match rustix::net::send(&self.fd, bytes, flags) {
-                Ok(len) => *bytes = &bytes[len..],
+            let sent = match passed {
+                None => rustix::net::send(&self.fd, bytes, flags),
+                Some(passed) => self.pass(bytes, passed, flags),
+            };
+            match sent {
+                Ok(len) => {
+                    *bytes = &bytes[len..];
+                    passed = None;
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     let (interest, until) = match &meanwhile {
@@ -85,21 +105,18 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends `bytes` with a descriptor attached to the first of them.
-    pub(super) fn send_with_fd(&self, bytes: &mut &[u8], passed: BorrowedFd<'_>) -> io::Result<()> {
+    /// Whether so many bytes can be sent without waiting for the peer.
+    pub(super) fn takes_at_once(&self, len: usize) -> bool {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
+        len <= AT_ONCE && poll_retry(&mut fds, Some(Instant::now())).is_ok_and(|ready| ready)
+    }
+
+    fn pass(&self, bytes: &[u8], passed: BorrowedFd<'_>, flags: SendFlags) -> Result<usize, Errno> {
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         let fds = [passed];
         control.push(SendAncillaryMessage::ScmRights(&fds));
-        let iov = [io::IoSlice::new(bytes)];
-        let sent = loop {
-            match sendmsg(&self.fd, &iov, &mut control, SendFlags::NOSIGNAL) {
-                Err(Errno::INTR) => {}
-                result => break result?,
-            }
-        };
-        *bytes = &bytes[sent..];
-        self.send_all(bytes, Meanwhile::Wait)
+        sendmsg(&self.fd, &[io::IoSlice::new(bytes)], &mut control, flags)
     }
 
     /// Whether descriptors can travel over it.

@@ -97,7 +97,7 @@ impl Session {
     /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits as
     /// long as it takes.
     pub fn accept(listener: &Listener, options: &Options) -> Result<Session, ConnectError> {
-        negotiate(listener.accept(options.wait)?, listener.address(), options)
+        negotiate(listener.accept(options)?, listener.address(), options)
     }
 
     /// Negotiates over a stream socket that is connected already. `address` is what messages call the server.
@@ -141,6 +141,13 @@ impl Session {
             Source::Direct(input) => Some((self.out, *input, self.early, self.greeting)),
             Source::Threaded(_) => None,
         }
+    }
+
+    /// Whether the server would take this request at once: it is no long one, and what was sent before it is under way.
+    #[doc(hidden)]
+    pub fn takes_at_once(&self, request: &Request) -> bool {
+        let arguments = request.arguments.as_deref().map_or(0, str::len);
+        self.out.socket.takes_at_once(request.command.len() + arguments)
     }
 
     /// Sends a request under an id of the session's own, which is returned.

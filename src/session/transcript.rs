@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{SecondsFormat, Utc};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
 
 use crate::wire::{compact, to_valid_json};
 
@@ -41,9 +43,15 @@ impl fmt::Debug for Transcript {
 }
 
 impl Transcript {
-    /// Opens `path` for appending.
+    /// Opens `path` for appending. A pipe that nobody reads is an error: to wait for a reader might be to wait for ever.
     pub fn open(path: &Path) -> io::Result<Transcript> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
+        let file = opened.map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::NXIO) => io::Error::other("it is a pipe that nobody reads"),
+            _ => error,
+        })?;
+        fcntl_setfl(&file, OFlags::APPEND)?;
         Ok(Transcript { file: Some(file), ..Transcript::default() })
     }
 

@@ -13,8 +13,10 @@ use super::learned::Learned;
 use super::link::LinkError;
 use super::output::{Answer, Output, Source};
 
-/// How long showing what has arrived may keep the user waiting.
+/// How long showing what has arrived may keep the user waiting, and how much of it is shown at once: a terminal may be
+/// slow.
 const MOMENT: Duration = Duration::from_millis(100);
+const SCREENFUL: usize = 64 << 10;
 
 /// How many oddities of one server are mentioned.
 const ODDITIES: usize = 20;
@@ -194,12 +196,16 @@ impl Engine {
     /// talking is left in mid sentence, so that the user gets a word in.
     pub fn drain(&mut self, out: &mut dyn Output) -> bool {
         let until = Instant::now() + MOMENT;
-        while Instant::now() < until {
+        let mut shown = 0;
+        while shown < SCREENFUL && Instant::now() < until {
             let Some(session) = self.link.session() else {
                 return false;
             };
             match session.receive_framed() {
-                Ok(Some(item)) => self.take_item(item, out),
+                Ok(Some(item)) => {
+                    shown += self.length_on_screen(&item);
+                    self.take_item(item, out);
+                }
                 Ok(None) => return false,
                 Err(lost) => {
                     self.lost_while_idle(&lost, out);
@@ -208,6 +214,21 @@ impl Engine {
             }
         }
         true
+    }
+
+    /// About how much there is to be shown of an item.
+    fn length_on_screen(&self, item: &Received) -> usize {
+        match item {
+            Received::Message(Incoming::Event(event)) if !self.settings.events.shows(event.name()) => 0,
+            Received::Message(Incoming::Event(event)) => event.text().len(),
+            // The answers to our own questions are not shown.
+            Received::Message(Incoming::Reply(reply))
+                if reply_id(reply).is_some_and(|id| self.abandoned.contains_key(&id)) =>
+            {
+                reply.text().len()
+            }
+            _ => 0,
+        }
     }
 
     /// Shows all that the server has sent by now. That it has left, if it has, is not mentioned. One that never stops is

@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::grammar::LineMode;
@@ -114,11 +114,22 @@ fn append(file: &Path, line: &str) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(file)?;
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
     }
-    file.write_all(format!("{}\n", escape(line)).as_bytes())
+    // A disk that was full may have torn the last line.
+    let torn = if ends_torn(&file)? { "\n" } else { "" };
+    file.write_all(format!("{torn}{}\n", escape(line)).as_bytes())
+}
+
+/// Whether the last line of a file has no end.
+fn ends_torn(file: &File) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if let Some(at) = file.metadata()?.len().checked_sub(1) {
+        file.read_at(&mut last, at)?;
+    }
+    Ok(last != [b'\n'])
 }
 
 fn escape(line: &str) -> String {
@@ -151,6 +162,17 @@ mod tests {
             assert!(!escape(line).contains('\n'));
             assert_eq!(unescape(&escape(line)), line);
         }
+    }
+
+    #[test]
+    fn a_line_that_was_torn_stays_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("history");
+        fs::write(&file, "query-na").unwrap();
+        let mut history = History { file: Some(file.clone()), entries: Vec::new() };
+        history.add("stop");
+        history.add("cont");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "query-na\nstop\ncont\n");
     }
 
     #[test]

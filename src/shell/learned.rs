@@ -13,11 +13,19 @@ use crate::schema::{Builtin, Schema};
 use crate::session::{Lost, Session};
 use crate::wire::{Reply, ReplyBody, Request};
 
-use super::hmp::{monitor_request, monitor_text};
+use super::hmp::monitor_request;
 use super::living::live_answer;
 
+/// The largest answer that is looked at. What servers say of themselves is a few hundred kilobytes; more is no list of
+/// names, and to read it would take long, and many times its size in memory.
+pub const LARGEST_ANSWER: usize = 16 << 20;
+
+/// The most of an entry in the monitor's help that is looked at, and of the names that one command has there.
+const LONGEST_HELP: usize = 1000;
+const ALIASES: usize = 4;
+
 /// What was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Question {
     Schema,
     Commands,
@@ -43,7 +51,7 @@ pub struct Learned {
     /// Types of properties, by device type or object path.
     properties: HashMap<Live, HashMap<String, Builtin>>,
     asked: HashMap<u64, Question>,
-    asked_once: HashSet<&'static str>,
+    asked_once: HashSet<Question>,
     /// The server has no introspection.
     refused: bool,
 }
@@ -89,7 +97,7 @@ impl Learned {
 
     /// Names that live in the server were asked for.
     pub(super) fn ask_live(&mut self, session: &mut Session, request: &Request, live: &Live) -> Result<(), Lost> {
-        self.ask(session, request, Question::Live(live.clone()))
+        self.ask(session, request, Question::Live(live.clone())).map(drop)
     }
 
     /// Whether these names are asked for and not here yet.
@@ -107,33 +115,38 @@ impl Learned {
         self.properties.insert(of, types);
     }
 
-    fn ask(&mut self, session: &mut Session, request: &Request, question: Question) -> Result<(), Lost> {
-        let id = session.send(request)?;
-        self.asked.insert(id, question);
+    /// Asks, unless the server takes nothing at present: a line being typed is not to wait for that. Says whether it did.
+    fn ask(&mut self, session: &mut Session, request: &Request, question: Question) -> Result<bool, Lost> {
+        let asks = session.takes_at_once(request);
+        if asks {
+            self.asked.insert(session.send(request)?, question);
+        }
+        Ok(asks)
+    }
+
+    fn ask_once(&mut self, session: &mut Session, request: &Request, question: Question) -> Result<(), Lost> {
+        if !self.asked_once.contains(&question) && self.ask(session, request, question.clone())? {
+            self.asked_once.insert(question);
+        }
         Ok(())
     }
 
     /// Asks for introspection, unless that was done; where there is none, for the names of commands.
     pub(super) fn ask_schema(&mut self, session: &mut Session, guest_agent: bool) -> Result<(), Lost> {
         if guest_agent {
-            if self.asked_once.insert("guest-info") {
-                self.ask(session, &Request::new("guest-info"), Question::Commands)?;
-            }
-        } else if self.asked_once.insert("schema") {
-            self.ask(session, &Request::new("query-qmp-schema"), Question::Schema)?;
-        } else if self.refused && self.asked_once.insert("commands") {
-            self.ask(session, &Request::new("query-commands"), Question::Commands)?;
+            return self.ask_once(session, &Request::new("guest-info"), Question::Commands);
         }
-        Ok(())
+        self.ask_once(session, &Request::new("query-qmp-schema"), Question::Schema)?;
+        match self.refused {
+            true => self.ask_once(session, &Request::new("query-commands"), Question::Commands),
+            false => Ok(()),
+        }
     }
 
     /// Asks for the names of HMP commands, unless that was done.
     pub(super) fn ask_monitor(&mut self, session: &mut Session) -> Result<(), Lost> {
-        if self.asked_once.insert("monitor") {
-            self.ask(session, &monitor_request("help", None), Question::Monitor)?;
-            self.ask(session, &monitor_request("help info", None), Question::Info)?;
-        }
-        Ok(())
+        self.ask_once(session, &monitor_request("help", None), Question::Monitor)?;
+        self.ask_once(session, &monitor_request("help info", None), Question::Info)
     }
 
     /// Whether an answer is still to come.
@@ -159,21 +172,26 @@ impl Learned {
     /// Takes the reply to `id` if it answers a question of ours. A refusal leaves the names empty.
     pub(super) fn take_reply(&mut self, id: u64, reply: &Reply) -> bool {
         let Some(question) = self.asked.remove(&id) else { return false };
-        match (question, reply.body()) {
-            (Question::Schema, ReplyBody::Return(raw)) => match Schema::parse(raw) {
+        let answer = match reply.body() {
+            ReplyBody::Return(raw) if raw.len() <= LARGEST_ANSWER => Some(raw),
+            _ => None,
+        };
+        let words = || answer.and_then(|raw| serde_json::from_str::<String>(raw).ok()).unwrap_or_default();
+        match (question, answer) {
+            (Question::Schema, Some(raw)) => match Schema::parse(raw) {
                 Ok(schema) => self.schema = Some(Arc::new(schema)),
                 Err(_) => self.refused = true,
             },
-            (Question::Schema, ReplyBody::Error { .. }) => self.refused = true,
-            (Question::Commands, ReplyBody::Return(raw)) => self.commands = command_names(raw),
-            (Question::Monitor, _) => self.monitor = monitor_names(&monitor_text(reply).unwrap_or_default(), ""),
-            (Question::Info, _) => self.info = monitor_names(&monitor_text(reply).unwrap_or_default(), "info "),
-            (Question::Live(live), ReplyBody::Return(raw)) => {
+            (Question::Schema, None) => self.refused = true,
+            (Question::Commands, Some(raw)) => self.commands = command_names(raw),
+            (Question::Monitor, _) => self.monitor = monitor_names(&words(), ""),
+            (Question::Info, _) => self.info = monitor_names(&words(), "info "),
+            (Question::Live(live), Some(raw)) => {
                 let answer = serde_json::from_str(raw).unwrap_or_default();
                 self.live.insert(live.clone(), live_answer(&live, &answer));
             }
             // Refused once, it is not asked again until something changes.
-            (Question::Live(live), ReplyBody::Error { .. }) => drop(self.live.insert(live, Vec::new())),
+            (Question::Live(live), None) => drop(self.live.insert(live, Vec::new())),
             (Question::Commands | Question::Dropped, _) => {}
         }
         true
@@ -203,7 +221,8 @@ fn monitor_names(text: &str, prefix: &str) -> Vec<Named> {
         if !line.starts_with('[') {
             entry.clear();
         }
-        entry.push_str(line);
+        let room = LONGEST_HELP.saturating_sub(entry.len());
+        entry.push_str(&line[..line.floor_char_boundary(room)]);
         let Some((usage, words)) = entry.strip_prefix(prefix).and_then(|entry| entry.split_once(" -- ")) else {
             continue;
         };
@@ -211,7 +230,8 @@ fn monitor_names(text: &str, prefix: &str) -> Vec<Named> {
             continue;
         }
         let name = usage.split_whitespace().next().unwrap_or_default();
-        names.extend(name.split('|').filter(|name| !name.is_empty()).map(|name| (name.to_owned(), words.to_owned())));
+        let aliases = name.split('|').filter(|name| !name.is_empty()).take(ALIASES);
+        names.extend(aliases.map(|name| (name.to_owned(), words.to_owned())));
     }
     names.sort();
     names.dedup_by(|a, b| a.0 == b.0);

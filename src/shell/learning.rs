@@ -17,7 +17,7 @@ use crate::wire::{Incoming, Reply, ReplyBody, Request};
 
 use super::engine::Engine;
 use super::exchange::reply_id;
-use super::learned::Named;
+use super::learned::{LARGEST_ANSWER, Named};
 use super::living::{items, live_request, one_argument, text};
 use super::output::{Output, Source};
 use super::transaction::Block;
@@ -117,13 +117,16 @@ impl Engine {
         if self.mode.no_schema {
             return None;
         }
-        let id = self.link.session()?.send(request).ok()?;
+        let session = self.link.session()?;
+        let id = session.takes_at_once(request).then(|| session.send(request))?.ok()?;
         let mut aside = Aside::default();
         let mut answer = None;
         while let Some(session) = self.link.session() {
             match session.receive(Some(until)) {
                 Ok(Received::Message(Incoming::Reply(reply))) if reply_id(&reply) == Some(id) => {
-                    if let ReplyBody::Return(raw) = reply.body() {
+                    if let ReplyBody::Return(raw) = reply.body()
+                        && raw.len() <= LARGEST_ANSWER
+                    {
                         answer = serde_json::from_str(raw).ok();
                     }
                     break;

@@ -1,6 +1,7 @@
 //! The link to the server: connecting, and connecting again.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::client::open;
 use crate::session::{Address, ConnectError, Inbox, Listener, Options, Session};
@@ -68,6 +69,11 @@ impl Link {
     /// How sessions are opened.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// From now on, connecting is given up when this flag is set.
+    pub fn give_up_on(&mut self, flag: Arc<AtomicBool>) {
+        self.options.given_up = flag;
     }
 
     /// Opens a session to the address; `progress` hears what a long wait is for.

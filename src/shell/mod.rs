@@ -40,6 +40,7 @@ pub use editor::complete_line;
 pub use engine::{Engine, Mode, Verdict};
 pub use filter::{EventFilter, matches_exactly};
 pub use history::History;
+pub use learned::LARGEST_ANSWER;
 pub use lines::Lines;
 pub use link::{Link, LinkError};
 pub use message::MessageLines;

@@ -120,6 +120,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     let mut terminal = Terminal::new(io::stdout(), palette.clone(), interrupts.flag());
     {
         let mut engine = engine.borrow_mut();
+        engine.link().give_up_on(interrupts.flag());
         if engine.link().is_open() {
             let welcome = engine.welcome();
             let advice = engine.link().started().map_or(ADVICE, |_| ADVICE_WRAPPED);

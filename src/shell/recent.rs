@@ -25,6 +25,9 @@ pub(super) struct Recent {
     pub(super) total: u64,
 }
 
+/// A longer name of an event is none that anybody types, and not offered.
+const LONGEST_NAME: usize = 200;
+
 /// What `.wait` waits for.
 #[derive(Debug, Clone)]
 pub(super) struct Awaited {
@@ -65,13 +68,15 @@ impl Recent {
     /// An event came.
     pub(super) fn push(&mut self, event: Event) {
         self.total += 1;
-        if !self.names.contains(event.name()) && self.names.len() < KEPT {
-            self.names.insert(event.name().to_owned());
+        let name = event.name();
+        if name.len() <= LONGEST_NAME && self.names.len() < KEPT && !self.names.contains(name) {
+            self.names.insert(name.to_owned());
         }
         self.since += 1;
         self.bytes += event.text().len();
         self.events.push_back((event, false));
-        while self.events.len() > KEPT || self.bytes > KEPT_BYTES {
+        // The newest stays, however large it is: it may be waited for.
+        while self.events.len() > KEPT || self.bytes > KEPT_BYTES && self.events.len() > 1 {
             let Some((oldest, _)) = self.events.pop_front() else {
                 break;
             };
@@ -146,5 +151,19 @@ mod tests {
         }
         assert_eq!((recent.events.len(), recent.total), (KEPT, 3 * KEPT as u64));
         assert_eq!(recent.last(2).count(), 2);
+        for n in 0..20 {
+            recent.push(event(&format!("LONG{n}{}", "x".repeat(LONGEST_NAME)), "{}"));
+        }
+        assert_eq!(recent.names(), ["TICK"]);
+    }
+
+    #[test]
+    fn an_event_larger_than_all_that_is_kept_is_seen() {
+        let mut recent = Recent::default();
+        recent.push(event("SMALL", "{}"));
+        recent.push(event("LARGE", &format!("\"{}\"", "x".repeat(KEPT_BYTES))));
+        assert!(recent.take(&awaited("LARGE", &[]), 0));
+        recent.push(event("NEXT", "{}"));
+        assert_eq!((recent.events.len(), recent.bytes), (1, recent.events[0].0.text().len()));
     }
 }

@@ -1,7 +1,8 @@
 //! Scripts: lines from standard input, files or the command line, fed to the engine until they end.
 
+use std::fs::File;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -12,6 +13,9 @@ use super::engine::{Engine, Verdict};
 use super::lines::Lines;
 use super::meta::STDIN;
 use super::output::{Output, Source};
+
+/// No line is longer; a QEMU reads half of that at the most. What is read may be a device that never ends.
+const LONGEST: usize = 128 << 20;
 
 /// Where a script comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,11 +104,14 @@ impl Runner<'_> {
                 self.commands = commands;
             }
             Script::File(path) => {
-                let bytes = std::fs::read(path).map_err(|error| Ending::NoScript(path.clone(), error))?;
-                let text = String::from_utf8_lossy(&bytes);
-                self.run_text(&path.display().to_string(), &mut assembler, text.lines())?;
+                let no_script = |error| Ending::NoScript(path.clone(), error);
+                let file = File::open(path).map_err(no_script)?;
+                self.run_stream(&path.display().to_string(), &mut assembler, file.as_fd(), &no_script)?;
             }
-            Script::Stdin => self.run_stdin(&mut assembler)?,
+            Script::Stdin => self.run_stream(STDIN, &mut assembler, rustix::stdio::stdin(), &|error| {
+                let message = format!("cannot read standard input: {error}");
+                Ending::Io(io::Error::new(error.kind(), message))
+            })?,
         }
         Ok(())
     }
@@ -121,19 +128,32 @@ impl Runner<'_> {
         self.finish(name, assembler)
     }
 
-    fn run_stdin(&mut self, assembler: &mut Assembler) -> Result<(), Ending> {
-        let input = rustix::stdio::stdin();
+    /// The lines of `input`, each as soon as it is whole.
+    fn run_stream(
+        &mut self,
+        name: &str,
+        assembler: &mut Assembler,
+        input: BorrowedFd<'_>,
+        not_read: &dyn Fn(io::Error) -> Ending,
+    ) -> Result<(), Ending> {
         let mut buffer: Vec<u8> = Vec::new();
-        let mut start = 0;
+        // So much of it was looked through for a line's end.
+        let mut seen = 0;
         loop {
-            while let Some(len) = memchr::memchr(b'\n', &buffer[start..]) {
-                let line = String::from_utf8_lossy(&buffer[start..start + len]).into_owned();
-                start += len + 1;
-                self.push(STDIN, assembler, &line)?;
+            let mut start = 0;
+            while let Some(at) = memchr::memchr(b'\n', &buffer[seen..]) {
+                let end = seen + at;
+                let line = String::from_utf8_lossy(&buffer[start..end]).into_owned();
+                (start, seen) = (end + 1, end + 1);
+                self.push(name, assembler, &line)?;
             }
             buffer.drain(..start);
-            start = 0;
-            if self.engine.is_quitting() {
+            seen = buffer.len();
+            if seen > LONGEST {
+                return Err(not_read(io::Error::other(format!("a line is longer than {LONGEST} bytes"))));
+            }
+            // Whoever writes the lines may not end them, though none of them can be sent any more.
+            if self.engine.is_quitting() && name == STDIN {
                 break;
             }
             self.out.flush();
@@ -148,18 +168,14 @@ impl Runner<'_> {
             match rustix::io::read(input, rustix::buffer::spare_capacity(&mut buffer)) {
                 Ok(0) => break,
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => {
-                    let error = io::Error::from(errno);
-                    let message = format!("cannot read standard input: {error}");
-                    return Err(Ending::Io(io::Error::new(error.kind(), message)));
-                }
+                Err(errno) => return Err(not_read(errno.into())),
             }
         }
         if !buffer.is_empty() {
             let line = String::from_utf8_lossy(&buffer).into_owned();
-            self.push(STDIN, assembler, &line)?;
+            self.push(name, assembler, &line)?;
         }
-        self.finish(STDIN, assembler)
+        self.finish(name, assembler)
     }
 
     fn push(&mut self, name: &str, assembler: &mut Assembler, line: &str) -> Result<(), Ending> {

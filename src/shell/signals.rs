@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
@@ -54,6 +55,15 @@ impl Watch {
     }
 }
 
+/// Says a last word, where the terminal takes it at once: one that is held up would hold up the end.
+fn say_to_terminal(word: &[u8]) {
+    let out = rustix::stdio::stdout();
+    let mut fds = [PollFd::new(&out, PollFlags::OUT)];
+    if poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1) {
+        let _ = rustix::io::write(out, word);
+    }
+}
+
 impl Interrupts {
     /// Starts watching for signals. `on_end` is run before the program ends because it was told to.
     pub(super) fn watch(on_end: impl Fn() + Send + 'static) -> io::Result<Interrupts> {
@@ -77,7 +87,7 @@ impl Interrupts {
                 // The editor may have the terminal; leave it as it was found.
                 if let Some(terminal) = &terminal {
                     let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, terminal);
-                    let _ = rustix::io::write(rustix::stdio::stdout(), b"\x1b[?2004l\r\n");
+                    say_to_terminal(b"\x1b[?2004l\r\n");
                 }
                 on_end();
                 std::process::exit(128 + signal);

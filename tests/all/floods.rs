@@ -22,34 +22,36 @@ fn a_server_that_talks_without_end_and_takes_nothing_is_given_up() {
     assert!(run.stderr.contains(message), "{}", run.stderr);
 }
 
-/// At a prompt the user has the last word, be it half of it sent.
+/// At a prompt the user has the last word, be it half of it sent, and a descriptor with it.
 #[test]
 fn a_line_that_is_not_taken_is_given_up_by_ctrl_c() {
     if find_program("tmux").is_none() {
         return skip("tmux");
     }
-    let (tell, told) = std::sync::mpsc::channel::<()>();
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        // Takes nothing, as long as the test lasts.
-        let _ = told.recv();
-    });
-    let script = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&script, format!("listen a={}\n", "x".repeat(4_000_000))).unwrap();
-    let terminal = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())).unwrap();
-    terminal.wait_for_last("(QEMU)");
-    let line = format!(".source {}", script.path().display());
-    terminal.enter(&line);
-    terminal.wait("the line being sent", |screen| screen.ends_with(&line));
-    // Whether it is being sent already can't be seen; Ctrl-C at a prompt drops the line and does no harm.
-    wait_until("the end of the wait", || {
-        terminal.press("C-c");
-        terminal.screen().contains("(not connected)")
-    });
-    assert!(terminal.screen().contains("The sending was given up half-way"), "{}", terminal.screen());
-    terminal.press("C-d");
-    terminal.wait_for("[ended 0]");
-    drop(tell);
+    for command in ["listen", ".fd /dev/null listen"] {
+        let (tell, told) = std::sync::mpsc::channel::<()>();
+        let peer = Peer::start(move |talk| {
+            talk.negotiate();
+            // Takes nothing, as long as the test lasts.
+            let _ = told.recv();
+        });
+        let script = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&script, format!("{command} a={}\n", "x".repeat(4_000_000))).unwrap();
+        let terminal = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())).unwrap();
+        terminal.wait_for_last("(QEMU)");
+        let line = format!(".source {}", script.path().display());
+        terminal.enter(&line);
+        terminal.wait("the line being sent", |screen| screen.ends_with(&line));
+        // Whether it is being sent already can't be seen; Ctrl-C at a prompt drops the line and does no harm.
+        wait_until("the end of the wait", || {
+            terminal.press("C-c");
+            terminal.screen().contains("(not connected)")
+        });
+        assert!(terminal.screen().contains("The sending was given up half-way"), "{}", terminal.screen());
+        terminal.press("C-d");
+        terminal.wait_for("[ended 0]");
+        drop(tell);
+    }
 }
 
 /// A server that never answers, and whatever waits for it with a limit of its own.
@@ -112,6 +114,29 @@ fn flood_a_prompt(what: &'static str) {
         terminal.press("C-d");
         terminal.screen().contains("[ended 0]")
     });
+}
+
+/// A terminal may take its time over what it is given; a key is looked at between two redraws.
+#[test]
+fn a_flood_is_shown_in_pieces() {
+    if find_program("tmux").is_none() {
+        return skip("tmux");
+    }
+    let event = format!("{{\"event\": \"E\", \"data\": {{\"words\": \"{}\"}}}}\r\n", "word ".repeat(1000));
+    let peer = Peer::start(move |talk| {
+        talk.negotiate();
+        talk.flood(event.repeat(10).as_bytes());
+    });
+    let terminal = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())).unwrap();
+    let raw = terminal.record();
+    wait_until("a flood", || raw().len() > 4 << 20);
+    wait_until("the end", || {
+        terminal.press("C-d");
+        terminal.screen().contains("[ended 0]")
+    });
+    let raw = raw();
+    let longest = String::from_utf8_lossy(&raw).split("(QEMU)").map(str::len).max();
+    assert!(longest.is_some_and(|longest| longest < 128 << 10), "{longest:?} of {}", raw.len());
 }
 
 /// A QEMU that never stops complaining, with line ends and without, while nobody can be shown it.

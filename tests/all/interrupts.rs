@@ -1,8 +1,10 @@
 //! What interrupts a session at the prompt: Ctrl-C, Ctrl-D, what is typed ahead, signals, and a server that goes.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc::channel;
 
-use crate::support::peer::Peer;
+use crate::support::peer::{GREETING, Peer};
 use crate::support::program::qmp_shell;
 use crate::support::server::{SMALL, Server};
 use crate::support::terminal::Terminal;
@@ -63,6 +65,46 @@ fn ctrl_c_while_a_reply_is_awaited_gives_the_prompt_back_and_the_reply_comes_lat
     terminal.wait_for_last("(QEMU)");
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
+}
+
+/// Whatever else is waited for between two prompts, Ctrl-C gives it up.
+#[test]
+fn ctrl_c_gives_up_connecting_and_reading() {
+    let Some(terminal) = Terminal::start("PS1='$ ' /bin/sh", 200, 40) else { return };
+    let path = |name: &str| terminal.home.join(name).to_str().unwrap().to_owned();
+    let gives_up = |line: &str, sentence: &str| {
+        terminal.enter(line);
+        terminal.wait("the editor to let go of the line", |_| terminal.cursor().0 == 0);
+        terminal.press("C-c");
+        terminal.wait(sentence, |screen| screen.contains(sentence) && screen.ends_with("(not connected)"));
+    };
+    let _silent = UnixListener::bind(path("silent")).unwrap();
+    terminal.enter(&format!("mkfifo {}; {SHELL} --no-schema --wait --timeout 600 demo:", path("pipe")));
+    terminal.wait_for_last("(QEMU)");
+    for name in ["silent", "none"] {
+        let sentence = format!("error: connecting to `{}` was given up. Nothing was sent.", path(name));
+        gives_up(&format!(".connect {}", path(name)), &sentence);
+    }
+    let pipe = path("pipe");
+    gives_up(&format!(".source {pipe}"), &format!("error: cannot read `{pipe}`: stopped by Ctrl-C"));
+    terminal.press("C-d");
+    terminal.wait_for_last("$");
+
+    // A server that connects to us, and then does not come back.
+    terminal.enter(&format!("clear; {SHELL} --no-schema --listen {}", path("ours")));
+    terminal.wait_for("Listening on");
+    let server = UnixStream::connect(path("ours")).unwrap();
+    (&server).write_all(GREETING.as_bytes()).unwrap();
+    let mut heard = String::new();
+    BufReader::new(&server).read_line(&mut heard).unwrap();
+    let id = serde_json::from_str::<serde_json::Value>(&heard).unwrap()["id"].take();
+    (&server).write_all(format!("{{\"return\": {{}}, \"id\": {id}}}").as_bytes()).unwrap();
+    terminal.wait_for_last("(QEMU)");
+    drop(server);
+    terminal.wait_for("The next command connects again.");
+    gives_up("query-name", &format!("error: connecting to `{}` was given up. Nothing was sent.", path("ours")));
+    terminal.press("C-d");
+    terminal.wait_for_last("$");
 }
 
 #[test]

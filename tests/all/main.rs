@@ -41,6 +41,7 @@ mod qmp;
 mod qmp_events;
 mod qmp_several;
 mod qom;
+mod questions;
 mod readme;
 mod script_ends;
 mod scripts;

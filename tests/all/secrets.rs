@@ -42,6 +42,9 @@ const QMP: &[&str] = &[
     "blockdev-add driver=https node-name=n url=https://127.0.0.1:1/x cookie=PW",
     "blockdev-add {\"driver\": \"raw\", \"file\": {\"driver\": \"http\", \"url\": \"http://127.0.0.1:1/x\", \"cookie\": \"PW\"}}",
     "blockdev-ad driver=raw file.driver=http file.cookie=PW",
+    "drive-mirror device=d sync=full target='json:{\"driver\": \"iscsi\", \"password\": \"PW\"}'",
+    "transaction( blockdev-snapshot-sync device=d snapshot-file='json:{\"driver\": \"https\", \"cookie\": \"PW\"}' )",
+    "qom-set path=/objects/s0 property=data value={\"is\": [\"PW\"]}",
     "migrate uri='exec:curl -T - https://user:PW@127.0.0.1:1/x'",
     "exec-oob set_password protocol=vnc password=PW",
     "transaction( set_password protocol=vnc password=PW )",
@@ -74,6 +77,8 @@ const HMP: &[&str] = &[
     "object_add {\"qom-type\": \"secret\", \"id\": \"h2\", \"data\": \"PW\"}",
     "qom-set /objects/h0 data PW",
     "drive_add 0 if=none,file=https://user:PW@127.0.0.1:1/x",
+    "drive_add 0 if=none,file.driver=iscsi,file.password=PW",
+    "drive_add 0 if=none,file=json:{\"driver\": \"https\", \"cookie\": \"PW\"}",
     "migrate \"exec:curl -T - https://user:PW@127.0.0.1:1/x\"",
     ".hmp set_password vnc PW",
 ];

@@ -2,6 +2,7 @@
 //! written, terminals that can little, windows that change under the hand, signals.
 
 use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -57,12 +58,72 @@ fn streams_that_are_full_or_closed_are_an_error_and_a_status() {
         ("$q demo: -c query-status <&- >&- 2>&-", "", "", 0),
         ("$q demo: <&-", "", "", 0),
         ("$q demo: < /", "", "qmp-shell: cannot read standard input: Is a directory (os error 21)\n", 1),
+        // What never ends, and what nobody reads.
+        (
+            "$q demo: < /dev/zero",
+            "",
+            "qmp-shell: cannot read standard input: a line is longer than 134217728 bytes\n",
+            1,
+        ),
+        (
+            "$q demo: -f /dev/zero",
+            "",
+            "qmp-shell: cannot read the script `/dev/zero`: a line is longer than 134217728 bytes\n",
+            2,
+        ),
+        (
+            "mkfifo pipe; $q demo: -l pipe -c query-name",
+            "",
+            "qmp-shell: cannot write the log file `pipe`: it is a pipe that nobody reads\n",
+            2,
+        ),
+        (
+            "$q demo: -c '.log pipe'",
+            "",
+            "-c:1: cannot write `pipe`: it is a pipe that nobody reads\n  .log pipe\n       ^^^^\n",
+            1,
+        ),
     ] {
         let output = sh(line, home.path());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let seen = (text(&output.stdout), text(&output.stderr), output.status.code());
         assert_eq!(seen, (stdout.to_owned(), stderr.to_owned(), Some(status)), "{line}");
     }
+}
+
+/// A build server may hand out streams that do not wait; what is written faster than it is read is not lost for that.
+#[test]
+fn streams_that_do_not_wait_are_waited_for() {
+    use rustix::pipe::{PipeFlags, pipe_with};
+    let full = 64 << 10;
+    let line = format!("x a={}\n", "y".repeat(4 * full));
+    let home = tempfile::tempdir().unwrap();
+    let (input, lines) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+    let (output, written) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+    for end in [&lines, &output] {
+        rustix::io::ioctl_fionbio(end, false).unwrap();
+    }
+    let mut child = Command::new(SHELL)
+        .args(["--dry-run", "--no-history"])
+        .env("HOME", home.path())
+        .env_remove("QMP_SOCKET")
+        .stdin(input)
+        .stdout(written)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut lines, mut output) = (std::fs::File::from(lines), std::fs::File::from(output));
+    // More than either pipe holds.
+    lines.write_all(line.as_bytes()).unwrap();
+    wait_until("a full pipe, or the end", || {
+        rustix::io::ioctl_fionread(&output).unwrap() == full as u64 || child.try_wait().unwrap().is_some()
+    });
+    let mut text = vec![0; "{\"execute\": \"x\", \"arguments\": {\"a\": \"\"}}\n".len() + 4 * full];
+    output.read_exact(&mut text).unwrap();
+    drop(lines);
+    assert!(text.ends_with(b"yy\"}}\n"));
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
 }
 
 /// `name` with two bytes in it that are no UTF-8.
@@ -356,6 +417,25 @@ fn stop_and_go_on(outer: &str) {
     terminal.press("C-d");
     terminal.wait("the end", |screen| screen.ends_with("\n$"));
     assert_eq!(state("after"), before);
+}
+
+/// A terminal that takes nothing more, as after Ctrl-S, cannot be told the last word.
+#[test]
+fn a_terminal_that_is_held_up_does_not_hold_up_the_end() {
+    let Some(terminal) = terminal(100, 30) else { return };
+    terminal.enter("exec $q demo:");
+    terminal.wait_for_last("(QEMU)");
+    let id = terminal.program_id();
+    // In the editor Ctrl-S is a key like any other.
+    terminal.enter(".wait NEVER");
+    terminal.wait("the editor to let go of the line", |_| terminal.cursor().0 == 0);
+    terminal.press("C-s");
+    terminal.screen();
+    terminal.send_signal("TERM");
+    let runs = || std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    wait_until("the shell's end", || !runs());
+    terminal.press("C-q");
+    assert_eq!(terminal.wait_for_end(), 143);
 }
 
 #[test]

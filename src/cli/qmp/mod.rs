@@ -22,6 +22,7 @@ use crate::wire::Limits;
 
 use super::shell::{finish_printing, parse_flags, print_generated, transcript};
 use super::status::{Failure, Status, end};
+use super::streams::have_them_wait;
 use flags::QmpFlags;
 use servers::{Server, servers};
 use task::{End, Task, status_of};
@@ -32,6 +33,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the program.
 pub fn qmp() -> ExitCode {
+    have_them_wait();
     let (flags, _) = parse_flags::<QmpFlags>();
     end("qmp", run(&flags))
 }
@@ -49,6 +51,7 @@ fn run(flags: &QmpFlags) -> Result<Status, Failure> {
         guest_agent: flags.skip_negotiation,
         limits: Limits { message: flags.max_message, ..Limits::default() },
         transcript: transcript(flags.logfile.as_deref())?,
+        ..Options::default()
     };
     if let Some(globs) = &flags.events {
         let globs = [globs.clone(), more_globs(flags)?].concat();

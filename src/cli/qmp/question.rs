@@ -3,15 +3,18 @@
 use std::time::Instant;
 
 use crate::session::{Aside, Lost, Received, Session};
+use crate::shell::LARGEST_ANSWER;
 use crate::wire::{Incoming, Reply, Request};
 
-/// Asks, and waits for the answer until `until`. Whatever else comes meanwhile is kept, in its order, for who reads next.
+/// Asks, and waits for the answer until `until`; one too large to be an answer is none. Whatever else comes meanwhile is kept, in its order, for who reads next.
 pub(super) fn ask(session: &mut Session, question: &Request, until: Instant) -> Result<Option<Reply>, Lost> {
     let id = session.send(question)?.to_string();
     let mut aside = Aside::default();
     let answer = loop {
         match session.receive(Some(until)) {
-            Ok(Received::Message(Incoming::Reply(reply))) if reply.id() == Some(&id) => break Ok(Some(reply)),
+            Ok(Received::Message(Incoming::Reply(reply))) if reply.id() == Some(&id) => {
+                break Ok(Some(reply).filter(|reply| reply.text().len() <= LARGEST_ANSWER));
+            }
             Ok(Received::TimedOut | Received::Interrupted) => break Ok(None),
             Ok(item) => {
                 if !aside.keep(item) {

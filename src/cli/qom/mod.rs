@@ -23,11 +23,13 @@ use crate::session::{Direction, Options, SharedTranscript};
 use super::flags::{Color, address_of_environment};
 use super::shell::{is_colored_beside, print_generated, transcript};
 use super::status::{Failure, Status, end};
+use super::streams::have_them_wait;
 use called::with_command_of_name;
 use flags::{QomCommand, QomFlags};
 
 /// Runs the program.
 pub fn qom() -> ExitCode {
+    have_them_wait();
     let flags = QomFlags::parse_from(with_command_of_name(std::env::args_os()));
     end("qom", run(flags))
 }

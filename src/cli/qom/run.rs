@@ -103,7 +103,7 @@ fn resolve<'a>(objects: &Objects, target: &'a str, property: Option<&'a str>) ->
 fn failed(objects: &Objects, error: QomError, path: &str, property: Option<&str>) -> Failure {
     let status = if error.is_lost() { Status::Lost } else { Status::LineFailed };
     let advice = match (&error, property) {
-        (QomError::Value { .. }, _) => None,
+        (QomError::Value { .. } | QomError::Endless(_), _) => None,
         _ if status == Status::Lost => None,
         (_, Some(property)) => advice_on_property(objects, path, property),
         (_, None) => objects.nearest_path(path).map(|near| format!("did you mean `{near}`?")),

@@ -82,6 +82,8 @@ impl From<QomError> for SourceError {
     fn from(error: QomError) -> SourceError {
         match error {
             QomError::Value { message, .. } => SourceError::NoValue(message),
+            // Of a whole tree only, which is never read here.
+            QomError::Endless(_) => SourceError::Refused { class: String::new(), desc: error.to_string() },
             QomError::Execute(error @ (ExecuteError::NotSent { .. } | ExecuteError::Unanswered { .. })) => {
                 SourceError::Lost(error.to_string())
             }

@@ -1,10 +1,17 @@
 //! `.source`, `.log`, `.fd` and `!`.
 
 use std::fs::OpenOptions;
+use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::PoisonError;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::grammar::{Assembler, Diagnostic, Line, MetaLine, Span, parse_line};
 use crate::session::Transcript;
@@ -15,6 +22,9 @@ use super::{at_most, needs};
 
 /// How deep files may source files.
 const DEPTH: usize = 16;
+
+/// How many bytes a sourced file may hold.
+const LARGEST: usize = 1 << 30;
 
 pub(super) fn source(
     engine: &mut Engine,
@@ -28,13 +38,40 @@ pub(super) fn source(
         return Err(Diagnostic::new(word.span, format!("files source each other more than {DEPTH} deep")));
     }
     let name = word.text.as_str();
-    let bytes = std::fs::read(expand_home(name))
+    let bytes = read_file(&expand_home(name), out)
         .map_err(|error| Diagnostic::new(word.span, format!("cannot read `{name}`: {error}")))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     engine.depth += 1;
     let verdict = run_text(engine, name, &text, out);
     engine.depth -= 1;
     Ok(verdict)
+}
+
+/// All that a file holds. It may be a pipe that nobody writes to, or a device that never ends; the user may have enough of
+/// waiting.
+fn read_file(path: &Path, out: &mut dyn Output) -> io::Result<Vec<u8>> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut bytes = Vec::new();
+    loop {
+        // Short waits: Ctrl-C reaches another thread, which sets a flag.
+        let ready = poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 50_000_000 }));
+        if out.interrupted() {
+            return Err(io::Error::other("stopped by Ctrl-C"));
+        }
+        if bytes.len() > LARGEST {
+            return Err(io::Error::other(format!("it holds more than {LARGEST} bytes")));
+        }
+        if matches!(ready, Ok(0) | Err(Errno::INTR)) {
+            continue;
+        }
+        bytes.reserve(64 << 10);
+        match rustix::io::read(&file, spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }
 
 /// Carries out the lines of a text; the verdict is the worst of theirs.
