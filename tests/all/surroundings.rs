@@ -427,7 +427,7 @@ fn a_terminal_that_is_held_up_does_not_hold_up_the_end() {
     terminal.wait_for_last("(QEMU)");
     let id = terminal.program_id();
     // In the editor Ctrl-S is a key like any other.
-    terminal.enter(".wait NEVER");
+    terminal.enter(".wait SHUTDOWN");
     terminal.wait("the editor to let go of the line", |_| terminal.cursor().0 == 0);
     terminal.press("C-s");
     terminal.screen();
