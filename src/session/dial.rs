@@ -1,7 +1,7 @@
 //! Dialing: from an address to a connected socket.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
@@ -10,12 +10,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
 
 use super::address::Address;
 use super::error::ConnectError;
 use super::negotiate::Options;
-use super::socket::Socket;
+use super::socket::{BLINK, Socket, wait_for_room};
 
 /// How long to rest between two tries.
 const REST: Duration = Duration::from_millis(20);
@@ -51,13 +51,12 @@ impl Drop for Peer {
 /// Connects to `address`; each try may take [`Options::timeout`]. A server that is not there yet is waited for until
 /// `patient`.
 pub(super) fn dial(address: &Address, options: &Options, patient: Option<Instant>) -> Result<Dialed, ConnectError> {
-    let timeout = options.timeout;
     loop {
         options.go_on(address)?;
         let result = match address {
             Address::Unix(path) => unix(address, SocketAddrUnix::new(path.as_path()), options),
             Address::Abstract(name) => unix(address, SocketAddrUnix::new_abstract_name(name.as_bytes()), options),
-            Address::Tcp { host, port } => tcp(address, host, *port, timeout),
+            Address::Tcp { host, port } => tcp(address, host, *port, options),
             Address::Fd(fd) => inherited(*fd),
             Address::Exec(command) => return exec(command),
             Address::Demo => {
@@ -132,25 +131,61 @@ fn is_socket(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
 }
 
-fn tcp(address: &Address, host: &str, port: u16, timeout: Duration) -> Result<OwnedFd, ConnectError> {
-    let failed = |reason: io::Error| match reason.kind() {
-        io::ErrorKind::ConnectionRefused => ConnectError::Refused(address.clone()),
-        io::ErrorKind::TimedOut => ConnectError::Timeout { address: address.clone(), seconds: timeout.as_secs_f64() },
-        _ => ConnectError::Io { address: address.clone(), reason },
-    };
-    let targets =
-        (host, port).to_socket_addrs().map_err(|reason| ConnectError::Host { host: host.to_owned(), reason })?;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for target in targets {
-        match TcpStream::connect_timeout(&target, timeout.max(Duration::from_millis(1))) {
-            Ok(stream) => {
-                stream.set_nodelay(true).map_err(failed)?;
-                return Ok(stream.into());
-            }
+/// Connects to a host, which may have several addresses. One that is silent leaves the others their share of the time.
+fn tcp(address: &Address, host: &str, port: u16, options: &Options) -> Result<OwnedFd, ConnectError> {
+    let until = from_now(options.timeout);
+    let named = (host, port).to_socket_addrs();
+    let targets: Vec<SocketAddr> =
+        named.map_err(|reason| ConnectError::Host { host: host.to_owned(), reason })?.collect();
+    let mut last = Errno::ADDRNOTAVAIL;
+    for (tried, target) in targets.iter().enumerate() {
+        let left = until.saturating_duration_since(Instant::now());
+        let share = u32::try_from(targets.len() - tried).map_or(left, |untried| left / untried);
+        match tcp_to(target, address, from_now(share), options)? {
+            Ok(fd) => return Ok(fd),
             Err(error) => last = error,
         }
     }
-    Err(failed(last))
+    Err(match last {
+        Errno::CONNREFUSED => ConnectError::Refused(address.clone()),
+        Errno::TIMEDOUT => ConnectError::Timeout { address: address.clone(), seconds: options.timeout.as_secs_f64() },
+        error => ConnectError::Io { address: address.clone(), reason: error.into() },
+    })
+}
+
+/// One address of a host. The error outside is for them all: it is given up.
+fn tcp_to(
+    target: &SocketAddr,
+    address: &Address,
+    until: Instant,
+    options: &Options,
+) -> Result<Result<OwnedFd, Errno>, ConnectError> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let fd = match socket_with(family, SocketType::STREAM, flags, None) {
+        Ok(fd) => fd,
+        Err(error) => return Ok(Err(error)),
+    };
+    match connect(&fd, target) {
+        Ok(()) => {}
+        Err(Errno::INPROGRESS | Errno::INTR) => loop {
+            options.go_on(address)?;
+            match wait_for_room(&fd, from_now(BLINK).min(until)) {
+                Ok(true) => break,
+                Ok(false) if Instant::now() >= until => return Ok(Err(Errno::TIMEDOUT)),
+                Ok(false) => {}
+                Err(error) => return Ok(Err(error)),
+            }
+        },
+        Err(error) => return Ok(Err(error)),
+    }
+    // What came of a connect that did not wait is kept by the socket.
+    let ready = || -> Result<(), Errno> {
+        sockopt::socket_error(&fd)??;
+        sockopt::set_tcp_nodelay(&fd, true)?;
+        rustix::io::ioctl_fionbio(&fd, false)
+    };
+    Ok(ready().map(|()| fd))
 }
 
 #[allow(unsafe_code)]

@@ -31,6 +31,14 @@ pub enum ConnectError {
         /// What the system said.
         reason: io::Error,
     },
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`: {reason}")]
+    Listen {
+        /// Where.
+        address: Address,
+        /// What the system said.
+        reason: io::Error,
+    },
     /// A host name without an address.
     #[error("cannot find host `{host}`: {reason}")]
     Host {

@@ -43,7 +43,7 @@ pub struct Listener {
 impl Listener {
     /// Listens on `address`. A socket file that nobody listens on any more is replaced; anything else is left alone.
     pub fn bind(address: &Address) -> Result<Listener, ConnectError> {
-        let failed = |reason: io::Error| ConnectError::Io { address: address.clone(), reason };
+        let failed = |reason: io::Error| ConnectError::Listen { address: address.clone(), reason };
         let (fd, file) = match address {
             Address::Unix(path) => {
                 remove_stale(path);
@@ -80,7 +80,7 @@ impl Listener {
 
     /// Waits for the next server to connect, as long as `options` says.
     pub(super) fn accept(&self, options: &Options) -> Result<Dialed, ConnectError> {
-        let failed = |reason: io::Error| ConnectError::Io { address: self.address.clone(), reason };
+        let failed = |reason: io::Error| ConnectError::Listen { address: self.address.clone(), reason };
         let until = options.wait.map(from_now);
         let look = || until.map_or(from_now(BLINK), |until| from_now(BLINK).min(until));
         while !wait(&[self.fd.as_fd()], Some(look())).map_err(failed)?[0] {

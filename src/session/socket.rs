@@ -107,8 +107,7 @@ impl Socket {
 
     /// Whether so many bytes can be sent without waiting for the peer.
     pub(super) fn takes_at_once(&self, len: usize) -> bool {
-        let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
-        len <= AT_ONCE && poll_retry(&mut fds, Some(Instant::now())).is_ok_and(|ready| ready)
+        len <= AT_ONCE && wait_for_room(&self.fd, Instant::now()).is_ok_and(|ready| ready)
     }
 
     fn pass(&self, bytes: &[u8], passed: BorrowedFd<'_>, flags: SendFlags) -> Result<usize, Errno> {
@@ -138,7 +137,12 @@ pub(super) fn wait(fds: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result
     Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect())
 }
 
-fn poll_retry(fds: &mut [PollFd<'_>], until: Option<Instant>) -> io::Result<bool> {
+/// Waits until `fd` takes bytes, or has ended, or `until` has passed; returns which.
+pub(super) fn wait_for_room(fd: &OwnedFd, until: Instant) -> Result<bool, Errno> {
+    poll_retry(&mut [PollFd::new(fd, PollFlags::OUT)], Some(until))
+}
+
+fn poll_retry(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Result<bool, Errno> {
     loop {
         let timeout = match until {
             None => None,
@@ -153,7 +157,7 @@ fn poll_retry(fds: &mut [PollFd<'_>], until: Option<Instant>) -> io::Result<bool
         match poll(fds, timeout.as_ref()) {
             Ok(ready) => return Ok(ready > 0),
             Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
 }

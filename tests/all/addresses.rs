@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Child, Command, Output};
 
+use crate::support::peer::port_without_room;
 use crate::support::program::{Run, qmp_shell};
 use crate::support::server::{SMALL, Server};
 use crate::support::{find_program, skip, wait_until};
@@ -199,9 +200,17 @@ fn the_server_may_be_the_one_that_connects() {
 fn listening_takes_nobodys_socket_away() {
     let Some(server) = here(&[]) else { return };
     let run = qmp_shell(&["--listen", &server.address(), "-c", "query-name"]).run().expect_status(3);
-    let sentence = format!("qmp-shell: cannot connect to `{}`: Address already in use", server.address());
+    let sentence = format!("qmp-shell: cannot listen on `{}`: Address already in use", server.address());
     assert!(run.stderr.starts_with(&sentence), "{run:#?}");
     expect_here(&server.address());
+}
+
+#[test]
+fn a_port_that_answers_nobody_is_waited_for_as_long_as_was_said() {
+    let (port, _crowd) = port_without_room();
+    let address = format!("127.0.0.1:{port}");
+    let run = qmp_shell(&["--timeout", "0.2", &address, "-c", "query-name"]).run().expect_status(3);
+    assert_eq!(run.stderr, format!("qmp-shell: no connection to `{address}` within 0.2 s\n"));
 }
 
 /// How often a process has slept so far.

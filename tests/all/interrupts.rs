@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc::channel;
 
-use crate::support::peer::{GREETING, Peer};
+use crate::support::peer::{GREETING, Peer, port_without_room};
 use crate::support::program::qmp_shell;
 use crate::support::server::{SMALL, Server};
 use crate::support::terminal::Terminal;
@@ -85,6 +85,9 @@ fn ctrl_c_gives_up_connecting_and_reading() {
         let sentence = format!("error: connecting to `{}` was given up. Nothing was sent.", path(name));
         gives_up(&format!(".connect {}", path(name)), &sentence);
     }
+    let (port, _crowd) = port_without_room();
+    let host = format!("127.0.0.1:{port}");
+    gives_up(&format!(".connect {host}"), &format!("error: connecting to `{host}` was given up. Nothing was sent."));
     let pipe = path("pipe");
     gives_up(&format!(".source {pipe}"), &format!("error: cannot read `{pipe}`: stopped by Ctrl-C"));
     terminal.press("C-d");

@@ -1,9 +1,13 @@
 //! A scripted peer: a server in this process that says and does exactly what a test tells it to.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with};
 
 /// The greeting of a QEMU 10.0.2.
 pub const GREETING: &str =
@@ -208,4 +212,23 @@ impl Talk {
     pub fn wait_for_close(&mut self) {
         while !self.hear().is_empty() {}
     }
+}
+
+/// A TCP port that answers nobody: those who wait at it already are all that the system lets wait.
+pub fn port_without_room() -> (u16, Vec<OwnedFd>) {
+    let socket = || {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap()
+    };
+    let listener = socket();
+    bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listen(&listener, 0).unwrap();
+    let address = SocketAddrV4::try_from(getsockname(&listener).unwrap()).unwrap();
+    let crowd = (0..3).map(|_| {
+        let client = socket();
+        let _ = connect(&client, &address);
+        client
+    });
+    let fds = crowd.chain([listener]).collect();
+    (address.port(), fds)
 }
