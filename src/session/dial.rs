@@ -64,15 +64,8 @@ pub(super) fn dial(address: &Address, options: &Options, patient: Option<Instant
                 Err(ConnectError::Io { address: address.clone(), reason: io::Error::other(reason) })
             }
         };
-        let not_there = matches!(
-            result,
-            Err(ConnectError::NoSuchSocket(_)
-                | ConnectError::Refused(_)
-                | ConnectError::Timeout { .. }
-                | ConnectError::Crowded { .. })
-        );
-        match patient {
-            Some(until) if not_there && Instant::now() < until => std::thread::sleep(REST),
+        match (&result, patient) {
+            (Err(error), Some(until)) if error.may_pass() && Instant::now() < until => std::thread::sleep(REST),
             _ => {
                 return result.map(|fd| Dialed { socket: Socket::from(fd), peer: None });
             }

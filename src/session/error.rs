@@ -134,6 +134,21 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// Whether another try may do better: the server is not there yet, or is just starting.
+    #[doc(hidden)]
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            ConnectError::NoSuchSocket(_)
+                | ConnectError::Refused(_)
+                | ConnectError::Timeout { .. }
+                | ConnectError::Crowded { .. }
+                | ConnectError::Lost { .. }
+        )
+    }
+}
+
 /// How a connection ended.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::client::open;
 use crate::session::{Address, ConnectError, Inbox, Listener, Options, Session};
@@ -50,6 +51,24 @@ fn flag_hint(error: &ConnectError) -> &'static str {
     }
 }
 
+/// A wait that takes longer than this is spoken of.
+const SHORT: Duration = Duration::from_secs(1);
+
+fn open_patiently(
+    address: &Address,
+    options: &Options,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Session, ConnectError> {
+    let Some(left) = options.wait.and_then(|wait| wait.checked_sub(SHORT)) else { return open(address, options) };
+    match open(address, &Options { wait: Some(SHORT), ..options.clone() }) {
+        Err(error) if error.may_pass() => {
+            progress(&format!("Waiting for {address}."));
+            open(address, &Options { wait: Some(left), ..options.clone() })
+        }
+        result => result,
+    }
+}
+
 impl Link {
     /// A link to `address`, not opened yet.
     pub fn new(address: Option<Address>, options: Options, listen: bool) -> Link {
@@ -88,7 +107,7 @@ impl Link {
             progress(&format!("Listening on {address} for the server to connect."));
             Session::accept(&listener, &self.options)?
         } else {
-            open(address, &self.options)?
+            open_patiently(address, &self.options, progress)?
         };
         Ok(self.session.insert(session))
     }

@@ -232,7 +232,12 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), NAMED);
 
     let run = qmp_shell(&["--wait=0.1", "/nowhere/q.sock", "-c", "query-name"]).run();
-    assert!(run.expect_status(3).stderr.contains("there is no socket at `/nowhere/q.sock`"));
+    let errors = run.expect_status(3).stderr;
+    assert!(errors.starts_with("qmp-shell: there is no socket at `/nowhere/q.sock`"), "{errors}");
+    // A long wait is spoken of.
+    let run = qmp_shell(&["--wait=1.2", "/nowhere/q.sock", "-c", "query-name"]).run();
+    let errors = run.expect_status(3).stderr;
+    assert!(errors.starts_with("Waiting for /nowhere/q.sock.\nqmp-shell: there is no socket"), "{errors}");
 }
 
 #[test]
