@@ -80,14 +80,10 @@ impl Engine {
         if near.is_some_and(|near| near.replace('_', "-") == name.text.replace('_', "-")) {
             return None;
         }
-        self.learn_names_for(".hmp ", Instant::now() + BLINK);
         // `x/4i` is `x /4i` there.
         let command = name.text.split('/').next().unwrap_or_default();
-        if self.learned.monitor().iter().any(|(known, _)| known == command) {
-            let line = line.trim();
-            let line =
-                if line.len() <= SHORT && !line.contains('\n') { line.to_owned() } else { format!("{command} …") };
-            return Some(format!("the human monitor has: `.hmp {line}`"));
+        if let Some(help) = self.of_monitor(command, line) {
+            return Some(help);
         }
         let own = match near {
             Some(_) => MetaCommand::find(&name.text).map(|command| command.name),
