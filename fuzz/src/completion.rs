@@ -58,14 +58,20 @@ pub fn check(data: &[u8]) {
     }
 }
 
+fn last_row(text: &str) -> &str {
+    text.rsplit_once('\n').map_or(text, |(_, last)| last)
+}
+
 /// A name that was offered is the name that is meant, once it stands in the line.
 fn check_candidate(typed: &str, start: usize, candidate: &Candidate) {
-    if candidate.about != "live" || typed.trim_start().starts_with('.') {
+    let is_of_shell = |line: &str| line.trim_start().starts_with('.');
+    if candidate.about != "live" || is_of_shell(typed) || is_of_shell(last_row(typed)) {
         return;
     }
     let line = format!("{}{}", &typed[..start], candidate.text);
     let goes_on = candidate.text.ends_with('/');
-    let as_word = tokenize(&line).words.pop().is_some_and(|word| {
+    // Of several lines at once the last may be one by itself.
+    let as_word = [line.as_str(), last_row(&line)].iter().filter_map(|line| tokenize(line).words.pop()).any(|word| {
         let value = word.value().trim_end_matches('/');
         // A name that is a number stands in JSON as it is.
         let as_number = word.open == Some(Open::Bracket) && NAMES.contains(&candidate.text.as_str());
