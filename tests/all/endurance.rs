@@ -17,7 +17,8 @@ fn count(short: usize, long: usize) -> usize {
     if std::env::var_os("QMP_SHELL_TEST_LONG").is_some() { long } else { short }
 }
 
-/// What a process holds: memory in kB, descriptors, threads.
+/// What a process holds: memory of its own in kB (what the system maps of the program's file comes and goes as it likes),
+/// descriptors, threads.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     memory: usize,
@@ -28,7 +29,7 @@ struct Held {
 impl Held {
     fn by(id: &str) -> Held {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
         let entries = |folder: &str| std::fs::read_dir(format!("/proc/{id}/{folder}")).unwrap().count();
         Held {
             memory: resident.trim().trim_end_matches(" kB").parse().unwrap(),
