@@ -7,9 +7,9 @@ use crate::grammar::{Open, Tokens, Word};
 use crate::schema::{Expected, Given, Schema, Type, TypeId, may_be_empty, plain};
 
 use super::complete::{Candidate, Completion};
+use super::current_word::{Quoting, Typed};
 use super::json::{Spot, Unfinished, read};
 use super::live::Live;
-use super::quoting::{Quoting, Typed};
 use super::values::values;
 
 /// Asks for names that live in the server, each with a few words.

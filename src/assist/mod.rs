@@ -5,17 +5,17 @@
 
 mod arguments;
 mod complete;
+mod current_word;
+mod highlight;
 mod hint;
 mod json;
 mod last;
 mod live;
-mod look;
 mod monitor;
-mod quoting;
 mod values;
 
 pub use arguments::AskLive;
 pub use complete::{Candidate, Completes, Completion, Known, complete};
+pub use highlight::{Look, looks};
 pub use hint::hint;
 pub use live::{Live, live_of_key};
-pub use look::{Look, looks};

@@ -6,8 +6,8 @@ use crate::schema::{Builtin, EnumValue, Given, Schema, Type, TypeId};
 
 use super::arguments::Subject;
 use super::complete::{Candidate, Completion};
+use super::current_word::{Quoting, Typed};
 use super::live::{Live, Place, live_for, names_file, object_kind};
-use super::quoting::{Quoting, Typed};
 
 /// What a value may be.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use clap_complete::{Shell, generate as complete};
 
 use crate::shell::manual_section;
 
-use super::flags::{Documented, Generate, ShellFlags};
+use super::args::{Documented, Generate, ShellFlags};
 
 /// Writes what was asked for.
 pub(super) fn generate<F: Documented>(what: Generate, out: &mut dyn Write) -> io::Result<()> {

@@ -1,16 +1,16 @@
 //! The programs' edge: flags and environment to configuration, errors to message and exit status.
 
-mod flags;
+mod args;
+mod exit_status;
 mod generate;
 mod qmp;
+mod qmp_shell;
+mod qmp_shell_wrap;
 mod qom;
-mod shell;
-mod status;
-mod streams;
-mod tab;
-mod wrap;
+mod shell_completion;
+mod stdio;
 
 pub use qmp::qmp;
+pub use qmp_shell::qmp_shell;
+pub use qmp_shell_wrap::qmp_shell_wrap;
 pub use qom::qom;
-pub use shell::qmp_shell;
-pub use wrap::qmp_shell_wrap;

@@ -3,15 +3,15 @@
 //! Owns the thread that hands each reply to its caller and each event to its listeners. Knows neither lines nor the
 //! terminal.
 
-mod call;
-mod dispatch;
+mod client;
+mod dispatcher;
 mod error;
 mod events;
 mod open;
 mod pending;
-mod vet;
+mod request;
 
-pub use call::{Client, Empty};
+pub use client::{Client, Empty};
 pub use error::{ExecuteError, ListenError};
 pub use events::Events;
 pub use open::open;

@@ -10,8 +10,8 @@ use crate::wire::{Frame, Framer, Limits};
 
 use super::commands;
 use super::failure::{Class, Failure, Outcome};
-use super::furniture::furnished;
 use super::machine::Machine;
+use super::machine_config::furnished;
 use super::reply;
 use super::request::Request;
 

@@ -15,7 +15,7 @@ use fuser::{
 };
 use rustix::fs::OFlags;
 
-use super::files::{Access, Attributes, Fault, Files, Form};
+use super::fs::{Access, Attributes, Fault, Files, Form};
 use super::mount::Ended;
 
 /// How long the kernel may take an answer for true.

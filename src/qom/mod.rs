@@ -2,27 +2,27 @@
 //!
 //! Knows neither the shell nor the terminal.
 
-mod draw;
+mod client;
 mod error;
 #[cfg(any(feature = "fuse", test))]
-mod files;
+mod fs;
 #[cfg(feature = "fuse")]
 mod fuse;
 #[cfg(feature = "fuse")]
 mod mount;
-mod objects;
 mod path;
 mod property;
+mod render_tree;
 mod tree;
-mod walk;
+mod tree_reader;
 
-pub use draw::{Strokes, natural, write_tree, write_tree_json};
+pub use client::Objects;
 pub use error::QomError;
 #[cfg(any(feature = "fuse", test))]
-pub use files::{Files, Report};
+pub use fs::{Files, Report};
 #[cfg(feature = "fuse")]
 pub use mount::{Ended, Mount, MountError, MountOptions, Unmounted, check_mountpoint};
-pub use objects::Objects;
 pub use path::{join, parent, splits};
 pub use property::{Kind, Property};
+pub use render_tree::{Strokes, natural, write_tree, write_tree_json};
 pub use tree::{Member, Node, State, Tree, Value};

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{getgid, getuid};
 
-use super::files::Files;
+use super::fs::Files;
 use super::fuse::Adapter;
 
 /// Through what programs and the kernel talk.

@@ -5,18 +5,18 @@
 
 mod caret;
 mod event;
-mod fill;
 mod flat;
 mod json;
 mod manual;
 mod palette;
 mod sanitize;
+mod wrap;
 
 pub use caret::{caret_under, excerpt};
 pub use event::event_line;
-pub use fill::fill;
 pub use flat::write_flat;
 pub use json::{Layout, write_json};
 pub use manual::manual_text;
 pub use palette::Palette;
 pub use sanitize::{is_printable, printable, sanitize, without_controls};
+pub use wrap::fill;

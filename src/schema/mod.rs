@@ -5,31 +5,31 @@
 //! names and types that are given, which arguments are secret. Also what the manual pages on the user's disk say of it
 //! all. Works on unfinished lines too. Knows neither sockets nor terminal.
 
-mod arguments;
+mod arg_tree;
 mod extent;
-mod form;
-mod given;
+mod infer;
 mod introspection;
+mod json_writer;
 pub mod manual;
-mod nearest;
+mod partial_arguments;
 mod property;
 mod request;
 mod scalar;
 pub mod secrets;
 mod signature;
+mod suggest;
 mod transaction;
-mod tree;
-mod typing;
+mod type_check;
 
-pub use given::{Expected, Given};
 pub use introspection::{
     Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, SchemaError, Type, TypeId,
 };
-pub use nearest::{did_you_mean, nearest};
+pub use partial_arguments::{Expected, Given};
 pub use property::{builtin_of_property, property_value};
 pub use request::{
     Knowledge, Prepared, member_type, nearest_command, request_of_command, request_of_json, unknown_command,
 };
 pub use signature::{member_signature, signature};
+pub use suggest::{did_you_mean, nearest};
 pub use transaction::{action_type, check_action, request_of_transaction, transaction_variants};
-pub use typing::{describe, may_be_empty, plain};
+pub use type_check::{describe, may_be_empty, plain};

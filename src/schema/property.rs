@@ -3,12 +3,12 @@
 use crate::grammar::{Diagnostic, Json, Span, parse_json};
 use crate::wire::quote;
 
-use super::arguments::{check_depth, write_json};
-use super::form::scalar_by_form;
+use super::infer::scalar_by_form;
 use super::introspection::Builtin;
+use super::json_writer::{check_depth, write_json};
 use super::request::with_room;
 use super::scalar::{boolean, integer, number};
-use super::typing::expectation;
+use super::type_check::expectation;
 
 /// How deep a value stands in the request that sets it: in its arguments, in its own braces.
 const VALUE: usize = 2;

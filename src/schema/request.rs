@@ -7,13 +7,13 @@ use std::thread::Builder;
 use crate::grammar::{Command, Diagnostic, Json, JsonKind, JsonRequest, Span};
 use crate::wire::Request;
 
-use super::arguments::{check_depth, write_json};
-use super::form::object_by_form;
+use super::arg_tree::Tree;
+use super::infer::object_by_form;
 use super::introspection::{Builtin, CommandInfo, Schema, TypeId};
-use super::nearest::nearest;
+use super::json_writer::{check_depth, write_json};
 use super::secrets::write_and_mark;
-use super::tree::Tree;
-use super::typing::Typer;
+use super::suggest::nearest;
+use super::type_check::Typer;
 
 /// How deep the arguments stand: inside the request's own braces.
 const ARGUMENTS: usize = 2;

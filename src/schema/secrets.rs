@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::grammar::{Json, JsonKind, parse_json, tokenize};
 use crate::wire::Request;
 
-use super::arguments::write_json;
+use super::json_writer::write_json;
 
 /// Commands that carry a secret, with the keys of theirs that are none.
 const CARRIERS: &[(&str, &[&str])] = &[

@@ -2,7 +2,7 @@
 
 use super::introspection::{Object, ObjectMember, Schema, Type, TypeId};
 use super::manual::{Line, Role, Run};
-use super::typing::plain;
+use super::type_check::plain;
 
 /// Names longer than this stand out of their column.
 const WIDEST: usize = 40;

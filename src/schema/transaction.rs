@@ -3,12 +3,12 @@
 use crate::grammar::{Arg, Command, Diagnostic, Json, JsonKind, Member, Span};
 use crate::wire::Request;
 
-use super::form::object_by_form;
+use super::arg_tree::Tree;
+use super::infer::object_by_form;
 use super::introspection::{Object, Schema, Type, TypeId};
-use super::nearest::did_you_mean;
 use super::request::{Knowledge, Prepared, find_command, is_warning, member_type, put_arguments, tree_of, with_room};
-use super::tree::Tree;
-use super::typing::Typer;
+use super::suggest::did_you_mean;
+use super::type_check::Typer;
 
 /// One action of a transaction, typed and checked by itself.
 pub fn check_action(action: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {

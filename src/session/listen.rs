@@ -10,7 +10,7 @@ use std::time::Instant;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 
 use super::address::Address;
-use super::dial::{Dialed, from_now};
+use super::connect::{Dialed, from_now};
 use super::error::ConnectError;
 use super::negotiate::Options;
 use super::socket::{BLINK, Socket, wait};

@@ -4,28 +4,28 @@
 //! could keep us waiting.
 
 mod address;
-mod dial;
+mod connect;
+mod connection;
 mod error;
-mod guest;
-mod halves;
-mod inbox;
+mod guest_sync;
 mod listen;
+mod log;
+mod message_queue;
 mod negotiate;
 mod received;
-mod secrets;
+mod redaction;
+mod session;
 mod socket;
-mod stream;
-mod transcript;
 
 pub use address::{Address, AddressError};
+pub(crate) use connection::{Closer, ReceiveHalf, SendHalf};
 pub use error::{ConnectError, Lost};
-pub(crate) use halves::{Closer, ReceiveHalf, SendHalf};
-pub use inbox::Inbox;
 pub use listen::Listener;
+pub use log::{Direction, SharedTranscript, Transcript, Witness};
+pub use message_queue::Inbox;
 pub(crate) use negotiate::capabilities_request;
 pub use negotiate::{Options, connect};
 #[cfg(feature = "programs")]
 pub(crate) use received::Aside;
 pub use received::Received;
-pub use stream::Session;
-pub use transcript::{Direction, SharedTranscript, Transcript, Witness};
+pub use session::Session;

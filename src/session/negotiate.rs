@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use crate::wire::{Greeting, Incoming, Limits, ReplyBody, Request, sample};
 
 use super::address::Address;
-use super::dial::{Dialed, dial, from_now};
+use super::connect::{Dialed, dial, from_now};
 use super::error::{ConnectError, Lost};
-use super::guest;
+use super::guest_sync;
+use super::log::{SharedTranscript, Transcript};
 use super::received::{Aside, Received};
+use super::session::Session;
 use super::socket::BLINK;
-use super::stream::Session;
-use super::transcript::{SharedTranscript, Transcript};
 
 /// How to connect.
 ///
@@ -111,7 +111,7 @@ pub fn negotiate(dialed: Dialed, address: &Address, options: &Options) -> Result
     let until = from_now(options.timeout);
     session.heed_marks(options.guest_agent);
     if options.guest_agent {
-        let synchronised = guest::synchronise(&mut session, address, options, until)?;
+        let synchronised = guest_sync::synchronise(&mut session, address, options, until)?;
         session.heed_marks(false);
         let seconds = options.timeout.as_secs_f64();
         return match synchronised {

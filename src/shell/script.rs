@@ -9,9 +9,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::grammar::Assembler;
 
+use super::commands::STDIN;
 use super::engine::{Engine, Verdict};
-use super::lines::Lines;
-use super::meta::STDIN;
+use super::output::json_lines::Lines;
 use super::output::{Output, Source};
 
 /// No line is longer; a QEMU reads half of that at the most. What is read may be a device that never ends.

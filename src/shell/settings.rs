@@ -1,6 +1,6 @@
 //! What `.set` sets. One table drives setting, showing, completion and help.
 
-use super::filter::EventFilter;
+use super::events::filter::EventFilter;
 
 /// How replies are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

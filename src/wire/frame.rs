@@ -9,7 +9,7 @@ use std::fmt;
 
 use memchr::memchr3;
 
-use super::blocks::{BLOCK, Block, Places, Strings, each};
+use super::simd_scan::{BLOCK, Block, Places, Strings, each};
 use super::text::NEAR;
 
 /// Bounds on one message. What exceeds them ends the connection with a [`FrameError`].

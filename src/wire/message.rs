@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::mend::{escape_controls, mend, stand_in};
+use super::recover::{escape_controls, mend, stand_in};
 use super::text::sample;
 
 /// One message from the server.

@@ -3,19 +3,19 @@
 //! Owns the framer and the message types. Knows nothing of sockets, threads or terminals.
 //! Every message keeps the server's own text; nothing here re-spells a number or reorders a key.
 
-mod blocks;
 mod frame;
-mod mend;
 mod message;
+mod recover;
 mod request;
+mod simd_scan;
 mod text;
 
-#[cfg(feature = "programs")]
-pub(crate) use blocks::{BLOCK, Strings, blocks, each};
 pub use frame::{Frame, FrameError, Framer, Limits};
-pub use mend::to_valid_json;
 pub use message::{Event, Greeting, Incoming, MessageError, Reply, ReplyBody, Timestamp, Version};
+pub use recover::to_valid_json;
 pub use request::{Request, Secrets};
+#[cfg(feature = "programs")]
+pub(crate) use simd_scan::{BLOCK, Strings, blocks, each};
 #[cfg(feature = "programs")]
 pub(crate) use text::end_of_string;
 pub use text::{compact, quote, sample};

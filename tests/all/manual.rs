@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use qmp_shell::schema::manual::{Block, Entry, EntryKind, Item, Manual, Member, Role, disk};
+use qmp_shell::schema::manual::{Block, Entry, EntryKind, Item, Manual, Member, Role, man_path};
 use serde_json::Value;
 
 use crate::support::program::qmp_shell;
@@ -16,7 +16,7 @@ const GUEST_AGENT: &str = "qemu-ga-ref";
 
 /// The page of QEMU 10.0 of that name.
 fn newer(name: &str) -> Option<Manual> {
-    let manual = disk::load(name, &disk::folders(None)).unwrap();
+    let manual = man_path::load(name, &man_path::folders(None)).unwrap();
     let manual = manual.filter(|manual| manual.version().is_some_and(|version| version.starts_with("10.0")));
     if manual.is_none() {
         skip(&format!("manual page {name}(7) of QEMU 10.0"));
@@ -28,7 +28,7 @@ fn newer(name: &str) -> Option<Manual> {
 fn older(name: &str) -> Option<Manual> {
     let program = std::env::var_os("QMP_SHELL_TEST_QEMU72").map(PathBuf::from);
     let folder = program.and_then(|program| Some(program.parent()?.parent()?.join("share/man")));
-    let manual = folder.and_then(|folder| disk::load(name, &[folder]).unwrap());
+    let manual = folder.and_then(|folder| man_path::load(name, &[folder]).unwrap());
     if manual.is_none() {
         skip(&format!("manual page {name}(7) of QEMU 7.2"));
     }

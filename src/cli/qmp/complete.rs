@@ -6,12 +6,12 @@ use clap::Parser;
 
 use crate::assist::Candidate;
 
-use super::super::status::{Failure, Status};
-use super::super::tab;
-use super::external;
-use super::flags::QmpFlags;
+use super::args::QmpFlags;
+use super::command_line::spelled;
+use super::external_command;
 use super::servers::servers;
-use super::typed::spelled;
+use crate::cli::exit_status::{Failure, Status};
+use crate::cli::shell_completion;
 
 /// What the last word of a command line is.
 struct Place {
@@ -26,8 +26,8 @@ struct Place {
 /// Prints what Tab offers at the end of a command line. The status is 1 where options and their values are looked for, or
 /// there is no server that could be asked.
 pub(super) fn complete(line: &str) -> Result<Status, Failure> {
-    let found = tab::words(line).and_then(|words| offers(&words));
-    found.map_or(Ok(Status::LineFailed), |candidates| tab::print(&candidates))
+    let found = shell_completion::words(line).and_then(|words| offers(&words));
+    found.map_or(Ok(Status::LineFailed), |candidates| shell_completion::print(&candidates))
 }
 
 fn offers(words: &[String]) -> Option<Vec<Candidate>> {
@@ -42,13 +42,13 @@ fn offers(words: &[String]) -> Option<Vec<Candidate>> {
         _ => return None,
     };
     let server = servers(&flags.path).ok()?.all.into_iter().next()?;
-    let mut engine = tab::engine(&server.address, flags.skip_negotiation, flags.no_schema)?;
-    let mut candidates = tab::offer(&mut engine, &place.before, &place.word);
+    let mut engine = shell_completion::engine(&server.address, flags.skip_negotiation, flags.no_schema)?;
+    let mut candidates = shell_completion::offer(&mut engine, &place.before, &place.word);
     if place.before.is_empty() {
         // Blocks of several lines have no place here.
         candidates.retain(|candidate| !candidate.text.ends_with('('));
         candidates.extend(
-            external::all()
+            external_command::all()
                 .filter(|name| name.starts_with(&place.word))
                 .map(|name| Candidate { about: format!("qmp-{name}"), text: name }),
         );

@@ -1,14 +1,14 @@
 //! `qmp`: one command, its answer, an exit status.
 
+mod args;
+mod command_line;
 mod complete;
-mod events;
-mod external;
-mod flags;
+mod external_command;
+mod fan_out;
+mod follow_events;
+mod one_shot;
 mod question;
 mod servers;
-mod several;
-mod task;
-mod typed;
 
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
@@ -20,13 +20,13 @@ use crate::session::Options;
 use crate::shell::{Output, Single};
 use crate::wire::Limits;
 
-use super::shell::{finish_printing, parse_flags, print_generated, transcript};
-use super::status::{Failure, Status, end};
-use super::streams::have_them_wait;
-use flags::QmpFlags;
+use super::exit_status::{Failure, Status, end};
+use super::qmp_shell::{finish_printing, parse_flags, print_generated, transcript};
+use super::stdio::have_them_wait;
+use args::QmpFlags;
+use command_line::Typed;
+use one_shot::{End, Task, status_of};
 use servers::{Server, servers};
-use task::{End, Task, status_of};
-use typed::Typed;
 
 /// How long connecting, and then the greeting, may take where nobody says.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ fn run(flags: &QmpFlags) -> Result<Status, Failure> {
         if servers.all.is_empty() {
             return Err(no_server());
         }
-        return events::follow(flags, &globs, servers, &options);
+        return follow_events::follow(flags, &globs, servers, &options);
     }
     let typed = Typed::read(&flags.words).map_err(|error| Failure::new(Status::Usage, anyhow!(error)))?;
     let task = Task::new(flags, typed, options);
@@ -74,7 +74,7 @@ fn run(flags: &QmpFlags) -> Result<Status, Failure> {
         servers.several = false;
     }
     if servers.several {
-        let status = several::run(task.clone(), servers.all, usize::from(flags.jobs));
+        let status = fan_out::run(task.clone(), servers.all, usize::from(flags.jobs));
         task.end_log(&mut out);
         return status;
     }
@@ -96,7 +96,7 @@ fn run_one<O: io::Write>(
             task.end_log(&mut out);
             ended(status_of(&verdict), &mut out)
         }
-        End::Lacks(program) => Err(external::become_it(&program, &task.words, address)),
+        End::Lacks(program) => Err(external_command::become_it(&program, &task.words, address)),
     }
 }
 

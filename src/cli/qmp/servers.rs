@@ -13,7 +13,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::session::Address;
 use crate::shell::matches_exactly;
 
-use super::super::status::{Failure, Status};
+use crate::cli::exit_status::{Failure, Status};
 
 /// One server.
 #[derive(Debug, Clone, PartialEq, Eq)]

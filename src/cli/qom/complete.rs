@@ -6,23 +6,23 @@ use crate::assist::Candidate;
 use crate::qom::splits;
 use crate::shell::Engine;
 
-use super::super::flags::address_of_environment;
-use super::super::status::{Failure, Status};
-use super::super::tab;
-use super::flags::{QomCommand, QomFlags};
+use super::args::{QomCommand, QomFlags};
+use crate::cli::args::address_of_environment;
+use crate::cli::exit_status::{Failure, Status};
+use crate::cli::shell_completion;
 
 /// Prints what Tab offers at the end of a command line. The status is 1 where options and their values are looked for, or
 /// there is no server that could be asked.
 pub(super) fn complete(line: &str) -> Result<Status, Failure> {
-    let found = tab::words(line).and_then(|words| offers(&words));
-    found.map_or(Ok(Status::LineFailed), |candidates| tab::print(&candidates))
+    let found = shell_completion::words(line).and_then(|words| offers(&words));
+    found.map_or(Ok(Status::LineFailed), |candidates| shell_completion::print(&candidates))
 }
 
 fn offers(words: &[String]) -> Option<Vec<Candidate>> {
     let current = words.last().filter(|word| !word.starts_with('-'))?;
     let flags = QomFlags::try_parse_from([&["qom".to_owned()], words].concat()).ok()?;
     let address = flags.socket.clone().or_else(|| address_of_environment().ok().flatten())?;
-    let engine = || tab::engine(&address, false, false);
+    let engine = || shell_completion::engine(&address, false, false);
     Some(match flags.command? {
         QomCommand::List { path, .. } | QomCommand::Tree { path, .. } if path == *current => {
             objects(&mut engine()?, current)
@@ -40,13 +40,13 @@ fn offers(words: &[String]) -> Option<Vec<Candidate>> {
 
 /// Objects whose path begins with `typed`.
 fn objects(engine: &mut Engine, typed: &str) -> Vec<Candidate> {
-    stripped(tab::offer(engine, "qom-list ", &format!("path={typed}")), "path=")
+    stripped(shell_completion::offer(engine, "qom-list ", &format!("path={typed}")), "path=")
 }
 
 /// Properties of the object at `path` whose name begins with `typed`.
 fn properties(engine: &mut Engine, path: &str, typed: &str) -> Vec<Candidate> {
-    let before = format!("qom-get path={} ", tab::escaped(path));
-    stripped(tab::offer(engine, &before, &format!("property={typed}")), "property=")
+    let before = format!("qom-get path={} ", shell_completion::escaped(path));
+    stripped(shell_completion::offer(engine, &before, &format!("property={typed}")), "property=")
 }
 
 /// What `PATH.PROPERTY` may become: behind an object stands a dot, or the way to one below it.

@@ -35,7 +35,7 @@ pub(super) use without::run;
 mod without {
     use anyhow::anyhow;
 
-    use crate::cli::status::{Failure, Status};
+    use crate::cli::exit_status::{Failure, Status};
     use crate::client::Client;
 
     use super::FuseFlags;

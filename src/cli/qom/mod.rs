@@ -1,12 +1,12 @@
 //! `qom`: the object tree.
 
-mod called;
+mod args;
+mod commands;
 mod complete;
-mod flags;
 mod fuse;
 #[cfg(feature = "fuse")]
 mod mount;
-mod run;
+mod multicall;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -20,12 +20,12 @@ use crate::qom::Objects;
 use crate::render::{Palette, printable};
 use crate::session::{Direction, Options, SharedTranscript};
 
-use super::flags::{Color, address_of_environment};
-use super::shell::{is_colored_beside, print_generated, transcript};
-use super::status::{Failure, Status, end};
-use super::streams::have_them_wait;
-use called::with_command_of_name;
-use flags::{QomCommand, QomFlags};
+use super::args::{Color, address_of_environment};
+use super::exit_status::{Failure, Status, end};
+use super::qmp_shell::{is_colored_beside, print_generated, transcript};
+use super::stdio::have_them_wait;
+use args::{QomCommand, QomFlags};
+use multicall::with_command_of_name;
 
 /// Runs the program.
 pub fn qom() -> ExitCode {
@@ -69,10 +69,10 @@ fn run(flags: QomFlags) -> Result<Status, Failure> {
     let objects = || Ok(Objects::new(&connect()?));
     match command {
         QomCommand::Fuse(flags) => fuse::run(flags, connect),
-        QomCommand::List { path, json } => run::list(&objects()?, path, *json),
-        QomCommand::Get { target, property, json } => run::get(&objects()?, target, property.as_deref(), *json),
-        QomCommand::Set { target, words } => run::set(&objects()?, target, words),
-        QomCommand::Tree { path, depth, json } => run::tree(objects()?, path, *depth, *json, flags.color),
+        QomCommand::List { path, json } => commands::list(&objects()?, path, *json),
+        QomCommand::Get { target, property, json } => commands::get(&objects()?, target, property.as_deref(), *json),
+        QomCommand::Set { target, words } => commands::set(&objects()?, target, words),
+        QomCommand::Tree { path, depth, json } => commands::tree(objects()?, path, *depth, *json, flags.color),
     }
 }
 

@@ -19,8 +19,8 @@ use crate::client::Client;
 use crate::qom::{Ended, Files, Mount, MountError, MountOptions, Objects, Unmounted, check_mountpoint};
 use crate::render::printable;
 
-use super::super::status::{Failure, Status};
 use super::fuse::FuseFlags;
+use crate::cli::exit_status::{Failure, Status};
 
 /// Tells the process in the background that it is that one.
 const BACKGROUND: &str = "QOM_FUSE_IN_BACKGROUND";

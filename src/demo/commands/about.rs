@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::args::Args;
-use super::super::failure::Outcome;
-use super::super::introspect;
-use super::super::machine::{CPUS, Machine};
-use super::super::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 use super::schema_types::SCHEMA_INFO;
 use super::{Command, command};
+use crate::demo::args::Args;
+use crate::demo::failure::Outcome;
+use crate::demo::introspect;
+use crate::demo::machine::{CPUS, Machine};
+use crate::demo::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 
 static VERSION_TRIPLE: Object =
     object("VersionTriple", &[req("major", Type::Int), req("minor", Type::Int), req("micro", Type::Int)]);
@@ -126,9 +126,9 @@ pub fn thread_of(cpu: u64) -> u64 {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::furniture::furnished;
-    use super::super::super::machine::CPUS;
     use super::super::testing::run;
+    use crate::demo::machine::CPUS;
+    use crate::demo::machine_config::furnished;
 
     #[test]
     fn cpus_stand_in_the_tree() {

@@ -1,10 +1,10 @@
 //! Commands of dirty bitmaps, and `transaction`, which is made of them.
 
-use super::super::args::Args;
-use super::super::failure::{Failure, Outcome};
-use super::super::machine::Machine;
-use super::super::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 use super::{Command, NOTHING, command, nothing};
+use crate::demo::args::Args;
+use crate::demo::failure::{Failure, Outcome};
+use crate::demo::machine::Machine;
+use crate::demo::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 
 static BITMAP: Object = object("BlockDirtyBitmap", &[req("node", Type::Str), req("name", Type::Str)]);
 static BITMAP_ADD: Object = object(
@@ -93,9 +93,9 @@ fn act(machine: &mut Machine, action: Args<'_>) -> Outcome {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::super::furniture::furnished;
-    use super::super::super::machine::Machine;
     use super::super::testing::run;
+    use crate::demo::machine::Machine;
+    use crate::demo::machine_config::furnished;
 
     fn bitmaps(machine: &mut Machine) -> Value {
         let nodes = run(machine, "query-named-block-nodes", json!({})).unwrap();

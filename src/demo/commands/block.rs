@@ -1,11 +1,11 @@
 //! Commands of block nodes.
 
-use super::super::args::Args;
-use super::super::failure::{Failure, Outcome};
-use super::super::machine::Machine;
-use super::super::types::{EMPTY, Object, Type, object, opt, req};
 use super::block_types::{BLOCK_INFO, BLOCKDEV_OPTIONS, DEVICE_INFO};
 use super::{Command, NOTHING, command, nothing};
+use crate::demo::args::Args;
+use crate::demo::failure::{Failure, Outcome};
+use crate::demo::machine::Machine;
+use crate::demo::types::{EMPTY, Object, Type, object, opt, req};
 
 static NODES_ARGS: Object = object("q_obj_query-named-block-nodes", &[opt("flat", Type::Bool)]);
 static DEL_ARGS: Object = object("q_obj_blockdev-del", &[req("node-name", Type::Str)]);
@@ -44,8 +44,8 @@ fn blockdev_del(machine: &mut Machine, args: Args<'_>) -> Outcome {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::furniture::furnished;
     use super::super::testing::run;
+    use crate::demo::machine_config::furnished;
 
     #[test]
     fn nodes_are_added_seen_and_deleted() {

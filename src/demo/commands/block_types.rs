@@ -1,6 +1,6 @@
 //! The declared shapes of the block layer: options of nodes, descriptions of nodes and drives.
 
-use super::super::types::{Alternate, Enum, Object, Type, Union, object, opt, req};
+use crate::demo::types::{Alternate, Enum, Object, Type, Union, object, opt, req};
 
 static DRIVER: Enum = Enum { name: "BlockdevDriver", values: &["null-aio", "null-co", "qcow2", "raw"] };
 static DISCARD: Enum = Enum { name: "BlockdevDiscardOptions", values: &["ignore", "unmap"] };

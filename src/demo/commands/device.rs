@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::super::args::{Args, check_id};
-use super::super::catalog::{TypeEntry, find};
-use super::super::failure::{Class, Failure, Outcome};
-use super::super::machine::Machine;
-use super::super::properties::Property;
-use super::super::tree::QomObject;
-use super::super::types::{Object, Type, object, opt, req};
 use super::{Command, NOTHING, command, nothing};
+use crate::demo::args::{Args, check_id};
+use crate::demo::catalog::{TypeEntry, find};
+use crate::demo::failure::{Class, Failure, Outcome};
+use crate::demo::machine::Machine;
+use crate::demo::properties::Property;
+use crate::demo::tree::QomObject;
+use crate::demo::types::{Object, Type, object, opt, req};
 
 /// Where devices with an id stand, and those without.
 const NAMED: &str = "/machine/peripheral";
@@ -188,8 +188,8 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::super::furniture::furnished;
     use super::super::testing::{events, run};
+    use crate::demo::machine_config::furnished;
 
     #[test]
     fn a_device_comes_with_its_properties_and_goes_with_an_event() {

@@ -1,13 +1,13 @@
 //! Commands of jobs: the mirror that starts one, the `job-` commands by id, and the older `block-job-` ones by device.
 
-use super::super::args::Args;
-use super::super::event::{JOB_STATUS, JOB_TYPE};
-use super::super::failure::{Class, Failure, Outcome};
-use super::super::job::{Plan, Verb};
-use super::super::machine::Machine;
-use super::super::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 use super::block_types::IO_STATUS;
 use super::{Command, NOTHING, command, nothing};
+use crate::demo::args::Args;
+use crate::demo::event::{JOB_STATUS, JOB_TYPE};
+use crate::demo::failure::{Class, Failure, Outcome};
+use crate::demo::job::{Plan, Verb};
+use crate::demo::machine::Machine;
+use crate::demo::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 
 static SYNC_MODE: Enum = Enum { name: "MirrorSyncMode", values: &["top", "full", "none", "incremental", "bitmap"] };
 static COPY_MODE: Enum = Enum { name: "MirrorCopyMode", values: &["background", "write-blocking"] };
@@ -174,9 +174,9 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::super::super::furniture::furnished;
-    use super::super::super::machine::Machine;
     use super::super::testing::{events, run};
+    use crate::demo::machine::Machine;
+    use crate::demo::machine_config::furnished;
 
     fn mirror(machine: &mut Machine) -> Result<Value, String> {
         let args = json!({"job-id": "m", "device": "drive0", "target": "spare", "sync": "full"});

@@ -90,8 +90,8 @@ pub mod testing {
 
     use serde_json::Value;
 
-    use super::super::check;
-    use super::super::machine::Machine;
+    use crate::demo::check;
+    use crate::demo::machine::Machine;
 
     /// Runs a command on arguments given as a JSON object; a failure becomes its description.
     pub fn run(machine: &mut Machine, name: &str, arguments: Value) -> Result<Value, String> {
@@ -121,7 +121,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::furniture::furnished;
+    use super::super::machine_config::furnished;
     use super::testing::run;
     use super::*;
 

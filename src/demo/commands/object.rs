@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::args::{Args, check_id};
-use super::super::catalog::find;
-use super::super::failure::{Failure, Outcome};
-use super::super::machine::Machine;
-use super::super::tree::QomObject;
-use super::super::types::{EMPTY, Enum, Member, Object, Type, Union, object, opt, req};
 use super::{Command, NOTHING, command, nothing};
+use crate::demo::args::{Args, check_id};
+use crate::demo::catalog::find;
+use crate::demo::failure::{Failure, Outcome};
+use crate::demo::machine::Machine;
+use crate::demo::tree::QomObject;
+use crate::demo::types::{EMPTY, Enum, Member, Object, Type, Union, object, opt, req};
 
 /// Where the objects stand.
 const OBJECTS: &str = "/objects";
@@ -185,9 +185,9 @@ fn query_memdev(machine: &mut Machine, _: Args<'_>) -> Outcome {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::furniture::furnished;
     use super::super::testing::run;
     use super::*;
+    use crate::demo::machine_config::furnished;
 
     #[test]
     fn declared_options_are_properties_of_the_type() {

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::args::Args;
-use super::super::catalog::{TYPES, TypeEntry};
-use super::super::failure::Outcome;
-use super::super::machine::Machine;
-use super::super::types::{Object, Type, object, opt, req};
 use super::device::PROPERTY_INFO;
 use super::{Command, NOTHING, command, nothing};
+use crate::demo::args::Args;
+use crate::demo::catalog::{TYPES, TypeEntry};
+use crate::demo::failure::Outcome;
+use crate::demo::machine::Machine;
+use crate::demo::types::{Object, Type, object, opt, req};
 
 static TYPES_ARGS: Object =
     object("q_obj_qom-list-types", &[opt("implements", Type::Str), opt("abstract", Type::Bool)]);
@@ -62,8 +62,8 @@ fn qom_set(machine: &mut Machine, args: Args<'_>) -> Outcome {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::furniture::furnished;
     use super::super::testing::run;
+    use crate::demo::machine_config::furnished;
 
     #[test]
     fn types_are_listed_by_what_they_implement() {

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::super::args::Args;
-use super::super::failure::{Class, Failure, Outcome};
-use super::super::hmp;
-use super::super::machine::{CPUS, Machine};
-use super::super::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 use super::{Command, NOTHING, command, nothing};
+use crate::demo::args::Args;
+use crate::demo::failure::{Class, Failure, Outcome};
+use crate::demo::hmp;
+use crate::demo::machine::{CPUS, Machine};
+use crate::demo::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
 
 static CAPABILITY: Enum = Enum { name: "QMPCapability", values: &["oob"] };
 static CAPABILITIES_ARGS: Object =
@@ -137,8 +137,8 @@ fn change_vnc_password(_: &mut Machine, _: Args<'_>) -> Outcome {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::furniture::furnished;
     use super::super::testing::{events, run};
+    use crate::demo::machine_config::furnished;
 
     #[test]
     fn the_run_state_follows_stop_and_cont() {

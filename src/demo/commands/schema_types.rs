@@ -1,6 +1,6 @@
 //! The declared shape of introspection itself.
 
-use super::super::types::{Enum, Member, Object, Type, Union, object, opt, req};
+use crate::demo::types::{Enum, Member, Object, Type, Union, object, opt, req};
 
 static META_TYPE: Enum =
     Enum { name: "SchemaMetaType", values: &["builtin", "enum", "array", "object", "alternate", "command", "event"] };

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::super::machine::{CPUS, Machine};
 use super::{Call, Entry, ask, memory};
+use crate::demo::machine::{CPUS, Machine};
 
 /// The topics.
 pub(super) static TOPICS: &[Entry] = &[
@@ -131,9 +131,9 @@ fn registers(_: &mut Machine, call: &Call<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::furniture::furnished;
     use super::super::run;
     use super::*;
+    use crate::demo::machine_config::furnished;
 
     #[test]
     fn every_topic_has_something_to_say() {

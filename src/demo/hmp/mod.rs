@@ -225,7 +225,7 @@ fn set_password(machine: &mut Machine, call: &Call<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::furniture::furnished;
+    use super::super::machine_config::furnished;
     use super::*;
 
     fn say(line: &str) -> String {

@@ -4,10 +4,10 @@
 
 use serde_json::{Map, Value};
 
-use super::super::catalog;
-use super::super::commands::OBJECT_OPTIONS;
-use super::super::properties;
-use super::super::types::Type;
+use crate::demo::catalog;
+use crate::demo::commands::OBJECT_OPTIONS;
+use crate::demo::properties;
+use crate::demo::types::Type;
 
 /// The arguments of `device_add`.
 pub fn device(text: &str) -> Map<String, Value> {

@@ -5,15 +5,15 @@
 //! Reading never fails: what is not understood is passed over. Both layouts are known, that of QEMU 7.2 and that of
 //! 10.0. Files are read in [`disk`] alone; the terminal is `render`'s.
 
-pub mod disk;
 mod entry;
 mod escape;
+mod layout;
 mod lookup;
+pub mod man_path;
 mod member;
-mod read;
+mod parse;
 mod roff;
 mod search;
-mod set;
 mod style;
 mod table;
 mod text;
@@ -38,7 +38,7 @@ impl Manual {
     /// Reads a page. What is no page has no entries.
     pub fn parse(roff: &str) -> Manual {
         let (header, nodes) = roff::page(roff);
-        let entries = read::entries(nodes);
+        let entries = parse::entries(nodes);
         let mut by_name = HashMap::with_capacity(entries.len());
         for (at, entry) in entries.iter().enumerate() {
             by_name.entry(entry.name.clone()).or_insert(at);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::read::tests::{NEWER, OLDER};
+use super::parse::tests::{NEWER, OLDER};
 use super::*;
 
 #[test]

@@ -1,0 +1,211 @@
+//! One command to one server.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use crate::grammar::{Line, parse_line};
+use crate::render::Palette;
+use crate::session::{Address, Options};
+use crate::shell::{Engine, Link, Look, MessageLines, Mode, Output, OutputForm, Settings, SingleForm, Source, Verdict};
+
+use super::args::{Form, QmpFlags};
+use super::command_line::Typed;
+use super::external_command;
+use crate::cli::exit_status::{Failure, Status};
+use crate::cli::qmp_shell::{is_colored, is_colored_beside};
+
+/// What `qmp help` says.
+const OVERVIEW: &str = "\
+qmp COMMAND [--KEY=VALUE | KEY=VALUE]... sends one command and prints its answer.
+
+  qmp query-status
+  qmp device_del --id=net0                   a string, an integer, … by its key
+  qmp eject --device=cd0 --force             a bare --KEY is true
+  qmp blockdev-add driver=raw node-name=n0 file.driver=null-co
+  qmp blockdev-add '{\"driver\": \"null-co\"}' node-name=n1
+
+  qmp help COMMAND       explains a command, an event or a type of the server
+  qmp help COMMAND.KEY   one of its keys
+  qmp help apropos WORD  searches
+  qmp --help             the options
+";
+
+/// A command that was typed, and all there is to know to carry it out.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    pub(crate) typed: Typed,
+    /// How sessions are opened.
+    pub(crate) options: Options,
+    /// The program that carries it out for a server that lacks it.
+    pub(crate) external: Option<PathBuf>,
+    /// What that program is given.
+    pub(crate) words: Vec<OsString>,
+    look: Look,
+    settings: Settings,
+    mode: Mode,
+}
+
+/// How it went.
+pub(crate) enum End {
+    /// The server was asked, or need not be.
+    Ran(Verdict),
+    /// The server lacks the command: its program is to be run. The connection is closed.
+    Lacks(PathBuf),
+}
+
+impl Task {
+    pub(crate) fn new(flags: &QmpFlags, typed: Typed, options: Options) -> Task {
+        let external = match &typed {
+            Typed::Command { name, .. } if !flags.dry_run => external_command::find(name),
+            _ => None,
+        };
+        // Answers are laid out by our own form; the engine's is for lines that know no other.
+        let settings = Settings {
+            verbose: flags.verbose,
+            output: OutputForm::Pretty,
+            check: !flags.no_check,
+            ..Settings::default()
+        };
+        let mode = Mode { interactive: false, dry_run: flags.dry_run, no_schema: flags.no_schema, advises: true };
+        Task { typed, options, external, words: external_command::words(flags), look: look(flags), settings, mode }
+    }
+
+    /// How answers look: of the only server, or of the one that is at `path`.
+    pub(crate) fn look(&self, path: Option<&str>) -> Look {
+        let mut look = self.look.clone();
+        if path.is_some() {
+            look.path = path.map(str::to_owned);
+            (look.lead, look.paged) = ("", false);
+        }
+        look
+    }
+
+    /// Whether answers are JSON on a line.
+    pub(crate) fn is_json(&self) -> bool {
+        self.look.form == SingleForm::Json
+    }
+
+    /// The line as messages speak of it.
+    fn source(&self) -> Source<'_> {
+        Source { text: self.typed.line(), script: None, number: 1 }
+    }
+
+    /// Whether the line makes sense as far as that can be seen without a server; says so where not.
+    pub(crate) fn is_sound(&self, out: &mut dyn Output) -> bool {
+        if self.external.is_some() {
+            // The words may be meant for a program that reads them in its own way.
+            return true;
+        }
+        match parse_line(self.typed.line()) {
+            Ok(line) => !matches!(line, Line::Blank),
+            Err(mut fault) => {
+                if let Some(meant) = self.typed_apart() {
+                    fault.message = format!("{}; did you mean `{meant}`?", fault.message);
+                }
+                out.not_sent(&fault, &self.source(), true);
+                false
+            }
+        }
+    }
+
+    /// `--key value`, as other programs take it, in the form that is taken here, where it is the first word without a key.
+    fn typed_apart(&self) -> Option<String> {
+        let words: Vec<&str> = self.words.iter().filter_map(|word| word.to_str()).collect();
+        let loose = words.iter().position(|word| !word.contains('=') && !word.starts_with(['-', '{']))?;
+        let flag = words.get(loose.checked_sub(1)?)?;
+        (flag.starts_with("--") && !flag.contains('=')).then(|| format!("{flag}={}", words[loose]))
+    }
+
+    /// Whether it can be done without a server.
+    pub(crate) fn may_do_without(&self) -> bool {
+        matches!(self.typed, Typed::Help(_)) || self.mode.dry_run || self.external.is_some()
+    }
+
+    /// Carries it out. The connection is closed in the end.
+    pub(crate) fn perform(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<End, Failure> {
+        if self.typed.line() == "help" {
+            out.text(OVERVIEW);
+            return Ok(End::Ran(Verdict::Done));
+        }
+        let link = self.link(address, out)?;
+        let mut link = match (link, &self.external) {
+            (None, Some(program)) => return Ok(End::Lacks(program.clone())),
+            (link, _) => link.unwrap_or_else(|| Link::new(None, self.options.clone(), false)),
+        };
+        if let (Some(program), Typed::Command { name, .. }, Some(session)) =
+            (&self.external, &self.typed, link.session())
+        {
+            let until = Instant::now().checked_add(self.options.timeout);
+            let until = until.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            match external_command::has(session, name, self.options.guest_agent, until) {
+                Ok(true) => {}
+                Ok(false) => return Ok(End::Lacks(program.clone())),
+                Err(lost) => return Err(Failure::new(Status::Lost, lost)),
+            }
+        }
+        let mut engine = Engine::new(link, self.settings.clone(), self.mode, self.options.transcript.clone());
+        let verdict = engine.run_line(&self.source(), out);
+        engine.settle();
+        out.flush();
+        Ok(End::Ran(verdict))
+    }
+
+    /// The open link to the server; `None` where it is done without one.
+    fn link(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Option<Link>, Failure> {
+        let Some(address) = address else { return Ok(None) };
+        if self.mode.dry_run && self.mode.no_schema {
+            return Ok(None);
+        }
+        let mut link = Link::new(Some(address.clone()), self.options.clone(), false);
+        match link.open(&mut |text| out.notice(text)).map(drop) {
+            Ok(()) => Ok(Some(link)),
+            Err(error) if matches!(self.typed, Typed::Help(_)) => {
+                out.notice(&format!("warning: {error}"));
+                Ok(None)
+            }
+            Err(error) => Err(Failure::new(Status::NotConnected, error)),
+        }
+    }
+
+    /// Closes the log; says so where something is missing in it.
+    pub(crate) fn end_log(&self, out: &mut dyn Output) {
+        let log = self.options.transcript.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if log.is_some_and(|log| log.has_failed()) {
+            out.notice("warning: some lines could not be written to the log");
+        }
+    }
+}
+
+fn look(flags: &QmpFlags) -> Look {
+    let form = match flags.output {
+        Form::Flat => SingleForm::Flat,
+        Form::Json => SingleForm::Json,
+        Form::Pretty => SingleForm::Pretty,
+    };
+    let messages = message_lines(flags);
+    Look {
+        form,
+        beside: Palette::new(is_colored_beside(flags.color)),
+        lead: "qmp: ",
+        path: None,
+        paged: messages.harmless,
+        messages,
+    }
+}
+
+/// How JSON goes to standard output.
+pub(crate) fn message_lines(flags: &QmpFlags) -> MessageLines {
+    MessageLines { palette: Palette::new(is_colored(flags.color)), harmless: io::stdout().is_terminal() }
+}
+
+/// The status of a verdict on a command.
+pub(crate) fn status_of(verdict: &Verdict) -> Status {
+    match verdict {
+        Verdict::Done | Verdict::Leave => Status::Success,
+        Verdict::Failed => Status::LineFailed,
+        Verdict::Lost => Status::Lost,
+    }
+}

@@ -1,0 +1,56 @@
+//! Messages as JSON Lines: each as the server spelled it, on one line.
+
+use std::io::{self, Write};
+
+use crate::render::{Layout, Palette, write_json};
+use crate::wire::{compact, quote};
+
+/// How messages are put on their lines.
+#[derive(Debug, Clone, Default)]
+pub struct MessageLines {
+    /// Their colours.
+    pub palette: Palette,
+    /// A terminal is at the other end: nothing harmful may reach it.
+    pub harmless: bool,
+}
+
+impl MessageLines {
+    /// A whole message as received. `path` says which server it came from, where there are several.
+    pub fn write(&self, path: Option<&str>, text: &str, out: &mut dyn Write) -> io::Result<()> {
+        match (path, text.trim_start().strip_prefix('{')) {
+            (Some(path), Some(members)) => self.value(&format!("{{\"path\": {}, {members}", quote(path)), out)?,
+            _ => self.value(text, out)?,
+        }
+        out.write_all(b"\n")
+    }
+
+    /// `{"KEY": VALUE}` of a reply, with the id that the user gave.
+    pub(crate) fn reply(
+        &self,
+        path: Option<&str>,
+        (key, value): (&str, &str),
+        id: Option<&str>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        out.write_all(b"{")?;
+        if let Some(path) = path {
+            out.write_all(b"\"path\": ")?;
+            self.value(&quote(path), out)?;
+            out.write_all(b", ")?;
+        }
+        write!(out, "\"{key}\": ")?;
+        self.value(value, out)?;
+        if let Some(id) = id {
+            write!(out, ", \"id\": {id}")?;
+        }
+        out.write_all(b"}\n")
+    }
+
+    fn value(&self, raw: &str, out: &mut dyn Write) -> io::Result<()> {
+        if self.harmless || self.palette.is_colored() {
+            write_json(raw, Layout::Line, &self.palette, self.harmless, out)
+        } else {
+            out.write_all(compact(raw).as_bytes())
+        }
+    }
+}
