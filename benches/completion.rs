@@ -10,7 +10,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use qmp_shell::assist::{Known, complete};
+use qmp_shell::assist::{CompletionContext, complete};
 use qmp_shell::grammar::LineMode;
 use qmp_shell::schema::Schema;
 
@@ -55,7 +55,7 @@ fn main() {
             None => (false, line),
         };
         let line = line.split_once('|').map_or(line, |(before, _)| before).replace("\\n", "\n");
-        let known = Known {
+        let known = CompletionContext {
             language: LineMode::Qmp,
             in_transaction,
             schema: Some(&schema),

@@ -130,7 +130,7 @@
 //! ## The ways messages are read
 //!
 //! A script reads the socket itself, between sending and printing: nothing stands between it and the server. At a
-//! prompt a reader thread takes messages as they come into an `Inbox`. Either way there is one
+//! prompt a reader thread takes messages as they come into an `MessageQueue`. Either way there is one
 //! consumer, the thread that runs the engine, so replies, events and what the user typed keep one order. While a line
 //! is being typed, that thread sits in the line editor; a bell makes the editor redraw, and what has arrived is written
 //! in front of the prompt as part of that redraw.
@@ -166,7 +166,9 @@ pub mod shell;
 pub mod wire;
 
 pub use client::{Client, Empty, Events, ExecuteError, ListenError, Pending, open};
-pub use session::{Address, AddressError, ConnectError, Inbox, Listener, Lost, Options, Received, Session};
+pub use session::{
+    Address, AddressError, ConnectError, Disconnected, Listener, MessageQueue, Options, Received, Session,
+};
 pub use wire::{
     Event, FrameError, Greeting, Incoming, Limits, MessageError, Reply, ReplyBody, Request, Timestamp, Version,
 };

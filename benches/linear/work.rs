@@ -3,11 +3,11 @@
 use std::hint::black_box;
 use std::sync::LazyLock;
 
-use qmp_shell::assist::{Known, complete, hint, looks};
+use qmp_shell::assist::{CompletionContext, complete, hint, token_styles};
 use qmp_shell::grammar::{Assembler, Line, LineMode, is_complete, parse_line};
 use qmp_shell::render::{Layout, Palette, event_line, write_json};
 use qmp_shell::schema::manual::Manual;
-use qmp_shell::schema::{Knowledge, Schema, request_of_command, request_of_json};
+use qmp_shell::schema::{Schema, TypingContext, request_of_command, request_of_json};
 use qmp_shell::wire::{Frame, Framer, Incoming, Limits, ReplyBody};
 
 use super::lines::{nested, reply};
@@ -26,8 +26,8 @@ pub fn schema() -> &'static Schema {
 /// The variable that names the file with the introspection.
 pub const SCHEMA_FILE: &str = "QMP_SHELL_LINEAR_SCHEMA";
 
-pub fn with_known<T>(names: &[(String, String)], use_it: impl FnOnce(&Known<'_>) -> T) -> T {
-    use_it(&Known {
+pub fn with_known<T>(names: &[(String, String)], use_it: impl FnOnce(&CompletionContext<'_>) -> T) -> T {
+    use_it(&CompletionContext {
         language: LineMode::Qmp,
         in_transaction: false,
         schema: Some(schema()),
@@ -101,8 +101,8 @@ pub fn show_events(count: usize) -> Work {
 
 /// From a line to the request that it means.
 pub fn typed(line: String, by_type: bool) -> Work {
-    let nothing = Knowledge::none();
-    let knowledge = if by_type { Knowledge { schema: Some(schema()), ..nothing } } else { nothing };
+    let nothing = TypingContext::none();
+    let knowledge = if by_type { TypingContext { schema: Some(schema()), ..nothing } } else { nothing };
     Box::new(move || {
         // A fault costs what it costs to find.
         let prepared = match parse_line(&line) {
@@ -139,7 +139,7 @@ pub fn key(line: String) -> Work {
     schema();
     Box::new(move || {
         with_known(&[], |known| {
-            black_box((looks(&line, known), hint(&line, known, 80), is_complete(&line, LineMode::Qmp)));
+            black_box((token_styles(&line, known), hint(&line, known, 80), is_complete(&line, LineMode::Qmp)));
         });
     })
 }

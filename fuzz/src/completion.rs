@@ -1,7 +1,7 @@
-//! Help with a line at every place of its cursor: candidates that fit where they stand, a hint on one row, looks in order.
+//! Help with a line at every place of its cursor: candidates that fit where they stand, a hint on one row, token_styles in order.
 
-use qmp_shell::assist::{Candidate, Completes, Known, complete, hint, looks};
-use qmp_shell::grammar::{LineMode, Open, parse_json, tokenize};
+use qmp_shell::assist::{Candidate, Completes, CompletionContext, complete, hint, token_styles};
+use qmp_shell::grammar::{LineMode, Unclosed, parse_json, tokenize};
 use unicode_width::UnicodeWidthStr;
 
 use super::{spans, strict, world};
@@ -18,7 +18,7 @@ pub fn check(data: &[u8]) {
     let Some(line) = strict::text(line) else { return };
     let owned = |name: &&str| ((*name).to_owned(), "live".to_owned());
     let monitor = [("info".to_owned(), String::new()), ("device_add".to_owned(), "x".to_owned())];
-    let known = Known {
+    let known = CompletionContext {
         language: if choice & 1 == 0 { LineMode::Qmp } else { LineMode::Hmp },
         in_transaction: choice & 2 != 0,
         schema: (choice & 4 == 0).then(world::schema),
@@ -74,7 +74,7 @@ fn check_candidate(typed: &str, start: usize, candidate: &Candidate) {
     let as_word = [line.as_str(), last_row(&line)].iter().filter_map(|line| tokenize(line).words.pop()).any(|word| {
         let value = word.value().trim_end_matches('/');
         // A name that is a number stands in JSON as it is.
-        let as_number = word.open == Some(Open::Bracket) && NAMES.contains(&candidate.text.as_str());
+        let as_number = word.open == Some(Unclosed::Bracket) && NAMES.contains(&candidate.text.as_str());
         NAMES.iter().any(|name| value.ends_with(name)) && (word.open.is_none() || goes_on) || as_number
     });
     let as_json = || {
@@ -85,7 +85,7 @@ fn check_candidate(typed: &str, start: usize, candidate: &Candidate) {
     assert!(as_word || as_json(), "{line:?} does not mean a name that was offered");
 }
 
-fn check_hint(typed: &str, known: &Known<'_>) {
+fn check_hint(typed: &str, known: &CompletionContext<'_>) {
     const ROOM: usize = 40;
     let Some(hint) = hint(typed, known, ROOM) else { return };
     assert!(!hint.is_empty() && hint.width() <= ROOM, "a hint of {} columns", hint.width());
@@ -93,8 +93,8 @@ fn check_hint(typed: &str, known: &Known<'_>) {
     assert!(!hint.contains(['\n', '\t']));
 }
 
-fn check_looks(line: &str, known: &Known<'_>) {
-    let found = looks(line, known);
+fn check_looks(line: &str, known: &CompletionContext<'_>) {
+    let found = token_styles(line, known);
     found.iter().for_each(|(span, _)| spans::inside(line, *span));
     spans::in_order(found.iter().map(|(span, _)| *span));
 }

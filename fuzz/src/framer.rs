@@ -42,7 +42,7 @@ fn read<'a>(
     heed: bool,
 ) -> (Vec<Frame>, Result<Vec<u8>, FrameError>) {
     let mut framer = Framer::new(limits);
-    framer.heed_marks(heed);
+    framer.skip_sync_markers(heed);
     let mut found = Vec::new();
     for piece in pieces {
         framer.push(piece);

@@ -34,8 +34,8 @@ pub fn check(data: &[u8]) {
             assert!(!line.contains('\n'), "an event takes two lines");
         }
         Err(error) => {
-            strict::harmless(&error.sample);
-            assert!(error.sample.len() <= 80 * 12, "a long sample");
+            strict::harmless(&error.preview);
+            assert!(error.preview.len() <= 80 * 12, "a long sample");
         }
     }
 }

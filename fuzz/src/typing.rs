@@ -2,7 +2,7 @@
 
 use qmp_shell::grammar::{Command, Diagnostic, Line, parse_line, parse_transaction_line};
 use qmp_shell::schema::{
-    Knowledge, Prepared, check_action, request_of_command, request_of_json, request_of_transaction,
+    TypedRequest, TypingContext, check_action, request_of_command, request_of_json, request_of_transaction,
 };
 use serde_json::value::RawValue;
 
@@ -11,9 +11,9 @@ use super::{spans, strict, world};
 /// The bytes are a line; it is also read as an action of a transaction.
 pub fn check(data: &[u8]) {
     let Some(text) = strict::text(data) else { return };
-    let nothing = Knowledge::none();
-    let strictly = Knowledge { schema: Some(world::schema()), ..nothing };
-    let leniently = Knowledge { lenient: true, ..strictly };
+    let nothing = TypingContext::none();
+    let strictly = TypingContext { schema: Some(world::schema()), ..nothing };
+    let leniently = TypingContext { allow_unknown: true, ..strictly };
     let line = parse_line(text);
     let action = parse_transaction_line(text);
     let mut accepted = Vec::new();
@@ -38,8 +38,8 @@ pub fn check(data: &[u8]) {
 }
 
 /// The message of a request.
-fn look_at(text: &str, prepared: Result<Prepared, Diagnostic>) -> Option<String> {
-    let Prepared { request, warnings } = match prepared {
+fn look_at(text: &str, prepared: Result<TypedRequest, Diagnostic>) -> Option<String> {
+    let TypedRequest { request, warnings } = match prepared {
         Ok(prepared) => prepared,
         Err(fault) => {
             spans::fault(text, &fault);

@@ -69,8 +69,8 @@ fn check_shlex(text: &str, tokens: &Tokens) {
 
 fn check_line(text: &str, line: &Line) {
     match line {
-        Line::Blank | Line::System(_) => {}
-        Line::Meta(meta) => {
+        Line::Blank | Line::ShellEscape(_) => {}
+        Line::Dot(meta) => {
             spans::inside(text, meta.name_span);
             assert!(text[meta.rest_at..].starts_with(&meta.rest));
             assert!(!meta.name.starts_with('.'));

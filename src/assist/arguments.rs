@@ -3,17 +3,17 @@
 
 use std::collections::HashSet;
 
-use crate::grammar::{Open, Tokens, Word};
-use crate::schema::{Expected, Given, Schema, Type, TypeId, may_be_empty, plain};
+use crate::grammar::{Tokens, Unclosed, Word};
+use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, plain};
 
 use super::complete::{Candidate, Completion};
-use super::current_word::{Quoting, Typed};
-use super::json::{Spot, Unfinished, read};
-use super::live::Live;
+use super::current_word::{CurrentWord, Quoting};
+use super::json::{JsonCursor, PartialJson, read};
+use super::live::NameKind;
 use super::values::values;
 
 /// Asks for names that live in the server, each with a few words.
-pub type AskLive<'a> = dyn Fn(&Live) -> Vec<(String, String)> + 'a;
+pub type AskLive<'a> = dyn Fn(&NameKind) -> Vec<(String, String)> + 'a;
 
 /// What a command's arguments are completed by.
 pub(super) struct Subject<'a> {
@@ -37,11 +37,11 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
     if current.is_some() {
         words = &words[..words.len() - 1];
     }
-    let given = Given::of_words(text, words);
+    let given = PartialArguments::of_words(text, words);
     let Some(word) = current else {
-        return keys(&given, &[], &Typed { start: text.len(), raw: "", text: "", open: None }, subject);
+        return keys(&given, &[], &CurrentWord { start: text.len(), raw: "", text: "", open: None }, subject);
     };
-    if word.open == Some(Open::Escape) {
+    if word.open == Some(Unclosed::Escape) {
         return Completion::default();
     }
     if let Some(at) = word.bracket.filter(|_| word.open.is_some()) {
@@ -55,7 +55,7 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
     }
     if word.equals.is_some() {
         let start = word.value_span().start;
-        let typed = Typed { start, raw: &text[start..], text: word.value(), open: word.open };
+        let typed = CurrentWord { start, raw: &text[start..], text: word.value(), open: word.open };
         return values(&given, &path(word.key()), Quoting::Word(typed), subject);
     }
     let (base, typed) = match word.text.rsplit_once('.') {
@@ -64,7 +64,7 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
     };
     let start = text[word.span.start..].rfind('.').map_or(word.span.start, |at| word.span.start + at + 1);
     let open = word.open;
-    keys(&given, &base, &Typed { start, raw: &text[start..], text: typed, open }, subject)
+    keys(&given, &base, &CurrentWord { start, raw: &text[start..], text: typed, open }, subject)
 }
 
 /// What may stand where a JSON request breaks off. `name` finds the command's arguments by its name.
@@ -78,9 +78,9 @@ pub(super) fn complete_request<'a>(
     let unfinished = read(text, from);
     let command = unfinished.given.text_at(&["execute"]).or_else(|| unfinished.given.text_at(&["exec-oob"]));
     let (path, is_key) = match &unfinished.spot {
-        Spot::Key(path) => (path.as_slice(), true),
-        Spot::Value(path) => (path.as_slice(), false),
-        Spot::Between => return Completion::default(),
+        JsonCursor::Key(path) => (path.as_slice(), true),
+        JsonCursor::Value(path) => (path.as_slice(), false),
+        JsonCursor::Between => return Completion::default(),
     };
     match (path, is_key) {
         ([], true) => {
@@ -120,16 +120,16 @@ pub(super) fn complete_json(text: &str, from: usize, subject: &Subject<'_>) -> C
 /// Keys and values inside JSON that stands at `base` of the subject's arguments. `given` is all that is given for those;
 /// the first `outside` parts of paths inside the JSON are none of theirs.
 fn inside_json(
-    unfinished: &Unfinished,
-    given: &Given,
+    unfinished: &PartialJson,
+    given: &PartialArguments,
     base: &[String],
     outside: usize,
     subject: &Subject<'_>,
 ) -> Completion {
     let whole = |path: &[String]| -> Vec<String> { base.iter().chain(&path[outside..]).cloned().collect() };
     match &unfinished.spot {
-        Spot::Between => Completion::default(),
-        Spot::Key(path) => {
+        JsonCursor::Between => Completion::default(),
+        JsonCursor::Key(path) => {
             let Some(expected) = given.expected(subject.schema, subject.root, &whole(path)) else {
                 return Completion::default();
             };
@@ -142,11 +142,11 @@ fn inside_json(
             }
             offer_json_keys(unfinished, keys.into_iter())
         }
-        Spot::Value(path) => values(given, &whole(path), Quoting::of(unfinished), subject),
+        JsonCursor::Value(path) => values(given, &whole(path), Quoting::of(unfinished), subject),
     }
 }
 
-fn offer_json_keys(unfinished: &Unfinished, keys: impl Iterator<Item = (String, String)>) -> Completion {
+fn offer_json_keys(unfinished: &PartialJson, keys: impl Iterator<Item = (String, String)>) -> Completion {
     let quote = unfinished.quote.unwrap_or('"');
     let fitting = keys.filter(|(name, _)| name.starts_with(&unfinished.typed));
     let candidates = fitting.map(|(name, about)| Candidate { text: format!("{quote}{name}{quote}: "), about });
@@ -178,7 +178,7 @@ fn about(schema: &Schema, kind: TypeId, optional: bool) -> String {
 }
 
 /// Keys of the object or array at `base` that may still be given, as words.
-fn keys(given: &Given, base: &[String], typed: &Typed<'_>, subject: &Subject<'_>) -> Completion {
+fn keys(given: &PartialArguments, base: &[String], typed: &CurrentWord<'_>, subject: &Subject<'_>) -> Completion {
     let schema = subject.schema;
     let mut found = Completion { start: typed.start, candidates: Vec::new() };
     let mut push = |name: &str, end: &str, about: &str| {
@@ -229,7 +229,7 @@ fn keys(given: &Given, base: &[String], typed: &Typed<'_>, subject: &Subject<'_>
 }
 
 /// Keys that introspection does not list: the properties of the device being added.
-fn open_keys(given: &Given, expected: &Expected<'_>, subject: &Subject<'_>) -> Vec<(String, String)> {
+fn open_keys(given: &PartialArguments, expected: &Expected<'_>, subject: &Subject<'_>) -> Vec<(String, String)> {
     let Some(live) = live_properties(given, subject) else { return Vec::new() };
     let known = (subject.live)(&live).into_iter();
     let open = known.filter(|(name, about)| !about.starts_with("child<") && !expected_has(expected, name));
@@ -245,9 +245,9 @@ fn expected_has(expected: &Expected<'_>, name: &String) -> bool {
 }
 
 /// The properties of the device being added, which introspection does not list.
-fn live_properties(given: &Given, subject: &Subject<'_>) -> Option<Live> {
+fn live_properties(given: &PartialArguments, subject: &Subject<'_>) -> Option<NameKind> {
     match subject.name {
-        "device_add" => Some(Live::DeviceProperties(given.text_at(&["driver"])?)),
+        "device_add" => Some(NameKind::DeviceProperties(given.text_at(&["driver"])?)),
         _ => None,
     }
 }

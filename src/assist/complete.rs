@@ -32,7 +32,7 @@ pub enum Completes {
 pub type Named<'a> = (&'a str, &'a str);
 
 /// Everything that completion may draw on.
-pub struct Known<'a> {
+pub struct CompletionContext<'a> {
     /// The language of the line.
     pub language: LineMode,
     /// Whether the line stands in a transaction block.
@@ -78,14 +78,14 @@ pub struct Completion {
 }
 
 /// What may stand at the end of `text`, the line up to the cursor. Of several lines, the last is meant.
-pub fn complete(text: &str, known: &Known<'_>) -> Completion {
+pub fn complete(text: &str, known: &CompletionContext<'_>) -> Completion {
     let (start, in_transaction) = last_line(text, known.language, known.in_transaction);
-    let mut completion = complete_line(&text[start..], &Known { in_transaction, ..*known });
+    let mut completion = complete_line(&text[start..], &CompletionContext { in_transaction, ..*known });
     completion.start += start;
     completion
 }
 
-fn complete_line(text: &str, known: &Known<'_>) -> Completion {
+fn complete_line(text: &str, known: &CompletionContext<'_>) -> Completion {
     let trimmed = text.trim_start();
     let offset = text.len() - trimmed.len();
     if trimmed.starts_with('!') || trimmed.starts_with('#') {
@@ -124,7 +124,7 @@ fn pairs(names: &[(String, String)]) -> impl Iterator<Item = Named<'_>> {
     names.iter().map(|(name, about)| (name.as_str(), about.as_str()))
 }
 
-fn command(text: &str, known: &Known<'_>) -> Completion {
+fn command(text: &str, known: &CompletionContext<'_>) -> Completion {
     let trimmed = text.trim_start();
     let json_at = text.len() - trimmed.len() + if trimmed.starts_with("->") { 2 } else { 0 };
     let from = text.len() - text[json_at..].trim_start().len();
@@ -168,7 +168,14 @@ fn command(text: &str, known: &Known<'_>) -> Completion {
 
 /// An action of a transaction, or what closes it. `count` words open the transaction on this line; `before` are the
 /// finished ones behind them.
-fn action(text: &str, count: usize, before: &[&str], typed: &str, start: usize, known: &Known<'_>) -> Completion {
+fn action(
+    text: &str,
+    count: usize,
+    before: &[&str],
+    typed: &str,
+    start: usize,
+    known: &CompletionContext<'_>,
+) -> Completion {
     if let Some(at) = before.iter().position(|word| *word == ")") {
         let schema = known.schema;
         let properties = schema.and_then(|schema| {
@@ -203,12 +210,12 @@ fn action(text: &str, count: usize, before: &[&str], typed: &str, start: usize, 
 }
 
 /// Whether the command can be executed out of band, for all that is known.
-fn allows_oob(known: &Known<'_>, name: &str) -> bool {
+fn allows_oob(known: &CompletionContext<'_>, name: &str) -> bool {
     known.schema.is_none_or(|schema| schema.command(name).is_some_and(|command| command.allow_oob))
 }
 
 /// An action as JSON that breaks off.
-fn json_action(text: &str, from: usize, known: &Known<'_>) -> Completion {
+fn json_action(text: &str, from: usize, known: &CompletionContext<'_>) -> Completion {
     let subject = known.schema.and_then(|schema| {
         let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
         let Type::Array(root) = *schema.kind(actions) else { return None };
@@ -226,31 +233,31 @@ fn arguments(text: &str, count: usize, subject: Option<Subject<'_>>) -> Completi
 }
 
 /// Behind the name of a command, which with what leads it is `count` words.
-fn behind(text: &str, count: usize, name: &str, known: &Known<'_>) -> Completion {
+fn behind(text: &str, count: usize, name: &str, known: &CompletionContext<'_>) -> Completion {
     arguments(text, count, subject(known, name))
 }
 
-fn subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
+fn subject<'a>(known: &CompletionContext<'a>, name: &str) -> Option<Subject<'a>> {
     let schema = known.schema?;
     let info = schema.command(name)?;
     Some(Subject { schema, name: &info.name, root: info.arguments, live: known.live, files: known.files })
 }
 
-fn action_subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
+fn action_subject<'a>(known: &CompletionContext<'a>, name: &str) -> Option<Subject<'a>> {
     let schema = known.schema?;
     let (case, _) = transaction_variants(schema)?.iter().find(|(case, _)| case == name)?;
     Some(Subject { schema, name: case, root: action_type(schema, name)?, live: known.live, files: known.files })
 }
 
 /// What an event carries, to be waited for.
-fn event_subject<'a>(known: &Known<'a>, name: &str) -> Option<Subject<'a>> {
+fn event_subject<'a>(known: &CompletionContext<'a>, name: &str) -> Option<Subject<'a>> {
     let schema = known.schema?;
     let info = schema.event(&name.to_uppercase())?;
     Some(Subject { schema, name: &info.name, root: info.data, live: known.live, files: known.files })
 }
 
 /// Commands by name, each with its keys, those that may be left out in brackets.
-fn command_names(known: &Known<'_>) -> Vec<(String, String)> {
+fn command_names(known: &CompletionContext<'_>) -> Vec<(String, String)> {
     /// So many keys are told.
     const TOLD: usize = 6;
     match known.schema {
@@ -281,7 +288,7 @@ fn named(names: &[(String, String)]) -> Vec<Named<'_>> {
     pairs(names).collect()
 }
 
-fn topics(typed: &str, start: usize, known: &Known<'_>) -> Completion {
+fn topics(typed: &str, start: usize, known: &CompletionContext<'_>) -> Completion {
     let typed = typed.trim_start_matches('.');
     let metas = known.metas.iter().map(|meta| (meta.0, meta.1)).chain(known.topics.iter().copied());
     let mut completion = offer(typed, start, metas.chain([("apropos", "search for a word")]));
@@ -294,7 +301,7 @@ fn topics(typed: &str, start: usize, known: &Known<'_>) -> Completion {
     completion
 }
 
-fn meta(text: &str, known: &Known<'_>) -> Completion {
+fn meta(text: &str, known: &CompletionContext<'_>) -> Completion {
     let (before, typed, start) = split(text);
     let Some((name, before)) = before.split_first() else {
         let mut completion = offer(typed.trim_start_matches('.'), start, known.metas.iter().map(|m| (m.0, m.1)));
@@ -371,7 +378,7 @@ mod tests {
 
     fn texts(line: &str, language: LineMode) -> (usize, String) {
         let named = |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), String::new())).collect::<Vec<_>>();
-        let known = Known {
+        let known = CompletionContext {
             language,
             in_transaction: false,
             schema: None,

@@ -1,25 +1,25 @@
 //! The word or the JSON string being typed, and how what is offered goes on from it: in the quotes that are open.
 
-use crate::grammar::Open;
+use crate::grammar::Unclosed;
 
-use super::json::Unfinished;
+use super::json::PartialJson;
 
 /// The word being typed: where what a candidate replaces begins, that text as it stands in the line, and as it is meant.
-pub(super) struct Typed<'a> {
+pub(super) struct CurrentWord<'a> {
     pub(super) start: usize,
     pub(super) raw: &'a str,
     pub(super) text: &'a str,
-    pub(super) open: Option<Open>,
+    pub(super) open: Option<Unclosed>,
 }
 
-impl Typed<'_> {
+impl CurrentWord<'_> {
     /// The word with `rest` behind what is typed, in the quotes that are open, which are closed unless more may come.
     pub(super) fn with(&self, rest: &str, close: bool) -> String {
         let mut out = self.raw.to_owned();
         for c in rest.chars() {
             match (self.open, c) {
-                (Some(Open::Single), '\'') => out.push_str("'\\'"),
-                (Some(Open::Double), '"' | '\\' | '$' | '`') | (None, '\'' | '"' | '\\') => out.push('\\'),
+                (Some(Unclosed::Single), '\'') => out.push_str("'\\'"),
+                (Some(Unclosed::Double), '"' | '\\' | '$' | '`') | (None, '\'' | '"' | '\\') => out.push('\\'),
                 (None, c) if c.is_whitespace() => out.push('\\'),
                 // At the start of a value, these begin JSON.
                 (None, '{' | '[') if out.is_empty() => out.push('\\'),
@@ -28,8 +28,8 @@ impl Typed<'_> {
             out.push(c);
         }
         match self.open {
-            Some(Open::Single) if close => out.push('\''),
-            Some(Open::Double) if close => out.push('"'),
+            Some(Unclosed::Single) if close => out.push('\''),
+            Some(Unclosed::Double) if close => out.push('"'),
             _ => {}
         }
         out
@@ -39,13 +39,13 @@ impl Typed<'_> {
 /// How a value is written.
 pub(super) enum Quoting<'a> {
     /// As a word.
-    Word(Typed<'a>),
+    Word(CurrentWord<'a>),
     /// As JSON, strings in this quote.
     Json { start: usize, typed: &'a str, quote: Option<char> },
 }
 
 impl<'a> Quoting<'a> {
-    pub(super) fn of(unfinished: &'a Unfinished) -> Quoting<'a> {
+    pub(super) fn of(unfinished: &'a PartialJson) -> Quoting<'a> {
         Quoting::Json { start: unfinished.start, typed: &unfinished.typed, quote: unfinished.quote }
     }
 

@@ -2,11 +2,11 @@
 
 use crate::grammar::{LineMode, Span, Word, number_by_form, tokenize};
 
-use super::complete::Known;
+use super::complete::CompletionContext;
 
 /// What a piece of a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum TokenStyle {
     /// A command that is known.
     Command,
     /// A command that is not.
@@ -24,13 +24,13 @@ pub enum Look {
 }
 
 /// The pieces of `line` in order; what lies between them is nothing in particular.
-pub fn looks(line: &str, known: &Known<'_>) -> Vec<(Span, Look)> {
+pub fn token_styles(line: &str, known: &CompletionContext<'_>) -> Vec<(Span, TokenStyle)> {
     let trimmed = line.trim_start();
     if known.language == LineMode::Hmp && !trimmed.starts_with(['.', '#']) || trimmed.starts_with('!') {
         return Vec::new();
     }
     let tokens = tokenize(line);
-    let mut found: Vec<(Span, Look)> = tokens.comments.iter().map(|span| (*span, Look::Comment)).collect();
+    let mut found: Vec<(Span, TokenStyle)> = tokens.comments.iter().map(|span| (*span, TokenStyle::Comment)).collect();
     let mut words = tokens.words.iter().peekable();
     let arrow = words.peek().is_some_and(|word| matches!(word.text.as_str(), "->" | "<-"));
     if arrow {
@@ -49,7 +49,7 @@ pub fn looks(line: &str, known: &Known<'_>) -> Vec<(Span, Look)> {
     }
     for word in words {
         if word.equals.is_some() {
-            found.push((word.key_span(), Look::Key));
+            found.push((word.key_span(), TokenStyle::Key));
             value(word, word.value_span(), line, &mut found);
         } else if word.bracket == Some(word.span.start) {
             json(line, word.span, &mut found);
@@ -60,14 +60,14 @@ pub fn looks(line: &str, known: &Known<'_>) -> Vec<(Span, Look)> {
 }
 
 /// The name of a command. One that is still being typed is unknown only once nothing begins with it.
-fn name(word: &Word, line: &str, known: &Known<'_>, found: &mut Vec<(Span, Look)>) {
+fn name(word: &Word, line: &str, known: &CompletionContext<'_>, found: &mut Vec<(Span, TokenStyle)>) {
     let typed = word.text.as_str();
     let unfinished = word.span.end == line.len();
     let fits = |name: &str| name == typed || unfinished && name.starts_with(typed);
     if let Some(own) = typed.strip_prefix('.') {
         let fits = |name: &str| name == own || unfinished && name.starts_with(own);
         let is_known = known.metas.iter().any(|meta| fits(meta.0)) || fits("quit");
-        found.push((word.span, if is_known { Look::Command } else { Look::Unknown }));
+        found.push((word.span, if is_known { TokenStyle::Command } else { TokenStyle::Unknown }));
         return;
     }
     let Some(schema) = known.schema else { return };
@@ -76,23 +76,23 @@ fn name(word: &Word, line: &str, known: &Known<'_>, found: &mut Vec<(Span, Look)
         || schema.commands().iter().any(|command| fits(&command.name))
         || actions.iter().any(|(action, _)| fits(action))
         || known.in_transaction && typed == ")";
-    found.push((word.span, if is_known { Look::Command } else { Look::Unknown }));
+    found.push((word.span, if is_known { TokenStyle::Command } else { TokenStyle::Unknown }));
 }
 
-fn value(word: &Word, span: Span, line: &str, found: &mut Vec<(Span, Look)>) {
+fn value(word: &Word, span: Span, line: &str, found: &mut Vec<(Span, TokenStyle)>) {
     let text = word.value();
     match text {
         "" => {}
         _ if word.bracket == Some(span.start) => json(line, span, found),
-        _ if word.quoted => found.push((span, Look::Text)),
-        "true" | "false" | "null" | "on" | "off" => found.push((span, Look::Literal)),
-        text if matches!(number_by_form(text), Ok(Some(_))) => found.push((span, Look::Number)),
-        _ => found.push((span, Look::Text)),
+        _ if word.quoted => found.push((span, TokenStyle::Text)),
+        "true" | "false" | "null" | "on" | "off" => found.push((span, TokenStyle::Literal)),
+        text if matches!(number_by_form(text), Ok(Some(_))) => found.push((span, TokenStyle::Number)),
+        _ => found.push((span, TokenStyle::Text)),
     }
 }
 
 /// The strings, numbers and literals of JSON, finished or not.
-fn json(line: &str, span: Span, found: &mut Vec<(Span, Look)>) {
+fn json(line: &str, span: Span, found: &mut Vec<(Span, TokenStyle)>) {
     let text = &line[span.range()];
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
@@ -111,15 +111,15 @@ fn json(line: &str, span: Span, found: &mut Vec<(Span, Look)>) {
                     }
                 }
                 let is_key = text[at..].trim_start().starts_with(':');
-                if is_key { Look::Key } else { Look::Text }
+                if is_key { TokenStyle::Key } else { TokenStyle::Text }
             }
             c if c.is_ascii_digit() || c == '-' => {
                 at += text[at..].find([',', '}', ']', ' ', '\n', '\t']).unwrap_or(text.len() - at);
-                Look::Number
+                TokenStyle::Number
             }
             c if c.is_alphabetic() => {
                 at += text[at..].find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len() - at);
-                Look::Literal
+                TokenStyle::Literal
             }
             c => {
                 at += c.len_utf8();

@@ -1,12 +1,12 @@
 //! The hint behind the cursor: which keys are still to be given, required ones first.
 
 use crate::grammar::{LineMode, tokenize};
-use crate::schema::{Expected, Given, Schema, Type, TypeId, action_type, may_be_empty};
+use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty};
 
-use super::complete::Known;
+use super::complete::CompletionContext;
 
 /// What the rest of the line may be, at most `room` columns wide; what is typed already is dropped from it.
-pub fn hint(line: &str, known: &Known<'_>, room: usize) -> Option<String> {
+pub fn hint(line: &str, known: &CompletionContext<'_>, room: usize) -> Option<String> {
     let schema = known.schema?;
     if known.language == LineMode::Hmp || line.contains('\n') {
         return None;
@@ -39,7 +39,7 @@ pub fn hint(line: &str, known: &Known<'_>, room: usize) -> Option<String> {
         typed = &last.text;
         words = before;
     }
-    let given = Given::of_words(line, words);
+    let given = PartialArguments::of_words(line, words);
     let mut keys = Missing { schema, root, given: &given, keys: Vec::new() }.all();
     if !typed.is_empty() {
         // The key being typed comes first, what is typed of it left out.
@@ -83,7 +83,7 @@ struct Key {
 struct Missing<'a> {
     schema: &'a Schema,
     root: TypeId,
-    given: &'a Given,
+    given: &'a PartialArguments,
     keys: Vec<Key>,
 }
 

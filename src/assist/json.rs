@@ -1,11 +1,11 @@
 //! Where a cursor stands in JSON that is still being written.
 
 use crate::grammar::{DEPTH, Json, JsonKind, Span, parse_json};
-use crate::schema::Given;
+use crate::schema::PartialArguments;
 
 /// The place of the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Spot {
+pub(super) enum JsonCursor {
     /// A key of the object at this path is being written.
     Key(Vec<String>),
     /// The value at this path is being written.
@@ -16,11 +16,11 @@ pub(super) enum Spot {
 
 /// Unfinished JSON, read up to the cursor.
 #[derive(Debug)]
-pub(super) struct Unfinished {
+pub(super) struct PartialJson {
     /// What is written before the cursor.
-    pub(super) given: Given,
+    pub(super) given: PartialArguments,
     /// Where the cursor stands.
-    pub(super) spot: Spot,
+    pub(super) spot: JsonCursor,
     /// Where the text being written begins, its quote included; the cursor's own place where nothing is.
     pub(super) start: usize,
     /// That text without its quote.
@@ -38,12 +38,12 @@ struct Level {
     /// In an object: whether a key comes next.
     key_next: bool,
     /// What it holds so far.
-    given: Given,
+    given: PartialArguments,
 }
 
 /// Reads the JSON that begins at `text[from..]` and breaks off at its end.
-pub(super) fn read(text: &str, from: usize) -> Unfinished {
-    let mut reader = Reader { levels: Vec::new(), given: Given::default(), done: false };
+pub(super) fn read(text: &str, from: usize) -> PartialJson {
+    let mut reader = Reader { levels: Vec::new(), given: PartialArguments::default(), done: false };
     let mut at = from;
     while let Some(c) = text[at..].chars().next() {
         match c {
@@ -113,7 +113,7 @@ fn comment_end(text: &str, at: usize) -> Option<usize> {
 struct Reader {
     levels: Vec<Level>,
     /// What the outermost container held, once it is closed.
-    given: Given,
+    given: PartialArguments,
     /// A value has just ended; punctuation comes next.
     done: bool,
 }
@@ -125,7 +125,13 @@ impl Reader {
 
     fn open(&mut self, array: bool) {
         let at = if array { "0" } else { "" };
-        self.levels.push(Level { array, at: at.to_owned(), next_index: 0, key_next: !array, given: Given::default() });
+        self.levels.push(Level {
+            array,
+            at: at.to_owned(),
+            next_index: 0,
+            key_next: !array,
+            given: PartialArguments::default(),
+        });
         self.done = false;
     }
 
@@ -140,7 +146,7 @@ impl Reader {
     }
 
     /// All that is given, in containers closed or not.
-    fn into_given(mut self) -> Given {
+    fn into_given(mut self) -> PartialArguments {
         while !self.levels.is_empty() {
             self.close();
         }
@@ -191,19 +197,19 @@ impl Reader {
     }
 
     /// The cursor stands where nothing can be offered.
-    fn nowhere(self, start: usize) -> Unfinished {
-        Unfinished { given: self.into_given(), spot: Spot::Between, start, typed: String::new(), quote: None }
+    fn nowhere(self, start: usize) -> PartialJson {
+        PartialJson { given: self.into_given(), spot: JsonCursor::Between, start, typed: String::new(), quote: None }
     }
 
-    fn finish(self, start: usize, typed: String, quote: Option<char>) -> Unfinished {
+    fn finish(self, start: usize, typed: String, quote: Option<char>) -> PartialJson {
         let path = self.path();
         let spot = match self.levels.last() {
-            _ if self.done => Spot::Between,
-            None => Spot::Between,
-            Some(level) if level.key_next => Spot::Key(path[..path.len() - 1].to_vec()),
-            Some(_) => Spot::Value(path),
+            _ if self.done => JsonCursor::Between,
+            None => JsonCursor::Between,
+            Some(level) if level.key_next => JsonCursor::Key(path[..path.len() - 1].to_vec()),
+            Some(_) => JsonCursor::Value(path),
         };
-        Unfinished { given: self.into_given(), spot, start, typed, quote }
+        PartialJson { given: self.into_given(), spot, start, typed, quote }
     }
 }
 
@@ -216,16 +222,16 @@ mod tests {
         let path =
             |text: &str| -> Vec<String> { text.split('.').filter(|p| !p.is_empty()).map(str::to_owned).collect() };
         for (text, spot, start, typed) in [
-            ("{", Spot::Key(path("")), 1, ""),
-            ("{\"ex", Spot::Key(path("")), 1, "ex"),
-            ("{\"execute\"", Spot::Between, 10, ""),
-            ("{\"execute\": ", Spot::Value(path("execute")), 12, ""),
-            ("{\"execute\": \"qu", Spot::Value(path("execute")), 12, "qu"),
-            ("{\"a\": 1, 'b': {'c': tr", Spot::Value(path("b.c")), 20, "tr"),
-            ("{\"a\": {\"b\": 1}, ", Spot::Key(path("")), 16, ""),
-            ("{\"a\": [{\"x\": 1}, {\"", Spot::Key(path("a.1")), 18, ""),
-            ("{\"a\": [1, ", Spot::Value(path("a.1")), 10, ""),
-            ("{\"a\": 1}", Spot::Between, 8, ""),
+            ("{", JsonCursor::Key(path("")), 1, ""),
+            ("{\"ex", JsonCursor::Key(path("")), 1, "ex"),
+            ("{\"execute\"", JsonCursor::Between, 10, ""),
+            ("{\"execute\": ", JsonCursor::Value(path("execute")), 12, ""),
+            ("{\"execute\": \"qu", JsonCursor::Value(path("execute")), 12, "qu"),
+            ("{\"a\": 1, 'b': {'c': tr", JsonCursor::Value(path("b.c")), 20, "tr"),
+            ("{\"a\": {\"b\": 1}, ", JsonCursor::Key(path("")), 16, ""),
+            ("{\"a\": [{\"x\": 1}, {\"", JsonCursor::Key(path("a.1")), 18, ""),
+            ("{\"a\": [1, ", JsonCursor::Value(path("a.1")), 10, ""),
+            ("{\"a\": 1}", JsonCursor::Between, 8, ""),
         ] {
             let found = read(text, 0);
             assert_eq!((found.spot, found.start, found.typed.as_str()), (spot, start, typed), "{text}");

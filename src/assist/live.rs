@@ -1,10 +1,10 @@
 //! Names that live in the server: which keys take which.
 
-use crate::schema::Given;
+use crate::schema::PartialArguments;
 
 /// A kind of names that only the server knows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Live {
+pub enum NameKind {
     /// Block nodes.
     Nodes,
     /// Block backends, by the name of their drive.
@@ -56,32 +56,32 @@ pub enum Live {
 }
 
 /// Which names a key of a command takes, beside what else is given.
-pub fn live_of_key(command: &str, key: &str, given: &Given) -> Option<Live> {
-    live_for(&Place::of(command, &[key.to_owned()], given), true, None).into_iter().next()
+pub fn name_kind_of_key(command: &str, key: &str, given: &PartialArguments) -> Option<NameKind> {
+    name_kinds_for(&CursorPosition::of(command, &[key.to_owned()], given), true, None).into_iter().next()
 }
 
 /// The key whose value is being typed.
-pub(super) struct Place<'a> {
+pub(super) struct CursorPosition<'a> {
     /// The command, or the action of a transaction.
     pub(super) command: String,
     /// The path of the key below its arguments.
     pub(super) path: &'a [String],
-    given: &'a Given,
+    given: &'a PartialArguments,
     /// How much of the whole path stands before `path`.
     before: &'a [String],
 }
 
-impl<'a> Place<'a> {
+impl<'a> CursorPosition<'a> {
     /// The key at `path` of a command. Keys of a transaction's actions belong to the action.
-    pub(super) fn of(command: &str, path: &'a [String], given: &'a Given) -> Place<'a> {
+    pub(super) fn of(command: &str, path: &'a [String], given: &'a PartialArguments) -> CursorPosition<'a> {
         if command == "transaction"
             && let Some(at) = path.iter().position(|part| part == "data")
         {
             let (before, path) = path.split_at(at + 1);
             let kind: Vec<&str> = before[..at].iter().map(String::as_str).chain(["type"]).collect();
-            return Place { command: given.text_at(&kind).unwrap_or_default(), path, given, before };
+            return CursorPosition { command: given.text_at(&kind).unwrap_or_default(), path, given, before };
         }
-        Place { command: command.to_owned(), path, given, before: &[] }
+        CursorPosition { command: command.to_owned(), path, given, before: &[] }
     }
 
     /// The text given for a key beside this one.
@@ -128,7 +128,7 @@ const FILES: &[&str] = &[
 ];
 
 /// Whether the key takes the path of a file.
-pub(super) fn names_file(place: &Place<'_>) -> bool {
+pub(super) fn names_file(place: &CursorPosition<'_>) -> bool {
     match (place.command.as_str(), place.key()) {
         ("drive-mirror" | "drive-backup", "target") => true,
         (_, key) => FILES.contains(&key),
@@ -137,81 +137,81 @@ pub(super) fn names_file(place: &Place<'_>) -> bool {
 
 /// Which names the key takes. `is_node`: its value is a name or a definition in place; `property`: what QOM says of it,
 /// where it is the property of a device.
-pub(super) fn live_for(place: &Place<'_>, is_node: bool, property: Option<&str>) -> Vec<Live> {
+pub(super) fn name_kinds_for(place: &CursorPosition<'_>, is_node: bool, property: Option<&str>) -> Vec<NameKind> {
     let (command, key, top) = (place.command.as_str(), place.key(), place.path.len() == 1);
     let block_jobs = command.starts_with("block-job-");
     let link = property.and_then(|about| about.strip_prefix("link<")?.split_once('>')).map(|(kind, _)| kind);
     match link {
-        Some("iothread") => return vec![Live::IoThreads],
-        Some("memory-backend") => return vec![Live::MemoryBackends],
-        Some(_) => return vec![Live::Objects],
+        Some("iothread") => return vec![NameKind::IoThreads],
+        Some("memory-backend") => return vec![NameKind::MemoryBackends],
+        Some(_) => return vec![NameKind::Objects],
         None => {}
     }
     match (command, key) {
-        ("device_add", "driver") if top => vec![Live::DeviceTypes],
-        ("device_add", "bus") if top => vec![Live::Buses],
-        ("device_add", "drive") if top => vec![Live::Nodes, Live::Drives],
-        ("netdev_del", "id") | (_, "netdev") => vec![Live::Netdevs],
-        ("set_link" | "query-rx-filter", "name") => vec![Live::NetClients],
+        ("device_add", "driver") if top => vec![NameKind::DeviceTypes],
+        ("device_add", "bus") if top => vec![NameKind::Buses],
+        ("device_add", "drive") if top => vec![NameKind::Nodes, NameKind::Drives],
+        ("netdev_del", "id") | (_, "netdev") => vec![NameKind::Netdevs],
+        ("set_link" | "query-rx-filter", "name") => vec![NameKind::NetClients],
         ("device_add", "id") => Vec::new(),
-        ("device_del" | "device-sync-config", "id") => vec![Live::Devices],
-        ("device-list-properties", "typename") => vec![Live::DeviceTypes],
-        ("qom-list-properties", "typename") | ("qom-list-types", "implements") => vec![Live::QomTypes],
-        ("object-del", "id") => vec![Live::Objects],
+        ("device_del" | "device-sync-config", "id") => vec![NameKind::Devices],
+        ("device-list-properties", "typename") => vec![NameKind::DeviceTypes],
+        ("qom-list-properties", "typename") | ("qom-list-types", "implements") => vec![NameKind::QomTypes],
+        ("object-del", "id") => vec![NameKind::Objects],
         (_, "path" | "paths") if ["qom-", "cxl-", "x-query-virtio"].iter().any(|start| command.starts_with(start)) => {
-            vec![Live::QomChildren(String::new())]
+            vec![NameKind::QomChildren(String::new())]
         }
-        ("qom-get" | "qom-set", "property") => place.sibling("path").map(Live::QomProperties).into_iter().collect(),
-        (_, "id") if command.starts_with("job-") => vec![Live::Jobs],
+        ("qom-get" | "qom-set", "property") => place.sibling("path").map(NameKind::QomProperties).into_iter().collect(),
+        (_, "id") if command.starts_with("job-") => vec![NameKind::Jobs],
         // Events, waited for.
-        ("JOB_STATUS_CHANGE", "id") => vec![Live::Jobs],
-        (_, "device") if command.starts_with("BLOCK_JOB_") => vec![Live::Jobs],
-        ("DEVICE_DELETED", "device") => vec![Live::Devices],
-        ("BLOCK_EXPORT_DELETED", "id") => vec![Live::Exports],
-        (_, "device" | "id") if block_jobs => vec![Live::Jobs],
-        ("chardev-remove" | "chardev-change" | "chardev-send-break", "id") => vec![Live::Chardevs],
-        ("ringbuf-read" | "ringbuf-write", "device") => vec![Live::Chardevs],
-        ("trace-event-get-state" | "trace-event-set-state", "name") => vec![Live::TraceEvents],
-        ("block-export-del", "id") | ("nbd-server-remove", "name") => vec![Live::Exports],
-        ("block-latency-histogram-set", "id") | ("block_set_io_throttle" | "eject", "id") => vec![Live::Devices],
-        (_, "id") if command.starts_with("blockdev-") => vec![Live::Devices],
-        (_, "device") if command.starts_with("blockdev-") && !is_job(command) => vec![Live::Drives],
-        ("block_resize" | "block_set_io_throttle" | "eject", "device") => vec![Live::Drives],
+        ("JOB_STATUS_CHANGE", "id") => vec![NameKind::Jobs],
+        (_, "device") if command.starts_with("BLOCK_JOB_") => vec![NameKind::Jobs],
+        ("DEVICE_DELETED", "device") => vec![NameKind::Devices],
+        ("BLOCK_EXPORT_DELETED", "id") => vec![NameKind::Exports],
+        (_, "device" | "id") if block_jobs => vec![NameKind::Jobs],
+        ("chardev-remove" | "chardev-change" | "chardev-send-break", "id") => vec![NameKind::Chardevs],
+        ("ringbuf-read" | "ringbuf-write", "device") => vec![NameKind::Chardevs],
+        ("trace-event-get-state" | "trace-event-set-state", "name") => vec![NameKind::TraceEvents],
+        ("block-export-del", "id") | ("nbd-server-remove", "name") => vec![NameKind::Exports],
+        ("block-latency-histogram-set", "id") | ("block_set_io_throttle" | "eject", "id") => vec![NameKind::Devices],
+        (_, "id") if command.starts_with("blockdev-") => vec![NameKind::Devices],
+        (_, "device") if command.starts_with("blockdev-") && !is_job(command) => vec![NameKind::Drives],
+        ("block_resize" | "block_set_io_throttle" | "eject", "device") => vec![NameKind::Drives],
         ("drive-mirror" | "drive-backup", "target") => Vec::new(),
         (_, "name" | "target" | "bitmap" | "bitmaps") if of_bitmaps(command, key) => {
             let node = ["node", "node-name", "device"].iter().find_map(|key| place.sibling(key));
-            node.map(Live::Bitmaps).into_iter().collect()
+            node.map(NameKind::Bitmaps).into_iter().collect()
         }
-        (_, "iothread") => vec![Live::IoThreads],
-        (_, "memdev") => vec![Live::MemoryBackends],
-        (_, "name") if command.contains("cpu-model") => vec![Live::CpuModels],
-        (_, "cpu-index" | "cpu") => vec![Live::Cpus],
-        (_, "chardev") if command != "query-chardev" => vec![Live::Chardevs],
-        (_, "throttle-group" | "tls-creds" | "tls-authz" | "secret" | "netdev-id" | "rng") => vec![Live::Objects],
-        (_, key) if key.ends_with("-secret") => vec![Live::Objects],
+        (_, "iothread") => vec![NameKind::IoThreads],
+        (_, "memdev") => vec![NameKind::MemoryBackends],
+        (_, "name") if command.contains("cpu-model") => vec![NameKind::CpuModels],
+        (_, "cpu-index" | "cpu") => vec![NameKind::Cpus],
+        (_, "chardev") if command != "query-chardev" => vec![NameKind::Chardevs],
+        (_, "throttle-group" | "tls-creds" | "tls-authz" | "secret" | "netdev-id" | "rng") => vec![NameKind::Objects],
+        (_, key) if key.ends_with("-secret") => vec![NameKind::Objects],
         ("blockdev-add", "node-name") => Vec::new(),
         (_, "snapshot-node-name") if command != "blockdev-snapshot" => Vec::new(),
-        ("blockdev-add" | "blockdev-reopen", _) if is_node => vec![Live::Nodes],
+        ("blockdev-add" | "blockdev-reopen", _) if is_node => vec![NameKind::Nodes],
         (_, "device" | "node") if is_job(command) || command.contains("snapshot") || command.contains("bitmap") => {
-            vec![Live::Nodes, Live::Drives]
+            vec![NameKind::Nodes, NameKind::Drives]
         }
         (_, "device" | "source" | "data") if command.starts_with("x-") || command == "change-backing-file" => {
-            vec![Live::Nodes, Live::Drives]
+            vec![NameKind::Nodes, NameKind::Drives]
         }
-        (_, "node-name") if command == "blockdev-insert-medium" => vec![Live::Nodes],
+        (_, "node-name") if command == "blockdev-insert-medium" => vec![NameKind::Nodes],
         (
             _,
             "node-name" | "base-node" | "top-node" | "overlay" | "replaces" | "bottom" | "image-node-name" | "nodes"
             | "vmstate" | "devices",
-        ) => vec![Live::Nodes],
-        (_, "target") if is_job(command) => vec![Live::Nodes],
-        ("blockdev-snapshot", "node") | ("x-blockdev-change", "parent" | "node") => vec![Live::Nodes],
+        ) => vec![NameKind::Nodes],
+        (_, "target") if is_job(command) => vec![NameKind::Nodes],
+        ("blockdev-snapshot", "node") | ("x-blockdev-change", "parent" | "node") => vec![NameKind::Nodes],
         _ => Vec::new(),
     }
 }
 
 /// How the types of the objects begin that the key takes.
-pub(super) fn object_kind(place: &Place<'_>) -> &'static str {
+pub(super) fn object_kind(place: &CursorPosition<'_>) -> &'static str {
     match place.key() {
         "throttle-group" => "throttle-group",
         "tls-creds" => "tls-creds",

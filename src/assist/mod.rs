@@ -15,7 +15,7 @@ mod monitor;
 mod values;
 
 pub use arguments::AskLive;
-pub use complete::{Candidate, Completes, Completion, Known, complete};
-pub use highlight::{Look, looks};
+pub use complete::{Candidate, Completes, Completion, CompletionContext, complete};
+pub use highlight::{TokenStyle, token_styles};
 pub use hint::hint;
-pub use live::{Live, live_of_key};
+pub use live::{NameKind, name_kind_of_key};

@@ -1,25 +1,25 @@
 //! Completion of lines for the human monitor: a table from command to what each of its arguments takes.
 //!
 //! Its lines are words parted by blanks, a word with blanks in double quotes. Names that live in the server come
-//! through [`Known`], words of a fixed kind from its introspection.
+//! through [`CompletionContext`], words of a fixed kind from its introspection.
 
 use std::collections::HashSet;
 
 use crate::grammar::tokenize;
-use crate::schema::{Builtin, Given, Schema, Type};
+use crate::schema::{Builtin, PartialArguments, Schema, Type};
 
 use super::arguments::{Subject, complete_arguments};
-use super::complete::{Candidate, Completion, Known};
-use super::live::Live;
+use super::complete::{Candidate, Completion, CompletionContext};
+use super::live::NameKind;
 
 /// What an argument takes.
-enum Takes {
+enum ArgumentKind {
     /// Something that nobody can list: a number, an address, a new name.
     Anything,
     /// A name that lives in the server.
-    Name(Live),
+    Name(NameKind),
     /// A name of one of two kinds.
-    Either(Live, Live),
+    Either(NameKind, NameKind),
     /// One of these.
     Words(&'static [&'static str]),
     /// The values that introspection lists: the QMP command, its key, and what is to be given before that.
@@ -46,24 +46,24 @@ enum Takes {
 /// Where the types come from that a thing can be made of.
 enum Types {
     /// They live in the server.
-    Live(Live),
+    NameKind(NameKind),
     /// From introspection of the key that holds them.
     Listed,
 }
 
 /// A command of the monitor, its flags that take no value, and what its arguments take.
-type Row = (&'static str, &'static str, &'static [Takes]);
+type Row = (&'static str, &'static str, &'static [ArgumentKind]);
 
-const SWITCH: Takes = Takes::Words(&["off", "on"]);
-const FORMAT: Takes = Takes::Words(&["qcow2", "raw"]);
-const DISPLAY: Takes = Takes::Words(&["spice", "vnc"]);
-const DRIVE: Takes = Takes::Name(Live::Drives);
-const CHARDEV: Takes = Takes::Name(Live::Chardevs);
-const TRACE_EVENT: Takes = Takes::Name(Live::TraceEvents);
-const SNAPSHOT: Takes = Takes::Name(Live::Snapshots);
-const NETDEV: Takes = Takes::Name(Live::Netdevs);
-const JOB: Takes = Takes::Either(Live::Drives, Live::Jobs);
-const BLOCK: Takes = Takes::Either(Live::Drives, Live::Nodes);
+const SWITCH: ArgumentKind = ArgumentKind::Words(&["off", "on"]);
+const FORMAT: ArgumentKind = ArgumentKind::Words(&["qcow2", "raw"]);
+const DISPLAY: ArgumentKind = ArgumentKind::Words(&["spice", "vnc"]);
+const DRIVE: ArgumentKind = ArgumentKind::Name(NameKind::Drives);
+const CHARDEV: ArgumentKind = ArgumentKind::Name(NameKind::Chardevs);
+const TRACE_EVENT: ArgumentKind = ArgumentKind::Name(NameKind::TraceEvents);
+const SNAPSHOT: ArgumentKind = ArgumentKind::Name(NameKind::Snapshots);
+const NETDEV: ArgumentKind = ArgumentKind::Name(NameKind::Netdevs);
+const JOB: ArgumentKind = ArgumentKind::Either(NameKind::Drives, NameKind::Jobs);
+const BLOCK: ArgumentKind = ArgumentKind::Either(NameKind::Drives, NameKind::Nodes);
 
 /// Subcommands stand as the two words that they are.
 static TABLE: &[Row] = &[
@@ -74,92 +74,100 @@ static TABLE: &[Row] = &[
     ("block_job_set_speed", "", &[JOB]),
     ("block_resize", "", &[DRIVE]),
     ("block_set_io_throttle", "", &[DRIVE]),
-    ("block_stream", "", &[DRIVE, Takes::Anything, Takes::File]),
+    ("block_stream", "", &[DRIVE, ArgumentKind::Anything, ArgumentKind::File]),
     ("calc_dirty_rate", "-r -b", &[]),
-    ("cancel_vcpu_dirty_limit", "", &[Takes::Name(Live::Cpus)]),
-    ("change", "-f", &[DRIVE, Takes::File, FORMAT, Takes::Listed("blockdev-change-medium", "read-only-mode", "")]),
-    ("chardev-add", "", &[Takes::Name(Live::ChardevBackends)]),
-    ("chardev-change", "", &[CHARDEV, Takes::Name(Live::ChardevBackends)]),
+    ("cancel_vcpu_dirty_limit", "", &[ArgumentKind::Name(NameKind::Cpus)]),
+    (
+        "change",
+        "-f",
+        &[DRIVE, ArgumentKind::File, FORMAT, ArgumentKind::Listed("blockdev-change-medium", "read-only-mode", "")],
+    ),
+    ("chardev-add", "", &[ArgumentKind::Name(NameKind::ChardevBackends)]),
+    ("chardev-change", "", &[CHARDEV, ArgumentKind::Name(NameKind::ChardevBackends)]),
     ("chardev-remove", "", &[CHARDEV]),
     ("chardev-send-break", "", &[CHARDEV]),
-    ("client_migrate_info", "", &[Takes::Words(&["spice"])]),
+    ("client_migrate_info", "", &[ArgumentKind::Words(&["spice"])]),
     ("commit", "", &[DRIVE]),
-    ("cpu", "", &[Takes::Name(Live::Cpus)]),
+    ("cpu", "", &[ArgumentKind::Name(NameKind::Cpus)]),
     ("delvm", "", &[SNAPSHOT]),
-    ("device_add", "", &[Takes::TypeAndOptions(Types::Live(Live::DeviceTypes), "device_add", "driver")]),
-    ("device_del", "", &[Takes::Name(Live::Devices)]),
-    ("drive_backup", "-n -f -c", &[DRIVE, Takes::File, FORMAT]),
+    ("device_add", "", &[ArgumentKind::TypeAndOptions(Types::NameKind(NameKind::DeviceTypes), "device_add", "driver")]),
+    ("device_del", "", &[ArgumentKind::Name(NameKind::Devices)]),
+    ("drive_backup", "-n -f -c", &[DRIVE, ArgumentKind::File, FORMAT]),
     ("drive_del", "", &[BLOCK]),
-    ("drive_mirror", "-n -f", &[DRIVE, Takes::File, FORMAT]),
-    ("dump-guest-memory", "-p -d -z -l -s -w -R", &[Takes::File]),
-    ("dumpdtb", "", &[Takes::File]),
+    ("drive_mirror", "-n -f", &[DRIVE, ArgumentKind::File, FORMAT]),
+    ("dump-guest-memory", "-p -d -z -l -s -w -R", &[ArgumentKind::File]),
+    ("dumpdtb", "", &[ArgumentKind::File]),
     ("eject", "-f", &[DRIVE]),
-    ("expire_password", "", &[DISPLAY, Takes::Words(&["never", "now"])]),
-    ("gdbserver", "", &[Takes::Words(&["none"])]),
+    ("expire_password", "", &[DISPLAY, ArgumentKind::Words(&["never", "now"])]),
+    ("gdbserver", "", &[ArgumentKind::Words(&["none"])]),
     ("hostfwd_add", "", &[NETDEV]),
     ("hostfwd_remove", "", &[NETDEV]),
     ("info block", "-n -v", &[BLOCK]),
     ("info mtree", "-f -d -o -D", &[]),
-    ("info qom-tree", "", &[Takes::QomPath]),
+    ("info qom-tree", "", &[ArgumentKind::QomPath]),
     ("info qtree", "-b", &[]),
-    ("info registers", "-a", &[Takes::Name(Live::Cpus)]),
-    ("info stats", "", &[Takes::Listed("query-stats", "target", "")]),
+    ("info registers", "-a", &[ArgumentKind::Name(NameKind::Cpus)]),
+    ("info stats", "", &[ArgumentKind::Listed("query-stats", "target", "")]),
     ("info sync-profile", "-m -n", &[]),
-    ("info trace-events", "", &[TRACE_EVENT, Takes::Name(Live::Cpus)]),
-    ("info virtio-queue-element", "", &[Takes::QomPath]),
-    ("info virtio-queue-status", "", &[Takes::QomPath]),
-    ("info virtio-status", "", &[Takes::QomPath]),
-    ("info virtio-vhost-queue-status", "", &[Takes::QomPath]),
+    ("info trace-events", "", &[TRACE_EVENT, ArgumentKind::Name(NameKind::Cpus)]),
+    ("info virtio-queue-element", "", &[ArgumentKind::QomPath]),
+    ("info virtio-queue-status", "", &[ArgumentKind::QomPath]),
+    ("info virtio-status", "", &[ArgumentKind::QomPath]),
+    ("info virtio-vhost-queue-status", "", &[ArgumentKind::QomPath]),
     ("loadvm", "", &[SNAPSHOT]),
-    ("logfile", "", &[Takes::File]),
-    ("memsave", "", &[Takes::Anything, Takes::Anything, Takes::File]),
+    ("logfile", "", &[ArgumentKind::File]),
+    ("memsave", "", &[ArgumentKind::Anything, ArgumentKind::Anything, ArgumentKind::File]),
     (
         "migrate_set_capability",
         "",
-        &[Takes::Listed("migrate-set-capabilities", "capabilities.0.capability", ""), SWITCH],
+        &[ArgumentKind::Listed("migrate-set-capabilities", "capabilities.0.capability", ""), SWITCH],
     ),
-    ("migrate_set_parameter", "", &[Takes::Parameter, Takes::ParameterValue]),
+    ("migrate_set_parameter", "", &[ArgumentKind::Parameter, ArgumentKind::ParameterValue]),
     ("nbd_server_add", "-w", &[BLOCK]),
     ("nbd_server_remove", "-f", &[]),
     ("nbd_server_start", "-a -w", &[]),
-    ("netdev_add", "", &[Takes::TypeAndOptions(Types::Listed, "netdev_add", "type")]),
+    ("netdev_add", "", &[ArgumentKind::TypeAndOptions(Types::Listed, "netdev_add", "type")]),
     ("netdev_del", "", &[NETDEV]),
-    ("object_add", "", &[Takes::TypeAndOptions(Types::Live(Live::ObjectTypes), "object-add", "qom-type")]),
-    ("object_del", "", &[Takes::Name(Live::Objects)]),
+    (
+        "object_add",
+        "",
+        &[ArgumentKind::TypeAndOptions(Types::NameKind(NameKind::ObjectTypes), "object-add", "qom-type")],
+    ),
+    ("object_del", "", &[ArgumentKind::Name(NameKind::Objects)]),
     ("one-insn-per-tb", "", &[SWITCH]),
-    ("pcie_aer_inject_error", "-a -c", &[Takes::Name(Live::Devices)]),
-    ("pmemsave", "", &[Takes::Anything, Takes::Anything, Takes::File]),
+    ("pcie_aer_inject_error", "-a -c", &[ArgumentKind::Name(NameKind::Devices)]),
+    ("pmemsave", "", &[ArgumentKind::Anything, ArgumentKind::Anything, ArgumentKind::File]),
     ("qemu-io", "-d", &[BLOCK]),
-    ("qom-get", "", &[Takes::QomPath, Takes::QomProperty]),
-    ("qom-list", "", &[Takes::QomPath]),
-    ("qom-set", "-j", &[Takes::QomPath, Takes::QomProperty]),
-    ("ringbuf_read", "", &[Takes::RingBuffer]),
-    ("ringbuf_write", "", &[Takes::RingBuffer]),
-    ("screendump", "", &[Takes::File]),
-    ("sendkey", "", &[Takes::Keys]),
-    ("set_link", "", &[Takes::Name(Live::NetClients), SWITCH]),
+    ("qom-get", "", &[ArgumentKind::QomPath, ArgumentKind::QomProperty]),
+    ("qom-list", "", &[ArgumentKind::QomPath]),
+    ("qom-set", "-j", &[ArgumentKind::QomPath, ArgumentKind::QomProperty]),
+    ("ringbuf_read", "", &[ArgumentKind::RingBuffer]),
+    ("ringbuf_write", "", &[ArgumentKind::RingBuffer]),
+    ("screendump", "", &[ArgumentKind::File]),
+    ("sendkey", "", &[ArgumentKind::Keys]),
+    ("set_link", "", &[ArgumentKind::Name(NameKind::NetClients), SWITCH]),
     ("set_password", "", &[DISPLAY]),
-    ("set_vcpu_dirty_limit", "", &[Takes::Anything, Takes::Name(Live::Cpus)]),
+    ("set_vcpu_dirty_limit", "", &[ArgumentKind::Anything, ArgumentKind::Name(NameKind::Cpus)]),
     ("singlestep", "", &[SWITCH]),
-    ("snapshot_blkdev", "-n", &[DRIVE, Takes::File, FORMAT]),
+    ("snapshot_blkdev", "-n", &[DRIVE, ArgumentKind::File, FORMAT]),
     ("snapshot_blkdev_internal", "", &[DRIVE]),
     ("snapshot_delete_blkdev_internal", "", &[DRIVE, SNAPSHOT]),
-    ("sync-profile", "", &[Takes::Words(&["off", "on", "reset"])]),
-    ("trace-event", "", &[TRACE_EVENT, SWITCH, Takes::Name(Live::Cpus)]),
-    ("watchdog_action", "", &[Takes::Listed("watchdog-set-action", "action", "")]),
-    ("wavcapture", "", &[Takes::File]),
+    ("sync-profile", "", &[ArgumentKind::Words(&["off", "on", "reset"])]),
+    ("trace-event", "", &[TRACE_EVENT, SWITCH, ArgumentKind::Name(NameKind::Cpus)]),
+    ("watchdog_action", "", &[ArgumentKind::Listed("watchdog-set-action", "action", "")]),
+    ("wavcapture", "", &[ArgumentKind::File]),
 ];
 
 /// What may stand at the end of `text`, whose line for the monitor begins at `from`.
-pub(super) fn complete_monitor(text: &str, from: usize, known: &Known<'_>) -> Completion {
-    let line = Typed::read(text, from);
+pub(super) fn complete_monitor(text: &str, from: usize, known: &CompletionContext<'_>) -> Completion {
+    let line = TypedPrefix::read(text, from);
     let before: Vec<&str> = line.before.iter().map(String::as_str).collect();
     let (at, names) = names_for(&before, &line.word, known);
     line.offer(at, names)
 }
 
 /// A line up to the cursor.
-struct Typed {
+struct TypedPrefix {
     /// The words before the one being typed.
     before: Vec<String>,
     /// That word, without its quote.
@@ -170,9 +178,9 @@ struct Typed {
     quoted: bool,
 }
 
-impl Typed {
-    fn read(text: &str, from: usize) -> Typed {
-        let mut typed = Typed { before: Vec::new(), word: String::new(), start: text.len(), quoted: false };
+impl TypedPrefix {
+    fn read(text: &str, from: usize) -> TypedPrefix {
+        let mut typed = TypedPrefix { before: Vec::new(), word: String::new(), start: text.len(), quoted: false };
         let mut inside = false;
         let mut chars = text[from..].char_indices();
         while let Some((offset, c)) = chars.next() {
@@ -235,7 +243,7 @@ fn quoted(word: &str, has_quotes: bool) -> String {
 }
 
 /// The names that may stand behind `before`, and how many bytes into `word` they begin.
-fn names_for(before: &[&str], word: &str, known: &Known<'_>) -> (usize, Vec<(String, String)>) {
+fn names_for(before: &[&str], word: &str, known: &CompletionContext<'_>) -> (usize, Vec<(String, String)>) {
     match before {
         [] | ["help" | "?"] => (0, known.monitor.to_vec()),
         ["help" | "?", rest @ ..] => names_for(rest, word, known),
@@ -245,7 +253,7 @@ fn names_for(before: &[&str], word: &str, known: &Known<'_>) -> (usize, Vec<(Str
     }
 }
 
-fn of_row(name: &str, arguments: &[&str], word: &str, known: &Known<'_>) -> (usize, Vec<(String, String)>) {
+fn of_row(name: &str, arguments: &[&str], word: &str, known: &CompletionContext<'_>) -> (usize, Vec<(String, String)>) {
     let Some((_, flags, takes)) = TABLE.iter().find(|row| row.0 == name) else { return (0, Vec::new()) };
     let flags: Vec<&str> = flags.split_whitespace().collect();
     let arguments: Vec<&str> = arguments.iter().copied().filter(|argument| !flags.contains(argument)).collect();
@@ -259,34 +267,41 @@ fn of_row(name: &str, arguments: &[&str], word: &str, known: &Known<'_>) -> (usi
 }
 
 /// The names that an argument takes; `previous` is the argument in front of it.
-fn of_argument(takes: &Takes, previous: &str, word: &str, known: &Known<'_>) -> (usize, Vec<(String, String)>) {
-    let live = |kind: &Live| (known.live)(kind);
+fn of_argument(
+    takes: &ArgumentKind,
+    previous: &str,
+    word: &str,
+    known: &CompletionContext<'_>,
+) -> (usize, Vec<(String, String)>) {
+    let live = |kind: &NameKind| (known.live)(kind);
     let names = match takes {
-        Takes::Anything => Vec::new(),
-        Takes::Name(kind) => live(kind),
-        Takes::Either(one, other) => {
+        ArgumentKind::Anything => Vec::new(),
+        ArgumentKind::Name(kind) => live(kind),
+        ArgumentKind::Either(one, other) => {
             let mut names = live(one);
             let ones: HashSet<String> = names.iter().map(|(name, _)| name.clone()).collect();
             names.extend(live(other).into_iter().filter(|(name, _)| !ones.contains(name)));
             names
         }
-        Takes::Words(words) => plain(words),
-        Takes::Listed(command, key, given) => listed(known.schema, command, key, given),
-        Takes::Keys => {
+        ArgumentKind::Words(words) => plain(words),
+        ArgumentKind::Listed(command, key, given) => listed(known.schema, command, key, given),
+        ArgumentKind::Keys => {
             let at = word.rfind('-').map_or(0, |at| at + 1);
             return (at, listed(known.schema, "send-key", "keys.0.data", "keys.0.type=qcode"));
         }
-        Takes::TypeAndOptions(types, command, key) => match (word.contains(','), types) {
+        ArgumentKind::TypeAndOptions(types, command, key) => match (word.contains(','), types) {
             (true, _) => return options(word, command, key, known),
-            (false, Types::Live(kind)) => live(kind),
+            (false, Types::NameKind(kind)) => live(kind),
             (false, Types::Listed) => listed(known.schema, command, key, ""),
         },
-        Takes::RingBuffer => live(&Live::Chardevs).into_iter().filter(|(_, kind)| kind == "ringbuf").collect(),
-        Takes::QomPath => live(&Live::QomChildren(word.rfind('/').map_or("", |at| &word[..at]).to_owned())),
-        Takes::QomProperty => live(&Live::QomProperties(previous.to_owned())),
-        Takes::Parameter => parameters(known.schema),
-        Takes::ParameterValue => listed(known.schema, "migrate-set-parameters", previous, ""),
-        Takes::File => (known.files)(word).into_iter().map(|path| (path, String::new())).collect(),
+        ArgumentKind::RingBuffer => {
+            live(&NameKind::Chardevs).into_iter().filter(|(_, kind)| kind == "ringbuf").collect()
+        }
+        ArgumentKind::QomPath => live(&NameKind::QomChildren(word.rfind('/').map_or("", |at| &word[..at]).to_owned())),
+        ArgumentKind::QomProperty => live(&NameKind::QomProperties(previous.to_owned())),
+        ArgumentKind::Parameter => parameters(known.schema),
+        ArgumentKind::ParameterValue => listed(known.schema, "migrate-set-parameters", previous, ""),
+        ArgumentKind::File => (known.files)(word).into_iter().map(|path| (path, String::new())).collect(),
     };
     (0, names)
 }
@@ -297,7 +312,7 @@ fn plain(words: &[&str]) -> Vec<(String, String)> {
 
 /// The values that introspection lists for a key of a QMP command, `given` being on the line already.
 fn listed(schema: Option<&Schema>, command: &str, key: &str, given: &str) -> Vec<(String, String)> {
-    let given = Given::of_words(given, &tokenize(given).words);
+    let given = PartialArguments::of_words(given, &tokenize(given).words);
     let path: Vec<String> = key.split('.').map(str::to_owned).collect();
     let kind = schema
         .and_then(|schema| Some(schema.kind(given.type_at(schema, schema.command(command)?.arguments, &path)?)));
@@ -319,7 +334,7 @@ fn parameters(schema: Option<&Schema>) -> Vec<(String, String)> {
 }
 
 /// `TYPE,KEY=VALUE,…` is completed as the QMP command's words `key=TYPE KEY=VALUE …` are.
-fn options(word: &str, command: &str, key: &str, known: &Known<'_>) -> (usize, Vec<(String, String)>) {
+fn options(word: &str, command: &str, key: &str, known: &CompletionContext<'_>) -> (usize, Vec<(String, String)>) {
     let Some((schema, info)) = known.schema.and_then(|schema| Some((schema, schema.command(command)?))) else {
         return (0, Vec::new());
     };
@@ -363,7 +378,7 @@ mod tests {
             ("a \"b c", "a", "b c", 2, true),
             ("a \"b\\\" c", "a", "b\" c", 2, true),
         ] {
-            let typed = Typed::read(line, 0);
+            let typed = TypedPrefix::read(line, 0);
             let found = (typed.before.join("|"), typed.word.as_str(), typed.start, typed.quoted);
             assert_eq!(found, (before.to_owned(), word, start, quoted), "{line}");
         }

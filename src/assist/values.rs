@@ -2,23 +2,23 @@
 
 use std::collections::HashSet;
 
-use crate::schema::{Builtin, EnumValue, Given, Schema, Type, TypeId};
+use crate::schema::{Builtin, EnumValue, PartialArguments, Schema, Type, TypeId};
 
 use super::arguments::Subject;
 use super::complete::{Candidate, Completion};
-use super::current_word::{Quoting, Typed};
-use super::live::{Live, Place, live_for, names_file, object_kind};
+use super::current_word::{CurrentWord, Quoting};
+use super::live::{CursorPosition, NameKind, name_kinds_for, names_file, object_kind};
 
 /// What a value may be.
 #[derive(Default)]
-struct Choice {
+struct ValueChoices {
     strings: Vec<(String, String)>,
     literals: Vec<(String, String)>,
     takes_text: bool,
     takes_integers: bool,
 }
 
-impl Choice {
+impl ValueChoices {
     /// The strings and literals that a type may be.
     fn collect(&mut self, schema: &Schema, kind: TypeId) {
         let mut literals = |all: &[&str], about: &str| {
@@ -60,18 +60,18 @@ impl Choice {
 
     /// Adds names that live in the server, or files where the key takes one. What names something in the server names no
     /// file, though the server may not say what it has.
-    fn add_names(&mut self, place: &Place<'_>, kinds: &[Live], typed: &str, subject: &Subject<'_>) {
+    fn add_names(&mut self, place: &CursorPosition<'_>, kinds: &[NameKind], typed: &str, subject: &Subject<'_>) {
         for live in kinds {
             let names = match live {
-                Live::QomChildren(_) => segments(typed, subject),
-                Live::Objects => {
+                NameKind::QomChildren(_) => segments(typed, subject),
+                NameKind::Objects => {
                     let mut objects = (subject.live)(live);
                     objects.retain(|(_, kind)| kind.starts_with(object_kind(place)));
                     objects
                 }
                 live => (subject.live)(live),
             };
-            if *live == Live::Cpus { &mut self.literals } else { &mut self.strings }.extend(names);
+            if *live == NameKind::Cpus { &mut self.literals } else { &mut self.strings }.extend(names);
         }
         if kinds.is_empty() && self.strings.is_empty() && self.takes_text && names_file(place) {
             self.strings.extend((subject.files)(typed).into_iter().map(|file| {
@@ -83,19 +83,24 @@ impl Choice {
 }
 
 /// Values of the key at `path`.
-pub(super) fn values(given: &Given, path: &[String], quoting: Quoting<'_>, subject: &Subject<'_>) -> Completion {
+pub(super) fn values(
+    given: &PartialArguments,
+    path: &[String],
+    quoting: Quoting<'_>,
+    subject: &Subject<'_>,
+) -> Completion {
     let schema = subject.schema;
     let kind = given.type_at(schema, subject.root, path);
-    let mut choice = Choice::default();
+    let mut choice = ValueChoices::default();
     if let Some(kind) = kind {
         choice.collect(schema, kind);
     }
-    let place = Place::of(subject.name, path, given);
+    let place = CursorPosition::of(subject.name, path, given);
     let property = property_of(&place).and_then(|(live, name)| {
         (subject.live)(&live).into_iter().find(|(known, _)| *known == name).map(|(_, about)| about)
     });
     if let Some(about) = property.as_deref().filter(|_| kind.is_none_or(|kind| is_any(schema, kind))) {
-        choice = Choice::default();
+        choice = ValueChoices::default();
         choice.collect_property(about);
     }
     let is_list = kind.is_some_and(|kind| matches!(schema.kind(kind), Type::Array(_)));
@@ -103,7 +108,7 @@ pub(super) fn values(given: &Given, path: &[String], quoting: Quoting<'_>, subje
     let typed = quoting.typed();
     if choice.takes_text || choice.takes_integers || kind.is_none() {
         let is_node = kind.is_some_and(|kind| is_reference(schema, kind));
-        choice.add_names(&place, &live_for(&place, is_node, property.as_deref()), typed, subject);
+        choice.add_names(&place, &name_kinds_for(&place, is_node, property.as_deref()), typed, subject);
     }
     // The other spellings of a boolean are offered to whoever begins one.
     let is_word = matches!(quoting, Quoting::Word(_));
@@ -124,7 +129,7 @@ fn of_last_item(quoting: Quoting<'_>) -> Quoting<'_> {
         Quoting::Word(typed) if typed.raw == typed.text => {
             let at = typed.raw.rfind(',').map_or(0, |at| at + 1);
             let (raw, text) = (&typed.raw[at..], &typed.text[at..]);
-            Quoting::Word(Typed { start: typed.start + at, raw, text, open: typed.open })
+            Quoting::Word(CurrentWord { start: typed.start + at, raw, text, open: typed.open })
         }
         quoting => quoting,
     }
@@ -147,13 +152,13 @@ fn is_reference(schema: &Schema, kind: TypeId) -> bool {
 }
 
 /// Where the property stands whose value is being typed, and its name.
-fn property_of(place: &Place<'_>) -> Option<(Live, String)> {
+fn property_of(place: &CursorPosition<'_>) -> Option<(NameKind, String)> {
     match (place.command.as_str(), place.path) {
         ("device_add", [name]) if name != "driver" && name != "id" && name != "bus" => {
-            Some((Live::DeviceProperties(place.sibling("driver")?), name.clone()))
+            Some((NameKind::DeviceProperties(place.sibling("driver")?), name.clone()))
         }
         ("qom-set", [name]) if name == "value" => {
-            Some((Live::QomProperties(place.sibling("path")?), place.sibling("property")?))
+            Some((NameKind::QomProperties(place.sibling("path")?), place.sibling("property")?))
         }
         _ => None,
     }
@@ -162,10 +167,10 @@ fn property_of(place: &Place<'_>) -> Option<(Live, String)> {
 /// The children of the path of which `typed` is the beginning. The only one goes on with a `/` if it has children.
 fn segments(typed: &str, subject: &Subject<'_>) -> Vec<(String, String)> {
     let parent = typed.rfind('/').map_or("", |at| &typed[..at]);
-    let mut names = (subject.live)(&Live::QomChildren(parent.to_owned()));
+    let mut names = (subject.live)(&NameKind::QomChildren(parent.to_owned()));
     names.retain(|(name, _)| name.starts_with(typed));
     if let [(name, _)] = names.as_mut_slice()
-        && !(subject.live)(&Live::QomChildren(name.clone())).is_empty()
+        && !(subject.live)(&NameKind::QomChildren(name.clone())).is_empty()
     {
         name.push('/');
     }

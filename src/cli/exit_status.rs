@@ -18,7 +18,7 @@ pub(crate) enum Status {
     /// Could not connect or negotiate.
     NotConnected = 3,
     /// The connection was lost before the script's end.
-    Lost = 4,
+    Disconnected = 4,
 }
 
 impl From<Status> for ExitCode {
@@ -47,7 +47,7 @@ pub(crate) fn end(program: &str, result: Result<Status, Failure>) -> ExitCode {
         Ok(status) => status.into(),
         Err(failure) => {
             // Standard error may be closed; the status says it all the same.
-            let message = sentence(&failure.error);
+            let message = message_of(&failure.error);
             let _ = writeln!(std::io::stderr(), "{program}: {}", sanitize(&message));
             failure.status.into()
         }
@@ -55,7 +55,7 @@ pub(crate) fn end(program: &str, result: Result<Status, Failure>) -> ExitCode {
 }
 
 /// An error with its causes, each said once: the messages of our own errors end in their cause already.
-pub(crate) fn sentence(error: &anyhow::Error) -> String {
+pub(crate) fn message_of(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.ends_with(&cause) {
@@ -71,7 +71,7 @@ pub(crate) fn of_ending(ending: Ending) -> Result<Status, Failure> {
         // Whoever read our output has enough of it.
         Ending::Succeeded | Ending::OutputClosed => Ok(Status::Success),
         Ending::Failed => Ok(Status::LineFailed),
-        Ending::Lost => Ok(Status::Lost),
+        Ending::Disconnected => Ok(Status::Disconnected),
         Ending::NoScript(path, error) => {
             let message = format!("cannot read the script `{}`", path.display());
             Err(Failure::new(Status::Usage, anyhow::Error::new(error).context(message)))
@@ -90,8 +90,8 @@ mod tests {
     fn a_cause_is_said_once() {
         let source = || io::Error::other("no such thing");
         let ours = WrapError::Start { program: "qemu".to_owned(), source: source() };
-        assert_eq!(sentence(&anyhow::Error::new(ours)), "cannot run `qemu`: no such thing");
+        assert_eq!(message_of(&anyhow::Error::new(ours)), "cannot run `qemu`: no such thing");
         let wrapped = anyhow::Error::new(source()).context("cannot write `x`");
-        assert_eq!(sentence(&wrapped), "cannot write `x`: no such thing");
+        assert_eq!(message_of(&wrapped), "cannot write `x`: no such thing");
     }
 }

@@ -7,10 +7,10 @@ use clap_complete::{Shell, generate as complete};
 
 use crate::shell::manual_section;
 
-use super::args::{Documented, Generate, ShellFlags};
+use super::args::{Generate, HelpExt, ShellArgs};
 
 /// Writes what was asked for.
-pub(super) fn generate<F: Documented>(what: Generate, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn generate<F: HelpExt>(what: Generate, out: &mut dyn Write) -> io::Result<()> {
     let mut command = F::command();
     let shell = match what {
         Generate::Man => return manual::<F>(out),
@@ -24,7 +24,7 @@ pub(super) fn generate<F: Documented>(what: Generate, out: &mut dyn Write) -> io
     let mut text = Vec::new();
     complete(shell, &mut command, &name, &mut text);
     let text = String::from_utf8_lossy(&text);
-    let text = if F::IS_LIVE { with_live(shell, &name, &text) } else { text.into_owned() };
+    let text = if F::USES_LIVE_COMPLETION { with_live(shell, &name, &text) } else { text.into_owned() };
     out.write_all(text.as_bytes())
 }
 
@@ -43,9 +43,9 @@ fn with_live(shell: Shell, name: &str, text: &str) -> String {
     format!("{before}{}{live}{behind}", if behind.is_empty() { "" } else { "\n" })
 }
 
-fn manual<F: Documented>(out: &mut dyn Write) -> io::Result<()> {
+fn manual<F: HelpExt>(out: &mut dyn Write) -> io::Result<()> {
     let command = F::command();
-    let is_shell = command.get_name() == ShellFlags::command().get_name();
+    let is_shell = command.get_name() == ShellArgs::command().get_name();
     let manual = clap_mangen::Man::new(command);
     manual.render_title(out)?;
     manual.render_name_section(out)?;

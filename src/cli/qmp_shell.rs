@@ -11,31 +11,31 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::grammar::LineMode;
 use crate::render::Palette;
-use crate::session::{Options, SharedTranscript, Transcript};
+use crate::session::{MessageLog, Options, SharedLog};
 use crate::shell::{
-    Ending, Engine, EventFilter, Lines, Link, Messages, Mode, OutputForm, PromptOptions, Script, Settings, run_prompt,
-    run_scripts,
+    AsyncOutput, Connection, Ending, Engine, EventFilter, Mode, OutputForm, PromptOptions, Script, ScriptOutput,
+    Settings, run_prompt, run_scripts,
 };
 use crate::wire::Limits;
 
-use super::args::{Color, CommonFlags, OutputFlag, ShellFlags, address_of_environment};
+use super::args::{Color, CommonArgs, OutputFlag, ShellArgs, address_of_environment};
 use super::exit_status::{Failure, Status, end, of_ending};
 use super::generate::generate;
 use super::shell_completion;
-use super::stdio::have_them_wait;
+use super::stdio::make_blocking;
 
 /// Runs the program.
 pub fn qmp_shell() -> ExitCode {
-    have_them_wait();
-    let (flags, matches) = parse_flags();
-    end("qmp-shell", run(flags, &matches))
+    make_blocking();
+    let (args, matches) = parse_flags();
+    end("qmp-shell", run(args, &matches))
 }
 
 /// The command line as flags, and as clap matched it. Usage errors leave with status 2, help and version with 0.
 pub(crate) fn parse_flags<F: CommandFactory + FromArgMatches>() -> (F, ArgMatches) {
     let matches = F::command().try_get_matches().unwrap_or_else(|error| leave::<F>(&error));
-    let flags = F::from_arg_matches(&matches).unwrap_or_else(|error| leave::<F>(&error));
-    (flags, matches)
+    let args = F::from_arg_matches(&matches).unwrap_or_else(|error| leave::<F>(&error));
+    (args, matches)
 }
 
 /// Ends the program with what is to be said about the command line: its help, or what is wrong with it.
@@ -53,110 +53,110 @@ fn leave<F: CommandFactory>(error: &clap::Error) -> ! {
     std::process::exit(status as i32)
 }
 
-fn run(flags: ShellFlags, matches: &ArgMatches) -> Result<Status, Failure> {
-    if let Some(what) = flags.common.generate {
-        return print_generated::<ShellFlags>(what);
+fn run(args: ShellArgs, matches: &ArgMatches) -> Result<Status, Failure> {
+    if let Some(what) = args.common.generate {
+        return print_generated::<ShellArgs>(what);
     }
-    let feed = Feed::new(&flags.common, matches);
-    let transcript = transcript(flags.common.logfile.as_deref())?;
+    let input = Input::new(&args.common, matches);
+    let log = log(args.common.logfile.as_deref())?;
     let options = Options {
-        timeout: flags.timeout,
-        wait: flags.wait,
-        guest_agent: flags.skip_negotiation,
-        limits: Limits { message: flags.common.max_message, ..Limits::default() },
-        transcript: Arc::clone(&transcript),
+        timeout: args.timeout,
+        wait: args.wait,
+        guest_agent: args.skip_negotiation,
+        limits: Limits { message: args.common.max_message, ..Limits::default() },
+        log: Arc::clone(&log),
         ..Options::default()
     };
-    let address = match flags.address {
+    let address = match args.address {
         Some(address) => Some(address),
         None => address_of_environment().map_err(|error| Failure::new(Status::Usage, anyhow!(error)))?,
     };
     // A dry run types by the server's introspection where a server is named; `--complete` offers its names.
-    let looks_only = flags.common.dry_run || flags.complete.is_some();
-    let offline = looks_only && (address.is_none() || flags.common.no_schema);
+    let looks_only = args.common.dry_run || args.complete.is_some();
+    let offline = looks_only && (address.is_none() || args.common.no_schema);
     if address.is_none() && !offline {
         let message = "no ADDRESS is named, and QMP_SOCKET is not set; try `qmp-shell demo:` or `qmp-shell --help`";
         return Err(Failure::new(Status::Usage, anyhow!(message)));
     }
-    let mut link = Link::new(address, options, flags.listen);
+    let mut connection = Connection::new(address, options, args.listen);
     if !offline {
         let mut progress = |text: &str| {
             let _ = writeln!(io::stderr(), "{text}");
         };
-        link.open(&mut progress).map_err(|error| Failure::new(Status::NotConnected, error))?;
+        connection.open(&mut progress).map_err(|error| Failure::new(Status::NotConnected, error))?;
     }
-    let mut engine = engine(link, &flags.common, &feed, transcript);
-    if let Some(line) = &flags.complete {
+    let mut engine = engine(connection, &args.common, &input, log);
+    if let Some(line) = &args.complete {
         // Nobody holds a key down here, so the server gets more time than at a prompt.
         return shell_completion::print(
             &shell_completion::completion(&mut engine, line, Duration::from_secs(2)).candidates,
         );
     }
-    match feed {
-        Feed::Scripts(scripts) => {
-            let mut out = Lines::new(script_palette(&flags.common));
+    match input {
+        Input::Scripts(scripts) => {
+            let mut out = ScriptOutput::new(script_palette(&args.common));
             let ending = run_scripts(&mut engine, &scripts, &mut out);
             engine.end_log(&mut out);
             of_ending(ending)
         }
-        Feed::Prompt => prompt(engine, &flags.common, Messages::default(), Box::new(|| {})),
+        Input::Prompt => prompt(engine, &args.common, AsyncOutput::default(), Box::new(|| {})),
     }
 }
 
 /// Who feeds the engine.
-pub(crate) enum Feed {
+pub(crate) enum Input {
     /// A person.
     Prompt,
     /// Scripts, in this order.
     Scripts(Vec<Script>),
 }
 
-impl Feed {
+impl Input {
     /// Scripts where they are named or where standard input is no terminal; the line editor needs both streams.
-    pub(crate) fn new(flags: &CommonFlags, matches: &ArgMatches) -> Feed {
-        let mut scripts = flags.scripts(matches);
+    pub(crate) fn new(args: &CommonArgs, matches: &ArgMatches) -> Input {
+        let mut scripts = args.scripts(matches);
         let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
         if scripts.is_empty() {
             if terminal {
-                return Feed::Prompt;
+                return Input::Prompt;
             }
             scripts.push(Script::Stdin);
         }
-        Feed::Scripts(scripts)
+        Input::Scripts(scripts)
     }
 }
 
-pub(crate) fn engine(link: Link, flags: &CommonFlags, feed: &Feed, transcript: SharedTranscript) -> Engine {
-    let interactive = matches!(feed, Feed::Prompt);
-    let output = match flags.output {
+pub(crate) fn engine(connection: Connection, args: &CommonArgs, input: &Input, log: SharedLog) -> Engine {
+    let interactive = matches!(input, Input::Prompt);
+    let output = match args.output {
         Some(OutputFlag::Pretty) => OutputForm::Pretty,
         Some(OutputFlag::Json) => OutputForm::Json,
-        None if flags.pretty || interactive => OutputForm::Pretty,
+        None if args.pretty || interactive => OutputForm::Pretty,
         None => OutputForm::Json,
     };
     let settings = Settings {
-        verbose: flags.verbose,
+        verbose: args.verbose,
         output,
-        check: !flags.no_check,
-        exit_on_error: flags.exit_on_error,
-        events: if flags.no_events { EventFilter::Nothing } else { EventFilter::All },
+        check: !args.no_check,
+        exit_on_error: args.exit_on_error,
+        events: if args.no_events { EventFilter::Nothing } else { EventFilter::All },
         ..Settings::default()
     };
-    let mode = Mode { interactive, dry_run: flags.dry_run, no_schema: flags.no_schema, advises: false };
-    let mut engine = Engine::new(link, settings, mode, transcript);
-    if flags.hmp {
+    let mode = Mode { interactive, dry_run: args.dry_run, no_schema: args.no_schema, suggests_corrections: false };
+    let mut engine = Engine::new(connection, settings, mode, log);
+    if args.hmp {
         engine.set_language(LineMode::Hmp);
     }
     engine
 }
 
-pub(crate) fn transcript(logfile: Option<&Path>) -> Result<SharedTranscript, Failure> {
+pub(crate) fn log(logfile: Option<&Path>) -> Result<SharedLog, Failure> {
     let Some(path) = logfile else {
-        return Ok(SharedTranscript::default());
+        return Ok(SharedLog::default());
     };
-    let opened = Transcript::open(path).with_context(|| format!("cannot write the log file `{}`", path.display()));
+    let opened = MessageLog::open(path).with_context(|| format!("cannot write the log file `{}`", path.display()));
     match opened {
-        Ok(transcript) => Ok(Arc::new(Mutex::new(Some(transcript)))),
+        Ok(log) => Ok(Arc::new(Mutex::new(Some(log)))),
         Err(error) => Err(Failure { status: Status::Usage, error }),
     }
 }
@@ -164,12 +164,12 @@ pub(crate) fn transcript(logfile: Option<&Path>) -> Result<SharedTranscript, Fai
 /// Runs the prompt.
 pub(crate) fn prompt(
     engine: Engine,
-    flags: &CommonFlags,
-    messages: Messages,
+    args: &CommonArgs,
+    messages: AsyncOutput,
     on_end: Box<dyn Fn() + Send>,
 ) -> Result<Status, Failure> {
-    let palette = Palette::new(is_colored(flags.color));
-    let options = PromptOptions { palette, history: !flags.no_history, messages, on_end };
+    let palette = Palette::new(is_colored(args.color));
+    let options = PromptOptions { palette, history: !args.no_history, messages, on_end };
     match run_prompt(engine, options) {
         Ok(true) => Ok(Status::Success),
         Ok(false) => Ok(Status::LineFailed),
@@ -198,11 +198,11 @@ pub(crate) fn is_colored_beside(color: Color) -> bool {
 }
 
 /// A script's output has colour only where that was asked for.
-pub(crate) fn script_palette(flags: &CommonFlags) -> Palette {
-    Palette::new(flags.color == Color::Always)
+pub(crate) fn script_palette(args: &CommonArgs) -> Palette {
+    Palette::new(args.color == Color::Always)
 }
 
-pub(crate) fn print_generated<F: super::args::Documented>(what: super::args::Generate) -> Result<Status, Failure> {
+pub(crate) fn print_generated<F: super::args::HelpExt>(what: super::args::Generate) -> Result<Status, Failure> {
     let mut text = Vec::new();
     let written = generate::<F>(what, &mut text).and_then(|()| io::stdout().write_all(&text));
     finish_printing(written)

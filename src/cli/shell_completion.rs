@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::assist::{Candidate, Completion};
 use crate::grammar::tokenize;
-use crate::session::{Address, Options, SharedTranscript};
-use crate::shell::{Engine, Link, Mode, Settings, complete_line};
+use crate::session::{Address, Options, SharedLog};
+use crate::shell::{Connection, Engine, Mode, Settings, complete_line};
 
 use super::exit_status::{Failure, Status};
 use super::qmp_shell::finish_printing;
@@ -37,10 +37,10 @@ pub(crate) fn engine(address: &Address, guest_agent: bool, no_schema: bool) -> O
         return None;
     }
     let options = Options { timeout: MOMENT, guest_agent, ..Options::default() };
-    let mut link = Link::new(Some(address.clone()), options, false);
-    link.open(&mut |_| {}).ok()?;
-    let mode = Mode { interactive: false, dry_run: false, no_schema, advises: false };
-    Some(Engine::new(link, Settings::default(), mode, SharedTranscript::default()))
+    let mut connection = Connection::new(Some(address.clone()), options, false);
+    connection.open(&mut |_| {}).ok()?;
+    let mode = Mode { interactive: false, dry_run: false, no_schema, suggests_corrections: false };
+    Some(Engine::new(connection, Settings::default(), mode, SharedLog::default()))
 }
 
 /// What the last word of a line of the shell may become: behind `before`, `word` is typed. Nothing in a candidate is
@@ -62,9 +62,9 @@ pub(crate) fn completion(engine: &mut Engine, line: &str, patience: Duration) ->
     engine.learn_names_for(line, Instant::now() + patience);
     // What lives in the server is waited for as long as at a prompt; an answer that is late serves the second look.
     complete_line(engine, line);
-    engine.settle();
+    engine.finish_pending_queries();
     let completion = complete_line(engine, line);
-    engine.settle();
+    engine.finish_pending_queries();
     completion
 }
 

@@ -15,7 +15,7 @@ use super::error::ExecuteError;
 use super::events::{Events, Queue};
 use super::open::open;
 use super::pending::Pending;
-use super::request::{request, vetted};
+use super::request::{request, validate_request};
 
 /// A connection to a QMP server: QEMU, the storage daemon, or a guest agent.
 ///
@@ -41,12 +41,12 @@ use super::request::{request, vetted};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Client {
-    connection: Arc<Connection>,
+    connection: Arc<Inner>,
 }
 
 /// The connection and its reader thread; ends with its last holder.
 #[derive(Debug)]
-struct Connection {
+struct Inner {
     shared: Arc<Shared>,
     closer: Closer,
     reader: Mutex<Option<JoinHandle<()>>>,
@@ -108,7 +108,7 @@ impl Client {
         let ours = Arc::clone(&shared);
         let reader = Builder::new().name("qmp-client".to_owned()).spawn(move || ours.serve(input, early));
         let reader = reader.map_err(|reason| ConnectError::Io { address: address.clone(), reason })?;
-        Ok(Client { connection: Arc::new(Connection { shared, closer, reader: Mutex::new(Some(reader)) }) })
+        Ok(Client { connection: Arc::new(Inner { shared, closer, reader: Mutex::new(Some(reader)) }) })
     }
 
     /// The server's greeting, with its version; a guest agent sends none.
@@ -205,7 +205,7 @@ impl Client {
     }
 
     fn send(&self, request: Request, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
-        self.connection.shared.send(Box::new(vetted(request)?), fd)
+        self.connection.shared.send(Box::new(validate_request(request)?), fd)
     }
 
     /// Ends QEMU with `quit`. Success is its answer, or the end of the connection in place of it. The connection ends with
@@ -281,7 +281,7 @@ impl Client {
     }
 }
 
-impl Connection {
+impl Inner {
     fn close(&self) {
         self.shared.will_close();
         self.closer.close();
@@ -294,7 +294,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for Inner {
     fn drop(&mut self) {
         self.close();
     }

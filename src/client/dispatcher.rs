@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::ThreadId;
 
-use crate::session::{Lost, ReceiveHalf, Received, SendHalf, capabilities_request};
+use crate::session::{Disconnected, ReceiveHalf, Received, SendHalf, capabilities_request};
 use crate::wire::{Event, Greeting, Incoming, Reply, Request};
 
 use super::error::{ExecuteError, ListenError};
@@ -33,17 +33,17 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct State {
-    waiting: BTreeMap<u64, Waiting>,
+    waiting: BTreeMap<u64, PendingCall>,
     /// How many in-band commands are under way, or about to be sent.
     in_band: usize,
     listeners: Vec<Weak<Queue>>,
-    lost: Option<Lost>,
+    lost: Option<Disconnected>,
     /// A second greeting came, and is to be answered with this.
     negotiation: Option<Request>,
     negotiated_anew: bool,
 }
 
-struct Waiting {
+struct PendingCall {
     in_band: bool,
     caller: SyncSender<Outcome>,
 }
@@ -56,7 +56,7 @@ impl fmt::Debug for Shared {
 
 impl State {
     /// The command of this id is no longer under way. Who waited for its reply.
-    fn take_waiting(&mut self, id: u64) -> Option<Waiting> {
+    fn take_waiting(&mut self, id: u64) -> Option<PendingCall> {
         let waiting = self.waiting.remove(&id)?;
         self.in_band -= usize::from(waiting.in_band);
         Some(waiting)
@@ -93,13 +93,13 @@ impl Shared {
             "a filter of events cannot execute commands: none would be answered"
         );
         if !request.oob {
-            self.take_room();
+            self.reserve_slot();
         }
         let (caller, outcome) = sync_channel(1);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         if fd.is_some() && !out.passes_descriptors() {
             drop(out);
-            self.give_room(!request.oob);
+            self.release_slot(!request.oob);
             return Err(ExecuteError::NoDescriptors { request });
         }
         self.renegotiate(&mut out);
@@ -123,7 +123,7 @@ impl Shared {
     }
 
     /// Waits until one more in-band command may be under way, and counts it as that.
-    fn take_room(&self) {
+    fn reserve_slot(&self) {
         let mut state = self.state();
         while state.lost.is_none() && state.in_band >= IN_BAND {
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -132,18 +132,18 @@ impl Shared {
     }
 
     /// Gives back room that was taken for nothing.
-    fn give_room(&self, in_band: bool) {
+    fn release_slot(&self, in_band: bool) {
         self.state().in_band -= usize::from(in_band);
         self.room.notify_one();
     }
 
     /// From now on the reply to `id` is for `caller`. Fails where no reply can come any more.
-    fn expect_reply(&self, id: u64, in_band: bool, caller: SyncSender<Outcome>) -> Result<(), Lost> {
+    fn expect_reply(&self, id: u64, in_band: bool, caller: SyncSender<Outcome>) -> Result<(), Disconnected> {
         let mut state = self.state();
         if let Some(lost) = &state.lost {
             return Err(lost.clone());
         }
-        state.waiting.insert(id, Waiting { in_band, caller });
+        state.waiting.insert(id, PendingCall { in_band, caller });
         Ok(())
     }
 
@@ -151,7 +151,7 @@ impl Shared {
     pub(super) fn listen(&self, queue: &Arc<Queue>) {
         let mut state = self.state();
         match &state.lost {
-            Some(lost) => queue.end(ListenError::Lost(lost.clone())),
+            Some(lost) => queue.end(ListenError::Disconnected(lost.clone())),
             None => {
                 // Where no event comes to show who has gone, many may have.
                 state.listeners.retain(|listener| listener.strong_count() > 0);
@@ -189,7 +189,7 @@ impl Shared {
         let lost = loop {
             match input.receive(None) {
                 Ok(item) => self.take(item),
-                Err(_) if self.closing.load(Ordering::Acquire) => break Lost::ClosedHere,
+                Err(_) if self.closing.load(Ordering::Acquire) => break Disconnected::ClosedHere,
                 Err(lost) => break lost,
             }
         };
@@ -204,7 +204,7 @@ impl Shared {
             let _ = waiting.caller.send(Err(lost.clone()));
         }
         for listener in listeners.iter().filter_map(Weak::upgrade) {
-            listener.end(ListenError::Lost(lost.clone()));
+            listener.end(ListenError::Disconnected(lost.clone()));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What can go wrong with a call, and with listening. Each error carries what was sent and what came.
 
-use crate::session::Lost;
+use crate::session::Disconnected;
 use crate::wire::{Reply, ReplyBody, Request};
 
 /// Why a command has no result.
@@ -60,7 +60,7 @@ pub enum ExecuteError {
         /// What would have been sent.
         request: Box<Request>,
         /// How the connection ended.
-        lost: Lost,
+        lost: Disconnected,
     },
     /// The connection ended after some or all of the command was sent, and before it was answered. Nobody can know whether it
     /// was carried out.
@@ -69,7 +69,7 @@ pub enum ExecuteError {
         /// What was sent.
         request: Box<Request>,
         /// How the connection ended.
-        lost: Lost,
+        lost: Disconnected,
     },
     /// The command was carried out, but what it returned does not fit the type that was asked for.
     #[error("what `{}` returned does not fit: {source}", .request.command)]
@@ -139,7 +139,7 @@ impl ExecuteError {
 pub enum ListenError {
     /// The connection has ended. All events that came before were handed out.
     #[error("{0}")]
-    Lost(#[from] Lost),
+    Disconnected(#[from] Disconnected),
     /// The filter panicked, so this listener was cut off.
     #[error("the filter of this listener panicked; there are no more events for it")]
     Filter,

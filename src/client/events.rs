@@ -98,7 +98,7 @@ impl Queue {
             Err(_) => return self.end(ListenError::Filter),
         }
         let mut state = self.state();
-        let bytes = weight(event);
+        let bytes = mem_size(event);
         if state.bytes + bytes > ROOM {
             state.end = Some(ListenError::Overflow);
         } else {
@@ -119,7 +119,7 @@ impl Queue {
         let mut state = self.state();
         loop {
             if let Some(event) = state.events.pop_front() {
-                state.bytes -= weight(&event);
+                state.bytes -= mem_size(&event);
                 return Ok(Some(event));
             }
             if let Some(end) = state.end.clone() {
@@ -141,7 +141,7 @@ impl Queue {
 }
 
 /// About how many bytes of memory an event takes up while it waits, in a room that may be twice the size of what is in it.
-fn weight(event: &Event) -> usize {
+fn mem_size(event: &Event) -> usize {
     event.text().len() + event.name().len() + 2 * size_of::<Event>()
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::session::Lost;
+use crate::session::Disconnected;
 use crate::wire::{Reply, ReplyBody, Request};
 
 use super::error::ExecuteError;
 
 /// What comes of a request.
-pub(super) type Outcome = Result<Reply, Lost>;
+pub(super) type Outcome = Result<Reply, Disconnected>;
 
 /// A command that was sent and not yet waited for; see [`Client::begin`](super::Client::begin).
 ///
@@ -55,7 +55,7 @@ impl Pending {
 
     fn outcome(&self) -> Outcome {
         // The thread that hands out replies says how the connection ended before it goes.
-        self.outcome.recv().unwrap_or(Err(Lost::Closed))
+        self.outcome.recv().unwrap_or(Err(Disconnected::Closed))
     }
 
     /// Waits for the reply for so long; the inner `Err` is the command again, still under way, where there is none by
@@ -83,7 +83,7 @@ impl Pending {
             Err(RecvTimeoutError::Timeout) => Ok(Err(self)),
             Ok(Err(lost)) => Err(ExecuteError::Unanswered { request: self.request, lost }),
             Err(RecvTimeoutError::Disconnected) => {
-                Err(ExecuteError::Unanswered { request: self.request, lost: Lost::Closed })
+                Err(ExecuteError::Unanswered { request: self.request, lost: Disconnected::Closed })
             }
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn request(command: &str, arguments: impl Serialize) -> Result<Reques
 
 /// The same request, fit to be sent. What a server cannot read it answers without an id, more than once, or waits for
 /// the end of; so that is not sent. What is secret in it is known from here on.
-pub(super) fn vetted(mut request: Request) -> Result<Request, ExecuteError> {
+pub(super) fn validate_request(mut request: Request) -> Result<Request, ExecuteError> {
     if let Some(text) = &request.arguments {
         let wrong = |reason| Err(wrong(&request.command, reason));
         match text.trim_ascii_start().chars().next() {
@@ -84,10 +84,10 @@ mod tests {
             ("{'a': 1}".to_owned(), "key must be a string at line 1 column 2"),
             (nested(1023), "they are nested more than 1023 levels deep"),
         ] {
-            let error = vetted(Request::new("x").with_arguments(arguments)).unwrap_err();
+            let error = validate_request(Request::new("x").with_arguments(arguments)).unwrap_err();
             assert_eq!(error.to_string(), format!("the arguments of `x` are no JSON object: {reason}"));
         }
-        assert!(vetted(Request::new("x").with_arguments(nested(1022))).is_ok());
-        assert!(vetted(Request::new("x")).is_ok());
+        assert!(validate_request(Request::new("x").with_arguments(nested(1022))).is_ok());
+        assert!(validate_request(Request::new("x")).is_ok());
     }
 }

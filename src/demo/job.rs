@@ -117,7 +117,7 @@ pub struct Pivot {
 
 /// What jobs have caused and nobody has collected yet.
 #[derive(Default)]
-pub struct Outbox {
+pub struct PendingEvents {
     /// Events, in order.
     pub events: Vec<Event>,
     /// Finished mirrors.
@@ -163,7 +163,7 @@ pub struct Job {
 
 impl Job {
     /// A job that starts running at once.
-    pub fn start(plan: Plan, now: Duration, out: &mut Outbox) -> Self {
+    pub fn start(plan: Plan, now: Duration, out: &mut PendingEvents) -> Self {
         let status = Status::Created;
         let mut job = Job { plan, status, offset: 0, moved: now, wish: None, pivots: true, error: None };
         job.change(Status::Created, out);
@@ -172,13 +172,13 @@ impl Job {
     }
 
     /// Enters a state and says so.
-    pub fn change(&mut self, status: Status, out: &mut Outbox) {
+    pub fn change(&mut self, status: Status, out: &mut PendingEvents) {
         self.status = status;
         out.events.push(Event::with(&JOB_STATUS_CHANGE, json!({"status": status.name(), "id": self.plan.id})));
     }
 
     /// Does what is due: moves on, becomes ready, finishes or gives up as it was asked to.
-    pub fn tick(&mut self, now: Duration, out: &mut Outbox) {
+    pub fn tick(&mut self, now: Duration, out: &mut PendingEvents) {
         if self.status == Status::Running && now >= self.moved + TICK {
             self.advance(now);
             if self.offset == self.plan.len {
@@ -220,7 +220,7 @@ impl Job {
         self.moved = now;
     }
 
-    fn conclude(&mut self, out: &mut Outbox) {
+    fn conclude(&mut self, out: &mut PendingEvents) {
         self.change(Status::Waiting, out);
         self.change(Status::Pending, out);
         if self.plan.auto_finalize {
@@ -231,7 +231,7 @@ impl Job {
     }
 
     /// Leaves the pending state.
-    pub fn finalize(&mut self, out: &mut Outbox) {
+    pub fn finalize(&mut self, out: &mut PendingEvents) {
         if self.pivots {
             out.pivots.push(Pivot { source: self.plan.source.clone(), target: self.plan.target.clone() });
         }
@@ -239,14 +239,14 @@ impl Job {
         self.end(out);
     }
 
-    fn abort(&mut self, out: &mut Outbox) {
+    fn abort(&mut self, out: &mut PendingEvents) {
         self.change(Status::Aborting, out);
         self.error = Some("given up on request");
         out.events.push(self.report(&BLOCK_JOB_CANCELLED));
         self.end(out);
     }
 
-    fn end(&mut self, out: &mut Outbox) {
+    fn end(&mut self, out: &mut PendingEvents) {
         self.wish = None;
         self.change(Status::Concluded, out);
         if self.plan.auto_dismiss {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::args::check_id;
 use super::failure::Failure;
-use super::job::{Job, Outbox, Plan, Status, Verb};
+use super::job::{Job, PendingEvents, Plan, Status, Verb};
 
 /// More jobs than this are refused.
 const LIMIT: usize = 32;
@@ -15,7 +15,7 @@ const LIMIT: usize = 32;
 #[derive(Default)]
 pub struct Jobs {
     list: Vec<Job>,
-    out: Outbox,
+    out: PendingEvents,
 }
 
 impl Jobs {
@@ -87,7 +87,7 @@ impl Jobs {
     }
 
     /// Takes what has been caused since the last call.
-    pub fn collect(&mut self) -> Outbox {
+    pub fn collect(&mut self) -> PendingEvents {
         std::mem::take(&mut self.out)
     }
 

@@ -146,12 +146,12 @@ impl Machine {
 
     /// Takes the events since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
-        self.settle();
+        self.run_due_timers();
         std::mem::take(&mut self.events)
     }
 
     /// Takes over what the jobs have caused.
-    fn settle(&mut self) {
+    fn run_due_timers(&mut self) {
         let out = self.jobs.collect();
         for pivot in out.pivots {
             self.blocks.pivot(&pivot.source, &pivot.target);
@@ -189,13 +189,13 @@ mod tests {
 
     fn machine() -> Machine {
         let mut device = QomObject::new("virtio-net-pci");
-        device.adopt("virtio-backend", QomObject::new("virtio-net-device"));
+        device.add_child("virtio-backend", QomObject::new("virtio-net-device"));
         let mut peripheral = QomObject::new("container");
-        peripheral.adopt("net0", device);
+        peripheral.add_child("net0", device);
         let mut machine = QomObject::new("machine");
-        machine.adopt("peripheral", peripheral);
+        machine.add_child("peripheral", peripheral);
         let mut root = QomObject::new("container");
-        root.adopt("machine", machine);
+        root.add_child("machine", machine);
         Machine::new(root)
     }
 

@@ -10,7 +10,7 @@ use super::tree::QomObject;
 const RAM: u64 = 256 << 20;
 
 /// A running machine with a disk, an empty drive, a network card and a thread.
-pub fn furnished() -> Machine {
+pub fn default_machine() -> Machine {
     let mut machine = Machine::new(root());
     for (command, arguments) in furniture() {
         // A test holds every line of the table to be accepted.
@@ -45,10 +45,10 @@ fn root() -> QomObject {
         cpu.add("core-id", "int32", index, false);
         cpu.add("socket-id", "int32", 0, false);
         cpu.add("vendor", "string", "DemoDemoDemo", false);
-        unattached.adopt(&format!("device[{index}]"), cpu);
+        unattached.add_child(&format!("device[{index}]"), cpu);
     }
     for (name, typename) in [("pcie.0", "PCIE"), ("usb-bus.0", "usb-bus"), ("ide-cd", "ide-cd")] {
-        unattached.adopt(name, QomObject::new(typename));
+        unattached.add_child(name, QomObject::new(typename));
     }
     let mut machine = QomObject::new("pc-q35-10.0-machine");
     for (name, value) in [("kernel", ""), ("initrd", ""), ("append", "console=ttyS0"), ("firmware", "")] {
@@ -59,18 +59,18 @@ fn root() -> QomObject {
     }
     machine.add("acpi", "OnOffAuto", "auto", true);
     machine.add("memory-backend", "link<memory-backend>", "/objects/ram", false);
-    machine.adopt("peripheral", QomObject::new("container"));
-    machine.adopt("peripheral-anon", QomObject::new("container"));
-    machine.adopt("unattached", unattached);
+    machine.add_child("peripheral", QomObject::new("container"));
+    machine.add_child("peripheral-anon", QomObject::new("container"));
+    machine.add_child("unattached", unattached);
 
     let mut chardevs = QomObject::new("container");
     for name in ["compat_monitor0", "serial0", "log0"] {
-        chardevs.adopt(name, QomObject::new("chardev-socket"));
+        chardevs.add_child(name, QomObject::new("chardev-socket"));
     }
     let mut root = QomObject::new("container");
-    root.adopt("machine", machine);
-    root.adopt("objects", QomObject::new("container"));
-    root.adopt("chardevs", chardevs);
+    root.add_child("machine", machine);
+    root.add_child("objects", QomObject::new("container"));
+    root.add_child("chardevs", chardevs);
     root
 }
 
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_disk_stands_under_a_name_of_its_drive() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let drives = commands::testing::run(&mut machine, "query-block", json!({})).unwrap();
         assert_eq!(drives[0]["qdev"], "/machine/peripheral/disk0/virtio-backend");
         assert_eq!(drives[0]["device"], "drive0");

@@ -11,7 +11,7 @@ use crate::wire::{Frame, Framer, Limits};
 use super::commands;
 use super::failure::{Class, Failure, Outcome};
 use super::machine::Machine;
-use super::machine_config::furnished;
+use super::machine_config::default_machine;
 use super::reply;
 use super::request::Request;
 
@@ -33,7 +33,7 @@ impl Monitor {
     /// A monitor that is about to greet.
     pub fn new() -> Self {
         Monitor {
-            machine: furnished(),
+            machine: default_machine(),
             framer: Framer::new(LIMITS),
             negotiated: false,
             oob: false,

@@ -54,7 +54,7 @@ impl QomObject {
     }
 
     /// Adds a child.
-    pub fn adopt(&mut self, name: &str, child: QomObject) {
+    pub fn add_child(&mut self, name: &str, child: QomObject) {
         self.members.push((name.to_owned(), Slot::Child(child)));
     }
 
@@ -206,10 +206,10 @@ mod tests {
         let given = json!({"poll-grow": 4});
         let thread = QomObject::instance(find("iothread").unwrap(), given.as_object().unwrap().iter()).unwrap();
         let mut objects = QomObject::new("container");
-        objects.adopt("io0", thread);
+        objects.add_child("io0", thread);
         let mut root = QomObject::new("container");
         root.add("fixed", "bool", true, false);
-        root.adopt("objects", objects);
+        root.add_child("objects", objects);
         Tree::new(root)
     }
 

@@ -1,6 +1,6 @@
 //! Physical lines in, whole lines out: `\` at the end, and JSON over as many lines as it takes.
 
-use super::scan::{Open, Scan};
+use super::scan::{Scanner, Unclosed};
 use super::word::tokenize;
 
 /// Which of the shell's two languages a line is in.
@@ -17,7 +17,7 @@ pub enum LineMode {
 #[derive(Debug, Default)]
 pub struct Assembler {
     text: String,
-    scan: Option<Scan>,
+    scan: Option<Scanner>,
     /// The number of the physical line that `text` begins on.
     first: usize,
     /// Physical lines taken so far.
@@ -27,7 +27,7 @@ pub struct Assembler {
 }
 
 /// A whole line and the number of its first physical line, counted from 1.
-pub(super) type Whole = (usize, String);
+pub(super) type LogicalLine = (usize, String);
 
 impl Assembler {
     /// An assembler at the start of its input.
@@ -36,7 +36,7 @@ impl Assembler {
     }
 
     /// Takes one physical line, with or without its line end; returns the whole line that it completes.
-    pub fn push(&mut self, line: &str, mode: LineMode) -> Option<Whole> {
+    pub fn push(&mut self, line: &str, mode: LineMode) -> Option<LogicalLine> {
         self.count += 1;
         let line = if self.count == 1 {
             // A byte order mark, as some editors put before everything.
@@ -57,7 +57,7 @@ impl Assembler {
                 if mode == LineMode::Hmp || is_verbatim(line) {
                     return Some((self.first, line.to_owned()));
                 }
-                Scan::new()
+                Scanner::new()
             }
         };
         let from = if self.text.is_empty() { prefix_len(line) } else { 0 };
@@ -66,11 +66,11 @@ impl Assembler {
         }
         self.text.push_str(line);
         let goes_on = match scan.open() {
-            Some(Open::Escape) => true,
-            Some(Open::Bracket) => self.in_json || opens_json(&self.text),
+            Some(Unclosed::Escape) => true,
+            Some(Unclosed::Bracket) => self.in_json || opens_json(&self.text),
             _ => false,
         };
-        self.in_json = goes_on && scan.open() == Some(Open::Bracket);
+        self.in_json = goes_on && scan.open() == Some(Unclosed::Bracket);
         if goes_on {
             self.scan = Some(scan);
             return None;
@@ -79,7 +79,7 @@ impl Assembler {
     }
 
     /// The unfinished line, at the end of the input.
-    pub fn finish(&mut self) -> Option<Whole> {
+    pub fn finish(&mut self) -> Option<LogicalLine> {
         self.in_json = false;
         self.scan.take()?;
         Some((self.first, std::mem::take(&mut self.text)))
@@ -129,14 +129,14 @@ pub fn is_complete(text: &str, mode: LineMode) -> bool {
 mod tests {
     use super::*;
 
-    fn lines(text: &str, mode: LineMode) -> Vec<Whole> {
+    fn lines(text: &str, mode: LineMode) -> Vec<LogicalLine> {
         let mut assembler = Assembler::new();
-        let mut whole: Vec<Whole> = text.lines().filter_map(|line| assembler.push(line, mode)).collect();
+        let mut whole: Vec<LogicalLine> = text.lines().filter_map(|line| assembler.push(line, mode)).collect();
         whole.extend(assembler.finish());
         whole
     }
 
-    fn line(number: usize, text: &str) -> Whole {
+    fn line(number: usize, text: &str) -> LogicalLine {
         (number, text.to_owned())
     }
 

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, parse_json};
-use super::scan::Open;
+use super::scan::Unclosed;
 use super::word::Word;
 
 /// A command as typed.
@@ -133,10 +133,10 @@ pub(super) fn check_word(word: &Word) -> Result<(), Diagnostic> {
     }
     match word.open {
         // An open bracket is reported by the JSON reader, which knows the place better.
-        None | Some(Open::Bracket) => Ok(()),
-        Some(Open::Single) => Err(Diagnostic::new(word.span, "this word has a `'` that is not closed")),
-        Some(Open::Double) => Err(Diagnostic::new(word.span, "this word has a `\"` that is not closed")),
-        Some(Open::Escape) => Err(Diagnostic::new(word.span, "the line ends in the middle of an escape")),
+        None | Some(Unclosed::Bracket) => Ok(()),
+        Some(Unclosed::Single) => Err(Diagnostic::new(word.span, "this word has a `'` that is not closed")),
+        Some(Unclosed::Double) => Err(Diagnostic::new(word.span, "this word has a `\"` that is not closed")),
+        Some(Unclosed::Escape) => Err(Diagnostic::new(word.span, "the line ends in the middle of an escape")),
     }
 }
 

@@ -11,9 +11,9 @@ pub enum Line {
     /// Nothing to do: blank, a comment, or a pasted reply.
     Blank,
     /// `.name …`: a command to the shell. Plain `help` is one too.
-    Meta(MetaLine),
+    Dot(DotLine),
     /// `!COMMAND`: a command for the system's shell.
-    System(String),
+    ShellEscape(String),
     /// A request written as a JSON object.
     Json(JsonRequest),
     /// A command with its arguments.
@@ -24,7 +24,7 @@ pub enum Line {
 
 /// A command to the shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MetaLine {
+pub struct DotLine {
     /// The name without its dot.
     pub name: String,
     /// Where the name stands, dot included.
@@ -66,7 +66,7 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
     let start = text.len() - text.trim_start().len();
     let trimmed = text.trim();
     if let Some(command) = trimmed.strip_prefix('!') {
-        return Ok(Line::System(command.trim().to_owned()));
+        return Ok(Line::ShellEscape(command.trim().to_owned()));
     }
     if trimmed.starts_with("<-") {
         return Ok(Line::Blank);
@@ -86,7 +86,7 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
         return Ok(Line::Blank);
     };
     if trimmed.starts_with('.') && first.equals.is_none() || first.is_bare("help") {
-        return meta(text, &words).map(Line::Meta);
+        return meta(text, &words).map(Line::Dot);
     }
     if first.is_bare("transaction(") {
         return transaction(text, &words[1..]).map(Line::Transaction);
@@ -161,7 +161,7 @@ fn arguments(text: &str, words: &[Word]) -> Result<Vec<Arg>, Diagnostic> {
     words.iter().map(|word| Arg::parse(text, word)).collect()
 }
 
-fn meta(text: &str, words: &[Word]) -> Result<MetaLine, Diagnostic> {
+fn meta(text: &str, words: &[Word]) -> Result<DotLine, Diagnostic> {
     // `first` exists: the caller looked at it.
     let (first, words) = (&words[0], &words[1..]);
     let rest_from = first.span.end;
@@ -173,7 +173,7 @@ fn meta(text: &str, words: &[Word]) -> Result<MetaLine, Diagnostic> {
         // What stands behind `.hmp` is the monitor's language, not ours.
         words.iter().try_for_each(check_word)?;
     }
-    Ok(MetaLine {
+    Ok(DotLine {
         name: name.to_owned(),
         name_span: first.span,
         words: words.to_vec(),

@@ -5,14 +5,14 @@
 
 /// What one character is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum CharClass {
     /// White space between words.
     Blank,
     /// Part of a comment, `#` included.
     Comment,
     /// A character of the word's text.
     Keep,
-    /// As [`Piece::Keep`], and the backslash before it belongs to the text as well.
+    /// As [`CharClass::Keep`], and the backslash before it belongs to the text as well.
     KeepBoth,
     /// A quote or backslash that does its work and is not part of the text.
     Skip,
@@ -41,7 +41,7 @@ enum State {
 
 /// What is still open where the text ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Open {
+pub enum Unclosed {
     /// A single quote.
     Single,
     /// A double quote.
@@ -54,7 +54,7 @@ pub enum Open {
 
 /// The machine.
 #[derive(Debug, Clone)]
-pub(super) struct Scan {
+pub(super) struct Scanner {
     state: State,
     depth: usize,
     /// A bracket here opens JSON: the start of a word, or of the value behind its `=`.
@@ -65,19 +65,19 @@ pub(super) struct Scan {
     fresh: bool,
 }
 
-impl Scan {
+impl Scanner {
     pub(super) fn new() -> Self {
-        Scan { state: State::Between, depth: 0, at_value: true, equals: false, fresh: false }
+        Scanner { state: State::Between, depth: 0, at_value: true, equals: false, fresh: false }
     }
 
     /// What is open after the characters so far.
-    pub(super) fn open(&self) -> Option<Open> {
+    pub(super) fn open(&self) -> Option<Unclosed> {
         match self.state {
             State::Between | State::Bare | State::Comment => None,
-            State::BareEscape | State::DoubleEscape => Some(Open::Escape),
-            State::Single => Some(Open::Single),
-            State::Double => Some(Open::Double),
-            _ => Some(Open::Bracket),
+            State::BareEscape | State::DoubleEscape => Some(Unclosed::Escape),
+            State::Single => Some(Unclosed::Single),
+            State::Double => Some(Unclosed::Double),
+            _ => Some(Unclosed::Bracket),
         }
     }
 
@@ -92,101 +92,101 @@ impl Scan {
     }
 
     /// Takes one character.
-    pub(super) fn step(&mut self, c: char) -> Piece {
+    pub(super) fn step(&mut self, c: char) -> CharClass {
         match self.state {
             State::Between | State::Bare => self.step_bare(c),
             State::BareEscape => {
                 self.state = State::Bare;
                 if c != '\n' {
-                    return Piece::Keep;
+                    return CharClass::Keep;
                 }
                 if self.fresh {
                     // A continued line between two words: the next word is still to begin.
                     self.state = State::Between;
                     self.at_value = true;
                 }
-                Piece::Skip
+                CharClass::Skip
             }
             State::Single => {
                 if c == '\'' {
                     self.state = State::Bare;
-                    return Piece::Skip;
+                    return CharClass::Skip;
                 }
-                Piece::Keep
+                CharClass::Keep
             }
             State::Double => match c {
                 '"' => {
                     self.state = State::Bare;
-                    Piece::Skip
+                    CharClass::Skip
                 }
                 '\\' => {
                     self.state = State::DoubleEscape;
-                    Piece::Skip
+                    CharClass::Skip
                 }
-                _ => Piece::Keep,
+                _ => CharClass::Keep,
             },
             State::DoubleEscape => {
                 self.state = State::Double;
                 match c {
-                    '$' | '`' | '"' | '\\' => Piece::Keep,
-                    '\n' => Piece::Skip,
-                    _ => Piece::KeepBoth,
+                    '$' | '`' | '"' | '\\' => CharClass::Keep,
+                    '\n' => CharClass::Skip,
+                    _ => CharClass::KeepBoth,
                 }
             }
             State::Comment => {
                 if c == '\n' {
                     self.state = State::Between;
-                    return Piece::Blank;
+                    return CharClass::Blank;
                 }
-                Piece::Comment
+                CharClass::Comment
             }
             _ => {
                 self.step_bracket(c);
-                Piece::Keep
+                CharClass::Keep
             }
         }
     }
 
-    fn step_bare(&mut self, c: char) -> Piece {
+    fn step_bare(&mut self, c: char) -> CharClass {
         let between = self.state == State::Between;
         match c {
             ' ' | '\t' | '\n' | '\r' => {
                 self.state = State::Between;
                 self.at_value = true;
                 self.equals = false;
-                Piece::Blank
+                CharClass::Blank
             }
             '#' if between => {
                 self.state = State::Comment;
-                Piece::Comment
+                CharClass::Comment
             }
             '\'' => {
                 self.enter_word(State::Single);
-                Piece::Skip
+                CharClass::Skip
             }
             '"' => {
                 self.enter_word(State::Double);
-                Piece::Skip
+                CharClass::Skip
             }
             '\\' => {
                 self.fresh = between;
                 self.enter_word(State::BareEscape);
-                Piece::Skip
+                CharClass::Skip
             }
             '{' | '[' if self.at_value => {
                 self.enter_word(State::Bracket);
                 self.depth = 1;
-                Piece::Keep
+                CharClass::Keep
             }
             '=' if !self.equals => {
                 self.state = State::Bare;
                 self.equals = true;
                 self.at_value = true;
-                Piece::Equals
+                CharClass::Equals
             }
             _ => {
                 self.enter_word(State::Bare);
-                Piece::Keep
+                CharClass::Keep
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Never fails. Unfinished input yields its words all the same, the last one saying what is open.
 
 use super::diagnostic::Span;
-use super::scan::{Open, Piece, Scan};
+use super::scan::{CharClass, Scanner, Unclosed};
 
 /// One word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Word {
     /// Whether the value (the whole word where there is no `=`) holds a quote or an escape.
     pub quoted: bool,
     /// What is open at the word's end.
-    pub open: Option<Open>,
+    pub open: Option<Unclosed>,
 }
 
 impl Word {
@@ -60,7 +60,7 @@ pub struct Tokens {
 
 /// Cuts `text` into words.
 pub fn tokenize(text: &str) -> Tokens {
-    let mut scan = Scan::new();
+    let mut scan = Scanner::new();
     let mut tokens = Tokens::default();
     let mut word: Option<Word> = None;
     for (at, c) in text.char_indices() {
@@ -68,11 +68,11 @@ pub fn tokenize(text: &str) -> Tokens {
         let piece = scan.step(c);
         let end = at + c.len_utf8();
         match piece {
-            Piece::Blank => {
+            CharClass::Blank => {
                 tokens.words.extend(word.take());
                 continue;
             }
-            Piece::Comment => {
+            CharClass::Comment => {
                 match tokens.comments.last_mut() {
                     Some(last) if last.end == at => last.end = end,
                     _ => tokens.comments.push(Span::new(at, end)),
@@ -91,26 +91,26 @@ pub fn tokenize(text: &str) -> Tokens {
         });
         current.span.end = end;
         match piece {
-            Piece::Keep => {
+            CharClass::Keep => {
                 if scan.in_bracket() && !inside && current.bracket.is_none() {
                     current.bracket = Some(at);
                 }
                 current.text.push(c);
             }
-            Piece::KeepBoth => {
+            CharClass::KeepBoth => {
                 current.text.push('\\');
                 current.text.push(c);
             }
-            Piece::Equals => {
+            CharClass::Equals => {
                 current.equals = Some((at, current.text.len()));
                 current.text.push('=');
                 current.quoted = false;
             }
-            Piece::Skip if text[current.span.range()] == *"\\\n" => word = None,
+            CharClass::Skip if text[current.span.range()] == *"\\\n" => word = None,
             // A continued line quotes nothing: `a=1\` with its line end is still the bare value 1.
-            Piece::Skip if c == '\n' || text[at..].starts_with("\\\n") => {}
-            Piece::Skip => current.quoted = true,
-            Piece::Blank | Piece::Comment => {}
+            CharClass::Skip if c == '\n' || text[at..].starts_with("\\\n") => {}
+            CharClass::Skip => current.quoted = true,
+            CharClass::Blank | CharClass::Comment => {}
         }
     }
     if let Some(mut word) = word {
@@ -164,11 +164,11 @@ mod tests {
     #[test]
     fn unfinished_words_say_what_is_open() {
         for (line, open) in [
-            ("a 'b c", Some(Open::Single)),
-            ("a=\"b", Some(Open::Double)),
-            ("a={\"b", Some(Open::Bracket)),
-            ("a=[1, /* ", Some(Open::Bracket)),
-            ("a\\", Some(Open::Escape)),
+            ("a 'b c", Some(Unclosed::Single)),
+            ("a=\"b", Some(Unclosed::Double)),
+            ("a={\"b", Some(Unclosed::Bracket)),
+            ("a=[1, /* ", Some(Unclosed::Bracket)),
+            ("a\\", Some(Unclosed::Escape)),
             ("a=[1]", None),
         ] {
             assert_eq!(tokenize(line).words.last().unwrap().open, open, "{line:?}");

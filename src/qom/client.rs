@@ -10,25 +10,25 @@ use super::property::{Kind, Property};
 
 /// The object tree of the server at the other end of a client.
 #[derive(Debug, Clone)]
-pub struct Objects {
+pub struct QomClient {
     client: Client,
     /// How many members a tree may have.
-    pub(super) most: usize,
+    pub(super) max_members: usize,
 }
 
 /// How many members a tree may have: as many as a machine with a thousand devices has several times over. A server may make
 /// up more for ever.
 const MOST: usize = 2_000_000;
 
-impl Objects {
+impl QomClient {
     /// The tree of this client's server.
-    pub fn new(client: &Client) -> Objects {
-        Objects { client: client.clone(), most: MOST }
+    pub fn new(client: &Client) -> QomClient {
+        QomClient { client: client.clone(), max_members: MOST }
     }
 
     /// The same, where a tree may have no more than so many members.
-    pub fn at_most(self, members: usize) -> Objects {
-        Objects { most: members, ..self }
+    pub fn at_most(self, members: usize) -> QomClient {
+        QomClient { max_members: members, ..self }
     }
 
     /// The properties of an object, in the server's order: children and links among them.
@@ -51,7 +51,7 @@ impl Objects {
         Ok(json)
     }
 
-    /// As [`Objects::set`], for a property that was listed before.
+    /// As [`QomClient::set`], for a property that was listed before.
     pub fn set_listed(&self, path: &str, property: &Property, word: &str) -> Result<String, QomError> {
         let json = value_of(path, &property.name, Some(property), word)?;
         self.set_json(path, &property.name, &json)?;
@@ -144,8 +144,8 @@ fn finish(pending: Pending) -> Result<Reply, ExecuteError> {
 mod tests {
     use super::*;
 
-    fn demo() -> Objects {
-        Objects::new(&Client::connect("demo:").unwrap())
+    fn demo() -> QomClient {
+        QomClient::new(&Client::connect("demo:").unwrap())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The kernel's side of the files: each of its requests handed to [`Files`], and the answer in its words.
+//! The kernel's side of the files: each of its requests handed to [`QomFs`], and the answer in its words.
 //!
 //! Nothing is decided here. The kernel is told to remember nothing: what it asks for twice it is told anew.
 
@@ -15,8 +15,8 @@ use fuser::{
 };
 use rustix::fs::OFlags;
 
-use super::fs::{Access, Attributes, Fault, Files, Form};
-use super::mount::Ended;
+use super::fs::{Access, Attributes, Form, FsError, QomFs};
+use super::mount::UnmountReason;
 
 /// How long the kernel may take an answer for true.
 const NOW: Duration = Duration::ZERO;
@@ -26,12 +26,12 @@ const BLOCK: u64 = 512;
 
 /// Files for the kernel.
 pub(super) struct Adapter {
-    pub(super) files: Files,
+    pub(super) files: QomFs,
     /// Whose the files are.
     pub(super) user: u32,
     pub(super) group: u32,
     /// Is told when the kernel has done with us.
-    pub(super) ended: Sender<Ended>,
+    pub(super) ended: Sender<UnmountReason>,
 }
 
 impl Adapter {
@@ -57,7 +57,7 @@ impl Adapter {
         }
     }
 
-    fn reply_attributes(&self, outcome: Result<Attributes, Fault>, reply: ReplyAttr) {
+    fn reply_attributes(&self, outcome: Result<Attributes, FsError>, reply: ReplyAttr) {
         match outcome {
             Ok(attributes) => reply.attr(&NOW, &self.attributes(&attributes)),
             Err(fault) => reply.error(errno(fault)),
@@ -73,25 +73,25 @@ fn file_type(form: Form) -> FileType {
     }
 }
 
-fn errno(fault: Fault) -> Errno {
-    match fault {
-        Fault::NotFound => Errno::ENOENT,
-        Fault::Denied => Errno::EACCES,
-        Fault::NotPermitted => Errno::EPERM,
-        Fault::Invalid => Errno::EINVAL,
-        Fault::NoValue => Errno::ENODATA,
-        Fault::Lost => Errno::EIO,
-        Fault::IsDirectory => Errno::EISDIR,
-        Fault::NotDirectory => Errno::ENOTDIR,
-        Fault::TooBig => Errno::EFBIG,
-        Fault::ReadOnly => Errno::EROFS,
-        Fault::BadHandle => Errno::EBADF,
-        Fault::NotSupported => Errno::ENOTSUP,
-        Fault::Stale => Errno::ESTALE,
+fn errno(error: FsError) -> Errno {
+    match error {
+        FsError::NotFound => Errno::ENOENT,
+        FsError::Denied => Errno::EACCES,
+        FsError::NotPermitted => Errno::EPERM,
+        FsError::Invalid => Errno::EINVAL,
+        FsError::NoValue => Errno::ENODATA,
+        FsError::Disconnected => Errno::EIO,
+        FsError::IsDirectory => Errno::EISDIR,
+        FsError::NotDirectory => Errno::ENOTDIR,
+        FsError::TooBig => Errno::EFBIG,
+        FsError::ReadOnly => Errno::EROFS,
+        FsError::BadHandle => Errno::EBADF,
+        FsError::NotSupported => Errno::ENOTSUP,
+        FsError::Stale => Errno::ESTALE,
     }
 }
 
-fn reply_empty(outcome: Result<(), Fault>, reply: ReplyEmpty) {
+fn reply_empty(outcome: Result<(), FsError>, reply: ReplyEmpty) {
     match outcome {
         Ok(()) => reply.ok(),
         Err(fault) => reply.error(errno(fault)),
@@ -109,11 +109,11 @@ impl Filesystem for Adapter {
 
     fn destroy(&mut self) {
         // Who has stopped waiting for it knows already.
-        let _ = self.ended.send(Ended::Unmounted);
+        let _ = self.ended.send(UnmountReason::Unmounted);
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let found = name.to_str().ok_or(Fault::NotFound).and_then(|name| self.files.lookup(parent.0, name));
+        let found = name.to_str().ok_or(FsError::NotFound).and_then(|name| self.files.lookup(parent.0, name));
         match found {
             Ok(attributes) => reply.entry(&NOW, &self.attributes(&attributes), Generation(0)),
             Err(fault) => reply.error(errno(fault)),
@@ -156,7 +156,7 @@ impl Filesystem for Adapter {
                 || user.is_some_and(|user| user != self.user)
                 || group.is_some_and(|group| group != self.group);
             // Times are taken and forgotten: `touch` does no harm.
-            if differs { Err(Fault::NotPermitted) } else { Ok(now) }
+            if differs { Err(FsError::NotPermitted) } else { Ok(now) }
         };
         self.reply_attributes(set(), reply);
     }

@@ -16,13 +16,13 @@ mod render_tree;
 mod tree;
 mod tree_reader;
 
-pub use client::Objects;
+pub use client::QomClient;
 pub use error::QomError;
 #[cfg(any(feature = "fuse", test))]
-pub use fs::{Files, Report};
+pub use fs::{QomFs, Report};
 #[cfg(feature = "fuse")]
-pub use mount::{Ended, Mount, MountError, MountOptions, Unmounted, check_mountpoint};
+pub use mount::{Mount, MountError, MountOptions, UnmountReason, Unmounted, check_mountpoint};
 pub use path::{join, parent, splits};
 pub use property::{Kind, Property};
-pub use render_tree::{Strokes, natural, write_tree, write_tree_json};
+pub use render_tree::{TreeGlyphs, natural_cmp, write_tree, write_tree_json};
 pub use tree::{Member, Node, State, Tree, Value};

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{getgid, getuid};
 
-use super::fs::Files;
+use super::fs::QomFs;
 use super::fuse::Adapter;
 
 /// Through what programs and the kernel talk.
@@ -82,15 +82,15 @@ pub struct Mount {
     place: PathBuf,
     /// The number by which the system knows this file system, wherever it was moved to.
     device: String,
-    ended: Sender<Ended>,
-    end: Receiver<Ended>,
+    ended: Sender<UnmountReason>,
+    end: Receiver<UnmountReason>,
     /// Never dropped: it would unmount whatever is mounted at our place, though ours may be gone and another be there.
     _session: ManuallyDrop<BackgroundSession>,
 }
 
 /// Why a mount is at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum UnmountReason {
     /// It was unmounted by somebody.
     Unmounted,
     /// It was [asked](Mount::ending) to end, and is to be unmounted.
@@ -123,7 +123,7 @@ pub fn check_mountpoint(place: &Path) -> Result<PathBuf, MountError> {
 
 impl Mount {
     /// Mounts the files at `place`, which [`check_mountpoint`] has found good.
-    pub fn new(files: Files, place: PathBuf, options: MountOptions) -> Result<Mount, MountError> {
+    pub fn new(files: QomFs, place: PathBuf, options: MountOptions) -> Result<Mount, MountError> {
         if let Err(error) = File::options().read(true).write(true).open(DEVICE) {
             return Err(match error.kind() {
                 io::ErrorKind::PermissionDenied => MountError::DeviceDenied(error),
@@ -151,16 +151,16 @@ impl Mount {
     }
 
     /// What asks it to end, from any thread.
-    pub fn ending(&self) -> impl Fn() + Send + 'static {
+    pub fn unmounter(&self) -> impl Fn() + Send + 'static {
         let ended = self.ended.clone();
         // A mount that is no longer waited for has ended.
         move || {
-            let _ = ended.send(Ended::Asked);
+            let _ = ended.send(UnmountReason::Asked);
         }
     }
 
     /// Waits for its end.
-    pub fn wait(&self) -> Ended {
+    pub fn wait(&self) -> UnmountReason {
         self.end.recv().expect("a sender, since this holds one")
     }
 

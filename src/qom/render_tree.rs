@@ -13,7 +13,7 @@ use super::tree::{Member, Node, State, Tree, Value};
 
 /// What a tree is drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Strokes {
+pub struct TreeGlyphs {
     branch: &'static str,
     last: &'static str,
     bar: &'static str,
@@ -22,20 +22,22 @@ pub struct Strokes {
     more: &'static str,
 }
 
-impl Strokes {
+impl TreeGlyphs {
     /// For a terminal that shows Unicode.
-    pub const UNICODE: Strokes =
-        Strokes { branch: "├── ", last: "└── ", bar: "│   ", blank: "    ", arrow: "→", more: "…" };
+    pub const UNICODE: TreeGlyphs =
+        TreeGlyphs {
+            branch: "├── ", last: "└── ", bar: "│   ", blank: "    ", arrow: "→", more: "…"
+        };
     /// For one that may not.
-    pub const ASCII: Strokes =
-        Strokes { branch: "|-- ", last: "`-- ", bar: "|   ", blank: "    ", arrow: "->", more: "..." };
+    pub const ASCII: TreeGlyphs =
+        TreeGlyphs { branch: "|-- ", last: "`-- ", bar: "|   ", blank: "    ", arrow: "->", more: "..." };
 }
 
 /// Stands for the target of a link that leads to nothing.
 const NOWHERE: &str = "nowhere";
 
 /// Writes a tree as lines, members sorted by name: properties first, then the objects below.
-pub fn write_tree(tree: &Tree, strokes: &Strokes, palette: &Palette, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_tree(tree: &Tree, strokes: &TreeGlyphs, palette: &Palette, out: &mut dyn Write) -> io::Result<()> {
     let mut drawing = Drawing { tree, strokes, palette, out };
     let root = tree.root();
     drawing.title(&root.path, root)?;
@@ -44,7 +46,7 @@ pub fn write_tree(tree: &Tree, strokes: &Strokes, palette: &Palette, out: &mut d
 
 struct Drawing<'a> {
     tree: &'a Tree,
-    strokes: &'a Strokes,
+    strokes: &'a TreeGlyphs,
     palette: &'a Palette,
     out: &'a mut dyn Write,
 }
@@ -176,12 +178,12 @@ fn sorted(node: &Node) -> Vec<&Member> {
     let State::Open(members) = &node.state else { return Vec::new() };
     let mut members: Vec<&Member> = members.iter().collect();
     let is_child = |member: &Member| matches!(member, Member::Child(..));
-    members.sort_by(|a, b| is_child(a).cmp(&is_child(b)).then_with(|| natural(a.name(), b.name())));
+    members.sort_by(|a, b| is_child(a).cmp(&is_child(b)).then_with(|| natural_cmp(a.name(), b.name())));
     members
 }
 
 /// The order of names in which `device[2]` stands before `device[10]`.
-pub fn natural(a: &str, b: &str) -> Ordering {
+pub fn natural_cmp(a: &str, b: &str) -> Ordering {
     let (mut a_rest, mut b_rest) = (a.as_bytes(), b.as_bytes());
     loop {
         match (a_rest, b_rest) {
@@ -221,7 +223,7 @@ mod tests {
     #[test]
     fn names_stand_in_the_order_of_their_numbers() {
         let mut names = ["b", "device[10]", "device[2]", "a", "device[02]", "device", "device[1]x", "device[1]"];
-        names.sort_by(|a, b| natural(a, b));
+        names.sort_by(|a, b| natural_cmp(a, b));
         assert_eq!(names, ["a", "b", "device", "device[1]", "device[1]x", "device[02]", "device[2]", "device[10]"]);
     }
 
@@ -241,7 +243,7 @@ mod tests {
             r#"{"path": "/a", "type": "", "properties": {"odd": {"type": "double", "error": "the server says `inf`, which is no JSON"}, "one": {"type": "double", "value": 1.50}}, "children": {}}"#
         );
         let mut drawn = Vec::new();
-        write_tree(&tree, &Strokes::ASCII, &Palette::default(), &mut drawn).unwrap();
+        write_tree(&tree, &TreeGlyphs::ASCII, &Palette::default(), &mut drawn).unwrap();
         assert_eq!(String::from_utf8(drawn).unwrap(), "/a\n|-- odd: inf (double)\n`-- one: 1.50 (double)\n");
     }
 }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::client::Pending;
 
-use super::client::{Objects, finish_get};
+use super::client::{QomClient, finish_get};
 use super::error::QomError;
 use super::property::Property;
 use super::tree::{Tree, Value};
@@ -51,7 +51,7 @@ enum Question {
 }
 
 struct Walk<'a> {
-    objects: &'a Objects,
+    objects: &'a QomClient,
     depth: usize,
     bulk: bool,
     tree: Tree,
@@ -63,7 +63,7 @@ struct Walk<'a> {
     asked: VecDeque<(Question, Pending)>,
 }
 
-impl Objects {
+impl QomClient {
     /// The object at `path` and what it holds, no more than `depth` levels below it. A value or an object that cannot be read says
     /// why in its place; an error is only what concerns the object at `path` itself, or the connection.
     pub fn tree(&self, path: &str, depth: Option<usize>) -> Result<Tree, QomError> {
@@ -150,8 +150,8 @@ impl Walk<'_> {
 
     fn open(&mut self, at: usize, listed: Vec<(Property, Option<Value>)>) -> Result<(), QomError> {
         self.members += listed.len();
-        if self.members > self.objects.most {
-            return Err(QomError::Endless(self.objects.most));
+        if self.members > self.objects.max_members {
+            return Err(QomError::Endless(self.objects.max_members));
         }
         let (children, unread) = self.tree.open(at, listed);
         if self.tree.node(at).level < self.depth {

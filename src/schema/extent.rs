@@ -13,7 +13,7 @@ const LARGEST: u64 = 10_000;
 
 /// Whether every type can be told: none consists of itself, or of too much. Members of objects do not count, for what is
 /// given or asked for bounds how far they are followed.
-pub(super) fn all_can_be_told(types: &[Type]) -> bool {
+pub(super) fn is_finite(types: &[Type]) -> bool {
     let mut extents = vec![1_u64; types.len()];
     // Each round looks one level deeper; what consists of itself never settles.
     for _ in 0..=DEEPEST {

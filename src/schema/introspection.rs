@@ -11,7 +11,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer};
 
-use super::extent::all_can_be_told;
+use super::extent::is_finite;
 
 /// A type, by its place in the [`Schema`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -235,7 +235,7 @@ impl Schema {
                 _ => schema.types.push(entity.into_type(&find)?),
             }
         }
-        if !all_can_be_told(&schema.types) {
+        if !is_finite(&schema.types) {
             return Err(SchemaError::Endless);
         }
         schema.commands.sort_by(|a, b| a.name.cmp(&b.name));

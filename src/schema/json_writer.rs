@@ -15,7 +15,7 @@ pub(super) fn check_depth(json: &Json, level: usize) -> Result<(), Diagnostic> {
 }
 
 /// Writes `json` as strict JSON on one line. `watch` hears of each member's and item's value.
-pub(super) fn write_json(json: &Json, out: &mut String, path: &mut Vec<String>, watch: &mut Watch<'_>) {
+pub(super) fn write_json(json: &Json, out: &mut String, path: &mut Vec<String>, watch: &mut ValueVisitor<'_>) {
     match &json.kind {
         JsonKind::Null => out.push_str("null"),
         JsonKind::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -54,4 +54,4 @@ pub(super) fn write_json(json: &Json, out: &mut String, path: &mut Vec<String>, 
 }
 
 /// Hears of each member and item that is written: its path, its value, and where that stands.
-pub(super) type Watch<'a> = dyn FnMut(&[String], &Json, std::ops::Range<usize>) + 'a;
+pub(super) type ValueVisitor<'a> = dyn FnMut(&[String], &Json, std::ops::Range<usize>) + 'a;

@@ -24,10 +24,10 @@ mod type_check;
 pub use introspection::{
     Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, SchemaError, Type, TypeId,
 };
-pub use partial_arguments::{Expected, Given};
+pub use partial_arguments::{Expected, PartialArguments};
 pub use property::{builtin_of_property, property_value};
 pub use request::{
-    Knowledge, Prepared, member_type, nearest_command, request_of_command, request_of_json, unknown_command,
+    TypedRequest, TypingContext, member_type, nearest_command, request_of_command, request_of_json, unknown_command,
 };
 pub use signature::{member_signature, signature};
 pub use suggest::{did_you_mean, nearest};

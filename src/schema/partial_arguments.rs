@@ -8,7 +8,7 @@ use super::type_check::Members;
 
 /// The keys and values given so far. Built with tolerance: what cannot be read yet is passed over.
 #[derive(Debug, Clone, Default)]
-pub struct Given {
+pub struct PartialArguments {
     tree: Tree,
 }
 
@@ -41,10 +41,10 @@ impl<'a> Expected<'a> {
     }
 }
 
-impl Given {
+impl PartialArguments {
     /// What these words give: a leading JSON object, and `KEY=VALUE` words. `text` is the line that they stand in.
-    pub fn of_words(text: &str, words: &[Word]) -> Given {
-        let mut given = Given::default();
+    pub fn of_words(text: &str, words: &[Word]) -> PartialArguments {
+        let mut given = PartialArguments::default();
         for (index, word) in words.iter().enumerate() {
             if index == 0 && word.equals.is_none() && word.bracket == Some(word.span.start) {
                 if let Ok((Json { kind: JsonKind::Object(members), .. }, _)) = parse_json(text, word.span.start) {
@@ -68,7 +68,7 @@ impl Given {
     }
 
     /// Puts what `below` gives below a key, in the place of what is there.
-    pub fn put_below(&mut self, name: &str, below: Given) {
+    pub fn put_below(&mut self, name: &str, below: PartialArguments) {
         *self.tree.node_or_branch(name, Span::default(), false) = Node::Branch(below.tree);
     }
 
@@ -132,12 +132,12 @@ impl Given {
     }
 
     /// What is given below a key.
-    pub fn below(&self, name: &str) -> Given {
-        Given { tree: self.tree.branch(name).cloned().unwrap_or_default() }
+    pub fn below(&self, name: &str) -> PartialArguments {
+        PartialArguments { tree: self.tree.branch(name).cloned().unwrap_or_default() }
     }
 
     /// This, and at `path` what `below` gives.
-    pub fn with(&self, path: &[String], below: &Given) -> Given {
+    pub fn with(&self, path: &[String], below: &PartialArguments) -> PartialArguments {
         let mut whole = self.clone();
         let mut tree = &mut whole.tree;
         for part in path {
@@ -168,7 +168,7 @@ impl Given {
     }
 }
 
-/// As [`Given::unfinished`], of the keys in `tree`, where a value of type `kind` stands.
+/// As [`PartialArguments::unfinished`], of the keys in `tree`, where a value of type `kind` stands.
 fn unfinished(schema: &Schema, tree: &Tree, kind: Option<TypeId>) -> Option<bool> {
     let object = kind.and_then(|kind| object_of(schema, kind));
     let element = kind.and_then(|kind| array_of(schema, kind));

@@ -6,7 +6,7 @@ use crate::wire::quote;
 use super::infer::scalar_by_form;
 use super::introspection::Builtin;
 use super::json_writer::{check_depth, write_json};
-use super::request::with_room;
+use super::request::on_deep_stack;
 use super::scalar::{boolean, integer, number};
 use super::type_check::expectation;
 
@@ -58,7 +58,7 @@ fn json(word: &str) -> Result<String, String> {
         check_depth(&value, VALUE)?;
         Ok(text_of(&value))
     };
-    with_room(word.len(), read).map_err(|fault| format!("in the JSON: {}", fault.message))
+    on_deep_stack(word.len(), read).map_err(|fault| format!("in the JSON: {}", fault.message))
 }
 
 fn text_of(value: &Json) -> String {

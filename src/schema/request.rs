@@ -26,7 +26,7 @@ const ROOM: usize = 64 << 20;
 
 /// Does `work`, which goes as deep as the arguments nest, where there is room for that: `longest` is the length of the
 /// longest word.
-pub(super) fn with_room<T: Send>(
+pub(super) fn on_deep_stack<T: Send>(
     longest: usize,
     work: impl FnOnce() -> Result<T, Diagnostic> + Send,
 ) -> Result<T, Diagnostic> {
@@ -41,27 +41,27 @@ pub(super) fn with_room<T: Send>(
 
 /// What is known about the server, to type and check a line by.
 #[derive(Debug, Clone, Copy)]
-pub struct Knowledge<'a> {
+pub struct TypingContext<'a> {
     /// What the server says of itself; without, values are typed by their form and nothing is checked.
     pub schema: Option<&'a Schema>,
     /// Types that introspection does not tell, by key: the properties of the device of `device_add`, the `value` of
     /// `qom-set`.
     pub extra: &'a HashMap<String, Builtin>,
     /// Send even what introspection says is wrong.
-    pub lenient: bool,
+    pub allow_unknown: bool,
 }
 
-impl Knowledge<'static> {
+impl TypingContext<'static> {
     /// Nothing is known.
-    pub fn none() -> Knowledge<'static> {
+    pub fn none() -> TypingContext<'static> {
         static EMPTY: LazyLock<HashMap<String, Builtin>> = LazyLock::new(HashMap::new);
-        Knowledge { schema: None, extra: &EMPTY, lenient: false }
+        TypingContext { schema: None, extra: &EMPTY, allow_unknown: false }
     }
 }
 
 /// A request, and what is to be said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prepared {
+pub struct TypedRequest {
     /// The request.
     pub request: Request,
     /// Deprecated and unstable things that it uses.
@@ -69,11 +69,11 @@ pub struct Prepared {
 }
 
 /// The request that a typed command means.
-pub fn request_of_command(command: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
-    with_room(command.longest_word(), || type_command(command, knowledge))
+pub fn request_of_command(command: &Command, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
+    on_deep_stack(command.longest_word(), || type_command(command, knowledge))
 }
 
-fn type_command(command: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
+fn type_command(command: &Command, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
     let mut request = Request::new(&command.name);
     request.oob = command.oob;
     let mut warnings = Vec::new();
@@ -82,7 +82,8 @@ fn type_command(command: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared
     let arguments = match find_command(&command.name, command.name_span, command.oob, knowledge)? {
         Some((schema, info)) => {
             warn_of_command(info, command.name_span, &mut warnings);
-            let mut typer = Typer::new(knowledge, schema, &format!("`{}`", info.name), is_open(schema, info));
+            let mut typer =
+                Typer::new(knowledge, schema, &format!("`{}`", info.name), accepts_unknown_keys(schema, info));
             let arguments = typer.arguments(tree, info.arguments, command.name_span)?;
             warnings.append(&mut typer.warnings);
             arguments
@@ -92,17 +93,17 @@ fn type_command(command: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared
     if given {
         put_arguments(&mut request, &arguments)?;
     }
-    Ok(Prepared { request, warnings })
+    Ok(TypedRequest { request, warnings })
 }
 
 /// The request that a pasted JSON object means: what stands in it, unchanged, but checked.
-pub fn request_of_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
-    with_room(json.arguments.as_ref().map_or(0, |arguments| arguments.span.range().len()), || {
+pub fn request_of_json(json: &JsonRequest, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
+    on_deep_stack(json.arguments.as_ref().map_or(0, |arguments| arguments.span.range().len()), || {
         type_json(json, knowledge)
     })
 }
 
-fn type_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
+fn type_json(json: &JsonRequest, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
     let mut request = Request::new(&json.command);
     request.oob = json.oob;
     let mut warnings = Vec::new();
@@ -113,7 +114,7 @@ fn type_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<Prepared, 
             _ => Vec::new(),
         };
         let span = json.arguments.as_ref().map_or(json.command_span, |arguments| arguments.span);
-        let mut typer = Typer::new(knowledge, schema, &format!("`{}`", info.name), is_open(schema, info));
+        let mut typer = Typer::new(knowledge, schema, &format!("`{}`", info.name), accepts_unknown_keys(schema, info));
         typer.arguments(Tree::of_members(members), info.arguments, Span::new(span.start, span.start + 1))?;
         warnings.append(&mut typer.warnings);
     }
@@ -125,7 +126,7 @@ fn type_json(json: &JsonRequest, knowledge: &Knowledge<'_>) -> Result<Prepared, 
         write_json(id, &mut text, &mut Vec::new(), &mut |_, _, _| {});
         request.id = Some(text);
     }
-    Ok(Prepared { request, warnings })
+    Ok(TypedRequest { request, warnings })
 }
 
 /// The type of an object type's own member.
@@ -138,15 +139,15 @@ pub(super) fn find_command<'a>(
     name: &str,
     span: Span,
     oob: bool,
-    knowledge: &Knowledge<'a>,
+    knowledge: &TypingContext<'a>,
 ) -> Result<Option<(&'a Schema, &'a CommandInfo)>, Diagnostic> {
     let Some(schema) = knowledge.schema else { return Ok(None) };
     match schema.command(name) {
-        Some(info) if oob && !info.allow_oob && !knowledge.lenient => {
+        Some(info) if oob && !info.allow_oob && !knowledge.allow_unknown => {
             Err(Diagnostic::new(span, format!("`{name}` cannot be executed out of band")))
         }
         Some(info) => Ok(Some((schema, info))),
-        None if knowledge.lenient => Ok(None),
+        None if knowledge.allow_unknown => Ok(None),
         None => {
             let help = nearest_command(schema, name).map(|near| format!("did you mean `{near}`?"));
             Err(unknown_command(name, span, help.as_deref()))
@@ -176,7 +177,7 @@ fn warn_of_command(info: &CommandInfo, span: Span, warnings: &mut Vec<Diagnostic
 
 /// Whether a command takes keys that its introspection does not list: `device_add` those of the device, and before
 /// QEMU 6.0 `object-add` and `netdev_add` those of their types.
-pub(super) fn is_open(schema: &Schema, info: &CommandInfo) -> bool {
+pub(super) fn accepts_unknown_keys(schema: &Schema, info: &CommandInfo) -> bool {
     match info.name.as_str() {
         "device_add" => true,
         "object-add" | "netdev_add" => schema.object(info.arguments).tag.is_none(),
@@ -214,8 +215,8 @@ mod tests {
 
     fn arguments(line: &str) -> Result<String, (usize, String)> {
         let request = match parse_line(line) {
-            Ok(Line::Command(command)) => request_of_command(&command, &Knowledge::none()),
-            Ok(Line::Json(json)) => request_of_json(&json, &Knowledge::none()),
+            Ok(Line::Command(command)) => request_of_command(&command, &TypingContext::none()),
+            Ok(Line::Json(json)) => request_of_json(&json, &TypingContext::none()),
             Ok(other) => panic!("{other:?}"),
             Err(fault) => Err(fault),
         };
@@ -296,8 +297,8 @@ mod tests {
             "human-monitor-command command-line='set_password vnc hunter2'",
         ] {
             let request = match parse_line(line).unwrap() {
-                Line::Command(command) => request_of_command(&command, &Knowledge::none()),
-                Line::Json(json) => request_of_json(&json, &Knowledge::none()),
+                Line::Command(command) => request_of_command(&command, &TypingContext::none()),
+                Line::Json(json) => request_of_json(&json, &TypingContext::none()),
                 _ => panic!(),
             };
             let request = request.unwrap().request;

@@ -12,7 +12,7 @@ use crate::wire::Request;
 use super::json_writer::write_json;
 
 /// Commands that carry a secret, with the keys of theirs that are none.
-const CARRIERS: &[(&str, &[&str])] = &[
+const SECRET_COMMANDS: &[(&str, &[&str])] = &[
     ("set_password", &["protocol", "connected", "display"]),
     ("change-vnc-password", &[]),
     ("guest-set-user-password", &["username", "crypted"]),
@@ -65,7 +65,7 @@ pub(super) fn write_and_mark(command: &str, arguments: &Json) -> (String, Vec<Ra
 /// Whether the string at `path` of a command's arguments is secret.
 fn is_secret(command: &str, arguments: &Json, path: &[String], value: &Json) -> bool {
     let key = path.iter().rev().find(|part| part.parse::<usize>().is_err()).map_or("", String::as_str);
-    if CARRIERS.iter().any(|(name, none)| is_near(command, name) && !none.contains(&key)) {
+    if SECRET_COMMANDS.iter().any(|(name, none)| is_near(command, name) && !none.contains(&key)) {
         return true;
     }
     if KEYS.iter().any(|(of, name)| of.is_none_or(|of| is_near(command, of)) && is_near(key, name)) {
@@ -147,7 +147,7 @@ pub fn line_has_secret(line: &str) -> bool {
     let words: Vec<&str> =
         line.split(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_')).filter(|word| !word.is_empty()).collect();
     let holds = |name: &str| words.iter().any(|word| is_near(word, name));
-    let carriers = CARRIERS.iter().map(|(name, _)| *name);
+    let carriers = SECRET_COMMANDS.iter().map(|(name, _)| *name);
     let keys = KEYS.iter().filter(|(of, _)| of.is_none_or(holds)).map(|(_, name)| *name);
     // What hands a password to another program on its command line.
     if carriers.chain(keys).chain(["sshpass"]).any(holds) || has_credentials(line) {

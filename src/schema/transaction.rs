@@ -6,39 +6,41 @@ use crate::wire::Request;
 use super::arg_tree::Tree;
 use super::infer::object_by_form;
 use super::introspection::{Object, Schema, Type, TypeId};
-use super::request::{Knowledge, Prepared, find_command, is_warning, member_type, put_arguments, tree_of, with_room};
+use super::request::{
+    TypedRequest, TypingContext, find_command, is_warning, member_type, on_deep_stack, put_arguments, tree_of,
+};
 use super::suggest::did_you_mean;
 use super::type_check::Typer;
 
 /// One action of a transaction, typed and checked by itself.
-pub fn check_action(action: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
-    with_room(action.longest_word(), || type_action(action, knowledge))
+pub fn check_action(action: &Command, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
+    on_deep_stack(action.longest_word(), || type_action(action, knowledge))
 }
 
-fn type_action(action: &Command, knowledge: &Knowledge<'_>) -> Result<Prepared, Diagnostic> {
+fn type_action(action: &Command, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
     let mut warnings = Vec::new();
     let data = action_data(action, knowledge, &mut warnings)?;
     let mut request = Request::new(&action.name);
     put_arguments(&mut request, &data)?;
-    Ok(Prepared { request, warnings })
+    Ok(TypedRequest { request, warnings })
 }
 
 /// The `transaction` request of these actions and properties.
 pub fn request_of_transaction(
     actions: &[Command],
     properties: &[Arg],
-    knowledge: &Knowledge<'_>,
-) -> Result<Prepared, Diagnostic> {
+    knowledge: &TypingContext<'_>,
+) -> Result<TypedRequest, Diagnostic> {
     let words =
         actions.iter().map(Command::longest_word).chain(properties.iter().map(|arg| arg.word.span.range().len()));
-    with_room(words.max().unwrap_or_default(), || type_transaction(actions, properties, knowledge))
+    on_deep_stack(words.max().unwrap_or_default(), || type_transaction(actions, properties, knowledge))
 }
 
 fn type_transaction(
     actions: &[Command],
     properties: &[Arg],
-    knowledge: &Knowledge<'_>,
-) -> Result<Prepared, Diagnostic> {
+    knowledge: &TypingContext<'_>,
+) -> Result<TypedRequest, Diagnostic> {
     let mut warnings = Vec::new();
     let nowhere = Span::default();
     // The actions stand in lines of their own, so a fault in them has no place in this one.
@@ -69,13 +71,13 @@ fn type_transaction(
     let mut request = Request::new("transaction");
     let arguments = Json { span: nowhere, kind: JsonKind::Object(members) };
     put_arguments(&mut request, &arguments).map_err(elsewhere)?;
-    Ok(Prepared { request, warnings })
+    Ok(TypedRequest { request, warnings })
 }
 
 /// The data of an action, typed by the variant of `transaction`'s actions that it names.
 fn action_data(
     action: &Command,
-    knowledge: &Knowledge<'_>,
+    knowledge: &TypingContext<'_>,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Json, Diagnostic> {
     let tree = tree_of(action)?;
@@ -83,7 +85,7 @@ fn action_data(
     let Some(schema) = knowledge.schema else { return untyped(tree) };
     let Some(variants) = transaction_variants(schema) else { return untyped(tree) };
     let Some(data) = action_type(schema, &action.name) else {
-        if knowledge.lenient {
+        if knowledge.allow_unknown {
             return untyped(tree);
         }
         let help = did_you_mean(&action.name, variants.iter().map(|(case, _)| case.as_str()));
@@ -148,7 +150,7 @@ mod tests {
             _ => panic!(),
         };
         let close = command("x completion-mode=grouped").args;
-        let request = request_of_transaction(&[command("abort"), command("b node=n0")], &close, &Knowledge::none());
+        let request = request_of_transaction(&[command("abort"), command("b node=n0")], &close, &TypingContext::none());
         assert_eq!(
             request.unwrap().request.arguments.unwrap(),
             r#"{"actions": [{"type": "abort", "data": {}}, {"type": "b", "data": {"node": "n0"}}], "properties": {"completion-mode": "grouped"}}"#

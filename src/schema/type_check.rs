@@ -11,7 +11,7 @@ use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Member, Span, Word};
 use super::arg_tree::{Entry, Node, Tree};
 use super::infer::node_by_form;
 use super::introspection::{Builtin, Object, ObjectMember, Schema, Type, TypeId};
-use super::request::Knowledge;
+use super::request::TypingContext;
 use super::scalar::{boolean, integer, number};
 use super::suggest::nearest;
 
@@ -25,7 +25,7 @@ pub(super) struct Typer<'a> {
     /// Take keys that introspection does not list.
     open: bool,
     /// Take everything, what is wrong by its form.
-    lenient: bool,
+    allow_unknown: bool,
     /// Deprecated and unstable things that were used.
     pub(super) warnings: Vec<Diagnostic>,
 }
@@ -64,9 +64,9 @@ impl<'a> Members<'a> {
 }
 
 impl<'a> Typer<'a> {
-    pub(super) fn new(knowledge: &Knowledge<'a>, schema: &'a Schema, subject: &str, open: bool) -> Typer<'a> {
-        let (extra, lenient) = (knowledge.extra, knowledge.lenient);
-        Typer { schema, subject: subject.to_owned(), extra, open, lenient, warnings: Vec::new() }
+    pub(super) fn new(knowledge: &TypingContext<'a>, schema: &'a Schema, subject: &str, open: bool) -> Typer<'a> {
+        let (extra, allow_unknown) = (knowledge.extra, knowledge.allow_unknown);
+        Typer { schema, subject: subject.to_owned(), extra, open, allow_unknown, warnings: Vec::new() }
     }
 
     /// The arguments of a command.
@@ -96,13 +96,13 @@ impl<'a> Typer<'a> {
                 }
                 (_, Some(kind), Node::Word(arg)) => self.word_as_builtin(&arg, kind, &below)?,
                 (Some(_), _, node) => node_by_form(node, span)?,
-                (None, _, node) if self.lenient || top && self.open => node_by_form(node, span)?,
+                (None, _, node) if self.allow_unknown || top && self.open => node_by_form(node, span)?,
                 (None, ..) => return Err(unknown_key(&name, span, &subject, &members, &given)),
             };
             typed.push(Member { key: name, key_span: span, value });
         }
         let missing = members.members.iter().find(|m| !m.optional && !given.contains(&m.name));
-        if let Some(missing) = missing.filter(|_| !self.lenient) {
+        if let Some(missing) = missing.filter(|_| !self.allow_unknown) {
             let empty = if may_be_empty(self.schema, missing.kind) { ", which may be {}" } else { "" };
             let what = self.describe(missing.kind) + empty;
             return Err(Diagnostic::new(span, format!("{subject} needs a key `{}` ({what})", missing.name)));
@@ -112,7 +112,7 @@ impl<'a> Typer<'a> {
 
     /// As [`Typer::value`]; where everything is to be taken, what is wrong is taken by its form.
     fn value_or_form(&mut self, node: Node, id: TypeId, key: Span, path: &str) -> Result<Json, Diagnostic> {
-        if !self.lenient {
+        if !self.allow_unknown {
             return self.value(node, id, key, path);
         }
         let spare = node.clone();

@@ -22,18 +22,18 @@ const REST: Duration = Duration::from_millis(20);
 
 /// A connected socket, and the process at its other end where we started it.
 #[derive(Debug)]
-pub struct Dialed {
+pub struct Connected {
     /// The socket.
     pub socket: Socket,
     /// The process of an `exec:` address.
-    pub peer: Option<Peer>,
+    pub peer: Option<PeerProcess>,
 }
 
 /// A process that we started to be talked to. It is ended, and waited for, when this is dropped.
 #[derive(Debug)]
-pub struct Peer(Child);
+pub struct PeerProcess(Child);
 
-impl Drop for Peer {
+impl Drop for PeerProcess {
     fn drop(&mut self) {
         // Its stream has ended, so it should end by itself; one that does not is helped along.
         let patience = Instant::now() + Duration::from_millis(500);
@@ -49,10 +49,14 @@ impl Drop for Peer {
 }
 
 /// Connects to `address`; each try may take [`Options::timeout`]. A server that is not there yet is waited for until
-/// `patient`.
-pub(super) fn dial(address: &Address, options: &Options, patient: Option<Instant>) -> Result<Dialed, ConnectError> {
+/// `wait_until`.
+pub(super) fn connect_socket(
+    address: &Address,
+    options: &Options,
+    wait_until: Option<Instant>,
+) -> Result<Connected, ConnectError> {
     loop {
-        options.go_on(address)?;
+        options.check_cancelled(address)?;
         let result = match address {
             Address::Unix(path) => unix(address, SocketAddrUnix::new(path.as_path()), options),
             Address::Abstract(name) => unix(address, SocketAddrUnix::new_abstract_name(name.as_bytes()), options),
@@ -64,10 +68,10 @@ pub(super) fn dial(address: &Address, options: &Options, patient: Option<Instant
                 Err(ConnectError::Io { address: address.clone(), reason: io::Error::other(reason) })
             }
         };
-        match (&result, patient) {
+        match (&result, wait_until) {
             (Err(error), Some(until)) if error.may_pass() && Instant::now() < until => std::thread::sleep(REST),
             _ => {
-                return result.map(|fd| Dialed { socket: Socket::from(fd), peer: None });
+                return result.map(|fd| Connected { socket: Socket::from(fd), peer: None });
             }
         }
     }
@@ -91,7 +95,7 @@ fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, options: &Opti
             Ok(()) => break,
             // The listener's queue is full; a blocking connect would wait in it for ever.
             Err(Errno::AGAIN) if Instant::now() < until => {
-                options.go_on(address)?;
+                options.check_cancelled(address)?;
                 std::thread::sleep(REST);
             }
             Err(Errno::AGAIN) => {
@@ -162,7 +166,7 @@ fn tcp_to(
     match connect(&fd, target) {
         Ok(()) => {}
         Err(Errno::INPROGRESS | Errno::INTR) => loop {
-            options.go_on(address)?;
+            options.check_cancelled(address)?;
             match wait_for_room(&fd, from_now(BLINK).min(until)) {
                 Ok(true) => break,
                 Ok(false) if Instant::now() >= until => return Ok(Err(Errno::TIMEDOUT)),
@@ -199,7 +203,7 @@ fn inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
     rustix::io::fcntl_dupfd_cloexec(borrowed, 0).map_err(|_| ConnectError::BadDescriptor(fd))
 }
 
-fn exec(command: &str) -> Result<Dialed, ConnectError> {
+fn exec(command: &str) -> Result<Connected, ConnectError> {
     let failed = |reason: String| ConnectError::Exec { command: command.to_owned(), reason };
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let words = words.ok_or_else(|| failed("a quote is not closed".to_owned()))?;
@@ -218,7 +222,7 @@ fn exec(command: &str) -> Result<Dialed, ConnectError> {
         .stdout(Stdio::from(output))
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
-    Ok(Dialed { socket: Socket::from(OwnedFd::from(ours)), peer: Some(Peer(child)) })
+    Ok(Connected { socket: Socket::from(OwnedFd::from(ours)), peer: Some(PeerProcess(child)) })
 }
 
 fn is_runnable(program: &str) -> bool {

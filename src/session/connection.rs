@@ -7,30 +7,30 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use crate::wire::{Frame, Framer, Incoming, Limits, MessageError, Request, sample};
+use crate::wire::{Frame, Framer, Incoming, Limits, MessageError, Request, preview};
 
-use super::connect::Peer;
-use super::error::Lost;
-use super::log::{Direction, SharedTranscript, record};
+use super::connect::PeerProcess;
+use super::error::Disconnected;
+use super::log::{Direction, SharedLog, record};
 use super::received::Received;
 use super::redaction::SentSecrets;
-use super::socket::{Meanwhile, Socket, wait};
+use super::socket::{Socket, WhileBlocked, wait};
 
 /// Sends requests, each under an id of its own.
 #[derive(Debug)]
 pub(crate) struct SendHalf {
     pub(super) socket: Arc<Socket>,
     last_id: u64,
-    transcript: SharedTranscript,
+    log: SharedLog,
     secrets: Arc<SentSecrets>,
     /// Ended with the connection.
-    peer: Option<Peer>,
+    peer: Option<PeerProcess>,
 }
 
 /// A request that could not be sent whole.
 #[derive(Debug)]
 pub(crate) struct Unsent {
-    pub(crate) lost: Lost,
+    pub(crate) lost: Disconnected,
     /// Some of it was: the server may have made sense of that.
     pub(crate) in_part: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Unsent {
 pub(crate) struct ReceiveHalf {
     pub(super) socket: Arc<Socket>,
     pub(super) framer: Framer,
-    transcript: SharedTranscript,
+    log: SharedLog,
     secrets: Arc<SentSecrets>,
     /// How many items in a row were no message.
     nonsense: usize,
@@ -48,25 +48,25 @@ pub(crate) struct ReceiveHalf {
 
 /// What came without a message among it, after which none is expected any more. A server's odd line is passed over; one
 /// that never says anything else would be passed over for ever.
-const NONSENSE: usize = 100;
+const MAX_CONSECUTIVE_JUNK: usize = 100;
 
 /// Both halves of a connection.
 pub(super) fn halves(
     socket: Socket,
-    peer: Option<Peer>,
+    peer: Option<PeerProcess>,
     limits: Limits,
-    transcript: SharedTranscript,
+    log: SharedLog,
 ) -> (SendHalf, ReceiveHalf) {
     let socket = Arc::new(socket);
     let secrets = Arc::new(SentSecrets::default());
     let input = ReceiveHalf {
         socket: Arc::clone(&socket),
         framer: Framer::new(limits),
-        transcript: Arc::clone(&transcript),
+        log: Arc::clone(&log),
         secrets: Arc::clone(&secrets),
         nonsense: 0,
     };
-    (SendHalf { socket, last_id: first_id(), transcript, secrets, peer }, input)
+    (SendHalf { socket, last_id: first_id(), log, secrets, peer }, input)
 }
 
 /// Whether a deadline has passed.
@@ -89,7 +89,7 @@ impl SendHalf {
 
     /// Sends a request under `id`, with a descriptor attached where one is given.
     pub(crate) fn send(&mut self, id: u64, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<(), Unsent> {
-        self.send_with(id, request, fd, Meanwhile::Wait)
+        self.send_with(id, request, fd, WhileBlocked::Wait)
     }
 
     /// As [`SendHalf::send`], with something to do while the server takes nothing.
@@ -98,11 +98,11 @@ impl SendHalf {
         id: u64,
         request: &Request,
         fd: Option<BorrowedFd<'_>>,
-        meanwhile: Meanwhile<'_>,
+        meanwhile: WhileBlocked<'_>,
     ) -> Result<(), Unsent> {
         let id = id.to_string();
-        if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            record(&self.transcript, Direction::Sent, &request.to_masked_json(Some(&id)));
+        if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            record(&self.log, Direction::Sent, &request.to_masked_json(Some(&id)));
         }
         self.secrets.remember(request);
         let line = request.to_line(&id);
@@ -154,7 +154,7 @@ impl Drop for ReceiveHalf {
 
 impl ReceiveHalf {
     /// The next item; waits for it until `until`, for ever where that is `None`.
-    pub(crate) fn receive(&mut self, until: Option<Instant>) -> Result<Received, Lost> {
+    pub(crate) fn receive(&mut self, until: Option<Instant>) -> Result<Received, Disconnected> {
         loop {
             if let Some(item) = self.next_framed()? {
                 return Ok(item);
@@ -168,7 +168,7 @@ impl ReceiveHalf {
     }
 
     /// The next item that is whole already.
-    pub(super) fn next_framed(&mut self) -> Result<Option<Received>, Lost> {
+    pub(super) fn next_framed(&mut self) -> Result<Option<Received>, Disconnected> {
         let Some(frame) = self.framer.next_frame()? else {
             return Ok(None);
         };
@@ -177,33 +177,33 @@ impl ReceiveHalf {
             Frame::Junk(bytes) => {
                 let junk = MessageError {
                     reason: "it is no JSON object".to_owned(),
-                    sample: sample(&String::from_utf8_lossy(&bytes)),
+                    preview: preview(&String::from_utf8_lossy(&bytes)),
                 };
                 Received::Junk(junk)
             }
             Frame::Message(bytes) => {
-                if self.transcript.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
                     let text = self.secrets.hide_in(String::from_utf8_lossy(&bytes));
-                    record(&self.transcript, Direction::Received, &text);
+                    record(&self.log, Direction::Received, &text);
                 }
                 Incoming::parse(bytes).map_or_else(Received::Junk, Received::Message)
             }
         };
         // While a guest agent is synchronised with, anything may lie on the line; its time-out is limit enough.
-        let counts = !matches!(item, Received::Message(_)) && !self.framer.heeds_marks();
+        let counts = !matches!(item, Received::Message(_)) && !self.framer.skips_sync_markers();
         self.nonsense = if counts { self.nonsense + 1 } else { 0 };
-        if self.nonsense > NONSENSE {
-            return Err(Lost::Nonsense);
+        if self.nonsense > MAX_CONSECUTIVE_JUNK {
+            return Err(Disconnected::InvalidStream);
         }
         Ok(Some(item))
     }
 
     /// Reads what has arrived; waits for the first byte.
-    pub(super) fn fill(&mut self) -> Result<(), Lost> {
+    pub(super) fn fill(&mut self) -> Result<(), Disconnected> {
         let socket = &self.socket;
         match self.framer.fill(|buf| socket.receive(buf))? {
-            0 if self.framer.pending().is_empty() => Err(Lost::Closed),
-            0 => Err(Lost::MidMessage),
+            0 if self.framer.pending().is_empty() => Err(Disconnected::Closed),
+            0 => Err(Disconnected::MidMessage),
             _ => Ok(()),
         }
     }

@@ -92,12 +92,12 @@ pub enum ConnectError {
     #[error("`{0}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`")]
     HumanMonitor(Address),
     /// Something else answered.
-    #[error("what listens on `{address}` does not speak QMP; it sent: {sample}")]
+    #[error("what listens on `{address}` does not speak QMP; it sent: {preview}")]
     NotQmp {
         /// Where to.
         address: Address,
         /// What came, made printable.
-        sample: String,
+        preview: String,
     },
     /// The server refused to leave negotiation.
     #[error("the server refused the capabilities negotiation: {0}")]
@@ -112,7 +112,7 @@ pub enum ConnectError {
     },
     /// The server talks and does not listen.
     #[error("`{0}` talks on and on without beginning a session")]
-    Talkative(Address),
+    NoHandshake(Address),
     /// The guest agent did not answer: it may not run, or it is a monitor, which is no agent.
     #[error("connected to `{address}`, but no guest agent answered within {seconds} s; is it running in the guest?")]
     NoGuestAgent {
@@ -123,14 +123,14 @@ pub enum ConnectError {
     },
     /// Somebody did not want to wait any longer.
     #[error("connecting to `{0}` was given up")]
-    GivenUp(Address),
+    Cancelled(Address),
     /// The connection ended while it was being set up.
     #[error("the connection to `{address}` ended before the session began: {lost}")]
-    Lost {
+    Disconnected {
         /// Where to.
         address: Address,
         /// How it ended.
-        lost: Lost,
+        lost: Disconnected,
     },
 }
 
@@ -144,7 +144,7 @@ impl ConnectError {
                 | ConnectError::Refused(_)
                 | ConnectError::Timeout { .. }
                 | ConnectError::Crowded { .. }
-                | ConnectError::Lost { .. }
+                | ConnectError::Disconnected { .. }
         )
     }
 }
@@ -152,7 +152,7 @@ impl ConnectError {
 /// How a connection ended.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
-pub enum Lost {
+pub enum Disconnected {
     /// The server closed it.
     #[error("the server closed the connection")]
     Closed,
@@ -164,7 +164,7 @@ pub enum Lost {
     MidMessage,
     /// The server went on and on, and none of it was a message.
     #[error("the server sends nothing but what is no QMP message")]
-    Nonsense,
+    InvalidStream,
     /// The operating system reported an error.
     #[error("{0}")]
     Io(Arc<io::Error>),
@@ -173,12 +173,14 @@ pub enum Lost {
     Frame(#[from] FrameError),
 }
 
-impl From<io::Error> for Lost {
+impl From<io::Error> for Disconnected {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             // A server that ends with unread input resets the connection: an end like any other.
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => Lost::Closed,
-            _ => Lost::Io(Arc::new(error)),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => {
+                Disconnected::Closed
+            }
+            _ => Disconnected::Io(Arc::new(error)),
         }
     }
 }

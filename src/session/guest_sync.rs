@@ -26,7 +26,7 @@ pub(super) fn synchronise(
     let number = (RandomState::new().hash_one(until) >> 12).to_string();
     let request = format!("{{\"execute\": \"guest-sync-delimited\", \"arguments\": {{\"id\": {number}}}}}\n");
     let sent = session.send_bytes(&[&[0xFF], request.as_bytes()].concat());
-    sent.map_err(|lost| ConnectError::Lost { address: address.clone(), lost })?;
+    sent.map_err(|lost| ConnectError::Disconnected { address: address.clone(), lost })?;
     let mut marked = false;
     loop {
         match next_message(session, address, options, until)? {

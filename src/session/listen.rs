@@ -10,7 +10,7 @@ use std::time::Instant;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 
 use super::address::Address;
-use super::connect::{Dialed, from_now};
+use super::connect::{Connected, from_now};
 use super::error::ConnectError;
 use super::negotiate::Options;
 use super::socket::{BLINK, Socket, wait};
@@ -79,19 +79,19 @@ impl Listener {
     }
 
     /// Waits for the next server to connect, as long as `options` says.
-    pub(super) fn accept(&self, options: &Options) -> Result<Dialed, ConnectError> {
+    pub(super) fn accept(&self, options: &Options) -> Result<Connected, ConnectError> {
         let failed = |reason: io::Error| ConnectError::Listen { address: self.address.clone(), reason };
         let until = options.wait.map(from_now);
         let look = || until.map_or(from_now(BLINK), |until| from_now(BLINK).min(until));
         while !wait(&[self.fd.as_fd()], Some(look())).map_err(failed)?[0] {
-            options.go_on(&self.address)?;
+            options.check_cancelled(&self.address)?;
             if until.is_some_and(|until| Instant::now() >= until) {
                 let seconds = options.wait.unwrap_or_default().as_secs_f64();
                 return Err(ConnectError::Timeout { address: self.address.clone(), seconds });
             }
         }
         let fd = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
-        Ok(Dialed { socket: Socket::from(fd), peer: None })
+        Ok(Connected { socket: Socket::from(fd), peer: None })
     }
 }
 

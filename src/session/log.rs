@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use crate::wire::{compact, to_valid_json};
 
 /// A transcript that several sessions and threads write to, or none.
-pub type SharedTranscript = Arc<Mutex<Option<Transcript>>>;
+pub type SharedLog = Arc<Mutex<Option<MessageLog>>>;
 
 /// Which way a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,25 +26,25 @@ pub enum Direction {
 }
 
 /// Is told of each message as it goes, on one line, secrets replaced.
-pub type Witness = Box<dyn FnMut(Direction, &str) + Send>;
+pub type Observer = Box<dyn FnMut(Direction, &str) + Send>;
 
 /// An open log file, a witness, or both. The file is appended to; created with mode 0600.
 #[derive(Default)]
-pub struct Transcript {
+pub struct MessageLog {
     file: Option<File>,
-    witness: Option<Witness>,
+    witness: Option<Observer>,
     failed: bool,
 }
 
-impl fmt::Debug for Transcript {
+impl fmt::Debug for MessageLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transcript").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("MessageLog").field("file", &self.file).finish_non_exhaustive()
     }
 }
 
-impl Transcript {
+impl MessageLog {
     /// Opens `path` for appending. A pipe that nobody reads is an error: to wait for a reader might be to wait for ever.
-    pub fn open(path: &Path) -> io::Result<Transcript> {
+    pub fn open(path: &Path) -> io::Result<MessageLog> {
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
         let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
         let file = opened.map_err(|error| match Errno::from_io_error(&error) {
@@ -52,11 +52,11 @@ impl Transcript {
             _ => error,
         })?;
         fcntl_setfl(&file, OFlags::APPEND)?;
-        Ok(Transcript { file: Some(file), ..Transcript::default() })
+        Ok(MessageLog { file: Some(file), ..MessageLog::default() })
     }
 
     /// From now on `witness` is told of each message.
-    pub fn tell(&mut self, witness: Witness) {
+    pub fn tell(&mut self, witness: Observer) {
         self.witness = Some(witness);
     }
 
@@ -85,9 +85,9 @@ impl Transcript {
     }
 }
 
-/// Records into `transcript` if it is open.
-pub(super) fn record(transcript: &SharedTranscript, direction: Direction, message: &str) {
-    if let Some(transcript) = &mut *transcript.lock().unwrap_or_else(PoisonError::into_inner) {
-        transcript.record(direction, message);
+/// Records into `log` if it is open.
+pub(super) fn record(log: &SharedLog, direction: Direction, message: &str) {
+    if let Some(log) = &mut *log.lock().unwrap_or_else(PoisonError::into_inner) {
+        log.record(direction, message);
     }
 }

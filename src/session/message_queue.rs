@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::error::Lost;
+use super::error::Disconnected;
 use super::received::Received;
 
 /// How many bytes of messages may wait. Beyond it the reader lets the server wait: nothing is dropped.
@@ -12,7 +12,7 @@ const ROOM: usize = 64 << 20;
 
 /// Messages that have arrived and were not consumed yet.
 #[derive(Default)]
-pub struct Inbox {
+pub struct MessageQueue {
     state: Mutex<State>,
     arrived: Condvar,
     taken: Condvar,
@@ -23,25 +23,25 @@ pub struct Inbox {
 struct State {
     queue: VecDeque<Received>,
     bytes: usize,
-    lost: Option<Lost>,
+    lost: Option<Disconnected>,
     interrupted: bool,
     abandoned: bool,
 }
 
-impl std::fmt::Debug for Inbox {
+impl std::fmt::Debug for MessageQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inbox").finish_non_exhaustive()
+        f.debug_struct("MessageQueue").finish_non_exhaustive()
     }
 }
 
-impl Inbox {
+impl MessageQueue {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves the queue whole: every change to it is one step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `alarm` is called, from the reader thread, whenever something has arrived.
-    pub fn set_alarm(&self, alarm: impl Fn() + Send + 'static) {
+    pub fn set_waker(&self, alarm: impl Fn() + Send + 'static) {
         *self.alarm.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(alarm));
         self.ring();
     }
@@ -58,7 +58,7 @@ impl Inbox {
         while state.bytes > ROOM && !state.abandoned {
             state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.bytes += item.weight();
+        state.bytes += item.mem_size();
         state.queue.push_back(item);
         drop(state);
         self.arrived.notify_all();
@@ -66,7 +66,7 @@ impl Inbox {
     }
 
     /// Says that nothing more will come.
-    pub(super) fn end(&self, lost: Lost) {
+    pub(super) fn end(&self, lost: Disconnected) {
         self.state().lost.get_or_insert(lost);
         self.arrived.notify_all();
         self.ring();
@@ -85,20 +85,20 @@ impl Inbox {
     }
 
     /// Whether there is something to consume.
-    pub fn has_news(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         let state = self.state();
         !state.queue.is_empty() || state.lost.is_some()
     }
 
     /// The next message; waits for one until `until`, for ever where that is `None`.
-    pub(super) fn pop(&self, until: Option<Instant>) -> Result<Received, Lost> {
+    pub(super) fn pop(&self, until: Option<Instant>) -> Result<Received, Disconnected> {
         let mut state = self.state();
         loop {
             if std::mem::take(&mut state.interrupted) {
                 return Ok(Received::Interrupted);
             }
             if let Some(item) = state.queue.pop_front() {
-                state.bytes -= item.weight();
+                state.bytes -= item.mem_size();
                 drop(state);
                 self.taken.notify_one();
                 return Ok(item);

@@ -19,13 +19,13 @@ mod socket;
 
 pub use address::{Address, AddressError};
 pub(crate) use connection::{Closer, ReceiveHalf, SendHalf};
-pub use error::{ConnectError, Lost};
+pub use error::{ConnectError, Disconnected};
 pub use listen::Listener;
-pub use log::{Direction, SharedTranscript, Transcript, Witness};
-pub use message_queue::Inbox;
+pub use log::{Direction, MessageLog, Observer, SharedLog};
+pub use message_queue::MessageQueue;
 pub(crate) use negotiate::capabilities_request;
 pub use negotiate::{Options, connect};
 #[cfg(feature = "programs")]
-pub(crate) use received::Aside;
+pub(crate) use received::Backlog;
 pub use received::Received;
 pub use session::Session;

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::wire::{Greeting, Incoming, Limits, ReplyBody, Request, sample};
+use crate::wire::{Greeting, Incoming, Limits, ReplyBody, Request, preview};
 
 use super::address::Address;
-use super::connect::{Dialed, dial, from_now};
-use super::error::{ConnectError, Lost};
+use super::connect::{Connected, connect_socket, from_now};
+use super::error::{ConnectError, Disconnected};
 use super::guest_sync;
-use super::log::{SharedTranscript, Transcript};
-use super::received::{Aside, Received};
+use super::log::{MessageLog, SharedLog};
+use super::received::{Backlog, Received};
 use super::session::Session;
 use super::socket::BLINK;
 
@@ -52,10 +52,10 @@ pub struct Options {
     pub limits: Limits,
     /// Where every message is recorded.
     #[doc(hidden)]
-    pub transcript: SharedTranscript,
+    pub log: SharedLog,
     /// Set by a user who does not want to wait for the connection any longer.
     #[doc(hidden)]
-    pub given_up: Arc<AtomicBool>,
+    pub cancelled: Arc<AtomicBool>,
 }
 
 impl Options {
@@ -64,15 +64,15 @@ impl Options {
     ///
     /// Connections made with clones of these options share the log.
     pub fn log_to(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
-        let transcript = Transcript::open(path.as_ref())?;
-        self.transcript = Arc::new(Mutex::new(Some(transcript)));
+        let log = MessageLog::open(path.as_ref())?;
+        self.log = Arc::new(Mutex::new(Some(log)));
         Ok(())
     }
 
     /// An error once nobody wants to wait any longer. To be asked again and again while something is waited for.
-    pub(super) fn go_on(&self, address: &Address) -> Result<(), ConnectError> {
-        match self.given_up.load(Ordering::SeqCst) {
-            true => Err(ConnectError::GivenUp(address.clone())),
+    pub(super) fn check_cancelled(&self, address: &Address) -> Result<(), ConnectError> {
+        match self.cancelled.load(Ordering::SeqCst) {
+            true => Err(ConnectError::Cancelled(address.clone())),
             false => Ok(()),
         }
     }
@@ -85,44 +85,46 @@ impl Default for Options {
             wait: None,
             guest_agent: false,
             limits: Limits::default(),
-            transcript: SharedTranscript::default(),
-            given_up: Arc::default(),
+            log: SharedLog::default(),
+            cancelled: Arc::default(),
         }
     }
 }
 
 /// Connects to `address` and negotiates.
 pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectError> {
-    let patient = options.wait.map(from_now);
+    let wait_until = options.wait.map(from_now);
     loop {
-        let dialed = dial(address, options, patient)?;
-        match (negotiate(dialed, address, options), patient) {
+        let dialed = connect_socket(address, options, wait_until)?;
+        match (negotiate(dialed, address, options), wait_until) {
             // A server that is just starting, or stopping, may close on us; one being waited for gets another try.
-            (Err(ConnectError::Lost { .. }), Some(until)) if Instant::now() < until => std::thread::sleep(BLINK),
+            (Err(ConnectError::Disconnected { .. }), Some(until)) if Instant::now() < until => {
+                std::thread::sleep(BLINK)
+            }
             (result, _) => return result,
         }
     }
 }
 
 /// Negotiates over a connected socket. `address` is what messages call the server.
-pub fn negotiate(dialed: Dialed, address: &Address, options: &Options) -> Result<Session, ConnectError> {
-    let Dialed { socket, peer } = dialed;
-    let mut session = Session::new(socket, peer, options.limits, options.transcript.clone());
+pub fn negotiate(dialed: Connected, address: &Address, options: &Options) -> Result<Session, ConnectError> {
+    let Connected { socket, peer } = dialed;
+    let mut session = Session::new(socket, peer, options.limits, options.log.clone());
     let until = from_now(options.timeout);
-    session.heed_marks(options.guest_agent);
+    session.skip_sync_markers(options.guest_agent);
     if options.guest_agent {
         let synchronised = guest_sync::synchronise(&mut session, address, options, until)?;
-        session.heed_marks(false);
+        session.skip_sync_markers(false);
         let seconds = options.timeout.as_secs_f64();
         return match synchronised {
             true => Ok(session),
             false => Err(ConnectError::NoGuestAgent { address: address.clone(), seconds }),
         };
     }
-    let mut early = Aside::default();
+    let mut early = Backlog::default();
     greeting(&mut session, &mut early, address, options, until)?;
     capabilities(&mut session, &mut early, address, options, until)?;
-    session.put_back(early);
+    session.requeue(early);
     Ok(session)
 }
 
@@ -134,26 +136,26 @@ pub(super) fn next_message(
     until: Instant,
 ) -> Result<Received, ConnectError> {
     loop {
-        options.go_on(address)?;
+        options.check_cancelled(address)?;
         let look = from_now(BLINK).min(until);
         match session.receive_new(Some(look)) {
             Ok(Received::TimedOut) if look < until => {}
             Ok(item) => return Ok(item),
-            Err(lost) => return Err(ConnectError::Lost { address: address.clone(), lost }),
+            Err(lost) => return Err(ConnectError::Disconnected { address: address.clone(), lost }),
         }
     }
 }
 
 fn greeting(
     session: &mut Session,
-    early: &mut Aside,
+    early: &mut Backlog,
     address: &Address,
     options: &Options,
     until: Instant,
 ) -> Result<(), ConnectError> {
-    let not_qmp = |sample: String| match is_human_monitor(&sample) {
+    let not_qmp = |preview: String| match is_human_monitor(&preview) {
         true => ConnectError::HumanMonitor(address.clone()),
-        false => ConnectError::NotQmp { address: address.clone(), sample },
+        false => ConnectError::NotQmp { address: address.clone(), preview },
     };
     let mut stale = None;
     loop {
@@ -164,15 +166,15 @@ fn greeting(
             }
             item @ Received::Message(Incoming::Event(_)) => keep(early, item, address)?,
             // What a QEMU still owed to a client that has left, it says to the next one, ahead of the greeting.
-            Received::Message(Incoming::Reply(reply)) => stale = Some(sample(reply.text())),
-            Received::Junk(junk) => return Err(not_qmp(junk.sample)),
+            Received::Message(Incoming::Reply(reply)) => stale = Some(preview(reply.text())),
+            Received::Junk(junk) => return Err(not_qmp(junk.preview)),
             Received::TimedOut => {
                 if let Some(stale) = stale {
                     return Err(not_qmp(stale));
                 }
                 let pending = session.pending();
                 if !pending.is_empty() && early.is_empty() {
-                    return Err(not_qmp(sample(&String::from_utf8_lossy(&pending[..pending.len().min(400)]))));
+                    return Err(not_qmp(preview(&String::from_utf8_lossy(&pending[..pending.len().min(400)]))));
                 }
                 return Err(ConnectError::NoGreeting {
                     address: address.clone(),
@@ -185,13 +187,13 @@ fn greeting(
 }
 
 /// Keeps what came too early for the first consumer. A server has no reason to send much then.
-fn keep(early: &mut Aside, item: Received, address: &Address) -> Result<(), ConnectError> {
-    early.keep(item).then_some(()).ok_or_else(|| ConnectError::Talkative(address.clone()))
+fn keep(early: &mut Backlog, item: Received, address: &Address) -> Result<(), ConnectError> {
+    early.keep(item).then_some(()).ok_or_else(|| ConnectError::NoHandshake(address.clone()))
 }
 
 /// QEMU's human monitor introduces itself in words, perhaps behind a telnet negotiation.
-fn is_human_monitor(sample: &str) -> bool {
-    sample.contains("(qemu)") || sample.contains("QEMU") && sample.contains("monitor")
+fn is_human_monitor(preview: &str) -> bool {
+    preview.contains("(qemu)") || preview.contains("QEMU") && preview.contains("monitor")
 }
 
 /// The request that ends negotiation: it takes all that is on offer and of use.
@@ -202,12 +204,12 @@ pub(crate) fn capabilities_request(greeting: &Greeting) -> Request {
 
 fn capabilities(
     session: &mut Session,
-    early: &mut Aside,
+    early: &mut Backlog,
     address: &Address,
     options: &Options,
     until: Instant,
 ) -> Result<(), ConnectError> {
-    let lost = |lost: Lost| ConnectError::Lost { address: address.clone(), lost };
+    let lost = |lost: Disconnected| ConnectError::Disconnected { address: address.clone(), lost };
     let request = session.greeting().map_or_else(|| Request::new("qmp_capabilities"), capabilities_request);
     let id = session.send(&request).map_err(lost)?.to_string();
     loop {

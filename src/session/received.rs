@@ -16,7 +16,7 @@ pub enum Received {
     Mark,
     /// Nothing, by the deadline.
     TimedOut,
-    /// Nothing: [`Inbox::interrupt`](super::Inbox::interrupt) was called.
+    /// Nothing: [`MessageQueue::interrupt`](super::MessageQueue::interrupt) was called.
     Interrupted,
     /// Nothing yet, but the other descriptor can be read: see [`Session::receive_or_input`](super::Session::receive_or_input).
     Input,
@@ -24,11 +24,11 @@ pub enum Received {
 
 impl Received {
     /// About how many bytes of memory it takes up.
-    pub(crate) fn weight(&self) -> usize {
+    pub(crate) fn mem_size(&self) -> usize {
         let text = match self {
             Received::Message(Incoming::Reply(reply)) => reply.text().len(),
             Received::Message(Incoming::Event(event)) => event.text().len() + event.name().len(),
-            Received::Junk(junk) => junk.reason.len() + junk.sample.len(),
+            Received::Junk(junk) => junk.reason.len() + junk.preview.len(),
             _ => 0,
         };
         text + size_of::<Received>()
@@ -38,21 +38,21 @@ impl Received {
 /// Messages kept for whoever reads next, while somebody waits for one in particular. A server that talks on and on is not
 /// waited for beyond 16 MiB.
 #[derive(Debug, Default)]
-pub struct Aside {
+pub struct Backlog {
     items: VecDeque<Received>,
-    weight: usize,
+    mem_size: usize,
 }
 
-impl Aside {
+impl Backlog {
     /// How many bytes of messages are kept.
     const ROOM: usize = 16 << 20;
 
     /// Keeps an item; says whether there is room for more.
     #[must_use]
     pub fn keep(&mut self, item: Received) -> bool {
-        self.weight += item.weight();
+        self.mem_size += item.mem_size();
         self.items.push_back(item);
-        self.weight <= Aside::ROOM
+        self.mem_size <= Backlog::ROOM
     }
 
     /// Whether nothing was kept.

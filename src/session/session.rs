@@ -10,15 +10,15 @@ use std::time::Instant;
 use crate::wire::{Greeting, Incoming, Limits, Request};
 
 use super::address::Address;
-use super::connect::{Dialed, Peer};
+use super::connect::{Connected, PeerProcess};
 use super::connection::{ReceiveHalf, SendHalf, halves, is_past};
-use super::error::{ConnectError, Lost};
+use super::error::{ConnectError, Disconnected};
 use super::listen::Listener;
-use super::log::SharedTranscript;
-use super::message_queue::Inbox;
+use super::log::SharedLog;
+use super::message_queue::MessageQueue;
 use super::negotiate::{Options, capabilities_request, negotiate};
-use super::received::{Aside, Received};
-use super::socket::{Meanwhile, Socket, wait};
+use super::received::{Backlog, Received};
+use super::socket::{Socket, WhileBlocked, wait};
 
 /// Where messages come from.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ enum Source {
 /// A reader thread and the inbox that it fills.
 #[derive(Debug)]
 struct Reader {
-    inbox: Arc<Inbox>,
+    inbox: Arc<MessageQueue>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -73,12 +73,12 @@ pub struct Session {
     /// Messages that came during negotiation and are still to be consumed.
     early: VecDeque<Received>,
     pub(super) greeting: Option<Greeting>,
-    second: Second,
+    second: SecondGreeting,
 }
 
 /// What became of a second greeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Second {
+enum SecondGreeting {
     /// None came.
     None,
     /// It was answered with a capabilities request of this id.
@@ -88,10 +88,10 @@ enum Second {
 }
 
 impl Session {
-    pub(super) fn new(socket: Socket, peer: Option<Peer>, limits: Limits, transcript: SharedTranscript) -> Session {
-        let (out, input) = halves(socket, peer, limits, transcript);
+    pub(super) fn new(socket: Socket, peer: Option<PeerProcess>, limits: Limits, log: SharedLog) -> Session {
+        let (out, input) = halves(socket, peer, limits, log);
         let source = Source::Direct(Box::new(input));
-        Session { out, source, early: VecDeque::new(), greeting: None, second: Second::None }
+        Session { out, source, early: VecDeque::new(), greeting: None, second: SecondGreeting::None }
     }
 
     /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits as
@@ -102,7 +102,7 @@ impl Session {
 
     /// Negotiates over a stream socket that is connected already. `address` is what messages call the server.
     pub fn over(socket: OwnedFd, address: &Address, options: &Options) -> Result<Session, ConnectError> {
-        negotiate(Dialed { socket: socket.into(), peer: None }, address, options)
+        negotiate(Connected { socket: socket.into(), peer: None }, address, options)
     }
 
     /// The server's greeting; a guest agent sends none.
@@ -116,10 +116,10 @@ impl Session {
     }
 
     /// Starts the reader thread: from now on messages are read as they come, whoever consumes them.
-    pub fn start_reader(&mut self) -> Arc<Inbox> {
+    pub fn start_reader(&mut self) -> Arc<MessageQueue> {
         let inbox = match &self.source {
             Source::Threaded(reader) => return Arc::clone(&reader.inbox),
-            Source::Direct(_) => Arc::new(Inbox::default()),
+            Source::Direct(_) => Arc::new(MessageQueue::default()),
         };
         // Before the thread that adds what came after them.
         for item in self.early.drain(..) {
@@ -145,27 +145,27 @@ impl Session {
 
     /// Whether the server would take this request at once: it is no long one, and what was sent before it is under way.
     #[doc(hidden)]
-    pub fn takes_at_once(&self, request: &Request) -> bool {
+    pub fn is_writable(&self, request: &Request) -> bool {
         let arguments = request.arguments.as_deref().map_or(0, str::len);
-        self.out.socket.takes_at_once(request.command.len() + arguments)
+        self.out.socket.is_writable(request.command.len() + arguments)
     }
 
     /// Sends a request under an id of the session's own, which is returned.
-    pub fn send(&mut self, request: &Request) -> Result<u64, Lost> {
+    pub fn send(&mut self, request: &Request) -> Result<u64, Disconnected> {
         self.transmit(request, None)
     }
 
     /// As [`Session::send`], with a descriptor attached.
-    pub fn send_with_descriptor(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<u64, Lost> {
+    pub fn send_with_descriptor(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<u64, Disconnected> {
         self.transmit(request, Some(fd))
     }
 
-    fn transmit(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<u64, Lost> {
+    fn transmit(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<u64, Disconnected> {
         let id = self.out.next_id();
         let sent = match &mut self.source {
-            Source::Direct(input) => self.out.send_with(id, request, fd, Meanwhile::Read(&mut || read_more(input))),
+            Source::Direct(input) => self.out.send_with(id, request, fd, WhileBlocked::Read(&mut || read_more(input))),
             Source::Threaded(reader) => {
-                self.out.send_with(id, request, fd, Meanwhile::Ask(&|| reader.inbox.is_interrupted()))
+                self.out.send_with(id, request, fd, WhileBlocked::Ask(&|| reader.inbox.is_interrupted()))
             }
         };
         sent.map_err(|unsent| unsent.lost)?;
@@ -173,19 +173,19 @@ impl Session {
     }
 
     /// Sends bytes as they are.
-    pub(super) fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Lost> {
+    pub(super) fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Disconnected> {
         match &mut self.source {
             Source::Direct(input) => {
-                self.out.socket.send_all(&mut &*bytes, Meanwhile::Read(&mut || read_more(input)))?;
+                self.out.socket.send_all(&mut &*bytes, WhileBlocked::Read(&mut || read_more(input)))?;
             }
-            Source::Threaded(_) => self.out.socket.send_all(&mut &*bytes, Meanwhile::Wait)?,
+            Source::Threaded(_) => self.out.socket.send_all(&mut &*bytes, WhileBlocked::Wait)?,
         }
         Ok(())
     }
 
     /// The next message in order of arrival; waits for it until `until`, for ever where that is `None`. After `until` there
     /// is none, whatever has arrived: a server that never stops talking does not make its listener late.
-    pub fn receive(&mut self, until: Option<Instant>) -> Result<Received, Lost> {
+    pub fn receive(&mut self, until: Option<Instant>) -> Result<Received, Disconnected> {
         loop {
             if is_past(until) {
                 return Ok(Received::TimedOut);
@@ -194,14 +194,14 @@ impl Session {
                 Some(early) => early,
                 None => self.receive_new(until)?,
             };
-            if let Some(item) = self.heed(item) {
+            if let Some(item) = self.observe(item) {
                 return Ok(item);
             }
         }
     }
 
     /// As [`Session::receive`], passing over what was kept for the first consumer.
-    pub(super) fn receive_new(&mut self, until: Option<Instant>) -> Result<Received, Lost> {
+    pub(super) fn receive_new(&mut self, until: Option<Instant>) -> Result<Received, Disconnected> {
         if is_past(until) {
             return Ok(Received::TimedOut);
         }
@@ -212,25 +212,25 @@ impl Session {
     }
 
     /// A message that is here already: nothing is waited for, nothing read.
-    pub fn receive_framed(&mut self) -> Result<Option<Received>, Lost> {
+    pub fn receive_framed(&mut self) -> Result<Option<Received>, Disconnected> {
         loop {
             let item = match (self.early.pop_front(), &mut self.source) {
                 (Some(early), _) => early,
-                (None, Source::Threaded(reader)) if !reader.inbox.has_news() => return Ok(None),
+                (None, Source::Threaded(reader)) if !reader.inbox.is_ready() => return Ok(None),
                 (None, Source::Threaded(reader)) => reader.inbox.pop(Some(Instant::now()))?,
                 (None, Source::Direct(input)) => match input.next_framed()? {
                     Some(item) => item,
                     None => return Ok(None),
                 },
             };
-            if let Some(item) = self.heed(item) {
+            if let Some(item) = self.observe(item) {
                 return Ok(Some(item));
             }
         }
     }
 
     /// A message that has arrived by now, though nobody has read it yet: nothing is waited for.
-    pub fn receive_arrived(&mut self) -> Result<Option<Received>, Lost> {
+    pub fn receive_arrived(&mut self) -> Result<Option<Received>, Disconnected> {
         loop {
             if let Some(item) = self.receive_framed()? {
                 return Ok(Some(item));
@@ -244,7 +244,11 @@ impl Session {
     }
 
     /// The next message, or [`Received::Input`] once `input` can be read and no message is at hand. For direct reading.
-    pub fn receive_or_input(&mut self, input: BorrowedFd<'_>, until: Option<Instant>) -> Result<Received, Lost> {
+    pub fn receive_or_input(
+        &mut self,
+        input: BorrowedFd<'_>,
+        until: Option<Instant>,
+    ) -> Result<Received, Disconnected> {
         loop {
             if let Some(item) = self.receive_framed()? {
                 return Ok(item);
@@ -266,17 +270,19 @@ impl Session {
     /// Sees to what the session itself has to answer. A server that was still starting when it was connected to may greet
     /// again, and then takes no command before it has been negotiated with anew; that is done here, once, and the
     /// answer to it is nobody's. What the server refused in between stays refused.
-    fn heed(&mut self, item: Received) -> Option<Received> {
+    fn observe(&mut self, item: Received) -> Option<Received> {
         match (&item, self.second) {
-            (Received::Message(Incoming::Greeting(greeting)), Second::None) => {
+            (Received::Message(Incoming::Greeting(greeting)), SecondGreeting::None) => {
                 // A connection that is at its end will be found so by the next to read from it.
-                self.second = self.send(&capabilities_request(greeting)).map_or(Second::Settled, Second::Answered);
+                self.second = self
+                    .send(&capabilities_request(greeting))
+                    .map_or(SecondGreeting::Settled, SecondGreeting::Answered);
                 None
             }
-            (Received::Message(Incoming::Reply(reply)), Second::Answered(id))
+            (Received::Message(Incoming::Reply(reply)), SecondGreeting::Answered(id))
                 if reply.id() == Some(id.to_string().as_str()) =>
             {
-                self.second = Second::Settled;
+                self.second = SecondGreeting::Settled;
                 None
             }
             _ => Some(item),
@@ -284,16 +290,16 @@ impl Session {
     }
 
     /// Gives back messages that were received but not consumed, in their order: they will be the next to come.
-    pub(crate) fn put_back(&mut self, aside: Aside) {
+    pub(crate) fn requeue(&mut self, aside: Backlog) {
         for item in aside.into_items().into_iter().rev() {
             self.early.push_front(item);
         }
     }
 
     /// Whether byte 0xFF inside a message means that its beginning is to be forgotten; direct reading only.
-    pub(super) fn heed_marks(&mut self, heed: bool) {
+    pub(super) fn skip_sync_markers(&mut self, observe: bool) {
         if let Source::Direct(input) = &mut self.source {
-            input.framer.heed_marks(heed);
+            input.framer.skip_sync_markers(observe);
         }
     }
 
@@ -319,7 +325,7 @@ fn read_more(input: &mut ReceiveHalf) -> io::Result<()> {
     }
 }
 
-fn read_all(mut input: ReceiveHalf, inbox: &Inbox) {
+fn read_all(mut input: ReceiveHalf, inbox: &MessageQueue) {
     let lost = loop {
         match input.receive(None) {
             Ok(item) => inbox.push(item),

@@ -15,7 +15,7 @@ pub(super) const BLINK: Duration = Duration::from_millis(50);
 const AT_ONCE: usize = 8 << 10;
 
 /// What is done while a peer takes nothing.
-pub(super) enum Meanwhile<'a> {
+pub(super) enum WhileBlocked<'a> {
     /// Nothing.
     Wait,
     /// What it has to say is read: a server may refuse to read until we do.
@@ -57,7 +57,7 @@ impl Socket {
 
     /// Sends all of `bytes`, which is what is left to send, also after a failure; `meanwhile` is what is done while the peer
     /// takes nothing.
-    pub(super) fn send_all(&self, bytes: &mut &[u8], meanwhile: Meanwhile<'_>) -> io::Result<()> {
+    pub(super) fn send_all(&self, bytes: &mut &[u8], meanwhile: WhileBlocked<'_>) -> io::Result<()> {
         self.send_with_fd(bytes, None, meanwhile)
     }
 
@@ -66,10 +66,10 @@ impl Socket {
         &self,
         bytes: &mut &[u8],
         mut passed: Option<BorrowedFd<'_>>,
-        mut meanwhile: Meanwhile<'_>,
+        mut meanwhile: WhileBlocked<'_>,
     ) -> io::Result<()> {
         let flags = match meanwhile {
-            Meanwhile::Wait => SendFlags::NOSIGNAL,
+            WhileBlocked::Wait => SendFlags::NOSIGNAL,
             _ => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
         };
         while !bytes.is_empty() {
@@ -85,15 +85,15 @@ impl Socket {
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     let (interest, until) = match &meanwhile {
-                        Meanwhile::Wait => (PollFlags::OUT, None),
-                        Meanwhile::Read(_) => (PollFlags::IN | PollFlags::OUT, None),
-                        Meanwhile::Ask(_) => (PollFlags::OUT, Some(Instant::now() + BLINK)),
+                        WhileBlocked::Wait => (PollFlags::OUT, None),
+                        WhileBlocked::Read(_) => (PollFlags::IN | PollFlags::OUT, None),
+                        WhileBlocked::Ask(_) => (PollFlags::OUT, Some(Instant::now() + BLINK)),
                     };
                     let mut fds = [PollFd::new(&self.fd, interest)];
                     let ready = poll_retry(&mut fds, until)?;
                     match &mut meanwhile {
-                        Meanwhile::Read(read) if ready && fds[0].revents().contains(PollFlags::IN) => read()?,
-                        Meanwhile::Ask(given_up) if given_up() => {
+                        WhileBlocked::Read(read) if ready && fds[0].revents().contains(PollFlags::IN) => read()?,
+                        WhileBlocked::Ask(cancelled) if cancelled() => {
                             return Err(io::Error::other("the sending was given up half-way"));
                         }
                         _ => {}
@@ -106,7 +106,7 @@ impl Socket {
     }
 
     /// Whether so many bytes can be sent without waiting for the peer.
-    pub(super) fn takes_at_once(&self, len: usize) -> bool {
+    pub(super) fn is_writable(&self, len: usize) -> bool {
         len <= AT_ONCE && wait_for_room(&self.fd, Instant::now()).is_ok_and(|ready| ready)
     }
 

@@ -10,9 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use crate::grammar::Assembler;
 
 use super::commands::STDIN;
-use super::engine::{Engine, Verdict};
-use super::output::json_lines::Lines;
-use super::output::{Output, Source};
+use super::engine::{Engine, LineOutcome};
+use super::output::script::ScriptOutput;
+use super::output::{InputLine, Output};
 
 /// No line is longer; a QEMU reads half of that at the most. What is read may be a device that never ends.
 const LONGEST: usize = 128 << 20;
@@ -21,7 +21,7 @@ const LONGEST: usize = 128 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Script {
     /// Lines given on the command line.
-    Lines(Vec<String>),
+    ScriptOutput(Vec<String>),
     /// A file.
     File(PathBuf),
     /// Standard input.
@@ -36,7 +36,7 @@ pub enum Ending {
     /// A line failed.
     Failed,
     /// The connection was lost before the script's end.
-    Lost,
+    Disconnected,
     /// Nobody reads standard output any more.
     OutputClosed,
     /// A script named by the user cannot be read.
@@ -56,16 +56,16 @@ impl Ending {
 }
 
 /// Runs scripts one after the other.
-pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut Lines) -> Ending {
+pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut ScriptOutput) -> Ending {
     out.apply(&engine.settings, engine.language());
     let mut runner = Runner { engine, out, commands: Assembler::new(), failed: false };
     let ending = scripts.iter().find_map(|script| runner.run(script).err());
     let Runner { engine, out, failed, .. } = runner;
-    let lost = matches!(ending, Some(Ending::Lost));
+    let lost = matches!(ending, Some(Ending::Disconnected));
     if !lost && !engine.is_quitting() {
         // What has arrived by now belongs to the output. If the server has left meanwhile, nobody minds.
-        engine.take_rest(out);
-        engine.settle();
+        engine.drain_until_quiet(out);
+        engine.finish_pending_queries();
     }
     out.flush();
     match (out.take_error(), ending) {
@@ -86,7 +86,7 @@ fn ends_soon(input: BorrowedFd<'_>) -> bool {
 
 struct Runner<'a> {
     engine: &'a mut Engine,
-    out: &'a mut Lines,
+    out: &'a mut ScriptOutput,
     /// Of the lines given on the command line, which are counted from first to last.
     commands: Assembler,
     failed: bool,
@@ -97,7 +97,7 @@ impl Runner<'_> {
     fn run(&mut self, script: &Script) -> Result<(), Ending> {
         let mut assembler = Assembler::new();
         match script {
-            Script::Lines(lines) => {
+            Script::ScriptOutput(lines) => {
                 let lines = lines.iter().flat_map(|line| line.split('\n'));
                 let mut commands = std::mem::take(&mut self.commands);
                 self.run_text("-c", &mut commands, lines)?;
@@ -162,7 +162,7 @@ impl Runner<'_> {
                 Ok(false) => continue,
                 Ok(true) => {}
                 Err(_) if buffer.is_empty() && ends_soon(input) => break,
-                Err(_) => return Err(Ending::Lost),
+                Err(_) => return Err(Ending::Disconnected),
             }
             buffer.reserve(64 * 1024);
             match rustix::io::read(input, rustix::buffer::spare_capacity(&mut buffer)) {
@@ -197,7 +197,7 @@ impl Runner<'_> {
     /// A block that is open where a script is left will not be sent.
     fn end_block(&mut self, name: &str, number: usize) {
         if self.engine.abandon_transaction() {
-            let source = Source { text: "", script: Some(name), number };
+            let source = InputLine { text: "", script: Some(name), number };
             let message = "the script ends inside a transaction, which was not sent";
             self.out.failed(message, &source, Some("NotSent"));
             self.failed = true;
@@ -210,19 +210,19 @@ impl Runner<'_> {
     }
 
     fn line(&mut self, name: &str, number: usize, text: &str) -> Result<(), Ending> {
-        let source = Source { text, script: Some(name), number };
+        let source = InputLine { text, script: Some(name), number };
         let verdict = self.engine.run_line(&source, self.out);
         self.failed |= self.engine.take_failed();
         self.out.apply(&self.engine.settings, self.engine.language());
         self.check_output()?;
         match verdict {
-            Verdict::Done => Ok(()),
-            Verdict::Failed if self.engine.settings.exit_on_error => Err(Ending::Failed),
-            Verdict::Failed => Ok(()),
-            Verdict::Lost => Err(Ending::Lost),
+            LineOutcome::Done => Ok(()),
+            LineOutcome::Failed if self.engine.settings.exit_on_error => Err(Ending::Failed),
+            LineOutcome::Failed => Ok(()),
+            LineOutcome::Disconnected => Err(Ending::Disconnected),
             // QEMU was told to end: what is left of the script is looked at, for a command in it cannot be sent.
-            Verdict::Leave if self.engine.is_quitting() => Ok(()),
-            Verdict::Leave => {
+            LineOutcome::Leave if self.engine.is_quitting() => Ok(()),
+            LineOutcome::Leave => {
                 self.end_block(name, number);
                 Err(if self.failed { Ending::Failed } else { Ending::Succeeded })
             }

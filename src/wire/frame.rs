@@ -9,7 +9,7 @@ use std::fmt;
 
 use memchr::memchr3;
 
-use super::simd_scan::{BLOCK, Block, Places, Strings, each};
+use super::simd_scan::{BLOCK, BitMask64, Block, Strings, each};
 use super::text::NEAR;
 
 /// Bounds on one message. What exceeds them ends the connection with a [`FrameError`].
@@ -70,7 +70,7 @@ const STRUCTURAL: [bool; 256] = {
 const SMALL: usize = 512;
 
 /// Whether a message at `depth` ends among these brackets.
-fn ends_within(mut depth: usize, opening: Places, closing: Places) -> bool {
+fn ends_within(mut depth: usize, opening: BitMask64, closing: BitMask64) -> bool {
     // Mostly there are too few of them.
     closing.count_ones() as usize >= depth
         && each(opening | closing).any(|at| {
@@ -80,11 +80,11 @@ fn ends_within(mut depth: usize, opening: Places, closing: Places) -> bool {
 }
 
 /// Where one step of the closer look at a message has led.
-enum Step {
+enum Progress {
     /// Further on in it.
     On,
     /// To the end of what has arrived.
-    Starved,
+    NeedMore,
     /// To a mark.
     Mark,
     /// To a bracket that nests too deep.
@@ -102,7 +102,7 @@ pub struct Framer {
     pos: usize,
     depth: usize,
     in_string: bool,
-    heed_marks: bool,
+    skip_sync_markers: bool,
     /// A byte 0xFF was the last thing between messages.
     after_mark: bool,
     limits: Limits,
@@ -124,7 +124,7 @@ impl Framer {
             pos: 0,
             depth: 0,
             in_string: false,
-            heed_marks: true,
+            skip_sync_markers: true,
             after_mark: false,
             limits,
         }
@@ -132,13 +132,13 @@ impl Framer {
 
     /// Whether a byte 0xFF inside a message is a mark too, and drops what was begun (so at first), or a byte like any
     /// other.
-    pub fn heed_marks(&mut self, heed: bool) {
-        self.heed_marks = heed;
+    pub fn skip_sync_markers(&mut self, heed: bool) {
+        self.skip_sync_markers = heed;
     }
 
-    /// Whether a byte 0xFF inside a message is heeded; see [`Framer::heed_marks`].
-    pub fn heeds_marks(&self) -> bool {
-        self.heed_marks
+    /// Whether a byte 0xFF inside a message is heeded; see [`Framer::skip_sync_markers`].
+    pub fn skips_sync_markers(&self) -> bool {
+        self.skip_sync_markers
     }
 
     /// Lets `read` put bytes at the end of the buffer. `read` gets a vector to append to, whose spare capacity is at
@@ -241,12 +241,12 @@ impl Framer {
                 continue;
             }
             match if self.in_string { self.step_in_string() } else { self.step_outside() } {
-                Step::On => {}
-                Step::Starved => break,
-                Step::Mark => return Ok(Some(self.forget())),
-                Step::TooDeep => return Err(FrameError::TooDeep(self.limits.depth)),
-                Step::End if self.pos - self.start > self.limits.message => break,
-                Step::End => return Ok(Some(Frame::Message(self.take()))),
+                Progress::On => {}
+                Progress::NeedMore => break,
+                Progress::Mark => return Ok(Some(self.forget())),
+                Progress::TooDeep => return Err(FrameError::TooDeep(self.limits.depth)),
+                Progress::End if self.pos - self.start > self.limits.message => break,
+                Progress::End => return Ok(Some(Frame::Message(self.take()))),
             }
         }
         if self.pos - self.start > self.limits.message {
@@ -257,14 +257,14 @@ impl Framer {
 
     /// Inside a string: goes on behind its end, or behind the next byte that could have been its end.
     #[inline]
-    fn step_in_string(&mut self) -> Step {
+    fn step_in_string(&mut self) -> Progress {
         let rest = &self.buf[self.pos..];
         let near = &rest[..rest.len().min(NEAR)];
         let far = || memchr3(b'"', b'\\', 0xFF, &rest[near.len()..]).map(|len| near.len() + len);
         let hit = near.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0xFF)).or_else(far);
         let Some(hit) = hit else {
             self.pos = self.buf.len();
-            return Step::Starved;
+            return Progress::NeedMore;
         };
         self.pos += hit;
         match self.buf[self.pos] {
@@ -272,43 +272,43 @@ impl Framer {
                 self.in_string = false;
                 self.pos += 1;
             }
-            0xFF if self.heed_marks => return Step::Mark,
+            0xFF if self.skip_sync_markers => return Progress::Mark,
             0xFF => self.pos += 1,
-            _ if self.pos + 1 == self.buf.len() => return Step::Starved,
+            _ if self.pos + 1 == self.buf.len() => return Progress::NeedMore,
             // What a backslash quotes is one more byte of the string; a mark quotes nothing and ends it.
-            _ if self.heed_marks && self.buf[self.pos + 1] == 0xFF => self.pos += 1,
+            _ if self.skip_sync_markers && self.buf[self.pos + 1] == 0xFF => self.pos += 1,
             _ => self.pos += 2,
         }
-        Step::On
+        Progress::On
     }
 
     /// Outside of strings: goes on behind the next bracket or quote.
     #[inline]
-    fn step_outside(&mut self) -> Step {
+    fn step_outside(&mut self) -> Progress {
         let rest = &self.buf[self.pos..];
         let Some(hit) = rest.iter().position(|byte| STRUCTURAL[usize::from(*byte)]) else {
             self.pos = self.buf.len();
-            return Step::Starved;
+            return Progress::NeedMore;
         };
         let byte = rest[hit];
-        if byte == 0xFF && self.heed_marks {
+        if byte == 0xFF && self.skip_sync_markers {
             self.pos += hit;
-            return Step::Mark;
+            return Progress::Mark;
         }
         self.pos += hit + 1;
         match byte {
             b'"' => self.in_string = true,
-            b'{' | b'[' if self.depth >= self.limits.depth => return Step::TooDeep,
+            b'{' | b'[' if self.depth >= self.limits.depth => return Progress::TooDeep,
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => {
                 self.depth -= 1;
                 if self.depth == 0 {
-                    return Step::End;
+                    return Progress::End;
                 }
             }
             _ => {}
         }
-        Step::On
+        Progress::On
     }
 
     /// Goes on by whole blocks while they are plain: the message does not end in them, nor nest too deep, they hold no
@@ -422,7 +422,7 @@ mod tests {
     #[test]
     fn unheeded_a_mark_inside_a_message_is_a_byte_of_it() {
         let mut framer = Framer::new(Limits::default());
-        framer.heed_marks(false);
+        framer.skip_sync_markers(false);
         framer.push(b"{\"a\": \"\xff}\"}{\xff}\xff");
         for expected in
             [Frame::Message(b"{\"a\": \"\xff}\"}".to_vec()), Frame::Message(b"{\xff}".to_vec()), Frame::Mark]
@@ -465,7 +465,7 @@ mod tests {
             }
             let read = |chunks: &[&[u8]]| {
                 let mut framer = Framer::new(Limits { depth: 8, ..Limits::default() });
-                framer.heed_marks(heed);
+                framer.skip_sync_markers(heed);
                 let mut found = Vec::new();
                 for chunk in chunks {
                     framer.push(chunk);

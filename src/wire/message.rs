@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::recover::{escape_controls, mend, stand_in};
-use super::text::sample;
+use super::recover::{escape_controls, replace_nan, synthetic_reply};
+use super::text::preview;
 
 /// One message from the server.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,12 +29,12 @@ pub enum Incoming {
 /// A JSON object that is no QMP message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[error("the server sent what is no QMP message ({reason}): {sample}")]
+#[error("the server sent what is no QMP message ({reason}): {preview}")]
 pub struct MessageError {
     /// What is wrong with it.
     pub reason: String,
     /// Its beginning, made printable.
-    pub sample: String,
+    pub preview: String,
 }
 
 /// The version that a server announces in its greeting.
@@ -181,15 +181,15 @@ impl Incoming {
             Cow::Owned(escaped) => escaped,
             Cow::Borrowed(_) => text,
         };
-        if let Ok(members) = Members::of(&mend(&text)) {
+        if let Ok(members) = Members::of(&replace_nan(&text)) {
             return Incoming::new(members, text);
         }
-        if let Some(text) = stand_in(&text, &fault)
+        if let Some(text) = synthetic_reply(&text, &fault)
             && let Ok(members) = Members::of(&text)
         {
             return Incoming::new(members, text);
         }
-        Err(MessageError { reason: fault.to_string(), sample: sample(&text) })
+        Err(MessageError { reason: fault.to_string(), preview: preview(&text) })
     }
 
     fn new(members: Members, text: String) -> Result<Incoming, MessageError> {
@@ -210,7 +210,7 @@ impl Incoming {
             Some(greeting) => Ok(Incoming::Greeting(greeting)),
             None => Err(MessageError {
                 reason: "it has none of `return`, `error`, `event`, `QMP`".to_owned(),
-                sample: sample(&text),
+                preview: preview(&text),
             }),
         }
     }

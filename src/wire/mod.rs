@@ -18,4 +18,4 @@ pub use request::{Request, Secrets};
 pub(crate) use simd_scan::{BLOCK, Strings, blocks, each};
 #[cfg(feature = "programs")]
 pub(crate) use text::end_of_string;
-pub use text::{compact, quote, sample};
+pub use text::{compact, preview, quote};

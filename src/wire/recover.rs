@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 
-use super::text::{end_of_string, quote, sample};
+use super::text::{end_of_string, preview, quote};
 
 /// `text` with `nan` and `inf`, in any spelling that C or Python gives them, replaced by a number of the same length. Places
 /// in it are places in `text`.
-pub(super) fn mend(text: &str) -> String {
+pub(super) fn replace_nan(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut at = 0;
     while at < bytes.len() {
@@ -68,9 +68,9 @@ fn is_not_finite(word: &[u8]) -> bool {
 
 /// A reply to put in the place of `text`, which is past mending: an error that says so, under the id that `text` bears.
 /// `None` where it bears no number for an id.
-pub(super) fn stand_in(text: &str, fault: &serde_json::Error) -> Option<String> {
+pub(super) fn synthetic_reply(text: &str, fault: &serde_json::Error) -> Option<String> {
     let id = number_of_id(text)?;
-    let desc = format!("the reply is not JSON ({fault}): {}", sample(text));
+    let desc = format!("the reply is not JSON ({fault}): {}", preview(text));
     Some(format!("{{\"error\": {{\"class\": \"InvalidReply\", \"desc\": {}}}, \"id\": {id}}}", quote(&desc)))
 }
 
@@ -113,7 +113,7 @@ mod tests {
             ("[NaN, -nan,inf ,Infinity]", "[111, 1111,111 ,11111111]"),
             ("[\"nan\", \"a\\\" nan\", nano]", "[\"nan\", \"a\\\" nan\", nano]"),
         ] {
-            assert_eq!(mend(text), mended);
+            assert_eq!(replace_nan(text), mended);
         }
     }
 
@@ -144,7 +144,7 @@ mod tests {
         /// Any text at all is looked at without harm.
         #[test]
         fn any_text_is_mended_to_its_own_length(text in "[\\PC\\x00-\\x20\"{}\\[\\]:\\\\idnaf0-9]{0,40}") {
-            prop_assert!(mend(&text).len() == text.len());
+            prop_assert!(replace_nan(&text).len() == text.len());
             number_of_id(&text);
             escape_controls(&text);
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use super::text::{quote, squeezed};
+use super::text::{minified, quote};
 
 /// Where secrets stand in a request's arguments: byte ranges of whole JSON values, in order.
 pub type Secrets = Vec<Range<usize>>;
@@ -74,13 +74,13 @@ impl Request {
     /// The message as JSON on one line, without a line end, carrying `id` (JSON text) where there is one. Nothing is
     /// masked.
     pub fn to_json(&self, id: Option<&str>) -> String {
-        self.spell(id, self.arguments.as_deref())
+        self.serialize(id, self.arguments.as_deref())
     }
 
     /// The same message as it goes over the wire, line end included: without a blank, because QEMU before 10.2 reads
     /// what it is sent byte by byte, at some microseconds each.
     pub(crate) fn to_line(&self, id: &str) -> String {
-        let mut line = squeezed(&self.to_json(Some(id)));
+        let mut line = minified(&self.to_json(Some(id)));
         line.push('\n');
         line
     }
@@ -92,7 +92,7 @@ impl Request {
             Some(secrets) => mask(arguments, secrets),
             None => Cow::Borrowed(HIDDEN),
         });
-        self.spell(id, arguments.as_deref())
+        self.serialize(id, arguments.as_deref())
     }
 
     /// What a server might say back of the secrets: the text of a value, or what a line for the human monitor ends with.
@@ -109,7 +109,7 @@ impl Request {
         })
     }
 
-    fn spell(&self, id: Option<&str>, arguments: Option<&str>) -> String {
+    fn serialize(&self, id: Option<&str>, arguments: Option<&str>) -> String {
         let arguments_len = arguments.map_or(0, str::len);
         let mut out = String::with_capacity(64 + self.command.len() + arguments_len);
         out.push_str(if self.oob { "{\"exec-oob\": " } else { "{\"execute\": " });

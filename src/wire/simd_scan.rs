@@ -5,7 +5,7 @@
 use wide::u8x16;
 
 /// Places in a block: the lowest bit is its first byte.
-pub(crate) type Places = u64;
+pub(crate) type BitMask64 = u64;
 
 /// How many bytes a block has.
 pub(crate) const BLOCK: usize = 64;
@@ -22,27 +22,27 @@ impl Block {
     }
 
     /// Where `byte` stands.
-    pub(crate) fn equal(&self, byte: u8) -> Places {
+    pub(crate) fn equal(&self, byte: u8) -> BitMask64 {
         self.places(|lane| lane.simd_eq(u8x16::splat(byte)))
     }
 
     /// Where `[` and `{` stand.
-    pub(crate) fn opening(&self) -> Places {
+    pub(crate) fn opening(&self) -> BitMask64 {
         self.brackets(b'{')
     }
 
     /// Where `]` and `}` stand.
-    pub(crate) fn closing(&self) -> Places {
+    pub(crate) fn closing(&self) -> BitMask64 {
         self.brackets(b'}')
     }
 
     /// A bracket and its brace differ in one bit.
-    fn brackets(&self, brace: u8) -> Places {
+    fn brackets(&self, brace: u8) -> BitMask64 {
         self.places(|lane| (lane | u8x16::splat(b'{' ^ b'[')).simd_eq(u8x16::splat(brace)))
     }
 
-    fn places(&self, test: impl Fn(u8x16) -> u8x16) -> Places {
-        self.0.iter().rev().fold(0, |places, lane| places << 16 | Places::from(test(*lane).to_bitmask() as u16))
+    fn places(&self, test: impl Fn(u8x16) -> u8x16) -> BitMask64 {
+        self.0.iter().rev().fold(0, |places, lane| places << 16 | BitMask64::from(test(*lane).to_bitmask() as u16))
     }
 }
 
@@ -50,7 +50,7 @@ impl Block {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Strings {
     /// All ones where the last block ended inside a string.
-    inside: Places,
+    inside: BitMask64,
     /// The last block ended with a backslash that escapes what follows.
     escaping: bool,
 }
@@ -59,9 +59,9 @@ pub(crate) struct Strings {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found {
     /// The strings, with the quotes that begin them and without those that end them.
-    pub(crate) strings: Places,
+    pub(crate) strings: BitMask64,
     /// All backslashes.
-    pub(crate) backslashes: Places,
+    pub(crate) backslashes: BitMask64,
 }
 
 impl Strings {
@@ -95,8 +95,8 @@ impl Strings {
     }
 
     /// What these backslashes escape; one that is escaped itself escapes nothing.
-    fn escaped_by(&mut self, backslashes: Places) -> Places {
-        let mut escaped = Places::from(self.escaping);
+    fn escaped_by(&mut self, backslashes: BitMask64) -> BitMask64 {
+        let mut escaped = BitMask64::from(self.escaping);
         self.escaping = false;
         // Few strings have any, so they are gone through one by one.
         let mut left = backslashes & !escaped;
@@ -120,7 +120,7 @@ pub(crate) fn blocks(text: &[u8]) -> impl Iterator<Item = Block> {
 }
 
 /// Goes through `places` from the first to the last.
-pub(crate) fn each(mut places: Places) -> impl Iterator<Item = usize> {
+pub(crate) fn each(mut places: BitMask64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let at = (places != 0).then(|| places.trailing_zeros() as usize)?;
         places &= places - 1;

@@ -21,7 +21,7 @@ pub fn compact(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON text without any white space between its tokens.
-pub(super) fn squeezed(text: &str) -> String {
+pub(super) fn minified(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 1);
     let bytes = text.as_bytes();
     let (mut start, mut at) = (0, 0);
@@ -82,7 +82,7 @@ pub fn quote(text: &str) -> String {
 }
 
 /// The beginning of what somebody sent, for a message to a person: one line, nothing in it that a terminal obeys.
-pub fn sample(text: &str) -> String {
+pub fn preview(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars().take(80) {
         match c {
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn squeezing_leaves_strings_alone() {
-        for (text, squeezed) in [
+        for (text, minified) in [
             (
                 "{\"a b\": [1, {\"c\\\" \": \" \\\\\"}],\n \"d\" : null }",
                 "{\"a b\":[1,{\"c\\\" \":\" \\\\\"}],\"d\":null}",
@@ -118,15 +118,15 @@ mod tests {
             ("\"not closed  ", "\"not closed  "),
             ("\"\\", "\"\\"),
         ] {
-            assert_eq!(super::squeezed(text), squeezed);
+            assert_eq!(super::minified(text), minified);
         }
     }
 
     #[test]
     fn samples_are_harmless_and_as_short_as_they_are_legible() {
-        assert_eq!(sample("{\"é\": 'x\\'}\r\n"), "{\"é\": 'x\\'}\\r\\n");
-        assert_eq!(sample("\u{1b}[2J\u{9b}\u{202e}"), "\\u{1b}[2J\\u{9b}\\u{202e}");
-        assert_eq!(sample(&"é".repeat(100)).chars().count(), 80);
+        assert_eq!(preview("{\"é\": 'x\\'}\r\n"), "{\"é\": 'x\\'}\\r\\n");
+        assert_eq!(preview("\u{1b}[2J\u{9b}\u{202e}"), "\\u{1b}[2J\\u{9b}\\u{202e}");
+        assert_eq!(preview(&"é".repeat(100)).chars().count(), 80);
     }
 
     #[test]

@@ -83,14 +83,14 @@ fn closing_leaves_nobody_waiting() {
         assert_eq!(error.to_string().split(':').next(), Some(format!("`{command}` was not sent").as_str()));
     }
     let (told, then_nothing) = outcome(&listening);
-    assert!(matches!(told, Some(Err(ListenError::Lost(_)))) && then_nothing);
+    assert!(matches!(told, Some(Err(ListenError::Disconnected(_)))) && then_nothing);
     closed.send(()).unwrap();
     // And so it stays.
     client.close();
     let error = client.execute::<Empty>("stop", ()).unwrap_err();
     assert_eq!(error.to_string(), "`stop` was not sent: this side closed the connection");
     let mut late = client.events();
-    assert!(matches!(late.wait(PATIENCE), Err(ListenError::Lost(_))));
+    assert!(matches!(late.wait(PATIENCE), Err(ListenError::Disconnected(_))));
     assert!(late.next().is_none());
 }
 
@@ -106,7 +106,7 @@ fn the_last_clone_may_go_anywhere() {
             let mut events = client.listen(move |_| held.lock().unwrap().take().is_none());
             let begun = client.begin(Request::new("go")).unwrap();
             drop((client, begun));
-            assert!(matches!(events.next(), Some(Err(ListenError::Lost(_)))));
+            assert!(matches!(events.next(), Some(Err(ListenError::Disconnected(_)))));
             None
         }),
         ("with its listener, in the middle of a filter", |client| {
@@ -232,7 +232,7 @@ pub fn quit_succeeds_with_its_answer_or_with_the_end_in_its_place() {
     let shutdown: Value = events.next().unwrap().unwrap().data_as().unwrap();
     assert_eq!(shutdown["reason"], "host-qmp-quit");
     assert!(server.wait_for_end());
-    assert!(matches!(events.next(), Some(Err(ListenError::Lost(_)))));
+    assert!(matches!(events.next(), Some(Err(ListenError::Disconnected(_)))));
     assert!(matches!(client.quit(), Err(ExecuteError::NotSent { .. })), "there is nobody left to end");
 
     let (peer, client) = peer(|talk| drop(talk.expect("quit")));
@@ -261,7 +261,7 @@ fn a_killed_server_ends_what_is_under_way() {
     let mut events = client.events();
     server.kill();
     match events.next() {
-        Some(Err(ListenError::Lost(lost))) => assert_eq!(lost.to_string(), "the server closed the connection"),
+        Some(Err(ListenError::Disconnected(lost))) => assert_eq!(lost.to_string(), "the server closed the connection"),
         other => panic!("{other:?}"),
     }
     assert!(!client.execute::<Empty>("stop", ()).unwrap_err().may_have_run());

@@ -7,12 +7,12 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, proptest};
-use qmp_shell::assist::{Completion, Known, complete};
+use qmp_shell::assist::{Completion, CompletionContext, complete};
 use qmp_shell::grammar::LineMode;
 use qmp_shell::render::Palette;
 use qmp_shell::schema::Schema;
-use qmp_shell::session::{Options, SharedTranscript};
-use qmp_shell::shell::{Engine, Lines, Link, Mode, Settings, Source, complete_line};
+use qmp_shell::session::{Options, SharedLog};
+use qmp_shell::shell::{Connection, Engine, InputLine, Mode, ScriptOutput, Settings, complete_line};
 
 use crate::support::peer::Peer;
 use crate::support::program::qmp_shell;
@@ -93,9 +93,9 @@ fn rows<'a>(server: &str, folder: &str) -> Vec<Row<'a>> {
 }
 
 fn engine(address: &str) -> Engine {
-    let mut link = Link::new(Some(address.parse().unwrap()), Options::default(), false);
+    let mut link = Connection::new(Some(address.parse().unwrap()), Options::default(), false);
     link.open(&mut |_| {}).unwrap();
-    let mut engine = Engine::new(link, Settings::default(), Mode::default(), SharedTranscript::default());
+    let mut engine = Engine::new(link, Settings::default(), Mode::default(), SharedLog::default());
     engine.learn_names_for("", Instant::now() + PATIENCE);
     engine
 }
@@ -127,13 +127,13 @@ fn check(name: &str, server: &Server) {
     }
     std::fs::create_dir(server.path("files/sub")).unwrap();
     let mut engine = engine(&server.address());
-    let mut out = Lines::new(Palette::new(false));
+    let mut out = ScriptOutput::new(Palette::new(false));
     let mut wrong = Vec::new();
     let rows = rows(name, &folder);
     for row in &rows {
         if row.in_transaction != engine.in_transaction() {
             match row.in_transaction {
-                true => drop(engine.run_line(&Source { text: "transaction(", script: None, number: 1 }, &mut out)),
+                true => drop(engine.run_line(&InputLine { text: "transaction(", script: None, number: 1 }, &mut out)),
                 false => drop(engine.abandon_transaction()),
             }
         }
@@ -263,7 +263,7 @@ fn schemas() -> Vec<Schema> {
 
 /// What is offered at the end of `text`, where names of every kind live in the server.
 fn offered(text: &str, schema: &Schema, in_transaction: bool) -> Completion {
-    let known = Known {
+    let known = CompletionContext {
         language: LineMode::Qmp,
         in_transaction,
         schema: Some(schema),

@@ -1,7 +1,7 @@
 //! What is shown behind the cursor and how a line is coloured while it is typed: tables of lines, by the introspection
 //! of the machine inside the program, and a look at a real terminal.
 
-use qmp_shell::assist::{Known, Look, hint, looks};
+use qmp_shell::assist::{CompletionContext, TokenStyle, hint, token_styles};
 use qmp_shell::grammar::LineMode;
 use qmp_shell::schema::Schema;
 use qmp_shell::session::{Address, Options, Received, Session};
@@ -21,8 +21,8 @@ fn demo_schema() -> Schema {
     }
 }
 
-fn known(schema: &Schema, language: LineMode, in_transaction: bool) -> Known<'_> {
-    Known {
+fn known(schema: &Schema, language: LineMode, in_transaction: bool) -> CompletionContext<'_> {
+    CompletionContext {
         language,
         in_transaction,
         schema: Some(schema),
@@ -85,15 +85,15 @@ fn every_piece_of_a_line_has_its_look() {
     let schema = demo_schema();
     let seen = |line: &str, language: LineMode| -> String {
         let known = known(&schema, language, false);
-        let pieces = looks(line, &known).into_iter().map(|(span, look)| {
+        let pieces = token_styles(line, &known).into_iter().map(|(span, look)| {
             let mark = match look {
-                Look::Command => 'c',
-                Look::Unknown => '!',
-                Look::Key => 'k',
-                Look::Text => 't',
-                Look::Number => 'n',
-                Look::Literal => 'l',
-                Look::Comment => '#',
+                TokenStyle::Command => 'c',
+                TokenStyle::Unknown => '!',
+                TokenStyle::Key => 'k',
+                TokenStyle::Text => 't',
+                TokenStyle::Number => 'n',
+                TokenStyle::Literal => 'l',
+                TokenStyle::Comment => '#',
             };
             (span.range(), mark)
         });

@@ -22,7 +22,7 @@ enum End {
     /// As this, once the time for it is up.
     OutOfTime(&'static str),
     /// There is one, and it is lost over the first command.
-    Lost(&'static str),
+    Disconnected(&'static str),
     /// The command is answered with this value, and whatever came beside it.
     Answered(&'static str),
 }
@@ -79,9 +79,9 @@ const AT_THE_DOOR: &[Server] = &[
     Server {
         name: "telnet without end",
         talk: |talk| talk.flood(&b"\xff\xfb\x01".repeat(1000)),
-        end: End::Lost(NONSENSE),
+        end: End::Disconnected(NONSENSE),
     },
-    Server { name: "marks without end", talk: |talk| talk.flood(&[0xff; 4096]), end: End::Lost(NONSENSE) },
+    Server { name: "marks without end", talk: |talk| talk.flood(&[0xff; 4096]), end: End::Disconnected(NONSENSE) },
     Server {
         name: "NUL bytes without end",
         talk: |talk| talk.flood(&[0; 4096]),
@@ -115,12 +115,12 @@ const AT_THE_DOOR: &[Server] = &[
             talk.say_raw(b"{\"QMP\": \"");
             talk.flood(&[b'x'; 65536]);
         },
-        end: End::Lost(TOO_LONG),
+        end: End::Disconnected(TOO_LONG),
     },
     Server {
         name: "nesting of a million",
         talk: |talk| talk.say_raw(format!("{{\"QMP\": {}", "[".repeat(1_000_000)).as_bytes()),
-        end: End::Lost(TOO_DEEP),
+        end: End::Disconnected(TOO_DEEP),
     },
     Server {
         name: "events in place of a greeting",
@@ -180,7 +180,7 @@ const INSIDE: &[Server] = &[
             talk.say_raw(b"{\"return\": \"");
             talk.flood(&[b'x'; 65536]);
         },
-        end: End::Lost(TOO_LONG),
+        end: End::Disconnected(TOO_LONG),
     },
     Server {
         name: "a list without end",
@@ -188,12 +188,12 @@ const INSIDE: &[Server] = &[
             talk.say_raw(b"{\"return\": [");
             talk.flood(&b"1, ".repeat(20_000));
         },
-        end: End::Lost(TOO_LONG),
+        end: End::Disconnected(TOO_LONG),
     },
     Server {
         name: "nesting of a million",
         talk: |talk| talk.say_raw(format!("{{\"return\": {}", "[{\"a\":".repeat(1_000_000)).as_bytes()),
-        end: End::Lost(TOO_DEEP),
+        end: End::Disconnected(TOO_DEEP),
     },
     Server {
         name: "half a reply",
@@ -201,16 +201,20 @@ const INSIDE: &[Server] = &[
             talk.say_raw(b"{\"return\": {\"status\": \"pau");
             talk.close();
         },
-        end: End::Lost("the server closed the connection in the middle of a message"),
+        end: End::Disconnected("the server closed the connection in the middle of a message"),
     },
-    Server { name: "junk without end", talk: |talk| talk.flood(&[b'j'; 65536]), end: End::Lost(NONSENSE) },
-    Server { name: "lines without end", talk: |talk| talk.flood(&b"junk\r\n".repeat(1000)), end: End::Lost(NONSENSE) },
+    Server { name: "junk without end", talk: |talk| talk.flood(&[b'j'; 65536]), end: End::Disconnected(NONSENSE) },
+    Server {
+        name: "lines without end",
+        talk: |talk| talk.flood(&b"junk\r\n".repeat(1000)),
+        end: End::Disconnected(NONSENSE),
+    },
     Server {
         name: "empty objects without end",
         talk: |talk| talk.flood(&b"{}".repeat(1000)),
-        end: End::Lost(NONSENSE),
+        end: End::Disconnected(NONSENSE),
     },
-    Server { name: "marks without end", talk: |talk| talk.flood(&[0xff; 4096]), end: End::Lost(NONSENSE) },
+    Server { name: "marks without end", talk: |talk| talk.flood(&[0xff; 4096]), end: End::Disconnected(NONSENSE) },
     Server {
         name: "a great deal of white space",
         talk: |talk| {
@@ -237,7 +241,7 @@ const INSIDE: &[Server] = &[
             talk.say("{\"return\": 0, \"id\": \"whose\"}");
             talk.close();
         },
-        end: End::Lost("the server closed the connection"),
+        end: End::Disconnected("the server closed the connection"),
     },
     Server {
         name: "ids that are no numbers",
@@ -305,10 +309,10 @@ fn a_script_ends_with_a_sentence_in_bounded_time_and_memory() {
                 End::Unconnected(sentence) | End::OutOfTime(sentence) => {
                     (format!("qmp-shell: {}", sentence.replace("{}", &address)), 3)
                 }
-                End::Lost(how) if !inside => {
+                End::Disconnected(how) if !inside => {
                     (format!("qmp-shell: the connection to `{address}` ended before the session began: {how}"), 3)
                 }
-                End::Lost(how) => (
+                End::Disconnected(how) => (
                     format!(
                         "-c:1: T{} before `query-status` was answered. Nobody can know whether it was carried out.",
                         &how[1..]
@@ -341,7 +345,7 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
             options.timeout = server.time();
             let name = server.name;
             let client = match (Client::connect_with(&address, &options), server.end) {
-                (Ok(client), End::Lost(_) | End::Answered(_)) if inside => client,
+                (Ok(client), End::Disconnected(_) | End::Answered(_)) if inside => client,
                 (Err(error), End::Unconnected(sentence) | End::OutOfTime(sentence)) => {
                     // What a server said is made printable where it is shown, too.
                     let sentence = sentence.replace("{}", &peer.address()).replace("\\x1b", "\x1b");
@@ -350,7 +354,7 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
                     assert!(error.to_string().starts_with(sentence), "{name}: {error}");
                     continue;
                 }
-                (Err(error), End::Lost(how)) if !inside => {
+                (Err(error), End::Disconnected(how)) if !inside => {
                     assert!(error.to_string().ends_with(how), "{name}: {error}");
                     continue;
                 }
@@ -360,7 +364,7 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
             let reply = client.begin(qmp_shell::Request::new("query-status")).and_then(|pending| pending.reply());
             match (reply, server.end) {
                 (Ok(reply), End::Answered(value)) => assert_eq!(reply.body(), ReplyBody::Return(value), "{name}"),
-                (Err(error), End::Lost(how)) => {
+                (Err(error), End::Disconnected(how)) => {
                     assert!(error.may_have_run() && error.to_string().starts_with(how), "{name}: {error}");
                     let next = client.execute::<Value>("query-status", ()).unwrap_err();
                     assert!(!next.may_have_run(), "{name}: {next}");
@@ -428,7 +432,7 @@ fn at_a_terminal(servers: &'static [Server], inside: bool) {
         };
         let sentence = match server.end {
             End::Unconnected(sentence) | End::OutOfTime(sentence) => sentence.replace("{}", &peer.address()),
-            End::Lost(how) => how[1..].to_owned(),
+            End::Disconnected(how) => how[1..].to_owned(),
             // The value of an item in a list stands on a line of its own.
             End::Answered(value) => value.trim_matches(['[', ']']).split(", ").next().unwrap().to_owned(),
         };

@@ -8,8 +8,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use qmp_shell::grammar::LineMode;
-use qmp_shell::session::{Options, SharedTranscript};
-use qmp_shell::shell::{Engine, Link, Mode, Settings, complete_line};
+use qmp_shell::session::{Options, SharedLog};
+use qmp_shell::shell::{Connection, Engine, Mode, Settings, complete_line};
 
 use super::support::program::{Run, qmp_shell};
 use super::support::server::{Q35, Server};
@@ -191,9 +191,9 @@ struct Comparison {
 
 impl Comparison {
     fn new(server: &Server) -> Comparison {
-        let mut link = Link::new(Some(server.address().parse().unwrap()), Options::default(), false);
+        let mut link = Connection::new(Some(server.address().parse().unwrap()), Options::default(), false);
         link.open(&mut |_| {}).unwrap();
-        let mut engine = Engine::new(link, Settings::default(), Mode::default(), SharedTranscript::default());
+        let mut engine = Engine::new(link, Settings::default(), Mode::default(), SharedLog::default());
         engine.set_language(LineMode::Hmp);
         engine.learn_names_for("", Instant::now() + PATIENCE);
         Comparison { monitor: Monitor::connect(server), engine, tally: Tally::default() }
@@ -285,7 +285,7 @@ impl Comparison {
 }
 
 /// The options of the furnished machine, its disk with an internal snapshot in `folder`.
-fn furnished(folder: &Path) -> Option<Vec<String>> {
+fn default_machine(folder: &Path) -> Option<Vec<String>> {
     let Some(qemu_img) = find_program("qemu-img") else {
         skip("qemu-img");
         return None;
@@ -303,7 +303,7 @@ fn we_complete_at_least_what_the_monitor_of_qemu_does() {
     for (name, start) in [("QEMU 10.0", Server::qemu as fn(&[&str]) -> Option<Server>), ("QEMU 7.2", Server::qemu_7_2)]
     {
         let folder = tempfile::tempdir().unwrap();
-        let Some(options) = furnished(folder.path()) else { return };
+        let Some(options) = default_machine(folder.path()) else { return };
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let Some(server) = start(&options) else { continue };
         let Tally { seen, equal, more, silent, excused, fewer } = Comparison::new(&server).all();
@@ -332,7 +332,7 @@ fn candidates(run: &Run) -> String {
 #[test]
 fn the_shell_goes_further_than_the_monitor() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(options) = furnished(folder.path()) else { return };
+    let Some(options) = default_machine(folder.path()) else { return };
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let Some(server) = Server::qemu(&options) else { return };
     std::fs::create_dir(folder.path().join("with blank")).unwrap();

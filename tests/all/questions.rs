@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use qmp_shell::Client;
-use qmp_shell::qom::Objects;
+use qmp_shell::qom::QomClient;
 use serde_json::{Value, json};
 
 use crate::support::peer::{Peer, Script, Talk};
@@ -169,7 +169,7 @@ fn a_tree_that_grows_as_it_is_read_is_given_up() {
             }
         });
         let client = Client::connect(&peer.address()).unwrap();
-        let tree = Objects::new(&client).at_most(5000).tree("/", None);
+        let tree = QomClient::new(&client).at_most(5000).tree("/", None);
         let sentence = "the server tells of more than 5000 objects and properties; `--depth` bounds what is asked for";
         assert_eq!(tree.unwrap_err().to_string(), sentence);
     }

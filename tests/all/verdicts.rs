@@ -7,7 +7,7 @@
 //! `QMP_SHELL_TEST_VERDICTS=N` makes N sets for each server (20,000 without), `QMP_SHELL_TEST_SEED=S` begins elsewhere.
 
 use qmp_shell::grammar::{Line, parse_line};
-use qmp_shell::schema::{Builtin, Knowledge, Schema, Type, TypeId, request_of_json};
+use qmp_shell::schema::{Builtin, Schema, Type, TypeId, TypingContext, request_of_json};
 use qmp_shell::session::{Options, Received, Session, connect};
 use qmp_shell::wire::{Incoming, ReplyBody, Request};
 
@@ -139,7 +139,7 @@ fn compare(address: &str) {
     let raw = ask(&mut session, &Request::new("query-qmp-schema")).unwrap();
     let schema = Schema::parse(&raw).unwrap();
     let extra = std::collections::HashMap::new();
-    let knowledge = Knowledge { schema: Some(&schema), extra: &extra, lenient: false };
+    let knowledge = TypingContext { schema: Some(&schema), extra: &extra, allow_unknown: false };
     let seed = number("QMP_SHELL_TEST_SEED", 0x9E37_79B9_7F4A_7C15);
     let count = number("QMP_SHELL_TEST_VERDICTS", 20_000);
     eprintln!("QMP_SHELL_TEST_SEED={seed}");

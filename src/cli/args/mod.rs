@@ -47,17 +47,17 @@ pub(crate) enum Generate {
 }
 
 /// The flags about the way to the server.
-pub(crate) const CONNECTING: &str = "Connecting";
+pub(crate) const HEADING_CONNECTION: &str = "Connecting";
 
 /// The flags that look at lines, or at the program itself.
-pub(crate) const LOOKING: &str = "Instead of running lines";
+pub(crate) const HEADING_INSTEAD: &str = "Instead of running lines";
 
 /// The flags that say what is shown and kept.
-pub(crate) const SHOWING: &str = "What is shown and kept";
+pub(crate) const HEADING_OUTPUT: &str = "What is shown and kept";
 
 /// Flags of both shells.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct CommonFlags {
+pub(crate) struct CommonArgs {
     /// Start in HMP mode: lines go to the human monitor
     #[arg(short = 'H', long)]
     pub(crate) hmp: bool,
@@ -91,43 +91,43 @@ pub(crate) struct CommonFlags {
     pub(crate) output: Option<OutputFlag>,
 
     /// Do not show events
-    #[arg(long, help_heading = SHOWING)]
+    #[arg(long, help_heading = HEADING_OUTPUT)]
     pub(crate) no_events: bool,
 
     /// When to use colour; auto has none in scripts
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = SHOWING)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = HEADING_OUTPUT)]
     pub(crate) color: Color,
 
     /// Neither read nor write the history file
-    #[arg(long, help_heading = SHOWING)]
+    #[arg(long, help_heading = HEADING_OUTPUT)]
     pub(crate) no_history: bool,
 
     /// Send even what the server's introspection says is wrong
-    #[arg(long, help_heading = SHOWING)]
+    #[arg(long, help_heading = HEADING_OUTPUT)]
     pub(crate) no_check: bool,
 
     /// Never ask the server for its introspection: no checking, types by form, less for Tab
-    #[arg(long, help_heading = SHOWING)]
+    #[arg(long, help_heading = HEADING_OUTPUT)]
     pub(crate) no_schema: bool,
 
     /// Refuse longer messages from the server; bytes, or with k, M or G
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, help_heading = SHOWING)]
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, help_heading = HEADING_OUTPUT)]
     pub(crate) max_message: usize,
 
     /// Print the JSON that each line would send; send none of it
-    #[arg(long, help_heading = LOOKING)]
+    #[arg(long, help_heading = HEADING_INSTEAD)]
     pub(crate) dry_run: bool,
 
     /// Print the manual page, or completions for a shell
-    #[arg(long, value_name = "WHAT", help_heading = LOOKING)]
+    #[arg(long, value_name = "WHAT", help_heading = HEADING_INSTEAD)]
     pub(crate) generate: Option<Generate>,
 }
 
-impl CommonFlags {
+impl CommonArgs {
     /// What `-c` and `-f` name, in the order in which they were given; `matches` is what these flags were made from.
     pub(crate) fn scripts(&self, matches: &ArgMatches) -> Vec<Script> {
         let places = |name| matches.indices_of(name).into_iter().flatten();
-        let lines = places("command").zip(self.command.iter().map(|line| Script::Lines(vec![line.clone()])));
+        let lines = places("command").zip(self.command.iter().map(|line| Script::ScriptOutput(vec![line.clone()])));
         let files = places("file").zip(self.file.iter().map(|file| match file.to_str() {
             Some("-") => Script::Stdin,
             _ => Script::File(file.clone()),
@@ -138,7 +138,7 @@ impl CommonFlags {
         for (_, script) in placed {
             match (scripts.last_mut(), script) {
                 // Neighbouring lines are one script, so that a block may go over several of them.
-                (Some(Script::Lines(lines)), Script::Lines(more)) => lines.extend(more),
+                (Some(Script::ScriptOutput(lines)), Script::ScriptOutput(more)) => lines.extend(more),
                 (_, script) => scripts.push(script),
             }
         }
@@ -151,29 +151,29 @@ impl CommonFlags {
 /// At a terminal, a prompt with line editing, completion and events as they happen. With lines from standard input, -c
 /// or -f, a script: replies and events come as JSON Lines on standard output.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "qmp-shell", version, max_term_width = 100, args_override_self = true, override_usage = "qmp-shell [OPTIONS] [ADDRESS]", after_help = AFTER_HELP, after_long_help = sections::<ShellFlags>())]
-pub(crate) struct ShellFlags {
+#[command(name = "qmp-shell", version, max_term_width = 100, args_override_self = true, override_usage = "qmp-shell [OPTIONS] [ADDRESS]", after_help = AFTER_HELP, after_long_help = sections::<ShellArgs>())]
+pub(crate) struct ShellArgs {
     #[command(flatten)]
-    pub(crate) common: CommonFlags,
+    pub(crate) common: CommonArgs,
 
     /// For a guest agent: synchronise instead of negotiating
     #[arg(short = 'N', long)]
     pub(crate) skip_negotiation: bool,
 
     /// How long connecting, and then the greeting, may take
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = CONNECTING)]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = HEADING_CONNECTION)]
     pub(crate) timeout: Duration,
 
     /// Wait until the server is there, for ever or for SECONDS
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1e9", value_parser = seconds, help_heading = CONNECTING)]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1e9", value_parser = seconds, help_heading = HEADING_CONNECTION)]
     pub(crate) wait: Option<Duration>,
 
     /// Listen on ADDRESS; the server connects to us
-    #[arg(long, help_heading = CONNECTING)]
+    #[arg(long, help_heading = HEADING_CONNECTION)]
     pub(crate) listen: bool,
 
     /// Print what Tab would offer at the end of LINE
-    #[arg(long, value_name = "LINE", allow_hyphen_values = true, help_heading = LOOKING)]
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true, help_heading = HEADING_INSTEAD)]
     pub(crate) complete: Option<String>,
 
     /// Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default:
@@ -192,14 +192,14 @@ pub(crate) struct ShellFlags {
     max_term_width = 100,
     override_usage = "qmp-shell-wrap [OPTIONS] [--] QEMU-COMMAND...",
     after_help = WRAP_AFTER_HELP,
-    after_long_help = sections::<WrapFlags>()
+    after_long_help = sections::<WrapArgs>()
 )]
-pub(crate) struct WrapFlags {
+pub(crate) struct WrapArgs {
     #[command(flatten)]
-    pub(crate) common: CommonFlags,
+    pub(crate) common: CommonArgs,
 
     /// How long QEMU may take to greet [default: as long as it runs]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = CONNECTING)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = HEADING_CONNECTION)]
     pub(crate) timeout: Option<Duration>,
 
     /// QEMU and its options
@@ -221,15 +221,15 @@ Exit status: 0 all succeeded, 1 a line failed, 2 wrong usage,
 pub(crate) type Section = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// A program's flags, and what there is to say beyond them.
-pub(crate) trait Documented: CommandFactory {
+pub(crate) trait HelpExt: CommandFactory {
     /// In this order.
     const SECTIONS: &'static [Section];
 
     /// Whether the program answers `--complete` for the user's own shell.
-    const IS_LIVE: bool = false;
+    const USES_LIVE_COMPLETION: bool = false;
 }
 
-impl Documented for ShellFlags {
+impl HelpExt for ShellArgs {
     const SECTIONS: &'static [Section] = &[
         (
             "Examples",
@@ -256,7 +256,7 @@ impl Documented for ShellFlags {
     ];
 }
 
-impl Documented for WrapFlags {
+impl HelpExt for WrapArgs {
     const SECTIONS: &'static [Section] = &[
         (
             "Examples",
@@ -290,7 +290,7 @@ const ENVIRONMENT_OF_SHELL: Section = (
 );
 
 /// The sections as text for a terminal.
-pub(crate) fn sections<F: Documented>() -> String {
+pub(crate) fn sections<F: HelpExt>() -> String {
     let mut text = String::new();
     for (heading, rows) in F::SECTIONS {
         // A long thing does not push the other rows out of sight.
@@ -344,26 +344,26 @@ mod tests {
 
     #[test]
     fn flags_are_consistent() {
-        ShellFlags::command().debug_assert();
-        WrapFlags::command().debug_assert();
+        ShellArgs::command().debug_assert();
+        WrapArgs::command().debug_assert();
     }
 
     #[test]
     fn a_mistyped_flag_is_not_taken_for_qemus() {
-        assert!(WrapFlags::try_parse_from(["w", "--pertty", "qemu"]).is_err());
-        let flags = WrapFlags::try_parse_from(["w", "-p", "qemu", "-p", "--", "x"]).unwrap();
-        assert_eq!(flags.qemu, ["qemu", "-p", "--", "x"]);
-        assert!(flags.common.pretty);
+        assert!(WrapArgs::try_parse_from(["w", "--pertty", "qemu"]).is_err());
+        let args = WrapArgs::try_parse_from(["w", "-p", "qemu", "-p", "--", "x"]).unwrap();
+        assert_eq!(args.qemu, ["qemu", "-p", "--", "x"]);
+        assert!(args.common.pretty);
     }
 
     #[test]
     fn lines_and_files_keep_their_order() {
         let matches =
-            ShellFlags::command().get_matches_from(["q", "-f", "a", "-c", "x", "demo:", "-cy", "--file=-", "-c", "z"]);
-        let flags = ShellFlags::from_arg_matches(&matches).unwrap();
-        let lines = |lines: &[&str]| Script::Lines(lines.iter().map(|line| (*line).to_owned()).collect());
+            ShellArgs::command().get_matches_from(["q", "-f", "a", "-c", "x", "demo:", "-cy", "--file=-", "-c", "z"]);
+        let args = ShellArgs::from_arg_matches(&matches).unwrap();
+        let lines = |lines: &[&str]| Script::ScriptOutput(lines.iter().map(|line| (*line).to_owned()).collect());
         assert_eq!(
-            flags.common.scripts(&matches),
+            args.common.scripts(&matches),
             [Script::File("a".into()), lines(&["x", "y"]), Script::Stdin, lines(&["z"])]
         );
     }

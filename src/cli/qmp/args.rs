@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum, ValueHint};
 
-use crate::cli::args::{CONNECTING, Color, Documented, Generate, SHOWING, Section, seconds, sections, size};
+use crate::cli::args::{
+    Color, Generate, HEADING_CONNECTION, HEADING_OUTPUT, HelpExt, Section, seconds, sections, size,
+};
 
 /// The flags that do something else than to send a command.
-const ELSE: &str = "Instead of a command";
+const HEADING_INSTEAD: &str = "Instead of a command";
 
 /// The flags for more than one server.
-const SEVERAL: &str = "Several servers";
+const HEADING_SERVERS: &str = "Several servers";
 
 /// What `--output` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,9 +40,9 @@ pub(crate) enum Form {
     override_usage = "qmp [OPTIONS] COMMAND [--KEY=VALUE]...\n       qmp [OPTIONS] help [TOPIC | apropos WORD]\n       \
                       qmp [OPTIONS] --events [GLOB]...",
     after_help = AFTER_HELP,
-    after_long_help = sections::<QmpFlags>()
+    after_long_help = sections::<QmpArgs>()
 )]
-pub(crate) struct QmpFlags {
+pub(crate) struct QmpArgs {
     /// How the answer is written
     #[arg(short, long, value_name = "FORM", default_value = "flat")]
     pub(crate) output: Form,
@@ -59,56 +61,56 @@ pub(crate) struct QmpFlags {
 
     /// Where the server is, or a pattern such as '/run/vm/*.sock'; may be repeated [default: $QMP_PATH, or else
     /// $QMP_SOCKET]
-    #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::AnyPath, help_heading = CONNECTING)]
+    #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::AnyPath, help_heading = HEADING_CONNECTION)]
     pub(crate) path: Vec<OsString>,
 
     /// How long connecting, and then the greeting, may take [default: 5]; with --events, how long to follow [default:
     /// for ever]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = CONNECTING)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = HEADING_CONNECTION)]
     pub(crate) timeout: Option<Duration>,
 
     /// Wait until the server is there, for ever or for SECONDS
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1e9", value_parser = seconds, help_heading = CONNECTING)]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1e9", value_parser = seconds, help_heading = HEADING_CONNECTION)]
     pub(crate) wait: Option<Duration>,
 
     /// Ask so many servers at a time
-    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..), help_heading = SEVERAL)]
+    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..), help_heading = HEADING_SERVERS)]
     pub(crate) jobs: u16,
 
     /// When to use colour
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = SHOWING)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = HEADING_OUTPUT)]
     pub(crate) color: Color,
 
     /// Send even what the server's introspection says is wrong
-    #[arg(long, help_heading = SHOWING)]
+    #[arg(long, help_heading = HEADING_OUTPUT)]
     pub(crate) no_check: bool,
 
     /// Never ask the server for its introspection: no checking, types by form
-    #[arg(long, help_heading = SHOWING)]
+    #[arg(long, help_heading = HEADING_OUTPUT)]
     pub(crate) no_schema: bool,
 
     /// Refuse longer messages from the server; bytes, or with k, M or G
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, help_heading = SHOWING)]
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, help_heading = HEADING_OUTPUT)]
     pub(crate) max_message: usize,
 
     /// Follow events, all or those whose names match, as JSON Lines
-    #[arg(long, value_name = "GLOB", num_args = 0.., conflicts_with_all = ["skip_negotiation", "dry_run"], help_heading = ELSE)]
+    #[arg(long, value_name = "GLOB", num_args = 0.., conflicts_with_all = ["skip_negotiation", "dry_run"], help_heading = HEADING_INSTEAD)]
     pub(crate) events: Option<Vec<String>>,
 
     /// With --events: end after N events; to see fewer is a failure
-    #[arg(long, value_name = "N", requires = "events", value_parser = clap::value_parser!(u64).range(1..), help_heading = ELSE)]
+    #[arg(long, value_name = "N", requires = "events", value_parser = clap::value_parser!(u64).range(1..), help_heading = HEADING_INSTEAD)]
     pub(crate) count: Option<u64>,
 
     /// Print the JSON that would be sent; send none of it
-    #[arg(long, help_heading = ELSE)]
+    #[arg(long, help_heading = HEADING_INSTEAD)]
     pub(crate) dry_run: bool,
 
     /// Print what Tab would offer at the end of LINE, such as 'qmp --path vm.sock block_res'
-    #[arg(long, value_name = "LINE", allow_hyphen_values = true, help_heading = ELSE)]
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true, help_heading = HEADING_INSTEAD)]
     pub(crate) complete: Option<String>,
 
     /// Print the manual page, or completions for a shell
-    #[arg(long, value_name = "WHAT", help_heading = ELSE)]
+    #[arg(long, value_name = "WHAT", help_heading = HEADING_INSTEAD)]
     pub(crate) generate: Option<Generate>,
 
     /// The command, and its arguments as --KEY=VALUE or KEY=VALUE
@@ -121,8 +123,8 @@ Try it without QEMU: qmp --path demo: query-status
 Exit status: 0 succeeded, 1 failed, 2 wrong usage, 3 no connection,
              4 connection lost; with several servers, 1 if any failed.";
 
-impl Documented for QmpFlags {
-    const IS_LIVE: bool = true;
+impl HelpExt for QmpArgs {
+    const USES_LIVE_COMPLETION: bool = true;
 
     const SECTIONS: &'static [Section] = &[
         (
@@ -169,25 +171,25 @@ mod tests {
 
     #[test]
     fn flags_are_consistent() {
-        QmpFlags::command().debug_assert();
+        QmpArgs::command().debug_assert();
     }
 
     #[test]
     fn what_follows_the_command_is_its_own() {
-        let flags = QmpFlags::try_parse_from(["qmp", "--path", "a", "--path=b", "eject", "--path=c", "-v"]).unwrap();
-        assert_eq!(flags.path, ["a", "b"]);
-        assert_eq!(flags.words, ["eject", "--path=c", "-v"]);
-        assert!(!flags.verbose);
-        assert!(QmpFlags::try_parse_from(["qmp", "--pth=a", "eject"]).is_err());
+        let args = QmpArgs::try_parse_from(["qmp", "--path", "a", "--path=b", "eject", "--path=c", "-v"]).unwrap();
+        assert_eq!(args.path, ["a", "b"]);
+        assert_eq!(args.words, ["eject", "--path=c", "-v"]);
+        assert!(!args.verbose);
+        assert!(QmpArgs::try_parse_from(["qmp", "--pth=a", "eject"]).is_err());
     }
 
     #[test]
     fn events_take_globs_among_the_options() {
-        let flags = QmpFlags::try_parse_from(["qmp", "--events", "STOP", "JOB_*", "--count", "3"]).unwrap();
-        assert_eq!(flags.events.unwrap(), ["STOP", "JOB_*"]);
-        let flags = QmpFlags::try_parse_from(["qmp", "--events"]).unwrap();
-        assert_eq!(flags.events, Some(Vec::new()));
-        assert!(QmpFlags::try_parse_from(["qmp", "--count", "3", "stop"]).is_err());
-        assert!(QmpFlags::try_parse_from(["qmp", "--events", "--count", "0"]).is_err());
+        let args = QmpArgs::try_parse_from(["qmp", "--events", "STOP", "JOB_*", "--count", "3"]).unwrap();
+        assert_eq!(args.events.unwrap(), ["STOP", "JOB_*"]);
+        let args = QmpArgs::try_parse_from(["qmp", "--events"]).unwrap();
+        assert_eq!(args.events, Some(Vec::new()));
+        assert!(QmpArgs::try_parse_from(["qmp", "--count", "3", "stop"]).is_err());
+        assert!(QmpArgs::try_parse_from(["qmp", "--events", "--count", "0"]).is_err());
     }
 }

@@ -9,7 +9,7 @@ use crate::grammar::{Line, parse_line, tokenize};
 
 /// What the user wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Typed {
+pub(crate) enum CommandLine {
     /// Help, with or without a topic: the line.
     Help(String),
     /// A command, and the line.
@@ -23,10 +23,10 @@ pub(crate) enum Typed {
     Json(String),
 }
 
-impl Typed {
+impl CommandLine {
     /// Reads the words. An error says what is wrong with the usage; what is wrong with an argument is left to whoever
     /// carries the line out.
-    pub(crate) fn read(words: &[OsString]) -> Result<Typed, String> {
+    pub(crate) fn read(words: &[OsString]) -> Result<CommandLine, String> {
         let words: Vec<&str> = words
             .iter()
             .map(|word| word.to_str().ok_or_else(|| format!("`{}` is not UTF-8", word.to_string_lossy())))
@@ -36,7 +36,7 @@ impl Typed {
         };
         if first.trim_start().starts_with(['{', '-']) && first.contains('{') {
             return match rest.first() {
-                None => Ok(Typed::Json(first.to_owned())),
+                None => Ok(CommandLine::Json(first.to_owned())),
                 Some(word) => Err(format!("a request written as JSON is one word; quote it, `{word}` is another")),
             };
         }
@@ -53,22 +53,22 @@ impl Typed {
         let mut line = first.to_owned();
         for word in rest {
             line.push(' ');
-            line.push_str(&spelled(word));
+            line.push_str(&quote_word(word));
         }
         if name == "help" {
-            return Ok(Typed::Help(line));
+            return Ok(CommandLine::Help(line));
         }
         // A block of several lines has no place here.
         if matches!(parse_line(&line), Ok(line) if !matches!(line, Line::Command(_))) {
             return Err(format!("`{line}` is not a command with its arguments; `qmp shell` takes such lines"));
         }
-        Ok(Typed::Command { name: name.to_owned(), line })
+        Ok(CommandLine::Command { name: name.to_owned(), line })
     }
 
     /// The line.
     pub(crate) fn line(&self) -> &str {
         match self {
-            Typed::Help(line) | Typed::Json(line) | Typed::Command { line, .. } => line,
+            CommandLine::Help(line) | CommandLine::Json(line) | CommandLine::Command { line, .. } => line,
         }
     }
 }
@@ -80,24 +80,24 @@ fn is_name(word: &str) -> bool {
 }
 
 /// One argument, in any of its forms, as a word of the line.
-pub(crate) fn spelled(word: &str) -> String {
+pub(crate) fn quote_word(word: &str) -> String {
     let word = match word.strip_prefix("--") {
         Some(flag) if !flag.is_empty() && !flag.contains('=') => format!("{flag}=true"),
         Some(option) if !option.is_empty() => option.to_owned(),
         _ => word.to_owned(),
     };
-    if stands_for_itself(&word) {
+    if is_bare(&word) {
         return word;
     }
     match word.split_once('=') {
-        Some((key, value)) if stands_for_itself(key) => format!("{key}={}", quoted(value)),
+        Some((key, value)) if is_bare(key) => format!("{key}={}", quoted(value)),
         Some((key, value)) => format!("{}={}", quoted(key), quoted(value)),
         None => quoted(&word),
     }
 }
 
 /// Whether the tokenizer makes one word of it, this very one.
-fn stands_for_itself(word: &str) -> bool {
+fn is_bare(word: &str) -> bool {
     let tokens = tokenize(word);
     let [only] = &tokens.words[..] else { return false };
     tokens.comments.is_empty()
@@ -116,8 +116,8 @@ mod tests {
     use super::*;
     use proptest::prelude::{prop_assert_eq, proptest};
 
-    fn read(words: &[&str]) -> Result<Typed, String> {
-        Typed::read(&words.iter().map(OsString::from).collect::<Vec<_>>())
+    fn read(words: &[&str]) -> Result<CommandLine, String> {
+        CommandLine::read(&words.iter().map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]
@@ -142,9 +142,9 @@ mod tests {
         ] {
             assert_eq!(read(&words).unwrap().line(), line);
         }
-        assert_eq!(read(&["stop"]).unwrap(), Typed::Command { name: "stop".to_owned(), line: "stop".to_owned() });
-        assert!(matches!(read(&["exec-oob", "yank"]), Ok(Typed::Command { name, .. }) if name == "yank"));
-        assert!(matches!(read(&["help"]), Ok(Typed::Help(_))));
+        assert_eq!(read(&["stop"]).unwrap(), CommandLine::Command { name: "stop".to_owned(), line: "stop".to_owned() });
+        assert!(matches!(read(&["exec-oob", "yank"]), Ok(CommandLine::Command { name, .. }) if name == "yank"));
+        assert!(matches!(read(&["help"]), Ok(CommandLine::Help(_))));
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
             assert_eq!(read(&words), Err(message.to_owned()));
         }
         // A parenthesis is a word like any other here: it opens no block.
-        assert!(matches!(read(&["transaction", "(", ")"]), Ok(Typed::Command { .. })));
+        assert!(matches!(read(&["transaction", "(", ")"]), Ok(CommandLine::Command { .. })));
     }
 
     proptest! {
@@ -178,7 +178,7 @@ mod tests {
         #[test]
         fn a_value_is_literal(value in "\\PC{0,12}", space in "[ \t\n'\"\\\\#{}\\[\\]]{0,4}") {
             let value = format!("{value}{space}");
-            let line = format!("c k={}", spelled(&format!("--k={value}")).strip_prefix("k=").unwrap());
+            let line = format!("c k={}", quote_word(&format!("--k={value}")).strip_prefix("k=").unwrap());
             let words = tokenize(&line).words;
             prop_assert_eq!(words.len(), 2);
             prop_assert_eq!(words[1].value(), value);

@@ -6,15 +6,15 @@ use clap::Parser;
 
 use crate::assist::Candidate;
 
-use super::args::QmpFlags;
-use super::command_line::spelled;
+use super::args::QmpArgs;
+use super::command_line::quote_word;
 use super::external_command;
 use super::servers::servers;
 use crate::cli::exit_status::{Failure, Status};
 use crate::cli::shell_completion;
 
 /// What the last word of a command line is.
-struct Place {
+struct CompletionTarget {
     /// The line of `qmp-shell` that it stands on, up to it.
     before: String,
     /// It, as it is on that line.
@@ -31,18 +31,18 @@ pub(super) fn complete(line: &str) -> Result<Status, Failure> {
 }
 
 fn offers(words: &[String]) -> Option<Vec<Candidate>> {
-    let flags = QmpFlags::try_parse_from([&["qmp".to_owned()], words].concat()).ok()?;
+    let args = QmpArgs::try_parse_from([&["qmp".to_owned()], words].concat()).ok()?;
     let current = words.last()?;
-    let place = match (&flags.events, flags.words.as_slice()) {
+    let place = match (&args.events, args.words.as_slice()) {
         (None, words) => place(words)?,
         // Globs may stand behind other options too.
         (Some(globs), more) if !more.is_empty() || globs.last() == Some(current) => {
-            Place { before: ".wait ".to_owned(), word: current.clone(), lead: "" }
+            CompletionTarget { before: ".wait ".to_owned(), word: current.clone(), lead: "" }
         }
         _ => return None,
     };
-    let server = servers(&flags.path).ok()?.all.into_iter().next()?;
-    let mut engine = shell_completion::engine(&server.address, flags.skip_negotiation, flags.no_schema)?;
+    let server = servers(&args.path).ok()?.all.into_iter().next()?;
+    let mut engine = shell_completion::engine(&server.address, args.skip_negotiation, args.no_schema)?;
     let mut candidates = shell_completion::offer(&mut engine, &place.before, &place.word);
     if place.before.is_empty() {
         // Blocks of several lines have no place here.
@@ -60,14 +60,14 @@ fn offers(words: &[String]) -> Option<Vec<Candidate>> {
 }
 
 /// Where the last of the words behind the options stands.
-fn place(words: &[OsString]) -> Option<Place> {
+fn place(words: &[OsString]) -> Option<CompletionTarget> {
     let words: Vec<&str> = words.iter().map(OsString::as_os_str).map(OsStr::to_str).collect::<Option<_>>()?;
     let (current, finished) = words.split_last()?;
     let Some((command, arguments)) = finished.split_first() else {
         let is_option = current.starts_with('-');
-        return (!is_option).then(|| Place { before: String::new(), word: (*current).to_owned(), lead: "" });
+        return (!is_option).then(|| CompletionTarget { before: String::new(), word: (*current).to_owned(), lead: "" });
     };
-    let before = [(*command).to_owned()].into_iter().chain(arguments.iter().map(|word| spelled(word)));
+    let before = [(*command).to_owned()].into_iter().chain(arguments.iter().map(|word| quote_word(word)));
     let before = before.map(|word| word + " ").collect();
     let takes_names = *command == "help" || *command == "exec-oob" && arguments.is_empty();
     let (lead, word) = match current.strip_prefix("--").or_else(|| "--".strip_prefix(current).map(|_| "")) {
@@ -76,5 +76,5 @@ fn place(words: &[OsString]) -> Option<Place> {
     };
     // JSON is nothing that the user's shell would take as it is.
     let value = word.split_once('=').map_or(word, |(_, value)| value);
-    (!value.starts_with(['{', '['])).then(|| Place { before, word: word.to_owned(), lead })
+    (!value.starts_with(['{', '['])).then(|| CompletionTarget { before, word: word.to_owned(), lead })
 }

@@ -12,10 +12,10 @@ use anyhow::anyhow;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::session::{Address, Lost, Session};
+use crate::session::{Address, Disconnected, Session};
 use crate::wire::{Limits, Reply, ReplyBody, Request};
 
-use super::args::QmpFlags;
+use super::args::QmpArgs;
 use super::question::ask;
 use crate::cli::args::Color;
 use crate::cli::exit_status::{Failure, Status};
@@ -47,7 +47,12 @@ fn is_program(file: &Path) -> bool {
 }
 
 /// Whether the server has a command of this name. One that does not say, or not until `until`, has not.
-pub(crate) fn has(session: &mut Session, command: &str, guest_agent: bool, until: Instant) -> Result<bool, Lost> {
+pub(crate) fn has(
+    session: &mut Session,
+    command: &str,
+    guest_agent: bool,
+    until: Instant,
+) -> Result<bool, Disconnected> {
     let question = Request::new(if guest_agent { "guest-info" } else { "query-commands" });
     let answer = ask(session, &question, until)?;
     let answer = answer.as_ref().map(Reply::body);
@@ -63,41 +68,41 @@ fn is_listed(raw: &str, command: &str) -> bool {
 
 /// The words that the program is given: those behind the command, and in front of them, for our own shell, the options
 /// of `qmp` that were given and mean the same to it.
-pub(crate) fn words(flags: &QmpFlags) -> Vec<OsString> {
-    let mut words = match flags.words.first() {
-        Some(command) if command == "shell" => options_of_shell(flags),
+pub(crate) fn words(args: &QmpArgs) -> Vec<OsString> {
+    let mut words = match args.words.first() {
+        Some(command) if command == "shell" => options_of_shell(args),
         _ => Vec::new(),
     };
-    words.extend_from_slice(flags.words.get(1..).unwrap_or_default());
+    words.extend_from_slice(args.words.get(1..).unwrap_or_default());
     words
 }
 
-fn options_of_shell(flags: &QmpFlags) -> Vec<OsString> {
+fn options_of_shell(args: &QmpArgs) -> Vec<OsString> {
     let switches = [
-        (flags.skip_negotiation, "--skip-negotiation"),
-        (flags.verbose, "--verbose"),
-        (flags.no_check, "--no-check"),
-        (flags.no_schema, "--no-schema"),
+        (args.skip_negotiation, "--skip-negotiation"),
+        (args.verbose, "--verbose"),
+        (args.no_check, "--no-check"),
+        (args.no_schema, "--no-schema"),
     ];
     let given = switches.into_iter().filter(|(given, _)| *given).map(|(_, name)| name.into());
     let mut options: Vec<OsString> = given.collect();
-    for (name, time) in [("timeout", flags.timeout), ("wait", flags.wait)] {
+    for (name, time) in [("timeout", args.timeout), ("wait", args.wait)] {
         options.extend(time.map(|time| format!("--{name}={}", time.as_secs_f64()).into()));
     }
-    if let Some(file) = &flags.logfile {
+    if let Some(file) = &args.logfile {
         options.extend(["--logfile".into(), file.into()]);
     }
-    if let Some(color) = flags.color.to_possible_value().filter(|_| flags.color != Color::Auto) {
+    if let Some(color) = args.color.to_possible_value().filter(|_| args.color != Color::Auto) {
         options.push(format!("--color={}", color.get_name()).into());
     }
-    if flags.max_message != Limits::default().message {
-        options.push(format!("--max-message={}", flags.max_message).into());
+    if args.max_message != Limits::default().message {
+        options.push(format!("--max-message={}", args.max_message).into());
     }
     options
 }
 
 /// Becomes the program, told where the server is. Returns only where that fails.
-pub(crate) fn become_it(program: &Path, words: &[OsString], address: Option<&Address>) -> Failure {
+pub(crate) fn exec(program: &Path, words: &[OsString], address: Option<&Address>) -> Failure {
     match command(program, words, address) {
         Ok(mut command) => not_run(program, &command.exec()),
         Err(failure) => failure,
@@ -132,21 +137,21 @@ fn not_run(program: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::ShellFlags;
+    use crate::cli::args::ShellArgs;
     use clap::Parser;
 
     #[test]
     fn the_shell_is_given_the_options_that_it_shares() {
         let line =
             "qmp -N -v --no-check --no-schema --timeout 0.5 --wait -l f --color=never --max-message 2M shell -pN -v";
-        let given = QmpFlags::parse_from(line.split(' '));
+        let given = QmpArgs::parse_from(line.split(' '));
         let words = words(&given);
-        let shell = ShellFlags::try_parse_from([&["qmp-shell".into()], words.as_slice()].concat()).unwrap();
+        let shell = ShellArgs::try_parse_from([&["qmp-shell".into()], words.as_slice()].concat()).unwrap();
         let common = shell.common;
         assert!(shell.skip_negotiation && common.verbose && common.no_check && common.no_schema && common.pretty);
         assert_eq!((Some(shell.timeout), shell.wait), (given.timeout, given.wait));
         assert_eq!((common.logfile, common.color, common.max_message), (given.logfile, Color::Never, 2 << 20));
-        let plain = |line: &str| self::words(&QmpFlags::parse_from(line.split(' ')));
+        let plain = |line: &str| self::words(&QmpArgs::parse_from(line.split(' ')));
         assert_eq!(plain("qmp shell -c x"), ["-c", "x"]);
         assert_eq!(plain("qmp -N other -c x"), ["-c", "x"]);
     }

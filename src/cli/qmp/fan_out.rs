@@ -9,12 +9,12 @@ use std::thread::Builder;
 use anyhow::anyhow;
 
 use crate::render::{printable, sanitize};
-use crate::shell::Single;
+use crate::shell::OneShotOutput;
 
 use super::external_command;
-use super::one_shot::{End, Task, status_of};
-use super::servers::{Server, make_room_for};
-use crate::cli::exit_status::{Failure, Status, sentence};
+use super::one_shot::{OneShot, Outcome, status_of};
+use super::servers::{Server, raise_fd_limit};
+use crate::cli::exit_status::{Failure, Status, message_of};
 
 /// What came of the command at one server, each line led by its name.
 struct Answered {
@@ -24,11 +24,11 @@ struct Answered {
 }
 
 /// Carries the task out at each server, so many at a time. One that fails does not stop the others.
-pub(crate) fn run(task: Task, servers: Vec<Server>, jobs: usize) -> Result<Status, Failure> {
+pub(crate) fn run(one_shot: OneShot, servers: Vec<Server>, jobs: usize) -> Result<Status, Failure> {
     let jobs = jobs.min(servers.len());
-    make_room_for(jobs);
+    raise_fd_limit(jobs);
     let servers = Arc::new(servers);
-    let answers = start(Arc::new(task), &servers, jobs)?;
+    let answers = start(Arc::new(one_shot), &servers, jobs)?;
     let mut succeeded = 0;
     let mut out = io::stdout().lock();
     for answered in answers {
@@ -49,12 +49,12 @@ pub(crate) fn run(task: Task, servers: Vec<Server>, jobs: usize) -> Result<Statu
 }
 
 /// Starts the workers; their answers come in the order in which they are there.
-fn start(task: Arc<Task>, servers: &Arc<Vec<Server>>, jobs: usize) -> Result<Receiver<Answered>, Failure> {
+fn start(one_shot: Arc<OneShot>, servers: &Arc<Vec<Server>>, jobs: usize) -> Result<Receiver<Answered>, Failure> {
     let (sender, answers) = sync_channel(jobs);
     let next = Arc::new(AtomicUsize::new(0));
     for number in 0..jobs {
-        let (task, servers, next, sender) = (task.clone(), servers.clone(), next.clone(), sender.clone());
-        let started = Builder::new().spawn(move || work(&task, &servers, &next, &sender));
+        let (one_shot, servers, next, sender) = (one_shot.clone(), servers.clone(), next.clone(), sender.clone());
+        let started = Builder::new().spawn(move || work(&one_shot, &servers, &next, &sender));
         // With some of them all the work is done as well.
         if let Err(error) = started
             && number == 0
@@ -65,40 +65,40 @@ fn start(task: Arc<Task>, servers: &Arc<Vec<Server>>, jobs: usize) -> Result<Rec
     Ok(answers)
 }
 
-fn work(task: &Task, servers: &[Server], next: &AtomicUsize, answers: &SyncSender<Answered>) {
+fn work(one_shot: &OneShot, servers: &[Server], next: &AtomicUsize, answers: &SyncSender<Answered>) {
     loop {
         let Some(server) = servers.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-        if answers.send(ask(task, server)).is_err() {
+        if answers.send(ask(one_shot, server)).is_err() {
             return;
         }
     }
 }
 
-fn ask(task: &Task, server: &Server) -> Answered {
-    let mut output = Single::new(Vec::new(), Vec::new(), task.look(Some(&server.name)));
-    let ended = task.perform(Some(&server.address), &mut output);
+fn ask(one_shot: &OneShot, server: &Server) -> Answered {
+    let mut output = OneShotOutput::new(Vec::new(), Vec::new(), one_shot.look(Some(&server.name)));
+    let ended = one_shot.perform(Some(&server.address), &mut output);
     let (out, mut err) = output.into_inner();
     let result = match ended {
-        Ok(End::Ran(verdict)) => {
+        Ok(Outcome::Ran(verdict)) => {
             // JSON on a line says by itself where it comes from.
-            let out = if task.is_json() { out } else { led(&server.name, &out) };
+            let out = if one_shot.is_json() { out } else { prefixed(&server.name, &out) };
             Ok((out, status_of(&verdict) == Status::Success))
         }
-        Ok(End::Lacks(program)) => external_command::run(&program, &task.words, &server.address).map(|ran| {
+        Ok(Outcome::Lacks(program)) => external_command::run(&program, &one_shot.words, &server.address).map(|ran| {
             err.extend_from_slice(&ran.stderr);
-            (led(&server.name, &ran.stdout), ran.status.success())
+            (prefixed(&server.name, &ran.stdout), ran.status.success())
         }),
         Err(failure) => Err(failure),
     };
     let (out, succeeded) = result.unwrap_or_else(|failure| {
-        err.extend_from_slice(format!("{}\n", sanitize(&sentence(&failure.error))).as_bytes());
+        err.extend_from_slice(format!("{}\n", sanitize(&message_of(&failure.error))).as_bytes());
         (Vec::new(), false)
     });
-    Answered { out, err: led(&server.name, &err), succeeded }
+    Answered { out, err: prefixed(&server.name, &err), succeeded }
 }
 
 /// Each line of `text` behind the server's name.
-fn led(name: &str, text: &[u8]) -> Vec<u8> {
+fn prefixed(name: &str, text: &[u8]) -> Vec<u8> {
     let lead = format!("{}: ", printable(name));
     let mut out = Vec::with_capacity(text.len() + lead.len());
     for line in text.split_inclusive(|byte| *byte == b'\n') {
@@ -117,8 +117,8 @@ mod tests {
 
     #[test]
     fn each_line_is_led_by_the_name() {
-        assert_eq!(led("vm", b"a: 1\n\nb"), b"vm: a: 1\nvm: \nvm: b\n");
-        assert_eq!(led("a\x1bb", b"x\n"), b"a\\x1bb: x\n");
-        assert_eq!(led("vm", b""), b"");
+        assert_eq!(prefixed("vm", b"a: 1\n\nb"), b"vm: a: 1\nvm: \nvm: b\n");
+        assert_eq!(prefixed("a\x1bb", b"x\n"), b"a\\x1bb: x\n");
+        assert_eq!(prefixed("vm", b""), b"");
     }
 }

@@ -13,14 +13,14 @@ use anyhow::anyhow;
 
 use crate::render::{printable, sanitize};
 use crate::schema::{Schema, nearest};
-use crate::session::{Lost, Options, Received, Session};
-use crate::shell::{EventFilter, Link, MessageLines};
+use crate::session::{Disconnected, Options, Received, Session};
+use crate::shell::{Connection, EventFilter, JsonMessageWriter};
 use crate::wire::{Event, Incoming, Reply, ReplyBody, Request};
 
-use super::args::QmpFlags;
+use super::args::QmpArgs;
 use super::one_shot::message_lines;
 use super::question::ask;
-use super::servers::{Server, Servers, make_room_for};
+use super::servers::{Server, Servers, raise_fd_limit};
 use crate::cli::exit_status::{Failure, Status};
 
 /// How long the server may take to say which events it has.
@@ -45,62 +45,57 @@ enum News {
 type FromServer = (usize, News);
 
 /// Follows until the count is full, the time is up, or no server is left.
-pub(crate) fn follow(
-    flags: &QmpFlags,
-    globs: &[String],
-    servers: Servers,
-    options: &Options,
-) -> Result<Status, Failure> {
+pub(crate) fn follow(args: &QmpArgs, globs: &[String], servers: Servers, options: &Options) -> Result<Status, Failure> {
     let filter = if globs.is_empty() { EventFilter::All } else { EventFilter::Only(globs.to_vec()) };
-    make_room_for(servers.all.len());
+    raise_fd_limit(servers.all.len());
     let (sender, news) = sync_channel(ROOM);
     let all = Arc::new(servers.all);
     for at in 0..all.len() {
         // Of names that nobody will ever say, one server can tell as well as all.
-        let doubted = if at == 0 && !flags.no_schema { globs.to_vec() } else { Vec::new() };
-        let watched = Watched { at, filter: filter.clone(), doubted, options: options.clone() };
+        let unverified_patterns = if at == 0 && !args.no_schema { globs.to_vec() } else { Vec::new() };
+        let watched = EventStream { at, filter: filter.clone(), unverified_patterns, options: options.clone() };
         let ours = sender.clone();
         let servers = Arc::clone(&all);
         let started = Builder::new().spawn(move || watched.watch(&servers[at], &ours));
         started.map_err(|error| Failure::new(Status::LineFailed, anyhow!("cannot start a thread: {error}")))?;
     }
     drop(sender);
-    let follower = Follower {
+    let follower = EventWriter {
         servers: &all,
         several: servers.several,
-        lines: message_lines(flags),
-        verbose: flags.verbose,
-        count: flags.count,
+        lines: message_lines(args),
+        verbose: args.verbose,
+        count: args.count,
         seen: 0,
         failed: None,
     };
-    follower.run(&news, flags.timeout)
+    follower.run(&news, args.timeout)
 }
 
 /// What a server's thread knows.
-struct Watched {
+struct EventStream {
     at: usize,
     filter: EventFilter,
     /// Names and patterns that are to be looked for among the events that the server has.
-    doubted: Vec<String>,
+    unverified_patterns: Vec<String>,
     options: Options,
 }
 
-impl Watched {
+impl EventStream {
     fn watch(&self, server: &Server, news: &SyncSender<FromServer>) {
         // Nobody listens any more once the program is at its end; there is nothing to do about that.
         let tell = |item: News| news.send((self.at, item)).map_err(drop);
-        let mut link = Link::new(Some(server.address.clone()), self.options.clone(), false);
+        let mut connection = Connection::new(Some(server.address.clone()), self.options.clone(), false);
         let mut progress = |text: &str| tell(News::Notice(text.to_owned())).unwrap_or(());
-        if let Err(error) = link.open(&mut progress).map(drop) {
+        if let Err(error) = connection.open(&mut progress).map(drop) {
             let _ = tell(News::Gone(error.to_string(), Status::NotConnected));
             return;
         }
-        let mut lost: Option<Lost> = None;
-        let unknown = link.session().map(|session| self.unknown(session)).unwrap_or_default();
+        let mut lost: Option<Disconnected> = None;
+        let unknown = connection.session().map(|session| self.unknown(session)).unwrap_or_default();
         let mut listened_to = unknown.into_iter().all(|warning| tell(News::Notice(warning)).is_ok());
         listened_to = listened_to && tell(News::Connected).is_ok();
-        while let Some(session) = link.session().filter(|_| listened_to && lost.is_none()) {
+        while let Some(session) = connection.session().filter(|_| listened_to && lost.is_none()) {
             listened_to = match session.receive(None) {
                 Ok(Received::Message(Incoming::Event(event))) if self.filter.shows(event.name()) => {
                     tell(News::Event(Box::new(event))).is_ok()
@@ -114,15 +109,15 @@ impl Watched {
             };
         }
         if let Some(lost) = lost {
-            let _ = tell(News::Gone(lost.to_string(), Status::Lost));
+            let _ = tell(News::Gone(lost.to_string(), Status::Disconnected));
         }
     }
 }
 
-impl Watched {
+impl EventStream {
     /// Warns of what fits none of the server's events: it would be waited for in vain.
     fn unknown(&self, session: &mut Session) -> Vec<String> {
-        if self.doubted.is_empty() {
+        if self.unverified_patterns.is_empty() {
             return Vec::new();
         }
         let answer = ask(session, &Request::new("query-qmp-schema"), Instant::now() + BLINK);
@@ -139,15 +134,15 @@ impl Watched {
             Some(name) => format!("warning: the server has no event `{glob}`; did you mean `{name}`?"),
             None => format!("warning: the server has no event `{glob}`"),
         };
-        self.doubted.iter().filter(|glob| !fits(glob)).map(warning).collect()
+        self.unverified_patterns.iter().filter(|glob| !fits(glob)).map(warning).collect()
     }
 }
 
 /// The one who writes.
-struct Follower<'a> {
+struct EventWriter<'a> {
     servers: &'a [Server],
     several: bool,
-    lines: MessageLines,
+    lines: JsonMessageWriter,
     verbose: bool,
     count: Option<u64>,
     seen: u64,
@@ -155,7 +150,7 @@ struct Follower<'a> {
     failed: Option<Status>,
 }
 
-impl Follower<'_> {
+impl EventWriter<'_> {
     fn run(mut self, news: &Receiver<FromServer>, timeout: Option<Duration>) -> Result<Status, Failure> {
         // The time runs from when it is known of every server whether it is there.
         let mut awaited = self.servers.len();

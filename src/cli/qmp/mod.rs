@@ -17,15 +17,15 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use crate::session::Options;
-use crate::shell::{Output, Single};
+use crate::shell::{OneShotOutput, Output};
 use crate::wire::Limits;
 
 use super::exit_status::{Failure, Status, end};
-use super::qmp_shell::{finish_printing, parse_flags, print_generated, transcript};
-use super::stdio::have_them_wait;
-use args::QmpFlags;
-use command_line::Typed;
-use one_shot::{End, Task, status_of};
+use super::qmp_shell::{finish_printing, log, parse_flags, print_generated};
+use super::stdio::make_blocking;
+use args::QmpArgs;
+use command_line::CommandLine;
+use one_shot::{OneShot, Outcome, status_of};
 use servers::{Server, servers};
 
 /// How long connecting, and then the greeting, may take where nobody says.
@@ -33,70 +33,71 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the program.
 pub fn qmp() -> ExitCode {
-    have_them_wait();
-    let (flags, _) = parse_flags::<QmpFlags>();
-    end("qmp", run(&flags))
+    make_blocking();
+    let (args, _) = parse_flags::<QmpArgs>();
+    end("qmp", run(&args))
 }
 
-fn run(flags: &QmpFlags) -> Result<Status, Failure> {
-    if let Some(what) = flags.generate {
-        return print_generated::<QmpFlags>(what);
+fn run(args: &QmpArgs) -> Result<Status, Failure> {
+    if let Some(what) = args.generate {
+        return print_generated::<QmpArgs>(what);
     }
-    if let Some(line) = &flags.complete {
+    if let Some(line) = &args.complete {
         return complete::complete(line);
     }
     let options = Options {
-        timeout: flags.timeout.filter(|_| flags.events.is_none()).unwrap_or(TIMEOUT),
-        wait: flags.wait,
-        guest_agent: flags.skip_negotiation,
-        limits: Limits { message: flags.max_message, ..Limits::default() },
-        transcript: transcript(flags.logfile.as_deref())?,
+        timeout: args.timeout.filter(|_| args.events.is_none()).unwrap_or(TIMEOUT),
+        wait: args.wait,
+        guest_agent: args.skip_negotiation,
+        limits: Limits { message: args.max_message, ..Limits::default() },
+        log: log(args.logfile.as_deref())?,
         ..Options::default()
     };
-    if let Some(globs) = &flags.events {
-        let globs = [globs.clone(), more_globs(flags)?].concat();
-        let servers = servers(&flags.path)?;
+    if let Some(globs) = &args.events {
+        let globs = [globs.clone(), more_globs(args)?].concat();
+        let servers = servers(&args.path)?;
         if servers.all.is_empty() {
             return Err(no_server());
         }
-        return follow_events::follow(flags, &globs, servers, &options);
+        return follow_events::follow(args, &globs, servers, &options);
     }
-    let typed = Typed::read(&flags.words).map_err(|error| Failure::new(Status::Usage, anyhow!(error)))?;
-    let task = Task::new(flags, typed, options);
-    let mut out = Single::new(BufWriter::with_capacity(64 * 1024, io::stdout()), io::stderr(), task.look(None));
-    if !task.is_sound(&mut out) {
+    let typed = CommandLine::read(&args.words).map_err(|error| Failure::new(Status::Usage, anyhow!(error)))?;
+    let one_shot = OneShot::new(args, typed, options);
+    let mut out =
+        OneShotOutput::new(BufWriter::with_capacity(64 * 1024, io::stdout()), io::stderr(), one_shot.look(None));
+    if !one_shot.validate(&mut out) {
         return ended(Status::LineFailed, &mut out);
     }
-    let mut servers = servers(&flags.path)?;
-    if matches!(task.typed, Typed::Help(_)) {
+    let mut servers = servers(&args.path)?;
+    if matches!(one_shot.typed, CommandLine::Help(_)) {
         // Any of them knows as much.
         servers.all.truncate(1);
         servers.several = false;
     }
     if servers.several {
-        let status = fan_out::run(task.clone(), servers.all, usize::from(flags.jobs));
-        task.end_log(&mut out);
+        let status = fan_out::run(one_shot.clone(), servers.all, usize::from(args.jobs));
+        one_shot.end_log(&mut out);
         return status;
     }
     match servers.all.first() {
-        None if !task.may_do_without() => Err(no_server()),
-        server => run_one(&task, server, out),
+        None if !one_shot.may_do_without() => Err(no_server()),
+        server => run_one(&one_shot, server, out),
     }
 }
 
 fn run_one<O: io::Write>(
-    task: &Task,
+    one_shot: &OneShot,
     server: Option<&Server>,
-    mut out: Single<O, io::Stderr>,
+    mut out: OneShotOutput<O, io::Stderr>,
 ) -> Result<Status, Failure> {
     let address = server.map(|server| &server.address);
-    match task.perform(address, &mut out)? {
-        End::Ran(verdict) => {
+    match one_shot.perform(address, &mut out)? {
+        Outcome::Ran(verdict) => {
             out.show_help();
-            task.end_log(&mut out);
+            one_shot.end_log(&mut out);
             ended(status_of(&verdict), &mut out)
         }
-        End::Lacks(program) => Err(external_command::become_it(&program, &task.words, address)),
+        Outcome::Lacks(program) => Err(external_command::exec(&program, &one_shot.words, address)),
     }
 }
 
@@ -110,8 +111,8 @@ fn ended(status: Status, out: &mut dyn Output) -> Result<Status, Failure> {
 }
 
 /// Globs that stand behind other options.
-fn more_globs(flags: &QmpFlags) -> Result<Vec<String>, Failure> {
-    let words = flags.words.iter().map(|word| word.to_string_lossy().into_owned());
+fn more_globs(args: &QmpArgs) -> Result<Vec<String>, Failure> {
+    let words = args.words.iter().map(|word| word.to_string_lossy().into_owned());
     let globs: Vec<String> = words.collect();
     match globs.iter().find(|glob| glob.starts_with('-')) {
         Some(option) => {

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use crate::grammar::{Line, parse_line};
 use crate::render::Palette;
 use crate::session::{Address, Options};
-use crate::shell::{Engine, Link, Look, MessageLines, Mode, Output, OutputForm, Settings, SingleForm, Source, Verdict};
+use crate::shell::{
+    Connection, Engine, InputLine, JsonMessageWriter, LineOutcome, Look, Mode, Output, OutputForm, Settings, SingleForm,
+};
 
-use super::args::{Form, QmpFlags};
-use super::command_line::Typed;
+use super::args::{Form, QmpArgs};
+use super::command_line::CommandLine;
 use super::external_command;
 use crate::cli::exit_status::{Failure, Status};
 use crate::cli::qmp_shell::{is_colored, is_colored_beside};
@@ -35,8 +37,8 @@ qmp COMMAND [--KEY=VALUE | KEY=VALUE]... sends one command and prints its answer
 
 /// A command that was typed, and all there is to know to carry it out.
 #[derive(Debug, Clone)]
-pub(crate) struct Task {
-    pub(crate) typed: Typed,
+pub(crate) struct OneShot {
+    pub(crate) typed: CommandLine,
     /// How sessions are opened.
     pub(crate) options: Options,
     /// The program that carries it out for a server that lacks it.
@@ -49,28 +51,29 @@ pub(crate) struct Task {
 }
 
 /// How it went.
-pub(crate) enum End {
+pub(crate) enum Outcome {
     /// The server was asked, or need not be.
-    Ran(Verdict),
+    Ran(LineOutcome),
     /// The server lacks the command: its program is to be run. The connection is closed.
     Lacks(PathBuf),
 }
 
-impl Task {
-    pub(crate) fn new(flags: &QmpFlags, typed: Typed, options: Options) -> Task {
+impl OneShot {
+    pub(crate) fn new(args: &QmpArgs, typed: CommandLine, options: Options) -> OneShot {
         let external = match &typed {
-            Typed::Command { name, .. } if !flags.dry_run => external_command::find(name),
+            CommandLine::Command { name, .. } if !args.dry_run => external_command::find(name),
             _ => None,
         };
         // Answers are laid out by our own form; the engine's is for lines that know no other.
         let settings = Settings {
-            verbose: flags.verbose,
+            verbose: args.verbose,
             output: OutputForm::Pretty,
-            check: !flags.no_check,
+            check: !args.no_check,
             ..Settings::default()
         };
-        let mode = Mode { interactive: false, dry_run: flags.dry_run, no_schema: flags.no_schema, advises: true };
-        Task { typed, options, external, words: external_command::words(flags), look: look(flags), settings, mode }
+        let mode =
+            Mode { interactive: false, dry_run: args.dry_run, no_schema: args.no_schema, suggests_corrections: true };
+        OneShot { typed, options, external, words: external_command::words(args), look: look(args), settings, mode }
     }
 
     /// How answers look: of the only server, or of the one that is at `path`.
@@ -89,12 +92,12 @@ impl Task {
     }
 
     /// The line as messages speak of it.
-    fn source(&self) -> Source<'_> {
-        Source { text: self.typed.line(), script: None, number: 1 }
+    fn source(&self) -> InputLine<'_> {
+        InputLine { text: self.typed.line(), script: None, number: 1 }
     }
 
     /// Whether the line makes sense as far as that can be seen without a server; says so where not.
-    pub(crate) fn is_sound(&self, out: &mut dyn Output) -> bool {
+    pub(crate) fn validate(&self, out: &mut dyn Output) -> bool {
         if self.external.is_some() {
             // The words may be meant for a program that reads them in its own way.
             return true;
@@ -102,7 +105,7 @@ impl Task {
         match parse_line(self.typed.line()) {
             Ok(line) => !matches!(line, Line::Blank),
             Err(mut fault) => {
-                if let Some(meant) = self.typed_apart() {
+                if let Some(meant) = self.suggest_equals_form() {
                     fault.message = format!("{}; did you mean `{meant}`?", fault.message);
                 }
                 out.not_sent(&fault, &self.source(), true);
@@ -112,7 +115,7 @@ impl Task {
     }
 
     /// `--key value`, as other programs take it, in the form that is taken here, where it is the first word without a key.
-    fn typed_apart(&self) -> Option<String> {
+    fn suggest_equals_form(&self) -> Option<String> {
         let words: Vec<&str> = self.words.iter().filter_map(|word| word.to_str()).collect();
         let loose = words.iter().position(|word| !word.contains('=') && !word.starts_with(['-', '{']))?;
         let flag = words.get(loose.checked_sub(1)?)?;
@@ -121,48 +124,48 @@ impl Task {
 
     /// Whether it can be done without a server.
     pub(crate) fn may_do_without(&self) -> bool {
-        matches!(self.typed, Typed::Help(_)) || self.mode.dry_run || self.external.is_some()
+        matches!(self.typed, CommandLine::Help(_)) || self.mode.dry_run || self.external.is_some()
     }
 
     /// Carries it out. The connection is closed in the end.
-    pub(crate) fn perform(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<End, Failure> {
+    pub(crate) fn perform(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Outcome, Failure> {
         if self.typed.line() == "help" {
             out.text(OVERVIEW);
-            return Ok(End::Ran(Verdict::Done));
+            return Ok(Outcome::Ran(LineOutcome::Done));
         }
-        let link = self.link(address, out)?;
-        let mut link = match (link, &self.external) {
-            (None, Some(program)) => return Ok(End::Lacks(program.clone())),
-            (link, _) => link.unwrap_or_else(|| Link::new(None, self.options.clone(), false)),
+        let connection = self.connection(address, out)?;
+        let mut connection = match (connection, &self.external) {
+            (None, Some(program)) => return Ok(Outcome::Lacks(program.clone())),
+            (connection, _) => connection.unwrap_or_else(|| Connection::new(None, self.options.clone(), false)),
         };
-        if let (Some(program), Typed::Command { name, .. }, Some(session)) =
-            (&self.external, &self.typed, link.session())
+        if let (Some(program), CommandLine::Command { name, .. }, Some(session)) =
+            (&self.external, &self.typed, connection.session())
         {
             let until = Instant::now().checked_add(self.options.timeout);
             let until = until.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             match external_command::has(session, name, self.options.guest_agent, until) {
                 Ok(true) => {}
-                Ok(false) => return Ok(End::Lacks(program.clone())),
-                Err(lost) => return Err(Failure::new(Status::Lost, lost)),
+                Ok(false) => return Ok(Outcome::Lacks(program.clone())),
+                Err(lost) => return Err(Failure::new(Status::Disconnected, lost)),
             }
         }
-        let mut engine = Engine::new(link, self.settings.clone(), self.mode, self.options.transcript.clone());
+        let mut engine = Engine::new(connection, self.settings.clone(), self.mode, self.options.log.clone());
         let verdict = engine.run_line(&self.source(), out);
-        engine.settle();
+        engine.finish_pending_queries();
         out.flush();
-        Ok(End::Ran(verdict))
+        Ok(Outcome::Ran(verdict))
     }
 
     /// The open link to the server; `None` where it is done without one.
-    fn link(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Option<Link>, Failure> {
+    fn connection(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Option<Connection>, Failure> {
         let Some(address) = address else { return Ok(None) };
         if self.mode.dry_run && self.mode.no_schema {
             return Ok(None);
         }
-        let mut link = Link::new(Some(address.clone()), self.options.clone(), false);
-        match link.open(&mut |text| out.notice(text)).map(drop) {
-            Ok(()) => Ok(Some(link)),
-            Err(error) if matches!(self.typed, Typed::Help(_)) => {
+        let mut connection = Connection::new(Some(address.clone()), self.options.clone(), false);
+        match connection.open(&mut |text| out.notice(text)).map(drop) {
+            Ok(()) => Ok(Some(connection)),
+            Err(error) if matches!(self.typed, CommandLine::Help(_)) => {
                 out.notice(&format!("warning: {error}"));
                 Ok(None)
             }
@@ -172,40 +175,40 @@ impl Task {
 
     /// Closes the log; says so where something is missing in it.
     pub(crate) fn end_log(&self, out: &mut dyn Output) {
-        let log = self.options.transcript.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let log = self.options.log.lock().unwrap_or_else(PoisonError::into_inner).take();
         if log.is_some_and(|log| log.has_failed()) {
             out.notice("warning: some lines could not be written to the log");
         }
     }
 }
 
-fn look(flags: &QmpFlags) -> Look {
-    let form = match flags.output {
+fn look(args: &QmpArgs) -> Look {
+    let form = match args.output {
         Form::Flat => SingleForm::Flat,
         Form::Json => SingleForm::Json,
         Form::Pretty => SingleForm::Pretty,
     };
-    let messages = message_lines(flags);
+    let messages = message_lines(args);
     Look {
         form,
-        beside: Palette::new(is_colored_beside(flags.color)),
+        beside: Palette::new(is_colored_beside(args.color)),
         lead: "qmp: ",
         path: None,
-        paged: messages.harmless,
+        paged: messages.escape_controls,
         messages,
     }
 }
 
 /// How JSON goes to standard output.
-pub(crate) fn message_lines(flags: &QmpFlags) -> MessageLines {
-    MessageLines { palette: Palette::new(is_colored(flags.color)), harmless: io::stdout().is_terminal() }
+pub(crate) fn message_lines(args: &QmpArgs) -> JsonMessageWriter {
+    JsonMessageWriter { palette: Palette::new(is_colored(args.color)), escape_controls: io::stdout().is_terminal() }
 }
 
 /// The status of a verdict on a command.
-pub(crate) fn status_of(verdict: &Verdict) -> Status {
+pub(crate) fn status_of(verdict: &LineOutcome) -> Status {
     match verdict {
-        Verdict::Done | Verdict::Leave => Status::Success,
-        Verdict::Failed => Status::LineFailed,
-        Verdict::Lost => Status::Lost,
+        LineOutcome::Done | LineOutcome::Leave => Status::Success,
+        LineOutcome::Failed => Status::LineFailed,
+        LineOutcome::Disconnected => Status::Disconnected,
     }
 }

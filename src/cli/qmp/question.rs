@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use crate::session::{Aside, Lost, Received, Session};
+use crate::session::{Backlog, Disconnected, Received, Session};
 use crate::shell::LARGEST_ANSWER;
 use crate::wire::{Incoming, Reply, Request};
 
 /// Asks, and waits for the answer until `until`; one too large to be an answer is none. Whatever else comes meanwhile is kept, in its order, for who reads next.
-pub(super) fn ask(session: &mut Session, question: &Request, until: Instant) -> Result<Option<Reply>, Lost> {
+pub(super) fn ask(session: &mut Session, question: &Request, until: Instant) -> Result<Option<Reply>, Disconnected> {
     let id = session.send(question)?.to_string();
-    let mut aside = Aside::default();
+    let mut aside = Backlog::default();
     let answer = loop {
         match session.receive(Some(until)) {
             Ok(Received::Message(Incoming::Reply(reply))) if reply.id() == Some(&id) => {
@@ -25,6 +25,6 @@ pub(super) fn ask(session: &mut Session, question: &Request, until: Instant) -> 
             Err(lost) => break Err(lost),
         }
     };
-    session.put_back(aside);
+    session.requeue(aside);
     answer
 }

@@ -140,7 +140,7 @@ fn text_for_matching(name: &OsStr) -> String {
 }
 
 /// Makes room for so many connections at a time, as far as the system lets us.
-pub(super) fn make_room_for(connections: usize) {
+pub(super) fn raise_fd_limit(connections: usize) {
     /// What a program has open besides.
     const BESIDES: u64 = 64;
     let needed = connections as u64 + BESIDES;

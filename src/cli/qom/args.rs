@@ -7,9 +7,11 @@ use clap::{Parser, Subcommand, ValueHint};
 
 use crate::session::Address;
 
-use super::fuse::FuseFlags;
+use super::fuse::FuseArgs;
 
-use crate::cli::args::{CONNECTING, Color, Documented, Generate, SHOWING, Section, address_parser, seconds, sections};
+use crate::cli::args::{
+    Color, Generate, HEADING_CONNECTION, HEADING_OUTPUT, HelpExt, Section, address_parser, seconds, sections,
+};
 
 /// The object tree of a QEMU: list, read, set, draw and mount it
 ///
@@ -23,32 +25,32 @@ use crate::cli::args::{CONNECTING, Color, Documented, Generate, SHOWING, Section
     disable_help_subcommand = true,
     override_usage = "qom [OPTIONS] COMMAND [ARG]...",
     after_help = AFTER_HELP,
-    after_long_help = sections::<QomFlags>()
+    after_long_help = sections::<QomArgs>()
 )]
-pub(crate) struct QomFlags {
+pub(crate) struct QomArgs {
     /// Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default:
     /// $QMP_SOCKET]
-    #[arg(short, long, global = true, value_name = "ADDRESS", value_parser = address_parser(), value_hint = ValueHint::AnyPath, help_heading = CONNECTING)]
+    #[arg(short, long, global = true, value_name = "ADDRESS", value_parser = address_parser(), value_hint = ValueHint::AnyPath, help_heading = HEADING_CONNECTION)]
     pub(crate) socket: Option<Address>,
 
     /// How long connecting, and then the greeting, may take
-    #[arg(long, global = true, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = CONNECTING)]
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = HEADING_CONNECTION)]
     pub(crate) timeout: Duration,
 
     /// Wait until the server is there, for ever or for SECONDS
-    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1e9", value_parser = seconds, help_heading = CONNECTING)]
+    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1e9", value_parser = seconds, help_heading = HEADING_CONNECTION)]
     pub(crate) wait: Option<Duration>,
 
     /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = SHOWING)]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = HEADING_OUTPUT)]
     pub(crate) color: Color,
 
     /// Show each request and reply as it goes, on standard error
-    #[arg(short, long, global = true, help_heading = SHOWING)]
+    #[arg(short, long, global = true, help_heading = HEADING_OUTPUT)]
     pub(crate) verbose: bool,
 
     /// Append every message, both ways, to FILE
-    #[arg(short, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = SHOWING)]
+    #[arg(short, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = HEADING_OUTPUT)]
     pub(crate) logfile: Option<PathBuf>,
 
     /// Print what Tab would offer at the end of LINE, such as 'qom get -s vm.sock /mach'
@@ -125,7 +127,7 @@ pub(crate) enum QomCommand {
     /// Mount the tree: objects are directories, properties are files, links are symbolic links
     ///
     /// It stays until it is unmounted, or told to end by Ctrl-C or a signal. What is written to a file sets the property.
-    Fuse(FuseFlags),
+    Fuse(FuseArgs),
 }
 
 const AFTER_HELP: &str = "\
@@ -133,8 +135,8 @@ Try it without QEMU: qom tree -s demo:
 Exit status: 0 succeeded, 1 failed, 2 wrong usage, 3 no connection,
              4 connection lost.";
 
-impl Documented for QomFlags {
-    const IS_LIVE: bool = true;
+impl HelpExt for QomArgs {
+    const USES_LIVE_COMPLETION: bool = true;
 
     const SECTIONS: &'static [Section] = &[
         (
@@ -195,6 +197,6 @@ mod tests {
 
     #[test]
     fn flags_are_consistent() {
-        QomFlags::command().debug_assert();
+        QomArgs::command().debug_assert();
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::anyhow;
 
 use crate::client::ExecuteError;
-use crate::qom::{Kind, Objects, QomError, Strokes, natural, write_tree, write_tree_json};
+use crate::qom::{Kind, QomClient, QomError, TreeGlyphs, natural_cmp, write_tree, write_tree_json};
 use crate::render::{Layout, Palette, printable, write_flat, write_json};
 use crate::schema::nearest;
 use crate::shell::show_text;
@@ -16,9 +16,9 @@ use crate::cli::exit_status::{Failure, Status};
 use crate::cli::qmp_shell::{finish_printing, is_colored};
 
 /// `qom list`.
-pub(crate) fn list(objects: &Objects, path: &str, json: bool) -> Result<Status, Failure> {
+pub(crate) fn list(objects: &QomClient, path: &str, json: bool) -> Result<Status, Failure> {
     let mut properties = objects.list(path).map_err(|error| failed(objects, error, path, None))?;
-    properties.sort_by(|a, b| natural(&a.name, &b.name));
+    properties.sort_by(|a, b| natural_cmp(&a.name, &b.name));
     if json {
         let text = serde_json::to_string(&properties).map_err(|error| Failure::new(Status::LineFailed, error))?;
         return print_json(&text);
@@ -36,7 +36,7 @@ pub(crate) fn list(objects: &Objects, path: &str, json: bool) -> Result<Status, 
 }
 
 /// `qom get`.
-pub(crate) fn get(objects: &Objects, target: &str, property: Option<&str>, json: bool) -> Result<Status, Failure> {
+pub(crate) fn get(objects: &QomClient, target: &str, property: Option<&str>, json: bool) -> Result<Status, Failure> {
     let (path, property) = resolve(objects, target, property)?;
     let raw = objects.get(path, property).map_err(|error| failed(objects, error, path, Some(property)))?;
     if json {
@@ -54,7 +54,7 @@ pub(crate) fn get(objects: &Objects, target: &str, property: Option<&str>, json:
 }
 
 /// `qom set`.
-pub(crate) fn set(objects: &Objects, target: &str, words: &[String]) -> Result<Status, Failure> {
+pub(crate) fn set(objects: &QomClient, target: &str, words: &[String]) -> Result<Status, Failure> {
     let (property, value) = match words {
         [value] => (None, value),
         [property, value, ..] => (Some(property.as_str()), value),
@@ -67,7 +67,7 @@ pub(crate) fn set(objects: &Objects, target: &str, words: &[String]) -> Result<S
 
 /// `qom tree`.
 pub(crate) fn tree(
-    objects: Objects,
+    objects: QomClient,
     path: &str,
     depth: Option<usize>,
     json: bool,
@@ -81,7 +81,7 @@ pub(crate) fn tree(
         write_tree_json(&tree, &mut text);
         return print_json(&text);
     }
-    let strokes = if is_utf8() { Strokes::UNICODE } else { Strokes::ASCII };
+    let strokes = if is_utf8() { TreeGlyphs::UNICODE } else { TreeGlyphs::ASCII };
     let mut text = Vec::new();
     // Writing to memory does not fail.
     let _ = write_tree(&tree, &strokes, &Palette::new(is_colored(color)), &mut text);
@@ -89,7 +89,7 @@ pub(crate) fn tree(
 }
 
 /// The object and property that were named.
-fn resolve<'a>(objects: &Objects, target: &'a str, property: Option<&'a str>) -> Result<(&'a str, &'a str), Failure> {
+fn resolve<'a>(objects: &QomClient, target: &'a str, property: Option<&'a str>) -> Result<(&'a str, &'a str), Failure> {
     if let Some(property) = property {
         return Ok((target, property));
     }
@@ -100,11 +100,11 @@ fn resolve<'a>(objects: &Objects, target: &'a str, property: Option<&'a str>) ->
 }
 
 /// What the server refused, with the name that was perhaps meant.
-fn failed(objects: &Objects, error: QomError, path: &str, property: Option<&str>) -> Failure {
-    let status = if error.is_lost() { Status::Lost } else { Status::LineFailed };
+fn failed(objects: &QomClient, error: QomError, path: &str, property: Option<&str>) -> Failure {
+    let status = if error.is_lost() { Status::Disconnected } else { Status::LineFailed };
     let advice = match (&error, property) {
         (QomError::Value { .. } | QomError::Endless(_), _) => None,
-        _ if status == Status::Lost => None,
+        _ if status == Status::Disconnected => None,
         (_, Some(property)) => advice_on_property(objects, path, property),
         (_, None) => objects.nearest_path(path).map(|near| format!("did you mean `{near}`?")),
     };
@@ -121,7 +121,7 @@ fn failed(objects: &Objects, error: QomError, path: &str, property: Option<&str>
     }
 }
 
-fn advice_on_property(objects: &Objects, path: &str, property: &str) -> Option<String> {
+fn advice_on_property(objects: &QomClient, path: &str, property: &str) -> Option<String> {
     let whole = format!("{path}.{property}");
     match objects.list(path) {
         Ok(properties) => {

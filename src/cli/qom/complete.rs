@@ -6,7 +6,7 @@ use crate::assist::Candidate;
 use crate::qom::splits;
 use crate::shell::Engine;
 
-use super::args::{QomCommand, QomFlags};
+use super::args::{QomArgs, QomCommand};
 use crate::cli::args::address_of_environment;
 use crate::cli::exit_status::{Failure, Status};
 use crate::cli::shell_completion;
@@ -20,10 +20,10 @@ pub(super) fn complete(line: &str) -> Result<Status, Failure> {
 
 fn offers(words: &[String]) -> Option<Vec<Candidate>> {
     let current = words.last().filter(|word| !word.starts_with('-'))?;
-    let flags = QomFlags::try_parse_from([&["qom".to_owned()], words].concat()).ok()?;
-    let address = flags.socket.clone().or_else(|| address_of_environment().ok().flatten())?;
+    let args = QomArgs::try_parse_from([&["qom".to_owned()], words].concat()).ok()?;
+    let address = args.socket.clone().or_else(|| address_of_environment().ok().flatten())?;
     let engine = || shell_completion::engine(&address, false, false);
-    Some(match flags.command? {
+    Some(match args.command? {
         QomCommand::List { path, .. } | QomCommand::Tree { path, .. } if path == *current => {
             objects(&mut engine()?, current)
         }

@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 /// What `qom fuse` takes.
 #[derive(Debug, Clone, Args)]
 #[cfg_attr(not(feature = "fuse"), allow(dead_code))]
-pub(super) struct FuseFlags {
+pub(super) struct FuseArgs {
     /// The directory at which to mount the tree
     #[arg(value_name = "MOUNTPOINT", value_hint = ValueHint::DirPath)]
     pub(super) mountpoint: PathBuf,
@@ -38,10 +38,10 @@ mod without {
     use crate::cli::exit_status::{Failure, Status};
     use crate::client::Client;
 
-    use super::FuseFlags;
+    use super::FuseArgs;
 
     /// Says that this program cannot.
-    pub(in super::super) fn run(_: &FuseFlags, _: impl FnOnce() -> Result<Client, Failure>) -> Result<Status, Failure> {
+    pub(in super::super) fn run(_: &FuseArgs, _: impl FnOnce() -> Result<Client, Failure>) -> Result<Status, Failure> {
         let message = "this program was built without `qom fuse`: its feature `fuse` was off";
         Err(Failure::new(Status::Usage, anyhow!(message)))
     }

@@ -16,35 +16,35 @@ use anyhow::anyhow;
 use clap::{CommandFactory, Parser};
 
 use crate::client::Client;
-use crate::qom::Objects;
+use crate::qom::QomClient;
 use crate::render::{Palette, printable};
-use crate::session::{Direction, Options, SharedTranscript};
+use crate::session::{Direction, Options, SharedLog};
 
 use super::args::{Color, address_of_environment};
 use super::exit_status::{Failure, Status, end};
-use super::qmp_shell::{is_colored_beside, print_generated, transcript};
-use super::stdio::have_them_wait;
-use args::{QomCommand, QomFlags};
+use super::qmp_shell::{is_colored_beside, log, print_generated};
+use super::stdio::make_blocking;
+use args::{QomArgs, QomCommand};
 use multicall::with_command_of_name;
 
 /// Runs the program.
 pub fn qom() -> ExitCode {
-    have_them_wait();
-    let flags = QomFlags::parse_from(with_command_of_name(std::env::args_os()));
-    end("qom", run(flags))
+    make_blocking();
+    let args = QomArgs::parse_from(with_command_of_name(std::env::args_os()));
+    end("qom", run(args))
 }
 
-fn run(flags: QomFlags) -> Result<Status, Failure> {
-    if let Some(what) = flags.generate {
-        return print_generated::<QomFlags>(what);
+fn run(args: QomArgs) -> Result<Status, Failure> {
+    if let Some(what) = args.generate {
+        return print_generated::<QomArgs>(what);
     }
-    if let Some(line) = &flags.complete {
+    if let Some(line) = &args.complete {
         return complete::complete(line);
     }
-    let Some(command) = &flags.command else {
+    let Some(command) = &args.command else {
         return Err(usage(format!("no COMMAND is named; it is one of {}", commands())));
     };
-    let address = match flags.socket.clone() {
+    let address = match args.socket.clone() {
         Some(address) => Some(address),
         None => address_of_environment().map_err(usage)?,
     };
@@ -53,34 +53,34 @@ fn run(flags: QomFlags) -> Result<Status, Failure> {
     };
     let connect = || {
         let options = Options {
-            timeout: flags.timeout,
-            wait: flags.wait,
-            transcript: transcript(flags.logfile.as_deref())?,
+            timeout: args.timeout,
+            wait: args.wait,
+            log: log(args.logfile.as_deref())?,
             ..Options::default()
         };
         let client =
             Client::connect_with(&address, &options).map_err(|error| Failure::new(Status::NotConnected, error))?;
-        if flags.verbose {
+        if args.verbose {
             // Greeting and negotiation are nothing that the user asked for.
-            show_messages(&options.transcript, flags.color);
+            show_messages(&options.log, args.color);
         }
         Ok(client)
     };
-    let objects = || Ok(Objects::new(&connect()?));
+    let objects = || Ok(QomClient::new(&connect()?));
     match command {
-        QomCommand::Fuse(flags) => fuse::run(flags, connect),
+        QomCommand::Fuse(args) => fuse::run(args, connect),
         QomCommand::List { path, json } => commands::list(&objects()?, path, *json),
         QomCommand::Get { target, property, json } => commands::get(&objects()?, target, property.as_deref(), *json),
         QomCommand::Set { target, words } => commands::set(&objects()?, target, words),
-        QomCommand::Tree { path, depth, json } => commands::tree(objects()?, path, *depth, *json, flags.color),
+        QomCommand::Tree { path, depth, json } => commands::tree(objects()?, path, *depth, *json, args.color),
     }
 }
 
 /// Shows each message from now on. A failure to write it has nowhere to be reported.
-fn show_messages(transcript: &SharedTranscript, color: Color) {
+fn show_messages(log: &SharedLog, color: Color) {
     let palette = Palette::new(is_colored_beside(color));
-    let mut transcript = transcript.lock().unwrap_or_else(PoisonError::into_inner);
-    transcript.get_or_insert_default().tell(Box::new(move |direction, message| {
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    log.get_or_insert_default().tell(Box::new(move |direction, message| {
         let arrow = match direction {
             Direction::Sent => "->",
             Direction::Received => "<-",
@@ -97,6 +97,6 @@ fn usage(message: String) -> Failure {
 /// The names of the commands, for a person.
 fn commands() -> String {
     let names: Vec<String> =
-        QomFlags::command().get_subcommands().map(|command| format!("`{}`", command.get_name())).collect();
+        QomArgs::command().get_subcommands().map(|command| format!("`{}`", command.get_name())).collect();
     names.join(", ")
 }

@@ -16,26 +16,26 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::client::Client;
-use crate::qom::{Ended, Files, Mount, MountError, MountOptions, Objects, Unmounted, check_mountpoint};
+use crate::qom::{Mount, MountError, MountOptions, QomClient, QomFs, UnmountReason, Unmounted, check_mountpoint};
 use crate::render::printable;
 
-use super::fuse::FuseFlags;
+use super::fuse::FuseArgs;
 use crate::cli::exit_status::{Failure, Status};
 
 /// Tells the process in the background that it is that one.
 const BACKGROUND: &str = "QOM_FUSE_IN_BACKGROUND";
 
 /// Mounts the tree, and returns when it is unmounted.
-pub(super) fn run(flags: &FuseFlags, connect: impl FnOnce() -> Result<Client, Failure>) -> Result<Status, Failure> {
-    let place = check_mountpoint(&flags.mountpoint).map_err(not_mounted)?;
+pub(super) fn run(args: &FuseArgs, connect: impl FnOnce() -> Result<Client, Failure>) -> Result<Status, Failure> {
+    let place = check_mountpoint(&args.mountpoint).map_err(not_mounted)?;
     let in_background = std::env::var_os(BACKGROUND).is_some();
-    if flags.daemonize && !in_background {
+    if args.daemonize && !in_background {
         return start_in_background().map_err(|error| Failure::new(Status::LineFailed, error));
     }
     // It goes with the process: to close it before would look like its loss.
     let client = ManuallyDrop::new(connect()?);
-    let options = MountOptions { read_only: flags.read_only, allow_other: flags.allow_other };
-    let files = Files::new(Box::new(Objects::new(&client)), flags.read_only, Box::new(say));
+    let options = MountOptions { read_only: args.read_only, allow_other: args.allow_other };
+    let files = QomFs::new(Box::new(QomClient::new(&client)), args.read_only, Box::new(say));
     let failed = |error: io::Error| Failure::new(Status::LineFailed, error);
     // From here on a signal unmounts. One that comes sooner than the mount waits for it.
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
@@ -46,12 +46,12 @@ pub(super) fn run(flags: &FuseFlags, connect: impl FnOnce() -> Result<Client, Fa
         let _ = leave_the_terminal().inspect_err(|error| say(&error.to_string()));
     }
     serve(&mount, signals);
-    Ok(if lost.load(Ordering::SeqCst) { Status::Lost } else { Status::Success })
+    Ok(if lost.load(Ordering::SeqCst) { Status::Disconnected } else { Status::Success })
 }
 
 /// Says a sentence on standard error, which may be closed.
-fn say(sentence: &str) {
-    let line = format!("qom fuse: {}\n", printable(sentence));
+fn say(message_of: &str) {
+    let line = format!("qom fuse: {}\n", printable(message_of));
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
@@ -89,10 +89,10 @@ fn watch_connection(client: &Client, place: &Path) -> Arc<AtomicBool> {
 
 /// Waits until it is unmounted, or a signal asks for that.
 fn serve(mount: &Mount, mut signals: Signals) {
-    let end = mount.ending();
+    let end = mount.unmounter();
     std::thread::spawn(move || signals.forever().for_each(|_| end()));
     let place = mount.place().display();
-    while mount.wait() == Ended::Asked {
+    while mount.wait() == UnmountReason::Asked {
         match mount.unmount() {
             Ok(Unmounted::Clean) => return,
             Ok(Unmounted::Busy) => return say(&format!("{place} was in use, and is unmounted all the same")),

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use clap::CommandFactory;
 
-use super::args::QomFlags;
+use super::args::QomArgs;
 
 /// The command line with the command that the program's name is, where it is one.
 pub(crate) fn with_command_of_name(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.collect();
     let name = args.first().and_then(|name| Path::new(name).file_name()).and_then(|name| name.to_str());
     let command = name.and_then(|name| name.strip_prefix("qom-"));
-    if let Some(command) = command.filter(|name| QomFlags::command().find_subcommand(name).is_some()) {
+    if let Some(command) = command.filter(|name| QomArgs::command().find_subcommand(name).is_some()) {
         let command = command.into();
         args.insert(1, command);
     }

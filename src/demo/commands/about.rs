@@ -128,11 +128,11 @@ mod tests {
 
     use super::super::testing::run;
     use crate::demo::machine::CPUS;
-    use crate::demo::machine_config::furnished;
+    use crate::demo::machine_config::default_machine;
 
     #[test]
     fn cpus_stand_in_the_tree() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let cpus = run(&mut machine, "query-cpus-fast", json!({})).unwrap();
         let cpus = cpus.as_array().unwrap();
         assert_eq!(cpus.len() as u64, CPUS);
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_list_of_commands_is_the_table() {
-        let list = run(&mut furnished(), "query-commands", json!({})).unwrap();
+        let list = run(&mut default_machine(), "query-commands", json!({})).unwrap();
         assert_eq!(list.as_array().unwrap().len(), super::super::all().count());
     }
 }

@@ -95,7 +95,7 @@ mod tests {
 
     use super::super::testing::run;
     use crate::demo::machine::Machine;
-    use crate::demo::machine_config::furnished;
+    use crate::demo::machine_config::default_machine;
 
     fn bitmaps(machine: &mut Machine) -> Value {
         let nodes = run(machine, "query-named-block-nodes", json!({})).unwrap();
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_transaction_is_all_or_nothing() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let add = |name| action("block-dirty-bitmap-add", name);
         let abort = json!({"type": "abort", "data": {}});
         assert!(run(&mut machine, "transaction", json!({"actions": [add("a"), abort]})).is_err());
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_drive_stands_for_its_node() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         run(&mut machine, "block-dirty-bitmap-add", json!({"node": "drive0", "name": "x"})).unwrap();
         assert_eq!(bitmaps(&mut machine), json!(["x"]));
         run(&mut machine, "block-dirty-bitmap-remove", json!({"node": "disk0", "name": "x"})).unwrap();

@@ -45,11 +45,11 @@ mod tests {
     use serde_json::json;
 
     use super::super::testing::run;
-    use crate::demo::machine_config::furnished;
+    use crate::demo::machine_config::default_machine;
 
     #[test]
     fn nodes_are_added_seen_and_deleted() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let options = json!({
             "driver": "qcow2", "node-name": "new", "file": {"driver": "null-co", "size": 1_048_576}, "backing": null,
         });
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn members_of_the_wrong_driver_are_refused() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let options = json!({"driver": "raw", "node-name": "n", "file": {"driver": "null-co", "file": "x"}});
         assert_eq!(run(&mut machine, "blockdev-add", options).unwrap_err(), "argument 'file.file' is not known here");
     }

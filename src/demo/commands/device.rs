@@ -60,13 +60,13 @@ fn device_add(machine: &mut Machine, args: Args<'_>) -> Outcome {
         connect(machine, &mut device, link)?;
     }
     if let Some(backend) = entry.backend {
-        device.adopt("virtio-backend", QomObject::new(backend));
+        device.add_child("virtio-backend", QomObject::new(backend));
         plug_drive(machine, &device, &format!("{parent}/{name}/virtio-backend"))?;
     }
     if entry.name == PORT {
-        device.adopt(&name, QomObject::new("PCIE"));
+        device.add_child(&name, QomObject::new("PCIE"));
     }
-    machine.tree.find_mut(parent)?.adopt(&name, device);
+    machine.tree.find_mut(parent)?.add_child(&name, device);
     nothing()
 }
 
@@ -189,11 +189,11 @@ mod tests {
     use serde_json::json;
 
     use super::super::testing::{events, run};
-    use crate::demo::machine_config::furnished;
+    use crate::demo::machine_config::default_machine;
 
     #[test]
     fn a_device_comes_with_its_properties_and_goes_with_an_event() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let args =
             json!({"driver": "virtio-net-pci", "id": "new", "mac": "52:54:00:00:00:09", "mq": true, "bus": "rp0"});
         run(&mut machine, "device_add", args).unwrap();
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         for (args, expected) in [
             (json!({"driver": "nope"}), "'nope' is no device that the demo machine can add"),
             (json!({"driver": "iothread"}), "'iothread' is no device that the demo machine can add"),
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_device_without_an_id_has_a_path_all_the_same() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         run(&mut machine, "device_add", json!({"driver": "usb-tablet"})).unwrap();
         run(&mut machine, "device_del", json!({"id": "/machine/peripheral-anon/device[0]"})).unwrap();
         machine.advance(Duration::from_secs(1));
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn properties_of_a_driver_are_listed() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let list = run(&mut machine, "device-list-properties", json!({"typename": "virtio-rng-pci"})).unwrap();
         assert!(list.as_array().unwrap().iter().any(|property| property["name"] == "max-bytes"));
         assert!(run(&mut machine, "device-list-properties", json!({"typename": "virtio-pci"})).is_err());

@@ -176,7 +176,7 @@ mod tests {
 
     use super::super::testing::{events, run};
     use crate::demo::machine::Machine;
-    use crate::demo::machine_config::furnished;
+    use crate::demo::machine_config::default_machine;
 
     fn mirror(machine: &mut Machine) -> Result<Value, String> {
         let args = json!({"job-id": "m", "device": "drive0", "target": "spare", "sync": "full"});
@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn machine() -> Machine {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         run(&mut machine, "blockdev-add", json!({"driver": "null-co", "node-name": "spare"})).unwrap();
         machine
     }

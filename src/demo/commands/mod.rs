@@ -121,7 +121,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::machine_config::furnished;
+    use super::super::machine_config::default_machine;
     use super::testing::run;
     use super::*;
 
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_query_answers_as_declared() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         for command in all().filter(|command| command.name.starts_with("query-")) {
             run(&mut machine, command.name, json!({})).unwrap();
         }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn arguments_are_checked_first() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         assert_eq!(run(&mut machine, "stop", json!({"x": 1})).unwrap_err(), "argument 'x' is not known here");
         assert!(machine.is_running());
         assert_eq!(find("nope").map(|_| ()).unwrap_err().class, Class::CommandNotFound);

@@ -128,7 +128,7 @@ fn object_add(machine: &mut Machine, args: Args<'_>) -> Outcome {
         return Err(Failure::new("a secret has either 'data' or 'file'"));
     }
     let given = args.0.iter().filter(|(name, _)| !["qom-type", "id"].contains(&name.as_str()));
-    objects.adopt(id, QomObject::instance(entry, given)?);
+    objects.add_child(id, QomObject::instance(entry, given)?);
     nothing()
 }
 
@@ -187,7 +187,7 @@ mod tests {
 
     use super::super::testing::run;
     use super::*;
-    use crate::demo::machine_config::furnished;
+    use crate::demo::machine_config::default_machine;
 
     #[test]
     fn declared_options_are_properties_of_the_type() {
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn objects_come_and_go_unless_used() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         run(&mut machine, "object-add", json!({"qom-type": "rng-random", "id": "r"})).unwrap();
         run(&mut machine, "device_add", json!({"driver": "virtio-rng-pci", "id": "d", "rng": "r"})).unwrap();
         let used = run(&mut machine, "object-del", json!({"id": "r"})).unwrap_err();
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn memory_has_a_size_and_a_secret_one_source() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let memory = |size: i64| json!({"qom-type": "memory-backend-ram", "id": "m", "size": size});
         assert!(run(&mut machine, "object-add", memory(0)).is_err());
         assert!(run(&mut machine, "object-add", memory(-1)).is_err());

@@ -63,11 +63,11 @@ mod tests {
     use serde_json::json;
 
     use super::super::testing::run;
-    use crate::demo::machine_config::furnished;
+    use crate::demo::machine_config::default_machine;
 
     #[test]
     fn types_are_listed_by_what_they_implement() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let list = run(&mut machine, "qom-list-types", json!({"implements": "rng-backend"})).unwrap();
         assert_eq!(list, json!([{"name": "rng-random", "parent": "rng-backend"}]));
         let args = json!({"implements": "rng-backend", "abstract": true});
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_tree_is_read_and_written() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let list = run(&mut machine, "qom-list", json!({"path": "/machine/peripheral"})).unwrap();
         assert!(list.as_array().unwrap().contains(&json!({"name": "net0", "type": "child<virtio-net-pci>"})));
         let at = json!({"path": "/machine", "property": "type"});

@@ -138,11 +138,11 @@ mod tests {
     use serde_json::json;
 
     use super::super::testing::{events, run};
-    use crate::demo::machine_config::furnished;
+    use crate::demo::machine_config::default_machine;
 
     #[test]
     fn the_run_state_follows_stop_and_cont() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         assert_eq!(run(&mut machine, "query-status", json!({})).unwrap()["status"], "running");
         run(&mut machine, "stop", json!({})).unwrap();
         assert_eq!(
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn quitting_says_why() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         run(&mut machine, "system_reset", json!({})).unwrap();
         run(&mut machine, "quit", json!({})).unwrap();
         let reason = |reason| json!({"guest": false, "reason": reason});
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn passwords_are_for_vnc() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let set = |protocol, connected| json!({"protocol": protocol, "password": "x", "connected": connected});
         assert!(run(&mut machine, "set_password", set("vnc", "keep")).is_ok());
         assert!(run(&mut machine, "set_password", set("vnc", "fail")).is_err());
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_cpu_index_out_of_range_is_a_failure_of_qmp() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         let line = json!({"command-line": "info registers", "cpu-index": 2});
         assert_eq!(
             run(&mut machine, "human-monitor-command", line).unwrap_err(),

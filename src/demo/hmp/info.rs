@@ -133,12 +133,12 @@ fn registers(_: &mut Machine, call: &Call<'_>) -> String {
 mod tests {
     use super::super::run;
     use super::*;
-    use crate::demo::machine_config::furnished;
+    use crate::demo::machine_config::default_machine;
 
     #[test]
     fn every_topic_has_something_to_say() {
         for entry in TOPICS {
-            let text = run(&mut furnished(), &format!("info {}", entry.names), 0);
+            let text = run(&mut default_machine(), &format!("info {}", entry.names), 0);
             assert!(text.ends_with("\r\n") && !text.starts_with("Error"), "{}: {text}", entry.names);
             assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
         }
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_cpu_shows() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         assert_eq!(run(&mut machine, "info cpus", 1), "  CPU #0: thread_id=4711\r\n* CPU #1: thread_id=4712\r\n");
         assert!(run(&mut machine, "info registers", 1).contains("CPU#1\r\n"));
         assert_ne!(run(&mut machine, "info registers", 1), run(&mut machine, "info registers", 0));
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_texts_follow_the_machine() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         assert_eq!(run(&mut machine, "info status", 0), "VM status: running\r\n");
         machine.stop();
         assert_eq!(run(&mut machine, "info status", 0), "VM status: paused\r\n");

@@ -225,11 +225,11 @@ fn set_password(machine: &mut Machine, call: &Call<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::machine_config::furnished;
+    use super::super::machine_config::default_machine;
     use super::*;
 
     fn say(line: &str) -> String {
-        run(&mut furnished(), line, 0)
+        run(&mut default_machine(), line, 0)
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn commands_do_what_those_of_qmp_do() {
-        let mut machine = furnished();
+        let mut machine = default_machine();
         assert_eq!(run(&mut machine, "s", 0), "");
         assert!(!machine.is_running());
         assert_eq!(run(&mut machine, "c", 0), "");

@@ -39,7 +39,7 @@ pub(super) fn number_of(what: &impl Hash) -> u64 {
 }
 
 /// The way from the object at `from` to the one at `to`, as a relative path of files.
-pub(super) fn way(from: &str, to: &str) -> String {
+pub(super) fn segments(from: &str, to: &str) -> String {
     let names =
         |path: &str| -> Vec<String> { path.split('/').filter(|name| !name.is_empty()).map(file_name).collect() };
     let (from, to) = (names(from), names(to));
@@ -97,7 +97,7 @@ mod tests {
             ("/machine", "/", ".."),
             ("/a%", "/b%", "../b%25"),
         ] {
-            assert_eq!(way(from, to), expected, "{from} to {to}");
+            assert_eq!(segments(from, to), expected, "{from} to {to}");
         }
     }
 

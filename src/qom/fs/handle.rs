@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::content;
-use super::errno::Fault;
+use super::error::FsError;
 use super::inodes::Node;
 
 /// How long a property's text may become. None is near that, and QEMU takes its time over long ones.
@@ -62,14 +62,14 @@ impl Handle {
     /// Puts bytes into the content. Returns whether it is a whole value by now, so that the property may be told at once.
     ///
     /// Who writes has to hear of a refusal in answer to the write: a shell does not look at what closing returns.
-    pub(super) fn write(&mut self, offset: u64, data: &[u8]) -> Result<bool, Fault> {
+    pub(super) fn write(&mut self, offset: u64, data: &[u8]) -> Result<bool, FsError> {
         let content = self.content.get_or_insert_default();
         let start = if self.access.append { content.len() as u64 } else { offset };
         let end = start.saturating_add(data.len() as u64);
         if end > LONGEST {
             // What was written before is not the whole.
             self.change = Change::None;
-            return Err(Fault::TooBig);
+            return Err(FsError::TooBig);
         }
         let (start, end) = (as_usize(start), as_usize(end));
         content.resize(content.len().max(end), 0);
@@ -79,9 +79,9 @@ impl Handle {
     }
 
     /// Makes the content so long.
-    pub(super) fn truncate(&mut self, size: u64) -> Result<(), Fault> {
+    pub(super) fn truncate(&mut self, size: u64) -> Result<(), FsError> {
         if size > LONGEST {
-            return Err(Fault::TooBig);
+            return Err(FsError::TooBig);
         }
         let content = self.content.get_or_insert_default();
         if content.len() as u64 != size {
@@ -92,13 +92,13 @@ impl Handle {
     }
 
     /// What is to be told the property, once: when a descriptor is closed, and at the very end.
-    pub(super) fn take_change(&mut self, at_the_end: bool) -> Option<Result<String, Fault>> {
+    pub(super) fn take_change(&mut self, at_the_end: bool) -> Option<Result<String, FsError>> {
         if self.change == Change::None || self.change == Change::Emptied && !at_the_end {
             return None;
         }
         self.change = Change::None;
         let text = content::to_text(self.content.as_deref().unwrap_or_default());
-        Some(text.map(str::to_owned).ok_or(Fault::Invalid))
+        Some(text.map(str::to_owned).ok_or(FsError::Invalid))
     }
 }
 

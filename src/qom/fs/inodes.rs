@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::errno::Fault;
+use super::error::FsError;
 use super::file_names::{file_name, number_of};
 use crate::qom::path::join;
 use crate::qom::property::{Kind, Property};
@@ -69,7 +69,7 @@ pub(super) struct Listed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     /// The length of the content or of the link's way; why there is none.
-    pub(super) size: Result<u64, Fault>,
+    pub(super) size: Result<u64, FsError>,
     /// Whether it leads to another object.
     pub(super) is_link: bool,
     /// A number made of the value.
@@ -83,7 +83,7 @@ pub(super) struct Nodes {
     /// What was seen of values, by the names of their properties: whether one is a link may change.
     seen: HashMap<String, Value>,
     /// [`LISTED`] and [`SEEN`].
-    trust: (Duration, Duration),
+    cache_ttl: (Duration, Duration),
     /// Counts what we set: each may have changed any value.
     age: u64,
     began: SystemTime,
@@ -135,7 +135,7 @@ impl Nodes {
         let mut nodes = Nodes {
             known: HashMap::new(),
             seen: HashMap::new(),
-            trust: (LISTED, SEEN),
+            cache_ttl: (LISTED, SEEN),
             age: 0,
             began: SystemTime::now(),
         };
@@ -183,7 +183,7 @@ impl Nodes {
     /// Takes what was listed and seen for granted for so long: no test depends on how fast it runs.
     #[cfg(test)]
     pub(super) fn trust_for(&mut self, time: Duration) {
-        self.trust = (time, time);
+        self.cache_ttl = (time, time);
     }
 
     /// How many nodes are known.
@@ -205,7 +205,7 @@ impl Nodes {
     /// What an object was listed with just now.
     pub(super) fn listing(&self, inode: u64) -> Option<Arc<[Listed]>> {
         let (when, listing) = self.known.get(&inode)?.listing.as_ref()?;
-        (when.elapsed() < self.trust.0).then(|| Arc::clone(listing))
+        (when.elapsed() < self.cache_ttl.0).then(|| Arc::clone(listing))
     }
 
     /// Keeps what was seen of a value.
@@ -225,11 +225,11 @@ impl Nodes {
     /// What was seen of a value just now.
     pub(super) fn seen(&self, node: &Node) -> Option<Seen> {
         let value = self.seen.get(&node.name())?;
-        (value.when.elapsed() < self.trust.1 && value.age == self.age).then_some(value.seen)
+        (value.when.elapsed() < self.cache_ttl.1 && value.age == self.age).then_some(value.seen)
     }
 
     /// Something was set: no value is as it was seen.
-    pub(super) fn outdate(&mut self) {
+    pub(super) fn invalidate(&mut self) {
         self.age += 1;
     }
 

@@ -5,17 +5,17 @@
 //! one value that it was opened with. Knows neither the kernel's types nor sockets.
 
 mod content;
-mod errno;
+mod error;
 mod file_names;
 mod handle;
 mod inodes;
 mod operations;
 mod source;
 
-pub use errno::Fault;
+pub use error::FsError;
 pub use handle::Access;
 pub use inodes::{Attributes, Form};
-pub use operations::{Files, Report};
+pub use operations::{QomFs, Report};
 
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::content;
-use super::errno::{Doing, Fault};
-use super::file_names::{number_of, way};
+use super::error::{FsError, Operation};
+use super::file_names::{number_of, segments};
 use super::handle::{Access, Handle};
 use super::inodes::{Attributes, Form, Listed, Node, Nodes, Seen};
 use super::source::{Source, SourceError};
@@ -17,7 +17,7 @@ use crate::schema::secrets::is_secret_property;
 pub type Report = Box<dyn Fn(&str) + Send + Sync>;
 
 /// An object tree as files.
-pub struct Files {
+pub struct QomFs {
     source: Box<dyn Source>,
     report: Report,
     read_only: bool,
@@ -44,9 +44,9 @@ pub struct Entry {
     pub name: String,
 }
 
-impl std::fmt::Debug for Files {
+impl std::fmt::Debug for QomFs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Files").field("read_only", &self.read_only).finish_non_exhaustive()
+        f.debug_struct("QomFs").field("read_only", &self.read_only).finish_non_exhaustive()
     }
 }
 
@@ -55,14 +55,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Files {
+impl QomFs {
     /// The files of a tree. `report` is told what the errors of the system are too poor to say.
-    pub fn new(source: Box<dyn Source>, read_only: bool, report: Report) -> Files {
-        Files { source, report, read_only, nodes: Mutex::new(Nodes::new()), open: Mutex::default() }
+    pub fn new(source: Box<dyn Source>, read_only: bool, report: Report) -> QomFs {
+        QomFs { source, report, read_only, nodes: Mutex::new(Nodes::new()), open: Mutex::default() }
     }
 
-    /// The number and form of what is called `name` in a directory. To be [given back](Files::forget).
-    pub fn lookup(&self, parent: u64, name: &str) -> Result<Attributes, Fault> {
+    /// The number and form of what is called `name` in a directory. To be [given back](QomFs::forget).
+    pub fn lookup(&self, parent: u64, name: &str) -> Result<Attributes, FsError> {
         let directory = self.directory(parent)?;
         let find = |listing: &[Listed]| listing.iter().find(|listed| listed.file == name).cloned();
         let known = lock(&self.nodes).listing(parent).and_then(|listing| find(&listing));
@@ -70,7 +70,7 @@ impl Files {
             Some(listed) => Some(listed),
             None => find(&self.list(parent, &directory)?),
         }) else {
-            return Err(Fault::NotFound);
+            return Err(FsError::NotFound);
         };
         let mut is_link = false;
         if content::is_link(&property) {
@@ -87,7 +87,7 @@ impl Files {
         Ok(Attributes { inode, form, size: 0, mode, changed })
     }
 
-    /// Gives numbers back that [`Files::lookup`] told so many times.
+    /// Gives numbers back that [`QomFs::lookup`] told so many times.
     pub fn forget(&self, inode: u64, times: u64) {
         lock(&self.nodes).forget(inode, times);
     }
@@ -99,7 +99,7 @@ impl Files {
     }
 
     /// What `stat` tells. With an open file, its content counts.
-    pub fn attributes(&self, inode: u64, handle: Option<u64>) -> Result<Attributes, Fault> {
+    pub fn attributes(&self, inode: u64, handle: Option<u64>) -> Result<Attributes, FsError> {
         let node = self.node(inode)?;
         let open = handle.and_then(|handle| lock(&self.open).files.get(&handle).cloned());
         let held = open.and_then(|open| lock(&open).content.as_ref().map(|content| content.len() as u64));
@@ -107,7 +107,7 @@ impl Files {
             (Some(size), _) => Ok(size),
             (None, Form::Directory) => Ok(0),
             (None, _) => match self.look(&node)? {
-                Seen { is_link, .. } if is_link != (node.form == Form::Link) => return Err(Fault::Stale),
+                Seen { is_link, .. } if is_link != (node.form == Form::Link) => return Err(FsError::Stale),
                 Seen { size, .. } => size,
             },
         };
@@ -117,25 +117,25 @@ impl Files {
     }
 
     /// Whether something may be read, written, or walked through.
-    pub fn access(&self, inode: u64, read: bool, write: bool, execute: bool) -> Result<(), Fault> {
+    pub fn access(&self, inode: u64, read: bool, write: bool, execute: bool) -> Result<(), FsError> {
         if write && self.read_only {
-            return Err(Fault::ReadOnly);
+            return Err(FsError::ReadOnly);
         }
         let form = self.node(inode)?.form;
         let lacks_read = read && form == Form::File && self.attributes(inode, None)?.mode & 0o400 == 0;
-        if lacks_read || execute && form == Form::File { Err(Fault::Denied) } else { Ok(()) }
+        if lacks_read || execute && form == Form::File { Err(FsError::Denied) } else { Ok(()) }
     }
 
     /// Where a link leads: a relative path.
-    pub fn read_link(&self, inode: u64) -> Result<String, Fault> {
+    pub fn read_link(&self, inode: u64) -> Result<String, FsError> {
         let node = self.node(inode)?;
-        let property = node.property.as_ref().ok_or(Fault::Invalid)?;
+        let property = node.property.as_ref().ok_or(FsError::Invalid)?;
         let json = self.get(&node, property)?.map_err(|error| self.unreadable(&node, &error))?;
-        content::target(property, &json).map(|target| way(&node.path, &target)).ok_or(Fault::Stale)
+        content::target(property, &json).map(|target| segments(&node.path, &target)).ok_or(FsError::Stale)
     }
 
     /// Opens a directory: what is in it at this moment.
-    pub fn open_directory(&self, inode: u64) -> Result<u64, Fault> {
+    pub fn open_directory(&self, inode: u64) -> Result<u64, FsError> {
         let directory = self.directory(inode)?;
         let listing = self.list(inode, &directory)?;
         let links: Vec<&Listed> = listing.iter().filter(|listed| content::is_link(&listed.property)).collect();
@@ -166,8 +166,8 @@ impl Files {
     }
 
     /// What is in an open directory.
-    pub fn entries(&self, handle: u64) -> Result<Arc<[Entry]>, Fault> {
-        lock(&self.open).directories.get(&handle).cloned().ok_or(Fault::BadHandle)
+    pub fn entries(&self, handle: u64) -> Result<Arc<[Entry]>, FsError> {
+        lock(&self.open).directories.get(&handle).cloned().ok_or(FsError::BadHandle)
     }
 
     /// Closes a directory.
@@ -176,19 +176,19 @@ impl Files {
     }
 
     /// Opens a file. What is read from it is its value at this moment.
-    pub fn open(&self, inode: u64, access: Access) -> Result<u64, Fault> {
+    pub fn open(&self, inode: u64, access: Access) -> Result<u64, FsError> {
         let node = self.node(inode)?;
         if node.form == Form::Directory {
-            return Err(Fault::IsDirectory);
+            return Err(FsError::IsDirectory);
         }
         if access.write && self.read_only {
-            return Err(Fault::ReadOnly);
+            return Err(FsError::ReadOnly);
         }
         let mut handle = Handle::new(node, access);
         if access.read && handle.content.is_none() {
             match self.fill(&mut handle, true) {
                 // It may be there to be written only.
-                Err(Fault::Denied | Fault::NoValue) if access.write => {}
+                Err(FsError::Denied | FsError::NoValue) if access.write => {}
                 outcome => outcome?,
             }
         }
@@ -200,7 +200,7 @@ impl Files {
     }
 
     /// Reads a part of an open file.
-    pub fn read(&self, handle: u64, offset: u64, len: usize) -> Result<Vec<u8>, Fault> {
+    pub fn read(&self, handle: u64, offset: u64, len: usize) -> Result<Vec<u8>, FsError> {
         let handle = self.handle(handle)?;
         let mut handle = lock(&handle);
         self.fill(&mut handle, true)?;
@@ -208,7 +208,7 @@ impl Files {
     }
 
     /// Writes into an open file. The property is set at once, or when the file is closed where more is to come.
-    pub fn write(&self, handle: u64, offset: u64, data: &[u8]) -> Result<(), Fault> {
+    pub fn write(&self, handle: u64, offset: u64, data: &[u8]) -> Result<(), FsError> {
         let handle = self.handle(handle)?;
         let mut handle = lock(&handle);
         self.fill_for_writing(&mut handle)?;
@@ -221,7 +221,7 @@ impl Files {
     }
 
     /// Makes a file so long; without an open file the property is set at once.
-    pub fn truncate(&self, inode: u64, handle: Option<u64>, size: u64) -> Result<(), Fault> {
+    pub fn truncate(&self, inode: u64, handle: Option<u64>, size: u64) -> Result<(), FsError> {
         if let Some(handle) = handle {
             let handle = self.handle(handle)?;
             let mut handle = lock(&handle);
@@ -236,54 +236,54 @@ impl Files {
     }
 
     /// A descriptor of an open file is closed, or its content is to be safe: sets the property, if it was written to.
-    pub fn flush(&self, handle: u64) -> Result<(), Fault> {
+    pub fn flush(&self, handle: u64) -> Result<(), FsError> {
         let handle = self.handle(handle)?;
         self.commit(&mut lock(&handle), false)
     }
 
     /// The last descriptor of an open file is closed: sets the property, if that was not done yet.
-    pub fn finish(&self, handle: u64) -> Result<(), Fault> {
-        let handle = lock(&self.open).files.remove(&handle).ok_or(Fault::BadHandle)?;
+    pub fn finish(&self, handle: u64) -> Result<(), FsError> {
+        let handle = lock(&self.open).files.remove(&handle).ok_or(FsError::BadHandle)?;
         self.commit(&mut lock(&handle), true)
     }
 
-    fn commit(&self, handle: &mut Handle, at_the_end: bool) -> Result<(), Fault> {
+    fn commit(&self, handle: &mut Handle, at_the_end: bool) -> Result<(), FsError> {
         let Some(text) = handle.take_change(at_the_end) else { return Ok(()) };
         let node = Arc::clone(&handle.node);
-        let Some(property) = &node.property else { return Err(Fault::IsDirectory) };
+        let Some(property) = &node.property else { return Err(FsError::IsDirectory) };
         let text =
             text.inspect_err(|_| (self.report)(&format!("cannot set {}: what was written is no UTF-8", node.name())))?;
         let outcome = self.source.set(&node.path, property, &text);
-        lock(&self.nodes).outdate();
+        lock(&self.nodes).invalidate();
         outcome.map_err(|error| {
-            let fault = Fault::of(&error, Doing::Writing, &node.path);
+            let fault = FsError::of(&error, Operation::Writing, &node.path);
             (self.report)(&format!("cannot set {}: {error}", node.name()));
             fault
         })
     }
 
     /// Gets the value that a handle sees, if it has none yet.
-    fn fill(&self, handle: &mut Handle, aloud: bool) -> Result<(), Fault> {
+    fn fill(&self, handle: &mut Handle, aloud: bool) -> Result<(), FsError> {
         if handle.content.is_some() {
             return Ok(());
         }
         let node = &handle.node;
-        let property = node.property.as_ref().ok_or(Fault::IsDirectory)?;
+        let property = node.property.as_ref().ok_or(FsError::IsDirectory)?;
         let json = self.get(node, property)?.map_err(|error| match aloud {
             true => self.unreadable(node, &error),
-            false => Fault::of(&error, Doing::Reading, &node.path),
+            false => FsError::of(&error, Operation::Reading, &node.path),
         })?;
         handle.content = Some(content::of_value(property, &json));
         Ok(())
     }
 
-    /// As [`Files::fill`]; what cannot be read is empty to those who write.
-    fn fill_for_writing(&self, handle: &mut Handle) -> Result<(), Fault> {
+    /// As [`QomFs::fill`]; what cannot be read is empty to those who write.
+    fn fill_for_writing(&self, handle: &mut Handle) -> Result<(), FsError> {
         if !handle.access.write {
-            return Err(Fault::BadHandle);
+            return Err(FsError::BadHandle);
         }
         match self.fill(handle, false) {
-            Err(Fault::Denied | Fault::NoValue) => {
+            Err(FsError::Denied | FsError::NoValue) => {
                 handle.content = Some(Vec::new());
                 Ok(())
             }
@@ -292,15 +292,15 @@ impl Files {
     }
 
     /// The value of a property, asked for now. The outer error is that there is no such property any more, or no server.
-    fn get(&self, node: &Node, property: &Property) -> Result<Result<String, SourceError>, Fault> {
+    fn get(&self, node: &Node, property: &Property) -> Result<Result<String, SourceError>, FsError> {
         let value = self.source.get(&node.path, &property.name);
         self.see(node, &value)?;
         Ok(value)
     }
 
     /// What is to be seen of a value from outside, asked for now, or just before.
-    fn look(&self, node: &Node) -> Result<Seen, Fault> {
-        let property = node.property.as_ref().ok_or(Fault::IsDirectory)?;
+    fn look(&self, node: &Node) -> Result<Seen, FsError> {
+        let property = node.property.as_ref().ok_or(FsError::IsDirectory)?;
         let recent = lock(&self.nodes).seen(node);
         match recent {
             Some(seen) => Ok(seen),
@@ -309,20 +309,22 @@ impl Files {
     }
 
     /// Keeps what is to be seen of a value that came. That there is no such property, or no server, is an error.
-    fn see(&self, node: &Node, value: &Result<String, SourceError>) -> Result<Seen, Fault> {
-        let property = node.property.as_ref().ok_or(Fault::IsDirectory)?;
+    fn see(&self, node: &Node, value: &Result<String, SourceError>) -> Result<Seen, FsError> {
+        let property = node.property.as_ref().ok_or(FsError::IsDirectory)?;
         let seen = match value {
             Ok(json) => match content::target(property, json) {
-                Some(target) => {
-                    Seen { size: Ok(way(&node.path, &target).len() as u64), is_link: true, number: number_of(json) }
-                }
+                Some(target) => Seen {
+                    size: Ok(segments(&node.path, &target).len() as u64),
+                    is_link: true,
+                    number: number_of(json),
+                },
                 None => {
                     let content = content::of_value(property, json);
                     Seen { size: Ok(content.len() as u64), is_link: false, number: number_of(json) }
                 }
             },
-            Err(error) => match Fault::of(error, Doing::Reading, &node.path) {
-                fault @ (Fault::Lost | Fault::NotFound) => return Err(fault),
+            Err(error) => match FsError::of(error, Operation::Reading, &node.path) {
+                fault @ (FsError::Disconnected | FsError::NotFound) => return Err(fault),
                 fault => Seen { size: Err(fault), is_link: false, number: 0 },
             },
         };
@@ -331,31 +333,33 @@ impl Files {
     }
 
     /// Says why a property cannot be read. That the server is gone is said elsewhere, once.
-    fn unreadable(&self, node: &Node, error: &SourceError) -> Fault {
-        let fault = Fault::of(error, Doing::Reading, &node.path);
-        if fault != Fault::Lost {
+    fn unreadable(&self, node: &Node, error: &SourceError) -> FsError {
+        let fault = FsError::of(error, Operation::Reading, &node.path);
+        if fault != FsError::Disconnected {
             (self.report)(&format!("cannot read {}: {error}", node.name()));
         }
         fault
     }
 
-    fn list(&self, inode: u64, directory: &Node) -> Result<Arc<[Listed]>, Fault> {
-        let properties =
-            self.source.list(&directory.path).map_err(|error| Fault::of(&error, Doing::Reading, &directory.path))?;
+    fn list(&self, inode: u64, directory: &Node) -> Result<Arc<[Listed]>, FsError> {
+        let properties = self
+            .source
+            .list(&directory.path)
+            .map_err(|error| FsError::of(&error, Operation::Reading, &directory.path))?;
         Ok(lock(&self.nodes).keep_listing(inode, properties))
     }
 
-    fn node(&self, inode: u64) -> Result<Arc<Node>, Fault> {
-        lock(&self.nodes).get(inode).ok_or(Fault::NotFound)
+    fn node(&self, inode: u64) -> Result<Arc<Node>, FsError> {
+        lock(&self.nodes).get(inode).ok_or(FsError::NotFound)
     }
 
-    fn directory(&self, inode: u64) -> Result<Arc<Node>, Fault> {
+    fn directory(&self, inode: u64) -> Result<Arc<Node>, FsError> {
         let node = self.node(inode)?;
-        if node.form == Form::Directory { Ok(node) } else { Err(Fault::NotDirectory) }
+        if node.form == Form::Directory { Ok(node) } else { Err(FsError::NotDirectory) }
     }
 
-    fn handle(&self, handle: u64) -> Result<Arc<Mutex<Handle>>, Fault> {
-        lock(&self.open).files.get(&handle).cloned().ok_or(Fault::BadHandle)
+    fn handle(&self, handle: u64) -> Result<Arc<Mutex<Handle>>, FsError> {
+        lock(&self.open).files.get(&handle).cloned().ok_or(FsError::BadHandle)
     }
 
     /// The permission bits. Nothing tells which properties may be written, so all may be tried.

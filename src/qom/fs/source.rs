@@ -1,7 +1,7 @@
 //! Where the files come from: an object tree that can be listed, read and written.
 
 use crate::client::{ExecuteError, Pending};
-use crate::qom::client::{Objects, finish_get};
+use crate::qom::client::{QomClient, finish_get};
 use crate::qom::error::QomError;
 use crate::qom::property::Property;
 use crate::wire::{ReplyBody, quote};
@@ -29,7 +29,7 @@ pub trait Source: Send + Sync {
 pub enum SourceError {
     /// The server cannot be asked any more.
     #[error("{0}")]
-    Lost(String),
+    Disconnected(String),
     /// The server said no.
     #[error("{desc}")]
     Refused {
@@ -43,13 +43,13 @@ pub enum SourceError {
     NoValue(String),
 }
 
-impl Source for Objects {
+impl Source for QomClient {
     fn list(&self, path: &str) -> Result<Vec<Property>, SourceError> {
-        Ok(Objects::list(self, path)?)
+        Ok(QomClient::list(self, path)?)
     }
 
     fn get(&self, path: &str, property: &str) -> Result<String, SourceError> {
-        Ok(Objects::get(self, path, property)?)
+        Ok(QomClient::get(self, path, property)?)
     }
 
     fn get_all(&self, path: &str, properties: &[&str]) -> Vec<Result<String, SourceError>> {
@@ -68,7 +68,7 @@ impl Source for Objects {
             Some(crate::schema::Builtin::Str) => text,
             Some(_) => text.trim(),
             // A name such as `PCIELinkSpeed` tells nothing. What is a string now, such as `8`, is to stay one.
-            None if Objects::get(self, path, &property.name).is_ok_and(|json| json.starts_with('"')) => {
+            None if QomClient::get(self, path, &property.name).is_ok_and(|json| json.starts_with('"')) => {
                 return Ok(self.set_json(path, &property.name, &quote(text))?);
             }
             None => text.trim(),
@@ -85,7 +85,7 @@ impl From<QomError> for SourceError {
             // Of a whole tree only, which is never read here.
             QomError::Endless(_) => SourceError::Refused { class: String::new(), desc: error.to_string() },
             QomError::Execute(error @ (ExecuteError::NotSent { .. } | ExecuteError::Unanswered { .. })) => {
-                SourceError::Lost(error.to_string())
+                SourceError::Disconnected(error.to_string())
             }
             QomError::Execute(error) => match error.reply().map(crate::wire::Reply::body) {
                 Some(ReplyBody::Error { class, desc }) => {

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::qom::client::Objects;
+use crate::qom::client::QomClient;
 use crate::qom::property::Property;
 
 use super::inodes::ROOT;
 use super::source::{Source, SourceError};
-use super::{Access, Attributes, Fault, Files, Form};
+use super::{Access, Attributes, Form, FsError, QomFs};
 
 const READ: Access = Access { read: true, write: false, append: false, truncate: false };
 const REWRITE: Access = Access { read: false, write: true, append: false, truncate: true };
@@ -63,7 +63,7 @@ impl Fake {
     fn ask(&self, question: String) -> Result<(), SourceError> {
         let mut state = self.0.lock().unwrap();
         if state.lost {
-            return Err(SourceError::Lost("the server closed the connection".to_owned()));
+            return Err(SourceError::Disconnected("the server closed the connection".to_owned()));
         }
         state.asked.push(question);
         Ok(())
@@ -102,7 +102,7 @@ impl Source for Fake {
 
 /// Files with what they report.
 struct Mounted {
-    files: Files,
+    files: QomFs,
     fake: Fake,
     reports: Arc<Mutex<Vec<String>>>,
 }
@@ -111,7 +111,7 @@ fn mounted(lines: &[[&str; 4]]) -> Mounted {
     let (fake, reports) = (Fake::new(lines), Arc::<Mutex<Vec<String>>>::default());
     let ours = Arc::clone(&reports);
     let report = Box::new(move |sentence: &str| ours.lock().unwrap().push(sentence.to_owned()));
-    let files = Files::new(Box::new(fake.clone()), false, report);
+    let files = QomFs::new(Box::new(fake.clone()), false, report);
     // For ever, as tests go; what is set, or said to be later, ends it.
     files.nodes().trust_for(Duration::from_secs(3600));
     Mounted { files, fake, reports }
@@ -135,7 +135,7 @@ fn machine() -> Mounted {
 }
 
 impl Mounted {
-    fn lookup(&self, path: &str) -> Result<Attributes, Fault> {
+    fn lookup(&self, path: &str) -> Result<Attributes, FsError> {
         let mut inode = ROOT;
         let mut found = self.files.attributes(ROOT, None);
         for name in path.split('/').filter(|name| !name.is_empty()) {
@@ -145,11 +145,11 @@ impl Mounted {
         found
     }
 
-    fn stat(&self, path: &str) -> Result<Attributes, Fault> {
+    fn stat(&self, path: &str) -> Result<Attributes, FsError> {
         self.files.attributes(self.lookup(path)?.inode, None)
     }
 
-    fn cat(&self, path: &str) -> Result<String, Fault> {
+    fn cat(&self, path: &str) -> Result<String, FsError> {
         let handle = self.files.open(self.lookup(path)?.inode, READ)?;
         let content = self.files.read(handle, 0, 1 << 20)?;
         self.files.finish(handle)?;
@@ -157,7 +157,7 @@ impl Mounted {
     }
 
     /// As a shell does: opened anew, one of two descriptors closed at once, written, closed.
-    fn echo(&self, text: &str, path: &str) -> Result<(), Fault> {
+    fn echo(&self, text: &str, path: &str) -> Result<(), FsError> {
         let handle = self.files.open(self.lookup(path)?.inode, REWRITE)?;
         self.files.flush(handle)?;
         let written = self.files.write(handle, 0, text.as_bytes());
@@ -166,7 +166,7 @@ impl Mounted {
         written
     }
 
-    fn ls(&self, path: &str) -> Result<Vec<String>, Fault> {
+    fn ls(&self, path: &str) -> Result<Vec<String>, FsError> {
         let handle = self.files.open_directory(self.lookup(path)?.inode)?;
         let entries = self.files.entries(handle)?;
         self.files.close_directory(handle);
@@ -184,7 +184,7 @@ impl Mounted {
 
     /// What was seen is no longer taken for granted.
     fn later(&self) {
-        self.files.nodes().outdate();
+        self.files.nodes().invalidate();
         self.fake.asked();
     }
 }
@@ -215,11 +215,11 @@ fn objects_are_directories_and_properties_are_files() {
         ("machine/cpus", Ok("2\n")),
         ("machine/nothing", Ok("")),
         ("machine/a%2Fb%25", Ok("odd\n")),
-        ("machine/sysbus", Err(Fault::IsDirectory)),
-        ("machine/nope", Err(Fault::NotFound)),
-        ("machine/name/x", Err(Fault::NotDirectory)),
-        ("machine/secret", Err(Fault::Denied)),
-        ("machine/crash", Err(Fault::NoValue)),
+        ("machine/sysbus", Err(FsError::IsDirectory)),
+        ("machine/nope", Err(FsError::NotFound)),
+        ("machine/name/x", Err(FsError::NotDirectory)),
+        ("machine/secret", Err(FsError::Denied)),
+        ("machine/crash", Err(FsError::NoValue)),
     ] {
         assert_eq!(mounted.cat(path), content.map(str::to_owned), "{path}");
     }
@@ -230,8 +230,8 @@ fn objects_are_directories_and_properties_are_files() {
     assert_eq!(mounted.reports(), reports);
     for (path, read, execute) in [
         ("machine", Ok(()), Ok(())),
-        ("machine/name", Ok(()), Err(Fault::Denied)),
-        ("machine/secret", Err(Fault::Denied), Err(Fault::Denied)),
+        ("machine/name", Ok(()), Err(FsError::Denied)),
+        ("machine/secret", Err(FsError::Denied), Err(FsError::Denied)),
     ] {
         let inode = mounted.lookup(path).unwrap().inode;
         assert_eq!(mounted.files.access(inode, true, false, false), read, "{path}");
@@ -243,16 +243,16 @@ fn objects_are_directories_and_properties_are_files() {
 #[test]
 fn links_lead_to_their_targets_inside_the_tree() {
     let mounted = machine();
-    for (path, way) in [("machine/bus", "sysbus"), ("machine/sysbus/child[0]", "..")] {
+    for (path, segments) in [("machine/bus", "sysbus"), ("machine/sysbus/child[0]", "..")] {
         let inode = mounted.lookup(path).unwrap().inode;
-        assert_eq!(mounted.files.read_link(inode).as_deref(), Ok(way));
-        assert_eq!(mounted.stat(path).unwrap().size, way.len() as u64);
+        assert_eq!(mounted.files.read_link(inode).as_deref(), Ok(segments));
+        assert_eq!(mounted.stat(path).unwrap().size, segments.len() as u64);
     }
     // A link that begins to lead somewhere is another thing, with a number of its own.
     let nowhere = mounted.lookup("machine/nothing").unwrap();
     mounted.fake.change("/machine", "nothing", "\"/machine\"");
     mounted.later();
-    assert_eq!(mounted.files.attributes(nowhere.inode, None), Err(Fault::Stale));
+    assert_eq!(mounted.files.attributes(nowhere.inode, None), Err(FsError::Stale));
     let somewhere = mounted.lookup("machine/nothing").unwrap();
     assert_eq!((nowhere.form, somewhere.form), (Form::File, Form::Link));
     assert_ne!(nowhere.inode, somewhere.inode);
@@ -318,8 +318,8 @@ fn what_is_written_is_set_once_and_a_refusal_answers_the_write() {
         ("two\nlines\n", "machine/name", Ok(()), "set /machine name \"two\\nlines\""),
         ("\n", "machine/name", Ok(()), "set /machine name \"\""),
         ("x\n", "machine/secret", Ok(()), "set /machine secret \"x\""),
-        ("bad\n", "machine/cpus", Err(Fault::Invalid), "set /machine cpus \"bad\""),
-        ("late\n", "machine/cpus", Err(Fault::NotPermitted), "set /machine cpus \"late\""),
+        ("bad\n", "machine/cpus", Err(FsError::Invalid), "set /machine cpus \"bad\""),
+        ("late\n", "machine/cpus", Err(FsError::NotPermitted), "set /machine cpus \"late\""),
     ] {
         assert_eq!(mounted.echo(text, path), outcome, "{text:?}");
         assert_eq!(sets(), [asked]);
@@ -330,10 +330,10 @@ fn what_is_written_is_set_once_and_a_refusal_answers_the_write() {
     assert!(reports[1].ends_with("after it was realized") && reports.len() == 2, "{reports:?}");
     // Bytes that are no text are not sent.
     let handle = mounted.files.open(mounted.lookup("machine/name").unwrap().inode, REWRITE).unwrap();
-    assert_eq!(mounted.files.write(handle, 0, b"\xff\n"), Err(Fault::Invalid));
+    assert_eq!(mounted.files.write(handle, 0, b"\xff\n"), Err(FsError::Invalid));
     assert_eq!(mounted.files.finish(handle), Ok(()));
     assert_eq!(sets().len(), 0);
-    assert_eq!(mounted.files.write(handle, 0, b"x"), Err(Fault::BadHandle));
+    assert_eq!(mounted.files.write(handle, 0, b"x"), Err(FsError::BadHandle));
 }
 
 #[test]
@@ -389,22 +389,22 @@ fn files_are_written_as_programs_write_them() {
     files.finish(handle).unwrap();
     assert_eq!(mounted.fake.asked().len(), 1);
     assert_eq!(value().len(), 10_001);
-    assert_eq!(files.write(files.open(name, REWRITE).unwrap(), 1 << 40, b"x"), Err(Fault::TooBig));
+    assert_eq!(files.write(files.open(name, REWRITE).unwrap(), 1 << 40, b"x"), Err(FsError::TooBig));
 
     // `truncate -s`, by name.
     files.truncate(name, None, 1).unwrap();
     assert_eq!(value(), "x\n");
-    assert_eq!(files.write(files.open(name, READ).unwrap(), 0, b"x"), Err(Fault::BadHandle));
+    assert_eq!(files.write(files.open(name, READ).unwrap(), 0, b"x"), Err(FsError::BadHandle));
 }
 
 #[test]
 fn nothing_can_be_set_where_that_is_ruled_out() {
     let Mounted { fake, .. } = machine();
-    let files = Files::new(Box::new(fake.clone()), true, Box::new(|_| {}));
+    let files = QomFs::new(Box::new(fake.clone()), true, Box::new(|_| {}));
     let inode = files.lookup(files.lookup(ROOT, "machine").unwrap().inode, "name").unwrap().inode;
-    assert_eq!(files.open(inode, REWRITE), Err(Fault::ReadOnly));
-    assert_eq!(files.truncate(inode, None, 0), Err(Fault::ReadOnly));
-    assert_eq!(files.access(inode, false, true, false), Err(Fault::ReadOnly));
+    assert_eq!(files.open(inode, REWRITE), Err(FsError::ReadOnly));
+    assert_eq!(files.truncate(inode, None, 0), Err(FsError::ReadOnly));
+    assert_eq!(files.access(inode, false, true, false), Err(FsError::ReadOnly));
     assert_eq!(files.attributes(inode, None).unwrap().mode, 0o444);
     assert!(!fake.asked().iter().any(|asked| asked.starts_with("set")));
 }
@@ -415,10 +415,10 @@ fn a_lost_server_is_an_error_at_once_and_said_by_others() {
     let inode = mounted.lookup("machine/name").unwrap().inode;
     let before = mounted.files.open(inode, READ).unwrap();
     mounted.fake.0.lock().unwrap().lost = true;
-    assert_eq!(mounted.ls("machine"), Err(Fault::Lost));
-    assert_eq!(mounted.cat("machine/name"), Err(Fault::Lost));
-    assert_eq!(mounted.echo("x\n", "machine/name"), Err(Fault::Lost));
-    assert_eq!(mounted.stat("machine/nope").unwrap_err(), Fault::Lost);
+    assert_eq!(mounted.ls("machine"), Err(FsError::Disconnected));
+    assert_eq!(mounted.cat("machine/name"), Err(FsError::Disconnected));
+    assert_eq!(mounted.echo("x\n", "machine/name"), Err(FsError::Disconnected));
+    assert_eq!(mounted.stat("machine/nope").unwrap_err(), FsError::Disconnected);
     assert_eq!(mounted.files.read(before, 0, 10).unwrap(), b"q35\n");
     assert_eq!(mounted.reports(), [format!("cannot set /machine/name: {LOST}")]);
 }
@@ -446,9 +446,9 @@ fn numbers_that_are_given_back_are_forgotten() {
 #[test]
 fn the_machine_inside_the_program_is_a_tree_of_files() {
     let client = Client::connect("demo:").unwrap();
-    let objects = Objects::new(&client);
+    let objects = QomClient::new(&client);
     let mounted = Mounted {
-        files: Files::new(Box::new(objects.clone()), false, Box::new(|_| {})),
+        files: QomFs::new(Box::new(objects.clone()), false, Box::new(|_| {})),
         fake: Fake::default(),
         reports: Arc::default(),
     };
@@ -456,8 +456,8 @@ fn the_machine_inside_the_program_is_a_tree_of_files() {
     assert!(mounted.ls("machine/peripheral").unwrap().contains(&"net0/".to_owned()));
     mounted.echo("0x10\n", "objects/iothread0/poll-max-ns").unwrap();
     assert_eq!(objects.get("/objects/iothread0", "poll-max-ns").unwrap(), "16");
-    assert_eq!(mounted.echo("many\n", "objects/iothread0/poll-max-ns"), Err(Fault::Invalid));
-    assert_eq!(mounted.echo("pc\n", "machine/type"), Err(Fault::NotPermitted));
+    assert_eq!(mounted.echo("many\n", "objects/iothread0/poll-max-ns"), Err(FsError::Invalid));
+    assert_eq!(mounted.echo("pc\n", "machine/type"), Err(FsError::NotPermitted));
     client.close();
-    assert_eq!(mounted.cat("machine/type"), Err(Fault::Lost));
+    assert_eq!(mounted.cat("machine/type"), Err(FsError::Disconnected));
 }

@@ -30,13 +30,13 @@ impl Manual {
         if let Some(condition) = &entry.condition {
             aside.push_str(&format!(", if {condition}"));
         }
-        vec![run(Role::Name, &entry.name), run(Role::Aside, aside)]
+        vec![run(Role::Name, &entry.name), run(Role::Backlog, aside)]
     }
 
     /// What is said of an entry, in lines of `width` columns; lines of examples may be longer. The members of a type
     /// that it takes in as a whole are listed with its own.
     pub fn set<'a>(&'a self, entry: &'a Entry, width: usize) -> Vec<Line> {
-        let mut setter = Setter::new(self, width);
+        let mut setter = Layouter::new(self, width);
         setter.listed.insert(&entry.name);
         setter.blocks(&entry.body, 0, Line::new(), true);
         setter.lines
@@ -44,7 +44,7 @@ impl Manual {
 
     /// What is said of a member, with its type, and with that type's values where it has such.
     pub fn set_member<'a>(&'a self, found: Found<'a>, width: usize) -> Vec<Line> {
-        let mut setter = Setter::new(self, width);
+        let mut setter = Layouter::new(self, width);
         let head = members::header(found.member);
         let mut aside = format!("of {}", found.entry.name);
         if let Some((tag, value)) = found.when {
@@ -66,7 +66,7 @@ impl Manual {
     }
 }
 
-struct Setter<'a> {
+struct Layouter<'a> {
     manual: &'a Manual,
     width: usize,
     lines: Vec<Line>,
@@ -75,9 +75,9 @@ struct Setter<'a> {
     listed: HashSet<&'a str>,
 }
 
-impl<'a> Setter<'a> {
-    fn new(manual: &'a Manual, width: usize) -> Setter<'a> {
-        Setter { manual, width: width.max(NARROWEST), lines: Vec::new(), listed: HashSet::new() }
+impl<'a> Layouter<'a> {
+    fn new(manual: &'a Manual, width: usize) -> Layouter<'a> {
+        Layouter { manual, width: width.max(NARROWEST), lines: Vec::new(), listed: HashSet::new() }
     }
 
     /// An empty line, unless there is one or nothing stands before it.
@@ -90,11 +90,11 @@ impl<'a> Setter<'a> {
     /// A line with something said beside it; where that does not fit, it goes below, behind `indent` blanks.
     fn with_aside(&mut self, mut line: Line, indent: usize, aside: String) {
         if line.iter().map(|run| width(&run.text)).sum::<usize>() + 2 + width(&aside) <= self.width {
-            line.push(run(Role::Aside, format!("  {aside}")));
+            line.push(run(Role::Backlog, format!("  {aside}")));
             self.lines.push(line);
         } else {
             self.lines.push(line);
-            let words = aside.split(' ').map(|word| vec![run(Role::Aside, word)]).collect();
+            let words = aside.split(' ').map(|word| vec![run(Role::Backlog, word)]).collect();
             self.fill(words, indent, Line::new());
         }
     }
@@ -156,7 +156,7 @@ impl<'a> Setter<'a> {
 
     fn list(&mut self, items: &'a [ListItem], indent: usize) {
         for item in items {
-            let first = indented(indent, run(Role::Aside, format!("{} ", item.mark)));
+            let first = indented(indent, run(Role::Backlog, format!("{} ", item.mark)));
             self.blocks(&item.body, indent + width(&item.mark) + 1, first, false);
         }
     }

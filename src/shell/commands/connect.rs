@@ -1,19 +1,19 @@
 //! `.connect`.
 
-use crate::grammar::{Diagnostic, MetaLine};
+use crate::grammar::{Diagnostic, DotLine};
 use crate::session::Address;
 
 use super::at_most;
-use crate::shell::engine::{Engine, Verdict};
-use crate::shell::output::{Output, Source};
+use crate::shell::engine::{Engine, LineOutcome};
+use crate::shell::output::{InputLine, Output};
 
 pub(crate) fn connect(
     engine: &mut Engine,
-    line: &MetaLine,
-    source: &Source<'_>,
+    line: &DotLine,
+    source: &InputLine<'_>,
     out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
-    engine.settle();
+) -> Result<LineOutcome, Diagnostic> {
+    engine.finish_pending_queries();
     if let Some(word) = line.words.first() {
         let address: Address = if line.rest.starts_with("exec:") {
             line.rest.parse()
@@ -22,13 +22,13 @@ pub(crate) fn connect(
             word.text.parse()
         }
         .map_err(|error: crate::session::AddressError| Diagnostic::new(word.span, error.to_string()))?;
-        engine.link.set_address(address);
+        engine.connection.set_address(address);
     }
     if engine.mode.dry_run {
-        return Ok(Verdict::Done);
+        return Ok(LineOutcome::Done);
     }
     Ok(match engine.reconnect(source, out) {
-        Ok(()) => Verdict::Done,
+        Ok(()) => LineOutcome::Done,
         Err(verdict) => verdict,
     })
 }

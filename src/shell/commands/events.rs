@@ -2,33 +2,33 @@
 
 use std::time::{Duration, Instant};
 
-use crate::grammar::{Diagnostic, MetaLine, Word};
-use crate::schema::{EventInfo, Given, Schema, Type, did_you_mean, member_signature};
+use crate::grammar::{Diagnostic, DotLine, Word};
+use crate::schema::{EventInfo, PartialArguments, Schema, Type, did_you_mean, member_signature};
 
 use super::{at_most, needs};
-use crate::shell::engine::{Engine, Verdict};
+use crate::shell::engine::{Engine, LineOutcome};
 use crate::shell::events::filter::{EventFilter, matches};
 use crate::shell::events::log::Awaited;
-use crate::shell::output::{Output, Source};
+use crate::shell::output::{InputLine, Output};
 
 const FORMS: &[&str] = &["on", "off", "only", "except"];
 
 pub(crate) fn events(
     engine: &mut Engine,
-    line: &MetaLine,
-    source: &Source<'_>,
+    line: &DotLine,
+    source: &InputLine<'_>,
     out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     let Some(word) = line.words.first() else {
-        out.text(&format!("events: {}; {} so far\n", engine.settings.events, engine.recent.total));
+        out.text(&format!("events: {}; {} so far\n", engine.settings.events, engine.events.total));
         show_last(engine, 10, out);
-        return Ok(Verdict::Done);
+        return Ok(LineOutcome::Done);
     };
     let globs = || -> Result<Vec<String>, Diagnostic> {
         needs(line, 1, "the names of events, such as `JOB_*`,")?;
         Ok(line.words[1..].iter().map(|word| word.text.clone()).collect())
     };
-    if let ("only" | "except", Some(schema)) = (word.text.as_str(), engine.learned.schema()) {
+    if let ("only" | "except", Some(schema)) = (word.text.as_str(), engine.server_info.schema()) {
         for fault in line.words[1..].iter().filter_map(|name| event_of(&schema, name).err()) {
             out.warning(&fault.message, source);
         }
@@ -52,21 +52,21 @@ pub(crate) fn events(
             }
         },
     }
-    Ok(Verdict::Done)
+    Ok(LineOutcome::Done)
 }
 
 fn show_last(engine: &Engine, count: usize, out: &mut dyn Output) {
-    for event in engine.recent.last(count) {
+    for event in engine.events.last(count) {
         out.event(event);
     }
 }
 
 pub(crate) fn wait(
     engine: &mut Engine,
-    line: &MetaLine,
-    source: &Source<'_>,
+    line: &DotLine,
+    source: &InputLine<'_>,
     out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     let name = needs(line, 0, "the name of an event")?;
     let mut awaited = Awaited { name: name.text.clone(), data: Vec::new() };
     let mut timeout: Option<Duration> = None;
@@ -84,12 +84,12 @@ pub(crate) fn wait(
         }
     }
     if engine.settings.check
-        && let Some(schema) = engine.learned.schema()
+        && let Some(schema) = engine.server_info.schema()
     {
         check_awaited(&schema, name, &line.words[1..])?;
     }
     if engine.mode.dry_run {
-        return Ok(Verdict::Done);
+        return Ok(LineOutcome::Done);
     }
     let what = line.words.iter().filter(|word| word.key() != "timeout");
     let what = what.map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
@@ -98,20 +98,20 @@ pub(crate) fn wait(
     let mut looked_at = 0;
     if timeout.is_some() {
         // However short the time: what is here by now has come in it.
-        engine.take_rest(out);
+        engine.drain_until_quiet(out);
     }
     loop {
-        if engine.recent.take(&awaited, looked_at) {
-            return Ok(Verdict::Done);
+        if engine.events.take(&awaited, looked_at) {
+            return Ok(LineOutcome::Done);
         }
-        looked_at = engine.recent.total;
-        if !engine.link.is_open() {
+        looked_at = engine.events.total;
+        if !engine.connection.is_open() {
             out.failed(&format!("not connected; `{}` cannot come", name.text), source, None);
-            return Ok(Verdict::Failed);
+            return Ok(LineOutcome::Failed);
         }
         match engine.wait_for_message(until, out) {
             // Nobody would see it come.
-            Ok(_) if out.has_failed() => return Ok(Verdict::Failed),
+            Ok(_) if out.has_failed() => return Ok(LineOutcome::Failed),
             Ok(true) => {}
             Ok(false) => {
                 let what = match timeout {
@@ -121,14 +121,14 @@ pub(crate) fn wait(
                     _ => format!("stopped waiting for `{what}`"),
                 };
                 out.failed(&what, source, None);
-                return Ok(Verdict::Failed);
+                return Ok(LineOutcome::Failed);
             }
             Err(verdict) => {
-                if !engine.link.is_open() && !engine.mode.interactive {
+                if !engine.connection.is_open() && !engine.mode.interactive {
                     return Ok(verdict);
                 }
                 out.failed(&format!("not connected; `{}` cannot come", name.text), source, None);
-                return Ok(Verdict::Failed);
+                return Ok(LineOutcome::Failed);
             }
         }
     }
@@ -157,7 +157,7 @@ fn check_awaited(schema: &Schema, name: &Word, data: &[Word]) -> Result<(), Diag
             let near = did_you_mean(first, members.iter().map(|member| member.name.as_str()));
             return Err(Diagnostic::new(word.key_span(), format!("`{}` carries no `{first}`{near}", event.name)));
         }
-        let kind = Given::default().type_at(schema, event.data, &[key.to_owned()]);
+        let kind = PartialArguments::default().type_at(schema, event.data, &[key.to_owned()]);
         if let Some(Type::Enum(values)) = kind.map(|kind| schema.kind(kind))
             && !values.iter().any(|value| value.name == word.value())
         {

@@ -13,12 +13,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::grammar::{Assembler, Diagnostic, Line, MetaLine, Span, parse_line};
-use crate::session::Transcript;
+use crate::grammar::{Assembler, Diagnostic, DotLine, Line, Span, parse_line};
+use crate::session::MessageLog;
 
 use super::{at_most, needs};
-use crate::shell::engine::{Engine, Verdict};
-use crate::shell::output::{Answer, Output, Source};
+use crate::shell::engine::{Engine, LineOutcome};
+use crate::shell::output::{InputLine, Output, ReplyContext};
 
 /// How deep files may source files.
 const DEPTH: usize = 16;
@@ -28,10 +28,10 @@ const LARGEST: usize = 1 << 30;
 
 pub(crate) fn source(
     engine: &mut Engine,
-    line: &MetaLine,
-    _source: &Source<'_>,
+    line: &DotLine,
+    _source: &InputLine<'_>,
     out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     let word = needs(line, 0, "a file")?;
     at_most(line, 1)?;
     if engine.depth >= DEPTH {
@@ -75,9 +75,9 @@ fn read_file(path: &Path, out: &mut dyn Output) -> io::Result<Vec<u8>> {
 }
 
 /// Carries out the lines of a text; the verdict is the worst of theirs.
-fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -> Verdict {
+fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -> LineOutcome {
     let mut assembler = Assembler::new();
-    let mut worst = Verdict::Done;
+    let mut worst = LineOutcome::Done;
     let mut lines = text.lines();
     loop {
         let whole = match lines.next() {
@@ -90,61 +90,61 @@ fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -
                 None => break,
             },
         };
-        let source = Source { text: &whole.1, script: Some(name), number: whole.0 };
+        let source = InputLine { text: &whole.1, script: Some(name), number: whole.0 };
         match engine.run_line(&source, out) {
-            Verdict::Done => {}
-            Verdict::Failed if engine.settings.exit_on_error => return Verdict::Failed,
-            Verdict::Failed => worst = Verdict::Failed,
+            LineOutcome::Done => {}
+            LineOutcome::Failed if engine.settings.exit_on_error => return LineOutcome::Failed,
+            LineOutcome::Failed => worst = LineOutcome::Failed,
             // As in a script: what is left is looked at, for a command in it cannot be sent.
-            Verdict::Leave if engine.is_quitting() && !engine.mode.interactive => {}
-            verdict @ (Verdict::Leave | Verdict::Lost) => return verdict,
+            LineOutcome::Leave if engine.is_quitting() && !engine.mode.interactive => {}
+            verdict @ (LineOutcome::Leave | LineOutcome::Disconnected) => return verdict,
         }
         if out.has_failed() {
-            return Verdict::Failed;
+            return LineOutcome::Failed;
         }
         if out.interrupted() {
             let number = whole.0;
-            out.failed("stopped by Ctrl-C", &Source { text: "", script: Some(name), number }, None);
-            return Verdict::Failed;
+            out.failed("stopped by Ctrl-C", &InputLine { text: "", script: Some(name), number }, None);
+            return LineOutcome::Failed;
         }
     }
     if engine.in_transaction() && engine.abandon_transaction() {
         let number = text.lines().count();
-        out.failed("the file ends inside a transaction", &Source { text: "", script: Some(name), number }, None);
-        worst = Verdict::Failed;
+        out.failed("the file ends inside a transaction", &InputLine { text: "", script: Some(name), number }, None);
+        worst = LineOutcome::Failed;
     }
     worst
 }
 
 pub(crate) fn log(
     engine: &mut Engine,
-    line: &MetaLine,
-    _source: &Source<'_>,
+    line: &DotLine,
+    _source: &InputLine<'_>,
     out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     let word = needs(line, 0, "a file, or `off`,")?;
     at_most(line, 1)?;
-    let transcript = if word.is_bare("off") {
+    let log = if word.is_bare("off") {
         None
     } else {
         let path = expand_home(&word.text);
-        let opened = Transcript::open(&path);
+        let opened = MessageLog::open(&path);
         Some(
             opened
                 .map_err(|error| Diagnostic::new(word.span, format!("cannot write `{}`: {error}", path.display())))?,
         )
     };
     engine.end_log(out);
-    *engine.transcript.lock().unwrap_or_else(PoisonError::into_inner) = transcript;
-    Ok(Verdict::Done)
+    *engine.log.lock().unwrap_or_else(PoisonError::into_inner) = log;
+    Ok(LineOutcome::Done)
 }
 
 pub(crate) fn fd(
     engine: &mut Engine,
-    line: &MetaLine,
-    source: &Source<'_>,
+    line: &DotLine,
+    source: &InputLine<'_>,
     out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     let path = needs(line, 0, "a file to open")?;
     let from = needs(line, 1, "a command")?.span.start;
     let shift = |fault: Diagnostic| {
@@ -155,7 +155,7 @@ pub(crate) fn fd(
         return Err(Diagnostic::new(Span::new(from, source.text.len()), "expected a QMP command here"));
     };
     let request = engine.prepare(&command, source, out).map_err(shift)?;
-    if !engine.mode.dry_run && engine.link.session().is_some_and(|session| !session.passes_descriptors()) {
+    if !engine.mode.dry_run && engine.connection.session().is_some_and(|session| !session.passes_descriptors()) {
         let message = "descriptors travel over Unix sockets only, and this session has none";
         return Err(Diagnostic::new(line.name_span, message));
     }
@@ -168,34 +168,39 @@ pub(crate) fn fd(
         .map_err(|error| Diagnostic::new(path.span, format!("cannot open `{}`: {error}", name.display())))?;
     let reply = match engine.exchange(&request, Some(file.as_fd()), source, out) {
         Ok(Some(reply)) => reply,
-        Ok(None) => return Ok(Verdict::Done),
+        Ok(None) => return Ok(LineOutcome::Done),
         Err(verdict) => return Ok(verdict),
     };
-    out.answer(&Answer { reply: &reply, request: &request, late: false, hint: None }, source);
-    Ok(if reply.succeeded() { Verdict::Done } else { Verdict::Failed })
+    out.answer(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, source);
+    Ok(if reply.succeeded() { LineOutcome::Done } else { LineOutcome::Failed })
 }
 
 /// `!COMMAND`: a command for the system's shell.
-pub(crate) fn run_system(engine: &mut Engine, command: &str, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+pub(crate) fn run_system(
+    engine: &mut Engine,
+    command: &str,
+    source: &InputLine<'_>,
+    out: &mut dyn Output,
+) -> LineOutcome {
     if source.script == Some(STDIN) {
         out.failed("`!` is not carried out in scripts read from standard input", source, None);
-        return Verdict::Failed;
+        return LineOutcome::Failed;
     }
     if engine.mode.dry_run || command.is_empty() {
-        return Verdict::Done;
+        return LineOutcome::Done;
     }
     let mut ended = None;
-    out.lend(&mut || ended = Some(Command::new("/bin/sh").args(["-c", command]).status()));
-    let Some(ended) = ended else { return Verdict::Failed };
+    out.with_terminal_released(&mut || ended = Some(Command::new("/bin/sh").args(["-c", command]).status()));
+    let Some(ended) = ended else { return LineOutcome::Failed };
     match ended {
-        Ok(status) if status.success() => Verdict::Done,
+        Ok(status) if status.success() => LineOutcome::Done,
         Ok(status) => {
             out.failed(&format!("the command ended with {status}"), source, None);
-            Verdict::Failed
+            LineOutcome::Failed
         }
         Err(error) => {
             out.failed(&format!("cannot run a shell: {error}"), source, None);
-            Verdict::Failed
+            LineOutcome::Failed
         }
     }
 }

@@ -1,14 +1,14 @@
 //! `.help` and `.history`.
 
-use crate::grammar::{Diagnostic, MetaLine};
+use crate::grammar::{Diagnostic, DotLine};
 use crate::render::fill;
 use crate::schema::nearest;
 
 use super::help_topics::{apropos, explain, known_names};
-use super::{META, MetaCommand, at_most, needs};
-use crate::shell::engine::{Engine, Verdict};
+use super::{DOT_COMMANDS, DotCommand, at_most, needs};
+use crate::shell::engine::{Engine, LineOutcome};
 use crate::shell::output::terminal;
-use crate::shell::output::{Output, Source};
+use crate::shell::output::{InputLine, Output};
 use crate::shell::settings::SETTINGS;
 
 /// Prose is set to this many columns.
@@ -56,13 +56,13 @@ const TOPICS: &[(&str, &str, &str)] = &[
 
 pub(crate) fn help(
     engine: &mut Engine,
-    line: &MetaLine,
-    _source: &Source<'_>,
+    line: &DotLine,
+    _source: &InputLine<'_>,
     out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     let Some(word) = line.words.first() else {
         out.text(&overview());
-        return Ok(Verdict::Done);
+        return Ok(LineOutcome::Done);
     };
     let topic = word.text.trim_start_matches('.');
     let width = terminal::size().0.clamp(40, 100);
@@ -74,7 +74,7 @@ pub(crate) fn help(
             return Err(Diagnostic::new(word.span, format!("nothing is said of `{}`", word.text)));
         }
         out.page(&lines);
-        return Ok(Verdict::Done);
+        return Ok(LineOutcome::Done);
     }
     at_most(line, 1)?;
     if let Some(page) = page(topic) {
@@ -83,7 +83,7 @@ pub(crate) fn help(
         out.page(&lines);
     } else {
         let mut names = known_names(engine);
-        names.extend(META.iter().map(|command| command.name.to_owned()));
+        names.extend(DOT_COMMANDS.iter().map(|command| command.name.to_owned()));
         names.extend(TOPICS.iter().map(|topic| topic.0.to_owned()));
         let help = match nearest(topic, names.iter().map(String::as_str)) {
             Some(name) => format!("did you mean `help {name}`?"),
@@ -91,13 +91,13 @@ pub(crate) fn help(
         };
         return Err(Diagnostic::new(word.span, format!("there is no help on `{}`; {help}", word.text)));
     }
-    Ok(Verdict::Done)
+    Ok(LineOutcome::Done)
 }
 
 /// The page on one topic.
 fn page(topic: &str) -> Option<String> {
     if topic == "settings" || topic == "set" {
-        let mut page = MetaCommand::find("set").map(command_page).unwrap_or_default();
+        let mut page = DotCommand::find("set").map(command_page).unwrap_or_default();
         page.push('\n');
         for setting in SETTINGS {
             page.push_str(&format!("  {:<14} {} ({})\n", setting.name, setting.help, setting.values.join(", ")));
@@ -107,14 +107,14 @@ fn page(topic: &str) -> Option<String> {
     if let Some((_, _, text)) = TOPICS.iter().find(|(name, ..)| *name == topic) {
         return Some((*text).to_owned());
     }
-    MetaCommand::find(topic).map(command_page)
+    DotCommand::find(topic).map(command_page)
 }
 
-fn command_page(command: &MetaCommand) -> String {
+fn command_page(command: &DotCommand) -> String {
     format!("{}\n    {}\n\n{}\n", usage(command), command.summary, command.help)
 }
 
-fn usage(command: &MetaCommand) -> String {
+fn usage(command: &DotCommand) -> String {
     format!(".{} {}", command.name, command.usage).trim_end().to_owned()
 }
 
@@ -129,7 +129,7 @@ pub fn overview() -> String {
         "Type a QMP command with its arguments, such as `device_del id=d0`, or JSON as\n\
          in QEMU's manual; Tab completes. Commands to the shell begin with a dot:\n\n",
     );
-    for command in META {
+    for command in DOT_COMMANDS {
         text.push_str(&format!("  .{:<9} {}\n", command.name, command.summary));
     }
     text.push_str(&format!("  {:<10} {}\n\n", "!COMMAND", "run a command in the system's shell"));
@@ -142,7 +142,8 @@ pub fn overview() -> String {
 
 /// The commands to the shell as a section of the manual page: usage, then everything there is to say.
 pub fn manual_section() -> Vec<(String, String)> {
-    META.iter()
+    DOT_COMMANDS
+        .iter()
         .map(|command| (usage(command), command.help.replace('\n', " ")))
         .chain([("!COMMAND".to_owned(), "Runs a command in the system's shell.".to_owned())])
         .collect()
@@ -150,10 +151,10 @@ pub fn manual_section() -> Vec<(String, String)> {
 
 pub(crate) fn history(
     engine: &mut Engine,
-    line: &MetaLine,
-    _source: &Source<'_>,
+    line: &DotLine,
+    _source: &InputLine<'_>,
     out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     at_most(line, 1)?;
     let count = match line.words.first() {
         None => 20,
@@ -168,7 +169,7 @@ pub(crate) fn history(
         .enumerate()
         .map(|(index, entry)| format!("{:>5}  {}\n", first + index + 1, entry.replace('\n', "\n       ")));
     out.text(&lines.collect::<String>());
-    Ok(Verdict::Done)
+    Ok(LineOutcome::Done)
 }
 
 #[cfg(test)]
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn every_command_and_topic_has_its_page() {
-        for name in META.iter().map(|command| command.name).chain(TOPICS.iter().map(|topic| topic.0)) {
+        for name in DOT_COMMANDS.iter().map(|command| command.name).chain(TOPICS.iter().map(|topic| topic.0)) {
             assert!(page(name).is_some_and(|page| page.len() > 40), "{name}");
             assert!(overview().contains(name), "{name}");
         }
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_table_is_in_order() {
-        assert!(META.is_sorted_by_key(|command| command.name));
+        assert!(DOT_COMMANDS.is_sorted_by_key(|command| command.name));
         assert!(SETTINGS.is_sorted_by_key(|setting| setting.name));
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn explain(engine: &mut Engine, topic: &str, width: usize) -> Option<
                 lines.push(prose.heading);
             } else if let Some(since) = prose.since {
                 // One head is enough where introspection has given it.
-                lines.push(vec![Run { role: Role::Aside, text: format!("  since {since}") }]);
+                lines.push(vec![Run { role: Role::Backlog, text: format!("  since {since}") }]);
             }
             lines.push(Vec::new());
             lines.extend(prose.body);
@@ -97,7 +97,7 @@ pub(crate) fn apropos(engine: &mut Engine, word: &str, width: usize) -> Vec<Line
 pub(crate) fn known_names(engine: &mut Engine) -> Vec<String> {
     let schema = engine.learn_schema().ok().flatten();
     let manuals = manuals(engine, schema.as_deref());
-    let mut names = engine.learned.command_names();
+    let mut names = engine.server_info.command_names();
     names.extend(schema.iter().flat_map(|schema| schema.events().iter().map(|event| event.name.clone())));
     names.extend(manuals.iter().flat_map(|manual| manual.entries().iter().map(|entry| entry.name.clone())));
     names
@@ -108,7 +108,7 @@ fn manuals(engine: &mut Engine, schema: Option<&Schema>) -> Rc<Vec<Manual>> {
     if let Some(manuals) = &engine.manuals {
         return Rc::clone(manuals);
     }
-    let guest_agent = engine.link.options().guest_agent;
+    let guest_agent = engine.connection.options().guest_agent;
     // The one server without a machine.
     let storage_daemon = schema.is_some_and(|schema| schema.command("query-status").is_none());
     let folders = man_path::folders(std::env::var_os("MANPATH").as_deref());
@@ -118,12 +118,12 @@ fn manuals(engine: &mut Engine, schema: Option<&Schema>) -> Rc<Vec<Manual>> {
 }
 
 fn aside(text: String) -> Vec<Line> {
-    vec![Vec::new(), vec![Run { role: Role::Aside, text }]]
+    vec![Vec::new(), vec![Run { role: Role::Backlog, text }]]
 }
 
 /// Says that no manual page is installed, and what would bring it.
 fn no_manual(engine: &Engine) -> Vec<Line> {
-    let (page, package) = match engine.link.options().guest_agent {
+    let (page, package) = match engine.connection.options().guest_agent {
         true => ("qemu-ga-ref(7)", "qemu-guest-agent"),
         false => ("qemu-qmp-ref(7)", "qemu-system-common"),
     };
@@ -132,7 +132,7 @@ fn no_manual(engine: &Engine) -> Vec<Line> {
 
 /// Says so where manual and server are of different versions.
 fn other_version(engine: &mut Engine, manual: &Manual) -> Vec<Line> {
-    let greeting = engine.link.session().and_then(|session| session.greeting());
+    let greeting = engine.connection.session().and_then(|session| session.greeting());
     let server = greeting.and_then(|greeting| greeting.version.as_ref()).map(ToString::to_string);
     match (manual.version(), server) {
         (Some(page), Some(server)) if !server.starts_with(page) && !page.starts_with(&server) => {

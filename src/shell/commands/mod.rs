@@ -9,11 +9,11 @@ mod modes;
 mod suggest;
 
 use crate::assist::Completes;
-use crate::grammar::{Diagnostic, MetaLine, Span};
+use crate::grammar::{Diagnostic, DotLine, Span};
 use crate::schema::nearest;
 
-use super::engine::{Engine, Verdict};
-use super::output::{Output, Source};
+use super::engine::{Engine, LineOutcome};
+use super::output::{InputLine, Output};
 
 pub(crate) use files::{STDIN, expand_home, run_system};
 pub use help::manual_section;
@@ -21,7 +21,7 @@ pub(crate) use help::topics;
 pub(crate) use help_topics::Manuals;
 
 /// One command to the shell.
-pub struct MetaCommand {
+pub struct DotCommand {
     /// Its name, without the dot.
     pub name: &'static str,
     /// What may stand behind the name.
@@ -35,11 +35,11 @@ pub struct MetaCommand {
     run: Run,
 }
 
-type Run = fn(&mut Engine, &MetaLine, &Source<'_>, &mut dyn Output) -> Result<Verdict, Diagnostic>;
+type Run = fn(&mut Engine, &DotLine, &InputLine<'_>, &mut dyn Output) -> Result<LineOutcome, Diagnostic>;
 
 /// Every command to the shell, by name.
-pub const META: &[MetaCommand] = &[
-    MetaCommand {
+pub const DOT_COMMANDS: &[DotCommand] = &[
+    DotCommand {
         name: "connect",
         usage: "[ADDRESS]",
         summary: "connect to a server, or to the present one again",
@@ -48,7 +48,7 @@ pub const META: &[MetaCommand] = &[
         completes: Completes::Files,
         run: connect::connect,
     },
-    MetaCommand {
+    DotCommand {
         name: "events",
         usage: "[N | on | off | only GLOB… | except GLOB…]",
         summary: "show the last N events, or choose which events are shown",
@@ -59,7 +59,7 @@ pub const META: &[MetaCommand] = &[
         completes: Completes::Events,
         run: events::events,
     },
-    MetaCommand {
+    DotCommand {
         name: "exit",
         usage: "",
         summary: "leave the shell; the machine goes on (also Ctrl-D)",
@@ -67,7 +67,7 @@ pub const META: &[MetaCommand] = &[
         completes: Completes::Nothing,
         run: modes::exit,
     },
-    MetaCommand {
+    DotCommand {
         name: "fd",
         usage: "PATH COMMAND [KEY=VALUE]…",
         summary: "send a command with PATH opened and its descriptor attached",
@@ -77,7 +77,7 @@ pub const META: &[MetaCommand] = &[
         completes: Completes::FileThenCommand,
         run: files::fd,
     },
-    MetaCommand {
+    DotCommand {
         name: "help",
         usage: "[TOPIC | apropos WORD]",
         summary: "explain the shell, or a command, event or type of the server",
@@ -88,16 +88,16 @@ pub const META: &[MetaCommand] = &[
         completes: Completes::Topics,
         run: help::help,
     },
-    MetaCommand {
+    DotCommand {
         name: "history",
         usage: "[N]",
         summary: "show the last N lines that were entered (20)",
-        help: "Shows lines entered in this and earlier sessions. QMP and HMP have a history each. Lines that carry a\n\
+        help: "Shows lines entered in this and earlier sessions. QMP and HMP have a history each. ScriptOutput that carry a\n\
                secret or begin with a blank are kept in memory only. Ctrl-R searches.",
         completes: Completes::Nothing,
         run: help::history,
     },
-    MetaCommand {
+    DotCommand {
         name: "hmp",
         usage: "[LINE]",
         summary: "send LINE to the human monitor, or switch to HMP mode",
@@ -107,7 +107,7 @@ pub const META: &[MetaCommand] = &[
         completes: Completes::Monitor,
         run: modes::hmp,
     },
-    MetaCommand {
+    DotCommand {
         name: "log",
         usage: "FILE | off",
         summary: "record every message both ways in FILE",
@@ -116,7 +116,7 @@ pub const META: &[MetaCommand] = &[
         completes: Completes::Files,
         run: files::log,
     },
-    MetaCommand {
+    DotCommand {
         name: "qmp",
         usage: "",
         summary: "switch back from HMP mode",
@@ -124,7 +124,7 @@ pub const META: &[MetaCommand] = &[
         completes: Completes::Nothing,
         run: modes::qmp,
     },
-    MetaCommand {
+    DotCommand {
         name: "set",
         usage: "[NAME [VALUE]]",
         summary: "show settings, or set one",
@@ -132,16 +132,16 @@ pub const META: &[MetaCommand] = &[
         completes: Completes::Settings,
         run: modes::set,
     },
-    MetaCommand {
+    DotCommand {
         name: "source",
         usage: "FILE",
         summary: "carry out the lines of FILE",
-        help: "Carries out the lines of FILE as if they were typed here. Messages name file and line. Files may source\n\
+        help: "Carries out the lines of FILE as if they were typed here. AsyncOutput name file and line. Files may source\n\
                others, 16 deep at the most.",
         completes: Completes::Files,
         run: files::source,
     },
-    MetaCommand {
+    DotCommand {
         name: "wait",
         usage: "EVENT [KEY=VALUE]… [timeout=SECONDS]",
         summary: "wait for an event",
@@ -153,29 +153,29 @@ pub const META: &[MetaCommand] = &[
     },
 ];
 
-impl MetaCommand {
+impl DotCommand {
     /// The command of this name.
-    pub fn find(name: &str) -> Option<&'static MetaCommand> {
-        META.iter().find(|command| command.name == name)
+    pub fn find(name: &str) -> Option<&'static DotCommand> {
+        DOT_COMMANDS.iter().find(|command| command.name == name)
     }
 }
 
 /// Carries out a line that is a command to the shell.
-pub(crate) fn run(engine: &mut Engine, line: &MetaLine, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+pub(crate) fn run(engine: &mut Engine, line: &DotLine, source: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
     let name = if line.name == "quit" { "exit" } else { line.name.as_str() };
-    let result = match MetaCommand::find(name) {
+    let result = match DotCommand::find(name) {
         Some(command) => (command.run)(engine, line, source, out),
         None => Err(unknown(line)),
     };
     result.unwrap_or_else(|fault| {
         // Lines that would have been answered by the server leave a gap in a script's output that has to be filled.
         out.not_sent(&fault, source, matches!(name, "hmp" | "fd"));
-        Verdict::Failed
+        LineOutcome::Failed
     })
 }
 
-fn unknown(line: &MetaLine) -> Diagnostic {
-    let near = nearest(&line.name, META.iter().map(|command| command.name));
+fn unknown(line: &DotLine) -> Diagnostic {
+    let near = nearest(&line.name, DOT_COMMANDS.iter().map(|command| command.name));
     let help = match near {
         Some(name) => format!("did you mean `.{name}`?"),
         None => "`.help` lists them".to_owned(),
@@ -184,7 +184,7 @@ fn unknown(line: &MetaLine) -> Diagnostic {
 }
 
 /// Refuses more words than `most`.
-fn at_most(line: &MetaLine, most: usize) -> Result<(), Diagnostic> {
+fn at_most(line: &DotLine, most: usize) -> Result<(), Diagnostic> {
     match line.words.get(most) {
         None => Ok(()),
         Some(word) => Err(Diagnostic::new(word.span, format!("`.{}` takes nothing here", line.name))),
@@ -192,7 +192,7 @@ fn at_most(line: &MetaLine, most: usize) -> Result<(), Diagnostic> {
 }
 
 /// The first word, or a fault that says what is missing.
-fn needs<'a>(line: &'a MetaLine, index: usize, what: &str) -> Result<&'a crate::grammar::Word, Diagnostic> {
+fn needs<'a>(line: &'a DotLine, index: usize, what: &str) -> Result<&'a crate::grammar::Word, Diagnostic> {
     let end = line.words.last().map_or(line.name_span.end, |word| word.span.end);
     line.words.get(index).ok_or_else(|| Diagnostic::new(Span::at(end), format!("`.{}` needs {what} here", line.name)))
 }

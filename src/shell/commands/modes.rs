@@ -1,33 +1,33 @@
 //! `.exit`, `.hmp`, `.qmp` and `.set`.
 
-use crate::grammar::{Diagnostic, LineMode, MetaLine};
+use crate::grammar::{Diagnostic, DotLine, LineMode};
 use crate::schema::nearest;
 
 use super::{at_most, needs};
 use crate::shell::engine::hmp::Show;
-use crate::shell::engine::{Engine, Verdict};
-use crate::shell::output::{Output, Source};
+use crate::shell::engine::{Engine, LineOutcome};
+use crate::shell::output::{InputLine, Output};
 use crate::shell::settings::{SETTINGS, Setting};
 
 pub(crate) fn exit(
     _engine: &mut Engine,
-    line: &MetaLine,
-    _source: &Source<'_>,
+    line: &DotLine,
+    _source: &InputLine<'_>,
     _out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     at_most(line, 0)?;
-    Ok(Verdict::Leave)
+    Ok(LineOutcome::Leave)
 }
 
 pub(crate) fn hmp(
     engine: &mut Engine,
-    line: &MetaLine,
-    source: &Source<'_>,
+    line: &DotLine,
+    source: &InputLine<'_>,
     out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     if line.rest.is_empty() {
         engine.set_language(LineMode::Hmp);
-        return Ok(Verdict::Done);
+        return Ok(LineOutcome::Done);
     }
     // In a script that is not in HMP mode, output is one JSON message a line, and stays so.
     let as_text = engine.mode.interactive || engine.language() == LineMode::Hmp;
@@ -37,25 +37,25 @@ pub(crate) fn hmp(
 
 pub(crate) fn qmp(
     engine: &mut Engine,
-    line: &MetaLine,
-    _source: &Source<'_>,
+    line: &DotLine,
+    _source: &InputLine<'_>,
     _out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     at_most(line, 0)?;
     engine.set_language(LineMode::Qmp);
-    Ok(Verdict::Done)
+    Ok(LineOutcome::Done)
 }
 
 pub(crate) fn set(
     engine: &mut Engine,
-    line: &MetaLine,
-    _source: &Source<'_>,
+    line: &DotLine,
+    _source: &InputLine<'_>,
     out: &mut dyn Output,
-) -> Result<Verdict, Diagnostic> {
+) -> Result<LineOutcome, Diagnostic> {
     let Some(name) = line.words.first() else {
         let lines = SETTINGS.iter().map(|setting| shown(setting, engine));
         out.text(&lines.collect::<String>());
-        return Ok(Verdict::Done);
+        return Ok(LineOutcome::Done);
     };
     let setting = Setting::find(&name.text).ok_or_else(|| {
         let near = nearest(&name.text, SETTINGS.iter().map(|setting| setting.name));
@@ -64,12 +64,12 @@ pub(crate) fn set(
     })?;
     if line.words.len() == 1 {
         out.text(&shown(setting, engine));
-        return Ok(Verdict::Done);
+        return Ok(LineOutcome::Done);
     }
     let first = needs(line, 1, "a value")?;
     let value: Vec<&str> = line.words[1..].iter().map(|word| word.text.as_str()).collect();
     setting.set(&mut engine.settings, &value.join(" ")).map_err(|message| Diagnostic::new(first.span, message))?;
-    Ok(Verdict::Done)
+    Ok(LineOutcome::Done)
 }
 
 fn shown(setting: &Setting, engine: &Engine) -> String {

@@ -6,9 +6,9 @@
 use std::time::{Duration, Instant};
 
 use crate::grammar::{Diagnostic, Word, tokenize};
-use crate::schema::{Builtin, Given, Schema, Type, TypeId, nearest, nearest_command, unknown_command};
+use crate::schema::{Builtin, PartialArguments, Schema, Type, TypeId, nearest, nearest_command, unknown_command};
 
-use super::{META, MetaCommand};
+use super::{DOT_COMMANDS, DotCommand};
 use crate::shell::engine::Engine;
 
 /// How long the human monitor may take to say what it has.
@@ -18,7 +18,7 @@ const BLINK: Duration = Duration::from_millis(500);
 const SHORT: usize = 60;
 
 /// What people type by the habit of other shells, and what does it here.
-const HABITS: &[(&str, &str)] = &[
+const FOREIGN_COMMANDS: &[(&str, &str)] = &[
     ("?", "`help` explains"),
     ("bye", "`.exit` or Ctrl-D leaves the shell"),
     ("exit", "`.exit` or Ctrl-D leaves the shell"),
@@ -46,21 +46,23 @@ impl Engine {
         match schema.command(&name.text) {
             None => {
                 let near = nearest_command(&schema, &name.text);
-                let help = match self.mode.advises {
+                let help = match self.mode.suggests_corrections {
                     // One command is all there is: no other language, no commands to the shell.
                     true => None,
-                    false => self.elsewhere(name, line, near.filter(|_| loose.is_none())),
+                    false => self.suggest_other_mode(name, line, near.filter(|_| loose.is_none())),
                 };
                 let help = help.or_else(|| Some(format!("did you mean `{}`?", near?)));
                 unknown_command(&name.text, name.span, help.as_deref())
             }
-            Some(_) if of_monitor => match self.of_monitor(&name.text, line).filter(|_| !self.mode.advises) {
-                Some(help) => Diagnostic::new(fault.span, format!("{}; {help}", fault.message)),
-                None => fault,
-            },
+            Some(_) if of_monitor => {
+                match self.of_monitor(&name.text, line).filter(|_| !self.mode.suggests_corrections) {
+                    Some(help) => Diagnostic::new(fault.span, format!("{}; {help}", fault.message)),
+                    None => fault,
+                }
+            }
             Some(info) => {
                 let meant = loose.and_then(|word| {
-                    let given = Given::of_words(line, words);
+                    let given = PartialArguments::of_words(line, words);
                     meant(&schema, &given, info.arguments, word, &line[word.span.range()])
                 });
                 match meant {
@@ -73,8 +75,8 @@ impl Engine {
 
     /// Who else has a command of this name. One that differs only in its dashes from a command of the server's, `near`, is
     /// meant for the server.
-    fn elsewhere(&mut self, name: &Word, line: &str, near: Option<&str>) -> Option<String> {
-        if let Some((_, help)) = HABITS.iter().find(|(habit, _)| *habit == name.text) {
+    fn suggest_other_mode(&mut self, name: &Word, line: &str, near: Option<&str>) -> Option<String> {
+        if let Some((_, help)) = FOREIGN_COMMANDS.iter().find(|(habit, _)| *habit == name.text) {
             return Some((*help).to_owned());
         }
         if near.is_some_and(|near| near.replace('_', "-") == name.text.replace('_', "-")) {
@@ -86,8 +88,8 @@ impl Engine {
             return Some(help);
         }
         let own = match near {
-            Some(_) => MetaCommand::find(&name.text).map(|command| command.name),
-            None => nearest(&name.text, META.iter().map(|command| command.name)),
+            Some(_) => DotCommand::find(&name.text).map(|command| command.name),
+            None => nearest(&name.text, DOT_COMMANDS.iter().map(|command| command.name)),
         };
         own.map(|own| format!("did you mean `.{own}`?"))
     }
@@ -95,7 +97,7 @@ impl Engine {
     /// How to have the human monitor carry out `line`, if it has the command.
     fn of_monitor(&mut self, command: &str, line: &str) -> Option<String> {
         self.learn_names_for(".hmp ", Instant::now() + BLINK);
-        self.learned.monitor().iter().find(|(known, _)| known == command)?;
+        self.server_info.monitor().iter().find(|(known, _)| known == command)?;
         let line = line.trim();
         let line = if line.len() <= SHORT && !line.contains('\n') { line.to_owned() } else { format!("{command} …") };
         Some(format!("the human monitor has: `.hmp {line}`"))
@@ -109,7 +111,7 @@ fn is_loose(word: &Word) -> bool {
 
 /// What a word without a key was perhaps meant to be: a key whose value is missing, or the value of the only key that is
 /// still needed. `typed` is the word, quotes and all.
-fn meant(schema: &Schema, given: &Given, root: TypeId, word: &Word, typed: &str) -> Option<String> {
+fn meant(schema: &Schema, given: &PartialArguments, root: TypeId, word: &Word, typed: &str) -> Option<String> {
     let expected = given.expected(schema, root, &[])?;
     let missing = expected.missing();
     if missing.iter().any(|member| member.name == word.text) {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::shell::prompt::Messages;
+use crate::shell::prompt::AsyncOutput;
 
 /// How long QEMU may take to end when it is told to, before it is told more firmly.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,20 +46,20 @@ pub enum WrapError {
 
 /// A QEMU that this program started.
 #[derive(Debug, Clone)]
-pub struct Wrapped {
+pub struct QemuProcess {
     program: String,
     child: Arc<Mutex<Child>>,
     /// Its process group, whose first it is.
     group: Pid,
-    swept: Arc<AtomicBool>,
+    reaped: Arc<AtomicBool>,
     reader: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
-impl Wrapped {
+impl QemuProcess {
     /// Starts `command` with a QMP monitor on a private connection; returns it and our end. With `messages`, its
     /// standard error goes there line by line; else it is ours. Its standard output joins its standard error, and its
     /// standard input is empty: both of ours belong to the shell.
-    pub fn start(command: &[String], messages: Option<Messages>) -> Result<(Wrapped, OwnedFd), WrapError> {
+    pub fn start(command: &[String], messages: Option<AsyncOutput>) -> Result<(QemuProcess, OwnedFd), WrapError> {
         let (program, arguments) = command.split_first().map(|(p, a)| (p.clone(), a)).unwrap_or_default();
         let failed = |source: io::Error| WrapError::Start { program: program.clone(), source };
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
@@ -92,10 +92,10 @@ impl Wrapped {
                 }
             })
         });
-        let wrapped = Wrapped {
+        let wrapped = QemuProcess {
             program,
             group: Pid::from_child(&child),
-            swept: Arc::new(AtomicBool::new(false)),
+            reaped: Arc::new(AtomicBool::new(false)),
             child: Arc::new(Mutex::new(child)),
             reader: Arc::new(Mutex::new(reader)),
         };
@@ -110,7 +110,7 @@ impl Wrapped {
     fn wait_until(&self, until: Instant) -> Option<ExitStatus> {
         loop {
             if let Some(status) = self.status() {
-                self.wait_for_words(until);
+                self.wait_for_stderr(until);
                 return Some(status);
             }
             if Instant::now() >= until {
@@ -126,14 +126,14 @@ impl Wrapped {
         let status = child.try_wait().ok().flatten();
         // Where that was a script, it may have left others behind. They keep the number from being given to anyone
         // else; later it may be.
-        if status.is_some() && !self.swept.swap(true, Ordering::SeqCst) {
+        if status.is_some() && !self.reaped.swap(true, Ordering::SeqCst) {
             let _ = kill_process_group(self.group, Signal::TERM);
         }
         status
     }
 
     /// Lets the last of what QEMU said be read, if that comes to an end: somebody else may hold the stream.
-    fn wait_for_words(&self, until: Instant) {
+    fn wait_for_stderr(&self, until: Instant) {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         while reader.as_ref().is_some_and(|reader| !reader.is_finished()) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
@@ -148,7 +148,7 @@ impl Wrapped {
     }
 
     /// What became of QEMU after its monitor closed, as a sentence.
-    pub fn fate(&self) -> String {
+    pub fn describe_exit(&self) -> String {
         // The monitor closes a moment before the process ends.
         match self.wait_until(Instant::now() + Duration::from_millis(500)) {
             Some(status) => format!("QEMU has ended ({status})."),

@@ -7,26 +7,26 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::client::open;
-use crate::session::{Address, ConnectError, Inbox, Listener, Options, Session};
+use crate::session::{Address, ConnectError, Listener, MessageQueue, Options, Session};
 
-use super::connection::child_qemu::Wrapped;
+use super::connection::child_qemu::QemuProcess;
 
 /// How the shell gets its session.
 #[derive(Debug)]
-pub struct Link {
+pub struct Connection {
     address: Option<Address>,
     options: Options,
     listen: bool,
     session: Option<Session>,
     /// The QEMU that this program started.
-    wrapped: Option<Wrapped>,
+    wrapped: Option<QemuProcess>,
     /// It is the one at the other end: there is nothing to connect to again.
-    at_wrapped: bool,
+    to_child: bool,
 }
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub enum ConnectionError {
     /// No address is known.
     #[error("not connected; `.connect ADDRESS` connects")]
     NoAddress,
@@ -38,9 +38,9 @@ pub enum LinkError {
     Connect(ConnectError),
 }
 
-impl From<ConnectError> for LinkError {
+impl From<ConnectError> for ConnectionError {
     fn from(error: ConnectError) -> Self {
-        LinkError::Connect(error)
+        ConnectionError::Connect(error)
     }
 }
 
@@ -56,7 +56,7 @@ fn flag_hint(error: &ConnectError) -> &'static str {
 /// A wait that takes longer than this is spoken of.
 const SHORT: Duration = Duration::from_secs(1);
 
-fn open_patiently(
+fn open_with_progress(
     address: &Address,
     options: &Options,
     progress: &mut dyn FnMut(&str),
@@ -71,15 +71,22 @@ fn open_patiently(
     }
 }
 
-impl Link {
+impl Connection {
     /// A link to `address`, not opened yet.
-    pub fn new(address: Option<Address>, options: Options, listen: bool) -> Link {
-        Link { address, options, listen, session: None, wrapped: None, at_wrapped: false }
+    pub fn new(address: Option<Address>, options: Options, listen: bool) -> Connection {
+        Connection { address, options, listen, session: None, wrapped: None, to_child: false }
     }
 
     /// A link over the open session with a QEMU that this program started.
-    pub fn wrapped(session: Session, options: Options, qemu: Wrapped) -> Link {
-        Link { address: None, options, listen: false, session: Some(session), wrapped: Some(qemu), at_wrapped: true }
+    pub fn wrapped(session: Session, options: Options, qemu: QemuProcess) -> Connection {
+        Connection {
+            address: None,
+            options,
+            listen: false,
+            session: Some(session),
+            wrapped: Some(qemu),
+            to_child: true,
+        }
     }
 
     /// The address, where there is one.
@@ -94,22 +101,22 @@ impl Link {
 
     /// From now on, connecting is given up when this flag is set.
     pub fn give_up_on(&mut self, flag: Arc<AtomicBool>) {
-        self.options.given_up = flag;
+        self.options.cancelled = flag;
     }
 
     /// Opens a session to the address; `progress` hears what a long wait is for.
-    pub fn open(&mut self, progress: &mut dyn FnMut(&str)) -> Result<&mut Session, LinkError> {
+    pub fn open(&mut self, progress: &mut dyn FnMut(&str)) -> Result<&mut Session, ConnectionError> {
         self.session = None;
         if let Some(qemu) = self.qemu() {
-            return Err(LinkError::Ended(qemu.fate()));
+            return Err(ConnectionError::Ended(qemu.describe_exit()));
         }
-        let address = self.address.as_ref().ok_or(LinkError::NoAddress)?;
+        let address = self.address.as_ref().ok_or(ConnectionError::NoAddress)?;
         let session = if self.listen {
             let listener = Listener::bind(address)?;
             progress(&format!("Listening on {address} for the server to connect."));
             Session::accept(&listener, &self.options)?
         } else {
-            open_patiently(address, &self.options, progress)?
+            open_with_progress(address, &self.options, progress)?
         };
         Ok(self.session.insert(session))
     }
@@ -117,7 +124,7 @@ impl Link {
     /// Points the link at another server, and closes the present session.
     pub fn set_address(&mut self, address: Address) {
         self.session = None;
-        self.at_wrapped = false;
+        self.to_child = false;
         self.listen = false;
         self.address = Some(address);
     }
@@ -128,12 +135,12 @@ impl Link {
     }
 
     /// The QEMU at the other end, where this program started it.
-    pub fn qemu(&self) -> Option<&Wrapped> {
-        self.wrapped.as_ref().filter(|_| self.at_wrapped)
+    pub fn qemu(&self) -> Option<&QemuProcess> {
+        self.wrapped.as_ref().filter(|_| self.to_child)
     }
 
     /// The QEMU that this program started, wherever the link leads.
-    pub fn started(&self) -> Option<&Wrapped> {
+    pub fn started(&self) -> Option<&QemuProcess> {
         self.wrapped.as_ref()
     }
 
@@ -148,7 +155,7 @@ impl Link {
     }
 
     /// Starts reading in a thread; returns the inbox to watch.
-    pub fn start_reader(&mut self) -> Option<Arc<Inbox>> {
+    pub fn start_reader(&mut self) -> Option<Arc<MessageQueue>> {
         self.session.as_mut().map(Session::start_reader)
     }
 }

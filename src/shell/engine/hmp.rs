@@ -5,9 +5,9 @@ use crate::schema::nearest;
 use crate::schema::secrets::hmp_line_has_secret;
 use crate::wire::{Incoming, Reply, ReplyBody, Request, quote};
 
-use super::{Engine, Verdict};
+use super::{Engine, LineOutcome};
 use crate::shell::commands;
-use crate::shell::output::{Answer, Output, Source};
+use crate::shell::output::{InputLine, Output, ReplyContext};
 use crate::shell::server_info::Named;
 
 /// What to do with the monitor's text.
@@ -21,19 +21,19 @@ pub(crate) enum Show {
 
 impl Engine {
     /// A line in HMP mode.
-    pub(crate) fn run_hmp_line(&mut self, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+    pub(crate) fn run_hmp_line(&mut self, source: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
         let line = source.text.trim();
         if line.is_empty() || line.starts_with('#') {
-            return Verdict::Done;
+            return LineOutcome::Done;
         }
         if line.starts_with(['.', '!']) {
             return match parse_line(source.text) {
-                Ok(Line::Meta(line)) => commands::run(self, &line, source, out),
-                Ok(Line::System(command)) => commands::run_system(self, &command, source, out),
-                Ok(_) => Verdict::Done,
+                Ok(Line::Dot(line)) => commands::run(self, &line, source, out),
+                Ok(Line::ShellEscape(command)) => commands::run_system(self, &command, source, out),
+                Ok(_) => LineOutcome::Done,
                 Err(fault) => {
                     out.not_sent(&fault, source, false);
-                    Verdict::Failed
+                    LineOutcome::Failed
                 }
             };
         }
@@ -45,9 +45,9 @@ impl Engine {
         &mut self,
         line: &str,
         show: Show,
-        source: &Source<'_>,
+        source: &InputLine<'_>,
         out: &mut dyn Output,
-    ) -> Verdict {
+    ) -> LineOutcome {
         let mut words = line.split_whitespace();
         let first = words.next().unwrap_or_default();
         if first == "cpu" {
@@ -55,29 +55,29 @@ impl Engine {
                 (Some(index), None) => self.choose_cpu(index, line, show, source, out),
                 (None, _) => {
                     self.show_cpu(show, source, out);
-                    Verdict::Done
+                    LineOutcome::Done
                 }
                 _ => self.send_monitor_line(line, self.cpu, show, source, out).0,
             };
         }
         let ends_qemu = is_quit_line(line);
         if ends_qemu && !self.may_quit(out) {
-            return Verdict::Done;
+            return LineOutcome::Done;
         }
         let verdict = self.send_monitor_line(line, self.cpu, show, source, out).0;
         match verdict {
-            Verdict::Done if ends_qemu => self.after_quit(out),
+            LineOutcome::Done if ends_qemu => self.after_quit(out),
             verdict => verdict,
         }
     }
 
     /// The index that later lines look at. The monitor has no word for it, so the answer is the shell's.
-    fn show_cpu(&self, show: Show, source: &Source<'_>, out: &mut dyn Output) {
+    fn show_cpu(&self, show: Show, source: &InputLine<'_>, out: &mut dyn Output) {
         let text = format!("CPU {}\n", self.cpu.unwrap_or(0));
         let reply = format!("{{\"return\": {}}}", quote(&text));
         match Incoming::parse(reply.into_bytes()) {
             Ok(Incoming::Reply(reply)) if show == Show::Reply => out.answer(
-                &Answer { reply: &reply, request: &monitor_request("cpu", self.cpu), late: false, hint: None },
+                &ReplyContext { reply: &reply, request: &monitor_request("cpu", self.cpu), late: false, hint: None },
                 source,
             ),
             _ => out.monitor_text(&text, false, source),
@@ -85,7 +85,14 @@ impl Engine {
     }
 
     /// `cpu N` does not last from one call to the next in the server, so the shell keeps N and sends it with each line.
-    fn choose_cpu(&mut self, word: &str, line: &str, show: Show, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+    fn choose_cpu(
+        &mut self,
+        word: &str,
+        line: &str,
+        show: Show,
+        source: &InputLine<'_>,
+        out: &mut dyn Output,
+    ) -> LineOutcome {
         let index = cpu_index(word);
         // Sent with the index itself, for QEMU's own word on whether there is such a CPU.
         let (verdict, failed) = self.send_monitor_line(line, index.or(self.cpu), show, source, out);
@@ -107,13 +114,13 @@ impl Engine {
         line: &str,
         cpu: Option<u64>,
         show: Show,
-        source: &Source<'_>,
+        source: &InputLine<'_>,
         out: &mut dyn Output,
-    ) -> (Verdict, bool) {
+    ) -> (LineOutcome, bool) {
         let request = monitor_request(line, cpu);
         let reply = match self.exchange(&request, None, source, out) {
             Ok(Some(reply)) => reply,
-            Ok(None) => return (Verdict::Done, false),
+            Ok(None) => return (LineOutcome::Done, false),
             Err(verdict) => return (verdict, true),
         };
         let text = monitor_text(&reply);
@@ -125,9 +132,9 @@ impl Engine {
                     out.notice(&format!("did you mean `{near}`?"));
                 }
             }
-            _ => out.answer(&Answer { reply: &reply, request: &request, late: false, hint: None }, source),
+            _ => out.answer(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, source),
         }
-        (if failed { Verdict::Failed } else { Verdict::Done }, failed)
+        (if failed { LineOutcome::Failed } else { LineOutcome::Done }, failed)
     }
 }
 
@@ -139,8 +146,8 @@ impl Engine {
             nearest(typed, known.iter().map(|(name, _)| name.as_str())).map(str::to_owned)
         };
         match name.strip_prefix("info ") {
-            Some(about) => Some(format!("info {}", of(about, self.learned.info())?)),
-            None => of(name, self.learned.monitor()),
+            Some(about) => Some(format!("info {}", of(about, self.server_info.info())?)),
+            None => of(name, self.server_info.monitor()),
         }
     }
 }

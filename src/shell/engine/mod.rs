@@ -13,21 +13,21 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crate::grammar::{Diagnostic, Line, LineMode, Span, parse_line};
-use crate::session::{Received, SharedTranscript};
+use crate::session::{Received, SharedLog};
 use crate::wire::{Incoming, Request};
 
 use super::commands::{self, Manuals};
-use super::connection::Link;
+use super::connection::Connection;
 use super::engine::transaction::Transaction;
-use super::events::log::Recent;
+use super::events::log::EventLog;
 use super::history::History;
-use super::output::{Answer, Output, Source};
-use super::server_info::Learned;
+use super::output::{InputLine, Output, ReplyContext};
+use super::server_info::ServerInfo;
 use super::settings::Settings;
 
 /// How a line ended.
 #[derive(Debug, Clone)]
-pub enum Verdict {
+pub enum LineOutcome {
     /// Well.
     Done,
     /// It failed, and was reported.
@@ -35,7 +35,7 @@ pub enum Verdict {
     /// The user wants to leave.
     Leave,
     /// The connection was lost, and that was reported.
-    Lost,
+    Disconnected,
 }
 
 /// What the engine is told once and for all.
@@ -48,31 +48,31 @@ pub struct Mode {
     /// Never ask the server what it knows.
     pub no_schema: bool,
     /// Errors come with advice, though the server has to be asked for it.
-    pub advises: bool,
+    pub suggests_corrections: bool,
 }
 
 /// The engine.
 pub struct Engine {
     /// What `.set` sets.
     pub settings: Settings,
-    pub(crate) link: Link,
+    pub(crate) connection: Connection,
     pub(crate) mode: Mode,
     pub(crate) language: LineMode,
     pub(crate) transaction: Option<Transaction>,
-    pub(crate) recent: Recent,
-    pub(crate) learned: Learned,
+    pub(crate) events: EventLog,
+    pub(crate) server_info: ServerInfo,
     /// The server's manual pages, once somebody has asked.
     pub(crate) manuals: Manuals,
     /// Warnings that were given once already.
     pub(crate) warned: HashSet<String>,
-    pub(crate) transcript: SharedTranscript,
+    pub(crate) log: SharedLog,
     pub(crate) histories: [History; 2],
     /// The CPU that HMP commands look at.
     pub(crate) cpu: Option<u64>,
     /// How deep `.source` is nested.
     pub(crate) depth: usize,
     /// Requests that the user gave up waiting for.
-    pub(crate) abandoned: HashMap<u64, Request>,
+    pub(crate) cancelled: HashMap<u64, Request>,
     /// How many oddities of this server were met.
     pub(crate) oddities: usize,
     /// A line failed since this was last asked, be it deep in a sourced file.
@@ -82,23 +82,23 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine over `link`.
-    pub fn new(link: Link, settings: Settings, mode: Mode, transcript: SharedTranscript) -> Engine {
+    /// An engine over `connection`.
+    pub fn new(connection: Connection, settings: Settings, mode: Mode, log: SharedLog) -> Engine {
         Engine {
             settings,
-            link,
+            connection,
             mode,
             language: LineMode::Qmp,
             transaction: None,
-            recent: Recent::default(),
-            learned: Learned::default(),
+            events: EventLog::default(),
+            server_info: ServerInfo::default(),
             manuals: None,
             warned: HashSet::new(),
-            transcript,
+            log,
             histories: [History::default(), History::default()],
             cpu: None,
             depth: 0,
-            abandoned: HashMap::new(),
+            cancelled: HashMap::new(),
             oddities: 0,
             failed: false,
             quitting: false,
@@ -127,13 +127,13 @@ impl Engine {
     }
 
     /// The link to the server.
-    pub fn link(&mut self) -> &mut Link {
-        &mut self.link
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     /// Closes the log; says so where something is missing in it.
     pub fn end_log(&mut self, out: &mut dyn Output) {
-        let log = self.transcript.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
         if log.is_some_and(|log| log.has_failed()) {
             out.notice("warning: some lines could not be written to the log");
         }
@@ -155,13 +155,13 @@ impl Engine {
     }
 
     /// Carries out one whole line.
-    pub fn run_line(&mut self, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+    pub fn run_line(&mut self, source: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
         let verdict = self.run_any_line(source, out);
-        self.failed |= matches!(verdict, Verdict::Failed);
+        self.failed |= matches!(verdict, LineOutcome::Failed);
         verdict
     }
 
-    fn run_any_line(&mut self, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+    fn run_any_line(&mut self, source: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
         // Whoever read the line put this character where bytes were no UTF-8; to send it would be to send something else.
         if let Some(at) = source.text.find(char::REPLACEMENT_CHARACTER)
             && !source.text.trim_start().starts_with('#')
@@ -169,7 +169,7 @@ impl Engine {
             let span = Span::new(at, at + char::REPLACEMENT_CHARACTER.len_utf8());
             let fault = Diagnostic::new(span, "what stood here is not UTF-8");
             out.not_sent(&fault, source, self.language == LineMode::Qmp && self.transaction.is_none());
-            return Verdict::Failed;
+            return LineOutcome::Failed;
         }
         if self.language == LineMode::Hmp {
             return self.run_hmp_line(source, out);
@@ -179,9 +179,9 @@ impl Engine {
             None => parse_line(source.text),
         };
         let prepared = match line {
-            Ok(Line::Blank) => return Verdict::Done,
-            Ok(Line::Meta(line)) => return commands::run(self, &line, source, out),
-            Ok(Line::System(command)) => return commands::run_system(self, &command, source, out),
+            Ok(Line::Blank) => return LineOutcome::Done,
+            Ok(Line::Dot(line)) => return commands::run(self, &line, source, out),
+            Ok(Line::ShellEscape(command)) => return commands::run_system(self, &command, source, out),
             Ok(Line::Transaction(line)) => return self.open_transaction(line, source, out),
             Ok(Line::Json(json)) => self.prepare_json(&json, source, out),
             Ok(Line::Command(command)) => self.prepare(&command, source, out),
@@ -194,22 +194,22 @@ impl Engine {
     }
 
     /// Sends a request, waits for its reply, and shows it.
-    pub(crate) fn perform(&mut self, request: &Request, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+    pub(crate) fn perform(&mut self, request: &Request, source: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
         let ends_qemu = request.command == "quit";
         if ends_qemu && !self.may_quit(out) {
-            return Verdict::Done;
+            return LineOutcome::Done;
         }
         let answer = match self.exchange(request, None, source, out) {
             Ok(answer) => answer,
             Err(verdict) => return verdict,
         };
-        let Some(reply) = answer else { return Verdict::Done };
+        let Some(reply) = answer else { return LineOutcome::Done };
         let hint = self.hint(request, &reply);
-        out.answer(&Answer { reply: &reply, request, late: false, hint }, source);
+        out.answer(&ReplyContext { reply: &reply, request, late: false, hint }, source);
         if !reply.succeeded() {
-            return Verdict::Failed;
+            return LineOutcome::Failed;
         }
-        if ends_qemu { self.after_quit(out) } else { Verdict::Done }
+        if ends_qemu { self.after_quit(out) } else { LineOutcome::Done }
     }
 
     /// Asks, where there is somebody to ask, before QEMU is ended.
@@ -217,7 +217,7 @@ impl Engine {
         if !self.mode.interactive || self.mode.dry_run || !self.settings.confirm {
             return true;
         }
-        let leaving = match self.link.qemu() {
+        let leaving = match self.connection.qemu() {
             Some(_) => "so does leaving this shell, which started it",
             None => "Ctrl-D leaves only the shell",
         };
@@ -226,11 +226,11 @@ impl Engine {
 
     /// Tells the QEMU that this program started to end, without asking. Any other is left alone.
     pub fn end_qemu(&mut self, out: &mut dyn Output) {
-        let Some(qemu) = self.link.started().cloned() else {
+        let Some(qemu) = self.connection.started().cloned() else {
             return;
         };
-        let is_here = self.link.qemu().is_some();
-        let told = match self.link.session().filter(|_| is_here) {
+        let is_here = self.connection.qemu().is_some();
+        let told = match self.connection.session().filter(|_| is_here) {
             Some(session) => session.send(&Request::new("quit")).is_ok(),
             None => is_here && self.quitting,
         };
@@ -243,26 +243,26 @@ impl Engine {
     }
 
     /// What the server still says while it ends.
-    pub(crate) fn after_quit(&mut self, out: &mut dyn Output) -> Verdict {
+    pub(crate) fn after_quit(&mut self, out: &mut dyn Output) -> LineOutcome {
         if self.mode.dry_run {
-            return Verdict::Done;
+            return LineOutcome::Done;
         }
         self.quitting = true;
         let patience = Instant::now() + Duration::from_secs(2);
-        while let Some(session) = self.link.session() {
+        while let Some(session) = self.connection.session() {
             out.flush();
             match session.receive(Some(patience)) {
                 Ok(Received::Message(Incoming::Event(event))) => self.on_event(event, out),
-                Ok(Received::TimedOut) | Err(_) => self.link.close(),
+                Ok(Received::TimedOut) | Err(_) => self.connection.close(),
                 Ok(_) => {}
             }
         }
-        Verdict::Leave
+        LineOutcome::Leave
     }
 }
 
 /// Reports a line that is wrong before anything is sent.
-pub(crate) fn not_sent(fault: &Diagnostic, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+pub(crate) fn not_sent(fault: &Diagnostic, source: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
     out.not_sent(fault, source, true);
-    Verdict::Failed
+    LineOutcome::Failed
 }

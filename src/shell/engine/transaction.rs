@@ -2,9 +2,9 @@
 
 use crate::grammar::{Arg, Command, Diagnostic, Line, TransactionLine, parse_line, parse_transaction_line};
 
-use super::{Engine, Verdict, not_sent};
+use super::{Engine, LineOutcome, not_sent};
 use crate::shell::commands;
-use crate::shell::output::{Output, Source};
+use crate::shell::output::{InputLine, Output};
 
 /// An open block.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub(crate) struct Transaction {
     actions: Vec<Command>,
     /// A line was wrong, and lines behind it had been entered already, as in a script or a paste: the block will not be
     /// sent.
-    spoiled: bool,
+    invalid: bool,
 }
 
 /// A block that has been closed.
@@ -26,9 +26,9 @@ impl Engine {
     pub(crate) fn open_transaction(
         &mut self,
         line: TransactionLine,
-        source: &Source<'_>,
+        source: &InputLine<'_>,
         out: &mut dyn Output,
-    ) -> Verdict {
+    ) -> LineOutcome {
         self.transaction = Some(Transaction::default());
         let whole = line.close.is_some();
         let verdict = self.take_transaction_line(line, source, out);
@@ -40,25 +40,30 @@ impl Engine {
     }
 
     /// A line inside a block.
-    pub(crate) fn run_transaction_line(&mut self, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+    pub(crate) fn run_transaction_line(&mut self, source: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
         if source.text.trim_start().starts_with('.')
-            && let Ok(Line::Meta(line)) = parse_line(source.text)
+            && let Ok(Line::Dot(line)) = parse_line(source.text)
         {
             return commands::run(self, &line, source, out);
         }
         match parse_transaction_line(source.text) {
             Ok(line) => self.take_transaction_line(line, source, out),
-            Err(fault) => self.spoil(&fault, source, out),
+            Err(fault) => self.mark_invalid(&fault, source, out),
         }
     }
 
-    fn take_transaction_line(&mut self, line: TransactionLine, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+    fn take_transaction_line(
+        &mut self,
+        line: TransactionLine,
+        source: &InputLine<'_>,
+        out: &mut dyn Output,
+    ) -> LineOutcome {
         if let Some(action) = line.action {
             // Typed once now, so that a mistake is shown while the line is in sight.
             if let Err(fault) = self.check_action(&action, source, out) {
                 return match line.close {
                     Some(_) => self.fail_to_close(&fault, source, out),
-                    None => self.spoil(&fault, source, out),
+                    None => self.mark_invalid(&fault, source, out),
                 };
             }
             if let Some(block) = &mut self.transaction {
@@ -66,14 +71,14 @@ impl Engine {
             }
         }
         let Some(properties) = line.close else {
-            return Verdict::Done;
+            return LineOutcome::Done;
         };
         let Some(block) = self.transaction.take() else {
-            return Verdict::Done;
+            return LineOutcome::Done;
         };
-        if block.spoiled {
+        if block.invalid {
             out.failed("the transaction was not sent: a line of it was wrong", source, Some("NotSent"));
-            return Verdict::Failed;
+            return LineOutcome::Failed;
         }
         match self.prepare_transaction(&Block { actions: &block.actions, properties: &properties }) {
             Ok(request) => self.perform(&request, source, out),
@@ -85,7 +90,7 @@ impl Engine {
     }
 
     /// The line that was to send the block is wrong. At a prompt it is typed again; a script has nothing more to say.
-    fn fail_to_close(&mut self, fault: &Diagnostic, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+    fn fail_to_close(&mut self, fault: &Diagnostic, source: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
         if !self.mode.interactive {
             self.transaction = None;
         }
@@ -93,23 +98,23 @@ impl Engine {
     }
 
     /// At a prompt a wrong line is typed again; in a script nobody will, so the whole block is off.
-    fn spoil(&mut self, fault: &Diagnostic, source: &Source<'_>, out: &mut dyn Output) -> Verdict {
+    fn mark_invalid(&mut self, fault: &Diagnostic, source: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
         out.not_sent(fault, source, false);
         if !self.mode.interactive {
-            self.spoil_transaction();
+            self.invalidate_transaction();
         }
-        Verdict::Failed
+        LineOutcome::Failed
     }
 
     /// The open block, if there is one, will not be sent.
-    pub(crate) fn spoil_transaction(&mut self) {
+    pub(crate) fn invalidate_transaction(&mut self) {
         if let Some(block) = &mut self.transaction {
-            block.spoiled = true;
+            block.invalid = true;
         }
     }
 
     /// Whether a block is open that will not be sent.
-    pub(crate) fn has_spoiled_transaction(&self) -> bool {
-        self.transaction.as_ref().is_some_and(|block| block.spoiled)
+    pub(crate) fn has_invalid_transaction(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|block| block.invalid)
     }
 }

@@ -14,7 +14,7 @@ const KEPT_BYTES: usize = 4 << 20;
 
 /// The latest events, the newest last.
 #[derive(Debug, Default)]
-pub(crate) struct Recent {
+pub(crate) struct EventLog {
     events: VecDeque<(Event, bool)>,
     bytes: usize,
     /// How many of the events at the end came since the last command was sent.
@@ -64,7 +64,7 @@ impl Awaited {
     }
 }
 
-impl Recent {
+impl EventLog {
     /// An event came.
     pub(crate) fn push(&mut self, event: Event) {
         self.total += 1;
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_event_before_the_wait_counts_once_and_order_does_not_matter() {
-        let mut recent = Recent::default();
+        let mut recent = EventLog::default();
         recent.push(event("OLD", "{}"));
         recent.command_sent();
         recent.push(event("JOB", "{\"id\": \"j\", \"n\": {\"x\": [5, true]}}"));
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut recent = Recent::default();
+        let mut recent = EventLog::default();
         for _ in 0..3 * KEPT {
             recent.push(event("TICK", "{}"));
         }
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn an_event_larger_than_all_that_is_kept_is_seen() {
-        let mut recent = Recent::default();
+        let mut recent = EventLog::default();
         recent.push(event("SMALL", "{}"));
         recent.push(event("LARGE", &format!("\"{}\"", "x".repeat(KEPT_BYTES))));
         assert!(recent.take(&awaited("LARGE", &[]), 0));

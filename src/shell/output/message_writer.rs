@@ -7,14 +7,14 @@ use crate::wire::{compact, quote};
 
 /// How messages are put on their lines.
 #[derive(Debug, Clone, Default)]
-pub struct MessageLines {
+pub struct JsonMessageWriter {
     /// Their colours.
     pub palette: Palette,
     /// A terminal is at the other end: nothing harmful may reach it.
-    pub harmless: bool,
+    pub escape_controls: bool,
 }
 
-impl MessageLines {
+impl JsonMessageWriter {
     /// A whole message as received. `path` says which server it came from, where there are several.
     pub fn write(&self, path: Option<&str>, text: &str, out: &mut dyn Write) -> io::Result<()> {
         match (path, text.trim_start().strip_prefix('{')) {
@@ -47,8 +47,8 @@ impl MessageLines {
     }
 
     fn value(&self, raw: &str, out: &mut dyn Write) -> io::Result<()> {
-        if self.harmless || self.palette.is_colored() {
-            write_json(raw, Layout::Line, &self.palette, self.harmless, out)
+        if self.escape_controls || self.palette.is_colored() {
+            write_json(raw, Layout::Line, &self.palette, self.escape_controls, out)
         } else {
             out.write_all(compact(raw).as_bytes())
         }

@@ -1,9 +1,9 @@
 //! What the engine has to say, and to whom: the prompt and the script each say it in their way.
 
-pub(crate) mod json_lines;
 pub(crate) mod message_writer;
 pub(crate) mod one_shot;
 pub(crate) mod pager;
+pub(crate) mod script;
 pub(crate) mod terminal;
 
 use std::io;
@@ -15,7 +15,7 @@ use crate::wire::{Event, Reply, Request};
 
 /// A whole line and where it came from.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct InputLine<'a> {
     /// The line as typed.
     pub text: &'a str,
     /// The script's name; `None` at a prompt.
@@ -24,7 +24,7 @@ pub struct Source<'a> {
     pub number: usize,
 }
 
-impl Source<'_> {
+impl InputLine<'_> {
     /// `SCRIPT:LINE: `, to stand before a message; nothing at a prompt.
     pub(crate) fn place(&self) -> String {
         match self.script {
@@ -36,7 +36,7 @@ impl Source<'_> {
 
 /// A reply and all that belongs to it.
 #[derive(Debug)]
-pub struct Answer<'a> {
+pub struct ReplyContext<'a> {
     /// The reply.
     pub reply: &'a Reply,
     /// What it answers.
@@ -50,15 +50,15 @@ pub struct Answer<'a> {
 /// Takes what the engine has to say.
 pub trait Output {
     /// A reply came.
-    fn answer(&mut self, answer: &Answer<'_>, source: &Source<'_>);
+    fn answer(&mut self, answer: &ReplyContext<'_>, source: &InputLine<'_>);
     /// The human monitor's text came; `failed` where it reports a failure.
-    fn monitor_text(&mut self, text: &str, failed: bool, source: &Source<'_>);
+    fn monitor_text(&mut self, text: &str, failed: bool, source: &InputLine<'_>);
     /// An event came that the filter lets through.
     fn event(&mut self, event: &Event);
-    /// A line was not sent. `in_step` where its reply is missing from the output thereby.
-    fn not_sent(&mut self, fault: &Diagnostic, source: &Source<'_>, in_step: bool);
+    /// A line was not sent. `counts_as_reply` where its reply is missing from the output thereby.
+    fn not_sent(&mut self, fault: &Diagnostic, source: &InputLine<'_>, counts_as_reply: bool);
     /// A line failed without a place to point at. `class` names the failure where a reply is missing thereby.
-    fn failed(&mut self, message: &str, source: &Source<'_>, class: Option<&str>);
+    fn failed(&mut self, message: &str, source: &InputLine<'_>, class: Option<&str>);
     /// A request is about to be sent (`-v`).
     fn sending(&mut self, message: &str);
     /// The request that would be sent (`--dry-run`).
@@ -68,13 +68,13 @@ pub trait Output {
     /// A page of help that the user asked for.
     fn page(&mut self, lines: &[Line]);
     /// A line does what it says, but there is something to be said against it.
-    fn warning(&mut self, message: &str, source: &Source<'_>);
+    fn warning(&mut self, message: &str, source: &InputLine<'_>);
     /// Something worth knowing that nobody asked for.
     fn notice(&mut self, text: &str);
     /// A question that needs a yes; a script answers it without asking.
     fn confirm(&mut self, question: &str) -> bool;
     /// Runs something that has the standard streams to itself.
-    fn lend(&mut self, work: &mut dyn FnMut());
+    fn with_terminal_released(&mut self, work: &mut dyn FnMut());
     /// Whether the user pressed Ctrl-C since this was last asked.
     fn interrupted(&mut self) -> bool;
     /// Everything said so far is to be seen: the engine is about to wait.

@@ -10,9 +10,9 @@ use crate::render::{Layout, Palette, excerpt, sanitize, write_flat, write_json};
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody, quote};
 
-use super::message_writer::MessageLines;
+use super::message_writer::JsonMessageWriter;
 use super::terminal::Terminal;
-use super::{Answer, Output, Source};
+use super::{InputLine, Output, ReplyContext};
 use crate::shell::settings::Settings;
 
 /// How an answer is laid out.
@@ -32,7 +32,7 @@ pub struct Look {
     /// How it is laid out.
     pub form: SingleForm,
     /// How its JSON is spelled: in colour, and harmless.
-    pub messages: MessageLines,
+    pub messages: JsonMessageWriter,
     /// The colours of messages beside it.
     pub beside: Palette,
     /// What a message of our own begins with.
@@ -50,7 +50,7 @@ enum Reading {
 }
 
 /// The answer to one command.
-pub struct Single<O, E> {
+pub struct OneShotOutput<O, E> {
     out: O,
     err: E,
     look: Look,
@@ -59,10 +59,10 @@ pub struct Single<O, E> {
     error: Option<io::Error>,
 }
 
-impl<O: Write, E: Write> Single<O, E> {
+impl<O: Write, E: Write> OneShotOutput<O, E> {
     /// Writes the answer to `out`, and what else there is to say to `err`.
-    pub fn new(out: O, err: E, look: Look) -> Single<O, E> {
-        Single { out, err, look, reading: Vec::new(), error: None }
+    pub fn new(out: O, err: E, look: Look) -> OneShotOutput<O, E> {
+        OneShotOutput { out, err, look, reading: Vec::new(), error: None }
     }
 
     /// Both streams, with all that was written.
@@ -98,11 +98,11 @@ impl<O: Write, E: Write> Single<O, E> {
     }
 
     fn returned(&mut self, raw: &str) -> io::Result<()> {
-        let MessageLines { palette, harmless } = &self.look.messages;
+        let JsonMessageWriter { palette, escape_controls } = &self.look.messages;
         match self.look.form {
             SingleForm::Flat => write_flat(raw, palette, &mut self.out),
             _ => {
-                write_json(raw, Layout::Indented, palette, *harmless, &mut self.out)?;
+                write_json(raw, Layout::Indented, palette, *escape_controls, &mut self.out)?;
                 self.out.write_all(b"\n")
             }
         }
@@ -127,8 +127,8 @@ impl<O: Write, E: Write> Single<O, E> {
     }
 }
 
-impl<O: Write, E: Write> Output for Single<O, E> {
-    fn answer(&mut self, answer: &Answer<'_>, _source: &Source<'_>) {
+impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
+    fn answer(&mut self, answer: &ReplyContext<'_>, _source: &InputLine<'_>) {
         let result = match answer.reply.body() {
             _ if self.look.form == SingleForm::Json => {
                 let (path, id) = (self.look.path.as_deref(), answer.request.id.as_deref());
@@ -148,20 +148,20 @@ impl<O: Write, E: Write> Output for Single<O, E> {
         }
     }
 
-    fn monitor_text(&mut self, text: &str, _failed: bool, _source: &Source<'_>) {
+    fn monitor_text(&mut self, text: &str, _failed: bool, _source: &InputLine<'_>) {
         self.text(text);
     }
 
     fn event(&mut self, _event: &Event) {}
 
-    fn not_sent(&mut self, fault: &Diagnostic, source: &Source<'_>, _in_step: bool) {
+    fn not_sent(&mut self, fault: &Diagnostic, source: &InputLine<'_>, _in_step: bool) {
         self.replacement("NotSent", &fault.message);
         let text = excerpt(source.text, fault.span, 120, &self.look.beside);
         self.complain(&fault.message);
         self.say(&text);
     }
 
-    fn failed(&mut self, message: &str, _source: &Source<'_>, class: Option<&str>) {
+    fn failed(&mut self, message: &str, _source: &InputLine<'_>, class: Option<&str>) {
         if let Some(class) = class {
             self.replacement(class, message);
         }
@@ -188,7 +188,7 @@ impl<O: Write, E: Write> Output for Single<O, E> {
         self.reading.push(Reading::Page(lines.to_vec()));
     }
 
-    fn warning(&mut self, message: &str, _source: &Source<'_>) {
+    fn warning(&mut self, message: &str, _source: &InputLine<'_>) {
         self.complain(&format!("warning: {message}"));
     }
 
@@ -200,7 +200,7 @@ impl<O: Write, E: Write> Output for Single<O, E> {
         true
     }
 
-    fn lend(&mut self, work: &mut dyn FnMut()) {
+    fn with_terminal_released(&mut self, work: &mut dyn FnMut()) {
         self.flush();
         work();
     }

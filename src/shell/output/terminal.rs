@@ -11,10 +11,10 @@ use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody};
 
 use super::pager::{Pager, is_long};
-use super::{Answer, Output, Source};
+use super::{InputLine, Output, ReplyContext};
 use crate::shell::engine::hmp::{is_failure, monitor_text};
 use crate::shell::settings::{OutputForm, Settings};
-use crate::shell::terminal::raw_mode::Quiet;
+use crate::shell::terminal::raw_mode::NoEchoGuard;
 
 /// Replies of more bytes than this go to the pager without being looked at first.
 const CERTAINLY_LONG: usize = 1 << 20;
@@ -29,7 +29,7 @@ pub(crate) struct Terminal<W> {
     prompt_width: usize,
     interrupted: Arc<AtomicBool>,
     /// The terminal is kept quiet between prompts.
-    quiet: Option<Quiet>,
+    quiet: Option<NoEchoGuard>,
     error: Option<io::Error>,
 }
 
@@ -57,14 +57,14 @@ impl<W: Write> Terminal<W> {
     }
 
     /// Keeps the terminal quiet from now on, until this is dropped. `lent` is set while others have it.
-    pub(crate) fn keep_quiet(&mut self, lent: Arc<AtomicBool>) {
-        self.quiet = Quiet::begin(lent);
+    pub(crate) fn disable_echo(&mut self, lent: Arc<AtomicBool>) {
+        self.quiet = NoEchoGuard::begin(lent);
     }
 
     /// Runs `work` with the terminal as it was found.
     fn with_terminal<T>(&self, work: impl FnOnce() -> T) -> T {
         match &self.quiet {
-            Some(quiet) => quiet.lend(work),
+            Some(quiet) => quiet.with_terminal_released(work),
             None => work(),
         }
     }
@@ -137,7 +137,7 @@ impl<W: Write> Terminal<W> {
 }
 
 impl<W: Write> Output for Terminal<W> {
-    fn answer(&mut self, answer: &Answer<'_>, source: &Source<'_>) {
+    fn answer(&mut self, answer: &ReplyContext<'_>, source: &InputLine<'_>) {
         if answer.late {
             let line = format!("The reply to `{}` has come:", printable(&answer.request.command));
             self.notice(&line);
@@ -166,7 +166,7 @@ impl<W: Write> Output for Terminal<W> {
         }
     }
 
-    fn monitor_text(&mut self, text: &str, failed: bool, _source: &Source<'_>) {
+    fn monitor_text(&mut self, text: &str, failed: bool, _source: &InputLine<'_>) {
         let mut text = sanitize(text).into_owned();
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -182,7 +182,7 @@ impl<W: Write> Output for Terminal<W> {
         self.put(&format!("{line}\n"));
     }
 
-    fn not_sent(&mut self, fault: &Diagnostic, source: &Source<'_>, _in_step: bool) {
+    fn not_sent(&mut self, fault: &Diagnostic, source: &InputLine<'_>, _in_step: bool) {
         let (columns, _) = size();
         let at_prompt = source.script.is_none();
         let caret = caret_under(source.text, fault.span, self.prompt_width, columns, &self.palette);
@@ -197,7 +197,7 @@ impl<W: Write> Output for Terminal<W> {
         self.error_line(&message);
     }
 
-    fn failed(&mut self, message: &str, source: &Source<'_>, _class: Option<&str>) {
+    fn failed(&mut self, message: &str, source: &InputLine<'_>, _class: Option<&str>) {
         let message = format!("{}{message}", source.place());
         self.error_line(&message);
     }
@@ -221,7 +221,7 @@ impl<W: Write> Output for Terminal<W> {
         self.put_long(&text);
     }
 
-    fn warning(&mut self, message: &str, source: &Source<'_>) {
+    fn warning(&mut self, message: &str, source: &InputLine<'_>) {
         self.notice(&format!("{}warning: {message}", source.place()));
     }
 
@@ -239,7 +239,7 @@ impl<W: Write> Output for Terminal<W> {
         matches!(answer.as_deref().map(str::trim), Some("y" | "Y" | "yes" | "Yes" | "YES"))
     }
 
-    fn lend(&mut self, work: &mut dyn FnMut()) {
+    fn with_terminal_released(&mut self, work: &mut dyn FnMut()) {
         self.with_terminal(work);
     }
 

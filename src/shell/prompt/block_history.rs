@@ -6,11 +6,11 @@ use crate::shell::engine::Engine;
 
 /// The lines of the block that is open.
 #[derive(Debug, Default)]
-pub(crate) struct Recall {
+pub(crate) struct BlockHistory {
     block: Vec<String>,
 }
 
-impl Recall {
+impl BlockHistory {
     /// A line was entered and is about to be carried out. Those of a block wait for its end; until then the editor alone
     /// knows them.
     pub(crate) fn begin(&mut self, line: &str, engine: &mut Engine) {
@@ -43,7 +43,7 @@ impl Recall {
         }
         // What was refused is no part of the block, unless all of it is off.
         if failed
-            && !engine.has_spoiled_transaction()
+            && !engine.has_invalid_transaction()
             && let Some(line) = self.block.pop()
         {
             engine.history().add(&line);

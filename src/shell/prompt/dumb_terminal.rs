@@ -11,7 +11,7 @@ use rustyline::error::ReadlineError;
 
 /// Reads lines, and is woken when there is something to show.
 #[derive(Debug)]
-pub(crate) struct Plain {
+pub(crate) struct DumbTerminalReader {
     woken: OwnedFd,
 }
 
@@ -26,11 +26,11 @@ impl ExternalPrinter for Waker {
     }
 }
 
-impl Plain {
+impl DumbTerminalReader {
     /// A reader, and what wakes it.
-    pub(crate) fn new() -> io::Result<(Plain, Waker)> {
+    pub(crate) fn new() -> io::Result<(DumbTerminalReader, Waker)> {
         let (woken, waker) = pipe()?;
-        Ok((Plain { woken }, Waker(waker)))
+        Ok((DumbTerminalReader { woken }, Waker(waker)))
     }
 
     /// Shows the prompt and reads until `is_whole`. `news` is what is to be shown by then, each line ended.

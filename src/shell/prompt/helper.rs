@@ -12,12 +12,12 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
-use crate::assist::{Candidate, Completion, Known, Look, complete, hint, looks};
-use crate::grammar::{Open, is_complete, tokenize};
+use crate::assist::{Candidate, Completion, CompletionContext, TokenStyle, complete, hint, token_styles};
+use crate::grammar::{Unclosed, is_complete, tokenize};
 use crate::render::{Palette, is_printable, printable, without_controls};
 
-use super::redraw::Redraws;
-use crate::shell::commands::{META, expand_home, topics};
+use super::redraw::RedrawTracker;
+use crate::shell::commands::{DOT_COMMANDS, expand_home, topics};
 use crate::shell::engine::Engine;
 use crate::shell::output::terminal;
 use crate::shell::settings::SETTINGS;
@@ -32,26 +32,26 @@ const PROMPT: usize = 7;
 const MOST: usize = 20_000;
 
 /// Shows what has arrived, as text to stand in front of the prompt.
-pub(crate) type ShowNews = Box<dyn Fn() -> String>;
+pub(crate) type TakeAsyncOutput = Box<dyn Fn() -> String>;
 
 /// What the editor asks.
 pub(crate) struct ShellHelper {
     pub(crate) engine: Rc<RefCell<Engine>>,
-    pub(crate) show_news: ShowNews,
+    pub(crate) take_async_output: TakeAsyncOutput,
     pub(crate) palette: Palette,
-    pub(crate) redraws: Redraws,
+    pub(crate) redraws: RedrawTracker,
 }
 
 impl ShellHelper {
-    fn code(&self, look: Look) -> &str {
+    fn code(&self, look: TokenStyle) -> &str {
         match look {
-            Look::Command => "",
-            Look::Unknown => &self.palette.error,
-            Look::Key => &self.palette.key,
-            Look::Text => &self.palette.string,
-            Look::Number => &self.palette.number,
-            Look::Literal => &self.palette.literal,
-            Look::Comment => &self.palette.dim,
+            TokenStyle::Command => "",
+            TokenStyle::Unknown => &self.palette.error,
+            TokenStyle::Key => &self.palette.key,
+            TokenStyle::Text => &self.palette.string,
+            TokenStyle::Number => &self.palette.number,
+            TokenStyle::Literal => &self.palette.literal,
+            TokenStyle::Comment => &self.palette.dim,
         }
     }
 }
@@ -59,9 +59,9 @@ impl ShellHelper {
 impl Helper for ShellHelper {}
 
 /// What is shown behind the cursor. It is no completion: the keys that it names have no values yet.
-pub(crate) struct MissingKeys(String);
+pub(crate) struct ArgumentHint(String);
 
-impl Hint for MissingKeys {
+impl Hint for ArgumentHint {
     fn display(&self) -> &str {
         &self.0
     }
@@ -72,9 +72,9 @@ impl Hint for MissingKeys {
 }
 
 impl Hinter for ShellHelper {
-    type Hint = MissingKeys;
+    type Hint = ArgumentHint;
 
-    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<MissingKeys> {
+    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<ArgumentHint> {
         if pos < line.len() || line.is_empty() {
             return None;
         }
@@ -82,8 +82,8 @@ impl Hinter for ShellHelper {
         let (columns, _) = terminal::size();
         let taken = PROMPT + line.width();
         let room = columns.checked_sub(taken + 1)?;
-        let hint = with_known(&mut self.engine.borrow_mut(), |known| hint(line, known, room))?;
-        is_printable(&hint).then_some(MissingKeys(hint))
+        let hint = with_completion_context(&mut self.engine.borrow_mut(), |known| hint(line, known, room))?;
+        is_printable(&hint).then_some(ArgumentHint(hint))
     }
 }
 
@@ -101,7 +101,7 @@ impl Highlighter for ShellHelper {
     /// Called at each redraw, with the cursor at the beginning of a cleared row: what is put in front of the prompt
     /// stays above it for good, and the editor, which reckons from the prompt on, never notices.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
-        let news = (self.show_news)();
+        let news = (self.take_async_output)();
         let lead = self.redraws.begin(&news);
         match news.is_empty() && lead.is_empty() {
             true => Cow::Borrowed(prompt),
@@ -115,10 +115,10 @@ impl Highlighter for ShellHelper {
         if !self.palette.is_colored() || line.is_empty() {
             return without_controls(line);
         }
-        let looks = with_known(&mut self.engine.borrow_mut(), |known| looks(line, known));
+        let token_styles = with_completion_context(&mut self.engine.borrow_mut(), |known| token_styles(line, known));
         let mut out = String::with_capacity(line.len() * 2);
         let mut end = 0;
-        for (span, look) in looks {
+        for (span, look) in token_styles {
             out.push_str(&without_controls(&line[end..span.start]));
             out.push_str(&self.palette.paint(self.code(look), &without_controls(&line[span.range()])));
             end = span.end;
@@ -152,8 +152,8 @@ impl Completer for ShellHelper {
     fn complete(&self, line: &str, pos: usize, _context: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
         let Completion { start, candidates } = complete_line(&mut self.engine.borrow_mut(), &line[..pos]);
         let sole = candidates.len() == 1;
-        let inside_json = tokenize(&line[..pos]).words.last().is_some_and(|word| word.open == Some(Open::Bracket));
-        let shown = Shown::of(&candidates, terminal::size());
+        let inside_json = tokenize(&line[..pos]).words.last().is_some_and(|word| word.open == Some(Unclosed::Bracket));
+        let shown = CandidateList::of(&candidates, terminal::size());
         let pairs = candidates.into_iter().take(MOST).map(|candidate| {
             let display = shown.display(&candidate);
             let mut replacement = candidate.text;
@@ -176,29 +176,29 @@ impl Completer for ShellHelper {
 }
 
 /// How the candidates are listed: each with its few words, where these tell them apart and there are not too many.
-struct Shown {
+struct CandidateList {
     wide: usize,
     /// To how many columns words are cut.
     words: usize,
     described: bool,
 }
 
-impl Shown {
+impl CandidateList {
     /// Words get no more columns than that for themselves.
     const WORDS: usize = 32;
 
     /// On a screen of so many columns and rows.
-    fn of(candidates: &[Candidate], (columns, rows): (usize, usize)) -> Shown {
+    fn of(candidates: &[Candidate], (columns, rows): (usize, usize)) -> CandidateList {
         let wide = candidates.iter().map(|candidate| candidate.text.width()).max().unwrap_or(0);
         let longest = candidates.iter().map(|candidate| candidate.about.width()).max().unwrap_or(0);
-        let words = longest.min(Shown::WORDS);
+        let words = longest.min(CandidateList::WORDS);
         let tell_apart = candidates.windows(2).any(|two| two[0].about != two[1].about);
         // With their words, they still have to fit on the screen.
         let gaps = 2 * WORDS_BEHIND.len();
         let in_a_row = (columns / (wide + words + gaps)).max(1);
         // But they may fill what would be left empty.
         let words = longest.min((columns / in_a_row).saturating_sub(wide + gaps)).max(words);
-        Shown { wide, words, described: tell_apart && candidates.len().div_ceil(in_a_row) + 2 < rows }
+        CandidateList { wide, words, described: tell_apart && candidates.len().div_ceil(in_a_row) + 2 < rows }
     }
 
     fn display(&self, candidate: &Candidate) -> String {
@@ -221,7 +221,7 @@ const WORDS_BEHIND: &str = "  ";
 /// What Tab offers at the end of `text`. A name that would do something to a terminal is not offered.
 pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
     engine.learn_names_for(text, Instant::now() + BLINK);
-    let mut completion = with_known(engine, |known| complete(text, known));
+    let mut completion = with_completion_context(engine, |known| complete(text, known));
     completion.candidates.retain(|candidate| is_printable(&candidate.text));
     for candidate in &mut completion.candidates {
         if !is_printable(&candidate.about) {
@@ -232,18 +232,18 @@ pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
 }
 
 /// Shows `use_it` all that is known of the server by now. Names that live in it are asked for when they are wanted.
-fn with_known<T>(engine: &mut Engine, use_it: impl FnOnce(&Known<'_>) -> T) -> T {
+fn with_completion_context<T>(engine: &mut Engine, use_it: impl FnOnce(&CompletionContext<'_>) -> T) -> T {
     let until = Instant::now() + BLINK;
-    let metas: Vec<_> = META.iter().map(|meta| (meta.name, meta.summary, meta.completes)).collect();
+    let metas: Vec<_> = DOT_COMMANDS.iter().map(|meta| (meta.name, meta.summary, meta.completes)).collect();
     let settings: Vec<_> = SETTINGS.iter().map(|setting| (setting.name, setting.help, setting.values)).collect();
-    let events = engine.recent.names();
+    let events = engine.events.names();
     let topics = topics();
-    let schema = engine.learned.schema();
-    let commands = if schema.is_some() { Vec::new() } else { engine.learned.command_names() };
-    let (monitor, info) = (engine.learned.monitor().to_vec(), engine.learned.info().to_vec());
+    let schema = engine.server_info.schema();
+    let commands = if schema.is_some() { Vec::new() } else { engine.server_info.command_names() };
+    let (monitor, info) = (engine.server_info.monitor().to_vec(), engine.server_info.info().to_vec());
     let (language, in_transaction) = (engine.language(), engine.in_transaction());
     let engine = RefCell::new(engine);
-    use_it(&Known {
+    use_it(&CompletionContext {
         language,
         in_transaction,
         schema: schema.as_deref(),
@@ -300,7 +300,7 @@ mod tests {
             // Too many for the screen: by themselves.
             (80, 4, "block-dirty-bitmap-add".to_owned()),
         ] {
-            let shown = Shown::of(&two, (columns, rows)).display(&two[0]);
+            let shown = CandidateList::of(&two, (columns, rows)).display(&two[0]);
             assert_eq!(shown, expected, "{columns}x{rows}");
             assert!(shown.width() + WORDS_BEHIND.len() <= columns);
         }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyEvent, RepeatCount};
 
-use super::redraw::Top;
-use crate::shell::terminal::suspend::Stops;
+use super::redraw::FirstRow;
+use crate::shell::terminal::suspend::SuspendHandler;
 
 /// The keys, and what each does. `dropped` is set where the line that the editor gives next is to be dropped.
-pub(crate) fn keys(dropped: Arc<AtomicBool>, stops: Stops, top: Top) -> [(KeyEvent, EventHandler); 3] {
+pub(crate) fn keys(dropped: Arc<AtomicBool>, stops: SuspendHandler, top: FirstRow) -> [(KeyEvent, EventHandler); 3] {
     let clear = Clear(top.clone());
     [
         (KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(DropLine(dropped)))),
@@ -30,17 +30,17 @@ impl ConditionalEventHandler for DropLine {
 }
 
 /// Ctrl-L. It is to be known where the prompt stands then.
-struct Clear(Top);
+struct Clear(FirstRow);
 
 impl ConditionalEventHandler for Clear {
     fn handle(&self, _event: &Event, _n: RepeatCount, _positive: bool, _context: &EventContext<'_>) -> Option<Cmd> {
-        self.0.reach();
+        self.0.mark_cleared();
         Some(Cmd::ClearScreen)
     }
 }
 
 /// Ctrl-Z. The editor's own way to stop does not wait for a signal that is caught.
-struct Suspend(Stops, Top);
+struct Suspend(SuspendHandler, FirstRow);
 
 impl ConditionalEventHandler for Suspend {
     fn handle(&self, _event: &Event, _n: RepeatCount, _positive: bool, _context: &EventContext<'_>) -> Option<Cmd> {

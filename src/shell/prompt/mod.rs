@@ -21,17 +21,17 @@ use unicode_width::UnicodeWidthStr;
 use crate::grammar::{Assembler, LineMode, is_complete};
 use crate::render::{Palette, sanitize};
 
-use super::engine::{Engine, Verdict};
+use super::engine::{Engine, LineOutcome};
 use super::history::History;
 use super::output::terminal::{self, Terminal};
-use super::output::{Output, Source};
-use super::prompt::block_history::Recall;
-use super::prompt::dumb_terminal::Plain;
+use super::output::{InputLine, Output};
+use super::prompt::block_history::BlockHistory;
+use super::prompt::dumb_terminal::DumbTerminalReader;
 use super::prompt::helper::ShellHelper;
 use super::prompt::keys::keys;
-use super::prompt::redraw::{Redraws, Top};
-use super::terminal::signals::Interrupts;
-use super::terminal::waker::Bell;
+use super::prompt::redraw::{FirstRow, RedrawTracker};
+use super::terminal::signals::InterruptHandler;
+use super::terminal::waker::PromptWaker;
 
 /// The advice under the banner.
 const ADVICE: &str = "Tab completes, help explains, Ctrl-D leaves.";
@@ -42,9 +42,9 @@ const ADVICE_WRAPPED: &str = "Tab completes, help explains, Ctrl-D ends QEMU and
 /// Lines from elsewhere, such as the wrapped QEMU's standard error: shown above the line being typed and, before and
 /// after the prompt, written to standard error at once.
 #[derive(Debug, Clone, Default)]
-pub struct Messages {
+pub struct AsyncOutput {
     queue: Arc<Mutex<Queue>>,
-    bell: Bell,
+    waker: PromptWaker,
 }
 
 /// How many bytes, and how many lines, wait to be shown. Of more than that nobody would read the first, and whoever writes
@@ -61,7 +61,7 @@ struct Queue {
     attended: bool,
 }
 
-impl Messages {
+impl AsyncOutput {
     /// Adds a line.
     pub fn push(&self, line: String) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,14 +74,14 @@ impl Messages {
                 queue.bytes -= first.len();
                 queue.left_out += 1;
             }
-            self.bell.ring();
+            self.waker.ring();
         } else {
             let _ = writeln!(io::stderr(), "{}", sanitize(&line));
         }
     }
 
     /// The prompt begins or ends.
-    fn attend(&self, attended: bool) {
+    fn set_prompt_active(&self, attended: bool) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.attended = attended;
         if !attended {
@@ -112,7 +112,7 @@ pub struct PromptOptions {
     /// Whether lines are kept in files.
     pub history: bool,
     /// Lines from elsewhere.
-    pub messages: Messages,
+    pub messages: AsyncOutput,
     /// Run before the program ends because a signal told it to.
     pub on_end: Box<dyn Fn() + Send>,
 }
@@ -121,15 +121,15 @@ pub struct PromptOptions {
 /// this program started is then told to end. Returns whether all is well: false where a failed line ended the session.
 pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     let PromptOptions { palette, history, messages, on_end } = options;
-    let interrupts = Interrupts::watch(on_end)?;
+    let interrupts = InterruptHandler::watch(on_end)?;
     let engine = Rc::new(RefCell::new(engine));
     let mut terminal = Terminal::new(io::stdout(), palette.clone(), interrupts.flag());
     {
         let mut engine = engine.borrow_mut();
-        engine.link().give_up_on(interrupts.flag());
-        if engine.link().is_open() {
+        engine.connection().give_up_on(interrupts.flag());
+        if engine.connection().is_open() {
             let welcome = engine.welcome();
-            let advice = engine.link().started().map_or(ADVICE, |_| ADVICE_WRAPPED);
+            let advice = engine.connection().started().map_or(ADVICE, |_| ADVICE_WRAPPED);
             let (columns, _) = terminal::size();
             let gap = if welcome.width() + 1 + advice.width() <= columns { " " } else { "\n" };
             terminal.notice(&format!("{welcome}{gap}{advice}"));
@@ -138,7 +138,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
             engine.histories = [History::load(LineMode::Qmp), History::load(LineMode::Hmp)];
         }
     }
-    let bell = messages.bell.clone();
+    let waker = messages.waker.clone();
     let mut prompt = Prompt {
         editor: editor(&engine, &palette, &messages, interrupts.flag())?,
         engine,
@@ -148,28 +148,28 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         messages,
         shown_history: None,
         plain: None,
-        recall: Recall::default(),
+        block_history: BlockHistory::default(),
         dropped: Arc::default(),
     };
     match prompt.editor.create_external_printer() {
         Ok(printer) => {
-            bell.start(printer);
-            prompt.terminal.keep_quiet(prompt.interrupts.stops().lent());
+            waker.start(printer);
+            prompt.terminal.disable_echo(prompt.interrupts.stops().lent());
             prompt.bind_keys();
         }
         Err(_) => {
-            let (plain, waker) = Plain::new()?;
-            bell.start(waker);
-            prompt.plain = Some(plain);
+            let (reader, printer) = DumbTerminalReader::new()?;
+            waker.start(printer);
+            prompt.plain = Some(reader);
         }
     }
-    prompt.messages.attend(true);
+    prompt.messages.set_prompt_active(true);
     let result = prompt.run();
-    prompt.recall.drop_block(&mut prompt.engine.borrow_mut());
-    prompt.messages.attend(false);
-    bell.end();
+    prompt.block_history.drop_block(&mut prompt.engine.borrow_mut());
+    prompt.messages.set_prompt_active(false);
+    waker.end();
     prompt.engine.borrow_mut().end_qemu(&mut prompt.terminal);
-    prompt.engine.borrow_mut().settle();
+    prompt.engine.borrow_mut().finish_pending_queries();
     prompt.engine.borrow_mut().end_log(&mut prompt.terminal);
     result
 }
@@ -179,7 +179,7 @@ type ShellEditor = Editor<ShellHelper, MemHistory>;
 fn editor(
     engine: &Rc<RefCell<Engine>>,
     palette: &Palette,
-    messages: &Messages,
+    messages: &AsyncOutput,
     flag: Arc<AtomicBool>,
 ) -> io::Result<ShellEditor> {
     let config = Config::builder()
@@ -199,18 +199,23 @@ fn editor(
     let (engine, palette, messages) = (Rc::clone(engine), palette.clone(), messages.clone());
     let colours = palette.clone();
     let news_engine = Rc::clone(&engine);
-    let show_news = Box::new(move || {
-        messages.bell.answered();
+    let take_async_output = Box::new(move || {
+        messages.waker.acknowledge();
         let mut above = Terminal::new(Vec::new(), palette.clone(), Arc::clone(&flag));
         for line in messages.take() {
             above.notice(&line);
         }
         if news_engine.borrow_mut().drain(&mut above) {
-            messages.bell.ring();
+            messages.waker.ring();
         }
         String::from_utf8_lossy(&above.into_inner()).into_owned()
     });
-    editor.set_helper(Some(ShellHelper { engine, show_news, palette: colours, redraws: Redraws::default() }));
+    editor.set_helper(Some(ShellHelper {
+        engine,
+        take_async_output,
+        palette: colours,
+        redraws: RedrawTracker::default(),
+    }));
     Ok(editor)
 }
 
@@ -219,13 +224,13 @@ struct Prompt {
     engine: Rc<RefCell<Engine>>,
     terminal: Terminal<Stdout>,
     palette: Palette,
-    interrupts: Interrupts,
-    messages: Messages,
+    interrupts: InterruptHandler,
+    messages: AsyncOutput,
     /// Whose history the editor holds.
     shown_history: Option<LineMode>,
     /// Reads lines where the terminal cannot do enough for the editor.
-    plain: Option<Plain>,
-    recall: Recall,
+    plain: Option<DumbTerminalReader>,
+    block_history: BlockHistory,
     /// Ctrl-C was pressed in the editor: the line it gave is to be dropped.
     dropped: Arc<AtomicBool>,
 }
@@ -239,17 +244,17 @@ impl Prompt {
 
     fn run(&mut self) -> io::Result<bool> {
         loop {
-            self.watch_session();
+            self.attach_session();
             self.show_history();
             let text = self.prompt_text();
             let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
-            self.messages.bell.set_editing(true);
+            self.messages.waker.set_editing(true);
             self.top().leave();
             let line = match &self.plain {
                 None => self.editor.readline(&(text, styled.as_str())),
                 Some(plain) => self.read_plainly(plain, &styled),
             };
-            self.messages.bell.set_editing(false);
+            self.messages.waker.set_editing(false);
             // What came while Enter was pressed stands before what the line brings about.
             self.show_waiting();
             let dropped = self.dropped.swap(false, Ordering::SeqCst);
@@ -283,33 +288,33 @@ impl Prompt {
         }
     }
 
-    fn top(&self) -> Top {
+    fn top(&self) -> FirstRow {
         self.editor.helper().map(|helper| helper.redraws.top()).unwrap_or_default()
     }
 
-    fn read_plainly(&self, plain: &Plain, prompt: &str) -> rustyline::Result<String> {
-        let news = || self.editor.helper().map(|helper| (helper.show_news)()).unwrap_or_default();
+    fn read_plainly(&self, plain: &DumbTerminalReader, prompt: &str) -> rustyline::Result<String> {
+        let news = || self.editor.helper().map(|helper| (helper.take_async_output)()).unwrap_or_default();
         let language = self.engine.borrow().language();
         plain.read(prompt, &news, &|text| is_complete(text, language))
     }
 
     /// Ctrl-C drops an open block too.
     fn drop_block(&mut self) {
-        self.recall.drop_block(&mut self.engine.borrow_mut());
+        self.block_history.drop_block(&mut self.engine.borrow_mut());
         if self.engine.borrow_mut().abandon_transaction() {
             self.terminal.notice("The transaction is dropped; nothing was sent.");
         }
     }
 
     /// Points bell and Ctrl-C at the present session, and asks for the names it knows.
-    fn watch_session(&mut self) {
+    fn attach_session(&mut self) {
         let mut engine = self.engine.borrow_mut();
-        let inbox = engine.link().start_reader();
+        let inbox = engine.connection().start_reader();
         if let Some(inbox) = &inbox {
-            let bell = self.messages.bell.clone();
-            inbox.set_alarm(move || bell.ring());
+            let waker = self.messages.waker.clone();
+            inbox.set_waker(move || waker.ring());
         }
-        self.interrupts.aim(inbox);
+        self.interrupts.set_target(inbox);
         engine.ask_names();
     }
 
@@ -318,7 +323,7 @@ impl Prompt {
         if engine.in_transaction() {
             return "TRANS> ";
         }
-        match (engine.link().is_open(), engine.language()) {
+        match (engine.connection().is_open(), engine.language()) {
             (false, _) => "(not connected) ",
             (true, LineMode::Qmp) => "(QEMU) ",
             (true, LineMode::Hmp) => "(qemu) ",
@@ -366,21 +371,21 @@ impl Prompt {
             let mut engine = self.engine.borrow_mut();
             let width = if whole.1 == entered { width } else { usize::MAX / 2 };
             self.terminal.apply(&engine.settings, width);
-            let inbox = engine.link().start_reader();
-            self.interrupts.aim(inbox);
-            let source = Source { text: &whole.1, script: None, number: whole.0 };
+            let inbox = engine.connection().start_reader();
+            self.interrupts.set_target(inbox);
+            let source = InputLine { text: &whole.1, script: None, number: whole.0 };
             let verdict = engine.run_line(&source, &mut self.terminal);
-            if matches!(verdict, Verdict::Failed) && whole.1 != entered {
+            if matches!(verdict, LineOutcome::Failed) && whole.1 != entered {
                 // What comes behind it is entered already: the block would be sent without this line.
-                engine.spoil_transaction();
+                engine.invalidate_transaction();
             }
-            if self.recall.end(matches!(verdict, Verdict::Failed), &mut engine) {
+            if self.block_history.end(matches!(verdict, LineOutcome::Failed), &mut engine) {
                 // The editor's is made anew.
                 self.shown_history = None;
             }
             match verdict {
-                Verdict::Leave => return Some(true),
-                Verdict::Failed | Verdict::Lost if engine.settings.exit_on_error => return Some(false),
+                LineOutcome::Leave => return Some(true),
+                LineOutcome::Failed | LineOutcome::Disconnected if engine.settings.exit_on_error => return Some(false),
                 _ => {}
             }
         }
@@ -391,7 +396,7 @@ impl Prompt {
         if self.engine.borrow().language() == LineMode::Qmp && line.trim_start().starts_with("<-") {
             return;
         }
-        self.recall.begin(line, &mut self.engine.borrow_mut());
+        self.block_history.begin(line, &mut self.engine.borrow_mut());
         // In memory, this cannot fail.
         let _ = self.editor.add_history_entry(line);
     }

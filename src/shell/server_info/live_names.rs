@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::assist::Live;
+use crate::assist::NameKind;
 use crate::wire::{Request, quote};
 
 use super::Named;
@@ -14,48 +14,48 @@ pub(crate) fn one_argument(command: &str, key: &str, value: &str) -> Request {
 }
 
 /// The question whose answer holds these names.
-pub(crate) fn live_request(live: &Live) -> Request {
+pub(crate) fn live_request(live: &NameKind) -> Request {
     match live {
-        Live::Nodes | Live::Bitmaps(_) | Live::Snapshots => {
+        NameKind::Nodes | NameKind::Bitmaps(_) | NameKind::Snapshots => {
             Request::new("query-named-block-nodes").with_plain_arguments("{\"flat\": true}")
         }
-        Live::Drives => Request::new("query-block"),
-        Live::Devices => one_argument("qom-list", "path", "/machine/peripheral"),
-        Live::Objects => one_argument("qom-list", "path", "/objects"),
-        Live::Chardevs => Request::new("query-chardev"),
-        Live::Jobs => Request::new("query-jobs"),
-        Live::Cpus => Request::new("query-cpus-fast"),
-        Live::DeviceTypes => {
+        NameKind::Drives => Request::new("query-block"),
+        NameKind::Devices => one_argument("qom-list", "path", "/machine/peripheral"),
+        NameKind::Objects => one_argument("qom-list", "path", "/objects"),
+        NameKind::Chardevs => Request::new("query-chardev"),
+        NameKind::Jobs => Request::new("query-jobs"),
+        NameKind::Cpus => Request::new("query-cpus-fast"),
+        NameKind::DeviceTypes => {
             Request::new("qom-list-types").with_plain_arguments("{\"implements\": \"device\", \"abstract\": false}")
         }
-        Live::DeviceProperties(driver) => one_argument("device-list-properties", "typename", driver),
-        Live::MemoryBackends => Request::new("query-memdev"),
-        Live::IoThreads => Request::new("query-iothreads"),
-        Live::QomChildren(path) | Live::QomProperties(path) => {
+        NameKind::DeviceProperties(driver) => one_argument("device-list-properties", "typename", driver),
+        NameKind::MemoryBackends => Request::new("query-memdev"),
+        NameKind::IoThreads => Request::new("query-iothreads"),
+        NameKind::QomChildren(path) | NameKind::QomProperties(path) => {
             one_argument("qom-list", "path", if path.is_empty() { "/" } else { path })
         }
-        Live::QomTypes => Request::new("qom-list-types"),
-        Live::TraceEvents => one_argument("trace-event-get-state", "name", "*"),
-        Live::ChardevBackends => Request::new("query-chardev-backends"),
-        Live::ObjectTypes => Request::new("qom-list-types")
+        NameKind::QomTypes => Request::new("qom-list-types"),
+        NameKind::TraceEvents => one_argument("trace-event-get-state", "name", "*"),
+        NameKind::ChardevBackends => Request::new("query-chardev-backends"),
+        NameKind::ObjectTypes => Request::new("qom-list-types")
             .with_plain_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}"),
         // QMP has no list of these.
-        Live::Buses => monitor_request("info qtree", None),
-        Live::NetClients | Live::Netdevs => monitor_request("info network", None),
-        Live::Exports => Request::new("query-block-exports"),
-        Live::CpuModels => Request::new("query-cpu-definitions"),
+        NameKind::Buses => monitor_request("info qtree", None),
+        NameKind::NetClients | NameKind::Netdevs => monitor_request("info network", None),
+        NameKind::Exports => Request::new("query-block-exports"),
+        NameKind::CpuModels => Request::new("query-cpu-definitions"),
     }
 }
 
 /// The names that an answer holds, each with a few words, in order; those that QEMU made up itself (`#block123`) last.
-pub(crate) fn live_answer(live: &Live, answer: &Value) -> Vec<Named> {
+pub(crate) fn live_answer(live: &NameKind, answer: &Value) -> Vec<Named> {
     let mut names = names_in(live, answer);
     names.sort_by(|one, other| (one.0.starts_with('#'), one).cmp(&(other.0.starts_with('#'), other)));
     names.dedup();
     names
 }
 
-fn names_in(live: &Live, answer: &Value) -> Vec<Named> {
+fn names_in(live: &NameKind, answer: &Value) -> Vec<Named> {
     let is_link = |item: &&Value| {
         item.get("type")
             .and_then(Value::as_str)
@@ -68,53 +68,55 @@ fn names_in(live: &Live, answer: &Value) -> Vec<Named> {
             .collect()
     };
     match live {
-        Live::Nodes => named("node-name", "drv"),
-        Live::Drives => named("device", "type"),
-        Live::Devices | Live::Objects => items(answer)
+        NameKind::Nodes => named("node-name", "drv"),
+        NameKind::Drives => named("device", "type"),
+        NameKind::Devices | NameKind::Objects => items(answer)
             .filter(is_link)
             .filter_map(|item| Some((text(item, "name")?, inner_type(&text(item, "type")?))))
             .collect(),
-        Live::Chardevs => named("label", "filename"),
-        Live::Jobs => named("id", "status"),
-        Live::Bitmaps(node) => items(answer)
+        NameKind::Chardevs => named("label", "filename"),
+        NameKind::Jobs => named("id", "status"),
+        NameKind::Bitmaps(node) => items(answer)
             .filter(|item| text(item, "node-name").as_deref() == Some(node))
             .filter_map(|item| item.get("dirty-bitmaps"))
             .flat_map(items)
             .filter_map(|bitmap| Some((text(bitmap, "name")?, "bitmap".to_owned())))
             .collect(),
-        Live::Cpus => items(answer)
+        NameKind::Cpus => items(answer)
             .filter_map(|item| Some((item.get("cpu-index")?.to_string(), text(item, "qom-path").unwrap_or_default())))
             .collect(),
-        Live::DeviceTypes | Live::QomTypes => named("name", "parent"),
-        Live::DeviceProperties(_) => items(answer)
+        NameKind::DeviceTypes | NameKind::QomTypes => named("name", "parent"),
+        NameKind::DeviceProperties(_) => items(answer)
             .filter_map(|item| {
                 let kind = text(item, "type")?;
                 let about = text(item, "description").map(|words| format!("{kind}: {words}"));
                 Some((text(item, "name")?, about.unwrap_or(kind)))
             })
             .collect(),
-        Live::MemoryBackends => named("id", "policy"),
-        Live::IoThreads => items(answer).filter_map(|item| Some((text(item, "id")?, "iothread".to_owned()))).collect(),
-        Live::CpuModels => named("name", "typename"),
-        Live::QomChildren(path) => items(answer)
+        NameKind::MemoryBackends => named("id", "policy"),
+        NameKind::IoThreads => {
+            items(answer).filter_map(|item| Some((text(item, "id")?, "iothread".to_owned()))).collect()
+        }
+        NameKind::CpuModels => named("name", "typename"),
+        NameKind::QomChildren(path) => items(answer)
             .filter(is_link)
             .filter_map(|item| Some((format!("{path}/{}", text(item, "name")?), inner_type(&text(item, "type")?))))
             .collect(),
-        Live::QomProperties(_) => items(answer)
+        NameKind::QomProperties(_) => items(answer)
             .filter(|item| text(item, "type").is_some_and(|kind| !kind.starts_with("child<")))
             .filter_map(|item| Some((text(item, "name")?, text(item, "type")?)))
             .collect(),
-        Live::TraceEvents => named("name", "state"),
-        Live::Exports => named("id", "node-name"),
-        Live::Buses => buses(answer.as_str().unwrap_or_default()),
-        Live::NetClients => net_clients(answer.as_str().unwrap_or_default()),
-        Live::Netdevs => {
+        NameKind::TraceEvents => named("name", "state"),
+        NameKind::Exports => named("id", "node-name"),
+        NameKind::Buses => buses(answer.as_str().unwrap_or_default()),
+        NameKind::NetClients => net_clients(answer.as_str().unwrap_or_default()),
+        NameKind::Netdevs => {
             let clients = net_clients(answer.as_str().unwrap_or_default());
             clients.into_iter().filter(|(_, kind)| kind != "nic").collect()
         }
-        Live::ChardevBackends => named("name", ""),
-        Live::ObjectTypes => named("name", "parent"),
-        Live::Snapshots => items(answer)
+        NameKind::ChardevBackends => named("name", ""),
+        NameKind::ObjectTypes => named("name", "parent"),
+        NameKind::Snapshots => items(answer)
             .filter_map(|item| item.get("image")?.get("snapshots"))
             .flat_map(items)
             .flat_map(|snapshot| [text(snapshot, "name"), text(snapshot, "id")])
@@ -174,7 +176,7 @@ mod tests {
             {"node-name": "top", "drv": "qcow2"},
             {"node-name": "base", "drv": "qcow2"},
         ]);
-        let names: Vec<String> = live_answer(&Live::Nodes, &answer).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> = live_answer(&NameKind::Nodes, &answer).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["base", "top", "#block123"]);
     }
 }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::assist::Live;
+use crate::assist::NameKind;
 use crate::schema::{Builtin, Schema};
-use crate::session::{Lost, Session};
+use crate::session::{Disconnected, Session};
 use crate::wire::{Reply, ReplyBody, Request};
 
 use super::engine::hmp::monitor_request;
@@ -28,15 +28,15 @@ const ALIASES: usize = 4;
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Question {
+enum Query {
     Schema,
     Commands,
     Monitor,
     Info,
     /// Names that live in the server; the answer is kept for the next Tab.
-    Live(Live),
+    NameKind(NameKind),
     /// Nobody waits for the answer any more.
-    Dropped,
+    Cancelled,
 }
 
 /// A name and a few words about it.
@@ -44,21 +44,21 @@ pub type Named = (String, String);
 
 /// What is known.
 #[derive(Debug, Default)]
-pub struct Learned {
+pub struct ServerInfo {
     schema: Option<Arc<Schema>>,
     commands: Vec<String>,
     monitor: Vec<Named>,
     info: Vec<Named>,
-    live: HashMap<Live, Vec<Named>>,
+    live: HashMap<NameKind, Vec<Named>>,
     /// Types of properties, by device type or object path.
-    properties: HashMap<Live, HashMap<String, Builtin>>,
-    asked: HashMap<u64, Question>,
-    asked_once: HashSet<Question>,
+    properties: HashMap<NameKind, HashMap<String, Builtin>>,
+    asked: HashMap<u64, Query>,
+    asked_once: HashSet<Query>,
     /// The server has no introspection.
     refused: bool,
 }
 
-impl Learned {
+impl ServerInfo {
     /// The server's introspection, once it is here.
     pub fn schema(&self) -> Option<Arc<Schema>> {
         self.schema.clone()
@@ -83,7 +83,7 @@ impl Learned {
     }
 
     /// Names that live in the server, if they are known and not stale.
-    pub(crate) fn live(&self, live: &Live) -> Option<&Vec<Named>> {
+    pub(crate) fn live(&self, live: &NameKind) -> Option<&Vec<Named>> {
         self.live.get(live)
     }
 
@@ -91,42 +91,47 @@ impl Learned {
     pub(crate) fn forget_live(&mut self) {
         self.live.clear();
         // At a path another object may stand by now; a type of device stays what it is.
-        self.properties.retain(|of, _| matches!(of, Live::DeviceProperties(_)));
-        for question in self.asked.values_mut().filter(|question| matches!(question, Question::Live(_))) {
-            *question = Question::Dropped;
+        self.properties.retain(|of, _| matches!(of, NameKind::DeviceProperties(_)));
+        for question in self.asked.values_mut().filter(|question| matches!(question, Query::NameKind(_))) {
+            *question = Query::Cancelled;
         }
     }
 
     /// Names that live in the server were asked for.
-    pub(crate) fn ask_live(&mut self, session: &mut Session, request: &Request, live: &Live) -> Result<(), Lost> {
-        self.ask(session, request, Question::Live(live.clone())).map(drop)
+    pub(crate) fn ask_live(
+        &mut self,
+        session: &mut Session,
+        request: &Request,
+        live: &NameKind,
+    ) -> Result<(), Disconnected> {
+        self.ask(session, request, Query::NameKind(live.clone())).map(drop)
     }
 
     /// Whether these names are asked for and not here yet.
-    pub(crate) fn awaits_live(&self, live: &Live) -> bool {
-        self.asked.values().any(|question| matches!(question, Question::Live(asked) if asked == live))
+    pub(crate) fn awaits_live(&self, live: &NameKind) -> bool {
+        self.asked.values().any(|question| matches!(question, Query::NameKind(asked) if asked == live))
     }
 
     /// Types of the properties of a device type or object path.
-    pub(crate) fn properties(&self, of: &Live) -> Option<&HashMap<String, Builtin>> {
+    pub(crate) fn properties(&self, of: &NameKind) -> Option<&HashMap<String, Builtin>> {
         self.properties.get(of)
     }
 
     /// Keeps them.
-    pub(crate) fn keep_properties(&mut self, of: Live, types: HashMap<String, Builtin>) {
+    pub(crate) fn keep_properties(&mut self, of: NameKind, types: HashMap<String, Builtin>) {
         self.properties.insert(of, types);
     }
 
     /// Asks, unless the server takes nothing at present: a line being typed is not to wait for that. Says whether it did.
-    fn ask(&mut self, session: &mut Session, request: &Request, question: Question) -> Result<bool, Lost> {
-        let asks = session.takes_at_once(request);
+    fn ask(&mut self, session: &mut Session, request: &Request, question: Query) -> Result<bool, Disconnected> {
+        let asks = session.is_writable(request);
         if asks {
             self.asked.insert(session.send(request)?, question);
         }
         Ok(asks)
     }
 
-    fn ask_once(&mut self, session: &mut Session, request: &Request, question: Question) -> Result<(), Lost> {
+    fn ask_once(&mut self, session: &mut Session, request: &Request, question: Query) -> Result<(), Disconnected> {
         if !self.asked_once.contains(&question) && self.ask(session, request, question.clone())? {
             self.asked_once.insert(question);
         }
@@ -134,41 +139,41 @@ impl Learned {
     }
 
     /// Asks for introspection, unless that was done; where there is none, for the names of commands.
-    pub(crate) fn ask_schema(&mut self, session: &mut Session, guest_agent: bool) -> Result<(), Lost> {
+    pub(crate) fn ask_schema(&mut self, session: &mut Session, guest_agent: bool) -> Result<(), Disconnected> {
         if guest_agent {
-            return self.ask_once(session, &Request::new("guest-info"), Question::Commands);
+            return self.ask_once(session, &Request::new("guest-info"), Query::Commands);
         }
-        self.ask_once(session, &Request::new("query-qmp-schema"), Question::Schema)?;
+        self.ask_once(session, &Request::new("query-qmp-schema"), Query::Schema)?;
         match self.refused {
-            true => self.ask_once(session, &Request::new("query-commands"), Question::Commands),
+            true => self.ask_once(session, &Request::new("query-commands"), Query::Commands),
             false => Ok(()),
         }
     }
 
     /// Asks for the names of HMP commands, unless that was done.
-    pub(crate) fn ask_monitor(&mut self, session: &mut Session) -> Result<(), Lost> {
-        self.ask_once(session, &monitor_request("help", None), Question::Monitor)?;
-        self.ask_once(session, &monitor_request("help info", None), Question::Info)
+    pub(crate) fn ask_monitor(&mut self, session: &mut Session) -> Result<(), Disconnected> {
+        self.ask_once(session, &monitor_request("help", None), Query::Monitor)?;
+        self.ask_once(session, &monitor_request("help info", None), Query::Info)
     }
 
     /// Whether an answer is still to come.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.asked.values().any(|question| !matches!(question, Question::Dropped | Question::Live(_)))
+        self.asked.values().any(|question| !matches!(question, Query::Cancelled | Query::NameKind(_)))
     }
 
     /// Whether the server still owes an answer, wanted or not.
-    pub(crate) fn is_owed(&self) -> bool {
+    pub(crate) fn has_pending(&self) -> bool {
         !self.asked.is_empty()
     }
 
     /// Whether introspection is still to come.
     pub(crate) fn awaits_schema(&self) -> bool {
-        self.asked.values().any(|question| *question == Question::Schema)
+        self.asked.values().any(|question| *question == Query::Schema)
     }
 
     /// Nobody waits for the reply to `id`; it is not to be shown when it comes.
     pub(crate) fn drop_answer(&mut self, id: u64) {
-        self.asked.insert(id, Question::Dropped);
+        self.asked.insert(id, Query::Cancelled);
     }
 
     /// Takes the reply to `id` if it answers a question of ours. A refusal leaves the names empty.
@@ -180,21 +185,21 @@ impl Learned {
         };
         let words = || answer.and_then(|raw| serde_json::from_str::<String>(raw).ok()).unwrap_or_default();
         match (question, answer) {
-            (Question::Schema, Some(raw)) => match Schema::parse(raw) {
+            (Query::Schema, Some(raw)) => match Schema::parse(raw) {
                 Ok(schema) => self.schema = Some(Arc::new(schema)),
                 Err(_) => self.refused = true,
             },
-            (Question::Schema, None) => self.refused = true,
-            (Question::Commands, Some(raw)) => self.commands = command_names(raw),
-            (Question::Monitor, _) => self.monitor = monitor_names(&words(), ""),
-            (Question::Info, _) => self.info = monitor_names(&words(), "info "),
-            (Question::Live(live), Some(raw)) => {
+            (Query::Schema, None) => self.refused = true,
+            (Query::Commands, Some(raw)) => self.commands = command_names(raw),
+            (Query::Monitor, _) => self.monitor = monitor_names(&words(), ""),
+            (Query::Info, _) => self.info = monitor_names(&words(), "info "),
+            (Query::NameKind(live), Some(raw)) => {
                 let answer = serde_json::from_str(raw).unwrap_or_default();
                 self.live.insert(live.clone(), live_answer(&live, &answer));
             }
             // Refused once, it is not asked again until something changes.
-            (Question::Live(live), None) => drop(self.live.insert(live, Vec::new())),
-            (Question::Commands | Question::Dropped, _) => {}
+            (Query::NameKind(live), None) => drop(self.live.insert(live, Vec::new())),
+            (Query::Commands | Query::Cancelled, _) => {}
         }
         true
     }

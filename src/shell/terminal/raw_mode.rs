@@ -11,27 +11,27 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 
 /// A terminal kept quiet. It is given back as it was found when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Quiet {
+pub(crate) struct NoEchoGuard {
     found: Termios,
     quiet: Termios,
     /// Set while somebody else has the terminal.
     lent: Arc<AtomicBool>,
 }
 
-impl Quiet {
+impl NoEchoGuard {
     /// Makes the terminal on standard input quiet; `None` where there is none. `lent` is set while it is lent.
-    pub(crate) fn begin(lent: Arc<AtomicBool>) -> Option<Quiet> {
+    pub(crate) fn begin(lent: Arc<AtomicBool>) -> Option<NoEchoGuard> {
         let found = tcgetattr(rustix::stdio::stdin()).ok()?;
         let mut quiet = found.clone();
         quiet.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
         quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
         quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
         set(&quiet);
-        Some(Quiet { found, quiet, lent })
+        Some(NoEchoGuard { found, quiet, lent })
     }
 
     /// Runs `work` with the terminal as it was found.
-    pub(crate) fn lend<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn with_terminal_released<T>(&self, work: impl FnOnce() -> T) -> T {
         self.lent.store(true, Ordering::SeqCst);
         set(&self.found);
         let result = work();
@@ -41,7 +41,7 @@ impl Quiet {
     }
 }
 
-impl Drop for Quiet {
+impl Drop for NoEchoGuard {
     fn drop(&mut self) {
         set(&self.found);
     }

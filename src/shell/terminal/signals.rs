@@ -9,28 +9,28 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
-use crate::session::Inbox;
+use crate::session::MessageQueue;
 
-use super::suspend::Stops;
+use super::suspend::SuspendHandler;
 
 /// Who is to be woken by Ctrl-C.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Interrupts {
+pub(crate) struct InterruptHandler {
     flag: Arc<AtomicBool>,
-    inbox: Arc<Mutex<Option<Arc<Inbox>>>>,
-    stops: Stops,
+    inbox: Arc<Mutex<Option<Arc<MessageQueue>>>>,
+    stops: SuspendHandler,
 }
 
 /// A watch over the signals that end a program without a prompt.
 #[derive(Debug)]
-pub struct Watch {
+pub struct TerminationHandler {
     handle: Handle,
     fired: Arc<AtomicBool>,
 }
 
-impl Watch {
+impl TerminationHandler {
     /// For a program that has something to put in order: `on_end` is run before a signal ends it.
-    pub fn start(on_end: impl Fn() + Send + 'static) -> io::Result<Watch> {
+    pub fn start(on_end: impl Fn() + Send + 'static) -> io::Result<TerminationHandler> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let handle = signals.handle();
         let fired = Arc::new(AtomicBool::new(false));
@@ -42,7 +42,7 @@ impl Watch {
                 std::process::exit(128 + signal);
             }
         });
-        Ok(Watch { handle, fired })
+        Ok(TerminationHandler { handle, fired })
     }
 
     /// Ends the watch. Where a signal is ending the program already, that goes before: this then never returns, so that
@@ -64,10 +64,10 @@ fn say_to_terminal(word: &[u8]) {
     }
 }
 
-impl Interrupts {
+impl InterruptHandler {
     /// Starts watching for signals. `on_end` is run before the program ends because it was told to.
-    pub(crate) fn watch(on_end: impl Fn() + Send + 'static) -> io::Result<Interrupts> {
-        let interrupts = Interrupts::default();
+    pub(crate) fn watch(on_end: impl Fn() + Send + 'static) -> io::Result<InterruptHandler> {
+        let interrupts = InterruptHandler::default();
         let ours = interrupts.clone();
         let terminal = tcgetattr(rustix::stdio::stdin()).ok();
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP])?;
@@ -102,12 +102,12 @@ impl Interrupts {
     }
 
     /// What Ctrl-Z does.
-    pub(crate) fn stops(&self) -> Stops {
+    pub(crate) fn stops(&self) -> SuspendHandler {
         self.stops.clone()
     }
 
     /// Points Ctrl-C at the inbox that may be waited on, and forgets earlier ones.
-    pub(crate) fn aim(&self, inbox: Option<Arc<Inbox>>) {
+    pub(crate) fn set_target(&self, inbox: Option<Arc<MessageQueue>>) {
         self.flag.store(false, Ordering::SeqCst);
         if let Some(inbox) = &inbox {
             inbox.clear_interrupt();

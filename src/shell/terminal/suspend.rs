@@ -13,14 +13,14 @@ use signal_hook::low_level::raise;
 
 /// Stops the program, and knows when that was done.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Stops {
+pub(crate) struct SuspendHandler {
     /// How many signals were taken.
     taken: Arc<(Mutex<u64>, Condvar)>,
     /// Somebody else has the terminal: a pager, a command of the system's shell. They see to it.
     lent: Arc<AtomicBool>,
 }
 
-impl Stops {
+impl SuspendHandler {
     /// What is set while somebody else has the terminal.
     pub(crate) fn lent(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.lent)

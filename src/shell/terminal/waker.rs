@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Up a row and down again: a message that shows nothing, and ends its line so that the editor adds none. On the first
 /// row of the screen there is no way up, and it ends a row too low, which the redraw that follows has to mend.
-const NOTHING: &str = "\x1b[A\n";
+const WAKE_SEQUENCE: &str = "\x1b[A\n";
 
 #[derive(Debug, Default)]
 struct State {
@@ -25,11 +25,11 @@ struct State {
 
 /// The bell.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Bell {
+pub(crate) struct PromptWaker {
     shared: Arc<(Mutex<State>, Condvar)>,
 }
 
-impl Bell {
+impl PromptWaker {
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,7 +50,7 @@ impl Bell {
     }
 
     /// A redraw is about to show all that is there.
-    pub(crate) fn answered(&self) {
+    pub(crate) fn acknowledge(&self) {
         self.change(|state| {
             state.news = false;
             state.rung = false;
@@ -64,20 +64,20 @@ impl Bell {
 
     /// Starts the thread that rings with the editor's printer. It may block in there; nobody waits for it.
     pub(crate) fn start(&self, mut printer: impl rustyline::ExternalPrinter + Send + 'static) {
-        let bell = self.clone();
+        let waker = self.clone();
         std::thread::spawn(move || {
             loop {
                 {
-                    let mut state = bell.state();
+                    let mut state = waker.state();
                     while !(state.over || state.editing && state.news && !state.rung) {
-                        state = bell.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+                        state = waker.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
                     }
                     if state.over {
                         return;
                     }
                     state.rung = true;
                 }
-                if printer.print(NOTHING.to_owned()).is_err() {
+                if printer.print(WAKE_SEQUENCE.to_owned()).is_err() {
                     return;
                 }
             }

@@ -2,7 +2,7 @@
 //! and the types whose members come in with a value.
 
 use super::fill::{Word, width};
-use super::{Member, Setter, indented};
+use super::{Layouter, Member, indented};
 use crate::schema::manual::entry::{Include, Item};
 use crate::schema::manual::style::{Line, Role, run};
 
@@ -28,7 +28,7 @@ pub(super) fn condition(member: &Member) -> Option<String> {
     member.condition.as_ref().map(|condition| format!("(if {condition})"))
 }
 
-impl<'a> Setter<'a> {
+impl<'a> Layouter<'a> {
     /// Sets a list of members, with those that come in with other types.
     pub(super) fn members(&mut self, items: &'a [Item], indent: usize) {
         let mut flat = Vec::new();
@@ -91,7 +91,7 @@ impl<'a> Setter<'a> {
                 Item::Member(member) => {
                     self.bare(&std::mem::take(&mut bare), indent);
                     let mut head = header(member);
-                    head.extend(condition(member).map(|condition| run(Role::Aside, format!("  {condition}"))));
+                    head.extend(condition(member).map(|condition| run(Role::Backlog, format!("  {condition}"))));
                     let wide: usize = head.iter().map(|run| width(&run.text)).sum();
                     let mut line = vec![run(Role::Plain, " ".repeat(indent))];
                     line.extend(head);
@@ -119,7 +119,7 @@ impl<'a> Setter<'a> {
             let mut word = vec![run(Role::Name, &member.name)];
             if let Some(condition) = condition(member) {
                 words.push(word);
-                word = vec![run(Role::Aside, condition)];
+                word = vec![run(Role::Backlog, condition)];
             }
             if at + 1 < members.len() {
                 word.push(run(Role::Plain, ","));

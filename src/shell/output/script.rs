@@ -7,25 +7,25 @@ use crate::render::{Layout, Palette, event_line, excerpt, manual_text, sanitize,
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody, quote};
 
-use super::message_writer::MessageLines;
-use super::{Answer, Output, Source};
+use super::message_writer::JsonMessageWriter;
+use super::{InputLine, Output, ReplyContext};
 use crate::shell::settings::{OutputForm, Settings};
 
 /// Standard output and standard error of a script.
-pub struct Lines {
+pub struct ScriptOutput {
     out: BufWriter<Stdout>,
     err: Stderr,
     form: OutputForm,
     /// How messages are spelled; harmless where standard output is a terminal after all.
-    messages: MessageLines,
+    messages: JsonMessageWriter,
     error: Option<io::Error>,
 }
 
-impl Lines {
+impl ScriptOutput {
     /// Output to the standard streams, in these colours.
-    pub fn new(palette: Palette) -> Lines {
-        Lines {
-            messages: MessageLines { palette, harmless: io::stdout().is_terminal() },
+    pub fn new(palette: Palette) -> ScriptOutput {
+        ScriptOutput {
+            messages: JsonMessageWriter { palette, escape_controls: io::stdout().is_terminal() },
             out: BufWriter::with_capacity(64 * 1024, io::stdout()),
             err: io::stderr(),
             form: OutputForm::Json,
@@ -50,7 +50,7 @@ impl Lines {
 
     /// One message about a line on standard error, which is for eyes, be it by way of a file. A failure to write there has
     /// nowhere to be reported.
-    fn complain(&mut self, source: &Source<'_>, message: &str) {
+    fn complain(&mut self, source: &InputLine<'_>, message: &str) {
         self.flush();
         let message = format!("{}{message}\n", source.place());
         let _ = self.err.write_all(sanitize(&message).as_bytes());
@@ -65,8 +65,8 @@ impl Lines {
     }
 }
 
-impl Output for Lines {
-    fn answer(&mut self, answer: &Answer<'_>, source: &Source<'_>) {
+impl Output for ScriptOutput {
+    fn answer(&mut self, answer: &ReplyContext<'_>, source: &InputLine<'_>) {
         let id = answer.request.id.as_deref();
         let result = match (self.form, answer.reply.body()) {
             (OutputForm::Json, _) => self.messages.reply(None, answer.reply.member(), id, &mut self.out),
@@ -83,8 +83,8 @@ impl Output for Lines {
         self.note(result);
     }
 
-    fn monitor_text(&mut self, text: &str, _failed: bool, _source: &Source<'_>) {
-        let text = if self.messages.harmless { sanitize(text) } else { text.into() };
+    fn monitor_text(&mut self, text: &str, _failed: bool, _source: &InputLine<'_>) {
+        let text = if self.messages.escape_controls { sanitize(text) } else { text.into() };
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.write_all(end.as_bytes()));
         self.note(result);
@@ -103,15 +103,15 @@ impl Output for Lines {
         self.note(result);
     }
 
-    fn not_sent(&mut self, fault: &Diagnostic, source: &Source<'_>, in_step: bool) {
-        if in_step {
+    fn not_sent(&mut self, fault: &Diagnostic, source: &InputLine<'_>, counts_as_reply: bool) {
+        if counts_as_reply {
             self.replacement("NotSent", &fault.message);
         }
         let text = excerpt(source.text, fault.span, 120, &Palette::default());
         self.complain(source, &format!("{}\n{text}", fault.message));
     }
 
-    fn failed(&mut self, message: &str, source: &Source<'_>, class: Option<&str>) {
+    fn failed(&mut self, message: &str, source: &InputLine<'_>, class: Option<&str>) {
         if let Some(class) = class {
             self.replacement(class, message);
         }
@@ -119,7 +119,7 @@ impl Output for Lines {
     }
 
     fn sending(&mut self, message: &str) {
-        self.complain(&Source { text: "", script: None, number: 0 }, &format!("-> {message}"));
+        self.complain(&InputLine { text: "", script: None, number: 0 }, &format!("-> {message}"));
     }
 
     fn would_send(&mut self, message: &str) {
@@ -132,26 +132,26 @@ impl Output for Lines {
             return;
         }
         // Help and lists are for eyes; standard output belongs to messages.
-        self.complain(&Source { text: "", script: None, number: 0 }, text.trim_end());
+        self.complain(&InputLine { text: "", script: None, number: 0 }, text.trim_end());
     }
 
     fn page(&mut self, lines: &[Line]) {
         self.text(&manual_text(lines, &Palette::default()));
     }
 
-    fn warning(&mut self, message: &str, source: &Source<'_>) {
+    fn warning(&mut self, message: &str, source: &InputLine<'_>) {
         self.complain(source, &format!("warning: {message}"));
     }
 
     fn notice(&mut self, text: &str) {
-        self.complain(&Source { text: "", script: None, number: 0 }, text);
+        self.complain(&InputLine { text: "", script: None, number: 0 }, text);
     }
 
     fn confirm(&mut self, _question: &str) -> bool {
         true
     }
 
-    fn lend(&mut self, work: &mut dyn FnMut()) {
+    fn with_terminal_released(&mut self, work: &mut dyn FnMut()) {
         self.flush();
         work();
     }

@@ -4,7 +4,7 @@ use super::source::SourceError;
 
 /// Why an operation failed, as programs are told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum FsError {
     /// There is no such object or property (`ENOENT`).
     NotFound,
     /// It may not be read, or not be written (`EACCES`).
@@ -16,7 +16,7 @@ pub enum Fault {
     /// The property has no value now (`ENODATA`).
     NoValue,
     /// The server is gone (`EIO`).
-    Lost,
+    Disconnected,
     /// It is a directory (`EISDIR`).
     IsDirectory,
     /// It is no directory (`ENOTDIR`).
@@ -35,45 +35,45 @@ pub enum Fault {
 
 /// What was being done to a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doing {
+pub(super) enum Operation {
     Reading,
     Writing,
 }
 
 /// What parts of a refusal's sentence mean. The server has one class for nearly all of them, so its words have to be
 /// looked at; what is not found here is judged by what was being done.
-const WORDS: &[(&str, Fault)] = &[
-    ("is not readable", Fault::Denied),
-    ("is not writable", Fault::Denied),
-    ("' not found", Fault::NotFound),
-    ("has no property", Fault::NotFound),
-    ("after it was realized", Fault::NotPermitted),
-    ("cannot be set now", Fault::NotPermitted),
-    ("annot change", Fault::NotPermitted),
-    ("already", Fault::NotPermitted),
+const WORDS: &[(&str, FsError)] = &[
+    ("is not readable", FsError::Denied),
+    ("is not writable", FsError::Denied),
+    ("' not found", FsError::NotFound),
+    ("has no property", FsError::NotFound),
+    ("after it was realized", FsError::NotPermitted),
+    ("cannot be set now", FsError::NotPermitted),
+    ("annot change", FsError::NotPermitted),
+    ("already", FsError::NotPermitted),
 ];
 
-impl Fault {
+impl FsError {
     /// The word for an error of the tree about `path`.
-    pub(super) fn of(error: &SourceError, doing: Doing, path: &str) -> Fault {
+    pub(super) fn of(error: &SourceError, doing: Operation, path: &str) -> FsError {
         let (class, desc) = match error {
-            SourceError::Lost(_) => return Fault::Lost,
-            SourceError::NoValue(_) => return Fault::Invalid,
+            SourceError::Disconnected(_) => return FsError::Disconnected,
+            SourceError::NoValue(_) => return FsError::Invalid,
             SourceError::Refused { class, desc } => (class.as_str(), desc.as_str()),
         };
         match class {
-            "CommandNotFound" => return Fault::NotSupported,
+            "CommandNotFound" => return FsError::NotSupported,
             // A link that is set to what is not there is a wrong value; the object itself is not.
-            "DeviceNotFound" if doing == Doing::Writing && !desc.contains(&format!("'{path}'")) => {
-                return Fault::Invalid;
+            "DeviceNotFound" if doing == Operation::Writing && !desc.contains(&format!("'{path}'")) => {
+                return FsError::Invalid;
             }
-            "DeviceNotFound" => return Fault::NotFound,
+            "DeviceNotFound" => return FsError::NotFound,
             _ => {}
         }
         let by_words = WORDS.iter().find(|(words, _)| desc.contains(words)).map(|(_, fault)| *fault);
         by_words.unwrap_or(match doing {
-            Doing::Reading => Fault::NoValue,
-            Doing::Writing => Fault::Invalid,
+            Operation::Reading => FsError::NoValue,
+            Operation::Writing => FsError::Invalid,
         })
     }
 }
@@ -85,30 +85,30 @@ mod tests {
     #[test]
     fn refusals_are_told_apart_by_their_words() {
         for (doing, class, desc, fault) in [
-            (Doing::Reading, "GenericError", "Property 'cpu.legacy-memory' is not readable", Fault::Denied),
-            (Doing::Reading, "GenericError", "No crash occurred", Fault::NoValue),
-            (Doing::Reading, "GenericError", "Property 'machine.nope' not found", Fault::NotFound),
-            (Doing::Reading, "DeviceNotFound", "Device '/o' not found", Fault::NotFound),
-            (Doing::Writing, "DeviceNotFound", "Device '/o' not found", Fault::NotFound),
-            (Doing::Writing, "DeviceNotFound", "Device 'zz' not found", Fault::Invalid),
-            (Doing::Writing, "GenericError", "Property 'machine.type' is not writable", Fault::Denied),
+            (Operation::Reading, "GenericError", "Property 'cpu.legacy-memory' is not readable", FsError::Denied),
+            (Operation::Reading, "GenericError", "No crash occurred", FsError::NoValue),
+            (Operation::Reading, "GenericError", "Property 'machine.nope' not found", FsError::NotFound),
+            (Operation::Reading, "DeviceNotFound", "Device '/o' not found", FsError::NotFound),
+            (Operation::Writing, "DeviceNotFound", "Device '/o' not found", FsError::NotFound),
+            (Operation::Writing, "DeviceNotFound", "Device 'zz' not found", FsError::Invalid),
+            (Operation::Writing, "GenericError", "Property 'machine.type' is not writable", FsError::Denied),
             (
-                Doing::Writing,
+                Operation::Writing,
                 "GenericError",
                 "Attempt to set property 'MCFG' on anonymous device (type 'q35-pcihost') after it was realized",
-                Fault::NotPermitted,
+                FsError::NotPermitted,
             ),
-            (Doing::Writing, "GenericError", "property 'size' cannot be set now", Fault::NotPermitted),
+            (Operation::Writing, "GenericError", "property 'size' cannot be set now", FsError::NotPermitted),
             (
-                Doing::Writing,
+                Operation::Writing,
                 "GenericError",
                 "Invalid parameter type for 'graphics', expected: boolean",
-                Fault::Invalid,
+                FsError::Invalid,
             ),
-            (Doing::Writing, "CommandNotFound", "The command qom-set has not been found", Fault::NotSupported),
+            (Operation::Writing, "CommandNotFound", "The command qom-set has not been found", FsError::NotSupported),
         ] {
             let error = SourceError::Refused { class: class.to_owned(), desc: desc.to_owned() };
-            assert_eq!(Fault::of(&error, doing, "/o"), fault, "{desc}");
+            assert_eq!(FsError::of(&error, doing, "/o"), fault, "{desc}");
         }
     }
 }
