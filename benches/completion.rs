@@ -10,7 +10,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use qmp_shell::assist::{CompletionContext, complete};
+use qmp_shell::assist::{CompletionContext, Name, complete, complete_with};
 use qmp_shell::grammar::LineMode;
 use qmp_shell::schema::Schema;
 
@@ -46,7 +46,7 @@ fn main() {
     println!("Schema::parse of {} bytes: median {}, worst {}", raw.len(), micros(reads[25]), micros(reads[49]));
 
     let schema = Schema::parse(&raw).unwrap();
-    let names: Vec<(String, String)> = (0..200).map(|n| (format!("node{n}"), "qcow2".to_owned())).collect();
+    let names: Vec<Name> = (0..200).map(|n| Name::new(format!("node{n}"), "qcow2")).collect();
     let mut times: Vec<(Duration, String)> = Vec::new();
     for row in TABLE.lines().filter(|row| row.contains(" ->") && !row.starts_with("# ")) {
         let line = row.rsplit_once(" ->").unwrap().0;
@@ -55,21 +55,10 @@ fn main() {
             None => (false, line),
         };
         let line = line.split_once('|').map_or(line, |(before, _)| before).replace("\\n", "\n");
-        let known = CompletionContext {
-            language: LineMode::Qmp,
-            in_transaction,
-            schema: Some(&schema),
-            live: &|_| names.clone(),
-            commands: &[],
-            monitor: &[],
-            info: &[],
-            metas: &[],
-            topics: &[],
-            settings: &[],
-            events: &[],
-            files: &|_| Vec::new(),
-        };
-        times.push((best(20, || drop(std::hint::black_box(complete(&line, &known)))), line));
+        let mut context =
+            CompletionContext { language: LineMode::Qmp, in_transaction, schema: Some(&schema), ..Default::default() };
+        complete_with(&line, &mut context, |_| names.clone());
+        times.push((best(20, || drop(std::hint::black_box(complete(&line, &context)))), line));
     }
     times.sort();
     let (worst, line) = times.last().unwrap();

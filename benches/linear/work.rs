@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::LazyLock;
 
-use qmp_shell::assist::{CompletionContext, complete, hint, token_styles};
+use qmp_shell::assist::{CompletionContext, Name, complete, complete_with, highlight, hint};
 use qmp_shell::grammar::{Assembler, Line, LineMode, is_complete, parse_line};
 use qmp_shell::render::{Layout, Palette, event_line, write_json};
 use qmp_shell::schema::manual::Manual;
@@ -26,21 +26,9 @@ pub fn schema() -> &'static Schema {
 /// The variable that names the file with the introspection.
 pub const SCHEMA_FILE: &str = "QMP_SHELL_LINEAR_SCHEMA";
 
-pub fn with_known<T>(names: &[(String, String)], use_it: impl FnOnce(&CompletionContext<'_>) -> T) -> T {
-    use_it(&CompletionContext {
-        language: LineMode::Qmp,
-        in_transaction: false,
-        schema: Some(schema()),
-        live: &|_| names.to_vec(),
-        commands: &[],
-        monitor: &[],
-        info: &[],
-        metas: &[],
-        topics: &[],
-        settings: &[],
-        events: &[],
-        files: &|_| Vec::new(),
-    })
+/// Returns a completion context with the introspection.
+pub fn context() -> CompletionContext<'static> {
+    CompletionContext { language: LineMode::Qmp, schema: Some(schema()), ..CompletionContext::default() }
 }
 
 pub fn read(stream: &str) -> Vec<Incoming> {
@@ -124,23 +112,20 @@ pub fn assemble(count: usize) -> Work {
 }
 
 pub fn tab(line: String) -> Work {
-    schema();
-    Box::new(move || with_known(&[], |known| drop(black_box(complete(&line, known)))))
+    let context = context();
+    Box::new(move || drop(black_box(complete(&line, &context))))
 }
 
 pub fn names(count: usize) -> Work {
-    schema();
-    let names: Vec<(String, String)> = (0..count).map(|n| (format!("device{n}"), "virtio".to_owned())).collect();
-    Box::new(move || with_known(&names, |known| drop(black_box(complete("device_del id=dev", known)))))
+    let names: Vec<Name> = (0..count).map(|n| Name::new(format!("device{n}"), "virtio")).collect();
+    Box::new(move || drop(black_box(complete_with("device_del id=dev", &mut context(), |_| names.clone()))))
 }
 
-/// All that is done as a key is pressed at the end of a line.
+/// Everything that a key press at the end of a line causes.
 pub fn key(line: String) -> Work {
-    schema();
+    let context = context();
     Box::new(move || {
-        with_known(&[], |known| {
-            black_box((token_styles(&line, known), hint(&line, known, 80), is_complete(&line, LineMode::Qmp)));
-        });
+        black_box((highlight(&line, &context), hint(&line, &context, 80), is_complete(&line, LineMode::Qmp)));
     })
 }
 

@@ -1,6 +1,9 @@
 //! Help with a line at every place of its cursor: candidates that fit where they stand, a hint on one row, token_styles in order.
 
-use qmp_shell::assist::{Candidate, Completes, CompletionContext, complete, hint, token_styles};
+use qmp_shell::assist::{
+    Candidate, Completes, CompletionContext, DotCommandEntry, Name, NameKind, SettingEntry, complete_with, highlight,
+    hint,
+};
 use qmp_shell::grammar::{LineMode, Unclosed, parse_json, tokenize};
 use unicode_width::UnicodeWidthStr;
 
@@ -9,6 +12,13 @@ use super::{spans, strict, world};
 /// Names as a server or a disk might have them.
 const NAMES: &[&str] = &["disk0", "a b", "it's", "say \"x\"", "\\", "{x}", "[1", "é=ü", "#c", "$HOME", "a,b", "/x/y"];
 
+/// Returns names of any kind, and files that begin with what is typed.
+fn names(kind: &NameKind) -> Vec<Name> {
+    let matches = |name: &&&str| !matches!(kind, NameKind::Files(typed) if !name.starts_with(typed));
+    let description = if matches!(kind, NameKind::Files(_)) { "file" } else { "live" };
+    NAMES.iter().filter(matches).map(|name| Name::new(*name, description)).collect()
+}
+
 /// So many places of a long line are looked at.
 const PLACES: usize = 64;
 
@@ -16,30 +26,31 @@ const PLACES: usize = 64;
 pub fn check(data: &[u8]) {
     let Some((choice, line)) = data.split_first() else { return };
     let Some(line) = strict::text(line) else { return };
-    let owned = |name: &&str| ((*name).to_owned(), "live".to_owned());
-    let monitor = [("info".to_owned(), String::new()), ("device_add".to_owned(), "x".to_owned())];
-    let known = CompletionContext {
+    let hmp = ["info", "device_add"].map(|name| Name::new(name, "")).to_vec();
+    let dot_commands = [
+        ("events", Completes::EventFilter),
+        ("fd", Completes::FileThenCommand),
+        ("hmp", Completes::HmpLine),
+        ("set", Completes::Settings),
+        ("source", Completes::Files),
+        ("help", Completes::Topics),
+        ("wait", Completes::EventPattern),
+        ("exit", Completes::Nothing),
+    ];
+    let dot_commands =
+        dot_commands.map(|(name, completes)| DotCommandEntry { name, aliases: &[], summary: "", completes });
+    let mut known = CompletionContext {
         language: if choice & 1 == 0 { LineMode::Qmp } else { LineMode::Hmp },
         in_transaction: choice & 2 != 0,
         schema: (choice & 4 == 0).then(world::schema),
-        live: &|_| NAMES.iter().map(owned).collect(),
-        commands: &["query-status".to_owned()],
-        monitor: &monitor,
-        info: &monitor,
-        metas: &[
-            ("events", "", Completes::Events),
-            ("fd", "", Completes::FileThenCommand),
-            ("hmp", "", Completes::Monitor),
-            ("set", "", Completes::Settings),
-            ("source", "", Completes::Files),
-            ("help", "", Completes::Topics),
-            ("wait", "", Completes::EventNames),
-            ("exit", "", Completes::Nothing),
-        ],
-        topics: &[("line", "")],
-        settings: &[("pager", "", &["on", "off"])],
-        events: &["STOP".to_owned()],
-        files: &|typed| NAMES.iter().filter(|name| name.starts_with(typed)).map(|name| (*name).to_owned()).collect(),
+        commands: vec!["query-status".to_owned()],
+        hmp_commands: hmp.clone(),
+        hmp_info: hmp,
+        dot_commands: dot_commands.to_vec(),
+        topics: vec![Name::new("line", "")],
+        settings: vec![SettingEntry { name: "pager", help: "", values: vec!["on", "off"] }],
+        events: vec!["STOP".to_owned()],
+        ..CompletionContext::default()
     };
     check_looks(line, &known);
     let places: Vec<usize> = line.char_indices().map(|(at, _)| at).chain([line.len()]).collect();
@@ -47,7 +58,7 @@ pub fn check(data: &[u8]) {
     for place in places.iter().rev().step_by(step) {
         let typed = &line[..*place];
         check_hint(typed, &known);
-        let found = complete(typed, &known);
+        let found = complete_with(typed, &mut known, names);
         assert!(found.start <= typed.len() && typed.is_char_boundary(found.start));
         for candidate in &found.candidates {
             assert!(!candidate.text.is_empty(), "nothing is offered");
@@ -65,7 +76,7 @@ fn last_row(text: &str) -> &str {
 /// A name that was offered is the name that is meant, once it stands in the line.
 fn check_candidate(typed: &str, start: usize, candidate: &Candidate) {
     let is_of_shell = |line: &str| line.trim_start().starts_with('.');
-    if candidate.about != "live" || is_of_shell(typed) || is_of_shell(last_row(typed)) {
+    if candidate.description != "live" || is_of_shell(typed) || is_of_shell(last_row(typed)) {
         return;
     }
     let line = format!("{}{}", &typed[..start], candidate.text);
@@ -94,7 +105,7 @@ fn check_hint(typed: &str, known: &CompletionContext<'_>) {
 }
 
 fn check_looks(line: &str, known: &CompletionContext<'_>) {
-    let found = token_styles(line, known);
+    let found = highlight(line, known);
     found.iter().for_each(|(span, _)| spans::inside(line, *span));
     spans::in_order(found.iter().map(|(span, _)| *span));
 }

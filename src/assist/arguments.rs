@@ -1,33 +1,31 @@
-//! Completion of arguments, on words and inside JSON, by the server's introspection: finds out what is being typed, and
-//! offers keys. Values are `values`'s.
+//! Completion of arguments by the server's introspection, as words and inside JSON: finds out what is being typed, and
+//! offers keys. The file `values` offers values.
 
 use std::collections::HashSet;
 
 use crate::grammar::{Tokens, Unclosed, Word};
 use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, plain};
 
-use super::complete::{Candidate, Completion};
 use super::current_word::{CurrentWord, Quoting};
 use super::json::{JsonCursor, PartialJson, read};
-use super::live::NameKind;
-use super::values::values;
+use super::name_kind::NameKind;
+use super::types::{Candidate, Completion, Lookup, Name};
+use super::values::complete_value;
 
-/// Asks for names that live in the server, each with a few words.
-pub type AskLive<'a> = dyn Fn(&NameKind) -> Vec<(String, String)> + 'a;
+/// The most values of an enum in the description of a key.
+const MAX_DESCRIBED_VALUES: usize = 5;
 
-/// What a command's arguments are completed by.
+/// The command or event whose arguments are completed.
 pub(super) struct Subject<'a> {
     pub(super) schema: &'a Schema,
-    /// The command's name, or the action's.
+    /// The name of the command, action or event.
     pub(super) name: &'a str,
     /// The type of its arguments.
     pub(super) root: TypeId,
-    pub(super) live: &'a AskLive<'a>,
-    /// Files whose path begins with a text.
-    pub(super) files: &'a dyn Fn(&str) -> Vec<String>,
+    pub(super) lookup: &'a Lookup<'a>,
 }
 
-/// What may stand at the end of `text`, behind the name of the subject. `tokens` are the words behind that name.
+/// Completes the end of `text`, after the name of the subject. `tokens` holds the words after that name.
 pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<'_>) -> Completion {
     if tokens.comments.last().is_some_and(|comment| comment.end == text.len()) {
         return Completion::default();
@@ -37,223 +35,226 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
     if current.is_some() {
         words = &words[..words.len() - 1];
     }
-    let given = PartialArguments::of_words(text, words);
+    let arguments = PartialArguments::of_words(text, words);
     let Some(word) = current else {
-        return keys(&given, &[], &CurrentWord { start: text.len(), raw: "", text: "", open: None }, subject);
+        return complete_keys(
+            &arguments,
+            &[],
+            &CurrentWord { start: text.len(), raw: "", text: "", open: None },
+            subject,
+        );
     };
     if word.open == Some(Unclosed::Escape) {
         return Completion::default();
     }
-    if let Some(at) = word.bracket.filter(|_| word.open.is_some()) {
-        // Only the first word may be all the arguments as JSON.
+    if let Some(json_start) = word.bracket.filter(|_| word.open.is_some()) {
+        // Only the first word can be all arguments as JSON.
         if word.equals.is_none() && !words.is_empty() {
             return Completion::default();
         }
-        let unfinished = read(text, at);
-        let base = word.equals.map_or(Vec::new(), |_| path(word.key()));
-        return inside_json(&unfinished, &given.with(&base, &unfinished.given), &base, 0, subject);
+        let json = read(text, json_start);
+        let base = word.equals.map_or(Vec::new(), |_| path_of(word.key()));
+        return complete_inside_json(&json, &arguments.with(&base, &json.given), &base, 0, subject);
     }
     if word.equals.is_some() {
         let start = word.value_span().start;
-        let typed = CurrentWord { start, raw: &text[start..], text: word.value(), open: word.open };
-        return values(&given, &path(word.key()), Quoting::Word(typed), subject);
+        let current = CurrentWord { start, raw: &text[start..], text: word.value(), open: word.open };
+        return complete_value(&arguments, &path_of(word.key()), Quoting::Word(current), subject);
     }
     let (base, typed) = match word.text.rsplit_once('.') {
-        Some((base, typed)) => (path(base), typed),
+        Some((base, typed)) => (path_of(base), typed),
         None => (Vec::new(), word.text.as_str()),
     };
     let start = text[word.span.start..].rfind('.').map_or(word.span.start, |at| word.span.start + at + 1);
-    let open = word.open;
-    keys(&given, &base, &CurrentWord { start, raw: &text[start..], text: typed, open }, subject)
+    let current = CurrentWord { start, raw: &text[start..], text: typed, open: word.open };
+    complete_keys(&arguments, &base, &current, subject)
 }
 
-/// What may stand where a JSON request breaks off. `name` finds the command's arguments by its name.
+/// Completes an incomplete JSON request. `subject` returns a command's arguments by its name.
 pub(super) fn complete_request<'a>(
     text: &str,
-    from: usize,
-    commands: &[(&str, &str)],
-    allows_oob: &dyn Fn(&str) -> bool,
+    json_start: usize,
+    commands: &[Name],
+    can_be_oob: &dyn Fn(&str) -> bool,
     subject: &dyn Fn(&str) -> Option<Subject<'a>>,
 ) -> Completion {
-    let unfinished = read(text, from);
-    let command = unfinished.given.text_at(&["execute"]).or_else(|| unfinished.given.text_at(&["exec-oob"]));
-    let (path, is_key) = match &unfinished.spot {
+    const MEMBERS: &[(&str, &str)] = &[
+        ("execute", "the command"),
+        ("arguments", "its arguments"),
+        ("id", "returned in the reply"),
+        ("exec-oob", "the command, out of band"),
+    ];
+    let json = read(text, json_start);
+    let command = json.given.text_at(&["execute"]).or_else(|| json.given.text_at(&["exec-oob"]));
+    let (path, is_key) = match &json.cursor {
         JsonCursor::Key(path) => (path.as_slice(), true),
         JsonCursor::Value(path) => (path.as_slice(), false),
         JsonCursor::Between => return Completion::default(),
     };
     match (path, is_key) {
         ([], true) => {
-            let members = [
-                ("execute", "the command"),
-                ("arguments", "its arguments"),
-                ("id", "comes back in the reply"),
-                ("exec-oob", "the command, out of band"),
-            ];
-            let given = unfinished.given.names_at(&[]);
+            let given = json.given.names_at(&[]);
             // A request names one command, in band or out of band.
-            let open = members.iter().filter(|(name, _)| {
-                let settled = name.starts_with("exec") && command.is_some();
-                !settled && !given.iter().any(|given| given == name)
+            let missing = MEMBERS.iter().filter(|(name, _)| {
+                let is_settled = name.starts_with("exec") && command.is_some();
+                !is_settled && !given.iter().any(|given| given == name)
             });
-            offer_json_keys(&unfinished, open.map(|(name, about)| ((*name).to_owned(), (*about).to_owned())))
+            offer_json_keys(&json, missing.map(|(name, description)| Name::new(*name, *description)))
         }
         ([key], false) if key == "execute" || key == "exec-oob" => {
-            let able = |name: &str| key == "execute" || allows_oob(name);
-            offer_values(commands.iter().copied().filter(|(name, _)| able(name)), &Quoting::of(&unfinished))
+            let commands = commands.iter().filter(|name| key == "execute" || can_be_oob(&name.text));
+            let quoting = Quoting::of(&json);
+            let candidates =
+                commands.filter_map(|name| Some(Candidate::new(quoting.string(&name.text)?, &name.description)));
+            Completion { start: quoting.start(), candidates: candidates.collect(), missing: Vec::new() }
         }
         ([first, ..], _) if first == "arguments" => {
             let Some(subject) = command.and_then(|command| subject(&command)) else { return Completion::default() };
-            let given = unfinished.given.below("arguments");
-            inside_json(&unfinished, &given, &[], 1, &subject)
+            let arguments = json.given.below("arguments");
+            complete_inside_json(&json, &arguments, &[], 1, &subject)
         }
         _ => Completion::default(),
     }
 }
 
-/// What may stand where a JSON object breaks off that is all the subject's.
-pub(super) fn complete_json(text: &str, from: usize, subject: &Subject<'_>) -> Completion {
-    let unfinished = read(text, from);
-    inside_json(&unfinished, &unfinished.given, &[], 0, subject)
+/// Completes an incomplete JSON object that holds all arguments of the subject.
+pub(super) fn complete_json(text: &str, json_start: usize, subject: &Subject<'_>) -> Completion {
+    let json = read(text, json_start);
+    complete_inside_json(&json, &json.given, &[], 0, subject)
 }
 
-/// Keys and values inside JSON that stands at `base` of the subject's arguments. `given` is all that is given for those;
-/// the first `outside` parts of paths inside the JSON are none of theirs.
-fn inside_json(
-    unfinished: &PartialJson,
-    given: &PartialArguments,
+/// Completes keys and values inside JSON that stands at `base` of the subject's arguments. The first `skipped` parts of
+/// paths inside the JSON do not belong to the arguments.
+fn complete_inside_json(
+    json: &PartialJson,
+    arguments: &PartialArguments,
     base: &[String],
-    outside: usize,
+    skipped: usize,
     subject: &Subject<'_>,
 ) -> Completion {
-    let whole = |path: &[String]| -> Vec<String> { base.iter().chain(&path[outside..]).cloned().collect() };
-    match &unfinished.spot {
+    let whole = |path: &[String]| -> Vec<String> { base.iter().chain(&path[skipped..]).cloned().collect() };
+    match &json.cursor {
         JsonCursor::Between => Completion::default(),
         JsonCursor::Key(path) => {
-            let Some(expected) = given.expected(subject.schema, subject.root, &whole(path)) else {
+            let Some(expected) = arguments.expected(subject.schema, subject.root, &whole(path)) else {
                 return Completion::default();
             };
             let missing = expected.missing().into_iter();
-            let mut keys: Vec<(String, String)> = missing
-                .map(|member| (member.name.clone(), about(subject.schema, member.kind, member.optional)))
+            let mut keys: Vec<Name> = missing
+                .map(|member| Name::new(&member.name, describe(subject.schema, member.kind, member.optional)))
                 .collect();
             if whole(path).is_empty() {
-                keys.extend(open_keys(given, &expected, subject));
+                keys.extend(undocumented_keys(arguments, &expected, subject));
             }
-            offer_json_keys(unfinished, keys.into_iter())
+            offer_json_keys(json, keys.into_iter())
         }
-        JsonCursor::Value(path) => values(given, &whole(path), Quoting::of(unfinished), subject),
+        JsonCursor::Value(path) => complete_value(arguments, &whole(path), Quoting::of(json), subject),
     }
 }
 
-fn offer_json_keys(unfinished: &PartialJson, keys: impl Iterator<Item = (String, String)>) -> Completion {
-    let quote = unfinished.quote.unwrap_or('"');
-    let fitting = keys.filter(|(name, _)| name.starts_with(&unfinished.typed));
-    let candidates = fitting.map(|(name, about)| Candidate { text: format!("{quote}{name}{quote}: "), about });
-    Completion { start: unfinished.start, candidates: candidates.collect() }
+fn offer_json_keys(json: &PartialJson, keys: impl Iterator<Item = Name>) -> Completion {
+    let quote = json.quote.unwrap_or('"');
+    let matching = keys.filter(|key| key.text.starts_with(&json.typed));
+    let candidates = matching.map(|key| Candidate::new(format!("{quote}{}{quote}: ", key.text), key.description));
+    Completion { start: json.start, candidates: candidates.collect(), missing: Vec::new() }
 }
 
-fn offer_values<'a>(strings: impl Iterator<Item = (&'a str, &'a str)>, quoting: &Quoting<'_>) -> Completion {
-    let fitting = strings.filter_map(|(text, about)| Some((quoting.string(text)?, about)));
-    let candidates = fitting.map(|(text, about)| Candidate { text, about: about.to_owned() });
-    Completion { start: quoting.start(), candidates: candidates.collect() }
-}
-
-fn path(dotted: &str) -> Vec<String> {
+fn path_of(dotted: &str) -> Vec<String> {
     dotted.split('.').map(str::to_owned).collect()
 }
 
-/// A type in a few words, and whether it may be left out.
-fn about(schema: &Schema, kind: TypeId, optional: bool) -> String {
-    /// So many values of an enumeration are told.
-    const TOLD: usize = 5;
-    let plain = match schema.kind(kind) {
+/// Describes a type in a few words, in brackets if the key is optional.
+fn describe(schema: &Schema, kind: TypeId, optional: bool) -> String {
+    let label = match schema.kind(kind) {
         Type::Enum(values) => {
-            let names: Vec<&str> = values.iter().take(TOLD).map(|value| value.name.as_str()).collect();
-            names.join("|") + if values.len() > TOLD { "|…" } else { "" }
+            let names: Vec<&str> = values.iter().take(MAX_DESCRIBED_VALUES).map(|value| value.name.as_str()).collect();
+            names.join("|") + if values.len() > MAX_DESCRIBED_VALUES { "|…" } else { "" }
         }
         _ => plain(schema, kind),
     };
-    if optional { format!("[{plain}]") } else { plain }
+    if optional { format!("[{label}]") } else { label }
 }
 
-/// Keys of the object or array at `base` that may still be given, as words.
-fn keys(given: &PartialArguments, base: &[String], typed: &CurrentWord<'_>, subject: &Subject<'_>) -> Completion {
+/// Completes keys of the object or array at `base`, as words.
+fn complete_keys(
+    arguments: &PartialArguments,
+    base: &[String],
+    current: &CurrentWord<'_>,
+    subject: &Subject<'_>,
+) -> Completion {
     let schema = subject.schema;
-    let mut found = Completion { start: typed.start, candidates: Vec::new() };
-    let mut push = |name: &str, end: &str, about: &str| {
-        if let Some(rest) = name.strip_prefix(typed.text) {
-            let text = typed.with(rest, true) + end;
-            found.candidates.push(Candidate { text, about: about.to_owned() });
+    let mut found = Completion { start: current.start, ..Completion::default() };
+    let mut push = |name: &str, suffix: &str, description: &str| {
+        if let Some(rest) = name.strip_prefix(current.text) {
+            found.candidates.push(Candidate::new(current.with(rest, true) + suffix, description));
         }
     };
-    if given.has_value(base) {
+    if arguments.has_value(base) {
         return found;
     }
-    let Some(expected) = given.expected(schema, subject.root, base) else {
-        let Some(element) = given.element_at(schema, subject.root, base) else { return found };
-        let numbers = given.names_at(base);
-        for number in &numbers {
-            if given.unfinished(schema, subject.root, &below(base, number)).is_some() {
-                push(number, ".", &about(schema, element, true));
+    let Some(expected) = arguments.expected(schema, subject.root, base) else {
+        let Some(element) = arguments.element_at(schema, subject.root, base) else { return found };
+        let indices = arguments.names_at(base);
+        for index in &indices {
+            if arguments.unfinished(schema, subject.root, &below(base, index)).is_some() {
+                push(index, ".", &describe(schema, element, true));
             }
         }
-        let taken: HashSet<&String> = numbers.iter().collect();
+        let taken: HashSet<&String> = indices.iter().collect();
         let next = (0..).map(|n: usize| n.to_string()).find(|n| !taken.contains(n)).unwrap_or_default();
-        forms(schema, element).into_iter().for_each(|end| push(&next, end, &about(schema, element, true)));
+        key_suffixes(schema, element)
+            .into_iter()
+            .for_each(|suffix| push(&next, suffix, &describe(schema, element, true)));
         return found;
     };
-    // What is needed comes first, the tag before all.
-    for needed in [true, false] {
+    // Required keys first, and the tag before all others.
+    for required in [true, false] {
         for member in expected.in_order() {
-            let about = about(schema, member.kind, member.optional);
+            let description = describe(schema, member.kind, member.optional);
             if !expected.given.contains(&member.name) {
-                if member.optional != needed {
-                    let mut ends = forms(schema, member.kind);
-                    if needed && may_be_empty(schema, member.kind) {
-                        // With no key below it that has to be given, it can be given like this alone.
-                        ends.insert(0, "={}");
-                        ends.truncate(if schema.object(member.kind).members.is_empty() { 1 } else { 2 });
+                if member.optional != required {
+                    let mut suffixes = key_suffixes(schema, member.kind);
+                    if required && may_be_empty(schema, member.kind) {
+                        // The only way to give a required object without required keys.
+                        suffixes.insert(0, "={}");
+                        suffixes.truncate(if schema.object(member.kind).members.is_empty() { 1 } else { 2 });
                     }
-                    ends.into_iter().for_each(|end| push(&member.name, end, &about));
+                    suffixes.into_iter().for_each(|suffix| push(&member.name, suffix, &description));
                 }
-            } else if given.unfinished(schema, subject.root, &below(base, &member.name)) == Some(needed) {
-                push(&member.name, ".", &about);
+            } else if arguments.unfinished(schema, subject.root, &below(base, &member.name)) == Some(required) {
+                push(&member.name, ".", &description);
             }
         }
     }
     if base.is_empty() {
-        open_keys(given, &expected, subject).iter().for_each(|(name, about)| push(name, "=", about));
+        let keys = undocumented_keys(arguments, &expected, subject);
+        keys.iter().for_each(|key| push(&key.text, "=", &key.description));
     }
     found
 }
 
-/// Keys that introspection does not list: the properties of the device being added.
-fn open_keys(given: &PartialArguments, expected: &Expected<'_>, subject: &Subject<'_>) -> Vec<(String, String)> {
-    let Some(live) = live_properties(given, subject) else { return Vec::new() };
-    let known = (subject.live)(&live).into_iter();
-    let open = known.filter(|(name, about)| !about.starts_with("child<") && !expected_has(expected, name));
-    open.map(|(name, about)| (name, format!("[{about}]"))).collect()
+/// Returns keys that introspection does not list: the properties of the device being added.
+fn undocumented_keys(arguments: &PartialArguments, expected: &Expected<'_>, subject: &Subject<'_>) -> Vec<Name> {
+    if subject.name != "device_add" {
+        return Vec::new();
+    }
+    let Some(driver) = arguments.text_at(&["driver"]) else { return Vec::new() };
+    let properties = subject.lookup.get(&NameKind::DeviceProperties(driver)).iter();
+    let keys = properties.filter(|property| {
+        let is_listed = expected.given.contains(&property.text)
+            || expected.members.iter().any(|member| member.name == property.text);
+        !property.description.starts_with("child<") && !is_listed
+    });
+    keys.map(|property| Name::new(&property.text, format!("[{}]", property.description))).collect()
 }
 
 fn below(base: &[String], name: &str) -> Vec<String> {
     base.iter().cloned().chain([name.to_owned()]).collect()
 }
 
-fn expected_has(expected: &Expected<'_>, name: &String) -> bool {
-    expected.given.contains(name) || expected.members.iter().any(|member| member.name == *name)
-}
-
-/// The properties of the device being added, which introspection does not list.
-fn live_properties(given: &PartialArguments, subject: &Subject<'_>) -> Option<NameKind> {
-    match subject.name {
-        "device_add" => Some(NameKind::DeviceProperties(given.text_at(&["driver"])?)),
-        _ => None,
-    }
-}
-
-/// What may stand behind a key: `=` for what a word can hold, `.` for what has keys below it, `.0.` for arrays of such.
-fn forms(schema: &Schema, kind: TypeId) -> Vec<&'static str> {
+/// Returns what may follow a key: `=` for a value that fits into a word, `.` for keys below it, `.0.` for an array of
+/// objects.
+fn key_suffixes(schema: &Schema, kind: TypeId) -> Vec<&'static str> {
     let has_keys = |kind: TypeId| match schema.kind(kind) {
         Type::Object(_) => true,
         Type::Alternate(kinds) => kinds.iter().any(|kind| matches!(schema.kind(*kind), Type::Object(_))),

@@ -1,19 +1,23 @@
-//! The word or the JSON string being typed, and how what is offered goes on from it: in the quotes that are open.
+//! The word or JSON string being typed, and how candidates continue it in the quotes that are open.
 
 use crate::grammar::Unclosed;
 
 use super::json::PartialJson;
 
-/// The word being typed: where what a candidate replaces begins, that text as it stands in the line, and as it is meant.
+/// The word being typed.
 pub(super) struct CurrentWord<'a> {
+    /// The byte offset of the text that a candidate replaces.
     pub(super) start: usize,
+    /// That text as it stands in the line.
     pub(super) raw: &'a str,
+    /// The same text without quotes and escapes.
     pub(super) text: &'a str,
+    /// The quote that is open at its end.
     pub(super) open: Option<Unclosed>,
 }
 
 impl CurrentWord<'_> {
-    /// The word with `rest` behind what is typed, in the quotes that are open, which are closed unless more may come.
+    /// Appends `rest` to the word, in the quotes that are open. `close` closes them.
     pub(super) fn with(&self, rest: &str, close: bool) -> String {
         let mut out = self.raw.to_owned();
         for c in rest.chars() {
@@ -21,7 +25,7 @@ impl CurrentWord<'_> {
                 (Some(Unclosed::Single), '\'') => out.push_str("'\\'"),
                 (Some(Unclosed::Double), '"' | '\\' | '$' | '`') | (None, '\'' | '"' | '\\') => out.push('\\'),
                 (None, c) if c.is_whitespace() => out.push('\\'),
-                // At the start of a value, these begin JSON.
+                // At the start of a value, these would begin JSON.
                 (None, '{' | '[') if out.is_empty() => out.push('\\'),
                 _ => {}
             }
@@ -36,12 +40,15 @@ impl CurrentWord<'_> {
     }
 }
 
-/// How a value is written.
+/// The syntax in which a value is written.
 pub(super) enum Quoting<'a> {
-    /// As a word.
     Word(CurrentWord<'a>),
-    /// As JSON, strings in this quote.
-    Json { start: usize, typed: &'a str, quote: Option<char> },
+    /// JSON, with strings in this quote.
+    Json {
+        start: usize,
+        typed: &'a str,
+        quote: Option<char>,
+    },
 }
 
 impl<'a> Quoting<'a> {
@@ -63,12 +70,12 @@ impl<'a> Quoting<'a> {
         }
     }
 
-    /// A string, if it begins with what is typed.
+    /// Returns a string that begins with the typed text, quoted; `None` for any other.
     pub(super) fn string(&self, text: &str) -> Option<String> {
         let rest = text.strip_prefix(self.typed())?;
-        let ends = !text.ends_with('/');
+        let is_final = !text.ends_with('/');
         Some(match self {
-            Quoting::Word(typed) => typed.with(rest, ends),
+            Quoting::Word(typed) => typed.with(rest, is_final),
             Quoting::Json { quote, .. } => {
                 let quote = quote.unwrap_or('"');
                 let mut out = String::from(quote);
@@ -78,7 +85,7 @@ impl<'a> Quoting<'a> {
                     }
                     out.push(c);
                 }
-                if ends {
+                if is_final {
                     out.push(quote);
                 }
                 out
@@ -86,7 +93,7 @@ impl<'a> Quoting<'a> {
         })
     }
 
-    /// A number or word of JSON's own, if it begins with what is typed and no quote does.
+    /// Returns a number or JSON word that begins with the typed text; `None` for any other, and inside quotes.
     pub(super) fn literal(&self, text: &str) -> Option<String> {
         match self {
             Quoting::Word(_) => self.string(text),

@@ -1,103 +1,100 @@
-//! What each piece of a line is, for whoever colours it while it is typed.
+//! Syntax highlighting of a line while it is typed.
 
 use crate::grammar::{LineMode, Span, Word, number_by_form, tokenize};
 
-use super::complete::CompletionContext;
+use super::types::CompletionContext;
 
-/// What a piece of a line is.
+/// The role of a piece of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenStyle {
-    /// A command that is known.
     Command,
-    /// A command that is not.
-    Unknown,
-    /// A key.
+    UnknownCommand,
     Key,
-    /// A string.
-    Text,
-    /// A number.
+    String,
     Number,
-    /// `true`, `false`, `null`.
+    /// `true`, `false`, `null`, `on`, `off`.
     Literal,
-    /// A comment.
     Comment,
 }
 
-/// The pieces of `line` in order; what lies between them is nothing in particular.
-pub fn token_styles(line: &str, known: &CompletionContext<'_>) -> Vec<(Span, TokenStyle)> {
+/// Returns the pieces of `line` that have a style, in order.
+pub fn highlight(line: &str, context: &CompletionContext<'_>) -> Vec<(Span, TokenStyle)> {
     let trimmed = line.trim_start();
-    if known.language == LineMode::Hmp && !trimmed.starts_with(['.', '#']) || trimmed.starts_with('!') {
+    if context.language == LineMode::Hmp && !trimmed.starts_with(['.', '#']) || trimmed.starts_with('!') {
         return Vec::new();
     }
     let tokens = tokenize(line);
-    let mut found: Vec<(Span, TokenStyle)> = tokens.comments.iter().map(|span| (*span, TokenStyle::Comment)).collect();
+    let mut styles: Vec<(Span, TokenStyle)> = tokens.comments.iter().map(|span| (*span, TokenStyle::Comment)).collect();
     let mut words = tokens.words.iter().peekable();
-    let arrow = words.peek().is_some_and(|word| matches!(word.text.as_str(), "->" | "<-"));
-    if arrow {
+    let has_arrow = words.peek().is_some_and(|word| matches!(word.text.as_str(), "->" | "<-"));
+    if has_arrow {
         words.next();
     }
     if let Some(word) = words.peek()
         && word.bracket != Some(word.span.start)
-        && !arrow
+        && !has_arrow
     {
-        name(word, line, known, &mut found);
-        let leads = matches!(word.text.as_str(), "exec-oob" | "transaction(");
+        add_name(word, line, context, &mut styles);
+        let is_prefix = matches!(word.text.as_str(), "exec-oob" | "transaction(");
         words.next();
-        if leads && let Some(word) = words.next() {
-            name(word, line, known, &mut found);
+        if is_prefix && let Some(word) = words.next() {
+            add_name(word, line, context, &mut styles);
         }
     }
     for word in words {
         if word.equals.is_some() {
-            found.push((word.key_span(), TokenStyle::Key));
-            value(word, word.value_span(), line, &mut found);
+            styles.push((word.key_span(), TokenStyle::Key));
+            add_value(word, word.value_span(), line, &mut styles);
         } else if word.bracket == Some(word.span.start) {
-            json(line, word.span, &mut found);
+            add_json(line, word.span, &mut styles);
         }
     }
-    found.sort_by_key(|(span, _)| span.start);
-    found
+    styles.sort_by_key(|(span, _)| span.start);
+    styles
 }
 
-/// The name of a command. One that is still being typed is unknown only once nothing begins with it.
-fn name(word: &Word, line: &str, known: &CompletionContext<'_>, found: &mut Vec<(Span, TokenStyle)>) {
+/// Adds the name of a command. One that is still being typed is unknown only if no command begins with it.
+fn add_name(word: &Word, line: &str, context: &CompletionContext<'_>, styles: &mut Vec<(Span, TokenStyle)>) {
     let typed = word.text.as_str();
-    let unfinished = word.span.end == line.len();
-    let fits = |name: &str| name == typed || unfinished && name.starts_with(typed);
-    if let Some(own) = typed.strip_prefix('.') {
-        let fits = |name: &str| name == own || unfinished && name.starts_with(own);
-        let is_known = known.metas.iter().any(|meta| fits(meta.0)) || fits("quit");
-        found.push((word.span, if is_known { TokenStyle::Command } else { TokenStyle::Unknown }));
+    let is_last = word.span.end == line.len();
+    let matches = |name: &str| name == typed || is_last && name.starts_with(typed);
+    if let Some(typed) = typed.strip_prefix('.') {
+        let matches = |name: &str| name == typed || is_last && name.starts_with(typed);
+        let is_known = context
+            .dot_commands
+            .iter()
+            .any(|command| matches(command.name) || command.aliases.iter().copied().any(matches));
+        styles.push((word.span, if is_known { TokenStyle::Command } else { TokenStyle::UnknownCommand }));
         return;
     }
-    let Some(schema) = known.schema else { return };
+    let Some(schema) = context.schema else { return };
     let actions = crate::schema::transaction_variants(schema).unwrap_or_default();
-    let is_known = ["exec-oob", "help", "transaction(", "transaction()"].into_iter().any(fits)
-        || schema.commands().iter().any(|command| fits(&command.name))
-        || actions.iter().any(|(action, _)| fits(action))
-        || known.in_transaction && typed == ")";
-    found.push((word.span, if is_known { TokenStyle::Command } else { TokenStyle::Unknown }));
+    let is_known = ["exec-oob", "help", "transaction(", "transaction()"].into_iter().any(matches)
+        || schema.commands().iter().any(|command| matches(&command.name))
+        || actions.iter().any(|(action, _)| matches(action))
+        || context.in_transaction && typed == ")";
+    styles.push((word.span, if is_known { TokenStyle::Command } else { TokenStyle::UnknownCommand }));
 }
 
-fn value(word: &Word, span: Span, line: &str, found: &mut Vec<(Span, TokenStyle)>) {
+fn add_value(word: &Word, span: Span, line: &str, styles: &mut Vec<(Span, TokenStyle)>) {
     let text = word.value();
     match text {
         "" => {}
-        _ if word.bracket == Some(span.start) => json(line, span, found),
-        _ if word.quoted => found.push((span, TokenStyle::Text)),
-        "true" | "false" | "null" | "on" | "off" => found.push((span, TokenStyle::Literal)),
-        text if matches!(number_by_form(text), Ok(Some(_))) => found.push((span, TokenStyle::Number)),
-        _ => found.push((span, TokenStyle::Text)),
+        _ if word.bracket == Some(span.start) => add_json(line, span, styles),
+        _ if word.quoted => styles.push((span, TokenStyle::String)),
+        "true" | "false" | "null" | "on" | "off" => styles.push((span, TokenStyle::Literal)),
+        text if matches!(number_by_form(text), Ok(Some(_))) => styles.push((span, TokenStyle::Number)),
+        _ => styles.push((span, TokenStyle::String)),
     }
 }
 
-/// The strings, numbers and literals of JSON, finished or not.
-fn json(line: &str, span: Span, found: &mut Vec<(Span, TokenStyle)>) {
+/// Adds the strings, numbers and literals of JSON, complete or not.
+fn add_json(line: &str, span: Span, styles: &mut Vec<(Span, TokenStyle)>) {
     let text = &line[span.range()];
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
         let start = at;
-        let look = match c {
+        let style = match c {
             '"' | '\'' => {
                 at += 1;
                 let mut escaped = false;
@@ -111,7 +108,7 @@ fn json(line: &str, span: Span, found: &mut Vec<(Span, TokenStyle)>) {
                     }
                 }
                 let is_key = text[at..].trim_start().starts_with(':');
-                if is_key { TokenStyle::Key } else { TokenStyle::Text }
+                if is_key { TokenStyle::Key } else { TokenStyle::String }
             }
             c if c.is_ascii_digit() || c == '-' => {
                 at += text[at..].find([',', '}', ']', ' ', '\n', '\t']).unwrap_or(text.len() - at);
@@ -126,6 +123,6 @@ fn json(line: &str, span: Span, found: &mut Vec<(Span, TokenStyle)>) {
                 continue;
             }
         };
-        found.push((Span::new(span.start + start, span.start + at), look));
+        styles.push((Span::new(span.start + start, span.start + at), style));
     }
 }

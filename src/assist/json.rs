@@ -1,54 +1,53 @@
-//! Where a cursor stands in JSON that is still being written.
+//! The cursor's position in incomplete JSON.
 
 use crate::grammar::{DEPTH, Json, JsonKind, Span, parse_json};
 use crate::schema::PartialArguments;
 
-/// The place of the cursor.
+/// What is being written at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum JsonCursor {
-    /// A key of the object at this path is being written.
+    /// A key of the object at this path.
     Key(Vec<String>),
-    /// The value at this path is being written.
+    /// The value at this path.
     Value(Vec<String>),
-    /// Punctuation comes next.
+    /// Nothing that can be completed: punctuation comes next.
     Between,
 }
 
-/// Unfinished JSON, read up to the cursor.
+/// Incomplete JSON, read up to the cursor.
 #[derive(Debug)]
 pub(super) struct PartialJson {
-    /// What is written before the cursor.
+    /// The values before the cursor.
     pub(super) given: PartialArguments,
-    /// Where the cursor stands.
-    pub(super) spot: JsonCursor,
-    /// Where the text being written begins, its quote included; the cursor's own place where nothing is.
+    pub(super) cursor: JsonCursor,
+    /// The byte offset of the text being written, with its quote; of the cursor, if there is none.
     pub(super) start: usize,
-    /// That text without its quote.
+    /// That text, without its quote.
     pub(super) typed: String,
-    /// The quote that opens it, if any.
+    /// The quote that opens that text.
     pub(super) quote: Option<char>,
 }
 
-/// A container around the cursor.
+/// An array or object around the cursor.
 struct Level {
     array: bool,
-    /// The key or index at which the next value stands.
-    at: String,
+    /// The key or index of the next value.
+    key: String,
     next_index: usize,
     /// In an object: whether a key comes next.
     key_next: bool,
-    /// What it holds so far.
+    /// The values so far.
     given: PartialArguments,
 }
 
-/// Reads the JSON that begins at `text[from..]` and breaks off at its end.
-pub(super) fn read(text: &str, from: usize) -> PartialJson {
-    let mut reader = Reader { levels: Vec::new(), given: PartialArguments::default(), done: false };
-    let mut at = from;
+/// Reads the incomplete JSON that begins at byte `start` of `text`.
+pub(super) fn read(text: &str, start: usize) -> PartialJson {
+    let mut reader = Reader { levels: Vec::new(), given: PartialArguments::default(), after_value: false };
+    let mut at = start;
     while let Some(c) = text[at..].chars().next() {
         match c {
-            // Nothing so deep would be sent.
-            '{' | '[' if reader.levels.len() >= DEPTH => return reader.nowhere(text.len()),
+            // A request nested as deep as this would not be sent.
+            '{' | '[' if reader.levels.len() >= DEPTH => return reader.finish_between(text.len()),
             '{' | '[' => reader.open(c == '['),
             '}' | ']' => reader.close(),
             ',' => reader.comma(),
@@ -70,7 +69,7 @@ pub(super) fn read(text: &str, from: usize) -> PartialJson {
                     at = end;
                     continue;
                 }
-                None => return reader.nowhere(text.len()),
+                None => return reader.finish_between(text.len()),
             },
             _ => {
                 let end = at + text[at..].find([',', '}', ']', ' ', '\n', '\t', ':']).unwrap_or(text.len() - at);
@@ -87,7 +86,7 @@ pub(super) fn read(text: &str, from: usize) -> PartialJson {
     reader.finish(text.len(), String::new(), None)
 }
 
-/// One past the closing quote.
+/// Returns the offset after the closing quote.
 fn string_end(text: &str, at: usize, quote: char) -> Option<usize> {
     let mut escaped = false;
     for (offset, c) in text[at + 1..].char_indices() {
@@ -101,7 +100,7 @@ fn string_end(text: &str, at: usize, quote: char) -> Option<usize> {
     None
 }
 
-/// Where the comment that begins here ends.
+/// Returns the offset after the comment that begins at `at`.
 fn comment_end(text: &str, at: usize) -> Option<usize> {
     let rest = &text[at..];
     match rest.strip_prefix("/*") {
@@ -112,40 +111,40 @@ fn comment_end(text: &str, at: usize) -> Option<usize> {
 
 struct Reader {
     levels: Vec<Level>,
-    /// What the outermost container held, once it is closed.
+    /// The values of the outermost container, once it is closed.
     given: PartialArguments,
-    /// A value has just ended; punctuation comes next.
-    done: bool,
+    /// A value has just ended: punctuation comes next.
+    after_value: bool,
 }
 
 impl Reader {
     fn path(&self) -> Vec<String> {
-        self.levels.iter().map(|level| level.at.clone()).collect()
+        self.levels.iter().map(|level| level.key.clone()).collect()
     }
 
     fn open(&mut self, array: bool) {
-        let at = if array { "0" } else { "" };
+        let key = if array { "0" } else { "" };
         self.levels.push(Level {
             array,
-            at: at.to_owned(),
+            key: key.to_owned(),
             next_index: 0,
             key_next: !array,
             given: PartialArguments::default(),
         });
-        self.done = false;
+        self.after_value = false;
     }
 
     fn close(&mut self) {
         if let Some(level) = self.levels.pop() {
             match self.levels.last_mut() {
-                Some(around) => around.given.put_below(&around.at, level.given),
+                Some(parent) => parent.given.put_below(&parent.key, level.given),
                 None => self.given = level.given,
             }
         }
-        self.done = true;
+        self.after_value = true;
     }
 
-    /// All that is given, in containers closed or not.
+    /// Returns all values, in containers closed or not.
     fn into_given(mut self) -> PartialArguments {
         while !self.levels.is_empty() {
             self.close();
@@ -154,11 +153,11 @@ impl Reader {
     }
 
     fn comma(&mut self) {
-        self.done = false;
+        self.after_value = false;
         if let Some(level) = self.levels.last_mut() {
             level.next_index += 1;
             if level.array {
-                level.at = level.next_index.to_string();
+                level.key = level.next_index.to_string();
             } else {
                 level.key_next = true;
             }
@@ -166,7 +165,7 @@ impl Reader {
     }
 
     fn colon(&mut self) {
-        self.done = false;
+        self.after_value = false;
         if let Some(level) = self.levels.last_mut() {
             level.key_next = false;
         }
@@ -176,8 +175,8 @@ impl Reader {
         let json = parse_json(&text[..end], at).map(|(json, _)| json).ok();
         match self.levels.last_mut() {
             Some(level) if level.key_next => {
-                level.at = json.and_then(|json| json.as_str()).unwrap_or_default();
-                self.done = true;
+                level.key = json.and_then(|json| json.as_str()).unwrap_or_default();
+                self.after_value = true;
             }
             _ => self.value(json),
         }
@@ -189,27 +188,27 @@ impl Reader {
     }
 
     fn value(&mut self, json: Option<Json>) {
-        let nothing = Json { span: Span::default(), kind: JsonKind::Null };
+        let null = Json { span: Span::default(), kind: JsonKind::Null };
         if let Some(level) = self.levels.last_mut() {
-            level.given.put(&level.at, json.unwrap_or(nothing));
+            level.given.put(&level.key, json.unwrap_or(null));
         }
-        self.done = true;
+        self.after_value = true;
     }
 
-    /// The cursor stands where nothing can be offered.
-    fn nowhere(self, start: usize) -> PartialJson {
-        PartialJson { given: self.into_given(), spot: JsonCursor::Between, start, typed: String::new(), quote: None }
+    /// Ends where nothing can be completed.
+    fn finish_between(self, start: usize) -> PartialJson {
+        PartialJson { given: self.into_given(), cursor: JsonCursor::Between, start, typed: String::new(), quote: None }
     }
 
     fn finish(self, start: usize, typed: String, quote: Option<char>) -> PartialJson {
         let path = self.path();
-        let spot = match self.levels.last() {
-            _ if self.done => JsonCursor::Between,
+        let cursor = match self.levels.last() {
+            _ if self.after_value => JsonCursor::Between,
             None => JsonCursor::Between,
             Some(level) if level.key_next => JsonCursor::Key(path[..path.len() - 1].to_vec()),
             Some(_) => JsonCursor::Value(path),
         };
-        PartialJson { given: self.into_given(), spot, start, typed, quote }
+        PartialJson { given: self.into_given(), cursor, start, typed, quote }
     }
 }
 
@@ -218,10 +217,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cursor_is_found_wherever_it_stands() {
+    fn finds_what_is_being_written() {
         let path =
             |text: &str| -> Vec<String> { text.split('.').filter(|p| !p.is_empty()).map(str::to_owned).collect() };
-        for (text, spot, start, typed) in [
+        for (text, cursor, start, typed) in [
             ("{", JsonCursor::Key(path("")), 1, ""),
             ("{\"ex", JsonCursor::Key(path("")), 1, "ex"),
             ("{\"execute\"", JsonCursor::Between, 10, ""),
@@ -234,7 +233,7 @@ mod tests {
             ("{\"a\": 1}", JsonCursor::Between, 8, ""),
         ] {
             let found = read(text, 0);
-            assert_eq!((found.spot, found.start, found.typed.as_str()), (spot, start, typed), "{text}");
+            assert_eq!((found.cursor, found.start, found.typed.as_str()), (cursor, start, typed), "{text}");
         }
         let found = read("{\"driver\": \"qcow2\", \"file\": {\"driver\": \"file\", ", 0);
         assert_eq!(found.given.text_at(&["driver"]).as_deref(), Some("qcow2"));

@@ -1,21 +1,23 @@
-//! Assistance: a line and a cursor in, what may stand there out.
+//! Assistance while a line is typed: completion, hints, highlighting.
 //!
-//! Pure: names, files, introspection and what lives in the server come in as data. Sees the line through the grammar's own
-//! tokenizer, finished or not: to complete it, to hint at what is missing, to tell what each piece of it is.
+//! Pure functions of the line and a [`CompletionContext`]. Introspection and names come in as data; names that are missing
+//! are returned, to be fetched before the next call. Uses the same tokenizer as execution, on incomplete lines too.
 
 mod arguments;
+mod command;
 mod complete;
 mod current_word;
+mod dot_command;
 mod highlight;
 mod hint;
+mod hmp;
 mod json;
-mod last;
-mod live;
-mod monitor;
+mod name_kind;
+mod types;
 mod values;
 
-pub use arguments::AskLive;
-pub use complete::{Candidate, Completes, Completion, CompletionContext, complete};
-pub use highlight::{TokenStyle, token_styles};
+pub use complete::{complete, complete_with};
+pub use highlight::{TokenStyle, highlight};
 pub use hint::hint;
-pub use live::{NameKind, name_kind_of_key};
+pub use name_kind::{NameKind, name_kind_of_key};
+pub use types::{Candidate, Completes, Completion, CompletionContext, DotCommandEntry, Name, Names, SettingEntry};

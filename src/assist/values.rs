@@ -1,46 +1,47 @@
-//! Completion of values: what a key's type lists, what lives in the server, what QOM says of a property, files.
+//! Completion of values: those of the key's type, live names, what QOM says of a property, files.
 
 use std::collections::HashSet;
 
 use crate::schema::{Builtin, EnumValue, PartialArguments, Schema, Type, TypeId};
 
 use super::arguments::Subject;
-use super::complete::{Candidate, Completion};
 use super::current_word::{CurrentWord, Quoting};
-use super::live::{CursorPosition, NameKind, name_kinds_for, names_file, object_kind};
+use super::name_kind::{KeyPosition, NameKind, name_kinds_for, object_kind, takes_file};
+use super::types::{Candidate, Completion, Lookup, Name};
 
-/// What a value may be.
+/// The values that a key may have.
 #[derive(Default)]
 struct ValueChoices {
-    strings: Vec<(String, String)>,
-    literals: Vec<(String, String)>,
+    strings: Vec<Name>,
+    /// Numbers and JSON's own words.
+    literals: Vec<Name>,
     takes_text: bool,
     takes_integers: bool,
 }
 
 impl ValueChoices {
-    /// The strings and literals that a type may be.
-    fn collect(&mut self, schema: &Schema, kind: TypeId) {
-        let mut literals = |all: &[&str], about: &str| {
-            self.literals.extend(all.iter().map(|text| ((*text).to_owned(), about.to_owned())))
+    /// Adds the strings and literals of a type.
+    fn add_type(&mut self, schema: &Schema, kind: TypeId) {
+        let mut add_literals = |literals: &[&str], description: &str| {
+            self.literals.extend(literals.iter().map(|text| Name::new(*text, description)));
         };
         match schema.kind(kind) {
-            Type::Builtin(Builtin::Bool) => literals(&["true", "false"], "bool"),
-            Type::Builtin(Builtin::Null) => literals(&["null"], "null"),
+            Type::Builtin(Builtin::Bool) => add_literals(&["true", "false"], "bool"),
+            Type::Builtin(Builtin::Null) => add_literals(&["null"], "null"),
             Type::Builtin(Builtin::Str | Builtin::Any) => self.takes_text = true,
             Type::Builtin(Builtin::Int) => self.takes_integers = true,
             Type::Builtin(Builtin::Number) | Type::Object(_) => {}
             Type::Enum(values) => {
-                let about = |value: &EnumValue| value.features.join(", ");
-                self.strings.extend(values.iter().map(|value| (value.name.clone(), about(value))));
+                let describe = |value: &EnumValue| value.features.join(", ");
+                self.strings.extend(values.iter().map(|value| Name::new(&value.name, describe(value))));
             }
-            Type::Array(element) => self.collect(schema, *element),
-            Type::Alternate(kinds) => kinds.iter().for_each(|kind| self.collect(schema, *kind)),
+            Type::Array(element) => self.add_type(schema, *element),
+            Type::Alternate(kinds) => kinds.iter().for_each(|kind| self.add_type(schema, *kind)),
         }
     }
 
-    /// What a property may be, by what QOM says of it: its type, and perhaps `: ` and a description.
-    fn collect_property(&mut self, about: &str) {
+    /// Adds the values of a property, by what QOM says of it: its type, and perhaps `: ` and a description.
+    fn add_property(&mut self, about: &str) {
         let (kind, description) = about.split_once(": ").unwrap_or((about, ""));
         let options = match description.split_once('(') {
             Some((_, inside)) => inside.trim_end_matches(')'),
@@ -48,88 +49,88 @@ impl ValueChoices {
         };
         let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '-');
         if kind == "bool" {
-            self.literals.extend(["true", "false"].map(|text| (text.to_owned(), "bool".to_owned())));
+            self.literals.extend(["true", "false"].map(|text| Name::new(text, "bool")));
         } else if kind == "OnOffAuto" {
-            self.strings.extend(["on", "off", "auto"].map(|text| (text.to_owned(), String::new())));
+            self.strings.extend(["on", "off", "auto"].map(|text| Name::new(text, "")));
         } else if options.contains('/') && options.split('/').all(is_word) {
-            self.strings.extend(options.split('/').map(|text| (text.to_owned(), String::new())));
+            self.strings.extend(options.split('/').map(|text| Name::new(text, "")));
         } else {
             self.takes_text = true;
         }
     }
 
-    /// Adds names that live in the server, or files where the key takes one. What names something in the server names no
-    /// file, though the server may not say what it has.
-    fn add_names(&mut self, place: &CursorPosition<'_>, kinds: &[NameKind], typed: &str, subject: &Subject<'_>) {
-        for live in kinds {
-            let names = match live {
-                NameKind::QomChildren(_) => segments(typed, subject),
+    /// Adds live names, or files where the key takes one. A key that takes live names takes no file, even if the server
+    /// does not list the names.
+    fn add_live_names(&mut self, position: &KeyPosition<'_>, kinds: &[NameKind], typed: &str, lookup: &Lookup<'_>) {
+        for kind in kinds {
+            let names = match kind {
+                NameKind::QomChildren(_) => qom_paths(typed, lookup),
                 NameKind::Objects => {
-                    let mut objects = (subject.live)(live);
-                    objects.retain(|(_, kind)| kind.starts_with(object_kind(place)));
+                    let mut objects = lookup.get(kind).to_vec();
+                    objects.retain(|object| object.description.starts_with(object_kind(position)));
                     objects
                 }
-                live => (subject.live)(live),
+                kind => lookup.get(kind).to_vec(),
             };
-            if *live == NameKind::Cpus { &mut self.literals } else { &mut self.strings }.extend(names);
+            if *kind == NameKind::Cpus { &mut self.literals } else { &mut self.strings }.extend(names);
         }
-        if kinds.is_empty() && self.strings.is_empty() && self.takes_text && names_file(place) {
-            self.strings.extend((subject.files)(typed).into_iter().map(|file| {
-                let about = if file.ends_with('/') { "folder" } else { "file" };
-                (file, about.to_owned())
-            }));
+        if kinds.is_empty() && self.strings.is_empty() && self.takes_text && takes_file(position) {
+            self.strings.extend(lookup.get(&NameKind::Files(typed.to_owned())).iter().cloned());
         }
     }
 }
 
-/// Values of the key at `path`.
-pub(super) fn values(
-    given: &PartialArguments,
+/// Completes the value of the key at `path`.
+pub(super) fn complete_value(
+    arguments: &PartialArguments,
     path: &[String],
     quoting: Quoting<'_>,
     subject: &Subject<'_>,
 ) -> Completion {
     let schema = subject.schema;
-    let kind = given.type_at(schema, subject.root, path);
-    let mut choice = ValueChoices::default();
+    let kind = arguments.type_at(schema, subject.root, path);
+    let mut choices = ValueChoices::default();
     if let Some(kind) = kind {
-        choice.collect(schema, kind);
+        choices.add_type(schema, kind);
     }
-    let place = CursorPosition::of(subject.name, path, given);
-    let property = property_of(&place).and_then(|(live, name)| {
-        (subject.live)(&live).into_iter().find(|(known, _)| *known == name).map(|(_, about)| about)
+    let position = KeyPosition::new(subject.name, path, arguments);
+    let property = property_at(&position).and_then(|(kind, name)| {
+        let properties = subject.lookup.get(&kind);
+        properties.iter().find(|property| property.text == name).map(|property| property.description.as_str())
     });
-    if let Some(about) = property.as_deref().filter(|_| kind.is_none_or(|kind| is_any(schema, kind))) {
-        choice = ValueChoices::default();
-        choice.collect_property(about);
+    if let Some(about) = property.filter(|_| kind.is_none_or(|kind| is_any(schema, kind))) {
+        choices = ValueChoices::default();
+        choices.add_property(about);
     }
-    let is_list = kind.is_some_and(|kind| matches!(schema.kind(kind), Type::Array(_)));
-    let quoting = if is_list { of_last_item(quoting) } else { quoting };
+    let is_array = kind.is_some_and(|kind| matches!(schema.kind(kind), Type::Array(_)));
+    let quoting = if is_array { last_item(quoting) } else { quoting };
     let typed = quoting.typed();
-    if choice.takes_text || choice.takes_integers || kind.is_none() {
+    if choices.takes_text || choices.takes_integers || kind.is_none() {
         let is_node = kind.is_some_and(|kind| is_reference(schema, kind));
-        choice.add_names(&place, &name_kinds_for(&place, is_node, property.as_deref()), typed, subject);
+        let kinds = name_kinds_for(&position, is_node, property);
+        choices.add_live_names(&position, &kinds, typed, subject.lookup);
     }
-    // The other spellings of a boolean are offered to whoever begins one.
+    // `on` and `off` are offered only once an `o` is typed.
     let is_word = matches!(quoting, Quoting::Word(_));
-    if is_word && typed.starts_with('o') && choice.literals.iter().any(|(text, _)| text == "true") {
-        choice.literals.extend(["on", "off"].map(|text| (text.to_owned(), "bool".to_owned())));
+    if is_word && typed.starts_with('o') && choices.literals.iter().any(|literal| literal.text == "true") {
+        choices.literals.extend(["on", "off"].map(|text| Name::new(text, "bool")));
     }
-    let strings = choice.strings.into_iter().filter_map(|(text, about)| Some((quoting.string(&text)?, about)));
-    let literals = choice.literals.into_iter().filter_map(|(text, about)| Some((quoting.literal(&text)?, about)));
+    let strings = choices.strings.into_iter().filter_map(|name| Some((quoting.string(&name.text)?, name.description)));
+    let literals =
+        choices.literals.into_iter().filter_map(|name| Some((quoting.literal(&name.text)?, name.description)));
     let mut offered = HashSet::new();
-    let new = strings.chain(literals).filter(|(text, _)| offered.insert(text.clone()));
-    let candidates = new.map(|(text, about)| Candidate { text, about }).collect();
-    Completion { start: quoting.start(), candidates }
+    let distinct = strings.chain(literals).filter(|(text, _)| offered.insert(text.clone()));
+    let candidates = distinct.map(|(text, description)| Candidate::new(text, description)).collect();
+    Completion { start: quoting.start(), candidates, missing: Vec::new() }
 }
 
-/// In a list that is written as a word, the last item is being typed.
-fn of_last_item(quoting: Quoting<'_>) -> Quoting<'_> {
+/// In a comma-separated list, completes the last item.
+fn last_item(quoting: Quoting<'_>) -> Quoting<'_> {
     match quoting {
-        Quoting::Word(typed) if typed.raw == typed.text => {
-            let at = typed.raw.rfind(',').map_or(0, |at| at + 1);
-            let (raw, text) = (&typed.raw[at..], &typed.text[at..]);
-            Quoting::Word(CurrentWord { start: typed.start + at, raw, text, open: typed.open })
+        Quoting::Word(current) if current.raw == current.text => {
+            let start = current.raw.rfind(',').map_or(0, |at| at + 1);
+            let (raw, text) = (&current.raw[start..], &current.text[start..]);
+            Quoting::Word(CurrentWord { start: current.start + start, raw, text, open: current.open })
         }
         quoting => quoting,
     }
@@ -139,7 +140,7 @@ fn is_any(schema: &Schema, kind: TypeId) -> bool {
     *schema.kind(kind) == Type::Builtin(Builtin::Any)
 }
 
-/// Whether a value is the name of something or its definition in place, as a block node's.
+/// Whether a value is the name of something or its definition, as that of a block node is.
 fn is_reference(schema: &Schema, kind: TypeId) -> bool {
     match schema.kind(kind) {
         Type::Array(element) => is_reference(schema, *element),
@@ -151,28 +152,28 @@ fn is_reference(schema: &Schema, kind: TypeId) -> bool {
     }
 }
 
-/// Where the property stands whose value is being typed, and its name.
-fn property_of(place: &CursorPosition<'_>) -> Option<(NameKind, String)> {
-    match (place.command.as_str(), place.path) {
+/// Returns the kind that lists the property whose value is being typed, and the property's name.
+fn property_at(position: &KeyPosition<'_>) -> Option<(NameKind, String)> {
+    match (position.command.as_str(), position.path) {
         ("device_add", [name]) if name != "driver" && name != "id" && name != "bus" => {
-            Some((NameKind::DeviceProperties(place.sibling("driver")?), name.clone()))
+            Some((NameKind::DeviceProperties(position.sibling("driver")?), name.clone()))
         }
         ("qom-set", [name]) if name == "value" => {
-            Some((NameKind::QomProperties(place.sibling("path")?), place.sibling("property")?))
+            Some((NameKind::QomProperties(position.sibling("path")?), position.sibling("property")?))
         }
         _ => None,
     }
 }
 
-/// The children of the path of which `typed` is the beginning. The only one goes on with a `/` if it has children.
-fn segments(typed: &str, subject: &Subject<'_>) -> Vec<(String, String)> {
+/// Returns the QOM paths that begin with `typed`, one level deeper. A single one gets a `/` if it has children.
+fn qom_paths(typed: &str, lookup: &Lookup<'_>) -> Vec<Name> {
     let parent = typed.rfind('/').map_or("", |at| &typed[..at]);
-    let mut names = (subject.live)(&NameKind::QomChildren(parent.to_owned()));
-    names.retain(|(name, _)| name.starts_with(typed));
-    if let [(name, _)] = names.as_mut_slice()
-        && !(subject.live)(&NameKind::QomChildren(name.clone())).is_empty()
+    let mut paths = lookup.get(&NameKind::QomChildren(parent.to_owned())).to_vec();
+    paths.retain(|path| path.text.starts_with(typed));
+    if let [path] = paths.as_mut_slice()
+        && !lookup.get(&NameKind::QomChildren(path.text.clone())).is_empty()
     {
-        name.push('/');
+        path.text.push('/');
     }
-    names
+    paths
 }

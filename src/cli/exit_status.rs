@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::render::sanitize;
-use crate::shell::Ending;
+use crate::shell::ScriptEnd;
 
 /// What the program's end means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,30 +66,30 @@ pub(crate) fn message_of(error: &anyhow::Error) -> String {
 }
 
 /// The status of a script's end.
-pub(crate) fn of_ending(ending: Ending) -> Result<Status, Failure> {
+pub(crate) fn of_ending(ending: ScriptEnd) -> Result<Status, Failure> {
     match ending {
         // Whoever read our output has enough of it.
-        Ending::Succeeded | Ending::OutputClosed => Ok(Status::Success),
-        Ending::Failed => Ok(Status::LineFailed),
-        Ending::Disconnected => Ok(Status::Disconnected),
-        Ending::NoScript(path, error) => {
+        ScriptEnd::Succeeded | ScriptEnd::OutputClosed => Ok(Status::Success),
+        ScriptEnd::Failed => Ok(Status::LineFailed),
+        ScriptEnd::Disconnected => Ok(Status::Disconnected),
+        ScriptEnd::Unreadable(path, error) => {
             let message = format!("cannot read the script `{}`", path.display());
             Err(Failure::new(Status::Usage, anyhow::Error::new(error).context(message)))
         }
-        Ending::Io(error) => Err(Failure::new(Status::LineFailed, error)),
+        ScriptEnd::Io(error) => Err(Failure::new(Status::LineFailed, error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::WrapError;
+    use crate::shell::QemuStartError;
     use std::io;
 
     #[test]
     fn a_cause_is_said_once() {
         let source = || io::Error::other("no such thing");
-        let ours = WrapError::Start { program: "qemu".to_owned(), source: source() };
+        let ours = QemuStartError::Start { program: "qemu".to_owned(), source: source() };
         assert_eq!(message_of(&anyhow::Error::new(ours)), "cannot run `qemu`: no such thing");
         let wrapped = anyhow::Error::new(source()).context("cannot write `x`");
         assert_eq!(message_of(&wrapped), "cannot write `x`: no such thing");

@@ -13,7 +13,7 @@ use crate::grammar::LineMode;
 use crate::render::Palette;
 use crate::session::{MessageLog, Options, SharedLog};
 use crate::shell::{
-    AsyncOutput, Connection, Ending, Engine, EventFilter, Mode, OutputForm, PromptOptions, Script, ScriptOutput,
+    AsyncOutput, Connection, Engine, EventFilter, Mode, OutputFormat, PromptOptions, Script, ScriptEnd, ScriptOutput,
     Settings, run_prompt, run_scripts,
 };
 use crate::wire::Limits;
@@ -129,10 +129,10 @@ impl Input {
 pub(crate) fn engine(connection: Connection, args: &CommonArgs, input: &Input, log: SharedLog) -> Engine {
     let interactive = matches!(input, Input::Prompt);
     let output = match args.output {
-        Some(OutputFlag::Pretty) => OutputForm::Pretty,
-        Some(OutputFlag::Json) => OutputForm::Json,
-        None if args.pretty || interactive => OutputForm::Pretty,
-        None => OutputForm::Json,
+        Some(OutputFlag::Pretty) => OutputFormat::Pretty,
+        Some(OutputFlag::Json) => OutputFormat::Json,
+        None if args.pretty || interactive => OutputFormat::Pretty,
+        None => OutputFormat::Json,
     };
     let settings = Settings {
         verbose: args.verbose,
@@ -169,12 +169,12 @@ pub(crate) fn prompt(
     on_end: Box<dyn Fn() + Send>,
 ) -> Result<Status, Failure> {
     let palette = Palette::new(is_colored(args.color));
-    let options = PromptOptions { palette, history: !args.no_history, messages, on_end };
+    let options = PromptOptions { palette, history: !args.no_history, async_output: messages, on_end };
     match run_prompt(engine, options) {
         Ok(true) => Ok(Status::Success),
         Ok(false) => Ok(Status::LineFailed),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => of_ending(Ending::OutputClosed),
-        Err(error) => of_ending(Ending::Io(error)),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => of_ending(ScriptEnd::OutputClosed),
+        Err(error) => of_ending(ScriptEnd::Io(error)),
     }
 }
 
@@ -211,6 +211,6 @@ pub(crate) fn print_generated<F: super::args::HelpExt>(what: super::args::Genera
 pub(crate) fn finish_printing(written: io::Result<()>) -> Result<Status, Failure> {
     match written.and_then(|()| io::stdout().flush()) {
         Ok(()) => Ok(Status::Success),
-        Err(error) => of_ending(Ending::not_written(error)),
+        Err(error) => of_ending(ScriptEnd::from_write_error(error)),
     }
 }

@@ -57,17 +57,17 @@ fn run(args: WrapArgs, matches: &ArgMatches) -> Result<Status, Failure> {
     let ended = qemu.clone();
     // Until a prompt takes the signals over. QEMU may take long to start.
     let watch =
-        TerminationHandler::start(move || ended.end()).map_err(|error| Failure::new(Status::NotConnected, error))?;
+        TerminationHandler::start(move || ended.kill()).map_err(|error| Failure::new(Status::NotConnected, error))?;
     let name = Address::Exec(args.qemu[0].clone());
     let session = match Session::over(socket, &name, &options) {
         Ok(session) => session,
         Err(error) => {
             let failure = not_started(&qemu, error);
-            watch.end();
+            watch.stop();
             return Err(failure);
         }
     };
-    let connection = Connection::wrapped(session, options, qemu.clone());
+    let connection = Connection::to_child(session, options, qemu.clone());
     let mut engine = engine(connection, &args.common, &input, log);
     let mut progress = |text: &str| {
         let _ = writeln!(io::stderr(), "{text}");
@@ -76,16 +76,16 @@ fn run(args: WrapArgs, matches: &ArgMatches) -> Result<Status, Failure> {
         Input::Scripts(scripts) => {
             let mut out = ScriptOutput::new(script_palette(&args.common));
             let ending = run_scripts(&mut engine, &scripts, &mut out);
-            engine.end_qemu(&mut out);
+            engine.end_child(&mut out);
             qemu.finish(&mut progress);
-            watch.end();
+            watch.stop();
             engine.end_log(&mut out);
             of_ending(ending)
         }
         Input::Prompt => {
-            watch.end();
+            watch.stop();
             let ended = qemu.clone();
-            let result = prompt(engine, &args.common, messages, Box::new(move || ended.end()));
+            let result = prompt(engine, &args.common, messages, Box::new(move || ended.kill()));
             qemu.finish(&mut progress);
             result
         }
@@ -94,10 +94,10 @@ fn run(args: WrapArgs, matches: &ArgMatches) -> Result<Status, Failure> {
 
 /// QEMU's own words about why it did not start, where it ended; else what we saw of it.
 fn not_started(qemu: &QemuProcess, error: ConnectError) -> Failure {
-    match qemu.ended_early() {
+    match qemu.early_exit() {
         Some(ended) => Failure::new(Status::NotConnected, ended),
         None => {
-            qemu.end();
+            qemu.kill();
             match error {
                 ConnectError::NoGreeting { seconds, .. } => {
                     let program = qemu.program();

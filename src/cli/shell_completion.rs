@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::assist::{Candidate, Completion};
 use crate::grammar::tokenize;
 use crate::session::{Address, Options, SharedLog};
-use crate::shell::{Connection, Engine, Mode, Settings, complete_line};
+use crate::shell::{Connection, Engine, Mode, Settings, complete_line, wait_for_names};
 
 use super::exit_status::{Failure, Status};
 use super::qmp_shell::finish_printing;
@@ -52,25 +52,25 @@ pub(crate) fn offer(engine: &mut Engine, before: &str, word: &str) -> Vec<Candid
     let unquoted = |candidate: Candidate| {
         let tokens = tokenize(&format!("{kept}{}", candidate.text));
         let [word] = tokens.words.as_slice() else { return None };
-        Some(Candidate { text: word.text.clone(), about: candidate.about })
+        Some(Candidate { text: word.text.clone(), description: candidate.description })
     };
     completion.candidates.into_iter().filter_map(unquoted).collect()
 }
 
 /// What Tab offers at the end of `line`, with so much time for what is asked first.
 pub(crate) fn completion(engine: &mut Engine, line: &str, patience: Duration) -> Completion {
-    engine.learn_names_for(line, Instant::now() + patience);
+    wait_for_names(engine, line, Instant::now() + patience);
     // What lives in the server is waited for as long as at a prompt; an answer that is late serves the second look.
     complete_line(engine, line);
-    engine.finish_pending_queries();
+    engine.finish_queries();
     let completion = complete_line(engine, line);
-    engine.finish_pending_queries();
+    engine.finish_queries();
     completion
 }
 
 /// Prints `CANDIDATE<TAB>DESCRIPTION`, one a line.
 pub(crate) fn print(candidates: &[Candidate]) -> Result<Status, Failure> {
-    let lines = candidates.iter().map(|candidate| format!("{}\t{}\n", candidate.text, candidate.about));
+    let lines = candidates.iter().map(|candidate| format!("{}\t{}\n", candidate.text, candidate.description));
     finish_printing(io::stdout().write_all(lines.collect::<String>().as_bytes()))
 }
 

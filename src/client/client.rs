@@ -1,4 +1,4 @@
-//! The client: commands as calls.
+//! The client: commands as function calls.
 
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,18 +10,18 @@ use serde::{Deserialize, Serialize};
 use crate::session::{Address, Closer, ConnectError, Listener, Options, Session};
 use crate::wire::{Event, Greeting, Request};
 
-use super::dispatcher::Shared;
+use super::dispatcher::Dispatcher;
 use super::error::ExecuteError;
-use super::events::{Events, Queue};
+use super::events::{EventQueue, Events};
 use super::open::open;
 use super::pending::Pending;
 use super::request::{request, validate_request};
 
 /// A connection to a QMP server: QEMU, the storage daemon, or a guest agent.
 ///
-/// Clones share the connection and may be used from several threads at once; a thread of the client's own reads what
-/// arrives, so the server never waits for us. The connection ends with the last clone, or with [`Client::close`]; the
-/// machine goes on.
+/// Clones share the connection and may be used from several threads at once. A reader thread receives messages as they
+/// arrive, so the server never waits for its client. The connection ends with the last clone, or with [`Client::close`];
+/// the VM keeps running.
 ///
 /// ```
 /// use qmp_shell::{Client, Empty};
@@ -41,31 +41,31 @@ use super::request::{request, validate_request};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Client {
-    connection: Arc<Inner>,
+    inner: Arc<Inner>,
 }
 
-/// The connection and its reader thread; ends with its last holder.
+/// The connection and its reader thread.
 #[derive(Debug)]
 struct Inner {
-    shared: Arc<Shared>,
+    dispatcher: Arc<Dispatcher>,
     closer: Closer,
     reader: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// An object without members: what most commands that only do something return, and nothing else in it is minded.
+/// An object without members, which most commands that only do something return. Members that a server adds are ignored.
 ///
-/// As arguments it is `{}`, which servers take as they take none.
+/// As arguments it is `{}`, which servers accept like no arguments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Empty {}
 
 impl Client {
-    /// Connects to `address` in any of the forms that the programs take (`vm.sock`, `localhost:4444`, `exec:…`, `demo:`;
-    /// see [`Address`]) and negotiates; both may take 5 seconds.
+    /// Connects to `address` (`vm.sock`, `localhost:4444`, `exec:…`, `demo:`; see [`Address`] for all forms) and
+    /// negotiates. Each may take 5 seconds.
     pub fn connect(address: &str) -> Result<Client, ConnectError> {
         Client::connect_with(&address.parse()?, &Options::default())
     }
 
-    /// As [`Client::connect`], with time-outs, a log, or for a guest agent.
+    /// Connects with other time-outs, with a message log, or to a guest agent.
     ///
     /// ```
     /// use std::time::Duration;
@@ -81,8 +81,8 @@ impl Client {
         Client::over(open(address, options)?, address)
     }
 
-    /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits as
-    /// long as it takes.
+    /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits
+    /// without a limit.
     ///
     /// ```
     /// use qmp_shell::{Client, Listener, Options};
@@ -101,25 +101,25 @@ impl Client {
     }
 
     fn over(session: Session, address: &Address) -> Result<Client, ConnectError> {
-        let (out, input, early, greeting) =
-            session.into_halves().expect("a session that was just negotiated has no reader thread");
+        let (out, input, router, greeting) =
+            session.into_halves().expect("a session that was just opened has no reader thread");
         let closer = out.closer();
-        let shared = Arc::new(Shared::new(out, greeting));
-        let ours = Arc::clone(&shared);
-        let reader = Builder::new().name("qmp-client".to_owned()).spawn(move || ours.serve(input, early));
+        let dispatcher = Arc::new(Dispatcher::new(out, router, greeting));
+        let run = Arc::clone(&dispatcher);
+        let reader = Builder::new().name("qmp-client".to_owned()).spawn(move || run.run(input));
         let reader = reader.map_err(|reason| ConnectError::Io { address: address.clone(), reason })?;
-        Ok(Client { connection: Arc::new(Inner { shared, closer, reader: Mutex::new(Some(reader)) }) })
+        Ok(Client { inner: Arc::new(Inner { dispatcher, closer, reader: Mutex::new(Some(reader)) }) })
     }
 
-    /// The server's greeting, with its version; a guest agent sends none.
+    /// Returns the server's greeting, with its version. A guest agent sends none.
     pub fn greeting(&self) -> Option<&Greeting> {
-        self.connection.shared.greeting.as_ref()
+        self.inner.dispatcher.greeting.as_ref()
     }
 
-    /// Executes a command and waits for what it returns.
+    /// Executes a command and waits for its return value.
     ///
-    /// `arguments` is anything that serde makes a JSON object of, and `()` for none. It waits as long as it takes; for a
-    /// time-out see [`Pending::reply_within`]. Every way in which it can fail is in [`ExecuteError`].
+    /// `arguments` is any type that serialises to a JSON object, and `()` for none. There is no time-out; see
+    /// [`Pending::reply_within`] for one. [`ExecuteError`] lists all errors.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -129,23 +129,23 @@ impl Client {
     /// let node = json!({"driver": "null-co", "node-name": "disk1", "size": 1 << 20});
     /// qemu.execute::<Empty>("blockdev-add", node)?;
     ///
-    /// // Any `Value` will do where the shape does not matter.
+    /// // A `Value` will do where the shape does not matter.
     /// let nodes: Value = qemu.execute("query-named-block-nodes", json!({"flat": true}))?;
     /// assert!(nodes.as_array().unwrap().iter().any(|node| node["node-name"] == "disk1"));
     ///
-    /// // What the server refuses says why, and carries both messages.
+    /// // An error carries the server's reply and the request.
     /// let error = qemu.execute::<Empty>("blockdev-del", json!({"node-name": "disk7"})).unwrap_err();
     /// assert_eq!(error.class(), Some("GenericError"));
     /// assert_eq!(error.request().unwrap().arguments.as_deref(), Some(r#"{"node-name":"disk7"}"#));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn execute<T: DeserializeOwned>(&self, command: &str, arguments: impl Serialize) -> Result<T, ExecuteError> {
-        self.begin(request(command, arguments)?)?.wait()
+        self.start(request(command, arguments)?)?.wait()
     }
 
-    /// As [`Client::execute`], out of band: the server answers at once, whatever else is under way.
+    /// Executes a command out of band: the server replies at once, whatever else is in flight.
     ///
-    /// Only for the few commands that allow it, such as `yank` and `migrate-pause`, and where the greeting
+    /// Only the few commands that allow it, such as `yank` and `migrate-pause`, and only where the greeting
     /// [offers](Greeting::offers_oob) it.
     ///
     /// ```
@@ -160,11 +160,11 @@ impl Client {
     ) -> Result<T, ExecuteError> {
         let mut request = request(command, arguments)?;
         request.oob = true;
-        self.begin(request)?.wait()
+        self.start(request)?.wait()
     }
 
-    /// As [`Client::execute`], with a descriptor passed along: for `getfd` and `add-fd`, over a Unix socket. The server gets
-    /// a duplicate.
+    /// Executes a command with a file descriptor attached, for `getfd` and `add-fd` over a Unix socket. The server receives a
+    /// duplicate.
     ///
     /// ```no_run
     /// # let qemu = qmp_shell::Client::connect("vm.sock")?;
@@ -187,29 +187,27 @@ impl Client {
         self.send(request(command, arguments)?, Some(fd))?.wait()
     }
 
-    /// Sends a command and goes on; the reply is waited for later. Up to eight may be under way at once, those of all clones
-    /// counted, and the server carries them out in order; a ninth waits here until one is answered. With
-    /// [`Request::oob`] none is waited for.
+    /// Sends a command without waiting for its reply. Up to eight commands of all clones may be in flight, and the server
+    /// executes them in order; a ninth blocks here until a reply arrives. With [`Request::oob`] it does not block.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
     /// use qmp_shell::Request;
     ///
-    /// for pending in ["query-name", "query-uuid"].map(|command| qemu.begin(Request::new(command))) {
+    /// for pending in ["query-name", "query-uuid"].map(|command| qemu.start(Request::new(command))) {
     ///     println!("{}", pending?.reply()?.text());
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn begin(&self, request: Request) -> Result<Pending, ExecuteError> {
+    pub fn start(&self, request: Request) -> Result<Pending, ExecuteError> {
         self.send(request, None)
     }
 
     fn send(&self, request: Request, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
-        self.connection.shared.send(Box::new(validate_request(request)?), fd)
+        self.inner.dispatcher.send(Box::new(validate_request(request)?), fd)
     }
 
-    /// Ends QEMU with `quit`. Success is its answer, or the end of the connection in place of it. The connection ends with
-    /// QEMU; [`Events`] tell when.
+    /// Ends QEMU with `quit`. Succeeds when QEMU replies or closes the connection instead. [`Events`] end when QEMU has exited.
     pub fn quit(&self) -> Result<(), ExecuteError> {
         match self.execute::<Empty>("quit", ()) {
             Ok(Empty {}) | Err(ExecuteError::Unanswered { .. }) => Ok(()),
@@ -217,7 +215,7 @@ impl Client {
         }
     }
 
-    /// All events from now on. What came before, also while the connection was made, nobody hears.
+    /// Listens to all events from now on. Earlier events, including those during connecting, are not delivered.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -235,10 +233,10 @@ impl Client {
         self.listen(|_| true)
     }
 
-    /// The events from now on that `filter` lets through.
+    /// Listens to the events that pass `filter`, from now on.
     ///
-    /// The filter runs in the client's own thread, and must not wait: until it returns, no reply reaches anybody. One that
-    /// executes a command would wait for ever, so that panics; and a filter that panics ends its listener with
+    /// The filter runs in the reader thread and must not block: until it returns, no reply is delivered. It panics if it
+    /// executes a command, which would wait without end. A filter that panics ends its listener with
     /// [`ListenError::Filter`](crate::ListenError::Filter).
     ///
     /// ```
@@ -269,26 +267,27 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn listen(&self, filter: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Events {
-        let queue = Arc::new(Queue::new(Box::new(filter)));
-        self.connection.shared.listen(&queue);
+        let queue = Arc::new(EventQueue::new(Box::new(filter)));
+        self.inner.dispatcher.listen(&queue);
         Events { queue, timeout: None }
     }
 
-    /// Ends the connection for all clones, from any thread: what is under way is [`Unanswered`](ExecuteError::Unanswered),
-    /// what waits for room was not sent, listeners are at their end. The machine goes on. A second time does nothing.
+    /// Ends the connection for all clones, from any thread. Commands in flight are
+    /// [`Unanswered`](ExecuteError::Unanswered), those waiting to be sent are not sent, and listeners end. The VM keeps
+    /// running. Calling it again does nothing.
     pub fn close(&self) {
-        self.connection.close();
+        self.inner.close();
     }
 }
 
 impl Inner {
     fn close(&self) {
-        self.shared.will_close();
+        self.dispatcher.will_close();
         self.closer.close();
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A filter that held the last clone ends the connection from the reader thread itself.
+        // A filter that holds the last clone closes the connection from the reader thread itself.
         if let Some(reader) = reader.filter(|reader| reader.thread().id() != std::thread::current().id()) {
-            // The socket is shut, so the thread is at its end; a panic in it has been reported already.
+            // Returns soon, because the socket is shut down. A panic in the thread has been reported already.
             let _ = reader.join();
         }
     }

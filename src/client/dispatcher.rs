@@ -1,6 +1,5 @@
-//! Who gets what arrives: replies to their callers by id, events to their listeners.
+//! Dispatching incoming messages: replies to their callers, events to their listeners.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,39 +7,37 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::ThreadId;
 
-use crate::session::{Disconnected, ReceiveHalf, Received, SendHalf, capabilities_request};
-use crate::wire::{Event, Greeting, Incoming, Reply, Request};
+use crate::session::{Disconnected, ReceiveHalf, Routed, Router, SendHalf};
+use crate::wire::{Event, Greeting, Request};
 
 use super::error::{ExecuteError, ListenError};
-use super::events::Queue;
+use super::events::EventQueue;
 use super::pending::{Outcome, Pending};
 
-/// How many in-band commands may be under way: so many a server queues. One more, and it would stop reading, also what is
-/// to overtake them.
-const IN_BAND: usize = 8;
+/// The most in-band commands in flight. QEMU queues this many; with one more it stops reading, and an out-of-band command
+/// could not overtake the others.
+const MAX_IN_BAND_COMMANDS: usize = 8;
 
-/// What callers, listeners and the reader thread share.
-pub(super) struct Shared {
+/// The state shared by callers, listeners and the reader thread.
+pub(super) struct Dispatcher {
     out: Mutex<SendHalf>,
     state: Mutex<State>,
-    /// Fewer in-band commands are under way than before, or none will ever be answered.
-    room: Condvar,
+    /// Signalled when an in-band slot becomes free, and at the end of the connection.
+    slot_freed: Condvar,
     pub(super) greeting: Option<Greeting>,
-    /// The end that is to come is of our own making.
+    /// Set before the connection is closed by this process.
     closing: AtomicBool,
     reader: OnceLock<ThreadId>,
 }
 
-#[derive(Default)]
 struct State {
-    waiting: BTreeMap<u64, PendingCall>,
-    /// How many in-band commands are under way, or about to be sent.
+    router: Router<PendingCall>,
+    /// In-band commands that are in flight or about to be sent.
     in_band: usize,
-    listeners: Vec<Weak<Queue>>,
-    lost: Option<Disconnected>,
-    /// A second greeting came, and is to be answered with this.
-    negotiation: Option<Request>,
-    negotiated_anew: bool,
+    listeners: Vec<Weak<EventQueue>>,
+    disconnected: Option<Disconnected>,
+    /// The answer to a second greeting, to be sent before the next command.
+    renegotiation: Option<Request>,
 }
 
 struct PendingCall {
@@ -48,27 +45,25 @@ struct PendingCall {
     caller: SyncSender<Outcome>,
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
+        f.debug_struct("Dispatcher").finish_non_exhaustive()
     }
 }
 
-impl State {
-    /// The command of this id is no longer under way. Who waited for its reply.
-    fn take_waiting(&mut self, id: u64) -> Option<PendingCall> {
-        let waiting = self.waiting.remove(&id)?;
-        self.in_band -= usize::from(waiting.in_band);
-        Some(waiting)
-    }
-}
-
-impl Shared {
-    pub(super) fn new(out: SendHalf, greeting: Option<Greeting>) -> Shared {
-        Shared {
+impl Dispatcher {
+    pub(super) fn new(out: SendHalf, router: Router<()>, greeting: Option<Greeting>) -> Dispatcher {
+        let state = State {
+            router: router.successor(),
+            in_band: 0,
+            listeners: Vec::new(),
+            disconnected: None,
+            renegotiation: None,
+        };
+        Dispatcher {
             out: Mutex::new(out),
-            state: Mutex::default(),
-            room: Condvar::new(),
+            state: Mutex::new(state),
+            slot_freed: Condvar::new(),
             greeting,
             closing: AtomicBool::new(false),
             reader: OnceLock::new(),
@@ -76,21 +71,21 @@ impl Shared {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the state whole: every change to it is one step.
+        // A panic elsewhere leaves the state intact: every change to it is one step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on the end of the connection is our doing, not the server's.
+    /// Marks the coming end of the connection as caused by this process.
     pub(super) fn will_close(&self) {
         self.closing.store(true, Ordering::Release);
     }
 
-    /// Sends a request, when there is room for one more.
+    /// Sends a request; an in-band one once fewer than [`MAX_IN_BAND_COMMANDS`] are in flight.
     pub(super) fn send(&self, request: Box<Request>, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
         let current = std::thread::current().id();
         assert!(
             self.reader.get() != Some(&current),
-            "a filter of events cannot execute commands: none would be answered"
+            "an event filter cannot execute commands: their replies would never be received"
         );
         if !request.oob {
             self.reserve_slot();
@@ -104,152 +99,130 @@ impl Shared {
         }
         self.renegotiate(&mut out);
         let id = out.next_id();
-        if let Err(lost) = self.expect_reply(id, !request.oob, caller) {
-            return Err(ExecuteError::NotSent { request, lost });
+        if let Err(disconnected) = self.register(id, PendingCall { in_band: !request.oob, caller }) {
+            return Err(ExecuteError::NotSent { request, disconnected });
         }
         let sent = out.send(id, &request, fd);
         drop(out);
-        self.renegotiate_if_free();
+        self.renegotiate_if_idle();
         let Err(unsent) = sent else { return Ok(Pending { request, outcome }) };
-        let waiting = self.state().take_waiting(id);
-        if waiting.is_some() {
-            self.room.notify_one();
+        let cancelled = self.state().router.pending.cancel(id);
+        if let Some(call) = cancelled {
+            self.release_slot(call.in_band);
         }
+        let disconnected = unsent.disconnected;
         match unsent.in_part {
-            // The server may have made sense of the part.
-            true => Err(ExecuteError::Unanswered { request, lost: unsent.lost }),
-            false => Err(ExecuteError::NotSent { request, lost: unsent.lost }),
+            true => Err(ExecuteError::Unanswered { request, disconnected }),
+            false => Err(ExecuteError::NotSent { request, disconnected }),
         }
     }
 
-    /// Waits until one more in-band command may be under way, and counts it as that.
+    /// Waits until another in-band command may be in flight, and counts it.
     fn reserve_slot(&self) {
         let mut state = self.state();
-        while state.lost.is_none() && state.in_band >= IN_BAND {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while state.disconnected.is_none() && state.in_band >= MAX_IN_BAND_COMMANDS {
+            state = self.slot_freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.in_band += 1;
     }
 
-    /// Gives back room that was taken for nothing.
     fn release_slot(&self, in_band: bool) {
         self.state().in_band -= usize::from(in_band);
-        self.room.notify_one();
+        self.slot_freed.notify_one();
     }
 
-    /// From now on the reply to `id` is for `caller`. Fails where no reply can come any more.
-    fn expect_reply(&self, id: u64, in_band: bool, caller: SyncSender<Outcome>) -> Result<(), Disconnected> {
+    fn register(&self, id: u64, call: PendingCall) -> Result<(), Disconnected> {
         let mut state = self.state();
-        if let Some(lost) = &state.lost {
-            return Err(lost.clone());
+        if let Some(disconnected) = &state.disconnected {
+            return Err(disconnected.clone());
         }
-        state.waiting.insert(id, PendingCall { in_band, caller });
+        state.router.pending.register(id, call);
         Ok(())
     }
 
-    /// From now on `queue` gets events.
-    pub(super) fn listen(&self, queue: &Arc<Queue>) {
+    /// Sends events to `queue` from now on.
+    pub(super) fn listen(&self, queue: &Arc<EventQueue>) {
         let mut state = self.state();
-        match &state.lost {
-            Some(lost) => queue.end(ListenError::Disconnected(lost.clone())),
+        match &state.disconnected {
+            Some(disconnected) => queue.end(ListenError::Disconnected(disconnected.clone())),
             None => {
-                // Where no event comes to show who has gone, many may have.
+                // Dropped listeners are otherwise removed only when an event arrives.
                 state.listeners.retain(|listener| listener.strong_count() > 0);
                 state.listeners.push(Arc::downgrade(queue));
             }
         }
     }
 
-    /// Answers a second greeting, if one came: a server that was still starting when it was connected to may greet again,
-    /// and then takes nothing else before.
+    /// Answers a second greeting, if one came. The server accepts nothing else before that.
     fn renegotiate(&self, out: &mut SendHalf) {
-        let request = self.state().negotiation.take();
+        let request = self.state().renegotiation.take();
         if let Some(request) = request {
             let id = out.next_id();
-            // A connection that is at its end will be found so by the reader.
+            // At the end of the connection this fails, and the reader thread reports it.
             let _ = out.send(id, &request, None);
         }
     }
 
-    /// As [`Shared::renegotiate`], unless somebody sends: who does looks here afterwards. So a greeting is answered
-    /// whoever of the two came first, and the reader thread waits for no sender: the server may not read on before we do.
-    fn renegotiate_if_free(&self) {
-        while self.state().negotiation.is_some() {
+    /// Answers a second greeting unless another thread is sending; that one does it afterwards. So the reader thread
+    /// never waits for a sender, who may be waiting for the server to read, which may be waiting for this thread.
+    fn renegotiate_if_idle(&self) {
+        while self.state().renegotiation.is_some() {
             let Ok(mut out) = self.out.try_lock() else { return };
             self.renegotiate(&mut out);
         }
     }
 
-    /// Takes what arrives until the connection ends.
-    pub(super) fn serve(&self, mut input: ReceiveHalf, early: impl IntoIterator<Item = Received>) {
+    /// Dispatches messages until the connection ends.
+    pub(super) fn run(&self, mut input: ReceiveHalf) {
         let _ = self.reader.set(std::thread::current().id());
-        for item in early {
-            self.take(item);
-        }
-        let lost = loop {
-            match input.receive(None) {
-                Ok(item) => self.take(item),
+        let disconnected = loop {
+            let item = match input.receive() {
+                Ok(item) => item,
                 Err(_) if self.closing.load(Ordering::Acquire) => break Disconnected::ClosedHere,
-                Err(lost) => break lost,
-            }
-        };
-        let mut state = self.state();
-        state.lost = Some(lost.clone());
-        let waiting = std::mem::take(&mut state.waiting);
-        let listeners = std::mem::take(&mut state.listeners);
-        drop(state);
-        self.room.notify_all();
-        for waiting in waiting.into_values() {
-            // A caller who has gone does not mind.
-            let _ = waiting.caller.send(Err(lost.clone()));
-        }
-        for listener in listeners.iter().filter_map(Weak::upgrade) {
-            listener.end(ListenError::Disconnected(lost.clone()));
-        }
-    }
-
-    fn take(&self, item: Received) {
-        match item {
-            Received::Message(Incoming::Reply(reply)) => self.take_reply(reply),
-            Received::Message(Incoming::Event(event)) => self.take_event(&event),
-            Received::Message(Incoming::Greeting(greeting)) => {
-                let mut state = self.state();
-                if std::mem::replace(&mut state.negotiated_anew, true) {
-                    return;
+                Err(disconnected) => break disconnected,
+            };
+            let routed = self.state().router.route(item);
+            match routed {
+                Routed::Reply { entry, reply, .. } => {
+                    self.release_slot(entry.in_band);
+                    // Fails where the caller dropped its `Pending`.
+                    let _ = entry.caller.send(Ok(reply));
                 }
-                state.negotiation = Some(capabilities_request(&greeting));
-                drop(state);
-                self.renegotiate_if_free();
+                Routed::Event(event) => self.dispatch_event(&event),
+                Routed::Renegotiate(request) => {
+                    self.state().renegotiation = Some(request);
+                    self.renegotiate_if_idle();
+                }
+                Routed::Greeting(_) | Routed::Unexpected(_) | Routed::SyncMarker => {}
             }
-            // What is no message answers nobody.
-            _ => {}
-        }
-    }
-
-    fn take_reply(&self, reply: Reply) {
-        let mut state = self.state();
-        let id = match reply.id() {
-            Some(id) => id.parse().ok(),
-            // It answers what the server could not read: the oldest that is under way.
-            None => state.waiting.keys().next().copied(),
         };
-        // One that nobody waits for is the reply to a capabilities request of ours, or to an earlier client's command.
-        let waiting = id.and_then(|id| state.take_waiting(id));
-        drop(state);
-        if let Some(waiting) = waiting {
-            self.room.notify_one();
-            // A caller who has gone does not mind.
-            let _ = waiting.caller.send(Ok(reply));
-        }
+        self.end(&disconnected);
     }
 
-    fn take_event(&self, event: &Event) {
+    fn dispatch_event(&self, event: &Event) {
         let mut state = self.state();
         state.listeners.retain(|listener| listener.strong_count() > 0);
-        let listeners: Vec<Arc<Queue>> = state.listeners.iter().filter_map(Weak::upgrade).collect();
+        let listeners: Vec<Arc<EventQueue>> = state.listeners.iter().filter_map(Weak::upgrade).collect();
         drop(state);
         for listener in listeners {
             listener.push(event);
+        }
+    }
+
+    /// Tells callers and listeners that the connection has ended.
+    fn end(&self, disconnected: &Disconnected) {
+        let mut state = self.state();
+        state.disconnected = Some(disconnected.clone());
+        let calls = state.router.pending.drain();
+        let listeners = std::mem::take(&mut state.listeners);
+        drop(state);
+        self.slot_freed.notify_all();
+        for call in calls {
+            // Fails where the caller dropped its `Pending`.
+            let _ = call.caller.send(Err(disconnected.clone()));
+        }
+        for listener in listeners.iter().filter_map(Weak::upgrade) {
+            listener.end(ListenError::Disconnected(disconnected.clone()));
         }
     }
 }

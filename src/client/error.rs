@@ -1,9 +1,9 @@
-//! What can go wrong with a call, and with listening. Each error carries what was sent and what came.
+//! Errors of calls and of listening. Each carries what was sent and what was received.
 
 use crate::session::Disconnected;
 use crate::wire::{Reply, ReplyBody, Request};
 
-/// Why a command has no result.
+/// Why a command returned no result.
 ///
 /// ```
 /// use qmp_shell::{Client, Empty, ExecuteError};
@@ -12,12 +12,12 @@ use crate::wire::{Reply, ReplyBody, Request};
 /// let qemu = Client::connect("demo:")?;
 /// let error = qemu.execute::<Empty>("device_del", json!({"id": "net7"})).unwrap_err();
 ///
-/// // What came: a class for programs, a sentence for people.
+/// // The server's error: a class for programs, a description for people.
 /// assert_eq!(error.class(), Some("DeviceNotFound"));
 /// println!("{}", error.desc().unwrap());
-/// // What was sent.
+/// // The request that was sent.
 /// assert_eq!(error.request().unwrap().command, "device_del");
-/// // Whether it is safe to send it again.
+/// // Whether sending it again could execute it twice.
 /// assert!(!error.may_have_run());
 ///
 /// qemu.close();
@@ -27,63 +27,64 @@ use crate::wire::{Reply, ReplyBody, Request};
 /// # Ok::<(), qmp_shell::ConnectError>(())
 /// ```
 ///
-/// The message never shows arguments; the request, whose arguments [`Debug`](std::fmt::Debug) shows without secrets, is
-/// in [`ExecuteError::request`].
+/// The message never shows arguments. [`ExecuteError::request`] has the request; its [`Debug`](std::fmt::Debug) output shows
+/// arguments without secrets.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecuteError {
-    /// The arguments cannot be said in JSON, are no object, or are nested deeper than servers read. Nothing was sent.
-    #[error("the arguments of `{command}` are no JSON object: {reason}")]
+    /// The arguments cannot be written as JSON, are not an object, or are nested deeper than servers read. Nothing was
+    /// sent.
+    #[error("arguments of `{command}` must be a JSON object: {reason}")]
     Arguments {
-        /// The command.
+        /// The command's name.
         command: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// The server answered with an error.
-    #[error("`{}`: {}", .request.command, sentence(.reply))]
+    /// The server replied with an error.
+    #[error("`{}`: {}", .request.command, description(.reply))]
     Refused {
-        /// What was sent.
+        /// The request.
         request: Box<Request>,
-        /// What came.
+        /// The reply.
         reply: Box<Reply>,
     },
-    /// A descriptor was to be passed along, which only a Unix socket does, and a command's stream not. Nothing was sent.
-    #[error("`{}` was not sent: descriptors pass over a Unix socket only", .request.command)]
+    /// File descriptors can be passed only over a Unix socket that does not lead to a process of ours. Nothing was sent.
+    #[error("`{}` was not sent: file descriptors can be passed over a Unix socket only", .request.command)]
     NoDescriptors {
-        /// What would have been sent.
+        /// The request.
         request: Box<Request>,
     },
-    /// Nothing was sent: the connection had ended before, or the operating system took none of it.
-    #[error("`{}` was not sent: {lost}", .request.command)]
+    /// Nothing was sent, because the connection had ended.
+    #[error("`{}` was not sent: {disconnected}", .request.command)]
     NotSent {
-        /// What would have been sent.
+        /// The request.
         request: Box<Request>,
-        /// How the connection ended.
-        lost: Disconnected,
+        /// Why the connection ended.
+        disconnected: Disconnected,
     },
-    /// The connection ended after some or all of the command was sent, and before it was answered. Nobody can know whether it
-    /// was carried out.
-    #[error("{lost} before `{}` was answered; nobody can know whether it was carried out", .request.command)]
+    /// The connection ended after a part or all of the request was sent and before its reply. The server may or may not
+    /// have executed it.
+    #[error("{disconnected} before `{}` was answered; it may or may not have been executed", .request.command)]
     Unanswered {
-        /// What was sent.
+        /// The request.
         request: Box<Request>,
-        /// How the connection ended.
-        lost: Disconnected,
+        /// Why the connection ended.
+        disconnected: Disconnected,
     },
-    /// The command was carried out, but what it returned does not fit the type that was asked for.
-    #[error("what `{}` returned does not fit: {source}", .request.command)]
+    /// The command was executed, but its return value is not of the requested type.
+    #[error("the return value of `{}` is not of the requested type: {source}", .request.command)]
     Return {
-        /// What was sent.
+        /// The request.
         request: Box<Request>,
-        /// What came.
+        /// The reply.
         reply: Box<Reply>,
-        /// Where it does not fit.
+        /// The deserialisation error.
         source: serde_json::Error,
     },
 }
 
-fn sentence(reply: &Reply) -> String {
+fn description(reply: &Reply) -> String {
     match reply.body() {
         ReplyBody::Error { class, desc } => format!("{class}: {desc}"),
         ReplyBody::Return(_) => "it succeeded".to_owned(),
@@ -91,7 +92,7 @@ fn sentence(reply: &Reply) -> String {
 }
 
 impl ExecuteError {
-    /// What was sent, or would have been; `None` for [`ExecuteError::Arguments`].
+    /// Returns the request, sent or not; `None` for [`ExecuteError::Arguments`].
     pub fn request(&self) -> Option<&Request> {
         match self {
             ExecuteError::Arguments { .. } => None,
@@ -103,7 +104,7 @@ impl ExecuteError {
         }
     }
 
-    /// What came: the server's error, or the return value that did not fit. `None` where nothing came.
+    /// Returns the reply: an error, or a return value of another type. `None` where there was no reply.
     pub fn reply(&self) -> Option<&Reply> {
         match self {
             ExecuteError::Refused { reply, .. } | ExecuteError::Return { reply, .. } => Some(reply),
@@ -111,7 +112,7 @@ impl ExecuteError {
         }
     }
 
-    /// The class of the server's error, such as `GenericError` or `CommandNotFound`; `None` where it sent none.
+    /// Returns the class of the server's error, such as `GenericError` or `CommandNotFound`.
     pub fn class(&self) -> Option<&str> {
         match self.reply()?.body() {
             ReplyBody::Error { class, .. } => Some(class),
@@ -119,7 +120,7 @@ impl ExecuteError {
         }
     }
 
-    /// The server's sentence for people; `None` where it sent no error.
+    /// Returns the server's description of its error, for people.
     pub fn desc(&self) -> Option<&str> {
         match self.reply()?.body() {
             ReplyBody::Error { desc, .. } => Some(desc),
@@ -127,23 +128,23 @@ impl ExecuteError {
         }
     }
 
-    /// Whether the command may have been carried out all the same. Where it may not, it can be sent again.
+    /// Whether the command may have been executed all the same. If not, it can be sent again without harm.
     pub fn may_have_run(&self) -> bool {
         matches!(self, ExecuteError::Unanswered { .. } | ExecuteError::Return { .. })
     }
 }
 
-/// Why no more events come.
+/// Why a listener receives no more events.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// The connection has ended. All events that came before were handed out.
+    /// The connection has ended. All events received before were returned.
     #[error("{0}")]
     Disconnected(#[from] Disconnected),
-    /// The filter panicked, so this listener was cut off.
-    #[error("the filter of this listener panicked; there are no more events for it")]
+    /// The filter panicked, so this listener was disconnected.
+    #[error("the filter of this listener panicked; it receives no more events")]
     Filter,
-    /// 64 MiB of events waited to be taken, so this listener was cut off. Events are missing from here on.
-    #[error("more than 64 MiB of events waited to be taken; those after them are lost to this listener")]
+    /// More than 64 MiB of events were queued, so this listener was disconnected. Later events are lost to it.
+    #[error("more than 64 MiB of events were queued; this listener receives no more events")]
     Overflow,
 }

@@ -10,25 +10,24 @@ use crate::wire::Event;
 
 use super::error::ListenError;
 
-/// How many bytes of events may wait for one listener.
-const ROOM: usize = 64 << 20;
+/// The most bytes of events that wait for one listener.
+const MAX_LISTENER_BYTES: usize = 64 << 20;
 
-/// Whether an event is for a listener.
 pub(super) type Filter = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 
-/// Events for one listener, in order of arrival, from the moment on at which it began to listen.
+/// The events of one listener, in order of arrival, beginning with the first after it was created.
 ///
-/// Made by [`Client::events`](super::Client::events) and [`Client::listen`](super::Client::listen); each thread may
-/// have its own, and each sees every event that its filter lets through. An event that the server sent before the reply
-/// to a command is here when [`Client::execute`](super::Client::execute) returns. Events keep coming after the client
-/// was dropped only until the connection ends with its last clone; what had come by then is still handed out.
+/// Created by [`Client::events`](super::Client::events) and [`Client::listen`](super::Client::listen). Each thread may
+/// have listeners of its own; each listener receives every event that passes its filter. An event that the server sent
+/// before the reply to a command is here when [`Client::execute`](super::Client::execute) returns. The connection ends
+/// with the last clone of the client; events that arrived before that are still returned.
 ///
 /// ```
 /// # let qemu = qmp_shell::Client::connect("demo:")?;
 /// use std::time::Duration;
 /// use qmp_shell::Empty;
 ///
-/// // A thread that follows all events to the end of the connection, and one listener for a moment.
+/// // A thread that follows all events to the end of the connection, and a listener for one event.
 /// let all = qemu.events();
 /// let log = std::thread::spawn(move || all.map_while(Result::ok).map(|event| event.name().to_owned()).collect::<Vec<_>>());
 /// let mut stops = qemu.listen(|event| event.name() == "STOP");
@@ -43,17 +42,18 @@ pub(super) type Filter = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// As an iterator it waits for the next event, without end unless [`Events::timeout`] set one; then `None` means that
-/// none came in time, and it may be asked again. The end of the connection is one `Err`, and `None` ever after.
+/// As an iterator it waits for the next event, without a limit unless [`Events::timeout`] set one. With a time-out, `None`
+/// means that no event came in time, and the iterator can be used again. The end of the connection is one `Err`, and `None`
+/// from then on.
 #[derive(Debug)]
-#[must_use = "nobody hears the events of a listener that is dropped"]
+#[must_use = "a dropped listener receives no events"]
 pub struct Events {
-    pub(super) queue: Arc<Queue>,
+    pub(super) queue: Arc<EventQueue>,
     pub(super) timeout: Option<Duration>,
 }
 
-/// What waits for a listener.
-pub(super) struct Queue {
+/// The events that wait for a listener.
+pub(super) struct EventQueue {
     filter: Filter,
     state: Mutex<State>,
     arrived: Condvar,
@@ -63,35 +63,35 @@ pub(super) struct Queue {
 struct State {
     events: VecDeque<Event>,
     bytes: usize,
-    /// Why there will be no more.
+    /// Set once no more events will come.
     end: Option<ListenError>,
-    /// That was told.
-    told: bool,
+    /// `end` has been returned to the listener.
+    end_returned: bool,
 }
 
-impl fmt::Debug for Queue {
+impl fmt::Debug for EventQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").finish_non_exhaustive()
+        f.debug_struct("EventQueue").finish_non_exhaustive()
     }
 }
 
-impl Queue {
-    pub(super) fn new(filter: Filter) -> Queue {
-        Queue { filter, state: Mutex::default(), arrived: Condvar::new() }
+impl EventQueue {
+    pub(super) fn new(filter: Filter) -> EventQueue {
+        EventQueue { filter, state: Mutex::default(), arrived: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the queue whole: every change to it is one step.
+        // A panic elsewhere leaves the queue intact: every change to it is one step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands over an event, if it is for this listener. One that takes nothing is cut off, and will be told: it must
-    /// hold up neither the others nor the server.
+    /// Appends an event that passes the filter. Disconnects a listener whose queue is full, so that it cannot block the
+    /// others; its next `wait` returns an error.
     pub(super) fn push(&self, event: &Event) {
         if self.state().end.is_some() {
             return;
         }
-        // A panic in it is reported by then, and is to end neither the other listeners nor the connection.
+        // A panic in the filter has been reported already, and must not end the other listeners or the connection.
         match catch_unwind(AssertUnwindSafe(|| (self.filter)(event))) {
             Ok(true) => {}
             Ok(false) => return,
@@ -99,7 +99,7 @@ impl Queue {
         }
         let mut state = self.state();
         let bytes = mem_size(event);
-        if state.bytes + bytes > ROOM {
+        if state.bytes + bytes > MAX_LISTENER_BYTES {
             state.end = Some(ListenError::Overflow);
         } else {
             state.bytes += bytes;
@@ -109,13 +109,13 @@ impl Queue {
         self.arrived.notify_all();
     }
 
-    /// Says that no more will come.
-    pub(super) fn end(&self, why: ListenError) {
-        self.state().end.get_or_insert(why);
+    /// Marks the end: nothing will be pushed after this.
+    pub(super) fn end(&self, error: ListenError) {
+        self.state().end.get_or_insert(error);
         self.arrived.notify_all();
     }
 
-    fn pop(&self, until: Option<Instant>) -> Result<Option<Event>, ListenError> {
+    fn pop(&self, deadline: Option<Instant>) -> Result<Option<Event>, ListenError> {
         let mut state = self.state();
         loop {
             if let Some(event) = state.events.pop_front() {
@@ -123,13 +123,13 @@ impl Queue {
                 return Ok(Some(event));
             }
             if let Some(end) = state.end.clone() {
-                state.told = true;
+                state.end_returned = true;
                 return Err(end);
             }
-            state = match until {
+            state = match deadline {
                 None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return Ok(None);
                     }
@@ -140,19 +140,19 @@ impl Queue {
     }
 }
 
-/// About how many bytes of memory an event takes up while it waits, in a room that may be twice the size of what is in it.
+/// Returns about how many bytes of memory a queued event occupies. The queue's buffer may be twice as large as its content.
 fn mem_size(event: &Event) -> usize {
     event.text().len() + event.name().len() + 2 * size_of::<Event>()
 }
 
 impl Events {
-    /// The same events; the iterator waits for each of them for so long and no longer.
+    /// Limits how long the iterator waits for each event.
     pub fn timeout(mut self, timeout: Duration) -> Events {
         self.timeout = Some(timeout);
         self
     }
 
-    /// The next event; waits for it for so long, and not at all for [`Duration::ZERO`]. `Ok(None)` where none came by then.
+    /// Waits up to `timeout` for the next event; [`Duration::ZERO`] does not wait. Returns `Ok(None)` at the time-out.
     pub fn wait(&mut self, timeout: Duration) -> Result<Option<Event>, ListenError> {
         self.queue.pop(Instant::now().checked_add(timeout))
     }
@@ -162,10 +162,10 @@ impl Iterator for Events {
     type Item = Result<Event, ListenError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.queue.state().told {
+        if self.queue.state().end_returned {
             return None;
         }
-        let until = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        self.queue.pop(until).transpose()
+        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        self.queue.pop(deadline).transpose()
     }
 }

@@ -1,4 +1,4 @@
-//! The client for programs: commands as calls with types, events as iterators, over one session.
+//! The client library: commands as typed calls, events as iterators, over one session.
 //!
 //! Owns the thread that hands each reply to its caller and each event to its listeners. Knows neither lines nor the
 //! terminal.

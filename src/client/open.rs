@@ -1,9 +1,9 @@
-//! Opening a session to any address, the machine inside the program included.
+//! Opening a session to any address, including the demo machine.
 
 use crate::demo;
 use crate::session::{Address, ConnectError, Options, Session, connect};
 
-/// Opens a session to `address`, which may be the machine inside the program.
+/// Opens a session to `address`, which may be the demo machine inside the program.
 pub fn open(address: &Address, options: &Options) -> Result<Session, ConnectError> {
     if *address != Address::Demo {
         return connect(address, options);

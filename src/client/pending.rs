@@ -1,4 +1,4 @@
-//! A command that is under way.
+//! A command in flight.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -10,67 +10,66 @@ use crate::wire::{Reply, ReplyBody, Request};
 
 use super::error::ExecuteError;
 
-/// What comes of a request.
+/// The reply to a request, or why there is none.
 pub(super) type Outcome = Result<Reply, Disconnected>;
 
-/// A command that was sent and not yet waited for; see [`Client::begin`](super::Client::begin).
+/// A command in flight; see [`Client::start`](super::Client::start).
 ///
 /// ```
 /// # let qemu = qmp_shell::Client::connect("demo:")?;
 /// use qmp_shell::Request;
 /// use serde_json::{Value, json};
 ///
-/// // Several objects, asked for together.
+/// // Several objects, queried together.
 /// let paths = ["/", "/machine", "/objects"];
-/// let begun = paths.map(|path| {
+/// let pending = paths.map(|path| {
 ///     let arguments = json!({"path": path, "property": "type"});
-///     qemu.begin(Request::new("qom-get").with_arguments(arguments.to_string()))
+///     qemu.start(Request::new("qom-get").with_arguments(arguments.to_string()))
 /// });
-/// for (path, pending) in paths.into_iter().zip(begun) {
+/// for (path, pending) in paths.into_iter().zip(pending) {
 ///     let kind: Value = pending?.wait()?;
-///     println!("{path} is of the type {kind}");
+///     println!("{path} is of type {kind}");
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropped, the command goes on in the server, and its reply is passed over when it comes.
+/// When this is dropped, the server still executes the command; its reply is ignored.
 #[derive(Debug)]
-#[must_use = "the reply is passed over unless it is waited for"]
+#[must_use = "a dropped `Pending` ignores the reply"]
 pub struct Pending {
     pub(super) request: Box<Request>,
     pub(super) outcome: Receiver<Outcome>,
 }
 
 impl Pending {
-    /// What was sent.
+    /// Returns the request that was sent.
     pub fn request(&self) -> &Request {
         &self.request
     }
 
-    /// Waits for the reply, which may be an error of the server's: that one is no `Err`. Only the end of the connection is:
+    /// Waits for the reply. An error reply is `Ok`; only the end of the connection is an `Err`,
     /// [`ExecuteError::Unanswered`].
     pub fn reply(self) -> Result<Reply, ExecuteError> {
-        self.outcome().map_err(|lost| ExecuteError::Unanswered { request: self.request, lost })
+        self.outcome().map_err(|disconnected| ExecuteError::Unanswered { request: self.request, disconnected })
     }
 
     fn outcome(&self) -> Outcome {
-        // The thread that hands out replies says how the connection ended before it goes.
+        // The reader thread sends the reason before it ends.
         self.outcome.recv().unwrap_or(Err(Disconnected::Closed))
     }
 
-    /// Waits for the reply for so long; the inner `Err` is the command again, still under way, where there is none by
-    /// then.
+    /// Waits up to `timeout` for the reply. The inner `Err` returns the command, still in flight, at the time-out.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
     /// use std::time::Duration;
     /// use qmp_shell::Request;
     ///
-    /// let mut pending = qemu.begin(Request::new("query-block"))?;
+    /// let mut pending = qemu.start(Request::new("query-block"))?;
     /// let reply = loop {
     ///     match pending.reply_within(Duration::from_millis(100))? {
     ///         Ok(reply) => break reply,
-    ///         Err(still) => pending = still,
+    ///         Err(in_flight) => pending = in_flight,
     ///     }
     ///     println!("not yet");
     /// };
@@ -81,20 +80,20 @@ impl Pending {
         match self.outcome.recv_timeout(timeout) {
             Ok(Ok(reply)) => Ok(Ok(reply)),
             Err(RecvTimeoutError::Timeout) => Ok(Err(self)),
-            Ok(Err(lost)) => Err(ExecuteError::Unanswered { request: self.request, lost }),
+            Ok(Err(disconnected)) => Err(ExecuteError::Unanswered { request: self.request, disconnected }),
             Err(RecvTimeoutError::Disconnected) => {
-                Err(ExecuteError::Unanswered { request: self.request, lost: Disconnected::Closed })
+                Err(ExecuteError::Unanswered { request: self.request, disconnected: Disconnected::Closed })
             }
         }
     }
 
-    /// Waits for what the command returns, as a `T`. Fails as [`Client::execute`](super::Client::execute) does.
+    /// Waits for the return value, as a `T`. Fails as [`Client::execute`](super::Client::execute) does.
     pub fn wait<T: DeserializeOwned>(self) -> Result<T, ExecuteError> {
         let outcome = self.outcome();
         let request = self.request;
         let reply = match outcome {
             Ok(reply) => Box::new(reply),
-            Err(lost) => return Err(ExecuteError::Unanswered { request, lost }),
+            Err(disconnected) => return Err(ExecuteError::Unanswered { request, disconnected }),
         };
         match reply.body() {
             ReplyBody::Error { .. } => Err(ExecuteError::Refused { request, reply }),

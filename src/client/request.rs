@@ -1,4 +1,4 @@
-//! What may be sent: requests from arguments of any type, and what is looked at before one goes out.
+//! Requests from serialisable arguments, validated before they are sent.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -8,42 +8,42 @@ use crate::wire::Request;
 
 use super::error::ExecuteError;
 
-/// How deep arguments may be nested: one less than what QEMU reads, for they stand inside a message.
-const DEEPEST: usize = 1023;
+/// The deepest nesting of arguments: one level less than QEMU reads, because they stand inside a message.
+const MAX_NESTING: usize = 1023;
 
-/// The request for a command with these arguments.
+/// Builds the request for a command with these arguments.
 pub(super) fn request(command: &str, arguments: impl Serialize) -> Result<Request, ExecuteError> {
-    let text = serde_json::to_string(&arguments).map_err(|error| wrong(command, error.to_string()))?;
+    let text = serde_json::to_string(&arguments).map_err(|error| invalid(command, error.to_string()))?;
     let request = Request::new(command);
     Ok(if text == "null" { request } else { request.with_arguments(text) })
 }
 
-/// The same request, fit to be sent. What a server cannot read it answers without an id, more than once, or waits for
-/// the end of; so that is not sent. What is secret in it is known from here on.
+/// Rejects requests that QEMU cannot parse: it would reply without an id, reply twice, or wait for more input. Marks the
+/// secrets in all others.
 pub(super) fn validate_request(mut request: Request) -> Result<Request, ExecuteError> {
     if let Some(text) = &request.arguments {
-        let wrong = |reason| Err(wrong(&request.command, reason));
+        let invalid = |reason| Err(invalid(&request.command, reason));
         match text.trim_ascii_start().chars().next() {
             Some('{') => {}
-            Some(first) => return wrong(format!("they begin with `{first}`")),
-            None => return wrong("they are empty".to_owned()),
+            Some(first) => return invalid(format!("they begin with `{first}`")),
+            None => return invalid("they are empty".to_owned()),
         }
         if let Err(error) = serde_json::from_str::<&RawValue>(text) {
-            return wrong(error.to_string());
+            return invalid(error.to_string());
         }
-        if nesting(text) > DEEPEST {
-            return wrong(format!("they are nested more than {DEEPEST} levels deep"));
+        if nesting(text) > MAX_NESTING {
+            return invalid(format!("they are nested more than {MAX_NESTING} levels deep"));
         }
     }
     mark_secrets(&mut request);
     Ok(request)
 }
 
-fn wrong(command: &str, reason: String) -> ExecuteError {
+fn invalid(command: &str, reason: String) -> ExecuteError {
     ExecuteError::Arguments { command: command.to_owned(), reason }
 }
 
-/// How deep arrays and objects are nested in a JSON text.
+/// Returns how deep arrays and objects are nested in a JSON text.
 fn nesting(text: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_could_not_read_is_refused() {
+    fn rejects_requests_that_a_server_cannot_parse() {
         let nested = |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
         for (arguments, reason) in [
             ("[1]".to_owned(), "they begin with `[`"),
@@ -85,7 +85,7 @@ mod tests {
             (nested(1023), "they are nested more than 1023 levels deep"),
         ] {
             let error = validate_request(Request::new("x").with_arguments(arguments)).unwrap_err();
-            assert_eq!(error.to_string(), format!("the arguments of `x` are no JSON object: {reason}"));
+            assert_eq!(error.to_string(), format!("arguments of `x` must be a JSON object: {reason}"));
         }
         assert!(validate_request(Request::new("x").with_arguments(nested(1022))).is_ok());
         assert!(validate_request(Request::new("x")).is_ok());

@@ -99,14 +99,18 @@ impl Assembler {
 /// Whether the bracket that is open at the end of `text` begins a request or the object that leads a command's
 /// arguments. The bracket of a value (`key={…`) does not: a mistake there must not swallow the lines that follow.
 fn opens_json(text: &str) -> bool {
+    // The tail of a dot command may be in another language, such as that of the human monitor.
+    if text.trim_start().starts_with('.') {
+        return false;
+    }
     let words = tokenize(&text[prefix_len(text)..]).words;
     words.len() <= 3 && words.last().is_some_and(|word| word.equals.is_none())
 }
 
-/// Lines whose rest is somebody else's language: `!COMMAND`, `.hmp LINE`.
+/// Whether the rest of the line is in another language: `!COMMAND`.
 fn is_verbatim(line: &str) -> bool {
     let line = line.trim_start();
-    line.starts_with('!') || line.split_whitespace().next() == Some(".hmp")
+    line.starts_with('!')
 }
 
 /// The length of a leading `->` or `<-`, which the JSON behind it does not need a blank after.

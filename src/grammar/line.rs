@@ -22,19 +22,50 @@ pub enum Line {
     Transaction(TransactionLine),
 }
 
-/// A command to the shell.
+/// A dot command as typed. Its words are not checked: what follows the name may be in another language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DotLine {
     /// The name without its dot.
     pub name: String,
-    /// Where the name stands, dot included.
+    /// The span of the name, with its dot.
     pub name_span: Span,
-    /// The words behind the name.
+    /// The words after the name.
     pub words: Vec<Word>,
-    /// Everything behind the name, as typed, without the blanks around it.
-    pub rest: String,
-    /// Where `rest` begins.
-    pub rest_at: usize,
+    tail: String,
+}
+
+impl DotLine {
+    fn parse(text: &str, words: &[Word]) -> Result<DotLine, Diagnostic> {
+        // The caller has looked at the first word.
+        let (first, words) = (&words[0], &words[1..]);
+        check_word(first)?;
+        Ok(DotLine {
+            name: first.text.trim_start_matches('.').to_owned(),
+            name_span: first.span,
+            words: words.to_vec(),
+            tail: text[first.span.end..].replace("\\\n", "").trim().to_owned(),
+        })
+    }
+
+    /// Returns everything after the name as typed, without surrounding white space and line continuations.
+    pub fn tail(&self) -> &str {
+        &self.tail
+    }
+
+    /// Returns the offset after the last word.
+    pub fn end(&self) -> usize {
+        self.words.last().map_or(self.name_span.end, |word| word.span.end)
+    }
+
+    /// Rejects words with an open quote, and reserved ones.
+    pub fn check_words(&self) -> Result<(), Diagnostic> {
+        self.words.iter().try_for_each(check_word)
+    }
+
+    /// Parses the words from `index` on as a QMP command. `text` is the whole line.
+    pub fn command_from(&self, text: &str, index: usize) -> Result<Command, Diagnostic> {
+        Command::parse(text, &self.words[index..])
+    }
 }
 
 /// A pasted request.
@@ -86,7 +117,7 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
         return Ok(Line::Blank);
     };
     if trimmed.starts_with('.') && first.equals.is_none() || first.is_bare("help") {
-        return meta(text, &words).map(Line::Dot);
+        return DotLine::parse(text, &words).map(Line::Dot);
     }
     if first.is_bare("transaction(") {
         return transaction(text, &words[1..]).map(Line::Transaction);
@@ -159,27 +190,6 @@ fn json_action(text: &str, words: &[Word]) -> Result<Command, Diagnostic> {
 
 fn arguments(text: &str, words: &[Word]) -> Result<Vec<Arg>, Diagnostic> {
     words.iter().map(|word| Arg::parse(text, word)).collect()
-}
-
-fn meta(text: &str, words: &[Word]) -> Result<DotLine, Diagnostic> {
-    // `first` exists: the caller looked at it.
-    let (first, words) = (&words[0], &words[1..]);
-    let rest_from = first.span.end;
-    let rest = &text[rest_from..];
-    let rest_at = rest_from + (rest.len() - rest.trim_start().len());
-    check_word(first)?;
-    let name = first.text.trim_start_matches('.');
-    if name != "hmp" {
-        // What stands behind `.hmp` is the monitor's language, not ours.
-        words.iter().try_for_each(check_word)?;
-    }
-    Ok(DotLine {
-        name: name.to_owned(),
-        name_span: first.span,
-        words: words.to_vec(),
-        rest: rest.trim().to_owned(),
-        rest_at,
-    })
 }
 
 fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {

@@ -61,7 +61,7 @@ impl QomClient {
     /// Sets a property to this JSON.
     pub fn set_json(&self, path: &str, property: &str, json: &str) -> Result<(), QomError> {
         let arguments = format!(r#"{{"path":{},"property":{},"value":{json}}}"#, quote(path), quote(property));
-        finish(self.client.begin(Request::new("qom-set").with_arguments(arguments))?)?;
+        finish(self.client.start(Request::new("qom-set").with_arguments(arguments))?)?;
         Ok(())
     }
 
@@ -98,20 +98,20 @@ impl QomClient {
     /// Asks for the properties of an object; the answer is waited for later.
     pub(super) fn begin_list(&self, path: &str) -> Result<Pending, QomError> {
         let arguments = format!(r#"{{"path":{}}}"#, quote(path));
-        Ok(self.client.begin(Request::new("qom-list").with_arguments(arguments))?)
+        Ok(self.client.start(Request::new("qom-list").with_arguments(arguments))?)
     }
 
     /// Asks for the properties and values of these objects; the answer is waited for later.
     pub(super) fn begin_bulk<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<Pending, QomError> {
         let paths: Vec<String> = paths.map(quote).collect();
         let arguments = format!(r#"{{"paths":[{}]}}"#, paths.join(","));
-        Ok(self.client.begin(Request::new("qom-list-get").with_arguments(arguments))?)
+        Ok(self.client.start(Request::new("qom-list-get").with_arguments(arguments))?)
     }
 
     /// Asks for a value; the answer is waited for later.
     pub(super) fn begin_get(&self, path: &str, property: &str) -> Result<Pending, QomError> {
         let arguments = format!(r#"{{"path":{},"property":{}}}"#, quote(path), quote(property));
-        Ok(self.client.begin(Request::new("qom-get").with_arguments(arguments))?)
+        Ok(self.client.start(Request::new("qom-get").with_arguments(arguments))?)
     }
 }
 

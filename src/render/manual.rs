@@ -28,7 +28,7 @@ fn code(role: Role, palette: &Palette) -> &str {
         Role::Reference | Role::Type => &palette.number,
         Role::Heading => &palette.name,
         Role::Name => &palette.key,
-        Role::Backlog | Role::Received => &palette.dim,
+        Role::Aside | Role::Received => &palette.dim,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a server is: the forms of an address that users may write.
+//! Addresses of servers, in the forms that users write.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -8,7 +8,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The address of a server, as users write it: `PATH`, `unix:PATH`, `unix:@NAME`, `HOST:PORT`, `[V6]:PORT`,
+/// The address of a server, in one of these forms: `PATH`, `unix:PATH`, `unix:@NAME`, `HOST:PORT`, `[V6]:PORT`,
 /// `tcp:HOST:PORT`, `fd:N`, `exec:COMMAND` or `demo:`. A word with a `/`, or that names an existing socket, is a path even
 /// when it holds a colon.
 ///
@@ -18,7 +18,7 @@ use std::str::FromStr;
 /// assert_eq!("/run/vm.sock".parse(), Ok(Address::Unix("/run/vm.sock".into())));
 /// assert_eq!("[::1]:4444".parse(), Ok(Address::Tcp { host: "::1".to_owned(), port: 4444 }));
 /// assert_eq!("exec:ssh host socat - UNIX:/vm.sock".parse(), Ok(Address::Exec("ssh host socat - UNIX:/vm.sock".into())));
-/// assert_eq!("localhost:x".parse::<Address>().unwrap_err().to_string().split(',').next(), Some("`x` is no port number"));
+/// assert_eq!("localhost:x".parse::<Address>().unwrap_err().to_string().split(';').next(), Some("invalid port `x` in address `localhost:x`"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -29,45 +29,45 @@ pub enum Address {
     Abstract(String),
     /// A TCP port.
     Tcp {
-        /// Name or number, without brackets.
+        /// The host's name or number, without brackets.
         host: String,
-        /// The port.
+        /// The port number.
         port: u16,
     },
-    /// A stream socket that this process inherited under this number, 3 or more. It is duplicated, never closed.
+    /// A stream socket that this process inherited as this file descriptor, 3 or higher. It is duplicated, never closed.
     Fd(RawFd),
-    /// A command whose standard input and output are the stream. It is split into words as by a shell, and ended with
+    /// A command whose standard input and output are the stream. It is split into words as a shell does, and ends with
     /// the connection.
     Exec(String),
-    /// The machine inside the program.
+    /// The demo machine inside the program.
     Demo,
 }
 
-/// A text that is no address.
+/// Why a text is not an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// Nothing at all.
+    /// It is empty.
     #[error("the address is empty")]
     Empty,
-    /// `HOST:PORT` with a port that is no number of 16 bits.
-    #[error("`{port}` is no port number, in address `{address}`; for a path with a colon write `unix:{address}`")]
+    /// `HOST:PORT` with a port that is not a number from 1 to 65535.
+    #[error("invalid port `{port}` in address `{address}`; for a path with a colon write `unix:{address}`")]
     Port {
         /// The whole text.
         address: String,
         /// The part that should be a port.
         port: String,
     },
-    /// `fd:` with something that is no descriptor number.
-    #[error("`{0}` is no descriptor number, in an address `fd:N`")]
+    /// `fd:` without the number of a file descriptor.
+    #[error("invalid file descriptor `{0}` in an address `fd:N`")]
     Fd(String),
-    /// A scheme with nothing behind it.
-    #[error("address `{0}` names nothing behind the colon")]
-    Bare(String),
+    /// A scheme without anything after it.
+    #[error("missing value after the colon in address `{0}`")]
+    Incomplete(String),
 }
 
-/// Reads what stands behind a scheme.
-type Reader = fn(&str) -> Result<Address, AddressError>;
+/// Parses the text after a scheme.
+type Parser = fn(&str) -> Result<Address, AddressError>;
 
 impl FromStr for Address {
     type Err = AddressError;
@@ -76,7 +76,7 @@ impl FromStr for Address {
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
-        let schemes: [(&str, Reader); 4] = [
+        let schemes: [(&str, Parser); 4] = [
             ("unix:", |rest| {
                 Ok(match rest.strip_prefix('@') {
                     Some(name) => Address::Abstract(name.to_owned()),
@@ -90,12 +90,12 @@ impl FromStr for Address {
             }),
             ("exec:", |rest| Ok(Address::Exec(rest.trim().to_owned()))),
         ];
-        for (scheme, read) in schemes {
+        for (scheme, parse) in schemes {
             if let Some(rest) = text.strip_prefix(scheme) {
                 if rest.trim().is_empty() || rest == "@" {
-                    return Err(AddressError::Bare(text.to_owned()));
+                    return Err(AddressError::Incomplete(text.to_owned()));
                 }
-                return read(rest);
+                return parse(rest);
             }
         }
         if text == "demo:" || text == "demo" && !Path::new(text).exists() {
@@ -109,7 +109,7 @@ impl FromStr for Address {
 }
 
 impl Address {
-    /// Reads an address that need not be UTF-8. One that is not is a path, with or without `unix:` before it.
+    /// Parses an address that may not be UTF-8. One that is not is a path, with or without `unix:` before it.
     pub fn from_os(text: &OsStr) -> Result<Self, AddressError> {
         match text.to_str() {
             Some(text) => text.parse(),
@@ -120,7 +120,7 @@ impl Address {
         }
     }
 
-    /// The address as text for another program: a path is what it is, byte by byte.
+    /// Returns the address as text for another program. A path keeps its bytes.
     pub fn to_os(&self) -> OsString {
         match self {
             Address::Unix(path) => path.as_os_str().to_owned(),
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_is_read() {
+    fn parses_every_form() {
         let tcp = |host: &str, port| Address::Tcp { host: host.to_owned(), port };
         for (text, expected) in [
             ("/tmp/q.sock", Address::Unix("/tmp/q.sock".into())),
@@ -185,23 +185,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_says_why() {
+    fn explains_an_invalid_address() {
         for (text, message) in [
             ("", "the address is empty"),
-            ("h:x", "`x` is no port number, in address `h:x`; for a path with a colon write `unix:h:x`"),
-            (
-                "h:70000",
-                "`70000` is no port number, in address `h:70000`; for a path with a colon write `unix:h:70000`",
-            ),
-            ("fd:x", "`x` is no descriptor number, in an address `fd:N`"),
-            ("unix:", "address `unix:` names nothing behind the colon"),
+            ("h:x", "invalid port `x` in address `h:x`; for a path with a colon write `unix:h:x`"),
+            ("h:70000", "invalid port `70000` in address `h:70000`; for a path with a colon write `unix:h:70000`"),
+            ("fd:x", "invalid file descriptor `x` in an address `fd:N`"),
+            ("unix:", "missing value after the colon in address `unix:`"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap_err().to_string(), message);
         }
     }
 
     #[test]
-    fn an_existing_socket_is_a_path_whatever_it_is_called() {
+    fn an_existing_socket_is_a_path_despite_a_colon() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("host:1");
         let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();

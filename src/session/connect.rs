@@ -1,4 +1,4 @@
-//! Dialing: from an address to a connected socket.
+//! From an address to a connected socket.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -14,30 +14,32 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use super::address::Address;
 use super::error::ConnectError;
-use super::negotiate::Options;
-use super::socket::{BLINK, Socket, wait_for_room};
+use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
+use super::socket::{Socket, wait_writable};
 
-/// How long to rest between two tries.
-const REST: Duration = Duration::from_millis(20);
+/// How long to wait between two attempts.
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A connected socket, and the process at its other end where we started it.
+/// How long the command of an `exec:` address may take to exit after its stream has ended.
+const EXEC_EXIT_GRACE: Duration = Duration::from_millis(500);
+
+/// A connected socket.
 #[derive(Debug)]
-pub struct Connected {
-    /// The socket.
-    pub socket: Socket,
-    /// The process of an `exec:` address.
-    pub peer: Option<PeerProcess>,
+pub(super) struct Connected {
+    pub(super) socket: Socket,
+    /// The process at the other end, for an `exec:` address.
+    pub(super) process: Option<ExecProcess>,
 }
 
-/// A process that we started to be talked to. It is ended, and waited for, when this is dropped.
+/// The command of an `exec:` address. Dropping it ends it and waits for its end.
 #[derive(Debug)]
-pub struct PeerProcess(Child);
+pub(crate) struct ExecProcess(Child);
 
-impl Drop for PeerProcess {
+impl Drop for ExecProcess {
     fn drop(&mut self) {
-        // Its stream has ended, so it should end by itself; one that does not is helped along.
-        let patience = Instant::now() + Duration::from_millis(500);
-        while Instant::now() < patience {
+        // Its stream has ended, so it should exit by itself.
+        let deadline = Instant::now() + EXEC_EXIT_GRACE;
+        while Instant::now() < deadline {
             if !matches!(self.0.try_wait(), Ok(None)) {
                 return;
             }
@@ -48,12 +50,12 @@ impl Drop for PeerProcess {
     }
 }
 
-/// Connects to `address`; each try may take [`Options::timeout`]. A server that is not there yet is waited for until
-/// `wait_until`.
+/// Connects to `address`. Each attempt may take [`Options::timeout`]; attempts that may succeed later are repeated until
+/// `retry_until`.
 pub(super) fn connect_socket(
     address: &Address,
     options: &Options,
-    wait_until: Option<Instant>,
+    retry_until: Option<Instant>,
 ) -> Result<Connected, ConnectError> {
     loop {
         options.check_cancelled(address)?;
@@ -64,23 +66,19 @@ pub(super) fn connect_socket(
             Address::Fd(fd) => inherited(*fd),
             Address::Exec(command) => return exec(command),
             Address::Demo => {
-                let reason = "the demo machine is started by the program, not by the session";
+                let reason = "the demo machine is not reached through a socket";
                 Err(ConnectError::Io { address: address.clone(), reason: io::Error::other(reason) })
             }
         };
-        match (&result, wait_until) {
-            (Err(error), Some(until)) if error.may_pass() && Instant::now() < until => std::thread::sleep(REST),
+        match (&result, retry_until) {
+            (Err(error), Some(until)) if error.is_transient() && Instant::now() < until => {
+                std::thread::sleep(RETRY_INTERVAL);
+            }
             _ => {
-                return result.map(|fd| Connected { socket: Socket::from(fd), peer: None });
+                return result.map(|fd| Connected { socket: Socket::from(fd), process: None });
             }
         }
     }
-}
-
-/// The time when so long has passed; so far away that no one will see it, where the clock could not count so far.
-pub(super) fn from_now(span: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(span).unwrap_or(now + Duration::from_secs(u32::MAX.into()))
 }
 
 fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, options: &Options) -> Result<OwnedFd, ConnectError> {
@@ -93,13 +91,13 @@ fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, options: &Opti
     loop {
         match connect(&fd, &target) {
             Ok(()) => break,
-            // The listener's queue is full; a blocking connect would wait in it for ever.
+            // The listener's queue is full; a blocking connect would wait without a limit.
             Err(Errno::AGAIN) if Instant::now() < until => {
                 options.check_cancelled(address)?;
-                std::thread::sleep(REST);
+                std::thread::sleep(RETRY_INTERVAL);
             }
             Err(Errno::AGAIN) => {
-                return Err(ConnectError::Crowded { address: address.clone(), seconds: timeout.as_secs_f64() });
+                return Err(ConnectError::Busy { address: address.clone(), seconds: timeout.as_secs_f64() });
             }
             Err(Errno::INTR) => {}
             Err(error) => return Err(unix_error(address, error)),
@@ -128,12 +126,12 @@ fn is_socket(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
 }
 
-/// Connects to a host, which may have several addresses. One that is silent leaves the others their share of the time.
+/// Connects to a host, which may have several addresses. The remaining time is shared among those not tried yet.
 fn tcp(address: &Address, host: &str, port: u16, options: &Options) -> Result<OwnedFd, ConnectError> {
     let until = from_now(options.timeout);
-    let named = (host, port).to_socket_addrs();
+    let resolved = (host, port).to_socket_addrs();
     let targets: Vec<SocketAddr> =
-        named.map_err(|reason| ConnectError::Host { host: host.to_owned(), reason })?.collect();
+        resolved.map_err(|reason| ConnectError::Host { host: host.to_owned(), reason })?.collect();
     let mut last = Errno::ADDRNOTAVAIL;
     for (tried, target) in targets.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
@@ -150,7 +148,7 @@ fn tcp(address: &Address, host: &str, port: u16, options: &Options) -> Result<Ow
     })
 }
 
-/// One address of a host. The error outside is for them all: it is given up.
+/// Connects to one address of a host. The outer error is final: connecting was cancelled.
 fn tcp_to(
     target: &SocketAddr,
     address: &Address,
@@ -167,7 +165,7 @@ fn tcp_to(
         Ok(()) => {}
         Err(Errno::INPROGRESS | Errno::INTR) => loop {
             options.check_cancelled(address)?;
-            match wait_for_room(&fd, from_now(BLINK).min(until)) {
+            match wait_writable(&fd, from_now(CANCEL_POLL_INTERVAL).min(until)) {
                 Ok(true) => break,
                 Ok(false) if Instant::now() >= until => return Ok(Err(Errno::TIMEDOUT)),
                 Ok(false) => {}
@@ -176,29 +174,28 @@ fn tcp_to(
         },
         Err(error) => return Ok(Err(error)),
     }
-    // What came of a connect that did not wait is kept by the socket.
-    let ready = || -> Result<(), Errno> {
+    // The socket keeps the outcome of a connect that did not block.
+    let finish = || -> Result<(), Errno> {
         sockopt::socket_error(&fd)??;
         sockopt::set_tcp_nodelay(&fd, true)?;
         rustix::io::ioctl_fionbio(&fd, false)
     };
-    Ok(ready().map(|()| fd))
+    Ok(finish().map(|()| fd))
 }
 
 #[allow(unsafe_code)]
 fn inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
-    // The three standard streams have owners in this process.
+    // The standard streams are in use by this process.
     if fd <= 2 {
         return Err(ConnectError::BadDescriptor(fd));
     }
-    // SAFETY: borrowed for no longer than this call, and never closed: once the session that used it has ended, the number
-    // may be asked for again, and a number that others closed may by then be somebody else's. That it is open at all,
-    // and a socket, is looked at first.
+    // SAFETY: the descriptor is borrowed for this call only and never closed here, because an address may be used again
+    // after its session has ended. If it was closed and its number reused, the check below rejects all but a socket.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     if rustix::net::sockopt::socket_type(borrowed) != Ok(SocketType::STREAM) {
         return Err(ConnectError::BadDescriptor(fd));
     }
-    // Children of ours must not hold the session open.
+    // Child processes must not keep the connection open.
     let _ = rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC);
     rustix::io::fcntl_dupfd_cloexec(borrowed, 0).map_err(|_| ConnectError::BadDescriptor(fd))
 }
@@ -211,18 +208,18 @@ fn exec(command: &str) -> Result<Connected, ConnectError> {
     if !is_runnable(program) {
         return Err(failed("no such program".to_owned()));
     }
-    let (ours, theirs) = UnixStream::pair().map_err(|error| failed(error.to_string()))?;
-    let theirs = OwnedFd::from(theirs);
-    let output = theirs.try_clone().map_err(|error| failed(error.to_string()))?;
-    // The trap keeps our Ctrl-C, which goes to the whole foreground group, from ending the connection.
+    let (socket, child_socket) = UnixStream::pair().map_err(|error| failed(error.to_string()))?;
+    let child_input = OwnedFd::from(child_socket);
+    let child_output = child_input.try_clone().map_err(|error| failed(error.to_string()))?;
+    // Ctrl-C signals the whole foreground process group; the trap keeps it from ending the connection.
     let child = Command::new("/bin/sh")
         .args(["-c", "trap '' INT; exec \"$@\"", "sh"])
         .args(&words)
-        .stdin(Stdio::from(theirs))
-        .stdout(Stdio::from(output))
+        .stdin(Stdio::from(child_input))
+        .stdout(Stdio::from(child_output))
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
-    Ok(Connected { socket: Socket::from(OwnedFd::from(ours)), peer: Some(PeerProcess(child)) })
+    Ok(Connected { socket: Socket::from(OwnedFd::from(socket)), process: Some(ExecProcess(child)) })
 }
 
 fn is_runnable(program: &str) -> bool {

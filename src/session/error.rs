@@ -1,4 +1,4 @@
-//! Why there is no connection, or no longer.
+//! Errors of connecting, and the reasons for which a connection ends.
 
 use std::io;
 use std::sync::Arc;
@@ -7,168 +7,169 @@ use crate::wire::FrameError;
 
 use super::address::{Address, AddressError};
 
-/// Why a session could not be opened. Each message is one or two sentences for a person.
+/// Why a session could not be opened. Each message is one or two sentences for a person, with what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The text is no address.
+    /// The text is not an address.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// Nothing at the path.
-    #[error("there is no socket at `{0}`; a QEMU started with `-qmp unix:{0},server=on,wait=off` makes one")]
+    /// There is no file at the path.
+    #[error("there is no socket at `{0}`; a QEMU started with `-qmp unix:{0},server=on,wait=off` creates one")]
     NoSuchSocket(String),
-    /// A path to something else.
-    #[error("`{0}` is no socket")]
+    /// The path leads to something else than a socket.
+    #[error("`{0}` is not a socket")]
     NotASocket(String),
-    /// A socket without a listener.
-    #[error("nobody listens on `{0}`: the server has ended, or listens elsewhere")]
+    /// Nothing listens at the address.
+    #[error("nothing is listening on `{0}`; the server has exited or listens elsewhere")]
     Refused(Address),
-    /// Any other failure of the operating system.
+    /// Another failure of the operating system.
     #[error("cannot connect to `{address}`: {reason}")]
     Io {
-        /// Where to.
+        /// The server's address.
         address: Address,
-        /// What the system said.
+        /// The error of the operating system.
         reason: io::Error,
     },
     /// The address cannot be listened on.
     #[error("cannot listen on `{address}`: {reason}")]
     Listen {
-        /// Where.
+        /// The address to listen on.
         address: Address,
-        /// What the system said.
+        /// The error of the operating system, or of the address.
         reason: io::Error,
     },
-    /// A host name without an address.
+    /// The host name has no address.
     #[error("cannot find host `{host}`: {reason}")]
     Host {
-        /// The name.
+        /// The host name.
         host: String,
-        /// What the resolver said.
+        /// The resolver's error.
         reason: io::Error,
     },
-    /// No connection in time.
+    /// There was no connection in time.
     #[error("no connection to `{address}` within {seconds} s")]
     Timeout {
-        /// Where to.
+        /// The server's address.
         address: Address,
-        /// How long was waited.
+        /// The time-out.
         seconds: f64,
     },
     /// The listener's queue stayed full.
     #[error(
-        "no connection to `{address}` within {seconds} s: others are waiting for it already; a monitor serves one client \
-         at a time"
+        "no connection to `{address}` within {seconds} s: other clients are already waiting for it; a monitor serves one \
+         client at a time"
     )]
-    Crowded {
-        /// Where to.
+    Busy {
+        /// The server's address.
         address: Address,
-        /// How long was waited.
+        /// The time-out.
         seconds: f64,
     },
-    /// `fd:N` that cannot serve.
-    #[error("descriptor {0} is no socket that this program inherited")]
+    /// The descriptor of an address `fd:N` is not a socket that this process inherited.
+    #[error("file descriptor {0} is not an inherited socket")]
     BadDescriptor(i32),
-    /// `exec:` with a command that cannot be split or started.
+    /// The command of an `exec:` address cannot be split into words or started.
     #[error("cannot run `{command}`: {reason}")]
     Exec {
         /// The command as given.
         command: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// Connected, and then silence: another client may hold the monitor, or it is a guest agent, which does not greet.
+    /// The server accepted the connection and sent no greeting: another client may hold the monitor, or it is a guest
+    /// agent, which does not greet.
     #[error(
         "connected to `{address}`, but no greeting came within {seconds} s; a monitor serves one client at a time, \
          so another may hold it"
     )]
     NoGreeting {
-        /// Where to.
+        /// The server's address.
         address: Address,
-        /// How long was waited.
+        /// The time-out.
         seconds: f64,
     },
-    /// The human monitor answered.
+    /// The server is a human monitor.
     #[error("`{0}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`")]
     HumanMonitor(Address),
-    /// Something else answered.
-    #[error("what listens on `{address}` does not speak QMP; it sent: {preview}")]
+    /// The server speaks another protocol.
+    #[error("the server at `{address}` does not speak QMP; it sent: {preview}")]
     NotQmp {
-        /// Where to.
+        /// The server's address.
         address: Address,
-        /// What came, made printable.
+        /// The beginning of what it sent, made printable.
         preview: String,
     },
-    /// The server refused to leave negotiation.
+    /// The server refused the capabilities negotiation.
     #[error("the server refused the capabilities negotiation: {0}")]
     Negotiation(String),
-    /// The server greeted, and then silence.
-    #[error("`{address}` greeted, but did not answer the capabilities negotiation within {seconds} s")]
+    /// The server greeted and did not answer the capabilities negotiation in time.
+    #[error("`{address}` sent a greeting, but did not answer the capabilities negotiation within {seconds} s")]
     NoNegotiation {
-        /// Where to.
+        /// The server's address.
         address: Address,
-        /// How long was waited.
+        /// The time-out.
         seconds: f64,
     },
-    /// The server talks and does not listen.
-    #[error("`{0}` talks on and on without beginning a session")]
+    /// The server sends data without end and neither greets nor negotiates.
+    #[error("`{0}` keeps sending data but no QMP greeting")]
     NoHandshake(Address),
-    /// The guest agent did not answer: it may not run, or it is a monitor, which is no agent.
+    /// The guest agent did not answer: it may not run, or the server is a monitor.
     #[error("connected to `{address}`, but no guest agent answered within {seconds} s; is it running in the guest?")]
     NoGuestAgent {
-        /// Where to.
+        /// The agent's address.
         address: Address,
-        /// How long was waited.
+        /// The time-out.
         seconds: f64,
     },
-    /// Somebody did not want to wait any longer.
-    #[error("connecting to `{0}` was given up")]
+    /// Connecting was cancelled.
+    #[error("connecting to `{0}` was cancelled")]
     Cancelled(Address),
-    /// The connection ended while it was being set up.
-    #[error("the connection to `{address}` ended before the session began: {lost}")]
+    /// The connection ended before the session was open.
+    #[error("the connection to `{address}` ended before the session was open: {reason}")]
     Disconnected {
-        /// Where to.
+        /// The server's address.
         address: Address,
-        /// How it ended.
-        lost: Disconnected,
+        /// Why it ended.
+        reason: Disconnected,
     },
 }
 
 impl ConnectError {
-    /// Whether another try may do better: the server is not there yet, or is just starting.
+    /// Whether another attempt may succeed: the server is not there yet, or is just starting.
     #[doc(hidden)]
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(
             self,
             ConnectError::NoSuchSocket(_)
                 | ConnectError::Refused(_)
                 | ConnectError::Timeout { .. }
-                | ConnectError::Crowded { .. }
+                | ConnectError::Busy { .. }
                 | ConnectError::Disconnected { .. }
         )
     }
 }
 
-/// How a connection ended.
+/// Why a connection ended.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Disconnected {
     /// The server closed it.
     #[error("the server closed the connection")]
     Closed,
-    /// This side closed it.
+    /// This process closed it.
     #[error("this side closed the connection")]
     ClosedHere,
     /// The server closed it in the middle of a message.
     #[error("the server closed the connection in the middle of a message")]
     MidMessage,
-    /// The server went on and on, and none of it was a message.
-    #[error("the server sends nothing but what is no QMP message")]
+    /// The server kept sending data without a QMP message in it.
+    #[error("the server sends only data that is not QMP")]
     InvalidStream,
     /// The operating system reported an error.
     #[error("{0}")]
     Io(Arc<io::Error>),
-    /// The stream cannot be framed.
+    /// A message exceeded the [limits](crate::Limits).
     #[error("{0}")]
     Frame(#[from] FrameError),
 }
@@ -176,7 +177,7 @@ pub enum Disconnected {
 impl From<io::Error> for Disconnected {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            // A server that ends with unread input resets the connection: an end like any other.
+            // A server that exits with unread input resets the connection; that is an end like any other.
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => {
                 Disconnected::Closed
             }

@@ -1,45 +1,33 @@
-//! The guest agent's manner of beginning: no greeting, but a mark and a number that comes back.
+//! The handshake of a guest agent: no greeting, but a sync marker and a number that comes back.
 //!
-//! Byte 0xFF makes the agent forget half a request that an earlier client may have left behind.
-//! `guest-sync-delimited` then puts 0xFF before its answer, so that what the agent still had to say to that client can
-//! be told from what it says to us.
+//! Byte 0xFF makes the agent discard an incomplete request of an earlier client. `guest-sync-delimited` then sends 0xFF
+//! before its reply, which separates replies that the agent still owed to that client from replies to us.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
-use crate::wire::{Incoming, ReplyBody};
+use crate::wire::ReplyBody;
 
-use super::address::Address;
 use super::error::ConnectError;
-use super::negotiate::{Options, next_message};
-use super::received::Received;
-use super::session::Session;
+use super::negotiate::Handshake;
+use super::received::{Received, Unexpected};
+use super::session::Taken;
 
-/// Whether the agent answered by `until`. Everything it said before the answer is dropped.
-pub(super) fn synchronise(
-    session: &mut Session,
-    address: &Address,
-    options: &Options,
-    until: Instant,
-) -> Result<bool, ConnectError> {
-    // Any number that no earlier client is likely to have used, within the integers that every JSON reader keeps.
-    let number = (RandomState::new().hash_one(until) >> 12).to_string();
+/// Sends the marker and a number, and drops everything that arrives before the number returns.
+pub(super) fn synchronise(handshake: &mut Handshake<'_>) -> Result<(), ConnectError> {
+    // A number that an earlier client hardly used, within the integers that every JSON reader keeps exact.
+    let number = (RandomState::new().hash_one(Instant::now()) >> 12).to_string();
     let request = format!("{{\"execute\": \"guest-sync-delimited\", \"arguments\": {{\"id\": {number}}}}}\n");
-    let sent = session.send_bytes(&[&[0xFF], request.as_bytes()].concat());
-    sent.map_err(|lost| ConnectError::Disconnected { address: address.clone(), lost })?;
-    let mut marked = false;
-    loop {
-        match next_message(session, address, options, until)? {
-            Received::Mark => marked = true,
-            Received::Message(Incoming::Reply(reply)) if marked && reply.body() == ReplyBody::Return(&number) => {
-                return Ok(true);
-            }
-            // An agent that cannot delimit (older than its own protocol asks) still sends the number.
-            Received::Message(Incoming::Reply(reply)) if reply.body() == ReplyBody::Return(&number) => {
-                return Ok(true);
-            }
-            Received::TimedOut => return Ok(false),
-            _ => marked = false,
-        }
-    }
+    let sent = handshake.session.send_bytes(&[&[0xFF], request.as_bytes()].concat());
+    sent.map_err(|reason| handshake.disconnected(reason))?;
+    // The number is enough: an agent too old to send the marker still returns it.
+    let synchronised = handshake.receive_until(|message| match message {
+        Received::Unexpected(Unexpected::Reply(reply)) if reply.body() == ReplyBody::Return(&number) => Taken::Done(()),
+        _ => Taken::Consumed,
+    })?;
+    handshake.session.skip_sync_markers(false);
+    synchronised.ok_or_else(|| ConnectError::NoGuestAgent {
+        address: handshake.address.clone(),
+        seconds: handshake.timeout_seconds(),
+    })
 }

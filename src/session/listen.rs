@@ -1,4 +1,4 @@
-//! `--listen`: the server connects to us.
+//! Listening for a server that connects to this process (`--listen`).
 
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs};
@@ -10,13 +10,13 @@ use std::time::Instant;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 
 use super::address::Address;
-use super::connect::{Connected, from_now};
+use super::connect::Connected;
 use super::error::ConnectError;
-use super::negotiate::Options;
-use super::socket::{BLINK, Socket, wait};
+use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
+use super::socket::{Socket, wait_readable};
 
-/// A socket that waits for servers to connect, for [`Client::accept`](crate::Client::accept). Its file, where it has
-/// one, goes with it.
+/// A socket that servers connect to, for [`Client::accept`](crate::Client::accept). Dropping it removes its socket file, if
+/// it has one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,7 +27,7 @@ use super::socket::{BLINK, Socket, wait};
 /// let listener = Listener::bind(&path.parse()?)?;
 /// assert_eq!(listener.address().to_string(), path);
 ///
-/// // No QEMU is started here, so nobody comes.
+/// // No QEMU is started here, so no server connects.
 /// let mut options = Options::default();
 /// options.wait = Some(Duration::from_millis(10));
 /// assert!(matches!(Client::accept(&listener, &options), Err(ConnectError::Timeout { .. })));
@@ -41,7 +41,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on `address`. A socket file that nobody listens on any more is replaced; anything else is left alone.
+    /// Listens on `address`. Replaces a socket file that nothing listens on any more; leaves any other file alone.
     pub fn bind(address: &Address) -> Result<Listener, ConnectError> {
         let failed = |reason: io::Error| ConnectError::Listen { address: address.clone(), reason };
         let (fd, file) = match address {
@@ -67,31 +67,32 @@ impl Listener {
                 (OwnedFd::from(TcpListener::bind(targets.as_slice()).map_err(failed)?), None)
             }
             Address::Fd(_) | Address::Exec(_) | Address::Demo => {
-                return Err(failed(io::Error::other("it is no address to listen on")));
+                return Err(failed(io::Error::other("cannot listen on this kind of address")));
             }
         };
         Ok(Listener { fd, address: address.clone(), file })
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Waits for the next server to connect, as long as `options` says.
+    /// Waits for the next server to connect, up to [`Options::wait`].
     pub(super) fn accept(&self, options: &Options) -> Result<Connected, ConnectError> {
         let failed = |reason: io::Error| ConnectError::Listen { address: self.address.clone(), reason };
-        let until = options.wait.map(from_now);
-        let look = || until.map_or(from_now(BLINK), |until| from_now(BLINK).min(until));
-        while !wait(&[self.fd.as_fd()], Some(look())).map_err(failed)?[0] {
+        let deadline = options.wait.map(from_now);
+        let poll_until =
+            || deadline.map_or(from_now(CANCEL_POLL_INTERVAL), |at| from_now(CANCEL_POLL_INTERVAL).min(at));
+        while !wait_readable(&[self.fd.as_fd()], Some(poll_until())).map_err(failed)?[0] {
             options.check_cancelled(&self.address)?;
-            if until.is_some_and(|until| Instant::now() >= until) {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 let seconds = options.wait.unwrap_or_default().as_secs_f64();
                 return Err(ConnectError::Timeout { address: self.address.clone(), seconds });
             }
         }
         let fd = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
-        Ok(Connected { socket: Socket::from(fd), peer: None })
+        Ok(Connected { socket: Socket::from(fd), process: None })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The transcript: every message, both ways, one JSON object a line, in a file and for a witness.
+//! The message log: every message, both ways, one JSON object a line, in a file and for an observer.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -13,10 +13,10 @@ use rustix::io::Errno;
 
 use crate::wire::{compact, to_valid_json};
 
-/// A transcript that several sessions and threads write to, or none.
+/// The log that several sessions and threads write to, if there is one.
 pub type SharedLog = Arc<Mutex<Option<MessageLog>>>;
 
-/// Which way a message goes.
+/// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// To the server.
@@ -25,14 +25,14 @@ pub enum Direction {
     Received,
 }
 
-/// Is told of each message as it goes, on one line, secrets replaced.
+/// Called with each message, on one line, secrets replaced.
 pub type Observer = Box<dyn FnMut(Direction, &str) + Send>;
 
-/// An open log file, a witness, or both. The file is appended to; created with mode 0600.
+/// A log file, an observer, or both. The file is appended to, and created with mode 0600.
 #[derive(Default)]
 pub struct MessageLog {
     file: Option<File>,
-    witness: Option<Observer>,
+    observer: Option<Observer>,
     failed: bool,
 }
 
@@ -43,29 +43,28 @@ impl fmt::Debug for MessageLog {
 }
 
 impl MessageLog {
-    /// Opens `path` for appending. A pipe that nobody reads is an error: to wait for a reader might be to wait for ever.
+    /// Opens `path` for appending. A pipe without a reader is an error, because opening it would block.
     pub fn open(path: &Path) -> io::Result<MessageLog> {
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
         let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
         let file = opened.map_err(|error| match Errno::from_io_error(&error) {
-            Some(Errno::NXIO) => io::Error::other("it is a pipe that nobody reads"),
+            Some(Errno::NXIO) => io::Error::other("it is a pipe without a reader"),
             _ => error,
         })?;
         fcntl_setfl(&file, OFlags::APPEND)?;
         Ok(MessageLog { file: Some(file), ..MessageLog::default() })
     }
 
-    /// From now on `witness` is told of each message.
-    pub fn tell(&mut self, witness: Observer) {
-        self.witness = Some(witness);
+    /// Calls `observer` with each message from now on.
+    pub fn set_observer(&mut self, observer: Observer) {
+        self.observer = Some(observer);
     }
 
-    /// One message.
     fn record(&mut self, direction: Direction, message: &str) {
         let message = to_valid_json(message);
         let message = compact(&message);
-        if let Some(witness) = &mut self.witness {
-            witness(direction, &message);
+        if let Some(observer) = &mut self.observer {
+            observer(direction, &message);
         }
         let Some(file) = &mut self.file else { return };
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
@@ -73,19 +72,19 @@ impl MessageLog {
             Direction::Sent => "sent",
             Direction::Received => "received",
         };
-        // Each is one write, so that two shells on one log do not tear lines.
+        // One write a line, so that two programs can share a log.
         let line = format!("{{\"time\": \"{time}\", \"{direction}\": {message}}}\n");
-        // A full disk must not end a session; it is said once, by whoever asks.
+        // A full disk must not end a session; the program reports it once, at the end.
         self.failed |= file.write_all(line.as_bytes()).is_err();
     }
 
-    /// Whether a line could not be written.
+    /// Whether a line is missing because it could not be written.
     pub fn has_failed(&self) -> bool {
         self.failed
     }
 }
 
-/// Records into `log` if it is open.
+/// Records a message, if there is a log.
 pub(super) fn record(log: &SharedLog, direction: Direction, message: &str) {
     if let Some(log) = &mut *log.lock().unwrap_or_else(PoisonError::into_inner) {
         log.record(direction, message);

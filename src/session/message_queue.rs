@@ -1,31 +1,44 @@
-//! The queue between the reader thread and the one who consumes its messages, in order of arrival.
+//! The queue between the reader thread and the consumer of its messages, in order of arrival.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::connection::{Polled, Wait};
 use super::error::Disconnected;
-use super::received::Received;
+use super::pending::Inbound;
 
-/// How many bytes of messages may wait. Beyond it the reader lets the server wait: nothing is dropped.
-const ROOM: usize = 64 << 20;
+/// The most bytes of messages that wait. The reader thread then stops reading, so that the server waits and nothing is
+/// dropped.
+const MAX_QUEUED_BYTES: usize = 64 << 20;
 
 /// Messages that have arrived and were not consumed yet.
 #[derive(Default)]
 pub struct MessageQueue {
     state: Mutex<State>,
     arrived: Condvar,
-    taken: Condvar,
-    alarm: Mutex<Option<Box<dyn Fn() + Send>>>,
+    consumed: Condvar,
+    waker: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Received>,
+    items: VecDeque<Inbound>,
     bytes: usize,
-    lost: Option<Disconnected>,
+    /// Set by the reader thread at the end of the connection.
+    disconnected: Option<Disconnected>,
+    /// The consumer should stop waiting.
     interrupted: bool,
-    abandoned: bool,
+    /// The consumer is gone.
+    closed: bool,
+}
+
+impl State {
+    fn pop(&mut self) -> Option<Inbound> {
+        let item = self.items.pop_front()?;
+        self.bytes -= item.mem_size();
+        Some(item)
+    }
 }
 
 impl std::fmt::Debug for MessageQueue {
@@ -36,96 +49,180 @@ impl std::fmt::Debug for MessageQueue {
 
 impl MessageQueue {
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the queue whole: every change to it is one step.
+        // A panic elsewhere leaves the queue intact: every change to it is one step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `alarm` is called, from the reader thread, whenever something has arrived.
-    pub fn set_waker(&self, alarm: impl Fn() + Send + 'static) {
-        *self.alarm.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(alarm));
-        self.ring();
+    /// Sets the function that is called, from the reader thread, whenever a message arrives. Calls it once at once.
+    pub fn set_waker(&self, waker: impl Fn() + Send + 'static) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(waker));
+        self.wake();
     }
 
-    fn ring(&self) {
-        if let Some(alarm) = &*self.alarm.lock().unwrap_or_else(PoisonError::into_inner) {
-            alarm();
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
+            waker();
         }
     }
 
-    /// Adds a message; waits while the inbox is full.
-    pub(super) fn push(&self, item: Received) {
+    /// Appends an item; blocks while the queue is full.
+    pub(super) fn push(&self, item: Inbound) {
         let mut state = self.state();
-        while state.bytes > ROOM && !state.abandoned {
-            state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while state.bytes > MAX_QUEUED_BYTES && !state.closed {
+            state = self.consumed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.bytes += item.mem_size();
-        state.queue.push_back(item);
+        state.items.push_back(item);
         drop(state);
         self.arrived.notify_all();
-        self.ring();
+        self.wake();
     }
 
-    /// Says that nothing more will come.
-    pub(super) fn end(&self, lost: Disconnected) {
-        self.state().lost.get_or_insert(lost);
+    /// Marks the end of the connection: nothing will be pushed after this.
+    pub(super) fn end(&self, disconnected: Disconnected) {
+        self.state().disconnected.get_or_insert(disconnected);
         self.arrived.notify_all();
-        self.ring();
+        self.wake();
     }
 
-    /// Lets the reader go on without a consumer.
-    pub(super) fn abandon(&self) {
-        self.state().abandoned = true;
-        self.taken.notify_all();
+    /// Lets the reader thread go on without a consumer.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.consumed.notify_all();
     }
 
-    /// Wakes the consumer, which gets [`Received::Interrupted`].
+    /// Wakes the consumer, which receives [`Received::Interrupted`](super::Received::Interrupted).
     pub fn interrupt(&self) {
         self.state().interrupted = true;
         self.arrived.notify_all();
     }
 
-    /// Whether there is something to consume.
-    pub fn is_ready(&self) -> bool {
-        let state = self.state();
-        !state.queue.is_empty() || state.lost.is_some()
+    /// Discards an interrupt that nothing waited for.
+    pub fn clear_interrupt(&self) {
+        self.state().interrupted = false;
     }
 
-    /// The next message; waits for one until `until`, for ever where that is `None`.
-    pub(super) fn pop(&self, until: Option<Instant>) -> Result<Received, Disconnected> {
-        let mut state = self.state();
-        loop {
-            if std::mem::take(&mut state.interrupted) {
-                return Ok(Received::Interrupted);
-            }
-            if let Some(item) = state.queue.pop_front() {
-                state.bytes -= item.mem_size();
-                drop(state);
-                self.taken.notify_one();
-                return Ok(item);
-            }
-            if let Some(lost) = &state.lost {
-                return Err(lost.clone());
-            }
-            state = match until {
-                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Ok(Received::TimedOut);
-                    }
-                    self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-
-    /// Whether the consumer is to be interrupted.
+    /// Whether the consumer should stop waiting.
     pub(super) fn is_interrupted(&self) -> bool {
         self.state().interrupted
     }
 
-    /// Forgets an interruption that nobody waited for.
-    pub fn clear_interrupt(&self) {
-        self.state().interrupted = false;
+    /// Takes the next item, waiting for it as long as `wait` says.
+    pub(super) fn pop(&self, wait: Wait<'_>) -> Result<Polled, Disconnected> {
+        let mut state = self.state();
+        loop {
+            if wait.blocks() && std::mem::take(&mut state.interrupted) {
+                return Ok(Polled::Interrupted);
+            }
+            if let Some(item) = state.pop() {
+                drop(state);
+                self.consumed.notify_one();
+                return Ok(Polled::Item(item));
+            }
+            if let Some(disconnected) = &state.disconnected {
+                return Err(disconnected.clone());
+            }
+            state = match wait {
+                Wait::Forever => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Wait::Until(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Ok(Polled::TimedOut);
+                    }
+                    self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                Wait::Buffered | Wait::Arrived => return Ok(Polled::TimedOut),
+                Wait::Input(_) => return Ok(Polled::InputReady),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::wire::Incoming;
+
+    fn event(text: &str) -> Inbound {
+        let text = format!("{{\"event\": \"E\", \"data\": \"{text}\"}}");
+        Inbound::Message(Incoming::parse(text.into_bytes()).unwrap())
+    }
+
+    fn popped(queue: &MessageQueue, wait: Wait<'_>) -> String {
+        match queue.pop(wait) {
+            Ok(Polled::Item(Inbound::Message(Incoming::Event(event)))) => event.data().unwrap_or_default().to_owned(),
+            Ok(other) => format!("{other:?}"),
+            Err(disconnected) => disconnected.to_string(),
+        }
+    }
+
+    fn soon() -> Wait<'static> {
+        Wait::Until(Instant::now() + Duration::from_millis(20))
+    }
+
+    #[test]
+    fn keeps_order_and_ends_after_the_last_item() {
+        let queue = MessageQueue::default();
+        queue.push(event("a"));
+        queue.push(event("b"));
+        queue.end(Disconnected::Closed);
+        assert_eq!(popped(&queue, Wait::Forever), "\"a\"");
+        assert_eq!(popped(&queue, Wait::Buffered), "\"b\"");
+        assert_eq!(popped(&queue, Wait::Forever), "the server closed the connection");
+        assert_eq!(popped(&queue, Wait::Buffered), "the server closed the connection");
+    }
+
+    #[test]
+    fn an_interrupt_comes_before_messages_but_only_to_a_consumer_that_waits() {
+        let queue = MessageQueue::default();
+        queue.push(event("a"));
+        queue.push(event("b"));
+        queue.interrupt();
+        assert_eq!(popped(&queue, Wait::Buffered), "\"a\"", "not waiting");
+        assert_eq!(popped(&queue, Wait::Forever), "Interrupted");
+        assert_eq!(popped(&queue, Wait::Forever), "\"b\"");
+        queue.interrupt();
+        queue.clear_interrupt();
+        assert_eq!(popped(&queue, soon()), "TimedOut");
+    }
+
+    #[test]
+    fn wakes_for_each_message_and_for_the_end() {
+        let queue = MessageQueue::default();
+        queue.push(event("a"));
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        queue.set_waker(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!(calls.load(Ordering::SeqCst), 1, "for what had arrived before");
+        queue.push(event("b"));
+        queue.end(Disconnected::Closed);
+        assert_eq!(calls.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn a_full_queue_blocks_the_reader_until_something_is_consumed_or_the_consumer_is_gone() {
+        let queue = Arc::new(MessageQueue::default());
+        let large = "x".repeat(MAX_QUEUED_BYTES);
+        queue.push(event(&large));
+        let reader = |queue: &Arc<MessageQueue>| {
+            let queue = Arc::clone(queue);
+            std::thread::spawn(move || queue.push(event("late")))
+        };
+        let blocked = reader(&queue);
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(!blocked.is_finished());
+        assert_eq!(popped(&queue, Wait::Forever).len(), large.len() + 2);
+        blocked.join().unwrap();
+        assert_eq!(popped(&queue, Wait::Forever), "\"late\"");
+        queue.push(event(&large));
+        let blocked = reader(&queue);
+        queue.close();
+        blocked.join().unwrap();
     }
 }

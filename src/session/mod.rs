@@ -1,7 +1,7 @@
-//! Sessions: addresses, connections, negotiation, the reader thread, the transcript.
+//! Sessions: addresses, connections, negotiation, the reader thread, the message log.
 //!
-//! The only owner of sockets. Knows neither terminal nor grammar. All I/O blocks, with a deadline wherever a server
-//! could keep us waiting.
+//! Owns all sockets. Knows neither terminal nor grammar. All I/O blocks, with a deadline wherever a server could make the
+//! client wait.
 
 mod address;
 mod connect;
@@ -12,20 +12,24 @@ mod listen;
 mod log;
 mod message_queue;
 mod negotiate;
+mod options;
+mod pending;
 mod received;
 mod redaction;
 mod session;
 mod socket;
 
 pub use address::{Address, AddressError};
+pub use connection::Wait;
 pub(crate) use connection::{Closer, ReceiveHalf, SendHalf};
 pub use error::{ConnectError, Disconnected};
 pub use listen::Listener;
 pub use log::{Direction, MessageLog, Observer, SharedLog};
 pub use message_queue::MessageQueue;
-pub(crate) use negotiate::capabilities_request;
-pub use negotiate::{Options, connect};
-#[cfg(feature = "programs")]
-pub(crate) use received::Backlog;
-pub use received::Received;
+pub use negotiate::connect;
+pub use options::Options;
+pub(crate) use pending::{Routed, Router};
+pub use received::{Received, Unexpected};
 pub use session::Session;
+#[cfg(feature = "programs")]
+pub(crate) use session::{Taken, Waited};

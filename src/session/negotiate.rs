@@ -2,232 +2,149 @@
 //!
 //! Follows the QEMU Machine Protocol Specification, "Server Greeting" and "Capabilities Negotiation".
 
-use std::io;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::wire::{Greeting, Incoming, Limits, ReplyBody, Request, preview};
+use crate::wire::{Reply, ReplyBody, Request, preview};
 
 use super::address::Address;
-use super::connect::{Connected, connect_socket, from_now};
+use super::connect::{Connected, connect_socket};
 use super::error::{ConnectError, Disconnected};
 use super::guest_sync;
-use super::log::{MessageLog, SharedLog};
-use super::received::{Backlog, Received};
-use super::session::Session;
-use super::socket::BLINK;
+use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
+use super::pending::capabilities_request;
+use super::received::{Received, Unexpected};
+use super::session::{Session, Taken, Waited};
 
-/// How to connect.
-///
-/// ```
-/// use std::time::Duration;
-/// use qmp_shell::{Address, Client, Options};
-///
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("vm.log");
-/// let mut options = Options::default();
-/// options.timeout = Duration::from_secs(1);
-/// options.log_to(&path)?;
-/// let qemu = Client::connect_with(&Address::Demo, &options)?;
-/// qemu.execute::<serde_json::Value>("query-status", ())?;
-///
-/// // One JSON object a line: `{"time": …, "sent": …}` or `{"time": …, "received": …}`.
-/// let log = std::fs::read_to_string(&path)?;
-/// assert!(log.lines().any(|line| line.contains("\"sent\"") && line.contains("query-status")));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Options {
-    /// How long connecting may take, and then again greeting and negotiation; 5 seconds if not told otherwise.
-    pub timeout: Duration,
-    /// How long to wait for a server that is not there yet; `None` does not wait. Where the server connects to us, `None`
-    /// waits as long as it takes.
-    pub wait: Option<Duration>,
-    /// The server is a guest agent: it does not greet, and is synchronised with in the way of its own protocol.
-    pub guest_agent: bool,
-    /// Bounds on one message.
-    pub limits: Limits,
-    /// Where every message is recorded.
-    #[doc(hidden)]
-    pub log: SharedLog,
-    /// Set by a user who does not want to wait for the connection any longer.
-    #[doc(hidden)]
-    pub cancelled: Arc<AtomicBool>,
-}
-
-impl Options {
-    /// Has every message of the connection, both ways, appended to the file at `path`, one JSON object a line. Secrets
-    /// are replaced; a new file is for its owner only. A line that cannot be written is left out, and stops nothing.
-    ///
-    /// Connections made with clones of these options share the log.
-    pub fn log_to(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
-        let log = MessageLog::open(path.as_ref())?;
-        self.log = Arc::new(Mutex::new(Some(log)));
-        Ok(())
-    }
-
-    /// An error once nobody wants to wait any longer. To be asked again and again while something is waited for.
-    pub(super) fn check_cancelled(&self, address: &Address) -> Result<(), ConnectError> {
-        match self.cancelled.load(Ordering::SeqCst) {
-            true => Err(ConnectError::Cancelled(address.clone())),
-            false => Ok(()),
-        }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            timeout: Duration::from_secs(5),
-            wait: None,
-            guest_agent: false,
-            limits: Limits::default(),
-            log: SharedLog::default(),
-            cancelled: Arc::default(),
-        }
-    }
-}
+/// Of an incomplete message, how many bytes at most are looked at to tell what the server speaks.
+const MAX_INSPECTED_BYTES: usize = 400;
 
 /// Connects to `address` and negotiates.
 pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectError> {
-    let wait_until = options.wait.map(from_now);
+    let retry_until = options.wait.map(from_now);
     loop {
-        let dialed = connect_socket(address, options, wait_until)?;
-        match (negotiate(dialed, address, options), wait_until) {
-            // A server that is just starting, or stopping, may close on us; one being waited for gets another try.
+        let connected = connect_socket(address, options, retry_until)?;
+        match (negotiate(connected, address, options), retry_until) {
+            // A server that is starting or stopping may close the connection; while waiting for it, try again.
             (Err(ConnectError::Disconnected { .. }), Some(until)) if Instant::now() < until => {
-                std::thread::sleep(BLINK)
+                std::thread::sleep(CANCEL_POLL_INTERVAL);
             }
             (result, _) => return result,
         }
     }
 }
 
-/// Negotiates over a connected socket. `address` is what messages call the server.
-pub fn negotiate(dialed: Connected, address: &Address, options: &Options) -> Result<Session, ConnectError> {
-    let Connected { socket, peer } = dialed;
-    let mut session = Session::new(socket, peer, options.limits, options.log.clone());
-    let until = from_now(options.timeout);
-    session.skip_sync_markers(options.guest_agent);
+/// Negotiates over a connected socket. `address` names the server in messages.
+pub(super) fn negotiate(connected: Connected, address: &Address, options: &Options) -> Result<Session, ConnectError> {
+    let Connected { socket, process } = connected;
+    let session = Session::new(socket, process, options.limits, options.log.clone());
+    let mut handshake = Handshake { session, address, options, deadline: from_now(options.timeout) };
+    handshake.session.skip_sync_markers(options.guest_agent);
     if options.guest_agent {
-        let synchronised = guest_sync::synchronise(&mut session, address, options, until)?;
-        session.skip_sync_markers(false);
-        let seconds = options.timeout.as_secs_f64();
-        return match synchronised {
-            true => Ok(session),
-            false => Err(ConnectError::NoGuestAgent { address: address.clone(), seconds }),
+        guest_sync::synchronise(&mut handshake)?;
+    } else {
+        handshake.greeting()?;
+        handshake.capabilities()?;
+    }
+    Ok(handshake.session)
+}
+
+/// A session that is being opened.
+pub(super) struct Handshake<'a> {
+    pub(super) session: Session,
+    pub(super) address: &'a Address,
+    options: &'a Options,
+    deadline: Instant,
+}
+
+impl Handshake<'_> {
+    /// Receives messages until `take` is done with one. `None` at the deadline.
+    pub(super) fn receive_until<T>(
+        &mut self,
+        mut take: impl FnMut(Received) -> Taken<T>,
+    ) -> Result<Option<T>, ConnectError> {
+        loop {
+            self.options.check_cancelled(self.address)?;
+            let poll_until = from_now(CANCEL_POLL_INTERVAL).min(self.deadline);
+            match self.session.receive_until(Some(poll_until), &mut take) {
+                Ok(Waited::Done(value)) => return Ok(Some(value)),
+                Ok(Waited::Flooded) => return Err(ConnectError::NoHandshake(self.address.clone())),
+                Ok(_) if poll_until < self.deadline => {}
+                Ok(_) => return Ok(None),
+                Err(disconnected) => return Err(self.disconnected(disconnected)),
+            }
+        }
+    }
+
+    pub(super) fn disconnected(&self, reason: Disconnected) -> ConnectError {
+        ConnectError::Disconnected { address: self.address.clone(), reason }
+    }
+
+    pub(super) fn timeout_seconds(&self) -> f64 {
+        self.options.timeout.as_secs_f64()
+    }
+
+    fn greeting(&mut self) -> Result<(), ConnectError> {
+        let mut stale = None;
+        let greeting = self.receive_until(|message| match message {
+            Received::Greeting(greeting) => Taken::Done(Ok(greeting)),
+            // QEMU sends a reply that its last client did not wait for to the next client, before the greeting.
+            Received::Unexpected(Unexpected::Reply(reply)) => {
+                stale = Some(preview(reply.text()));
+                Taken::Consumed
+            }
+            Received::Unexpected(Unexpected::NotQmp(error)) => Taken::Done(Err(error.preview)),
+            message @ Received::Event(_) => Taken::Kept(message),
+            _ => Taken::Consumed,
+        })?;
+        match greeting {
+            Some(Ok(greeting)) => self.session.greeting = Some(greeting),
+            Some(Err(preview)) => return Err(self.not_qmp(preview)),
+            None => return Err(self.no_greeting(stale)),
+        }
+        Ok(())
+    }
+
+    /// Returns the error of a server that sent no greeting in time: perhaps it speaks another protocol.
+    fn no_greeting(&self, stale: Option<String>) -> ConnectError {
+        let incomplete = self.session.incomplete();
+        let incomplete = &incomplete[..incomplete.len().min(MAX_INSPECTED_BYTES)];
+        match stale {
+            Some(stale) => self.not_qmp(stale),
+            None if !incomplete.is_empty() && !self.session.has_backlog() => {
+                self.not_qmp(preview(&String::from_utf8_lossy(incomplete)))
+            }
+            None => ConnectError::NoGreeting { address: self.address.clone(), seconds: self.timeout_seconds() },
+        }
+    }
+
+    fn not_qmp(&self, preview: String) -> ConnectError {
+        match is_human_monitor(&preview) {
+            true => ConnectError::HumanMonitor(self.address.clone()),
+            false => ConnectError::NotQmp { address: self.address.clone(), preview },
+        }
+    }
+
+    fn capabilities(&mut self) -> Result<(), ConnectError> {
+        let greeting = self.session.greeting();
+        let request = greeting.map_or_else(|| Request::new("qmp_capabilities"), capabilities_request);
+        let request_id = self.session.send(&request).map_err(|reason| self.disconnected(reason))?;
+        let reply: Option<Reply> = self.receive_until(|message| match message {
+            Received::Reply { id, reply } if id == request_id => Taken::Done(reply),
+            Received::SyncMarker => Taken::Consumed,
+            message => Taken::Kept(message),
+        })?;
+        let Some(reply) = reply else {
+            let (address, seconds) = (self.address.clone(), self.timeout_seconds());
+            return Err(ConnectError::NoNegotiation { address, seconds });
         };
-    }
-    let mut early = Backlog::default();
-    greeting(&mut session, &mut early, address, options, until)?;
-    capabilities(&mut session, &mut early, address, options, until)?;
-    session.requeue(early);
-    Ok(session)
-}
-
-/// The next message by `until`, unless it is given up.
-pub(super) fn next_message(
-    session: &mut Session,
-    address: &Address,
-    options: &Options,
-    until: Instant,
-) -> Result<Received, ConnectError> {
-    loop {
-        options.check_cancelled(address)?;
-        let look = from_now(BLINK).min(until);
-        match session.receive_new(Some(look)) {
-            Ok(Received::TimedOut) if look < until => {}
-            Ok(item) => return Ok(item),
-            Err(lost) => return Err(ConnectError::Disconnected { address: address.clone(), lost }),
+        match reply.body() {
+            ReplyBody::Return(_) => Ok(()),
+            ReplyBody::Error { desc, .. } => Err(ConnectError::Negotiation(desc.to_owned())),
         }
     }
 }
 
-fn greeting(
-    session: &mut Session,
-    early: &mut Backlog,
-    address: &Address,
-    options: &Options,
-    until: Instant,
-) -> Result<(), ConnectError> {
-    let not_qmp = |preview: String| match is_human_monitor(&preview) {
-        true => ConnectError::HumanMonitor(address.clone()),
-        false => ConnectError::NotQmp { address: address.clone(), preview },
-    };
-    let mut stale = None;
-    loop {
-        match next_message(session, address, options, until)? {
-            Received::Message(Incoming::Greeting(greeting)) => {
-                session.greeting = Some(greeting);
-                return Ok(());
-            }
-            item @ Received::Message(Incoming::Event(_)) => keep(early, item, address)?,
-            // What a QEMU still owed to a client that has left, it says to the next one, ahead of the greeting.
-            Received::Message(Incoming::Reply(reply)) => stale = Some(preview(reply.text())),
-            Received::Junk(junk) => return Err(not_qmp(junk.preview)),
-            Received::TimedOut => {
-                if let Some(stale) = stale {
-                    return Err(not_qmp(stale));
-                }
-                let pending = session.pending();
-                if !pending.is_empty() && early.is_empty() {
-                    return Err(not_qmp(preview(&String::from_utf8_lossy(&pending[..pending.len().min(400)]))));
-                }
-                return Err(ConnectError::NoGreeting {
-                    address: address.clone(),
-                    seconds: options.timeout.as_secs_f64(),
-                });
-            }
-            Received::Mark | Received::Interrupted | Received::Input => {}
-        }
-    }
-}
-
-/// Keeps what came too early for the first consumer. A server has no reason to send much then.
-fn keep(early: &mut Backlog, item: Received, address: &Address) -> Result<(), ConnectError> {
-    early.keep(item).then_some(()).ok_or_else(|| ConnectError::NoHandshake(address.clone()))
-}
-
-/// QEMU's human monitor introduces itself in words, perhaps behind a telnet negotiation.
+/// Whether this is the banner of QEMU's human monitor, perhaps after a telnet negotiation.
 fn is_human_monitor(preview: &str) -> bool {
     preview.contains("(qemu)") || preview.contains("QEMU") && preview.contains("monitor")
-}
-
-/// The request that ends negotiation: it takes all that is on offer and of use.
-pub(crate) fn capabilities_request(greeting: &Greeting) -> Request {
-    let request = Request::new("qmp_capabilities");
-    if greeting.offers_oob() { request.with_plain_arguments("{\"enable\": [\"oob\"]}") } else { request }
-}
-
-fn capabilities(
-    session: &mut Session,
-    early: &mut Backlog,
-    address: &Address,
-    options: &Options,
-    until: Instant,
-) -> Result<(), ConnectError> {
-    let lost = |lost: Disconnected| ConnectError::Disconnected { address: address.clone(), lost };
-    let request = session.greeting().map_or_else(|| Request::new("qmp_capabilities"), capabilities_request);
-    let id = session.send(&request).map_err(lost)?.to_string();
-    loop {
-        match next_message(session, address, options, until)? {
-            Received::Message(Incoming::Reply(reply)) if reply.id().is_none_or(|reply| reply == id) => {
-                return match reply.body() {
-                    ReplyBody::Return(_) => Ok(()),
-                    ReplyBody::Error { desc, .. } => Err(ConnectError::Negotiation(desc.to_owned())),
-                };
-            }
-            Received::TimedOut => {
-                return Err(ConnectError::NoNegotiation {
-                    address: address.clone(),
-                    seconds: options.timeout.as_secs_f64(),
-                });
-            }
-            item @ Received::Message(_) => keep(early, item, address)?,
-            _ => {}
-        }
-    }
 }

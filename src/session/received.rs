@@ -1,67 +1,108 @@
-//! What the consumer of a session gets.
+//! The messages of a session, as its consumer receives them.
 
 use std::collections::VecDeque;
+use std::fmt;
 
-use crate::wire::{Incoming, MessageError};
+use crate::wire::{Event, Greeting, MessageError, Reply, preview};
 
-/// What the consumer of a session gets.
+/// The outcome of waiting for a message of a session.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Received {
-    /// A message.
-    Message(Incoming),
-    /// A JSON object that is no message, or bytes that are no JSON.
-    Junk(MessageError),
-    /// Byte 0xFF: the peer's mark that what came before is to be forgotten.
-    Mark,
-    /// Nothing, by the deadline.
+    /// The reply to a request of this session.
+    Reply {
+        /// The id that [`Session::send`](super::Session::send) returned.
+        id: u64,
+        /// The reply.
+        reply: Reply,
+    },
+    /// An event.
+    Event(Event),
+    /// Data without a place in the protocol. The session goes on.
+    Unexpected(Unexpected),
+    /// The deadline passed without a message.
     TimedOut,
-    /// Nothing: [`MessageQueue::interrupt`](super::MessageQueue::interrupt) was called.
+    /// [`MessageQueue::interrupt`](super::MessageQueue::interrupt) was called.
     Interrupted,
-    /// Nothing yet, but the other descriptor can be read: see [`Session::receive_or_input`](super::Session::receive_or_input).
-    Input,
+    /// The other descriptor of [`Wait::Input`](super::Wait::Input) is readable, and no message is waiting.
+    #[doc(hidden)]
+    InputReady,
+    /// The first greeting; negotiation consumes it.
+    #[doc(hidden)]
+    Greeting(Greeting),
+    /// A reply that was dropped.
+    #[doc(hidden)]
+    DiscardedReply,
+    /// Byte 0xFF; synchronising with a guest agent consumes it.
+    #[doc(hidden)]
+    SyncMarker,
+}
+
+/// Data from the server that has no place in the protocol.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Unexpected {
+    /// A reply to no pending request, such as one that the server owed to an earlier client.
+    Reply(Reply),
+    /// A third or later greeting.
+    Greeting,
+    /// Bytes that are not JSON, or a JSON object that is not a QMP message.
+    NotQmp(MessageError),
+}
+
+impl fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unexpected::Reply(reply) => {
+                write!(f, "the server sent a reply to no pending request: {}", preview(reply.text()))
+            }
+            Unexpected::Greeting => f.write_str("the server keeps sending greetings"),
+            Unexpected::NotQmp(error) => error.fmt(f),
+        }
+    }
 }
 
 impl Received {
-    /// About how many bytes of memory it takes up.
-    pub(crate) fn mem_size(&self) -> usize {
-        let text = match self {
-            Received::Message(Incoming::Reply(reply)) => reply.text().len(),
-            Received::Message(Incoming::Event(event)) => event.text().len() + event.name().len(),
-            Received::Junk(junk) => junk.reason.len() + junk.preview.len(),
+    /// Returns about how many bytes of memory the message occupies.
+    fn mem_size(&self) -> usize {
+        let heap = match self {
+            Received::Reply { reply, .. } | Received::Unexpected(Unexpected::Reply(reply)) => reply.text().len(),
+            Received::Event(event) => event.text().len() + event.name().len(),
+            Received::Unexpected(Unexpected::NotQmp(error)) => error.reason.len() + error.preview.len(),
             _ => 0,
         };
-        text + size_of::<Received>()
+        heap + size_of::<Received>()
     }
 }
 
-/// Messages kept for whoever reads next, while somebody waits for one in particular. A server that talks on and on is not
-/// waited for beyond 16 MiB.
+/// Messages set aside while one in particular is awaited, for the next `receive`. Bounded, because a server may never
+/// stop sending.
 #[derive(Debug, Default)]
-pub struct Backlog {
-    items: VecDeque<Received>,
-    mem_size: usize,
+pub(super) struct Backlog {
+    messages: VecDeque<Received>,
+    bytes: usize,
 }
 
 impl Backlog {
-    /// How many bytes of messages are kept.
-    const ROOM: usize = 16 << 20;
+    const MAX_BYTES: usize = 16 << 20;
 
-    /// Keeps an item; says whether there is room for more.
-    #[must_use]
-    pub fn keep(&mut self, item: Received) -> bool {
-        self.mem_size += item.mem_size();
-        self.items.push_back(item);
-        self.mem_size <= Backlog::ROOM
+    /// Appends a message. The backlog may exceed its bound by one message.
+    pub(super) fn push(&mut self, message: Received) {
+        self.bytes += message.mem_size();
+        self.messages.push_back(message);
     }
 
-    /// Whether nothing was kept.
+    pub(super) fn pop(&mut self) -> Option<Received> {
+        let message = self.messages.pop_front()?;
+        self.bytes -= message.mem_size();
+        Some(message)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes > Backlog::MAX_BYTES
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    /// What was kept, in order of arrival.
-    pub(super) fn into_items(self) -> VecDeque<Received> {
-        self.items
+        self.messages.is_empty()
     }
 }

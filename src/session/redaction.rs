@@ -1,4 +1,4 @@
-//! The secrets that were sent over a connection: a server may say one back, and no log is to have it.
+//! Redaction of secrets in what a server sends: it may echo a secret that was sent to it, which must not reach a log.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::wire::Request;
 
-/// How many of them are looked for.
-const REMEMBERED: usize = 200;
+/// The most secrets of one connection that are looked for.
+const MAX_SECRETS: usize = 200;
 
-/// The secrets that were sent. For debugging, none of them is shown.
+/// The secrets sent over a connection. `Debug` does not show them.
 #[derive(Default)]
 pub(super) struct SentSecrets(Mutex<Vec<String>>);
 
@@ -24,7 +24,7 @@ impl SentSecrets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers those of a request.
+    /// Adds the secrets of a request.
     pub(super) fn remember(&self, request: &Request) {
         let mut texts = self.texts();
         for secret in request.secret_texts() {
@@ -32,12 +32,12 @@ impl SentSecrets {
                 texts.push(secret.to_owned());
             }
         }
-        // Of very many, the last are as many as a server is likely to have kept.
-        let surplus = texts.len().saturating_sub(REMEMBERED);
+        // A server echoes recent ones, if any.
+        let surplus = texts.len().saturating_sub(MAX_SECRETS);
         texts.drain(..surplus);
     }
 
-    /// `text` with each of them replaced.
+    /// Returns `text` with each secret replaced.
     pub(super) fn hide_in<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
         self.texts().iter().fold(text, |text, secret| match text.contains(secret.as_str()) {
             true => Cow::Owned(text.replace(secret.as_str(), "<secret>")),

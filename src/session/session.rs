@@ -1,65 +1,42 @@
 //! An open session: requests out, messages in, in order of arrival.
 
-use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crate::wire::{Greeting, Incoming, Limits, Request};
+#[cfg(feature = "programs")]
+use crate::wire::Reply;
+use crate::wire::{Greeting, Limits, Request};
 
 use super::address::Address;
-use super::connect::{Connected, PeerProcess};
-use super::connection::{ReceiveHalf, SendHalf, halves, is_past};
+use super::connect::{Connected, ExecProcess};
+use super::connection::{Polled, ReceiveHalf, SendHalf, Wait, split};
 use super::error::{ConnectError, Disconnected};
 use super::listen::Listener;
 use super::log::SharedLog;
 use super::message_queue::MessageQueue;
-use super::negotiate::{Options, capabilities_request, negotiate};
+use super::negotiate::negotiate;
+use super::options::Options;
+use super::pending::{Routed, Router};
 use super::received::{Backlog, Received};
-use super::socket::{Socket, WhileBlocked, wait};
+use super::socket::{Socket, WhileBlocked};
 
-/// Where messages come from.
-#[derive(Debug)]
-enum Source {
-    /// The consumer reads the socket itself: nothing stands between it and the server.
-    Direct(Box<ReceiveHalf>),
-    /// A reader thread reads it, so that the server never waits for the consumer.
-    Threaded(Reader),
-}
-
-/// A reader thread and the inbox that it fills.
-#[derive(Debug)]
-struct Reader {
-    inbox: Arc<MessageQueue>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.inbox.abandon();
-        if let Some(thread) = self.thread.take() {
-            // The socket is shut, so the thread is at its end; a panic in it has been reported already.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// An open session with a server: one consumer, who gets every message in order of arrival.
+/// An open session with a server, for one consumer that receives every message in order of arrival.
 ///
-/// The shell stands on this, and so may any program that shows all that comes, as it comes; one that rather asks and is
-/// answered takes a [`Client`](crate::Client), which is made of the same. [`open`](crate::open) makes one to any address.
+/// The shell uses this; so may any program that shows messages as they come. A program that sends commands and waits for
+/// their results uses a [`Client`](crate::Client). [`open`](crate::open) opens a session to any address.
 ///
 /// ```
-/// use qmp_shell::{Address, Incoming, Options, Received, Request};
+/// use qmp_shell::{Address, Options, Received, Request};
 ///
 /// let mut session = qmp_shell::open(&Address::Demo, &Options::default())?;
-/// let id = session.send(&Request::new("stop"))?;
+/// let stop = session.send(&Request::new("stop"))?;
 /// loop {
 ///     match session.receive(None)? {
-///         Received::Message(Incoming::Event(event)) => println!("{}", event.name()),
-///         Received::Message(Incoming::Reply(reply)) if reply.id() == Some(id.to_string().as_str()) => break,
+///         Received::Event(event) => println!("{}", event.name()),
+///         Received::Reply { id, reply } if id == stop => break assert!(reply.succeeded()),
 ///         _ => {}
 ///     }
 /// }
@@ -67,108 +44,160 @@ impl Drop for Reader {
 /// ```
 #[derive(Debug)]
 pub struct Session {
-    /// First, so that the socket is shut before the reader is waited for.
+    /// First, so that the socket is shut down before the reader thread is joined.
     out: SendHalf,
     source: Source,
-    /// Messages that came during negotiation and are still to be consumed.
-    early: VecDeque<Received>,
+    router: Router<ReplyUse>,
+    /// Messages to be received before those of `source`.
+    backlog: Backlog,
     pub(super) greeting: Option<Greeting>,
-    second: SecondGreeting,
 }
 
-/// What became of a second greeting.
+/// Where messages come from.
+#[derive(Debug)]
+enum Source {
+    /// The consumer reads the socket itself, without another thread in between.
+    Direct(Box<ReceiveHalf>),
+    /// A reader thread reads the socket, so that the server never waits for the consumer.
+    Threaded(Reader),
+}
+
+/// A reader thread and the queue that it fills.
+#[derive(Debug)]
+struct Reader {
+    queue: Arc<MessageQueue>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(thread) = self.thread.take() {
+            // Returns soon, because the socket is shut down. A panic in the thread has been reported already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whether the reply to a request is returned to the consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SecondGreeting {
-    /// None came.
-    None,
-    /// It was answered with a capabilities request of this id.
-    Answered(u64),
-    /// All is said.
-    Settled,
+enum ReplyUse {
+    Deliver,
+    Discard,
+}
+
+/// What the caller of [`Session::receive_until`] does with a message.
+pub(crate) enum Taken<T> {
+    /// It was the message waited for.
+    Done(T),
+    /// It was consumed; the wait goes on.
+    Consumed,
+    /// It is kept for the next `receive`; the wait goes on.
+    Kept(Received),
+}
+
+/// The outcome of [`Session::receive_until`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Waited<T> {
+    Done(T),
+    TimedOut,
+    Interrupted,
+    /// So much else arrived that the wait was given up.
+    Flooded,
 }
 
 impl Session {
-    pub(super) fn new(socket: Socket, peer: Option<PeerProcess>, limits: Limits, log: SharedLog) -> Session {
-        let (out, input) = halves(socket, peer, limits, log);
-        let source = Source::Direct(Box::new(input));
-        Session { out, source, early: VecDeque::new(), greeting: None, second: SecondGreeting::None }
+    pub(super) fn new(socket: Socket, process: Option<ExecProcess>, limits: Limits, log: SharedLog) -> Session {
+        let (out, input) = split(socket, process, limits, log);
+        Session {
+            out,
+            source: Source::Direct(Box::new(input)),
+            router: Router::default(),
+            backlog: Backlog::default(),
+            greeting: None,
+        }
     }
 
-    /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits as
-    /// long as it takes.
+    /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits
+    /// without a limit.
     pub fn accept(listener: &Listener, options: &Options) -> Result<Session, ConnectError> {
         negotiate(listener.accept(options)?, listener.address(), options)
     }
 
-    /// Negotiates over a stream socket that is connected already. `address` is what messages call the server.
+    /// Negotiates over a stream socket that is connected already. `address` names the server in messages.
     pub fn over(socket: OwnedFd, address: &Address, options: &Options) -> Result<Session, ConnectError> {
-        negotiate(Connected { socket: socket.into(), peer: None }, address, options)
+        negotiate(Connected { socket: socket.into(), process: None }, address, options)
     }
 
-    /// The server's greeting; a guest agent sends none.
+    /// Returns the server's greeting. A guest agent sends none.
     pub fn greeting(&self) -> Option<&Greeting> {
         self.greeting.as_ref()
     }
 
-    /// Whether descriptors can be passed to the server: over a Unix socket, but not through a process of ours.
+    /// Whether file descriptors can be passed to the server: over a Unix socket that does not lead to a process of ours.
     pub fn passes_descriptors(&self) -> bool {
         self.out.passes_descriptors()
     }
 
-    /// Starts the reader thread: from now on messages are read as they come, whoever consumes them.
+    /// Starts the reader thread: from now on messages are read as they arrive. Returns its queue.
     pub fn start_reader(&mut self) -> Arc<MessageQueue> {
-        let inbox = match &self.source {
-            Source::Threaded(reader) => return Arc::clone(&reader.inbox),
+        let queue = match &self.source {
+            Source::Threaded(reader) => return Arc::clone(&reader.queue),
             Source::Direct(_) => Arc::new(MessageQueue::default()),
         };
-        // Before the thread that adds what came after them.
-        for item in self.early.drain(..) {
-            inbox.push(item);
-        }
-        let reader = Reader { inbox: Arc::clone(&inbox), thread: None };
+        let reader = Reader { queue: Arc::clone(&queue), thread: None };
         if let Source::Direct(input) = std::mem::replace(&mut self.source, Source::Threaded(reader))
             && let Source::Threaded(reader) = &mut self.source
         {
-            let ours = Arc::clone(&inbox);
-            reader.thread = Some(std::thread::spawn(move || read_all(*input, &ours)));
+            let queue = Arc::clone(&queue);
+            reader.thread = Some(std::thread::spawn(move || read_all(*input, &queue)));
         }
-        inbox
+        queue
     }
 
-    /// Takes the session apart, before a reader was started: its halves, what came early, and the greeting.
-    pub(crate) fn into_halves(self) -> Option<(SendHalf, ReceiveHalf, VecDeque<Received>, Option<Greeting>)> {
+    /// Takes apart a session that has no reader thread. Messages that arrived during negotiation are dropped.
+    pub(crate) fn into_halves<T>(self) -> Option<(SendHalf, ReceiveHalf, Router<T>, Option<Greeting>)> {
         match self.source {
-            Source::Direct(input) => Some((self.out, *input, self.early, self.greeting)),
+            Source::Direct(input) => Some((self.out, *input, self.router.successor(), self.greeting)),
             Source::Threaded(_) => None,
         }
     }
 
-    /// Whether the server would take this request at once: it is no long one, and what was sent before it is under way.
+    /// Whether `request` can be sent without waiting for the server: it is short and the socket's buffer has room.
     #[doc(hidden)]
     pub fn is_writable(&self, request: &Request) -> bool {
         let arguments = request.arguments.as_deref().map_or(0, str::len);
         self.out.socket.is_writable(request.command.len() + arguments)
     }
 
-    /// Sends a request under an id of the session's own, which is returned.
+    /// Sends a request. Returns the id that its reply will carry.
     pub fn send(&mut self, request: &Request) -> Result<u64, Disconnected> {
-        self.transmit(request, None)
+        self.transmit(request, None, ReplyUse::Deliver)
     }
 
-    /// As [`Session::send`], with a descriptor attached.
+    /// Sends a request with a file descriptor attached. Returns the id that its reply will carry.
     pub fn send_with_descriptor(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<u64, Disconnected> {
-        self.transmit(request, Some(fd))
+        self.transmit(request, Some(fd), ReplyUse::Deliver)
     }
 
-    fn transmit(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<u64, Disconnected> {
+    fn transmit(
+        &mut self,
+        request: &Request,
+        fd: Option<BorrowedFd<'_>>,
+        reply_use: ReplyUse,
+    ) -> Result<u64, Disconnected> {
         let id = self.out.next_id();
+        self.router.pending.register(id, reply_use);
         let sent = match &mut self.source {
             Source::Direct(input) => self.out.send_with(id, request, fd, WhileBlocked::Read(&mut || read_more(input))),
             Source::Threaded(reader) => {
-                self.out.send_with(id, request, fd, WhileBlocked::Ask(&|| reader.inbox.is_interrupted()))
+                self.out.send_with(id, request, fd, WhileBlocked::Poll(&|| reader.queue.is_interrupted()))
             }
         };
-        sent.map_err(|unsent| unsent.lost)?;
+        sent.map_err(|unsent| {
+            self.router.pending.cancel(id);
+            unsent.disconnected
+        })?;
         Ok(id)
     }
 
@@ -183,128 +212,137 @@ impl Session {
         Ok(())
     }
 
-    /// The next message in order of arrival; waits for it until `until`, for ever where that is `None`. After `until` there
-    /// is none, whatever has arrived: a server that never stops talking does not make its listener late.
-    pub fn receive(&mut self, until: Option<Instant>) -> Result<Received, Disconnected> {
-        loop {
-            if is_past(until) {
-                return Ok(Received::TimedOut);
-            }
-            let item = match self.early.pop_front() {
-                Some(early) => early,
-                None => self.receive_new(until)?,
-            };
-            if let Some(item) = self.observe(item) {
-                return Ok(item);
-            }
+    /// Drops the reply to the request `id` when it arrives.
+    pub(crate) fn discard_reply(&mut self, id: u64) {
+        if let Some(reply_use) = self.router.pending.get_mut(id) {
+            *reply_use = ReplyUse::Discard;
         }
     }
 
-    /// As [`Session::receive`], passing over what was kept for the first consumer.
-    pub(super) fn receive_new(&mut self, until: Option<Instant>) -> Result<Received, Disconnected> {
-        if is_past(until) {
+    /// Whether a reply that will be dropped has not arrived yet.
+    #[cfg(feature = "programs")]
+    pub(crate) fn awaits_discarded_reply(&self) -> bool {
+        self.router.pending.values().any(|reply_use| *reply_use == ReplyUse::Discard)
+    }
+
+    /// Receives the next message in order of arrival. Waits for it until `deadline`, or without a limit where that is
+    /// `None`. After the deadline it returns [`Received::TimedOut`], even if a message has arrived.
+    pub fn receive(&mut self, deadline: Option<Instant>) -> Result<Received, Disconnected> {
+        self.poll(deadline.into())
+    }
+
+    /// Receives the next message, waiting for it as long as `wait` says. Every other way to receive uses this.
+    #[doc(hidden)]
+    pub fn poll(&mut self, wait: Wait<'_>) -> Result<Received, Disconnected> {
+        if wait.is_over() {
             return Ok(Received::TimedOut);
         }
-        match &mut self.source {
-            Source::Threaded(reader) => reader.inbox.pop(until),
-            Source::Direct(input) => input.receive(until),
+        match self.backlog.pop() {
+            Some(message) => Ok(message),
+            None => self.poll_source(wait),
         }
     }
 
-    /// A message that is here already: nothing is waited for, nothing read.
-    pub fn receive_framed(&mut self) -> Result<Option<Received>, Disconnected> {
-        loop {
-            let item = match (self.early.pop_front(), &mut self.source) {
-                (Some(early), _) => early,
-                (None, Source::Threaded(reader)) if !reader.inbox.is_ready() => return Ok(None),
-                (None, Source::Threaded(reader)) => reader.inbox.pop(Some(Instant::now()))?,
-                (None, Source::Direct(input)) => match input.next_framed()? {
-                    Some(item) => item,
-                    None => return Ok(None),
+    /// Receives messages until `take` is done with one or `deadline` passes. Messages that `take` keeps are received
+    /// again, in order, by the next `receive`.
+    pub(crate) fn receive_until<T>(
+        &mut self,
+        deadline: Option<Instant>,
+        mut take: impl FnMut(Received) -> Taken<T>,
+    ) -> Result<Waited<T>, Disconnected> {
+        // Messages kept by an earlier wait are offered again: this one waits for another message.
+        let mut earlier = std::mem::take(&mut self.backlog);
+        let mut kept = Backlog::default();
+        let outcome = loop {
+            if kept.is_full() {
+                break Ok(Waited::Flooded);
+            }
+            let message = match earlier.pop() {
+                Some(message) => message,
+                None => match self.poll(deadline.into()) {
+                    Ok(message) => message,
+                    Err(disconnected) => break Err(disconnected),
                 },
             };
-            if let Some(item) = self.observe(item) {
-                return Ok(Some(item));
+            match message {
+                Received::TimedOut => break Ok(Waited::TimedOut),
+                Received::Interrupted => break Ok(Waited::Interrupted),
+                message => match take(message) {
+                    Taken::Done(value) => break Ok(Waited::Done(value)),
+                    Taken::Consumed => {}
+                    Taken::Kept(message) => kept.push(message),
+                },
             }
+        };
+        while let Some(message) = earlier.pop() {
+            kept.push(message);
         }
+        self.backlog = kept;
+        outcome
     }
 
-    /// A message that has arrived by now, though nobody has read it yet: nothing is waited for.
-    pub fn receive_arrived(&mut self) -> Result<Option<Received>, Disconnected> {
-        loop {
-            if let Some(item) = self.receive_framed()? {
-                return Ok(Some(item));
-            }
-            let Source::Direct(half) = &mut self.source else { return Ok(None) };
-            if !wait(&[half.socket.as_fd()], Some(Instant::now()))?[0] {
-                return Ok(None);
-            }
-            half.fill()?;
-        }
-    }
-
-    /// The next message, or [`Received::Input`] once `input` can be read and no message is at hand. For direct reading.
-    pub fn receive_or_input(
+    /// Sends a request and waits for its reply until `deadline`. Other messages are kept for the next `receive`. A reply that
+    /// arrives after the wait is dropped.
+    #[cfg(feature = "programs")]
+    pub(crate) fn query(
         &mut self,
-        input: BorrowedFd<'_>,
-        until: Option<Instant>,
-    ) -> Result<Received, Disconnected> {
+        request: &Request,
+        deadline: Option<Instant>,
+    ) -> Result<Waited<Reply>, Disconnected> {
+        let query = self.send(request)?;
+        let waited = self.receive_until(deadline, |received| match received {
+            Received::Reply { id, reply } if id == query => Taken::Done(reply),
+            other => Taken::Kept(other),
+        })?;
+        if !matches!(waited, Waited::Done(_)) {
+            self.discard_reply(query);
+        }
+        Ok(waited)
+    }
+
+    /// Receives a message from the source and answers what the session itself has to answer.
+    fn poll_source(&mut self, wait: Wait<'_>) -> Result<Received, Disconnected> {
         loop {
-            if let Some(item) = self.receive_framed()? {
-                return Ok(item);
-            }
-            let Source::Direct(half) = &mut self.source else {
-                return Ok(Received::Input);
+            let polled = match &mut self.source {
+                Source::Threaded(reader) => reader.queue.pop(wait)?,
+                Source::Direct(input) => input.poll(wait)?,
             };
-            let ready = wait(&[half.socket.as_fd(), input], until)?;
-            match ready[..] {
-                // Input first: what has come of messages is read by whoever sends the next command, and a script that
-                // is at its end has not lost a connection that ends at the same time.
-                [_, true] => return Ok(Received::Input),
-                [true, _] => half.fill()?,
-                _ => return Ok(Received::TimedOut),
-            }
+            let item = match polled {
+                Polled::Item(item) => item,
+                Polled::TimedOut => return Ok(Received::TimedOut),
+                Polled::Interrupted => return Ok(Received::Interrupted),
+                Polled::InputReady => return Ok(Received::InputReady),
+            };
+            return Ok(match self.router.route(item) {
+                Routed::Reply { entry: ReplyUse::Discard, .. } => Received::DiscardedReply,
+                Routed::Renegotiate(request) => {
+                    // At the end of the connection this fails, and the next read reports it.
+                    let _ = self.transmit(&request, None, ReplyUse::Discard);
+                    continue;
+                }
+                Routed::Reply { id, reply, .. } => Received::Reply { id, reply },
+                Routed::Event(event) => Received::Event(event),
+                Routed::Greeting(greeting) => Received::Greeting(greeting),
+                Routed::Unexpected(unexpected) => Received::Unexpected(unexpected),
+                Routed::SyncMarker => Received::SyncMarker,
+            });
         }
     }
 
-    /// Sees to what the session itself has to answer. A server that was still starting when it was connected to may greet
-    /// again, and then takes no command before it has been negotiated with anew; that is done here, once, and the
-    /// answer to it is nobody's. What the server refused in between stays refused.
-    fn observe(&mut self, item: Received) -> Option<Received> {
-        match (&item, self.second) {
-            (Received::Message(Incoming::Greeting(greeting)), SecondGreeting::None) => {
-                // A connection that is at its end will be found so by the next to read from it.
-                self.second = self
-                    .send(&capabilities_request(greeting))
-                    .map_or(SecondGreeting::Settled, SecondGreeting::Answered);
-                None
-            }
-            (Received::Message(Incoming::Reply(reply)), SecondGreeting::Answered(id))
-                if reply.id() == Some(id.to_string().as_str()) =>
-            {
-                self.second = SecondGreeting::Settled;
-                None
-            }
-            _ => Some(item),
-        }
+    /// Whether messages were kept for the next `receive`.
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
     }
 
-    /// Gives back messages that were received but not consumed, in their order: they will be the next to come.
-    pub(crate) fn requeue(&mut self, aside: Backlog) {
-        for item in aside.into_items().into_iter().rev() {
-            self.early.push_front(item);
-        }
-    }
-
-    /// Whether byte 0xFF inside a message means that its beginning is to be forgotten; direct reading only.
-    pub(super) fn skip_sync_markers(&mut self, observe: bool) {
+    /// Sets whether byte 0xFF discards the incomplete message before it. Without a reader thread only.
+    pub(super) fn skip_sync_markers(&mut self, skip: bool) {
         if let Source::Direct(input) = &mut self.source {
-            input.framer.skip_sync_markers(observe);
+            input.framer.skip_sync_markers(skip);
         }
     }
 
-    /// What was received of a message that is not whole yet; direct reading only.
-    pub(super) fn pending(&self) -> &[u8] {
+    /// Returns the bytes received of a message that is not complete. Without a reader thread only.
+    pub(super) fn incomplete(&self) -> &[u8] {
         match &self.source {
             Source::Direct(input) => input.framer.pending(),
             Source::Threaded(_) => &[],
@@ -312,25 +350,25 @@ impl Session {
     }
 }
 
-/// Takes what the server has to say while it takes nothing of ours.
+/// Reads from the server while it does not read from us.
 fn read_more(input: &mut ReceiveHalf) -> io::Result<()> {
     if input.framer.is_overfull() {
-        return Err(io::Error::other("the server talks without end and takes nothing"));
+        return Err(io::Error::other("the server sends without end and does not read"));
     }
     let socket = &input.socket;
     match input.framer.fill(|buf| socket.receive(buf))? {
-        // The end will be met again by whoever reads next.
+        // The next read finds the end again and reports it.
         0 => Err(io::Error::from(io::ErrorKind::BrokenPipe)),
         _ => Ok(()),
     }
 }
 
-fn read_all(mut input: ReceiveHalf, inbox: &MessageQueue) {
-    let lost = loop {
-        match input.receive(None) {
-            Ok(item) => inbox.push(item),
-            Err(lost) => break lost,
+fn read_all(mut input: ReceiveHalf, queue: &MessageQueue) {
+    let disconnected = loop {
+        match input.receive() {
+            Ok(item) => queue.push(item),
+            Err(disconnected) => break disconnected,
         }
     };
-    inbox.end(lost);
+    queue.end(disconnected);
 }

@@ -2,31 +2,30 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
 
-/// How often somebody who waits is asked whether to go on.
-pub(super) const BLINK: Duration = Duration::from_millis(50);
+use super::options::CANCEL_POLL_INTERVAL;
 
-/// So many bytes go into a socket's buffer that says that it has room.
-const AT_ONCE: usize = 8 << 10;
+/// The most bytes that a socket reported as writable takes without blocking.
+const MAX_UNBLOCKED_BYTES: usize = 8 << 10;
 
-/// What is done while a peer takes nothing.
+/// What to do while the peer does not read.
 pub(super) enum WhileBlocked<'a> {
     /// Nothing.
     Wait,
-    /// What it has to say is read: a server may refuse to read until we do.
+    /// Read from it: a server may not read before its client does.
     Read(&'a mut dyn FnMut() -> io::Result<()>),
-    /// Somebody is asked whether to give it up.
-    Ask(&'a dyn Fn() -> bool),
+    /// Check whether sending is cancelled.
+    Poll(&'a dyn Fn() -> bool),
 }
 
-/// A connected stream socket. Sending and receiving may go on at once, from two threads.
+/// A connected stream socket. Two threads may send and receive at the same time.
 #[derive(Debug)]
-pub struct Socket {
+pub(super) struct Socket {
     fd: OwnedFd,
 }
 
@@ -43,58 +42,57 @@ impl AsFd for Socket {
 }
 
 impl Socket {
-    /// Appends what has arrived to `buf`'s spare capacity; waits for the first byte. Zero at the end of the stream.
+    /// Reads into `buf`'s spare capacity; blocks until the first byte. Returns 0 at the end of the stream.
     pub(super) fn receive(&self, buf: &mut Vec<u8>) -> io::Result<usize> {
         loop {
             match rustix::io::read(&self.fd, rustix::buffer::spare_capacity(buf)) {
                 Ok(len) => return Ok(len),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => wait(&[self.fd.as_fd()], None).map(drop)?,
+                Err(Errno::AGAIN) => wait_readable(&[self.fd.as_fd()], None).map(drop)?,
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// Sends all of `bytes`, which is what is left to send, also after a failure; `meanwhile` is what is done while the peer
-    /// takes nothing.
-    pub(super) fn send_all(&self, bytes: &mut &[u8], meanwhile: WhileBlocked<'_>) -> io::Result<()> {
-        self.send_with_fd(bytes, None, meanwhile)
+    /// Sends all of `bytes`, and advances it past the bytes sent, also on failure.
+    pub(super) fn send_all(&self, bytes: &mut &[u8], while_blocked: WhileBlocked<'_>) -> io::Result<()> {
+        self.send_with_fd(bytes, None, while_blocked)
     }
 
-    /// As [`Socket::send_all`], with a descriptor attached to the first of them.
+    /// Sends as [`Socket::send_all`] does, with a file descriptor attached to the first byte.
     pub(super) fn send_with_fd(
         &self,
         bytes: &mut &[u8],
-        mut passed: Option<BorrowedFd<'_>>,
-        mut meanwhile: WhileBlocked<'_>,
+        mut fd: Option<BorrowedFd<'_>>,
+        mut while_blocked: WhileBlocked<'_>,
     ) -> io::Result<()> {
-        let flags = match meanwhile {
+        let flags = match while_blocked {
             WhileBlocked::Wait => SendFlags::NOSIGNAL,
             _ => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
         };
         while !bytes.is_empty() {
-            let sent = match passed {
+            let sent = match fd {
                 None => rustix::net::send(&self.fd, bytes, flags),
-                Some(passed) => self.pass(bytes, passed, flags),
+                Some(fd) => self.send_once_with_fd(bytes, fd, flags),
             };
             match sent {
                 Ok(len) => {
                     *bytes = &bytes[len..];
-                    passed = None;
+                    fd = None;
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    let (interest, until) = match &meanwhile {
+                    let (interest, until) = match &while_blocked {
                         WhileBlocked::Wait => (PollFlags::OUT, None),
                         WhileBlocked::Read(_) => (PollFlags::IN | PollFlags::OUT, None),
-                        WhileBlocked::Ask(_) => (PollFlags::OUT, Some(Instant::now() + BLINK)),
+                        WhileBlocked::Poll(_) => (PollFlags::OUT, Some(Instant::now() + CANCEL_POLL_INTERVAL)),
                     };
                     let mut fds = [PollFd::new(&self.fd, interest)];
                     let ready = poll_retry(&mut fds, until)?;
-                    match &mut meanwhile {
+                    match &mut while_blocked {
                         WhileBlocked::Read(read) if ready && fds[0].revents().contains(PollFlags::IN) => read()?,
-                        WhileBlocked::Ask(cancelled) if cancelled() => {
-                            return Err(io::Error::other("the sending was given up half-way"));
+                        WhileBlocked::Poll(is_cancelled) if is_cancelled() => {
+                            return Err(io::Error::other("sending was cancelled part-way"));
                         }
                         _ => {}
                     }
@@ -105,40 +103,40 @@ impl Socket {
         Ok(())
     }
 
-    /// Whether so many bytes can be sent without waiting for the peer.
+    /// Whether `len` bytes can be sent without waiting for the peer.
     pub(super) fn is_writable(&self, len: usize) -> bool {
-        len <= AT_ONCE && wait_for_room(&self.fd, Instant::now()).is_ok_and(|ready| ready)
+        len <= MAX_UNBLOCKED_BYTES && wait_writable(&self.fd, Instant::now()).is_ok_and(|ready| ready)
     }
 
-    fn pass(&self, bytes: &[u8], passed: BorrowedFd<'_>, flags: SendFlags) -> Result<usize, Errno> {
+    fn send_once_with_fd(&self, bytes: &[u8], fd: BorrowedFd<'_>, flags: SendFlags) -> Result<usize, Errno> {
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        let fds = [passed];
+        let fds = [fd];
         control.push(SendAncillaryMessage::ScmRights(&fds));
         sendmsg(&self.fd, &[io::IoSlice::new(bytes)], &mut control, flags)
     }
 
-    /// Whether descriptors can travel over it.
+    /// Whether file descriptors can be sent over it.
     pub(super) fn is_unix(&self) -> bool {
         rustix::net::sockopt::socket_domain(&self.fd) == Ok(rustix::net::AddressFamily::UNIX)
     }
 
-    /// Ends both directions: the peer sees the end of the stream, and so does a reader of ours.
+    /// Ends both directions: the peer and our reader see the end of the stream.
     pub(super) fn shut_down(&self) {
-        // Fails only where there is no connection left to end.
+        // Fails only if the connection has ended already.
         let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
     }
 }
 
-/// Waits until one of `fds` can be read or has ended, or `until` has passed; returns which can.
-pub(super) fn wait(fds: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result<Vec<bool>> {
+/// Waits until one of `fds` is readable or at its end, or `until` has passed. Returns for each whether it is.
+pub(super) fn wait_readable(fds: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result<Vec<bool>> {
     let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
     poll_retry(&mut polled, until)?;
     Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect())
 }
 
-/// Waits until `fd` takes bytes, or has ended, or `until` has passed; returns which.
-pub(super) fn wait_for_room(fd: &OwnedFd, until: Instant) -> Result<bool, Errno> {
+/// Waits until `fd` is writable or at its end, or `until` has passed. Returns whether it is.
+pub(super) fn wait_writable(fd: &OwnedFd, until: Instant) -> Result<bool, Errno> {
     poll_retry(&mut [PollFd::new(fd, PollFlags::OUT)], Some(until))
 }
 

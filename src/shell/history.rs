@@ -1,7 +1,7 @@
-//! History: what was typed, one file for QMP and one for HMP.
+//! History of entered lines, one file for QMP and one for HMP.
 //!
-//! A file is only ever appended to, one write a line, so that two shells share it and a failed start harms nothing.
-//! An entry of several lines is kept on one: `\` and line end are written `\\` and `\n`.
+//! A file is only appended to, with one write a line, so that two shells can share it and a failed start does no harm.
+//! An entry of several lines is stored on one line: `\` and line end are written as `\\` and `\n`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,32 +12,32 @@ use crate::grammar::LineMode;
 use crate::render::without_controls;
 use crate::schema::secrets::line_has_secret;
 
-/// How many entries are taken from the file.
-const LOADED: usize = 10_000;
+/// The most entries loaded from the file.
+const MAX_LOADED_ENTRIES: usize = 10_000;
 
-/// How many bytes at its end are looked at.
-const READ: u64 = 8 << 20;
+/// The most bytes read at the end of the file.
+const MAX_LOADED_BYTES: u64 = 8 << 20;
 
-/// The history of one mode.
+/// The history of one language.
 #[derive(Debug, Default)]
 pub struct History {
     file: Option<PathBuf>,
     entries: Vec<String>,
 }
 
-/// Where history is kept: `$XDG_STATE_HOME/qmp-shell`, by default `~/.local/state/qmp-shell`.
+/// Returns the folder of history files: `$XDG_STATE_HOME/qmp-shell`, by default `~/.local/state/qmp-shell`.
 fn folder() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    // Beginning where one happens to stand would leave files about.
+    // A relative path would create files in the current directory.
     let home = || std::env::home_dir().filter(|home| home.is_absolute());
     let state = state.or_else(|| home().map(|home| home.join(".local/state")))?;
     Some(state.join("qmp-shell"))
 }
 
 impl History {
-    /// The history of `mode` as its file has it; empty, and kept in memory only, where there is no place for a file.
-    pub fn load(mode: LineMode) -> History {
-        let name = match mode {
+    /// Loads the history of a language. Without a folder for the file, it is empty and kept in memory only.
+    pub fn load(language: LineMode) -> History {
+        let name = match language {
             LineMode::Qmp => "history",
             LineMode::Hmp => "hmp_history",
         };
@@ -47,70 +47,70 @@ impl History {
         let text = read_end(&file).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
-        let lines = lines[lines.len().saturating_sub(LOADED)..].iter();
-        // What nobody types, and would do something to a terminal, somebody else has put there.
+        let lines = lines[lines.len().saturating_sub(MAX_LOADED_ENTRIES)..].iter();
+        // An entry with control characters was not typed, and could change the terminal.
         let entries = lines.map(|line| unescape(line)).filter(|entry| without_controls(entry) == *entry).collect();
         History { file: Some(file), entries }
     }
 
-    /// Entries in order, the newest last.
+    /// Returns the entries, oldest first.
     pub fn entries(&self) -> &[String] {
         &self.entries
     }
 
-    /// Takes a line as entered: into memory, and into the file unless it carries a secret or begins with a blank.
+    /// Adds a line, also to the file unless it contains a secret or begins with a space.
     pub fn add(&mut self, line: &str) {
-        self.keep(line, line_has_secret(line));
+        self.add_entry(line, line_has_secret(line));
     }
 
-    /// Takes the lines of a block as one entry.
+    /// Adds the lines of a transaction block as one entry.
     pub fn add_block(&mut self, lines: &[String]) {
-        self.keep(&lines.join("\n"), lines.iter().any(|line| line_has_secret(line)));
+        self.add_entry(&lines.join("\n"), lines.iter().any(|line| line_has_secret(line)));
     }
 
-    fn keep(&mut self, line: &str, secret: bool) {
+    fn add_entry(&mut self, line: &str, has_secret: bool) {
         if line.trim().is_empty() || self.entries.last().is_some_and(|last| last == line) {
             return;
         }
         self.entries.push(line.to_owned());
-        if line.starts_with([' ', '\t']) || secret {
+        if line.starts_with([' ', '\t']) || has_secret {
             return;
         }
         if let Some(file) = &self.file {
-            // Without a place to write, history lasts as long as the session; that is no reason to trouble the user.
+            // If it cannot be written, history lasts as long as the session; that needs no message.
             let _ = append(file, line);
         }
     }
 }
 
-/// The end of a file, from the beginning of a line on. What is no file is not read: it might never end.
+/// Reads the end of a file, from the beginning of a line on. Rejects anything but a regular file, which might never end.
 fn read_end(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let length = ordinary(path)?.map_or(0, |meta| meta.len());
+    let length = regular_file(path)?.map_or(0, |meta| meta.len());
     let mut file = File::open(path)?;
-    if length > READ {
-        file.seek(SeekFrom::End(-i64::try_from(READ).unwrap_or(i64::MAX)))?;
+    if length > MAX_LOADED_BYTES {
+        file.seek(SeekFrom::End(-i64::try_from(MAX_LOADED_BYTES).unwrap_or(i64::MAX)))?;
     }
-    file.take(READ).read_to_end(&mut bytes)?;
-    if length > READ {
+    file.take(MAX_LOADED_BYTES).read_to_end(&mut bytes)?;
+    if length > MAX_LOADED_BYTES {
         let end = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
         bytes.drain(..end);
     }
     Ok(bytes)
 }
 
-/// What the file system says of an ordinary file; `None` where there is nothing, an error where there is something else.
-fn ordinary(path: &Path) -> io::Result<Option<fs::Metadata>> {
+/// Returns the metadata of a regular file, `None` if there is no file, and an error for anything else.
+fn regular_file(path: &Path) -> io::Result<Option<fs::Metadata>> {
     match fs::metadata(path) {
         Ok(meta) if meta.is_file() => Ok(Some(meta)),
-        Ok(_) => Err(io::Error::other("no ordinary file")),
+        Ok(_) => Err(io::Error::other("not a regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 fn append(file: &Path, line: &str) -> io::Result<()> {
-    ordinary(file)?;
+    regular_file(file)?;
     if let Some(folder) = file.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
@@ -118,18 +118,17 @@ fn append(file: &Path, line: &str) -> io::Result<()> {
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
     }
-    // A disk that was full may have torn the last line.
-    let torn = if ends_torn(&file)? { "\n" } else { "" };
-    file.write_all(format!("{torn}{}\n", escape(line)).as_bytes())
+    // A full disk may have cut off the last line.
+    let separator = if ends_with_newline(&file)? { "" } else { "\n" };
+    file.write_all(format!("{separator}{}\n", escape(line)).as_bytes())
 }
 
-/// Whether the last line of a file has no end.
-fn ends_torn(file: &File) -> io::Result<bool> {
+fn ends_with_newline(file: &File) -> io::Result<bool> {
     let mut last = [b'\n'];
     if let Some(at) = file.metadata()?.len().checked_sub(1) {
         file.read_at(&mut last, at)?;
     }
-    Ok(last != [b'\n'])
+    Ok(last == [b'\n'])
 }
 
 fn escape(line: &str) -> String {
@@ -157,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_of_several_lines_come_back() {
+    fn stores_entries_of_several_lines() {
         for line in ["plain", "{\n  \"a\": \"x\\n\\\\\"\n}", "a \\\nb"] {
             assert!(!escape(line).contains('\n'));
             assert_eq!(unescape(&escape(line)), line);
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_torn_stays_a_line() {
+    fn appends_after_a_cut_off_line() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("history");
         fs::write(&file, "query-na").unwrap();
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_and_lines_with_a_blank_stay_in_memory() {
+    fn keeps_secrets_and_lines_with_a_leading_space_in_memory() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deep/history");
         let mut history = History { file: Some(file.clone()), entries: Vec::new() };

@@ -1,34 +1,57 @@
-//! The shell: one engine, and around it the two ways to feed it, a prompt and a script.
+//! The shell: an engine that executes lines, and the two ways to feed it, a prompt and scripts.
 //!
-//! Owns meta commands, HMP mode, transactions, history, and (with `cli`) the standard streams. Knows nothing of
-//! argument parsing.
+//! Owns dot commands, HMP mode, transactions, history, and (with `cli`) the standard streams. Knows nothing of argument
+//! parsing. Each module may use those listed before it:
+//!
+//! | module | owns |
+//! |---|---|
+//! | `line` | a line's origin and outcome |
+//! | `events` | the event filter, the latest events |
+//! | `output_format`, `settings` | the formats of replies; what `.set` sets |
+//! | `history` | lines entered, and their files |
+//! | `hmp` | HMP lines inside QMP requests |
+//! | `terminal` | modes, size and signals of the terminal |
+//! | `output` | output for a person, a script's reader, a single command |
+//! | `server` | the connected server and everything known about it |
+//! | `connection` | connecting, and the QEMU that the shell started |
+//! | `engine` | sending commands and receiving messages |
+//! | `commands` | the dot commands, and running a line of any kind |
+//! | `completion` | completion with what the engine knows |
+//! | `script`, `prompt` | the two ways to feed the engine |
 
 mod commands;
+mod completion;
 mod connection;
 mod engine;
 mod events;
 mod history;
+mod hmp;
+mod line;
 mod output;
+mod output_format;
 mod prompt;
 mod script;
-mod server_info;
+mod server;
 mod settings;
 mod terminal;
 
-pub use commands::manual_section;
-pub use connection::child_qemu::{QemuProcess, WrapError};
+pub use commands::{dot_command_table, manual_section, run_line};
+pub use completion::{complete_line, wait_for_names};
+pub use connection::child_qemu::{QemuProcess, QemuStartError};
 pub use connection::{Connection, ConnectionError};
-pub use engine::{Engine, LineOutcome, Mode};
-pub use events::filter::{EventFilter, matches_exactly};
+pub use engine::{Engine, Mode};
+pub use events::filter::{EventFilter, matches_glob_exactly};
 pub use history::History;
+pub use line::{InputLine, LineOutcome};
 pub use output::message_writer::JsonMessageWriter;
-pub use output::one_shot::{Look, OneShotOutput, SingleForm};
+pub use output::one_shot::{OneShotOutput, OutputStyle};
 pub use output::pager::show_text;
 pub use output::script::ScriptOutput;
-pub use output::{InputLine, Output, ReplyContext};
-pub use prompt::helper::complete_line;
-pub use prompt::{AsyncOutput, PromptOptions, run_prompt};
-pub use script::{Ending, Script, run_scripts};
-pub use server_info::LARGEST_ANSWER;
-pub use settings::{OutputForm, Settings};
+pub use output::{Output, ReplyContext};
+pub use output_format::{OUTPUT_FORMATS, OutputFormat};
+pub use prompt::{PromptOptions, run_prompt};
+pub use script::{Script, ScriptEnd, run_scripts};
+pub use server::info::{MAX_QUERY_REPLY_BYTES, command_names};
+pub use settings::Settings;
+pub use terminal::async_output::AsyncOutput;
 pub use terminal::signals::TerminationHandler;

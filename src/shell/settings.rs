@@ -1,30 +1,21 @@
-//! What `.set` sets. One table drives setting, showing, completion and help.
+//! The settings of `.set`. One table drives setting, showing, completion and help.
 
 use super::events::filter::EventFilter;
-
-/// How replies are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputForm {
-    /// Indented JSON.
-    Pretty,
-    /// One message a line.
-    Json,
-}
+use super::output_format::{OUTPUT_FORMATS, OutputFormat};
 
 /// How the shell behaves.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Show what is sent.
+    /// Show each request as it is sent.
     pub verbose: bool,
-    /// How replies are laid out.
-    pub output: OutputForm,
+    pub output: OutputFormat,
     /// The pager's command; `None` turns paging off.
     pub pager: Option<String>,
-    /// Refuse what introspection says is wrong.
+    /// Reject lines that are wrong by the server's introspection.
     pub check: bool,
-    /// Ask before `quit`.
+    /// Ask before `quit` is sent.
     pub confirm: bool,
-    /// Leave at the first line that fails.
+    /// Leave after the first line that fails.
     pub exit_on_error: bool,
     /// Which events are shown.
     pub events: EventFilter,
@@ -34,7 +25,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             verbose: false,
-            output: OutputForm::Pretty,
+            output: OutputFormat::Pretty,
             pager: Some(default_pager()),
             check: true,
             confirm: true,
@@ -44,77 +35,68 @@ impl Default for Settings {
     }
 }
 
-/// `$PAGER`, or `less` with the options that git gives it.
-pub(super) fn default_pager() -> String {
+/// Returns `$PAGER`, or `less` with the options that git gives it.
+pub(crate) fn default_pager() -> String {
     match std::env::var("PAGER") {
         Ok(pager) if !pager.trim().is_empty() => pager,
         _ => "less -FRX".to_owned(),
     }
 }
 
-/// One thing that can be set.
-pub(super) struct Setting {
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    /// The values to offer; others may be taken too.
-    pub(super) values: &'static [&'static str],
+/// One setting.
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    /// The values to offer; a setting may accept others.
+    pub(crate) values: fn() -> Vec<&'static str>,
     get: fn(&Settings) -> String,
     set: fn(&mut Settings, &str) -> Result<(), String>,
 }
 
-const SWITCH: &[&str] = &["on", "off"];
-
-/// Everything that can be set.
-pub(super) const SETTINGS: &[Setting] = &[
+/// All settings, by name.
+pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "check",
-        help: "refuse what introspection says is wrong (--no-check)",
-        values: SWITCH,
-        get: |settings| shown(settings.check),
-        set: |settings, value| switch(value).map(|on| settings.check = on),
+        help: "reject what is wrong by the server's introspection (--no-check)",
+        values: on_off,
+        get: |settings| format_switch(settings.check),
+        set: |settings, value| parse_switch(value).map(|on| settings.check = on),
     },
     Setting {
         name: "confirm",
         help: "ask before `quit` ends QEMU",
-        values: SWITCH,
-        get: |settings| shown(settings.confirm),
-        set: |settings, value| switch(value).map(|on| settings.confirm = on),
+        values: on_off,
+        get: |settings| format_switch(settings.confirm),
+        set: |settings, value| parse_switch(value).map(|on| settings.confirm = on),
     },
     Setting {
         name: "exit-on-error",
-        help: "leave at the first line that fails (-e)",
-        values: SWITCH,
-        get: |settings| shown(settings.exit_on_error),
-        set: |settings, value| switch(value).map(|on| settings.exit_on_error = on),
+        help: "leave after the first line that fails (-e)",
+        values: on_off,
+        get: |settings| format_switch(settings.exit_on_error),
+        set: |settings, value| parse_switch(value).map(|on| settings.exit_on_error = on),
     },
     Setting {
         name: "output",
-        help: "how replies are laid out (-o)",
-        values: &["pretty", "json"],
-        get: |settings| match settings.output {
-            OutputForm::Pretty => "pretty".to_owned(),
-            OutputForm::Json => "json".to_owned(),
-        },
+        help: "the format of replies (-o)",
+        values: output_formats,
+        get: |settings| settings.output.name().to_owned(),
         set: |settings, value| {
-            settings.output = match value {
-                "pretty" => OutputForm::Pretty,
-                "json" => OutputForm::Json,
-                _ => return Err("`output` is `pretty` or `json`".to_owned()),
-            };
-            Ok(())
+            let expected = || format!("expected {}, found `{value}`", alternatives(&output_formats()));
+            value.parse().map(|format| settings.output = format).map_err(|()| expected())
         },
     },
     Setting {
         name: "pager",
-        help: "show long output through a pager: on, off or a command",
-        values: SWITCH,
+        help: "the pager for long output: on, off or a command",
+        values: on_off,
         get: |settings| settings.pager.clone().unwrap_or_else(|| "off".to_owned()),
         set: |settings, value| {
             settings.pager = match value {
                 "off" => None,
                 "on" => Some(default_pager()),
                 command if shlex::split(command).is_some_and(|words| !words.is_empty()) => Some(command.to_owned()),
-                _ => return Err("`pager` is `on`, `off` or a command".to_owned()),
+                _ => return Err(format!("expected `on`, `off` or a command, found `{value}`")),
             };
             Ok(())
         },
@@ -122,37 +104,83 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "verbose",
         help: "show each request as it is sent (-v)",
-        values: SWITCH,
-        get: |settings| shown(settings.verbose),
-        set: |settings, value| switch(value).map(|on| settings.verbose = on),
+        values: on_off,
+        get: |settings| format_switch(settings.verbose),
+        set: |settings, value| parse_switch(value).map(|on| settings.verbose = on),
     },
 ];
 
 impl Setting {
-    /// The setting of this name.
-    pub(super) fn find(name: &str) -> Option<&'static Setting> {
+    pub(crate) fn find(name: &str) -> Option<&'static Setting> {
         SETTINGS.iter().find(|setting| setting.name == name)
     }
 
-    /// The present value.
-    pub(super) fn get(&self, settings: &Settings) -> String {
+    pub(crate) fn get(&self, settings: &Settings) -> String {
         (self.get)(settings)
     }
 
-    /// Sets it; the error says what it takes.
-    pub(super) fn set(&self, settings: &mut Settings, value: &str) -> Result<(), String> {
+    /// Sets it. The error says what values it takes.
+    pub(crate) fn set(&self, settings: &mut Settings, value: &str) -> Result<(), String> {
         (self.set)(settings, value)
     }
 }
 
-fn shown(on: bool) -> String {
+fn on_off() -> Vec<&'static str> {
+    vec!["on", "off"]
+}
+
+fn output_formats() -> Vec<&'static str> {
+    OUTPUT_FORMATS.iter().map(|(_, name, _)| *name).collect()
+}
+
+/// Joins names as `a`, `b` or `c`.
+fn alternatives(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.join(", "),
+    }
+}
+
+fn format_switch(on: bool) -> String {
     if on { "on" } else { "off" }.to_owned()
 }
 
-fn switch(value: &str) -> Result<bool, String> {
+fn parse_switch(value: &str) -> Result<bool, String> {
     match value {
         "on" | "yes" | "true" => Ok(true),
         "off" | "no" | "false" => Ok(false),
         other => Err(format!("expected `on` or `off`, found `{other}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_offered_value_can_be_set_and_read_back() {
+        assert!(SETTINGS.is_sorted_by_key(|setting| setting.name));
+        let mut settings = Settings::default();
+        for setting in SETTINGS {
+            for value in (setting.values)() {
+                assert_eq!(setting.set(&mut settings, value), Ok(()), "{} {value}", setting.name);
+                if value != "on" || setting.name != "pager" {
+                    assert_eq!(setting.get(&settings), value, "{}", setting.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn invalid_values_are_explained() {
+        let mut settings = Settings::default();
+        for (name, value, error) in [
+            ("check", "maybe", "expected `on` or `off`, found `maybe`"),
+            ("output", "xml", "expected `flat`, `json` or `pretty`, found `xml`"),
+            ("pager", "'", "expected `on`, `off` or a command, found `'`"),
+        ] {
+            assert_eq!(Setting::find(name).unwrap().set(&mut settings, value), Err(error.to_owned()));
+        }
     }
 }

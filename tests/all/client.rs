@@ -122,7 +122,7 @@ pub fn values_of_any_type_come_as_the_server_spelled_them() {
         }
     });
     for value in values {
-        let reply = client.begin(Request::new("any")).unwrap().reply().unwrap();
+        let reply = client.start(Request::new("any")).unwrap().reply().unwrap();
         assert_eq!(reply.body(), ReplyBody::Return(value));
         assert_eq!(client.execute::<Value>("any", ()).unwrap(), serde_json::from_str::<Value>(value).unwrap());
     }
@@ -231,7 +231,7 @@ pub fn a_request_that_a_server_could_not_read_is_not_sent() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let client = server.client();
     let nested = |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
-    let reply = |arguments: String| client.begin(Request::new("none").with_arguments(arguments))?.reply();
+    let reply = |arguments: String| client.start(Request::new("none").with_arguments(arguments))?.reply();
     for arguments in ["{\"a\": 1", "{'a': 1}", "{} {}", &nested(1023)] {
         assert!(matches!(reply(arguments.to_owned()), Err(ExecuteError::Arguments { .. })), "{arguments:.20}");
     }
@@ -311,7 +311,7 @@ pub fn replies_find_their_callers_and_those_that_nobody_waits_for_are_passed_ove
         talk.answer(&id, "9");
         talk.answer(&ids[2], "2");
     });
-    let mut begun: Vec<Pending> = (0..4).map(|_| client.begin(Request::new("x")).unwrap()).collect();
+    let mut begun: Vec<Pending> = (0..4).map(|_| client.start(Request::new("x")).unwrap()).collect();
     let third = begun.pop().unwrap();
     assert_eq!(third.request().command, "x");
     assert_eq!(third.wait::<u8>().unwrap(), 3);
@@ -335,7 +335,7 @@ pub fn an_error_without_id_is_for_the_oldest_command_under_way() {
         talk.answer(&ids[1], "1");
         talk.wait_for_close();
     });
-    let [first, second] = [(); 2].map(|()| client.begin(Request::new("x")).unwrap());
+    let [first, second] = [(); 2].map(|()| client.start(Request::new("x")).unwrap());
     assert_eq!(first.wait::<u8>().unwrap_err().desc(), Some("JSON parse error, duplicate key"));
     assert_eq!(second.wait::<u8>().unwrap(), 1);
 }
@@ -445,7 +445,7 @@ fn time_outs_may_be_longer_than_any_clock_counts() {
     (options.timeout, options.wait) = (Duration::MAX, Some(Duration::MAX));
     let client = Client::connect_with(&peer.address().parse().unwrap(), &options).unwrap();
     let mut events = client.events();
-    let go = client.begin(Request::new("go")).unwrap();
+    let go = client.start(Request::new("go")).unwrap();
     assert!(go.reply_within(Duration::MAX).unwrap().unwrap().succeeded());
     assert_eq!(events.wait(Duration::MAX).unwrap().unwrap().name(), "GO");
     Client::connect_with(&Address::Demo, &options).unwrap();
@@ -484,7 +484,7 @@ fn secrets_are_in_no_log_no_error_and_no_debug_text() {
     let mut shown = format!("{request:?}");
     let errors = [
         client.execute::<Vec<u8>>("set_password", &arguments).unwrap_err(),
-        client.begin(request).unwrap().wait::<Vec<u8>>().unwrap_err(),
+        client.start(request).unwrap().wait::<Vec<u8>>().unwrap_err(),
         client
             .execute::<Vec<u8>>("object-add", json!({"qom-type": "secret", "id": "s", "data": "hunter2"}))
             .unwrap_err(),
@@ -493,12 +493,12 @@ fn secrets_are_in_no_log_no_error_and_no_debug_text() {
         assert!(error.request().unwrap().arguments.as_ref().unwrap().contains("hunter2"));
         shown += &format!("{error} {error:?}");
     }
-    let pending = client.begin(Request::new("set_password").with_arguments(arguments.to_string())).unwrap();
+    let pending = client.start(Request::new("set_password").with_arguments(arguments.to_string())).unwrap();
     shown += &format!("{pending:?} {client:?} {options:?}");
     drop(pending);
     // Where no secret can be found, because the arguments cannot be read as a server does, all of them are left out.
     let twice = Request::new("set_password").with_arguments(r#"{"password": "hunter2", "password": "hunter2"}"#);
-    shown += &format!("{:?}", client.begin(twice).unwrap().reply().unwrap());
+    shown += &format!("{:?}", client.start(twice).unwrap().reply().unwrap());
     client.close();
     // A session does not look for secrets, so it logs no arguments at all.
     let mut session = qmp_shell::open(&Address::Demo, &options).unwrap();

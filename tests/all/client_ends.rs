@@ -104,7 +104,7 @@ fn the_last_clone_may_go_anywhere() {
         ("in a filter", |client| {
             let held = Mutex::new(Some(client.clone()));
             let mut events = client.listen(move |_| held.lock().unwrap().take().is_none());
-            let begun = client.begin(Request::new("go")).unwrap();
+            let begun = client.start(Request::new("go")).unwrap();
             drop((client, begun));
             assert!(matches!(events.next(), Some(Err(ListenError::Disconnected(_)))));
             None
@@ -118,7 +118,7 @@ fn the_last_clone_may_go_anywhere() {
                 let _ = (&held.0, held.1.lock().unwrap().recv_timeout(PATIENCE));
                 true
             });
-            let begun = client.begin(Request::new("go")).unwrap();
+            let begun = client.start(Request::new("go")).unwrap();
             told.recv_timeout(PATIENCE).unwrap();
             drop((client, begun, events));
             go_on.send(()).unwrap();
@@ -240,7 +240,7 @@ pub fn quit_succeeds_with_its_answer_or_with_the_end_in_its_place() {
     drop(peer);
     // Input that the server leaves unread makes a reset of the end.
     let (peer, client) = self::peer(|talk| drop(talk.expect("first")));
-    let first = client.begin(Request::new("first").with_arguments(json!({"a": "x".repeat(100_000)}).to_string()));
+    let first = client.start(Request::new("first").with_arguments(json!({"a": "x".repeat(100_000)}).to_string()));
     let quit = client.quit();
     assert!(quit.is_ok() || matches!(quit, Err(ExecuteError::NotSent { .. })), "{quit:?}");
     assert!(first.unwrap().reply().unwrap_err().may_have_run());

@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier};
 use std::thread::spawn;
 use std::time::Duration;
 
-use qmp_shell::{Empty, Events, Incoming, ListenError, Options, Received, Request, open};
+use qmp_shell::{Empty, Events, ListenError, Options, Received, Request, open};
 
 use super::client::{next, peer};
 use crate::support::peer::{EVENT, GREETING, Peer};
@@ -89,7 +89,7 @@ fn a_filter_that_panics_or_calls_back_harms_its_own_listener_only() {
     let inner = client.clone();
     let mut calls = client.listen(move |_| inner.execute::<Empty>("stop", ()).is_ok());
     let mut good = client.events();
-    let _go = client.begin(Request::new("go")).unwrap();
+    let _go = client.start(Request::new("go")).unwrap();
     assert_eq!(next(&mut good).name(), "ONE");
     for events in [&mut panics, &mut calls] {
         assert!(matches!(events.next(), Some(Err(ListenError::Filter))));
@@ -111,7 +111,7 @@ fn a_session_hands_out_what_came_early_before_all_else() {
     let mut session = open(&peer.address().parse().unwrap(), &Options::default()).unwrap();
     session.start_reader();
     let name = |item| match item {
-        Received::Message(Incoming::Event(event)) => event.name().to_owned(),
+        Received::Event(event) => event.name().to_owned(),
         other => panic!("{other:?}"),
     };
     for _ in 0..EARLY {

@@ -7,12 +7,14 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, proptest};
-use qmp_shell::assist::{Completion, CompletionContext, complete};
+use qmp_shell::assist::{Completion, CompletionContext, Name, NameKind, complete_with};
 use qmp_shell::grammar::LineMode;
 use qmp_shell::render::Palette;
 use qmp_shell::schema::Schema;
 use qmp_shell::session::{Options, SharedLog};
-use qmp_shell::shell::{Connection, Engine, InputLine, Mode, ScriptOutput, Settings, complete_line};
+use qmp_shell::shell::{
+    Connection, Engine, InputLine, Mode, ScriptOutput, Settings, complete_line, run_line, wait_for_names,
+};
 
 use crate::support::peer::Peer;
 use crate::support::program::qmp_shell;
@@ -96,7 +98,7 @@ fn engine(address: &str) -> Engine {
     let mut link = Connection::new(Some(address.parse().unwrap()), Options::default(), false);
     link.open(&mut |_| {}).unwrap();
     let mut engine = Engine::new(link, Settings::default(), Mode::default(), SharedLog::default());
-    engine.learn_names_for("", Instant::now() + PATIENCE);
+    wait_for_names(&mut engine, "", Instant::now() + PATIENCE);
     engine
 }
 
@@ -133,7 +135,9 @@ fn check(name: &str, server: &Server) {
     for row in &rows {
         if row.in_transaction != engine.in_transaction() {
             match row.in_transaction {
-                true => drop(engine.run_line(&InputLine { text: "transaction(", script: None, number: 1 }, &mut out)),
+                true => {
+                    drop(run_line(&mut engine, &InputLine { text: "transaction(", script: None, number: 1 }, &mut out))
+                }
                 false => drop(engine.abandon_transaction()),
             }
         }
@@ -263,21 +267,12 @@ fn schemas() -> Vec<Schema> {
 
 /// What is offered at the end of `text`, where names of every kind live in the server.
 fn offered(text: &str, schema: &Schema, in_transaction: bool) -> Completion {
-    let known = CompletionContext {
-        language: LineMode::Qmp,
-        in_transaction,
-        schema: Some(schema),
-        live: &|_| vec![("/a b'c\"d".to_owned(), "bool".to_owned()), ("n0".to_owned(), String::new())],
-        commands: &[],
-        monitor: &[],
-        info: &[],
-        metas: &[],
-        topics: &[],
-        settings: &[],
-        events: &[],
-        files: &|_| vec!["f g/".to_owned()],
-    };
-    complete(text, &known)
+    let mut context =
+        CompletionContext { language: LineMode::Qmp, in_transaction, schema: Some(schema), ..Default::default() };
+    complete_with(text, &mut context, |kind| match kind {
+        NameKind::Files(_) => vec![Name::new("f g/", "folder")],
+        _ => vec![Name::new("/a b'c\"d", "bool"), Name::new("n0", "")],
+    })
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! What is shown behind the cursor and how a line is coloured while it is typed: tables of lines, by the introspection
 //! of the machine inside the program, and a look at a real terminal.
 
-use qmp_shell::assist::{CompletionContext, TokenStyle, hint, token_styles};
+use qmp_shell::assist::{Completes, CompletionContext, DotCommandEntry, TokenStyle, highlight, hint};
 use qmp_shell::grammar::LineMode;
 use qmp_shell::schema::Schema;
 use qmp_shell::session::{Address, Options, Received, Session};
-use qmp_shell::wire::{Incoming, ReplyBody, Request};
+use qmp_shell::wire::{ReplyBody, Request};
 
 use crate::support::server::{Q35, Server};
 use crate::support::terminal::Terminal;
@@ -14,7 +14,7 @@ fn demo_schema() -> Schema {
     let mut session = Session::over(qmp_shell::demo::start().unwrap(), &Address::Demo, &Options::default()).unwrap();
     session.send(&Request::new("query-qmp-schema")).unwrap();
     loop {
-        if let Received::Message(Incoming::Reply(reply)) = session.receive(None).unwrap() {
+        if let Received::Reply { reply, .. } = session.receive(None).unwrap() {
             let ReplyBody::Return(raw) = reply.body() else { panic!("{reply:?}") };
             return Schema::parse(raw).unwrap();
         }
@@ -22,19 +22,13 @@ fn demo_schema() -> Schema {
 }
 
 fn known(schema: &Schema, language: LineMode, in_transaction: bool) -> CompletionContext<'_> {
+    let events = DotCommandEntry { name: "events", aliases: &[], summary: "", completes: Completes::EventFilter };
     CompletionContext {
         language,
         in_transaction,
         schema: Some(schema),
-        live: &|_| Vec::new(),
-        commands: &[],
-        monitor: &[],
-        info: &[],
-        metas: &[("events", "", qmp_shell::assist::Completes::Events)],
-        topics: &[],
-        settings: &[],
-        events: &[],
-        files: &|_| Vec::new(),
+        dot_commands: vec![events],
+        ..CompletionContext::default()
     }
 }
 
@@ -85,12 +79,12 @@ fn every_piece_of_a_line_has_its_look() {
     let schema = demo_schema();
     let seen = |line: &str, language: LineMode| -> String {
         let known = known(&schema, language, false);
-        let pieces = token_styles(line, &known).into_iter().map(|(span, look)| {
+        let pieces = highlight(line, &known).into_iter().map(|(span, look)| {
             let mark = match look {
                 TokenStyle::Command => 'c',
-                TokenStyle::Unknown => '!',
+                TokenStyle::UnknownCommand => '!',
                 TokenStyle::Key => 'k',
-                TokenStyle::Text => 't',
+                TokenStyle::String => 't',
                 TokenStyle::Number => 'n',
                 TokenStyle::Literal => 'l',
                 TokenStyle::Comment => '#',

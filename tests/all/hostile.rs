@@ -361,7 +361,7 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
                 (result, _) => panic!("{name}: {result:?}"),
             };
             // Nobody listens to the events, so they pile up nowhere.
-            let reply = client.begin(qmp_shell::Request::new("query-status")).and_then(|pending| pending.reply());
+            let reply = client.start(qmp_shell::Request::new("query-status")).and_then(|pending| pending.reply());
             match (reply, server.end) {
                 (Ok(reply), End::Answered(value)) => assert_eq!(reply.body(), ReplyBody::Return(value), "{name}"),
                 (Err(error), End::Disconnected(how)) => {

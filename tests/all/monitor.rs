@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use qmp_shell::grammar::LineMode;
 use qmp_shell::session::{Options, SharedLog};
-use qmp_shell::shell::{Connection, Engine, Mode, Settings, complete_line};
+use qmp_shell::shell::{Connection, Engine, Mode, Settings, complete_line, wait_for_names};
 
 use super::support::program::{Run, qmp_shell};
 use super::support::server::{Q35, Server};
@@ -195,7 +195,7 @@ impl Comparison {
         link.open(&mut |_| {}).unwrap();
         let mut engine = Engine::new(link, Settings::default(), Mode::default(), SharedLog::default());
         engine.set_language(LineMode::Hmp);
-        engine.learn_names_for("", Instant::now() + PATIENCE);
+        wait_for_names(&mut engine, "", Instant::now() + PATIENCE);
         Comparison { monitor: Monitor::connect(server), engine, tally: Tally::default() }
     }
 

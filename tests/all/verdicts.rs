@@ -9,7 +9,7 @@
 use qmp_shell::grammar::{Line, parse_line};
 use qmp_shell::schema::{Builtin, Schema, Type, TypeId, TypingContext, request_of_json};
 use qmp_shell::session::{Options, Received, Session, connect};
-use qmp_shell::wire::{Incoming, ReplyBody, Request};
+use qmp_shell::wire::{ReplyBody, Request};
 
 use crate::support::server::{SMALL, Server};
 
@@ -116,10 +116,10 @@ impl Generator<'_> {
 
 /// Sends a request and waits for its reply.
 fn ask(session: &mut Session, request: &Request) -> Result<String, String> {
-    let id = session.send(request).unwrap().to_string();
+    let id = session.send(request).unwrap();
     loop {
         match session.receive(None).unwrap() {
-            Received::Message(Incoming::Reply(reply)) if reply.id() == Some(id.as_str()) => {
+            Received::Reply { id: replied, reply } if replied == id => {
                 return match reply.body() {
                     ReplyBody::Return(raw) => Ok(raw.to_owned()),
                     ReplyBody::Error { desc, .. } => Err(desc.to_owned()),

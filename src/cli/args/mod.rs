@@ -127,7 +127,7 @@ impl CommonArgs {
     /// What `-c` and `-f` name, in the order in which they were given; `matches` is what these flags were made from.
     pub(crate) fn scripts(&self, matches: &ArgMatches) -> Vec<Script> {
         let places = |name| matches.indices_of(name).into_iter().flatten();
-        let lines = places("command").zip(self.command.iter().map(|line| Script::ScriptOutput(vec![line.clone()])));
+        let lines = places("command").zip(self.command.iter().map(|line| Script::Lines(vec![line.clone()])));
         let files = places("file").zip(self.file.iter().map(|file| match file.to_str() {
             Some("-") => Script::Stdin,
             _ => Script::File(file.clone()),
@@ -138,7 +138,7 @@ impl CommonArgs {
         for (_, script) in placed {
             match (scripts.last_mut(), script) {
                 // Neighbouring lines are one script, so that a block may go over several of them.
-                (Some(Script::ScriptOutput(lines)), Script::ScriptOutput(more)) => lines.extend(more),
+                (Some(Script::Lines(lines)), Script::Lines(more)) => lines.extend(more),
                 (_, script) => scripts.push(script),
             }
         }
@@ -361,7 +361,7 @@ mod tests {
         let matches =
             ShellArgs::command().get_matches_from(["q", "-f", "a", "-c", "x", "demo:", "-cy", "--file=-", "-c", "z"]);
         let args = ShellArgs::from_arg_matches(&matches).unwrap();
-        let lines = |lines: &[&str]| Script::ScriptOutput(lines.iter().map(|line| (*line).to_owned()).collect());
+        let lines = |lines: &[&str]| Script::Lines(lines.iter().map(|line| (*line).to_owned()).collect());
         assert_eq!(
             args.common.scripts(&matches),
             [Script::File("a".into()), lines(&["x", "y"]), Script::Stdin, lines(&["z"])]

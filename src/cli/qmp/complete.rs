@@ -50,7 +50,7 @@ fn offers(words: &[String]) -> Option<Vec<Candidate>> {
         candidates.extend(
             external_command::all()
                 .filter(|name| name.starts_with(&place.word))
-                .map(|name| Candidate { about: format!("qmp-{name}"), text: name }),
+                .map(|name| Candidate { description: format!("qmp-{name}"), text: name }),
         );
         candidates.sort_by(|a, b| a.text.cmp(&b.text));
         candidates.dedup_by(|a, b| a.text == b.text);

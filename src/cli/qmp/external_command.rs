@@ -10,13 +10,12 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use clap::ValueEnum;
-use serde_json::Value;
 
-use crate::session::{Address, Disconnected, Session};
-use crate::wire::{Limits, Reply, ReplyBody, Request};
+use crate::session::{Address, Disconnected, Session, Waited};
+use crate::shell::{MAX_QUERY_REPLY_BYTES, command_names};
+use crate::wire::{Limits, ReplyBody, Request};
 
 use super::args::QmpArgs;
-use super::question::ask;
 use crate::cli::args::Color;
 use crate::cli::exit_status::{Failure, Status};
 
@@ -46,24 +45,24 @@ fn is_program(file: &Path) -> bool {
     std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// Whether the server has a command of this name. One that does not say, or not until `until`, has not.
-pub(crate) fn has(
+/// Whether the server has a command of this name. `false` if it does not list its commands by `deadline`.
+pub(super) fn server_has(
     session: &mut Session,
     command: &str,
     guest_agent: bool,
-    until: Instant,
+    deadline: Instant,
 ) -> Result<bool, Disconnected> {
-    let question = Request::new(if guest_agent { "guest-info" } else { "query-commands" });
-    let answer = ask(session, &question, until)?;
-    let answer = answer.as_ref().map(Reply::body);
-    Ok(matches!(answer, Some(ReplyBody::Return(raw)) if is_listed(raw, command)))
-}
-
-/// Whether an answer to `query-commands` (a list) or `guest-info` (a list among its members) names a command.
-fn is_listed(raw: &str, command: &str) -> bool {
-    let value: Value = serde_json::from_str(raw).unwrap_or_default();
-    let list = value.as_array().or_else(|| value.get("supported_commands")?.as_array());
-    list.into_iter().flatten().any(|item| item.get("name").and_then(Value::as_str) == Some(command))
+    let query = Request::new(if guest_agent { "guest-info" } else { "query-commands" });
+    let reply = session.query(&query, Some(deadline))?;
+    Ok(match &reply {
+        Waited::Done(reply) => match reply.body() {
+            ReplyBody::Return(raw) if raw.len() <= MAX_QUERY_REPLY_BYTES => {
+                command_names(raw).iter().any(|name| name == command)
+            }
+            _ => false,
+        },
+        _ => false,
+    })
 }
 
 /// The words that the program is given: those behind the command, and in front of them, for our own shell, the options
@@ -154,12 +153,5 @@ mod tests {
         let plain = |line: &str| self::words(&QmpArgs::parse_from(line.split(' ')));
         assert_eq!(plain("qmp shell -c x"), ["-c", "x"]);
         assert_eq!(plain("qmp -N other -c x"), ["-c", "x"]);
-    }
-
-    #[test]
-    fn both_kinds_of_lists_are_read() {
-        assert!(is_listed(r#"[{"name": "stop"}, {"name": "cont"}]"#, "cont"));
-        assert!(is_listed(r#"{"version": "1", "supported_commands": [{"name": "guest-ping"}]}"#, "guest-ping"));
-        assert!(!is_listed(r#"[{"name": "stop"}]"#, "sto") && !is_listed("nan", "stop"));
     }
 }

@@ -13,13 +13,12 @@ use anyhow::anyhow;
 
 use crate::render::{printable, sanitize};
 use crate::schema::{Schema, nearest};
-use crate::session::{Disconnected, Options, Received, Session};
+use crate::session::{Disconnected, Options, Received, Session, Waited};
 use crate::shell::{Connection, EventFilter, JsonMessageWriter};
-use crate::wire::{Event, Incoming, Reply, ReplyBody, Request};
+use crate::wire::{Event, ReplyBody, Request};
 
 use super::args::QmpArgs;
 use super::one_shot::message_lines;
-use super::question::ask;
 use super::servers::{Server, Servers, raise_fd_limit};
 use crate::cli::exit_status::{Failure, Status};
 
@@ -97,10 +96,10 @@ impl EventStream {
         listened_to = listened_to && tell(News::Connected).is_ok();
         while let Some(session) = connection.session().filter(|_| listened_to && lost.is_none()) {
             listened_to = match session.receive(None) {
-                Ok(Received::Message(Incoming::Event(event))) if self.filter.shows(event.name()) => {
+                Ok(Received::Event(event)) if self.filter.shows(event.name()) => {
                     tell(News::Event(Box::new(event))).is_ok()
                 }
-                Ok(Received::Junk(junk)) => tell(News::Notice(format!("warning: {junk}"))).is_ok(),
+                Ok(Received::Unexpected(unexpected)) => tell(News::Notice(format!("warning: {unexpected}"))).is_ok(),
                 Ok(_) => true,
                 Err(error) => {
                     lost = Some(error);
@@ -120,10 +119,12 @@ impl EventStream {
         if self.unverified_patterns.is_empty() {
             return Vec::new();
         }
-        let answer = ask(session, &Request::new("query-qmp-schema"), Instant::now() + BLINK);
-        // An end of the connection will be met again by whoever reads next.
-        let answer = answer.unwrap_or_default();
-        let Some(ReplyBody::Return(raw)) = answer.as_ref().map(Reply::body) else { return Vec::new() };
+        // The next read reports the end of the connection.
+        let Ok(Waited::Done(reply)) = session.query(&Request::new("query-qmp-schema"), Some(Instant::now() + BLINK))
+        else {
+            return Vec::new();
+        };
+        let ReplyBody::Return(raw) = reply.body() else { return Vec::new() };
         let Ok(schema) = Schema::parse(raw) else { return Vec::new() };
         let names: Vec<&str> = schema.events().iter().map(|event| event.name.as_str()).collect();
         let fits = |glob: &String| {

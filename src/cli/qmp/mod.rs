@@ -7,7 +7,6 @@ mod external_command;
 mod fan_out;
 mod follow_events;
 mod one_shot;
-mod question;
 mod servers;
 
 use std::io::{self, BufWriter};
@@ -104,7 +103,7 @@ fn run_one<O: io::Write>(
 /// The end of a command that had standard output to itself.
 fn ended(status: Status, out: &mut dyn Output) -> Result<Status, Failure> {
     out.flush();
-    match out.take_error() {
+    match out.write_error().take() {
         None => Ok(status),
         Some(error) => finish_printing(Err(error)),
     }

@@ -10,7 +10,8 @@ use crate::grammar::{Line, parse_line};
 use crate::render::Palette;
 use crate::session::{Address, Options};
 use crate::shell::{
-    Connection, Engine, InputLine, JsonMessageWriter, LineOutcome, Look, Mode, Output, OutputForm, Settings, SingleForm,
+    Connection, Engine, InputLine, JsonMessageWriter, LineOutcome, Mode, Output, OutputFormat, OutputStyle, Settings,
+    run_line,
 };
 
 use super::args::{Form, QmpArgs};
@@ -45,7 +46,7 @@ pub(crate) struct OneShot {
     pub(crate) external: Option<PathBuf>,
     /// What that program is given.
     pub(crate) words: Vec<OsString>,
-    look: Look,
+    look: OutputStyle,
     settings: Settings,
     mode: Mode,
 }
@@ -67,7 +68,7 @@ impl OneShot {
         // Answers are laid out by our own form; the engine's is for lines that know no other.
         let settings = Settings {
             verbose: args.verbose,
-            output: OutputForm::Pretty,
+            output: OutputFormat::Pretty,
             check: !args.no_check,
             ..Settings::default()
         };
@@ -77,18 +78,18 @@ impl OneShot {
     }
 
     /// How answers look: of the only server, or of the one that is at `path`.
-    pub(crate) fn look(&self, path: Option<&str>) -> Look {
+    pub(crate) fn look(&self, path: Option<&str>) -> OutputStyle {
         let mut look = self.look.clone();
         if path.is_some() {
             look.path = path.map(str::to_owned);
-            (look.lead, look.paged) = ("", false);
+            (look.prefix, look.paged) = ("", false);
         }
         look
     }
 
     /// Whether answers are JSON on a line.
     pub(crate) fn is_json(&self) -> bool {
-        self.look.form == SingleForm::Json
+        self.look.format == OutputFormat::Json
     }
 
     /// The line as messages speak of it.
@@ -130,7 +131,7 @@ impl OneShot {
     /// Carries it out. The connection is closed in the end.
     pub(crate) fn perform(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Outcome, Failure> {
         if self.typed.line() == "help" {
-            out.text(OVERVIEW);
+            out.print(OVERVIEW);
             return Ok(Outcome::Ran(LineOutcome::Done));
         }
         let connection = self.connection(address, out)?;
@@ -143,15 +144,15 @@ impl OneShot {
         {
             let until = Instant::now().checked_add(self.options.timeout);
             let until = until.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
-            match external_command::has(session, name, self.options.guest_agent, until) {
+            match external_command::server_has(session, name, self.options.guest_agent, until) {
                 Ok(true) => {}
                 Ok(false) => return Ok(Outcome::Lacks(program.clone())),
                 Err(lost) => return Err(Failure::new(Status::Disconnected, lost)),
             }
         }
         let mut engine = Engine::new(connection, self.settings.clone(), self.mode, self.options.log.clone());
-        let verdict = engine.run_line(&self.source(), out);
-        engine.finish_pending_queries();
+        let verdict = run_line(&mut engine, &self.source(), out);
+        engine.finish_queries();
         out.flush();
         Ok(Outcome::Ran(verdict))
     }
@@ -182,17 +183,17 @@ impl OneShot {
     }
 }
 
-fn look(args: &QmpArgs) -> Look {
+fn look(args: &QmpArgs) -> OutputStyle {
     let form = match args.output {
-        Form::Flat => SingleForm::Flat,
-        Form::Json => SingleForm::Json,
-        Form::Pretty => SingleForm::Pretty,
+        Form::Flat => OutputFormat::Flat,
+        Form::Json => OutputFormat::Json,
+        Form::Pretty => OutputFormat::Pretty,
     };
     let messages = message_lines(args);
-    Look {
-        form,
-        beside: Palette::new(is_colored_beside(args.color)),
-        lead: "qmp: ",
+    OutputStyle {
+        format: form,
+        stderr_palette: Palette::new(is_colored_beside(args.color)),
+        prefix: "qmp: ",
         path: None,
         paged: messages.escape_controls,
         messages,

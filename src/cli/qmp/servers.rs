@@ -11,7 +11,7 @@ use anyhow::anyhow;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::session::Address;
-use crate::shell::matches_exactly;
+use crate::shell::matches_glob_exactly;
 
 use crate::cli::exit_status::{Failure, Status};
 
@@ -123,7 +123,7 @@ fn names_in(folder: &Path, pattern: &OsStr) -> io::Result<Vec<OsString>> {
     let pattern = text_for_matching(pattern);
     let fits = |name: &OsString| {
         let name = text_for_matching(name);
-        (!name.starts_with('.') || pattern.starts_with('.')) && matches_exactly(&pattern, &name)
+        (!name.starts_with('.') || pattern.starts_with('.')) && matches_glob_exactly(&pattern, &name)
     };
     Ok(entries.filter(fits).collect())
 }

@@ -54,7 +54,7 @@ fn targets(engine: &mut Engine, typed: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
     for candidate in objects(engine, typed) {
         let path = candidate.text.trim_end_matches('/');
-        found.push(Candidate { text: format!("{path}."), about: candidate.about.clone() });
+        found.push(Candidate { text: format!("{path}."), description: candidate.description.clone() });
         if path != candidate.text {
             found.push(candidate);
         }

@@ -80,7 +80,7 @@ fn run(args: QomArgs) -> Result<Status, Failure> {
 fn show_messages(log: &SharedLog, color: Color) {
     let palette = Palette::new(is_colored_beside(color));
     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-    log.get_or_insert_default().tell(Box::new(move |direction, message| {
+    log.get_or_insert_default().set_observer(Box::new(move |direction, message| {
         let arrow = match direction {
             Direction::Sent => "->",
             Direction::Received => "<-",

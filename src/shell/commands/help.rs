@@ -1,175 +1,180 @@
-//! `.help` and `.history`.
+//! `.help`: explains the shell, and commands, events and types of the server.
 
-use crate::grammar::{Diagnostic, DotLine};
+use crate::assist::{Completes, Name};
+use crate::grammar::Diagnostic;
 use crate::render::fill;
 use crate::schema::nearest;
 
-use super::help_topics::{apropos, explain, known_names};
-use super::{DOT_COMMANDS, DotCommand, at_most, needs};
-use crate::shell::engine::{Engine, LineOutcome};
-use crate::shell::output::terminal;
-use crate::shell::output::{InputLine, Output};
-use crate::shell::settings::SETTINGS;
+use super::super::line::LineOutcome;
+use super::super::settings::SETTINGS;
+use super::super::terminal::size::terminal_size;
+use super::{ANY, Arguments, DOT_COMMANDS, DotCommand, Invocation, server_help};
 
-/// Prose is set to this many columns.
-const WIDTH: usize = 78;
+/// The columns of prose.
+const PROSE_COLUMNS: usize = 78;
 
-/// Topics that are no command.
-const TOPICS: &[(&str, &str, &str)] = &[
-    (
-        "line",
-        "what may stand on a line",
-        "A line is one of:\n\
-         \n\
-         \x20 COMMAND [{JSON}] [KEY=VALUE]…  device_del id=d0\n\
-         \x20 exec-oob COMMAND …             the same, out of band\n\
-         \x20 {\"execute\": …}                 a request as pasted from a manual, over as many\n\
-         \x20                                lines as it takes; a leading `->` is taken,\n\
-         \x20                                pasted `<-` replies are skipped\n\
-         \x20 transaction(  …  )             an action a line; properties behind the `)`\n\
-         \x20 .NAME …                        a command to the shell\n\
-         \x20 !COMMAND                       a command for the system's shell\n\
-         \x20 # …                            a comment\n\
-         \n\
-         Words end at blanks outside quotes and brackets; quotes and `\\` are the POSIX shell's, and `\\` at the end \
-         continues the line. Dots in a key nest, numbers make arrays:\n\
-         \n\
-         \x20 blockdev-add driver=raw node-name=r0 file.driver=null-co\n\
-         \x20 x-command list.0=a list.1=b\n\
-         \n\
-         A value takes the type that the server gives its key: an integer may be 0x… or end in k, M, G, T, P or E, a \
-         boolean be on or off, an array a,b,c. Where the type is not known, what looks like an integer, a number, true, \
-         false, null or JSON is one. What is quoted is a string.\n",
-    ),
-    (
-        "keys",
-        "keys at the prompt",
-        "  Tab            complete                Ctrl-R         search the history\n\
-         \x20 Up, Down       earlier, later lines    Ctrl-A, Ctrl-E start, end of the line\n\
-         \x20 Ctrl-C         drop the line; while a reply is awaited, go on without it\n\
-         \x20 Ctrl-D         leave; the machine goes on\n\
-         \x20 Ctrl-L         clear the screen        Ctrl-W, Ctrl-U delete a word, the line\n\
-         \x20 Ctrl-_         undo                    Ctrl-Z         suspend the shell\n",
-    ),
-    ("settings", "what `.set` sets", ""),
+/// The fewest and most columns of a page on the server.
+const MIN_COLUMNS: usize = 40;
+const MAX_COLUMNS: usize = 100;
+
+/// The shell escape, which is listed with the dot commands.
+const SHELL_ESCAPE: (&str, &str) = ("!COMMAND", "run a command in the system's shell");
+
+pub(super) const COMMAND: DotCommand = DotCommand {
+    name: "help",
+    aliases: &[],
+    usage: "[TOPIC | apropos WORD]",
+    summary: "explain the shell, or a command, event or type of the server",
+    help: "Without TOPIC, shows an overview. TOPIC is a dot command, with or without its dot, or `line`, `keys`,\n\
+           `settings`; or a command or event of the server, a type of its manual, or a member of one of these:\n\
+           `help blockdev-add`, `help STOP`, `help blockdev-add.driver`. The arguments come from the server's own\n\
+           introspection; their meaning comes from the manual page, if it is installed. `apropos` searches for a word.",
+    arguments: Arguments::Words { min: 0, max: ANY },
+    shows_reply: false,
+    completes: Completes::Topics,
+    run,
+};
+
+/// A topic that is not a command.
+struct Topic {
+    name: &'static str,
+    summary: &'static str,
+    text: fn() -> String,
+}
+
+const TOPICS: &[Topic] = &[
+    Topic { name: "line", summary: "the syntax of a line", text: || LINE_HELP.to_owned() },
+    Topic { name: "keys", summary: "keys at the prompt", text: || KEYS_HELP.to_owned() },
+    Topic { name: "settings", summary: "the settings of `.set`", text: settings_help },
 ];
 
-pub(crate) fn help(
-    engine: &mut Engine,
-    line: &DotLine,
-    _source: &InputLine<'_>,
-    out: &mut dyn Output,
-) -> Result<LineOutcome, Diagnostic> {
-    let Some(word) = line.words.first() else {
-        out.text(&overview());
+const LINE_HELP: &str = "\
+A line is one of:
+
+  COMMAND [{JSON}] [KEY=VALUE]…  device_del id=d0
+  exec-oob COMMAND …             the same, out of band
+  {\"execute\": …}                 a request as pasted from a manual; may span several
+                                 lines. A leading `->` is accepted, and pasted `<-`
+                                 replies are skipped
+  transaction(  …  )             one action a line; properties follow the `)`
+  .NAME …                        a dot command
+  !COMMAND                       a command for the system's shell
+  # …                            a comment
+
+Words end at white space outside quotes and brackets; quotes and `\\` work as in the POSIX shell, and `\\` at the end \
+continues the line. Dots in a key nest, numbers make arrays:
+
+  blockdev-add driver=raw node-name=r0 file.driver=null-co
+  x-command list.0=a list.1=b
+
+A value takes the type that the server gives its key: an integer may be 0x… or end in k, M, G, T, P or E, a boolean may \
+be on or off, an array may be a,b,c. If the type is not known, integers, numbers, true, false, null and JSON are taken \
+as such, and everything else as a string. A quoted value is always a string.
+";
+
+const KEYS_HELP: &str = "  \
+  Tab            complete                Ctrl-R         search the history
+  Up, Down       earlier, later lines    Ctrl-A, Ctrl-E start, end of the line
+  Ctrl-C         drop the line; while waiting for a reply, stop waiting
+  Ctrl-D         leave; the VM keeps running
+  Ctrl-L         clear the screen        Ctrl-W, Ctrl-U delete a word, the line
+  Ctrl-_         undo                    Ctrl-Z         suspend the shell
+";
+
+fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
+    let Some(word) = invocation.dot.words.first() else {
+        invocation.out.print(&overview());
         return Ok(LineOutcome::Done);
     };
     let topic = word.text.trim_start_matches('.');
-    let width = terminal::size().0.clamp(40, 100);
+    let columns = terminal_size().0.clamp(MIN_COLUMNS, MAX_COLUMNS);
     if topic == "apropos" {
-        let word = needs(line, 1, "a word to search for")?;
-        at_most(line, 2)?;
-        let lines = apropos(engine, &word.text, width);
+        invocation.no_more_words(2)?;
+        let word = invocation.word(1, "a word to search for")?.clone();
+        let lines = server_help::apropos(invocation.engine, &word.text, columns);
         if lines.is_empty() {
-            return Err(Diagnostic::new(word.span, format!("nothing is said of `{}`", word.text)));
+            return Err(Diagnostic::new(word.span, format!("no documentation for `{}`", word.text)));
         }
-        out.page(&lines);
+        invocation.out.page(&lines);
         return Ok(LineOutcome::Done);
     }
-    at_most(line, 1)?;
-    if let Some(page) = page(topic) {
-        out.text(&fill(&page, WIDTH));
-    } else if let Some(lines) = explain(engine, topic, width) {
-        out.page(&lines);
+    invocation.no_more_words(1)?;
+    if let Some(text) = shell_page(topic) {
+        invocation.out.print(&fill(&text, PROSE_COLUMNS));
+    } else if let Some(lines) = server_help::page(invocation.engine, topic, columns) {
+        invocation.out.page(&lines);
     } else {
-        let mut names = known_names(engine);
+        let mut names = server_help::known_names(invocation.engine);
         names.extend(DOT_COMMANDS.iter().map(|command| command.name.to_owned()));
-        names.extend(TOPICS.iter().map(|topic| topic.0.to_owned()));
+        names.extend(TOPICS.iter().map(|topic| topic.name.to_owned()));
         let help = match nearest(topic, names.iter().map(String::as_str)) {
             Some(name) => format!("did you mean `help {name}`?"),
             None => "`help apropos WORD` searches".to_owned(),
         };
-        return Err(Diagnostic::new(word.span, format!("there is no help on `{}`; {help}", word.text)));
+        return Err(Diagnostic::new(word.span, format!("unknown topic `{}`; {help}", word.text)));
     }
     Ok(LineOutcome::Done)
 }
 
-/// The page on one topic.
-fn page(topic: &str) -> Option<String> {
-    if topic == "settings" || topic == "set" {
-        let mut page = DotCommand::find("set").map(command_page).unwrap_or_default();
-        page.push('\n');
-        for setting in SETTINGS {
-            page.push_str(&format!("  {:<14} {} ({})\n", setting.name, setting.help, setting.values.join(", ")));
-        }
-        return Some(page);
+/// Returns the page on a dot command or another topic of the shell.
+fn shell_page(topic: &str) -> Option<String> {
+    if topic == "set" {
+        return Some(settings_help());
     }
-    if let Some((_, _, text)) = TOPICS.iter().find(|(name, ..)| *name == topic) {
-        return Some((*text).to_owned());
+    match TOPICS.iter().find(|known| known.name == topic) {
+        Some(topic) => Some((topic.text)()),
+        None => DotCommand::find(topic).map(command_page),
     }
-    DotCommand::find(topic).map(command_page)
 }
 
 fn command_page(command: &DotCommand) -> String {
-    format!("{}\n    {}\n\n{}\n", usage(command), command.summary, command.help)
+    format!("{}\n    {}\n\n{}\n", command.synopsis(), command.summary, command.help)
 }
 
-fn usage(command: &DotCommand) -> String {
-    format!(".{} {}", command.name, command.usage).trim_end().to_owned()
-}
-
-/// Topics that are no command, each with a few words.
-pub(crate) fn topics() -> Vec<(&'static str, &'static str)> {
-    TOPICS.iter().map(|(name, summary, _)| (*name, *summary)).collect()
-}
-
-/// The overview.
-pub fn overview() -> String {
-    let mut text = String::from(
-        "Type a QMP command with its arguments, such as `device_del id=d0`, or JSON as\n\
-         in QEMU's manual; Tab completes. Commands to the shell begin with a dot:\n\n",
-    );
-    for command in DOT_COMMANDS {
-        text.push_str(&format!("  .{:<9} {}\n", command.name, command.summary));
-    }
-    text.push_str(&format!("  {:<10} {}\n\n", "!COMMAND", "run a command in the system's shell"));
-    text.push_str("`help NAME` explains one of them, a command or event of the server, or one of\nthese topics:\n\n");
-    for (name, summary, _) in TOPICS {
-        text.push_str(&format!("  {name:<10} {summary}\n"));
+fn settings_help() -> String {
+    let mut text = command_page(&super::set::COMMAND);
+    text.push('\n');
+    for setting in SETTINGS {
+        text.push_str(&format!("  {:<14} {} ({})\n", setting.name, setting.help, (setting.values)().join(", ")));
     }
     text
 }
 
-/// The commands to the shell as a section of the manual page: usage, then everything there is to say.
-pub fn manual_section() -> Vec<(String, String)> {
-    DOT_COMMANDS
-        .iter()
-        .map(|command| (usage(command), command.help.replace('\n', " ")))
-        .chain([("!COMMAND".to_owned(), "Runs a command in the system's shell.".to_owned())])
-        .collect()
+/// Returns the topics that are not commands.
+pub(crate) fn topics() -> Vec<Name> {
+    TOPICS.iter().map(|topic| Name::new(topic.name, topic.summary)).collect()
 }
 
-pub(crate) fn history(
-    engine: &mut Engine,
-    line: &DotLine,
-    _source: &InputLine<'_>,
-    out: &mut dyn Output,
-) -> Result<LineOutcome, Diagnostic> {
-    at_most(line, 1)?;
-    let count = match line.words.first() {
-        None => 20,
-        Some(word) => {
-            word.text.parse::<usize>().map_err(|_| Diagnostic::new(word.span, "expected a number of lines"))?
-        }
-    };
-    let entries = engine.history().entries();
-    let first = entries.len().saturating_sub(count);
-    let lines = entries[first..]
-        .iter()
-        .enumerate()
-        .map(|(index, entry)| format!("{:>5}  {}\n", first + index + 1, entry.replace('\n', "\n       ")));
-    out.text(&lines.collect::<String>());
-    Ok(LineOutcome::Done)
+fn overview() -> String {
+    let mut text = String::from(
+        "Type a QMP command with its arguments, such as `device_del id=d0`, or JSON as\n\
+         in QEMU's manual; Tab completes. Dot commands control the shell itself:\n\n",
+    );
+    for command in DOT_COMMANDS {
+        text.push_str(&format!("  .{:<9} {}\n", command.name, command.summary));
+    }
+    text.push_str(&format!("  {:<10} {}\n\n", SHELL_ESCAPE.0, SHELL_ESCAPE.1));
+    text.push_str("`help NAME` explains one of them, a command or event of the server, or one of\nthese topics:\n\n");
+    for topic in TOPICS {
+        text.push_str(&format!("  {:<10} {}\n", topic.name, topic.summary));
+    }
+    text
+}
+
+/// Returns synopsis and help of each dot command, for the manual page.
+pub fn manual_section() -> Vec<(String, String)> {
+    let commands = DOT_COMMANDS.iter().map(|command| (command.synopsis(), command.help.replace('\n', " ")));
+    commands.chain([(SHELL_ESCAPE.0.to_owned(), "Runs a command in the system's shell.".to_owned())]).collect()
+}
+
+/// Returns the dot commands as a Markdown table, for the documentation.
+pub fn dot_command_table() -> String {
+    let mut table = String::from("| command | what it does |\n|---|---|\n");
+    let commands = DOT_COMMANDS.iter().map(|command| (format!(".{}", command.name), command.summary));
+    for (name, summary) in commands.chain([(SHELL_ESCAPE.0.to_owned(), SHELL_ESCAPE.1)]) {
+        table.push_str(&format!("| `{name}` | {summary} |\n"));
+    }
+    table
 }
 
 #[cfg(test)]
@@ -177,17 +182,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_and_topic_has_its_page() {
-        for name in DOT_COMMANDS.iter().map(|command| command.name).chain(TOPICS.iter().map(|topic| topic.0)) {
-            assert!(page(name).is_some_and(|page| page.len() > 40), "{name}");
+    fn every_command_and_topic_has_a_page() {
+        for name in DOT_COMMANDS.iter().map(|command| command.name).chain(TOPICS.iter().map(|topic| topic.name)) {
+            assert!(shell_page(name).is_some_and(|page| page.len() > 40), "{name}");
             assert!(overview().contains(name), "{name}");
         }
         assert!(overview().lines().all(|line| line.chars().count() < 80), "{}", overview());
-    }
-
-    #[test]
-    fn the_table_is_in_order() {
-        assert!(DOT_COMMANDS.is_sorted_by_key(|command| command.name));
-        assert!(SETTINGS.is_sorted_by_key(|setting| setting.name));
     }
 }

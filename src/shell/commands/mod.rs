@@ -1,198 +1,184 @@
-//! Commands to the shell. One table drives dispatch, help and completion.
+//! Dot commands. One table drives dispatch, arity, help, completion and the documentation.
+//!
+//! To add one: write its file, with a `COMMAND`, and add it to [`DOT_COMMANDS`].
 
 mod connect;
 mod events;
-mod files;
+mod exit;
+mod fd;
 mod help;
-mod help_topics;
-mod modes;
+mod history;
+mod hmp;
+mod log;
+mod qmp;
+mod run;
+mod server_help;
+mod set;
+mod shell_escape;
+mod source;
 mod suggest;
+mod wait;
+
+use std::path::PathBuf;
 
 use crate::assist::Completes;
-use crate::grammar::{Diagnostic, DotLine, Span};
+use crate::grammar::{Diagnostic, DotLine, Span, Word};
 use crate::schema::nearest;
 
-use super::engine::{Engine, LineOutcome};
-use super::output::{InputLine, Output};
+use super::engine::Engine;
+use super::line::{InputLine, LineOutcome};
+use super::output::Output;
 
-pub(crate) use files::{STDIN, expand_home, run_system};
-pub use help::manual_section;
 pub(crate) use help::topics;
-pub(crate) use help_topics::Manuals;
+pub use help::{dot_command_table, manual_section};
+pub use run::run_line;
+pub(crate) use run::{parse, run};
 
-/// One command to the shell.
-pub struct DotCommand {
-    /// Its name, without the dot.
-    pub name: &'static str,
-    /// What may stand behind the name.
-    pub usage: &'static str,
+/// A dot command.
+pub(crate) struct DotCommand {
+    /// The name without its dot.
+    pub(crate) name: &'static str,
+    /// Other names.
+    pub(crate) aliases: &'static [&'static str],
+    /// The syntax of its arguments.
+    pub(crate) usage: &'static str,
     /// What it does, in one line.
-    pub summary: &'static str,
-    /// All there is to say, in paragraphs.
-    pub help: &'static str,
-    /// What Tab offers behind the name.
-    pub completes: Completes,
-    run: Run,
+    pub(crate) summary: &'static str,
+    /// The rest of its help, in paragraphs.
+    pub(crate) help: &'static str,
+    pub(crate) arguments: Arguments,
+    /// Whether it shows a reply of the server: a script's output has an error in its place if it is not sent.
+    pub(crate) shows_reply: bool,
+    pub(crate) completes: Completes,
+    pub(crate) run: fn(&mut Invocation<'_>) -> Result<LineOutcome, Diagnostic>,
 }
 
-type Run = fn(&mut Engine, &DotLine, &InputLine<'_>, &mut dyn Output) -> Result<LineOutcome, Diagnostic>;
+/// How many words a dot command takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arguments {
+    Words {
+        min: usize,
+        max: usize,
+    },
+    /// The rest of the line, in another language: quotes and escapes stay as they are.
+    RawTail,
+}
 
-/// Every command to the shell, by name.
-pub const DOT_COMMANDS: &[DotCommand] = &[
-    DotCommand {
-        name: "connect",
-        usage: "[ADDRESS]",
-        summary: "connect to a server, or to the present one again",
-        help: "Closes the present connection and opens one to ADDRESS: PATH, unix:PATH, unix:@NAME, HOST:PORT,\n\
-               [V6]:PORT, fd:N, exec:COMMAND or demo:. Without ADDRESS, connects to the same server again.",
-        completes: Completes::Files,
-        run: connect::connect,
-    },
-    DotCommand {
-        name: "events",
-        usage: "[N | on | off | only GLOB… | except GLOB…]",
-        summary: "show the last N events, or choose which events are shown",
-        help: "With a number, shows that many of the latest events, hidden ones too. `on` shows events as they come,\n\
-               `off` hides them; `only JOB_* STOP` shows those alone, `except RTC_CHANGE` all but those. Without an\n\
-               argument, says which are shown, and shows the last ten. Hidden events still count for `.wait` and\n\
-               stand in the log.",
-        completes: Completes::Events,
-        run: events::events,
-    },
-    DotCommand {
-        name: "exit",
-        usage: "",
-        summary: "leave the shell; the machine goes on (also Ctrl-D)",
-        help: "Leaves the shell. QEMU is not touched; under qmp-shell-wrap, which started it, QEMU is ended too.",
-        completes: Completes::Nothing,
-        run: modes::exit,
-    },
-    DotCommand {
-        name: "fd",
-        usage: "PATH COMMAND [KEY=VALUE]…",
-        summary: "send a command with PATH opened and its descriptor attached",
-        help: "Opens PATH for reading and writing, or for reading where it cannot be written, and sends COMMAND with\n\
-               the descriptor attached: `.fd /dev/kvm getfd fdname=kvm`, `.fd disk.img add-fd fdset-id=1`. Descriptors\n\
-               travel over Unix sockets only.",
-        completes: Completes::FileThenCommand,
-        run: files::fd,
-    },
-    DotCommand {
-        name: "help",
-        usage: "[TOPIC | apropos WORD]",
-        summary: "explain the shell, or a command, event or type of the server",
-        help: "Without TOPIC, an overview. TOPIC is a command of the shell, with or without its dot, or `line`,\n\
-               `keys`, `settings`; or a command or event of the server, a type of its manual, or a member of one of\n\
-               these: `help blockdev-add`, `help STOP`, `help blockdev-add.driver`. What may be sent is the server's\n\
-               own word; what it means comes from the manual page that is installed. `apropos` searches for a word.",
-        completes: Completes::Topics,
-        run: help::help,
-    },
-    DotCommand {
-        name: "history",
-        usage: "[N]",
-        summary: "show the last N lines that were entered (20)",
-        help: "Shows lines entered in this and earlier sessions. QMP and HMP have a history each. ScriptOutput that carry a\n\
-               secret or begin with a blank are kept in memory only. Ctrl-R searches.",
-        completes: Completes::Nothing,
-        run: help::history,
-    },
-    DotCommand {
-        name: "hmp",
-        usage: "[LINE]",
-        summary: "send LINE to the human monitor, or switch to HMP mode",
-        help: "With LINE, sends it to the human monitor and shows its answer. Without, switches: from then on lines go\n\
-               to the human monitor as typed; only those that begin with `.`, `#` or `!` are the shell's. `cpu N`\n\
-               chooses the CPU that later lines look at. `.qmp` switches back.",
-        completes: Completes::Monitor,
-        run: modes::hmp,
-    },
-    DotCommand {
-        name: "log",
-        usage: "FILE | off",
-        summary: "record every message both ways in FILE",
-        help: "Appends to FILE, one JSON object a line: {\"time\": …, \"sent\": …} or {\"time\": …, \"received\": …}. Values\n\
-               of secret arguments are replaced. A new file gets mode 0600. `off` closes it.",
-        completes: Completes::Files,
-        run: files::log,
-    },
-    DotCommand {
-        name: "qmp",
-        usage: "",
-        summary: "switch back from HMP mode",
-        help: "From then on lines are QMP commands again.",
-        completes: Completes::Nothing,
-        run: modes::qmp,
-    },
-    DotCommand {
-        name: "set",
-        usage: "[NAME [VALUE]]",
-        summary: "show settings, or set one",
-        help: "Without NAME, shows all settings; without VALUE, that one.",
-        completes: Completes::Settings,
-        run: modes::set,
-    },
-    DotCommand {
-        name: "source",
-        usage: "FILE",
-        summary: "carry out the lines of FILE",
-        help: "Carries out the lines of FILE as if they were typed here. AsyncOutput name file and line. Files may source\n\
-               others, 16 deep at the most.",
-        completes: Completes::Files,
-        run: files::source,
-    },
-    DotCommand {
-        name: "wait",
-        usage: "EVENT [KEY=VALUE]… [timeout=SECONDS]",
-        summary: "wait for an event",
-        help: "Waits for an event by name (or glob) whose data have these values: `.wait JOB_STATUS_CHANGE id=j0\n\
-               status=ready timeout=10`. Events since the last command was sent count too, each for one wait only, so\n\
-               a script has no race. Keys may be dotted. Time running out is a failure.",
-        completes: Completes::EventNames,
-        run: events::wait,
-    },
+/// The number of words of a dot command that takes any number.
+pub(crate) const ANY: usize = usize::MAX;
+
+/// All dot commands, by name.
+pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
+    &connect::COMMAND,
+    &events::COMMAND,
+    &exit::COMMAND,
+    &fd::COMMAND,
+    &help::COMMAND,
+    &history::COMMAND,
+    &hmp::COMMAND,
+    &log::COMMAND,
+    &qmp::COMMAND,
+    &set::COMMAND,
+    &source::COMMAND,
+    &wait::COMMAND,
 ];
 
+/// A dot command as entered.
+pub(crate) struct Invocation<'a> {
+    pub(crate) engine: &'a mut Engine,
+    /// The line as parsed.
+    pub(crate) dot: &'a DotLine,
+    pub(crate) line: &'a InputLine<'a>,
+    pub(crate) out: &'a mut dyn Output,
+}
+
 impl DotCommand {
-    /// The command of this name.
-    pub fn find(name: &str) -> Option<&'static DotCommand> {
-        DOT_COMMANDS.iter().find(|command| command.name == name)
+    /// Returns the dot command of this name or alias.
+    pub(crate) fn find(name: &str) -> Option<&'static DotCommand> {
+        DOT_COMMANDS.iter().copied().find(|command| command.name == name || command.aliases.contains(&name))
+    }
+
+    /// Returns name and arguments, as in `.wait EVENT`.
+    pub(crate) fn synopsis(&self) -> String {
+        format!(".{} {}", self.name, self.usage).trim_end().to_owned()
+    }
+
+    /// Checks the words of a line against the number of arguments.
+    fn check_arguments(&self, dot: &DotLine) -> Result<(), Diagnostic> {
+        let Arguments::Words { min, max } = self.arguments else { return Ok(()) };
+        dot.check_words()?;
+        let usage = format!("usage: `{}`", self.synopsis());
+        if dot.words.len() < min {
+            return Err(Diagnostic::new(Span::at(dot.end()), format!("missing argument; {usage}")));
+        }
+        match dot.words.get(max) {
+            None => Ok(()),
+            Some(word) => Err(Diagnostic::new(word.span, format!("unexpected argument `{}`; {usage}", word.text))),
+        }
     }
 }
 
-/// Carries out a line that is a command to the shell.
-pub(crate) fn run(engine: &mut Engine, line: &DotLine, source: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
-    let name = if line.name == "quit" { "exit" } else { line.name.as_str() };
-    let result = match DotCommand::find(name) {
-        Some(command) => (command.run)(engine, line, source, out),
-        None => Err(unknown(line)),
+/// Runs a dot command.
+fn run_dot_command(engine: &mut Engine, dot: &DotLine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    let command = DotCommand::find(&dot.name);
+    let result = match command {
+        Some(command) => command
+            .check_arguments(dot)
+            .and_then(|()| (command.run)(&mut Invocation { engine, dot, line, out: &mut *out })),
+        None => Err(unknown_command(dot)),
     };
-    result.unwrap_or_else(|fault| {
-        // Lines that would have been answered by the server leave a gap in a script's output that has to be filled.
-        out.not_sent(&fault, source, matches!(name, "hmp" | "fd"));
+    result.unwrap_or_else(|diagnostic| {
+        out.not_sent(&diagnostic, line, command.is_some_and(|command| command.shows_reply));
         LineOutcome::Failed
     })
 }
 
-fn unknown(line: &DotLine) -> Diagnostic {
-    let near = nearest(&line.name, DOT_COMMANDS.iter().map(|command| command.name));
+fn unknown_command(dot: &DotLine) -> Diagnostic {
+    let near = nearest(&dot.name, DOT_COMMANDS.iter().map(|command| command.name));
     let help = match near {
         Some(name) => format!("did you mean `.{name}`?"),
-        None => "`.help` lists them".to_owned(),
+        None => "`.help` lists the dot commands".to_owned(),
     };
-    Diagnostic::new(line.name_span, format!("the shell has no command `.{}`; {help}", line.name))
+    Diagnostic::new(dot.name_span, format!("unknown dot command `.{}`; {help}", dot.name))
 }
 
-/// Refuses more words than `most`.
-fn at_most(line: &DotLine, most: usize) -> Result<(), Diagnostic> {
-    match line.words.get(most) {
-        None => Ok(()),
-        Some(word) => Err(Diagnostic::new(word.span, format!("`.{}` takes nothing here", line.name))),
+impl Invocation<'_> {
+    /// Returns the argument at `index`, or an error that says what is missing.
+    fn word(&self, index: usize, what: &str) -> Result<&Word, Diagnostic> {
+        let missing = || Diagnostic::new(Span::at(self.dot.end()), format!("missing argument: expected {what}"));
+        self.dot.words.get(index).ok_or_else(missing)
+    }
+
+    /// Rejects arguments from `index` on.
+    fn no_more_words(&self, index: usize) -> Result<(), Diagnostic> {
+        match self.dot.words.get(index) {
+            None => Ok(()),
+            Some(word) => Err(Diagnostic::new(word.span, format!("unexpected argument `{}`", word.text))),
+        }
     }
 }
 
-/// The first word, or a fault that says what is missing.
-fn needs<'a>(line: &'a DotLine, index: usize, what: &str) -> Result<&'a crate::grammar::Word, Diagnostic> {
-    let end = line.words.last().map_or(line.name_span.end, |word| word.span.end);
-    line.words.get(index).ok_or_else(|| Diagnostic::new(Span::at(end), format!("`.{}` needs {what} here", line.name)))
+/// Replaces `~/` at the beginning of a path with the user's home folder.
+pub(crate) fn expand_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_complete() {
+        assert!(DOT_COMMANDS.is_sorted_by_key(|command| command.name));
+        for command in DOT_COMMANDS {
+            assert!(command.summary.len() <= 66, "{}", command.name);
+            assert!(command.help.ends_with('.') && !command.help.contains("  "), "{}", command.name);
+            if let Arguments::Words { min, max } = command.arguments {
+                assert!(min <= max && (max > 0) != command.usage.is_empty(), "{}", command.name);
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
-//! A QEMU of our own: started with a private QMP connection, ended with the shell.
+//! The QEMU that the shell starts with a private QMP connection and ends when it leaves.
 //!
-//! The connection is a socket pair that QEMU inherits one end of. There is no socket file that could be left behind or
-//! opened by others, no time to wait for it to appear, and the end of QEMU, however it comes, is the end of the stream.
+//! The connection is a socket pair of which QEMU inherits one end. So there is no socket file that could be left behind or
+//! opened by others, there is nothing to wait for, and the end of QEMU is always the end of the stream.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -15,33 +15,21 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::shell::prompt::AsyncOutput;
+use super::super::terminal::async_output::AsyncOutput;
 
-/// How long QEMU may take to end when it is told to, before it is told more firmly.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long QEMU may take to exit after `quit`, and then after SIGTERM.
+const QEMU_EXIT_GRACE: Duration = Duration::from_secs(5);
 
-/// A longer line of QEMU's is shown in pieces.
-const LINE: u64 = 1 << 12;
+/// The most bytes of a line of QEMU's standard error that are shown at once.
+const MAX_STDERR_LINE_BYTES: u64 = 1 << 12;
 
 /// Why QEMU could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum WrapError {
-    /// The program cannot be run.
+pub enum QemuStartError {
     #[error("cannot run `{program}`: {source}")]
-    Start {
-        /// The program.
-        program: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It ended before its monitor was up.
-    #[error("`{program}` ended before its monitor was up ({status})")]
-    Ended {
-        /// The program.
-        program: String,
-        /// How it ended.
-        status: ExitStatus,
-    },
+    Start { program: String, source: io::Error },
+    #[error("`{program}` exited before its monitor was available ({status})")]
+    Exited { program: String, status: ExitStatus },
 }
 
 /// A QEMU that this program started.
@@ -49,135 +37,137 @@ pub enum WrapError {
 pub struct QemuProcess {
     program: String,
     child: Arc<Mutex<Child>>,
-    /// Its process group, whose first it is.
+    /// Its process group, of which it is the leader.
     group: Pid,
+    /// The rest of the process group was signalled after the leader exited.
     reaped: Arc<AtomicBool>,
-    reader: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// Reads its standard error.
+    stderr_reader: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl QemuProcess {
-    /// Starts `command` with a QMP monitor on a private connection; returns it and our end. With `messages`, its
-    /// standard error goes there line by line; else it is ours. Its standard output joins its standard error, and its
-    /// standard input is empty: both of ours belong to the shell.
-    pub fn start(command: &[String], messages: Option<AsyncOutput>) -> Result<(QemuProcess, OwnedFd), WrapError> {
+    /// Starts `command` with a QMP monitor on a private connection. Returns it and our end of the connection. With `output`,
+    /// its standard error goes there line by line; otherwise it goes to ours. Its standard output joins its standard error,
+    /// and its standard input is empty, because ours belong to the shell.
+    pub fn start(command: &[String], output: Option<AsyncOutput>) -> Result<(QemuProcess, OwnedFd), QemuStartError> {
         let (program, arguments) = command.split_first().map(|(p, a)| (p.clone(), a)).unwrap_or_default();
-        let failed = |source: io::Error| WrapError::Start { program: program.clone(), source };
-        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-        let theirs = OwnedFd::from(theirs);
+        let failed = |source: io::Error| QemuStartError::Start { program: program.clone(), source };
+        let (socket, child_socket) = UnixStream::pair().map_err(failed)?;
+        let child_socket = OwnedFd::from(child_socket);
         // Inherited by this child only: no other is started before our copy is closed.
-        rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty()).map_err(|error| failed(error.into()))?;
-        let (mut reader, output) = match &messages {
+        rustix::io::fcntl_setfd(&child_socket, rustix::io::FdFlags::empty()).map_err(|error| failed(error.into()))?;
+        let (mut stderr, child_stderr) = match &output {
             Some(_) => io::pipe().map(|(reader, writer)| (Some(reader), OwnedFd::from(writer))).map_err(failed)?,
             None => (None, rustix::stdio::stderr().try_clone_to_owned().map_err(failed)?),
         };
         let mut qemu = Command::new(&program);
         qemu.args(arguments)
-            .args(monitor_options(&program, theirs.as_raw_fd()))
+            .args(monitor_options(&program, child_socket.as_raw_fd()))
             .stdin(Stdio::null())
-            .stdout(Stdio::from(output.try_clone().map_err(failed)?))
-            .stderr(Stdio::from(output))
-            // Ctrl-C at the terminal is for the shell alone.
+            .stdout(Stdio::from(child_stderr.try_clone().map_err(failed)?))
+            .stderr(Stdio::from(child_stderr))
+            // Ctrl-C at the terminal is for the shell only.
             .process_group(0);
         let child = qemu.spawn().map_err(failed)?;
-        // Our copies of QEMU's ends, which would keep both streams from ever ending.
+        // Our copies of QEMU's ends would keep both streams open.
         drop(qemu);
-        drop(theirs);
-        let reader = reader.take().zip(messages).map(|(reader, messages)| {
+        drop(child_socket);
+        let stderr_reader = stderr.take().zip(output).map(|(stderr, output)| {
             std::thread::spawn(move || {
-                let mut reader = BufReader::new(reader);
+                let mut reader = BufReader::new(stderr);
                 let mut line = Vec::new();
-                while reader.by_ref().take(LINE).read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
-                    messages.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+                while reader.by_ref().take(MAX_STDERR_LINE_BYTES).read_until(b'\n', &mut line).is_ok_and(|len| len > 0)
+                {
+                    output.push(String::from_utf8_lossy(&line).trim_end().to_owned());
                     line.clear();
                 }
             })
         });
-        let wrapped = QemuProcess {
+        let process = QemuProcess {
             program,
             group: Pid::from_child(&child),
             reaped: Arc::new(AtomicBool::new(false)),
             child: Arc::new(Mutex::new(child)),
-            reader: Arc::new(Mutex::new(reader)),
+            stderr_reader: Arc::new(Mutex::new(stderr_reader)),
         };
-        Ok((wrapped, OwnedFd::from(ours)))
+        Ok((process, OwnedFd::from(socket)))
     }
 
-    /// The program that was started.
     pub fn program(&self) -> &str {
         &self.program
     }
 
-    fn wait_until(&self, until: Instant) -> Option<ExitStatus> {
+    /// Waits for its exit until `deadline`.
+    fn wait_until(&self, deadline: Instant) -> Option<ExitStatus> {
         loop {
             if let Some(status) = self.status() {
-                self.wait_for_stderr(until);
+                self.wait_for_stderr(deadline);
                 return Some(status);
             }
-            if Instant::now() >= until {
+            if Instant::now() >= deadline {
                 return None;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// How the process that we started ended, if it has.
+    /// Returns the exit status, if it has exited.
     fn status(&self) -> Option<ExitStatus> {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         let status = child.try_wait().ok().flatten();
-        // Where that was a script, it may have left others behind. They keep the number from being given to anyone
-        // else; later it may be.
+        // A script around QEMU may have left processes of its group. Signalled only once, because the group's number may
+        // be reused after they are gone.
         if status.is_some() && !self.reaped.swap(true, Ordering::SeqCst) {
             let _ = kill_process_group(self.group, Signal::TERM);
         }
         status
     }
 
-    /// Lets the last of what QEMU said be read, if that comes to an end: somebody else may hold the stream.
-    fn wait_for_stderr(&self, until: Instant) {
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        while reader.as_ref().is_some_and(|reader| !reader.is_finished()) && Instant::now() < until {
+    /// Waits until its standard error is read to the end; not beyond `deadline`, because another process may hold it open.
+    fn wait_for_stderr(&self, deadline: Instant) {
+        let mut reader = self.stderr_reader.lock().unwrap_or_else(PoisonError::into_inner);
+        while reader.as_ref().is_some_and(|reader| !reader.is_finished()) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
         *reader = None;
     }
 
-    /// The error to report if QEMU ends now, which is when its monitor closed before the session began.
-    pub fn ended_early(&self) -> Option<WrapError> {
+    /// Returns the error to report if it exits now, after its monitor closed before the session was open.
+    pub fn early_exit(&self) -> Option<QemuStartError> {
         let status = self.wait_until(Instant::now() + Duration::from_secs(1))?;
-        Some(WrapError::Ended { program: self.program.clone(), status })
+        Some(QemuStartError::Exited { program: self.program.clone(), status })
     }
 
-    /// What became of QEMU after its monitor closed, as a sentence.
+    /// Describes its state after its monitor closed, as a sentence.
     pub fn describe_exit(&self) -> String {
-        // The monitor closes a moment before the process ends.
+        // The monitor closes shortly before the process exits.
         match self.wait_until(Instant::now() + Duration::from_millis(500)) {
-            Some(status) => format!("QEMU has ended ({status})."),
-            None => "QEMU still runs, without its monitor; leaving the shell ends it.".to_owned(),
+            Some(status) => format!("QEMU has exited ({status})."),
+            None => "QEMU still runs without its monitor; leaving the shell ends it.".to_owned(),
         }
     }
 
-    /// Waits for QEMU, which was told to quit; then tells it by signal, gently and then not. `progress` hears what a
-    /// long wait is for.
+    /// Waits for its exit after `quit`; then ends it by signals. Calls `progress` with what a long wait is for.
     pub fn finish(&self, progress: &mut dyn FnMut(&str)) {
         if self.wait_until(Instant::now() + Duration::from_secs(1)).is_some() {
             return;
         }
-        progress("Waiting for QEMU to end.");
-        if self.wait_until(Instant::now() + PATIENCE).is_none() {
-            self.end();
+        progress("Waiting for QEMU to exit.");
+        if self.wait_until(Instant::now() + QEMU_EXIT_GRACE).is_none() {
+            self.kill();
         }
     }
 
-    /// Ends QEMU by signals, gently and then not. For when it cannot be spoken to.
-    pub fn end(&self) {
+    /// Ends it by SIGTERM, and then by SIGKILL.
+    pub fn kill(&self) {
         self.signal(Signal::TERM);
-        if self.wait_until(Instant::now() + PATIENCE).is_none() {
+        if self.wait_until(Instant::now() + QEMU_EXIT_GRACE).is_none() {
             self.signal(Signal::KILL);
-            self.wait_until(Instant::now() + PATIENCE);
+            self.wait_until(Instant::now() + QEMU_EXIT_GRACE);
         }
     }
 
-    /// To the whole group: what we started may be a script around QEMU.
+    /// Signals the whole process group, because the program may be a script around QEMU.
     fn signal(&self, signal: Signal) {
         if self.status().is_none() {
             let _ = kill_process_group(self.group, signal);
@@ -185,7 +175,7 @@ impl QemuProcess {
     }
 }
 
-/// The options that put a QMP monitor on an inherited descriptor.
+/// Returns the options that attach a QMP monitor to an inherited file descriptor.
 fn monitor_options(program: &str, fd: i32) -> [String; 4] {
     let name = program.rsplit('/').next().unwrap_or_default();
     let chardev = format!("socket,id=qmp-shell,fd={fd}");

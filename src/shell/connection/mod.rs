@@ -1,4 +1,4 @@
-//! The link to the server: connecting, and connecting again.
+//! The connection to the server: its address, the open session, and the QEMU that the shell started.
 
 pub(crate) mod child_qemu;
 
@@ -9,32 +9,37 @@ use std::time::Duration;
 use crate::client::open;
 use crate::session::{Address, ConnectError, Listener, MessageQueue, Options, Session};
 
-use super::connection::child_qemu::QemuProcess;
+use super::server::Server;
+use child_qemu::QemuProcess;
 
-/// How the shell gets its session.
+/// A wait for the server that takes longer is announced.
+const PROGRESS_NOTICE_DELAY: Duration = Duration::from_secs(1);
+
+/// How the shell reaches its server, and the server while it is connected.
 #[derive(Debug)]
 pub struct Connection {
     address: Option<Address>,
     options: Options,
+    /// The server connects to us.
     listen: bool,
-    session: Option<Session>,
+    server: Option<Server>,
+    /// The CPU that HMP lines refer to; a new session has none.
+    pub(crate) hmp_cpu: Option<u64>,
     /// The QEMU that this program started.
-    wrapped: Option<QemuProcess>,
-    /// It is the one at the other end: there is nothing to connect to again.
+    child: Option<QemuProcess>,
+    /// The connection is to that QEMU: it cannot be opened again.
     to_child: bool,
 }
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
-    /// No address is known.
     #[error("not connected; `.connect ADDRESS` connects")]
     NoAddress,
-    /// The connection to the QEMU that this program started is gone for good.
-    #[error("not connected, and there is no way back: {0}")]
-    Ended(String),
-    /// Connecting failed.
-    #[error("{0}{hint}", hint = flag_hint(.0))]
+    /// The connection to the QEMU that this program started has ended.
+    #[error("not connected; {0}")]
+    ChildExited(String),
+    #[error("{0}{hint}", hint = option_hint(.0))]
     Connect(ConnectError),
 }
 
@@ -44,8 +49,8 @@ impl From<ConnectError> for ConnectionError {
     }
 }
 
-/// The flag that may have been forgotten, or given in error.
-fn flag_hint(error: &ConnectError) -> &'static str {
+/// Suggests the option that may be missing or wrong.
+fn option_hint(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::NoGreeting { .. } => " (a guest agent sends no greeting: use -N)",
         ConnectError::NoGuestAgent { .. } => " (without -N for a QMP monitor)",
@@ -53,62 +58,63 @@ fn flag_hint(error: &ConnectError) -> &'static str {
     }
 }
 
-/// A wait that takes longer than this is spoken of.
-const SHORT: Duration = Duration::from_secs(1);
-
+/// Opens a session; announces a long wait.
 fn open_with_progress(
     address: &Address,
     options: &Options,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Session, ConnectError> {
-    let Some(left) = options.wait.and_then(|wait| wait.checked_sub(SHORT)) else { return open(address, options) };
-    match open(address, &Options { wait: Some(SHORT), ..options.clone() }) {
-        Err(error) if error.may_pass() => {
+    let Some(rest) = options.wait.and_then(|wait| wait.checked_sub(PROGRESS_NOTICE_DELAY)) else {
+        return open(address, options);
+    };
+    match open(address, &Options { wait: Some(PROGRESS_NOTICE_DELAY), ..options.clone() }) {
+        Err(error) if error.is_transient() => {
             progress(&format!("Waiting for {address}."));
-            open(address, &Options { wait: Some(left), ..options.clone() })
+            open(address, &Options { wait: Some(rest), ..options.clone() })
         }
         result => result,
     }
 }
 
 impl Connection {
-    /// A link to `address`, not opened yet.
+    /// Returns a connection to `address` that is not open yet.
     pub fn new(address: Option<Address>, options: Options, listen: bool) -> Connection {
-        Connection { address, options, listen, session: None, wrapped: None, to_child: false }
+        Connection { address, options, listen, server: None, hmp_cpu: None, child: None, to_child: false }
     }
 
-    /// A link over the open session with a QEMU that this program started.
-    pub fn wrapped(session: Session, options: Options, qemu: QemuProcess) -> Connection {
+    /// Returns the open connection to a QEMU that this program started.
+    pub fn to_child(session: Session, options: Options, child: QemuProcess) -> Connection {
+        let server = Server::new(session, options.guest_agent);
         Connection {
             address: None,
             options,
             listen: false,
-            session: Some(session),
-            wrapped: Some(qemu),
+            server: Some(server),
+            hmp_cpu: None,
+            child: Some(child),
             to_child: true,
         }
     }
 
-    /// The address, where there is one.
-    pub fn address(&self) -> Option<&Address> {
+    pub(crate) fn address(&self) -> Option<&Address> {
         self.address.as_ref()
     }
 
-    /// How sessions are opened.
-    pub fn options(&self) -> &Options {
-        &self.options
+    pub(crate) fn is_guest_agent(&self) -> bool {
+        self.options.guest_agent
     }
 
-    /// From now on, connecting is given up when this flag is set.
-    pub fn give_up_on(&mut self, flag: Arc<AtomicBool>) {
+    /// Sets the flag that cancels connecting.
+    pub(crate) fn set_cancel_flag(&mut self, flag: Arc<AtomicBool>) {
         self.options.cancelled = flag;
     }
 
-    /// Opens a session to the address; `progress` hears what a long wait is for.
+    /// Opens a session to the address. Calls `progress` with what a long wait is for.
     pub fn open(&mut self, progress: &mut dyn FnMut(&str)) -> Result<&mut Session, ConnectionError> {
-        self.session = None;
-        if let Some(qemu) = self.qemu() {
-            return Err(ConnectionError::Ended(qemu.describe_exit()));
+        self.server = None;
+        self.hmp_cpu = None;
+        if let Some(child) = self.connected_child() {
+            return Err(ConnectionError::ChildExited(child.describe_exit()));
         }
         let address = self.address.as_ref().ok_or(ConnectionError::NoAddress)?;
         let session = if self.listen {
@@ -118,44 +124,48 @@ impl Connection {
         } else {
             open_with_progress(address, &self.options, progress)?
         };
-        Ok(self.session.insert(session))
+        Ok(&mut self.server.insert(Server::new(session, self.options.guest_agent)).session)
     }
 
-    /// Points the link at another server, and closes the present session.
-    pub fn set_address(&mut self, address: Address) {
-        self.session = None;
+    /// Sets another address, and closes the session.
+    pub(crate) fn set_address(&mut self, address: Address) {
+        self.server = None;
         self.to_child = false;
         self.listen = false;
         self.address = Some(address);
     }
 
-    /// The open session.
+    /// Returns the connected server.
+    pub(crate) fn server(&mut self) -> Option<&mut Server> {
+        self.server.as_mut()
+    }
+
+    /// Returns the open session.
     pub fn session(&mut self) -> Option<&mut Session> {
-        self.session.as_mut()
+        self.server.as_mut().map(|server| &mut server.session)
     }
 
-    /// The QEMU at the other end, where this program started it.
-    pub fn qemu(&self) -> Option<&QemuProcess> {
-        self.wrapped.as_ref().filter(|_| self.to_child)
+    /// Returns the QEMU that this program started, if the connection is to it.
+    pub(crate) fn connected_child(&self) -> Option<&QemuProcess> {
+        self.child.as_ref().filter(|_| self.to_child)
     }
 
-    /// The QEMU that this program started, wherever the link leads.
-    pub fn started(&self) -> Option<&QemuProcess> {
-        self.wrapped.as_ref()
+    /// Returns the QEMU that this program started, whatever server the connection is to.
+    pub(crate) fn child(&self) -> Option<&QemuProcess> {
+        self.child.as_ref()
     }
 
-    /// Whether a session is open.
-    pub fn is_open(&self) -> bool {
-        self.session.is_some()
+    pub(crate) fn is_open(&self) -> bool {
+        self.server.is_some()
     }
 
-    /// Closes the session.
-    pub fn close(&mut self) {
-        self.session = None;
+    /// Closes the session. Returns the server, for what was in flight.
+    pub(crate) fn close(&mut self) -> Option<Server> {
+        self.server.take()
     }
 
-    /// Starts reading in a thread; returns the inbox to watch.
-    pub fn start_reader(&mut self) -> Option<Arc<MessageQueue>> {
-        self.session.as_mut().map(Session::start_reader)
+    /// Starts the session's reader thread and returns its queue.
+    pub(crate) fn start_reader(&mut self) -> Option<Arc<MessageQueue>> {
+        self.session().map(Session::start_reader)
     }
 }

@@ -1,353 +1,307 @@
-//! The engine's talk with the server: a request out, messages in, in order of arrival.
+//! The engine's exchange with the server: requests out, messages in, in order of arrival.
 //!
-//! Every message that comes is taken here, whoever waits for whatever; the rest of the engine never reads a session.
+//! [`Engine::receive`] is the only place that handles messages, whatever the engine waits for.
 
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use crate::session::{Disconnected, Received};
-use crate::wire::{Event, Incoming, Reply, Request, preview};
+use crate::session::{Disconnected, Received, Wait};
+use crate::wire::{Event, Reply, Request};
 
-use super::{Engine, LineOutcome};
-use crate::shell::connection::ConnectionError;
-use crate::shell::output::{InputLine, Output, ReplyContext};
-use crate::shell::server_info::ServerInfo;
+use super::super::connection::ConnectionError;
+use super::super::hmp::is_quit;
+use super::super::line::{InputLine, LineOutcome};
+use super::super::output::{Output, ReplyContext};
+use super::super::server::Server;
+use super::Engine;
 
-/// How long showing what has arrived may keep the user waiting, and how much of it is shown at once: a terminal may be
-/// slow.
-const MOMENT: Duration = Duration::from_millis(100);
-const SCREENFUL: usize = 64 << 10;
+/// How long showing what has arrived may keep the user waiting.
+const DRAIN_TIME_SLICE: Duration = Duration::from_millis(100);
 
-/// How many oddities of one server are mentioned.
+/// How much of it is shown at once. A terminal may be slow.
+const DRAIN_SLICE_BYTES: usize = 64 << 10;
+
+/// How long the server is listened to at the end of a script.
+const FINAL_DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// The most warnings about one server.
 const MAX_SERVER_WARNINGS: usize = 20;
 
-/// How long a server is heard out at the end of a script.
-const HEARING: Duration = Duration::from_secs(1);
+/// Why [`Engine::receive`] returned.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The awaited reply arrived.
+    Reply(Reply),
+    /// The caller has received enough.
+    Enough,
+    /// The wait is over.
+    TimedOut,
+    /// The user pressed Ctrl-C.
+    Interrupted,
+    /// The descriptor of [`Wait::Input`] is readable.
+    InputReady,
+    /// Output cannot be written: its reader may be gone.
+    OutputFailed,
+    Disconnected(Disconnected),
+    NotConnected,
+}
 
 impl Engine {
-    /// Sends a request and waits for its reply. `Ok(None)`: there is none to show. `Err`: reported already.
+    /// Receives messages and handles all but the reply to `awaited`, as long as `wait` says. `is_enough` is called after
+    /// each message, with about how many bytes of messages were shown.
+    pub(crate) fn receive(
+        &mut self,
+        awaited: Option<u64>,
+        wait: Wait<'_>,
+        out: &mut dyn Output,
+        mut is_enough: impl FnMut(&mut Engine, usize) -> bool,
+    ) -> Stop {
+        let mut shown = 0;
+        loop {
+            let Some(server) = self.connection.server() else { return Stop::NotConnected };
+            if wait.is_over() {
+                return Stop::TimedOut;
+            }
+            let mut received = server.session.poll(Wait::Buffered);
+            if let Ok(Received::TimedOut) = received
+                && !matches!(wait, Wait::Buffered)
+            {
+                out.flush();
+                // A command in flight is waited for all the same.
+                if awaited.is_none() && out.has_failed() {
+                    return Stop::OutputFailed;
+                }
+                received = server.session.poll(wait);
+            }
+            match received {
+                Ok(Received::TimedOut) => return Stop::TimedOut,
+                Ok(Received::Interrupted) => return Stop::Interrupted,
+                Ok(Received::InputReady) => return Stop::InputReady,
+                Ok(Received::Reply { id, reply }) if awaited == Some(id) => return Stop::Reply(reply),
+                Ok(message) => shown += self.handle(message, out),
+                Err(disconnected) => return Stop::Disconnected(disconnected),
+            }
+            if is_enough(self, shown) {
+                return Stop::Enough;
+            }
+        }
+    }
+
+    /// Sends a request and waits for its reply. `Ok(None)`: there is none to show. `Err`: the failure was reported.
     pub(crate) fn exchange(
         &mut self,
         request: &Request,
-        descriptor: Option<BorrowedFd<'_>>,
-        source: &InputLine<'_>,
+        fd: Option<BorrowedFd<'_>>,
+        line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<Option<Reply>, LineOutcome> {
         if self.mode.dry_run {
             out.would_send(&request.to_json(request.id.as_deref()));
             return Ok(None);
         }
-        self.ensure_open(source, out)?;
+        self.ensure_open(line, out)?;
         if self.settings.verbose {
             out.sending(&request.to_masked_json(request.id.as_deref()));
         }
         self.events.command_sent();
-        self.server_info.forget_live();
-        let session = self.connection.session().ok_or(LineOutcome::Disconnected)?;
-        let sent = match descriptor {
-            None => session.send(request),
-            Some(fd) => session.send_with_descriptor(request, fd),
+        let server = self.connection.server().ok_or(LineOutcome::Disconnected)?;
+        server.forget_live_names();
+        let sent = match fd {
+            None => server.session.send(request),
+            Some(fd) => server.session.send_with_descriptor(request, fd),
         };
-        match sent.and_then(|id| self.await_reply(id, request, out)) {
-            Ok(reply) => Ok(reply),
-            Err(lost) => Err(self.lost_in_flight(&lost, request, source, out)),
+        let id = match sent {
+            Ok(id) => id,
+            Err(disconnected) => return Err(self.disconnected_in_flight(&disconnected, request, line, out)),
+        };
+        match self.receive(Some(id), Wait::Forever, out, |_, _| false) {
+            Stop::Reply(reply) => Ok(Some(reply)),
+            Stop::Interrupted => {
+                if let Some(server) = self.connection.server() {
+                    server.cancelled.insert(id, request.clone());
+                }
+                let command = &request.command;
+                out.notice(&format!("`{command}` is still running in the server; its reply is shown when it arrives."));
+                Ok(None)
+            }
+            Stop::Disconnected(disconnected) => Err(self.disconnected_in_flight(&disconnected, request, line, out)),
+            _ => Err(self.disconnected_in_flight(&Disconnected::Closed, request, line, out)),
         }
     }
 
-    /// Opens the session if it is not open: at a prompt a lost one is opened again by the next command.
-    fn ensure_open(&mut self, source: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
-        if self.connection.is_open() {
+    /// Opens the session if it is not open. At a prompt, the next command opens a lost connection again.
+    pub(crate) fn ensure_open(&mut self, line: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
+        if self.connection.is_open() || self.mode.dry_run {
             return Ok(());
         }
         if !self.mode.interactive {
-            out.failed("not connected", source, Some("NotSent"));
+            out.failed("not connected", line, Some("NotSent"));
             return Err(LineOutcome::Failed);
         }
-        self.reconnect(source, out)
+        self.reconnect(line, out)
     }
 
-    /// Opens a session to the link's address.
-    pub(crate) fn reconnect(&mut self, source: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
-        match self.connection.open(&mut |text| out.notice(text)) {
+    /// Opens a session to the connection's address.
+    pub(crate) fn reconnect(&mut self, line: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
+        let error = match self.connection.open(&mut |text| out.notice(text)) {
             Ok(_) => {
-                self.quitting = false;
-                self.cpu = None;
-                self.oddities = 0;
-                self.server_info = ServerInfo::default();
-                self.manuals = None;
-                let text = self.welcome();
+                self.set_quitting(false);
                 if self.mode.interactive {
                     self.connection.start_reader();
-                    out.notice(&text);
+                    out.notice(&self.banner());
                 }
-                Ok(())
+                return Ok(());
             }
-            // No class: `.connect` has no reply whose place would have to be filled.
-            Err(error @ ConnectionError::Connect(_)) if self.mode.interactive => {
-                out.failed(&format!("{error}. Nothing was sent."), source, None);
-                Err(LineOutcome::Failed)
-            }
-            Err(error) => {
-                out.failed(&error.to_string(), source, None);
-                Err(LineOutcome::Failed)
-            }
-        }
-    }
-
-    /// Who is at the other end.
-    pub fn welcome(&mut self) -> String {
-        let place = self.connection.address().map(|address| format!(" at {address}")).unwrap_or_default();
-        let guest = self.connection.options().guest_agent;
-        let greeting = self.connection.session().and_then(|session| session.greeting());
-        let who = match greeting.and_then(|greeting| greeting.version.as_ref()) {
-            Some(version) => format!("QEMU {version}"),
-            None if guest => "a guest agent".to_owned(),
-            None => "a QMP server".to_owned(),
+            Err(error @ ConnectionError::Connect(_)) if self.mode.interactive => format!("{error}. Nothing was sent."),
+            Err(error) => error.to_string(),
         };
-        format!("Connected to {who}{place}.")
+        // Without a class: `.connect` has no reply that would be missing.
+        out.failed(&error, line, None);
+        Err(LineOutcome::Failed)
     }
 
-    /// Takes messages in order until the reply to `id` comes. `Ok(None)`: the user gave up waiting.
-    fn await_reply(&mut self, id: u64, request: &Request, out: &mut dyn Output) -> Result<Option<Reply>, Disconnected> {
-        loop {
-            let Some(session) = self.connection.session() else {
-                return Err(Disconnected::Closed);
-            };
-            let item = match session.receive_framed()? {
-                Some(item) => item,
-                None => {
-                    out.flush();
-                    session.receive(None)?
-                }
-            };
-            match item {
-                // A reply without id answers what the server could not read: the oldest request in flight.
-                Received::Message(Incoming::Reply(reply)) if reply.id().is_none() && self.cancelled.is_empty() => {
-                    return Ok(Some(reply));
-                }
-                Received::Message(Incoming::Reply(reply)) if reply_id(&reply) == Some(id) => return Ok(Some(reply)),
-                Received::Interrupted => {
-                    self.cancelled.insert(id, request.clone());
-                    out.notice(&format!(
-                        "`{}` is still running in the server; its reply will be shown when it comes.",
-                        request.command
-                    ));
-                    return Ok(None);
-                }
-                item => self.take_item(item, out),
-            }
-        }
+    /// Describes the server that the shell is connected to.
+    pub(crate) fn banner(&mut self) -> String {
+        let location = self.connection.address().map(|address| format!(" at {address}")).unwrap_or_default();
+        let server = self.connection.server().map(|server| server.describe()).unwrap_or_default();
+        format!("Connected to {server}{location}.")
     }
 
-    /// Takes whatever has come by itself.
-    fn take_item(&mut self, item: Received, out: &mut dyn Output) {
-        match item {
-            Received::Message(Incoming::Event(event)) => self.on_event(event, out),
-            Received::Message(Incoming::Reply(reply)) => self.on_late_reply(&reply, out),
-            Received::Message(Incoming::Greeting(_)) => {
-                self.report_server_oddity("the server greets again and again", out)
-            }
-            Received::Junk(junk) => self.report_server_oddity(&junk.to_string(), out),
-            Received::Mark | Received::TimedOut | Received::Interrupted | Received::Input => {}
-        }
-    }
-
-    pub(crate) fn on_event(&mut self, event: Event, out: &mut dyn Output) {
-        if self.settings.events.shows(event.name()) {
-            out.event(&event);
-        }
-        self.events.push(event);
-        // What lives in the server may have changed.
-        self.server_info.forget_live();
-    }
-
-    fn on_late_reply(&mut self, reply: &Reply, out: &mut dyn Output) {
-        let id = reply_id(reply);
-        if id.is_some_and(|id| self.server_info.take_reply(id, reply)) {
-            return;
-        }
-        let known = match id {
-            Some(id) => self.cancelled.remove(&id),
-            // Without an id it can only be the oldest that is still running.
-            None => self.cancelled.keys().min().copied().and_then(|id| self.cancelled.remove(&id)),
-        };
-        match known {
-            Some(request) => {
-                let source = InputLine { text: "", script: None, number: 0 };
-                out.answer(&ReplyContext { reply, request: &request, late: true, hint: None }, &source);
-            }
-            None => {
-                let preview = preview(reply.text());
-                self.report_server_oddity(
-                    &format!("the server sent a reply to nothing that was asked: {preview}"),
-                    out,
-                );
-            }
-        }
-    }
-
-    /// Warns of a server's oddity. One that is full of them is not to drown everything else.
-    fn report_server_oddity(&mut self, oddity: &str, out: &mut dyn Output) {
-        self.oddities += 1;
-        if self.oddities <= MAX_SERVER_WARNINGS {
-            out.notice(&format!("warning: {oddity}"));
-        }
-        if self.oddities == MAX_SERVER_WARNINGS {
-            out.notice("Of what else is odd about this server, no more will be said.");
-        }
-    }
-
-    /// Shows what has arrived and waits for nothing. Says whether there is more to show: a server that never stops
-    /// talking is left in mid sentence, so that the user gets a word in.
-    pub fn drain(&mut self, out: &mut dyn Output) -> bool {
-        let until = Instant::now() + MOMENT;
-        let mut shown = 0;
-        while shown < SCREENFUL && Instant::now() < until {
-            let Some(session) = self.connection.session() else {
-                return false;
-            };
-            match session.receive_framed() {
-                Ok(Some(item)) => {
-                    shown += self.length_on_screen(&item);
-                    self.take_item(item, out);
-                }
-                Ok(None) => return false,
-                Err(lost) => {
-                    self.lost_while_idle(&lost, out);
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// About how much there is to be shown of an item.
-    fn length_on_screen(&self, item: &Received) -> usize {
-        match item {
-            Received::Message(Incoming::Event(event)) if !self.settings.events.shows(event.name()) => 0,
-            Received::Message(Incoming::Event(event)) => event.text().len(),
-            // The answers to our own questions are not shown.
-            Received::Message(Incoming::Reply(reply))
-                if reply_id(reply).is_some_and(|id| self.cancelled.contains_key(&id)) =>
-            {
-                reply.text().len()
+    /// Handles a message that is not the awaited reply. Returns about how many bytes of it were shown.
+    fn handle(&mut self, message: Received, out: &mut dyn Output) -> usize {
+        match message {
+            Received::Event(event) => self.handle_event(event, out),
+            Received::Reply { id, reply } => self.handle_late_reply(id, &reply, out),
+            Received::Unexpected(unexpected) => {
+                self.report_server_oddity(&unexpected.to_string(), out);
+                0
             }
             _ => 0,
         }
     }
 
-    /// Shows all that the server has sent by now. That it has left, if it has, is not mentioned. One that never stops is
-    /// stopped listening to.
-    pub fn drain_until_quiet(&mut self, out: &mut dyn Output) {
-        let until = Instant::now() + HEARING;
-        while let Some(session) = self.connection.session()
-            && Instant::now() < until
-        {
-            match session.receive_arrived() {
-                Ok(Some(item)) => self.take_item(item, out),
-                Ok(None) | Err(_) => break,
-            }
+    fn handle_event(&mut self, event: Event, out: &mut dyn Output) -> usize {
+        let is_shown = self.settings.events.shows(event.name());
+        let shown = if is_shown { event.text().len() } else { 0 };
+        if is_shown {
+            out.event(&event);
+        }
+        self.events.push(event);
+        if let Some(server) = self.connection.server() {
+            server.forget_live_names();
+        }
+        shown
+    }
+
+    /// Handles the reply to a query, or to a command that the user stopped waiting for.
+    fn handle_late_reply(&mut self, id: u64, reply: &Reply, out: &mut dyn Output) -> usize {
+        let Some(server) = self.connection.server() else { return 0 };
+        if server.info.take_reply(id, reply) {
+            return 0;
+        }
+        let Some(request) = server.cancelled.remove(&id) else { return 0 };
+        out.reply(&ReplyContext { reply, request: &request, late: true, hint: None }, &InputLine::none());
+        reply.text().len()
+    }
+
+    /// Warns of unexpected data from the server, at most [`MAX_SERVER_WARNINGS`] times.
+    fn report_server_oddity(&mut self, oddity: &str, out: &mut dyn Output) {
+        let Some(server) = self.connection.server() else { return };
+        server.oddities += 1;
+        if server.oddities <= MAX_SERVER_WARNINGS {
+            out.notice(&format!("warning: {oddity}"));
+        }
+        if server.oddities == MAX_SERVER_WARNINGS {
+            out.notice("Further warnings about this server are suppressed.");
         }
     }
 
-    /// Waits for the next message, or for `input` to become readable, whichever is first; shows the message. `Ok` says
-    /// whether input is there.
-    pub fn wait_for_input(&mut self, input: BorrowedFd<'_>, out: &mut dyn Output) -> Result<bool, LineOutcome> {
-        let Some(session) = self.connection.session() else {
-            return Ok(true);
-        };
-        match session.receive_or_input(input, None) {
-            Ok(Received::Input) => Ok(true),
-            Ok(item) => {
-                self.take_item(item, out);
-                Ok(false)
+    /// Shows what has arrived, without waiting. Returns whether there is more: it stops after a time slice, so that a
+    /// server that never stops sending cannot lock the user out.
+    pub(crate) fn drain(&mut self, out: &mut dyn Output) -> bool {
+        let deadline = Instant::now() + DRAIN_TIME_SLICE;
+        let is_enough = |_: &mut Engine, shown| shown >= DRAIN_SLICE_BYTES || Instant::now() >= deadline;
+        match self.receive(None, Wait::Buffered, out, is_enough) {
+            Stop::Enough => true,
+            Stop::Disconnected(disconnected) => {
+                self.disconnected_while_idle(&disconnected, out);
+                false
             }
-            Err(lost) => {
-                self.lost_while_idle(&lost, out);
+            _ => false,
+        }
+    }
+
+    /// Shows all that the server has sent by now, at the end of a script. Does not report a disconnect. Stops after
+    /// [`FINAL_DRAIN_TIME`].
+    pub(crate) fn drain_until_quiet(&mut self, out: &mut dyn Output) {
+        let deadline = Instant::now() + FINAL_DRAIN_TIME;
+        let _ = self.receive(None, Wait::Arrived, out, |_, _| Instant::now() >= deadline);
+    }
+
+    /// Waits until `input` is readable, and shows messages meanwhile. `Ok(false)`: output cannot be written.
+    pub(crate) fn wait_for_input(&mut self, input: BorrowedFd<'_>, out: &mut dyn Output) -> Result<bool, LineOutcome> {
+        match self.receive(None, Wait::Input(input), out, |_, _| false) {
+            Stop::OutputFailed => Ok(false),
+            Stop::Disconnected(disconnected) => {
+                self.disconnected_while_idle(&disconnected, out);
                 Err(LineOutcome::Disconnected)
             }
+            _ => Ok(true),
         }
     }
 
-    /// Waits for a message until `until`; shows it. `Ok(false)`: time is up, the user gave up, or nobody reads what
-    /// is shown.
-    pub(crate) fn wait_for_message(
+    /// Waits for replies in flight before the session is closed.
+    pub(crate) fn finish_queries(&mut self) {
+        if let Some(server) = self.connection.server() {
+            server.finish_queries();
+        }
+    }
+
+    /// Reports the end of a connection without an awaited reply.
+    pub(crate) fn disconnected_while_idle(&mut self, disconnected: &Disconnected, out: &mut dyn Output) {
+        let unknown = self.connection.close().map(|server| unknown_outcomes(&server)).unwrap_or_default();
+        let reason = capitalise(&disconnected.to_string());
+        let hint = self.reconnect_hint();
+        out.notice(&format!("{reason}.{unknown}{hint}"));
+    }
+
+    fn disconnected_in_flight(
         &mut self,
-        until: Option<Instant>,
-        out: &mut dyn Output,
-    ) -> Result<bool, LineOutcome> {
-        let Some(session) = self.connection.session() else {
-            return Err(LineOutcome::Disconnected);
-        };
-        out.flush();
-        if out.has_failed() {
-            return Ok(false);
-        }
-        match session.receive(until) {
-            Ok(Received::TimedOut | Received::Interrupted) => Ok(false),
-            Ok(item) => {
-                self.take_item(item, out);
-                Ok(true)
-            }
-            Err(lost) => {
-                self.lost_while_idle(&lost, out);
-                Err(LineOutcome::Disconnected)
-            }
-        }
-    }
-
-    fn lost_while_idle(&mut self, lost: &Disconnected, out: &mut dyn Output) {
-        self.connection.close();
-        let running = self.forget_running();
-        let what = capitalise(&lost.to_string());
-        let next = self.reconnect_hint();
-        out.notice(&format!("{what}.{running}{next}"));
-    }
-
-    /// What to expect after a lost connection, as a sentence.
-    fn reconnect_hint(&self) -> String {
-        match self.connection.qemu() {
-            Some(qemu) => format!(" {}", qemu.describe_exit()),
-            None if self.mode.interactive => " The next command connects again.".to_owned(),
-            None => String::new(),
-        }
-    }
-
-    /// Requests still running when the connection ended, as a sentence.
-    fn forget_running(&mut self) -> String {
-        let running: Vec<String> =
-            self.cancelled.drain().map(|(_, request)| format!("`{}`", request.command)).collect();
-        if running.is_empty() {
-            return String::new();
-        }
-        format!(" Nobody can know whether {} was carried out.", running.join(", "))
-    }
-
-    fn lost_in_flight(
-        &mut self,
-        lost: &Disconnected,
+        disconnected: &Disconnected,
         request: &Request,
-        source: &InputLine<'_>,
+        line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> LineOutcome {
         self.connection.close();
-        if request.command == "quit" || super::hmp::is_quit_request(request) {
-            self.quitting = true;
+        if is_quit(request) {
+            self.set_quitting(true);
             return LineOutcome::Leave;
         }
-        self.cancelled.clear();
-        let what = capitalise(&lost.to_string());
-        let message =
-            format!("{what} before `{}` was answered. Nobody can know whether it was carried out.", request.command);
-        let next = self.reconnect_hint();
-        out.failed(&format!("{message}{next}"), source, Some("ConnectionLost"));
+        let reason = capitalise(&disconnected.to_string());
+        let hint = self.reconnect_hint();
+        let command = &request.command;
+        let message = format!("{reason} before `{command}` was answered. It may or may not have been executed.{hint}");
+        out.failed(&message, line, Some("ConnectionLost"));
         LineOutcome::Disconnected
+    }
+
+    /// Returns what to expect after a lost connection, as a sentence.
+    fn reconnect_hint(&self) -> String {
+        match self.connection.connected_child() {
+            Some(child) => format!(" {}", child.describe_exit()),
+            None if self.mode.interactive => " The next command will reconnect.".to_owned(),
+            None => String::new(),
+        }
     }
 }
 
-/// The session's own id of a request, as its reply carries it.
-pub(crate) fn reply_id(reply: &Reply) -> Option<u64> {
-    reply.id()?.parse().ok()
+/// Returns a sentence about the commands that were still running when the connection ended.
+fn unknown_outcomes(server: &Server) -> String {
+    let commands: Vec<String> = server.cancelled.values().map(|request| format!("`{}`", request.command)).collect();
+    match commands.is_empty() {
+        true => String::new(),
+        false => format!(" {} may or may not have been executed.", commands.join(", ")),
+    }
 }
 
 fn capitalise(text: &str) -> String {

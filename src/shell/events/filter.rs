@@ -1,25 +1,23 @@
-//! Which events are shown.
+//! The filter of shown events, and globs.
 
 use std::fmt;
 
-/// Lets events through by name. Patterns hold `*` (any text) and `?` (any character); case does not matter.
+/// Selects events by name. Patterns hold `*` (any text) and `?` (any character); case does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum EventFilter {
-    /// All events.
     #[default]
     All,
-    /// None.
     Nothing,
-    /// Those that match one of the patterns.
+    /// Events that match one of the patterns.
     Only(Vec<String>),
-    /// Those that match none of the patterns.
+    /// Events that match none of the patterns.
     Except(Vec<String>),
 }
 
 impl EventFilter {
     /// Whether an event of this name is shown.
     pub fn shows(&self, name: &str) -> bool {
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_glob(pattern, name));
         match self {
             EventFilter::All => true,
             EventFilter::Nothing => false,
@@ -40,13 +38,13 @@ impl fmt::Display for EventFilter {
     }
 }
 
-/// Whether `name` matches the glob `pattern`, whatever the case of either.
-pub fn matches(pattern: &str, name: &str) -> bool {
-    matches_exactly(&pattern.to_lowercase(), &name.to_lowercase())
+/// Whether `name` matches the glob `pattern`, ignoring case.
+pub fn matches_glob(pattern: &str, name: &str) -> bool {
+    matches_glob_exactly(&pattern.to_lowercase(), &name.to_lowercase())
 }
 
-/// Whether `name` matches the glob `pattern`. Takes time in proportion to the product of their lengths at most.
-pub fn matches_exactly(pattern: &str, name: &str) -> bool {
+/// Whether `name` matches the glob `pattern`, in time proportional to at most the product of their lengths.
+pub fn matches_glob_exactly(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
     let (mut p, mut n) = (0, 0);
@@ -62,7 +60,7 @@ pub fn matches_exactly(pattern: &str, name: &str) -> bool {
                 n += 1;
             }
             _ => match star {
-                // The last star takes one character more.
+                // Let the last star match one more character.
                 Some((at, taken)) => {
                     p = at + 1;
                     n = taken + 1;
@@ -80,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs_match_names() {
+    fn matches_names_by_glob() {
         for (pattern, name, expected) in [
             ("STOP", "STOP", true),
             ("stop", "STOP", true),
@@ -92,7 +90,7 @@ mod tests {
             ("", "A", false),
             ("*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaa", false),
         ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+            assert_eq!(matches_glob(pattern, name), expected, "{pattern} {name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Events: which are shown, and the latest of them.
+//! Events received: which are shown, and the latest of them.
 
 pub(crate) mod filter;
 pub(crate) mod log;

@@ -1,21 +1,20 @@
-//! Messages as JSON Lines: each as the server spelled it, on one line.
+//! Messages as JSON Lines, in the server's own spelling.
 
 use std::io::{self, Write};
 
 use crate::render::{Layout, Palette, write_json};
 use crate::wire::{compact, quote};
 
-/// How messages are put on their lines.
+/// Writes each message on one line.
 #[derive(Debug, Clone, Default)]
 pub struct JsonMessageWriter {
-    /// Their colours.
     pub palette: Palette,
-    /// A terminal is at the other end: nothing harmful may reach it.
+    /// Escapes control characters, for output to a terminal.
     pub escape_controls: bool,
 }
 
 impl JsonMessageWriter {
-    /// A whole message as received. `path` says which server it came from, where there are several.
+    /// Writes a whole message as received. `path` names its server, where there are several.
     pub fn write(&self, path: Option<&str>, text: &str, out: &mut dyn Write) -> io::Result<()> {
         match (path, text.trim_start().strip_prefix('{')) {
             (Some(path), Some(members)) => self.value(&format!("{{\"path\": {}, {members}", quote(path)), out)?,
@@ -24,7 +23,7 @@ impl JsonMessageWriter {
         out.write_all(b"\n")
     }
 
-    /// `{"KEY": VALUE}` of a reply, with the id that the user gave.
+    /// Writes `{"KEY": VALUE}` of a reply, with the id that the user gave.
     pub(crate) fn reply(
         &self,
         path: Option<&str>,

@@ -1,4 +1,5 @@
-//! What the engine has to say, and to whom: the prompt and the script each say it in their way.
+//! Output of the engine, in one form for each kind of user: a person at a terminal, a program that reads a script's
+//! output, a program that runs one command.
 
 pub(crate) mod message_writer;
 pub(crate) mod one_shot;
@@ -9,78 +10,82 @@ pub(crate) mod terminal;
 use std::io;
 
 use crate::grammar::Diagnostic;
-use crate::render::printable;
 use crate::schema::manual::Line;
 use crate::wire::{Event, Reply, Request};
 
-/// A whole line and where it came from.
-#[derive(Debug, Clone, Copy)]
-pub struct InputLine<'a> {
-    /// The line as typed.
-    pub text: &'a str,
-    /// The script's name; `None` at a prompt.
-    pub script: Option<&'a str>,
-    /// The number of its first physical line, from 1.
-    pub number: usize,
+use super::line::InputLine;
+
+/// A reply, and what belongs to it.
+#[derive(Debug)]
+pub struct ReplyContext<'a> {
+    pub reply: &'a Reply,
+    pub request: &'a Request,
+    /// The user stopped waiting for it earlier.
+    pub late: bool,
+    /// A suggestion to show with an error.
+    pub hint: Option<String>,
 }
 
-impl InputLine<'_> {
-    /// `SCRIPT:LINE: `, to stand before a message; nothing at a prompt.
-    pub(crate) fn place(&self) -> String {
-        match self.script {
-            Some(name) => format!("{}:{}: ", printable(name), self.number),
-            None => String::new(),
+/// Receives the output of the engine.
+pub trait Output {
+    /// A reply.
+    fn reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>);
+    /// The human monitor's text. `failed` where it reports a failure.
+    fn hmp_text(&mut self, text: &str, failed: bool, line: &InputLine<'_>);
+    /// An event that passes the filter.
+    fn event(&mut self, event: &Event);
+    /// The error of a line that was not sent. `counts_as_reply` where its reply is missing from the output.
+    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, counts_as_reply: bool);
+    /// The error of a line, without a place in it. `class` names the error where a reply is missing from the output.
+    fn failed(&mut self, message: &str, line: &InputLine<'_>, class: Option<&str>);
+    /// A request about to be sent (`-v`).
+    fn sending(&mut self, message: &str);
+    /// A request that would be sent (`--dry-run`).
+    fn would_send(&mut self, message: &str);
+    /// Text that the user asked for: help, lists.
+    fn print(&mut self, text: &str);
+    /// A help page.
+    fn page(&mut self, lines: &[Line]);
+    /// A warning about a line that still runs.
+    fn warning(&mut self, message: &str, line: &InputLine<'_>);
+    /// An unsolicited notice.
+    fn notice(&mut self, text: &str);
+    /// Flushes what was written. Called before the engine blocks.
+    fn flush(&mut self);
+    /// Returns the place of the first write error, which is kept there.
+    fn write_error(&mut self) -> &mut Option<io::Error>;
+
+    /// Asks the user for confirmation. Without a user, confirms.
+    fn confirm(&mut self, _question: &str) -> bool {
+        true
+    }
+
+    /// Calls `f` while it has the standard streams to itself.
+    fn with_terminal_released(&mut self, f: &mut dyn FnMut()) {
+        self.flush();
+        f();
+    }
+
+    /// Returns whether the user pressed Ctrl-C after the last call.
+    fn take_interrupt(&mut self) -> bool {
+        false
+    }
+
+    /// Whether a write has failed: the reader may be gone.
+    fn has_failed(&mut self) -> bool {
+        self.write_error().is_some()
+    }
+
+    /// Keeps the first write error.
+    fn check(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.write_error().get_or_insert(error);
         }
     }
 }
 
-/// A reply and all that belongs to it.
-#[derive(Debug)]
-pub struct ReplyContext<'a> {
-    /// The reply.
-    pub reply: &'a Reply,
-    /// What it answers.
-    pub request: &'a Request,
-    /// Whether the user gave up waiting for it earlier.
-    pub late: bool,
-    /// Advice that goes with an error.
-    pub hint: Option<String>,
-}
-
-/// Takes what the engine has to say.
-pub trait Output {
-    /// A reply came.
-    fn answer(&mut self, answer: &ReplyContext<'_>, source: &InputLine<'_>);
-    /// The human monitor's text came; `failed` where it reports a failure.
-    fn monitor_text(&mut self, text: &str, failed: bool, source: &InputLine<'_>);
-    /// An event came that the filter lets through.
-    fn event(&mut self, event: &Event);
-    /// A line was not sent. `counts_as_reply` where its reply is missing from the output thereby.
-    fn not_sent(&mut self, fault: &Diagnostic, source: &InputLine<'_>, counts_as_reply: bool);
-    /// A line failed without a place to point at. `class` names the failure where a reply is missing thereby.
-    fn failed(&mut self, message: &str, source: &InputLine<'_>, class: Option<&str>);
-    /// A request is about to be sent (`-v`).
-    fn sending(&mut self, message: &str);
-    /// The request that would be sent (`--dry-run`).
-    fn would_send(&mut self, message: &str);
-    /// Text that the user asked for: help, lists.
-    fn text(&mut self, text: &str);
-    /// A page of help that the user asked for.
-    fn page(&mut self, lines: &[Line]);
-    /// A line does what it says, but there is something to be said against it.
-    fn warning(&mut self, message: &str, source: &InputLine<'_>);
-    /// Something worth knowing that nobody asked for.
-    fn notice(&mut self, text: &str);
-    /// A question that needs a yes; a script answers it without asking.
-    fn confirm(&mut self, question: &str) -> bool;
-    /// Runs something that has the standard streams to itself.
-    fn with_terminal_released(&mut self, work: &mut dyn FnMut());
-    /// Whether the user pressed Ctrl-C since this was last asked.
-    fn interrupted(&mut self) -> bool;
-    /// Everything said so far is to be seen: the engine is about to wait.
-    fn flush(&mut self);
-    /// Whether there is a failure to write to be taken: nobody may be reading any more.
-    fn has_failed(&self) -> bool;
-    /// The first failure to write, once.
-    fn take_error(&mut self) -> Option<io::Error>;
+/// Writes the value of an error that takes the place of a missing reply.
+fn error_value(class: &str, desc: &str) -> String {
+    use crate::wire::quote;
+    format!("{{\"class\": {}, \"desc\": {}}}", quote(class), quote(desc))
 }

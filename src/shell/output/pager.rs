@@ -1,27 +1,27 @@
-//! The pager: what is longer than the screen goes through it, as in git.
+//! The pager for output that is longer than the screen, as in git.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::terminal::size;
-use crate::shell::settings::default_pager;
+use super::super::settings::default_pager;
+use super::super::terminal::size::terminal_size;
 
-/// Whether a text does not fit on the screen at once.
-pub(crate) fn is_long(text: &str) -> bool {
-    let (columns, rows) = size();
+/// Whether a text does not fit on the screen.
+pub(crate) fn exceeds_screen(text: &str) -> bool {
+    let (columns, rows) = terminal_size();
     text.lines().map(|line| 1 + line.chars().count().saturating_sub(1) / columns).sum::<usize>() >= rows
 }
 
-/// Writes a text to standard output: at a terminal through the pager, where it is longer than the screen.
+/// Writes a text to standard output; at a terminal through the pager, if it is longer than the screen.
 pub fn show_text(text: &str) -> io::Result<()> {
     let out = io::stdout();
-    if out.is_terminal() && is_long(text) {
-        // Ctrl-C is for the pager, which is to give the terminal back in order.
+    if out.is_terminal() && exceeds_screen(text) {
+        // Ctrl-C is for the pager, which restores the terminal.
         let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::new(AtomicBool::new(false)));
         if let Some(mut pager) = Pager::start(&default_pager()) {
-            // A pager that was left early closes its input; that is no failure.
+            // A pager that is left early closes its input; that is not a failure.
             let _ = pager.write_all(text.as_bytes());
             return Ok(());
         }
@@ -31,14 +31,14 @@ pub fn show_text(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// A running pager. Dropping it waits until the user has left it.
+/// A running pager. Dropping it waits until the user leaves it.
 pub(crate) struct Pager {
     child: Child,
     input: Option<ChildStdin>,
 }
 
 impl Pager {
-    /// Starts `command`; `None` where it cannot be started.
+    /// Starts `command`; `None` if it cannot be started.
     pub(crate) fn start(command: &str) -> Option<Pager> {
         let words = shlex::split(command)?;
         let (program, arguments) = words.split_first()?;

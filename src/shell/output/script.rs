@@ -1,175 +1,150 @@
-//! What the engine says, said to a program: JSON Lines, or with `-p` values on one stream and all else on the other.
+//! Output of a script, for a program to read: JSON Lines, or values on standard output and everything else on standard
+//! error.
 
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 
 use crate::grammar::{Diagnostic, LineMode};
-use crate::render::{Layout, Palette, event_line, excerpt, manual_text, sanitize, write_json};
+use crate::render::{Palette, event_line, excerpt, manual_text, sanitize};
 use crate::schema::manual::Line;
-use crate::wire::{Event, ReplyBody, quote};
+use crate::wire::{Event, ReplyBody};
 
+use super::super::line::InputLine;
+use super::super::output_format::OutputFormat;
+use super::super::settings::Settings;
 use super::message_writer::JsonMessageWriter;
-use super::{InputLine, Output, ReplyContext};
-use crate::shell::settings::{OutputForm, Settings};
+use super::{Output, ReplyContext, error_value};
+
+/// The columns of the excerpt of a wrong line.
+const EXCERPT_COLUMNS: usize = 120;
 
 /// Standard output and standard error of a script.
 pub struct ScriptOutput {
     out: BufWriter<Stdout>,
     err: Stderr,
-    form: OutputForm,
-    /// How messages are spelled; harmless where standard output is a terminal after all.
+    format: OutputFormat,
     messages: JsonMessageWriter,
     error: Option<io::Error>,
 }
 
 impl ScriptOutput {
-    /// Output to the standard streams, in these colours.
     pub fn new(palette: Palette) -> ScriptOutput {
         ScriptOutput {
             messages: JsonMessageWriter { palette, escape_controls: io::stdout().is_terminal() },
             out: BufWriter::with_capacity(64 * 1024, io::stdout()),
             err: io::stderr(),
-            form: OutputForm::Json,
+            format: OutputFormat::Json,
             error: None,
         }
     }
 
-    /// Takes the settings that matter here. In HMP mode standard output is the monitor's text and nothing else: errors
-    /// and events go to standard error, as they do where replies are for eyes.
+    /// Applies the settings. In HMP mode, standard output carries only the human monitor's text; errors and events go to
+    /// standard error.
     pub(crate) fn apply(&mut self, settings: &Settings, language: LineMode) {
-        self.form = match language {
-            LineMode::Qmp => settings.output,
-            LineMode::Hmp => OutputForm::Pretty,
+        self.format = match language {
+            LineMode::Hmp if settings.output == OutputFormat::Json => OutputFormat::Pretty,
+            _ => settings.output,
         };
     }
 
-    fn note(&mut self, result: io::Result<()>) {
-        if let Err(error) = result {
-            self.error.get_or_insert(error);
-        }
-    }
-
-    /// One message about a line on standard error, which is for eyes, be it by way of a file. A failure to write there has
-    /// nowhere to be reported.
-    fn complain(&mut self, source: &InputLine<'_>, message: &str) {
+    /// Writes a message to standard error, which is human-readable even when redirected. A failure to write there cannot be
+    /// reported anywhere.
+    fn report(&mut self, line: &InputLine<'_>, message: &str) {
         self.flush();
-        let message = format!("{}{message}\n", source.place());
+        let message = format!("{}{message}\n", line.location());
         let _ = self.err.write_all(sanitize(&message).as_bytes());
     }
 
-    fn replacement(&mut self, class: &str, desc: &str) {
-        if self.form == OutputForm::Json {
-            let value = format!("{{\"class\": {}, \"desc\": {}}}", quote(class), quote(desc));
-            let result = self.messages.reply(None, ("error", &value), None, &mut self.out);
-            self.note(result);
+    /// Writes an error in the place of a missing reply, so that lines and replies stay in step.
+    fn error_record(&mut self, class: &str, desc: &str) {
+        if self.format == OutputFormat::Json {
+            let result = self.messages.reply(None, ("error", &error_value(class, desc)), None, &mut self.out);
+            self.check(result);
         }
     }
 }
 
 impl Output for ScriptOutput {
-    fn answer(&mut self, answer: &ReplyContext<'_>, source: &InputLine<'_>) {
-        let id = answer.request.id.as_deref();
-        let result = match (self.form, answer.reply.body()) {
-            (OutputForm::Json, _) => self.messages.reply(None, answer.reply.member(), id, &mut self.out),
-            (OutputForm::Pretty, ReplyBody::Return(raw)) => {
-                // What is indented is for eyes.
-                write_json(raw, Layout::Indented, &self.messages.palette, true, &mut self.out)
-                    .and_then(|()| self.out.write_all(b"\n"))
+    fn reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>) {
+        let result = match (self.format, context.reply.body()) {
+            (OutputFormat::Json, _) => {
+                let id = context.request.id.as_deref();
+                self.messages.reply(None, context.reply.member(), id, &mut self.out)
             }
-            (OutputForm::Pretty, ReplyBody::Error { class, desc }) => {
-                self.complain(source, &format!("{class}: {desc}"));
+            (format, ReplyBody::Return(raw)) => format.write_value(raw, &self.messages.palette, true, &mut self.out),
+            (_, ReplyBody::Error { class, desc }) => {
+                self.report(line, &format!("{class}: {desc}"));
                 Ok(())
             }
         };
-        self.note(result);
+        self.check(result);
     }
 
-    fn monitor_text(&mut self, text: &str, _failed: bool, _source: &InputLine<'_>) {
+    fn hmp_text(&mut self, text: &str, _failed: bool, _line: &InputLine<'_>) {
         let text = if self.messages.escape_controls { sanitize(text) } else { text.into() };
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.write_all(end.as_bytes()));
-        self.note(result);
+        self.check(result);
     }
 
     fn event(&mut self, event: &Event) {
-        let result = match self.form {
-            OutputForm::Json => self.messages.write(None, event.text(), &mut self.out),
-            OutputForm::Pretty => {
-                self.flush();
-                let line = event_line(event, &Palette::default());
-                let _ = self.err.write_all(format!("{line}\n").as_bytes());
-                Ok(())
-            }
-        };
-        self.note(result);
+        if self.format == OutputFormat::Json {
+            let result = self.messages.write(None, event.text(), &mut self.out);
+            return self.check(result);
+        }
+        self.flush();
+        let line = event_line(event, &Palette::default());
+        let _ = self.err.write_all(format!("{line}\n").as_bytes());
     }
 
-    fn not_sent(&mut self, fault: &Diagnostic, source: &InputLine<'_>, counts_as_reply: bool) {
+    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, counts_as_reply: bool) {
         if counts_as_reply {
-            self.replacement("NotSent", &fault.message);
+            self.error_record("NotSent", &diagnostic.message);
         }
-        let text = excerpt(source.text, fault.span, 120, &Palette::default());
-        self.complain(source, &format!("{}\n{text}", fault.message));
+        let excerpt = excerpt(line.text, diagnostic.span, EXCERPT_COLUMNS, &Palette::default());
+        self.report(line, &format!("{}\n{excerpt}", diagnostic.message));
     }
 
-    fn failed(&mut self, message: &str, source: &InputLine<'_>, class: Option<&str>) {
+    fn failed(&mut self, message: &str, line: &InputLine<'_>, class: Option<&str>) {
         if let Some(class) = class {
-            self.replacement(class, message);
+            self.error_record(class, message);
         }
-        self.complain(source, message);
+        self.report(line, message);
     }
 
     fn sending(&mut self, message: &str) {
-        self.complain(&InputLine { text: "", script: None, number: 0 }, &format!("-> {message}"));
+        self.report(&InputLine::none(), &format!("-> {message}"));
     }
 
     fn would_send(&mut self, message: &str) {
         let result = self.out.write_all(message.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
-        self.note(result);
+        self.check(result);
     }
 
-    fn text(&mut self, text: &str) {
-        if text.is_empty() {
-            return;
+    /// Writes help and lists to standard error: standard output belongs to messages.
+    fn print(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.report(&InputLine::none(), text.trim_end());
         }
-        // Help and lists are for eyes; standard output belongs to messages.
-        self.complain(&InputLine { text: "", script: None, number: 0 }, text.trim_end());
     }
 
     fn page(&mut self, lines: &[Line]) {
-        self.text(&manual_text(lines, &Palette::default()));
+        self.print(&manual_text(lines, &Palette::default()));
     }
 
-    fn warning(&mut self, message: &str, source: &InputLine<'_>) {
-        self.complain(source, &format!("warning: {message}"));
+    fn warning(&mut self, message: &str, line: &InputLine<'_>) {
+        self.report(line, &format!("warning: {message}"));
     }
 
     fn notice(&mut self, text: &str) {
-        self.complain(&InputLine { text: "", script: None, number: 0 }, text);
-    }
-
-    fn confirm(&mut self, _question: &str) -> bool {
-        true
-    }
-
-    fn with_terminal_released(&mut self, work: &mut dyn FnMut()) {
-        self.flush();
-        work();
-    }
-
-    fn interrupted(&mut self) -> bool {
-        false
+        self.report(&InputLine::none(), text);
     }
 
     fn flush(&mut self) {
         let result = self.out.flush();
-        self.note(result);
+        self.check(result);
     }
 
-    fn has_failed(&self) -> bool {
-        self.error.is_some()
-    }
-
-    fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
+    fn write_error(&mut self) -> &mut Option<io::Error> {
+        &mut self.error
     }
 }

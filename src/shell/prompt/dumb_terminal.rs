@@ -1,5 +1,5 @@
-//! Lines from a terminal that can little, such as one inside an editor: no editing but the terminal's own, and what
-//! arrives meanwhile stands on rows of its own.
+//! Reading lines from a dumb terminal, such as one inside an editor: only the terminal's own editing, and output on rows
+//! of its own.
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -9,55 +9,55 @@ use rustix::pipe::pipe;
 use rustyline::ExternalPrinter;
 use rustyline::error::ReadlineError;
 
-/// Reads lines, and is woken when there is something to show.
+/// Reads lines, and can be woken to show output.
 #[derive(Debug)]
-pub(crate) struct DumbTerminalReader {
-    woken: OwnedFd,
+pub(super) struct DumbTerminalReader {
+    wake_up: OwnedFd,
 }
 
-/// Wakes whoever reads.
+/// Wakes a [`DumbTerminalReader`].
 #[derive(Debug)]
-pub(crate) struct Waker(OwnedFd);
+pub(super) struct WakeUpPrinter(OwnedFd);
 
-impl ExternalPrinter for Waker {
-    /// What is said is of no interest.
+impl ExternalPrinter for WakeUpPrinter {
+    /// Wakes the reader; the message does not matter.
     fn print(&mut self, _message: String) -> Result<(), ReadlineError> {
         rustix::io::write(&self.0, b"!").map(drop).map_err(|error| ReadlineError::Io(error.into()))
     }
 }
 
 impl DumbTerminalReader {
-    /// A reader, and what wakes it.
-    pub(crate) fn new() -> io::Result<(DumbTerminalReader, Waker)> {
-        let (woken, waker) = pipe()?;
-        Ok((DumbTerminalReader { woken }, Waker(waker)))
+    /// Returns a reader and the printer that wakes it.
+    pub(super) fn new() -> io::Result<(DumbTerminalReader, WakeUpPrinter)> {
+        let (wake_up, printer) = pipe()?;
+        Ok((DumbTerminalReader { wake_up }, WakeUpPrinter(printer)))
     }
 
-    /// Shows the prompt and reads until `is_whole`. `news` is what is to be shown by then, each line ended.
-    pub(crate) fn read(
+    /// Shows the prompt and reads until the text `is_complete`. `output` returns what to show meanwhile, whole lines.
+    pub(super) fn read(
         &self,
         prompt: &str,
-        news: &dyn Fn() -> String,
-        is_whole: &dyn Fn(&str) -> bool,
+        output: &dyn Fn() -> String,
+        is_complete: &dyn Fn(&str) -> bool,
     ) -> Result<String, ReadlineError> {
         let mut out = io::stdout();
         let mut typed = Vec::new();
-        write!(out, "{}{prompt}", news())?;
+        write!(out, "{}{prompt}", output())?;
         out.flush()?;
         loop {
-            let (is_woken, is_typed) = self.wait()?;
+            let (is_woken, has_input) = self.wait()?;
             if is_woken {
-                // One is enough; each redraw shows all there is.
-                rustix::io::read(&self.woken, &mut [0; 16]).map_err(io::Error::from)?;
-                let news = news();
-                if !news.is_empty() {
-                    write!(out, "\n{news}{prompt}")?;
+                // All wake-ups at once: one redraw shows everything.
+                rustix::io::read(&self.wake_up, &mut [0; 16]).map_err(io::Error::from)?;
+                let output = output();
+                if !output.is_empty() {
+                    write!(out, "\n{output}{prompt}")?;
                     out.flush()?;
                 }
             }
-            if is_typed {
+            if has_input {
                 let mut row = [0; 4096];
-                // A terminal gives no more than a row at a time, so nothing is kept from who reads next.
+                // A terminal returns at most one row, so nothing of the next row is read.
                 let len = match rustix::io::read(rustix::stdio::stdin(), &mut row) {
                     Err(rustix::io::Errno::INTR) => continue,
                     read => read.map_err(io::Error::from)?,
@@ -69,7 +69,7 @@ impl DumbTerminalReader {
                 if len == 0 || typed.ends_with(b"\n") {
                     let text = std::str::from_utf8(&typed).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
                     let text = text.trim_end_matches(['\n', '\r']);
-                    if len == 0 || is_whole(text) {
+                    if len == 0 || is_complete(text) {
                         return Ok(text.to_owned());
                     }
                 }
@@ -77,10 +77,10 @@ impl DumbTerminalReader {
         }
     }
 
-    /// Waits until there is something to do: whether we are woken, and whether something is typed.
+    /// Waits for a wake-up or input. Returns which is there.
     fn wait(&self) -> io::Result<(bool, bool)> {
         let stdin = PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN);
-        let mut fds = [PollFd::new(&self.woken, PollFlags::IN), stdin];
+        let mut fds = [PollFd::new(&self.wake_up, PollFlags::IN), stdin];
         match poll(&mut fds, None) {
             Ok(_) => Ok((!fds[0].revents().is_empty(), !fds[1].revents().is_empty())),
             Err(rustix::io::Errno::INTR) => Ok((false, false)),

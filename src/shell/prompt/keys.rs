@@ -1,25 +1,28 @@
-//! The keys that do something of our own in the line editor.
+//! Key bindings that differ from the line editor's own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyEvent, RepeatCount};
 
+use super::super::terminal::suspend::SuspendHandler;
 use super::redraw::FirstRow;
-use crate::shell::terminal::suspend::SuspendHandler;
 
-/// The keys, and what each does. `dropped` is set where the line that the editor gives next is to be dropped.
-pub(crate) fn keys(dropped: Arc<AtomicBool>, stops: SuspendHandler, top: FirstRow) -> [(KeyEvent, EventHandler); 3] {
-    let clear = Clear(top.clone());
+/// Returns the key bindings. `dropped` is set if the line that the editor returns next should be dropped.
+pub(super) fn key_bindings(
+    dropped: Arc<AtomicBool>,
+    suspend: SuspendHandler,
+    first_row: FirstRow,
+) -> [(KeyEvent, EventHandler); 3] {
+    let handler = |handler: Box<dyn ConditionalEventHandler>| EventHandler::Conditional(handler);
     [
-        (KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(DropLine(dropped)))),
-        (KeyEvent::ctrl('L'), EventHandler::Conditional(Box::new(clear))),
-        (KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend(stops, top)))),
+        (KeyEvent::ctrl('C'), handler(Box::new(DropLine(dropped)))),
+        (KeyEvent::ctrl('L'), handler(Box::new(ClearScreen(first_row.clone())))),
+        (KeyEvent::ctrl('Z'), handler(Box::new(Suspend(suspend, first_row)))),
     ]
 }
 
-/// Ctrl-C. Were the editor left by an error, what is typed behind it would be lost; so the line is taken like any other,
-/// and dropped.
+/// Ctrl-C: accepts the line and marks it as dropped. The editor's own way, an error, would lose what is typed ahead.
 struct DropLine(Arc<AtomicBool>);
 
 impl ConditionalEventHandler for DropLine {
@@ -29,22 +32,22 @@ impl ConditionalEventHandler for DropLine {
     }
 }
 
-/// Ctrl-L. It is to be known where the prompt stands then.
-struct Clear(FirstRow);
+/// Ctrl-L: the prompt moves to the first row.
+struct ClearScreen(FirstRow);
 
-impl ConditionalEventHandler for Clear {
+impl ConditionalEventHandler for ClearScreen {
     fn handle(&self, _event: &Event, _n: RepeatCount, _positive: bool, _context: &EventContext<'_>) -> Option<Cmd> {
         self.0.mark_cleared();
         Some(Cmd::ClearScreen)
     }
 }
 
-/// Ctrl-Z. The editor's own way to stop does not wait for a signal that is caught.
+/// Ctrl-Z: the editor's own way does not work with a SIGTSTP that is handled.
 struct Suspend(SuspendHandler, FirstRow);
 
 impl ConditionalEventHandler for Suspend {
     fn handle(&self, _event: &Event, _n: RepeatCount, _positive: bool, _context: &EventContext<'_>) -> Option<Cmd> {
-        self.0.suspend();
+        self.0.suspend_group();
         self.1.leave();
         Some(Cmd::Repaint)
     }

@@ -1,17 +1,17 @@
-//! The prompt: a line editor feeding the engine.
+//! The prompt: a line editor that feeds the engine.
 
 mod block_history;
+mod candidate_list;
 mod dumb_terminal;
-pub(crate) mod helper;
+mod helper;
 mod keys;
 mod redraw;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::io::{self, Stdout, Write as _};
+use std::io::{self, Stdout};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::{History as _, MemHistory};
@@ -19,385 +19,365 @@ use rustyline::{ColorMode, CompletionType, Config, Editor};
 use unicode_width::UnicodeWidthStr;
 
 use crate::grammar::{Assembler, LineMode, is_complete};
-use crate::render::{Palette, sanitize};
+use crate::render::Palette;
 
-use super::engine::{Engine, LineOutcome};
-use super::history::History;
-use super::output::terminal::{self, Terminal};
-use super::output::{InputLine, Output};
-use super::prompt::block_history::BlockHistory;
-use super::prompt::dumb_terminal::DumbTerminalReader;
-use super::prompt::helper::ShellHelper;
-use super::prompt::keys::keys;
-use super::prompt::redraw::{FirstRow, RedrawTracker};
+use super::commands::{parse, run};
+use super::engine::Engine;
+use super::line::{InputLine, LineOutcome};
+use super::output::Output;
+use super::output::terminal::TerminalOutput;
+use super::terminal::async_output::AsyncOutput;
 use super::terminal::signals::InterruptHandler;
-use super::terminal::waker::PromptWaker;
+use super::terminal::size::terminal_size;
+use block_history::BlockHistory;
+use dumb_terminal::DumbTerminalReader;
+use helper::ShellHelper;
+use keys::key_bindings;
+use redraw::{FirstRow, RedrawTracker};
 
-/// The advice under the banner.
+/// The advice after the banner.
 const ADVICE: &str = "Tab completes, help explains, Ctrl-D leaves.";
 
-/// The same, where leaving ends QEMU.
-const ADVICE_WRAPPED: &str = "Tab completes, help explains, Ctrl-D ends QEMU and leaves.";
+/// The advice in a shell that started QEMU.
+const ADVICE_WITH_CHILD: &str = "Tab completes, help explains, Ctrl-D ends QEMU and leaves.";
 
-/// Lines from elsewhere, such as the wrapped QEMU's standard error: shown above the line being typed and, before and
-/// after the prompt, written to standard error at once.
-#[derive(Debug, Clone, Default)]
-pub struct AsyncOutput {
-    queue: Arc<Mutex<Queue>>,
-    waker: PromptWaker,
-}
+/// The most candidates that are listed without a question.
+const MAX_UNCONFIRMED_CANDIDATES: usize = 200;
 
-/// How many bytes, and how many lines, wait to be shown. Of more than that nobody would read the first, and whoever writes
-/// them is not made to wait: QEMU would not answer meanwhile.
-const WAITING: (usize, usize) = (1 << 17, 2000);
+/// The most history entries of the editor.
+const MAX_HISTORY_ENTRIES: usize = 10_000;
 
-#[derive(Debug, Default)]
-struct Queue {
-    lines: VecDeque<String>,
-    bytes: usize,
-    /// How many lines were left out in front of these.
-    left_out: usize,
-    /// There is a prompt to show them at.
-    attended: bool,
-}
-
-impl AsyncOutput {
-    /// Adds a line.
-    pub fn push(&self, line: String) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.attended {
-            queue.bytes += line.len();
-            queue.lines.push_back(line);
-            while (queue.bytes > WAITING.0 || queue.lines.len() > WAITING.1)
-                && let Some(first) = queue.lines.pop_front()
-            {
-                queue.bytes -= first.len();
-                queue.left_out += 1;
-            }
-            self.waker.ring();
-        } else {
-            let _ = writeln!(io::stderr(), "{}", sanitize(&line));
-        }
-    }
-
-    /// The prompt begins or ends.
-    fn set_prompt_active(&self, attended: bool) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.attended = attended;
-        if !attended {
-            for line in queue.take() {
-                let _ = writeln!(io::stderr(), "{}", sanitize(&line));
-            }
-        }
-    }
-
-    fn take(&self) -> Vec<String> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl Queue {
-    fn take(&mut self) -> Vec<String> {
-        let left_out = std::mem::take(&mut self.left_out);
-        let missing = (left_out > 0).then(|| format!("({left_out} lines were left out here.)"));
-        self.bytes = 0;
-        missing.into_iter().chain(self.lines.drain(..)).collect()
-    }
-}
+/// How long the editor waits, in milliseconds, for the rest of an escape sequence. Without a limit, a lone Esc would delay
+/// all output until the next key.
+const ESCAPE_TIMEOUT_MS: u16 = 50;
 
 /// How a prompt is set up.
 pub struct PromptOptions {
-    /// The colours.
     pub palette: Palette,
-    /// Whether lines are kept in files.
+    /// Whether history files are read and written.
     pub history: bool,
-    /// Lines from elsewhere.
-    pub messages: AsyncOutput,
-    /// Run before the program ends because a signal told it to.
+    /// Lines from other threads, to be shown at the prompt.
+    pub async_output: AsyncOutput,
+    /// Called before a signal ends the program.
     pub on_end: Box<dyn Fn() + Send>,
 }
 
-/// Runs the prompt until the user leaves. The engine's link is open, or will be opened by the first command. A QEMU that
-/// this program started is then told to end. Returns whether all is well: false where a failed line ended the session.
+/// Runs the prompt until the user leaves. The first command opens the connection if it is not open. Ends the QEMU that
+/// this program started. Returns false if a failed line ended the session (`-e`).
 pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
-    let PromptOptions { palette, history, messages, on_end } = options;
-    let interrupts = InterruptHandler::watch(on_end)?;
+    let PromptOptions { palette, history, async_output, on_end } = options;
+    let interrupts = InterruptHandler::start(on_end)?;
     let engine = Rc::new(RefCell::new(engine));
-    let mut terminal = Terminal::new(io::stdout(), palette.clone(), interrupts.flag());
+    let mut terminal = TerminalOutput::new(io::stdout(), palette.clone(), interrupts.interrupted());
     {
         let mut engine = engine.borrow_mut();
-        engine.connection().give_up_on(interrupts.flag());
-        if engine.connection().is_open() {
-            let welcome = engine.welcome();
-            let advice = engine.connection().started().map_or(ADVICE, |_| ADVICE_WRAPPED);
-            let (columns, _) = terminal::size();
-            let gap = if welcome.width() + 1 + advice.width() <= columns { " " } else { "\n" };
-            terminal.notice(&format!("{welcome}{gap}{advice}"));
+        engine.connection.set_cancel_flag(interrupts.interrupted());
+        if engine.connection.is_open() {
+            show_banner(&mut engine, &mut terminal);
         }
         if history {
-            engine.histories = [History::load(LineMode::Qmp), History::load(LineMode::Hmp)];
+            engine.load_histories();
         }
     }
-    let waker = messages.waker.clone();
     let mut prompt = Prompt {
-        editor: editor(&engine, &palette, &messages, interrupts.flag())?,
+        editor: new_editor(&engine, &palette, &async_output, interrupts.interrupted())?,
         engine,
         terminal,
         palette,
         interrupts,
-        messages,
-        shown_history: None,
-        plain: None,
+        async_output,
+        loaded_history: None,
+        dumb_terminal: None,
         block_history: BlockHistory::default(),
         dropped: Arc::default(),
     };
-    match prompt.editor.create_external_printer() {
-        Ok(printer) => {
-            waker.start(printer);
-            prompt.terminal.disable_echo(prompt.interrupts.stops().lent());
-            prompt.bind_keys();
-        }
-        Err(_) => {
-            let (reader, printer) = DumbTerminalReader::new()?;
-            waker.start(printer);
-            prompt.plain = Some(reader);
-        }
-    }
-    prompt.messages.set_prompt_active(true);
+    prompt.start_waker()?;
+    prompt.async_output.set_prompt_active(true);
     let result = prompt.run();
-    prompt.block_history.drop_block(&mut prompt.engine.borrow_mut());
-    prompt.messages.set_prompt_active(false);
-    waker.end();
-    prompt.engine.borrow_mut().end_qemu(&mut prompt.terminal);
-    prompt.engine.borrow_mut().finish_pending_queries();
-    prompt.engine.borrow_mut().end_log(&mut prompt.terminal);
+    prompt.end();
     result
+}
+
+fn show_banner(engine: &mut Engine, terminal: &mut TerminalOutput<Stdout>) {
+    let banner = engine.banner();
+    let advice = engine.connection.child().map_or(ADVICE, |_| ADVICE_WITH_CHILD);
+    let (columns, _) = terminal_size();
+    let gap = if banner.width() + 1 + advice.width() <= columns { " " } else { "\n" };
+    terminal.notice(&format!("{banner}{gap}{advice}"));
 }
 
 type ShellEditor = Editor<ShellHelper, MemHistory>;
 
-fn editor(
+fn new_editor(
     engine: &Rc<RefCell<Engine>>,
     palette: &Palette,
-    messages: &AsyncOutput,
-    flag: Arc<AtomicBool>,
+    async_output: &AsyncOutput,
+    interrupted: Arc<AtomicBool>,
 ) -> io::Result<ShellEditor> {
     let config = Config::builder()
         .completion_type(CompletionType::List)
         .completion_show_all_if_ambiguous(true)
-        .completion_prompt_limit(200)
-        .max_history_size(10_000)
+        .completion_prompt_limit(MAX_UNCONFIRMED_CANDIDATES)
+        .max_history_size(MAX_HISTORY_ENTRIES)
         .and_then(|builder| builder.history_ignore_dups(true))
         .map_err(io::Error::other)?
-        // A lone ESC would otherwise hold up everything until the next key.
-        .keyseq_timeout(Some(50))
-        // News are shown through the prompt's colouring, so that is always on; whether there is colour is ours to say.
+        .keyseq_timeout(Some(ESCAPE_TIMEOUT_MS))
+        // Output is shown through the highlighting of the prompt, so that must be on; the palette decides about colour.
         .color_mode(ColorMode::Forced)
         .build();
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history).map_err(io::Error::other)?;
-    let (engine, palette, messages) = (Rc::clone(engine), palette.clone(), messages.clone());
-    let colours = palette.clone();
-    let news_engine = Rc::clone(&engine);
-    let take_async_output = Box::new(move || {
-        messages.waker.acknowledge();
-        let mut above = Terminal::new(Vec::new(), palette.clone(), Arc::clone(&flag));
-        for line in messages.take() {
-            above.notice(&line);
-        }
-        if news_engine.borrow_mut().drain(&mut above) {
-            messages.waker.ring();
-        }
-        String::from_utf8_lossy(&above.into_inner()).into_owned()
-    });
+    let take_async_output = {
+        let (engine, palette, async_output) = (Rc::clone(engine), palette.clone(), async_output.clone());
+        Box::new(move || take_async_output(&engine, &palette, &async_output, &interrupted))
+    };
     editor.set_helper(Some(ShellHelper {
-        engine,
+        engine: Rc::clone(engine),
         take_async_output,
-        palette: colours,
+        palette: palette.clone(),
         redraws: RedrawTracker::default(),
     }));
     Ok(editor)
 }
 
+/// Returns everything that has arrived, as text to show above the line being typed.
+fn take_async_output(
+    engine: &RefCell<Engine>,
+    palette: &Palette,
+    async_output: &AsyncOutput,
+    interrupted: &Arc<AtomicBool>,
+) -> String {
+    async_output.waker().acknowledge();
+    let mut above = TerminalOutput::new(Vec::new(), palette.clone(), Arc::clone(interrupted));
+    for line in async_output.take() {
+        above.notice(&line);
+    }
+    if engine.borrow_mut().drain(&mut above) {
+        // There is more: another redraw shows it.
+        async_output.waker().wake();
+    }
+    String::from_utf8_lossy(&above.into_inner()).into_owned()
+}
+
 struct Prompt {
     editor: ShellEditor,
     engine: Rc<RefCell<Engine>>,
-    terminal: Terminal<Stdout>,
+    terminal: TerminalOutput<Stdout>,
     palette: Palette,
     interrupts: InterruptHandler,
-    messages: AsyncOutput,
-    /// Whose history the editor holds.
-    shown_history: Option<LineMode>,
-    /// Reads lines where the terminal cannot do enough for the editor.
-    plain: Option<DumbTerminalReader>,
+    async_output: AsyncOutput,
+    /// The language whose history is loaded into the editor.
+    loaded_history: Option<LineMode>,
+    /// Reads lines where the terminal is too limited for the editor.
+    dumb_terminal: Option<DumbTerminalReader>,
     block_history: BlockHistory,
-    /// Ctrl-C was pressed in the editor: the line it gave is to be dropped.
+    /// Set by Ctrl-C in the editor: the line that it returns is dropped.
     dropped: Arc<AtomicBool>,
 }
 
 impl Prompt {
-    fn bind_keys(&mut self) {
-        for (key, handler) in keys(Arc::clone(&self.dropped), self.interrupts.stops(), self.top()) {
-            self.editor.bind_sequence(key, handler);
+    /// Starts the waker with the editor's printer; without one, reads lines as from a dumb terminal.
+    fn start_waker(&mut self) -> io::Result<()> {
+        match self.editor.create_external_printer() {
+            Ok(printer) => {
+                self.async_output.waker().start(printer);
+                self.terminal.disable_echo(self.interrupts.suspend_handler().released());
+                let (dropped, suspend) = (Arc::clone(&self.dropped), self.interrupts.suspend_handler());
+                for (key, handler) in key_bindings(dropped, suspend, self.first_row()) {
+                    self.editor.bind_sequence(key, handler);
+                }
+            }
+            Err(_) => {
+                let (reader, printer) = DumbTerminalReader::new()?;
+                self.async_output.waker().start(printer);
+                self.dumb_terminal = Some(reader);
+            }
         }
+        Ok(())
     }
 
     fn run(&mut self) -> io::Result<bool> {
         loop {
             self.attach_session();
-            self.show_history();
-            let text = self.prompt_text();
-            let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
-            self.messages.waker.set_editing(true);
-            self.top().leave();
-            let line = match &self.plain {
-                None => self.editor.readline(&(text, styled.as_str())),
-                Some(plain) => self.read_plainly(plain, &styled),
-            };
-            self.messages.waker.set_editing(false);
-            // What came while Enter was pressed stands before what the line brings about.
-            self.show_waiting();
-            let dropped = self.dropped.swap(false, Ordering::SeqCst);
+            self.load_history();
+            let line = self.read_line();
+            // What arrived while Enter was pressed comes before the effects of the line.
+            self.show_waiting_output();
+            let is_dropped = self.dropped.swap(false, Ordering::SeqCst);
             match line {
-                Ok(_) if dropped => self.drop_block(),
-                Ok(line) => {
-                    if let Some(well) = self.enter(&line, text.width()) {
+                Ok(_) if is_dropped => self.drop_block(),
+                Ok((line, prompt_width)) => {
+                    if let Some(succeeded) = self.enter(&line, prompt_width) {
                         if self.engine.borrow().is_quitting() {
-                            self.terminal.notice("QEMU has ended.");
+                            self.terminal.notice("QEMU has exited.");
                         }
-                        return Ok(well);
+                        return Ok(succeeded);
                     }
                 }
                 Err(ReadlineError::Interrupted) => self.drop_block(),
                 Err(ReadlineError::Eof) => {
-                    // Without the editor, the cursor stands behind the prompt still.
-                    if self.plain.is_some() {
+                    // Without the editor, the cursor is still after the prompt.
+                    if self.dumb_terminal.is_some() {
                         self.terminal.notice("");
                     }
                     return Ok(true);
                 }
                 Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                    self.terminal.notice("What was typed is not UTF-8; the line is dropped.");
+                    self.terminal.notice("The input is not valid UTF-8; the line was dropped.");
                 }
                 Err(ReadlineError::Io(error)) => return Err(error),
                 Err(error) => return Err(io::Error::other(error)),
             }
-            if let Some(error) = self.terminal.take_error() {
+            if let Some(error) = self.terminal.write_error().take() {
                 return Err(error);
             }
         }
     }
 
-    fn top(&self) -> FirstRow {
-        self.editor.helper().map(|helper| helper.redraws.top()).unwrap_or_default()
+    /// Reads lines until they are complete. Returns them, and the columns of the prompt.
+    fn read_line(&mut self) -> rustyline::Result<(String, usize)> {
+        let text = self.prompt_text();
+        let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
+        self.async_output.waker().set_editing(true);
+        self.first_row().leave();
+        let line = match &self.dumb_terminal {
+            None => self.editor.readline(&(text, styled.as_str())),
+            Some(reader) => self.read_from_dumb_terminal(reader, &styled),
+        };
+        self.async_output.waker().set_editing(false);
+        line.map(|line| (line, text.width()))
     }
 
-    fn read_plainly(&self, plain: &DumbTerminalReader, prompt: &str) -> rustyline::Result<String> {
-        let news = || self.editor.helper().map(|helper| (helper.take_async_output)()).unwrap_or_default();
+    fn read_from_dumb_terminal(&self, reader: &DumbTerminalReader, prompt: &str) -> rustyline::Result<String> {
+        let output = || self.editor.helper().map(|helper| (helper.take_async_output)()).unwrap_or_default();
         let language = self.engine.borrow().language();
-        plain.read(prompt, &news, &|text| is_complete(text, language))
+        reader.read(prompt, &output, &|text| is_complete(text, language))
     }
 
-    /// Ctrl-C drops an open block too.
-    fn drop_block(&mut self) {
-        self.block_history.drop_block(&mut self.engine.borrow_mut());
-        if self.engine.borrow_mut().abandon_transaction() {
-            self.terminal.notice("The transaction is dropped; nothing was sent.");
-        }
+    fn first_row(&self) -> FirstRow {
+        self.editor.helper().map(|helper| helper.redraws.first_row()).unwrap_or_default()
     }
 
-    /// Points bell and Ctrl-C at the present session, and asks for the names it knows.
+    /// Attaches the waker and the interrupt handler to the current session, and starts its queries.
     fn attach_session(&mut self) {
         let mut engine = self.engine.borrow_mut();
-        let inbox = engine.connection().start_reader();
-        if let Some(inbox) = &inbox {
-            let waker = self.messages.waker.clone();
-            inbox.set_waker(move || waker.ring());
+        let queue = engine.connection.start_reader();
+        if let Some(queue) = &queue {
+            let waker = self.async_output.waker().clone();
+            queue.set_waker(move || waker.wake());
         }
-        self.interrupts.set_target(inbox);
-        engine.ask_names();
+        self.interrupts.set_target(queue);
+        let is_hmp = engine.language() == LineMode::Hmp;
+        if let Some(server) = engine.queryable_server() {
+            server.start_queries(is_hmp);
+        }
     }
 
     fn prompt_text(&self) -> &'static str {
-        let mut engine = self.engine.borrow_mut();
+        let engine = self.engine.borrow();
         if engine.in_transaction() {
             return "TRANS> ";
         }
-        match (engine.connection().is_open(), engine.language()) {
+        match (engine.connection.is_open(), engine.language()) {
             (false, _) => "(not connected) ",
             (true, LineMode::Qmp) => "(QEMU) ",
             (true, LineMode::Hmp) => "(qemu) ",
         }
     }
 
-    /// Gives the editor the history of the present language.
-    fn show_history(&mut self) {
+    /// Loads the history of the present language into the editor, unless it is loaded.
+    fn load_history(&mut self) {
         let mut engine = self.engine.borrow_mut();
         let language = engine.language();
-        if self.shown_history == Some(language) {
+        if self.loaded_history == Some(language) {
             return;
         }
-        self.shown_history = Some(language);
+        self.loaded_history = Some(language);
         let history = self.editor.history_mut();
-        // In memory, neither can fail.
+        // A history in memory cannot fail.
         let _ = history.clear();
         for entry in engine.history().entries() {
             let _ = history.add(entry);
         }
     }
 
-    fn show_waiting(&mut self) {
-        for line in self.messages.take() {
+    fn show_waiting_output(&mut self) {
+        for line in self.async_output.take() {
             self.terminal.notice(&line);
         }
         self.engine.borrow_mut().drain(&mut self.terminal);
     }
 
-    /// Carries out what was entered: one line, or the several of a paste. `Some` where the shell is to be left, and
-    /// whether all is well then.
-    fn enter(&mut self, entered: &str, width: usize) -> Option<bool> {
+    /// Drops an open transaction block.
+    fn drop_block(&mut self) {
+        let mut engine = self.engine.borrow_mut();
+        self.block_history.drop_block(&mut engine);
+        if engine.abandon_transaction() {
+            self.terminal.notice("The transaction was dropped; nothing was sent.");
+        }
+    }
+
+    /// Runs the entered text: one line, or the several of a paste. Returns `Some` if the shell should be left, and whether
+    /// all is well.
+    fn enter(&mut self, entered: &str, prompt_width: usize) -> Option<bool> {
         let mut assembler = Assembler::new();
         let mut rows = entered.split('\n');
         loop {
             let language = self.engine.borrow().language();
-            let whole = match rows.next() {
+            let (number, text) = match rows.next() {
                 Some(row) => match assembler.push(row, language) {
-                    Some(whole) => whole,
+                    Some(line) => line,
                     None => continue,
                 },
                 None => assembler.finish()?,
             };
-            self.remember(&whole.1);
-            let mut engine = self.engine.borrow_mut();
-            let width = if whole.1 == entered { width } else { usize::MAX / 2 };
-            self.terminal.apply(&engine.settings, width);
-            let inbox = engine.connection().start_reader();
-            self.interrupts.set_target(inbox);
-            let source = InputLine { text: &whole.1, script: None, number: whole.0 };
-            let verdict = engine.run_line(&source, &mut self.terminal);
-            if matches!(verdict, LineOutcome::Failed) && whole.1 != entered {
-                // What comes behind it is entered already: the block would be sent without this line.
-                engine.invalidate_transaction();
-            }
-            if self.block_history.end(matches!(verdict, LineOutcome::Failed), &mut engine) {
-                // The editor's is made anew.
-                self.shown_history = None;
-            }
-            match verdict {
+            let is_whole = text == entered;
+            // The lines of a paste are shown again in messages, because they do not stand above them.
+            let prompt_width = if is_whole { prompt_width } else { usize::MAX / 2 };
+            let outcome = self.run_line(number, &text, prompt_width, !is_whole);
+            let exits_on_error = self.engine.borrow().settings.exit_on_error;
+            match outcome {
                 LineOutcome::Leave => return Some(true),
-                LineOutcome::Failed | LineOutcome::Disconnected if engine.settings.exit_on_error => return Some(false),
+                LineOutcome::Failed | LineOutcome::Disconnected if exits_on_error => return Some(false),
                 _ => {}
             }
         }
     }
 
-    fn remember(&mut self, line: &str) {
-        // The reply that an example was pasted with is nothing to come back to.
-        if self.engine.borrow().language() == LineMode::Qmp && line.trim_start().starts_with("<-") {
-            return;
+    /// Runs one line, and keeps it in the history.
+    fn run_line(&mut self, number: usize, text: &str, prompt_width: usize, is_pasted: bool) -> LineOutcome {
+        let mut engine = self.engine.borrow_mut();
+        let parsed = parse(&engine, text);
+        // A pasted reply is not worth an entry.
+        if engine.language() == LineMode::Hmp || !text.trim_start().starts_with("<-") {
+            self.block_history.begin(text, parsed.opens_transaction(), &mut engine);
+            // A history in memory cannot fail.
+            let _ = self.editor.add_history_entry(text);
         }
-        self.block_history.begin(line, &mut self.engine.borrow_mut());
-        // In memory, this cannot fail.
-        let _ = self.editor.add_history_entry(line);
+        self.terminal.apply(&engine.settings, prompt_width);
+        let queue = engine.connection.start_reader();
+        self.interrupts.set_target(queue);
+        let line = InputLine { text, script: None, number };
+        let outcome = run(&mut engine, parsed, &line, &mut self.terminal);
+        let failed = outcome == LineOutcome::Failed;
+        if failed && is_pasted {
+            // Later lines are entered already: the block would be sent without this line.
+            engine.invalidate_transaction();
+        }
+        if self.block_history.end(failed, &mut engine) {
+            self.loaded_history = None;
+        }
+        outcome
+    }
+
+    /// Ends the prompt, and the QEMU that this program started.
+    fn end(mut self) {
+        let mut engine = self.engine.borrow_mut();
+        self.block_history.drop_block(&mut engine);
+        self.async_output.set_prompt_active(false);
+        self.async_output.waker().close();
+        engine.end_child(&mut self.terminal);
+        engine.finish_queries();
+        engine.end_log(&mut self.terminal);
     }
 }

@@ -1,53 +1,54 @@
-//! The terminal between two prompts.
+//! The terminal's mode between two prompts.
 //!
-//! While a command runs, what is typed ahead is for the next prompt: it is neither shown amid the output nor read line
-//! by line, which would swallow a Ctrl-D. Ctrl-C still reaches the program as a signal. Whoever needs the terminal as
-//! it was found (a question, a pager, a command of the system's shell) gets it so.
+//! While a command runs, typed-ahead input is for the next prompt: it must neither be echoed into the output nor be read
+//! line by line, which would lose a Ctrl-D. Ctrl-C still arrives as a signal. A question, a pager or a shell escape gets
+//! the terminal in its original mode.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-/// A terminal kept quiet. It is given back as it was found when this is dropped.
+/// Keeps the terminal without echo and without line buffering. Dropping it restores the original mode.
 #[derive(Debug)]
 pub(crate) struct NoEchoGuard {
-    found: Termios,
-    quiet: Termios,
-    /// Set while somebody else has the terminal.
-    lent: Arc<AtomicBool>,
+    original: Termios,
+    no_echo: Termios,
+    /// Set while another program has the terminal.
+    released: Arc<AtomicBool>,
 }
 
 impl NoEchoGuard {
-    /// Makes the terminal on standard input quiet; `None` where there is none. `lent` is set while it is lent.
-    pub(crate) fn begin(lent: Arc<AtomicBool>) -> Option<NoEchoGuard> {
-        let found = tcgetattr(rustix::stdio::stdin()).ok()?;
-        let mut quiet = found.clone();
-        quiet.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
-        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-        set(&quiet);
-        Some(NoEchoGuard { found, quiet, lent })
+    /// Changes the mode of the terminal on standard input; `None` where there is none. `released` is set while the terminal
+    /// has its original mode.
+    pub(crate) fn enable(released: Arc<AtomicBool>) -> Option<NoEchoGuard> {
+        let original = tcgetattr(rustix::stdio::stdin()).ok()?;
+        let mut no_echo = original.clone();
+        no_echo.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        no_echo.special_codes[SpecialCodeIndex::VMIN] = 1;
+        no_echo.special_codes[SpecialCodeIndex::VTIME] = 0;
+        set_mode(&no_echo);
+        Some(NoEchoGuard { original, no_echo, released })
     }
 
-    /// Runs `work` with the terminal as it was found.
-    pub(crate) fn with_terminal_released<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.lent.store(true, Ordering::SeqCst);
-        set(&self.found);
-        let result = work();
-        set(&self.quiet);
-        self.lent.store(false, Ordering::SeqCst);
+    /// Calls `f` with the terminal in its original mode.
+    pub(crate) fn with_original_mode<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.released.store(true, Ordering::SeqCst);
+        set_mode(&self.original);
+        let result = f();
+        set_mode(&self.no_echo);
+        self.released.store(false, Ordering::SeqCst);
         result
     }
 }
 
 impl Drop for NoEchoGuard {
     fn drop(&mut self) {
-        set(&self.found);
+        set_mode(&self.original);
     }
 }
 
-fn set(modes: &Termios) {
-    // It was a terminal a moment ago; one that has gone needs no modes.
-    let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, modes);
+fn set_mode(mode: &Termios) {
+    // Fails only if the terminal is gone, which needs no mode.
+    let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, mode);
 }

@@ -1,4 +1,4 @@
-//! Signals at a prompt: Ctrl-C between two prompts, and being told to stop or to end.
+//! Signal handling: Ctrl-C, Ctrl-Z and termination.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,15 +13,20 @@ use crate::session::MessageQueue;
 
 use super::suspend::SuspendHandler;
 
-/// Who is to be woken by Ctrl-C.
+/// Switches bracketed paste off and goes to the next line, for a prompt that ends by a signal.
+const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\r\n";
+
+/// Handles the signals of a program at a prompt. Clones share the state.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct InterruptHandler {
-    flag: Arc<AtomicBool>,
-    inbox: Arc<Mutex<Option<Arc<MessageQueue>>>>,
-    stops: SuspendHandler,
+    /// Set by Ctrl-C.
+    interrupted: Arc<AtomicBool>,
+    /// Interrupted by Ctrl-C.
+    target: Arc<Mutex<Option<Arc<MessageQueue>>>>,
+    suspend: SuspendHandler,
 }
 
-/// A watch over the signals that end a program without a prompt.
+/// Handles the signals that end a program without a prompt.
 #[derive(Debug)]
 pub struct TerminationHandler {
     handle: Handle,
@@ -29,15 +34,15 @@ pub struct TerminationHandler {
 }
 
 impl TerminationHandler {
-    /// For a program that has something to put in order: `on_end` is run before a signal ends it.
+    /// Calls `on_end` before a signal ends the program.
     pub fn start(on_end: impl Fn() + Send + 'static) -> io::Result<TerminationHandler> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let handle = signals.handle();
         let fired = Arc::new(AtomicBool::new(false));
-        let ours = Arc::clone(&fired);
+        let set_fired = Arc::clone(&fired);
         std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                ours.store(true, Ordering::SeqCst);
+                set_fired.store(true, Ordering::SeqCst);
                 on_end();
                 std::process::exit(128 + signal);
             }
@@ -45,9 +50,9 @@ impl TerminationHandler {
         Ok(TerminationHandler { handle, fired })
     }
 
-    /// Ends the watch. Where a signal is ending the program already, that goes before: this then never returns, so that
-    /// what the signal brings about is not mistaken for the reason.
-    pub fn end(self) {
+    /// Stops handling signals. Never returns if a signal is already ending the program, so that the consequences of the
+    /// signal are not reported as the reason.
+    pub fn stop(self) {
         self.handle.close();
         while self.fired.load(Ordering::SeqCst) {
             std::thread::park();
@@ -55,63 +60,64 @@ impl TerminationHandler {
     }
 }
 
-/// Says a last word, where the terminal takes it at once: one that is held up would hold up the end.
-fn say_to_terminal(word: &[u8]) {
+/// Writes to the terminal unless that would block: a terminal that is not read must not delay the end.
+fn write_unless_blocked(bytes: &[u8]) {
     let out = rustix::stdio::stdout();
     let mut fds = [PollFd::new(&out, PollFlags::OUT)];
     if poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1) {
-        let _ = rustix::io::write(out, word);
+        let _ = rustix::io::write(out, bytes);
     }
 }
 
 impl InterruptHandler {
-    /// Starts watching for signals. `on_end` is run before the program ends because it was told to.
-    pub(crate) fn watch(on_end: impl Fn() + Send + 'static) -> io::Result<InterruptHandler> {
-        let interrupts = InterruptHandler::default();
-        let ours = interrupts.clone();
-        let terminal = tcgetattr(rustix::stdio::stdin()).ok();
+    /// Starts handling signals. Calls `on_end` before a signal ends the program.
+    pub(crate) fn start(on_end: impl Fn() + Send + 'static) -> io::Result<InterruptHandler> {
+        let handler = InterruptHandler::default();
+        let shared = handler.clone();
+        let original = tcgetattr(rustix::stdio::stdin()).ok();
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP])?;
         std::thread::spawn(move || {
             for signal in signals.forever() {
-                if signal == SIGINT {
-                    ours.flag.store(true, Ordering::SeqCst);
-                    if let Some(inbox) = &*ours.inbox.lock().unwrap_or_else(PoisonError::into_inner) {
-                        inbox.interrupt();
+                match signal {
+                    SIGINT => shared.interrupt(),
+                    SIGTSTP => shared.suspend.suspend_self(original.as_ref()),
+                    _ => {
+                        // The editor may have changed the terminal's mode.
+                        if let Some(original) = &original {
+                            let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, original);
+                            write_unless_blocked(LEAVE_PROMPT);
+                        }
+                        on_end();
+                        std::process::exit(128 + signal);
                     }
-                    continue;
                 }
-                if signal == SIGTSTP {
-                    ours.stops.take(terminal.as_ref());
-                    continue;
-                }
-                // The editor may have the terminal; leave it as it was found.
-                if let Some(terminal) = &terminal {
-                    let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, terminal);
-                    say_to_terminal(b"\x1b[?2004l\r\n");
-                }
-                on_end();
-                std::process::exit(128 + signal);
             }
         });
-        Ok(interrupts)
+        Ok(handler)
     }
 
-    /// The flag that Ctrl-C sets.
-    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.flag)
-    }
-
-    /// What Ctrl-Z does.
-    pub(crate) fn stops(&self) -> SuspendHandler {
-        self.stops.clone()
-    }
-
-    /// Points Ctrl-C at the inbox that may be waited on, and forgets earlier ones.
-    pub(crate) fn set_target(&self, inbox: Option<Arc<MessageQueue>>) {
-        self.flag.store(false, Ordering::SeqCst);
-        if let Some(inbox) = &inbox {
-            inbox.clear_interrupt();
+    fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::SeqCst);
+        if let Some(queue) = &*self.target.lock().unwrap_or_else(PoisonError::into_inner) {
+            queue.interrupt();
         }
-        *self.inbox.lock().unwrap_or_else(PoisonError::into_inner) = inbox;
+    }
+
+    /// Returns the flag that Ctrl-C sets.
+    pub(crate) fn interrupted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupted)
+    }
+
+    pub(crate) fn suspend_handler(&self) -> SuspendHandler {
+        self.suspend.clone()
+    }
+
+    /// Sets the queue that Ctrl-C interrupts, and discards earlier interrupts.
+    pub(crate) fn set_target(&self, queue: Option<Arc<MessageQueue>>) {
+        self.interrupted.store(false, Ordering::SeqCst);
+        if let Some(queue) = &queue {
+            queue.clear_interrupt();
+        }
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = queue;
     }
 }

@@ -1,7 +1,8 @@
-//! Being stopped by Ctrl-Z: whoever takes the terminal over gets it as it was found.
+//! Suspending the program with Ctrl-Z: restores the terminal's original mode before the process stops, and sets ours again
+//! when it continues.
 //!
-//! Some shells put the terminal in order themselves when a job stops, others trust the job with it. So the signal is
-//! caught, the terminal is given back, and only then does the program stop.
+//! Some shells restore the terminal themselves when a job stops; others rely on the job. So SIGTSTP is caught, the mode is
+//! restored, and only then does the process stop itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,76 +12,79 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr}
 use signal_hook::consts::SIGSTOP;
 use signal_hook::low_level::raise;
 
-/// Stops the program, and knows when that was done.
+/// Switches bracketed paste off and on, as the line editor does.
+const BRACKETED_PASTE_OFF: &[u8] = b"\x1b[?2004l";
+const BRACKETED_PASTE_ON: &[u8] = b"\x1b[?2004h";
+
+/// Handles SIGTSTP, and lets the editor wait until that was done.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct SuspendHandler {
-    /// How many signals were taken.
-    taken: Arc<(Mutex<u64>, Condvar)>,
-    /// Somebody else has the terminal: a pager, a command of the system's shell. They see to it.
-    lent: Arc<AtomicBool>,
+    /// How many signals were handled.
+    handled: Arc<(Mutex<u64>, Condvar)>,
+    /// Another program has the terminal (a pager, a shell escape) and restores it itself.
+    released: Arc<AtomicBool>,
 }
 
 impl SuspendHandler {
-    /// What is set while somebody else has the terminal.
-    pub(crate) fn lent(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.lent)
+    /// Returns the flag to set while another program has the terminal.
+    pub(crate) fn released(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.released)
     }
 
-    /// The signal has come: stops with the terminal's modes as they were `found`, and goes on with those of now.
-    pub(crate) fn take(&self, found: Option<&Termios>) {
+    /// Handles SIGTSTP: stops the process with the terminal in its `original` mode, and then restores the present one.
+    pub(crate) fn suspend_self(&self, original: Option<&Termios>) {
         let stdin = rustix::stdio::stdin();
-        if is_waited_for() {
-            let ours = tcgetattr(stdin).ok().filter(|_| !self.lent.load(Ordering::SeqCst));
-            if let (Some(found), Some(_)) = (found, &ours) {
-                let _ = tcsetattr(stdin, OptionalActions::Now, found);
+        if can_be_resumed() {
+            let present = tcgetattr(stdin).ok().filter(|_| !self.released.load(Ordering::SeqCst));
+            if let (Some(original), Some(_)) = (original, &present) {
+                let _ = tcsetattr(stdin, OptionalActions::Now, original);
             }
-            // To this thread, so that it is stopped when this returns. Cannot fail.
+            // Signals this thread, so that the process has stopped when this returns. Cannot fail.
             let _ = raise(SIGSTOP);
-            // In the background the terminal is not ours to set.
-            if let Some(ours) = ours.filter(|_| tcgetpgrp(stdin).is_ok_and(|group| group == getpgrp())) {
-                let _ = tcsetattr(stdin, OptionalActions::Now, &ours);
+            // A process in the background must not set the terminal's mode.
+            if let Some(present) = present.filter(|_| tcgetpgrp(stdin).is_ok_and(|group| group == getpgrp())) {
+                let _ = tcsetattr(stdin, OptionalActions::Now, &present);
             }
         }
-        *self.taken.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.taken.1.notify_all();
+        *self.handled.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.handled.1.notify_all();
     }
 
-    /// Ctrl-Z in the editor, for which it is a key: stops all who are in the foreground, and returns when they go on.
-    pub(crate) fn suspend(&self) {
-        let mut taken = self.taken.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = *taken;
+    /// Suspends the whole foreground process group, for Ctrl-Z as a key of the editor. Returns when it continues.
+    pub(crate) fn suspend_group(&self) {
+        let mut handled = self.handled.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *handled;
         let stdout = rustix::stdio::stdout();
-        let _ = rustix::io::write(stdout, b"\x1b[?2004l");
+        let _ = rustix::io::write(stdout, BRACKETED_PASTE_OFF);
         if kill_current_process_group(Signal::TSTP).is_ok() {
-            while *taken == before {
-                taken = self.taken.1.wait(taken).unwrap_or_else(PoisonError::into_inner);
+            while *handled == before {
+                handled = self.handled.1.wait(handled).unwrap_or_else(PoisonError::into_inner);
             }
         }
-        let _ = rustix::io::write(stdout, b"\x1b[?2004h");
+        let _ = rustix::io::write(stdout, BRACKETED_PASTE_ON);
     }
 }
 
-/// Whether there is a shell to wake us again: in the terminal's session, somebody above our process group. Where there
-/// is none, Ctrl-Z does nothing, as the system itself has it.
-fn is_waited_for() -> bool {
+/// Whether a shell can resume the process: an ancestor in the terminal's session, outside our process group. Without one
+/// the system ignores Ctrl-Z, and so do we.
+fn can_be_resumed() -> bool {
     let (group, session) = (getpgrp(), getsid(None).ok());
-    let mut above = getppid();
-    while let Some(pid) = above {
+    let mut ancestor = getppid();
+    while let Some(pid) = ancestor {
         if getsid(Some(pid)).ok() != session {
             return false;
         }
         if getpgid(Some(pid)).ok() != Some(group) {
             return true;
         }
-        above = parent(pid);
+        ancestor = parent_of(pid);
     }
     false
 }
 
-/// The parent of a process.
-fn parent(pid: Pid) -> Option<Pid> {
+fn parent_of(pid: Pid) -> Option<Pid> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // A program's name, in parentheses, may hold anything.
+    // The program's name stands in parentheses and may contain anything.
     let (_, fields) = stat.rsplit_once(')')?;
     Pid::from_raw(fields.split_whitespace().nth(1)?.parse().ok()?)
 }

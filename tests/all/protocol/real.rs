@@ -164,7 +164,7 @@ pub fn a_command_out_of_band_overtakes() {
     let client = server.client();
     // To make its introspection takes QEMU some milliseconds each time.
     let overtaken = (0..20).any(|_| {
-        let begun: Vec<Pending> = (0..8).map(|_| client.begin(Request::new("query-qmp-schema")).unwrap()).collect();
+        let begun: Vec<Pending> = (0..8).map(|_| client.start(Request::new("query-qmp-schema")).unwrap()).collect();
         client.execute_oob::<Vec<Value>>("query-yank", ()).unwrap();
         let open = |pending: Pending| match pending.reply_within(Duration::ZERO).unwrap() {
             Ok(_) => false,
@@ -185,9 +185,9 @@ pub fn out_of_band_has_to_be_enabled() {
 pub fn a_success_or_an_error_answers_each_command() {
     for server in [Server::qemu(Q35), Server::qemu_7_2(Q35)].into_iter().flatten() {
         let client = server.client();
-        let stop = client.begin(Request::new("stop")).unwrap().reply().unwrap();
+        let stop = client.start(Request::new("stop")).unwrap().reply().unwrap();
         assert_eq!((stop.succeeded(), stop.body()), (true, qmp_shell::ReplyBody::Return("{}")));
-        let none = client.begin(Request::new("none")).unwrap().reply().unwrap();
+        let none = client.start(Request::new("none")).unwrap().reply().unwrap();
         assert!(!none.succeeded() && none.id().is_some());
     }
 }
@@ -313,7 +313,7 @@ pub fn a_client_may_leave_at_any_time() {
     Raw::negotiated(&server, &[]).say("{\"execute\": \"quit");
     Raw::negotiated(&server, &[]).say("{\"execute\": \"query-qmp-schema\"}");
     let gone = server.client();
-    let _begun = gone.begin(Request::new("query-qmp-schema")).unwrap();
+    let _begun = gone.start(Request::new("query-qmp-schema")).unwrap();
     gone.close();
     let name: Value = server.client().execute("query-name", ()).unwrap();
     assert_eq!(name, json!({}));

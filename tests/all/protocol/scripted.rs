@@ -212,7 +212,7 @@ pub fn names_of_downstream_are_names() {
     let (_peer, client) = peer(script);
     let mut events = client.events();
     let request = Request::new("__com.example_do-it").with_arguments("{\"__com.example_key\": 1}");
-    assert_eq!(client.begin(request).unwrap().wait::<Value>().unwrap(), json!({"__com.example_value": 2}));
+    assert_eq!(client.start(request).unwrap().wait::<Value>().unwrap(), json!({"__com.example_value": 2}));
     assert_eq!(events.wait(PATIENCE).unwrap().unwrap().name(), "__COM.EXAMPLE_DONE");
     let peer = Peer::start(move |talk| {
         talk.negotiate();

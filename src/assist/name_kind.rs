@@ -1,8 +1,8 @@
-//! Names that live in the server: which keys take which.
+//! Kinds of live names, and which argument of which command takes which kind.
 
 use crate::schema::PartialArguments;
 
-/// A kind of names that only the server knows.
+/// A kind of names that only the running server, or the file system, knows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum NameKind {
     /// Block nodes.
@@ -11,11 +11,9 @@ pub enum NameKind {
     Drives,
     /// Devices with an id.
     Devices,
-    /// Objects made by the user.
+    /// Objects created by the user.
     Objects,
-    /// Character devices.
     Chardevs,
-    /// Jobs.
     Jobs,
     /// Dirty bitmaps of a node.
     Bitmaps(String),
@@ -25,82 +23,79 @@ pub enum NameKind {
     DeviceTypes,
     /// Properties of a device type.
     DeviceProperties(String),
-    /// Memory backends.
     MemoryBackends,
-    /// I/O threads.
     IoThreads,
     /// Children of a QOM path, as paths.
     QomChildren(String),
     /// Properties of the object at a QOM path.
     QomProperties(String),
-    /// QOM types.
     QomTypes,
-    /// Trace events.
     TraceEvents,
-    /// Backends that a character device can have.
+    /// Backends of character devices.
     ChardevBackends,
-    /// Types of objects that a user can make.
+    /// Types of objects that a user can create.
     ObjectTypes,
-    /// Both ends of the network: NICs and backends.
+    /// NICs and network backends.
     NetClients,
     /// Network backends.
     Netdevs,
     /// Internal snapshots, by tag and by number.
     Snapshots,
-    /// Buses that a device may sit on.
+    /// Buses that a device can be plugged into.
     Buses,
     /// Exports of block nodes.
     Exports,
-    /// CPU models.
     CpuModels,
+    /// Paths on this machine that begin with the text; directories end with a `/`.
+    Files(String),
 }
 
-/// Which names a key of a command takes, beside what else is given.
-pub fn name_kind_of_key(command: &str, key: &str, given: &PartialArguments) -> Option<NameKind> {
-    name_kinds_for(&CursorPosition::of(command, &[key.to_owned()], given), true, None).into_iter().next()
+/// Returns the kind of names that a key of a command takes, given the other arguments.
+pub fn name_kind_of_key(command: &str, key: &str, arguments: &PartialArguments) -> Option<NameKind> {
+    name_kinds_for(&KeyPosition::new(command, &[key.to_owned()], arguments), true, None).into_iter().next()
 }
 
 /// The key whose value is being typed.
-pub(super) struct CursorPosition<'a> {
+pub(super) struct KeyPosition<'a> {
     /// The command, or the action of a transaction.
     pub(super) command: String,
     /// The path of the key below its arguments.
     pub(super) path: &'a [String],
-    given: &'a PartialArguments,
-    /// How much of the whole path stands before `path`.
-    before: &'a [String],
+    arguments: &'a PartialArguments,
+    /// The part of the whole path before `path`.
+    prefix: &'a [String],
 }
 
-impl<'a> CursorPosition<'a> {
-    /// The key at `path` of a command. Keys of a transaction's actions belong to the action.
-    pub(super) fn of(command: &str, path: &'a [String], given: &'a PartialArguments) -> CursorPosition<'a> {
+impl<'a> KeyPosition<'a> {
+    /// Locates the key at `path` of a command. Keys of a transaction's actions belong to the action.
+    pub(super) fn new(command: &str, path: &'a [String], arguments: &'a PartialArguments) -> KeyPosition<'a> {
         if command == "transaction"
             && let Some(at) = path.iter().position(|part| part == "data")
         {
-            let (before, path) = path.split_at(at + 1);
-            let kind: Vec<&str> = before[..at].iter().map(String::as_str).chain(["type"]).collect();
-            return CursorPosition { command: given.text_at(&kind).unwrap_or_default(), path, given, before };
+            let (prefix, path) = path.split_at(at + 1);
+            let type_path: Vec<&str> = prefix[..at].iter().map(String::as_str).chain(["type"]).collect();
+            return KeyPosition { command: arguments.text_at(&type_path).unwrap_or_default(), path, arguments, prefix };
         }
-        CursorPosition { command: command.to_owned(), path, given, before: &[] }
+        KeyPosition { command: command.to_owned(), path, arguments, prefix: &[] }
     }
 
-    /// The text given for a key beside this one.
+    /// Returns the text given for another key of the same object.
     pub(super) fn sibling(&self, name: &str) -> Option<String> {
         let key = self.path.iter().rposition(|part| part.parse::<usize>().is_err());
         let parents = &self.path[..key.unwrap_or_default()];
-        let path: Vec<&str> = self.before.iter().chain(parents).map(String::as_str).chain([name]).collect();
-        self.given.text_at(&path)
+        let path: Vec<&str> = self.prefix.iter().chain(parents).map(String::as_str).chain([name]).collect();
+        self.arguments.text_at(&path)
     }
 
-    /// The key's name, numbers apart.
+    /// Returns the key's name; array indices do not count.
     fn key(&self) -> &str {
         let name = self.path.iter().rev().find(|part| part.parse::<usize>().is_err());
         name.map_or("", String::as_str)
     }
 }
 
-/// Keys whose value is the path of a file, in every command that is not named beside another meaning.
-const FILES: &[&str] = &[
+/// Keys whose value is the path of a file, in every command without another meaning for them.
+const FILE_KEYS: &[&str] = &[
     "filename",
     "path",
     "snapshot-file",
@@ -128,17 +123,17 @@ const FILES: &[&str] = &[
 ];
 
 /// Whether the key takes the path of a file.
-pub(super) fn names_file(place: &CursorPosition<'_>) -> bool {
-    match (place.command.as_str(), place.key()) {
+pub(super) fn takes_file(position: &KeyPosition<'_>) -> bool {
+    match (position.command.as_str(), position.key()) {
         ("drive-mirror" | "drive-backup", "target") => true,
-        (_, key) => FILES.contains(&key),
+        (_, key) => FILE_KEYS.contains(&key),
     }
 }
 
-/// Which names the key takes. `is_node`: its value is a name or a definition in place; `property`: what QOM says of it,
-/// where it is the property of a device.
-pub(super) fn name_kinds_for(place: &CursorPosition<'_>, is_node: bool, property: Option<&str>) -> Vec<NameKind> {
-    let (command, key, top) = (place.command.as_str(), place.key(), place.path.len() == 1);
+/// Returns the kinds of names that the key takes. `is_node`: its value is the name or the definition of a block node.
+/// `property`: the QOM type, where the key is the property of a device.
+pub(super) fn name_kinds_for(position: &KeyPosition<'_>, is_node: bool, property: Option<&str>) -> Vec<NameKind> {
+    let (command, key, top) = (position.command.as_str(), position.key(), position.path.len() == 1);
     let block_jobs = command.starts_with("block-job-");
     let link = property.and_then(|about| about.strip_prefix("link<")?.split_once('>')).map(|(kind, _)| kind);
     match link {
@@ -161,9 +156,11 @@ pub(super) fn name_kinds_for(place: &CursorPosition<'_>, is_node: bool, property
         (_, "path" | "paths") if ["qom-", "cxl-", "x-query-virtio"].iter().any(|start| command.starts_with(start)) => {
             vec![NameKind::QomChildren(String::new())]
         }
-        ("qom-get" | "qom-set", "property") => place.sibling("path").map(NameKind::QomProperties).into_iter().collect(),
+        ("qom-get" | "qom-set", "property") => {
+            position.sibling("path").map(NameKind::QomProperties).into_iter().collect()
+        }
         (_, "id") if command.starts_with("job-") => vec![NameKind::Jobs],
-        // Events, waited for.
+        // Events of `.wait`.
         ("JOB_STATUS_CHANGE", "id") => vec![NameKind::Jobs],
         (_, "device") if command.starts_with("BLOCK_JOB_") => vec![NameKind::Jobs],
         ("DEVICE_DELETED", "device") => vec![NameKind::Devices],
@@ -178,8 +175,8 @@ pub(super) fn name_kinds_for(place: &CursorPosition<'_>, is_node: bool, property
         (_, "device") if command.starts_with("blockdev-") && !is_job(command) => vec![NameKind::Drives],
         ("block_resize" | "block_set_io_throttle" | "eject", "device") => vec![NameKind::Drives],
         ("drive-mirror" | "drive-backup", "target") => Vec::new(),
-        (_, "name" | "target" | "bitmap" | "bitmaps") if of_bitmaps(command, key) => {
-            let node = ["node", "node-name", "device"].iter().find_map(|key| place.sibling(key));
+        (_, "name" | "target" | "bitmap" | "bitmaps") if takes_bitmap(command, key) => {
+            let node = ["node", "node-name", "device"].iter().find_map(|key| position.sibling(key));
             node.map(NameKind::Bitmaps).into_iter().collect()
         }
         (_, "iothread") => vec![NameKind::IoThreads],
@@ -210,9 +207,9 @@ pub(super) fn name_kinds_for(place: &CursorPosition<'_>, is_node: bool, property
     }
 }
 
-/// How the types of the objects begin that the key takes.
-pub(super) fn object_kind(place: &CursorPosition<'_>) -> &'static str {
-    match place.key() {
+/// Returns the prefix of the types of objects that the key takes.
+pub(super) fn object_kind(position: &KeyPosition<'_>) -> &'static str {
+    match position.key() {
         "throttle-group" => "throttle-group",
         "tls-creds" => "tls-creds",
         "tls-authz" => "authz",
@@ -222,14 +219,14 @@ pub(super) fn object_kind(place: &CursorPosition<'_>) -> &'static str {
     }
 }
 
-/// Commands that start a block job.
+/// Whether a command starts a block job.
 fn is_job(command: &str) -> bool {
     const JOBS: &[&str] = &["mirror", "backup", "stream", "commit", "create"];
     JOBS.iter().any(|job| command.ends_with(job))
 }
 
-/// Whether the key of this command names a dirty bitmap that is there.
-fn of_bitmaps(command: &str, key: &str) -> bool {
+/// Whether the key of this command takes the name of an existing dirty bitmap.
+fn takes_bitmap(command: &str, key: &str) -> bool {
     match key {
         "bitmap" | "bitmaps" => true,
         "name" | "target" => command.contains("bitmap") && !command.ends_with("-add"),

@@ -1,0 +1,108 @@
+//! Completion of dot commands, by what each of them takes.
+
+use super::arguments::Subject;
+use super::command::{command_names, complete_after, complete_command_arguments, pairs};
+use super::complete::{Completer, split};
+use super::hmp::complete_hmp;
+use super::name_kind::NameKind;
+use super::types::{Candidate, Completes, Completion};
+
+/// Completes a line that begins with a dot.
+pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Completion {
+    let context = completer.context;
+    let (words, typed, start) = split(text);
+    let Some((name, arguments)) = words.split_first() else {
+        let entries = context.dot_commands.iter().map(|entry| (entry.name, entry.summary));
+        let mut completion = Completion::of_names(typed.trim_start_matches('.'), start, entries);
+        completion.candidates.iter_mut().for_each(|candidate| candidate.text.insert(0, '.'));
+        return completion;
+    };
+    let name = name.trim_start_matches('.');
+    let Some(entry) = context.dot_commands.iter().find(|entry| entry.name == name) else {
+        return Completion::default();
+    };
+    match (entry.completes, arguments.len()) {
+        (Completes::Files | Completes::FileThenCommand, 0) => {
+            let files = completer.lookup.get(&NameKind::Files(typed.clone()));
+            let candidates = files.iter().map(|file| Candidate::new(escaped(&file.text), "")).collect();
+            Completion { start, candidates, missing: Vec::new() }
+        }
+        (Completes::FileThenCommand, 1) => Completion::of_names(&typed, start, pairs(&command_names(completer))),
+        (Completes::FileThenCommand, _) => complete_command_arguments(text, 3, &arguments[1], completer),
+        (Completes::EventFilter, 0) => {
+            let forms = [("except", "all but these"), ("off", "none"), ("on", "all"), ("only", "only these")];
+            Completion::of_names(&typed, start, forms)
+        }
+        (Completes::EventFilter, _) | (Completes::EventPattern, 0) => {
+            let names = event_names(completer);
+            Completion::of_names(&typed, start, names.iter().map(|name| (name.as_str(), "")))
+        }
+        (Completes::EventPattern, _) => {
+            let mut completion = complete_after(text, 2, event_subject(completer, &arguments[0]));
+            if !typed.contains('=') && !arguments.iter().any(|word| word.starts_with("timeout=")) {
+                let timeout = Completion::of_names(&typed, start, [("timeout=", "most seconds to wait")]);
+                completion.start = timeout.start;
+                completion.candidates.extend(timeout.candidates);
+            }
+            completion
+        }
+        (Completes::HmpLine, _) => {
+            let name_end = text.len() - text.trim_start().len() + 1 + name.len();
+            let line = &text[name_end.min(text.len())..];
+            complete_hmp(text, name_end + (line.len() - line.trim_start().len()), completer)
+        }
+        (Completes::Settings, 0) => {
+            Completion::of_names(&typed, start, context.settings.iter().map(|setting| (setting.name, setting.help)))
+        }
+        (Completes::Settings, 1) => {
+            let setting = context.settings.iter().find(|setting| setting.name == arguments[0]);
+            let values = setting.map(|setting| setting.values.as_slice()).unwrap_or_default();
+            Completion::of_names(&typed, start, values.iter().map(|value| (*value, "")))
+        }
+        (Completes::Topics, 0) => complete_topics(&typed, start, completer),
+        _ => Completion::default(),
+    }
+}
+
+/// Completes a help topic: a dot command, another topic of the shell, a command or an event of the server.
+pub(super) fn complete_topics(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
+    let context = completer.context;
+    let typed = typed.trim_start_matches('.');
+    let dot_commands = context.dot_commands.iter().map(|entry| (entry.name, entry.summary));
+    let topics = dot_commands.chain(pairs(&context.topics)).chain([("apropos", "search for a word")]);
+    let mut completion = Completion::of_names(typed, start, topics);
+    let commands = command_names(completer);
+    completion.candidates.extend(Completion::of_names(typed, start, pairs(&commands)).candidates);
+    if let Some(schema) = context.schema {
+        let events = schema.events().iter().map(|event| (event.name.as_str(), "event"));
+        completion.candidates.extend(Completion::of_names(typed, start, events).candidates);
+    }
+    completion
+}
+
+/// Returns the server's events; those received so far where there is no introspection.
+fn event_names(completer: &Completer<'_>) -> Vec<String> {
+    let schema = completer.context.schema;
+    let known: Vec<String> = schema.into_iter().flat_map(|s| s.events()).map(|event| event.name.clone()).collect();
+    if known.is_empty() { completer.context.events.clone() } else { known }
+}
+
+/// Returns the data of an event as the subject of completion.
+fn event_subject<'a>(completer: &'a Completer<'_>, name: &str) -> Option<Subject<'a>> {
+    let schema = completer.context.schema?;
+    let info = schema.event(&name.to_uppercase())?;
+    Some(Subject { schema, name: &info.name, root: info.data, lookup: &completer.lookup })
+}
+
+/// Escapes a path as one word of the line.
+fn escaped(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@,=%~".contains(c);
+    let mut out = String::with_capacity(path.len());
+    for c in path.chars() {
+        if !is_plain(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}

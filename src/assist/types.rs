@@ -1,0 +1,163 @@
+//! The types that completion takes and returns.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use crate::grammar::LineMode;
+use crate::schema::Schema;
+
+use super::name_kind::NameKind;
+
+/// Everything that completion, hints and highlighting know besides the line itself.
+#[derive(Debug, Default)]
+pub struct CompletionContext<'a> {
+    pub language: LineMode,
+    /// Whether the line stands in a transaction block.
+    pub in_transaction: bool,
+    pub schema: Option<&'a Schema>,
+    /// Names that only the running server or the file system knows, as far as they were fetched.
+    pub names: Names,
+    /// QMP commands, for a server without introspection.
+    pub commands: Vec<String>,
+    /// Commands of the human monitor.
+    pub hmp_commands: Vec<Name>,
+    /// Subcommands of the human monitor's `info`.
+    pub hmp_info: Vec<Name>,
+    pub dot_commands: Vec<DotCommandEntry>,
+    /// Help topics that are not commands.
+    pub topics: Vec<Name>,
+    pub settings: Vec<SettingEntry>,
+    /// Names of events received so far.
+    pub events: Vec<String>,
+}
+
+/// A dot command, as far as completion needs it.
+#[derive(Debug, Clone)]
+pub struct DotCommandEntry {
+    /// The name without its dot.
+    pub name: &'static str,
+    /// Other names, which are not offered.
+    pub aliases: &'static [&'static str],
+    pub summary: &'static str,
+    pub completes: Completes,
+}
+
+/// A setting of `.set`.
+#[derive(Debug, Clone)]
+pub struct SettingEntry {
+    pub name: &'static str,
+    pub help: &'static str,
+    /// Values to offer.
+    pub values: Vec<&'static str>,
+}
+
+/// What Tab offers for the arguments of a dot command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completes {
+    Nothing,
+    Files,
+    /// A file, then a QMP command.
+    FileThenCommand,
+    /// The forms of `.events`, then event names.
+    EventFilter,
+    /// An event, then the keys and values of its data.
+    EventPattern,
+    /// A line for the human monitor.
+    HmpLine,
+    /// A setting, then its values.
+    Settings,
+    Topics,
+}
+
+/// A name and a short description, which may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    pub text: String,
+    pub description: String,
+}
+
+impl Name {
+    pub fn new(text: impl Into<String>, description: impl Into<String>) -> Name {
+        Name { text: text.into(), description: description.into() }
+    }
+}
+
+/// Names by kind, as far as they were fetched.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    by_kind: HashMap<NameKind, Vec<Name>>,
+}
+
+impl Names {
+    pub fn insert(&mut self, kind: NameKind, names: Vec<Name>) {
+        self.by_kind.insert(kind, names);
+    }
+}
+
+/// Looks names up, and records the kinds that were not fetched yet.
+pub(super) struct Lookup<'a> {
+    names: &'a Names,
+    missing: RefCell<Vec<NameKind>>,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) fn new(names: &'a Names) -> Lookup<'a> {
+        Lookup { names, missing: RefCell::default() }
+    }
+
+    /// Returns the names of a kind; none, and a record of it, if they were not fetched.
+    pub(super) fn get(&self, kind: &NameKind) -> &'a [Name] {
+        match self.names.by_kind.get(kind) {
+            Some(names) => names,
+            None => {
+                let mut missing = self.missing.borrow_mut();
+                if !missing.contains(kind) {
+                    missing.push(kind.clone());
+                }
+                &[]
+            }
+        }
+    }
+
+    pub(super) fn into_missing(self) -> Vec<NameKind> {
+        self.missing.into_inner()
+    }
+}
+
+/// One candidate of a completion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The text that replaces the one being completed.
+    pub text: String,
+    /// May be empty.
+    pub description: String,
+}
+
+impl Candidate {
+    pub(super) fn new(text: impl Into<String>, description: impl Into<String>) -> Candidate {
+        Candidate { text: text.into(), description: description.into() }
+    }
+}
+
+/// The candidates at the end of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Completion {
+    /// The byte offset of the text that a candidate replaces; that text ends at the cursor.
+    pub start: usize,
+    pub candidates: Vec<Candidate>,
+    /// Kinds of names that were looked up and are not in the context. With them, there may be more candidates.
+    pub missing: Vec<NameKind>,
+}
+
+impl Completion {
+    /// Offers those of `names` that begin with `typed`, in place of the text from `start` on.
+    pub(super) fn of_names<'n>(
+        typed: &str,
+        start: usize,
+        names: impl IntoIterator<Item = (&'n str, &'n str)>,
+    ) -> Completion {
+        let matching = names.into_iter().filter(|(name, _)| name.starts_with(typed));
+        let candidates = matching.map(|(name, description)| Candidate::new(name, description)).collect();
+        Completion { start, candidates, missing: Vec::new() }
+    }
+}

@@ -1,0 +1,98 @@
+//! How to connect: time-outs, bounds, the message log.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::wire::Limits;
+
+use super::address::Address;
+use super::error::ConnectError;
+use super::log::{MessageLog, SharedLog};
+
+/// How often a wait checks whether it was cancelled.
+pub(super) const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How to connect.
+///
+/// ```
+/// use std::time::Duration;
+/// use qmp_shell::{Address, Client, Options};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("vm.log");
+/// let mut options = Options::default();
+/// options.timeout = Duration::from_secs(1);
+/// options.log_to(&path)?;
+/// let qemu = Client::connect_with(&Address::Demo, &options)?;
+/// qemu.execute::<serde_json::Value>("query-status", ())?;
+///
+/// // One JSON object a line: `{"time": …, "sent": …}` or `{"time": …, "received": …}`.
+/// let log = std::fs::read_to_string(&path)?;
+/// assert!(log.lines().any(|line| line.contains("\"sent\"") && line.contains("query-status")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Limits the time to connect, and then again the time for greeting and negotiation. 5 seconds by default.
+    pub timeout: Duration,
+    /// Limits the time to wait for a server that is not there yet; `None`, the default, does not wait. Where the server
+    /// connects to us, `None` waits without a limit.
+    pub wait: Option<Duration>,
+    /// Whether the server is a guest agent, which does not greet and is synchronised with by its own protocol.
+    pub guest_agent: bool,
+    /// Bounds on one message.
+    pub limits: Limits,
+    /// Records every message.
+    #[doc(hidden)]
+    pub log: SharedLog,
+    /// Cancels connecting once it is set.
+    #[doc(hidden)]
+    pub cancelled: Arc<AtomicBool>,
+}
+
+impl Options {
+    /// Appends every message of the connection, both ways, to the file at `path`, one JSON object a line. Secrets are
+    /// replaced; a new file gets mode 0600. A line that cannot be written is left out, and stops nothing.
+    ///
+    /// Connections made with clones of these options share the log.
+    pub fn log_to(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
+        let log = MessageLog::open(path.as_ref())?;
+        self.log = Arc::new(Mutex::new(Some(log)));
+        Ok(())
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Returns an error once connecting is cancelled. To be called at least every [`CANCEL_POLL_INTERVAL`].
+    pub(super) fn check_cancelled(&self, address: &Address) -> Result<(), ConnectError> {
+        match self.is_cancelled() {
+            true => Err(ConnectError::Cancelled(address.clone())),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            timeout: Duration::from_secs(5),
+            wait: None,
+            guest_agent: false,
+            limits: Limits::default(),
+            log: SharedLog::default(),
+            cancelled: Arc::default(),
+        }
+    }
+}
+
+/// Returns the instant after `span`; one in the far future where the clock cannot represent it.
+pub(super) fn from_now(span: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(span).unwrap_or(now + Duration::from_secs(u32::MAX.into()))
+}

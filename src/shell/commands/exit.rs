@@ -1,0 +1,18 @@
+//! `.exit`: leaves the shell.
+
+use crate::assist::Completes;
+
+use super::super::line::LineOutcome;
+use super::{Arguments, DotCommand};
+
+pub(super) const COMMAND: DotCommand = DotCommand {
+    name: "exit",
+    aliases: &["quit"],
+    usage: "",
+    summary: "leave the shell; the VM keeps running (also Ctrl-D)",
+    help: "Leaves the shell. QEMU is not affected, unless the shell started it (qmp-shell-wrap): then QEMU is ended too.",
+    arguments: Arguments::Words { min: 0, max: 0 },
+    shows_reply: false,
+    completes: Completes::Nothing,
+    run: |_| Ok(LineOutcome::Leave),
+};

@@ -1,0 +1,38 @@
+//! `.log`: records every message in a file.
+
+use std::sync::PoisonError;
+
+use crate::assist::Completes;
+use crate::grammar::Diagnostic;
+use crate::session::MessageLog;
+
+use super::super::line::LineOutcome;
+use super::{Arguments, DotCommand, Invocation, expand_home};
+
+pub(super) const COMMAND: DotCommand = DotCommand {
+    name: "log",
+    aliases: &[],
+    usage: "FILE | off",
+    summary: "record every message both ways in FILE",
+    help: "Appends to FILE, one JSON object a line: {\"time\": …, \"sent\": …} or {\"time\": …, \"received\": …}. Values\n\
+           of secret arguments are replaced. A new file gets mode 0600. `off` closes the log.",
+    arguments: Arguments::Words { min: 1, max: 1 },
+    shows_reply: false,
+    completes: Completes::Files,
+    run,
+};
+
+fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
+    let word = invocation.word(0, "a file or `off`")?;
+    let log = if word.is_bare("off") {
+        None
+    } else {
+        let path = expand_home(&word.text);
+        let cannot_write = |error| Diagnostic::new(word.span, format!("cannot write `{}`: {error}", path.display()));
+        Some(MessageLog::open(&path).map_err(cannot_write)?)
+    };
+    let Invocation { engine, out, .. } = invocation;
+    engine.end_log(&mut **out);
+    *engine.log.lock().unwrap_or_else(PoisonError::into_inner) = log;
+    Ok(LineOutcome::Done)
+}

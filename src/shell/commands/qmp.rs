@@ -1,0 +1,22 @@
+//! `.qmp`: switches to QMP mode.
+
+use crate::assist::Completes;
+use crate::grammar::LineMode;
+
+use super::super::line::LineOutcome;
+use super::{Arguments, DotCommand};
+
+pub(super) const COMMAND: DotCommand = DotCommand {
+    name: "qmp",
+    aliases: &[],
+    usage: "",
+    summary: "switch back from HMP mode",
+    help: "Lines are QMP commands again.",
+    arguments: Arguments::Words { min: 0, max: 0 },
+    shows_reply: false,
+    completes: Completes::Nothing,
+    run: |invocation| {
+        invocation.engine.set_language(LineMode::Qmp);
+        Ok(LineOutcome::Done)
+    },
+};

@@ -1,0 +1,91 @@
+//! Running a line: parses it once, by the language it is in, and executes what it means.
+
+use crate::grammar::{Diagnostic, Line, LineMode, Span, TransactionLine, parse_line, parse_transaction_line};
+
+use super::super::engine::hmp::HmpOutput;
+use super::super::engine::{Engine, not_sent};
+use super::super::line::{InputLine, LineOutcome};
+use super::super::output::Output;
+use super::run_dot_command;
+use super::shell_escape::run_shell_escape;
+use super::suggest::with_suggestion;
+
+/// A parsed line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParsedLine {
+    /// A line in QMP mode; in the other modes, a dot command or a shell escape.
+    Qmp(Line),
+    /// A line inside a transaction block.
+    Transaction(TransactionLine),
+    /// A line for the human monitor, as typed.
+    Hmp,
+    Invalid(Diagnostic),
+}
+
+impl ParsedLine {
+    /// Whether the line opens a transaction block and leaves it open.
+    pub(crate) fn opens_transaction(&self) -> bool {
+        matches!(self, ParsedLine::Qmp(Line::Transaction(transaction)) if transaction.close.is_none())
+    }
+}
+
+/// Parses a line in the present language.
+pub fn parse(engine: &Engine, text: &str) -> ParsedLine {
+    let trimmed = text.trim_start();
+    // Whatever read the line put this character in the place of invalid bytes.
+    if let Some(at) = text.find(char::REPLACEMENT_CHARACTER)
+        && !trimmed.starts_with('#')
+    {
+        let span = Span::new(at, at + char::REPLACEMENT_CHARACTER.len_utf8());
+        return ParsedLine::Invalid(Diagnostic::new(span, "invalid UTF-8"));
+    }
+    let parsed = match (engine.language(), engine.in_transaction()) {
+        (LineMode::Hmp, _) if trimmed.is_empty() || trimmed.starts_with('#') => Ok(ParsedLine::Qmp(Line::Blank)),
+        (LineMode::Hmp, _) if !trimmed.starts_with(['.', '!']) => Ok(ParsedLine::Hmp),
+        (LineMode::Qmp, true) if !trimmed.starts_with('.') => parse_transaction_line(text).map(ParsedLine::Transaction),
+        _ => parse_line(text).map(ParsedLine::Qmp),
+    };
+    parsed.unwrap_or_else(ParsedLine::Invalid)
+}
+
+/// Parses and executes a line.
+pub fn run_line(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    let parsed = parse(engine, line.text);
+    run(engine, parsed, line, out)
+}
+
+/// Executes a line that was parsed by [`parse`].
+pub fn run(engine: &mut Engine, parsed: ParsedLine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    let outcome = match parsed {
+        ParsedLine::Qmp(parsed) => run_qmp_line(engine, parsed, line, out),
+        ParsedLine::Transaction(transaction) => engine.run_transaction_line(transaction, line, out),
+        ParsedLine::Hmp => engine.run_hmp(line.text, HmpOutput::Text, line, out),
+        ParsedLine::Invalid(diagnostic) => reject(engine, diagnostic, line, out),
+    };
+    engine.note_outcome(outcome);
+    outcome
+}
+
+fn run_qmp_line(engine: &mut Engine, parsed: Line, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    let result = match parsed {
+        Line::Blank => return LineOutcome::Done,
+        Line::Dot(dot) => return run_dot_command(engine, &dot, line, out),
+        Line::ShellEscape(command) => return run_shell_escape(engine, &command, line, out),
+        Line::Transaction(transaction) => return engine.open_transaction(transaction, line, out),
+        Line::Json(json) => engine.run_json(&json, line, out),
+        Line::Command(command) => engine.run_command(&command, line, out),
+    };
+    result.unwrap_or_else(|diagnostic| not_sent(&with_suggestion(engine, diagnostic, line.text), line, out))
+}
+
+/// Rejects a line that cannot be parsed.
+fn reject(engine: &mut Engine, diagnostic: Diagnostic, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    match (engine.language(), engine.in_transaction()) {
+        (LineMode::Hmp, _) => {
+            out.not_sent(&diagnostic, line, false);
+            LineOutcome::Failed
+        }
+        (LineMode::Qmp, true) => engine.reject_action(&diagnostic, line, out),
+        (LineMode::Qmp, false) => not_sent(&with_suggestion(engine, diagnostic, line.text), line, out),
+    }
+}

@@ -1,0 +1,145 @@
+//! Help on commands, events and types of the server: from its introspection, and from the manual page on the user's disk.
+
+use std::rc::Rc;
+
+use crate::schema::manual::{Line, Manual, Role, Run, man_path};
+use crate::schema::{Schema, member_signature, signature};
+
+use super::super::engine::Engine;
+
+/// The fewest columns of a sentence in the results of a search.
+const MIN_SENTENCE_COLUMNS: usize = 20;
+
+/// Returns the page on a command, an event, a type or a member of one; `None` if it is unknown.
+pub(super) fn page(engine: &mut Engine, topic: &str, columns: usize) -> Option<Vec<Line>> {
+    let schema = engine.wait_for_schema().ok().flatten();
+    let manual = manual(engine, schema.as_deref());
+    let mut lines = Vec::new();
+    if let Some(schema) = schema.as_deref() {
+        let found = match topic.split_once('.') {
+            Some((name, path)) => member_signature(schema, name, path, columns),
+            None => signature(schema, topic, columns),
+        };
+        lines.extend(found.unwrap_or_default());
+    }
+    match manual.as_deref().and_then(|manual| manual_text(manual, topic, columns)) {
+        Some(text) => {
+            if lines.is_empty() {
+                lines.push(text.heading);
+            } else if let Some(since) = text.since {
+                // Introspection has given the heading already.
+                lines.push(vec![Run { role: Role::Aside, text: format!("  since {since}") }]);
+            }
+            lines.push(Vec::new());
+            lines.extend(text.body);
+            lines.extend(version_note(engine, manual.as_deref()?));
+        }
+        None if lines.is_empty() => return None,
+        None if manual.is_none() => lines.extend(no_manual_note(engine)),
+        None => {}
+    }
+    Some(lines)
+}
+
+/// The manual's text on a topic.
+struct ManualText {
+    heading: Line,
+    since: Option<String>,
+    body: Vec<Line>,
+}
+
+fn manual_text(manual: &Manual, topic: &str, columns: usize) -> Option<ManualText> {
+    if let Some(entry) = manual.entry(topic) {
+        let (heading, body) = (manual.heading(entry), manual.set(entry, columns));
+        return Some(ManualText { heading, since: entry.since.clone(), body });
+    }
+    let (name, path) = topic.split_once('.')?;
+    let member = manual.member(name, path)?;
+    let heading = vec![Run { role: Role::Heading, text: topic.to_owned() }];
+    Some(ManualText { heading, since: None, body: manual.set_member(member, columns) })
+}
+
+/// Returns the entries that contain a word, each with its sentence; names only if no manual is installed.
+pub(super) fn apropos(engine: &mut Engine, word: &str, columns: usize) -> Vec<Line> {
+    let schema = engine.wait_for_schema().ok().flatten();
+    let manual = manual(engine, schema.as_deref());
+    let mut lines: Vec<Line> = Vec::new();
+    for hit in manual.iter().flat_map(|manual| manual.search(word)) {
+        let room = columns.saturating_sub(4 + hit.entry.name.len());
+        let mut sentence: String = hit.sentence.chars().take(room.max(MIN_SENTENCE_COLUMNS)).collect();
+        if sentence.len() < hit.sentence.len() {
+            sentence.pop();
+            sentence.push('…');
+        }
+        let name = Run { role: Role::Name, text: hit.entry.name.clone() };
+        let line = vec![name, Run { role: Role::Plain, text: format!("  {sentence}") }];
+        if !lines.iter().any(|other| other.first() == line.first()) {
+            lines.push(line);
+        }
+    }
+    if manual.is_none() {
+        let normalise = |name: &str| name.to_lowercase().replace('_', "-");
+        let names = schema.iter().flat_map(|schema| names_of(schema));
+        let matching = names.filter(|name| normalise(name).contains(&normalise(word)));
+        lines.extend(matching.map(|text| vec![Run { role: Role::Name, text }]));
+        lines.extend(no_manual_note(engine));
+    }
+    lines
+}
+
+/// Returns everything that has a page, for suggestions.
+pub(super) fn known_names(engine: &mut Engine) -> Vec<String> {
+    let schema = engine.wait_for_schema().ok().flatten();
+    let manual = manual(engine, schema.as_deref());
+    let mut names = engine.connection.server().map(|server| server.info.command_names()).unwrap_or_default();
+    names.extend(schema.iter().flat_map(|schema| names_of(schema)));
+    names.extend(manual.iter().flat_map(|manual| manual.entries().iter().map(|entry| entry.name.clone())));
+    names
+}
+
+/// Returns commands and events.
+fn names_of(schema: &Schema) -> Vec<String> {
+    let commands = schema.commands().iter().map(|command| command.name.clone());
+    commands.chain(schema.events().iter().map(|event| event.name.clone())).collect()
+}
+
+/// Returns the manual page of the server, if it is installed. It is read at the first question.
+fn manual(engine: &mut Engine, schema: Option<&Schema>) -> Option<Rc<Manual>> {
+    if let Some(manual) = engine.connection.server().and_then(|server| server.manual.clone()) {
+        return manual;
+    }
+    let is_guest_agent = engine.connection.is_guest_agent();
+    // The storage daemon has no VM whose status could be queried.
+    let is_storage_daemon = schema.is_some_and(|schema| schema.command("query-status").is_none());
+    let folders = man_path::folders(std::env::var_os("MANPATH").as_deref());
+    let pages = man_path::page_names(is_guest_agent, is_storage_daemon).iter();
+    let manual = pages.filter_map(|name| man_path::load(name, &folders).ok().flatten()).next().map(Rc::new);
+    if let Some(server) = engine.connection.server() {
+        server.manual = Some(manual.clone());
+    }
+    manual
+}
+
+fn note(text: String) -> Vec<Line> {
+    vec![Vec::new(), vec![Run { role: Role::Aside, text }]]
+}
+
+fn no_manual_note(engine: &Engine) -> Vec<Line> {
+    let (page, package) = match engine.connection.is_guest_agent() {
+        true => ("qemu-ga-ref(7)", "qemu-guest-agent"),
+        false => ("qemu-qmp-ref(7)", "qemu-system-common"),
+    };
+    note(format!("The manual page {page} says more, but is not installed (Debian: package {package})."))
+}
+
+/// Returns a note if manual and server are of different versions.
+fn version_note(engine: &mut Engine, manual: &Manual) -> Vec<Line> {
+    let greeting = engine.connection.session().and_then(|session| session.greeting());
+    let server = greeting.and_then(|greeting| greeting.version.as_ref()).map(ToString::to_string);
+    match (manual.version(), server) {
+        (Some(page), Some(server)) if !server.starts_with(page) && !page.starts_with(&server) => {
+            note(format!("The manual page is of QEMU {page}, the server is QEMU {server}."))
+        }
+        _ => Vec::new(),
+    }
+}

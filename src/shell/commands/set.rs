@@ -1,0 +1,46 @@
+//! `.set`: shows and changes settings.
+
+use crate::assist::Completes;
+use crate::grammar::Diagnostic;
+use crate::schema::nearest;
+
+use super::super::line::LineOutcome;
+use super::super::settings::{SETTINGS, Setting, Settings};
+use super::{ANY, Arguments, DotCommand, Invocation};
+
+pub(super) const COMMAND: DotCommand = DotCommand {
+    name: "set",
+    aliases: &[],
+    usage: "[NAME [VALUE]]",
+    summary: "show settings, or change one",
+    help: "Without NAME, shows all settings; without VALUE, shows that one.",
+    arguments: Arguments::Words { min: 0, max: ANY },
+    shows_reply: false,
+    completes: Completes::Settings,
+    run,
+};
+
+fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
+    let Invocation { engine, dot, out, .. } = invocation;
+    let Some((name, values)) = dot.words.split_first() else {
+        let rows = SETTINGS.iter().map(|setting| row(setting, &engine.settings));
+        out.print(&rows.collect::<String>());
+        return Ok(LineOutcome::Done);
+    };
+    let setting = Setting::find(&name.text).ok_or_else(|| {
+        let near = nearest(&name.text, SETTINGS.iter().map(|setting| setting.name));
+        let help = near.map_or("`.set` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+        Diagnostic::new(name.span, format!("unknown setting `{}`; {help}", name.text))
+    })?;
+    let Some(first) = values.first() else {
+        out.print(&row(setting, &engine.settings));
+        return Ok(LineOutcome::Done);
+    };
+    let value: Vec<&str> = values.iter().map(|word| word.text.as_str()).collect();
+    setting.set(&mut engine.settings, &value.join(" ")).map_err(|message| Diagnostic::new(first.span, message))?;
+    Ok(LineOutcome::Done)
+}
+
+fn row(setting: &Setting, settings: &Settings) -> String {
+    format!("{:<14} {:<12} {}\n", setting.name, setting.get(settings), setting.help)
+}

@@ -1,0 +1,126 @@
+//! `.source`: runs the lines of a file.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use crate::assist::Completes;
+use crate::grammar::{Assembler, Diagnostic};
+
+use super::super::engine::Engine;
+use super::super::line::{InputLine, LineOutcome};
+use super::super::output::Output;
+use super::{Arguments, DotCommand, Invocation, expand_home, run_line};
+
+/// How deeply files may source each other.
+const MAX_DEPTH: usize = 16;
+
+/// The largest file that is sourced.
+const MAX_FILE_BYTES: usize = 1 << 30;
+
+/// How often reading checks for Ctrl-C, which is handled by another thread.
+const INTERRUPT_POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+const STOPPED: &str = "stopped by Ctrl-C";
+
+pub(super) const COMMAND: DotCommand = DotCommand {
+    name: "source",
+    aliases: &[],
+    usage: "FILE",
+    summary: "run the lines of FILE",
+    help: "Runs the lines of FILE as if they were typed. Messages name file and line. Files may source other files, at\n\
+           most 16 levels deep.",
+    arguments: Arguments::Words { min: 1, max: 1 },
+    shows_reply: false,
+    completes: Completes::Files,
+    run,
+};
+
+fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
+    let Invocation { engine, dot, out, .. } = invocation;
+    let word = &dot.words[0];
+    if engine.source_depth >= MAX_DEPTH {
+        let message = format!("files source each other more than {MAX_DEPTH} levels deep");
+        return Err(Diagnostic::new(word.span, message));
+    }
+    let name = word.text.as_str();
+    let bytes = read_file(&expand_home(name), &mut **out)
+        .map_err(|error| Diagnostic::new(word.span, format!("cannot read `{name}`: {error}")))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    engine.source_depth += 1;
+    let outcome = run_text(engine, name, &text, &mut **out);
+    engine.source_depth -= 1;
+    Ok(outcome)
+}
+
+/// Reads a file. It may be a pipe without a writer, or a device that never ends, so Ctrl-C stops the reading.
+fn read_file(path: &Path, out: &mut dyn Output) -> io::Result<Vec<u8>> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut bytes = Vec::new();
+    loop {
+        let ready = poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&INTERRUPT_POLL_INTERVAL));
+        if out.take_interrupt() {
+            return Err(io::Error::other(STOPPED));
+        }
+        if bytes.len() > MAX_FILE_BYTES {
+            return Err(io::Error::other(format!("larger than {MAX_FILE_BYTES} bytes")));
+        }
+        if matches!(ready, Ok(0) | Err(Errno::INTR)) {
+            continue;
+        }
+        bytes.reserve(64 << 10);
+        match rustix::io::read(&file, spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Runs the lines of a text. Returns the worst of their outcomes.
+fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -> LineOutcome {
+    let mut assembler = Assembler::new();
+    let mut worst = LineOutcome::Done;
+    let mut rows = text.lines();
+    loop {
+        let (number, text) = match rows.next() {
+            Some(row) => match assembler.push(row, engine.language()) {
+                Some(line) => line,
+                None => continue,
+            },
+            None => match assembler.finish() {
+                Some(line) => line,
+                None => break,
+            },
+        };
+        let location = InputLine { text: "", script: Some(name), number };
+        match run_line(engine, &InputLine { text: &text, ..location }, out) {
+            LineOutcome::Done => {}
+            LineOutcome::Failed if engine.settings.exit_on_error => return LineOutcome::Failed,
+            LineOutcome::Failed => worst = LineOutcome::Failed,
+            // As in a script, later lines are still checked: a command among them cannot be sent.
+            LineOutcome::Leave if engine.is_quitting() && !engine.mode.interactive => {}
+            outcome @ (LineOutcome::Leave | LineOutcome::Disconnected) => return outcome,
+        }
+        if out.has_failed() {
+            return LineOutcome::Failed;
+        }
+        if out.take_interrupt() {
+            out.failed(STOPPED, &location, None);
+            return LineOutcome::Failed;
+        }
+    }
+    if engine.abandon_transaction() {
+        let location = InputLine { text: "", script: Some(name), number: text.lines().count() };
+        out.failed("the file ends inside a transaction", &location, None);
+        worst = LineOutcome::Failed;
+    }
+    worst
+}

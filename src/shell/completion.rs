@@ -1,0 +1,117 @@
+//! Completion, hints and highlighting with what the engine knows.
+
+use std::time::{Duration, Instant};
+
+use crate::assist::{
+    Completion, CompletionContext, DotCommandEntry, Name, NameKind, Names, SettingEntry, complete_with,
+};
+use crate::grammar::LineMode;
+use crate::render::{is_printable, printable};
+
+use super::commands::{Arguments, DOT_COMMANDS, DotCommand, expand_home, topics};
+use super::engine::Engine;
+use super::settings::SETTINGS;
+
+/// Tab waits for the server no longer than this.
+const TAB_TIMEOUT: Duration = Duration::from_millis(150);
+
+/// Completes the end of `text`. Names with control characters are not offered.
+pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
+    let deadline = Instant::now() + TAB_TIMEOUT;
+    wait_for_names(engine, text, deadline);
+    let mut completion = with_completion_context(engine, |engine, context| {
+        complete_with(text, context, |kind| fetch_names(engine, kind, deadline))
+    });
+    completion.candidates.retain(|candidate| is_printable(&candidate.text));
+    for candidate in &mut completion.candidates {
+        if !is_printable(&candidate.description) {
+            candidate.description = printable(&candidate.description).into_owned();
+        }
+    }
+    completion
+}
+
+/// Waits until `deadline` for what completing `text` needs in any case.
+pub fn wait_for_names(engine: &mut Engine, text: &str, deadline: Instant) {
+    let is_hmp = takes_hmp_line(engine, text);
+    if let Some(server) = engine.queryable_server() {
+        server.wait_for_queries(is_hmp, deadline);
+    }
+}
+
+/// Whether `text` ends in an HMP line.
+fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
+    match text.trim_start().strip_prefix('.') {
+        Some(rest) => {
+            let name = rest.split_whitespace().next().unwrap_or_default();
+            DotCommand::find(name).is_some_and(|command| command.arguments == Arguments::RawTail)
+        }
+        None => engine.language() == LineMode::Hmp,
+    }
+}
+
+/// Calls `f` with the completion context of the present state.
+pub(crate) fn with_completion_context<T>(
+    engine: &mut Engine,
+    f: impl FnOnce(&mut Engine, &mut CompletionContext<'_>) -> T,
+) -> T {
+    let info = engine.connection.server().map(|server| &server.info);
+    let schema = info.and_then(|info| info.schema());
+    let commands = info.filter(|_| schema.is_none()).map(|info| info.command_names()).unwrap_or_default();
+    let hmp_commands = info.map(|info| info.hmp_commands().to_vec()).unwrap_or_default();
+    let hmp_info = info.map(|info| info.hmp_info().to_vec()).unwrap_or_default();
+    let dot_commands = DOT_COMMANDS.iter().map(|command| DotCommandEntry {
+        name: command.name,
+        aliases: command.aliases,
+        summary: command.summary,
+        completes: command.completes,
+    });
+    let settings = SETTINGS.iter().map(|setting| SettingEntry {
+        name: setting.name,
+        help: setting.help,
+        values: (setting.values)(),
+    });
+    let mut context = CompletionContext {
+        language: engine.language(),
+        in_transaction: engine.in_transaction(),
+        schema: schema.as_deref(),
+        names: Names::default(),
+        commands,
+        hmp_commands,
+        hmp_info,
+        dot_commands: dot_commands.collect(),
+        topics: topics(),
+        settings: settings.collect(),
+        events: engine.events.names(),
+    };
+    f(engine, &mut context)
+}
+
+fn fetch_names(engine: &mut Engine, kind: &NameKind, deadline: Instant) -> Vec<Name> {
+    match kind {
+        NameKind::Files(typed) => files(typed),
+        kind => engine.queryable_server().map(|server| server.live_names(kind, deadline)).unwrap_or_default(),
+    }
+}
+
+/// Returns the files whose path begins with `typed`, sorted; directories end with a `/`.
+fn files(typed: &str) -> Vec<Name> {
+    let (folder, prefix) = match typed.rfind('/') {
+        Some(at) => (&typed[..=at], &typed[at + 1..]),
+        None => ("", typed),
+    };
+    let path = expand_home(if folder.is_empty() { "." } else { folder });
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut files: Vec<Name> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let is_hidden = name.starts_with('.') && !prefix.starts_with('.');
+            let is_directory = entry.path().is_dir();
+            let (slash, description) = if is_directory { ("/", "folder") } else { ("", "file") };
+            let matches = name.starts_with(prefix) && !is_hidden;
+            matches.then(|| Name::new(format!("{folder}{name}{slash}"), description))
+        })
+        .collect();
+    files.sort();
+    files
+}

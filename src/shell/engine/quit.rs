@@ -1,0 +1,74 @@
+//! Ending QEMU: the question before `quit`, and the end of the connection after it.
+
+use std::time::{Duration, Instant};
+
+use crate::session::Wait;
+
+use super::super::events::filter::EventFilter;
+use super::super::hmp::quit_request;
+use super::super::line::LineOutcome;
+use super::super::output::Output;
+use super::Engine;
+use super::exchange::Stop;
+
+/// How long QEMU may take to close the connection after it replied to `quit`.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl Engine {
+    /// Returns whether `quit` was sent.
+    pub fn is_quitting(&self) -> bool {
+        self.quitting
+    }
+
+    pub(super) fn set_quitting(&mut self, quitting: bool) {
+        self.quitting = quitting;
+    }
+
+    /// Asks the user, if there is one, before QEMU is ended.
+    pub(super) fn confirm_quit(&mut self, out: &mut dyn Output) -> bool {
+        if !self.mode.interactive || self.mode.dry_run || !self.settings.confirm {
+            return true;
+        }
+        let leaving = match self.connection.connected_child() {
+            Some(_) => "so does leaving this shell, which started it",
+            None => "Ctrl-D leaves only the shell",
+        };
+        out.confirm(&format!("`quit` terminates QEMU and the VM immediately; {leaving}.\nTerminate QEMU?"))
+    }
+
+    /// Ends the QEMU that this program started, without asking. Leaves any other QEMU alone.
+    pub fn end_child(&mut self, out: &mut dyn Output) {
+        let Some(child) = self.connection.child().cloned() else {
+            return;
+        };
+        let is_connected = self.connection.connected_child().is_some();
+        let is_told = match self.connection.session().filter(|_| is_connected) {
+            Some(session) => session.send(&quit_request()).is_ok(),
+            None => is_connected && self.quitting,
+        };
+        if is_told {
+            self.settings.events = EventFilter::Nothing;
+            let _ = self.after_quit(out);
+        } else {
+            child.kill();
+        }
+    }
+
+    /// Receives what the server still sends while it exits.
+    pub(super) fn after_quit(&mut self, out: &mut dyn Output) -> LineOutcome {
+        if self.mode.dry_run {
+            return LineOutcome::Done;
+        }
+        self.quitting = true;
+        let deadline = Instant::now() + QUIT_TIMEOUT;
+        while let Stop::Interrupted | Stop::OutputFailed = self.receive(None, Wait::Until(deadline), out, |_, _| false)
+        {
+            // The wait is short: it goes on.
+            if out.has_failed() {
+                break;
+            }
+        }
+        self.connection.close();
+        LineOutcome::Leave
+    }
+}

@@ -1,0 +1,125 @@
+//! HMP lines inside `human-monitor-command`, and QEMU's `quit` in both languages.
+
+use crate::schema::secrets::hmp_line_has_secret;
+use crate::wire::{Reply, ReplyBody, Request, quote};
+
+/// The QMP command that executes an HMP line.
+pub(crate) const HMP_COMMAND: &str = "human-monitor-command";
+
+/// Returns the request that executes an HMP line. `cpu` is the CPU that it refers to.
+pub(crate) fn hmp_request(line: &str, cpu: Option<u64>) -> Request {
+    let text = quote(line);
+    let mut arguments = format!("{{\"command-line\": {text}");
+    let start = arguments.len() - text.len();
+    if let Some(cpu) = cpu {
+        arguments.push_str(&format!(", \"cpu-index\": {cpu}"));
+    }
+    arguments.push('}');
+    let mut request = Request::new(HMP_COMMAND).with_arguments(arguments);
+    let secret = hmp_line_has_secret(line).then(|| start..start + text.len());
+    request.secrets = Some(secret.into_iter().collect());
+    request
+}
+
+/// Returns the human monitor's text in a successful reply, with plain line ends.
+pub(crate) fn hmp_text(reply: &Reply) -> Option<String> {
+    match reply.body() {
+        ReplyBody::Return(raw) => {
+            let text: String = serde_json::from_str(raw).ok()?;
+            Some(text.replace("\r\n", "\n"))
+        }
+        ReplyBody::Error { .. } => None,
+    }
+}
+
+/// Whether the human monitor's text, which always comes as a success, reports a failure.
+pub(crate) fn is_hmp_failure(text: &str) -> bool {
+    const PREFIXES: &[&str] = &["unknown command:", "Error:", "invalid CPU index", "Try \"help "];
+    text.lines().any(|line| PREFIXES.iter().any(|prefix| line.starts_with(prefix)))
+}
+
+/// Parses a CPU index as the human monitor does: decimal, hexadecimal or octal. Expressions (`1+2`) are left to the
+/// monitor.
+pub(crate) fn parse_cpu_index(word: &str) -> Option<u64> {
+    let digits = |text: &str, radix| {
+        let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        all.then(|| u64::from_str_radix(text, radix).ok()).flatten()
+    };
+    match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
+        Some(text) => digits(text, 16),
+        None if word.len() > 1 && word.starts_with('0') => digits(word, 8),
+        None => digits(word, 10),
+    }
+}
+
+/// Returns the request that ends QEMU.
+pub(crate) fn quit_request() -> Request {
+    Request::new("quit")
+}
+
+/// Whether an HMP line ends QEMU.
+pub(crate) fn is_quit_line(line: &str) -> bool {
+    matches!(line.split_whitespace().next(), Some("quit" | "q"))
+}
+
+/// Whether a request ends QEMU, in either language.
+pub(crate) fn is_quit(request: &Request) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Arguments {
+        #[serde(rename = "command-line")]
+        line: String,
+    }
+    let hmp_line = || {
+        let arguments: Arguments = serde_json::from_str(request.arguments.as_deref()?).ok()?;
+        Some(arguments.line)
+    };
+    request.command == quit_request().command
+        || request.command == HMP_COMMAND && hmp_line().is_some_and(|line| is_quit_line(&line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recognises_failures_by_their_text() {
+        for text in ["unknown command: 'x'\n", "Error: no\n", "trailing\nTry \"help cpu\" for more information\n"] {
+            assert!(is_hmp_failure(text), "{text}");
+        }
+        assert!(!is_hmp_failure("VM status: paused\nprinted Error: in a line\n"));
+    }
+
+    #[test]
+    fn parses_cpu_indices_as_the_human_monitor_does() {
+        for (word, index) in [
+            ("1", Some(1)),
+            ("0x1f", Some(31)),
+            ("010", Some(8)),
+            ("0", Some(0)),
+            ("1+1", None),
+            ("+1", None),
+            ("0x", None),
+            ("x", None),
+        ] {
+            assert_eq!(parse_cpu_index(word), index, "{word}");
+        }
+    }
+
+    #[test]
+    fn sends_a_line_as_typed() {
+        let request = hmp_request("x /4xb \"0\"", Some(1));
+        let arguments: serde_json::Value = serde_json::from_str(request.arguments.as_deref().unwrap()).unwrap();
+        assert_eq!(arguments, serde_json::json!({"command-line": "x /4xb \"0\"", "cpu-index": 1}));
+        assert!(!hmp_request("set_password vnc hunter2", Some(0)).to_masked_json(None).contains("hunter2"));
+    }
+
+    #[test]
+    fn recognises_quit_in_both_languages() {
+        for request in [quit_request(), hmp_request(" q", None), hmp_request("quit", Some(1))] {
+            assert!(is_quit(&request), "{request:?}");
+        }
+        for request in [Request::new("stop"), hmp_request("info quit", None), Request::new(HMP_COMMAND)] {
+            assert!(!is_quit(&request), "{request:?}");
+        }
+    }
+}

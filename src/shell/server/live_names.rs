@@ -1,0 +1,200 @@
+//! Live names: the query for each kind, and the names in its reply.
+
+use serde_json::Value;
+
+use crate::assist::{Name, NameKind};
+use crate::wire::{Request, quote};
+
+use super::super::hmp::hmp_request;
+
+/// Returns the query for names of a kind; `None` for files, which no server knows.
+pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
+    Some(match kind {
+        NameKind::Nodes | NameKind::Bitmaps(_) | NameKind::Snapshots => {
+            Request::new("query-named-block-nodes").with_plain_arguments("{\"flat\": true}")
+        }
+        NameKind::Drives => Request::new("query-block"),
+        NameKind::Devices => with_argument("qom-list", "path", "/machine/peripheral"),
+        NameKind::Objects => with_argument("qom-list", "path", "/objects"),
+        NameKind::Chardevs => Request::new("query-chardev"),
+        NameKind::Jobs => Request::new("query-jobs"),
+        NameKind::Cpus => Request::new("query-cpus-fast"),
+        NameKind::DeviceTypes => {
+            Request::new("qom-list-types").with_plain_arguments("{\"implements\": \"device\", \"abstract\": false}")
+        }
+        NameKind::DeviceProperties(driver) => with_argument("device-list-properties", "typename", driver),
+        NameKind::MemoryBackends => Request::new("query-memdev"),
+        NameKind::IoThreads => Request::new("query-iothreads"),
+        NameKind::QomChildren(path) | NameKind::QomProperties(path) => {
+            with_argument("qom-list", "path", if path.is_empty() { "/" } else { path })
+        }
+        NameKind::QomTypes => Request::new("qom-list-types"),
+        NameKind::TraceEvents => with_argument("trace-event-get-state", "name", "*"),
+        NameKind::ChardevBackends => Request::new("query-chardev-backends"),
+        NameKind::ObjectTypes => Request::new("qom-list-types")
+            .with_plain_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}"),
+        // QMP has no list of these.
+        NameKind::Buses => hmp_request("info qtree", None),
+        NameKind::NetClients | NameKind::Netdevs => hmp_request("info network", None),
+        NameKind::Exports => Request::new("query-block-exports"),
+        NameKind::CpuModels => Request::new("query-cpu-definitions"),
+        NameKind::Files(_) => return None,
+    })
+}
+
+/// Returns a request with one argument, a string.
+fn with_argument(command: &str, key: &str, value: &str) -> Request {
+    Request::new(command).with_plain_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
+}
+
+/// Returns the names in a reply, sorted. Names that QEMU generated (`#block123`) come last.
+pub(super) fn names_in_reply(kind: &NameKind, reply: &Value) -> Vec<Name> {
+    let mut names = extract(kind, reply);
+    names.sort_by(|a, b| (a.text.starts_with('#'), a).cmp(&(b.text.starts_with('#'), b)));
+    names.dedup();
+    names
+}
+
+fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
+    let is_child_or_link = |item: &&Value| {
+        let kind = item.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| kind.starts_with("child<") || kind.starts_with("link<"))
+    };
+    // Names and descriptions that are members of the reply's items.
+    let members = |name: &str, description: &str| -> Vec<Name> {
+        items(reply)
+            .filter_map(|item| {
+                Some(Name::new(string_member(item, name)?, string_member(item, description).unwrap_or_default()))
+            })
+            .filter(|name| !name.text.is_empty())
+            .collect()
+    };
+    match kind {
+        NameKind::Nodes => members("node-name", "drv"),
+        NameKind::Drives => members("device", "type"),
+        NameKind::Devices | NameKind::Objects => items(reply)
+            .filter(is_child_or_link)
+            .filter_map(|item| Some(Name::new(string_member(item, "name")?, inner_type(&string_member(item, "type")?))))
+            .collect(),
+        NameKind::Chardevs => members("label", "filename"),
+        NameKind::Jobs => members("id", "status"),
+        NameKind::Bitmaps(node) => items(reply)
+            .filter(|item| string_member(item, "node-name").as_deref() == Some(node))
+            .filter_map(|item| item.get("dirty-bitmaps"))
+            .flat_map(items)
+            .filter_map(|bitmap| Some(Name::new(string_member(bitmap, "name")?, "bitmap")))
+            .collect(),
+        NameKind::Cpus => items(reply)
+            .filter_map(|item| {
+                let path = string_member(item, "qom-path").unwrap_or_default();
+                Some(Name::new(item.get("cpu-index")?.to_string(), path))
+            })
+            .collect(),
+        NameKind::DeviceTypes | NameKind::QomTypes | NameKind::ObjectTypes => members("name", "parent"),
+        NameKind::DeviceProperties(_) => items(reply)
+            .filter_map(|item| {
+                let kind = string_member(item, "type")?;
+                let described = string_member(item, "description").map(|description| format!("{kind}: {description}"));
+                Some(Name::new(string_member(item, "name")?, described.unwrap_or(kind)))
+            })
+            .collect(),
+        NameKind::MemoryBackends => members("id", "policy"),
+        NameKind::IoThreads => {
+            items(reply).filter_map(|item| Some(Name::new(string_member(item, "id")?, "iothread"))).collect()
+        }
+        NameKind::CpuModels => members("name", "typename"),
+        NameKind::QomChildren(path) => items(reply)
+            .filter(is_child_or_link)
+            .filter_map(|item| {
+                let child = format!("{path}/{}", string_member(item, "name")?);
+                Some(Name::new(child, inner_type(&string_member(item, "type")?)))
+            })
+            .collect(),
+        NameKind::QomProperties(_) => {
+            let mut properties = members("name", "type");
+            properties.retain(|property| !property.description.starts_with("child<"));
+            properties
+        }
+        NameKind::TraceEvents => members("name", "state"),
+        NameKind::Exports => members("id", "node-name"),
+        NameKind::Buses => buses(reply.as_str().unwrap_or_default()),
+        NameKind::NetClients => net_clients(reply.as_str().unwrap_or_default()),
+        NameKind::Netdevs => {
+            let mut clients = net_clients(reply.as_str().unwrap_or_default());
+            clients.retain(|client| client.description != "nic");
+            clients
+        }
+        NameKind::ChardevBackends => members("name", ""),
+        NameKind::Snapshots => items(reply)
+            .filter_map(|item| item.get("image")?.get("snapshots"))
+            .flat_map(items)
+            .flat_map(|snapshot| [string_member(snapshot, "name"), string_member(snapshot, "id")])
+            .flatten()
+            .map(|name| Name::new(name, "snapshot"))
+            .collect(),
+        NameKind::Files(_) => Vec::new(),
+    }
+}
+
+/// Returns the buses in `info qtree`: a line `bus: NAME`, followed by one with its type.
+fn buses(text: &str) -> Vec<Name> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let pairs = lines.windows(2).filter_map(|two| Some((two[0].strip_prefix("bus: ")?, two[1].strip_prefix("type ")?)));
+    pairs.map(|(name, kind)| Name::new(name, kind)).collect()
+}
+
+/// Returns the network backends and devices in `info network`, `NAME: index=0,type=user,…` a line. Below a hub they stand
+/// after a `\`, perhaps without a type.
+fn net_clients(text: &str) -> Vec<Name> {
+    let of_line = |line: &str| {
+        let (name, rest) = line.split_once(": ").unwrap_or((line, ""));
+        let name = name.trim();
+        let hub_port = name.strip_prefix('\\').map(str::trim);
+        let kind = rest.split(',').find_map(|part| part.trim().strip_prefix("type="));
+        match (hub_port, kind) {
+            (None, None) => None,
+            (hub_port, kind) => Some(Name::new(hub_port.unwrap_or(name), kind.unwrap_or("hub port"))),
+        }
+    };
+    text.lines().filter_map(of_line).collect()
+}
+
+/// Returns the items of an array; none of any other value.
+pub(super) fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+pub(super) fn string_member(item: &Value, key: &str) -> Option<String> {
+    item.get(key)?.as_str().map(str::to_owned)
+}
+
+/// Returns T of `child<T>` and `link<T>`.
+fn inner_type(kind: &str) -> String {
+    let inner = kind.split_once('<').map_or(kind, |(_, inner)| inner);
+    inner.trim_end_matches('>').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_generated_names_last() {
+        let reply = serde_json::json!([
+            {"node-name": "#block123", "drv": "file"},
+            {"node-name": "top", "drv": "qcow2"},
+            {"node-name": "base", "drv": "qcow2"},
+        ]);
+        let names: Vec<String> = names_in_reply(&NameKind::Nodes, &reply).into_iter().map(|name| name.text).collect();
+        assert_eq!(names, ["base", "top", "#block123"]);
+    }
+
+    #[test]
+    fn reads_network_clients_below_a_hub() {
+        let text = "hub 0\n \\ hub0port1: socket.0: index=0,type=socket,\n \\ nd\nnic0: index=0,type=nic,model=e1000\n";
+        let names: Vec<(String, String)> =
+            net_clients(text).into_iter().map(|name| (name.text, name.description)).collect();
+        let expected = [("hub0port1", "socket"), ("nd", "hub port"), ("nic0", "nic")];
+        assert_eq!(names, expected.map(|(name, kind)| (name.to_owned(), kind.to_owned())));
+    }
+}

@@ -1,0 +1,52 @@
+//! The server at the other end of an open session, and everything known about it.
+//!
+//! What is known belongs to the session and ends with it: another server may be at the same address next time.
+
+pub(crate) mod info;
+pub(crate) mod live_names;
+mod queries;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::schema::manual::Manual;
+use crate::session::Session;
+use crate::wire::Request;
+
+use info::ServerInfo;
+
+/// A connected server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) session: Session,
+    pub(crate) info: ServerInfo,
+    pub(crate) is_guest_agent: bool,
+    /// Commands that the user stopped waiting for, by id. Their replies are shown when they arrive.
+    pub(crate) cancelled: BTreeMap<u64, Request>,
+    /// How often the server sent something unexpected.
+    pub(crate) oddities: usize,
+    /// The manual page of the server, once it was looked for.
+    pub(crate) manual: Option<Option<Rc<Manual>>>,
+}
+
+impl Server {
+    pub(crate) fn new(session: Session, is_guest_agent: bool) -> Server {
+        Server {
+            session,
+            info: ServerInfo::default(),
+            is_guest_agent,
+            cancelled: BTreeMap::new(),
+            oddities: 0,
+            manual: None,
+        }
+    }
+
+    /// Describes the server, for the banner.
+    pub(crate) fn describe(&self) -> String {
+        match self.session.greeting().and_then(|greeting| greeting.version.as_ref()) {
+            Some(version) => format!("QEMU {version}"),
+            None if self.is_guest_agent => "a guest agent".to_owned(),
+            None => "a QMP server".to_owned(),
+        }
+    }
+}
