@@ -135,7 +135,7 @@ pub(super) fn finish_get(pending: Pending) -> Result<String, QomError> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests {
     use super::*;
 

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::client::{Client, ExecuteError};
-use crate::qom::client::QomClient;
+use crate::client::ExecuteError;
 use crate::qom::error::QomError;
 use crate::qom::property::Property;
 use crate::session::Disconnected;
@@ -460,9 +459,10 @@ fn forgets_inodes_that_the_kernel_forgets() {
 }
 
 #[test]
+#[cfg(feature = "demo")]
 fn shows_the_demo_machine_as_files() {
-    let client = Client::connect("demo:").unwrap();
-    let qom = QomClient::new(&client);
+    let client = crate::client::Client::connect("demo:").unwrap();
+    let qom = crate::qom::client::QomClient::new(&client);
     let fs = QomFs::new(Box::new(qom.clone()), false, Box::new(|_| {}));
     let machine = TestFs { fs, source: FakeSource::default(), reports: Arc::default() };
     assert_eq!(machine.cat("machine/type").unwrap(), "pc-q35-10.0-machine\n");
