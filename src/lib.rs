@@ -46,7 +46,8 @@
 //! - [`Session`], made by [`open`], is the layer below: requests out, and every message in order of arrival, for one
 //!   consumer. The shell stands on that.
 //!
-//! With `default-features = false` the package is this library alone: no command line, no line editor.
+//! With `default-features = false` the package is this library alone: no command line, no line editor. The feature
+//! `demo` adds the machine at `demo:`.
 //!
 //! # What it promises
 //!
@@ -145,6 +146,7 @@ pub mod assist;
 #[doc(hidden)]
 pub mod cli;
 mod client;
+#[cfg(feature = "demo")]
 #[doc(hidden)]
 pub mod demo;
 #[doc(hidden)]

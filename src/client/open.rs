@@ -1,13 +1,32 @@
-//! Opening a session to any address, including the demo machine.
+//! Opening a session to an address of any kind, including the demo machine.
 
-use crate::demo;
+#[cfg(feature = "demo")]
+use crate::demo::start as start_demo;
 use crate::session::{Address, ConnectError, Options, Session, connect};
 
-/// Opens a session to `address`, which may be the demo machine inside the program.
+/// Opens a session to `address`. `demo:` starts a demo machine, if this build has one (cargo feature `demo`).
 pub fn open(address: &Address, options: &Options) -> Result<Session, ConnectError> {
     if *address != Address::Demo {
         return connect(address, options);
     }
-    let socket = demo::start().map_err(|reason| ConnectError::Io { address: Address::Demo, reason })?;
+    let socket = start_demo().map_err(|reason| ConnectError::Io { address: Address::Demo, reason })?;
     Session::over(socket, address, options)
+}
+
+#[cfg(not(feature = "demo"))]
+fn start_demo() -> std::io::Result<std::os::fd::OwnedFd> {
+    let message = "this build has no demo machine (cargo feature `demo`)";
+    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, message))
+}
+
+#[cfg(all(test, not(feature = "demo")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_that_there_is_no_demo_machine() {
+        let error = open(&Address::Demo, &Options::default()).unwrap_err();
+        let message = "cannot connect to `demo:`: this build has no demo machine (cargo feature `demo`)";
+        assert_eq!(error.to_string(), message);
+    }
 }

@@ -1,55 +1,54 @@
-//! The arguments of one command, already checked against its declaration, as handlers read them.
+//! The arguments of a command, already checked against its declaration, as handlers read them.
 
 use serde_json::{Map, Value};
 
-use super::failure::Failure;
+use super::error::CommandError;
 
-/// Checked arguments.
+const MAX_ID_BYTES: usize = 127;
+
+/// Checked arguments. `None` from an `optional_…` method means that the argument was left out.
 #[derive(Clone, Copy)]
 pub struct Args<'a>(pub &'a Map<String, Value>);
 
 impl<'a> Args<'a> {
-    /// An optional member of any type.
     pub fn get(self, name: &str) -> Option<&'a Value> {
         self.0.get(name)
     }
 
-    /// A mandatory string. The check lets no command through without it; the failure keeps this total all the same.
-    pub fn text(self, name: &str) -> Result<&'a str, Failure> {
-        self.maybe_text(name).ok_or_else(|| Failure::new(format!("argument '{name}' is missing")))
+    /// Returns a mandatory string. The check has already rejected calls without it, so the error does not occur.
+    pub fn required_str(self, name: &str) -> Result<&'a str, CommandError> {
+        self.optional_str(name).ok_or_else(|| CommandError::generic(format!("missing argument '{name}'")))
     }
 
-    /// An optional string.
-    pub fn maybe_text(self, name: &str) -> Option<&'a str> {
+    pub fn optional_str(self, name: &str) -> Option<&'a str> {
         self.get(name)?.as_str()
     }
 
-    /// An optional size or count. What is negative counts from the top of 64 bits, as in QEMU.
-    pub fn number(self, name: &str) -> Option<u64> {
+    /// Returns an integer. A negative one is converted to its two's complement, as in QEMU.
+    pub fn optional_u64(self, name: &str) -> Option<u64> {
         let value = self.get(name)?;
         value.as_u64().or_else(|| value.as_i64().map(i64::cast_unsigned))
     }
 
-    /// An optional truth value.
-    pub fn flag(self, name: &str) -> Option<bool> {
+    pub fn optional_bool(self, name: &str) -> Option<bool> {
         self.get(name)?.as_bool()
     }
 
-    /// An optional object.
-    pub fn object(self, name: &str) -> Option<Args<'a>> {
+    pub fn optional_object(self, name: &str) -> Option<Args<'a>> {
         self.get(name)?.as_object().map(Args)
     }
 }
 
-/// Whether `id` may name a node, a job, a device or an object: a letter, then letters, digits, `-`, `.`, `_`.
-pub fn check_id(what: &str, id: &str) -> Result<(), Failure> {
-    let well_formed = id.starts_with(|c: char| c.is_ascii_alphabetic())
+/// Checks the id of a node, job, device or object.
+pub fn check_id(argument: &str, id: &str) -> Result<(), CommandError> {
+    let is_well_formed = id.starts_with(|c: char| c.is_ascii_alphabetic())
         && id.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
-    if well_formed && id.len() <= 127 {
+    if is_well_formed && id.len() <= MAX_ID_BYTES {
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "'{what}' must be a letter followed by letters, digits, '-', '.' or '_', 127 in all at most"
+    Err(CommandError::generic(format!(
+        "argument '{argument}' must begin with a letter, contain only letters, digits, '-', '.' and '_', and have at \
+         most {MAX_ID_BYTES} characters"
     )))
 }
 
@@ -60,15 +59,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_reach_over_all_of_64_bits() {
+    fn reads_integers_of_64_bits() {
         let value = json!({"a": u64::MAX, "b": -1, "c": 7});
         let args = Args(value.as_object().unwrap());
-        assert_eq!([args.number("a"), args.number("b"), args.number("c")], [Some(u64::MAX), Some(u64::MAX), Some(7)]);
-        assert_eq!(args.number("d"), None);
+        let values = ["a", "b", "c", "d"].map(|name| args.optional_u64(name));
+        assert_eq!(values, [Some(u64::MAX), Some(u64::MAX), Some(7), None]);
     }
 
     #[test]
-    fn ids_are_words() {
+    fn checks_ids() {
         for good in ["a", "net0", "a-b.c_d"] {
             assert_eq!(check_id("id", good), Ok(()));
         }

@@ -1,23 +1,18 @@
-//! The events of the machine: their declarations, and one that has happened. Stamps no time: the monitor does, as it sends.
+//! The declarations of events, and events that have happened. The monitor adds the time when it sends them.
 
 use serde_json::Value;
 
-use super::types::{EMPTY, Enum, Object, Type, object, opt, req};
+use super::qapi::{EMPTY, Enum, Object, Type, object, optional, required};
 
-/// The declaration of an event.
 pub struct EventType {
-    /// Its name.
     pub name: &'static str,
-    /// What its data hold.
     pub data: &'static Object,
 }
 
-/// An event that has happened.
 #[derive(Clone)]
 pub struct Event {
-    /// Which one.
-    pub kind: &'static EventType,
-    /// Its data; `None` where the declaration has no members.
+    pub event_type: &'static EventType,
+    /// `None` if the declaration has no members.
     pub data: Option<Value>,
 }
 
@@ -39,36 +34,36 @@ static SHUTDOWN_CAUSE: Enum = Enum {
 };
 
 static SHUTDOWN_DATA: Object =
-    object("q_obj_SHUTDOWN", &[req("guest", Type::Bool), req("reason", Type::Enum(&SHUTDOWN_CAUSE))]);
+    object("q_obj_SHUTDOWN", &[required("guest", Type::Bool), required("reason", Type::Enum(&SHUTDOWN_CAUSE))]);
 static DEVICE_DELETED_DATA: Object =
-    object("q_obj_DEVICE_DELETED", &[opt("device", Type::Str), req("path", Type::Str)]);
+    object("q_obj_DEVICE_DELETED", &[optional("device", Type::Str), required("path", Type::Str)]);
 static JOB_STATUS_DATA: Object =
-    object("q_obj_JOB_STATUS_CHANGE", &[req("id", Type::Str), req("status", Type::Enum(&JOB_STATUS))]);
+    object("q_obj_JOB_STATUS_CHANGE", &[required("id", Type::Str), required("status", Type::Enum(&JOB_STATUS))]);
 static BLOCK_JOB_DATA: Object = object(
     "q_obj_BLOCK_JOB",
     &[
-        req("type", Type::Enum(&JOB_TYPE)),
-        req("device", Type::Str),
-        req("len", Type::Int),
-        req("offset", Type::Int),
-        req("speed", Type::Int),
+        required("type", Type::Enum(&JOB_TYPE)),
+        required("device", Type::Str),
+        required("len", Type::Int),
+        required("offset", Type::Int),
+        required("speed", Type::Int),
     ],
 );
 static BLOCK_JOB_COMPLETED_DATA: Object = object(
     "q_obj_BLOCK_JOB_COMPLETED",
     &[
-        req("type", Type::Enum(&JOB_TYPE)),
-        req("device", Type::Str),
-        req("len", Type::Int),
-        req("offset", Type::Int),
-        req("speed", Type::Int),
-        opt("error", Type::Str),
+        required("type", Type::Enum(&JOB_TYPE)),
+        required("device", Type::Str),
+        required("len", Type::Int),
+        required("offset", Type::Int),
+        required("speed", Type::Int),
+        optional("error", Type::Str),
     ],
 );
 static BLOCK_JOB_PENDING_DATA: Object =
-    object("q_obj_BLOCK_JOB_PENDING", &[req("type", Type::Enum(&JOB_TYPE)), req("id", Type::Str)]);
+    object("q_obj_BLOCK_JOB_PENDING", &[required("type", Type::Enum(&JOB_TYPE)), required("id", Type::Str)]);
 
-/// The kinds of jobs. This machine only mirrors.
+/// The kinds of jobs that QEMU has. This machine has mirrors only.
 pub static JOB_TYPE: Enum = Enum {
     name: "JobType",
     values: &[
@@ -84,7 +79,6 @@ pub static JOB_TYPE: Enum = Enum {
     ],
 };
 
-/// The states of a job.
 pub static JOB_STATUS: Enum = Enum {
     name: "JobStatus",
     values: &[
@@ -102,30 +96,20 @@ pub static JOB_STATUS: Enum = Enum {
     ],
 };
 
-/// The machine ends.
 pub static SHUTDOWN: EventType = EventType { name: "SHUTDOWN", data: &SHUTDOWN_DATA };
-/// The guest was asked to power down.
 pub static POWERDOWN: EventType = EventType { name: "POWERDOWN", data: &EMPTY };
-/// The machine was reset.
 pub static RESET: EventType = EventType { name: "RESET", data: &SHUTDOWN_DATA };
-/// The guest stands still.
 pub static STOP: EventType = EventType { name: "STOP", data: &EMPTY };
-/// The guest goes on.
 pub static RESUME: EventType = EventType { name: "RESUME", data: &EMPTY };
-/// A device has gone.
 pub static DEVICE_DELETED: EventType = EventType { name: "DEVICE_DELETED", data: &DEVICE_DELETED_DATA };
-/// A job went from one state to another.
 pub static JOB_STATUS_CHANGE: EventType = EventType { name: "JOB_STATUS_CHANGE", data: &JOB_STATUS_DATA };
-/// A block job may be completed.
+/// A block job can be completed.
 pub static BLOCK_JOB_READY: EventType = EventType { name: "BLOCK_JOB_READY", data: &BLOCK_JOB_DATA };
 /// A block job waits for `job-finalize`.
 pub static BLOCK_JOB_PENDING: EventType = EventType { name: "BLOCK_JOB_PENDING", data: &BLOCK_JOB_PENDING_DATA };
-/// A block job has done its work.
 pub static BLOCK_JOB_COMPLETED: EventType = EventType { name: "BLOCK_JOB_COMPLETED", data: &BLOCK_JOB_COMPLETED_DATA };
-/// A block job was given up.
 pub static BLOCK_JOB_CANCELLED: EventType = EventType { name: "BLOCK_JOB_CANCELLED", data: &BLOCK_JOB_DATA };
 
-/// All events, for introspection.
 pub static EVENTS: &[&EventType] = &[
     &SHUTDOWN,
     &POWERDOWN,
@@ -141,13 +125,12 @@ pub static EVENTS: &[&EventType] = &[
 ];
 
 impl Event {
-    /// An event without data.
-    pub fn bare(kind: &'static EventType) -> Self {
-        Event { kind, data: None }
+    pub fn without_data(event_type: &'static EventType) -> Self {
+        Event { event_type, data: None }
     }
 
-    /// An event with data, a value of the declared type.
-    pub fn with(kind: &'static EventType, data: Value) -> Self {
-        Event { kind, data: Some(data) }
+    /// Creates an event with data of the declared type.
+    pub fn with_data(event_type: &'static EventType, data: Value) -> Self {
+        Event { event_type, data: Some(data) }
     }
 }

@@ -1,6 +1,6 @@
-//! `query-qmp-schema`: the declarations of commands and events as QEMU spells introspection.
+//! The reply to `query-qmp-schema`, made from the declarations of commands and events.
 //!
-//! Type names are numbers in the order of their first use, so that no client can lean on them. `0` is the empty object.
+//! As in QEMU, the names of declared types are replaced by numbers, in the order of first use. `0` is the empty struct.
 
 use std::collections::HashMap;
 
@@ -8,68 +8,68 @@ use serde_json::{Value, json};
 
 use super::commands;
 use super::event::EVENTS;
-use super::types::{Alternate, EMPTY, Enum, Member, Object, Type};
+use super::qapi::{Alternate, EMPTY, Enum, Member, Object, Type};
 
-/// All entities: commands and events first, then the types they use.
+/// Returns all entities: commands and events first, then the types they use.
 pub fn schema() -> Vec<Value> {
-    let mut types = Types::default();
-    types.of(Type::Object(&EMPTY));
+    let mut types = TypeNames::default();
+    types.name_of(Type::Object(&EMPTY));
     let mut entities = Vec::new();
     for command in commands::all() {
         let mut entity = json!({
-            "name": command.name, "ret-type": types.of(command.returns), "meta-type": "command",
-            "arg-type": types.of(Type::Object(command.args)),
+            "name": command.name, "ret-type": types.name_of(command.returns), "meta-type": "command",
+            "arg-type": types.name_of(Type::Object(command.args)),
         });
-        if command.oob {
+        if command.allows_oob {
             entity["allow-oob"] = Value::Bool(true);
         }
         add_features(&mut entity, command.features);
         entities.push(entity);
     }
     for event in EVENTS {
-        let data = types.of(Type::Object(event.data));
+        let data = types.name_of(Type::Object(event.data));
         entities.push(json!({"name": event.name, "meta-type": "event", "arg-type": data}));
     }
-    // Describing a type may name further ones, which are appended while this runs.
+    // Describing a type appends the types that it uses.
     let mut index = 0;
-    while let Some((name, ty)) = types.list.get(index).cloned() {
+    while let Some((name, ty)) = types.named.get(index).cloned() {
         entities.push(types.describe(name, ty));
         index += 1;
     }
     entities
 }
 
-/// The names given so far.
+/// The names of types in the schema.
 #[derive(Default)]
-struct Types {
-    /// Names by the declared name of enumerations, objects and alternates, and the schema's names of the rest.
+struct TypeNames {
+    /// By the declared name, or by the name itself for built-in types and arrays.
     names: HashMap<String, String>,
-    /// The types in the order of their names.
-    list: Vec<(String, Type)>,
-    numbers: usize,
+    /// In the order of first use.
+    named: Vec<(String, Type)>,
+    next_number: usize,
 }
 
-impl Types {
-    /// The name of a type, given now if it has none.
-    fn of(&mut self, ty: Type) -> String {
-        let (key, fixed) = match ty {
-            Type::Str => ("str".to_owned(), true),
-            Type::Int => ("int".to_owned(), true),
-            Type::Bool => ("bool".to_owned(), true),
-            Type::Null => ("null".to_owned(), true),
-            Type::Any => ("any".to_owned(), true),
-            Type::Array(element) => (format!("[{}]", self.of(*element)), true),
+impl TypeNames {
+    /// Returns the name of a type, which is assigned at its first use.
+    fn name_of(&mut self, ty: Type) -> String {
+        let (key, is_declared) = match ty {
+            Type::Str => ("str".to_owned(), false),
+            Type::Int => ("int".to_owned(), false),
+            Type::Bool => ("bool".to_owned(), false),
+            Type::Null => ("null".to_owned(), false),
+            Type::Any => ("any".to_owned(), false),
+            Type::Array(element) => (format!("[{}]", self.name_of(*element)), false),
             Type::Enum(Enum { name, .. })
             | Type::Object(Object { name, .. })
-            | Type::Alternate(Alternate { name, .. }) => (format!("declared {name}"), false),
+            | Type::Alternate(Alternate { name, .. }) => (format!("declared {name}"), true),
         };
         if let Some(name) = self.names.get(&key) {
             return name.clone();
         }
-        let name = if fixed { key.clone() } else { self.numbers.to_string() };
-        self.numbers += usize::from(!fixed);
+        let name = if is_declared { self.next_number.to_string() } else { key.clone() };
+        self.next_number += usize::from(is_declared);
         self.names.insert(key, name.clone());
-        self.list.push((name.clone(), ty));
+        self.named.push((name.clone(), ty));
         name
     }
 
@@ -81,13 +81,13 @@ impl Types {
             Type::Bool => builtin("boolean"),
             Type::Null => builtin("null"),
             Type::Any => builtin("value"),
-            Type::Array(element) => json!({"name": name, "element-type": self.of(*element), "meta-type": "array"}),
-            Type::Enum(words) => {
-                let members: Value = words.values.iter().map(|word| json!({"name": word})).collect();
-                json!({"name": name, "members": members, "meta-type": "enum", "values": words.values})
+            Type::Array(element) => json!({"name": name, "element-type": self.name_of(*element), "meta-type": "array"}),
+            Type::Enum(Enum { values, .. }) => {
+                let members: Value = values.iter().map(|value| json!({"name": value})).collect();
+                json!({"name": name, "members": members, "meta-type": "enum", "values": values})
             }
             Type::Alternate(alternate) => {
-                let members: Value = alternate.branches.iter().map(|ty| json!({"type": self.of(*ty)})).collect();
+                let members: Value = alternate.branches.iter().map(|ty| json!({"type": self.name_of(*ty)})).collect();
                 json!({"name": name, "members": members, "meta-type": "alternate"})
             }
             Type::Object(object) => self.describe_object(&name, object),
@@ -100,10 +100,10 @@ impl Types {
         if let Some(union) = &object.union {
             let variant = |case: &&'static str| {
                 let variant = object.variant(case).unwrap_or(&EMPTY);
-                json!({"case": case, "type": self.of(Type::Object(variant))})
+                json!({"case": case, "type": self.name_of(Type::Object(variant))})
             };
             let cases = object.member(union.tag, None).map_or(&[][..], |tag| match tag.ty {
-                Type::Enum(words) => words.values,
+                Type::Enum(Enum { values, .. }) => values,
                 _ => &[],
             });
             entity["variants"] = cases.iter().map(variant).collect();
@@ -117,7 +117,7 @@ impl Types {
         if member.optional {
             value["default"] = Value::Null;
         }
-        value["type"] = self.of(member.ty).into();
+        value["type"] = self.name_of(member.ty).into();
         add_features(&mut value, member.features);
         value
     }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_that_is_used_is_described_once() {
+    fn describes_each_type_once() {
         let schema = schema();
         let names: HashSet<&str> = schema.iter().map(|entity| entity["name"].as_str().unwrap()).collect();
         assert_eq!(names.len(), schema.len());
@@ -159,19 +159,19 @@ mod tests {
     }
 
     #[test]
-    fn declared_names_mean_one_type() {
-        // Two types of one declared name would be taken for each other: compare addresses over all that is reachable.
-        let mut types = Types::default();
+    fn gives_each_type_a_name_of_its_own() {
+        // Two types with the same declared name would be confused, so the addresses of all reachable types are compared.
+        let mut types = TypeNames::default();
         for command in commands::all() {
-            types.of(Type::Object(command.args));
-            types.of(command.returns);
+            types.name_of(Type::Object(command.args));
+            types.name_of(command.returns);
         }
         let mut seen: HashMap<&str, *const u8> = HashMap::new();
-        let mut queue: Vec<Type> = types.list.iter().map(|(_, ty)| *ty).collect();
+        let mut queue: Vec<Type> = types.named.iter().map(|(_, ty)| *ty).collect();
         let mut visited = HashSet::new();
         while let Some(ty) = queue.pop() {
             let (name, address): (&'static str, *const u8) = match ty {
-                Type::Enum(words) => (words.name, std::ptr::from_ref(words).cast()),
+                Type::Enum(declared) => (declared.name, std::ptr::from_ref(declared).cast()),
                 Type::Object(object) => (object.name, std::ptr::from_ref(object).cast()),
                 Type::Alternate(alternate) => (alternate.name, std::ptr::from_ref(alternate).cast()),
                 Type::Array(element) => {
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_union_has_a_tag_and_a_variant_for_each_case() {
+    fn describes_a_variant_for_each_tag() {
         let schema = schema();
         let options = entity(&schema, entity(&schema, "blockdev-add")["arg-type"].as_str().unwrap());
         assert_eq!(options["tag"], "driver");
@@ -210,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_is_of_the_type_it_declares_for_itself() {
+    fn conforms_to_its_own_declaration() {
         let command = commands::find("query-qmp-schema").ok().unwrap();
-        assert_eq!(check::value(command.returns, &Value::Array(schema()), "return"), Ok(()));
+        assert_eq!(check::check_value(command.returns, &Value::Array(schema()), "return"), Ok(()));
     }
 }

@@ -1,6 +1,6 @@
-//! One block job, a mirror: its states, its progress, and the events of each change.
+//! A block job: a mirror with its states, its progress and its events.
 //!
-//! Knows names of nodes but not the nodes; what a finished mirror means for them is handed out as a [`Pivot`].
+//! Must not know block nodes, except their names: a finished mirror returns a [`Pivot`] to be applied to them.
 
 use std::time::Duration;
 
@@ -10,260 +10,247 @@ use super::event::{
     BLOCK_JOB_CANCELLED, BLOCK_JOB_COMPLETED, BLOCK_JOB_PENDING, BLOCK_JOB_READY, Event, EventType, JOB_STATUS_CHANGE,
 };
 
-/// How often a running job advances.
-pub const TICK: Duration = Duration::from_millis(200);
+/// How often a running job makes progress.
+pub const TICK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long a mirror takes where no speed limit makes it longer.
-const WHOLE: Duration = Duration::from_secs(5);
+/// How long a mirror without a speed limit takes.
+const FULL_COPY_TIME: Duration = Duration::from_secs(5);
 
-/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Begun, not yet running.
+pub enum JobStatus {
     Created,
-    /// Copying.
     Running,
-    /// Told to rest while copying.
     Paused,
-    /// Copied; every further write goes to both sides.
+    /// Everything is copied; the job can be completed.
     Ready,
-    /// Told to rest when ready.
+    /// Paused while ready.
     Standby,
-    /// About to finish.
     Waiting,
     /// Waits for `job-finalize`.
     Pending,
-    /// On the way to failure.
     Aborting,
-    /// Finished; the result can still be read.
+    /// Finished, but still listed.
     Concluded,
-    /// Gone.
+    /// About to be removed from the list.
     Null,
 }
 
-impl Status {
-    /// The state as QMP spells it.
+impl JobStatus {
+    /// Returns QMP's name of the state.
     pub fn name(self) -> &'static str {
         match self {
-            Status::Created => "created",
-            Status::Running => "running",
-            Status::Paused => "paused",
-            Status::Ready => "ready",
-            Status::Standby => "standby",
-            Status::Waiting => "waiting",
-            Status::Pending => "pending",
-            Status::Aborting => "aborting",
-            Status::Concluded => "concluded",
-            Status::Null => "null",
+            JobStatus::Created => "created",
+            JobStatus::Running => "running",
+            JobStatus::Paused => "paused",
+            JobStatus::Ready => "ready",
+            JobStatus::Standby => "standby",
+            JobStatus::Waiting => "waiting",
+            JobStatus::Pending => "pending",
+            JobStatus::Aborting => "aborting",
+            JobStatus::Concluded => "concluded",
+            JobStatus::Null => "null",
         }
     }
 }
 
-/// What a client may ask of a job.
+/// An operation on a job, as in QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Finish, and let the target take the source's place.
+pub enum JobVerb {
+    /// Finishes the job and replaces the source by the target.
     Complete,
-    /// Give up. Without force, a mirror that is ready ends as a success that leaves the source in its place.
+    /// Aborts the job. Without `force`, a mirror that is ready finishes instead, and leaves the source in place.
     Cancel {
-        /// Give up even when ready.
         force: bool,
     },
-    /// Rest.
     Pause,
-    /// Go on.
     Resume,
-    /// Leave the pending state.
     Finalize,
-    /// Forget the concluded job.
     Dismiss,
 }
 
-impl Verb {
-    /// The verb as failures spell it.
+impl JobVerb {
+    /// Returns the name for error messages.
     pub fn name(self) -> &'static str {
         match self {
-            Verb::Complete => "complete",
-            Verb::Cancel { .. } => "cancel",
-            Verb::Pause => "pause",
-            Verb::Resume => "resume",
-            Verb::Finalize => "finalize",
-            Verb::Dismiss => "dismiss",
+            JobVerb::Complete => "complete",
+            JobVerb::Cancel { .. } => "cancel",
+            JobVerb::Pause => "pause",
+            JobVerb::Resume => "resume",
+            JobVerb::Finalize => "finalize",
+            JobVerb::Dismiss => "dismiss",
         }
     }
 
-    /// Whether a job in this state can be asked so.
-    pub fn allowed(self, status: Status) -> bool {
-        use Status::{Concluded, Created, Paused, Pending, Ready, Running, Standby, Waiting};
+    /// Returns whether the operation is possible in this state.
+    pub fn is_allowed(self, status: JobStatus) -> bool {
+        use JobStatus::{Concluded, Created, Paused, Pending, Ready, Running, Standby, Waiting};
         match self {
-            Verb::Complete => status == Ready,
-            Verb::Cancel { .. } => matches!(status, Created | Running | Paused | Ready | Standby | Waiting | Pending),
-            Verb::Pause => matches!(status, Created | Running | Ready),
-            Verb::Resume => matches!(status, Paused | Standby),
-            Verb::Finalize => status == Pending,
-            Verb::Dismiss => status == Concluded,
+            JobVerb::Complete => status == Ready,
+            JobVerb::Cancel { .. } => {
+                matches!(status, Created | Running | Paused | Ready | Standby | Waiting | Pending)
+            }
+            JobVerb::Pause => matches!(status, Created | Running | Ready),
+            JobVerb::Resume => matches!(status, Paused | Standby),
+            JobVerb::Finalize => status == Pending,
+            JobVerb::Dismiss => status == Concluded,
         }
     }
 }
 
-/// A finished mirror: what used `source` uses `target` from now on.
+/// The effect of a finished mirror: `source` has to be replaced by `target` wherever it is used. Both are node names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pivot {
-    /// The node that was copied.
     pub source: String,
-    /// The node that takes its place.
     pub target: String,
 }
 
-/// What jobs have caused and nobody has collected yet.
+/// Effects of jobs that have not been applied yet.
 #[derive(Default)]
-pub struct PendingEvents {
-    /// Events, in order.
+pub struct JobEffects {
     pub events: Vec<Event>,
-    /// Finished mirrors.
     pub pivots: Vec<Pivot>,
 }
 
-/// What a new mirror is to be.
+/// The options of a mirror.
 #[derive(Debug, Clone)]
-pub struct Plan {
-    /// Its name.
+pub struct MirrorOptions {
     pub id: String,
-    /// The node that is copied.
+    /// The name of the node to copy.
     pub source: String,
-    /// The node that is copied to.
+    /// The name of the node to copy to.
     pub target: String,
-    /// Bytes to copy.
+    /// In bytes.
     pub len: u64,
-    /// Bytes a second at most; 0 sets no limit.
+    /// The limit in bytes per second; 0 means no limit.
     pub speed: u64,
-    /// Whether to finish without `job-finalize`.
     pub auto_finalize: bool,
-    /// Whether to vanish without `job-dismiss`.
     pub auto_dismiss: bool,
 }
 
-/// A running mirror.
 #[derive(Debug)]
 pub struct Job {
-    /// What it was started as; the speed may change.
-    pub plan: Plan,
-    /// Its state.
-    pub status: Status,
-    /// When it last advanced.
-    pub moved: Duration,
-    /// Asked for, to be done at the next tick: the reply goes out before the events of its consequences.
-    pub wish: Option<Verb>,
-    /// Bytes copied.
+    pub options: MirrorOptions,
+    pub status: JobStatus,
+    /// When it last made progress.
+    pub last_advanced: Duration,
+    /// Completion or cancellation that is delayed to the next tick, so that its events come after the reply.
+    pub requested: Option<JobVerb>,
+    /// Number of bytes copied.
     offset: u64,
-    /// Whether the target takes over at the end.
+    /// Whether to replace the source by the target at the end.
     pivots: bool,
     error: Option<&'static str>,
 }
 
 impl Job {
-    /// A job that starts running at once.
-    pub fn start(plan: Plan, now: Duration, out: &mut PendingEvents) -> Self {
-        let status = Status::Created;
-        let mut job = Job { plan, status, offset: 0, moved: now, wish: None, pivots: true, error: None };
-        job.change(Status::Created, out);
-        job.change(Status::Running, out);
+    /// Creates a running job.
+    pub fn start(options: MirrorOptions, now: Duration, effects: &mut JobEffects) -> Self {
+        let status = JobStatus::Created;
+        let mut job =
+            Job { options, status, offset: 0, last_advanced: now, requested: None, pivots: true, error: None };
+        job.set_status(JobStatus::Created, effects);
+        job.set_status(JobStatus::Running, effects);
         job
     }
 
-    /// Enters a state and says so.
-    pub fn change(&mut self, status: Status, out: &mut PendingEvents) {
+    /// Changes the state and sends the event for it.
+    pub fn set_status(&mut self, status: JobStatus, effects: &mut JobEffects) {
         self.status = status;
-        out.events.push(Event::with(&JOB_STATUS_CHANGE, json!({"status": status.name(), "id": self.plan.id})));
+        effects
+            .events
+            .push(Event::with_data(&JOB_STATUS_CHANGE, json!({"status": status.name(), "id": self.options.id})));
     }
 
-    /// Does what is due: moves on, becomes ready, finishes or gives up as it was asked to.
-    pub fn tick(&mut self, now: Duration, out: &mut PendingEvents) {
-        if self.status == Status::Running && now >= self.moved + TICK {
+    /// Does what is due at `now`: makes progress, becomes ready, finishes or aborts.
+    pub fn tick(&mut self, now: Duration, effects: &mut JobEffects) {
+        if self.status == JobStatus::Running && now >= self.last_advanced + TICK_INTERVAL {
             self.advance(now);
-            if self.offset == self.plan.len {
-                self.change(Status::Ready, out);
-                out.events.push(self.report(&BLOCK_JOB_READY));
+            if self.offset == self.options.len {
+                self.set_status(JobStatus::Ready, effects);
+                effects.events.push(self.block_job_event(&BLOCK_JOB_READY));
             }
         }
-        match self.wish.take() {
-            Some(Verb::Cancel { force: false }) if matches!(self.status, Status::Ready | Status::Standby) => {
+        match self.requested.take() {
+            Some(JobVerb::Cancel { force: false }) if matches!(self.status, JobStatus::Ready | JobStatus::Standby) => {
                 self.pivots = false;
-                self.conclude(out);
+                self.conclude(effects);
             }
-            Some(Verb::Cancel { .. }) => self.abort(out),
-            Some(_) => self.conclude(out),
+            Some(JobVerb::Cancel { .. }) => self.abort(effects),
+            Some(_) => self.conclude(effects),
             None => {}
         }
     }
 
-    /// When the next tick is due.
+    /// Returns when the next tick is due.
     pub fn deadline(&self) -> Option<Duration> {
-        match (self.wish, self.status) {
+        match (self.requested, self.status) {
             (Some(_), _) => Some(Duration::ZERO),
-            (None, Status::Running) => Some(self.moved + TICK),
+            (None, JobStatus::Running) => Some(self.last_advanced + TICK_INTERVAL),
             _ => None,
         }
     }
 
-    /// Moves on by what the time since the last move allows.
+    /// Copies as much as is possible in the time since the last call.
     pub fn advance(&mut self, now: Duration) {
-        let elapsed = now.saturating_sub(self.moved).as_millis();
-        let full = u128::from(self.plan.len);
-        // Rounded up, so that the smallest job moves, too.
-        let mut bytes = (full * elapsed).div_ceil(WHOLE.as_millis());
-        if self.plan.speed > 0 {
-            bytes = bytes.min((u128::from(self.plan.speed) * elapsed).div_ceil(1000));
+        let elapsed = now.saturating_sub(self.last_advanced).as_millis();
+        let total = u128::from(self.options.len);
+        // Rounded up, so that the smallest job makes progress too.
+        let mut bytes = (total * elapsed).div_ceil(FULL_COPY_TIME.as_millis());
+        if self.options.speed > 0 {
+            bytes = bytes.min((u128::from(self.options.speed) * elapsed).div_ceil(1000));
         }
-        let reached = (u128::from(self.offset) + bytes).min(full);
-        self.offset = u64::try_from(reached).unwrap_or(self.plan.len);
-        self.moved = now;
+        let offset = (u128::from(self.offset) + bytes).min(total);
+        self.offset = u64::try_from(offset).unwrap_or(self.options.len);
+        self.last_advanced = now;
     }
 
-    fn conclude(&mut self, out: &mut PendingEvents) {
-        self.change(Status::Waiting, out);
-        self.change(Status::Pending, out);
-        if self.plan.auto_finalize {
-            self.finalize(out);
+    fn conclude(&mut self, effects: &mut JobEffects) {
+        self.set_status(JobStatus::Waiting, effects);
+        self.set_status(JobStatus::Pending, effects);
+        if self.options.auto_finalize {
+            self.finalize(effects);
         } else {
-            out.events.push(Event::with(&BLOCK_JOB_PENDING, json!({"type": "mirror", "id": self.plan.id})));
+            effects.events.push(Event::with_data(&BLOCK_JOB_PENDING, json!({"type": "mirror", "id": self.options.id})));
         }
     }
 
-    /// Leaves the pending state.
-    pub fn finalize(&mut self, out: &mut PendingEvents) {
+    /// Leaves the state `pending` with success.
+    pub fn finalize(&mut self, effects: &mut JobEffects) {
         if self.pivots {
-            out.pivots.push(Pivot { source: self.plan.source.clone(), target: self.plan.target.clone() });
+            effects.pivots.push(Pivot { source: self.options.source.clone(), target: self.options.target.clone() });
         }
-        out.events.push(self.report(&BLOCK_JOB_COMPLETED));
-        self.end(out);
+        effects.events.push(self.block_job_event(&BLOCK_JOB_COMPLETED));
+        self.end(effects);
     }
 
-    fn abort(&mut self, out: &mut PendingEvents) {
-        self.change(Status::Aborting, out);
-        self.error = Some("given up on request");
-        out.events.push(self.report(&BLOCK_JOB_CANCELLED));
-        self.end(out);
+    fn abort(&mut self, effects: &mut JobEffects) {
+        self.set_status(JobStatus::Aborting, effects);
+        self.error = Some("cancelled");
+        effects.events.push(self.block_job_event(&BLOCK_JOB_CANCELLED));
+        self.end(effects);
     }
 
-    fn end(&mut self, out: &mut PendingEvents) {
-        self.wish = None;
-        self.change(Status::Concluded, out);
-        if self.plan.auto_dismiss {
-            self.change(Status::Null, out);
+    fn end(&mut self, effects: &mut JobEffects) {
+        self.requested = None;
+        self.set_status(JobStatus::Concluded, effects);
+        if self.options.auto_dismiss {
+            self.set_status(JobStatus::Null, effects);
         }
     }
 
-    fn report(&self, kind: &'static EventType) -> Event {
-        let Plan { id, len, speed, .. } = &self.plan;
-        Event::with(kind, json!({"device": id, "len": len, "offset": self.offset, "speed": speed, "type": "mirror"}))
+    fn block_job_event(&self, event_type: &'static EventType) -> Event {
+        let MirrorOptions { id, len, speed, .. } = &self.options;
+        Event::with_data(
+            event_type,
+            json!({"device": id, "len": len, "offset": self.offset, "speed": speed, "type": "mirror"}),
+        )
     }
 
-    /// Its entry in `query-jobs`.
-    pub fn as_job(&self) -> Value {
+    /// Returns the entry in `query-jobs`.
+    pub fn job_info(&self) -> Value {
         let mut value = json!({
-            "current-progress": self.offset, "status": self.status.name(), "total-progress": self.plan.len,
-            "type": "mirror", "id": self.plan.id,
+            "current-progress": self.offset, "status": self.status.name(), "total-progress": self.options.len,
+            "type": "mirror", "id": self.options.id,
         });
         if let Some(error) = self.error {
             value["error"] = error.into();
@@ -271,14 +258,14 @@ impl Job {
         value
     }
 
-    /// Its entry in `query-block-jobs`.
-    pub fn as_block_job(&self) -> Value {
-        let Plan { id, len, speed, auto_finalize, auto_dismiss, .. } = &self.plan;
+    /// Returns the entry in `query-block-jobs`.
+    pub fn block_job_info(&self) -> Value {
+        let MirrorOptions { id, len, speed, auto_finalize, auto_dismiss, .. } = &self.options;
         json!({
             "auto-finalize": auto_finalize, "io-status": "ok", "device": id, "auto-dismiss": auto_dismiss,
-            "busy": self.status == Status::Running, "len": len, "offset": self.offset, "status": self.status.name(),
-            "paused": matches!(self.status, Status::Paused | Status::Standby), "speed": speed,
-            "ready": matches!(self.status, Status::Ready | Status::Standby), "type": "mirror", "actively-synced": false,
+            "busy": self.status == JobStatus::Running, "len": len, "offset": self.offset, "status": self.status.name(),
+            "paused": matches!(self.status, JobStatus::Paused | JobStatus::Standby), "speed": speed,
+            "ready": matches!(self.status, JobStatus::Ready | JobStatus::Standby), "type": "mirror", "actively-synced": false,
         })
     }
 }

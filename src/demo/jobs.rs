@@ -1,137 +1,143 @@
-//! All block jobs of the machine: finding them by name, and the rules of what may be asked of them when.
+//! The list of block jobs, and which operations are possible on them in which state.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::args::check_id;
-use super::failure::Failure;
-use super::job::{Job, PendingEvents, Plan, Status, Verb};
+use super::error::CommandError;
+use super::job::{Job, JobEffects, JobStatus, JobVerb, MirrorOptions};
 
-/// More jobs than this are refused.
-const LIMIT: usize = 32;
+const MAX_JOBS: usize = 32;
 
-/// All jobs, and what they have caused since it was last collected.
 #[derive(Default)]
 pub struct Jobs {
     list: Vec<Job>,
-    out: PendingEvents,
+    effects: JobEffects,
 }
 
 impl Jobs {
-    /// Starts a mirror.
-    pub fn start(&mut self, plan: Plan, now: Duration) -> Result<(), Failure> {
-        check_id("job-id", &plan.id)?;
-        if self.list.iter().any(|job| job.plan.id == plan.id) {
-            return Err(Failure::new(format!("a job '{}' exists already", plan.id)));
+    pub fn start(&mut self, options: MirrorOptions, now: Duration) -> Result<(), CommandError> {
+        check_id("job-id", &options.id)?;
+        if self.contains(&options.id) {
+            return Err(CommandError::generic(format!("job '{}' already exists", options.id)));
         }
-        if self.list.len() >= LIMIT {
-            return Err(Failure::new(format!("the demo machine runs {LIMIT} jobs at most")));
+        if self.list.len() >= MAX_JOBS {
+            return Err(CommandError::generic(format!("the demo machine has at most {MAX_JOBS} jobs")));
         }
-        let job = Job::start(plan, now, &mut self.out);
+        let job = Job::start(options, now, &mut self.effects);
         self.list.push(job);
         Ok(())
     }
 
-    /// Asks something of the job `id`.
-    pub fn ask(&mut self, id: &str, verb: Verb, now: Duration) -> Result<(), Failure> {
-        let Some(job) = self.list.iter_mut().find(|job| job.plan.id == id) else {
-            return Err(Failure::new(format!("there is no job '{id}'")));
+    /// Performs an operation on a job.
+    pub fn apply(&mut self, id: &str, verb: JobVerb, now: Duration) -> Result<(), CommandError> {
+        let Some(job) = self.list.iter_mut().find(|job| job.options.id == id) else {
+            return Err(job_not_found(id));
         };
-        if !verb.allowed(job.status) {
+        if !verb.is_allowed(job.status) {
             let (verb, status) = (verb.name(), job.status.name());
-            return Err(Failure::new(format!("job '{id}' is {status}: '{verb}' cannot be done in that state")));
+            return Err(CommandError::generic(format!("cannot {verb} job '{id}' in state '{status}'")));
         }
         match verb {
-            Verb::Pause if job.status == Status::Ready => job.change(Status::Standby, &mut self.out),
-            Verb::Pause => {
+            JobVerb::Pause if job.status == JobStatus::Ready => job.set_status(JobStatus::Standby, &mut self.effects),
+            JobVerb::Pause => {
                 job.advance(now);
-                job.change(Status::Paused, &mut self.out);
+                job.set_status(JobStatus::Paused, &mut self.effects);
             }
-            Verb::Resume if job.status == Status::Standby => job.change(Status::Ready, &mut self.out),
-            Verb::Resume => {
-                job.moved = now;
-                job.change(Status::Running, &mut self.out);
+            JobVerb::Resume if job.status == JobStatus::Standby => job.set_status(JobStatus::Ready, &mut self.effects),
+            JobVerb::Resume => {
+                job.last_advanced = now;
+                job.set_status(JobStatus::Running, &mut self.effects);
             }
-            Verb::Complete | Verb::Cancel { .. } => job.wish = Some(verb),
-            Verb::Finalize => job.finalize(&mut self.out),
-            Verb::Dismiss => job.change(Status::Null, &mut self.out),
+            JobVerb::Complete | JobVerb::Cancel { .. } => job.requested = Some(verb),
+            JobVerb::Finalize => job.finalize(&mut self.effects),
+            JobVerb::Dismiss => job.set_status(JobStatus::Null, &mut self.effects),
         }
-        self.list.retain(|job| job.status != Status::Null);
+        self.list.retain(|job| job.status != JobStatus::Null);
         Ok(())
     }
 
-    /// Sets a job's speed limit, in bytes a second; 0 lifts it.
-    pub fn set_speed(&mut self, id: &str, speed: u64, now: Duration) -> Result<(), Failure> {
-        let Some(job) = self.list.iter_mut().find(|job| job.plan.id == id) else {
-            return Err(Failure::new(format!("there is no job '{id}'")));
+    /// Sets the speed limit of a job in bytes per second; 0 removes it.
+    pub fn set_speed(&mut self, id: &str, speed: u64, now: Duration) -> Result<(), CommandError> {
+        let Some(job) = self.list.iter_mut().find(|job| job.options.id == id) else {
+            return Err(job_not_found(id));
         };
-        if job.status == Status::Running {
+        if job.status == JobStatus::Running {
             job.advance(now);
         }
-        job.plan.speed = speed;
+        job.options.speed = speed;
         Ok(())
     }
 
-    /// Lets time pass.
+    /// Does what is due at `now`.
     pub fn tick(&mut self, now: Duration) {
         for job in &mut self.list {
-            job.tick(now, &mut self.out);
+            job.tick(now, &mut self.effects);
         }
-        self.list.retain(|job| job.status != Status::Null);
+        self.list.retain(|job| job.status != JobStatus::Null);
     }
 
-    /// When the next tick is due, on the clock of [`Jobs::tick`].
+    /// Returns when [`Jobs::tick`] is next due.
     pub fn deadline(&self) -> Option<Duration> {
         self.list.iter().filter_map(Job::deadline).min()
     }
 
-    /// Takes what has been caused since the last call.
-    pub fn collect(&mut self) -> PendingEvents {
-        std::mem::take(&mut self.out)
+    /// Takes the effects since the last call.
+    pub fn take_effects(&mut self) -> JobEffects {
+        std::mem::take(&mut self.effects)
     }
 
-    /// Whether there is a job of this name.
-    pub fn has(&self, id: &str) -> bool {
-        self.list.iter().any(|job| job.plan.id == id)
+    pub fn contains(&self, id: &str) -> bool {
+        self.list.iter().any(|job| job.options.id == id)
     }
 
-    /// The job that uses a node, by name.
-    pub fn user_of(&self, node: &str) -> Option<&str> {
-        let uses = |job: &&Job| job.status != Status::Concluded && (job.plan.source == node || job.plan.target == node);
-        self.list.iter().find(uses).map(|job| job.plan.id.as_str())
+    /// Returns an error if a job uses the node.
+    pub fn check_unused(&self, node: &str) -> Result<(), CommandError> {
+        let uses = |job: &&Job| {
+            job.status != JobStatus::Concluded && (job.options.source == node || job.options.target == node)
+        };
+        match self.list.iter().find(uses) {
+            Some(job) => Err(CommandError::generic(format!("node '{node}' is in use by job '{}'", job.options.id))),
+            None => Ok(()),
+        }
     }
 
-    /// What `query-jobs` returns.
+    /// Returns the result of `query-jobs`.
     pub fn query_jobs(&self) -> Value {
-        self.list.iter().map(Job::as_job).collect()
+        self.list.iter().map(Job::job_info).collect()
     }
 
-    /// What `query-block-jobs` returns.
+    /// Returns the result of `query-block-jobs`.
     pub fn query_block_jobs(&self) -> Value {
-        self.list.iter().map(Job::as_block_job).collect()
+        self.list.iter().map(Job::block_job_info).collect()
     }
+}
+
+fn job_not_found(id: &str) -> CommandError {
+    CommandError::generic(format!("job '{id}' not found"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::job::TICK;
+    use super::super::event::Event;
+    use super::super::job::TICK_INTERVAL;
     use super::*;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    fn plan(id: &str) -> Plan {
+    fn options(id: &str) -> MirrorOptions {
         let (id, source, target) = (id.to_owned(), "a".to_owned(), "b".to_owned());
-        Plan { id, source, target, len: 1000, speed: 0, auto_finalize: true, auto_dismiss: true }
+        MirrorOptions { id, source, target, len: 1000, speed: 0, auto_finalize: true, auto_dismiss: true }
     }
 
-    /// Each event collected, in a word: the state entered, or the event's name.
-    fn story(jobs: &mut Jobs) -> Vec<String> {
-        let word = |event: &super::super::event::Event| {
+    /// Takes the events, each as the new state of the job or as the name of the event.
+    fn take_events(jobs: &mut Jobs) -> Vec<String> {
+        let summary = |event: &Event| {
             let status = event.data.as_ref().and_then(|data| data.get("status")?.as_str());
-            status.unwrap_or(event.kind.name).to_owned()
+            status.unwrap_or(event.event_type.name).to_owned()
         };
-        jobs.collect().events.iter().map(word).collect()
+        jobs.take_effects().events.iter().map(summary).collect()
     }
 
     fn offset(jobs: &Jobs) -> u64 {
@@ -139,82 +145,82 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_moves_becomes_ready_and_is_completed() {
+    fn copies_becomes_ready_and_is_completed() {
         let mut jobs = Jobs::default();
-        jobs.start(plan("j"), MS(0)).unwrap();
-        assert_eq!(story(&mut jobs), ["created", "running"]);
-        assert_eq!(jobs.deadline(), Some(TICK));
+        jobs.start(options("j"), MS(0)).unwrap();
+        assert_eq!(take_events(&mut jobs), ["created", "running"]);
+        assert_eq!(jobs.deadline(), Some(TICK_INTERVAL));
         jobs.tick(MS(100));
         assert_eq!(offset(&jobs), 0);
         jobs.tick(MS(2500));
         assert_eq!(offset(&jobs), 500);
-        let early = jobs.ask("j", Verb::Complete, MS(2500)).unwrap_err();
-        assert_eq!(early.desc, "job 'j' is running: 'complete' cannot be done in that state");
+        let early = jobs.apply("j", JobVerb::Complete, MS(2500)).unwrap_err();
+        assert_eq!(early.desc, "cannot complete job 'j' in state 'running'");
         jobs.tick(MS(5000));
-        assert_eq!(story(&mut jobs), ["ready", "BLOCK_JOB_READY"]);
+        assert_eq!(take_events(&mut jobs), ["ready", "BLOCK_JOB_READY"]);
         assert_eq!(jobs.deadline(), None);
-        jobs.ask("j", Verb::Complete, MS(5000)).unwrap();
+        jobs.apply("j", JobVerb::Complete, MS(5000)).unwrap();
         assert_eq!(jobs.deadline(), Some(MS(0)));
-        assert!(story(&mut jobs).is_empty());
+        assert!(take_events(&mut jobs).is_empty());
         jobs.tick(MS(5000));
-        let out = jobs.collect();
-        assert_eq!((out.pivots[0].source.as_str(), out.pivots[0].target.as_str()), ("a", "b"));
-        assert_eq!(out.events.len(), 5);
-        assert!(!jobs.has("j"));
+        let effects = jobs.take_effects();
+        assert_eq!((effects.pivots[0].source.as_str(), effects.pivots[0].target.as_str()), ("a", "b"));
+        assert_eq!(effects.events.len(), 5);
+        assert!(!jobs.contains("j"));
     }
 
     #[test]
-    fn cancelling_depends_on_force_once_ready() {
+    fn finishes_a_ready_job_on_cancel_without_force() {
         for (force, last) in [(true, "BLOCK_JOB_CANCELLED"), (false, "BLOCK_JOB_COMPLETED")] {
             let mut jobs = Jobs::default();
-            jobs.start(plan("j"), MS(0)).unwrap();
+            jobs.start(options("j"), MS(0)).unwrap();
             jobs.tick(MS(6000));
-            jobs.collect();
-            jobs.ask("j", Verb::Cancel { force }, MS(6000)).unwrap();
+            jobs.take_effects();
+            jobs.apply("j", JobVerb::Cancel { force }, MS(6000)).unwrap();
             jobs.tick(MS(6000));
-            let out = jobs.collect();
-            assert!(out.pivots.is_empty());
-            assert!(out.events.iter().any(|event| event.kind.name == last));
+            let effects = jobs.take_effects();
+            assert!(effects.pivots.is_empty());
+            assert!(effects.events.iter().any(|event| event.event_type.name == last));
         }
     }
 
     #[test]
-    fn a_paused_job_stands_still() {
+    fn makes_no_progress_while_paused() {
         let mut jobs = Jobs::default();
-        jobs.start(plan("j"), MS(0)).unwrap();
-        jobs.ask("j", Verb::Pause, MS(1000)).unwrap();
+        jobs.start(options("j"), MS(0)).unwrap();
+        jobs.apply("j", JobVerb::Pause, MS(1000)).unwrap();
         assert_eq!(jobs.deadline(), None);
         jobs.tick(MS(9000));
         assert_eq!(offset(&jobs), 200);
-        jobs.ask("j", Verb::Resume, MS(9000)).unwrap();
+        jobs.apply("j", JobVerb::Resume, MS(9000)).unwrap();
         jobs.tick(MS(10_000));
         assert_eq!(offset(&jobs), 400);
     }
 
     #[test]
-    fn a_speed_limit_slows_it_down() {
+    fn keeps_to_the_speed_limit() {
         let mut jobs = Jobs::default();
-        jobs.start(Plan { speed: 10, ..plan("j") }, MS(0)).unwrap();
+        jobs.start(MirrorOptions { speed: 10, ..options("j") }, MS(0)).unwrap();
         jobs.tick(MS(5000));
         assert_eq!(offset(&jobs), 50);
         jobs.set_speed("j", 0, MS(5000)).unwrap();
         jobs.tick(MS(10_000));
-        assert_eq!(story(&mut jobs).last().unwrap(), "BLOCK_JOB_READY");
+        assert_eq!(take_events(&mut jobs).last().unwrap(), "BLOCK_JOB_READY");
     }
 
     #[test]
-    fn finalizing_and_dismissing_by_hand() {
+    fn waits_for_finalize_and_dismiss() {
         let mut jobs = Jobs::default();
-        jobs.start(Plan { auto_finalize: false, auto_dismiss: false, ..plan("j") }, MS(0)).unwrap();
+        jobs.start(MirrorOptions { auto_finalize: false, auto_dismiss: false, ..options("j") }, MS(0)).unwrap();
         jobs.tick(MS(5000));
-        jobs.ask("j", Verb::Complete, MS(5000)).unwrap();
+        jobs.apply("j", JobVerb::Complete, MS(5000)).unwrap();
         jobs.tick(MS(5000));
-        assert_eq!(story(&mut jobs)[4..], ["waiting", "pending", "BLOCK_JOB_PENDING"]);
-        jobs.ask("j", Verb::Finalize, MS(5000)).unwrap();
-        assert_eq!(story(&mut jobs), ["BLOCK_JOB_COMPLETED", "concluded"]);
-        assert!(jobs.start(plan("j"), MS(5000)).is_err());
-        jobs.ask("j", Verb::Dismiss, MS(5000)).unwrap();
-        assert_eq!(story(&mut jobs), ["null"]);
-        assert_eq!(jobs.ask("j", Verb::Dismiss, MS(5000)).unwrap_err().desc, "there is no job 'j'");
+        assert_eq!(take_events(&mut jobs)[4..], ["waiting", "pending", "BLOCK_JOB_PENDING"]);
+        jobs.apply("j", JobVerb::Finalize, MS(5000)).unwrap();
+        assert_eq!(take_events(&mut jobs), ["BLOCK_JOB_COMPLETED", "concluded"]);
+        assert!(jobs.start(options("j"), MS(5000)).is_err());
+        jobs.apply("j", JobVerb::Dismiss, MS(5000)).unwrap();
+        assert_eq!(take_events(&mut jobs), ["null"]);
+        assert_eq!(jobs.apply("j", JobVerb::Dismiss, MS(5000)).unwrap_err().desc, "job 'j' not found");
     }
 }

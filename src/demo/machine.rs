@@ -1,184 +1,181 @@
-//! The machine: run state, clock, timers and the events it has caused; around it the block layer, the jobs, the tree.
+//! The machine: run state, timers and pending events, with the block graph, the jobs and the object tree.
 //!
-//! Pure: it is told the time ([`Machine::advance`]) and says when it wants to be told next ([`Machine::deadline`]).
+//! Must not know the clock: [`Machine::advance`] is called with the time, next at [`Machine::deadline`].
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::blocks::Blocks;
+use super::block_graph::BlockGraph;
 use super::event::{DEVICE_DELETED, Event, POWERDOWN, RESET, RESUME, SHUTDOWN, STOP};
+use super::job::Pivot;
 use super::jobs::Jobs;
-use super::tree::{QomObject, Tree};
+use super::qom_tree::{QomObject, QomTree};
 
-/// How many processors the machine has.
-pub const CPUS: u64 = 2;
+pub const CPU_COUNT: u64 = 2;
 
-/// How long the guest takes to let go of a device.
-const UNPLUG_TIME: Duration = Duration::from_millis(300);
+/// The parent of devices with an id.
+pub const PERIPHERAL: &str = "/machine/peripheral";
+
+/// The parent of devices without an id.
+pub const PERIPHERAL_ANON: &str = "/machine/peripheral-anon";
+
+/// How long the guest takes to release a device.
+const UNPLUG_DELAY: Duration = Duration::from_millis(300);
 
 /// How long the guest takes to power down.
-const POWERDOWN_TIME: Duration = Duration::from_secs(1);
+const POWERDOWN_DELAY: Duration = Duration::from_secs(1);
 
-/// Something that will happen.
+/// Something that the guest will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Timer {
-    /// The guest has let go of the device `name` under `parent`.
-    Unplugged { parent: String, name: String },
-    /// The guest has powered down.
-    PoweredDown,
+enum GuestAction {
+    /// Releases the device `name` under `parent`.
+    ReleaseDevice {
+        parent: String,
+        name: String,
+    },
+    PowerDown,
 }
 
-/// The machine.
 pub struct Machine {
-    /// Its block nodes and drives.
-    pub blocks: Blocks,
-    /// Its block jobs.
+    pub block_graph: BlockGraph,
     pub jobs: Jobs,
-    /// Its objects.
-    pub tree: Tree,
-    running: bool,
-    ended: bool,
+    pub qom_tree: QomTree,
+    is_running: bool,
+    has_ended: bool,
+    /// Time since the start.
     now: Duration,
-    timers: Vec<(Duration, Timer)>,
+    /// Actions with their times.
+    timers: Vec<(Duration, GuestAction)>,
     events: Vec<Event>,
 }
 
 impl Machine {
-    /// A running machine around its tree, without blocks and jobs.
+    /// Creates a running machine without block nodes and jobs.
     pub fn new(root: QomObject) -> Self {
         Machine {
-            blocks: Blocks::default(),
+            block_graph: BlockGraph::default(),
             jobs: Jobs::default(),
-            tree: Tree::new(root),
-            running: true,
-            ended: false,
+            qom_tree: QomTree::new(root),
+            is_running: true,
+            has_ended: false,
             now: Duration::ZERO,
             timers: Vec::new(),
             events: Vec::new(),
         }
     }
 
-    /// The time since the machine's start, as last told.
+    /// Returns the time since the start, as of the last [`Machine::advance`].
     pub fn now(&self) -> Duration {
         self.now
     }
 
-    /// Whether the guest runs.
     pub fn is_running(&self) -> bool {
-        self.running
+        self.is_running
     }
 
-    /// Whether the machine is over.
     pub fn has_ended(&self) -> bool {
-        self.ended
+        self.has_ended
     }
 
-    /// Stops the guest; nothing where it stands already.
+    /// Stops the guest if it is running.
     pub fn stop(&mut self) {
-        if std::mem::replace(&mut self.running, false) {
-            self.events.push(Event::bare(&STOP));
+        if std::mem::replace(&mut self.is_running, false) {
+            self.events.push(Event::without_data(&STOP));
         }
     }
 
-    /// Lets the guest go on; nothing where it runs already.
+    /// Resumes the guest if it is stopped.
     pub fn resume(&mut self) {
-        if !std::mem::replace(&mut self.running, true) {
-            self.events.push(Event::bare(&RESUME));
+        if !std::mem::replace(&mut self.is_running, true) {
+            self.events.push(Event::without_data(&RESUME));
         }
     }
 
-    /// Resets the machine.
     pub fn reset(&mut self) {
-        self.timers.retain(|(_, timer)| *timer != Timer::PoweredDown);
-        self.events.push(Event::with(&RESET, json!({"guest": false, "reason": "host-qmp-system-reset"})));
+        self.timers.retain(|(_, action)| *action != GuestAction::PowerDown);
+        self.events.push(Event::with_data(&RESET, json!({"guest": false, "reason": "host-qmp-system-reset"})));
     }
 
-    /// Asks the guest to power down, which it does after a while. A guest that stands still does not hear it.
+    /// Asks the guest to power down, which it does after a delay. A stopped guest ignores it.
     pub fn power_down(&mut self) {
-        self.events.push(Event::bare(&POWERDOWN));
-        if self.running && !self.timers.iter().any(|(_, timer)| *timer == Timer::PoweredDown) {
-            self.timers.push((self.now + POWERDOWN_TIME, Timer::PoweredDown));
+        self.events.push(Event::without_data(&POWERDOWN));
+        if self.is_running && !self.timers.iter().any(|(_, action)| *action == GuestAction::PowerDown) {
+            self.timers.push((self.now + POWERDOWN_DELAY, GuestAction::PowerDown));
         }
     }
 
-    /// Ends the machine.
     pub fn quit(&mut self) {
         self.end(false, "host-qmp-quit");
     }
 
-    /// Asks the guest to let go of the device `name` under `parent`; false where it was asked before.
+    /// Asks the guest to release the device `name` under `parent`. Returns false if it was asked before.
     pub fn unplug(&mut self, parent: &str, name: &str) -> bool {
-        let timer = Timer::Unplugged { parent: parent.to_owned(), name: name.to_owned() };
-        if self.timers.iter().any(|(_, pending)| *pending == timer) {
+        let action = GuestAction::ReleaseDevice { parent: parent.to_owned(), name: name.to_owned() };
+        if self.timers.iter().any(|(_, pending)| *pending == action) {
             return false;
         }
-        self.timers.push((self.now + UNPLUG_TIME, timer));
+        self.timers.push((self.now + UNPLUG_DELAY, action));
         true
     }
 
-    /// Lets time pass, up to `now` since the machine's start.
+    /// Executes what is due at `now`, the time since the start.
     pub fn advance(&mut self, now: Duration) {
-        if self.ended {
+        if self.has_ended {
             return;
         }
         self.now = self.now.max(now);
-        let waiting = std::mem::take(&mut self.timers);
-        let (due, later) = waiting.into_iter().partition::<Vec<_>, _>(|(when, _)| *when <= self.now);
+        let timers = std::mem::take(&mut self.timers);
+        let (due, later) = timers.into_iter().partition::<Vec<_>, _>(|(time, _)| *time <= self.now);
         self.timers = later;
-        for (_, timer) in due {
-            match timer {
-                Timer::Unplugged { parent, name } => self.unplugged(&parent, &name),
-                Timer::PoweredDown if self.running => self.end(true, "guest-shutdown"),
-                Timer::PoweredDown => {}
+        for (_, action) in due {
+            match action {
+                GuestAction::ReleaseDevice { parent, name } => self.remove_device(&parent, &name),
+                GuestAction::PowerDown if self.is_running => self.end(true, "guest-shutdown"),
+                GuestAction::PowerDown => {}
             }
         }
-        if !self.ended {
+        if !self.has_ended {
             self.jobs.tick(self.now);
         }
     }
 
-    /// When [`Machine::advance`] is next due; `None` while nothing moves.
+    /// Returns when [`Machine::advance`] is next due; `None` if nothing is pending.
     pub fn deadline(&self) -> Option<Duration> {
-        let timers = self.timers.iter().map(|(when, _)| *when);
+        let timers = self.timers.iter().map(|(time, _)| *time);
         timers.chain(self.jobs.deadline()).min()
     }
 
-    /// Takes the events since the last call.
+    /// Takes the events since the last call, and applies finished mirrors to the block graph.
     pub fn take_events(&mut self) -> Vec<Event> {
-        self.run_due_timers();
+        let effects = self.jobs.take_effects();
+        for Pivot { source, target } in effects.pivots {
+            self.block_graph.pivot(&source, &target);
+        }
+        self.events.extend(effects.events);
         std::mem::take(&mut self.events)
     }
 
-    /// Takes over what the jobs have caused.
-    fn run_due_timers(&mut self) {
-        let out = self.jobs.collect();
-        for pivot in out.pivots {
-            self.blocks.pivot(&pivot.source, &pivot.target);
-        }
-        self.events.extend(out.events);
-    }
-
-    fn unplugged(&mut self, parent: &str, name: &str) {
+    fn remove_device(&mut self, parent: &str, name: &str) {
         let path = format!("{parent}/{name}");
-        let Ok(device) = self.tree.find(&path) else {
+        let Ok(device) = self.qom_tree.find(&path) else {
             return;
         };
         let backend = device.child("virtio-backend").map(|_| format!("{path}/virtio-backend"));
-        self.tree.remove(parent, name);
+        self.qom_tree.remove_child(parent, name);
         if let Some(backend) = backend {
-            self.blocks.unplug(&backend);
-            self.events.push(Event::with(&DEVICE_DELETED, json!({"path": backend})));
+            self.block_graph.remove_drive(&backend);
+            self.events.push(Event::with_data(&DEVICE_DELETED, json!({"path": backend})));
         }
-        let named = parent == "/machine/peripheral";
-        let data = if named { json!({"device": name, "path": path}) } else { json!({"path": path}) };
-        self.events.push(Event::with(&DEVICE_DELETED, data));
+        let has_id = parent == PERIPHERAL;
+        let data = if has_id { json!({"device": name, "path": path}) } else { json!({"path": path}) };
+        self.events.push(Event::with_data(&DEVICE_DELETED, data));
     }
 
     fn end(&mut self, guest: bool, reason: &str) {
-        if !std::mem::replace(&mut self.ended, true) {
-            self.running = false;
-            self.events.push(Event::with(&SHUTDOWN, json!({"guest": guest, "reason": reason})));
+        if !std::mem::replace(&mut self.has_ended, true) {
+            self.is_running = false;
+            self.events.push(Event::with_data(&SHUTDOWN, json!({"guest": guest, "reason": reason})));
         }
     }
 }
@@ -200,11 +197,11 @@ mod tests {
     }
 
     fn names(machine: &mut Machine) -> Vec<&'static str> {
-        machine.take_events().iter().map(|event| event.kind.name).collect()
+        machine.take_events().iter().map(|event| event.event_type.name).collect()
     }
 
     #[test]
-    fn stopping_and_going_on_tell_only_of_changes() {
+    fn sends_events_only_when_the_run_state_changes() {
         let mut machine = machine();
         machine.resume();
         machine.stop();
@@ -214,11 +211,11 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_powers_down_after_a_second_unless_it_stands_still() {
+    fn powers_down_after_a_delay_unless_stopped() {
         let mut machine = machine();
         machine.power_down();
         machine.power_down();
-        assert_eq!(machine.deadline(), Some(POWERDOWN_TIME));
+        assert_eq!(machine.deadline(), Some(POWERDOWN_DELAY));
         machine.stop();
         machine.advance(Duration::from_secs(1));
         assert!(!machine.has_ended());
@@ -231,17 +228,17 @@ mod tests {
     }
 
     #[test]
-    fn devices_go_after_a_while() {
+    fn removes_a_device_after_a_delay() {
         let mut machine = machine();
         assert!(machine.unplug("/machine/peripheral", "net0"));
         assert!(!machine.unplug("/machine/peripheral", "net0"));
         machine.advance(Duration::from_millis(299));
-        assert!(machine.tree.find("/machine/peripheral/net0").is_ok());
+        assert!(machine.qom_tree.find("/machine/peripheral/net0").is_ok());
         machine.advance(Duration::from_millis(300));
         let events = machine.take_events();
         assert_eq!(events[0].data, Some(json!({"path": "/machine/peripheral/net0/virtio-backend"})));
         assert_eq!(events[1].data, Some(json!({"device": "net0", "path": "/machine/peripheral/net0"})));
-        assert!(machine.tree.find("/machine/peripheral/net0").is_err());
+        assert!(machine.qom_tree.find("/machine/peripheral/net0").is_err());
         assert_eq!(machine.deadline(), None);
     }
 }

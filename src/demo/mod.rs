@@ -1,7 +1,7 @@
-//! The demo machine: a small real QMP server inside the program, for a shell that has no QEMU to talk to.
+//! The demo machine: a small QMP server inside the program, to try the shell and the client without QEMU.
 //!
-//! Owns a make-believe machine (run state, block nodes, jobs, devices, objects) and the server in front of it. Knows
-//! nothing of the shell: all it has is one end of a socket pair, and what comes over it is treated like any client.
+//! Owns a simulated machine (run state, block nodes, jobs, devices, objects) and its server. Must not know its clients:
+//! they are at the other end of a socket pair.
 //!
 //! ```text
 //! server (socket, thread) -> monitor (negotiation, framing) -> commands (one table) -> machine (state, time, events)
@@ -9,16 +9,16 @@
 //!                                          check, introspect, hmp -+- read the same table
 //! ```
 //!
-//! Only `server` knows a socket or a clock. Everything below it is plain state that is handed bytes and the time.
+//! Only `server` knows the socket and the clock. Everything else is plain state, which gets input and the time as
+//! arguments.
 
 mod args;
 mod bitmaps;
-mod blocks;
-mod catalog;
+mod block_graph;
 mod check;
 mod commands;
+mod error;
 mod event;
-mod failure;
 mod hmp;
 mod introspect;
 mod job;
@@ -27,10 +27,11 @@ mod machine;
 mod machine_config;
 mod monitor;
 mod properties;
+mod qapi;
+mod qom_tree;
+mod qom_types;
 mod reply;
 mod request;
 mod server;
-mod tree;
-mod types;
 
 pub use server::start;

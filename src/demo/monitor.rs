@@ -1,6 +1,7 @@
-//! One connection's monitor: bytes and time in, text out. Owns framing, negotiation and the order of events and replies.
+//! The monitor of a connection: takes input and the time, and produces output. Owns framing, negotiation, and the order of
+//! events and replies.
 //!
-//! Knows no socket: the server hands it what it has read and sends what it answers.
+//! Must not know sockets or threads: the server reads the input and sends the output.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,124 +9,122 @@ use serde_json::Value;
 
 use crate::wire::{Frame, Framer, Limits};
 
+use super::check::check_arguments;
 use super::commands;
-use super::failure::{Class, Failure, Outcome};
+use super::error::{CommandError, CommandResult, ErrorClass};
 use super::machine::Machine;
 use super::machine_config::default_machine;
 use super::reply;
 use super::request::Request;
 
-/// Bounds on what a client may send: 1 MiB, and QEMU's own depth.
-const LIMITS: Limits = Limits { message: 1 << 20, depth: 1024 };
+/// Bounds on a request: 1 MiB, and the depth that QEMU accepts.
+const REQUEST_LIMITS: Limits = Limits { message: 1 << 20, depth: 1024 };
 
-/// The monitor and the machine behind it.
 pub struct Monitor {
     machine: Machine,
     framer: Framer,
-    /// Whether `qmp_capabilities` has succeeded.
-    negotiated: bool,
-    /// Whether out-of-band execution is enabled.
-    oob: bool,
-    out: String,
+    is_negotiated: bool,
+    is_oob_enabled: bool,
+    output: String,
 }
 
 impl Monitor {
-    /// A monitor that is about to greet.
+    /// Creates a monitor with the initial machine. Its first output is the greeting.
     pub fn new() -> Self {
         Monitor {
             machine: default_machine(),
-            framer: Framer::new(LIMITS),
-            negotiated: false,
-            oob: false,
-            out: reply::greeting(),
+            framer: Framer::new(REQUEST_LIMITS),
+            is_negotiated: false,
+            is_oob_enabled: false,
+            output: reply::greeting(),
         }
     }
 
-    /// Takes what the client has sent, `now` after the start.
-    pub fn feed(&mut self, bytes: &[u8], now: Duration) {
+    /// Processes input that was received at `now`, the time since the start.
+    pub fn receive(&mut self, bytes: &[u8], now: Duration) {
         self.machine.advance(now);
         self.framer.push(bytes);
         while !self.machine.has_ended() {
             match self.framer.next_frame() {
-                Ok(Some(Frame::Message(message))) => self.answer(&message),
-                Ok(Some(Frame::Mark)) => self.refuse("a byte 0xFF has made the server forget what came before it"),
-                Ok(Some(Frame::Junk(_))) => self.refuse("a message is a JSON object, and this is none"),
+                Ok(Some(Frame::Message(message))) => self.execute_message(&message),
+                Ok(Some(Frame::Mark)) => self.reply_error("the input before a byte 0xFF was discarded"),
+                Ok(Some(Frame::Junk(_))) => self.reply_error("invalid message; expected a JSON object"),
                 Ok(None) => break,
                 Err(_) => {
-                    // Whatever is left of the message reads as junk: each line of it is one more such error.
-                    self.framer = Framer::new(LIMITS);
-                    self.refuse("the message is longer or nested deeper than the demo machine reads");
+                    // The rest of the message is junk to the new framer: one error for each line.
+                    self.framer = Framer::new(REQUEST_LIMITS);
+                    self.reply_error("message too long or nested too deeply for the demo machine");
                 }
             }
-            // What the command has asked for comes after its reply.
+            // Events of what the command has started come after the reply.
             self.machine.advance(now);
-            self.tell();
+            self.send_events();
         }
     }
 
-    /// Lets time pass, up to `now` after the start.
+    /// Executes what is due at `now`, the time since the start.
     pub fn advance(&mut self, now: Duration) {
         self.machine.advance(now);
-        self.tell();
+        self.send_events();
     }
 
-    /// When [`Monitor::advance`] is next due.
+    /// Returns when [`Monitor::advance`] is next due.
     pub fn deadline(&self) -> Option<Duration> {
         self.machine.deadline()
     }
 
-    /// Whether the connection is to be closed once everything is sent.
+    /// Returns whether the connection must be closed after the remaining output is sent.
     pub fn has_ended(&self) -> bool {
         self.machine.has_ended()
     }
 
-    /// Takes what is to be sent.
+    /// Takes the output that has to be sent.
     pub fn take_output(&mut self) -> String {
-        std::mem::take(&mut self.out)
+        std::mem::take(&mut self.output)
     }
 
-    fn answer(&mut self, message: &[u8]) {
-        let (id, request) = Request::parse(message, self.oob);
-        let outcome = request.and_then(|request| self.execute(&request));
-        // A command's own events, such as STOP, go out before its reply.
-        self.tell();
-        self.out.push_str(&reply::reply(&outcome, id.as_deref()));
+    fn execute_message(&mut self, message: &[u8]) {
+        let (id, request) = Request::parse(message, self.is_oob_enabled);
+        let result = request.and_then(|request| self.execute(&request));
+        // As in QEMU, the events of the command itself, such as `STOP`, come before the reply.
+        self.send_events();
+        self.output.push_str(&reply::reply(&result, id.as_deref()));
     }
 
-    fn refuse(&mut self, desc: &str) {
-        self.out.push_str(&reply::reply(&Err(Failure::new(desc)), None));
+    fn reply_error(&mut self, desc: &str) {
+        self.output.push_str(&reply::reply(&Err(CommandError::generic(desc)), None));
     }
 
-    fn tell(&mut self) {
+    fn send_events(&mut self) {
         for event in self.machine.take_events() {
-            if self.negotiated {
-                self.out.push_str(&reply::event(&event, SystemTime::now()));
+            if self.is_negotiated {
+                self.output.push_str(&reply::event(&event, SystemTime::now()));
             }
         }
     }
 
-    fn execute(&mut self, request: &Request) -> Outcome {
-        if !self.negotiated {
+    fn execute(&mut self, request: &Request) -> CommandResult {
+        if !self.is_negotiated {
             return self.negotiate(request);
         }
         let command = commands::find(&request.command)?;
-        if request.oob && !command.oob {
-            return Err(Failure::new(format!("command '{}' cannot run out-of-band", command.name)));
+        if request.is_oob && !command.allows_oob {
+            return Err(CommandError::generic(format!("command '{}' cannot be executed out of band", command.name)));
         }
         command.execute(&mut self.machine, &request.arguments)
     }
 
-    /// Until the capabilities are negotiated, the one command that does it is the only one there is.
-    fn negotiate(&mut self, request: &Request) -> Outcome {
+    /// Executes a request before negotiation, when only `qmp_capabilities` is accepted.
+    fn negotiate(&mut self, request: &Request) -> CommandResult {
         let command = commands::find(&request.command)?;
         if command.name != "qmp_capabilities" {
-            let desc = format!("'{}' has to wait: the first command is 'qmp_capabilities'", command.name);
-            return Err(Failure::of(Class::CommandNotFound, desc));
+            let desc = format!("command '{}' is not available before 'qmp_capabilities'", command.name);
+            return Err(CommandError::new(ErrorClass::CommandNotFound, desc));
         }
-        super::check::arguments(command.args, &request.arguments)?;
+        check_arguments(command.args, &request.arguments)?;
         let enable = request.arguments.get("enable").and_then(Value::as_array);
-        self.oob = enable.is_some_and(|list| list.iter().any(|capability| capability == "oob"));
-        self.negotiated = true;
+        self.is_oob_enabled = enable.is_some_and(|list| list.iter().any(|capability| capability == "oob"));
+        self.is_negotiated = true;
         Ok(serde_json::json!({}))
     }
 }
@@ -136,50 +135,50 @@ mod tests {
 
     const NOW: Duration = Duration::ZERO;
 
-    /// What the monitor says to each line, time stamps cut out.
-    fn talk(monitor: &mut Monitor, line: &str) -> Vec<String> {
-        monitor.feed(line.as_bytes(), NOW);
-        lines(monitor)
+    /// Sends a line and returns the output, without timestamps.
+    fn send(monitor: &mut Monitor, line: &str) -> Vec<String> {
+        monitor.receive(line.as_bytes(), NOW);
+        output(monitor)
     }
 
-    fn lines(monitor: &mut Monitor) -> Vec<String> {
+    fn output(monitor: &mut Monitor) -> Vec<String> {
         let text = monitor.take_output();
-        let untimed = |line: &str| match line.split_once("}, \"event\"") {
+        let without_timestamp = |line: &str| match line.split_once("}, \"event\"") {
             Some((_, event)) => format!("{{\"event\"{event}"),
             None => line.to_owned(),
         };
-        text.split_terminator("\r\n").map(untimed).collect()
+        text.split_terminator("\r\n").map(without_timestamp).collect()
     }
 
     fn negotiated() -> Monitor {
         let mut monitor = Monitor::new();
-        talk(&mut monitor, "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"oob\"]}}");
+        send(&mut monitor, "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"oob\"]}}");
         monitor
     }
 
     #[test]
-    fn negotiation_comes_first_and_once() {
+    fn requires_negotiation_first_and_only_once() {
         let mut monitor = Monitor::new();
-        assert!(lines(&mut monitor)[0].starts_with("{\"QMP\": "));
-        let early = talk(&mut monitor, "{\"execute\": \"stop\", \"id\": 1}");
+        assert!(output(&mut monitor)[0].starts_with("{\"QMP\": "));
+        let early = send(&mut monitor, "{\"execute\": \"stop\", \"id\": 1}");
         assert!(
             early[0].starts_with("{\"error\": {\"class\": \"CommandNotFound\"") && early[0].ends_with(", \"id\": 1}")
         );
         let wrong = "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"x\"]}}";
-        assert!(talk(&mut monitor, wrong)[0].starts_with("{\"error\": {\"class\": \"GenericError\""));
-        assert_eq!(talk(&mut monitor, "{\"execute\": \"qmp_capabilities\"}"), ["{\"return\": {}}"]);
-        let late = talk(&mut monitor, "{\"execute\": \"qmp_capabilities\"}");
+        assert!(send(&mut monitor, wrong)[0].starts_with("{\"error\": {\"class\": \"GenericError\""));
+        assert_eq!(send(&mut monitor, "{\"execute\": \"qmp_capabilities\"}"), ["{\"return\": {}}"]);
+        let late = send(&mut monitor, "{\"execute\": \"qmp_capabilities\"}");
         assert!(late[0].starts_with("{\"error\": {\"class\": \"CommandNotFound\""));
-        let oob = talk(&mut monitor, "{\"exec-oob\": \"query-yank\"}");
-        assert!(oob[0].contains("has not been enabled"));
+        let oob = send(&mut monitor, "{\"exec-oob\": \"query-yank\"}");
+        assert!(oob[0].contains("is not enabled"));
     }
 
     #[test]
-    fn a_commands_own_events_come_before_its_reply() {
+    fn sends_events_of_a_command_before_its_reply() {
         let mut monitor = negotiated();
-        let heard = talk(&mut monitor, "{\"execute\": \"stop\", \"id\": 1.0}{\"execute\": \"cont\", \"id\": \"a\"}");
+        let lines = send(&mut monitor, "{\"execute\": \"stop\", \"id\": 1.0}{\"execute\": \"cont\", \"id\": \"a\"}");
         assert_eq!(
-            heard,
+            lines,
             [
                 "{\"event\": \"STOP\"}",
                 "{\"return\": {}, \"id\": 1.0}",
@@ -190,11 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn quitting_is_the_last_thing_heard() {
+    fn sends_nothing_after_quit() {
         let mut monitor = negotiated();
-        let heard = talk(&mut monitor, "{\"execute\": \"quit\"}{\"execute\": \"query-status\"}");
+        let lines = send(&mut monitor, "{\"execute\": \"quit\"}{\"execute\": \"query-status\"}");
         assert_eq!(
-            heard,
+            lines,
             [
                 "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": false, \"reason\": \"host-qmp-quit\"}}",
                 "{\"return\": {}}"
@@ -204,40 +203,40 @@ mod tests {
     }
 
     #[test]
-    fn out_of_band_is_for_few_commands() {
+    fn executes_only_some_commands_out_of_band() {
         let mut monitor = negotiated();
-        assert!(talk(&mut monitor, "{\"exec-oob\": \"query-yank\", \"id\": 1}")[0].starts_with("{\"return\": "));
-        assert!(talk(&mut monitor, "{\"exec-oob\": \"stop\"}")[0].contains("cannot run out-of-band"));
+        assert!(send(&mut monitor, "{\"exec-oob\": \"query-yank\", \"id\": 1}")[0].starts_with("{\"return\": "));
+        assert!(send(&mut monitor, "{\"exec-oob\": \"stop\"}")[0].contains("cannot be executed out of band"));
     }
 
     #[test]
-    fn bad_input_costs_an_error_each_and_no_more() {
+    fn recovers_from_invalid_input() {
         let mut monitor = negotiated();
-        monitor.feed(b"junk\n\xff{\"execute\": \xff{]{\"execute\": \"query-kvm\"}", NOW);
-        let heard = lines(&mut monitor);
+        monitor.receive(b"junk\n\xff{\"execute\": \xff{]{\"execute\": \"query-kvm\"}", NOW);
+        let lines = output(&mut monitor);
         assert!(
-            heard[..4].iter().all(|line| line.starts_with("{\"error\": {\"class\": \"GenericError\"")),
-            "{heard:?}"
+            lines[..4].iter().all(|line| line.starts_with("{\"error\": {\"class\": \"GenericError\"")),
+            "{lines:?}"
         );
-        assert_eq!(heard[4..], ["{\"return\": {\"enabled\": false, \"present\": false}}"]);
+        assert_eq!(lines[4..], ["{\"return\": {\"enabled\": false, \"present\": false}}"]);
         let deep = "{\"execute\": ".to_owned() + &"[".repeat(2000);
-        assert!(talk(&mut monitor, &deep)[0].contains("nested deeper"));
-        assert!(talk(&mut monitor, "\n{\"execute\": \"query-kvm\"}").last().unwrap().starts_with("{\"return\""));
+        assert!(send(&mut monitor, &deep)[0].contains("nested too deeply"));
+        assert!(send(&mut monitor, "\n{\"execute\": \"query-kvm\"}").last().unwrap().starts_with("{\"return\""));
     }
 
     #[test]
-    fn consequences_come_after_the_reply() {
+    fn sends_events_of_a_job_after_the_reply() {
         let mut monitor = negotiated();
-        talk(
+        send(
             &mut monitor,
             "{\"execute\": \"blockdev-add\", \"arguments\": {\"driver\": \"null-co\", \"node-name\": \"n\"}}",
         );
         let start = "{\"execute\": \"blockdev-mirror\", \"arguments\": \
                      {\"job-id\": \"j\", \"device\": \"disk0\", \"target\": \"n\", \"sync\": \"full\"}}";
-        assert_eq!(talk(&mut monitor, start).len(), 3);
-        let heard = talk(&mut monitor, "{\"execute\": \"job-cancel\", \"arguments\": {\"id\": \"j\"}}");
-        assert_eq!(heard[0], "{\"return\": {}}");
-        assert_eq!(heard.len(), 5);
+        assert_eq!(send(&mut monitor, start).len(), 3);
+        let lines = send(&mut monitor, "{\"execute\": \"job-cancel\", \"arguments\": {\"id\": \"j\"}}");
+        assert_eq!(lines[0], "{\"return\": {}}");
+        assert_eq!(lines.len(), 5);
         assert_eq!(monitor.deadline(), None);
     }
 }

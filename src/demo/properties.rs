@@ -1,213 +1,179 @@
-//! The properties of QOM types: what a property is, and the groups of them that types are put together from.
+//! Declarations of QOM properties, in groups that the types of `qom_types` share.
 
 use serde_json::Value;
 
-use super::types::{Enum, Type};
+use super::qapi::{Enum, Type};
 
-/// One property of a type.
 pub struct Property {
-    /// Its name.
     pub name: &'static str,
-    /// The name of its type, as QOM spells it.
-    pub kind: &'static str,
-    /// What it is for.
+    /// QOM's name of the type.
+    pub type_name: &'static str,
     pub description: Option<&'static str>,
-    /// Its value where none is given.
-    pub default: Default,
-    /// Whether it can be set once the instance is there.
-    pub live: bool,
+    pub default: DefaultValue,
+    /// Whether it can be set after the instance was created.
+    pub is_settable: bool,
 }
 
-/// The default of a property.
 #[derive(Clone, Copy)]
-pub enum Default {
-    /// None: an unset property reads as an empty string.
+pub enum DefaultValue {
+    /// The property reads as an empty string until it is set.
     Unset,
-    /// A string.
-    Word(&'static str),
-    /// A whole number.
-    Number(i64),
-    /// A truth value.
-    Flag(bool),
+    Str(&'static str),
+    Int(i64),
+    Bool(bool),
 }
 
-impl Default {
-    /// The default as a value, if there is one.
-    pub fn value(self) -> Option<Value> {
+impl DefaultValue {
+    pub fn to_json(self) -> Option<Value> {
         match self {
-            Default::Unset => None,
-            Default::Word(word) => Some(word.into()),
-            Default::Number(number) => Some(number.into()),
-            Default::Flag(flag) => Some(flag.into()),
+            DefaultValue::Unset => None,
+            DefaultValue::Str(text) => Some(text.into()),
+            DefaultValue::Int(number) => Some(number.into()),
+            DefaultValue::Bool(flag) => Some(flag.into()),
         }
     }
 }
 
 static ON_OFF_AUTO: Enum = Enum { name: "OnOffAuto", values: &["auto", "on", "off"] };
 
-/// The type of the values of a property, by the name of its kind.
-pub fn type_of(kind: &str) -> Type {
-    match kind {
+/// Returns the QAPI type of the values of a QOM type.
+pub fn value_type(type_name: &str) -> Type {
+    match type_name {
         "bool" => Type::Bool,
         "int" | "int32" | "size" => Type::Int,
         "OnOffAuto" => Type::Enum(&ON_OFF_AUTO),
-        _ if kind.starts_with("uint") => Type::Int,
+        _ if type_name.starts_with("uint") => Type::Int,
         _ => Type::Str,
     }
 }
 
-const fn flag(name: &'static str, default: bool) -> Property {
-    Property { name, kind: "bool", description: Some("on/off"), default: Default::Flag(default), live: false }
+const fn bool_property(name: &'static str, default: bool) -> Property {
+    Property {
+        name,
+        type_name: "bool",
+        description: Some("on/off"),
+        default: DefaultValue::Bool(default),
+        is_settable: false,
+    }
 }
 
-const fn number(name: &'static str, kind: &'static str, default: i64) -> Property {
-    Property { name, kind, description: None, default: Default::Number(default), live: false }
+const fn int_property(name: &'static str, type_name: &'static str, default: i64) -> Property {
+    Property { name, type_name, description: None, default: DefaultValue::Int(default), is_settable: false }
 }
 
-const fn text(name: &'static str, kind: &'static str, description: Option<&'static str>) -> Property {
-    Property { name, kind, description, default: Default::Unset, live: false }
+const fn unset_property(name: &'static str, type_name: &'static str, description: Option<&'static str>) -> Property {
+    Property { name, type_name, description, default: DefaultValue::Unset, is_settable: false }
 }
 
-const fn live(property: Property) -> Property {
-    Property { live: true, ..property }
+const fn str_property(name: &'static str, type_name: &'static str, default: &'static str) -> Property {
+    Property { name, type_name, description: None, default: DefaultValue::Str(default), is_settable: false }
 }
 
-/// What every PCI device has.
+const fn settable(property: Property) -> Property {
+    Property { is_settable: true, ..property }
+}
+
+/// Of all PCI devices.
 pub static PCI: &[Property] = &[
-    text("addr", "str", Some("place on the bus, as slot or slot.function")),
-    text("romfile", "str", None),
-    number("rombar", "int32", -1),
-    flag("multifunction", false),
-    number("acpi-index", "uint32", 0),
-    text("failover_pair_id", "str", None),
+    unset_property("addr", "str", Some("place on the bus, as slot or slot.function")),
+    unset_property("romfile", "str", None),
+    int_property("rombar", "int32", -1),
+    bool_property("multifunction", false),
+    int_property("acpi-index", "uint32", 0),
+    unset_property("failover_pair_id", "str", None),
 ];
 
-/// What every virtio device has.
+/// Of all virtio devices.
 pub static VIRTIO: &[Property] = &[
-    flag("ioeventfd", true),
-    number("vectors", "uint32", 3),
-    Property {
-        name: "disable-legacy",
-        kind: "OnOffAuto",
-        description: Some("on/off/auto"),
-        default: Default::Word("auto"),
-        live: false,
-    },
-    flag("disable-modern", false),
-    flag("iommu_platform", false),
-    flag("packed", false),
-    flag("event_idx", true),
-    flag("indirect_desc", true),
+    bool_property("ioeventfd", true),
+    int_property("vectors", "uint32", 3),
+    Property { description: Some("on/off/auto"), ..str_property("disable-legacy", "OnOffAuto", "auto") },
+    bool_property("disable-modern", false),
+    bool_property("iommu_platform", false),
+    bool_property("packed", false),
+    bool_property("event_idx", true),
+    bool_property("indirect_desc", true),
 ];
 
-/// Network cards.
-pub static NET: &[Property] = &[
-    text("mac", "str", Some("hardware address, such as 52:54:00:12:34:56")),
-    text("netdev", "str", Some("name of the backend")),
-    number("bootindex", "int32", -1),
-    number("rx_queue_size", "uint16", 256),
-    number("tx_queue_size", "uint16", 256),
-    flag("mq", false),
-    number("host_mtu", "uint16", 0),
-    number("speed", "int32", -1),
-    text("duplex", "str", None),
+pub static VIRTIO_NET: &[Property] = &[
+    unset_property("mac", "str", Some("hardware address, such as 52:54:00:12:34:56")),
+    unset_property("netdev", "str", Some("name of the backend")),
+    int_property("bootindex", "int32", -1),
+    int_property("rx_queue_size", "uint16", 256),
+    int_property("tx_queue_size", "uint16", 256),
+    bool_property("mq", false),
+    int_property("host_mtu", "uint16", 0),
+    int_property("speed", "int32", -1),
+    unset_property("duplex", "str", None),
 ];
 
-/// Disks.
-pub static BLK: &[Property] = &[
-    text("drive", "str", Some("name of the block node")),
-    text("serial", "str", None),
-    number("bootindex", "int32", -1),
-    number("logical_block_size", "size", 0),
-    number("physical_block_size", "size", 0),
-    number("num-queues", "uint16", 65535),
-    number("queue-size", "uint16", 256),
-    flag("share-rw", false),
-    flag("write-cache", true),
-    text("iothread", "link<iothread>", None),
+pub static VIRTIO_BLK: &[Property] = &[
+    unset_property("drive", "str", Some("name of the block node")),
+    unset_property("serial", "str", None),
+    int_property("bootindex", "int32", -1),
+    int_property("logical_block_size", "size", 0),
+    int_property("physical_block_size", "size", 0),
+    int_property("num-queues", "uint16", 65535),
+    int_property("queue-size", "uint16", 256),
+    bool_property("share-rw", false),
+    bool_property("write-cache", true),
+    unset_property("iothread", "link<iothread>", None),
 ];
 
-/// Sources of randomness for the guest.
-pub static RNG: &[Property] = &[
-    text("rng", "link<rng-backend>", None),
-    number("max-bytes", "uint64", i64::MAX),
-    number("period", "uint32", 65536),
+pub static VIRTIO_RNG: &[Property] = &[
+    unset_property("rng", "link<rng-backend>", None),
+    int_property("max-bytes", "uint64", i64::MAX),
+    int_property("period", "uint32", 65536),
 ];
 
-/// Tablets on USB.
-pub static USB: &[Property] = &[
-    text("port", "str", None),
-    text("serial", "str", None),
-    flag("msos-desc", true),
-    text("display", "str", None),
-    number("head", "uint32", 0),
-    number("usb_version", "uint32", 2),
+pub static USB_TABLET: &[Property] = &[
+    unset_property("port", "str", None),
+    unset_property("serial", "str", None),
+    bool_property("msos-desc", true),
+    unset_property("display", "str", None),
+    int_property("head", "uint32", 0),
+    int_property("usb_version", "uint32", 2),
 ];
 
-/// PCIe root ports.
-pub static PORT: &[Property] = &[
-    number("chassis", "uint8", 0),
-    number("slot", "uint16", 0),
-    number("port", "uint8", 0),
-    flag("hotplug", true),
-    text("x-speed", "PCIELinkSpeed", Some("2_5/5/8/16/32/64")),
-    text("x-width", "PCIELinkWidth", Some("1/2/4/8/12/16/32")),
-    number("io-reserve", "size", -1),
+pub static PCIE_ROOT_PORT: &[Property] = &[
+    int_property("chassis", "uint8", 0),
+    int_property("slot", "uint16", 0),
+    int_property("port", "uint8", 0),
+    bool_property("hotplug", true),
+    unset_property("x-speed", "PCIELinkSpeed", Some("2_5/5/8/16/32/64")),
+    unset_property("x-width", "PCIELinkWidth", Some("1/2/4/8/12/16/32")),
+    int_property("io-reserve", "size", -1),
 ];
 
-/// I/O threads.
 pub static IOTHREAD: &[Property] = &[
-    live(number("poll-max-ns", "int", 32768)),
-    live(number("poll-grow", "int", 0)),
-    live(number("poll-shrink", "int", 0)),
-    live(number("aio-max-batch", "int", 0)),
-    live(number("thread-pool-min", "int", 0)),
-    live(number("thread-pool-max", "int", 64)),
+    settable(int_property("poll-max-ns", "int", 32768)),
+    settable(int_property("poll-grow", "int", 0)),
+    settable(int_property("poll-shrink", "int", 0)),
+    settable(int_property("aio-max-batch", "int", 0)),
+    settable(int_property("thread-pool-min", "int", 0)),
+    settable(int_property("thread-pool-max", "int", 64)),
 ];
 
-/// Memory.
-pub static MEMORY: &[Property] = &[
-    number("size", "int", 0),
-    live(flag("merge", true)),
-    live(flag("dump", true)),
-    flag("prealloc", false),
-    flag("share", false),
-    flag("reserve", true),
-    Property {
-        name: "policy",
-        kind: "HostMemPolicy",
-        description: None,
-        default: Default::Word("default"),
-        live: false,
-    },
+pub static MEMORY_BACKEND: &[Property] = &[
+    int_property("size", "int", 0),
+    settable(bool_property("merge", true)),
+    settable(bool_property("dump", true)),
+    bool_property("prealloc", false),
+    bool_property("share", false),
+    bool_property("reserve", true),
+    str_property("policy", "HostMemPolicy", "default"),
 ];
 
-/// Secrets.
 pub static SECRET: &[Property] = &[
-    text("data", "string", None),
-    text("file", "string", None),
-    Property {
-        name: "format",
-        kind: "QCryptoSecretFormat",
-        description: None,
-        default: Default::Word("raw"),
-        live: false,
-    },
-    text("keyid", "string", None),
-    text("iv", "string", None),
+    unset_property("data", "string", None),
+    unset_property("file", "string", None),
+    str_property("format", "QCryptoSecretFormat", "raw"),
+    unset_property("keyid", "string", None),
+    unset_property("iv", "string", None),
 ];
 
-/// Sources of randomness on the host.
-pub static RANDOM: &[Property] = &[
-    flag("opened", true),
-    Property {
-        name: "filename",
-        kind: "string",
-        description: None,
-        default: Default::Word("/dev/urandom"),
-        live: false,
-    },
-];
+pub static RNG_RANDOM: &[Property] =
+    &[bool_property("opened", true), str_property("filename", "string", "/dev/urandom")];
 
 #[cfg(test)]
 mod tests {
@@ -215,11 +181,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_are_of_their_kind() {
-        let groups = [PCI, VIRTIO, NET, BLK, RNG, USB, PORT, IOTHREAD, MEMORY, SECRET, RANDOM];
+    fn declares_defaults_of_the_right_type() {
+        let groups = [
+            PCI,
+            VIRTIO,
+            VIRTIO_NET,
+            VIRTIO_BLK,
+            VIRTIO_RNG,
+            USB_TABLET,
+            PCIE_ROOT_PORT,
+            IOTHREAD,
+            MEMORY_BACKEND,
+            SECRET,
+            RNG_RANDOM,
+        ];
         for property in groups.into_iter().flatten() {
-            if let Some(value) = property.default.value() {
-                assert_eq!(check::value(type_of(property.kind), &value, property.name), Ok(()));
+            if let Some(value) = property.default.to_json() {
+                assert_eq!(check::check_value(value_type(property.type_name), &value, property.name), Ok(()));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the server says, spelled: greeting, reply, error, event; one message a line, with QEMU's spacing and CRLF.
+//! Serialisation of greeting, replies and events: one per line, with QEMU's spacing and line ends.
 
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,21 +7,20 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Value, json};
 
+use super::error::{CommandError, CommandResult};
 use super::event::Event;
-use super::failure::{Failure, Outcome};
 
-/// The greeting.
 pub fn greeting() -> String {
     let qemu = json!({"micro": 0, "minor": 0, "major": 10});
-    line(spell(&json!({"QMP": {"version": {"qemu": qemu, "package": "demo"}, "capabilities": ["oob"]}})))
+    line(to_json(&json!({"QMP": {"version": {"qemu": qemu, "package": "demo"}, "capabilities": ["oob"]}})))
 }
 
-/// The reply to one command, with its id as the client spelled it.
-pub fn reply(outcome: &Outcome, id: Option<&str>) -> String {
-    let mut text = match outcome {
-        Ok(value) => format!("{{\"return\": {}", spell(value)),
-        Err(Failure { class, desc }) => {
-            format!("{{\"error\": {}", spell(&json!({"class": class.name(), "desc": desc})))
+/// Returns the reply to a command. `id` is JSON text as the client wrote it.
+pub fn reply(result: &CommandResult, id: Option<&str>) -> String {
+    let mut text = match result {
+        Ok(value) => format!("{{\"return\": {}", to_json(value)),
+        Err(CommandError { class, desc }) => {
+            format!("{{\"error\": {}", to_json(&json!({"class": class.name(), "desc": desc})))
         }
     };
     if let Some(id) = id {
@@ -32,17 +31,16 @@ pub fn reply(outcome: &Outcome, id: Option<&str>) -> String {
     line(text)
 }
 
-/// An event, stamped with the time given.
 pub fn event(event: &Event, time: SystemTime) -> String {
-    let stamp = match time.duration_since(UNIX_EPOCH) {
+    let timestamp = match time.duration_since(UNIX_EPOCH) {
         Ok(since) => json!({"seconds": since.as_secs(), "microseconds": since.subsec_micros()}),
         Err(_) => json!({"seconds": -1, "microseconds": -1}),
     };
-    let mut message = json!({"timestamp": stamp, "event": event.kind.name});
+    let mut message = json!({"timestamp": timestamp, "event": event.event_type.name});
     if let Some(data) = &event.data {
         message["data"] = data.clone();
     }
-    line(spell(&message))
+    line(to_json(&message))
 }
 
 fn line(mut text: String) -> String {
@@ -50,16 +48,17 @@ fn line(mut text: String) -> String {
     text
 }
 
-/// JSON with a blank behind each comma and colon, as QEMU writes it.
-fn spell(value: &Value) -> String {
+/// Serialises with a space after each comma and colon, as QEMU does.
+fn to_json(value: &Value) -> String {
     let mut out = Vec::new();
-    value.serialize(&mut Serializer::with_formatter(&mut out, Spaced)).expect("a value, which memory has room for");
-    String::from_utf8(out).expect("JSON, which is UTF-8")
+    let mut serializer = Serializer::with_formatter(&mut out, QemuFormatter);
+    value.serialize(&mut serializer).expect("writing to memory does not fail");
+    String::from_utf8(out).expect("JSON is UTF-8")
 }
 
-struct Spaced;
+struct QemuFormatter;
 
-impl Formatter for Spaced {
+impl Formatter for QemuFormatter {
     fn begin_array_value<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
         writer.write_all(if first { b"" } else { b", " })
     }
@@ -77,12 +76,12 @@ impl Formatter for Spaced {
 mod tests {
     use std::time::Duration;
 
+    use super::super::error::ErrorClass;
     use super::super::event::{SHUTDOWN, STOP};
-    use super::super::failure::Class;
     use super::*;
 
     #[test]
-    fn messages_look_as_those_of_qemu() {
+    fn formats_messages_as_qemu_does() {
         assert_eq!(
             greeting(),
             "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 0, \"major\": 10}, \"package\": \"demo\"}, \
@@ -90,19 +89,19 @@ mod tests {
         );
         assert_eq!(reply(&Ok(json!([1, {"a": {}, "b": []}])), None), "{\"return\": [1, {\"a\": {}, \"b\": []}]}\r\n");
         assert_eq!(
-            reply(&Err(Failure::of(Class::CommandNotFound, "no \"x\"")), Some("1.0")),
+            reply(&Err(CommandError::new(ErrorClass::CommandNotFound, "no \"x\"")), Some("1.0")),
             "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no \\\"x\\\"\"}, \"id\": 1.0}\r\n"
         );
     }
 
     #[test]
-    fn events_are_stamped() {
+    fn adds_a_timestamp_to_events() {
         let time = UNIX_EPOCH + Duration::from_micros(5_000_007);
         assert_eq!(
-            event(&Event::bare(&STOP), time),
+            event(&Event::without_data(&STOP), time),
             "{\"timestamp\": {\"seconds\": 5, \"microseconds\": 7}, \"event\": \"STOP\"}\r\n"
         );
         let before = UNIX_EPOCH - Duration::from_secs(1);
-        assert!(event(&Event::with(&SHUTDOWN, json!({"guest": true})), before).contains("\"seconds\": -1"));
+        assert!(event(&Event::with_data(&SHUTDOWN, json!({"guest": true})), before).contains("\"seconds\": -1"));
     }
 }

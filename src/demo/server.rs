@@ -1,6 +1,6 @@
-//! The server: the one thread that reads the socket, keeps the clock and sends what the monitor says.
+//! The server: a thread that reads the socket, measures time and sends the output of the monitor.
 //!
-//! The only file of this room that knows sockets, threads and the time of day.
+//! The only file of this module that knows sockets, threads and the clock.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::monitor::Monitor;
 
-/// Starts a fresh machine; returns the client's end of its QMP connection. The machine's thread ends when that end is
-/// closed, and after `quit` or a power-down of the guest.
+/// Starts a new machine and returns the client's end of its QMP connection. Its thread ends when the client closes the
+/// connection, after `quit`, and when the guest powers down.
 ///
 /// # Errors
-/// Where the host refuses a pair of sockets or a thread.
+/// If the socket pair or the thread cannot be created.
 pub fn start() -> io::Result<OwnedFd> {
     let (client, server) = UnixStream::pair()?;
     spawn(server)?;
@@ -23,14 +23,15 @@ pub fn start() -> io::Result<OwnedFd> {
 
 fn spawn(stream: UnixStream) -> io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("demo machine".to_owned()).spawn(move || {
-        // The client has gone: that is how most connections end, and there is nobody left to tell.
-        let _gone = serve(stream);
+        // An error means that the client has closed the connection.
+        let _ = serve(stream);
     })
 }
 
-/// Serves until the client or the machine ends. A client that does not read holds the machine up, as it does QEMU.
+/// Serves until the client closes the connection or the machine ends. As in QEMU, a client that does not read blocks the
+/// machine.
 fn serve(mut stream: UnixStream) -> io::Result<()> {
-    let start = Instant::now();
+    let started = Instant::now();
     let mut monitor = Monitor::new();
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -38,17 +39,17 @@ fn serve(mut stream: UnixStream) -> io::Result<()> {
         if monitor.has_ended() {
             return Ok(());
         }
-        // A timeout of zero would mean none at all.
-        let wait = |due: Duration| due.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
-        stream.set_read_timeout(monitor.deadline().map(wait))?;
+        // A read timeout of zero is not allowed.
+        let timeout = |deadline: Duration| deadline.saturating_sub(started.elapsed()).max(Duration::from_millis(1));
+        stream.set_read_timeout(monitor.deadline().map(timeout))?;
         match stream.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(len) => monitor.feed(buffer.get(..len).unwrap_or_default(), start.elapsed()),
+            Ok(len) => monitor.receive(buffer.get(..len).unwrap_or_default(), started.elapsed()),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) => return Err(error),
         }
-        monitor.advance(start.elapsed());
+        monitor.advance(started.elapsed());
     }
 }
 
@@ -61,12 +62,12 @@ mod tests {
     struct Client(BufReader<UnixStream>);
 
     impl Client {
-        fn say(&mut self, text: &str) {
+        fn send(&mut self, text: &str) {
             self.0.get_mut().write_all(text.as_bytes()).unwrap();
         }
 
-        /// The next line; empty at the end of the stream.
-        fn hear(&mut self) -> String {
+        /// Receives a line; empty at the end of the stream.
+        fn receive(&mut self) -> String {
             let mut line = String::new();
             self.0.read_line(&mut line).unwrap();
             line
@@ -77,46 +78,46 @@ mod tests {
         let (client, server) = UnixStream::pair().unwrap();
         let thread = spawn(server).unwrap();
         let mut client = Client(BufReader::new(client));
-        assert!(client.hear().starts_with("{\"QMP\": "));
-        client.say("{\"execute\": \"qmp_capabilities\"}\r\n");
-        assert_eq!(client.hear(), "{\"return\": {}}\r\n");
+        assert!(client.receive().starts_with("{\"QMP\": "));
+        client.send("{\"execute\": \"qmp_capabilities\"}\r\n");
+        assert_eq!(client.receive(), "{\"return\": {}}\r\n");
         (client, thread)
     }
 
     #[test]
-    fn a_device_goes_by_itself_and_quit_ends_the_connection() {
+    fn removes_a_device_unasked_and_closes_after_quit() {
         let (mut client, thread) = connect();
-        client.say("{\"execute\": \"device_del\", \"arguments\": {\"id\": \"net0\"}, \"id\": 1}");
-        assert_eq!(client.hear(), "{\"return\": {}, \"id\": 1}\r\n");
-        assert!(client.hear().contains("\"event\": \"DEVICE_DELETED\""));
-        assert!(client.hear().contains("\"device\": \"net0\""));
-        client.say("{\"execute\": \"quit\"}");
-        assert!(client.hear().contains("\"event\": \"SHUTDOWN\""));
-        assert_eq!(client.hear(), "{\"return\": {}}\r\n");
-        assert_eq!(client.hear(), "");
+        client.send("{\"execute\": \"device_del\", \"arguments\": {\"id\": \"net0\"}, \"id\": 1}");
+        assert_eq!(client.receive(), "{\"return\": {}, \"id\": 1}\r\n");
+        assert!(client.receive().contains("\"event\": \"DEVICE_DELETED\""));
+        assert!(client.receive().contains("\"device\": \"net0\""));
+        client.send("{\"execute\": \"quit\"}");
+        assert!(client.receive().contains("\"event\": \"SHUTDOWN\""));
+        assert_eq!(client.receive(), "{\"return\": {}}\r\n");
+        assert_eq!(client.receive(), "");
         thread.join().unwrap();
     }
 
     #[test]
-    fn the_thread_ends_with_the_client() {
+    fn ends_the_thread_when_the_client_disconnects() {
         let (client, thread) = connect();
         drop(client);
         thread.join().unwrap();
     }
 
     #[test]
-    fn a_message_may_come_in_pieces() {
+    fn accepts_a_message_in_pieces() {
         let (mut client, _thread) = connect();
-        client.say("{\"execute\": \"query-");
+        client.send("{\"execute\": \"query-");
         thread::sleep(Duration::from_millis(20));
-        client.say("uuid\"}");
-        assert!(client.hear().starts_with("{\"return\": {\"UUID\": "));
+        client.send("uuid\"}");
+        assert!(client.receive().starts_with("{\"return\": {\"UUID\": "));
     }
 
     #[test]
-    fn each_start_is_a_machine_of_its_own() {
+    fn starts_a_new_machine_each_time() {
         let fd = start().unwrap();
         let mut client = Client(BufReader::new(UnixStream::from(fd)));
-        assert!(client.hear().starts_with("{\"QMP\": "));
+        assert!(client.receive().starts_with("{\"QMP\": "));
     }
 }

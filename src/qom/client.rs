@@ -1,146 +1,141 @@
-//! The objects of a server: one at a time.
+//! Commands on single objects: list, get and set properties, and resolve what a user typed.
+
+use serde::de::IgnoredAny;
 
 use crate::client::{Client, ExecuteError, Pending};
-use crate::schema::{nearest, property_value};
-use crate::wire::{Reply, ReplyBody, Request, quote};
+use crate::schema::{Builtin, nearest, property_value};
+use crate::wire::{ReplyBody, Request, quote};
 
 use super::error::QomError;
-use super::path::{join, parent, splits};
-use super::property::{Kind, Property};
+use super::path::{join, property_splits, split_last};
+use super::property::{Property, PropertyKind};
 
-/// The object tree of the server at the other end of a client.
+/// Upper bound on the members of a tree, against a server that makes up members without end: several times the tree of
+/// a machine with 1,000 devices.
+const MAX_TREE_MEMBERS: usize = 2_000_000;
+
+/// The object tree of the server that a client is connected to.
 #[derive(Debug, Clone)]
 pub struct QomClient {
     client: Client,
-    /// How many members a tree may have.
-    pub(super) max_members: usize,
+    pub(super) max_tree_members: usize,
 }
 
-/// How many members a tree may have: as many as a machine with a thousand devices has several times over. A server may make
-/// up more for ever.
-const MOST: usize = 2_000_000;
-
 impl QomClient {
-    /// The tree of this client's server.
     pub fn new(client: &Client) -> QomClient {
-        QomClient { client: client.clone(), max_members: MOST }
+        QomClient { client: client.clone(), max_tree_members: MAX_TREE_MEMBERS }
     }
 
-    /// The same, where a tree may have no more than so many members.
-    pub fn at_most(self, members: usize) -> QomClient {
-        QomClient { max_members: members, ..self }
+    /// Limits the number of members that [`QomClient::tree`] reads.
+    pub fn with_max_tree_members(self, max_tree_members: usize) -> QomClient {
+        QomClient { max_tree_members, ..self }
     }
 
-    /// The properties of an object, in the server's order: children and links among them.
+    /// Lists the properties of an object, including its children and links, in the server's order.
     pub fn list(&self, path: &str) -> Result<Vec<Property>, QomError> {
-        Ok(self.begin_list(path)?.wait()?)
+        Ok(self.start_list(path)?.wait()?)
     }
 
-    /// The value of a property: JSON text as the server spells it. A child and a link read as a path, which is empty
-    /// where the link leads nowhere.
+    /// Reads a property: the JSON text as the server wrote it. A child or a link reads as a path, an unset link as `""`.
     pub fn get(&self, path: &str, property: &str) -> Result<String, QomError> {
-        finish_get(self.begin_get(path, property)?)
+        finish_get(self.start_get(path, property)?)
     }
 
-    /// Sets a property to what `word` means by the property's type; returns the JSON that was sent. The server is asked
-    /// for the type first, and judges itself what it does not list.
-    pub fn set(&self, path: &str, property: &str, word: &str) -> Result<String, QomError> {
+    /// Sets a property to the value that `text` denotes for the property's type. The type is looked up first; a property
+    /// that is not listed is left to the server to judge.
+    pub fn set(&self, path: &str, property: &str, text: &str) -> Result<(), QomError> {
         let properties = self.list(path)?;
-        let json = value_of(path, property, properties.iter().find(|listed| listed.name == property), word)?;
-        self.set_json(path, property, &json)?;
-        Ok(json)
+        let listed = properties.iter().find(|listed| listed.name == property);
+        self.set_typed(path, property, listed.and_then(Property::builtin), text)
     }
 
-    /// As [`QomClient::set`], for a property that was listed before.
-    pub fn set_listed(&self, path: &str, property: &Property, word: &str) -> Result<String, QomError> {
-        let json = value_of(path, &property.name, Some(property), word)?;
-        self.set_json(path, &property.name, &json)?;
-        Ok(json)
+    /// Sets a property whose type is known to the value that `text` denotes for it.
+    pub(super) fn set_typed(
+        &self,
+        path: &str,
+        property: &str,
+        builtin: Option<Builtin>,
+        text: &str,
+    ) -> Result<(), QomError> {
+        let json = property_value(text, builtin).map_err(|message| QomError::InvalidValue {
+            path: path.to_owned(),
+            property: property.to_owned(),
+            message,
+        })?;
+        self.set_json(path, property, &json)
     }
 
-    /// Sets a property to this JSON.
-    pub fn set_json(&self, path: &str, property: &str, json: &str) -> Result<(), QomError> {
+    /// Sets a property to a JSON value.
+    pub(super) fn set_json(&self, path: &str, property: &str, json: &str) -> Result<(), QomError> {
         let arguments = format!(r#"{{"path":{},"property":{},"value":{json}}}"#, quote(path), quote(property));
-        finish(self.client.start(Request::new("qom-set").with_arguments(arguments))?)?;
+        self.start("qom-set", arguments)?.wait::<IgnoredAny>()?;
         Ok(())
     }
 
-    /// Which object and property `PATH.PROPERTY` means: where there are several ways to read it, the first that the server
-    /// has, else the likeliest. `None` where it names no property.
+    /// Resolves `PATH.PROPERTY` into path and property. If there are several ways to split it, returns the first one
+    /// that exists on the server, or the most likely one if none does. Returns `None` if there is no way.
     pub fn resolve<'a>(&self, text: &'a str) -> Result<Option<(&'a str, &'a str)>, QomError> {
-        let ways = splits(text);
-        let [likeliest, _, ..] = ways.as_slice() else { return Ok(ways.first().copied()) };
-        for &(path, property) in &ways {
+        let splits = property_splits(text);
+        let [most_likely, _, ..] = splits.as_slice() else { return Ok(splits.first().copied()) };
+        for &(path, property) in &splits {
             match self.list(path) {
                 Ok(properties) if properties.iter().any(|listed| listed.name == property) => {
                     return Ok(Some((path, property)));
                 }
-                Err(error) if error.is_lost() => return Err(error),
+                Err(error) if error.is_disconnected() => return Err(error),
                 _ => {}
             }
         }
-        Ok(Some(*likeliest))
+        Ok(Some(*most_likely))
     }
 
-    /// The path nearest to one that the server does not have: the first name in it that is wrong, mended.
+    /// Returns the existing path most similar to `path`, which does not exist: `path` up to and including its first
+    /// unknown name, with that name corrected.
     pub fn nearest_path(&self, path: &str) -> Option<String> {
         let mut rest = path;
-        while let Some((above, name)) = parent(rest) {
-            if let Ok(properties) = self.list(above) {
-                let objects = properties.iter().filter(|property| !matches!(property.kind(), Kind::Value(_)));
-                return nearest(name, objects.map(|property| property.name.as_str())).map(|near| join(above, near));
+        while let Some((parent, name)) = split_last(rest) {
+            if let Ok(properties) = self.list(parent) {
+                let objects = properties.iter().filter(|property| !matches!(property.kind(), PropertyKind::Value(_)));
+                return nearest(name, objects.map(|object| object.name.as_str())).map(|name| join(parent, name));
             }
-            rest = above;
+            rest = parent;
         }
         None
     }
 
-    /// Asks for the properties of an object; the answer is waited for later.
-    pub(super) fn begin_list(&self, path: &str) -> Result<Pending, QomError> {
-        let arguments = format!(r#"{{"path":{}}}"#, quote(path));
-        Ok(self.client.start(Request::new("qom-list").with_arguments(arguments))?)
+    /// Sends `qom-list` for one object.
+    pub(super) fn start_list(&self, path: &str) -> Result<Pending, QomError> {
+        self.start("qom-list", format!(r#"{{"path":{}}}"#, quote(path)))
     }
 
-    /// Asks for the properties and values of these objects; the answer is waited for later.
-    pub(super) fn begin_bulk<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<Pending, QomError> {
+    /// Sends `qom-list-get` for several objects.
+    pub(super) fn start_list_get<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<Pending, QomError> {
         let paths: Vec<String> = paths.map(quote).collect();
-        let arguments = format!(r#"{{"paths":[{}]}}"#, paths.join(","));
-        Ok(self.client.start(Request::new("qom-list-get").with_arguments(arguments))?)
+        self.start("qom-list-get", format!(r#"{{"paths":[{}]}}"#, paths.join(",")))
     }
 
-    /// Asks for a value; the answer is waited for later.
-    pub(super) fn begin_get(&self, path: &str, property: &str) -> Result<Pending, QomError> {
-        let arguments = format!(r#"{{"path":{},"property":{}}}"#, quote(path), quote(property));
-        Ok(self.client.start(Request::new("qom-get").with_arguments(arguments))?)
+    /// Sends `qom-get`; [`finish_get`] takes the reply.
+    pub(super) fn start_get(&self, path: &str, property: &str) -> Result<Pending, QomError> {
+        self.start("qom-get", format!(r#"{{"path":{},"property":{}}}"#, quote(path), quote(property)))
+    }
+
+    fn start(&self, command: &str, arguments: String) -> Result<Pending, QomError> {
+        Ok(self.client.start(Request::new(command).with_arguments(arguments))?)
     }
 }
 
-/// The JSON that `word` means for this property, by its type where it is listed.
-fn value_of(path: &str, property: &str, listed: Option<&Property>, word: &str) -> Result<String, QomError> {
-    property_value(word, listed.and_then(Property::builtin)).map_err(|message| QomError::Value {
-        path: path.to_owned(),
-        property: property.to_owned(),
-        message,
-    })
-}
-
-/// The value that was asked for.
+/// Waits for the reply to `qom-get`. The value is not parsed, because QEMU writes some numbers as `inf`, which is not
+/// JSON.
 pub(super) fn finish_get(pending: Pending) -> Result<String, QomError> {
-    let reply = finish(pending)?;
-    Ok(reply.member().1.to_owned())
-}
-
-/// Waits for success.
-fn finish(pending: Pending) -> Result<Reply, ExecuteError> {
-    let request = pending.request().clone();
+    let request = Box::new(pending.request().clone());
     let reply = pending.reply()?;
     match reply.body() {
-        ReplyBody::Return(_) => Ok(reply),
-        ReplyBody::Error { .. } => Err(ExecuteError::Refused { request: Box::new(request), reply: Box::new(reply) }),
+        ReplyBody::Return(json) => Ok(json.to_owned()),
+        ReplyBody::Error { .. } => Err(ExecuteError::Refused { request, reply: Box::new(reply) }.into()),
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests {
     use super::*;
 
@@ -149,44 +144,45 @@ mod tests {
     }
 
     #[test]
-    fn properties_are_listed_read_and_set() {
-        let objects = demo();
-        let root = objects.list("/").unwrap();
-        assert!(root.iter().any(|property| property.name == "machine" && matches!(property.kind(), Kind::Child(_))));
-        assert_eq!(objects.get("/machine", "type").unwrap(), r#""pc-q35-10.0-machine""#);
-        assert_eq!(objects.set("/objects/iothread0", "poll-max-ns", "0x10").unwrap(), "16");
-        assert_eq!(objects.get("/objects/iothread0", "poll-max-ns").unwrap(), "16");
+    fn lists_reads_and_sets_properties() {
+        let qom = demo();
+        let root = qom.list("/").unwrap();
+        let is_child = |property: &Property| matches!(property.kind(), PropertyKind::Child(_));
+        assert!(root.iter().any(|property| property.name == "machine" && is_child(property)));
+        assert_eq!(qom.get("/machine", "type").unwrap(), r#""pc-q35-10.0-machine""#);
+        qom.set("/objects/iothread0", "poll-max-ns", "0x10").unwrap();
+        assert_eq!(qom.get("/objects/iothread0", "poll-max-ns").unwrap(), "16");
 
-        let error = objects.set("/objects/iothread0", "poll-max-ns", "many").unwrap_err();
-        assert!(matches!(error, QomError::Value { .. }) && !error.is_lost(), "{error}");
-        let error = objects.get("/machine", "nope").unwrap_err();
-        assert!(!error.is_lost() && error.to_string().starts_with("`qom-get`: GenericError: "), "{error}");
-        assert!(!objects.list("/nowhere").unwrap_err().is_lost());
+        let error = qom.set("/objects/iothread0", "poll-max-ns", "many").unwrap_err();
+        assert!(matches!(error, QomError::InvalidValue { .. }) && !error.is_disconnected(), "{error}");
+        let error = qom.get("/machine", "nope").unwrap_err();
+        assert!(!error.is_disconnected() && error.to_string().starts_with("`qom-get`: GenericError: "), "{error}");
+        assert!(!qom.list("/nowhere").unwrap_err().is_disconnected());
     }
 
     #[test]
-    fn the_server_tells_which_dot_parts_object_and_property() {
-        let objects = demo();
+    fn resolves_dots_by_asking_the_server() {
+        let qom = demo();
         for (text, expected) in [
             ("/machine.type", Some(("/machine", "type"))),
             ("/machine", None),
-            // Nobody has this, so it is the likeliest.
+            // Neither split exists, so the most likely one is returned.
             ("/machine/a.b.c", Some(("/machine/a.b", "c"))),
         ] {
-            assert_eq!(objects.resolve(text).unwrap(), expected, "{text}");
+            assert_eq!(qom.resolve(text).unwrap(), expected, "{text}");
         }
     }
 
     #[test]
-    fn the_nearest_path_is_known() {
-        let objects = demo();
+    fn finds_the_nearest_path() {
+        let qom = demo();
         for (path, expected) in [
             ("/machine/perpheral", Some("/machine/peripheral")),
             ("/mahcine/peripheral/net0", Some("/machine")),
             ("/machine/zzz", None),
             ("nonsense", None),
         ] {
-            assert_eq!(objects.nearest_path(path).as_deref(), expected, "{path}");
+            assert_eq!(qom.nearest_path(path).as_deref(), expected, "{path}");
         }
     }
 }

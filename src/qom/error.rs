@@ -1,52 +1,44 @@
-//! Why a property was not read or set.
+//! Errors of reading and setting properties.
 
 use crate::client::ExecuteError;
 
-/// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum QomError {
-    /// The server refused, or the connection is lost.
+    /// The server refused the command, or the connection was lost.
     #[error(transparent)]
     Execute(#[from] ExecuteError),
-    /// The word is no value of the property's type. Nothing was sent.
+    /// The text does not denote a value of the property's type. Nothing was sent.
     #[error("`{property}` of `{path}`: {message}")]
-    Value {
-        /// The object.
-        path: String,
-        /// The property.
-        property: String,
-        /// What is expected.
-        message: String,
-    },
-    /// A tree that goes on and on.
-    #[error("the server tells of more than {0} objects and properties; `--depth` bounds what is asked for")]
-    Endless(usize),
+    InvalidValue { path: String, property: String, message: String },
+    #[error("the tree has more than {max_members} objects and properties; limit it with `--depth`")]
+    TooManyMembers { max_members: usize },
 }
 
 impl QomError {
-    /// The server's own sentence, where it refused; else ours.
+    /// Returns the server's error description if there is one, otherwise this error's message without the names of
+    /// command, object and property.
     pub fn reason(&self) -> String {
         match self {
             QomError::Execute(error) => error.desc().map_or_else(|| error.to_string(), str::to_owned),
-            QomError::Value { message, .. } => message.clone(),
-            QomError::Endless(_) => self.to_string(),
+            QomError::InvalidValue { message, .. } => message.clone(),
+            QomError::TooManyMembers { .. } => self.to_string(),
         }
     }
 
-    /// The class of the server's error, where it refused.
+    /// Returns the class of the server's error, if the server refused the command.
     pub fn class(&self) -> Option<&str> {
         match self {
             QomError::Execute(error) => error.class(),
-            QomError::Value { .. } | QomError::Endless(_) => None,
+            QomError::InvalidValue { .. } | QomError::TooManyMembers { .. } => None,
         }
     }
 
-    /// Whether the connection is lost: nothing else can be read either.
-    pub fn is_lost(&self) -> bool {
+    /// Returns whether the connection is lost, so that every further call will fail too.
+    pub fn is_disconnected(&self) -> bool {
         matches!(self, QomError::Execute(ExecuteError::NotSent { .. } | ExecuteError::Unanswered { .. }))
     }
 
-    /// Whether the server does not have the command at all.
+    /// Returns whether the server does not have the command.
     pub(super) fn is_unknown_command(&self) -> bool {
         self.class() == Some("CommandNotFound")
     }

@@ -1,11 +1,10 @@
-//! The kernel's side of the files: each of its requests handed to [`QomFs`], and the answer in its words.
+//! The kernel interface: passes each FUSE request to [`QomFs`] and translates the result.
 //!
-//! Nothing is decided here. The kernel is told to remember nothing: what it asks for twice it is told anew.
+//! Makes no decisions of its own. The kernel is told to cache nothing, so that it asks again each time.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
-use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
 
 use fuser::{
@@ -15,117 +14,119 @@ use fuser::{
 };
 use rustix::fs::OFlags;
 
-use super::fs::{Access, Attributes, Form, FsError, QomFs};
-use super::mount::UnmountReason;
+use super::fs::{Attributes, FileKind, FsError, MAX_FILE_NAME_BYTES, OpenMode, QomFs};
 
-/// How long the kernel may take an answer for true.
-const NOW: Duration = Duration::ZERO;
+/// How long the kernel may cache entries and attributes.
+const KERNEL_CACHE_TTL: Duration = Duration::ZERO;
 
-/// The length of a block in which `du` counts.
-const BLOCK: u64 = 512;
+/// The unit of `st_blocks`, which `du` counts in.
+const STAT_BLOCK_BYTES: u64 = 512;
 
-/// Files for the kernel.
-pub(super) struct Adapter {
-    pub(super) files: QomFs,
-    /// Whose the files are.
-    pub(super) user: u32,
-    pub(super) group: u32,
-    /// Is told when the kernel has done with us.
-    pub(super) ended: Sender<UnmountReason>,
+/// The preferred size of reads and writes.
+const IO_BLOCK_BYTES: u32 = 4096;
+
+pub(super) struct FuseAdapter {
+    pub(super) fs: QomFs,
+    /// The owner and group of all files.
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    /// Called when the kernel has unmounted the file system.
+    pub(super) on_unmount: Box<dyn Fn() + Send + Sync>,
 }
 
-impl Adapter {
-    fn attributes(&self, attributes: &Attributes) -> FileAttr {
-        let Attributes { inode, form, size, mode, changed } = *attributes;
+impl FuseAdapter {
+    fn file_attr(&self, attributes: &Attributes) -> FileAttr {
+        let Attributes { inode, kind, size, mode, changed } = *attributes;
         FileAttr {
             ino: INodeNo(inode),
             size,
-            blocks: size.div_ceil(BLOCK),
+            blocks: size.div_ceil(STAT_BLOCK_BYTES),
             atime: changed,
             mtime: changed,
             ctime: changed,
             crtime: changed,
-            kind: file_type(form),
+            kind: file_type(kind),
             perm: mode,
-            // No count of subdirectories, which is what 2 and more would mean.
+            // A directory with more links would claim to have `nlink - 2` subdirectories.
             nlink: 1,
-            uid: self.user,
-            gid: self.group,
+            uid: self.uid,
+            gid: self.gid,
             rdev: 0,
-            blksize: 4096,
+            blksize: IO_BLOCK_BYTES,
             flags: 0,
         }
     }
 
-    fn reply_attributes(&self, outcome: Result<Attributes, FsError>, reply: ReplyAttr) {
-        match outcome {
-            Ok(attributes) => reply.attr(&NOW, &self.attributes(&attributes)),
-            Err(fault) => reply.error(errno(fault)),
+    fn reply_attributes(&self, result: Result<Attributes, FsError>, reply: ReplyAttr) {
+        match result {
+            Ok(attributes) => reply.attr(&KERNEL_CACHE_TTL, &self.file_attr(&attributes)),
+            Err(error) => reply.error(error.into()),
         }
     }
 }
 
-fn file_type(form: Form) -> FileType {
-    match form {
-        Form::Directory => FileType::Directory,
-        Form::File => FileType::RegularFile,
-        Form::Link => FileType::Symlink,
+fn file_type(kind: FileKind) -> FileType {
+    match kind {
+        FileKind::Directory => FileType::Directory,
+        FileKind::File => FileType::RegularFile,
+        FileKind::Link => FileType::Symlink,
     }
 }
 
-fn errno(error: FsError) -> Errno {
-    match error {
-        FsError::NotFound => Errno::ENOENT,
-        FsError::Denied => Errno::EACCES,
-        FsError::NotPermitted => Errno::EPERM,
-        FsError::Invalid => Errno::EINVAL,
-        FsError::NoValue => Errno::ENODATA,
-        FsError::Disconnected => Errno::EIO,
-        FsError::IsDirectory => Errno::EISDIR,
-        FsError::NotDirectory => Errno::ENOTDIR,
-        FsError::TooBig => Errno::EFBIG,
-        FsError::ReadOnly => Errno::EROFS,
-        FsError::BadHandle => Errno::EBADF,
-        FsError::NotSupported => Errno::ENOTSUP,
-        FsError::Stale => Errno::ESTALE,
+impl From<FsError> for Errno {
+    fn from(error: FsError) -> Errno {
+        match error {
+            FsError::NotFound => Errno::ENOENT,
+            FsError::AccessDenied => Errno::EACCES,
+            FsError::NotPermitted => Errno::EPERM,
+            FsError::InvalidValue => Errno::EINVAL,
+            FsError::NoValue => Errno::ENODATA,
+            FsError::Disconnected => Errno::EIO,
+            FsError::IsDirectory => Errno::EISDIR,
+            FsError::NotDirectory => Errno::ENOTDIR,
+            FsError::TooLarge => Errno::EFBIG,
+            FsError::ReadOnly => Errno::EROFS,
+            FsError::BadHandle => Errno::EBADF,
+            FsError::NotSupported => Errno::ENOTSUP,
+            FsError::Stale => Errno::ESTALE,
+        }
     }
 }
 
-fn reply_empty(outcome: Result<(), FsError>, reply: ReplyEmpty) {
-    match outcome {
+fn reply_empty(result: Result<(), FsError>, reply: ReplyEmpty) {
+    match result {
         Ok(()) => reply.ok(),
-        Err(fault) => reply.error(errno(fault)),
+        Err(error) => reply.error(error.into()),
     }
 }
 
-impl Filesystem for Adapter {
+impl Filesystem for FuseAdapter {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        // An old kernel goes without: it says in two requests what it could say in one, and waits between them.
-        for wish in [InitFlags::FUSE_ATOMIC_O_TRUNC, InitFlags::FUSE_PARALLEL_DIROPS] {
-            let _ = config.add_capabilities(wish);
+        // An old kernel lacks these: it then truncates with a separate request, and looks names up one at a time.
+        for capability in [InitFlags::FUSE_ATOMIC_O_TRUNC, InitFlags::FUSE_PARALLEL_DIROPS] {
+            let _ = config.add_capabilities(capability);
         }
         Ok(())
     }
 
     fn destroy(&mut self) {
-        // Who has stopped waiting for it knows already.
-        let _ = self.ended.send(UnmountReason::Unmounted);
+        (self.on_unmount)();
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let found = name.to_str().ok_or(FsError::NotFound).and_then(|name| self.files.lookup(parent.0, name));
-        match found {
-            Ok(attributes) => reply.entry(&NOW, &self.attributes(&attributes), Generation(0)),
-            Err(fault) => reply.error(errno(fault)),
+        let result = name.to_str().ok_or(FsError::NotFound).and_then(|name| self.fs.lookup(parent.0, name));
+        match result {
+            Ok(attributes) => reply.entry(&KERNEL_CACHE_TTL, &self.file_attr(&attributes), Generation(0)),
+            Err(error) => reply.error(error.into()),
         }
     }
 
-    fn forget(&self, _: &Request, inode: INodeNo, times: u64) {
-        self.files.forget(inode.0, times);
+    fn forget(&self, _: &Request, inode: INodeNo, lookups: u64) {
+        self.fs.forget(inode.0, lookups);
     }
 
     fn getattr(&self, _: &Request, inode: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr) {
-        self.reply_attributes(self.files.attributes(inode.0, handle.map(|handle| handle.0)), reply);
+        self.reply_attributes(self.fs.attributes(inode.0, handle.map(|handle| handle.0)), reply);
     }
 
     fn setattr(
@@ -133,8 +134,8 @@ impl Filesystem for Adapter {
         _: &Request,
         inode: INodeNo,
         mode: Option<u32>,
-        user: Option<u32>,
-        group: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
         size: Option<u64>,
         _atime: Option<TimeOrNow>,
         _mtime: Option<TimeOrNow>,
@@ -149,22 +150,22 @@ impl Filesystem for Adapter {
         let handle = handle.map(|handle| handle.0);
         let set = || {
             if let Some(size) = size {
-                self.files.truncate(inode.0, handle, size)?;
+                self.fs.truncate(inode.0, handle, size)?;
             }
-            let now = self.files.attributes(inode.0, handle)?;
-            let differs = mode.is_some_and(|mode| mode & 0o7777 != u32::from(now.mode))
-                || user.is_some_and(|user| user != self.user)
-                || group.is_some_and(|group| group != self.group);
-            // Times are taken and forgotten: `touch` does no harm.
-            if differs { Err(FsError::NotPermitted) } else { Ok(now) }
+            let attributes = self.fs.attributes(inode.0, handle)?;
+            let changes_owner_or_mode = mode.is_some_and(|mode| mode & 0o7777 != u32::from(attributes.mode))
+                || uid.is_some_and(|uid| uid != self.uid)
+                || gid.is_some_and(|gid| gid != self.gid);
+            // New times are ignored, so that `touch` and `cp -p` succeed.
+            if changes_owner_or_mode { Err(FsError::NotPermitted) } else { Ok(attributes) }
         };
         self.reply_attributes(set(), reply);
     }
 
     fn readlink(&self, _: &Request, inode: INodeNo, reply: ReplyData) {
-        match self.files.read_link(inode.0) {
-            Ok(way) => reply.data(way.as_bytes()),
-            Err(fault) => reply.error(errno(fault)),
+        match self.fs.read_link(inode.0) {
+            Ok(target) => reply.data(target.as_bytes()),
+            Err(error) => reply.error(error.into()),
         }
     }
 
@@ -174,13 +175,12 @@ impl Filesystem for Adapter {
             OpenAccMode::O_WRONLY => (false, true),
             OpenAccMode::O_RDWR => (true, true),
         };
-        let more = OFlags::from_bits_retain(flags.0.cast_unsigned());
-        let access =
-            Access { read, write, append: more.contains(OFlags::APPEND), truncate: more.contains(OFlags::TRUNC) };
-        match self.files.open(inode.0, access) {
-            // Each read comes to us, and ends where we say it does, whatever size was told before.
+        let flags = OFlags::from_bits_retain(flags.0.cast_unsigned());
+        let (append, truncate) = (flags.contains(OFlags::APPEND), flags.contains(OFlags::TRUNC));
+        match self.fs.open(inode.0, OpenMode { read, write, append, truncate }) {
+            // With direct I/O the kernel passes on each read, and does not cut it off at a size that it cached.
             Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_DIRECT_IO),
-            Err(fault) => reply.error(errno(fault)),
+            Err(error) => reply.error(error.into()),
         }
     }
 
@@ -195,9 +195,9 @@ impl Filesystem for Adapter {
         _owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        match self.files.read(handle.0, offset, size as usize) {
+        match self.fs.read(handle.0, offset, size as usize) {
             Ok(data) => reply.data(&data),
-            Err(fault) => reply.error(errno(fault)),
+            Err(error) => reply.error(error.into()),
         }
     }
 
@@ -208,23 +208,23 @@ impl Filesystem for Adapter {
         handle: FileHandle,
         offset: u64,
         data: &[u8],
-        _how: WriteFlags,
+        _write_flags: WriteFlags,
         _flags: OpenFlags,
         _owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        match self.files.write(handle.0, offset, data) {
-            Ok(()) => reply.written(u32::try_from(data.len()).expect("a write that came in one message")),
-            Err(fault) => reply.error(errno(fault)),
+        match self.fs.write(handle.0, offset, data) {
+            Ok(()) => reply.written(u32::try_from(data.len()).expect("a FUSE write is smaller than 4 GiB")),
+            Err(error) => reply.error(error.into()),
         }
     }
 
     fn flush(&self, _: &Request, _inode: INodeNo, handle: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
-        reply_empty(self.files.flush(handle.0), reply);
+        reply_empty(self.fs.flush(handle.0), reply);
     }
 
     fn fsync(&self, _: &Request, _inode: INodeNo, handle: FileHandle, _data: bool, reply: ReplyEmpty) {
-        reply_empty(self.files.flush(handle.0), reply);
+        reply_empty(self.fs.flush(handle.0), reply);
     }
 
     fn release(
@@ -237,23 +237,23 @@ impl Filesystem for Adapter {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
-        reply_empty(self.files.finish(handle.0), reply);
+        reply_empty(self.fs.release(handle.0), reply);
     }
 
     fn opendir(&self, _: &Request, inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
-        match self.files.open_directory(inode.0) {
+        match self.fs.open_directory(inode.0) {
             Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::empty()),
-            Err(fault) => reply.error(errno(fault)),
+            Err(error) => reply.error(error.into()),
         }
     }
 
     fn readdir(&self, _: &Request, _inode: INodeNo, handle: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        let entries = match self.files.entries(handle.0) {
+        let entries = match self.fs.read_directory(handle.0) {
             Ok(entries) => entries,
-            Err(fault) => return reply.error(errno(fault)),
+            Err(error) => return reply.error(error.into()),
         };
-        for (entry, place) in entries.iter().zip(1..).skip(usize::try_from(offset).unwrap_or(usize::MAX)) {
-            if reply.add(INodeNo(entry.inode), place, file_type(entry.form), &entry.name) {
+        for (entry, next_offset) in entries.iter().zip(1..).skip(usize::try_from(offset).unwrap_or(usize::MAX)) {
+            if reply.add(INodeNo(entry.inode), next_offset, file_type(entry.kind), &entry.file_name) {
                 break;
             }
         }
@@ -261,22 +261,21 @@ impl Filesystem for Adapter {
     }
 
     fn releasedir(&self, _: &Request, _inode: INodeNo, handle: FileHandle, _flags: OpenFlags, reply: ReplyEmpty) {
-        self.files.close_directory(handle.0);
+        self.fs.release_directory(handle.0);
         reply.ok();
     }
 
     fn access(&self, _: &Request, inode: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
         let [read, write, execute] =
             [AccessFlags::R_OK, AccessFlags::W_OK, AccessFlags::X_OK].map(|flag| mask.contains(flag));
-        reply_empty(self.files.access(inode.0, read, write, execute), reply);
+        reply_empty(self.fs.access(inode.0, read, write, execute), reply);
     }
 
     fn statfs(&self, _: &Request, _inode: INodeNo, reply: ReplyStatfs) {
-        const NAME: u32 = 255;
-        reply.statfs(0, 0, 0, 0, 0, 4096, NAME, 4096);
+        reply.statfs(0, 0, 0, 0, 0, IO_BLOCK_BYTES, MAX_FILE_NAME_BYTES as u32, IO_BLOCK_BYTES);
     }
 
-    // Objects are made and removed by commands of the server's. Files cannot do it.
+    // Objects are created and deleted with QMP commands (`object-add`, `device_del`), not as files.
 
     fn create(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, _: u32, _: i32, reply: ReplyCreate) {
         reply.error(Errno::EPERM);

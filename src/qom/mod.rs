@@ -1,6 +1,6 @@
-//! The object tree: list, get, set and tree over a client, and the file system behind `qom fuse`.
+//! The QOM object tree of a server: list, get, set and tree over a client, and the file system of `qom fuse`.
 //!
-//! Knows neither the shell nor the terminal.
+//! Must not know the shell or the terminal.
 
 mod client;
 mod error;
@@ -19,10 +19,10 @@ mod tree_reader;
 pub use client::QomClient;
 pub use error::QomError;
 #[cfg(any(feature = "fuse", test))]
-pub use fs::{QomFs, Report};
+pub use fs::{QomFs, ReportProblem};
 #[cfg(feature = "fuse")]
-pub use mount::{Mount, MountError, MountOptions, UnmountReason, Unmounted, check_mountpoint};
-pub use path::{join, parent, splits};
-pub use property::{Kind, Property};
+pub use mount::{Mount, MountError, MountOptions, UnmountOutcome, UnmountReason, check_mountpoint};
+pub use path::property_splits;
+pub use property::{Property, PropertyKind};
 pub use render_tree::{TreeGlyphs, natural_cmp, write_tree, write_tree_json};
-pub use tree::{Member, Node, State, Tree, Value};
+pub use tree::Tree;

@@ -1,4 +1,4 @@
-//! Mounting and unmounting: from files to a place in the system's tree, and back without a trace.
+//! Mounting and unmounting: attaches the file system to a directory, and removes every trace of it.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,170 +15,172 @@ use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{getgid, getuid};
 
 use super::fs::QomFs;
-use super::fuse::Adapter;
+use super::fuse::FuseAdapter;
 
-/// Through what programs and the kernel talk.
-const DEVICE: &str = "/dev/fuse";
+const FUSE_DEVICE: &str = "/dev/fuse";
 
-/// How many requests are worked on at once: so many as a server queues.
+/// The number of requests served at a time: as many as QEMU queues for one connection.
 const THREADS: usize = 8;
 
-/// How to mount.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MountOptions {
-    /// Nothing can be set.
     pub read_only: bool,
-    /// Other users see it too.
+    /// Whether other users may access the files.
     pub allow_other: bool,
 }
 
-/// Why nothing was mounted.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
-    /// Nothing there to mount at.
-    #[error("there is no directory `{0}` to mount at; make it first")]
+    #[error("directory `{0}` does not exist; create it first")]
     NoDirectory(PathBuf),
-    /// Something else there.
-    #[error("`{0}` is no directory, so nothing can be mounted there")]
+    #[error("`{0}` is not a directory")]
     NotADirectory(PathBuf),
-    /// What an earlier program left.
-    #[error("`{0}` is still the mount of a program that has ended; `umount {0}` or `fusermount3 -u {0}` removes it")]
+    #[error(
+        "`{0}` is still mounted by a program that has exited; unmount it with `umount {0}` or `fusermount3 -u {0}`"
+    )]
     Stale(PathBuf),
-    /// It cannot be looked at.
+    /// The mount point cannot be accessed.
     #[error("cannot mount at `{0}`: {1}")]
-    Unreachable(PathBuf, io::Error),
-    /// The kernel is without.
-    #[error("this system has no file systems in programs ({DEVICE}: {0}); `modprobe fuse`, as root, may bring them")]
-    NoDevice(io::Error),
-    /// Not for us.
-    #[error("may not open {DEVICE}: {0}")]
+    Inaccessible(PathBuf, io::Error),
+    #[error("no FUSE support on this system ({FUSE_DEVICE}: {0}); try `modprobe fuse` as root")]
+    NoFuse(io::Error),
+    #[error("not allowed to open {FUSE_DEVICE}: {0}")]
     DeviceDenied(io::Error),
-    /// Root's business, and nobody to do it for us.
-    #[error("only root may mount, or everybody through `fusermount3`, which is not installed (Debian: package fuse3)")]
+    #[error("mounting needs root or `fusermount3`, which is not installed (Debian: package fuse3)")]
     NoHelper,
-    /// Not for other users.
-    #[error("others may be let in by root only, or where /etc/fuse.conf says `user_allow_other`")]
-    NoOthers,
-    /// Anything else.
+    #[error("letting other users in needs root, or `user_allow_other` in /etc/fuse.conf")]
+    AllowOtherDenied,
+    /// Mounting failed for another reason.
     #[error("cannot mount at `{0}`: {1}")]
-    Refused(PathBuf, String),
+    Failed(PathBuf, String),
 }
 
 impl MountError {
-    /// Whether it is the mount point that is wrong.
+    /// Returns whether the mount point is unsuitable, as opposed to the system.
     pub fn is_mountpoint(&self) -> bool {
         matches!(
             self,
             MountError::NoDirectory(_)
                 | MountError::NotADirectory(_)
                 | MountError::Stale(_)
-                | MountError::Unreachable(..)
+                | MountError::Inaccessible(..)
         )
     }
 }
 
 /// A mounted tree.
 pub struct Mount {
-    place: PathBuf,
-    /// The number by which the system knows this file system, wherever it was moved to.
+    mountpoint: PathBuf,
+    /// The device number of the file system, which identifies it after it was moved.
     device: String,
-    ended: Sender<UnmountReason>,
-    end: Receiver<UnmountReason>,
-    /// Never dropped: it would unmount whatever is mounted at our place, though ours may be gone and another be there.
+    reason_tx: Sender<UnmountReason>,
+    reason_rx: Receiver<UnmountReason>,
+    /// Never dropped: dropping it unmounts whatever is at the mount point, which may be another file system by then.
     _session: ManuallyDrop<BackgroundSession>,
 }
 
-/// Why a mount is at its end.
+/// Why [`Mount::wait`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnmountReason {
-    /// It was unmounted by somebody.
+    /// The file system was unmounted from outside.
     Unmounted,
-    /// It was [asked](Mount::ending) to end, and is to be unmounted.
-    Asked,
+    /// The function from [`Mount::unmounter`] was called; the file system is still mounted.
+    Requested,
+}
+
+/// The result of [`Mount::unmount`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnmountOutcome {
+    Clean,
+    /// Programs were using it. It is detached, and disappears when they stop; what they still ask for fails.
+    Busy,
 }
 
 impl std::fmt::Debug for Mount {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mount").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Mount").field("mountpoint", &self.mountpoint).finish_non_exhaustive()
     }
 }
 
-/// Whether a tree can be mounted at `place`, as far as can be told beforehand. Returns the whole path.
-pub fn check_mountpoint(place: &Path) -> Result<PathBuf, MountError> {
-    let here = || place.to_owned();
-    let whole = place.canonicalize().and_then(|whole| {
-        let is_directory = whole.metadata()?.is_dir();
-        File::open(&whole)?;
-        Ok((is_directory, whole))
+/// Checks whether a tree can be mounted at `mountpoint`, as far as is possible without trying. Returns the absolute
+/// path.
+pub fn check_mountpoint(mountpoint: &Path) -> Result<PathBuf, MountError> {
+    let given = || mountpoint.to_owned();
+    let absolute = mountpoint.canonicalize().and_then(|absolute| {
+        let is_directory = absolute.metadata()?.is_dir();
+        File::open(&absolute)?;
+        Ok((is_directory, absolute))
     });
-    match whole {
-        Ok((true, whole)) => Ok(whole),
-        Ok((false, _)) => Err(MountError::NotADirectory(here())),
-        Err(error) if error.raw_os_error() == Some(Errno::NOTCONN.raw_os_error()) => Err(MountError::Stale(here())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(MountError::NoDirectory(here())),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(MountError::NotADirectory(here())),
-        Err(error) => Err(MountError::Unreachable(here(), error)),
+    match absolute {
+        Ok((true, absolute)) => Ok(absolute),
+        Ok((false, _)) => Err(MountError::NotADirectory(given())),
+        Err(error) if error.raw_os_error() == Some(Errno::NOTCONN.raw_os_error()) => Err(MountError::Stale(given())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(MountError::NoDirectory(given())),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(MountError::NotADirectory(given())),
+        Err(error) => Err(MountError::Inaccessible(given(), error)),
     }
 }
 
 impl Mount {
-    /// Mounts the files at `place`, which [`check_mountpoint`] has found good.
-    pub fn new(files: QomFs, place: PathBuf, options: MountOptions) -> Result<Mount, MountError> {
-        if let Err(error) = File::options().read(true).write(true).open(DEVICE) {
+    /// Mounts the file system at a path that [`check_mountpoint`] returned.
+    pub fn new(fs: QomFs, mountpoint: PathBuf, options: MountOptions) -> Result<Mount, MountError> {
+        if let Err(error) = File::options().read(true).write(true).open(FUSE_DEVICE) {
             return Err(match error.kind() {
                 io::ErrorKind::PermissionDenied => MountError::DeviceDenied(error),
-                _ => MountError::NoDevice(error),
+                _ => MountError::NoFuse(error),
             });
         }
-        let (ended, end) = channel();
-        let adapter = Adapter { files, user: getuid().as_raw(), group: getgid().as_raw(), ended: ended.clone() };
-        let session = Session::new(adapter, &place, &config(options))
-            .and_then(Session::spawn)
-            .map_err(|error| refused(&place, options, &error))?;
-        let mounts = read_mounts();
-        // Of several at one place the last is on top.
-        let Some(mounted) = mounts.iter().rfind(|mounted| mounted.place == place && mounted.kind.starts_with("fuse"))
-        else {
-            return Err(MountError::Refused(place, "it is not among the system's mounts".to_owned()));
+        let (reason_tx, reason_rx) = channel();
+        let on_unmount = {
+            let reason_tx = reason_tx.clone();
+            // The send fails once the mount is no longer waited for.
+            Box::new(move || _ = reason_tx.send(UnmountReason::Unmounted))
         };
-        let device = mounted.device.clone();
-        Ok(Mount { place, device, ended, end, _session: ManuallyDrop::new(session) })
+        let adapter = FuseAdapter { fs, uid: getuid().as_raw(), gid: getgid().as_raw(), on_unmount };
+        let session = Session::new(adapter, &mountpoint, &config(options))
+            .and_then(Session::spawn)
+            .map_err(|error| mount_error(&mountpoint, options, &error))?;
+        // If several file systems are mounted at one place, the last one is on top.
+        let entry = read_mount_table()
+            .into_iter()
+            .rfind(|entry| entry.mountpoint == mountpoint && entry.fs_type.starts_with("fuse"));
+        let Some(MountTableEntry { device, .. }) = entry else {
+            return Err(MountError::Failed(mountpoint, "it is missing from /proc/self/mountinfo".to_owned()));
+        };
+        Ok(Mount { mountpoint, device, reason_tx, reason_rx, _session: ManuallyDrop::new(session) })
     }
 
-    /// Where it is mounted.
-    pub fn place(&self) -> &Path {
-        &self.place
+    pub fn mountpoint(&self) -> &Path {
+        &self.mountpoint
     }
 
-    /// What asks it to end, from any thread.
+    /// Returns a function that makes [`Mount::wait`] return [`UnmountReason::Requested`]. It can be called in any thread.
     pub fn unmounter(&self) -> impl Fn() + Send + 'static {
-        let ended = self.ended.clone();
-        // A mount that is no longer waited for has ended.
-        move || {
-            let _ = ended.send(UnmountReason::Asked);
-        }
+        let reason_tx = self.reason_tx.clone();
+        // The send fails once the mount is gone.
+        move || _ = reason_tx.send(UnmountReason::Requested)
     }
 
-    /// Waits for its end.
+    /// Waits until the file system is unmounted, or unmounting is requested.
     pub fn wait(&self) -> UnmountReason {
-        self.end.recv().expect("a sender, since this holds one")
+        self.reason_rx.recv().expect("`self` holds a sender")
     }
 
-    /// Unmounts it, wherever it is by now and whoever is in it.
-    pub fn unmount(&self) -> Result<Unmounted, io::Error> {
-        let mut outcome = Unmounted::Clean;
-        for mounted in read_mounts().iter().rev().filter(|mounted| mounted.device == self.device) {
-            match unmount(&mounted.place, UnmountFlags::empty()) {
-                // It was unmounted by somebody else meanwhile.
+    /// Unmounts the file system, even if it was moved or is in use.
+    pub fn unmount(&self) -> Result<UnmountOutcome, io::Error> {
+        let mut outcome = UnmountOutcome::Clean;
+        for entry in read_mount_table().iter().rev().filter(|entry| entry.device == self.device) {
+            match unmount(&entry.mountpoint, UnmountFlags::empty()) {
+                // INVAL and NOENT: another program has unmounted it meanwhile.
                 Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
                 Err(Errno::BUSY) => {
-                    unmount(&mounted.place, UnmountFlags::DETACH)?;
-                    outcome = Unmounted::Busy;
+                    unmount(&entry.mountpoint, UnmountFlags::DETACH)?;
+                    outcome = UnmountOutcome::Busy;
                 }
                 Err(Errno::PERM) => {
-                    if !ask_helper(&mounted.place, "-u")? {
-                        ask_helper(&mounted.place, "-uz")?;
-                        outcome = Unmounted::Busy;
+                    if !run_fusermount(&entry.mountpoint, "-u")? {
+                        run_fusermount(&entry.mountpoint, "-uz")?;
+                        outcome = UnmountOutcome::Busy;
                     }
                 }
                 Err(error) => return Err(error.into()),
@@ -188,21 +190,12 @@ impl Mount {
     }
 }
 
-/// How an unmounting went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unmounted {
-    /// Nothing is left.
-    Clean,
-    /// Programs were in it. It is out of their sight as soon as they let go, and everything they still ask for fails.
-    Busy,
-}
-
-/// Has `fusermount3` unmount what it has mounted for us; returns whether it did.
-fn ask_helper(place: &Path, how: &str) -> Result<bool, io::Error> {
-    let ask = |program: &str| {
-        Command::new(program).arg(how).arg("--").arg(place).stdin(Stdio::null()).stderr(Stdio::null()).status()
+/// Unmounts with `fusermount3`, or with the `fusermount` of older systems. Returns whether it succeeded.
+fn run_fusermount(mountpoint: &Path, flag: &str) -> Result<bool, io::Error> {
+    let run = |program: &str| {
+        Command::new(program).arg(flag).arg("--").arg(mountpoint).stdin(Stdio::null()).stderr(Stdio::null()).status()
     };
-    let status = ask("fusermount3").or_else(|_| ask("fusermount"))?;
+    let status = run("fusermount3").or_else(|_| run("fusermount"))?;
     Ok(status.success())
 }
 
@@ -214,48 +207,49 @@ fn config(options: MountOptions) -> Config {
     }
     if options.allow_other {
         config.acl = SessionACL::All;
-        // Others may do what the permission bits say.
+        // The kernel checks the permission bits for other users.
         config.mount_options.push(MountOption::DefaultPermissions);
     }
     config.n_threads = Some(THREADS);
     config
 }
 
-/// What the system's words for a failed mount mean.
-fn refused(place: &Path, options: MountOptions, error: &io::Error) -> MountError {
+/// Finds out why mounting failed.
+fn mount_error(mountpoint: &Path, options: MountOptions, error: &io::Error) -> MountError {
     match error.kind() {
-        // The helper's own words are no error of the system's.
+        // An error without errno comes from `fusermount3`.
         io::ErrorKind::PermissionDenied if options.allow_other && error.raw_os_error().is_none() => {
-            MountError::NoOthers
+            MountError::AllowOtherDenied
         }
-        // The helper could not be started: it is in none of the folders of PATH, or in one that is closed to us.
+        // `fusermount3` could not be started: it is not in `PATH`, or in a directory that is not accessible.
         io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => MountError::NoHelper,
-        _ => MountError::Refused(place.to_owned(), error.to_string().trim().to_owned()),
+        _ => MountError::Failed(mountpoint.to_owned(), error.to_string().trim().to_owned()),
     }
 }
 
-/// One line of the system's list of mounts.
-struct Mounted {
+/// One line of `/proc/self/mountinfo`.
+struct MountTableEntry {
     device: String,
-    place: PathBuf,
-    kind: String,
+    mountpoint: PathBuf,
+    fs_type: String,
 }
 
-/// The system's list of mounts, those on top behind those below.
-fn read_mounts() -> Vec<Mounted> {
-    let list = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    list.split(|byte| *byte == b'\n').filter_map(read_mount).collect()
+/// Reads `/proc/self/mountinfo`, in which a mount comes after those below it.
+fn read_mount_table() -> Vec<MountTableEntry> {
+    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    table.split(|byte| *byte == b'\n').filter_map(parse_mount_table_line).collect()
 }
 
-fn read_mount(line: &[u8]) -> Option<Mounted> {
+fn parse_mount_table_line(line: &[u8]) -> Option<MountTableEntry> {
     let text = |field: &[u8]| Some(std::str::from_utf8(field).ok()?.to_owned());
     let mut fields = line.split(|byte| *byte == b' ').skip(2);
-    let (device, place) = (text(fields.next()?)?, PathBuf::from(OsString::from_vec(unescape(fields.nth(1)?))));
-    let kind = text(fields.skip_while(|field| *field != b"-").nth(1)?)?;
-    Some(Mounted { device, place, kind })
+    let device = text(fields.next()?)?;
+    let mountpoint = PathBuf::from(OsString::from_vec(unescape(fields.nth(1)?)));
+    let fs_type = text(fields.skip_while(|field| *field != b"-").nth(1)?)?;
+    Some(MountTableEntry { device, mountpoint, fs_type })
 }
 
-/// A path as the list of mounts spells it: blanks, line ends and backslashes are `\` and three octal digits.
+/// Decodes a path of the mount table, where spaces, newlines and backslashes are written as `\` and three octal digits.
 fn unescape(text: &[u8]) -> Vec<u8> {
     let mut parts = text.split(|byte| *byte == b'\\');
     let mut out = parts.next().unwrap_or_default().to_vec();
@@ -280,27 +274,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_list_of_mounts_is_read() {
+    fn parses_a_mount_table_line() {
         let line = br"129 30 0:58 / /mnt/my\040vm rw,nosuid,nodev master:1 - fuse qom rw,user_id=0,group_id=0";
-        let mounted = read_mount(line).unwrap();
-        assert_eq!((mounted.device.as_str(), mounted.kind.as_str()), ("0:58", "fuse"));
-        assert_eq!(mounted.place, PathBuf::from("/mnt/my vm"));
-        assert!(read_mount(b"nonsense").is_none());
+        let entry = parse_mount_table_line(line).unwrap();
+        assert_eq!((entry.device.as_str(), entry.fs_type.as_str()), ("0:58", "fuse"));
+        assert_eq!(entry.mountpoint, PathBuf::from("/mnt/my vm"));
+        assert!(parse_mount_table_line(b"nonsense").is_none());
     }
 
     #[test]
-    fn a_bad_place_is_found_before_anything_is_done() {
+    fn rejects_unsuitable_mount_points() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        for (place, sentence) in [
-            (folder.path().join("none"), "there is no directory `PLACE` to mount at; make it first"),
-            (file.clone(), "`PLACE` is no directory, so nothing can be mounted there"),
-            (file.join("below"), "`PLACE` is no directory, so nothing can be mounted there"),
+        for (mountpoint, message) in [
+            (folder.path().join("none"), "directory `MOUNTPOINT` does not exist; create it first"),
+            (file.clone(), "`MOUNTPOINT` is not a directory"),
+            (file.join("below"), "`MOUNTPOINT` is not a directory"),
         ] {
-            let error = check_mountpoint(&place).unwrap_err();
+            let error = check_mountpoint(&mountpoint).unwrap_err();
             assert!(error.is_mountpoint());
-            assert_eq!(error.to_string(), sentence.replace("PLACE", place.to_str().unwrap()));
+            assert_eq!(error.to_string(), message.replace("MOUNTPOINT", mountpoint.to_str().unwrap()));
         }
         assert!(check_mountpoint(folder.path()).is_ok());
     }

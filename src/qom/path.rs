@@ -1,29 +1,31 @@
-//! Paths of objects: `/machine/peripheral/net0`, or a part of one that leads to one object only, as in `peripheral`.
+//! QOM paths: joining names, splitting off the last one, and reading `PATH.PROPERTY`.
+//!
+//! A path is absolute (`/machine/peripheral/net0`), or the end of one if that names a single object (`peripheral`).
 
-/// The path of the child `name` of the object at `path`.
+/// Appends the child `name` to an object's path.
 pub fn join(path: &str, name: &str) -> String {
     format!("{}/{name}", path.trim_end_matches('/'))
 }
 
-/// The path of the object above, and the name in it; `None` for the root, and for a path of one part that does not begin
-/// at the root.
-pub fn parent(path: &str) -> Option<(&str, &str)> {
-    let (above, name) = path.trim_end_matches('/').rsplit_once('/')?;
-    let above = above.trim_end_matches('/');
-    Some((if above.is_empty() { "/" } else { above }, name))
+/// Splits a path into the parent's path and the last name. Returns `None` for the root and for a single name without
+/// `/`.
+pub fn split_last(path: &str) -> Option<(&str, &str)> {
+    let (parent, name) = path.trim_end_matches('/').rsplit_once('/')?;
+    let parent = parent.trim_end_matches('/');
+    Some((if parent.is_empty() { "/" } else { parent }, name))
 }
 
-/// The ways to read `PATH.PROPERTY`, likeliest first. The names of objects (`pcie.0`) and of properties (`sse4.2`) may
-/// hold dots, so only the server can tell which is meant where there are several.
-pub fn splits(text: &str) -> Vec<(&str, &str)> {
-    let names = text.rfind('/').map_or(0, |at| at + 1);
-    let dots = text[names..].match_indices('.').map(|(at, _)| names + at);
-    let mut found: Vec<(&str, &str)> = dots
-        .map(|at| (&text[..at], &text[at + 1..]))
+/// Returns the ways to split `PATH.PROPERTY`, most likely first. There can be several, because names of objects
+/// (`pcie.0`) and of properties (`sse4.2`) may contain dots; only the server can tell which one is meant.
+pub fn property_splits(text: &str) -> Vec<(&str, &str)> {
+    let last_name = text.rfind('/').map_or(0, |slash| slash + 1);
+    let dots = text[last_name..].match_indices('.').map(|(offset, _)| last_name + offset);
+    let mut splits: Vec<(&str, &str)> = dots
+        .map(|dot| (&text[..dot], &text[dot + 1..]))
         .filter(|(path, property)| !path.is_empty() && !property.is_empty())
         .collect();
-    found.reverse();
-    found
+    splits.reverse();
+    splits
 }
 
 #[cfg(test)]
@@ -31,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_joined_and_taken_apart() {
+    fn joins_and_splits_paths() {
         assert_eq!(join("/", "machine"), "/machine");
         assert_eq!(join("/machine", "q35"), "/machine/q35");
         assert_eq!(join("peripheral/", "net0"), "peripheral/net0");
@@ -43,12 +45,12 @@ mod tests {
             ("/machine/q35/", Some(("/machine", "q35"))),
             ("/machine//q35", Some(("/machine", "q35"))),
         ] {
-            assert_eq!(parent(path), expected, "{path}");
+            assert_eq!(split_last(path), expected, "{path}");
         }
     }
 
     #[test]
-    fn a_property_stands_behind_a_dot_of_the_last_name() {
+    fn splits_at_each_dot_of_the_last_name() {
         for (text, expected) in [
             ("/machine.type", &[("/machine", "type")][..]),
             ("/.type", &[("/", "type")]),
@@ -62,7 +64,7 @@ mod tests {
             ("/a.b/machine", &[]),
             ("", &[]),
         ] {
-            assert_eq!(splits(text), expected, "{text}");
+            assert_eq!(property_splits(text), expected, "{text}");
         }
     }
 }

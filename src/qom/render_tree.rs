@@ -1,4 +1,4 @@
-//! A tree of objects as text: lines for people, or one JSON document.
+//! Rendering of object trees: as lines for people, or as one JSON document.
 
 use std::cmp::Ordering;
 use std::io::{self, Write};
@@ -8,145 +8,150 @@ use serde::de::IgnoredAny;
 use crate::render::{Layout, Palette, printable, write_json};
 use crate::wire::quote;
 
-use super::property::Kind;
-use super::tree::{Member, Node, State, Tree, Value};
+use super::property::PropertyKind;
+use super::tree::{Member, Node, NodeState, PropertyValue, Tree};
 
-/// What a tree is drawn with.
+/// The characters that a tree is drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TreeGlyphs {
     branch: &'static str,
-    last: &'static str,
+    last_branch: &'static str,
     bar: &'static str,
     blank: &'static str,
-    arrow: &'static str,
-    more: &'static str,
+    link_arrow: &'static str,
+    ellipsis: &'static str,
 }
 
 impl TreeGlyphs {
-    /// For a terminal that shows Unicode.
     pub const UNICODE: TreeGlyphs =
         TreeGlyphs {
-            branch: "├── ", last: "└── ", bar: "│   ", blank: "    ", arrow: "→", more: "…"
+            branch: "├── ", last_branch: "└── ", bar: "│   ", blank: "    ", link_arrow: "→", ellipsis: "…"
         };
-    /// For one that may not.
-    pub const ASCII: TreeGlyphs =
-        TreeGlyphs { branch: "|-- ", last: "`-- ", bar: "|   ", blank: "    ", arrow: "->", more: "..." };
+    pub const ASCII: TreeGlyphs = TreeGlyphs {
+        branch: "|-- ",
+        last_branch: "`-- ",
+        bar: "|   ",
+        blank: "    ",
+        link_arrow: "->",
+        ellipsis: "...",
+    };
 }
 
-/// Stands for the target of a link that leads to nothing.
-const NOWHERE: &str = "nowhere";
+/// Written in place of the target of an unset link.
+const UNSET_LINK: &str = "nowhere";
 
-/// Writes a tree as lines, members sorted by name: properties first, then the objects below.
-pub fn write_tree(tree: &Tree, strokes: &TreeGlyphs, palette: &Palette, out: &mut dyn Write) -> io::Result<()> {
-    let mut drawing = Drawing { tree, strokes, palette, out };
+/// Writes a tree as lines. Members are sorted by name, properties before children.
+pub fn write_tree(tree: &Tree, glyphs: &TreeGlyphs, palette: &Palette, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = TreeWriter { tree, glyphs, palette, out };
     let root = tree.root();
-    drawing.title(&root.path, root)?;
-    drawing.members(root, "")
+    writer.write_object(&root.path, root)?;
+    writer.write_members(root, "")
 }
 
-struct Drawing<'a> {
+struct TreeWriter<'a> {
     tree: &'a Tree,
-    strokes: &'a TreeGlyphs,
+    glyphs: &'a TreeGlyphs,
     palette: &'a Palette,
     out: &'a mut dyn Write,
 }
 
-impl Drawing<'_> {
-    /// An object: what it is called, its type, and what became of it where it is not opened.
-    fn title(&mut self, name: &str, node: &Node) -> io::Result<()> {
+impl TreeWriter<'_> {
+    /// Writes the line of an object: name, type, and the reason if it could not be listed.
+    fn write_object(&mut self, name: &str, node: &Node) -> io::Result<()> {
         let name = self.palette.paint(&self.palette.name, &printable(name));
-        let type_name = self.in_brackets(&node.type_name);
+        let type_name = self.type_in_parentheses(&node.type_name);
         match &node.state {
-            State::Open(_) => writeln!(self.out, "{name}{type_name}"),
-            State::Closed => writeln!(self.out, "{name}{type_name} {}", self.strokes.more),
-            State::Failed(reason) => writeln!(self.out, "{name}: {}{type_name}", self.unreadable(reason)),
+            NodeState::Read(_) => writeln!(self.out, "{name}{type_name}"),
+            NodeState::Unread => writeln!(self.out, "{name}{type_name} {}", self.glyphs.ellipsis),
+            NodeState::Failed(reason) => writeln!(self.out, "{name}: {}{type_name}", self.unreadable_text(reason)),
         }
     }
 
-    fn members(&mut self, node: &Node, indent: &str) -> io::Result<()> {
-        let members = sorted(node);
+    fn write_members(&mut self, node: &Node, indent: &str) -> io::Result<()> {
+        let members = sorted_members(node);
         let count = members.len();
         for (index, member) in members.into_iter().enumerate() {
             let is_last = index + 1 == count;
-            let stroke = if is_last { self.strokes.last } else { self.strokes.branch };
-            write!(self.out, "{}", self.palette.paint(&self.palette.dim, &format!("{indent}{stroke}")))?;
+            let branch = if is_last { self.glyphs.last_branch } else { self.glyphs.branch };
+            write!(self.out, "{}", self.palette.paint(&self.palette.dim, &format!("{indent}{branch}")))?;
             match member {
-                Member::Child(name, at) => {
-                    let child = self.tree.node(*at);
-                    self.title(&format!("{name}/"), child)?;
-                    let below = if is_last { self.strokes.blank } else { self.strokes.bar };
-                    self.members(child, &format!("{indent}{below}"))?;
+                Member::Child(name, index) => {
+                    let child = self.tree.node(*index);
+                    self.write_object(&format!("{name}/"), child)?;
+                    let continuation = if is_last { self.glyphs.blank } else { self.glyphs.bar };
+                    self.write_members(child, &format!("{indent}{continuation}"))?;
                 }
                 Member::Property(property, value) => {
-                    self.property(&property.name, property.kind(), value)?;
+                    self.write_property(&property.name, property.kind(), value)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn property(&mut self, name: &str, kind: Kind<'_>, value: &Value) -> io::Result<()> {
+    fn write_property(&mut self, name: &str, kind: PropertyKind<'_>, value: &PropertyValue) -> io::Result<()> {
         let name = self.palette.paint(&self.palette.key, &printable(name));
-        let (lead, type_name) = match kind {
-            Kind::Link(of) => (format!("@{name} {} ", self.strokes.arrow), of),
-            Kind::Value(of) | Kind::Child(of) => (format!("{name}: "), of),
+        let (prefix, type_name) = match kind {
+            PropertyKind::Link(inner) => (format!("@{name} {} ", self.glyphs.link_arrow), inner),
+            PropertyKind::Value(inner) | PropertyKind::Child(inner) => (format!("{name}: "), inner),
         };
-        write!(self.out, "{lead}")?;
+        write!(self.out, "{prefix}")?;
         match value {
-            Err(reason) => write!(self.out, "{}", self.unreadable(reason))?,
-            Ok(raw) => match (kind, serde_json::from_str::<String>(raw)) {
-                (Kind::Link(_), Ok(target)) if target.is_empty() => {
-                    write!(self.out, "{}", self.palette.paint(&self.palette.dim, NOWHERE))?;
+            Err(reason) => write!(self.out, "{}", self.unreadable_text(reason))?,
+            Ok(json) => match (kind, serde_json::from_str::<String>(json)) {
+                (PropertyKind::Link(_), Ok(target)) if target.is_empty() => {
+                    write!(self.out, "{}", self.palette.paint(&self.palette.dim, UNSET_LINK))?;
                 }
-                (Kind::Link(_), Ok(target)) => write!(self.out, "{}", printable(&target))?,
-                _ => write_json(raw, Layout::Line, self.palette, true, self.out)?,
+                (PropertyKind::Link(_), Ok(target)) => write!(self.out, "{}", printable(&target))?,
+                _ => write_json(json, Layout::Line, self.palette, true, self.out)?,
             },
         }
-        writeln!(self.out, "{}", self.in_brackets(type_name))
+        writeln!(self.out, "{}", self.type_in_parentheses(type_name))
     }
 
-    fn in_brackets(&self, type_name: &str) -> String {
+    fn type_in_parentheses(&self, type_name: &str) -> String {
         if type_name.is_empty() {
             return String::new();
         }
         self.palette.paint(&self.palette.dim, &format!(" ({})", printable(type_name)))
     }
 
-    fn unreadable(&self, reason: &str) -> String {
+    fn unreadable_text(&self, reason: &str) -> String {
         self.palette.paint(&self.palette.error, &format!("unreadable: {}", printable(reason)))
     }
 }
 
-/// Writes a tree as one JSON document: each object with its `path`, its `type`, its `properties` by name, each with `type`
-/// and `value` (or `error`), and its `children` by name. An object that was not opened has neither.
+/// Writes a tree as one JSON document. An object has the members `path`, `type`, `properties` and `children`. A property
+/// has `type`, and `value` or `error`. An unread object has no `properties` and `children`, and a failed one has `error`
+/// instead of them.
 pub fn write_tree_json(tree: &Tree, out: &mut String) {
-    node_json(tree, tree.root(), out);
+    write_node_json(tree, tree.root(), out);
 }
 
-fn node_json(tree: &Tree, node: &Node, out: &mut String) {
+fn write_node_json(tree: &Tree, node: &Node, out: &mut String) {
     out.push_str("{\"path\": ");
     out.push_str(&quote(&node.path));
     out.push_str(", \"type\": ");
     out.push_str(&quote(&node.type_name));
     match &node.state {
-        State::Closed => {}
-        State::Failed(reason) => {
+        NodeState::Unread => {}
+        NodeState::Failed(reason) => {
             out.push_str(", \"error\": ");
             out.push_str(&quote(reason));
         }
-        State::Open(_) => {
+        NodeState::Read(_) => {
             let (properties, children): (Vec<_>, Vec<_>) =
-                sorted(node).into_iter().partition(|member| matches!(member, Member::Property(..)));
+                sorted_members(node).into_iter().partition(|member| matches!(member, Member::Property(..)));
             out.push_str(", \"properties\": ");
-            members_json(tree, &properties, out);
+            write_members_json(tree, &properties, out);
             out.push_str(", \"children\": ");
-            members_json(tree, &children, out);
+            write_members_json(tree, &children, out);
         }
     }
     out.push('}');
 }
 
-fn members_json(tree: &Tree, members: &[&Member], out: &mut String) {
+fn write_members_json(tree: &Tree, members: &[&Member], out: &mut String) {
     out.push('{');
     for (index, member) in members.iter().enumerate() {
         if index > 0 {
@@ -155,14 +160,14 @@ fn members_json(tree: &Tree, members: &[&Member], out: &mut String) {
         out.push_str(&quote(member.name()));
         out.push_str(": ");
         match member {
-            Member::Child(_, at) => node_json(tree, tree.node(*at), out),
+            Member::Child(_, index) => write_node_json(tree, tree.node(*index), out),
             Member::Property(property, value) => {
                 out.push_str("{\"type\": ");
                 out.push_str(&quote(&property.type_name));
                 let (key, text) = match value {
-                    Ok(raw) if serde_json::from_str::<IgnoredAny>(raw).is_ok() => ("value", raw.clone()),
-                    // A server may say `inf`, which would spoil the whole document.
-                    Ok(raw) => ("error", quote(&format!("the server says `{raw}`, which is no JSON"))),
+                    Ok(json) if serde_json::from_str::<IgnoredAny>(json).is_ok() => ("value", json.clone()),
+                    // QEMU writes some numbers as `inf`, which would make the whole document invalid.
+                    Ok(text) => ("error", quote(&format!("the server sent `{text}`, which is not JSON"))),
                     Err(reason) => ("error", quote(reason)),
                 };
                 out.push_str(&format!(", \"{key}\": {text}"));
@@ -173,16 +178,16 @@ fn members_json(tree: &Tree, members: &[&Member], out: &mut String) {
     out.push('}');
 }
 
-/// The members of an object by name, objects behind all else.
-fn sorted(node: &Node) -> Vec<&Member> {
-    let State::Open(members) = &node.state else { return Vec::new() };
+/// Returns the members of an object sorted by name, children after properties.
+fn sorted_members(node: &Node) -> Vec<&Member> {
+    let NodeState::Read(members) = &node.state else { return Vec::new() };
     let mut members: Vec<&Member> = members.iter().collect();
     let is_child = |member: &Member| matches!(member, Member::Child(..));
     members.sort_by(|a, b| is_child(a).cmp(&is_child(b)).then_with(|| natural_cmp(a.name(), b.name())));
     members
 }
 
-/// The order of names in which `device[2]` stands before `device[10]`.
+/// Compares names so that `device[2]` comes before `device[10]`.
 pub fn natural_cmp(a: &str, b: &str) -> Ordering {
     let (mut a_rest, mut b_rest) = (a.as_bytes(), b.as_bytes());
     loop {
@@ -192,9 +197,9 @@ pub fn natural_cmp(a: &str, b: &str) -> Ordering {
             (_, []) => return Ordering::Greater,
             ([x, ..], [y, ..]) if x.is_ascii_digit() && y.is_ascii_digit() => {
                 let (x, y);
-                (x, a_rest) = number(a_rest);
-                (y, b_rest) = number(b_rest);
-                // Without leading zeros, the longer one is greater.
+                (x, a_rest) = split_number(a_rest);
+                (y, b_rest) = split_number(b_rest);
+                // Leading zeros are removed, so the longer number is greater.
                 match x.len().cmp(&y.len()).then_with(|| x.cmp(y)) {
                     Ordering::Equal => {}
                     unequal => return unequal,
@@ -208,8 +213,8 @@ pub fn natural_cmp(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The digits that a text begins with, leading zeros apart, and what is behind them.
-fn number(text: &[u8]) -> (&[u8], &[u8]) {
+/// Splits off the leading digits, without leading zeros, from the rest of the text.
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
     let zeros = text.iter().take_while(|byte| **byte == b'0').count();
     let digits = text[zeros..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     (&text[zeros..zeros + digits], &text[zeros + digits..])
@@ -221,18 +226,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stand_in_the_order_of_their_numbers() {
+    fn sorts_names_by_their_numbers() {
         let mut names = ["b", "device[10]", "device[2]", "a", "device[02]", "device", "device[1]x", "device[1]"];
         names.sort_by(|a, b| natural_cmp(a, b));
         assert_eq!(names, ["a", "b", "device", "device[1]", "device[1]x", "device[02]", "device[2]", "device[10]"]);
     }
 
     #[test]
-    fn a_value_that_is_no_json_does_not_spoil_the_document() {
+    fn keeps_the_document_valid_if_a_value_is_not_json() {
         let property =
             |name: &str| Property { name: name.to_owned(), type_name: "double".to_owned(), description: None };
-        let mut tree = Tree::begin("/a");
-        tree.open(
+        let mut tree = Tree::new("/a");
+        tree.set_members(
             0,
             vec![(property("odd"), Some(Ok("inf".to_owned()))), (property("one"), Some(Ok("1.50".to_owned())))],
         );
@@ -240,7 +245,7 @@ mod tests {
         write_tree_json(&tree, &mut text);
         assert_eq!(
             text,
-            r#"{"path": "/a", "type": "", "properties": {"odd": {"type": "double", "error": "the server says `inf`, which is no JSON"}, "one": {"type": "double", "value": 1.50}}, "children": {}}"#
+            r#"{"path": "/a", "type": "", "properties": {"odd": {"type": "double", "error": "the server sent `inf`, which is not JSON"}, "one": {"type": "double", "value": 1.50}}, "children": {}}"#
         );
         let mut drawn = Vec::new();
         write_tree(&tree, &TreeGlyphs::ASCII, &Palette::default(), &mut drawn).unwrap();

@@ -1,52 +1,48 @@
-//! A whole tree of objects with their values, as it was read.
+//! An object tree in memory, as far as it has been read.
 
 use crate::wire::quote;
 
 use super::path::join;
-use super::property::{Kind, Property};
+use super::property::{Property, PropertyKind};
 
-/// Objects with their properties, in the order in which the server told of them.
+/// An object and everything below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    /// The first is where the tree begins; each stands behind the one that holds it.
+    /// The root comes first, and each object after its parent.
     nodes: Vec<Node>,
 }
 
-/// One object.
+/// One object of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// Its path.
     pub path: String,
-    /// The type of the object; empty where it is not known.
+    /// Empty if not known.
     pub type_name: String,
-    /// How many levels below the first it is.
+    /// Number of levels below the root.
     pub level: usize,
-    /// What it consists of.
-    pub state: State,
+    pub state: NodeState,
 }
 
-/// What is known of an object.
+/// The members of an object, or why there are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Its members, in the server's order.
-    Open(Vec<Member>),
-    /// It was not asked for.
-    Closed,
-    /// Why it could not be listed.
+pub enum NodeState {
+    /// The members in the server's order.
+    Read(Vec<Member>),
+    /// Not requested from the server.
+    Unread,
+    /// The server's reason why the object cannot be listed.
     Failed(String),
 }
 
-/// What an object holds.
+/// A child or a property of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Member {
-    /// The object of this name, by its place among the nodes.
+    /// The child's name and its index among the nodes.
     Child(String, usize),
-    /// A property, and its value.
-    Property(Property, Value),
+    Property(Property, PropertyValue),
 }
 
 impl Member {
-    /// Its name, unique in its object.
     pub fn name(&self) -> &str {
         match self {
             Member::Child(name, _) => name,
@@ -55,92 +51,99 @@ impl Member {
     }
 }
 
-/// A value as JSON text in the server's spelling, or why it could not be read.
-pub type Value = Result<String, String>;
+/// A value as JSON text as the server wrote it, or the server's reason why it cannot be read.
+pub type PropertyValue = Result<String, String>;
+
+/// What [`Tree::set_members`] found that has to be read next.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    /// Indices of the children.
+    pub(super) children: Vec<usize>,
+    /// Indices of members of the object whose values are missing.
+    pub(super) values: Vec<usize>,
+}
 
 impl Tree {
-    /// A tree of one object, of which nothing is known.
-    pub(super) fn begin(path: &str) -> Tree {
-        let root = Node { path: path.to_owned(), type_name: String::new(), level: 0, state: State::Closed };
+    /// Creates a tree with a single unread object.
+    pub(super) fn new(path: &str) -> Tree {
+        let root = Node { path: path.to_owned(), type_name: String::new(), level: 0, state: NodeState::Unread };
         Tree { nodes: vec![root] }
     }
 
-    /// Where the tree begins.
     pub fn root(&self) -> &Node {
         &self.nodes[0]
     }
 
-    /// The object at this place.
-    pub fn node(&self, at: usize) -> &Node {
-        &self.nodes[at]
+    /// Returns the object that [`Member::Child`] refers to.
+    pub fn node(&self, index: usize) -> &Node {
+        &self.nodes[index]
     }
 
-    /// The object at `at` has these properties, with those values that are known already. Returns the places of the
-    /// objects in it, and of the values that are still to be read.
-    pub(super) fn open(&mut self, at: usize, listed: Vec<(Property, Option<Value>)>) -> (Vec<usize>, Vec<usize>) {
-        let (path, level) = (self.nodes[at].path.clone(), self.nodes[at].level + 1);
-        let (mut children, mut unread) = (Vec::new(), Vec::new());
+    /// Sets the members of an object to the listed properties. A property comes with its value if that is known.
+    pub(super) fn set_members(&mut self, index: usize, listed: Vec<(Property, Option<PropertyValue>)>) -> Unread {
+        let (path, level) = (self.nodes[index].path.clone(), self.nodes[index].level + 1);
+        let mut unread = Unread::default();
         let mut members = Vec::with_capacity(listed.len());
         for (property, value) in listed {
             match (property.kind(), value) {
-                (Kind::Child(of), _) => {
-                    let place = self.nodes.len();
-                    let path = join(&path, &property.name);
-                    self.nodes.push(Node { path, type_name: of.to_owned(), level, state: State::Closed });
-                    children.push(place);
-                    members.push(Member::Child(property.name, place));
+                (PropertyKind::Child(type_name), _) => {
+                    let child = self.nodes.len();
+                    let (path, type_name) = (join(&path, &property.name), type_name.to_owned());
+                    self.nodes.push(Node { path, type_name, level, state: NodeState::Unread });
+                    unread.children.push(child);
+                    members.push(Member::Child(property.name, child));
                 }
                 (_, Some(value)) => members.push(Member::Property(property, value)),
-                // The property that held the object has told its type.
-                (_, None) if property.name == "type" && !self.nodes[at].type_name.is_empty() => {
-                    let value = Ok(quote(&self.nodes[at].type_name));
+                // Known from the parent's `child<…>` property, which saves a request for each object.
+                (_, None) if property.name == "type" && !self.nodes[index].type_name.is_empty() => {
+                    let value = Ok(quote(&self.nodes[index].type_name));
                     members.push(Member::Property(property, value));
                 }
                 (_, None) => {
-                    unread.push(members.len());
+                    unread.values.push(members.len());
                     members.push(Member::Property(property, Ok("null".to_owned())));
                 }
             }
         }
-        self.nodes[at].state = State::Open(members);
-        if self.nodes[at].type_name.is_empty() {
-            self.learn_type(at);
-        }
-        (children, unread)
+        self.nodes[index].state = NodeState::Read(members);
+        self.read_type_property(index);
+        unread
     }
 
-    /// The object at `at` could not be listed.
-    pub(super) fn fail(&mut self, at: usize, reason: String) {
-        self.nodes[at].state = State::Failed(reason);
+    /// Records why an object could not be listed.
+    pub(super) fn set_failed(&mut self, index: usize, reason: String) {
+        self.nodes[index].state = NodeState::Failed(reason);
     }
 
-    /// The name of the member `member` of the object at `at`.
-    pub(super) fn name_of(&self, at: usize, member: usize) -> &str {
-        match &self.nodes[at].state {
-            State::Open(members) => members[member].name(),
-            State::Closed | State::Failed(_) => "",
+    /// Returns the name of a member, or an empty string if the object has not been read.
+    pub(super) fn member_name(&self, index: usize, member: usize) -> &str {
+        match &self.nodes[index].state {
+            NodeState::Read(members) => members[member].name(),
+            NodeState::Unread | NodeState::Failed(_) => "",
         }
     }
 
-    /// The value of a property was read.
-    pub(super) fn put(&mut self, at: usize, member: usize, read: Value) {
-        if let State::Open(members) = &mut self.nodes[at].state
+    /// Sets the value of a property.
+    pub(super) fn set_value(&mut self, index: usize, member: usize, new: PropertyValue) {
+        if let NodeState::Read(members) = &mut self.nodes[index].state
             && let Some(Member::Property(_, value)) = members.get_mut(member)
         {
-            *value = read;
+            *value = new;
         }
-        if self.nodes[at].type_name.is_empty() {
-            self.learn_type(at);
-        }
+        self.read_type_property(index);
     }
 
-    /// The object that nothing holds tells its type itself.
-    fn learn_type(&mut self, at: usize) {
-        let State::Open(members) = &self.nodes[at].state else { return };
-        let text = members.iter().find_map(|member| match member {
+    /// Takes the type of an object from its property `type`, unless it is known from the `child<…>` property of its
+    /// parent.
+    fn read_type_property(&mut self, index: usize) {
+        if !self.nodes[index].type_name.is_empty() {
+            return;
+        }
+        let NodeState::Read(members) = &self.nodes[index].state else { return };
+        let type_name = members.iter().find_map(|member| match member {
             Member::Property(property, Ok(value)) if property.name == "type" => serde_json::from_str(value).ok(),
             _ => None,
         });
-        self.nodes[at].type_name = text.unwrap_or_default();
+        self.nodes[index].type_name = type_name.unwrap_or_default();
     }
 }

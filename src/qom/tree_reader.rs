@@ -1,8 +1,8 @@
-//! Reading a whole tree with as few and as short requests as the server allows.
+//! Reading a whole tree with as few and as small requests as the server allows.
 //!
-//! QEMU since 10.1 answers many objects at once with `qom-list-get`. An older one is asked object by object and value by
-//! value, eight requests under way at a time; what is known without asking (the type of an object, the path of a child)
-//! is not asked.
+//! QEMU since 10.1 returns many objects at once with `qom-list-get`. Older servers are asked object by object and value
+//! by value, with eight requests in flight. What follows from earlier replies (the type of an object, the path of a
+//! child) is not requested.
 
 use std::collections::VecDeque;
 
@@ -14,150 +14,163 @@ use crate::client::Pending;
 use super::client::{QomClient, finish_get};
 use super::error::QomError;
 use super::property::Property;
-use super::tree::{Tree, Value};
+use super::tree::{PropertyValue, Tree};
 
-/// So many requests are under way: as many as a server queues.
-const UNDER_WAY: usize = 8;
+/// The number of requests that QEMU queues for one connection.
+const MAX_IN_FLIGHT: usize = 8;
 
-/// So many objects are asked for in one request: enough that requests are few, and few enough that the server stays
-/// responsive to others in between.
-const BULK: usize = 64;
+/// Few enough objects that the server can serve others between two requests.
+const MAX_OBJECTS_PER_REQUEST: usize = 64;
 
-/// No deeper, whatever a server says: drawing goes as deep as the tree.
-const DEEPEST: usize = 500;
+/// Bound on the depth whatever the server claims, because trees are written recursively.
+const MAX_DEPTH: usize = 500;
 
-/// One object in the answer to `qom-list-get`.
+/// One object in the reply to `qom-list-get`.
 #[derive(Deserialize)]
-struct Listed {
-    properties: Vec<ListedProperty>,
+struct ListGetObject {
+    properties: Vec<ListGetProperty>,
 }
 
 #[derive(Deserialize)]
-struct ListedProperty {
+struct ListGetProperty {
     #[serde(flatten)]
     property: Property,
-    /// Absent where it cannot be read.
+    /// Absent if the value cannot be read.
     value: Option<Box<RawValue>>,
 }
 
-/// What a request asks for.
-enum Question {
-    /// What these objects consist of, values and all.
-    Bulk(Vec<usize>),
-    /// What this object consists of.
-    List(usize),
-    /// The value of this member of this object.
-    Value(usize, usize),
+/// A request of the reader; objects and members by index.
+enum TreeRequest {
+    ListGet { objects: Vec<usize> },
+    List { object: usize },
+    Get { object: usize, member: usize },
 }
 
-struct Walk<'a> {
-    objects: &'a QomClient,
-    depth: usize,
-    bulk: bool,
+struct TreeReader<'a> {
+    qom: &'a QomClient,
+    max_depth: usize,
+    /// Assumed until the server says otherwise.
+    has_list_get: bool,
     tree: Tree,
-    /// How many members it has.
-    members: usize,
-    /// Objects that are still to be opened.
-    closed: Vec<usize>,
-    questions: VecDeque<Question>,
-    asked: VecDeque<(Question, Pending)>,
+    member_count: usize,
+    /// Objects for which there is no request yet.
+    unread: Vec<usize>,
+    queued: VecDeque<TreeRequest>,
+    in_flight: VecDeque<(TreeRequest, Pending)>,
 }
 
 impl QomClient {
-    /// The object at `path` and what it holds, no more than `depth` levels below it. A value or an object that cannot be read says
-    /// why in its place; an error is only what concerns the object at `path` itself, or the connection.
+    /// Reads the object at `path` and everything at most `depth` levels below it. A value or an object that cannot be
+    /// read holds the reason in its place; an error concerns the object at `path` itself, or the connection.
     pub fn tree(&self, path: &str, depth: Option<usize>) -> Result<Tree, QomError> {
-        let mut walk = Walk {
-            objects: self,
-            depth: depth.unwrap_or(DEEPEST).min(DEEPEST),
-            bulk: true,
-            tree: Tree::begin(path),
-            members: 0,
-            closed: vec![0],
-            questions: VecDeque::new(),
-            asked: VecDeque::new(),
+        let reader = TreeReader {
+            qom: self,
+            max_depth: depth.unwrap_or(MAX_DEPTH).min(MAX_DEPTH),
+            has_list_get: true,
+            tree: Tree::new(path),
+            member_count: 0,
+            unread: vec![0],
+            queued: VecDeque::new(),
+            in_flight: VecDeque::new(),
         };
-        walk.walk()?;
-        Ok(walk.tree)
+        reader.read()
     }
 }
 
-impl Walk<'_> {
-    fn walk(&mut self) -> Result<(), QomError> {
+impl TreeReader<'_> {
+    fn read(mut self) -> Result<Tree, QomError> {
         loop {
-            self.ask()?;
-            let Some((question, pending)) = self.asked.pop_front() else { return Ok(()) };
-            self.take(question, pending)?;
+            self.queue_unread();
+            self.send_queued()?;
+            let Some((request, pending)) = self.in_flight.pop_front() else { return Ok(self.tree) };
+            self.receive(request, pending)?;
         }
     }
 
-    /// Asks what there is to ask, as much as may be under way.
-    fn ask(&mut self) -> Result<(), QomError> {
-        // Objects gather while requests are under way, so that there is much to ask at once.
-        if !self.closed.is_empty() && (!self.bulk || self.asked.is_empty() && self.questions.is_empty()) {
-            let closed = std::mem::take(&mut self.closed);
-            if self.bulk {
-                self.questions.extend(closed.chunks(BULK).map(|places| Question::Bulk(places.to_vec())));
-            } else {
-                self.questions.extend(closed.into_iter().map(Question::List));
-            }
+    /// Queues requests for unread objects.
+    fn queue_unread(&mut self) {
+        // While requests are in flight, objects are collected, so that one `qom-list-get` asks for many.
+        if self.has_list_get && !(self.in_flight.is_empty() && self.queued.is_empty()) {
+            return;
         }
-        while self.asked.len() < UNDER_WAY
-            && let Some(question) = self.questions.pop_front()
+        let unread = std::mem::take(&mut self.unread);
+        if self.has_list_get {
+            let chunks = unread.chunks(MAX_OBJECTS_PER_REQUEST);
+            self.queued.extend(chunks.map(|objects| TreeRequest::ListGet { objects: objects.to_vec() }));
+        } else {
+            self.queue_lists(unread);
+        }
+    }
+
+    fn queue_lists(&mut self, objects: Vec<usize>) {
+        self.queued.extend(objects.into_iter().map(|object| TreeRequest::List { object }));
+    }
+
+    fn send_queued(&mut self) -> Result<(), QomError> {
+        while self.in_flight.len() < MAX_IN_FLIGHT
+            && let Some(request) = self.queued.pop_front()
         {
-            let path = |at: usize| self.tree.node(at).path.as_str();
-            let pending = match &question {
-                Question::Bulk(places) => self.objects.begin_bulk(places.iter().map(|at| path(*at)))?,
-                Question::List(at) => self.objects.begin_list(path(*at))?,
-                Question::Value(at, member) => self.objects.begin_get(path(*at), self.tree.name_of(*at, *member))?,
+            let path = |object: usize| self.tree.node(object).path.as_str();
+            let pending = match &request {
+                TreeRequest::ListGet { objects } => {
+                    self.qom.start_list_get(objects.iter().map(|object| path(*object)))?
+                }
+                TreeRequest::List { object } => self.qom.start_list(path(*object))?,
+                TreeRequest::Get { object, member } => {
+                    self.qom.start_get(path(*object), self.tree.member_name(*object, *member))?
+                }
             };
-            self.asked.push_back((question, pending));
+            self.in_flight.push_back((request, pending));
         }
         Ok(())
     }
 
-    fn take(&mut self, question: Question, pending: Pending) -> Result<(), QomError> {
-        match question {
-            Question::Bulk(places) => match pending.wait::<Vec<Listed>>().map_err(QomError::from) {
-                Ok(listed) if listed.len() == places.len() => {
-                    for (at, listed) in places.into_iter().zip(listed) {
-                        let known = |value: Box<RawValue>| Ok(Box::<str>::from(value).into_string());
+    fn receive(&mut self, request: TreeRequest, pending: Pending) -> Result<(), QomError> {
+        match request {
+            TreeRequest::ListGet { objects } => match pending.wait::<Vec<ListGetObject>>().map_err(QomError::from) {
+                Ok(listed) if listed.len() == objects.len() => {
+                    for (object, listed) in objects.into_iter().zip(listed) {
+                        let value = |value: Box<RawValue>| Ok(Box::<str>::from(value).into_string());
                         let properties = listed.properties.into_iter();
-                        self.open(at, properties.map(|item| (item.property, item.value.map(known))).collect())?;
+                        let properties = properties.map(|item| (item.property, item.value.map(value))).collect();
+                        self.set_members(object, properties)?;
                     }
                 }
-                Err(error) if error.is_lost() => return Err(error),
+                Err(error) if error.is_disconnected() => return Err(error),
                 refused => {
                     if matches!(&refused, Err(error) if error.is_unknown_command()) {
-                        self.bulk = false;
+                        self.has_list_get = false;
                     }
-                    // One object that has gone takes the answer for all of them along: each is asked for by itself.
-                    self.questions.extend(places.into_iter().map(Question::List));
+                    // If one of the objects is gone, the server refuses all of them, so each is listed by itself.
+                    self.queue_lists(objects);
                 }
             },
-            Question::List(at) => match pending.wait::<Vec<Property>>().map_err(QomError::from) {
-                Ok(listed) => self.open(at, listed.into_iter().map(|property| (property, None)).collect())?,
-                Err(error) if at == 0 || error.is_lost() => return Err(error),
-                Err(error) => self.tree.fail(at, error.reason()),
+            TreeRequest::List { object } => match pending.wait::<Vec<Property>>().map_err(QomError::from) {
+                Ok(listed) => {
+                    self.set_members(object, listed.into_iter().map(|property| (property, None)).collect())?;
+                }
+                Err(error) if object == 0 || error.is_disconnected() => return Err(error),
+                Err(error) => self.tree.set_failed(object, error.reason()),
             },
-            Question::Value(at, member) => match finish_get(pending) {
-                Err(error) if error.is_lost() => return Err(error),
-                read => self.tree.put(at, member, read.map_err(|error| error.reason())),
+            TreeRequest::Get { object, member } => match finish_get(pending) {
+                Err(error) if error.is_disconnected() => return Err(error),
+                result => self.tree.set_value(object, member, result.map_err(|error| error.reason())),
             },
         }
         Ok(())
     }
 
-    fn open(&mut self, at: usize, listed: Vec<(Property, Option<Value>)>) -> Result<(), QomError> {
-        self.members += listed.len();
-        if self.members > self.objects.max_members {
-            return Err(QomError::Endless(self.objects.max_members));
+    fn set_members(&mut self, object: usize, listed: Vec<(Property, Option<PropertyValue>)>) -> Result<(), QomError> {
+        self.member_count += listed.len();
+        let max_members = self.qom.max_tree_members;
+        if self.member_count > max_members {
+            return Err(QomError::TooManyMembers { max_members });
         }
-        let (children, unread) = self.tree.open(at, listed);
-        if self.tree.node(at).level < self.depth {
-            self.closed.extend(children);
+        let unread = self.tree.set_members(object, listed);
+        if self.tree.node(object).level < self.max_depth {
+            self.unread.extend(unread.children);
         }
-        self.questions.extend(unread.into_iter().map(|member| Question::Value(at, member)));
+        self.queued.extend(unread.values.into_iter().map(|member| TreeRequest::Get { object, member }));
         Ok(())
     }
 }

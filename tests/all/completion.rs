@@ -136,7 +136,8 @@ fn check(name: &str, server: &Server) {
         if row.in_transaction != engine.in_transaction() {
             match row.in_transaction {
                 true => {
-                    drop(run_line(&mut engine, &InputLine { text: "transaction(", script: None, number: 1 }, &mut out))
+                    let _ =
+                        run_line(&mut engine, &InputLine { text: "transaction(", script: None, number: 1 }, &mut out);
                 }
                 false => drop(engine.abandon_transaction()),
             }

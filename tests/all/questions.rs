@@ -169,7 +169,7 @@ fn a_tree_that_grows_as_it_is_read_is_given_up() {
             }
         });
         let client = Client::connect(&peer.address()).unwrap();
-        let tree = QomClient::new(&client).at_most(5000).tree("/", None);
+        let tree = QomClient::new(&client).with_max_tree_members(5000).tree("/", None);
         let sentence = "the server tells of more than 5000 objects and properties; `--depth` bounds what is asked for";
         assert_eq!(tree.unwrap_err().to_string(), sentence);
     }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::anyhow;
 
 use crate::client::ExecuteError;
-use crate::qom::{Kind, QomClient, QomError, TreeGlyphs, natural_cmp, write_tree, write_tree_json};
+use crate::qom::{PropertyKind, QomClient, QomError, TreeGlyphs, natural_cmp, write_tree, write_tree_json};
 use crate::render::{Layout, Palette, printable, write_flat, write_json};
 use crate::schema::nearest;
 use crate::shell::show_text;
@@ -16,8 +16,8 @@ use crate::cli::exit_status::{Failure, Status};
 use crate::cli::qmp_shell::{finish_printing, is_colored};
 
 /// `qom list`.
-pub(crate) fn list(objects: &QomClient, path: &str, json: bool) -> Result<Status, Failure> {
-    let mut properties = objects.list(path).map_err(|error| failed(objects, error, path, None))?;
+pub(crate) fn list(qom: &QomClient, path: &str, json: bool) -> Result<Status, Failure> {
+    let mut properties = qom.list(path).map_err(|error| failed(qom, error, path, None))?;
     properties.sort_by(|a, b| natural_cmp(&a.name, &b.name));
     if json {
         let text = serde_json::to_string(&properties).map_err(|error| Failure::new(Status::LineFailed, error))?;
@@ -27,18 +27,18 @@ pub(crate) fn list(objects: &QomClient, path: &str, json: bool) -> Result<Status
     for property in &properties {
         let name = printable(&property.name);
         text.push_str(&match property.kind() {
-            Kind::Child(_) => format!("{name}/\n"),
-            Kind::Link(_) => format!("@{name}/\n"),
-            Kind::Value(_) => format!("{name}\n"),
+            PropertyKind::Child(_) => format!("{name}/\n"),
+            PropertyKind::Link(_) => format!("@{name}/\n"),
+            PropertyKind::Value(_) => format!("{name}\n"),
         });
     }
     finish_printing(io::stdout().write_all(text.as_bytes()))
 }
 
 /// `qom get`.
-pub(crate) fn get(objects: &QomClient, target: &str, property: Option<&str>, json: bool) -> Result<Status, Failure> {
-    let (path, property) = resolve(objects, target, property)?;
-    let raw = objects.get(path, property).map_err(|error| failed(objects, error, path, Some(property)))?;
+pub(crate) fn get(qom: &QomClient, target: &str, property: Option<&str>, json: bool) -> Result<Status, Failure> {
+    let (path, property) = resolve(qom, target, property)?;
+    let raw = qom.get(path, property).map_err(|error| failed(qom, error, path, Some(property)))?;
     if json {
         return print_json(&raw);
     }
@@ -54,59 +54,59 @@ pub(crate) fn get(objects: &QomClient, target: &str, property: Option<&str>, jso
 }
 
 /// `qom set`.
-pub(crate) fn set(objects: &QomClient, target: &str, words: &[String]) -> Result<Status, Failure> {
+pub(crate) fn set(qom: &QomClient, target: &str, words: &[String]) -> Result<Status, Failure> {
     let (property, value) = match words {
         [value] => (None, value),
         [property, value, ..] => (Some(property.as_str()), value),
         [] => return Err(usage("no VALUE is named".to_owned())),
     };
-    let (path, property) = resolve(objects, target, property)?;
-    objects.set(path, property, value).map_err(|error| failed(objects, error, path, Some(property)))?;
+    let (path, property) = resolve(qom, target, property)?;
+    qom.set(path, property, value).map_err(|error| failed(qom, error, path, Some(property)))?;
     Ok(Status::Success)
 }
 
 /// `qom tree`.
 pub(crate) fn tree(
-    objects: QomClient,
+    qom: QomClient,
     path: &str,
     depth: Option<usize>,
     json: bool,
     color: Color,
 ) -> Result<Status, Failure> {
-    let tree = objects.tree(path, depth).map_err(|error| failed(&objects, error, path, None))?;
+    let tree = qom.tree(path, depth).map_err(|error| failed(&qom, error, path, None))?;
     // The server is free for others while the tree is looked at: a monitor serves one client at a time.
-    drop(objects);
+    drop(qom);
     if json {
         let mut text = String::new();
         write_tree_json(&tree, &mut text);
         return print_json(&text);
     }
-    let strokes = if is_utf8() { TreeGlyphs::UNICODE } else { TreeGlyphs::ASCII };
+    let glyphs = if is_utf8() { TreeGlyphs::UNICODE } else { TreeGlyphs::ASCII };
     let mut text = Vec::new();
     // Writing to memory does not fail.
-    let _ = write_tree(&tree, &strokes, &Palette::new(is_colored(color)), &mut text);
+    let _ = write_tree(&tree, &glyphs, &Palette::new(is_colored(color)), &mut text);
     finish_printing(show_text(&String::from_utf8_lossy(&text)))
 }
 
 /// The object and property that were named.
-fn resolve<'a>(objects: &QomClient, target: &'a str, property: Option<&'a str>) -> Result<(&'a str, &'a str), Failure> {
+fn resolve<'a>(qom: &QomClient, target: &'a str, property: Option<&'a str>) -> Result<(&'a str, &'a str), Failure> {
     if let Some(property) = property {
         return Ok((target, property));
     }
-    match objects.resolve(target).map_err(|error| failed(objects, error, target, None))? {
+    match qom.resolve(target).map_err(|error| failed(qom, error, target, None))? {
         Some(found) => Ok(found),
         None => Err(usage(format!("`{target}` names no property: it is PATH.PROPERTY, such as `/machine.type`"))),
     }
 }
 
 /// What the server refused, with the name that was perhaps meant.
-fn failed(objects: &QomClient, error: QomError, path: &str, property: Option<&str>) -> Failure {
-    let status = if error.is_lost() { Status::Disconnected } else { Status::LineFailed };
+fn failed(qom: &QomClient, error: QomError, path: &str, property: Option<&str>) -> Failure {
+    let status = if error.is_disconnected() { Status::Disconnected } else { Status::LineFailed };
     let advice = match (&error, property) {
-        (QomError::Value { .. } | QomError::Endless(_), _) => None,
+        (QomError::InvalidValue { .. } | QomError::TooManyMembers { .. }, _) => None,
         _ if status == Status::Disconnected => None,
-        (_, Some(property)) => advice_on_property(objects, path, property),
-        (_, None) => objects.nearest_path(path).map(|near| format!("did you mean `{near}`?")),
+        (_, Some(property)) => advice_on_property(qom, path, property),
+        (_, None) => qom.nearest_path(path).map(|near| format!("did you mean `{near}`?")),
     };
     // Which command it was that the server refused is nothing that was typed.
     let message = match &error {
@@ -121,9 +121,9 @@ fn failed(objects: &QomClient, error: QomError, path: &str, property: Option<&st
     }
 }
 
-fn advice_on_property(objects: &QomClient, path: &str, property: &str) -> Option<String> {
+fn advice_on_property(qom: &QomClient, path: &str, property: &str) -> Option<String> {
     let whole = format!("{path}.{property}");
-    match objects.list(path) {
+    match qom.list(path) {
         Ok(properties) => {
             if properties.iter().any(|listed| listed.name == property) {
                 return None;
@@ -131,10 +131,10 @@ fn advice_on_property(objects: &QomClient, path: &str, property: &str) -> Option
             let near = nearest(property, properties.iter().map(|listed| listed.name.as_str()))?;
             Some(format!("did you mean `{near}`?"))
         }
-        Err(_) if objects.list(&whole).is_ok() => {
+        Err(_) if qom.list(&whole).is_ok() => {
             Some(format!("`{whole}` is an object, and its properties are behind another dot, as in `{whole}.type`"))
         }
-        Err(_) => objects.nearest_path(path).map(|near| format!("did you mean `{near}`?")),
+        Err(_) => qom.nearest_path(path).map(|near| format!("did you mean `{near}`?")),
     }
 }
 

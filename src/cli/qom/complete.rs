@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use crate::assist::Candidate;
-use crate::qom::splits;
+use crate::qom::property_splits;
 use crate::shell::Engine;
 
 use super::args::{QomArgs, QomCommand};
@@ -60,7 +60,7 @@ fn targets(engine: &mut Engine, typed: &str) -> Vec<Candidate> {
         }
     }
     // Names of objects may hold dots too, so each may be the one in the middle.
-    for (path, property) in splits(&format!("{typed}\0")) {
+    for (path, property) in property_splits(&format!("{typed}\0")) {
         let property = property.trim_end_matches('\0');
         let of_it = properties(engine, path, property).into_iter();
         found.extend(of_it.map(|candidate| Candidate { text: format!("{path}.{}", candidate.text), ..candidate }));

@@ -66,13 +66,13 @@ fn run(args: QomArgs) -> Result<Status, Failure> {
         }
         Ok(client)
     };
-    let objects = || Ok(QomClient::new(&connect()?));
+    let qom = || Ok(QomClient::new(&connect()?));
     match command {
         QomCommand::Fuse(args) => fuse::run(args, connect),
-        QomCommand::List { path, json } => commands::list(&objects()?, path, *json),
-        QomCommand::Get { target, property, json } => commands::get(&objects()?, target, property.as_deref(), *json),
-        QomCommand::Set { target, words } => commands::set(&objects()?, target, words),
-        QomCommand::Tree { path, depth, json } => commands::tree(objects()?, path, *depth, *json, args.color),
+        QomCommand::List { path, json } => commands::list(&qom()?, path, *json),
+        QomCommand::Get { target, property, json } => commands::get(&qom()?, target, property.as_deref(), *json),
+        QomCommand::Set { target, words } => commands::set(&qom()?, target, words),
+        QomCommand::Tree { path, depth, json } => commands::tree(qom()?, path, *depth, *json, args.color),
     }
 }
 

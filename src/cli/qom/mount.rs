@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::client::Client;
-use crate::qom::{Mount, MountError, MountOptions, QomClient, QomFs, UnmountReason, Unmounted, check_mountpoint};
+use crate::qom::{Mount, MountError, MountOptions, QomClient, QomFs, UnmountOutcome, UnmountReason, check_mountpoint};
 use crate::render::printable;
 
 use super::fuse::FuseArgs;
@@ -35,23 +35,23 @@ pub(super) fn run(args: &FuseArgs, connect: impl FnOnce() -> Result<Client, Fail
     // It goes with the process: to close it before would look like its loss.
     let client = ManuallyDrop::new(connect()?);
     let options = MountOptions { read_only: args.read_only, allow_other: args.allow_other };
-    let files = QomFs::new(Box::new(QomClient::new(&client)), args.read_only, Box::new(say));
+    let fs = QomFs::new(Box::new(QomClient::new(&client)), args.read_only, Box::new(report_problem));
     let failed = |error: io::Error| Failure::new(Status::LineFailed, error);
     // From here on a signal unmounts. One that comes sooner than the mount waits for it.
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
-    let mount = Mount::new(files, place, options).map_err(not_mounted)?;
-    let lost = watch_connection(&client, mount.place());
-    greet(&client, mount.place(), in_background);
+    let mount = Mount::new(fs, place, options).map_err(not_mounted)?;
+    let lost = watch_connection(&client, mount.mountpoint());
+    greet(&client, mount.mountpoint(), in_background);
     if in_background {
-        let _ = leave_the_terminal().inspect_err(|error| say(&error.to_string()));
+        let _ = leave_the_terminal().inspect_err(|error| report_problem(&error.to_string()));
     }
     serve(&mount, signals);
     Ok(if lost.load(Ordering::SeqCst) { Status::Disconnected } else { Status::Success })
 }
 
-/// Says a sentence on standard error, which may be closed.
-fn say(message_of: &str) {
-    let line = format!("qom fuse: {}\n", printable(message_of));
+/// Writes a message to standard error. Errors are ignored, since standard error may be closed.
+fn report_problem(message: &str) {
+    let line = format!("qom fuse: {}\n", printable(message));
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
@@ -81,7 +81,7 @@ fn watch_connection(client: &Client, place: &Path) -> Arc<AtomicBool> {
     std::thread::spawn(move || {
         if let Some(Err(error)) = events.next() {
             ours.store(true, Ordering::SeqCst);
-            say(&format!("{error}; all of {place} is an input/output error until it is unmounted"));
+            report_problem(&format!("{error}; all of {place} is an input/output error until it is unmounted"));
         }
     });
     lost
@@ -91,12 +91,14 @@ fn watch_connection(client: &Client, place: &Path) -> Arc<AtomicBool> {
 fn serve(mount: &Mount, mut signals: Signals) {
     let end = mount.unmounter();
     std::thread::spawn(move || signals.forever().for_each(|_| end()));
-    let place = mount.place().display();
-    while mount.wait() == UnmountReason::Asked {
+    let place = mount.mountpoint().display();
+    while mount.wait() == UnmountReason::Requested {
         match mount.unmount() {
-            Ok(Unmounted::Clean) => return,
-            Ok(Unmounted::Busy) => return say(&format!("{place} was in use, and is unmounted all the same")),
-            Err(error) => say(&format!("cannot unmount {place}: {error}")),
+            Ok(UnmountOutcome::Clean) => return,
+            Ok(UnmountOutcome::Busy) => {
+                return report_problem(&format!("{place} was in use, and is unmounted all the same"));
+            }
+            Err(error) => report_problem(&format!("cannot unmount {place}: {error}")),
         }
     }
 }

@@ -1,91 +1,91 @@
-//! Commands of dirty bitmaps, and `transaction`, which is made of them.
+//! Commands for dirty bitmaps, and `transaction` with the commands among them as actions.
 
-use super::{Command, NOTHING, command, nothing};
+use super::no_result;
 use crate::demo::args::Args;
-use crate::demo::failure::{Failure, Outcome};
+use crate::demo::bitmaps::Bitmaps;
+use crate::demo::error::{CommandError, CommandResult};
 use crate::demo::machine::Machine;
-use crate::demo::types::{EMPTY, Enum, Object, Type, Union, object, opt, req};
+use crate::demo::qapi::{EMPTY, Enum, Object, Type, object, optional, required, union};
 
-static BITMAP: Object = object("BlockDirtyBitmap", &[req("node", Type::Str), req("name", Type::Str)]);
-static BITMAP_ADD: Object = object(
+pub(super) static BLOCK_DIRTY_BITMAP: Object =
+    object("BlockDirtyBitmap", &[required("node", Type::Str), required("name", Type::Str)]);
+pub(super) static BLOCK_DIRTY_BITMAP_ADD: Object = object(
     "BlockDirtyBitmapAdd",
     &[
-        req("node", Type::Str),
-        req("name", Type::Str),
-        opt("granularity", Type::Int),
-        opt("persistent", Type::Bool),
-        opt("disabled", Type::Bool),
+        required("node", Type::Str),
+        required("name", Type::Str),
+        optional("granularity", Type::Int),
+        optional("persistent", Type::Bool),
+        optional("disabled", Type::Bool),
     ],
 );
 
 static ACTION_KIND: Enum =
     Enum { name: "TransactionActionKind", values: &["abort", "block-dirty-bitmap-add", "block-dirty-bitmap-clear"] };
-static ABORT: Object = object("AbortWrapper", &[req("data", Type::Object(&EMPTY))]);
-static ADD: Object = object("BlockDirtyBitmapAddWrapper", &[req("data", Type::Object(&BITMAP_ADD))]);
-static CLEAR: Object = object("BlockDirtyBitmapWrapper", &[req("data", Type::Object(&BITMAP))]);
-static ACTION: Object = Object {
-    name: "TransactionAction",
-    members: &[req("type", Type::Enum(&ACTION_KIND))],
-    union: Some(Union {
-        tag: "type",
-        variants: &[("abort", &ABORT), ("block-dirty-bitmap-add", &ADD), ("block-dirty-bitmap-clear", &CLEAR)],
-    }),
-    open: false,
-};
+static ABORT_ACTION: Object = object("AbortWrapper", &[required("data", Type::Object(&EMPTY))]);
+static ADD_ACTION: Object =
+    object("BlockDirtyBitmapAddWrapper", &[required("data", Type::Object(&BLOCK_DIRTY_BITMAP_ADD))]);
+static CLEAR_ACTION: Object = object("BlockDirtyBitmapWrapper", &[required("data", Type::Object(&BLOCK_DIRTY_BITMAP))]);
+static ACTION: Object = union(
+    "TransactionAction",
+    &[required("type", Type::Enum(&ACTION_KIND))],
+    "type",
+    &[("abort", &ABORT_ACTION), ("block-dirty-bitmap-add", &ADD_ACTION), ("block-dirty-bitmap-clear", &CLEAR_ACTION)],
+);
 static COMPLETION_MODE: Enum = Enum { name: "ActionCompletionMode", values: &["individual", "grouped"] };
-static PROPERTIES: Object = object("TransactionProperties", &[opt("completion-mode", Type::Enum(&COMPLETION_MODE))]);
-static TRANSACTION_ARGS: Object = object(
+static PROPERTIES: Object =
+    object("TransactionProperties", &[optional("completion-mode", Type::Enum(&COMPLETION_MODE))]);
+pub(super) static TRANSACTION_ARGS: Object = object(
     "q_obj_transaction",
-    &[req("actions", Type::Array(&Type::Object(&ACTION))), opt("properties", Type::Object(&PROPERTIES))],
+    &[required("actions", Type::Array(&Type::Object(&ACTION))), optional("properties", Type::Object(&PROPERTIES))],
 );
 
-/// The commands of this file.
-pub static COMMANDS: &[Command] = &[
-    command("block-dirty-bitmap-add", &BITMAP_ADD, NOTHING, add),
-    command("block-dirty-bitmap-remove", &BITMAP, NOTHING, remove),
-    command("block-dirty-bitmap-clear", &BITMAP, NOTHING, clear),
-    command("transaction", &TRANSACTION_ARGS, NOTHING, transaction),
-];
-
-fn add(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    let node = machine.blocks.root_of(args.text("node")?)?;
-    machine.blocks.node_mut(&node)?.bitmaps.add(args)?;
-    nothing()
+pub(super) fn add_bitmap(machine: &mut Machine, args: Args<'_>) -> CommandResult {
+    bitmaps(machine, args)?.add(args)?;
+    no_result()
 }
 
-fn remove(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    let node = machine.blocks.root_of(args.text("node")?)?;
-    machine.blocks.node_mut(&node)?.bitmaps.remove(args.text("name")?)?;
-    nothing()
+pub(super) fn remove_bitmap(machine: &mut Machine, args: Args<'_>) -> CommandResult {
+    bitmaps(machine, args)?.remove(args.required_str("name")?)?;
+    no_result()
 }
 
-fn clear(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    let node = machine.blocks.root_of(args.text("node")?)?;
-    machine.blocks.node(&node)?.bitmaps.clear(args.text("name")?)?;
-    nothing()
+/// Checks that the bitmap exists. It is empty already.
+pub(super) fn clear_bitmap(machine: &mut Machine, args: Args<'_>) -> CommandResult {
+    bitmaps(machine, args)?.check_exists(args.required_str("name")?)?;
+    no_result()
 }
 
-/// All or nothing. The actions touch the block layer alone, so what it was before is what a failure leaves.
-fn transaction(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    let before = machine.blocks.clone();
+/// Returns the bitmaps of the node or drive in the argument `node`.
+fn bitmaps<'a>(machine: &'a mut Machine, args: Args<'_>) -> Result<&'a mut Bitmaps, CommandError> {
+    let node = machine.block_graph.node_name_of(args.required_str("node")?)?;
+    Ok(&mut machine.block_graph.node_mut(&node)?.bitmaps)
+}
+
+/// Executes all actions or none. They change the block graph only, which is restored after an error.
+pub(super) fn transaction(machine: &mut Machine, args: Args<'_>) -> CommandResult {
+    let before = machine.block_graph.clone();
     let actions = args.get("actions").and_then(|actions| actions.as_array());
-    let actions = actions.into_iter().flatten().filter_map(|action| action.as_object().map(Args));
-    let outcome = actions.map(|action| act(machine, action)).collect::<Result<Vec<_>, _>>();
-    match outcome {
-        Ok(_) => nothing(),
-        Err(failure) => {
-            machine.blocks = before;
-            Err(failure)
+    let mut actions = actions.into_iter().flatten().filter_map(|action| action.as_object().map(Args));
+    match actions.try_for_each(|action| execute_action(machine, action)) {
+        Ok(()) => no_result(),
+        Err(error) => {
+            machine.block_graph = before;
+            Err(error)
         }
     }
 }
 
-fn act(machine: &mut Machine, action: Args<'_>) -> Outcome {
-    let data = action.object("data").ok_or_else(|| Failure::new("argument 'data' is missing"))?;
-    match action.text("type")? {
-        "block-dirty-bitmap-add" => add(machine, data),
-        "block-dirty-bitmap-clear" => clear(machine, data),
-        _ => Err(Failure::new("the action 'abort' has made the transaction fail, as it is there to do")),
+fn execute_action(machine: &mut Machine, action: Args<'_>) -> Result<(), CommandError> {
+    match action.required_str("type")? {
+        "abort" => Err(CommandError::generic("transaction aborted by action 'abort'")),
+        // Every other action is a command of the same name.
+        command => {
+            let data =
+                action.optional_object("data").ok_or_else(|| CommandError::generic("missing argument 'data'"))?;
+            super::find(command)?.execute(machine, data.0)?;
+            Ok(())
+        }
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_is_all_or_nothing() {
+    fn executes_all_actions_or_none() {
         let mut machine = default_machine();
         let add = |name| action("block-dirty-bitmap-add", name);
         let abort = json!({"type": "abort", "data": {}});
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drive_stands_for_its_node() {
+    fn accepts_a_drive_in_place_of_its_node() {
         let mut machine = default_machine();
         run(&mut machine, "block-dirty-bitmap-add", json!({"node": "drive0", "name": "x"})).unwrap();
         assert_eq!(bitmaps(&mut machine), json!(["x"]));

@@ -1,185 +1,186 @@
-//! Commands of devices: adding one under `/machine/peripheral`, taking one away, and what a driver can be told.
+//! Commands that add and remove devices, and list the properties of a device type.
 
 use serde_json::{Value, json};
 
-use super::{Command, NOTHING, command, nothing};
+use super::no_result;
 use crate::demo::args::{Args, check_id};
-use crate::demo::catalog::{TypeEntry, find};
-use crate::demo::failure::{Class, Failure, Outcome};
-use crate::demo::machine::Machine;
+use crate::demo::error::{CommandError, CommandResult, ErrorClass};
+use crate::demo::machine::{Machine, PERIPHERAL, PERIPHERAL_ANON};
 use crate::demo::properties::Property;
-use crate::demo::tree::QomObject;
-use crate::demo::types::{Object, Type, object, opt, req};
+use crate::demo::qapi::{Object, Type, object, optional, required};
+use crate::demo::qom_tree::QomObject;
+use crate::demo::qom_types::{QomType, find_type};
 
-/// Where devices with an id stand, and those without.
-const NAMED: &str = "/machine/peripheral";
-const UNNAMED: &str = "/machine/peripheral-anon";
+/// The only device type with a bus for other devices.
+const ROOT_PORT: &str = "pcie-root-port";
 
-/// The one device that is a bus to others.
-const PORT: &str = "pcie-root-port";
+const MAX_DEVICES_PER_PARENT: usize = 256;
 
-/// More devices than this are refused.
-const LIMIT: usize = 256;
-
-/// Open: whatever is not declared is a property of the driver.
-static ADD_ARGS: Object = Object {
-    name: "q_obj_device_add",
-    members: &[req("driver", Type::Str), opt("bus", Type::Str), opt("id", Type::Str)],
-    union: None,
-    open: true,
+/// Undeclared members are properties of the driver.
+pub(super) static DEVICE_ADD_ARGS: Object = Object {
+    accepts_undeclared: true,
+    ..object(
+        "q_obj_device_add",
+        &[required("driver", Type::Str), optional("bus", Type::Str), optional("id", Type::Str)],
+    )
 };
-static DEL_ARGS: Object = object("q_obj_device_del", &[req("id", Type::Str)]);
-static LIST_ARGS: Object = object("q_obj_device-list-properties", &[req("typename", Type::Str)]);
+pub(super) static DEVICE_DEL_ARGS: Object = object("q_obj_device_del", &[required("id", Type::Str)]);
+pub(super) static DEVICE_LIST_PROPERTIES_ARGS: Object =
+    object("q_obj_device-list-properties", &[required("typename", Type::Str)]);
 
-/// One entry of `device-list-properties` and `qom-list`.
-pub static PROPERTY_INFO: Object = object(
+/// An entry of `device-list-properties` and `qom-list`.
+pub(super) static PROPERTY_INFO: Object = object(
     "ObjectPropertyInfo",
-    &[req("name", Type::Str), req("type", Type::Str), opt("description", Type::Str), opt("default-value", Type::Any)],
+    &[
+        required("name", Type::Str),
+        required("type", Type::Str),
+        optional("description", Type::Str),
+        optional("default-value", Type::Any),
+    ],
 );
 
-/// The commands of this file.
-pub static COMMANDS: &[Command] = &[
-    Command { features: &["json-cli", "json-cli-hotplug"], ..command("device_add", &ADD_ARGS, NOTHING, device_add) },
-    command("device_del", &DEL_ARGS, NOTHING, device_del),
-    command("device-list-properties", &LIST_ARGS, Type::Array(&Type::Object(&PROPERTY_INFO)), list_properties),
-];
-
-fn device_add(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    let driver = args.text("driver")?;
-    let Some(entry) = find(driver).filter(|entry| entry.is_hotpluggable()) else {
-        return Err(Failure::new(format!("'{driver}' is no device that the demo machine can add")));
+pub(super) fn device_add(machine: &mut Machine, args: Args<'_>) -> CommandResult {
+    let driver = args.required_str("driver")?;
+    let Some(qom_type) = find_type(driver).filter(|qom_type| qom_type.is_hotpluggable()) else {
+        return Err(CommandError::generic(format!("the demo machine has no hotpluggable device '{driver}'")));
     };
-    let given = args.0.iter().filter(|(name, _)| !["driver", "bus", "id"].contains(&name.as_str()));
-    let mut device = QomObject::instance(entry, given)?;
-    let (parent, name) = place(machine, args.maybe_text("id"))?;
-    device.add("parent_bus", "link<bus>", bus(machine, entry, args.maybe_text("bus"))?, false);
-    for (flag, value) in [("realized", true), ("hotplugged", true), ("hotpluggable", true)] {
-        device.add(flag, "bool", value, false);
+    let values = args.0.iter().filter(|(name, _)| !["driver", "bus", "id"].contains(&name.as_str()));
+    let mut device = QomObject::instance_of(qom_type, values)?;
+    let (parent, name) = choose_place(machine, args.optional_str("id"))?;
+    let bus = bus_path(machine, qom_type, args.optional_str("bus"))?;
+    device.add_property("parent_bus", "link<bus>", bus, false);
+    for name in ["realized", "hotplugged", "hotpluggable"] {
+        device.add_property(name, "bool", true, false);
     }
-    for link in entry.properties().filter(|property| property.kind.starts_with("link<")) {
-        connect(machine, &mut device, link)?;
+    for link in qom_type.properties().filter(|property| property.type_name.starts_with("link<")) {
+        set_link(machine, &mut device, link)?;
     }
-    if let Some(backend) = entry.backend {
+    if let Some(backend) = qom_type.virtio_backend {
         device.add_child("virtio-backend", QomObject::new(backend));
-        plug_drive(machine, &device, &format!("{parent}/{name}/virtio-backend"))?;
+        add_drive(machine, &device, &format!("{parent}/{name}/virtio-backend"))?;
     }
-    if entry.name == PORT {
+    if qom_type.name == ROOT_PORT {
         device.add_child(&name, QomObject::new("PCIE"));
     }
-    machine.tree.find_mut(parent)?.add_child(&name, device);
-    nothing()
+    machine.qom_tree.find_mut(parent)?.add_child(&name, device);
+    no_result()
 }
 
-/// The parent and the name of a new device.
-fn place(machine: &Machine, id: Option<&str>) -> Result<(&'static str, String), Failure> {
+/// Returns the parent and the name of a new device.
+fn choose_place(machine: &Machine, id: Option<&str>) -> Result<(&'static str, String), CommandError> {
     let (parent, name) = match id {
         Some(id) => {
             check_id("id", id)?;
-            (NAMED, id.to_owned())
+            (PERIPHERAL, id.to_owned())
         }
         None => {
-            let taken = machine.tree.find(UNNAMED)?;
-            let free = (0..=LIMIT).map(|index| format!("device[{index}]")).find(|name| taken.child(name).is_none());
-            (UNNAMED, free.unwrap_or_default())
+            let siblings = machine.qom_tree.find(PERIPHERAL_ANON)?;
+            let free = (0..=MAX_DEVICES_PER_PARENT)
+                .map(|index| format!("device[{index}]"))
+                .find(|name| siblings.child(name).is_none());
+            (PERIPHERAL_ANON, free.unwrap_or_default())
         }
     };
-    let siblings = machine.tree.find(parent)?;
+    let siblings = machine.qom_tree.find(parent)?;
     if siblings.child(&name).is_some() {
-        return Err(Failure::new(format!("there is a device '{name}' already")));
+        return Err(CommandError::generic(format!("device '{name}' already exists")));
     }
-    if siblings.children().count() >= LIMIT {
-        return Err(Failure::new(format!("the demo machine has room for {LIMIT} devices at most")));
+    if siblings.children().count() >= MAX_DEVICES_PER_PARENT {
+        return Err(CommandError::generic(format!(
+            "the demo machine has at most {MAX_DEVICES_PER_PARENT} devices in {parent}"
+        )));
     }
     Ok((parent, name))
 }
 
-/// The path of the bus a device goes on: the one asked for, which must be of the right kind, or the machine's own.
-fn bus(machine: &Machine, entry: &TypeEntry, wanted: Option<&str>) -> Result<String, Failure> {
-    let own = if entry.is_a("usb-device") { "usb-bus.0" } else { "pcie.0" };
-    match wanted {
-        None => Ok(format!("/machine/unattached/{own}")),
-        Some(name) if name == own => Ok(format!("/machine/unattached/{own}")),
+/// Returns the path of the bus for a device: the named one, which must accept the device, or the one of the machine.
+fn bus_path(machine: &Machine, qom_type: &QomType, name: Option<&str>) -> Result<String, CommandError> {
+    let machine_bus = if qom_type.is_a("usb-device") { "usb-bus.0" } else { "pcie.0" };
+    match name.filter(|name| *name != machine_bus) {
+        None => Ok(format!("/machine/unattached/{machine_bus}")),
         Some(name) => {
-            let port = machine.tree.find(NAMED)?.child(name).filter(|port| port.typename() == PORT);
+            let port = machine.qom_tree.find(PERIPHERAL)?.child(name).filter(|port| port.type_name() == ROOT_PORT);
             match port {
-                Some(_) if entry.is_a("pci-device") => Ok(format!("{NAMED}/{name}/{name}")),
-                _ => Err(Failure::new(format!("there is no bus '{name}' for a '{}'", entry.name))),
+                Some(_) if qom_type.is_a("pci-device") => Ok(format!("{PERIPHERAL}/{name}/{name}")),
+                _ => Err(CommandError::generic(format!("no bus '{name}' for a device of type '{}'", qom_type.name))),
             }
         }
     }
 }
 
-/// Makes the value of a link property, an id or a path, the path of an object of the right type.
-fn connect(machine: &Machine, device: &mut QomObject, link: &Property) -> Result<(), Failure> {
+/// Resolves the value of a link property, an id or a path, to the path of an object of the right type.
+fn set_link(machine: &Machine, device: &mut QomObject, link: &Property) -> Result<(), CommandError> {
     let Some(target) = device.property(link.name).and_then(Value::as_str).filter(|target| !target.is_empty()) else {
         return Ok(());
     };
     let path = if target.starts_with('/') { target.to_owned() } else { format!("/objects/{target}") };
-    let wanted = link.kind.trim_start_matches("link<").trim_end_matches('>');
-    let found = machine.tree.find(&path)?.typename();
-    if !find(found).is_some_and(|entry| entry.is_a(wanted)) {
-        return Err(Failure::new(format!("'{}' must be a '{wanted}', and {path} is a '{found}'", link.name)));
+    let required_type = link.type_name.trim_start_matches("link<").trim_end_matches('>');
+    let type_name = machine.qom_tree.find(&path)?.type_name();
+    if !find_type(type_name).is_some_and(|qom_type| qom_type.is_a(required_type)) {
+        let desc = format!("argument '{}' must be a '{required_type}'; {path} is a '{type_name}'", link.name);
+        return Err(CommandError::generic(desc));
     }
-    device.replace(link.name, path);
+    device.set_property(link.name, path);
     Ok(())
 }
 
-fn plug_drive(machine: &mut Machine, device: &QomObject, qdev: &str) -> Result<(), Failure> {
+/// Adds the drive of a disk. Other devices are left alone.
+fn add_drive(machine: &mut Machine, device: &QomObject, qdev: &str) -> Result<(), CommandError> {
     match device.property("drive").and_then(Value::as_str) {
         None => Ok(()),
-        Some("") => Err(Failure::new("a drive needs its property 'drive': the name of a block node")),
-        Some(node) => match machine.jobs.user_of(node) {
-            Some(job) => Err(Failure::new(format!("node '{node}' is in use by job '{job}'"))),
-            None => machine.blocks.plug("", qdev, Some(node)),
-        },
+        Some("") => Err(CommandError::generic("missing argument 'drive'; it is the name of a block node")),
+        Some(node) => {
+            machine.jobs.check_unused(node)?;
+            machine.block_graph.add_drive("", qdev, Some(node))
+        }
     }
 }
 
-fn device_del(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    let id = args.text("id")?;
-    let path = if id.starts_with('/') { id.to_owned() } else { format!("{NAMED}/{id}") };
-    let missing = || Failure::of(Class::DeviceNotFound, format!("there is no device '{id}'"));
-    let (parent, name) = path.rsplit_once('/').ok_or_else(missing)?;
-    if ![NAMED, UNNAMED].contains(&parent) || machine.tree.find(parent)?.child(name).is_none() {
-        return Err(missing());
+pub(super) fn device_del(machine: &mut Machine, args: Args<'_>) -> CommandResult {
+    let id = args.required_str("id")?;
+    let path = if id.starts_with('/') { id.to_owned() } else { format!("{PERIPHERAL}/{id}") };
+    let not_found = || CommandError::new(ErrorClass::DeviceNotFound, format!("device '{id}' not found"));
+    let (parent, name) = path.rsplit_once('/').ok_or_else(not_found)?;
+    if ![PERIPHERAL, PERIPHERAL_ANON].contains(&parent) || machine.qom_tree.find(parent)?.child(name).is_none() {
+        return Err(not_found());
     }
-    if let Some(user) = on_port(machine, name) {
-        return Err(Failure::new(format!("device '{user}' is plugged into '{name}'")));
+    if let Some(user) = device_on_port(machine, name) {
+        return Err(CommandError::generic(format!("device '{user}' is plugged into '{name}'")));
     }
     if !machine.unplug(parent, name) {
-        return Err(Failure::new(format!("device '{name}' is being unplugged already")));
+        return Err(CommandError::generic(format!("device '{name}' is already being unplugged")));
     }
-    nothing()
+    no_result()
 }
 
-/// A device on the bus of the root port `port`.
-fn on_port<'a>(machine: &'a Machine, port: &str) -> Option<&'a str> {
-    let bus = format!("{NAMED}/{port}/{port}");
-    let devices = [NAMED, UNNAMED].into_iter().filter_map(|parent| machine.tree.find(parent).ok());
+/// Returns the name of a device on the bus of a root port.
+fn device_on_port<'a>(machine: &'a Machine, port: &str) -> Option<&'a str> {
+    let bus = format!("{PERIPHERAL}/{port}/{port}");
+    let devices = [PERIPHERAL, PERIPHERAL_ANON].into_iter().filter_map(|parent| machine.qom_tree.find(parent).ok());
     let mut devices = devices.flat_map(QomObject::children);
     let plugged = devices.find(|(_, device)| device.property("parent_bus").is_some_and(|value| *value == bus));
     plugged.map(|(name, _)| name)
 }
 
-fn list_properties(_: &mut Machine, args: Args<'_>) -> Outcome {
-    let typename = args.text("typename")?;
-    let Some(entry) = find(typename) else {
-        return Err(Failure::of(Class::DeviceNotFound, format!("there is no type '{typename}'")));
+pub(super) fn device_list_properties(_: &mut Machine, args: Args<'_>) -> CommandResult {
+    let type_name = args.required_str("typename")?;
+    let Some(qom_type) = find_type(type_name) else {
+        return Err(CommandError::new(ErrorClass::DeviceNotFound, format!("type '{type_name}' not found")));
     };
-    if !entry.is_a("device") || entry.is_abstract {
-        return Err(Failure::new(format!("'{typename}' is no type of device that has instances")));
+    if !qom_type.is_a("device") || qom_type.is_abstract {
+        return Err(CommandError::generic(format!("'{type_name}' is not a device type, or is abstract")));
     }
     let describe = |property: &Property| {
-        let mut value = json!({"name": property.name, "type": property.kind});
+        let mut value = json!({"name": property.name, "type": property.type_name});
         if let Some(description) = property.description {
             value["description"] = description.into();
         }
-        if let Some(default) = property.default.value() {
+        if let Some(default) = property.default.to_json() {
             value["default-value"] = default;
         }
         value
     };
-    Ok(entry.properties().map(describe).collect())
+    Ok(qom_type.properties().map(describe).collect())
 }
 
 #[cfg(test)]
@@ -192,7 +193,7 @@ mod tests {
     use crate::demo::machine_config::default_machine;
 
     #[test]
-    fn a_device_comes_with_its_properties_and_goes_with_an_event() {
+    fn adds_a_device_and_removes_it_with_an_event() {
         let mut machine = default_machine();
         let args =
             json!({"driver": "virtio-net-pci", "id": "new", "mac": "52:54:00:00:00:09", "mq": true, "bus": "rp0"});
@@ -208,23 +209,23 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn rejects_invalid_devices() {
         let mut machine = default_machine();
         for (args, expected) in [
-            (json!({"driver": "nope"}), "'nope' is no device that the demo machine can add"),
-            (json!({"driver": "iothread"}), "'iothread' is no device that the demo machine can add"),
-            (json!({"driver": "usb-tablet", "id": "net0"}), "there is a device 'net0' already"),
-            (json!({"driver": "usb-tablet", "bus": "rp0"}), "there is no bus 'rp0' for a 'usb-tablet'"),
+            (json!({"driver": "nope"}), "the demo machine has no hotpluggable device 'nope'"),
+            (json!({"driver": "iothread"}), "the demo machine has no hotpluggable device 'iothread'"),
+            (json!({"driver": "usb-tablet", "id": "net0"}), "device 'net0' already exists"),
+            (json!({"driver": "usb-tablet", "bus": "rp0"}), "no bus 'rp0' for a device of type 'usb-tablet'"),
             (json!({"driver": "usb-tablet", "colour": 1}), "type 'usb-tablet' has no property 'colour'"),
-            (json!({"driver": "virtio-net-pci", "mq": "on"}), "argument 'mq' must be true or false"),
-            (json!({"driver": "virtio-blk-pci"}), "a drive needs its property 'drive': the name of a block node"),
+            (json!({"driver": "virtio-net-pci", "mq": "on"}), "argument 'mq' must be a boolean"),
+            (json!({"driver": "virtio-blk-pci"}), "missing argument 'drive'; it is the name of a block node"),
             (
                 json!({"driver": "virtio-blk-pci", "drive": "disk0"}),
                 "node 'disk0' is in use by the device at /machine/peripheral/disk0/virtio-backend",
             ),
             (
                 json!({"driver": "virtio-rng-pci", "rng": "iothread0"}),
-                "'rng' must be a 'rng-backend', and /objects/iothread0 is a 'iothread'",
+                "argument 'rng' must be a 'rng-backend'; /objects/iothread0 is a 'iothread'",
             ),
         ] {
             assert_eq!(run(&mut machine, "device_add", args).unwrap_err(), expected);
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_without_an_id_has_a_path_all_the_same() {
+    fn removes_a_device_without_id_by_path() {
         let mut machine = default_machine();
         run(&mut machine, "device_add", json!({"driver": "usb-tablet"})).unwrap();
         run(&mut machine, "device_del", json!({"id": "/machine/peripheral-anon/device[0]"})).unwrap();
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn properties_of_a_driver_are_listed() {
+    fn lists_the_properties_of_a_driver() {
         let mut machine = default_machine();
         let list = run(&mut machine, "device-list-properties", json!({"typename": "virtio-rng-pci"})).unwrap();
         assert!(list.as_array().unwrap().iter().any(|property| property["name"] == "max-bytes"));

@@ -1,159 +1,150 @@
-//! Commands of user-created objects under `/objects`: threads, secrets, memory, randomness.
+//! Commands for user-creatable objects: I/O threads, memory backends, random number generators, secrets.
 
 use serde_json::{Value, json};
 
-use super::{Command, NOTHING, command, nothing};
+use super::no_result;
 use crate::demo::args::{Args, check_id};
-use crate::demo::catalog::find;
-use crate::demo::failure::{Failure, Outcome};
-use crate::demo::machine::Machine;
-use crate::demo::tree::QomObject;
-use crate::demo::types::{EMPTY, Enum, Member, Object, Type, Union, object, opt, req};
+use crate::demo::error::{CommandError, CommandResult};
+use crate::demo::machine::{Machine, PERIPHERAL, PERIPHERAL_ANON};
+use crate::demo::qapi::{Enum, Member, Object, Type, object, optional, required, union};
+use crate::demo::qom_tree::QomObject;
+use crate::demo::qom_types::find_type;
 
-/// Where the objects stand.
+/// The parent of all user-creatable objects.
 const OBJECTS: &str = "/objects";
 
-/// More objects than this are refused.
-const LIMIT: usize = 256;
+const MAX_OBJECTS: usize = 256;
+
+/// The made-up id of the host thread of the first I/O thread.
+const FIRST_IOTHREAD_ID: u64 = 4721;
 
 static OBJECT_TYPE: Enum =
     Enum { name: "ObjectType", values: &["iothread", "memory-backend-ram", "rng-random", "secret"] };
 static POLICY: Enum = Enum { name: "HostMemPolicy", values: &["default", "preferred", "bind", "interleave"] };
 static SECRET_FORMAT: Enum = Enum { name: "QCryptoSecretFormat", values: &["raw", "base64"] };
-static IOTHREAD: Object = object(
+static IOTHREAD_PROPERTIES: Object = object(
     "IothreadProperties",
     &[
-        opt("aio-max-batch", Type::Int),
-        opt("thread-pool-min", Type::Int),
-        opt("thread-pool-max", Type::Int),
-        opt("poll-max-ns", Type::Int),
-        opt("poll-grow", Type::Int),
-        opt("poll-shrink", Type::Int),
+        optional("aio-max-batch", Type::Int),
+        optional("thread-pool-min", Type::Int),
+        optional("thread-pool-max", Type::Int),
+        optional("poll-max-ns", Type::Int),
+        optional("poll-grow", Type::Int),
+        optional("poll-shrink", Type::Int),
     ],
 );
-static MEMORY: Object = object(
+static MEMORY_PROPERTIES: Object = object(
     "MemoryBackendProperties",
     &[
-        opt("dump", Type::Bool),
-        opt("merge", Type::Bool),
-        opt("policy", Type::Enum(&POLICY)),
-        opt("prealloc", Type::Bool),
-        opt("share", Type::Bool),
-        opt("reserve", Type::Bool),
-        req("size", Type::Int),
+        optional("dump", Type::Bool),
+        optional("merge", Type::Bool),
+        optional("policy", Type::Enum(&POLICY)),
+        optional("prealloc", Type::Bool),
+        optional("share", Type::Bool),
+        optional("reserve", Type::Bool),
+        required("size", Type::Int),
     ],
 );
-static RANDOM: Object = object(
+static RNG_RANDOM_PROPERTIES: Object = object(
     "RngRandomProperties",
-    &[Member { features: &["deprecated"], ..opt("opened", Type::Bool) }, opt("filename", Type::Str)],
+    &[Member { features: &["deprecated"], ..optional("opened", Type::Bool) }, optional("filename", Type::Str)],
 );
-static SECRET: Object = object(
+static SECRET_PROPERTIES: Object = object(
     "SecretProperties",
     &[
-        opt("format", Type::Enum(&SECRET_FORMAT)),
-        opt("keyid", Type::Str),
-        opt("iv", Type::Str),
-        opt("data", Type::Str),
-        opt("file", Type::Str),
+        optional("format", Type::Enum(&SECRET_FORMAT)),
+        optional("keyid", Type::Str),
+        optional("iv", Type::Str),
+        optional("data", Type::Str),
+        optional("file", Type::Str),
     ],
 );
 
-/// What `object-add` takes.
-pub static OBJECT_OPTIONS: Object = Object {
-    name: "ObjectOptions",
-    members: &[req("qom-type", Type::Enum(&OBJECT_TYPE)), req("id", Type::Str)],
-    union: Some(Union {
-        tag: "qom-type",
-        variants: &[
-            ("iothread", &IOTHREAD),
-            ("memory-backend-ram", &MEMORY),
-            ("rng-random", &RANDOM),
-            ("secret", &SECRET),
-        ],
-    }),
-    open: false,
-};
-static DEL_ARGS: Object = object("q_obj_object-del", &[req("id", Type::Str)]);
+/// The arguments of `object-add`.
+pub static OBJECT_OPTIONS: Object = union(
+    "ObjectOptions",
+    &[required("qom-type", Type::Enum(&OBJECT_TYPE)), required("id", Type::Str)],
+    "qom-type",
+    &[
+        ("iothread", &IOTHREAD_PROPERTIES),
+        ("memory-backend-ram", &MEMORY_PROPERTIES),
+        ("rng-random", &RNG_RANDOM_PROPERTIES),
+        ("secret", &SECRET_PROPERTIES),
+    ],
+);
+pub(super) static OBJECT_DEL_ARGS: Object = object("q_obj_object-del", &[required("id", Type::Str)]);
 
-static IOTHREAD_INFO: Object = object(
+pub(super) static IOTHREAD_INFO: Object = object(
     "IOThreadInfo",
     &[
-        req("id", Type::Str),
-        req("thread-id", Type::Int),
-        req("poll-max-ns", Type::Int),
-        req("poll-grow", Type::Int),
-        req("poll-shrink", Type::Int),
-        req("aio-max-batch", Type::Int),
+        required("id", Type::Str),
+        required("thread-id", Type::Int),
+        required("poll-max-ns", Type::Int),
+        required("poll-grow", Type::Int),
+        required("poll-shrink", Type::Int),
+        required("aio-max-batch", Type::Int),
     ],
 );
-static MEMDEV: Object = object(
+pub(super) static MEMDEV: Object = object(
     "Memdev",
     &[
-        opt("id", Type::Str),
-        req("size", Type::Int),
-        req("merge", Type::Bool),
-        req("dump", Type::Bool),
-        req("prealloc", Type::Bool),
-        req("share", Type::Bool),
-        opt("reserve", Type::Bool),
-        req("host-nodes", Type::Array(&Type::Int)),
-        req("policy", Type::Enum(&POLICY)),
+        optional("id", Type::Str),
+        required("size", Type::Int),
+        required("merge", Type::Bool),
+        required("dump", Type::Bool),
+        required("prealloc", Type::Bool),
+        required("share", Type::Bool),
+        optional("reserve", Type::Bool),
+        required("host-nodes", Type::Array(&Type::Int)),
+        required("policy", Type::Enum(&POLICY)),
     ],
 );
 
-/// The commands of this file.
-pub static COMMANDS: &[Command] = &[
-    command("object-add", &OBJECT_OPTIONS, NOTHING, object_add),
-    command("object-del", &DEL_ARGS, NOTHING, object_del),
-    command("query-iothreads", &EMPTY, Type::Array(&Type::Object(&IOTHREAD_INFO)), query_iothreads),
-    command("query-memdev", &EMPTY, Type::Array(&Type::Object(&MEMDEV)), query_memdev),
-];
-
-fn object_add(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    let (typename, id) = (args.text("qom-type")?, args.text("id")?);
+pub(super) fn object_add(machine: &mut Machine, args: Args<'_>) -> CommandResult {
+    let (type_name, id) = (args.required_str("qom-type")?, args.required_str("id")?);
     check_id("id", id)?;
-    let entry = find(typename).ok_or_else(|| Failure::new(format!("there is no type '{typename}'")))?;
-    let objects = machine.tree.find_mut(OBJECTS)?;
+    let qom_type =
+        find_type(type_name).ok_or_else(|| CommandError::generic(format!("type '{type_name}' not found")))?;
+    let objects = machine.qom_tree.find_mut(OBJECTS)?;
     if objects.child(id).is_some() {
-        return Err(Failure::new(format!("there is an object '{id}' already")));
+        return Err(CommandError::generic(format!("object '{id}' already exists")));
     }
-    if objects.children().count() >= LIMIT {
-        return Err(Failure::new(format!("the demo machine has room for {LIMIT} objects at most")));
+    if objects.children().count() >= MAX_OBJECTS {
+        return Err(CommandError::generic(format!("the demo machine has at most {MAX_OBJECTS} objects")));
     }
-    let positive = |name| args.get(name).is_none_or(|value| value.as_u64().is_some_and(|number| number > 0));
-    if !positive("size") {
-        return Err(Failure::new("argument 'size' must be more than 0"));
+    if args.get("size").is_some_and(|size| size.as_u64().is_none_or(|size| size == 0)) {
+        return Err(CommandError::generic("argument 'size' must be greater than 0"));
     }
-    if typename == "secret" && args.get("data").is_some() == args.get("file").is_some() {
-        return Err(Failure::new("a secret has either 'data' or 'file'"));
+    if type_name == "secret" && args.get("data").is_some() == args.get("file").is_some() {
+        return Err(CommandError::generic("a secret must have only one of 'data' and 'file'"));
     }
-    let given = args.0.iter().filter(|(name, _)| !["qom-type", "id"].contains(&name.as_str()));
-    objects.add_child(id, QomObject::instance(entry, given)?);
-    nothing()
+    let values = args.0.iter().filter(|(name, _)| !["qom-type", "id"].contains(&name.as_str()));
+    objects.add_child(id, QomObject::instance_of(qom_type, values)?);
+    no_result()
 }
 
-fn object_del(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    let id = args.text("id")?;
-    if machine.tree.find(OBJECTS)?.child(id).is_none() {
-        return Err(Failure::new(format!("there is no object '{id}'")));
+pub(super) fn object_del(machine: &mut Machine, args: Args<'_>) -> CommandResult {
+    let id = args.required_str("id")?;
+    if machine.qom_tree.find(OBJECTS)?.child(id).is_none() {
+        return Err(CommandError::generic(format!("object '{id}' not found")));
     }
     let path = format!("{OBJECTS}/{id}");
-    for parent in ["/machine/peripheral", "/machine/peripheral-anon"] {
-        let mut devices = machine.tree.find(parent)?.children();
-        if let Some((name, _)) = devices.find(|(_, device)| device.refers_to(&path)) {
-            return Err(Failure::new(format!("object '{id}' is in use by device '{name}'")));
+    for parent in [PERIPHERAL, PERIPHERAL_ANON] {
+        let mut devices = machine.qom_tree.find(parent)?.children();
+        if let Some((name, _)) = devices.find(|(_, device)| device.links_to(&path)) {
+            return Err(CommandError::generic(format!("object '{id}' is in use by device '{name}'")));
         }
     }
-    if machine.tree.get("/machine", "memory-backend")? == path.as_str() {
-        return Err(Failure::new(format!("object '{id}' is the machine's memory")));
+    if machine.qom_tree.get("/machine", "memory-backend")? == path.as_str() {
+        return Err(CommandError::generic(format!("object '{id}' is the memory of the machine")));
     }
-    machine.tree.remove(OBJECTS, id);
-    nothing()
+    machine.qom_tree.remove_child(OBJECTS, id);
+    no_result()
 }
 
-/// The id and the wanted properties of each object of a type.
-fn query(machine: &Machine, typename: &str, names: &[&str]) -> Result<Vec<Value>, Failure> {
-    let objects = machine.tree.find(OBJECTS)?.children().filter(|(_, object)| object.typename() == typename);
+/// Returns the id and the named properties of each object of a type.
+fn query_objects(machine: &Machine, type_name: &str, names: &[&str]) -> Result<Vec<Value>, CommandError> {
+    let objects = machine.qom_tree.find(OBJECTS)?.children().filter(|(_, object)| object.type_name() == type_name);
     let describe = |(id, object): (&str, &QomObject)| {
         let mut value = json!({"id": id});
         for name in names {
@@ -164,17 +155,17 @@ fn query(machine: &Machine, typename: &str, names: &[&str]) -> Result<Vec<Value>
     Ok(objects.map(describe).collect())
 }
 
-fn query_iothreads(machine: &mut Machine, _: Args<'_>) -> Outcome {
-    let mut list = query(machine, "iothread", &["poll-max-ns", "poll-grow", "poll-shrink", "aio-max-batch"])?;
-    for (thread, value) in (4721..).zip(&mut list) {
-        value["thread-id"] = Value::from(thread);
+pub(super) fn query_iothreads(machine: &mut Machine, _: Args<'_>) -> CommandResult {
+    let mut list = query_objects(machine, "iothread", &["poll-max-ns", "poll-grow", "poll-shrink", "aio-max-batch"])?;
+    for (thread_id, value) in (FIRST_IOTHREAD_ID..).zip(&mut list) {
+        value["thread-id"] = thread_id.into();
     }
     Ok(Value::Array(list))
 }
 
-fn query_memdev(machine: &mut Machine, _: Args<'_>) -> Outcome {
+pub(super) fn query_memdev(machine: &mut Machine, _: Args<'_>) -> CommandResult {
     let names = ["size", "merge", "dump", "prealloc", "share", "reserve", "policy"];
-    let mut list = query(machine, "memory-backend-ram", &names)?;
+    let mut list = query_objects(machine, "memory-backend-ram", &names)?;
     for value in &mut list {
         value["host-nodes"] = json!([]);
     }
@@ -190,17 +181,18 @@ mod tests {
     use crate::demo::machine_config::default_machine;
 
     #[test]
-    fn declared_options_are_properties_of_the_type() {
-        for (typename, variant) in OBJECT_OPTIONS.union.as_ref().unwrap().variants {
-            let entry = find(typename).unwrap();
+    fn declares_options_that_are_properties_of_the_type() {
+        for (type_name, variant) in OBJECT_OPTIONS.union.as_ref().unwrap().variants {
+            let qom_type = find_type(type_name).unwrap();
             for member in variant.members {
-                assert!(entry.properties().any(|property| property.name == member.name), "{typename}.{}", member.name);
+                let is_property = qom_type.properties().any(|property| property.name == member.name);
+                assert!(is_property, "{type_name}.{}", member.name);
             }
         }
     }
 
     #[test]
-    fn objects_come_and_go_unless_used() {
+    fn deletes_only_unused_objects() {
         let mut machine = default_machine();
         run(&mut machine, "object-add", json!({"qom-type": "rng-random", "id": "r"})).unwrap();
         run(&mut machine, "device_add", json!({"driver": "virtio-rng-pci", "id": "d", "rng": "r"})).unwrap();
@@ -210,15 +202,15 @@ mod tests {
         run(&mut machine, "object-del", json!({"id": "io"})).unwrap();
         let left = run(&mut machine, "query-iothreads", json!({})).unwrap();
         assert_eq!((left[0]["id"].as_str(), left.as_array().map(Vec::len)), (Some("iothread0"), Some(1)));
-        assert_eq!(run(&mut machine, "object-del", json!({"id": "x"})).unwrap_err(), "there is no object 'x'");
+        assert_eq!(run(&mut machine, "object-del", json!({"id": "x"})).unwrap_err(), "object 'x' not found");
         assert_eq!(
             run(&mut machine, "object-del", json!({"id": "ram"})).unwrap_err(),
-            "object 'ram' is the machine's memory"
+            "object 'ram' is the memory of the machine"
         );
     }
 
     #[test]
-    fn memory_has_a_size_and_a_secret_one_source() {
+    fn checks_memory_size_and_secret_source() {
         let mut machine = default_machine();
         let memory = |size: i64| json!({"qom-type": "memory-backend-ram", "id": "m", "size": size});
         assert!(run(&mut machine, "object-add", memory(0)).is_err());

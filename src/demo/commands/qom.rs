@@ -1,61 +1,57 @@
-//! Commands of the object tree: types, properties, values.
+//! Commands for QOM types and for properties of objects.
 
 use serde_json::{Value, json};
 
-use super::device::PROPERTY_INFO;
-use super::{Command, NOTHING, command, nothing};
+use super::no_result;
 use crate::demo::args::Args;
-use crate::demo::catalog::{TYPES, TypeEntry};
-use crate::demo::failure::Outcome;
+use crate::demo::error::CommandResult;
 use crate::demo::machine::Machine;
-use crate::demo::types::{Object, Type, object, opt, req};
+use crate::demo::qapi::{Object, Type, object, optional, required};
+use crate::demo::qom_types::{QomType, TYPES};
 
-static TYPES_ARGS: Object =
-    object("q_obj_qom-list-types", &[opt("implements", Type::Str), opt("abstract", Type::Bool)]);
-static TYPE_INFO: Object =
-    object("ObjectTypeInfo", &[req("name", Type::Str), opt("abstract", Type::Bool), opt("parent", Type::Str)]);
-static LIST_ARGS: Object = object("q_obj_qom-list", &[req("path", Type::Str)]);
-static GET_ARGS: Object = object("q_obj_qom-get", &[req("path", Type::Str), req("property", Type::Str)]);
-static SET_ARGS: Object =
-    object("q_obj_qom-set", &[req("path", Type::Str), req("property", Type::Str), req("value", Type::Any)]);
+pub(super) static QOM_LIST_TYPES_ARGS: Object =
+    object("q_obj_qom-list-types", &[optional("implements", Type::Str), optional("abstract", Type::Bool)]);
+pub(super) static OBJECT_TYPE_INFO: Object = object(
+    "ObjectTypeInfo",
+    &[required("name", Type::Str), optional("abstract", Type::Bool), optional("parent", Type::Str)],
+);
+pub(super) static QOM_LIST_ARGS: Object = object("q_obj_qom-list", &[required("path", Type::Str)]);
+pub(super) static QOM_GET_ARGS: Object =
+    object("q_obj_qom-get", &[required("path", Type::Str), required("property", Type::Str)]);
+pub(super) static QOM_SET_ARGS: Object = object(
+    "q_obj_qom-set",
+    &[required("path", Type::Str), required("property", Type::Str), required("value", Type::Any)],
+);
 
-/// The commands of this file.
-pub static COMMANDS: &[Command] = &[
-    command("qom-list-types", &TYPES_ARGS, Type::Array(&Type::Object(&TYPE_INFO)), qom_list_types),
-    command("qom-list", &LIST_ARGS, Type::Array(&Type::Object(&PROPERTY_INFO)), qom_list),
-    command("qom-get", &GET_ARGS, Type::Any, qom_get),
-    command("qom-set", &SET_ARGS, NOTHING, qom_set),
-];
-
-fn qom_list_types(_: &mut Machine, args: Args<'_>) -> Outcome {
-    let implements = args.maybe_text("implements").unwrap_or("object");
-    let with_abstract = args.flag("abstract").unwrap_or(false);
-    let wanted = |entry: &&TypeEntry| entry.is_a(implements) && (with_abstract || !entry.is_abstract);
-    let describe = |entry: &TypeEntry| {
-        let mut value = json!({"name": entry.name});
-        if entry.is_abstract {
+pub(super) fn qom_list_types(_: &mut Machine, args: Args<'_>) -> CommandResult {
+    let implements = args.optional_str("implements").unwrap_or("object");
+    let include_abstract = args.optional_bool("abstract").unwrap_or(false);
+    let matches = |qom_type: &&QomType| qom_type.is_a(implements) && (include_abstract || !qom_type.is_abstract);
+    let describe = |qom_type: &QomType| {
+        let mut value = json!({"name": qom_type.name});
+        if qom_type.is_abstract {
             value["abstract"] = Value::Bool(true);
         }
-        if let Some(parent) = entry.parent {
+        if let Some(parent) = qom_type.parent {
             value["parent"] = parent.into();
         }
         value
     };
-    Ok(TYPES.iter().filter(wanted).map(describe).collect())
+    Ok(TYPES.iter().filter(matches).map(describe).collect())
 }
 
-fn qom_list(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    machine.tree.list(args.text("path")?)
+pub(super) fn qom_list(machine: &mut Machine, args: Args<'_>) -> CommandResult {
+    machine.qom_tree.list(args.required_str("path")?)
 }
 
-fn qom_get(machine: &mut Machine, args: Args<'_>) -> Outcome {
-    machine.tree.get(args.text("path")?, args.text("property")?)
+pub(super) fn qom_get(machine: &mut Machine, args: Args<'_>) -> CommandResult {
+    machine.qom_tree.get(args.required_str("path")?, args.required_str("property")?)
 }
 
-fn qom_set(machine: &mut Machine, args: Args<'_>) -> Outcome {
+pub(super) fn qom_set(machine: &mut Machine, args: Args<'_>) -> CommandResult {
     let value = args.get("value").unwrap_or(&Value::Null);
-    machine.tree.set(args.text("path")?, args.text("property")?, value)?;
-    nothing()
+    machine.qom_tree.set(args.required_str("path")?, args.required_str("property")?, value)?;
+    no_result()
 }
 
 #[cfg(test)]
@@ -66,7 +62,7 @@ mod tests {
     use crate::demo::machine_config::default_machine;
 
     #[test]
-    fn types_are_listed_by_what_they_implement() {
+    fn lists_types_by_interface() {
         let mut machine = default_machine();
         let list = run(&mut machine, "qom-list-types", json!({"implements": "rng-backend"})).unwrap();
         assert_eq!(list, json!([{"name": "rng-random", "parent": "rng-backend"}]));
@@ -76,12 +72,12 @@ mod tests {
     }
 
     #[test]
-    fn the_tree_is_read_and_written() {
+    fn lists_gets_and_sets_properties() {
         let mut machine = default_machine();
         let list = run(&mut machine, "qom-list", json!({"path": "/machine/peripheral"})).unwrap();
         assert!(list.as_array().unwrap().contains(&json!({"name": "net0", "type": "child<virtio-net-pci>"})));
-        let at = json!({"path": "/machine", "property": "type"});
-        assert_eq!(run(&mut machine, "qom-get", at).unwrap(), "pc-q35-10.0-machine");
+        let machine_type = json!({"path": "/machine", "property": "type"});
+        assert_eq!(run(&mut machine, "qom-get", machine_type).unwrap(), "pc-q35-10.0-machine");
         let set = |value| json!({"path": "/objects/iothread0", "property": "poll-max-ns", "value": value});
         run(&mut machine, "qom-set", set(json!(0))).unwrap();
         assert!(run(&mut machine, "qom-set", set(json!("0"))).is_err());

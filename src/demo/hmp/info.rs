@@ -1,44 +1,43 @@
-//! The topics of `info`: text for people about what QMP says in JSON.
+//! The topics of `info`: results of QMP queries as text.
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Call, Entry, ask, memory};
-use crate::demo::machine::{CPUS, Machine};
+use super::{Call, Entry, memory, query};
+use crate::demo::machine::{CPU_COUNT, Machine};
 
-/// The topics.
 pub(super) static TOPICS: &[Entry] = &[
-    topic("block", "the drives and what is in them", block),
+    topic("block", "the drives and their contents", block),
     topic("cpus", "the processors and their threads", cpus),
     topic("iothreads", "the threads for devices", iothreads),
-    topic("jobs", "the jobs and how far they are", jobs),
-    topic("mtree", "the memory map", |_, _| memory::map(CPUS)),
-    topic("name", "the machine's name", |machine, _| shown(machine, "query-name", |value| line(&value["name"]))),
-    topic("registers", "the registers of one processor", registers),
+    topic("jobs", "the jobs and their progress", jobs),
+    topic("mtree", "the memory map", |_, _| memory::map(CPU_COUNT)),
+    topic("name", "the machine's name", |machine, _| show_query(machine, "query-name", |value| line(&value["name"]))),
+    topic("registers", "the registers of a processor", registers),
     topic("status", "whether the guest runs", status),
-    topic("uuid", "the machine's UUID", |machine, _| shown(machine, "query-uuid", |value| line(&value["UUID"]))),
+    topic("uuid", "the machine's UUID", |machine, _| show_query(machine, "query-uuid", |value| line(&value["UUID"]))),
     topic("version", "the version", version),
 ];
 
 const fn topic(names: &'static str, help: &'static str, run: fn(&mut Machine, &Call<'_>) -> String) -> Entry {
-    Entry { names, usage: "", help, words: (0, 0), run }
+    Entry { names, usage: "", help, arity: (0, 0), run }
 }
 
-/// The result of a query as text, or its failure.
-fn shown(machine: &mut Machine, query: &str, show: impl Fn(&Value) -> String) -> String {
-    match ask(machine, query, json!({})) {
-        Ok(value) => show(&value),
+/// Executes a QMP query and formats its result. Returns an error as text.
+fn show_query(machine: &mut Machine, command: &str, format: impl Fn(&Value) -> String) -> String {
+    match query(machine, command, json!({})) {
+        Ok(value) => format(&value),
         Err(text) => text,
     }
 }
 
-/// Each element of a list as text.
-fn each(list: &Value, show: impl Fn(&Value) -> String) -> String {
-    list.as_array().into_iter().flatten().map(show).collect()
+/// Formats each element of an array.
+fn each(list: &Value, format: impl Fn(&Value) -> String) -> String {
+    list.as_array().into_iter().flatten().map(format).collect()
 }
 
-/// A string value on a line of its own.
+/// Returns a string value as a line.
 fn line(value: &Value) -> String {
     format!("{}\n", word(value))
 }
@@ -48,18 +47,18 @@ fn word(value: &Value) -> &str {
 }
 
 fn status(machine: &mut Machine, _: &Call<'_>) -> String {
-    shown(machine, "query-status", |value| format!("VM status: {}\n", word(&value["status"])))
+    show_query(machine, "query-status", |value| format!("VM status: {}\n", word(&value["status"])))
 }
 
 fn version(machine: &mut Machine, _: &Call<'_>) -> String {
-    shown(machine, "query-version", |value| {
+    show_query(machine, "query-version", |value| {
         let qemu = &value["qemu"];
         format!("{}.{}.{} ({})\n", qemu["major"], qemu["minor"], qemu["micro"], word(&value["package"]))
     })
 }
 
 fn cpus(machine: &mut Machine, call: &Call<'_>) -> String {
-    shown(machine, "query-cpus-fast", |list| {
+    show_query(machine, "query-cpus-fast", |list| {
         each(list, |cpu| {
             let mark = if cpu["cpu-index"] == call.cpu { '*' } else { ' ' };
             format!("{mark} CPU #{}: thread_id={}\n", cpu["cpu-index"], cpu["thread-id"])
@@ -68,7 +67,7 @@ fn cpus(machine: &mut Machine, call: &Call<'_>) -> String {
 }
 
 fn block(machine: &mut Machine, _: &Call<'_>) -> String {
-    shown(machine, "query-block", |list| {
+    show_query(machine, "query-block", |list| {
         each(list, |drive| {
             let name = Some(word(&drive["device"])).filter(|name| !name.is_empty());
             let name = name.unwrap_or_else(|| word(&drive["qdev"]));
@@ -91,13 +90,13 @@ fn block(machine: &mut Machine, _: &Call<'_>) -> String {
 }
 
 fn iothreads(machine: &mut Machine, _: &Call<'_>) -> String {
-    shown(machine, "query-iothreads", |list| {
+    show_query(machine, "query-iothreads", |list| {
         each(list, |thread| format!("{}: thread_id={}\n", word(&thread["id"]), thread["thread-id"]))
     })
 }
 
 fn jobs(machine: &mut Machine, _: &Call<'_>) -> String {
-    shown(machine, "query-jobs", |list| match list.as_array().is_some_and(Vec::is_empty) {
+    show_query(machine, "query-jobs", |list| match list.as_array().is_some_and(Vec::is_empty) {
         true => "no jobs\n".to_owned(),
         false => each(list, |job| {
             let (done, total) = (&job["current-progress"], &job["total-progress"]);
@@ -106,7 +105,7 @@ fn jobs(machine: &mut Machine, _: &Call<'_>) -> String {
     })
 }
 
-/// Numbers that depend on the CPU, so that it is seen which one answers.
+/// Shows made-up numbers that depend on the CPU, so that it is visible which CPU was selected.
 fn registers(_: &mut Machine, call: &Call<'_>) -> String {
     let mut out = format!("\nCPU#{}\n", call.cpu);
     let names = [
@@ -136,7 +135,7 @@ mod tests {
     use crate::demo::machine_config::default_machine;
 
     #[test]
-    fn every_topic_has_something_to_say() {
+    fn shows_something_for_each_topic() {
         for entry in TOPICS {
             let text = run(&mut default_machine(), &format!("info {}", entry.names), 0);
             assert!(text.ends_with("\r\n") && !text.starts_with("Error"), "{}: {text}", entry.names);
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cpu_shows() {
+    fn depends_on_the_selected_cpu() {
         let mut machine = default_machine();
         assert_eq!(run(&mut machine, "info cpus", 1), "  CPU #0: thread_id=4711\r\n* CPU #1: thread_id=4712\r\n");
         assert!(run(&mut machine, "info registers", 1).contains("CPU#1\r\n"));
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_texts_follow_the_machine() {
+    fn follows_the_state_of_the_machine() {
         let mut machine = default_machine();
         assert_eq!(run(&mut machine, "info status", 0), "VM status: running\r\n");
         machine.stop();

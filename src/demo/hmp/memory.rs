@@ -1,4 +1,4 @@
-//! The memory map that `info mtree` shows: a table of regions, told once for each address space that sees them.
+//! The memory map of `info mtree`: a table of regions, shown for each address space.
 
 use std::fmt::Write;
 
@@ -45,7 +45,7 @@ static PORTS: &[Region] = &[
     (1, 0x0cfc, 0x0cff, "i/o", "pci-conf-data"),
 ];
 
-/// The whole map as text.
+/// Returns the memory map as text.
 pub fn map(cpus: u64) -> String {
     let mut out = String::new();
     space(&mut out, "memory", MEMORY);
@@ -70,14 +70,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_map_is_longer_than_a_screen() {
+    fn is_longer_than_a_screen() {
         let map = map(2);
         assert!(map.lines().count() > 60);
         assert!(map.contains("  0000000000000000-ffffffffffffffff (prio 0, i/o): system\n"));
     }
 
     #[test]
-    fn regions_lie_within_the_one_above() {
+    fn nests_each_region_in_the_one_above() {
         for table in [MEMORY, PORTS] {
             let mut above: Vec<&Region> = Vec::new();
             for region in table {

@@ -1,6 +1,6 @@
-//! The human monitor, as `human-monitor-command` reaches it: one line in, text out, failures included.
+//! The human monitor behind `human-monitor-command`: takes a line, returns text, also for errors.
 //!
-//! Owns the table of its commands and the look of their output; what they do, they do through the commands of QMP.
+//! Owns the table of HMP commands and their output format. The commands are executed as QMP commands.
 
 mod info;
 mod memory;
@@ -9,117 +9,110 @@ mod options;
 use serde_json::{Map, Value, json};
 
 use super::commands;
-use super::machine::{CPUS, Machine};
+use super::machine::{CPU_COUNT, Machine};
 
-/// One command, here or under `info`.
+/// A command, or a topic of `info`.
 struct Entry {
-    /// Its name and its short forms, as the help shows them.
+    /// The name and its aliases, separated by `|`.
     names: &'static str,
-    /// What it takes, as the help shows it.
+    /// The arguments, as shown in the help.
     usage: &'static str,
-    /// What it does.
     help: &'static str,
-    /// How few and how many words it takes.
-    words: (usize, usize),
+    /// The minimum and maximum number of arguments.
+    arity: (usize, usize),
     run: fn(&mut Machine, &Call<'_>) -> String,
 }
 
-/// A command with its words.
+/// The arguments of a command.
 struct Call<'a> {
     words: &'a [&'a str],
-    /// The CPU that the call is about.
+    /// The index of the CPU that the command refers to.
     cpu: u64,
 }
 
 static COMMANDS: &[Entry] = &[
-    Entry { names: "help|?", usage: "[command]", help: "list the commands, or describe one", words: (0, 2), run: help },
-    Entry {
-        names: "info",
-        usage: "[topic]",
-        help: "show what there is to know about a topic",
-        words: (0, 9),
-        run: info,
-    },
+    Entry { names: "help|?", usage: "[command]", help: "list all commands, or describe one", arity: (0, 2), run: help },
+    Entry { names: "info", usage: "[topic]", help: "show information about a topic", arity: (0, 9), run: info },
     Entry {
         names: "stop|s",
         usage: "",
-        help: "make the guest stand still",
-        words: (0, 0),
+        help: "stop the guest",
+        arity: (0, 0),
         run: |machine, _| qmp(machine, "stop", json!({})),
     },
     Entry {
         names: "cont|c",
         usage: "",
-        help: "let the guest go on",
-        words: (0, 0),
+        help: "resume the guest",
+        arity: (0, 0),
         run: |machine, _| qmp(machine, "cont", json!({})),
     },
     Entry {
         names: "system_reset",
         usage: "",
         help: "press the reset button",
-        words: (0, 0),
+        arity: (0, 0),
         run: |machine, _| qmp(machine, "system_reset", json!({})),
     },
     Entry {
         names: "system_powerdown",
         usage: "",
         help: "press the power button",
-        words: (0, 0),
+        arity: (0, 0),
         run: |machine, _| qmp(machine, "system_powerdown", json!({})),
     },
     Entry {
         names: "quit|q",
         usage: "",
-        help: "end the machine",
-        words: (0, 0),
+        help: "quit the machine",
+        arity: (0, 0),
         run: |machine, _| qmp(machine, "quit", json!({})),
     },
     Entry {
         names: "cpu",
         usage: "index",
-        help: "choose the CPU that later commands are about",
-        words: (1, 1),
+        help: "select the CPU that later commands refer to",
+        arity: (1, 1),
         run: cpu,
     },
     Entry {
         names: "device_add",
         usage: "driver[,property=value]...",
         help: "plug a device in",
-        words: (1, 1),
+        arity: (1, 1),
         run: device_add,
     },
     Entry {
         names: "device_del",
         usage: "id",
         help: "unplug a device",
-        words: (1, 1),
+        arity: (1, 1),
         run: |machine, call| qmp(machine, "device_del", json!({"id": call.words.first()})),
     },
     Entry {
         names: "object_add",
         usage: "type,id=name[,property=value]...",
-        help: "make an object",
-        words: (1, 1),
+        help: "create an object",
+        arity: (1, 1),
         run: object_add,
     },
     Entry {
         names: "object_del",
         usage: "id",
         help: "destroy an object",
-        words: (1, 1),
+        arity: (1, 1),
         run: |machine, call| qmp(machine, "object-del", json!({"id": call.words.first()})),
     },
     Entry {
         names: "set_password",
         usage: "protocol password [action]",
         help: "change the password of the display",
-        words: (2, 3),
+        arity: (2, 3),
         run: set_password,
     },
 ];
 
-/// Runs one line for the CPU `cpu`; the text has CRLF at the end of each line.
+/// Executes a line for the CPU with index `cpu`. Lines of the output end in CRLF.
 pub fn run(machine: &mut Machine, line: &str, cpu: u64) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
     let text = match words.split_first() {
@@ -133,13 +126,13 @@ fn dispatch(machine: &mut Machine, table: &[Entry], before: &str, name: &str, ca
     let Some(entry) = table.iter().find(|entry| entry.is_called(name)) else {
         return unknown(&format!("{before}{name}"));
     };
-    let (least, most) = entry.words;
-    let wrong = match call.words.len() {
-        count if count < least => "it takes more words than that",
-        count if count > most => "it takes fewer words than that",
+    let (min, max) = entry.arity;
+    let problem = match call.words.len() {
+        count if count < min => "too few arguments",
+        count if count > max => "too many arguments",
         _ => return (entry.run)(machine, call),
     };
-    format!("{before}{name}: {wrong}\nTry \"help {before}{name}\" for more information\n")
+    format!("{before}{name}: {problem}\nTry \"help {before}{name}\" for more information\n")
 }
 
 impl Entry {
@@ -157,22 +150,22 @@ fn unknown(name: &str) -> String {
     format!("unknown command: '{name}'\n")
 }
 
-/// Runs a command of QMP; its failure becomes text, as everything here does.
+/// Executes a QMP command that returns nothing. Returns an error as text.
 fn qmp(machine: &mut Machine, name: &str, arguments: Value) -> String {
-    match ask(machine, name, arguments) {
+    match query(machine, name, arguments) {
         Ok(_) => String::new(),
         Err(text) => text,
     }
 }
 
-/// The result of a command of QMP, or its failure as text.
-fn ask(machine: &mut Machine, name: &str, arguments: Value) -> Result<Value, String> {
+/// Executes a QMP command and returns its result, or the error as text.
+fn query(machine: &mut Machine, name: &str, arguments: Value) -> Result<Value, String> {
     let arguments = match arguments {
         Value::Object(arguments) => arguments,
         _ => Map::new(),
     };
-    let outcome = commands::find(name).and_then(|command| command.execute(machine, &arguments));
-    outcome.map_err(|failure| format!("Error: {}\n", failure.desc))
+    let result = commands::find(name).and_then(|command| command.execute(machine, &arguments));
+    result.map_err(|error| format!("Error: {}\n", error.desc))
 }
 
 fn help(_: &mut Machine, call: &Call<'_>) -> String {
@@ -196,12 +189,12 @@ fn info(machine: &mut Machine, call: &Call<'_>) -> String {
     }
 }
 
-/// The choice does not outlive the call, as in QEMU: who wants it to, says `cpu-index` each time.
+/// Checks the index. As in QEMU, the selection ends with the call; QMP clients pass `cpu-index` instead.
 fn cpu(_: &mut Machine, call: &Call<'_>) -> String {
     let word = call.words.first().copied().unwrap_or_default();
     match word.parse::<u64>() {
-        Ok(index) if index < CPUS => String::new(),
-        _ => format!("there is no CPU '{word}'; they go from 0 to {}\n", CPUS - 1),
+        Ok(index) if index < CPU_COUNT => String::new(),
+        _ => format!("invalid CPU index '{word}'; expected 0 to {}\n", CPU_COUNT - 1),
     }
 }
 
@@ -228,43 +221,43 @@ mod tests {
     use super::super::machine_config::default_machine;
     use super::*;
 
-    fn say(line: &str) -> String {
+    fn execute(line: &str) -> String {
         run(&mut default_machine(), line, 0)
     }
 
     #[test]
-    fn help_lists_describes_and_knows_info() {
-        let list = say("help");
+    fn lists_and_describes_commands_and_topics() {
+        let list = execute("help");
         assert_eq!(list.lines().count(), COMMANDS.len());
-        assert!(list.contains("stop|s -- make the guest stand still\r\n"));
-        assert_eq!(say("help s"), "stop|s -- make the guest stand still\r\n");
-        assert_eq!(say("info"), say("help info"));
-        assert!(say("? info status").starts_with("info status -- "));
-        assert_eq!(say("help nope"), "unknown command: 'nope'\r\n");
+        assert!(list.contains("stop|s -- stop the guest\r\n"));
+        assert_eq!(execute("help s"), "stop|s -- stop the guest\r\n");
+        assert_eq!(execute("info"), execute("help info"));
+        assert!(execute("? info status").starts_with("info status -- "));
+        assert_eq!(execute("help nope"), "unknown command: 'nope'\r\n");
     }
 
     #[test]
-    fn what_is_unknown_or_wrong_is_text() {
-        assert_eq!(say("nope x"), "unknown command: 'nope'\r\n");
-        assert_eq!(say("info nope"), "unknown command: 'info nope'\r\n");
-        assert_eq!(say("cpu"), "cpu: it takes more words than that\r\nTry \"help cpu\" for more information\r\n");
-        assert!(say("stop now").ends_with("Try \"help stop\" for more information\r\n"));
-        assert_eq!(say("device_del zz"), "Error: there is no device 'zz'\r\n");
-        assert_eq!(say("cpu 7"), "there is no CPU '7'; they go from 0 to 1\r\n");
-        assert_eq!((say("cpu 1"), say(""), say("  ")), (String::new(), String::new(), String::new()));
+    fn reports_errors_as_text() {
+        assert_eq!(execute("nope x"), "unknown command: 'nope'\r\n");
+        assert_eq!(execute("info nope"), "unknown command: 'info nope'\r\n");
+        assert_eq!(execute("cpu"), "cpu: too few arguments\r\nTry \"help cpu\" for more information\r\n");
+        assert!(execute("stop now").ends_with("Try \"help stop\" for more information\r\n"));
+        assert_eq!(execute("device_del zz"), "Error: device 'zz' not found\r\n");
+        assert_eq!(execute("cpu 7"), "invalid CPU index '7'; expected 0 to 1\r\n");
+        assert_eq!((execute("cpu 1"), execute(""), execute("  ")), (String::new(), String::new(), String::new()));
     }
 
     #[test]
-    fn commands_do_what_those_of_qmp_do() {
+    fn executes_commands_through_qmp() {
         let mut machine = default_machine();
         assert_eq!(run(&mut machine, "s", 0), "");
         assert!(!machine.is_running());
         assert_eq!(run(&mut machine, "c", 0), "");
         assert!(machine.is_running());
         assert_eq!(run(&mut machine, "device_add virtio-net-pci,id=n,mq=on,host_mtu=9000", 0), "");
-        assert_eq!(machine.tree.get("/machine/peripheral/n", "host_mtu"), Ok(json!(9000)));
+        assert_eq!(machine.qom_tree.get("/machine/peripheral/n", "host_mtu"), Ok(json!(9000)));
         assert_eq!(run(&mut machine, "object_add memory-backend-ram,id=m,size=16M", 0), "");
-        assert_eq!(machine.tree.get("/objects/m", "size"), Ok(json!(16 << 20)));
+        assert_eq!(machine.qom_tree.get("/objects/m", "size"), Ok(json!(16 << 20)));
         assert_eq!(run(&mut machine, "set_password vnc secret", 0), "");
         assert!(run(&mut machine, "set_password spice secret", 0).starts_with("Error: "));
         assert_eq!(run(&mut machine, "q", 0), "");

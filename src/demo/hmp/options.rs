@@ -1,47 +1,47 @@
-//! The option strings of the human monitor, `driver,key=value,…`, as arguments of QMP with values of the right types.
+//! Parsing of HMP option strings, `driver,key=value,…`, into QMP arguments with typed values.
 //!
-//! A value that does not fit its type stays a string: the command's own check finds the words for what is wrong.
+//! A value that is invalid for its type stays a string, and the QMP command reports the error.
 
 use serde_json::{Map, Value};
 
-use crate::demo::catalog;
 use crate::demo::commands::OBJECT_OPTIONS;
-use crate::demo::properties;
-use crate::demo::types::Type;
+use crate::demo::properties::value_type;
+use crate::demo::qapi::Type;
+use crate::demo::qom_types::find_type;
 
-/// The arguments of `device_add`.
+/// Returns the arguments of `device_add`.
 pub fn device(text: &str) -> Map<String, Value> {
     parse(text, "driver", |driver, key| {
-        let entry = catalog::find(driver)?;
-        entry.properties().find(|property| property.name == key).map(|property| properties::type_of(property.kind))
+        let mut properties = find_type(driver)?.properties();
+        properties.find(|property| property.name == key).map(|property| value_type(property.type_name))
     })
 }
 
-/// The arguments of `object-add`.
+/// Returns the arguments of `object-add`.
 pub fn object(text: &str) -> Map<String, Value> {
-    parse(text, "qom-type", |typename, key| OBJECT_OPTIONS.member(key, Some(typename)).map(|member| member.ty))
+    parse(text, "qom-type", |type_name, key| OBJECT_OPTIONS.member(key, Some(type_name)).map(|member| member.ty))
 }
 
-/// Reads the pairs. A first word without `=` is the value of `first`; any other word alone switches something on.
-fn parse(text: &str, first: &str, type_of: impl Fn(&str, &str) -> Option<Type>) -> Map<String, Value> {
+/// Parses the pairs. A first part without `=` is the value of `first_key`, any other part without it means `on`.
+fn parse(text: &str, first_key: &str, type_of: impl Fn(&str, &str) -> Option<Type>) -> Map<String, Value> {
     let pairs: Vec<(&str, &str)> = (text.split(',').enumerate())
         .filter(|(_, part)| !part.is_empty())
         .map(|(index, part)| match part.split_once('=') {
             Some(pair) => pair,
-            None if index == 0 => (first, part),
+            None if index == 0 => (first_key, part),
             None => (part, "on"),
         })
         .collect();
-    let kind = pairs.iter().find(|(key, _)| *key == first).map_or("", |(_, value)| value);
+    let kind = pairs.iter().find(|(key, _)| *key == first_key).map_or("", |(_, value)| value);
     let typed = |(key, value): (&str, &str)| match type_of(kind, key) {
-        Some(Type::Bool) => flag(value),
-        Some(Type::Int) => number(value),
+        Some(Type::Bool) => parse_bool(value),
+        Some(Type::Int) => parse_int(value),
         _ => None,
     };
     pairs.iter().map(|pair| (pair.0.to_owned(), typed(*pair).unwrap_or_else(|| pair.1.into()))).collect()
 }
 
-fn flag(text: &str) -> Option<Value> {
+fn parse_bool(text: &str) -> Option<Value> {
     match text {
         "on" | "yes" | "true" => Some(true.into()),
         "off" | "no" | "false" => Some(false.into()),
@@ -49,8 +49,8 @@ fn flag(text: &str) -> Option<Value> {
     }
 }
 
-/// A whole number, perhaps with a suffix of size, perhaps in hexadecimal.
-fn number(text: &str) -> Option<Value> {
+/// Parses an integer in hexadecimal, or in decimal with an optional size suffix.
+fn parse_int(text: &str) -> Option<Value> {
     if let Some(digits) = text.strip_prefix("0x") {
         return u64::from_str_radix(digits, 16).ok().map(Value::from);
     }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_get_the_types_of_their_properties() {
+    fn types_values_by_their_properties() {
         assert_eq!(
             Value::Object(device("virtio-net-pci,id=1,mq=on,packed,bootindex=-1,vectors=0x10,serial=7")),
             json!({
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_stays_text() {
+    fn keeps_invalid_values_as_strings() {
         assert_eq!(
             Value::Object(device("virtio-net-pci,mq=perhaps,speed=99999999999999T")),
             json!({

@@ -1,36 +1,35 @@
-//! A property's value as what stands in its file, and back.
+//! File contents: the value of a property as the text of its file, and back.
 //!
-//! A string is its own characters, anything else its JSON on one line; a line end closes both. So scripts read
-//! `$(cat FILE)`, and what was read can be written back as it is. Only a link that leads nowhere is a file without any
-//! content, so that `test -s` tells it.
+//! A string is written without quotes, any other value as JSON on one line, both with a newline at the end. So scripts
+//! can use `$(cat FILE)`, and what was read can be written back unchanged. Only an unset link is an empty file, so that
+//! `test -s` detects it.
 
 use serde_json::Value;
 
-use crate::qom::property::{Kind, Property};
+use crate::qom::property::{Property, PropertyKind};
 use crate::wire::compact;
 
-/// What stands in the file of a property with this value.
-pub(super) fn of_value(property: &Property, json: &str) -> Vec<u8> {
-    if is_link(property) && json == "\"\"" {
+/// Returns the content of a property's file.
+pub(super) fn to_content(property: &Property, json: &str) -> Vec<u8> {
+    if is_link_property(property) && json == "\"\"" {
         return Vec::new();
     }
-    let mut content = string_of(json).unwrap_or_else(|| compact(json).into_owned());
+    let mut content = decode_string(json).unwrap_or_else(|| compact(json).into_owned());
     content.push('\n');
     content.into_bytes()
 }
 
-/// Whether a property may lead to another object.
-pub(super) fn is_link(property: &Property) -> bool {
-    matches!(property.kind(), Kind::Link(_))
+/// Returns whether a property is a link, set or not.
+pub(super) fn is_link_property(property: &Property) -> bool {
+    matches!(property.kind(), PropertyKind::Link(_))
 }
 
-/// Where a property with this value leads to, if anywhere.
-pub(super) fn target(property: &Property, json: &str) -> Option<String> {
-    string_of(json).filter(|path| is_link(property) && path.starts_with('/'))
+/// Returns the path that a link property points to, if it is set.
+pub(super) fn link_target(property: &Property, json: &str) -> Option<String> {
+    decode_string(json).filter(|path| is_link_property(property) && path.starts_with('/'))
 }
 
-/// The string that a value is, if it is one.
-fn string_of(json: &str) -> Option<String> {
+fn decode_string(json: &str) -> Option<String> {
     if !json.starts_with('"') {
         return None;
     }
@@ -40,8 +39,8 @@ fn string_of(json: &str) -> Option<String> {
     }
 }
 
-/// The text that was written, without the line end that closes it; none where it is no text at all.
-pub(super) fn to_text(content: &[u8]) -> Option<&str> {
+/// Returns what was written to a file without the final newline, or `None` if it is not UTF-8.
+pub(super) fn from_content(content: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(content).ok()?;
     Some(text.strip_suffix('\n').unwrap_or(text))
 }
@@ -50,12 +49,12 @@ pub(super) fn to_text(content: &[u8]) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn property(kind: &str) -> Property {
-        Property { name: "p".to_owned(), type_name: kind.to_owned(), description: None }
+    fn property(type_name: &str) -> Property {
+        Property { name: "p".to_owned(), type_name: type_name.to_owned(), description: None }
     }
 
     #[test]
-    fn strings_are_bare_and_the_rest_is_json() {
+    fn writes_strings_without_quotes_and_the_rest_as_json() {
         for (json, content) in [
             (r#""TCG""#, "TCG\n"),
             (r#""""#, "\n"),
@@ -65,28 +64,28 @@ mod tests {
             ("1.50", "1.50\n"),
             ("null", "null\n"),
             ("{\"cpus\": 2,\r\n  \"cores\": [1, 2]}", "{\"cpus\": 2, \"cores\": [1, 2]}\n"),
-            // No character can stand for half of a pair.
+            // A lone surrogate has no character.
             (r#""\ud800""#, "\"\\ud800\"\n"),
         ] {
-            assert_eq!(String::from_utf8(of_value(&property("any"), json)).unwrap(), content);
+            assert_eq!(String::from_utf8(to_content(&property("any"), json)).unwrap(), content);
         }
-        assert_eq!(of_value(&property("link<bus>"), r#""""#), b"");
+        assert_eq!(to_content(&property("link<bus>"), r#""""#), b"");
     }
 
     #[test]
-    fn links_lead_to_absolute_paths_only() {
-        let target = |kind, json| target(&property(kind), json);
+    fn accepts_only_absolute_paths_as_link_targets() {
+        let target = |type_name, json| link_target(&property(type_name), json);
         assert_eq!(target("link<bus>", r#""/machine/q35""#).as_deref(), Some("/machine/q35"));
-        for (kind, json) in [("link<bus>", r#""""#), ("link<bus>", r#""q35""#), ("string", r#""/machine""#)] {
-            assert_eq!(target(kind, json), None);
+        for (type_name, json) in [("link<bus>", r#""""#), ("link<bus>", r#""q35""#), ("string", r#""/machine""#)] {
+            assert_eq!(target(type_name, json), None);
         }
     }
 
     #[test]
-    fn one_line_end_closes_what_is_written() {
+    fn removes_one_final_newline() {
         for (content, text) in [("1\n", "1"), ("1", "1"), ("a\n\n", "a\n"), ("\n", ""), ("", "")] {
-            assert_eq!(to_text(content.as_bytes()), Some(text), "{content:?}");
+            assert_eq!(from_content(content.as_bytes()), Some(text), "{content:?}");
         }
-        assert_eq!(to_text(b"\xff\n"), None);
+        assert_eq!(from_content(b"\xff\n"), None);
     }
 }

@@ -1,50 +1,50 @@
-//! What a program gets to hear that did something which cannot be: one of the system's few words for it.
+//! Errors of file operations, one for each errno value, and how the errors of QOM commands map to them.
 
-use super::source::SourceError;
+use crate::qom::error::QomError;
 
-/// Why an operation failed, as programs are told it.
+/// Why an operation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FsError {
     /// There is no such object or property (`ENOENT`).
     NotFound,
-    /// It may not be read, or not be written (`EACCES`).
-    Denied,
-    /// It cannot be done here, or not any more (`EPERM`).
+    /// The property is not readable, or not writable (`EACCES`).
+    AccessDenied,
+    /// The operation is not possible, or no longer possible (`EPERM`).
     NotPermitted,
-    /// What was written is no value for the property (`EINVAL`).
-    Invalid,
-    /// The property has no value now (`ENODATA`).
+    /// The text written is not a value of the property (`EINVAL`).
+    InvalidValue,
+    /// The property currently has no value (`ENODATA`).
     NoValue,
-    /// The server is gone (`EIO`).
+    /// The connection to the server is lost (`EIO`).
     Disconnected,
-    /// It is a directory (`EISDIR`).
+    /// (`EISDIR`)
     IsDirectory,
-    /// It is no directory (`ENOTDIR`).
+    /// (`ENOTDIR`)
     NotDirectory,
-    /// More was written than any property takes (`EFBIG`).
-    TooBig,
-    /// The file system is read-only (`EROFS`).
+    /// The text written is longer than any property's (`EFBIG`).
+    TooLarge,
+    /// The file system is mounted read-only (`EROFS`).
     ReadOnly,
-    /// The handle is not open for that (`EBADF`).
+    /// The handle is not open, or not open for this operation (`EBADF`).
     BadHandle,
-    /// The server does not know the command (`ENOTSUP`).
+    /// The server does not have the command (`ENOTSUP`).
     NotSupported,
-    /// It was another kind of thing when it was looked up (`ESTALE`); the system then looks again.
+    /// A link was set or unset after it was looked up (`ESTALE`); the kernel then looks it up again.
     Stale,
 }
 
-/// What was being done to a property.
+/// The operation during which the server refused a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
-    Reading,
-    Writing,
+    Read,
+    Write,
 }
 
-/// What parts of a refusal's sentence mean. The server has one class for nearly all of them, so its words have to be
-/// looked at; what is not found here is judged by what was being done.
-const WORDS: &[(&str, FsError)] = &[
-    ("is not readable", FsError::Denied),
-    ("is not writable", FsError::Denied),
+/// Parts of error descriptions and what they mean. QEMU uses one error class for nearly all of them, so only the text
+/// tells them apart.
+const DESCRIPTION_PATTERNS: &[(&str, FsError)] = &[
+    ("is not readable", FsError::AccessDenied),
+    ("is not writable", FsError::AccessDenied),
     ("' not found", FsError::NotFound),
     ("has no property", FsError::NotFound),
     ("after it was realized", FsError::NotPermitted),
@@ -54,61 +54,64 @@ const WORDS: &[(&str, FsError)] = &[
 ];
 
 impl FsError {
-    /// The word for an error of the tree about `path`.
-    pub(super) fn of(error: &SourceError, doing: Operation, path: &str) -> FsError {
-        let (class, desc) = match error {
-            SourceError::Disconnected(_) => return FsError::Disconnected,
-            SourceError::NoValue(_) => return FsError::Invalid,
-            SourceError::Refused { class, desc } => (class.as_str(), desc.as_str()),
+    /// Maps the error of an operation on the object at `path`.
+    pub(super) fn from_qom(error: &QomError, operation: Operation, path: &str) -> FsError {
+        if error.is_disconnected() {
+            return FsError::Disconnected;
+        }
+        let description = match error {
+            QomError::Execute(_) => error.reason(),
+            QomError::InvalidValue { .. } | QomError::TooManyMembers { .. } => return FsError::InvalidValue,
         };
-        match class {
-            "CommandNotFound" => return FsError::NotSupported,
-            // A link that is set to what is not there is a wrong value; the object itself is not.
-            "DeviceNotFound" if doing == Operation::Writing && !desc.contains(&format!("'{path}'")) => {
-                return FsError::Invalid;
+        match error.class() {
+            Some("CommandNotFound") => return FsError::NotSupported,
+            // A link was set to an object that does not exist.
+            Some("DeviceNotFound") if operation == Operation::Write && !description.contains(&format!("'{path}'")) => {
+                return FsError::InvalidValue;
             }
-            "DeviceNotFound" => return FsError::NotFound,
+            Some("DeviceNotFound") => return FsError::NotFound,
             _ => {}
         }
-        let by_words = WORDS.iter().find(|(words, _)| desc.contains(words)).map(|(_, fault)| *fault);
-        by_words.unwrap_or(match doing {
-            Operation::Reading => FsError::NoValue,
-            Operation::Writing => FsError::Invalid,
+        let known = DESCRIPTION_PATTERNS.iter().find(|(pattern, _)| description.contains(pattern));
+        known.map(|(_, error)| *error).unwrap_or(match operation {
+            Operation::Read => FsError::NoValue,
+            Operation::Write => FsError::InvalidValue,
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::refusal;
     use super::*;
 
     #[test]
-    fn refusals_are_told_apart_by_their_words() {
-        for (doing, class, desc, fault) in [
-            (Operation::Reading, "GenericError", "Property 'cpu.legacy-memory' is not readable", FsError::Denied),
-            (Operation::Reading, "GenericError", "No crash occurred", FsError::NoValue),
-            (Operation::Reading, "GenericError", "Property 'machine.nope' not found", FsError::NotFound),
-            (Operation::Reading, "DeviceNotFound", "Device '/o' not found", FsError::NotFound),
-            (Operation::Writing, "DeviceNotFound", "Device '/o' not found", FsError::NotFound),
-            (Operation::Writing, "DeviceNotFound", "Device 'zz' not found", FsError::Invalid),
-            (Operation::Writing, "GenericError", "Property 'machine.type' is not writable", FsError::Denied),
+    fn maps_refusals_by_class_and_description() {
+        for (operation, class, description, expected) in [
+            (Operation::Read, "GenericError", "Property 'cpu.legacy-memory' is not readable", FsError::AccessDenied),
+            (Operation::Read, "GenericError", "No crash occurred", FsError::NoValue),
+            (Operation::Read, "GenericError", "Property 'machine.nope' not found", FsError::NotFound),
+            (Operation::Read, "DeviceNotFound", "Device '/o' not found", FsError::NotFound),
+            (Operation::Write, "DeviceNotFound", "Device '/o' not found", FsError::NotFound),
+            (Operation::Write, "DeviceNotFound", "Device 'zz' not found", FsError::InvalidValue),
+            (Operation::Write, "GenericError", "Property 'machine.type' is not writable", FsError::AccessDenied),
             (
-                Operation::Writing,
+                Operation::Write,
                 "GenericError",
                 "Attempt to set property 'MCFG' on anonymous device (type 'q35-pcihost') after it was realized",
                 FsError::NotPermitted,
             ),
-            (Operation::Writing, "GenericError", "property 'size' cannot be set now", FsError::NotPermitted),
+            (Operation::Write, "GenericError", "property 'size' cannot be set now", FsError::NotPermitted),
             (
-                Operation::Writing,
+                Operation::Write,
                 "GenericError",
                 "Invalid parameter type for 'graphics', expected: boolean",
-                FsError::Invalid,
+                FsError::InvalidValue,
             ),
-            (Operation::Writing, "CommandNotFound", "The command qom-set has not been found", FsError::NotSupported),
+            (Operation::Write, "CommandNotFound", "The command qom-set has not been found", FsError::NotSupported),
         ] {
-            let error = SourceError::Refused { class: class.to_owned(), desc: desc.to_owned() };
-            assert_eq!(FsError::of(&error, doing, "/o"), fault, "{desc}");
+            let error = refusal(class, description);
+            assert_eq!(FsError::from_qom(&error, operation, "/o"), expected, "{description}");
         }
     }
 }

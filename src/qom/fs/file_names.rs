@@ -1,52 +1,52 @@
-//! Names of properties as names of files, and back.
+//! File names for property names, and relative paths between objects.
 //!
-//! A file system cannot hold every name: what it cannot is written as `%` and two hexadecimal digits, as in addresses of
-//! web pages, and so is `%` itself. A name that is too long even so is cut, and ends in `%~` and a number made of the
-//! whole of it: such a name is found again by looking through the names of its object.
+//! Characters that a file name cannot contain, and `%`, are percent-encoded as in URLs. A name that is too long is cut
+//! and ends in `%~` and a hash of the whole name; it is found again by comparing it with the names of all properties of
+//! the object.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// How many bytes a file's name may have.
-const LONGEST: usize = 255;
+/// Linux's limit on a file name, `NAME_MAX`.
+pub const MAX_FILE_NAME_BYTES: usize = 255;
 
-/// What the empty name is called. No other name becomes this: a `%` of theirs is followed by digits.
-const EMPTY: &str = "%";
+/// The file name for the empty name. It cannot clash with another one, because an encoded `%` is followed by digits.
+const EMPTY_NAME: &str = "%";
 
-/// The name of the file for a property.
+/// Returns the file name for a property name.
 pub(super) fn file_name(name: &str) -> String {
     let mut escaped = match name {
-        "" => return EMPTY.to_owned(),
+        "" => return EMPTY_NAME.to_owned(),
         "." | ".." => name.replace('.', "%2E"),
         name => name.replace('%', "%25").replace('/', "%2F").replace('\0', "%00"),
     };
-    if escaped.len() > LONGEST {
-        let tail = format!("%~{:016x}", number_of(&name));
-        let mut end = LONGEST - tail.len();
+    if escaped.len() > MAX_FILE_NAME_BYTES {
+        let suffix = format!("%~{:016x}", stable_hash(&name));
+        let mut end = MAX_FILE_NAME_BYTES - suffix.len();
         while !escaped.is_char_boundary(end) {
             end -= 1;
         }
         escaped.truncate(end);
-        escaped.push_str(&tail);
+        escaped.push_str(&suffix);
     }
     escaped
 }
 
-/// A number made of something, the same in every run.
-pub(super) fn number_of(what: &impl Hash) -> u64 {
+/// Returns a hash that is the same in every run.
+pub(super) fn stable_hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
+    value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// The way from the object at `from` to the one at `to`, as a relative path of files.
-pub(super) fn segments(from: &str, to: &str) -> String {
+/// Returns the relative file path from one object's directory to another's.
+pub(super) fn relative_path(from: &str, to: &str) -> String {
     let names =
         |path: &str| -> Vec<String> { path.split('/').filter(|name| !name.is_empty()).map(file_name).collect() };
     let (from, to) = (names(from), names(to));
-    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let mut steps = vec!["..".to_owned(); from.len() - shared];
-    steps.extend_from_slice(&to[shared..]);
-    if steps.is_empty() { ".".to_owned() } else { steps.join("/") }
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let mut segments = vec!["..".to_owned(); from.len() - common];
+    segments.extend_from_slice(&to[common..]);
+    if segments.is_empty() { ".".to_owned() } else { segments.join("/") }
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_a_file_system_cannot_hold_is_escaped() {
+    fn escapes_what_a_file_name_cannot_contain() {
         for (name, file) in [
             ("device[0]", "device[0]"),
             ("bus master container[0]", "bus master container[0]"),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_cut_and_stay_apart() {
+    fn cuts_long_names_and_keeps_them_distinct() {
         let long = |end: &str| format!("{}{end}", "é".repeat(150));
         let (one, two) = (file_name(&long("1")), file_name(&long("2")));
         assert!(one.len() <= 255 && one.starts_with("éé") && one.contains("%~"), "{one}");
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn ways_are_relative() {
+    fn computes_relative_paths() {
         for (from, to, expected) in [
             ("/machine", "/machine/unattached/sysbus", "unattached/sysbus"),
             ("/machine/q35", "/machine/unattached/sysbus", "../unattached/sysbus"),
@@ -97,13 +97,13 @@ mod tests {
             ("/machine", "/", ".."),
             ("/a%", "/b%", "../b%25"),
         ] {
-            assert_eq!(segments(from, to), expected, "{from} to {to}");
+            assert_eq!(relative_path(from, to), expected, "{from} to {to}");
         }
     }
 
-    /// The name that a file's name came from, where it was not cut.
-    fn back(file: &str) -> String {
-        if file == EMPTY {
+    /// Returns the property name for a file name that was not cut.
+    fn unescape(file: &str) -> String {
+        if file == EMPTY_NAME {
             return String::new();
         }
         file.replace("%2F", "/").replace("%00", "\0").replace("%2E", ".").replace("%25", "%")
@@ -111,11 +111,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_name_comes_back(name in "[a-z./%\\x00é2EF50]{0,80}") {
+        fn every_name_can_be_unescaped(name in "[a-z./%\\x00é2EF50]{0,80}") {
             let file = file_name(&name);
             prop_assert!(!file.is_empty() && file.len() <= 255 && !file.contains(['/', '\0']));
             prop_assert!(file != "." && file != "..");
-            prop_assert_eq!(back(&file), name);
+            prop_assert_eq!(unescape(&file), name);
         }
     }
 }

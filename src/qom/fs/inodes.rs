@@ -1,127 +1,123 @@
-//! Inodes: which number stands for which object or property, and what is remembered of it.
+//! Inode numbers of objects and properties, and cached listings and values.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::error::FsError;
-use super::file_names::{file_name, number_of};
+use super::file_names::{file_name, stable_hash};
 use crate::qom::path::join;
-use crate::qom::property::{Kind, Property};
+use crate::qom::property::{Property, PropertyKind};
 
-/// The number of the root of the tree.
+/// The inode number of the root object.
 pub const ROOT: u64 = 1;
 
-/// How long a listing says which names there are. One that is not in it is looked for anew at once.
-const LISTED: Duration = Duration::from_millis(100);
+/// How long a listing is used. A name that it lacks is looked up on the server at once.
+const LISTING_TTL: Duration = Duration::from_millis(100);
 
-/// How long the size of a value is taken for granted. It spans the few questions that one command asks in a row; what
-/// is read is never older than its opening.
-const SEEN: Duration = Duration::from_millis(5);
+/// How long the size of a value is used: long enough for the few system calls that a program makes in a row. Content is
+/// never taken from the cache.
+const VALUE_TTL: Duration = Duration::from_millis(5);
 
-/// So many values are remembered at most: properties that were seen and never asked for by name are given back by nobody.
-const MOST_SEEN: usize = 1 << 16;
+/// Bound on cached values, because the kernel never forgets properties that it saw in a directory only.
+const MAX_CACHED_VALUES: usize = 1 << 16;
 
-/// What a node is to programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum FileKind {
     /// An object.
     Directory,
     /// A property.
     File,
-    /// A property that leads to another object.
+    /// A link property that is set.
     Link,
 }
 
 /// An object, or a property of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
-    pub(super) form: Form,
+pub(super) struct FsNode {
+    pub(super) kind: FileKind,
     /// The path of the object.
     pub(super) path: String,
-    /// None for the object itself.
+    /// `None` for the object itself.
     pub(super) property: Option<Property>,
 }
 
-/// What `stat` tells.
+/// The result of `stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attributes {
-    /// The inode number.
     pub inode: u64,
-    /// What it is.
-    pub form: Form,
-    /// The length of its content, or of the way that a link leads.
+    pub kind: FileKind,
+    /// In bytes: of the content, or of the relative path in a link.
     pub size: u64,
-    /// Its permission bits.
+    /// The permission bits.
     pub mode: u16,
-    /// When its value was seen to be another.
+    /// When the value was last seen to differ from the one before.
     pub changed: SystemTime,
 }
 
-/// A property as it is listed, and the name of its file.
+/// A property and its file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub(super) file: String,
+pub(super) struct NamedProperty {
+    pub(super) file_name: String,
     pub(super) property: Property,
 }
 
-/// What was seen of a value.
+/// What `stat` needs to know of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
-    /// The length of the content or of the link's way; why there is none.
+pub(super) struct ValueInfo {
+    /// In bytes: of the content, or of the relative path in a link. An error if the value cannot be read.
     pub(super) size: Result<u64, FsError>,
-    /// Whether it leads to another object.
+    /// Whether the property is a link that is set.
     pub(super) is_link: bool,
-    /// A number made of the value.
-    pub(super) number: u64,
+    pub(super) hash: u64,
 }
 
-/// All nodes that the kernel knows of.
+/// The inodes that the kernel knows, and the caches.
 #[derive(Debug)]
-pub(super) struct Nodes {
-    known: HashMap<u64, Known>,
-    /// What was seen of values, by the names of their properties: whether one is a link may change.
-    seen: HashMap<String, Value>,
-    /// [`LISTED`] and [`SEEN`].
-    cache_ttl: (Duration, Duration),
-    /// Counts what we set: each may have changed any value.
-    age: u64,
-    began: SystemTime,
+pub(super) struct InodeTable {
+    inodes: HashMap<u64, Inode>,
+    /// By full path. Not by inode, because a link property gets another inode when it is set or unset.
+    values: HashMap<String, CachedValue>,
+    listing_ttl: Duration,
+    value_ttl: Duration,
+    /// Incremented by each write, because it may have changed any value.
+    generation: u64,
+    created: SystemTime,
 }
 
 #[derive(Debug)]
-struct Known {
-    node: Arc<Node>,
-    /// How often the kernel was told the number and did not give it back.
+struct Inode {
+    node: Arc<FsNode>,
+    /// How often the kernel looked the inode up without forgetting it.
     lookups: u64,
-    listing: Option<(Instant, Arc<[Listed]>)>,
+    listing: Option<(Instant, Arc<[NamedProperty]>)>,
 }
 
 #[derive(Debug)]
-struct Value {
-    when: Instant,
-    age: u64,
-    seen: Seen,
+struct CachedValue {
+    read_at: Instant,
+    generation: u64,
+    info: ValueInfo,
     changed: SystemTime,
 }
 
-impl Node {
-    /// The node of the object at `path`.
-    pub(super) fn object(path: String) -> Node {
-        Node { form: Form::Directory, path, property: None }
+impl FsNode {
+    /// Creates the node of the object at `path`.
+    pub(super) fn object(path: String) -> FsNode {
+        FsNode { kind: FileKind::Directory, path, property: None }
     }
 
-    /// The node of a property of the object at `path`; for a child, the node of that object.
-    pub(super) fn property(path: &str, property: &Property, is_link: bool) -> Node {
-        if let Kind::Child(_) = property.kind() {
-            return Node::object(join(path, &property.name));
+    /// Creates the node of a property of the object at `path`. For a child, that is the node of the child object.
+    pub(super) fn property(path: &str, property: &Property, is_link: bool) -> FsNode {
+        if let PropertyKind::Child(_) = property.kind() {
+            return FsNode::object(join(path, &property.name));
         }
-        let form = if is_link { Form::Link } else { Form::File };
-        Node { form, path: path.to_owned(), property: Some(property.clone()) }
+        let kind = if is_link { FileKind::Link } else { FileKind::File };
+        FsNode { kind, path: path.to_owned(), property: Some(property.clone()) }
     }
 
-    /// What messages call it.
-    pub(super) fn name(&self) -> String {
+    /// Returns the path of the object, with the property's name appended.
+    pub(super) fn full_path(&self) -> String {
         match &self.property {
             Some(property) => join(&self.path, &property.name),
             None => self.path.clone(),
@@ -129,118 +125,114 @@ impl Node {
     }
 }
 
-impl Nodes {
-    /// Only the root is known.
-    pub(super) fn new() -> Nodes {
-        let mut nodes = Nodes {
-            known: HashMap::new(),
-            seen: HashMap::new(),
-            cache_ttl: (LISTED, SEEN),
-            age: 0,
-            began: SystemTime::now(),
-        };
-        let root = Arc::new(Node::object("/".to_owned()));
-        nodes.known.insert(ROOT, Known::new(root));
-        nodes
+impl InodeTable {
+    /// Creates a table with the root only.
+    pub(super) fn new() -> InodeTable {
+        let root = Inode::new(FsNode::object("/".to_owned()));
+        InodeTable {
+            inodes: HashMap::from([(ROOT, root)]),
+            values: HashMap::new(),
+            listing_ttl: LISTING_TTL,
+            value_ttl: VALUE_TTL,
+            generation: 0,
+            created: SystemTime::now(),
+        }
     }
 
-    /// The node behind a number.
-    pub(super) fn get(&self, inode: u64) -> Option<Arc<Node>> {
-        self.known.get(&inode).map(|known| Arc::clone(&known.node))
+    pub(super) fn get(&self, inode: u64) -> Option<Arc<FsNode>> {
+        self.inodes.get(&inode).map(|inode| Arc::clone(&inode.node))
     }
 
-    /// The number of a node, the same at all times.
-    pub(super) fn number(&self, node: &Node) -> u64 {
+    /// Returns the inode number of a node, which stays the same when the kernel forgets the inode and looks it up again.
+    pub(super) fn inode_of(&self, node: &FsNode) -> u64 {
         if node.path == "/" && node.property.is_none() {
             return ROOT;
         }
-        // Without the highest bit: there are programs that take these numbers for signed ones.
-        let mut number = (number_of(&(node.form, node.name())) >> 1).max(ROOT + 1);
-        while self.known.get(&number).is_some_and(|known| *known.node != *node) {
-            number = number.wrapping_add(1).max(ROOT + 1);
+        // Without the highest bit, because some programs read inode numbers as signed.
+        let mut inode = (stable_hash(&(node.kind, node.full_path())) >> 1).max(ROOT + 1);
+        while self.inodes.get(&inode).is_some_and(|known| *known.node != *node) {
+            inode = inode.wrapping_add(1).max(ROOT + 1);
         }
-        number
+        inode
     }
 
-    /// The number of a node that the kernel is told.
-    pub(super) fn tell(&mut self, node: Node) -> u64 {
-        let number = self.number(&node);
-        let known = self.known.entry(number).or_insert_with(|| Known::new(Arc::new(node)));
-        known.lookups += 1;
-        number
+    /// Counts a lookup of a node by the kernel, and returns its inode number.
+    pub(super) fn add_lookup(&mut self, node: FsNode) -> u64 {
+        let inode = self.inode_of(&node);
+        self.inodes.entry(inode).or_insert_with(|| Inode::new(node)).lookups += 1;
+        inode
     }
 
-    /// The kernel gives a number back that it was told so many times.
-    pub(super) fn forget(&mut self, inode: u64, times: u64) {
-        let Some(known) = self.known.get_mut(&inode) else { return };
-        known.lookups = known.lookups.saturating_sub(times);
+    /// Takes back `lookups` lookups of an inode.
+    pub(super) fn forget(&mut self, inode: u64, lookups: u64) {
+        let Some(known) = self.inodes.get_mut(&inode) else { return };
+        known.lookups = known.lookups.saturating_sub(lookups);
         if known.lookups == 0 && inode != ROOT {
-            self.seen.remove(&known.node.name());
-            self.known.remove(&inode);
+            self.values.remove(&known.node.full_path());
+            self.inodes.remove(&inode);
         }
     }
 
-    /// Takes what was listed and seen for granted for so long: no test depends on how fast it runs.
+    /// Sets both cache times, so that no test depends on how fast it runs.
     #[cfg(test)]
-    pub(super) fn trust_for(&mut self, time: Duration) {
-        self.cache_ttl = (time, time);
+    pub(super) fn set_cache_ttl(&mut self, ttl: Duration) {
+        (self.listing_ttl, self.value_ttl) = (ttl, ttl);
     }
 
-    /// How many nodes are known.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.known.len()
+        self.inodes.len()
     }
 
-    /// Keeps what an object was listed with.
-    pub(super) fn keep_listing(&mut self, inode: u64, properties: Vec<Property>) -> Arc<[Listed]> {
-        let listing: Arc<[Listed]> =
-            properties.into_iter().map(|property| Listed { file: file_name(&property.name), property }).collect();
-        if let Some(known) = self.known.get_mut(&inode) {
+    /// Adds file names to the properties of an object and caches them.
+    pub(super) fn cache_listing(&mut self, inode: u64, properties: Vec<Property>) -> Arc<[NamedProperty]> {
+        let named = |property: Property| NamedProperty { file_name: file_name(&property.name), property };
+        let listing: Arc<[NamedProperty]> = properties.into_iter().map(named).collect();
+        if let Some(known) = self.inodes.get_mut(&inode) {
             known.listing = Some((Instant::now(), Arc::clone(&listing)));
         }
         listing
     }
 
-    /// What an object was listed with just now.
-    pub(super) fn listing(&self, inode: u64) -> Option<Arc<[Listed]>> {
-        let (when, listing) = self.known.get(&inode)?.listing.as_ref()?;
-        (when.elapsed() < self.cache_ttl.0).then(|| Arc::clone(listing))
+    /// Returns the properties of an object if they were listed recently.
+    pub(super) fn cached_listing(&self, inode: u64) -> Option<Arc<[NamedProperty]>> {
+        let (listed_at, listing) = self.inodes.get(&inode)?.listing.as_ref()?;
+        (listed_at.elapsed() < self.listing_ttl).then(|| Arc::clone(listing))
     }
 
-    /// Keeps what was seen of a value.
-    pub(super) fn keep_seen(&mut self, node: &Node, seen: Seen) {
-        if self.seen.len() > MOST_SEEN {
-            self.seen.clear();
+    pub(super) fn cache_value(&mut self, node: &FsNode, info: ValueInfo) {
+        if self.values.len() > MAX_CACHED_VALUES {
+            self.values.clear();
         }
-        let name = node.name();
-        let changed = match self.seen.get(&name) {
-            None => self.began,
-            Some(earlier) if earlier.seen.number == seen.number => earlier.changed,
+        let path = node.full_path();
+        let changed = match self.values.get(&path) {
+            None => self.created,
+            Some(earlier) if earlier.info.hash == info.hash => earlier.changed,
             Some(_) => SystemTime::now(),
         };
-        self.seen.insert(name, Value { when: Instant::now(), age: self.age, seen, changed });
+        self.values.insert(path, CachedValue { read_at: Instant::now(), generation: self.generation, info, changed });
     }
 
-    /// What was seen of a value just now.
-    pub(super) fn seen(&self, node: &Node) -> Option<Seen> {
-        let value = self.seen.get(&node.name())?;
-        (value.when.elapsed() < self.cache_ttl.1 && value.age == self.age).then_some(value.seen)
+    /// Returns what is known of a value if it was read recently, and nothing was written since.
+    pub(super) fn cached_value(&self, node: &FsNode) -> Option<ValueInfo> {
+        let value = self.values.get(&node.full_path())?;
+        let is_current = value.read_at.elapsed() < self.value_ttl && value.generation == self.generation;
+        is_current.then_some(value.info)
     }
 
-    /// Something was set: no value is as it was seen.
-    pub(super) fn invalidate(&mut self) {
-        self.age += 1;
+    /// Invalidates all cached values.
+    pub(super) fn invalidate_values(&mut self) {
+        self.generation += 1;
     }
 
-    /// When a value was seen to be another.
-    pub(super) fn changed(&self, node: &Node) -> SystemTime {
-        self.seen.get(&node.name()).map_or(self.began, |value| value.changed)
+    /// Returns when the value was last seen to differ from the one before.
+    pub(super) fn changed(&self, node: &FsNode) -> SystemTime {
+        self.values.get(&node.full_path()).map_or(self.created, |value| value.changed)
     }
 }
 
-impl Known {
-    fn new(node: Arc<Node>) -> Known {
-        Known { node, lookups: 0, listing: None }
+impl Inode {
+    fn new(node: FsNode) -> Inode {
+        Inode { node: Arc::new(node), lookups: 0, listing: None }
     }
 }

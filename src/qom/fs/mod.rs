@@ -1,21 +1,23 @@
-//! The object tree as files: objects are directories, properties are files, links are symbolic links.
+//! The object tree as a file system: objects are directories, properties are files, links are symbolic links.
 //!
-//! Owns inode numbers, names, contents and open handles; everything that `qom fuse` does but talk to the kernel, so
-//! that it is tested without one. Values are read anew each time a file is opened or looked at; an open file keeps the
-//! one value that it was opened with. Knows neither the kernel's types nor sockets.
+//! Owns inode numbers, file names, contents and open files: everything of `qom fuse` but the kernel interface, so that
+//! it is tested without a kernel. A value is read each time a file is opened or looked at; an open file keeps the value
+//! that it was opened with. Must not know the kernel's types or sockets.
 
 mod content;
 mod error;
 mod file_names;
-mod handle;
 mod inodes;
+mod open_file;
 mod operations;
 mod source;
 
 pub use error::FsError;
-pub use handle::Access;
-pub use inodes::{Attributes, Form};
-pub use operations::{QomFs, Report};
+#[cfg(feature = "fuse")]
+pub use file_names::MAX_FILE_NAME_BYTES;
+pub use inodes::{Attributes, FileKind};
+pub use open_file::OpenMode;
+pub use operations::{QomFs, ReportProblem};
 
 #[cfg(test)]
 mod tests;

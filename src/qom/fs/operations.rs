@@ -1,47 +1,45 @@
-//! The file system: what each operation does.
+//! The file system: one method for each operation that the kernel asks for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::content;
 use super::error::{FsError, Operation};
-use super::file_names::{number_of, segments};
-use super::handle::{Access, Handle};
-use super::inodes::{Attributes, Form, Listed, Node, Nodes, Seen};
-use super::source::{Source, SourceError};
-use crate::qom::path::parent;
+use super::file_names::{relative_path, stable_hash};
+use super::inodes::{Attributes, FileKind, FsNode, InodeTable, NamedProperty, ValueInfo};
+use super::open_file::{OpenFile, OpenMode};
+use super::source::ObjectSource;
+use crate::qom::error::QomError;
+use crate::qom::path::split_last;
 use crate::qom::property::Property;
 use crate::schema::secrets::is_secret_property;
 
-/// Takes sentences for whoever runs the file system.
-pub type Report = Box<dyn Fn(&str) + Send + Sync>;
+/// Called with messages for the user who mounted the file system. They say more than the errno value, which is all that
+/// the failing program gets.
+pub type ReportProblem = Box<dyn Fn(&str) + Send + Sync>;
 
 /// An object tree as files.
 pub struct QomFs {
-    source: Box<dyn Source>,
-    report: Report,
+    source: Box<dyn ObjectSource>,
+    report: ReportProblem,
     read_only: bool,
-    nodes: Mutex<Nodes>,
-    open: Mutex<Open>,
+    inodes: Mutex<InodeTable>,
+    open: Mutex<OpenHandles>,
 }
 
-/// What is open.
+/// Open files and directories by handle.
 #[derive(Default)]
-struct Open {
-    last: u64,
-    files: HashMap<u64, Arc<Mutex<Handle>>>,
-    directories: HashMap<u64, Arc<[Entry]>>,
+struct OpenHandles {
+    last_handle: u64,
+    files: HashMap<u64, Arc<Mutex<OpenFile>>>,
+    directories: HashMap<u64, Arc<[DirectoryEntry]>>,
 }
 
-/// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The inode number.
+pub struct DirectoryEntry {
     pub inode: u64,
-    /// What it is.
-    pub form: Form,
-    /// The name of the file.
-    pub name: String,
+    pub kind: FileKind,
+    pub file_name: String,
 }
 
 impl std::fmt::Debug for QomFs {
@@ -50,329 +48,337 @@ impl std::fmt::Debug for QomFs {
     }
 }
 
-/// A panic elsewhere leaves what is locked here whole: every change to it is one step.
+/// Locks a mutex, poisoned or not: each change of the data is a single step, so a panic leaves it consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl OpenHandles {
+    fn next_handle(&mut self) -> u64 {
+        self.last_handle += 1;
+        self.last_handle
+    }
+}
+
 impl QomFs {
-    /// The files of a tree. `report` is told what the errors of the system are too poor to say.
-    pub fn new(source: Box<dyn Source>, read_only: bool, report: Report) -> QomFs {
-        QomFs { source, report, read_only, nodes: Mutex::new(Nodes::new()), open: Mutex::default() }
+    pub fn new(source: Box<dyn ObjectSource>, read_only: bool, report: ReportProblem) -> QomFs {
+        QomFs { source, report, read_only, inodes: Mutex::new(InodeTable::new()), open: Mutex::default() }
     }
 
-    /// The number and form of what is called `name` in a directory. To be [given back](QomFs::forget).
-    pub fn lookup(&self, parent: u64, name: &str) -> Result<Attributes, FsError> {
+    /// Looks up a name in a directory and counts a lookup of its inode, to be undone by [`QomFs::forget`]. The size in
+    /// the result is 0, because it costs a request to the server and is asked for separately.
+    pub fn lookup(&self, parent: u64, file_name: &str) -> Result<Attributes, FsError> {
         let directory = self.directory(parent)?;
-        let find = |listing: &[Listed]| listing.iter().find(|listed| listed.file == name).cloned();
-        let known = lock(&self.nodes).listing(parent).and_then(|listing| find(&listing));
-        let Some(Listed { property, .. }) = (match known {
-            Some(listed) => Some(listed),
+        let find = |listing: &[NamedProperty]| listing.iter().find(|named| named.file_name == file_name).cloned();
+        let cached = lock(&self.inodes).cached_listing(parent).and_then(|listing| find(&listing));
+        let found = match cached {
+            Some(named) => Some(named),
             None => find(&self.list(parent, &directory)?),
-        }) else {
-            return Err(FsError::NotFound);
         };
-        let mut is_link = false;
-        if content::is_link(&property) {
-            // Whether it leads anywhere, its value tells.
-            let probe = Node::property(&directory.path, &property, false);
-            is_link = self.look(&probe)?.is_link;
-        }
-        let node = Node::property(&directory.path, &property, is_link);
-        let (form, mode) = (node.form, self.mode(&node, true));
-        let mut nodes = lock(&self.nodes);
-        let changed = nodes.changed(&node);
-        let inode = nodes.tell(node);
-        // The size is asked for next, and costs a question to the server.
-        Ok(Attributes { inode, form, size: 0, mode, changed })
+        let property = found.ok_or(FsError::NotFound)?.property;
+        // Only its value tells whether a link property is set.
+        let is_link = content::is_link_property(&property)
+            && self.value_info(&FsNode::property(&directory.path, &property, false))?.is_link;
+        let node = FsNode::property(&directory.path, &property, is_link);
+        let (kind, mode) = (node.kind, self.mode(&node, true));
+        let mut inodes = lock(&self.inodes);
+        let changed = inodes.changed(&node);
+        let inode = inodes.add_lookup(node);
+        Ok(Attributes { inode, kind, size: 0, mode, changed })
     }
 
-    /// Gives numbers back that [`QomFs::lookup`] told so many times.
-    pub fn forget(&self, inode: u64, times: u64) {
-        lock(&self.nodes).forget(inode, times);
+    /// Takes back `lookups` lookups of an inode.
+    pub fn forget(&self, inode: u64, lookups: u64) {
+        lock(&self.inodes).forget(inode, lookups);
     }
 
-    /// What is remembered.
     #[cfg(test)]
-    pub(super) fn nodes(&self) -> MutexGuard<'_, Nodes> {
-        lock(&self.nodes)
+    pub(super) fn inodes(&self) -> MutexGuard<'_, InodeTable> {
+        lock(&self.inodes)
     }
 
-    /// What `stat` tells. With an open file, its content counts.
+    /// Returns the result of `stat`. If the file is open at `handle`, the size is that of the content it holds.
     pub fn attributes(&self, inode: u64, handle: Option<u64>) -> Result<Attributes, FsError> {
         let node = self.node(inode)?;
-        let open = handle.and_then(|handle| lock(&self.open).files.get(&handle).cloned());
-        let held = open.and_then(|open| lock(&open).content.as_ref().map(|content| content.len() as u64));
-        let size = match (held, node.form) {
+        let file = handle.and_then(|handle| lock(&self.open).files.get(&handle).cloned());
+        let open_size = file.and_then(|file| lock(&file).content.as_ref().map(|content| content.len() as u64));
+        let size = match (open_size, node.kind) {
             (Some(size), _) => Ok(size),
-            (None, Form::Directory) => Ok(0),
-            (None, _) => match self.look(&node)? {
-                Seen { is_link, .. } if is_link != (node.form == Form::Link) => return Err(FsError::Stale),
-                Seen { size, .. } => size,
-            },
+            (None, FileKind::Directory) => Ok(0),
+            (None, kind) => {
+                let info = self.value_info(&node)?;
+                if info.is_link != (kind == FileKind::Link) {
+                    return Err(FsError::Stale);
+                }
+                info.size
+            }
         };
-        let changed = lock(&self.nodes).changed(&node);
+        let changed = lock(&self.inodes).changed(&node);
         let mode = self.mode(&node, size.is_ok());
-        Ok(Attributes { inode, form: node.form, size: size.unwrap_or(0), mode, changed })
+        Ok(Attributes { inode, kind: node.kind, size: size.unwrap_or(0), mode, changed })
     }
 
-    /// Whether something may be read, written, or walked through.
+    /// Checks whether a file may be read, written or executed; a directory is executed by walking through it.
     pub fn access(&self, inode: u64, read: bool, write: bool, execute: bool) -> Result<(), FsError> {
         if write && self.read_only {
             return Err(FsError::ReadOnly);
         }
-        let form = self.node(inode)?.form;
-        let lacks_read = read && form == Form::File && self.attributes(inode, None)?.mode & 0o400 == 0;
-        if lacks_read || execute && form == Form::File { Err(FsError::Denied) } else { Ok(()) }
+        let is_file = self.node(inode)?.kind == FileKind::File;
+        let is_unreadable = read && is_file && self.attributes(inode, None)?.mode & 0o400 == 0;
+        if is_unreadable || execute && is_file { Err(FsError::AccessDenied) } else { Ok(()) }
     }
 
-    /// Where a link leads: a relative path.
+    /// Returns the relative path in a symbolic link.
     pub fn read_link(&self, inode: u64) -> Result<String, FsError> {
         let node = self.node(inode)?;
-        let property = node.property.as_ref().ok_or(FsError::Invalid)?;
-        let json = self.get(&node, property)?.map_err(|error| self.unreadable(&node, &error))?;
-        content::target(property, &json).map(|target| segments(&node.path, &target)).ok_or(FsError::Stale)
+        let property = node.property.as_ref().ok_or(FsError::InvalidValue)?;
+        let json = self.get(&node, property)?.map_err(|error| self.report_unreadable(&node, &error))?;
+        let target = content::link_target(property, &json).ok_or(FsError::Stale)?;
+        Ok(relative_path(&node.path, &target))
     }
 
-    /// Opens a directory: what is in it at this moment.
+    /// Opens a directory and returns its handle. The entries are those at this moment.
     pub fn open_directory(&self, inode: u64) -> Result<u64, FsError> {
         let directory = self.directory(inode)?;
         let listing = self.list(inode, &directory)?;
-        let links: Vec<&Listed> = listing.iter().filter(|listed| content::is_link(&listed.property)).collect();
-        let names: Vec<&str> = links.iter().map(|link| link.property.name.as_str()).collect();
-        let values = self.source.get_all(&directory.path, &names);
-        let mut leading = Vec::new();
-        for (link, value) in links.iter().zip(values) {
-            let node = Node::property(&directory.path, &link.property, false);
-            if self.see(&node, &value)?.is_link {
-                leading.push(link.property.name.as_str());
+        let links: Vec<&Property> = listing
+            .iter()
+            .map(|named| &named.property)
+            .filter(|property| content::is_link_property(property))
+            .collect();
+        let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+        let mut set_links = Vec::new();
+        for (link, value) in links.iter().zip(self.source.get_all(&directory.path, &names)) {
+            if self.observe(&FsNode::property(&directory.path, link, false), &value)?.is_link {
+                set_links.push(link.name.as_str());
             }
         }
-        let nodes = lock(&self.nodes);
-        let entries = listing.iter().map(|Listed { file, property }| {
-            let node = Node::property(&directory.path, property, leading.contains(&property.name.as_str()));
-            Entry { inode: nodes.number(&node), form: node.form, name: file.clone() }
+        let inodes = lock(&self.inodes);
+        let entries = listing.iter().map(|NamedProperty { file_name, property }| {
+            let node = FsNode::property(&directory.path, property, set_links.contains(&property.name.as_str()));
+            DirectoryEntry { inode: inodes.inode_of(&node), kind: node.kind, file_name: file_name.clone() }
         });
-        let here = Entry { inode, form: Form::Directory, name: ".".to_owned() };
-        let up = Node::object(parent(&directory.path).map_or("/", |(up, _)| up).to_owned());
-        let up = Entry { inode: nodes.number(&up), form: Form::Directory, name: "..".to_owned() };
-        let entries: Arc<[Entry]> = [here, up].into_iter().chain(entries).collect();
-        drop(nodes);
+        let parent = FsNode::object(split_last(&directory.path).map_or("/", |(parent, _)| parent).to_owned());
+        let dots = [(inode, "."), (inodes.inode_of(&parent), "..")].map(|(inode, file_name)| DirectoryEntry {
+            inode,
+            kind: FileKind::Directory,
+            file_name: file_name.to_owned(),
+        });
+        let entries: Arc<[DirectoryEntry]> = dots.into_iter().chain(entries).collect();
+        drop(inodes);
         let mut open = lock(&self.open);
-        open.last += 1;
-        let handle = open.last;
+        let handle = open.next_handle();
         open.directories.insert(handle, entries);
         Ok(handle)
     }
 
-    /// What is in an open directory.
-    pub fn entries(&self, handle: u64) -> Result<Arc<[Entry]>, FsError> {
+    /// Returns the entries of an open directory, `.` and `..` first.
+    pub fn read_directory(&self, handle: u64) -> Result<Arc<[DirectoryEntry]>, FsError> {
         lock(&self.open).directories.get(&handle).cloned().ok_or(FsError::BadHandle)
     }
 
     /// Closes a directory.
-    pub fn close_directory(&self, handle: u64) {
+    pub fn release_directory(&self, handle: u64) {
         lock(&self.open).directories.remove(&handle);
     }
 
-    /// Opens a file. What is read from it is its value at this moment.
-    pub fn open(&self, inode: u64, access: Access) -> Result<u64, FsError> {
+    /// Opens a file and returns its handle. Reads from it return the value at this moment.
+    pub fn open(&self, inode: u64, mode: OpenMode) -> Result<u64, FsError> {
         let node = self.node(inode)?;
-        if node.form == Form::Directory {
+        if node.kind == FileKind::Directory {
             return Err(FsError::IsDirectory);
         }
-        if access.write && self.read_only {
+        if mode.write && self.read_only {
             return Err(FsError::ReadOnly);
         }
-        let mut handle = Handle::new(node, access);
-        if access.read && handle.content.is_none() {
-            match self.fill(&mut handle, true) {
-                // It may be there to be written only.
-                Err(FsError::Denied | FsError::NoValue) if access.write => {}
-                outcome => outcome?,
+        let mut file = OpenFile::new(node, mode);
+        if mode.read && file.content.is_none() {
+            match self.load(&mut file, true) {
+                // The property may be write-only.
+                Err(FsError::AccessDenied | FsError::NoValue) if mode.write => {}
+                result => result?,
             }
         }
         let mut open = lock(&self.open);
-        open.last += 1;
-        let number = open.last;
-        open.files.insert(number, Arc::new(Mutex::new(handle)));
-        Ok(number)
+        let handle = open.next_handle();
+        open.files.insert(handle, Arc::new(Mutex::new(file)));
+        Ok(handle)
     }
 
-    /// Reads a part of an open file.
+    /// Reads at most `len` bytes from an open file.
     pub fn read(&self, handle: u64, offset: u64, len: usize) -> Result<Vec<u8>, FsError> {
-        let handle = self.handle(handle)?;
-        let mut handle = lock(&handle);
-        self.fill(&mut handle, true)?;
-        Ok(handle.read(offset, len).to_vec())
+        let file = self.file(handle)?;
+        let mut file = lock(&file);
+        self.load(&mut file, true)?;
+        Ok(file.read(offset, len).to_vec())
     }
 
-    /// Writes into an open file. The property is set at once, or when the file is closed where more is to come.
+    /// Writes to an open file. Sets the property at once if the value seems complete, otherwise when the file is flushed
+    /// or released.
     pub fn write(&self, handle: u64, offset: u64, data: &[u8]) -> Result<(), FsError> {
-        let handle = self.handle(handle)?;
-        let mut handle = lock(&handle);
-        self.fill_for_writing(&mut handle)?;
-        let before = handle.content.clone();
-        if handle.write(offset, data)? {
-            // A write that failed has written nothing.
-            self.commit(&mut handle, false).inspect_err(|_| handle.content = before)?;
+        let file = self.file(handle)?;
+        let mut file = lock(&file);
+        self.load_for_writing(&mut file)?;
+        let before = file.content.clone();
+        if file.write(offset, data)? {
+            // A failed write must leave the content unchanged.
+            self.commit(&mut file, false).inspect_err(|_| file.content = before)?;
         }
         Ok(())
     }
 
-    /// Makes a file so long; without an open file the property is set at once.
+    /// Sets the size of a file. Without a handle the property is set at once.
     pub fn truncate(&self, inode: u64, handle: Option<u64>, size: u64) -> Result<(), FsError> {
         if let Some(handle) = handle {
-            let handle = self.handle(handle)?;
-            let mut handle = lock(&handle);
-            self.fill_for_writing(&mut handle)?;
-            return handle.truncate(size);
+            let file = self.file(handle)?;
+            let mut file = lock(&file);
+            self.load_for_writing(&mut file)?;
+            return file.truncate(size);
         }
-        let access = Access { write: true, ..Access::default() };
-        let handle = self.open(inode, access)?;
-        let outcome = self.truncate(inode, Some(handle), size);
-        let told = self.finish(handle);
-        outcome.and(told)
+        let handle = self.open(inode, OpenMode { write: true, ..OpenMode::default() })?;
+        let truncated = self.truncate(inode, Some(handle), size);
+        let released = self.release(handle);
+        truncated.and(released)
     }
 
-    /// A descriptor of an open file is closed, or its content is to be safe: sets the property, if it was written to.
+    /// Sets the property if the file was written to: one of its descriptors is closed, or the file is synced.
     pub fn flush(&self, handle: u64) -> Result<(), FsError> {
-        let handle = self.handle(handle)?;
-        self.commit(&mut lock(&handle), false)
+        let file = self.file(handle)?;
+        self.commit(&mut lock(&file), false)
     }
 
-    /// The last descriptor of an open file is closed: sets the property, if that was not done yet.
-    pub fn finish(&self, handle: u64) -> Result<(), FsError> {
-        let handle = lock(&self.open).files.remove(&handle).ok_or(FsError::BadHandle)?;
-        self.commit(&mut lock(&handle), true)
+    /// Closes a file: its last descriptor is closed. Sets the property if that has not been done yet.
+    pub fn release(&self, handle: u64) -> Result<(), FsError> {
+        let file = lock(&self.open).files.remove(&handle).ok_or(FsError::BadHandle)?;
+        self.commit(&mut lock(&file), true)
     }
 
-    fn commit(&self, handle: &mut Handle, at_the_end: bool) -> Result<(), FsError> {
-        let Some(text) = handle.take_change(at_the_end) else { return Ok(()) };
-        let node = Arc::clone(&handle.node);
-        let Some(property) = &node.property else { return Err(FsError::IsDirectory) };
-        let text =
-            text.inspect_err(|_| (self.report)(&format!("cannot set {}: what was written is no UTF-8", node.name())))?;
-        let outcome = self.source.set(&node.path, property, &text);
-        lock(&self.nodes).invalidate();
-        outcome.map_err(|error| {
-            let fault = FsError::of(&error, Operation::Writing, &node.path);
-            (self.report)(&format!("cannot set {}: {error}", node.name()));
-            fault
+    /// Sets the property to the changed content of an open file, if it was changed.
+    fn commit(&self, file: &mut OpenFile, is_release: bool) -> Result<(), FsError> {
+        let Some(text) = file.take_change(is_release) else { return Ok(()) };
+        let node = &file.node;
+        let property = node.property.as_ref().ok_or(FsError::IsDirectory)?;
+        let report = |reason: &str| (self.report)(&format!("cannot set {}: {reason}", node.full_path()));
+        let text = text.inspect_err(|_| report("invalid UTF-8"))?;
+        let result = self.source.set(&node.path, property, &text);
+        lock(&self.inodes).invalidate_values();
+        result.map_err(|error| {
+            report(&error.reason());
+            FsError::from_qom(&error, Operation::Write, &node.path)
         })
     }
 
-    /// Gets the value that a handle sees, if it has none yet.
-    fn fill(&self, handle: &mut Handle, aloud: bool) -> Result<(), FsError> {
-        if handle.content.is_some() {
+    /// Reads the value into an open file that has no content yet.
+    fn load(&self, file: &mut OpenFile, report_failure: bool) -> Result<(), FsError> {
+        if file.content.is_some() {
             return Ok(());
         }
-        let node = &handle.node;
+        let node = &file.node;
         let property = node.property.as_ref().ok_or(FsError::IsDirectory)?;
-        let json = self.get(node, property)?.map_err(|error| match aloud {
-            true => self.unreadable(node, &error),
-            false => FsError::of(&error, Operation::Reading, &node.path),
+        let json = self.get(node, property)?.map_err(|error| match report_failure {
+            true => self.report_unreadable(node, &error),
+            false => FsError::from_qom(&error, Operation::Read, &node.path),
         })?;
-        handle.content = Some(content::of_value(property, &json));
+        file.content = Some(content::to_content(property, &json));
         Ok(())
     }
 
-    /// As [`QomFs::fill`]; what cannot be read is empty to those who write.
-    fn fill_for_writing(&self, handle: &mut Handle) -> Result<(), FsError> {
-        if !handle.access.write {
+    /// Reads the value into a file open for writing. A value that cannot be read counts as empty.
+    fn load_for_writing(&self, file: &mut OpenFile) -> Result<(), FsError> {
+        if !file.mode.write {
             return Err(FsError::BadHandle);
         }
-        match self.fill(handle, false) {
-            Err(FsError::Denied | FsError::NoValue) => {
-                handle.content = Some(Vec::new());
+        match self.load(file, false) {
+            Err(FsError::AccessDenied | FsError::NoValue) => {
+                file.content = Some(Vec::new());
                 Ok(())
             }
-            outcome => outcome,
+            result => result,
         }
     }
 
-    /// The value of a property, asked for now. The outer error is that there is no such property any more, or no server.
-    fn get(&self, node: &Node, property: &Property) -> Result<Result<String, SourceError>, FsError> {
+    /// Reads a property from the server. The outer error says that the property, or the connection, no longer exists.
+    fn get(&self, node: &FsNode, property: &Property) -> Result<Result<String, QomError>, FsError> {
         let value = self.source.get(&node.path, &property.name);
-        self.see(node, &value)?;
+        self.observe(node, &value)?;
         Ok(value)
     }
 
-    /// What is to be seen of a value from outside, asked for now, or just before.
-    fn look(&self, node: &Node) -> Result<Seen, FsError> {
+    /// Returns what `stat` needs to know of a value, from the cache or from the server.
+    fn value_info(&self, node: &FsNode) -> Result<ValueInfo, FsError> {
         let property = node.property.as_ref().ok_or(FsError::IsDirectory)?;
-        let recent = lock(&self.nodes).seen(node);
-        match recent {
-            Some(seen) => Ok(seen),
-            None => self.see(node, &self.source.get(&node.path, &property.name)),
+        let cached = lock(&self.inodes).cached_value(node);
+        match cached {
+            Some(info) => Ok(info),
+            None => self.observe(node, &self.source.get(&node.path, &property.name)),
         }
     }
 
-    /// Keeps what is to be seen of a value that came. That there is no such property, or no server, is an error.
-    fn see(&self, node: &Node, value: &Result<String, SourceError>) -> Result<Seen, FsError> {
+    /// Caches what `stat` needs to know of a value that was just read. Fails if the property, or the connection, no
+    /// longer exists.
+    fn observe(&self, node: &FsNode, value: &Result<String, QomError>) -> Result<ValueInfo, FsError> {
         let property = node.property.as_ref().ok_or(FsError::IsDirectory)?;
-        let seen = match value {
-            Ok(json) => match content::target(property, json) {
-                Some(target) => Seen {
-                    size: Ok(segments(&node.path, &target).len() as u64),
-                    is_link: true,
-                    number: number_of(json),
-                },
-                None => {
-                    let content = content::of_value(property, json);
-                    Seen { size: Ok(content.len() as u64), is_link: false, number: number_of(json) }
-                }
-            },
-            Err(error) => match FsError::of(error, Operation::Reading, &node.path) {
-                fault @ (FsError::Disconnected | FsError::NotFound) => return Err(fault),
-                fault => Seen { size: Err(fault), is_link: false, number: 0 },
+        let info = match value {
+            Ok(json) => {
+                let target = content::link_target(property, json);
+                let size = match &target {
+                    Some(target) => relative_path(&node.path, target).len(),
+                    None => content::to_content(property, json).len(),
+                };
+                ValueInfo { size: Ok(size as u64), is_link: target.is_some(), hash: stable_hash(json) }
+            }
+            Err(error) => match FsError::from_qom(error, Operation::Read, &node.path) {
+                error @ (FsError::Disconnected | FsError::NotFound) => return Err(error),
+                error => ValueInfo { size: Err(error), is_link: false, hash: 0 },
             },
         };
-        lock(&self.nodes).keep_seen(node, seen);
-        Ok(seen)
+        lock(&self.inodes).cache_value(node, info);
+        Ok(info)
     }
 
-    /// Says why a property cannot be read. That the server is gone is said elsewhere, once.
-    fn unreadable(&self, node: &Node, error: &SourceError) -> FsError {
-        let fault = FsError::of(error, Operation::Reading, &node.path);
-        if fault != FsError::Disconnected {
-            (self.report)(&format!("cannot read {}: {error}", node.name()));
+    /// Reports why a property cannot be read, and maps the error. A lost connection is not reported, because it would be
+    /// once for each file.
+    fn report_unreadable(&self, node: &FsNode, error: &QomError) -> FsError {
+        let fs_error = FsError::from_qom(error, Operation::Read, &node.path);
+        if fs_error != FsError::Disconnected {
+            (self.report)(&format!("cannot read {}: {}", node.full_path(), error.reason()));
         }
-        fault
+        fs_error
     }
 
-    fn list(&self, inode: u64, directory: &Node) -> Result<Arc<[Listed]>, FsError> {
+    /// Lists an object and caches the listing.
+    fn list(&self, inode: u64, directory: &FsNode) -> Result<Arc<[NamedProperty]>, FsError> {
         let properties = self
             .source
             .list(&directory.path)
-            .map_err(|error| FsError::of(&error, Operation::Reading, &directory.path))?;
-        Ok(lock(&self.nodes).keep_listing(inode, properties))
+            .map_err(|error| FsError::from_qom(&error, Operation::Read, &directory.path))?;
+        Ok(lock(&self.inodes).cache_listing(inode, properties))
     }
 
-    fn node(&self, inode: u64) -> Result<Arc<Node>, FsError> {
-        lock(&self.nodes).get(inode).ok_or(FsError::NotFound)
+    fn node(&self, inode: u64) -> Result<Arc<FsNode>, FsError> {
+        lock(&self.inodes).get(inode).ok_or(FsError::NotFound)
     }
 
-    fn directory(&self, inode: u64) -> Result<Arc<Node>, FsError> {
+    fn directory(&self, inode: u64) -> Result<Arc<FsNode>, FsError> {
         let node = self.node(inode)?;
-        if node.form == Form::Directory { Ok(node) } else { Err(FsError::NotDirectory) }
+        if node.kind == FileKind::Directory { Ok(node) } else { Err(FsError::NotDirectory) }
     }
 
-    fn handle(&self, handle: u64) -> Result<Arc<Mutex<Handle>>, FsError> {
+    fn file(&self, handle: u64) -> Result<Arc<Mutex<OpenFile>>, FsError> {
         lock(&self.open).files.get(&handle).cloned().ok_or(FsError::BadHandle)
     }
 
-    /// The permission bits. Nothing tells which properties may be written, so all may be tried.
-    fn mode(&self, node: &Node, readable: bool) -> u16 {
+    /// Returns the permission bits. Every file is marked writable, because only trying tells whether a property is.
+    fn mode(&self, node: &FsNode, is_readable: bool) -> u16 {
         let is_secret = node.property.as_ref().is_some_and(|property| is_secret_property(&property.name));
-        let bits = match (node.form, readable) {
-            // A copy is to be one that can be removed.
-            (Form::Directory, _) => 0o755,
-            (Form::Link, _) => return 0o777,
-            (Form::File, true) if is_secret => 0o600,
-            (Form::File, true) => 0o644,
-            (Form::File, false) => 0o200,
+        let mode = match (node.kind, is_readable) {
+            // Writable although nothing can be created in it, so that a copy made with `cp -r` can be removed.
+            (FileKind::Directory, _) => 0o755,
+            (FileKind::Link, _) => return 0o777,
+            (FileKind::File, true) if is_secret => 0o600,
+            (FileKind::File, true) => 0o644,
+            (FileKind::File, false) => 0o200,
         };
-        if self.read_only { bits & 0o555 } else { bits }
+        if self.read_only { mode & 0o555 } else { mode }
     }
 }
