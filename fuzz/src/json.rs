@@ -1,6 +1,6 @@
 //! The lenient reader of JSON: what it takes has a strict spelling, what is strict it takes, and a fault has a place.
 
-use qmp_shell::grammar::{DEPTH, Json, JsonKind, parse_json};
+use qmp_shell::grammar::{Json, JsonKind, MAX_DEPTH, parse_json};
 use qmp_shell::wire::quote;
 
 use serde_json::value::RawValue;
@@ -35,7 +35,7 @@ pub fn check(data: &[u8]) {
 fn parse(text: &str) -> Option<serde_json::Value> {
     let mut reader = serde_json::Deserializer::from_str(text);
     reader.disable_recursion_limit();
-    let deep = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() > DEPTH;
+    let deep = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() > MAX_DEPTH;
     if deep {
         return None;
     }

@@ -1,7 +1,7 @@
 //! Messages from a server: whatever comes, what is read of it is a part of it, and nothing shown moves a terminal.
 
 use qmp_shell::render::{Palette, event_line};
-use qmp_shell::wire::{Incoming, ReplyBody, compact};
+use qmp_shell::wire::{Incoming, ReplyBody, single_line};
 use serde_json::value::RawValue;
 
 use super::strict;
@@ -25,7 +25,7 @@ pub fn check(data: &[u8]) {
                 for part in [Some(value), reply.id()].into_iter().flatten() {
                     assert!(serde_json::from_str::<&RawValue>(part).is_ok(), "a part of JSON is none: {part}");
                 }
-                strict::same_tokens(text, &compact(text));
+                strict::same_tokens(text, &single_line(text));
             }
         }
         Ok(Incoming::Event(event)) => {

@@ -13,7 +13,7 @@ pub fn check(data: &[u8]) {
     let Some(text) = strict::text(data) else { return };
     let nothing = TypingContext::none();
     let strictly = TypingContext { schema: Some(world::schema()), ..nothing };
-    let leniently = TypingContext { allow_unknown: true, ..strictly };
+    let leniently = TypingContext { allow_invalid: true, ..strictly };
     let line = parse_line(text);
     let action = parse_transaction_line(text);
     let mut accepted = Vec::new();

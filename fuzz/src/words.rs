@@ -94,7 +94,7 @@ fn check_command(text: &str, command: &Command) {
     spans::inside(text, command.name_span);
     spans::in_order(command.args.iter().map(|arg| arg.word.span));
     command.args.iter().for_each(|arg| check_arg(text, arg));
-    assert!(command.longest_word() <= text.len());
+    assert!(command.max_word_bytes() <= text.len());
 }
 
 fn check_arg(text: &str, arg: &Arg) {

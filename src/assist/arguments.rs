@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::grammar::{Tokens, Unclosed, Word};
-use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, plain};
+use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, type_label};
 
 use super::complete::{Candidate, Completion};
 use super::current_word::{CurrentWord, Quoting};
@@ -172,7 +172,7 @@ fn about(schema: &Schema, kind: TypeId, optional: bool) -> String {
             let names: Vec<&str> = values.iter().take(TOLD).map(|value| value.name.as_str()).collect();
             names.join("|") + if values.len() > TOLD { "|…" } else { "" }
         }
-        _ => plain(schema, kind),
+        _ => type_label(schema, kind),
     };
     if optional { format!("[{plain}]") } else { plain }
 }

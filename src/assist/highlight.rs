@@ -1,6 +1,6 @@
 //! What each piece of a line is, for whoever colours it while it is typed.
 
-use crate::grammar::{LineMode, Span, Word, number_by_form, tokenize};
+use crate::grammar::{LineMode, Span, Word, parse_number, tokenize};
 
 use super::complete::CompletionContext;
 
@@ -86,7 +86,7 @@ fn value(word: &Word, span: Span, line: &str, found: &mut Vec<(Span, TokenStyle)
         _ if word.bracket == Some(span.start) => json(line, span, found),
         _ if word.quoted => found.push((span, TokenStyle::Text)),
         "true" | "false" | "null" | "on" | "off" => found.push((span, TokenStyle::Literal)),
-        text if matches!(number_by_form(text), Ok(Some(_))) => found.push((span, TokenStyle::Number)),
+        text if matches!(parse_number(text), Ok(Some(_))) => found.push((span, TokenStyle::Number)),
         _ => found.push((span, TokenStyle::Text)),
     }
 }

@@ -1,6 +1,6 @@
 //! Where a cursor stands in JSON that is still being written.
 
-use crate::grammar::{DEPTH, Json, JsonKind, Span, parse_json};
+use crate::grammar::{Json, JsonKind, MAX_DEPTH, Span, parse_json};
 use crate::schema::PartialArguments;
 
 /// The place of the cursor.
@@ -48,7 +48,7 @@ pub(super) fn read(text: &str, from: usize) -> PartialJson {
     while let Some(c) = text[at..].chars().next() {
         match c {
             // Nothing so deep would be sent.
-            '{' | '[' if reader.levels.len() >= DEPTH => return reader.nowhere(text.len()),
+            '{' | '[' if reader.levels.len() >= MAX_DEPTH => return reader.nowhere(text.len()),
             '{' | '[' => reader.open(c == '['),
             '}' | ']' => reader.close(),
             ',' => reader.comma(),

@@ -328,7 +328,7 @@ fn parameters(schema: Option<&Schema>) -> Vec<(String, String)> {
     let Some(schema) = schema else { return Vec::new() };
     let Some(command) = schema.command("migrate-set-parameters") else { return Vec::new() };
     let members = schema.object(command.arguments).members.iter();
-    let mut names: Vec<_> = members.map(|m| (m.name.clone(), crate::schema::plain(schema, m.kind))).collect();
+    let mut names: Vec<_> = members.map(|m| (m.name.clone(), crate::schema::type_label(schema, m.kind))).collect();
     names.sort();
     names
 }

@@ -3,7 +3,6 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::schema::secrets::mark_secrets;
 use crate::wire::Request;
 
 use super::error::ExecuteError;
@@ -35,7 +34,7 @@ pub(super) fn validate_request(mut request: Request) -> Result<Request, ExecuteE
             return wrong(format!("they are nested more than {DEEPEST} levels deep"));
         }
     }
-    mark_secrets(&mut request);
+    request.mark_secrets();
     Ok(request)
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::wire::end_of_string;
+use crate::wire::{end_of_string, unquote};
 
 use super::palette::Palette;
 use super::sanitize::{printable, sanitize};
@@ -108,7 +108,9 @@ impl Flat<'_> {
 
     fn string(&mut self, at: usize) -> usize {
         let end = end_of_string(self.raw.as_bytes(), at + 1);
-        let text = text_of(&self.raw[at..end]);
+        let string = &self.raw[at..end];
+        // A string with an invalid escape is shown as the server wrote it.
+        let text = unquote(string).unwrap_or_else(|| Cow::Borrowed(string.trim_matches('"')));
         match self.levels.last() {
             None => self.whole_text(&text),
             Some(level) if self.key_next => {
@@ -163,19 +165,6 @@ impl Flat<'_> {
         if !text.is_empty() && !text.ends_with('\n') {
             self.buf.push(b'\n');
         }
-    }
-}
-
-/// The text that a JSON string means. One that holds what JSON does not allow is shown as it is spelled.
-fn text_of(string: &str) -> Cow<'_, str> {
-    let inner = string.strip_prefix('"').unwrap_or(string);
-    let inner = inner.strip_suffix('"').unwrap_or(inner);
-    if !string.contains('\\') {
-        return Cow::Borrowed(inner);
-    }
-    match serde_json::from_str::<String>(string) {
-        Ok(text) => Cow::Owned(text),
-        Err(_) => Cow::Borrowed(inner),
     }
 }
 

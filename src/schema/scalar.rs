@@ -1,6 +1,6 @@
 //! Words as integers, numbers and booleans, where the type is known.
 
-use crate::grammar::number_by_form;
+use crate::grammar::parse_number;
 
 /// An integer: decimal or hexadecimal, with a suffix for a power of 1024, or with a fraction where the product is whole.
 /// `Ok(None)` where the text has not the form of one; an error where it does not fit in 64 bits or is not whole.
@@ -20,7 +20,7 @@ pub(super) fn integer(text: &str) -> Result<Option<String>, String> {
     let (sign, bare) = digits.strip_prefix('-').map_or(("", digits), |bare| ("-", bare));
     let trimmed = if hexadecimal { bare } else { bare.trim_start_matches('0') };
     let bare = if trimmed.is_empty() && !bare.is_empty() { "0" } else { trimmed };
-    let Some(number) = number_by_form(&format!("{sign}{bare}"))? else { return Ok(None) };
+    let Some(number) = parse_number(&format!("{sign}{bare}"))? else { return Ok(None) };
     let Ok(value) = number.parse::<i128>() else { return Ok(None) };
     in_range(text, value.checked_mul(1_i128 << shift))
 }
@@ -65,7 +65,7 @@ fn in_range(text: &str, value: Option<i128>) -> Result<Option<String>, String> {
 
 /// A number, as JSON spells it, or an integer in any of its forms.
 pub(super) fn number(text: &str) -> Result<Option<String>, String> {
-    match number_by_form(text)? {
+    match parse_number(text)? {
         Some(number) => Ok(Some(number)),
         None => integer(text),
     }

@@ -1,8 +1,8 @@
 //! What may be sent, and what comes back, as introspection tells it: the head of a help page.
 
-use super::introspection::{Object, ObjectMember, Schema, Type, TypeId};
 use super::manual::{Line, Role, Run};
-use super::type_check::plain;
+use super::model::{Object, ObjectMember, Schema, Type, TypeId};
+use super::type_check::type_label;
 
 /// Names longer than this stand out of their column.
 const WIDEST: usize = 40;
@@ -60,8 +60,8 @@ fn find_member<'a>(schema: &'a Schema, kind: TypeId, name: &str) -> Option<&'a O
 }
 
 fn member_type(schema: &Schema, member: &ObjectMember) -> String {
-    let plain = plain(schema, member.kind);
-    if member.optional { format!("[{plain}]") } else { plain }
+    let label = type_label(schema, member.kind);
+    if member.optional { format!("[{label}]") } else { label }
 }
 
 struct Page<'a> {
@@ -160,7 +160,7 @@ impl Page<'_> {
                 self.filled(vec![run(Role::Backlog, format!("  {lead}"))], &names, 6);
             }
             None => {
-                let kind = plain(self.schema, kind);
+                let kind = type_label(self.schema, kind);
                 self.lines.push(vec![run(Role::Backlog, "  returns "), run(Role::Type, kind)]);
             }
         }

@@ -199,7 +199,7 @@ fn is_human_monitor(preview: &str) -> bool {
 /// The request that ends negotiation: it takes all that is on offer and of use.
 pub(crate) fn capabilities_request(greeting: &Greeting) -> Request {
     let request = Request::new("qmp_capabilities");
-    if greeting.offers_oob() { request.with_plain_arguments("{\"enable\": [\"oob\"]}") } else { request }
+    if greeting.offers_oob() { request.with_public_arguments("{\"enable\": [\"oob\"]}") } else { request }
 }
 
 fn capabilities(

@@ -10,7 +10,7 @@ use std::fmt;
 use memchr::memchr3;
 
 use super::simd_scan::{BLOCK, BitMask64, Block, Strings, each};
-use super::text::NEAR;
+use super::text::SHORT_STRING_BYTES;
 
 /// Bounds on one message. What exceeds them ends the connection with a [`FrameError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,7 +259,7 @@ impl Framer {
     #[inline]
     fn step_in_string(&mut self) -> Progress {
         let rest = &self.buf[self.pos..];
-        let near = &rest[..rest.len().min(NEAR)];
+        let near = &rest[..rest.len().min(SHORT_STRING_BYTES)];
         let far = || memchr3(b'"', b'\\', 0xFF, &rest[near.len()..]).map(|len| near.len() + len);
         let hit = near.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0xFF)).or_else(far);
         let Some(hit) = hit else {

@@ -7,14 +7,14 @@
 use serde_json::Value;
 
 use crate::qom::property::{Kind, Property};
-use crate::wire::compact;
+use crate::wire::single_line;
 
 /// What stands in the file of a property with this value.
 pub(super) fn of_value(property: &Property, json: &str) -> Vec<u8> {
     if is_link(property) && json == "\"\"" {
         return Vec::new();
     }
-    let mut content = string_of(json).unwrap_or_else(|| compact(json).into_owned());
+    let mut content = string_of(json).unwrap_or_else(|| single_line(json).into_owned());
     content.push('\n');
     content.into_bytes()
 }

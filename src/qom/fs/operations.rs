@@ -11,7 +11,7 @@ use super::inodes::{Attributes, Form, Listed, Node, Nodes, Seen};
 use super::source::{Source, SourceError};
 use crate::qom::path::parent;
 use crate::qom::property::Property;
-use crate::schema::secrets::is_secret_property;
+use crate::wire::is_secret_property;
 
 /// Takes sentences for whoever runs the file system.
 pub type Report = Box<dyn Fn(&str) + Send + Sync>;

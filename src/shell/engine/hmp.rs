@@ -2,7 +2,6 @@
 
 use crate::grammar::{Line, parse_line};
 use crate::schema::nearest;
-use crate::schema::secrets::hmp_line_has_secret;
 use crate::wire::{Incoming, Reply, ReplyBody, Request, quote};
 
 use super::{Engine, LineOutcome};
@@ -154,16 +153,13 @@ impl Engine {
 
 /// The request that carries a line to the human monitor.
 pub(crate) fn monitor_request(line: &str, cpu: Option<u64>) -> Request {
-    let text = quote(line);
-    let mut arguments = format!("{{\"command-line\": {text}");
-    let start = arguments.len() - text.len();
+    let mut arguments = format!("{{\"command-line\":{}", quote(line));
     if let Some(cpu) = cpu {
-        arguments.push_str(&format!(", \"cpu-index\": {cpu}"));
+        arguments.push_str(&format!(",\"cpu-index\":{cpu}"));
     }
     arguments.push('}');
     let mut request = Request::new("human-monitor-command").with_arguments(arguments);
-    let secret = hmp_line_has_secret(line).then(|| start..start + text.len());
-    request.secrets = Some(secret.into_iter().collect());
+    request.mark_secrets();
     request
 }
 
@@ -248,7 +244,7 @@ mod tests {
     #[test]
     fn a_line_is_carried_as_typed() {
         let request = monitor_request("x /4xb \"0\"", Some(1));
-        assert_eq!(request.arguments.as_deref(), Some(r#"{"command-line": "x /4xb \"0\"", "cpu-index": 1}"#));
+        assert_eq!(request.arguments.as_deref(), Some(r#"{"command-line":"x /4xb \"0\"","cpu-index":1}"#));
         assert!(is_quit_request(&monitor_request(" q", None)));
         assert!(!monitor_request("set_password vnc hunter2", Some(0)).to_masked_json(None).contains("hunter2"));
     }

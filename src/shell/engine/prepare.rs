@@ -160,7 +160,11 @@ impl Engine {
         // A bare name means what it says; a script does not wait for introspection to send it.
         let schema = if has_arguments || self.checks_all() { self.learn_schema()? } else { self.server_info.schema() };
         let extra = self.extra_types(command);
-        let knowledge = TypingContext { schema: schema.as_deref(), extra: &extra, allow_unknown: !self.settings.check };
+        let knowledge = TypingContext {
+            schema: schema.as_deref(),
+            undocumented_types: &extra,
+            allow_invalid: !self.settings.check,
+        };
         request_of_command(command, &knowledge).map(|prepared| self.warn(prepared, source, out))
     }
 
@@ -173,7 +177,11 @@ impl Engine {
     ) -> Result<Request, Diagnostic> {
         let schema = if self.checks_all() { self.learn_schema()? } else { None };
         let extra = HashMap::new();
-        let knowledge = TypingContext { schema: schema.as_deref(), extra: &extra, allow_unknown: !self.settings.check };
+        let knowledge = TypingContext {
+            schema: schema.as_deref(),
+            undocumented_types: &extra,
+            allow_invalid: !self.settings.check,
+        };
         request_of_json(json, &knowledge).map(|prepared| self.warn(prepared, source, out))
     }
 
@@ -186,7 +194,11 @@ impl Engine {
     ) -> Result<(), Diagnostic> {
         let schema = self.learn_schema()?;
         let extra = HashMap::new();
-        let knowledge = TypingContext { schema: schema.as_deref(), extra: &extra, allow_unknown: !self.settings.check };
+        let knowledge = TypingContext {
+            schema: schema.as_deref(),
+            undocumented_types: &extra,
+            allow_invalid: !self.settings.check,
+        };
         check_action(action, &knowledge).map(|prepared| drop(self.warn(prepared, source, out)))
     }
 
@@ -194,7 +206,11 @@ impl Engine {
     pub(crate) fn prepare_transaction(&mut self, block: &Block<'_>) -> Result<Request, Diagnostic> {
         let schema = self.learn_schema()?;
         let extra = HashMap::new();
-        let knowledge = TypingContext { schema: schema.as_deref(), extra: &extra, allow_unknown: !self.settings.check };
+        let knowledge = TypingContext {
+            schema: schema.as_deref(),
+            undocumented_types: &extra,
+            allow_invalid: !self.settings.check,
+        };
         request_of_transaction(block.actions, block.properties, &knowledge).map(|prepared| prepared.request)
     }
 

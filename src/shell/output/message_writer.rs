@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::render::{Layout, Palette, write_json};
-use crate::wire::{compact, quote};
+use crate::wire::{quote, single_line};
 
 /// How messages are put on their lines.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +50,7 @@ impl JsonMessageWriter {
         if self.escape_controls || self.palette.is_colored() {
             write_json(raw, Layout::Line, &self.palette, self.escape_controls, out)
         } else {
-            out.write_all(compact(raw).as_bytes())
+            out.write_all(single_line(raw).as_bytes())
         }
     }
 }

@@ -10,14 +10,14 @@ use crate::shell::engine::hmp::monitor_request;
 
 /// A request with one argument, a string.
 pub(crate) fn one_argument(command: &str, key: &str, value: &str) -> Request {
-    Request::new(command).with_plain_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
+    Request::new(command).with_public_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
 }
 
 /// The question whose answer holds these names.
 pub(crate) fn live_request(live: &NameKind) -> Request {
     match live {
         NameKind::Nodes | NameKind::Bitmaps(_) | NameKind::Snapshots => {
-            Request::new("query-named-block-nodes").with_plain_arguments("{\"flat\": true}")
+            Request::new("query-named-block-nodes").with_public_arguments("{\"flat\": true}")
         }
         NameKind::Drives => Request::new("query-block"),
         NameKind::Devices => one_argument("qom-list", "path", "/machine/peripheral"),
@@ -26,7 +26,7 @@ pub(crate) fn live_request(live: &NameKind) -> Request {
         NameKind::Jobs => Request::new("query-jobs"),
         NameKind::Cpus => Request::new("query-cpus-fast"),
         NameKind::DeviceTypes => {
-            Request::new("qom-list-types").with_plain_arguments("{\"implements\": \"device\", \"abstract\": false}")
+            Request::new("qom-list-types").with_public_arguments("{\"implements\": \"device\", \"abstract\": false}")
         }
         NameKind::DeviceProperties(driver) => one_argument("device-list-properties", "typename", driver),
         NameKind::MemoryBackends => Request::new("query-memdev"),
@@ -38,7 +38,7 @@ pub(crate) fn live_request(live: &NameKind) -> Request {
         NameKind::TraceEvents => one_argument("trace-event-get-state", "name", "*"),
         NameKind::ChardevBackends => Request::new("query-chardev-backends"),
         NameKind::ObjectTypes => Request::new("qom-list-types")
-            .with_plain_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}"),
+            .with_public_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}"),
         // QMP has no list of these.
         NameKind::Buses => monitor_request("info qtree", None),
         NameKind::NetClients | NameKind::Netdevs => monitor_request("info network", None),
