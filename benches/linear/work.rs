@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use qmp_shell::assist::{CompletionContext, complete, hint, token_styles};
 use qmp_shell::grammar::{Assembler, Line, LineMode, is_complete, parse_line};
-use qmp_shell::render::{Layout, Palette, event_line, write_json};
+use qmp_shell::render::{JsonStyle, Palette, event_line, write_json};
 use qmp_shell::schema::manual::Manual;
 use qmp_shell::schema::{Schema, TypingContext, request_of_command, request_of_json};
 use qmp_shell::wire::{Frame, Framer, Incoming, Limits, ReplyBody};
@@ -63,7 +63,7 @@ pub fn printed(stream: &str) -> Work {
         for message in &messages {
             let Incoming::Reply(reply) = message else { continue };
             let ReplyBody::Return(value) = reply.body() else { continue };
-            write_json(value, Layout::Indented, &Palette::new(true), true, &mut std::io::sink()).unwrap();
+            write_json(value, JsonStyle::Indented, &Palette::new(true), true, &mut std::io::sink()).unwrap();
         }
     })
 }

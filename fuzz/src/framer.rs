@@ -42,7 +42,7 @@ fn read<'a>(
     heed: bool,
 ) -> (Vec<Frame>, Result<Vec<u8>, FrameError>) {
     let mut framer = Framer::new(limits);
-    framer.skip_sync_markers(heed);
+    framer.honor_sync_markers(heed);
     let mut found = Vec::new();
     for piece in pieces {
         framer.push(piece);
@@ -54,7 +54,7 @@ fn read<'a>(
             }
         }
     }
-    let pending = framer.pending().to_vec();
+    let pending = framer.partial_message().to_vec();
     (found, Ok(pending))
 }
 

@@ -1,6 +1,6 @@
 //! JSON printing: blanks and colour are all it adds, and nothing it writes moves a terminal.
 
-use qmp_shell::render::{Layout, Palette, write_json};
+use qmp_shell::render::{JsonStyle, Palette, write_json};
 use qmp_shell::wire::{Incoming, ReplyBody};
 use serde_json::value::RawValue;
 
@@ -11,24 +11,24 @@ pub fn check(data: &[u8]) {
     if let Some(text) = strict::text(data)
         && serde_json::from_str::<&RawValue>(text).is_ok()
     {
-        for layout in [Layout::Indented, Layout::Line] {
+        for layout in [JsonStyle::Indented, JsonStyle::Line] {
             strict::same_tokens(text, &written(text, layout, false, false));
             let shown = written(text, layout, false, true);
             strict::same_meaning(text, &shown);
             strict::harmless(&shown);
-            assert!(layout == Layout::Indented || !shown.contains('\n'), "one line became two");
+            assert!(layout == JsonStyle::Indented || !shown.contains('\n'), "one line became two");
             assert_eq!(plain(&written(text, layout, true, true)), shown, "colour changed more than colour");
         }
     }
     if let Ok(Incoming::Reply(reply)) = Incoming::parse(data.to_vec())
         && let ReplyBody::Return(value) = reply.body()
     {
-        strict::harmless(&written(value, Layout::Indented, false, true));
-        written(value, Layout::Line, true, false);
+        strict::harmless(&written(value, JsonStyle::Indented, false, true));
+        written(value, JsonStyle::Line, true, false);
     }
 }
 
-fn written(text: &str, layout: Layout, colour: bool, harmless: bool) -> String {
+fn written(text: &str, layout: JsonStyle, colour: bool, harmless: bool) -> String {
     let mut out = Vec::new();
     write_json(text, layout, &Palette::new(colour), harmless, &mut out).expect("memory takes everything");
     // So much and no more: a level is a few columns.

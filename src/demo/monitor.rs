@@ -48,7 +48,9 @@ impl Monitor {
         while !self.machine.has_ended() {
             match self.framer.next_frame() {
                 Ok(Some(Frame::Message(message))) => self.answer(&message),
-                Ok(Some(Frame::Mark)) => self.refuse("a byte 0xFF has made the server forget what came before it"),
+                Ok(Some(Frame::SyncMarker)) => {
+                    self.refuse("a byte 0xFF has made the server forget what came before it")
+                }
                 Ok(Some(Frame::Junk(_))) => self.refuse("a message is a JSON object, and this is none"),
                 Ok(None) => break,
                 Err(_) => {

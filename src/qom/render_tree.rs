@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::de::IgnoredAny;
 
-use crate::render::{Layout, Palette, printable, write_json};
+use crate::render::{JsonStyle, Palette, printable, write_json};
 use crate::wire::quote;
 
 use super::property::Kind;
@@ -99,7 +99,7 @@ impl Drawing<'_> {
                     write!(self.out, "{}", self.palette.paint(&self.palette.dim, NOWHERE))?;
                 }
                 (Kind::Link(_), Ok(target)) => write!(self.out, "{}", printable(&target))?,
-                _ => write_json(raw, Layout::Line, self.palette, true, self.out)?,
+                _ => write_json(raw, JsonStyle::Line, self.palette, true, self.out)?,
             },
         }
         writeln!(self.out, "{}", self.in_brackets(type_name))

@@ -76,7 +76,7 @@ fn run(role: Role, text: impl Into<String>) -> Run {
 
 impl Page<'_> {
     fn title(&mut self, name: &str, kind: &str, marks: &[String]) {
-        let mut line = vec![run(Role::Heading, name), run(Role::Backlog, format!("  {kind}"))];
+        let mut line = vec![run(Role::Heading, name), run(Role::Secondary, format!("  {kind}"))];
         if !marks.is_empty() {
             line.push(run(Role::Strong, format!("  {}", marks.join(", "))));
         }
@@ -86,7 +86,7 @@ impl Page<'_> {
     /// Members of an object, then what each variant adds.
     fn object(&mut self, object: &Object, nothing: &str) {
         if object.members.is_empty() && object.variants.is_empty() {
-            self.lines.push(vec![run(Role::Backlog, format!("  {nothing}"))]);
+            self.lines.push(vec![run(Role::Secondary, format!("  {nothing}"))]);
         }
         let wide = object.members.iter().map(|member| member.name.len()).max().unwrap_or(0).min(WIDEST);
         for member in &object.members {
@@ -111,7 +111,8 @@ impl Page<'_> {
                 .iter()
                 .map(|member| if member.optional { format!("[{}]", member.name) } else { member.name.clone() })
                 .collect();
-            let lead = vec![run(Role::Backlog, format!("  with {}=", tag.name)), run(Role::Strong, format!("{case}:"))];
+            let lead =
+                vec![run(Role::Secondary, format!("  with {}=", tag.name)), run(Role::Strong, format!("{case}:"))];
             self.filled(lead, &names, 6);
         }
     }
@@ -157,11 +158,11 @@ impl Page<'_> {
         match object {
             Some(object) => {
                 let names: Vec<String> = object.members.iter().map(|member| member.name.clone()).collect();
-                self.filled(vec![run(Role::Backlog, format!("  {lead}"))], &names, 6);
+                self.filled(vec![run(Role::Secondary, format!("  {lead}"))], &names, 6);
             }
             None => {
                 let kind = type_label(self.schema, kind);
-                self.lines.push(vec![run(Role::Backlog, "  returns "), run(Role::Type, kind)]);
+                self.lines.push(vec![run(Role::Secondary, "  returns "), run(Role::Type, kind)]);
             }
         }
     }
@@ -177,7 +178,7 @@ impl Page<'_> {
             }
             Type::Enum(_) => {
                 let values = self.values_of(kind).unwrap_or_default();
-                self.filled(vec![run(Role::Backlog, "  one of")], &values, 6);
+                self.filled(vec![run(Role::Secondary, "  one of")], &values, 6);
             }
             Type::Builtin(_) => {}
         }

@@ -173,7 +173,7 @@ impl ReceiveHalf {
             return Ok(None);
         };
         let item = match frame {
-            Frame::Mark => Received::Mark,
+            Frame::SyncMarker => Received::Mark,
             Frame::Junk(bytes) => {
                 let junk = MessageError {
                     reason: "it is no JSON object".to_owned(),
@@ -190,7 +190,7 @@ impl ReceiveHalf {
             }
         };
         // While a guest agent is synchronised with, anything may lie on the line; its time-out is limit enough.
-        let counts = !matches!(item, Received::Message(_)) && !self.framer.skips_sync_markers();
+        let counts = !matches!(item, Received::Message(_)) && !self.framer.honors_sync_markers();
         self.nonsense = if counts { self.nonsense + 1 } else { 0 };
         if self.nonsense > MAX_CONSECUTIVE_JUNK {
             return Err(Disconnected::InvalidStream);
@@ -202,7 +202,7 @@ impl ReceiveHalf {
     pub(super) fn fill(&mut self) -> Result<(), Disconnected> {
         let socket = &self.socket;
         match self.framer.fill(|buf| socket.receive(buf))? {
-            0 if self.framer.pending().is_empty() => Err(Disconnected::Closed),
+            0 if self.framer.partial_message().is_empty() => Err(Disconnected::Closed),
             0 => Err(Disconnected::MidMessage),
             _ => Ok(()),
         }

@@ -299,14 +299,14 @@ impl Session {
     /// Whether byte 0xFF inside a message means that its beginning is to be forgotten; direct reading only.
     pub(super) fn skip_sync_markers(&mut self, observe: bool) {
         if let Source::Direct(input) = &mut self.source {
-            input.framer.skip_sync_markers(observe);
+            input.framer.honor_sync_markers(observe);
         }
     }
 
     /// What was received of a message that is not whole yet; direct reading only.
     pub(super) fn pending(&self) -> &[u8] {
         match &self.source {
-            Source::Direct(input) => input.framer.pending(),
+            Source::Direct(input) => input.framer.partial_message(),
             Source::Threaded(_) => &[],
         }
     }

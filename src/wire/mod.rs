@@ -20,7 +20,7 @@ pub use request::Request;
 pub(crate) use secrets::is_secret_property;
 pub(crate) use secrets::{hmp_line_has_secret, mentions_secret};
 #[cfg(feature = "programs")]
-pub(crate) use simd_scan::{BLOCK, Strings, blocks, each};
+pub(crate) use simd_scan::{BLOCK_BYTES, StringFinder, blocks, set_bits};
 pub(crate) use text::spaced;
 #[cfg(feature = "programs")]
 pub(crate) use text::{end_of_string, unquote};

@@ -30,7 +30,7 @@ impl Manual {
         if let Some(condition) = &entry.condition {
             aside.push_str(&format!(", if {condition}"));
         }
-        vec![run(Role::Name, &entry.name), run(Role::Backlog, aside)]
+        vec![run(Role::Name, &entry.name), run(Role::Secondary, aside)]
     }
 
     /// What is said of an entry, in lines of `width` columns; lines of examples may be longer. The members of a type
@@ -90,11 +90,11 @@ impl<'a> Layouter<'a> {
     /// A line with something said beside it; where that does not fit, it goes below, behind `indent` blanks.
     fn with_aside(&mut self, mut line: Line, indent: usize, aside: String) {
         if line.iter().map(|run| width(&run.text)).sum::<usize>() + 2 + width(&aside) <= self.width {
-            line.push(run(Role::Backlog, format!("  {aside}")));
+            line.push(run(Role::Secondary, format!("  {aside}")));
             self.lines.push(line);
         } else {
             self.lines.push(line);
-            let words = aside.split(' ').map(|word| vec![run(Role::Backlog, word)]).collect();
+            let words = aside.split(' ').map(|word| vec![run(Role::Secondary, word)]).collect();
             self.fill(words, indent, Line::new());
         }
     }
@@ -156,7 +156,7 @@ impl<'a> Layouter<'a> {
 
     fn list(&mut self, items: &'a [ListItem], indent: usize) {
         for item in items {
-            let first = indented(indent, run(Role::Backlog, format!("{} ", item.mark)));
+            let first = indented(indent, run(Role::Secondary, format!("{} ", item.mark)));
             self.blocks(&item.body, indent + width(&item.mark) + 1, first, false);
         }
     }

@@ -16,7 +16,7 @@ pub enum Role {
     /// A type, and whether it may be left out.
     Type,
     /// What is said beside: age, conditions, marks of a list.
-    Backlog,
+    Secondary,
     /// A line of an example that a client sends, or any that stays as it is.
     Sent,
     /// A line of an example that the server sends.

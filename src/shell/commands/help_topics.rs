@@ -30,7 +30,7 @@ pub(crate) fn explain(engine: &mut Engine, topic: &str, width: usize) -> Option<
                 lines.push(prose.heading);
             } else if let Some(since) = prose.since {
                 // One head is enough where introspection has given it.
-                lines.push(vec![Run { role: Role::Backlog, text: format!("  since {since}") }]);
+                lines.push(vec![Run { role: Role::Secondary, text: format!("  since {since}") }]);
             }
             lines.push(Vec::new());
             lines.extend(prose.body);
@@ -118,7 +118,7 @@ fn manuals(engine: &mut Engine, schema: Option<&Schema>) -> Rc<Vec<Manual>> {
 }
 
 fn aside(text: String) -> Vec<Line> {
-    vec![Vec::new(), vec![Run { role: Role::Backlog, text }]]
+    vec![Vec::new(), vec![Run { role: Role::Secondary, text }]]
 }
 
 /// Says that no manual page is installed, and what would bring it.

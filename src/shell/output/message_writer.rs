@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Layout, Palette, write_json};
+use crate::render::{JsonStyle, Palette, write_json};
 use crate::wire::{quote, single_line};
 
 /// How messages are put on their lines.
@@ -48,7 +48,7 @@ impl JsonMessageWriter {
 
     fn value(&self, raw: &str, out: &mut dyn Write) -> io::Result<()> {
         if self.escape_controls || self.palette.is_colored() {
-            write_json(raw, Layout::Line, &self.palette, self.escape_controls, out)
+            write_json(raw, JsonStyle::Line, &self.palette, self.escape_controls, out)
         } else {
             out.write_all(single_line(raw).as_bytes())
         }

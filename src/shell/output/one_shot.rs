@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use crate::grammar::Diagnostic;
-use crate::render::{Layout, Palette, excerpt, sanitize, write_flat, write_json};
+use crate::render::{JsonStyle, Palette, excerpt, sanitize, write_flat, write_json};
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody, quote};
 
@@ -102,7 +102,7 @@ impl<O: Write, E: Write> OneShotOutput<O, E> {
         match self.look.form {
             SingleForm::Flat => write_flat(raw, palette, &mut self.out),
             _ => {
-                write_json(raw, Layout::Indented, palette, *escape_controls, &mut self.out)?;
+                write_json(raw, JsonStyle::Indented, palette, *escape_controls, &mut self.out)?;
                 self.out.write_all(b"\n")
             }
         }

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 
 use crate::grammar::{Diagnostic, LineMode};
-use crate::render::{Layout, Palette, event_line, excerpt, manual_text, sanitize, write_json};
+use crate::render::{JsonStyle, Palette, event_line, excerpt, manual_text, sanitize, write_json};
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody, quote};
 
@@ -72,7 +72,7 @@ impl Output for ScriptOutput {
             (OutputForm::Json, _) => self.messages.reply(None, answer.reply.member(), id, &mut self.out),
             (OutputForm::Pretty, ReplyBody::Return(raw)) => {
                 // What is indented is for eyes.
-                write_json(raw, Layout::Indented, &self.messages.palette, true, &mut self.out)
+                write_json(raw, JsonStyle::Indented, &self.messages.palette, true, &mut self.out)
                     .and_then(|()| self.out.write_all(b"\n"))
             }
             (OutputForm::Pretty, ReplyBody::Error { class, desc }) => {

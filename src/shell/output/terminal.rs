@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::grammar::Diagnostic;
-use crate::render::{Layout, Palette, caret_under, event_line, excerpt, manual_text, printable, sanitize, write_json};
+use crate::render::{
+    JsonStyle, Palette, caret_under, event_line, excerpt, manual_text, printable, sanitize, write_json,
+};
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody};
 
@@ -111,10 +113,10 @@ impl<W: Write> Terminal<W> {
 
     fn value(&mut self, raw: &str) {
         let layout = match self.form {
-            OutputForm::Pretty => Layout::Indented,
-            OutputForm::Json => Layout::Line,
+            OutputForm::Pretty => JsonStyle::Indented,
+            OutputForm::Json => JsonStyle::Line,
         };
-        if raw.len() > CERTAINLY_LONG && layout == Layout::Indented {
+        if raw.len() > CERTAINLY_LONG && layout == JsonStyle::Indented {
             let palette = self.palette.clone();
             let write = |pager: &mut Pager| {
                 drop(write_json(raw, layout, &palette, true, pager).and_then(|()| pager.write_all(b"\n")));

@@ -91,7 +91,7 @@ impl<'a> Layouter<'a> {
                 Item::Member(member) => {
                     self.bare(&std::mem::take(&mut bare), indent);
                     let mut head = header(member);
-                    head.extend(condition(member).map(|condition| run(Role::Backlog, format!("  {condition}"))));
+                    head.extend(condition(member).map(|condition| run(Role::Secondary, format!("  {condition}"))));
                     let wide: usize = head.iter().map(|run| width(&run.text)).sum();
                     let mut line = vec![run(Role::Plain, " ".repeat(indent))];
                     line.extend(head);
@@ -119,7 +119,7 @@ impl<'a> Layouter<'a> {
             let mut word = vec![run(Role::Name, &member.name)];
             if let Some(condition) = condition(member) {
                 words.push(word);
-                word = vec![run(Role::Backlog, condition)];
+                word = vec![run(Role::Secondary, condition)];
             }
             if at + 1 < members.len() {
                 word.push(run(Role::Plain, ","));

@@ -135,7 +135,7 @@ fn every_piece_has_its_role() {
         ("Note: ", Role::Heading),
         ("id", Role::Name),
         ("string", Role::Type),
-        ("•", Role::Backlog),
+        ("•", Role::Secondary),
         ("-> {", Role::Sent),
         ("\"arguments\"", Role::Sent),
         ("<- {", Role::Received),
