@@ -13,9 +13,9 @@ pub fn check(data: &[u8]) {
     let manual = Manual::parse(&page);
     for entry in manual.entries().iter().take(8) {
         check_lines(&[manual.heading(entry)]);
-        check_lines(&manual.set(entry, width));
+        check_lines(&manual.layout(entry, width));
         for found in manual.members(entry).into_iter().take(8) {
-            check_lines(&manual.set_member(found, width));
+            check_lines(&manual.layout_member(found, width));
         }
     }
 }

@@ -53,13 +53,13 @@ struct Prose<'a> {
 
 fn prose<'a>(manual: &'a Manual, topic: &str, width: usize) -> Option<Prose<'a>> {
     if let Some(entry) = manual.entry(topic) {
-        let (heading, body) = (manual.heading(entry), manual.set(entry, width));
+        let (heading, body) = (manual.heading(entry), manual.layout(entry, width));
         return Some(Prose { heading, since: entry.since.as_deref(), body, manual });
     }
     let (name, path) = topic.split_once('.')?;
     let found = manual.member(name, path)?;
     let heading = vec![Run { role: Role::Heading, text: topic.to_owned() }];
-    Some(Prose { heading, since: None, body: manual.set_member(found, width), manual })
+    Some(Prose { heading, since: None, body: manual.layout_member(found, width), manual })
 }
 
 /// Entries that hold a word, each with the sentence; names alone where no manual is installed.
