@@ -176,7 +176,7 @@ impl ArgTree {
             };
             items[index] = Some(entry);
         }
-        // There are as many distinct indices as places, none beyond the end: every place is filled.
+        // There are as many distinct indices as places, none beyond the end: every item is set.
         Ok(items.into_iter().flatten().collect())
     }
 }

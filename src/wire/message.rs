@@ -1,7 +1,7 @@
 //! Messages from the server: greeting, reply and event.
 //!
 //! Each message owns the received text and the ranges of its members in it, so that values reach the user as the server
-//! spelled them. Follows the QEMU Machine Protocol Specification, sections "Protocol Specification"
+//! wrote them. Follows the QEMU Machine Protocol Specification, sections "Protocol Specification"
 //! ("Server Greeting", "Commands Responses", "Asynchronous events").
 
 use std::borrow::Cow;
@@ -100,7 +100,7 @@ enum Body {
 /// The result in a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyBody<'a> {
-    /// Success, with the return value as the server spelled it.
+    /// Success, with the return value as the server wrote it.
     Return(&'a str),
     /// Failure.
     Error {
@@ -278,7 +278,7 @@ impl Event {
         &self.name
     }
 
-    /// Returns the event's data, JSON as the server spelled it. `None` if it has no data.
+    /// Returns the event's data, JSON as the server wrote it. `None` if it has no data.
     pub fn data(&self) -> Option<&str> {
         self.data.clone().map(|range| &self.text[range])
     }
@@ -308,7 +308,7 @@ impl Reply {
         }
     }
 
-    /// Returns the `id` as the server spelled it: the number under which the command was sent. `None` if the server could
+    /// Returns the `id` as the server wrote it: the number under which the command was sent. `None` if the server could
     /// not parse the request.
     pub fn id(&self) -> Option<&str> {
         self.id.clone().map(|range| &self.text[range])
@@ -319,7 +319,7 @@ impl Reply {
         matches!(self.body, Body::Return(_))
     }
 
-    /// Returns the member with the result: its key, `return` or `error`, and its value as the server spelled it.
+    /// Returns the member with the result: its key, `return` or `error`, and its value as the server wrote it.
     #[doc(hidden)]
     pub fn member(&self) -> (&'static str, &str) {
         match &self.body {

@@ -13,7 +13,7 @@ const MASK: &str = "\"<secret>\"";
 
 /// One command, for [`Client::begin`](crate::Client::begin).
 ///
-/// Arguments are JSON text, so that numbers and strings reach the server as they are spelled. Each request is sent under
+/// Arguments are JSON text, so that numbers and strings reach the server unchanged. Each request is sent under
 /// an `id` chosen by the connection, which identifies its reply. Follows "Issuing Commands" of the specification.
 ///
 /// ```
