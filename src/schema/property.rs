@@ -10,8 +10,8 @@ use super::request::on_deep_stack;
 use super::scalar::{boolean, integer, number};
 use super::type_check::expectation;
 
-/// The nesting level of a value in the request that sets it.
-const VALUE_LEVEL: usize = 2;
+/// The nesting level of a value in the request that sets it: inside the request (level 1) and its arguments (level 2).
+const VALUE_LEVEL: usize = 3;
 
 /// Returns the type of a property by the name that QOM gives its type. `None` if the name says nothing about it.
 pub fn builtin_of_property(kind: &str, description: Option<&str>) -> Option<Builtin> {
@@ -97,6 +97,13 @@ mod tests {
         }
         assert!(property_value("[1", None).is_err());
         assert!(property_value(&"[".repeat(100_000), None).is_err());
+    }
+
+    #[test]
+    fn values_nest_as_deep_as_their_request_allows() {
+        let nested = |depth: usize| property_value(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)), None);
+        assert!(nested(1022).is_ok());
+        assert_eq!(nested(1023), Err("invalid JSON: nested more than 1024 levels deep".to_owned()));
     }
 
     #[test]
