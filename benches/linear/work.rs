@@ -1,4 +1,4 @@
-//! The pieces of work: each made ready at a size, to be done once.
+//! The work of each case: prepared at a size, to be run once.
 
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -12,22 +12,22 @@ use qmp_shell::wire::{Frame, Framer, Incoming, Limits, ReplyBody};
 
 use super::lines::{nested, reply};
 
-/// Work that is ready to be done.
+/// Prepared work.
 pub type Work = Box<dyn FnOnce()>;
 
 pub fn schema() -> &'static Schema {
     static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-        let file = std::env::var(SCHEMA_FILE).expect("the parent names the file");
+        let file = std::env::var(SCHEMA_FILE).expect("the parent process sets the variable");
         Schema::parse(&std::fs::read_to_string(file).unwrap()).unwrap()
     });
     &SCHEMA
 }
 
-/// The variable that names the file with the introspection.
+/// The environment variable with the path of the introspection.
 pub const SCHEMA_FILE: &str = "QMP_SHELL_LINEAR_SCHEMA";
 
-pub fn with_known<T>(names: &[(String, String)], use_it: impl FnOnce(&CompletionContext<'_>) -> T) -> T {
-    use_it(&CompletionContext {
+pub fn with_context<T>(names: &[(String, String)], f: impl FnOnce(&CompletionContext<'_>) -> T) -> T {
+    f(&CompletionContext {
         language: LineMode::Qmp,
         in_transaction: false,
         schema: Some(schema()),
@@ -45,19 +45,19 @@ pub fn with_known<T>(names: &[(String, String)], use_it: impl FnOnce(&Completion
 
 pub fn read(stream: &str) -> Vec<Incoming> {
     let mut framer = Framer::new(Limits::default());
-    let mut found = Vec::new();
+    let mut messages = Vec::new();
     for piece in stream.as_bytes().chunks(16 * 1024) {
         framer.push(piece);
         while let Ok(Some(frame)) = framer.next_frame() {
             if let Frame::Message(message) = frame {
-                found.push(Incoming::parse(message).unwrap());
+                messages.push(Incoming::parse(message).unwrap());
             }
         }
     }
-    found
+    messages
 }
 
-pub fn printed(stream: &str) -> Work {
+pub fn print(stream: &str) -> Work {
     let messages = read(stream);
     Box::new(move || {
         for message in &messages {
@@ -74,7 +74,7 @@ pub fn read_reply(items: usize) -> Work {
 }
 
 pub fn print_reply(items: usize) -> Work {
-    printed(&reply(items))
+    print(&reply(items))
 }
 
 pub fn read_nesting(levels: usize) -> Work {
@@ -83,10 +83,10 @@ pub fn read_nesting(levels: usize) -> Work {
 }
 
 pub fn print_nesting(levels: usize) -> Work {
-    printed(&nested(levels))
+    print(&nested(levels))
 }
 
-pub fn show_events(count: usize) -> Work {
+pub fn print_events(count: usize) -> Work {
     let event = "{\"timestamp\": {\"seconds\": 1700000000, \"microseconds\": 345678}, \"event\": \"JOB_STATUS_CHANGE\", \
                  \"data\": {\"status\": \"ready\", \"id\": \"j0\"}}\r\n";
     let stream = event.repeat(count);
@@ -99,18 +99,17 @@ pub fn show_events(count: usize) -> Work {
     })
 }
 
-/// From a line to the request that it means.
-pub fn typed(line: String, by_type: bool) -> Work {
-    let nothing = TypingContext::none();
-    let knowledge = if by_type { TypingContext { schema: Some(schema()), ..nothing } } else { nothing };
+/// Parses a line, and types it or reports an error.
+pub fn type_line(line: String, has_schema: bool) -> Work {
+    let untyped = TypingContext::none();
+    let context = if has_schema { TypingContext { schema: Some(schema()), ..untyped } } else { untyped };
     Box::new(move || {
-        // A fault costs what it costs to find.
-        let prepared = match parse_line(&line) {
-            Ok(Line::Command(command)) => request_of_command(&command, &knowledge),
-            Ok(Line::Json(json)) => request_of_json(&json, &knowledge),
+        let result = match parse_line(&line) {
+            Ok(Line::Command(command)) => request_of_command(&command, &context),
+            Ok(Line::Json(json)) => request_of_json(&json, &context),
             other => panic!("{other:?}"),
         };
-        let _ = black_box(prepared);
+        let _ = black_box(result);
     })
 }
 
@@ -118,28 +117,28 @@ pub fn assemble(count: usize) -> Work {
     let text = format!("{{\"execute\": \"x\", \"arguments\": {{\n{}}}}}", "  \"key\": 1,\n".repeat(count));
     Box::new(move || {
         let mut assembler = Assembler::new();
-        let whole = text.split('\n').filter_map(|line| assembler.push(line, LineMode::Qmp)).count();
-        assert_eq!(whole, 1);
+        let lines = text.split('\n').filter_map(|line| assembler.push(line, LineMode::Qmp)).count();
+        assert_eq!(lines, 1);
     })
 }
 
 pub fn tab(line: String) -> Work {
     schema();
-    Box::new(move || with_known(&[], |known| drop(black_box(complete(&line, known)))))
+    Box::new(move || with_context(&[], |context| drop(black_box(complete(&line, context)))))
 }
 
 pub fn names(count: usize) -> Work {
     schema();
     let names: Vec<(String, String)> = (0..count).map(|n| (format!("device{n}"), "virtio".to_owned())).collect();
-    Box::new(move || with_known(&names, |known| drop(black_box(complete("device_del id=dev", known)))))
+    Box::new(move || with_context(&names, |context| drop(black_box(complete("device_del id=dev", context)))))
 }
 
-/// All that is done as a key is pressed at the end of a line.
+/// Does what a key press at the end of a line needs.
 pub fn key(line: String) -> Work {
     schema();
     Box::new(move || {
-        with_known(&[], |known| {
-            black_box((token_styles(&line, known), hint(&line, known, 80), is_complete(&line, LineMode::Qmp)));
+        with_context(&[], |context| {
+            black_box((token_styles(&line, context), hint(&line, context, 80), is_complete(&line, LineMode::Qmp)));
         });
     })
 }
