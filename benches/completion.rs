@@ -1,8 +1,8 @@
-//! How long completion takes with the introspection of a whole QEMU: at every row of the test's table, and before that
-//! reading the introspection. Names that live in the server are there at once: their own time is the server's.
+//! Time of completion with the introspection of a QEMU, for every row of the test's table, and time to parse that
+//! introspection. The time in which a server returns live names is not included.
 //!
-//! `cargo bench --bench completion -- [FILE]`: FILE is an answer to `query-qmp-schema`, or its value alone; without, a
-//! QEMU is started and asked.
+//! `cargo bench --bench completion -- [FILE]`: FILE is a reply to `query-qmp-schema`, or its value alone. Without it a QEMU
+//! is started.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
@@ -16,14 +16,10 @@ use qmp_shell::schema::Schema;
 
 const TABLE: &str = include_str!("../tests/all/completion.table");
 
-/// The shortest of some runs: what the work takes when nothing is in its way.
-fn best(runs: u32, mut work: impl FnMut()) -> Duration {
-    let time = |work: &mut dyn FnMut()| {
-        let start = Instant::now();
-        work();
-        start.elapsed()
-    };
-    (0..runs).map(|_| time(&mut work)).min().unwrap()
+fn time(f: &mut impl FnMut()) -> Duration {
+    let start = Instant::now();
+    f();
+    start.elapsed()
 }
 
 fn micros(time: Duration) -> String {
@@ -33,17 +29,9 @@ fn micros(time: Duration) -> String {
 fn main() {
     let file = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     let raw = support::introspection(file);
-    let mut reads: Vec<Duration> = (0..50)
-        .map(|_| {
-            let start = Instant::now();
-            let schema = Schema::parse(&raw).unwrap();
-            let time = start.elapsed();
-            drop(schema);
-            time
-        })
-        .collect();
-    reads.sort();
-    println!("Schema::parse of {} bytes: median {}, worst {}", raw.len(), micros(reads[25]), micros(reads[49]));
+    let mut times: Vec<Duration> = (0..50).map(|_| time(&mut || drop(Schema::parse(&raw).unwrap()))).collect();
+    times.sort();
+    println!("Schema::parse of {} bytes: median {}, worst {}", raw.len(), micros(times[25]), micros(times[49]));
 
     let schema = Schema::parse(&raw).unwrap();
     let names: Vec<Name> = (0..200).map(|n| Name::new(format!("node{n}"), "qcow2")).collect();
@@ -58,7 +46,9 @@ fn main() {
         let mut context =
             CompletionContext { language: LineMode::Qmp, in_transaction, schema: Some(&schema), ..Default::default() };
         complete_with(&line, &mut context, |_| names.clone());
-        times.push((best(20, || drop(std::hint::black_box(complete(&line, &context)))), line));
+        let mut run = || drop(std::hint::black_box(complete(&line, &context)));
+        let shortest = (0..20).map(|_| time(&mut run)).min().unwrap();
+        times.push((shortest, line));
     }
     times.sort();
     let (worst, line) = times.last().unwrap();

@@ -1,12 +1,13 @@
 /*
- * The floor: what a client costs that does nothing but wait for each reply
- * before it sends the next command.
+ * The minimal client: it only waits for each reply before it sends the next
+ * command. Its time is a lower bound for other clients.
  *
  *     pingpong unix:PATH COUNT [COMMAND [ARGUMENTS]]
  *
- * Sends COMMAND (query-status) COUNT times, with ARGUMENTS (a JSON object), and writes every reply, as it came,
- * to standard output. Events are read and dropped. Exits 0 when all replies
- * are there, 1 at an error reply or when the server goes before.
+ * Sends COMMAND (query-status) COUNT times, with ARGUMENTS (a JSON object), and
+ * writes every reply unchanged to standard output. Skips events. The exit
+ * status is 0 after all replies, and 1 after an error reply or if the server
+ * closes the connection.
  */
 
 #define _GNU_SOURCE
@@ -31,13 +32,13 @@ static void die(const char *format, ...)
     exit(1);
 }
 
-/* What has been read: the lines before `next` are used up, those up to `filled` are not. */
+/* The input buffer: bytes up to `next` are processed, those up to `filled` are not. */
 static struct {
     char *at;
-    size_t next, filled, room;
+    size_t next, filled, capacity;
 } input;
 
-/* The next line, its end of line included; it stays valid until the next call. */
+/* Returns the next line with its line end. It is valid until the next call. */
 static char *read_line(int fd, size_t *len)
 {
     size_t scanned = input.next;
@@ -57,13 +58,13 @@ static char *read_line(int fd, size_t *len)
             input.filled = scanned;
             input.next = 0;
         }
-        if (input.filled == input.room) {
-            input.room = input.room ? input.room * 2 : 65536;
-            input.at = realloc(input.at, input.room);
+        if (input.filled == input.capacity) {
+            input.capacity = input.capacity ? input.capacity * 2 : 65536;
+            input.at = realloc(input.at, input.capacity);
             if (!input.at)
-                die("no memory for a line of %zu bytes", input.room);
+                die("no memory for a line of %zu bytes", input.capacity);
         }
-        ssize_t got = read(fd, input.at + input.filled, input.room - input.filled);
+        ssize_t got = read(fd, input.at + input.filled, input.capacity - input.filled);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -74,18 +75,18 @@ static char *read_line(int fd, size_t *len)
     }
 }
 
-static int starts(const char *line, size_t len, const char *with)
+static int starts_with(const char *line, size_t len, const char *prefix)
 {
-    return len >= strlen(with) && memcmp(line, with, strlen(with)) == 0;
+    return len >= strlen(prefix) && memcmp(line, prefix, strlen(prefix)) == 0;
 }
 
 static char *read_reply(int fd, size_t *len)
 {
     for (;;) {
         char *line = read_line(fd, len);
-        if (starts(line, *len, "{\"timestamp\""))
+        if (starts_with(line, *len, "{\"timestamp\""))
             continue;
-        if (starts(line, *len, "{\"return\"") || memmem(line, *len, "\"return\"", 8))
+        if (starts_with(line, *len, "{\"return\"") || memmem(line, *len, "\"return\"", 8))
             return line;
         if (memmem(line, *len, "\"error\"", 7))
             die("error reply: %.*s", (int)*len, line);
@@ -121,7 +122,7 @@ int main(int argc, char **argv)
     if (end == argv[2] || *end || *argv[2] == '-')
         die("`%s` is not a number", argv[2]);
     if (!*path || strlen(path) >= sizeof address.sun_path)
-        die("the path of a socket has 1 to %zu bytes", sizeof address.sun_path - 1);
+        die("a socket path must have 1 to %zu bytes", sizeof address.sun_path - 1);
     if (strlen(command) + strlen(arguments) > 400)
         die("the command is too long");
     strcpy(address.sun_path, path);

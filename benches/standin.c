@@ -1,23 +1,23 @@
 /*
- * A fast stand-in for a QMP server, so that a measurement shows the client and
+ * A fast stand-in for a QMP server, so that benchmarks measure the client and
  * not QEMU.
  *
  *     standin unix:PATH [--reply-bytes N] [--events N] [--burst BYTES] [--servers N]
  *
- * With --servers, it is N of them: at PATH0, PATH1 and so on. Clients are
- * served side by side, one thread each, until the program is killed. A request
- * is one JSON object, with or without an end of line after it. Every reply,
- * and every event, leaves in one system call and ends in CR LF. With --burst,
- * events are gathered until there are so many bytes of them, as a server does
- * whose client was slow for a while. Commands that do something special:
+ * With --servers there are N servers, at PATH0, PATH1 and so on. Each client has
+ * a thread of its own; the program runs until it is killed. A request is one
+ * JSON object, with or without a line end after it. Every reply and every event
+ * is sent in one system call and ends with CR LF. With --burst, events are
+ * collected up to this number of bytes, as QEMU does for a client that was slow
+ * for a while. Special commands:
  *
  *     big     returns an array of about N bytes of small objects (50 MB)
  *     flood   sends N events TICK (200000), then its reply
  *     slow    replies after two seconds
  *     quit    replies and closes this client's connection
  *
- * query-commands and query-qmp-schema describe just these; whatever else is
- * asked gets the answer of query-status.
+ * query-commands and query-qmp-schema list these; any other command returns the
+ * reply of query-status.
  */
 
 #define _GNU_SOURCE
@@ -91,7 +91,7 @@ static void die(const char *format, ...)
     exit(1);
 }
 
-/* A stretch of somebody else's bytes. */
+/* A range of bytes, not owned. */
 struct span {
     const char *at;
     size_t len;
@@ -109,13 +109,13 @@ static bool equals(struct span span, const char *word)
 
 /* ---- reading a request ---- */
 
-static bool blank(char c)
+static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* The offset after the string that opens at `i`, or `len` if it never ends. */
-static size_t after_string(const char *at, size_t i, size_t len)
+/* Returns the offset after the string that opens at `i`, or `len` if it is unclosed. */
+static size_t end_of_string(const char *at, size_t i, size_t len)
 {
     for (i++; i < len; i++) {
         if (at[i] == '\\')
@@ -126,7 +126,7 @@ static size_t after_string(const char *at, size_t i, size_t len)
     return len;
 }
 
-/* The value of a member of the outermost object, as the client spelled it; empty if there is none. */
+/* Returns the text of a member of the outermost object; empty if there is none. */
 static struct span member(struct span request, const char *name)
 {
     const char *at = request.at;
@@ -140,16 +140,16 @@ static struct span member(struct span request, const char *name)
             depth--;
         } else if (c == '"') {
             struct span key = {at + i + 1, 0};
-            i = after_string(at, i, len);
+            i = end_of_string(at, i, len);
             key.len = (size_t)(at + i - key.at) - 1;
             if (depth != 1 || !equals(key, name))
                 continue;
-            while (i < len && blank(at[i]))
+            while (i < len && is_space(at[i]))
                 i++;
             if (i == len || at[i] != ':')
                 continue;
             i++;
-            while (i < len && blank(at[i]))
+            while (i < len && is_space(at[i]))
                 i++;
             size_t start = i, inner = 0;
             while (i < len) {
@@ -157,14 +157,14 @@ static struct span member(struct span request, const char *name)
                 if (inner == 0 && (c == ',' || c == '}'))
                     break;
                 if (c == '"') {
-                    i = after_string(at, i, len);
+                    i = end_of_string(at, i, len);
                     continue;
                 }
                 inner += c == '{' || c == '[';
                 inner -= c == '}' || c == ']';
                 i++;
             }
-            while (i > start && blank(at[i - 1]))
+            while (i > start && is_space(at[i - 1]))
                 i--;
             return (struct span){at + start, i - start};
         }
@@ -175,7 +175,7 @@ static struct span member(struct span request, const char *name)
 
 /* ---- writing ---- */
 
-/* One writev() unless the kernel takes less than all of it. False when the client has gone. */
+/* Sends all parts, in one system call if possible. Returns false if the client has gone. */
 static bool send_parts(int fd, struct iovec *part, int count)
 {
     while (count > 0) {
@@ -218,11 +218,11 @@ static bool flood(int fd)
     const size_t longest_event = 160;
     char *burst = malloc(burst_bytes + longest_event);
     size_t len = 0;
-    bool there = true;
+    bool is_connected = true;
 
     if (!burst)
         die("no memory for a burst of %zu bytes", burst_bytes);
-    for (uint64_t n = 0; there && n < event_count; n++) {
+    for (uint64_t n = 0; is_connected && n < event_count; n++) {
         struct timeval now;
         gettimeofday(&now, NULL);
         len += (size_t)snprintf(burst + len, longest_event,
@@ -231,15 +231,15 @@ static bool flood(int fd)
                                 (long long)now.tv_sec, (long)now.tv_usec, (unsigned long long)n);
         if (len >= burst_bytes || n + 1 == event_count) {
             struct iovec all = part((struct span){burst, len});
-            there = send_parts(fd, &all, 1);
+            is_connected = send_parts(fd, &all, 1);
             len = 0;
         }
     }
     free(burst);
-    return there;
+    return is_connected;
 }
 
-/* The array that `big` returns: made once, at the first request for it. */
+/* The array that `big` returns, made at the first request for it. */
 static struct span big_array;
 static pthread_once_t big_array_made = PTHREAD_ONCE_INIT;
 
@@ -260,7 +260,7 @@ static void make_big_array(void)
     big_array = (struct span){at, len};
 }
 
-/* Answers one request; false when the connection is to end. */
+/* Answers one request. Returns false if the connection ends. */
 static bool answer(int fd, struct span request)
 {
     struct span id = member(request, "id");
@@ -287,13 +287,13 @@ static bool answer(int fd, struct span request)
 
 /* ---- clients ---- */
 
-/* Finds where requests end, byte by byte; not every client sends ends of lines. */
+/* Finds the ends of requests byte by byte, because not every client sends line ends. */
 struct framer {
     size_t depth;
     bool string, escaped;
 };
 
-/* True when the byte ends a request. */
+/* Returns true if the byte ends a request. */
 static bool ends_request(struct framer *framer, char c)
 {
     if (framer->string) {
@@ -316,8 +316,8 @@ static bool ends_request(struct framer *framer, char c)
 
 static void serve(int fd)
 {
-    size_t room = 65536, have = 0;
-    char *buffer = malloc(room);
+    size_t capacity = 65536, filled = 0;
+    char *buffer = malloc(capacity);
     struct framer framer = {0, false, false};
     struct iovec greeting = part(text(GREETING));
 
@@ -326,14 +326,14 @@ static void serve(int fd)
     if (!send_parts(fd, &greeting, 1))
         goto gone;
     for (;;) {
-        ssize_t got = read(fd, buffer + have, room - have);
+        ssize_t got = read(fd, buffer + filled, capacity - filled);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
             break;
-        size_t start = 0, i = have;
-        have += (size_t)got;
-        for (; i < have; i++) {
+        size_t start = 0, i = filled;
+        filled += (size_t)got;
+        for (; i < filled; i++) {
             if (!ends_request(&framer, buffer[i]))
                 continue;
             if (!answer(fd, (struct span){buffer + start, i + 1 - start}))
@@ -341,14 +341,14 @@ static void serve(int fd)
             start = i + 1;
         }
         if (framer.depth == 0)
-            start = have; /* what stands between two requests means nothing */
-        memmove(buffer, buffer + start, have - start);
-        have -= start;
-        if (have == room) {
-            room *= 2;
-            buffer = realloc(buffer, room);
+            start = filled; /* bytes between requests are ignored */
+        memmove(buffer, buffer + start, filled - start);
+        filled -= start;
+        if (filled == capacity) {
+            capacity *= 2;
+            buffer = realloc(buffer, capacity);
             if (!buffer)
-                die("no memory for a request of %zu bytes", room);
+                die("no memory for a request of %zu bytes", capacity);
         }
     }
 gone:
@@ -362,7 +362,7 @@ static void *serve_thread(void *fd)
     return NULL;
 }
 
-static unsigned long long number(const char *word)
+static unsigned long long parse_number(const char *word)
 {
     char *end;
     errno = 0;
@@ -372,14 +372,14 @@ static unsigned long long number(const char *word)
     return value;
 }
 
-/* A socket that listens at `path`. */
+/* Returns a socket that listens at `path`. */
 static int listen_at(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat old;
 
     if (!*path || strlen(path) >= sizeof address.sun_path)
-        die("the path of a socket has 1 to %zu bytes", sizeof address.sun_path - 1);
+        die("a socket path must have 1 to %zu bytes", sizeof address.sun_path - 1);
     strcpy(address.sun_path, path);
     if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode))
         unlink(path);
@@ -390,7 +390,7 @@ static int listen_at(const char *path)
     return listener;
 }
 
-/* Takes the clients that wait at a listener. */
+/* Accepts all waiting clients of a listener. */
 static void accept_from(int listener)
 {
     for (;;) {
@@ -419,20 +419,20 @@ int main(int argc, char **argv)
         die("%s", usage);
     for (int i = 2; i < argc; i += 2) {
         if (!strcmp(argv[i], "--reply-bytes"))
-            reply_bytes = number(argv[i + 1]);
+            reply_bytes = parse_number(argv[i + 1]);
         else if (!strcmp(argv[i], "--events"))
-            event_count = number(argv[i + 1]);
+            event_count = parse_number(argv[i + 1]);
         else if (!strcmp(argv[i], "--burst"))
-            burst_bytes = number(argv[i + 1]);
+            burst_bytes = parse_number(argv[i + 1]);
         else if (!strcmp(argv[i], "--servers"))
-            servers = number(argv[i + 1]);
+            servers = parse_number(argv[i + 1]);
         else
             die("%s", usage);
     }
     const char *path = argv[1] + 5;
 
     signal(SIGPIPE, SIG_IGN);
-    /* Each listener is a descriptor, and so is each client. */
+    /* Each listener and each client needs a file descriptor. */
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;

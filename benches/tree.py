@@ -3,8 +3,8 @@
 
     benches/tree.py [--package] SOCKET
 
-As the tools before `qom tree` do it, for benches/compare: over a plain socket,
-or with the package qemu.qmp.
+For benches/compare: this is how tools without `qom tree` do it, over a plain
+socket or with the package qemu.qmp.
 """
 
 import json
@@ -12,17 +12,17 @@ import socket
 import sys
 
 
-class Plain:
-    """Each request goes out as the package writes it, and its reply is read."""
+class PlainClient:
+    """Sends requests as the package writes them, over a plain socket."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(path)
         self.replies = self.socket.makefile("rb")
         self.replies.readline()
-        self.ask("qmp_capabilities")
+        self.execute("qmp_capabilities")
 
-    def ask(self, command, **arguments):
+    def execute(self, command, **arguments):
         request = {"execute": command, "arguments": arguments}
         self.socket.sendall(json.dumps(request).encode() + b"\n")
         while True:
@@ -33,36 +33,36 @@ class Plain:
                 raise ValueError(reply["error"]["desc"])
 
 
-class Package:
+class PackageClient:
     def __init__(self, path):
         from qemu.qmp.legacy import QEMUMonitorProtocol
 
         self.monitor = QEMUMonitorProtocol(path)
         self.monitor.connect()
 
-    def ask(self, command, **arguments):
+    def execute(self, command, **arguments):
         try:
             return self.monitor.cmd(command, **arguments)
         except Exception as error:
             raise ValueError(error)
 
 
-def draw(server, path):
+def print_tree(client, path):
     print(path)
-    members = server.ask("qom-list", path=path)
+    members = client.execute("qom-list", path=path)
     children = [member for member in members if member["type"].startswith("child<")]
     for member in members:
         if member in children:
             continue
         try:
-            value = server.ask("qom-get", path=path, property=member["name"])
+            value = client.execute("qom-get", path=path, property=member["name"])
         except ValueError as error:
             value = f"unreadable: {error}"
         print(f"  {member['name']}: {value} ({member['type']})")
     for child in children:
-        draw(server, f"{path.rstrip('/')}/{child['name']}")
+        print_tree(client, f"{path.rstrip('/')}/{child['name']}")
 
 
 if __name__ == "__main__":
-    kind = Package if "--package" in sys.argv else Plain
-    draw(kind(sys.argv[-1]), "/")
+    Client = PackageClient if "--package" in sys.argv else PlainClient
+    print_tree(Client(sys.argv[-1]), "/")

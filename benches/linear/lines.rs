@@ -1,8 +1,8 @@
-//! Lines and replies of any size.
+//! Generates lines and replies of any size.
 
 use std::fmt::Write as _;
 
-/// A line with so many keys that no introspection lists.
+/// Returns a line with `count` keys that introspection does not list.
 pub fn keys(command: &str, count: usize) -> String {
     (0..count).fold(command.to_owned(), |mut line, n| {
         let _ = write!(line, " key{n}={n}");
@@ -10,7 +10,7 @@ pub fn keys(command: &str, count: usize) -> String {
     })
 }
 
-/// As [`keys`], of a command whose keys are open.
+/// Returns a line with `count` keys for a command that accepts unknown ones.
 pub fn device(count: usize) -> String {
     keys("device_add driver=virtio-net-pci", count)
 }
@@ -27,14 +27,14 @@ pub fn commas(count: usize) -> String {
     format!("blockdev-add driver=quorum vote-threshold=1 children={}", names.join(","))
 }
 
-/// One key, as deep as that.
+/// Returns a line with one key of `levels` parts.
 pub fn dots(levels: usize) -> String {
     format!("blockdev-add driver=raw {}driver=raw", "file.".repeat(levels))
 }
 
 pub fn request(members: usize) -> String {
-    let given = keys("", members).replace('=', "\": ").replace(" key", ", \"key");
-    format!("{{\"execute\": \"device_add\", \"arguments\": {{\"driver\": \"virtio-net-pci\"{given}}}}}")
+    let members = keys("", members).replace('=', "\": ").replace(" key", ", \"key");
+    format!("{{\"execute\": \"device_add\", \"arguments\": {{\"driver\": \"virtio-net-pci\"{members}}}}}")
 }
 
 pub fn array(items: usize) -> String {
@@ -62,7 +62,7 @@ pub fn reply(items: usize) -> String {
     format!("{{\"return\": [{}], \"id\": 1}}\r\n", vec![item; items].join(", "))
 }
 
-/// A reply as deep as that. Each level holds a little, so that the text grows with the levels.
+/// Returns a reply that nests `levels` deep.
 pub fn nested(levels: usize) -> String {
     let value = format!("{}1{}", "{\"a\": [".repeat(levels / 2), "]}".repeat(levels / 2));
     format!("{{\"return\": {value}, \"id\": 1}}\r\n")

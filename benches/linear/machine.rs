@@ -1,4 +1,4 @@
-//! The program itself: against a real QEMU with more and more devices, and against a flood of events.
+//! Cases that run the whole program: against a QEMU with a growing number of devices, and with a flood of events.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::net::UnixListener;
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use super::{refs, row};
+use super::{instruction_count, print_row};
 
-/// A QEMU with so many CD drives, and the socket of its monitor.
+/// A QEMU to which CD drives can be added.
 struct Machine {
     child: Child,
     folder: tempfile::TempDir,
@@ -32,7 +32,7 @@ impl Machine {
         self.folder.path().join("q.sock")
     }
 
-    /// Adds the drives from one number up to another.
+    /// Adds the drives with the numbers `from..to`.
     fn add(&self, from: usize, to: usize) {
         let script = self.folder.path().join("add.qmp");
         let lines: String =
@@ -58,29 +58,29 @@ impl Drop for Machine {
 const SHELL: &str = env!("CARGO_BIN_EXE_qmp-shell");
 const QOM: &str = env!("CARGO_BIN_EXE_qom");
 
-/// The cost of one run of a program that prints at least so many lines: instructions, or nanoseconds where there is no
-/// valgrind.
-fn cost(program: &str, arguments: &[&str], socket: &Path, least: usize, valgrind: bool) -> f64 {
-    let mut command = Command::new(if valgrind { "valgrind" } else { program });
-    if valgrind {
+/// Returns the cost of one run of a program, which must print at least `min_lines` lines: instructions, or nanoseconds
+/// without valgrind.
+fn cost(program: &str, arguments: &[&str], socket: &Path, min_lines: usize, has_valgrind: bool) -> f64 {
+    let mut command = Command::new(if has_valgrind { "valgrind" } else { program });
+    if has_valgrind {
         command.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", program]);
     }
-    // Under valgrind all takes many times as long.
+    // Programs run many times slower in valgrind.
     command.env("QMP_SOCKET", socket).args(arguments).arg("--timeout=60");
     let start = Instant::now();
     let output = command.output().unwrap();
     let time = start.elapsed();
     let lines = output.stdout.iter().filter(|byte| **byte == b'\n').count();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && lines >= least, "{lines} lines, where {least} are expected: {said}");
-    refs(&said).map_or(time.as_secs_f64() * 1e9, |count| count as f64)
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && lines >= min_lines, "{lines} lines, expected {min_lines}: {stderr}");
+    instruction_count(&stderr).map_or(time.as_secs_f64() * 1e9, |count| count as f64)
 }
 
-/// The whole program against a machine with more and more devices.
-pub fn devices(valgrind: bool) -> bool {
+/// Runs the cases with a QEMU that gets more and more devices. Returns whether their cost is linear.
+pub fn devices(has_valgrind: bool) -> bool {
     const SIZES: &[usize] = &[64, 128, 256, 512, 1024];
     let Some(machine) = Machine::start() else {
-        eprintln!("no qemu-system-x86_64 here: the cases of a machine are left out");
+        eprintln!("skipped: the cases with a machine need qemu-system-x86_64");
         return true;
     };
     let cases: &[(&str, &str, &[&str])] = &[
@@ -90,21 +90,21 @@ pub fn devices(valgrind: bool) -> bool {
         ("machine, qom-list", SHELL, &["-c", "qom-list path=/machine/peripheral", "-p"]),
         ("machine, qom tree", QOM, &["tree", "/machine/peripheral"]),
     ];
-    let mut found: Vec<Vec<(usize, f64)>> = vec![Vec::new(); cases.len()];
-    let mut there = 0;
+    let mut all_costs: Vec<Vec<(usize, f64)>> = vec![Vec::new(); cases.len()];
+    let mut count = 0;
     for size in SIZES {
-        machine.add(there, *size);
-        there = *size;
-        for (costs, (_, program, arguments)) in found.iter_mut().zip(cases) {
-            let runs = (0..3).map(|_| cost(program, arguments, &machine.socket(), *size, valgrind));
+        machine.add(count, *size);
+        count = *size;
+        for (costs, (_, program, arguments)) in all_costs.iter_mut().zip(cases) {
+            let runs = (0..3).map(|_| cost(program, arguments, &machine.socket(), *size, has_valgrind));
             costs.push((*size, runs.fold(f64::INFINITY, f64::min)));
         }
     }
-    cases.iter().zip(&found).filter(|((name, ..), costs)| !row(name, "devices", costs)).count() == 0
+    cases.iter().zip(&all_costs).filter(|((name, ..), costs)| !print_row(name, "devices", costs)).count() == 0
 }
 
-/// The whole program and a flood of events.
-pub fn flood(valgrind: bool) -> bool {
+/// Runs the case with a flood of events. Returns whether its cost is linear.
+pub fn flood(has_valgrind: bool) -> bool {
     const SIZES: &[usize] = &[2000, 4000, 8000, 16000];
     let folder = tempfile::tempdir().unwrap();
     let mut costs = Vec::new();
@@ -112,24 +112,24 @@ pub fn flood(valgrind: bool) -> bool {
         let socket = folder.path().join(format!("{size}.sock"));
         let listener = UnixListener::bind(&socket).unwrap();
         let server = std::thread::spawn(move || serve(&listener, *size));
-        costs.push((*size, cost(SHELL, &["-c", "query-status"], &socket, size + 1, valgrind)));
+        costs.push((*size, cost(SHELL, &["-c", "query-status"], &socket, size + 1, has_valgrind)));
         server.join().unwrap();
     }
-    row("events, the whole program", "events", &costs)
+    print_row("events, the whole program", "events", &costs)
 }
 
-/// Greets, takes the negotiation, then answers one command behind so many events.
+/// Serves one client: greets, negotiates, sends events, and then answers one command.
 fn serve(listener: &UnixListener, events: usize) {
     let (stream, _) = listener.accept().unwrap();
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let mut stream = stream;
     stream.write_all(b"{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n").unwrap();
-    let mut answer = |before: &str| {
+    let mut reply_after = |events: &str| {
         let request: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        let _ = write!(stream, "{before}{{\"return\": {{}}, \"id\": {}}}\r\n", request["id"]);
+        let _ = write!(stream, "{events}{{\"return\": {{}}, \"id\": {}}}\r\n", request["id"]);
     };
-    answer("");
-    answer(
+    reply_after("");
+    reply_after(
         &"{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"TICK\", \"data\": {\"n\": 1}}\r\n"
             .repeat(events),
     );

@@ -1,15 +1,15 @@
-//! Whether costs grow as what there is to do: each piece of work at a size, at twice that size, and so on.
+//! Checks that costs grow linearly with the size of the input: each case runs at a size, at twice that size, and so on.
 //!
 //! ```sh
 //! cargo bench --bench linear [-- [CASE…]]
 //! ```
 //!
-//! Counts instructions with valgrind, which come out the same each time; where there is no valgrind, the shortest of some
-//! runs is taken. The table has the cost of one unit at each size, and behind it by how much the whole grew since the size
-//! before: 2 is in step. What has a fixed part to begin with grows by less. The exit status is 1 where the last doubling
-//! costs more than 2.3 times as much.
+//! Counts instructions with valgrind, which are reproducible; without valgrind, takes the time of the shortest of several
+//! runs. The table contains the cost of one unit at each size, and the growth of the total cost since the size before: 2 is
+//! linear, and a case with a fixed cost grows by less. The exit status is 1 if the last doubling costs more than 2.3 times
+//! as much.
 //!
-//! The cases of a `machine` are the whole program against a real QEMU; its own part, the start, is in each figure.
+//! The cases with a `machine` run the whole program against a QEMU; their figures include the start of the program.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
@@ -26,13 +26,13 @@ use std::time::Instant;
 use lines::{array, braces, children, commas, cut, device, dots, keys, request, word};
 use machine::{devices, flood};
 use work::{
-    SCHEMA_FILE, Work, assemble, key, manual, names, print_nesting, print_reply, read_nesting, read_reply, show_events,
-    tab, typed,
+    SCHEMA_FILE, Work, assemble, key, manual, names, print_events, print_nesting, print_reply, read_nesting,
+    read_reply, tab, type_line,
 };
 
 struct Case {
     name: &'static str,
-    /// What a size counts.
+    /// What the size counts.
     unit: &'static str,
     first: usize,
     doublings: u32,
@@ -54,17 +54,17 @@ const CASES: &[Case] = &[
     case("reply, printed", "items", 2000, 4, print_reply),
     case("nesting, read", "levels", 62, 5, read_nesting),
     case("nesting, printed", "levels", 62, 5, print_nesting),
-    case("events, shown", "events", 1000, 3, show_events),
-    case("keys, by form", "keys", 100, 6, |n| typed(keys("x", n), false)),
-    case("keys, by type", "keys", 100, 6, |n| typed(device(n), true)),
-    case("array keys, by type", "keys", 100, 6, |n| typed(children(n), true)),
-    case("commas, by type", "items", 100, 6, |n| typed(commas(n), true)),
-    case("a nested key, by form", "levels", 31, 5, |n| typed(dots(n), false)),
-    case("request as JSON", "members", 100, 6, |n| typed(request(n), true)),
-    case("nested JSON, by type", "levels", 31, 5, |n| typed(braces(n), true)),
+    case("events, printed", "events", 1000, 3, print_events),
+    case("keys, inferred", "keys", 100, 6, |n| type_line(keys("x", n), false)),
+    case("keys, typed", "keys", 100, 6, |n| type_line(device(n), true)),
+    case("array keys, typed", "keys", 100, 6, |n| type_line(children(n), true)),
+    case("commas, typed", "items", 100, 6, |n| type_line(commas(n), true)),
+    case("a nested key, inferred", "levels", 31, 5, |n| type_line(dots(n), false)),
+    case("request as JSON", "members", 100, 6, |n| type_line(request(n), true)),
+    case("nested JSON, typed", "levels", 31, 5, |n| type_line(braces(n), true)),
     case("lines of JSON", "lines", 100, 6, assemble),
-    case("Tab behind keys", "keys", 100, 6, |n| tab(device(n) + " ")),
-    case("Tab behind array keys", "keys", 100, 6, |n| tab(children(n) + " children.")),
+    case("Tab after keys", "keys", 100, 6, |n| tab(device(n) + " ")),
+    case("Tab after array keys", "keys", 100, 6, |n| tab(children(n) + " children.")),
     case("Tab below a nested key", "levels", 31, 5, |n| tab(dots(n) + " file.")),
     case("Tab in JSON", "members", 100, 6, |n| tab(cut(request(n), 2) + ", ")),
     case("Tab in an array", "items", 100, 6, |n| tab(array(n))),
@@ -73,20 +73,19 @@ const CASES: &[Case] = &[
     case("a key pressed, long word", "bytes", 1000, 5, |n| key(word(n))),
     case("a key pressed, many keys", "keys", 100, 6, |n| key(device(n))),
     case("a key pressed, in JSON", "members", 100, 6, |n| key(request(n))),
-    case("a name that is none", "bytes", 1000, 5, |n| typed("x".repeat(n), true)),
+    case("an unknown command", "bytes", 1000, 5, |n| type_line("x".repeat(n), true)),
     case("a page of the manual", "entries", 100, 4, manual),
 ];
 
-/// A doubling that costs more than this is out of step.
-const STEP: f64 = 2.3;
+/// The growth of cost at a doubling from which a case is reported.
+const MAX_GROWTH: f64 = 2.3;
 
-// ---- measuring ----
-
-/// The cost of a case at a size: instructions, or nanoseconds where there is no valgrind.
-fn cost(case: &Case, size: usize, valgrind: bool) -> u64 {
-    if valgrind {
-        let counted = |work: &str| instructions(&[ONE, case.name, &size.to_string(), work]);
-        return counted("yes").saturating_sub(counted("no")).max(1);
+/// Returns the cost of a case at a size: instructions, or nanoseconds without valgrind.
+fn cost(case: &Case, size: usize, has_valgrind: bool) -> u64 {
+    if has_valgrind {
+        // The difference excludes the preparation.
+        let count = |work: &str| count_instructions(&[RUN_ONE, case.name, &size.to_string(), work]);
+        return count("yes").saturating_sub(count("no")).max(1);
     }
     let runs = (0..9).map(|_| {
         let work = (case.prepare)(size);
@@ -97,86 +96,84 @@ fn cost(case: &Case, size: usize, valgrind: bool) -> u64 {
     u64::try_from(runs.min().unwrap_or_default()).unwrap_or(u64::MAX).max(1)
 }
 
-/// Asks this program to do one case at one size, once.
-const ONE: &str = "--one";
+/// Makes this program run one case at one size, once.
+const RUN_ONE: &str = "--one";
 
-/// The instructions that this program takes with these arguments.
-fn instructions(arguments: &[&str]) -> u64 {
+/// Counts the instructions of this program with these arguments.
+fn count_instructions(arguments: &[&str]) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
-        // Above what nests deepest.
+        // Enough for the deepest nesting.
         .arg("--main-stacksize=67108864")
         .arg(std::env::current_exe().unwrap())
         .args(arguments)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    refs(&said).expect("a count")
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    instruction_count(&stderr).expect("a count")
 }
 
-/// What valgrind counted: `I refs: 129,909`.
-fn refs(said: &str) -> Option<u64> {
-    let (_, count) = said.lines().find_map(|line| line.split_once(" refs:"))?;
+/// Parses the count in the output of valgrind: `I refs: 129,909`.
+fn instruction_count(stderr: &str) -> Option<u64> {
+    let (_, count) = stderr.lines().find_map(|line| line.split_once(" refs:"))?;
     count.replace(',', "").trim().parse().ok()
 }
 
-/// Prints a case's row; returns whether it stays in step.
-fn row(name: &str, unit: &str, costs: &[(usize, f64)]) -> bool {
+/// Prints the row of a case; returns whether its cost is linear.
+fn print_row(name: &str, unit: &str, costs: &[(usize, f64)]) -> bool {
     let mut line = format!("{name:<28}{unit:<9}");
-    let mut last = 0.0;
-    for (at, (size, cost)) in costs.iter().enumerate() {
+    let mut growth = 0.0;
+    for (index, (size, cost)) in costs.iter().enumerate() {
         let each = cost / (*size as f64);
         let _ = write!(line, " {:>7}", if each < 100.0 { format!("{each:.1}") } else { format!("{each:.0}") });
-        if at > 0 {
-            last = cost / costs[at - 1].1;
-            let _ = write!(line, " ×{last:<4.2}");
+        if index > 0 {
+            growth = cost / costs[index - 1].1;
+            let _ = write!(line, " ×{growth:<4.2}");
         }
     }
-    let in_step = last <= STEP;
-    println!("{line}{}", if in_step { "" } else { "  <-- grows faster than what there is to do" });
-    in_step
+    let is_linear = growth <= MAX_GROWTH;
+    println!("{line}{}", if is_linear { "" } else { "  <-- not linear" });
+    is_linear
 }
-
-// ---- the edge ----
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [one, name, size, work] = arguments.as_slice()
-        && one == ONE
+    if let [option, name, size, work] = arguments.as_slice()
+        && option == RUN_ONE
     {
         let case = CASES.iter().find(|case| case.name == name).expect("a case");
-        let ready = (case.prepare)(size.parse().unwrap());
+        let prepared = (case.prepare)(size.parse().unwrap());
         if work == "yes" {
-            ready();
+            prepared();
         }
         return ExitCode::SUCCESS;
     }
     if std::env::var_os(SCHEMA_FILE).is_none() {
-        // From here on it is asked no more: every process that this one starts reads the file.
+        // The processes that this one starts read the introspection from a file.
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("introspection.json");
         std::fs::write(&file, support::introspection(None)).unwrap();
-        let me = std::env::current_exe().unwrap();
-        let status = Command::new(me).args(&arguments).env(SCHEMA_FILE, &file).status().unwrap();
+        let program = std::env::current_exe().unwrap();
+        let status = Command::new(program).args(&arguments).env(SCHEMA_FILE, &file).status().unwrap();
         return if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| name.contains(*wanted));
-    let valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok();
-    let what = if valgrind { "instructions" } else { "nanoseconds" };
-    println!("{what} a unit: at the first size, then at each doubling with the growth of the whole");
-    let mut in_step = true;
+    let has_valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok();
+    let measure = if has_valgrind { "instructions" } else { "nanoseconds" };
+    println!("{measure} per unit at the first size, then at each doubling, with the growth of the total");
+    let mut all_linear = true;
     for case in CASES.iter().filter(|case| wants(case.name)) {
         let sizes = (0..=case.doublings).map(|doubling| case.first << doubling);
-        let costs: Vec<(usize, f64)> = sizes.map(|size| (size, cost(case, size, valgrind) as f64)).collect();
-        in_step &= row(case.name, case.unit, &costs);
+        let costs: Vec<(usize, f64)> = sizes.map(|size| (size, cost(case, size, has_valgrind) as f64)).collect();
+        all_linear &= print_row(case.name, case.unit, &costs);
     }
     if wants("events, the whole program") {
-        in_step &= flood(valgrind);
+        all_linear &= flood(has_valgrind);
     }
     if wants("machine") {
-        in_step &= devices(valgrind);
+        all_linear &= devices(has_valgrind);
     }
-    if in_step { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if all_linear { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

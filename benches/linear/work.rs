@@ -1,29 +1,29 @@
-//! The pieces of work: each made ready at a size, to be done once.
+//! The work of each case: prepared at a size, to be run once.
 
 use std::hint::black_box;
 use std::sync::LazyLock;
 
 use qmp_shell::assist::{CompletionContext, Name, complete, complete_with, highlight, hint};
 use qmp_shell::grammar::{Assembler, Line, LineMode, is_complete, parse_line};
-use qmp_shell::render::{Layout, Palette, event_line, write_json};
+use qmp_shell::render::{JsonStyle, Palette, event_line, write_json};
 use qmp_shell::schema::manual::Manual;
 use qmp_shell::schema::{Schema, TypingContext, request_of_command, request_of_json};
 use qmp_shell::wire::{Frame, Framer, Incoming, Limits, ReplyBody};
 
 use super::lines::{nested, reply};
 
-/// Work that is ready to be done.
+/// Prepared work.
 pub type Work = Box<dyn FnOnce()>;
 
 pub fn schema() -> &'static Schema {
     static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-        let file = std::env::var(SCHEMA_FILE).expect("the parent names the file");
+        let file = std::env::var(SCHEMA_FILE).expect("the parent process sets the variable");
         Schema::parse(&std::fs::read_to_string(file).unwrap()).unwrap()
     });
     &SCHEMA
 }
 
-/// The variable that names the file with the introspection.
+/// The environment variable with the path of the introspection.
 pub const SCHEMA_FILE: &str = "QMP_SHELL_LINEAR_SCHEMA";
 
 /// Returns a completion context with the introspection.
@@ -33,25 +33,25 @@ pub fn context() -> CompletionContext<'static> {
 
 pub fn read(stream: &str) -> Vec<Incoming> {
     let mut framer = Framer::new(Limits::default());
-    let mut found = Vec::new();
+    let mut messages = Vec::new();
     for piece in stream.as_bytes().chunks(16 * 1024) {
         framer.push(piece);
         while let Ok(Some(frame)) = framer.next_frame() {
             if let Frame::Message(message) = frame {
-                found.push(Incoming::parse(message).unwrap());
+                messages.push(Incoming::parse(message).unwrap());
             }
         }
     }
-    found
+    messages
 }
 
-pub fn printed(stream: &str) -> Work {
+pub fn print(stream: &str) -> Work {
     let messages = read(stream);
     Box::new(move || {
         for message in &messages {
             let Incoming::Reply(reply) = message else { continue };
             let ReplyBody::Return(value) = reply.body() else { continue };
-            write_json(value, Layout::Indented, &Palette::new(true), true, &mut std::io::sink()).unwrap();
+            write_json(value, JsonStyle::Indented, &Palette::new(true), true, &mut std::io::sink()).unwrap();
         }
     })
 }
@@ -62,7 +62,7 @@ pub fn read_reply(items: usize) -> Work {
 }
 
 pub fn print_reply(items: usize) -> Work {
-    printed(&reply(items))
+    print(&reply(items))
 }
 
 pub fn read_nesting(levels: usize) -> Work {
@@ -71,10 +71,10 @@ pub fn read_nesting(levels: usize) -> Work {
 }
 
 pub fn print_nesting(levels: usize) -> Work {
-    printed(&nested(levels))
+    print(&nested(levels))
 }
 
-pub fn show_events(count: usize) -> Work {
+pub fn print_events(count: usize) -> Work {
     let event = "{\"timestamp\": {\"seconds\": 1700000000, \"microseconds\": 345678}, \"event\": \"JOB_STATUS_CHANGE\", \
                  \"data\": {\"status\": \"ready\", \"id\": \"j0\"}}\r\n";
     let stream = event.repeat(count);
@@ -87,18 +87,17 @@ pub fn show_events(count: usize) -> Work {
     })
 }
 
-/// From a line to the request that it means.
-pub fn typed(line: String, by_type: bool) -> Work {
-    let nothing = TypingContext::none();
-    let knowledge = if by_type { TypingContext { schema: Some(schema()), ..nothing } } else { nothing };
+/// Parses a line, and types it or reports an error.
+pub fn type_line(line: String, has_schema: bool) -> Work {
+    let untyped = TypingContext::none();
+    let context = if has_schema { TypingContext { schema: Some(schema()), ..untyped } } else { untyped };
     Box::new(move || {
-        // A fault costs what it costs to find.
-        let prepared = match parse_line(&line) {
-            Ok(Line::Command(command)) => request_of_command(&command, &knowledge),
-            Ok(Line::Json(json)) => request_of_json(&json, &knowledge),
+        let result = match parse_line(&line) {
+            Ok(Line::Command(command)) => request_of_command(&command, &context),
+            Ok(Line::Json(json)) => request_of_json(&json, &context),
             other => panic!("{other:?}"),
         };
-        let _ = black_box(prepared);
+        let _ = black_box(result);
     })
 }
 
@@ -106,8 +105,8 @@ pub fn assemble(count: usize) -> Work {
     let text = format!("{{\"execute\": \"x\", \"arguments\": {{\n{}}}}}", "  \"key\": 1,\n".repeat(count));
     Box::new(move || {
         let mut assembler = Assembler::new();
-        let whole = text.split('\n').filter_map(|line| assembler.push(line, LineMode::Qmp)).count();
-        assert_eq!(whole, 1);
+        let lines = text.split('\n').filter_map(|line| assembler.push(line, LineMode::Qmp)).count();
+        assert_eq!(lines, 1);
     })
 }
 
@@ -121,7 +120,7 @@ pub fn names(count: usize) -> Work {
     Box::new(move || drop(black_box(complete_with("device_del id=dev", &mut context(), |_| names.clone()))))
 }
 
-/// Everything that a key press at the end of a line causes.
+/// Does what a key press at the end of a line needs.
 pub fn key(line: String) -> Work {
     let context = context();
     Box::new(move || {
@@ -141,7 +140,7 @@ pub fn manual(entries: usize) -> Work {
     Box::new(move || {
         let manual = Manual::parse(&page);
         for entry in manual.entries() {
-            black_box(manual.set(entry, 80));
+            black_box(manual.layout(entry, 80));
         }
     })
 }

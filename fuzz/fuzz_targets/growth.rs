@@ -1,7 +1,7 @@
-//! Looks for work that grows faster than what there is to read: some bytes, again and again, to any of the readers.
+//! Searches for input that takes more than linear time to read, by repeating a part of it many times.
 //!
-//! The first byte chooses the reader; the rest is a beginning, what is repeated, and an end, with a separator between them.
-//! Time is what counts here, so a find is one only if the best of several runs is slow.
+//! The first byte selects the reader; the rest is a prefix, the part to repeat, and a suffix, with separators between them.
+//! An input is reported only if the fastest of several runs is slow.
 #![no_main]
 
 use std::time::Duration;
@@ -9,18 +9,17 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 /// The length of the long input; the short one is a quarter of it.
-const LONG: usize = 32 * 1024;
+const LONG_INPUT_BYTES: usize = 32 * 1024;
 
-/// What takes less than this is no worry, whatever it grows like.
-const LITTLE: Duration = Duration::from_millis(50);
+/// Less time is never reported.
+const MIN_SLOW_TIME: Duration = Duration::from_millis(50);
 
-/// How much longer four times the input may take: twice what is in step.
-const MOST: u32 = 8;
+/// The factor by which the long input may be slower: twice as much as linear.
+const MAX_GROWTH: u32 = 8;
 
-/// Stands between the parts.
 const SEPARATOR: u8 = 0x1f;
 
-/// The processor's time, of all threads: what else the machine does is not in it.
+/// Measures the processor time of all threads, so that other processes do not count.
 fn time(check: fn(&[u8]), data: &[u8]) -> Duration {
     let spent = || Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default();
     let start = spent();
@@ -33,19 +32,19 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let readers = properties::READERS;
     let (name, check) = readers[usize::from(*choice) % readers.len()];
     let mut parts = rest.splitn(3, |byte| *byte == SEPARATOR);
-    let (Some(start), Some(unit)) = (parts.next(), parts.next()) else { return };
-    let end = parts.next().unwrap_or_default();
+    let (Some(prefix), Some(unit)) = (parts.next(), parts.next()) else { return };
+    let suffix = parts.next().unwrap_or_default();
     if unit.is_empty() || rest.len() > 200 {
         return;
     }
-    let of_length = |length: usize| [start, &unit.repeat(length / unit.len()), end].concat();
-    let (short, long) = (of_length(LONG / 4), of_length(LONG));
-    let best = |data: &[u8], runs: u32| (0..runs).map(|_| time(check, data)).min().unwrap_or_default();
-    let slow = |runs| {
-        let long = best(&long, runs);
-        long > LITTLE && long > best(&short, runs) * MOST
+    let input = |length: usize| [prefix, &unit.repeat(length / unit.len()), suffix].concat();
+    let (short, long) = (input(LONG_INPUT_BYTES / 4), input(LONG_INPUT_BYTES));
+    let fastest = |data: &[u8], runs: u32| (0..runs).map(|_| time(check, data)).min().unwrap_or_default();
+    let is_slow = |runs| {
+        let long = fastest(&long, runs);
+        long > MIN_SLOW_TIME && long > fastest(&short, runs) * MAX_GROWTH
     };
-    assert!(!(slow(1) && slow(5)), "{name}: {}, then {}, then {}", text(start), text(unit), text(end));
+    assert!(!(is_slow(1) && is_slow(5)), "{name}: {}, then {}, then {}", text(prefix), text(unit), text(suffix));
 });
 
 fn text(bytes: &[u8]) -> String {

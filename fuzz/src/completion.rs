@@ -1,4 +1,5 @@
-//! Help with a line at every place of its cursor: candidates that fit where they stand, a hint on one row, token_styles in order.
+//! Help while a line is typed, at every position of the cursor: candidates with a valid place, a hint on one row, styles in
+//! order.
 
 use qmp_shell::assist::{
     Candidate, Completes, CompletionContext, DotCommandEntry, Name, NameKind, SettingEntry, complete_with, highlight,
@@ -7,9 +8,9 @@ use qmp_shell::assist::{
 use qmp_shell::grammar::{LineMode, Unclosed, parse_json, tokenize};
 use unicode_width::UnicodeWidthStr;
 
-use super::{spans, strict, world};
+use super::{assertions, introspection, spans};
 
-/// Names as a server or a disk might have them.
+/// Names of nodes, devices and files that need quoting.
 const NAMES: &[&str] = &["disk0", "a b", "it's", "say \"x\"", "\\", "{x}", "[1", "é=ü", "#c", "$HOME", "a,b", "/x/y"];
 
 /// Returns names of any kind, and files that begin with what is typed.
@@ -19,13 +20,13 @@ fn names(kind: &NameKind) -> Vec<Name> {
     NAMES.iter().filter(matches).map(|name| Name::new(*name, description)).collect()
 }
 
-/// So many places of a long line are looked at.
-const PLACES: usize = 64;
+/// The maximum number of positions that are checked in a line.
+const MAX_POSITIONS: usize = 64;
 
-/// The first byte chooses the language and whether a transaction is open; the rest is the line.
+/// The first byte of the input selects the language and whether a transaction is open; the rest is the line.
 pub fn check(data: &[u8]) {
     let Some((choice, line)) = data.split_first() else { return };
-    let Some(line) = strict::text(line) else { return };
+    let Some(line) = assertions::text(line) else { return };
     let hmp = ["info", "device_add"].map(|name| Name::new(name, "")).to_vec();
     let dot_commands = [
         ("events", Completes::EventFilter),
@@ -39,10 +40,10 @@ pub fn check(data: &[u8]) {
     ];
     let dot_commands =
         dot_commands.map(|(name, completes)| DotCommandEntry { name, aliases: &[], summary: "", completes });
-    let mut known = CompletionContext {
+    let mut context = CompletionContext {
         language: if choice & 1 == 0 { LineMode::Qmp } else { LineMode::Hmp },
         in_transaction: choice & 2 != 0,
-        schema: (choice & 4 == 0).then(world::schema),
+        schema: (choice & 4 == 0).then(introspection::schema),
         commands: vec!["query-status".to_owned()],
         hmp_commands: hmp.clone(),
         hmp_info: hmp,
@@ -52,17 +53,17 @@ pub fn check(data: &[u8]) {
         events: vec!["STOP".to_owned()],
         ..CompletionContext::default()
     };
-    check_looks(line, &known);
-    let places: Vec<usize> = line.char_indices().map(|(at, _)| at).chain([line.len()]).collect();
-    let step = places.len().div_ceil(PLACES);
-    for place in places.iter().rev().step_by(step) {
-        let typed = &line[..*place];
-        check_hint(typed, &known);
-        let found = complete_with(typed, &mut known, names);
+    check_styles(line, &context);
+    let positions: Vec<usize> = line.char_indices().map(|(at, _)| at).chain([line.len()]).collect();
+    let step = positions.len().div_ceil(MAX_POSITIONS);
+    for position in positions.iter().rev().step_by(step) {
+        let typed = &line[..*position];
+        check_hint(typed, &context);
+        let found = complete_with(typed, &mut context, names);
         assert!(found.start <= typed.len() && typed.is_char_boundary(found.start));
         for candidate in &found.candidates {
-            assert!(!candidate.text.is_empty(), "nothing is offered");
-            if known.language == LineMode::Qmp {
+            assert!(!candidate.text.is_empty(), "an empty candidate");
+            if context.language == LineMode::Qmp {
                 check_candidate(typed, found.start, candidate);
             }
         }
@@ -73,39 +74,39 @@ fn last_row(text: &str) -> &str {
     text.rsplit_once('\n').map_or(text, |(_, last)| last)
 }
 
-/// A name that was offered is the name that is meant, once it stands in the line.
+/// Asserts that a candidate, once it is in the line, is the name that it was offered for.
 fn check_candidate(typed: &str, start: usize, candidate: &Candidate) {
-    let is_of_shell = |line: &str| line.trim_start().starts_with('.');
-    if candidate.description != "live" || is_of_shell(typed) || is_of_shell(last_row(typed)) {
+    let is_dot_line = |line: &str| line.trim_start().starts_with('.');
+    if candidate.description != "live" || is_dot_line(typed) || is_dot_line(last_row(typed)) {
         return;
     }
     let line = format!("{}{}", &typed[..start], candidate.text);
-    let goes_on = candidate.text.ends_with('/');
-    // Of several lines at once the last may be one by itself.
+    let is_folder = candidate.text.ends_with('/');
+    // The last row can be a line of its own.
     let as_word = [line.as_str(), last_row(&line)].iter().filter_map(|line| tokenize(line).words.pop()).any(|word| {
         let value = word.value().trim_end_matches('/');
-        // A name that is a number stands in JSON as it is.
+        // In JSON a name that is a number is not quoted.
         let as_number = word.open == Some(Unclosed::Bracket) && NAMES.contains(&candidate.text.as_str());
-        NAMES.iter().any(|name| value.ends_with(name)) && (word.open.is_none() || goes_on) || as_number
+        NAMES.iter().any(|name| value.ends_with(name)) && (word.open.is_none() || is_folder) || as_number
     });
     let as_json = || {
-        let closed = format!("{}{}", candidate.text, if goes_on { &candidate.text[..1] } else { "" });
+        let closed = format!("{}{}", candidate.text, if is_folder { &candidate.text[..1] } else { "" });
         let text = parse_json(&closed, 0).ok().and_then(|(json, _)| json.as_str());
         text.is_some_and(|text| NAMES.contains(&text.trim_end_matches('/')))
     };
-    assert!(as_word || as_json(), "{line:?} does not mean a name that was offered");
+    assert!(as_word || as_json(), "{line:?} does not contain a name that was offered");
 }
 
-fn check_hint(typed: &str, known: &CompletionContext<'_>) {
-    const ROOM: usize = 40;
-    let Some(hint) = hint(typed, known, ROOM) else { return };
-    assert!(!hint.is_empty() && hint.width() <= ROOM, "a hint of {} columns", hint.width());
-    strict::harmless(&hint);
+fn check_hint(typed: &str, context: &CompletionContext<'_>) {
+    const COLUMNS: usize = 40;
+    let Some(hint) = hint(typed, context, COLUMNS) else { return };
+    assert!(!hint.is_empty() && hint.width() <= COLUMNS, "a hint of {} columns", hint.width());
+    assertions::has_no_controls(&hint);
     assert!(!hint.contains(['\n', '\t']));
 }
 
-fn check_looks(line: &str, known: &CompletionContext<'_>) {
-    let found = highlight(line, known);
-    found.iter().for_each(|(span, _)| spans::inside(line, *span));
-    spans::in_order(found.iter().map(|(span, _)| *span));
+fn check_styles(line: &str, context: &CompletionContext<'_>) {
+    let styles = highlight(line, context);
+    styles.iter().for_each(|(span, _)| spans::inside(line, *span));
+    spans::in_order(styles.iter().map(|(span, _)| *span));
 }

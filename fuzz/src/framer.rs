@@ -1,30 +1,30 @@
-//! The framer: the same stream in any pieces gives the same frames, and no byte of it is lost.
+//! The framer: its frames do not depend on how reads cut the stream, and no byte is lost.
 
 use qmp_shell::wire::{Frame, FrameError, Framer, Limits};
 
-/// The first two bytes choose the limits, whether marks are heeded, and the pieces; the rest is the stream.
+/// The first two bytes select the limits, whether sync markers are honored, and the cuts; the rest is the stream.
 pub fn check(data: &[u8]) {
     let [choice, seed, stream @ ..] = data else { return };
-    let heed = choice & 1 == 0;
-    let small = choice & 2 != 0;
+    let honor_markers = choice & 1 == 0;
+    let has_small_limits = choice & 2 != 0;
     let mut limits = Limits::default();
-    if small {
+    if has_small_limits {
         (limits.message, limits.depth) = (64, 4);
     }
-    let (whole, end) = read(std::iter::once(stream), limits, heed);
+    let (whole, end) = read(std::iter::once(stream), limits, honor_markers);
     if end.is_ok() {
-        account(stream, &whole, &end, heed);
+        check_all_bytes(stream, &whole, &end, honor_markers);
     }
-    let singles = read(stream.chunks(1), limits, heed);
-    let pieces = read(cut(stream, *seed).into_iter(), limits, heed);
+    let singles = read(stream.chunks(1), limits, honor_markers);
+    let pieces = read(cut(stream, *seed).into_iter(), limits, honor_markers);
     for (frames, other) in [singles, pieces] {
-        if small {
-            // A limit may be noticed sooner or later, but never before what comes first is handed over.
-            let both = solid(&whole).iter().zip(&solid(&frames)).all(|(one, other)| one == other);
-            assert!(both, "other frames in other pieces");
+        if has_small_limits {
+            // A limit can be noticed sooner or later, but never before the frames that come first.
+            let agree = normalized(&whole).iter().zip(&normalized(&frames)).all(|(one, other)| one == other);
+            assert!(agree, "other cuts give other frames");
         } else {
-            assert_eq!(solid(&whole), solid(&frames), "other frames in other pieces");
-            assert_eq!(end, other, "another end in other pieces");
+            assert_eq!(normalized(&whole), normalized(&frames), "other cuts give other frames");
+            assert_eq!(end, other, "other cuts give another end");
         }
     }
     for frame in &whole {
@@ -35,30 +35,30 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// The frames of a stream that comes in pieces; in the end what is begun, or why it goes no further.
+/// Returns the frames of a stream, and the unfinished message or the error at its end.
 fn read<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
     limits: Limits,
-    heed: bool,
+    honor_markers: bool,
 ) -> (Vec<Frame>, Result<Vec<u8>, FrameError>) {
     let mut framer = Framer::new(limits);
-    framer.skip_sync_markers(heed);
-    let mut found = Vec::new();
+    framer.honor_sync_markers(honor_markers);
+    let mut frames = Vec::new();
     for piece in pieces {
         framer.push(piece);
         loop {
             match framer.next_frame() {
-                Ok(Some(frame)) => found.push(frame),
+                Ok(Some(frame)) => frames.push(frame),
                 Ok(None) => break,
-                Err(error) => return (found, Err(error)),
+                Err(error) => return (frames, Err(error)),
             }
         }
     }
-    let pending = framer.pending().to_vec();
-    (found, Ok(pending))
+    let partial = framer.partial_message().to_vec();
+    (frames, Ok(partial))
 }
 
-/// Pieces of lengths that `seed` chooses.
+/// Cuts the stream into pieces whose lengths depend on `seed`.
 fn cut(stream: &[u8], seed: u8) -> Vec<&[u8]> {
     let mut state = u32::from(seed) + 1;
     let mut rest = stream;
@@ -66,60 +66,61 @@ fn cut(stream: &[u8], seed: u8) -> Vec<&[u8]> {
     while !rest.is_empty() {
         state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
         let length = (state >> 16) as usize % 40;
-        let (piece, behind) = rest.split_at(length.min(rest.len()));
+        let (piece, tail) = rest.split_at(length.min(rest.len()));
         pieces.push(piece);
-        rest = behind;
+        rest = tail;
     }
     pieces
 }
 
-/// Junk may come in more pieces than one, and blanks at their ends are none of it.
-fn solid(frames: &[Frame]) -> Vec<Frame> {
-    let mut found: Vec<Frame> = Vec::new();
+/// Joins consecutive junk frames and removes their white space, which depend on the cuts.
+fn normalized(frames: &[Frame]) -> Vec<Frame> {
+    let mut normalized: Vec<Frame> = Vec::new();
     for frame in frames {
         let Frame::Junk(junk) = frame else {
-            found.push(frame.clone());
+            normalized.push(frame.clone());
             continue;
         };
         let junk = junk.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
-        match found.last_mut() {
-            Some(Frame::Junk(before)) => before.extend(junk),
-            _ => found.push(Frame::Junk(junk.collect())),
+        match normalized.last_mut() {
+            Some(Frame::Junk(last)) => last.extend(junk),
+            _ => normalized.push(Frame::Junk(junk.collect())),
         }
     }
-    found
+    normalized
 }
 
-/// Walks along the stream with its frames: between them stand only blanks, answers of telnet, and what a mark drops.
-fn account(stream: &[u8], frames: &[Frame], end: &Result<Vec<u8>, FrameError>, heed: bool) {
+/// Asserts that the stream consists of its frames, white space, telnet options, and messages that a sync marker discards.
+fn check_all_bytes(stream: &[u8], frames: &[Frame], end: &Result<Vec<u8>, FrameError>, honor_markers: bool) {
     let mut rest = stream;
-    let mut after_mark = false;
+    let mut after_marker = false;
     for frame in frames {
-        rest = skip_blank(rest, after_mark);
+        rest = skip_ignored(rest, after_marker);
         let (Frame::Message(bytes) | Frame::Junk(bytes)) = frame else {
-            // A mark, and before it perhaps the beginning of a message.
-            let at = rest.iter().position(|byte| *byte == 0xFF).expect("a mark is in the stream");
-            assert!(at == 0 || heed && rest[0] == b'{', "a mark dropped what is no message");
-            after_mark = at == 0;
+            // A sync marker, perhaps after the beginning of a message.
+            let at = rest.iter().position(|byte| *byte == 0xFF).expect("a sync marker in the stream");
+            assert!(at == 0 || honor_markers && rest[0] == b'{', "a sync marker discarded more than a message");
+            after_marker = at == 0;
             rest = &rest[at + 1..];
             continue;
         };
         assert!(!bytes.is_empty(), "an empty frame");
         rest = rest
             .strip_prefix(bytes.as_slice())
-            .unwrap_or_else(|| panic!("{frame:?} is not next in {}", rest.escape_ascii()));
-        after_mark = false;
+            .unwrap_or_else(|| panic!("{frame:?} does not follow in {}", rest.escape_ascii()));
+        after_marker = false;
     }
-    let rest = skip_blank(rest, after_mark);
-    let Ok(pending) = end else { return };
-    assert!(rest == pending || rest.len() == 1 && after_mark, "what is left is not what is pending");
+    let rest = skip_ignored(rest, after_marker);
+    let Ok(partial) = end else { return };
+    assert!(rest == partial || rest.len() == 1 && after_marker, "the unfinished message is not the rest of the stream");
 }
 
-fn skip_blank(mut rest: &[u8], after_mark: bool) -> &[u8] {
-    if let [0xFB..=0xFE, _, behind @ ..] = rest
-        && after_mark
+/// Skips white space and, after a sync marker, a telnet option.
+fn skip_ignored(mut rest: &[u8], after_marker: bool) -> &[u8] {
+    if let [0xFB..=0xFE, _, tail @ ..] = rest
+        && after_marker
     {
-        rest = behind;
+        rest = tail;
     }
     let len = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
     &rest[len..]

@@ -1,32 +1,32 @@
-//! What must hold of any input at all: one module a reader, each with a `check` that panics where it does not.
+//! Properties that hold for any input: a module for each reader of input, with a function `check` that panics if they do not.
 //!
-//! Two take it: the fuzz targets beside this folder, and a test of the main package that shows it the stored corpus.
+//! Used by the fuzz targets, and by a test of the main package that checks the stored corpus.
 
+mod assertions;
 pub mod completion;
 pub mod framer;
+mod introspection;
 pub mod json;
+pub mod layout;
 pub mod manual;
 pub mod message;
 pub mod printing;
-pub mod setter;
 mod spans;
-mod strict;
 pub mod typing;
 pub mod words;
-mod world;
 
-/// Looks at some bytes; panics where something does not hold of them.
+/// Checks the properties of some input; panics if one does not hold.
 pub type Check = fn(&[u8]);
 
-/// Every reader, by the name of its target and of its folder in the corpus.
+/// The readers, by the name of the target and of the folder in the corpus.
 pub const READERS: &[(&str, Check)] = &[
     ("completion", completion::check),
     ("framer", framer::check),
     ("json", json::check),
+    ("layout", layout::check),
     ("manual", manual::check),
     ("message", message::check),
     ("printing", printing::check),
-    ("setter", setter::check),
     ("typing", typing::check),
     ("words", words::check),
 ];

@@ -1,8 +1,8 @@
-//! The reader of manual pages: any text is a page, and what is found in it is where it was said to be.
+//! The parser of manual pages: it accepts any text, and lookup and search find what it parsed.
 
 use qmp_shell::schema::manual::Manual;
 
-/// The bytes are a page.
+/// The input is a page.
 pub fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let manual = Manual::parse(&text);
@@ -12,7 +12,7 @@ pub fn check(data: &[u8]) {
         assert!(entry.examples().iter().all(|example| !example.trim().is_empty()));
         assert!(entry.summary().len() <= text.len() * 3);
     }
-    // Of two with one name, the first has it.
+    // Of two entries with one name, lookup returns the first.
     for entry in manual.entries().iter().take(8).filter_map(|entry| manual.entry(&entry.name)) {
         for found in manual.members(entry).into_iter().take(16) {
             if !found.member.name.contains('.') && !found.member.name.is_empty() {

@@ -1,14 +1,14 @@
-//! Messages from a server: whatever comes, what is read of it is a part of it, and nothing shown moves a terminal.
+//! Messages from a server: parsed values are parts of the text, and printed text has no control characters.
 
 use qmp_shell::render::{Palette, event_line};
-use qmp_shell::wire::{Incoming, ReplyBody, compact};
+use qmp_shell::wire::{Incoming, ReplyBody, single_line};
 use serde_json::value::RawValue;
 
-use super::strict;
+use super::assertions;
 
-/// The bytes are one message.
+/// The input is one message.
 pub fn check(data: &[u8]) {
-    let strict = strict::text(data).filter(|text| serde_json::from_str::<&RawValue>(text).is_ok());
+    let valid = assertions::text(data).filter(|text| serde_json::from_str::<&RawValue>(text).is_ok());
     match Incoming::parse(data.to_vec()) {
         Ok(Incoming::Greeting(greeting)) => {
             let _ = (greeting.offers_oob(), greeting.version.map(|version| version.to_string()));
@@ -18,24 +18,24 @@ pub fn check(data: &[u8]) {
             assert!(reply.text().contains(value) && reply.text().contains(reply.id().unwrap_or_default()));
             assert_eq!(reply.succeeded(), key == "return");
             assert_eq!(reply.succeeded(), matches!(reply.body(), ReplyBody::Return(_)));
-            // A reply past reading is replaced by an error that says so.
-            let replaced = matches!(reply.body(), ReplyBody::Error { class: "InvalidReply", .. });
-            if let Some(text) = strict.filter(|_| !replaced) {
-                assert_eq!(reply.text(), text, "the server's spelling is kept");
+            // A broken reply is replaced by an error.
+            let is_replaced = matches!(reply.body(), ReplyBody::Error { class: "InvalidReply", .. });
+            if let Some(text) = valid.filter(|_| !is_replaced) {
+                assert_eq!(reply.text(), text, "the server's text is changed");
                 for part in [Some(value), reply.id()].into_iter().flatten() {
-                    assert!(serde_json::from_str::<&RawValue>(part).is_ok(), "a part of JSON is none: {part}");
+                    assert!(serde_json::from_str::<&RawValue>(part).is_ok(), "a member that is not JSON: {part}");
                 }
-                strict::same_tokens(text, &compact(text));
+                assertions::same_tokens(text, &single_line(text));
             }
         }
         Ok(Incoming::Event(event)) => {
             let line = event_line(&event, &Palette::default());
-            strict::harmless(&line);
-            assert!(!line.contains('\n'), "an event takes two lines");
+            assertions::has_no_controls(&line);
+            assert!(!line.contains('\n'), "an event on two lines");
         }
         Err(error) => {
-            strict::harmless(&error.preview);
-            assert!(error.preview.len() <= 80 * 12, "a long sample");
+            assertions::has_no_controls(&error.preview);
+            assert!(error.preview.len() <= 80 * 12, "a preview that is too long");
         }
     }
 }

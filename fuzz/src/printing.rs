@@ -1,48 +1,49 @@
-//! JSON printing: blanks and colour are all it adds, and nothing it writes moves a terminal.
+//! JSON printing: it changes only white space and colour, and prints no control characters.
 
-use qmp_shell::render::{Layout, Palette, write_json};
+use qmp_shell::render::{JsonStyle, Palette, write_json};
 use qmp_shell::wire::{Incoming, ReplyBody};
 use serde_json::value::RawValue;
 
-use super::strict;
+use super::assertions;
 
-/// The bytes are a value, or a reply that carries one; a reply may be one that no other reader would take.
+/// The input is a value, or a reply with one. A reply can be invalid JSON that the message parser accepts.
 pub fn check(data: &[u8]) {
-    if let Some(text) = strict::text(data)
+    if let Some(text) = assertions::text(data)
         && serde_json::from_str::<&RawValue>(text).is_ok()
     {
-        for layout in [Layout::Indented, Layout::Line] {
-            strict::same_tokens(text, &written(text, layout, false, false));
-            let shown = written(text, layout, false, true);
-            strict::same_meaning(text, &shown);
-            strict::harmless(&shown);
-            assert!(layout == Layout::Indented || !shown.contains('\n'), "one line became two");
-            assert_eq!(plain(&written(text, layout, true, true)), shown, "colour changed more than colour");
+        for style in [JsonStyle::Indented, JsonStyle::Line] {
+            assertions::same_tokens(text, &print(text, style, false, false));
+            let printed = print(text, style, false, true);
+            assertions::same_meaning(text, &printed);
+            assertions::has_no_controls(&printed);
+            assert!(style == JsonStyle::Indented || !printed.contains('\n'), "one line became two");
+            assert_eq!(without_colors(&print(text, style, true, true)), printed, "colour changes the text");
         }
     }
     if let Ok(Incoming::Reply(reply)) = Incoming::parse(data.to_vec())
         && let ReplyBody::Return(value) = reply.body()
     {
-        strict::harmless(&written(value, Layout::Indented, false, true));
-        written(value, Layout::Line, true, false);
+        assertions::has_no_controls(&print(value, JsonStyle::Indented, false, true));
+        print(value, JsonStyle::Line, true, false);
     }
 }
 
-fn written(text: &str, layout: Layout, colour: bool, harmless: bool) -> String {
+fn print(text: &str, style: JsonStyle, is_colored: bool, escape_controls: bool) -> String {
     let mut out = Vec::new();
-    write_json(text, layout, &Palette::new(colour), harmless, &mut out).expect("memory takes everything");
-    // So much and no more: a level is a few columns.
+    write_json(text, style, &Palette::new(is_colored), escape_controls, &mut out)
+        .expect("writing to memory cannot fail");
+    // Indentation is limited.
     assert!(out.len() <= 300 + 300 * text.len(), "{} bytes became {}", text.len(), out.len());
-    String::from_utf8(out).expect("text stays text")
+    String::from_utf8(out).expect("UTF-8 remains UTF-8")
 }
 
-/// Without the codes of colours.
-fn plain(text: &str) -> String {
+/// Removes the escape codes of colours.
+fn without_colors(text: &str) -> String {
     let mut out = String::new();
     let mut parts = text.split("\x1b[");
     out.extend(parts.next());
     for part in parts {
-        out.extend(part.split_once('m').map(|(_, behind)| behind));
+        out.extend(part.split_once('m').map(|(_, text)| text));
     }
     out
 }

@@ -1,20 +1,20 @@
-//! Places in a text: inside it, on whole characters, in order.
+//! Assertions about spans: inside the text, on character boundaries, in order.
 
 use qmp_shell::grammar::{Diagnostic, Span};
 
-/// A span lies in `text` and cuts no character.
+/// Asserts that a span is in `text`, on character boundaries.
 pub fn inside(text: &str, span: Span) {
-    assert!(span.start <= span.end, "{span:?} is inside out");
+    assert!(span.start <= span.end, "{span:?} ends before it starts");
     assert!(text.get(span.range()).is_some(), "{span:?} is not in the {} bytes of the line", text.len());
 }
 
-/// A fault has a place in `text`, and words that can be shown on one line.
-pub fn fault(text: &str, fault: &Diagnostic) {
-    inside(text, fault.span);
-    assert!(!fault.message.is_empty(), "a fault without words");
+/// Asserts that a diagnostic has a span in `text`, and a message.
+pub fn diagnostic(text: &str, diagnostic: &Diagnostic) {
+    inside(text, diagnostic.span);
+    assert!(!diagnostic.message.is_empty(), "a diagnostic without a message");
 }
 
-/// Spans follow each other without touching back.
+/// Asserts that spans are in order and do not overlap.
 pub fn in_order(spans: impl Iterator<Item = Span>) {
     let mut end = 0;
     for span in spans {

@@ -1,27 +1,27 @@
-//! Lines as typed: the tokenizer, the lines it makes, and how physical lines become whole ones.
+//! The grammar of lines: the tokenizer, the line parser, and the assembler of logical lines.
 
 use qmp_shell::grammar::{
     Arg, Assembler, Command, Line, LineMode, Span, Tokens, is_complete, parse_line, parse_transaction_line, tokenize,
 };
 
-use super::{spans, strict};
+use super::{assertions, spans};
 
-/// The bytes are the text, of one line or several.
+/// The input is text of one or more lines.
 pub fn check(data: &[u8]) {
-    let Some(text) = strict::text(data) else { return };
+    let Some(text) = assertions::text(data) else { return };
     let tokens = tokenize(text);
     check_tokens(text, &tokens);
     check_shlex(text, &tokens);
     match parse_line(text) {
         Ok(line) => check_line(text, &line),
-        Err(fault) => spans::fault(text, &fault),
+        Err(diagnostic) => spans::diagnostic(text, &diagnostic),
     }
     match parse_transaction_line(text) {
         Ok(line) => {
             line.action.iter().for_each(|command| check_command(text, command));
             line.close.iter().flatten().for_each(|arg| check_arg(text, arg));
         }
-        Err(fault) => spans::fault(text, &fault),
+        Err(diagnostic) => spans::diagnostic(text, &diagnostic),
     }
     check_assembler(text);
 }
@@ -34,46 +34,46 @@ fn check_tokens(text: &str, tokens: &Tokens) {
     for span in all.iter().copied().chain([Span::at(text.len())]) {
         spans::inside(text, span);
         let between = text[end..span.start].replace("\\\n", "");
-        assert!(between.chars().all(|c| " \t\r\n".contains(c)), "{between:?} is in no word");
+        assert!(between.chars().all(|c| " \t\r\n".contains(c)), "{between:?} is not in a word");
         end = span.end;
     }
-    for (at, word) in tokens.words.iter().enumerate() {
+    for (index, word) in tokens.words.iter().enumerate() {
         spans::inside(text, word.key_span());
         spans::inside(text, word.value_span());
-        if let Some((place, _)) = word.equals {
-            assert_eq!(&text[place..=place], "=");
+        if let Some((at, _)) = word.equals {
+            assert_eq!(&text[at..=at], "=");
             assert_eq!(format!("{}={}", word.key(), word.value()), word.text);
         }
-        if let Some(place) = word.bracket {
-            assert!(text[place..].starts_with(['{', '[']) && word.span.range().contains(&place));
+        if let Some(at) = word.bracket {
+            assert!(text[at..].starts_with(['{', '[']) && word.span.range().contains(&at));
         }
-        assert!(word.open.is_none() || at + 1 == tokens.words.len(), "only the last word can be open");
+        assert!(word.open.is_none() || index + 1 == tokens.words.len(), "a word before the last is unclosed");
     }
 }
 
-/// Where a line has nothing of ours, a shell splits it in the same way. A continued line between two words is a word to
-/// `shlex`, though not to a shell.
+/// Asserts that a line is split like a POSIX shell does, if it has nothing that a shell does not know. A continued line
+/// between two words is excluded, since it is a word for `shlex`, though not for a shell.
 fn check_shlex(text: &str, tokens: &Tokens) {
     if text.contains(['#', '{', '[', '\r', '\0']) || text.contains("\\\n") {
         return;
     }
-    let open = tokens.words.last().is_some_and(|word| word.open.is_some());
+    let is_open = tokens.words.last().is_some_and(|word| word.open.is_some());
     match shlex::split(text) {
         Some(words) => {
-            let ours: Vec<&str> = tokens.words.iter().map(|word| word.text.as_str()).collect();
-            assert_eq!(ours, words, "a shell splits it otherwise");
+            let tokens: Vec<&str> = tokens.words.iter().map(|word| word.text.as_str()).collect();
+            assert_eq!(tokens, words, "a shell splits the line in another way");
         }
-        None => assert!(open, "a shell finds something open"),
+        None => assert!(is_open, "a shell finds an unclosed quote"),
     }
 }
 
 fn check_line(text: &str, line: &Line) {
     match line {
         Line::Blank | Line::ShellEscape(_) => {}
-        Line::Dot(meta) => {
-            spans::inside(text, meta.name_span);
-            assert!(text.replace("\\\n", "").contains(meta.tail()));
-            assert!(!meta.name.starts_with('.'));
+        Line::Dot(line) => {
+            spans::inside(text, line.name_span);
+            assert!(text.replace("\\\n", "").contains(line.tail()));
+            assert!(!line.name.starts_with('.'));
         }
         Line::Json(request) => {
             spans::inside(text, request.command_span);
@@ -94,7 +94,7 @@ fn check_command(text: &str, command: &Command) {
     spans::inside(text, command.name_span);
     spans::in_order(command.args.iter().map(|arg| arg.word.span));
     command.args.iter().for_each(|arg| check_arg(text, arg));
-    assert!(command.longest_word() <= text.len());
+    assert!(command.max_word_bytes() <= text.len());
 }
 
 fn check_arg(text: &str, arg: &Arg) {
@@ -103,27 +103,27 @@ fn check_arg(text: &str, arg: &Arg) {
     assert_eq!(arg.key.dotted(), arg.word.key());
     match &arg.json {
         Some(Ok(json)) => spans::inside(text, json.span),
-        Some(Err(fault)) => spans::fault(text, fault),
+        Some(Err(diagnostic)) => spans::diagnostic(text, diagnostic),
         None => {}
     }
 }
 
-/// Whole lines are the physical ones, joined: none is lost, and none comes twice.
+/// Asserts that logical lines consist of all physical lines, each once.
 fn check_assembler(text: &str) {
     for mode in [LineMode::Qmp, LineMode::Hmp] {
         let mut assembler = Assembler::new();
-        let mut whole = Vec::new();
+        let mut lines = Vec::new();
         for line in text.split('\n') {
-            whole.extend(assembler.push(line, mode));
+            lines.extend(assembler.push(line, mode));
         }
         assert_eq!(is_complete(text, mode), !assembler.is_open());
-        whole.extend(assembler.finish());
+        lines.extend(assembler.finish());
         let mut next = 1;
-        for (number, line) in &whole {
-            assert_eq!(*number, next, "a line begins where the one before it ends");
+        for (number, line) in &lines {
+            assert_eq!(*number, next, "a line does not begin where the one before it ends");
             next += line.matches('\n').count() + 1;
         }
-        let joined: Vec<&str> = whole.iter().flat_map(|(_, line)| line.split('\n')).collect();
+        let joined: Vec<&str> = lines.iter().flat_map(|(_, line)| line.split('\n')).collect();
         let typed = text.strip_prefix('\u{feff}').unwrap_or(text);
         let typed: Vec<&str> = typed.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
         assert_eq!(joined, typed, "a line is lost or changed");

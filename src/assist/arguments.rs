@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::grammar::{Tokens, Unclosed, Word};
-use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, plain};
+use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, type_label};
 
 use super::current_word::{CurrentWord, Quoting};
 use super::json::{JsonCursor, PartialJson, read};
@@ -170,7 +170,7 @@ fn describe(schema: &Schema, kind: TypeId, optional: bool) -> String {
             let names: Vec<&str> = values.iter().take(MAX_DESCRIBED_VALUES).map(|value| value.name.as_str()).collect();
             names.join("|") + if values.len() > MAX_DESCRIBED_VALUES { "|…" } else { "" }
         }
-        _ => plain(schema, kind),
+        _ => type_label(schema, kind),
     };
     if optional { format!("[{label}]") } else { label }
 }

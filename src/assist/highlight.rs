@@ -1,6 +1,6 @@
 //! Syntax highlighting of a line while it is typed.
 
-use crate::grammar::{LineMode, Span, Word, number_by_form, tokenize};
+use crate::grammar::{LineMode, Span, Word, parse_number, tokenize};
 
 use super::types::CompletionContext;
 
@@ -83,7 +83,7 @@ fn add_value(word: &Word, span: Span, line: &str, styles: &mut Vec<(Span, TokenS
         _ if word.bracket == Some(span.start) => add_json(line, span, styles),
         _ if word.quoted => styles.push((span, TokenStyle::String)),
         "true" | "false" | "null" | "on" | "off" => styles.push((span, TokenStyle::Literal)),
-        text if matches!(number_by_form(text), Ok(Some(_))) => styles.push((span, TokenStyle::Number)),
+        text if matches!(parse_number(text), Ok(Some(_))) => styles.push((span, TokenStyle::Number)),
         _ => styles.push((span, TokenStyle::String)),
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::grammar::tokenize;
-use crate::schema::{Builtin, PartialArguments, Schema, Type, plain};
+use crate::schema::{Builtin, PartialArguments, Schema, Type, type_label};
 
 use super::arguments::{Subject, complete_arguments};
 use super::complete::Completer;
@@ -320,7 +320,7 @@ fn migration_parameters(schema: Option<&Schema>) -> Vec<Name> {
     let Some(schema) = schema else { return Vec::new() };
     let Some(command) = schema.command("migrate-set-parameters") else { return Vec::new() };
     let members = schema.object(command.arguments).members.iter();
-    let mut names: Vec<Name> = members.map(|member| Name::new(&member.name, plain(schema, member.kind))).collect();
+    let mut names: Vec<Name> = members.map(|member| Name::new(&member.name, type_label(schema, member.kind))).collect();
     names.sort();
     names
 }

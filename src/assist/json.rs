@@ -1,6 +1,6 @@
 //! The cursor's position in incomplete JSON.
 
-use crate::grammar::{DEPTH, Json, JsonKind, Span, parse_json};
+use crate::grammar::{Json, JsonKind, MAX_DEPTH, Span, parse_json};
 use crate::schema::PartialArguments;
 
 /// What is being written at the cursor.
@@ -47,7 +47,7 @@ pub(super) fn read(text: &str, start: usize) -> PartialJson {
     while let Some(c) = text[at..].chars().next() {
         match c {
             // A request nested as deep as this would not be sent.
-            '{' | '[' if reader.levels.len() >= DEPTH => return reader.finish_between(text.len()),
+            '{' | '[' if reader.levels.len() >= MAX_DEPTH => return reader.finish_between(text.len()),
             '{' | '[' => reader.open(c == '['),
             '}' | ']' => reader.close(),
             ',' => reader.comma(),

@@ -3,7 +3,6 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::schema::secrets::mark_secrets;
 use crate::wire::Request;
 
 use super::error::ExecuteError;
@@ -35,7 +34,7 @@ pub(super) fn validate_request(mut request: Request) -> Result<Request, ExecuteE
             return invalid(format!("they are nested more than {MAX_NESTING} levels deep"));
         }
     }
-    mark_secrets(&mut request);
+    request.mark_secrets();
     Ok(request)
 }
 

@@ -47,7 +47,7 @@ impl Monitor {
         while !self.machine.has_ended() {
             match self.framer.next_frame() {
                 Ok(Some(Frame::Message(message))) => self.execute_message(&message),
-                Ok(Some(Frame::Mark)) => self.reply_error("the input before a byte 0xFF was discarded"),
+                Ok(Some(Frame::SyncMarker)) => self.reply_error("the input before a byte 0xFF was discarded"),
                 Ok(Some(Frame::Junk(_))) => self.reply_error("invalid message; expected a JSON object"),
                 Ok(None) => break,
                 Err(_) => {

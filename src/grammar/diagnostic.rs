@@ -1,45 +1,40 @@
-//! A place in a line, and what is wrong there.
+//! Errors in a line: spans and diagnostics.
 
 use std::fmt;
 use std::ops::Range;
 
-/// A half-open range of bytes in the line it belongs to.
+/// A range of bytes in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
-    /// The first byte.
     pub start: usize,
-    /// One past the last byte.
+    /// The index after the last byte.
     pub end: usize,
 }
 
 impl Span {
-    /// The bytes from `start` up to `end`.
     pub fn new(start: usize, end: usize) -> Self {
         Span { start, end }
     }
 
-    /// The empty place at `at`.
-    pub fn at(at: usize) -> Self {
-        Span { start: at, end: at }
+    /// Creates an empty span.
+    pub fn at(index: usize) -> Self {
+        Span { start: index, end: index }
     }
 
-    /// The same as a range, for slicing.
     pub fn range(self) -> Range<usize> {
         self.start..self.end
     }
 }
 
-/// What is wrong with a line, and where.
+/// An error or warning about a line, with its span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The bytes it points at.
     pub span: Span,
-    /// A lowercase sentence: what was found and what was expected.
+    /// In lower case and without a full stop.
     pub message: String,
 }
 
 impl Diagnostic {
-    /// `message` about the bytes of `span`.
     pub fn new(span: Span, message: impl Into<String>) -> Self {
         Diagnostic { span, message: message.into() }
     }

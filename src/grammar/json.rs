@@ -1,60 +1,54 @@
-//! A reader of JSON as people paste it: single quotes, Python's `True`, `False` and `None`, trailing commas, comments
-//! and hexadecimal integers are taken too; what comes out is strict JSON with numbers and strings spelled as they were.
+//! A lenient JSON parser for pasted text.
+//!
+//! It also accepts single quotes, Python's `True`, `False` and `None`, trailing commas, comments and hexadecimal integers.
+//! The values keep the spelling of numbers and strings as far as strict JSON allows it.
 
 use std::collections::HashSet;
 
 use crate::wire::quote;
 
 use super::diagnostic::{Diagnostic, Span};
-use super::number::number_by_form;
+use super::number::parse_number;
 
-/// The deepest nesting that QEMU itself accepts, the request's own braces counted in.
-pub const DEPTH: usize = 1024;
+/// The maximum nesting that QEMU accepts, the braces of the request included.
+pub const MAX_DEPTH: usize = 1024;
 
-/// A JSON value with its place.
+/// A JSON value with its span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json {
-    /// Where it stands.
     pub span: Span,
-    /// What it is.
     pub kind: JsonKind,
 }
 
-/// What a JSON value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JsonKind {
-    /// `null`.
     Null,
-    /// `true` or `false`.
     Bool(bool),
-    /// A number, as strict JSON spells it.
+    /// In strict JSON.
     Number(String),
-    /// A string as strict JSON spells it, with its quotes.
+    /// In strict JSON, with its quotes.
     String(String),
-    /// An array.
     Array(Vec<Json>),
-    /// An object, members in order.
+    /// Members in order.
     Object(Vec<Member>),
 }
 
-/// One member of an object.
+/// A member of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// The key, unquoted.
+    /// Unquoted.
     pub key: String,
-    /// Where the key stands.
     pub key_span: Span,
-    /// The value.
     pub value: Json,
 }
 
 impl Json {
-    /// A string value at `span`.
+    /// Creates a string value.
     pub fn string(span: Span, text: &str) -> Self {
         Json { span, kind: JsonKind::String(quote(text)) }
     }
 
-    /// The text of a string value, unquoted.
+    /// Returns the text of a string value, unquoted.
     pub fn as_str(&self) -> Option<String> {
         match &self.kind {
             JsonKind::String(raw) => serde_json::from_str(raw).ok(),
@@ -62,7 +56,7 @@ impl Json {
         }
     }
 
-    /// What to call it in a message.
+    /// Returns the name of its type for messages, with its article.
     pub fn type_name(&self) -> &'static str {
         match self.kind {
             JsonKind::Null => "null",
@@ -75,35 +69,39 @@ impl Json {
     }
 }
 
-/// Reads the one JSON value that `text[from..]` begins with; returns it and the place behind it.
+/// Parses the JSON value at the beginning of `text[from..]`. Returns it and the index after it.
 pub fn parse_json(text: &str, from: usize) -> Result<(Json, usize), Diagnostic> {
-    let mut reader = Reader { text, at: from };
-    reader.skip_blank()?;
-    let value = reader.value()?;
-    Ok((value, reader.at))
+    let mut parser = Parser { text, at: from };
+    parser.skip_white_space()?;
+    let value = parser.value()?;
+    Ok((value, parser.at))
 }
 
-/// What is said of JSON nested more than [`DEPTH`] levels deep.
+/// Objects with fewer members are searched for duplicate keys one by one; for larger ones a set is built.
+const MAX_UNINDEXED_MEMBERS: usize = 16;
+
+/// Returns the message about JSON that nests deeper than [`MAX_DEPTH`].
 pub fn too_deep() -> String {
-    format!("nested more than {DEPTH} levels deep")
+    format!("nested more than {MAX_DEPTH} levels deep")
 }
 
-struct Reader<'a> {
+struct Parser<'a> {
     text: &'a str,
+    /// The index of the next character.
     at: usize,
 }
 
-/// An array or object that is not closed yet.
+/// An array or object that is not closed yet, and the index of its opening bracket.
 enum Container {
     Array { open: usize, items: Vec<Json> },
-    Object { open: usize, members: Vec<Member>, seen: HashSet<String>, key: Option<(String, Span)> },
+    Object { open: usize, members: Vec<Member>, known_keys: HashSet<String>, key: Option<(String, Span)> },
 }
 
 impl Container {
     fn new(bracket: char, open: usize) -> Self {
         match bracket {
             '[' => Container::Array { open, items: Vec::new() },
-            _ => Container::Object { open, members: Vec::new(), seen: HashSet::new(), key: None },
+            _ => Container::Object { open, members: Vec::new(), known_keys: HashSet::new(), key: None },
         }
     }
 
@@ -115,12 +113,12 @@ impl Container {
         if self.is_array() { ']' } else { '}' }
     }
 
-    /// What may stand behind an item.
-    fn between(&self) -> &'static str {
+    /// Returns what is expected after an item.
+    fn expected_after_item(&self) -> &'static str {
         if self.is_array() { "`,` or `]`" } else { "`,` or `}`" }
     }
 
-    fn put(&mut self, value: Json) {
+    fn push(&mut self, value: Json) {
         match self {
             Container::Array { items, .. } => items.push(value),
             Container::Object { members, key, .. } => {
@@ -140,44 +138,46 @@ impl Container {
         }
     }
 
-    fn not_closed<T>(&self) -> Result<T, Diagnostic> {
+    fn unclosed<T>(&self) -> Result<T, Diagnostic> {
         let (open, bracket) = match self {
             Container::Array { open, .. } => (*open, '['),
             Container::Object { open, .. } => (*open, '{'),
         };
-        Err(Diagnostic::new(Span::new(open, open + 1), format!("this `{bracket}` is not closed")))
+        Err(Diagnostic::new(Span::new(open, open + 1), format!("unclosed `{bracket}`")))
     }
 }
 
-impl Reader<'_> {
+impl Parser<'_> {
     fn peek(&self) -> Option<char> {
         self.text[self.at..].chars().next()
     }
 
+    /// Skips the next character if it is `c`; returns whether it was.
     fn take(&mut self, c: char) -> bool {
-        let found = self.peek() == Some(c);
-        if found {
+        let is_next = self.peek() == Some(c);
+        if is_next {
             self.at += c.len_utf8();
         }
-        found
+        is_next
     }
 
-    fn fault<T>(&self, span: Span, message: impl Into<String>) -> Result<T, Diagnostic> {
+    fn fail<T>(&self, span: Span, message: impl Into<String>) -> Result<T, Diagnostic> {
         Err(Diagnostic::new(span, message))
     }
 
-    /// Points at the character that stands here, and says what should.
+    /// Reports that the next character is not what is expected.
     fn expected<T>(&self, what: &str) -> Result<T, Diagnostic> {
         match self.peek() {
-            None => self.fault(Span::at(self.text.len()), format!("the JSON ends here; expected {what}")),
+            None => self.fail(Span::at(self.text.len()), format!("expected {what}, found the end of the input")),
             Some(c) => {
                 let span = Span::new(self.at, self.at + c.len_utf8());
-                self.fault(span, format!("expected {what} here"))
+                self.fail(span, format!("expected {what}, found `{c}`"))
             }
         }
     }
 
-    fn skip_blank(&mut self) -> Result<(), Diagnostic> {
+    /// Skips white space and comments.
+    fn skip_white_space(&mut self) -> Result<(), Diagnostic> {
         loop {
             let rest = &self.text[self.at..];
             let trimmed = rest.trim_start();
@@ -187,7 +187,7 @@ impl Reader<'_> {
             } else if let Some(inside) = trimmed.strip_prefix("/*") {
                 match inside.find("*/") {
                     Some(end) => self.at += "/*".len() + end + "*/".len(),
-                    None => return self.fault(Span::new(self.at, self.at + 2), "this comment is not closed"),
+                    None => return self.fail(Span::new(self.at, self.at + 2), "unclosed comment"),
                 }
             } else {
                 return Ok(());
@@ -195,66 +195,66 @@ impl Reader<'_> {
         }
     }
 
-    /// One value, nested as deep as it may be: containers wait on a stack of their own, so depth costs no call stack.
+    /// Parses one value. Open containers are kept in a vector, since deep nesting would overflow the call stack.
     fn value(&mut self) -> Result<Json, Diagnostic> {
-        let mut waiting: Vec<Container> = Vec::new();
+        let mut open: Vec<Container> = Vec::new();
         loop {
             let start = self.at;
             let kind = match self.peek() {
                 Some(c @ ('{' | '[')) => {
-                    if waiting.len() == DEPTH {
-                        return self.fault(Span::new(start, start + 1), too_deep());
+                    if open.len() == MAX_DEPTH {
+                        return self.fail(Span::new(start, start + 1), too_deep());
                     }
                     self.at += 1;
-                    waiting.push(Container::new(c, start));
+                    open.push(Container::new(c, start));
                     None
                 }
                 Some(quote @ ('"' | '\'')) => Some(JsonKind::String(self.string(quote)?)),
                 Some(c) if c == '-' || c == '+' || c == '.' || c.is_ascii_digit() => {
                     Some(JsonKind::Number(self.number()?))
                 }
-                Some(c) if c.is_alphabetic() || c == '_' => Some(self.name()?),
-                _ => match waiting.last() {
-                    Some(container) if self.peek().is_none() && container.is_array() => return container.not_closed(),
+                Some(c) if c.is_alphabetic() || c == '_' => Some(self.literal()?),
+                _ => match open.last() {
+                    Some(container) if self.peek().is_none() && container.is_array() => return container.unclosed(),
                     _ => return self.expected("a JSON value"),
                 },
             };
-            let mut done = kind.map(|kind| Json { span: Span::new(start, self.at), kind });
-            // Give what is done to the container around it, which may thereby be done itself.
+            let mut complete = kind.map(|kind| Json { span: Span::new(start, self.at), kind });
+            // Add the complete value to its container, which may complete that in turn.
             loop {
-                let Some(container) = waiting.last_mut() else {
-                    match done {
+                let Some(container) = open.last_mut() else {
+                    match complete {
                         Some(json) => return Ok(json),
                         None => break,
                     }
                 };
-                let first = done.is_none();
-                if let Some(json) = done.take() {
-                    container.put(json);
+                let is_empty = complete.is_none();
+                if let Some(json) = complete.take() {
+                    container.push(json);
                 }
-                self.skip_blank()?;
-                let comma = !first && self.take(',');
-                self.skip_blank()?;
+                self.skip_white_space()?;
+                let has_comma = !is_empty && self.take(',');
+                self.skip_white_space()?;
                 if self.take(container.closing()) {
-                    done = waiting.pop().map(|container| container.into_json(self.at));
+                    complete = open.pop().map(|container| container.into_json(self.at));
                     continue;
                 }
                 if self.peek().is_none() {
-                    return container.not_closed();
+                    return container.unclosed();
                 }
-                if !first && !comma {
-                    return self.expected(container.between());
+                if !is_empty && !has_comma {
+                    return self.expected(container.expected_after_item());
                 }
-                if let Container::Object { members, seen, key, .. } = container {
-                    *key = Some(self.key(members, seen)?);
+                if let Container::Object { members, known_keys, key, .. } = container {
+                    *key = Some(self.key(members, known_keys)?);
                 }
                 break;
             }
         }
     }
 
-    /// A member's key and its colon.
-    fn key(&mut self, members: &[Member], seen: &mut HashSet<String>) -> Result<(String, Span), Diagnostic> {
+    /// Parses a member's key and its colon.
+    fn key(&mut self, members: &[Member], known_keys: &mut HashSet<String>) -> Result<(String, Span), Diagnostic> {
         let start = self.at;
         let raw = match self.peek() {
             Some(quote @ ('"' | '\'')) => self.string(quote)?,
@@ -262,35 +262,34 @@ impl Reader<'_> {
         };
         let span = Span::new(start, self.at);
         let key: String = serde_json::from_str(&raw)
-            .map_err(|error| Diagnostic::new(span, format!("not a valid string: {error}")))?;
-        // Small objects are searched as they are; a set is built only where it pays.
-        let given = if members.len() < 16 {
+            .map_err(|error| Diagnostic::new(span, format!("invalid JSON string: {error}")))?;
+        let is_duplicate = if members.len() < MAX_UNINDEXED_MEMBERS {
             members.iter().any(|member| member.key == key)
         } else {
-            if seen.is_empty() {
-                seen.extend(members.iter().map(|member| member.key.clone()));
+            if known_keys.is_empty() {
+                known_keys.extend(members.iter().map(|member| member.key.clone()));
             }
-            !seen.insert(key.clone())
+            !known_keys.insert(key.clone())
         };
-        if given {
-            return self.fault(span, format!("key `{key}` is given twice"));
+        if is_duplicate {
+            return self.fail(span, format!("duplicate key `{key}`"));
         }
-        self.skip_blank()?;
+        self.skip_white_space()?;
         if !self.take(':') {
             return self.expected("`:`");
         }
-        self.skip_blank()?;
+        self.skip_white_space()?;
         Ok((key, span))
     }
 
-    /// A string in either quote, as strict JSON.
+    /// Parses a string in either quote; returns it in strict JSON.
     fn string(&mut self, quote: char) -> Result<String, Diagnostic> {
         let open = self.at;
         self.at += 1;
         let mut raw = String::from("\"");
         loop {
             let Some(c) = self.peek() else {
-                return self.fault(Span::new(open, open + 1), "this string is not closed");
+                return self.fail(Span::new(open, open + 1), "unclosed string");
             };
             let here = Span::new(self.at, self.at + c.len_utf8());
             self.at = here.end;
@@ -308,19 +307,19 @@ impl Reader<'_> {
                         }
                         _ => {
                             let span = Span::new(here.start, self.at);
-                            return self.fault(span, format!("`\\{escaped}` is no escape of JSON"));
+                            return self.fail(span, format!("invalid JSON escape `\\{escaped}`"));
                         }
                     }
                 }
                 c if u32::from(c) < 0x20 => {
-                    return self.fault(here, "a control character must be escaped inside a string");
+                    return self.fail(here, "control characters must be escaped in a string");
                 }
                 c => raw.push(c),
             }
         }
         raw.push('"');
         if raw.contains("\\u") && serde_json::from_str::<String>(&raw).is_err() {
-            return self.fault(Span::new(open, self.at), "this string holds a `\\u` escape that is no character");
+            return self.fail(Span::new(open, self.at), "invalid `\\u` escape in this string");
         }
         Ok(raw)
     }
@@ -332,14 +331,14 @@ impl Reader<'_> {
             .unwrap_or(rest.len());
         let span = Span::new(self.at, self.at + len);
         self.at = span.end;
-        match number_by_form(&rest[..len]) {
+        match parse_number(&rest[..len]) {
             Ok(Some(number)) => Ok(number),
-            Ok(None) => self.fault(span, format!("`{}` is no number of JSON", &rest[..len])),
-            Err(message) => self.fault(span, message),
+            Ok(None) => self.fail(span, format!("`{}` is not a valid JSON number", &rest[..len])),
+            Err(message) => self.fail(span, message),
         }
     }
 
-    fn name(&mut self) -> Result<JsonKind, Diagnostic> {
+    fn literal(&mut self) -> Result<JsonKind, Diagnostic> {
         let rest = &self.text[self.at..];
         let len = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
         let span = Span::new(self.at, self.at + len);
@@ -348,7 +347,7 @@ impl Reader<'_> {
             "null" | "None" => Ok(JsonKind::Null),
             "true" | "True" => Ok(JsonKind::Bool(true)),
             "false" | "False" => Ok(JsonKind::Bool(false)),
-            other => self.fault(span, format!("`{other}` is no JSON value; a string needs quotes")),
+            other => self.fail(span, format!("`{other}` is not a JSON value; strings must be quoted")),
         }
     }
 }
@@ -371,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_paste_is_taken() {
+    fn accepts_pasted_json() {
         for (text, expected) in [
             ("{}", "{}"),
             ("{'a': True, 'b': None,}", r#"{"a":true,"b":null}"#),
@@ -390,22 +389,22 @@ mod tests {
     }
 
     #[test]
-    fn faults_point_at_their_place() {
+    fn errors_point_at_their_span() {
         for (text, at, message) in [
-            ("{\"a\" 1}", 5, "expected `:` here"),
-            ("{\"a\": 1 \"b\": 2}", 8, "expected `,` or `}` here"),
-            ("{a: 1}", 1, "expected a quoted key or `}` here"),
-            ("{\"a\": 1, \"a\": 2}", 9, "key `a` is given twice"),
-            ("[1, 2", 0, "this `[` is not closed"),
-            ("{\"a\": ", 6, "the JSON ends here; expected a JSON value"),
-            ("[nan]", 1, "`nan` is no JSON value; a string needs quotes"),
-            ("[007]", 1, "`007` is no number of JSON"),
+            ("{\"a\" 1}", 5, "expected `:`, found `1`"),
+            ("{\"a\": 1 \"b\": 2}", 8, "expected `,` or `}`, found `\"`"),
+            ("{a: 1}", 1, "expected a quoted key or `}`, found `a`"),
+            ("{\"a\": 1, \"a\": 2}", 9, "duplicate key `a`"),
+            ("[1, 2", 0, "unclosed `[`"),
+            ("{\"a\": ", 6, "expected a JSON value, found the end of the input"),
+            ("[nan]", 1, "`nan` is not a JSON value; strings must be quoted"),
+            ("[007]", 1, "`007` is not a valid JSON number"),
             ("[18446744073709551616]", 1, "integer `18446744073709551616` does not fit in 64 bits"),
-            (r#"["\x"]"#, 2, "`\\x` is no escape of JSON"),
-            (r#"["\ud800"]"#, 1, "this string holds a `\\u` escape that is no character"),
+            (r#"["\x"]"#, 2, "invalid JSON escape `\\x`"),
+            (r#"["\ud800"]"#, 1, "invalid `\\u` escape in this string"),
         ] {
-            let fault = parse_json(text, 0).unwrap_err();
-            assert_eq!((fault.span.start, fault.message.as_str()), (at, message), "{text}");
+            let diagnostic = parse_json(text, 0).unwrap_err();
+            assert_eq!((diagnostic.span.start, diagnostic.message.as_str()), (at, message), "{text}");
         }
     }
 

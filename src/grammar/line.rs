@@ -1,18 +1,18 @@
-//! One whole line: what kind it is, and its parts.
+//! Parses a logical line: its kind and its parts.
 
 use super::command::{Arg, Command, check_word};
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, Member, parse_json};
 use super::word::{Word, tokenize};
 
-/// A line as typed at the QMP prompt or read from a script.
+/// A line of QMP mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    /// Nothing to do: blank, a comment, or a pasted reply.
+    /// A line that does nothing: empty, a comment, or a pasted reply.
     Blank,
-    /// `.name …`: a command to the shell. Plain `help` is one too.
+    /// A dot command (`.name …`), or `help`.
     Dot(DotLine),
-    /// `!COMMAND`: a command for the system's shell.
+    /// `!COMMAND`, for the system's shell.
     ShellEscape(String),
     /// A request written as a JSON object.
     Json(JsonRequest),
@@ -35,8 +35,8 @@ pub struct DotLine {
 }
 
 impl DotLine {
+    /// Parses a dot command. `words` has at least its name.
     fn parse(text: &str, words: &[Word]) -> Result<DotLine, Diagnostic> {
-        // The caller has looked at the first word.
         let (first, words) = (&words[0], &words[1..]);
         check_word(first)?;
         Ok(DotLine {
@@ -57,7 +57,7 @@ impl DotLine {
         self.words.last().map_or(self.name_span.end, |word| word.span.end)
     }
 
-    /// Rejects words with an open quote, and reserved ones.
+    /// Rejects words with an unclosed quote, and reserved ones.
     pub fn check_words(&self) -> Result<(), Diagnostic> {
         self.words.iter().try_for_each(check_word)
     }
@@ -71,28 +71,24 @@ impl DotLine {
 /// A pasted request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonRequest {
-    /// The command's name.
     pub command: String,
-    /// Where the name stands.
     pub command_span: Span,
-    /// Whether it came as `exec-oob`.
+    /// Whether its member is `exec-oob` instead of `execute`.
     pub oob: bool,
-    /// The arguments object.
+    /// An object.
     pub arguments: Option<Json>,
-    /// The `id` the user gave.
     pub id: Option<Json>,
 }
 
 /// A line inside a transaction block, or the rest of the line that opens one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TransactionLine {
-    /// The action.
     pub action: Option<Command>,
-    /// Set where `)` closes the block: the properties behind it.
+    /// The properties after the `)`, if the line closes the block.
     pub close: Option<Vec<Arg>>,
 }
 
-/// Reads one whole line.
+/// Parses a logical line.
 pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
     let start = text.len() - text.trim_start().len();
     let trimmed = text.trim();
@@ -107,7 +103,7 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
             return parse_request(text, start + 2).map(Line::Json);
         }
         let span = Span::new(start, start + 2);
-        return Err(Diagnostic::new(span, "expected a JSON request behind `->`"));
+        return Err(Diagnostic::new(span, "expected a JSON request after `->`"));
     }
     if trimmed.starts_with('{') {
         return parse_request(text, start).map(Line::Json);
@@ -120,52 +116,52 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
         return DotLine::parse(text, &words).map(Line::Dot);
     }
     if first.is_bare("transaction(") {
-        return transaction(text, &words[1..]).map(Line::Transaction);
+        return parse_transaction(text, &words[1..]).map(Line::Transaction);
     }
     if first.is_bare("transaction") && words.get(1).is_some_and(|word| word.is_bare("(")) {
-        return transaction(text, &words[2..]).map(Line::Transaction);
+        return parse_transaction(text, &words[2..]).map(Line::Transaction);
     }
     if !first.quoted && first.text.starts_with("transaction(") && first.text != "transaction()" {
-        let message = "blanks are missing around the parentheses: `transaction( ACTION … )`";
+        let message = "expected spaces around the parentheses: `transaction( ACTION … )`";
         return Err(Diagnostic::new(first.span, message));
     }
     if first.is_bare("transaction()") {
-        let close = arguments(text, &words[1..])?;
+        let close = parse_args(text, &words[1..])?;
         return Ok(Line::Transaction(TransactionLine { action: None, close: Some(close) }));
     }
     Command::parse(text, &words).map(Line::Command)
 }
 
-/// Reads one whole line inside a transaction block.
+/// Parses a logical line inside a transaction block.
 pub fn parse_transaction_line(text: &str) -> Result<TransactionLine, Diagnostic> {
-    transaction(text, &tokenize(text).words)
+    parse_transaction(text, &tokenize(text).words)
 }
 
-fn transaction(text: &str, words: &[Word]) -> Result<TransactionLine, Diagnostic> {
+fn parse_transaction(text: &str, words: &[Word]) -> Result<TransactionLine, Diagnostic> {
     let closing = words.iter().position(|word| word.is_bare(")"));
     let (action, close) = match closing {
-        Some(at) => (&words[..at], Some(arguments(text, &words[at + 1..])?)),
+        Some(at) => (&words[..at], Some(parse_args(text, &words[at + 1..])?)),
         None => (words, None),
     };
     let action = match action {
         [] => None,
-        [first, ..] if first.bracket == Some(first.span.start) => Some(json_action(text, action)?),
+        [first, ..] if first.bracket == Some(first.span.start) => Some(parse_json_action(text, action)?),
         words => Some(Command::parse(text, words)?),
     };
     if let Some(action) = &action
         && action.oob
     {
-        return Err(Diagnostic::new(action.name_span, "an action of a transaction cannot be out-of-band"));
+        return Err(Diagnostic::new(action.name_span, "a transaction action cannot be executed out of band"));
     }
     Ok(TransactionLine { action, close })
 }
 
-/// An action as QEMU's manual writes it: `{ "type": NAME, "data": { … } }`. A comma behind it is taken.
-fn json_action(text: &str, words: &[Word]) -> Result<Command, Diagnostic> {
+/// Parses an action as QEMU's manual writes it: `{ "type": NAME, "data": { … } }`, with or without a comma after it.
+fn parse_json_action(text: &str, words: &[Word]) -> Result<Command, Diagnostic> {
     let (json, end) = parse_json(text, words[0].span.start)?;
     let rest = Span::new(end, words[words.len() - 1].span.end);
     if !matches!(text[rest.range()].trim(), "" | ",") {
-        return Err(Diagnostic::new(rest, "expected nothing behind the JSON action"));
+        return Err(Diagnostic::new(rest, "unexpected text after the JSON action"));
     }
     let span = json.span;
     let JsonKind::Object(members) = json.kind else {
@@ -177,18 +173,18 @@ fn json_action(text: &str, words: &[Word]) -> Result<Command, Diagnostic> {
             "type" => name = member.value.as_str().map(|name| (name, member.value.span)),
             "data" => data = Some(member.value),
             other => {
-                let message = format!("an action has no member `{other}`; it takes `type` and `data`");
+                let message = format!("unknown member `{other}`; an action has `type` and `data`");
                 return Err(Diagnostic::new(member.key_span, message));
             }
         }
     }
     match name {
         Some((name, name_span)) => Ok(Command { name, name_span, oob: false, json: data, args: Vec::new() }),
-        None => Err(Diagnostic::new(span, "this action has no `type`")),
+        None => Err(Diagnostic::new(span, "missing member `type` of the action")),
     }
 }
 
-fn arguments(text: &str, words: &[Word]) -> Result<Vec<Arg>, Diagnostic> {
+fn parse_args(text: &str, words: &[Word]) -> Result<Vec<Arg>, Diagnostic> {
     words.iter().map(|word| Arg::parse(text, word)).collect()
 }
 
@@ -197,7 +193,7 @@ fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {
     let tail = tokenize(&text[end..]).words;
     if let Some(word) = tail.first() {
         let span = Span::new(end + word.span.start, end + word.span.end);
-        return Err(Diagnostic::new(span, "expected nothing behind the JSON request"));
+        return Err(Diagnostic::new(span, "unexpected text after the JSON request"));
     }
     let span = json.span;
     let JsonKind::Object(members) = json.kind else {
@@ -208,13 +204,13 @@ fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {
     for member in members {
         match member.key.as_str() {
             "execute" | "exec-oob" if command.is_some() => {
-                return Err(Diagnostic::new(member.key_span, "a request has one of `execute` and `exec-oob`"));
+                return Err(Diagnostic::new(member.key_span, "a request has either `execute` or `exec-oob`, not both"));
             }
             "execute" => command = Some((member, false)),
             "exec-oob" => command = Some((member, true)),
             "arguments" => {
                 if !matches!(member.value.kind, JsonKind::Object(_)) {
-                    let message = format!("`arguments` takes an object, not {}", member.value.type_name());
+                    let message = format!("expected an object for `arguments`, found {}", member.value.type_name());
                     return Err(Diagnostic::new(member.value.span, message));
                 }
                 arguments = Some(member.value);
@@ -222,16 +218,16 @@ fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {
             "id" => id = Some(member.value),
             other => {
                 let message =
-                    format!("a request has no member `{other}`; it takes `execute`, `exec-oob`, `arguments`, `id`");
+                    format!("unknown member `{other}`; a request has `execute` or `exec-oob`, `arguments` and `id`");
                 return Err(Diagnostic::new(member.key_span, message));
             }
         }
     }
     let Some((member, oob)) = command else {
-        return Err(Diagnostic::new(span, "this JSON object has no `execute`: it is no request"));
+        return Err(Diagnostic::new(span, "not a QMP request: missing `execute`"));
     };
     let Some(name) = member.value.as_str() else {
-        let message = format!("`{}` takes a string, not {}", member.key, member.value.type_name());
+        let message = format!("expected a string for `{}`, found {}", member.key, member.value.type_name());
         return Err(Diagnostic::new(member.value.span, message));
     };
     Ok(JsonRequest { command: name, command_span: member.value.span, oob, arguments, id })
@@ -256,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_has_keys_and_words() {
+    fn parses_keys_and_values_of_a_command() {
         let command = command("exec-oob blockdev-add {\"driver\": \"raw\"} file.driver=null-co a='x y' # why");
         assert!(command.oob && command.json.is_some());
         assert_eq!(command.name, "blockdev-add");
@@ -266,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn pasted_requests_are_taken_as_they_are() {
+    fn parses_pasted_requests() {
         let text = "-> { 'execute': \"query-status\",\n  \"arguments\": {}, 'id': [1], }";
         let Ok(Line::Json(request)) = parse_line(text) else { panic!() };
         assert_eq!((request.command.as_str(), request.oob), ("query-status", false));
@@ -289,22 +285,26 @@ mod tests {
     }
 
     #[test]
-    fn faults_point_at_their_word() {
+    fn errors_point_at_their_word() {
         for (text, start, end, message) in [
             ("stop now", 5, 8, "expected `key=value`, found `now`"),
-            ("a=1", 0, 3, "expected a command before `a=1`"),
+            ("a=1", 0, 3, "expected a command, found `a=1`"),
             ("c =1", 2, 4, "expected a key before the `=`"),
             ("c a..b=1", 2, 6, "key `a..b` has an empty part"),
-            ("c a='x", 2, 6, "this word has a `'` that is not closed"),
+            ("c a='x", 2, 6, "unclosed `'` in this word"),
             ("query-status | jq", 13, 14, "`|` is reserved; quote it to send it"),
-            ("{\"a\": 1}", 1, 4, "a request has no member `a`; it takes `execute`, `exec-oob`, `arguments`, `id`"),
-            ("{\"execute\": 5}", 12, 13, "`execute` takes a string, not a number"),
-            ("{\"execute\": \"stop\"} cont", 20, 24, "expected nothing behind the JSON request"),
-            ("exec-oob", 8, 8, "expected a command behind `exec-oob`"),
-            ("transaction(abort)", 0, 18, "blanks are missing around the parentheses: `transaction( ACTION … )`"),
+            ("{\"a\": 1}", 1, 4, "unknown member `a`; a request has `execute` or `exec-oob`, `arguments` and `id`"),
+            ("{\"execute\": 5}", 12, 13, "expected a string for `execute`, found a number"),
+            ("{\"execute\": \"stop\"} cont", 20, 24, "unexpected text after the JSON request"),
+            ("exec-oob", 8, 8, "expected a command after `exec-oob`"),
+            ("transaction(abort)", 0, 18, "expected spaces around the parentheses: `transaction( ACTION … )`"),
         ] {
-            let fault = parse_line(text).expect_err(text);
-            assert_eq!((fault.span.start, fault.span.end, fault.message.as_str()), (start, end, message), "{text}");
+            let diagnostic = parse_line(text).expect_err(text);
+            assert_eq!(
+                (diagnostic.span.start, diagnostic.span.end, diagnostic.message.as_str()),
+                (start, end, message),
+                "{text}"
+            );
         }
     }
 }

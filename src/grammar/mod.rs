@@ -1,8 +1,8 @@
-//! The grammar: text in, [`Line`] out, every word with its place.
+//! The grammar layer: parses text into a [`Line`], every word with its span.
 //!
-//! Owns the one tokenizer that execution, completion, hints and colouring share, the lenient JSON reader, and the rule
-//! that tells when typed lines make a whole one. Works on unfinished input. Knows neither server nor terminal: values
-//! stay words here, and get their types from `schema`.
+//! Owns the tokenizer that execution, completion, hints and highlighting share, the lenient JSON parser, and the rule for
+//! when physical lines make a complete one. Works on unfinished input. Must not know the server or the terminal: values
+//! stay words here, and get their types in `schema`.
 
 mod assemble;
 mod command;
@@ -11,13 +11,15 @@ mod json;
 mod line;
 mod number;
 mod scan;
+mod secrets;
 mod word;
 
 pub use assemble::{Assembler, LineMode, is_complete};
-pub use command::{Arg, Command, Key, parse_arg};
+pub use command::{Arg, Command, Key};
 pub use diagnostic::{Diagnostic, Span};
-pub use json::{DEPTH, Json, JsonKind, Member, parse_json, too_deep};
+pub use json::{Json, JsonKind, MAX_DEPTH, Member, parse_json, too_deep};
 pub use line::{DotLine, JsonRequest, Line, TransactionLine, parse_line, parse_transaction_line};
-pub use number::number_by_form;
+pub use number::{out_of_range, parse_number};
 pub use scan::Unclosed;
+pub use secrets::line_has_secret;
 pub use word::{Tokens, Word, tokenize};

@@ -1,8 +1,8 @@
-//! Numbers by their form: strict JSON, and hexadecimal integers.
+//! Parses numbers: strict JSON, and hexadecimal integers.
 
-/// `text` as a JSON number, if it has the form of one: strict JSON, or a hexadecimal integer, which becomes decimal.
-/// An integer that does not fit in 64 bits is an error, for it could reach the server only as a float.
-pub fn number_by_form(text: &str) -> Result<Option<String>, String> {
+/// Returns `text` as a JSON number, or `None` if it is not a number. Hexadecimal integers become decimal; other numbers
+/// keep their spelling. An integer that does not fit in 64 bits is an error, since the server would read it as a float.
+pub fn parse_number(text: &str) -> Result<Option<String>, String> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", text),
@@ -30,11 +30,12 @@ fn in_range(decimal: String, text: &str) -> Result<String, String> {
     Err(out_of_range(text))
 }
 
-fn out_of_range(text: &str) -> String {
+/// Returns the message about an integer that is too large.
+pub fn out_of_range(text: &str) -> String {
     format!("integer `{text}` does not fit in 64 bits")
 }
 
-/// Whether `text`, unsigned, is a number by the grammar of RFC 8259.
+/// Returns whether `text` is an unsigned number by the grammar of RFC 8259.
 fn is_json_number(text: &str) -> bool {
     let (mantissa, exponent) = match text.find(['e', 'E']) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
@@ -53,10 +54,10 @@ fn is_json_number(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::number_by_form;
+    use super::parse_number;
 
     #[test]
-    fn what_has_the_form_of_a_number_is_one_and_keeps_its_spelling() {
+    fn keeps_the_spelling_of_numbers() {
         for (text, expected) in [
             ("0", Some("0")),
             ("-12", Some("-12")),
@@ -77,10 +78,10 @@ mod tests {
             ("-", None),
             ("nan", None),
         ] {
-            assert_eq!(number_by_form(text), Ok(expected.map(str::to_owned)), "{text}");
+            assert_eq!(parse_number(text), Ok(expected.map(str::to_owned)), "{text}");
         }
         for text in ["18446744073709551616", "-9223372036854775809", "0x10000000000000000"] {
-            assert!(number_by_form(text).is_err(), "{text}");
+            assert!(parse_number(text).is_err(), "{text}");
         }
     }
 }

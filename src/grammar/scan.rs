@@ -1,29 +1,28 @@
-//! The character machine under the tokenizer: quotes, escapes, brackets and comments.
+//! The state machine under the tokenizer: quotes, escapes, brackets and comments, character by character.
 //!
-//! It holds its state between characters, so the same machine splits a finished line into words and tells, line by
-//! line and without looking back, whether what was typed so far is whole.
+//! It keeps its state between calls. So it both splits a finished line into words and tells, physical line by physical
+//! line and without rescanning, whether the input is complete.
 
-/// What one character is.
+/// The role of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CharClass {
     /// White space between words.
     Blank,
     /// Part of a comment, `#` included.
     Comment,
-    /// A character of the word's text.
+    /// Part of the word's text.
     Keep,
-    /// As [`CharClass::Keep`], and the backslash before it belongs to the text as well.
+    /// Part of the word's text, and so is the backslash before it.
     KeepBoth,
-    /// A quote or backslash that does its work and is not part of the text.
+    /// A quote or an escaping backslash, not part of the text.
     Skip,
     /// The first unquoted `=` of a word.
     Equals,
 }
 
-/// Where the machine stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Between,
+    BetweenWords,
     Bare,
     BareEscape,
     Single,
@@ -33,13 +32,15 @@ enum State {
     Bracket,
     BracketString(char),
     BracketEscape(char),
+    /// After a `/`, which may begin a comment.
     BracketSlash,
-    BracketLine,
-    BracketBlock,
-    BracketStar,
+    BracketLineComment,
+    BracketBlockComment,
+    /// After a `*` in a block comment, which may end it.
+    BracketBlockCommentStar,
 }
 
-/// What is still open where the text ends.
+/// A construct that is unclosed where the text ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unclosed {
     /// A single quote.
@@ -48,32 +49,31 @@ pub enum Unclosed {
     Double,
     /// A bracket or brace, or a string or comment inside it.
     Bracket,
-    /// A backslash that waits for the character it quotes.
+    /// A backslash without the character that it escapes.
     Escape,
 }
 
-/// The machine.
 #[derive(Debug, Clone)]
 pub(super) struct Scanner {
     state: State,
     depth: usize,
-    /// A bracket here opens JSON: the start of a word, or of the value behind its `=`.
+    /// Whether a bracket opens JSON here: at the start of a word, or of the value after its `=`.
     at_value: bool,
-    /// The word's `=` has been seen.
-    equals: bool,
-    /// The escape being read stands where a word might begin.
-    fresh: bool,
+    /// Whether the word's `=` was seen.
+    has_equals: bool,
+    /// Whether the escape being read is where a word may begin.
+    escape_starts_word: bool,
 }
 
 impl Scanner {
     pub(super) fn new() -> Self {
-        Scanner { state: State::Between, depth: 0, at_value: true, equals: false, fresh: false }
+        Scanner { state: State::BetweenWords, depth: 0, at_value: true, has_equals: false, escape_starts_word: false }
     }
 
-    /// What is open after the characters so far.
+    /// Returns what is unclosed after the characters so far.
     pub(super) fn open(&self) -> Option<Unclosed> {
         match self.state {
-            State::Between | State::Bare | State::Comment => None,
+            State::BetweenWords | State::Bare | State::Comment => None,
             State::BareEscape | State::DoubleEscape => Some(Unclosed::Escape),
             State::Single => Some(Unclosed::Single),
             State::Double => Some(Unclosed::Double),
@@ -81,7 +81,7 @@ impl Scanner {
         }
     }
 
-    /// Whether the next character would be inside quotes or brackets: text that is taken as it is.
+    /// Returns whether the next character is inside brackets.
     pub(super) fn in_bracket(&self) -> bool {
         self.depth > 0
     }
@@ -91,18 +91,18 @@ impl Scanner {
         self.at_value = false;
     }
 
-    /// Takes one character.
+    /// Reads one character.
     pub(super) fn step(&mut self, c: char) -> CharClass {
         match self.state {
-            State::Between | State::Bare => self.step_bare(c),
+            State::BetweenWords | State::Bare => self.step_bare(c),
             State::BareEscape => {
                 self.state = State::Bare;
                 if c != '\n' {
                     return CharClass::Keep;
                 }
-                if self.fresh {
-                    // A continued line between two words: the next word is still to begin.
-                    self.state = State::Between;
+                if self.escape_starts_word {
+                    // The line continues between two words.
+                    self.state = State::BetweenWords;
                     self.at_value = true;
                 }
                 CharClass::Skip
@@ -135,7 +135,7 @@ impl Scanner {
             }
             State::Comment => {
                 if c == '\n' {
-                    self.state = State::Between;
+                    self.state = State::BetweenWords;
                     return CharClass::Blank;
                 }
                 CharClass::Comment
@@ -148,15 +148,15 @@ impl Scanner {
     }
 
     fn step_bare(&mut self, c: char) -> CharClass {
-        let between = self.state == State::Between;
+        let between_words = self.state == State::BetweenWords;
         match c {
             ' ' | '\t' | '\n' | '\r' => {
-                self.state = State::Between;
+                self.state = State::BetweenWords;
                 self.at_value = true;
-                self.equals = false;
+                self.has_equals = false;
                 CharClass::Blank
             }
-            '#' if between => {
+            '#' if between_words => {
                 self.state = State::Comment;
                 CharClass::Comment
             }
@@ -169,7 +169,7 @@ impl Scanner {
                 CharClass::Skip
             }
             '\\' => {
-                self.fresh = between;
+                self.escape_starts_word = between_words;
                 self.enter_word(State::BareEscape);
                 CharClass::Skip
             }
@@ -178,9 +178,9 @@ impl Scanner {
                 self.depth = 1;
                 CharClass::Keep
             }
-            '=' if !self.equals => {
+            '=' if !self.has_equals => {
                 self.state = State::Bare;
-                self.equals = true;
+                self.has_equals = true;
                 self.at_value = true;
                 CharClass::Equals
             }
@@ -191,21 +191,21 @@ impl Scanner {
         }
     }
 
-    /// Inside brackets text is JSON: strings in either quote, comments in any of three manners.
+    /// Reads one character of JSON: strings have either quote, comments any of three forms.
     fn step_bracket(&mut self, c: char) {
         self.state = match (self.state, c) {
             (State::BracketString(quote), _) if c == quote => State::Bracket,
             (State::BracketString(quote), '\\') => State::BracketEscape(quote),
             (State::BracketString(quote), _) | (State::BracketEscape(quote), _) => State::BracketString(quote),
-            (State::BracketLine, '\n') => State::Bracket,
-            (State::BracketLine, _) => State::BracketLine,
-            (State::BracketBlock | State::BracketStar, '*') => State::BracketStar,
-            (State::BracketStar, '/') => State::Bracket,
-            (State::BracketBlock | State::BracketStar, _) => State::BracketBlock,
-            (State::BracketSlash, '/') => State::BracketLine,
-            (State::BracketSlash, '*') => State::BracketBlock,
+            (State::BracketLineComment, '\n') => State::Bracket,
+            (State::BracketLineComment, _) => State::BracketLineComment,
+            (State::BracketBlockComment | State::BracketBlockCommentStar, '*') => State::BracketBlockCommentStar,
+            (State::BracketBlockCommentStar, '/') => State::Bracket,
+            (State::BracketBlockComment | State::BracketBlockCommentStar, _) => State::BracketBlockComment,
+            (State::BracketSlash, '/') => State::BracketLineComment,
+            (State::BracketSlash, '*') => State::BracketBlockComment,
             (_, '/') => State::BracketSlash,
-            (_, '#') => State::BracketLine,
+            (_, '#') => State::BracketLineComment,
             (_, '"' | '\'') => State::BracketString(c),
             (_, '{' | '[') => {
                 self.depth += 1;

@@ -1,73 +1,75 @@
-//! Words: the tokenizer that everything shares.
+//! The tokenizer: splits a line into words with their spans.
 //!
-//! Never fails. Unfinished input yields its words all the same, the last one saying what is open.
+//! It never fails. The last word of an unfinished line tells what is unclosed.
 
 use super::diagnostic::Span;
 use super::scan::{CharClass, Scanner, Unclosed};
 
-/// One word of a line.
+/// A word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
-    /// Where it stands, quotes included.
+    /// Quotes included.
     pub span: Span,
-    /// Its text, quotes and escapes taken away.
+    /// Its text without quotes and escapes.
     pub text: String,
-    /// The first `=` outside quotes: its place in the line, and its place in `text`.
+    /// The first `=` outside quotes: its index in the line, and its index in `text`.
     pub equals: Option<(usize, usize)>,
-    /// Where the JSON begins, if the word or its value begins with a bracket.
+    /// The index in the line of the bracket with which the word or its value begins.
     pub bracket: Option<usize>,
-    /// Whether the value (the whole word where there is no `=`) holds a quote or an escape.
+    /// Whether the value (the whole word if there is no `=`) contains a quote or an escape.
     pub quoted: bool,
-    /// What is open at the word's end.
+    /// What is unclosed at the end of the word.
     pub open: Option<Unclosed>,
 }
 
 impl Word {
-    /// The text behind the `=`; the whole text where there is none.
+    /// Returns the text after the `=`, or the whole text if there is none.
     pub fn value(&self) -> &str {
         self.equals.map_or(self.text.as_str(), |(_, at)| &self.text[at + 1..])
     }
 
-    /// The text before the `=`; the whole text where there is none.
+    /// Returns the text before the `=`, or the whole text if there is none.
     pub fn key(&self) -> &str {
         self.equals.map_or(self.text.as_str(), |(_, at)| &self.text[..at])
     }
 
-    /// Where the value stands.
     pub fn value_span(&self) -> Span {
         Span::new(self.equals.map_or(self.span.start, |(at, _)| at + 1), self.span.end)
     }
 
-    /// Where the key stands.
     pub fn key_span(&self) -> Span {
         Span::new(self.span.start, self.equals.map_or(self.span.end, |(at, _)| at))
     }
 
-    /// Whether this is `text` itself, unquoted.
+    /// Returns whether the whole word, and not only its value, begins with a bracket.
+    pub fn is_json(&self) -> bool {
+        self.bracket == Some(self.span.start) && self.equals.is_none()
+    }
+
+    /// Returns whether this is `text`, unquoted.
     pub fn is_bare(&self, text: &str) -> bool {
         !self.quoted && self.text == text
     }
 }
 
-/// A line cut into words.
+/// The words and comments of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tokens {
-    /// The words in order.
     pub words: Vec<Word>,
-    /// The comments in order, each with its `#`.
+    /// The spans of comments, `#` included.
     pub comments: Vec<Span>,
 }
 
-/// Cuts `text` into words.
+/// Splits `text` into words.
 pub fn tokenize(text: &str) -> Tokens {
-    let mut scan = Scanner::new();
+    let mut scanner = Scanner::new();
     let mut tokens = Tokens::default();
     let mut word: Option<Word> = None;
     for (at, c) in text.char_indices() {
-        let inside = scan.in_bracket();
-        let piece = scan.step(c);
+        let was_in_bracket = scanner.in_bracket();
+        let class = scanner.step(c);
         let end = at + c.len_utf8();
-        match piece {
+        match class {
             CharClass::Blank => {
                 tokens.words.extend(word.take());
                 continue;
@@ -90,9 +92,9 @@ pub fn tokenize(text: &str) -> Tokens {
             open: None,
         });
         current.span.end = end;
-        match piece {
+        match class {
             CharClass::Keep => {
-                if scan.in_bracket() && !inside && current.bracket.is_none() {
+                if scanner.in_bracket() && !was_in_bracket && current.bracket.is_none() {
                     current.bracket = Some(at);
                 }
                 current.text.push(c);
@@ -107,14 +109,14 @@ pub fn tokenize(text: &str) -> Tokens {
                 current.quoted = false;
             }
             CharClass::Skip if text[current.span.range()] == *"\\\n" => word = None,
-            // A continued line quotes nothing: `a=1\` with its line end is still the bare value 1.
+            // A backslash that continues the line is not a quote: `a=1\` and a line end are the bare value 1.
             CharClass::Skip if c == '\n' || text[at..].starts_with("\\\n") => {}
             CharClass::Skip => current.quoted = true,
             CharClass::Blank | CharClass::Comment => {}
         }
     }
     if let Some(mut word) = word {
-        word.open = scan.open();
+        word.open = scanner.open();
         tokens.words.push(word);
     }
     tokens
@@ -151,18 +153,18 @@ mod tests {
     }
 
     #[test]
-    fn a_word_knows_its_key_and_value() {
+    fn words_have_a_key_and_a_value() {
         let tokens = tokenize("cmd \"k\"ey='v=1'2");
         let word = &tokens.words[1];
         assert_eq!((word.key(), word.value(), word.quoted), ("key", "v=12", true));
         assert_eq!((word.key_span(), word.value_span()), (Span::new(4, 9), Span::new(10, 16)));
-        assert!(!tokenize("a=1\\\n b").words[0].quoted, "a continued line quotes nothing");
+        assert!(!tokenize("a=1\\\n b").words[0].quoted, "a continued line is not quoted");
         let tokens = tokenize("'k'=v");
-        assert!(!tokens.words[0].quoted, "a quoted key leaves the value bare");
+        assert!(!tokens.words[0].quoted, "the value of a quoted key is not quoted");
     }
 
     #[test]
-    fn unfinished_words_say_what_is_open() {
+    fn unfinished_words_tell_what_is_unclosed() {
         for (line, open) in [
             ("a 'b c", Some(Unclosed::Single)),
             ("a=\"b", Some(Unclosed::Double)),
@@ -176,20 +178,19 @@ mod tests {
     }
 
     proptest! {
-        /// For plain words, quotes and escapes, words are those of the POSIX shell, as `shlex` splits them.
+        /// Without brackets, the words are those of the POSIX shell, as `shlex` splits them.
         #[test]
-        fn plain_words_split_as_the_shell_does(line in "[a-c \t'\"\\\\$`=.#]{0,24}") {
-            let ours = tokenize(&line);
-            let open = ours.words.last().is_some_and(|word| word.open.is_some());
+        fn splits_words_as_the_shell_does(line in "[a-c \t'\"\\\\$`=.#]{0,24}") {
+            let tokens = tokenize(&line);
+            let is_open = tokens.words.last().is_some_and(|word| word.open.is_some());
             match shlex::split(&line) {
-                Some(words) => prop_assert_eq!(ours.words.into_iter().map(|w| w.text).collect::<Vec<_>>(), words),
-                None => prop_assert!(open),
+                Some(words) => prop_assert_eq!(tokens.words.into_iter().map(|w| w.text).collect::<Vec<_>>(), words),
+                None => prop_assert!(is_open),
             }
         }
 
-        /// Any text at all gives words whose places are in order, on character boundaries, and hold the word.
         #[test]
-        fn any_text_gives_words_in_order(line in "\\PC{0,40}") {
+        fn spans_are_in_order_and_on_character_boundaries(line in "\\PC{0,40}") {
             let mut end = 0;
             for word in tokenize(&line).words {
                 prop_assert!(word.span.start >= end && word.span.end > word.span.start);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::de::IgnoredAny;
 
-use crate::render::{Layout, Palette, printable, write_json};
+use crate::render::{JsonStyle, Palette, printable, write_json};
 use crate::wire::quote;
 
 use super::property::PropertyKind;
@@ -103,7 +103,7 @@ impl TreeWriter<'_> {
                     write!(self.out, "{}", self.palette.paint(&self.palette.dim, UNSET_LINK))?;
                 }
                 (PropertyKind::Link(_), Ok(target)) => write!(self.out, "{}", printable(&target))?,
-                _ => write_json(json, Layout::Line, self.palette, true, self.out)?,
+                _ => write_json(json, JsonStyle::Line, self.palette, true, self.out)?,
             },
         }
         writeln!(self.out, "{}", self.type_in_parentheses(type_name))

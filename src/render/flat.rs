@@ -1,72 +1,72 @@
-//! Flattening: a JSON text as lines of `a.b[0].c: value`.
+//! Prints JSON text in the flat format: a line `a.b[0].c: value` for each value.
 //!
-//! As [`write_json`](super::write_json) it goes from text to text, once, without recursion; numbers and literals keep
-//! the server's spelling, strings are shown without their quotes.
+//! Like [`write_json`](super::write_json), it scans the text once and without recursion. Numbers and literals keep the
+//! server's spelling; strings are printed without quotes.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::wire::end_of_string;
+use crate::wire::{end_of_string, unquote};
 
 use super::palette::Palette;
 use super::sanitize::{printable, sanitize};
 
-/// The output is handed on in pieces of this size.
-const CHUNK: usize = 64 * 1024;
+/// The size from which output is passed on.
+const CHUNK_BYTES: usize = 64 * 1024;
 
-/// What the items of an array are called that is all there is.
+/// The name in paths of a top-level array.
 const ITEM: &str = "item";
 
 /// An object or array that is open.
 struct Level {
-    /// How much of the path leads to it.
-    path: usize,
-    /// Of an array, the place of the present item.
+    /// The length of the path to it.
+    path_len: usize,
+    /// The index of the current item of an array.
     index: Option<usize>,
 }
 
-/// Writes the JSON text `raw`, one that the message parser has accepted, as one line for each value that holds no
-/// others. What is empty inside something else is `{}` or `[]`; empty as a whole, it has no line. A string that is all
-/// there is keeps its line ends. Control characters never come out as such.
+/// Writes the JSON text `raw`, which the message parser must have accepted, with one line for each value that contains no
+/// others. An empty object or array is `{}` or `[]` inside another value, and nothing at the top level. A top-level string
+/// keeps its line ends. Control characters are escaped.
 pub fn write_flat(raw: &str, palette: &Palette, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
-    let buf = Vec::with_capacity(CHUNK + 4096);
-    let mut flat = Flat { raw, palette, path: String::new(), levels: Vec::new(), key_next: false, buf };
+    let buf = Vec::with_capacity(CHUNK_BYTES + 4096);
+    let mut printer = FlatPrinter { raw, palette, path: String::new(), levels: Vec::new(), key_is_next: false, buf };
     let mut at = 0;
     while let Some(&byte) = raw.as_bytes().get(at) {
-        if flat.buf.len() >= CHUNK {
-            out.write_all(&flat.buf)?;
-            flat.buf.clear();
+        if printer.buf.len() >= CHUNK_BYTES {
+            out.write_all(&printer.buf)?;
+            printer.buf.clear();
         }
         at = match byte {
             b' ' | b'\t' | b'\r' | b'\n' | b':' => at + 1,
-            b'{' | b'[' => flat.open(at, byte),
-            b'}' | b']' => flat.close(at),
-            b',' => flat.comma(at),
-            b'"' => flat.string(at),
-            _ => flat.scalar(at, byte),
+            b'{' | b'[' => printer.open(at, byte),
+            b'}' | b']' => printer.close(at),
+            b',' => printer.comma(at),
+            b'"' => printer.string(at),
+            _ => printer.scalar(at, byte),
         };
     }
-    out.write_all(&flat.buf)
+    out.write_all(&printer.buf)
 }
 
-/// What has been read so far, and the lines that are still to be handed on. Each token is taken by a method that is
-/// told where it begins, and returns the place behind it.
-struct Flat<'a> {
+/// The state of printing. For each kind of token there is a method that takes its index and returns the index after it.
+struct FlatPrinter<'a> {
     raw: &'a str,
     palette: &'a Palette,
-    /// What the next value is called.
+    /// The path of the next value.
     path: String,
     levels: Vec<Level>,
-    /// The next string is a key.
-    key_next: bool,
+    /// Whether the next string is a key.
+    key_is_next: bool,
+    /// Output that is not passed on yet.
     buf: Vec<u8>,
 }
 
-impl Flat<'_> {
+impl FlatPrinter<'_> {
     fn open(&mut self, at: usize, bracket: u8) -> usize {
-        let next = self.next_solid(at + 1);
-        // `{` and `}`, and `[` and `]`, are two apart.
+        let next = self.skip_white_space(at + 1);
+        // The codes of `{` and `}`, and of `[` and `]`, differ by two.
         if self.raw.as_bytes().get(next) == Some(&(bracket + 2)) {
             if !self.levels.is_empty() {
                 self.line(&self.palette.literal, if bracket == b'{' { "{}" } else { "[]" });
@@ -77,8 +77,8 @@ impl Flat<'_> {
         if is_array && self.levels.is_empty() {
             self.path.push_str(ITEM);
         }
-        self.levels.push(Level { path: self.path.len(), index: is_array.then_some(0) });
-        self.key_next = !is_array;
+        self.levels.push(Level { path_len: self.path.len(), index: is_array.then_some(0) });
+        self.key_is_next = !is_array;
         if is_array {
             self.path.push_str("[0]");
         }
@@ -87,20 +87,20 @@ impl Flat<'_> {
 
     fn close(&mut self, at: usize) -> usize {
         self.levels.pop();
-        self.key_next = false;
+        self.key_is_next = false;
         at + 1
     }
 
     fn comma(&mut self, at: usize) -> usize {
         if let Some(level) = self.levels.last_mut() {
-            self.path.truncate(level.path);
+            self.path.truncate(level.path_len);
             match &mut level.index {
                 Some(index) => {
                     *index += 1;
                     // Writing to a String cannot fail.
                     let _ = write!(self.path, "[{index}]");
                 }
-                None => self.key_next = true,
+                None => self.key_is_next = true,
             }
         }
         at + 1
@@ -108,23 +108,25 @@ impl Flat<'_> {
 
     fn string(&mut self, at: usize) -> usize {
         let end = end_of_string(self.raw.as_bytes(), at + 1);
-        let text = text_of(&self.raw[at..end]);
+        let string = &self.raw[at..end];
+        // A string with an invalid escape is shown as the server wrote it.
+        let text = unquote(string).unwrap_or_else(|| Cow::Borrowed(string.trim_matches('"')));
         match self.levels.last() {
-            None => self.whole_text(&text),
-            Some(level) if self.key_next => {
-                self.path.truncate(level.path);
-                if level.path > 0 {
+            None => self.top_level_string(&text),
+            Some(level) if self.key_is_next => {
+                self.path.truncate(level.path_len);
+                if level.path_len > 0 {
                     self.path.push('.');
                 }
                 self.path.push_str(&printable(&text));
-                self.key_next = false;
+                self.key_is_next = false;
             }
             Some(_) => self.line(&self.palette.string, &printable(&text)),
         }
         end
     }
 
-    /// A number or literal.
+    /// Prints a number or literal.
     fn scalar(&mut self, at: usize, first: u8) -> usize {
         let rest = &self.raw.as_bytes()[at..];
         let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b':' | b' ' | b'\t' | b'\r' | b'\n');
@@ -135,7 +137,7 @@ impl Flat<'_> {
         end
     }
 
-    fn next_solid(&self, from: usize) -> usize {
+    fn skip_white_space(&self, from: usize) -> usize {
         let rest = &self.raw.as_bytes()[from..];
         from + rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len())
     }
@@ -156,26 +158,13 @@ impl Flat<'_> {
         paint("", "\n");
     }
 
-    /// A string that is all there is, such as the human monitor's text.
-    fn whole_text(&mut self, text: &str) {
+    /// Prints a string that is the whole value, such as the output of an HMP command.
+    fn top_level_string(&mut self, text: &str) {
         let text = text.replace("\r\n", "\n");
         self.buf.extend_from_slice(sanitize(&text).as_bytes());
         if !text.is_empty() && !text.ends_with('\n') {
             self.buf.push(b'\n');
         }
-    }
-}
-
-/// The text that a JSON string means. One that holds what JSON does not allow is shown as it is spelled.
-fn text_of(string: &str) -> Cow<'_, str> {
-    let inner = string.strip_prefix('"').unwrap_or(string);
-    let inner = inner.strip_suffix('"').unwrap_or(inner);
-    if !string.contains('\\') {
-        return Cow::Borrowed(inner);
-    }
-    match serde_json::from_str::<String>(string) {
-        Ok(text) => Cow::Owned(text),
-        Err(_) => Cow::Borrowed(inner),
     }
 }
 
@@ -193,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_has_its_line() {
+    fn prints_a_line_for_each_value() {
         for (raw, expected) in [
             ("{\"status\": \"running\", \"on\":true}", "status: running\non: true\n"),
             (
@@ -213,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_spelled_as_they_came() {
+    fn keeps_the_spelling_of_numbers() {
         assert_eq!(
             flat("{\"a\": 18446744073709551615, \"b\":1e3,\"c\":-nan}"),
             "a: 18446744073709551615\nb: 1e3\nc: -nan\n"
@@ -223,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_stay_on_their_line_unless_they_are_all_there_is() {
+    fn only_top_level_strings_span_lines() {
         assert_eq!(flat(r#"{"a": "x\ny\u001b[2J\"\u00e9\ud834\udd1e\\"}"#), "a: x\\ny\\x1b[2J\"é𝄞\\\n");
         assert_eq!(flat(r#"{"a\n.b": 1, "lone": "\ud800", "raw": "a	b"}"#), "a\\n.b: 1\nlone: \\ud800\nraw: a\\tb\n");
         assert_eq!(flat(r#""a\r\nb\u0007\r\n""#), "a\nb\\x07\n");
@@ -232,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_length_are_no_matter() {
+    fn prints_deep_and_long_values() {
         let deep = format!("{}1{}", "[".repeat(200_000), "]".repeat(200_000));
         assert_eq!(flat(&deep).len(), "item: 1\n".len() + 3 * 200_000);
         let long = format!("[{}0]", "{\"a\": \"b\"}, ".repeat(100_000));
@@ -240,22 +229,25 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_values_have_their_colours() {
+    fn colours_paths_and_values() {
         let mut out = Vec::new();
         write_flat("{\"a\": \"b\"}", &Palette::new(true), &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "\u{1b}[34ma\u{1b}[0m: \u{1b}[32mb\u{1b}[0m\n");
     }
 
-    /// What flattening means, said with recursion.
-    fn by_definition(value: &Value, path: &str, out: &mut String) {
+    /// Prints a value by the definition of the format, recursively.
+    fn print_recursively(value: &Value, path: &str, out: &mut String) {
         let joined = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         match value {
             Value::Object(members) if !members.is_empty() => {
-                members.iter().for_each(|(key, value)| by_definition(value, &joined(key), out));
+                members.iter().for_each(|(key, value)| print_recursively(value, &joined(key), out));
             }
             Value::Array(items) if !items.is_empty() => {
                 let name = if path.is_empty() { ITEM } else { path };
-                items.iter().enumerate().for_each(|(at, value)| by_definition(value, &format!("{name}[{at}]"), out));
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(at, value)| print_recursively(value, &format!("{name}[{at}]"), out));
             }
             Value::Object(_) | Value::Array(_) if path.is_empty() => {}
             Value::String(text) => out.push_str(&format!("{path}: {}\n", printable(text))),
@@ -280,13 +272,12 @@ mod tests {
     }
 
     proptest! {
-        /// One pass over the text gives what the definition gives, whatever the layout.
         #[test]
-        fn the_scan_agrees_with_the_definition(value in json(), pretty in any::<bool>()) {
+        fn agrees_with_the_definition_of_the_format(value in json(), pretty in any::<bool>()) {
             let value = serde_json::json!({ "k": value });
             let raw = if pretty { serde_json::to_string_pretty(&value).unwrap() } else { value.to_string() };
             let mut expected = String::new();
-            by_definition(&value, "", &mut expected);
+            print_recursively(&value, "", &mut expected);
             prop_assert_eq!(flat(&raw), expected);
         }
     }

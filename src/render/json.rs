@@ -1,69 +1,67 @@
-//! Pretty printing from JSON text to JSON text: white space and colour are all it changes.
+//! Prints JSON text, indented or on one line: it changes only white space and adds colour.
 //!
-//! The text is one that the message parser has accepted, so it is not checked again. It is gone through once, from one
-//! punctuation mark to the next, with memory for one chunk of output whatever its size, and without recursion whatever
-//! its depth.
+//! The text must be one that the message parser accepted; it is not checked again. It is scanned once, from one punctuation
+//! character to the next. Memory use does not depend on its size, since output is passed on in chunks, and there is no
+//! recursion that deep nesting could exhaust.
 
 use std::io::{self, Write};
 
-use crate::wire::{BLOCK, Strings, blocks, each};
+use crate::wire::{BLOCK_BYTES, StringFinder, blocks, set_bits};
 
 use super::palette::Palette;
 use super::sanitize::is_printable;
 
-/// How JSON is laid out.
+/// The style of printed JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// Two blanks a level, a member or item a line.
+pub enum JsonStyle {
+    /// A member or item per line, indented by two spaces per level.
     Indented,
-    /// On one line.
+    /// Everything on one line.
     Line,
 }
 
-/// The output is handed on in pieces of this size.
-const CHUNK: usize = 64 * 1024;
+/// The size from which output is passed on.
+const CHUNK_BYTES: usize = 64 * 1024;
 
-/// What nests deeper is indented no further: nobody reads so far to the right, and a message of a megabyte would become
-/// gigabytes of blanks.
-const DEEPEST: usize = 64;
+/// The maximum indentation. Without it, a megabyte of brackets would become gigabytes of spaces.
+const MAX_INDENTED_LEVELS: usize = 64;
 
-/// Writes the JSON text `raw`, without a line end behind it. With `harmless`, characters inside strings that could do
-/// something to a terminal are written as escapes.
+/// Writes the JSON text `raw` without a line end. With `escape_controls`, characters in strings that a terminal would obey
+/// are written as escapes.
 pub fn write_json(
     raw: &str,
-    layout: Layout,
+    style: JsonStyle,
     palette: &Palette,
-    harmless: bool,
+    escape_controls: bool,
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
     let raw = raw.as_bytes();
-    let room = CHUNK.min(2 * raw.len()) + SLACK;
-    let mut printer =
-        Printer { raw, buf: Vec::with_capacity(room), layout, palette, harmless, depth: 0, opened: false, out };
-    let mut strings = Strings::default();
+    let buf = Vec::with_capacity(CHUNK_BYTES.min(2 * raw.len()) + MAX_BLOCK_OUTPUT_BYTES);
+    let mut printer = Printer { raw, buf, style, palette, escape_controls, depth: 0, after_opening: false, out };
+    let mut strings = StringFinder::default();
     let mut from = 0;
     for (number, block) in blocks(raw).enumerate() {
-        let marks = block.opening() | block.closing() | block.equal(b',') | block.equal(b':');
-        for place in each(marks & !strings.next(&block).strings) {
-            let at = number * BLOCK + place;
+        let punctuation = block.opening() | block.closing() | block.equal(b',') | block.equal(b':');
+        for bit in set_bits(punctuation & !strings.next(&block).strings) {
+            let at = number * BLOCK_BYTES + bit;
             printer.token(from, at)?;
-            printer.mark(raw[at]);
+            printer.punctuation(raw[at]);
             from = at + 1;
         }
-        if printer.buf.len() >= CHUNK {
-            printer.hand_on()?;
+        if printer.buf.len() >= CHUNK_BYTES {
+            printer.write_out()?;
         }
     }
     printer.token(from, raw.len())?;
-    printer.hand_on()
+    printer.write_out()
 }
 
-/// What one block can add to the output beyond [`CHUNK`], so that it mostly need not grow.
-const SLACK: usize = 4096;
+/// As much as one block adds to the output, mostly. With this capacity the buffer rarely grows.
+const MAX_BLOCK_OUTPUT_BYTES: usize = 4096;
 
-/// A line end and the deepest indentation: one copy is faster than two steps.
-const LINE_START: [u8; 1 + 2 * DEEPEST] = {
-    let mut bytes = [b' '; 1 + 2 * DEEPEST];
+/// A line end and the maximum indentation, so that both are copied at once.
+const LINE_START: [u8; 1 + 2 * MAX_INDENTED_LEVELS] = {
+    let mut bytes = [b' '; 1 + 2 * MAX_INDENTED_LEVELS];
     bytes[0] = b'\n';
     bytes
 };
@@ -71,89 +69,87 @@ const LINE_START: [u8; 1 + 2 * DEEPEST] = {
 struct Printer<'a, W: ?Sized> {
     raw: &'a [u8],
     buf: Vec<u8>,
-    layout: Layout,
+    style: JsonStyle,
     palette: &'a Palette,
-    harmless: bool,
+    escape_controls: bool,
     depth: usize,
-    /// The last thing written is an opening bracket: whether a line ends behind it depends on what comes.
-    opened: bool,
+    /// Whether an opening bracket was written last. If its closing bracket is next, both stay on one line.
+    after_opening: bool,
     out: &'a mut W,
 }
 
 impl<W: Write + ?Sized> Printer<'_, W> {
-    fn hand_on(&mut self) -> io::Result<()> {
+    fn write_out(&mut self) -> io::Result<()> {
         self.out.write_all(&self.buf)?;
         self.buf.clear();
         Ok(())
     }
 
     fn new_line(&mut self) {
-        if self.layout == Layout::Indented {
-            put(&mut self.buf, &LINE_START, 1 + 2 * self.depth.min(DEEPEST));
+        if self.style == JsonStyle::Indented {
+            append(&mut self.buf, &LINE_START, 1 + 2 * self.depth.min(MAX_INDENTED_LEVELS));
         }
     }
 
-    /// Writes the punctuation mark `byte`.
     #[inline]
-    fn mark(&mut self, byte: u8) {
+    fn punctuation(&mut self, byte: u8) {
         match byte {
             b'{' | b'[' => {
-                if self.opened {
+                if self.after_opening {
                     self.new_line();
                 }
                 self.buf.push(byte);
                 self.depth += 1;
-                self.opened = true;
+                self.after_opening = true;
             }
             b'}' | b']' => {
                 self.depth = self.depth.saturating_sub(1);
-                if !std::mem::take(&mut self.opened) {
+                if !std::mem::take(&mut self.after_opening) {
                     self.new_line();
                 }
                 self.buf.push(byte);
             }
             b',' => {
                 self.buf.push(b',');
-                match self.layout {
-                    Layout::Indented => self.new_line(),
-                    Layout::Line => self.buf.push(b' '),
+                match self.style {
+                    JsonStyle::Indented => self.new_line(),
+                    JsonStyle::Line => self.buf.push(b' '),
                 }
             }
             _ => self.buf.extend_from_slice(b": "),
         }
     }
 
-    /// Writes the string, number or literal that stands, with blanks around it, between `at` and the mark at `end`; often
-    /// there is none.
+    /// Writes the string, number or literal in `at..end`, if there is one besides white space. `end` is the index of the
+    /// next punctuation character.
     #[inline]
     fn token(&mut self, mut at: usize, end: usize) -> io::Result<()> {
-        let mark = self.raw.get(end);
         while at < end && self.raw[at].is_ascii_whitespace() {
             at += 1;
         }
         if at == end {
             return Ok(());
         }
-        let mut behind = end;
-        while self.raw[behind - 1].is_ascii_whitespace() {
-            behind -= 1;
+        let mut token_end = end;
+        while self.raw[token_end - 1].is_ascii_whitespace() {
+            token_end -= 1;
         }
-        if std::mem::take(&mut self.opened) {
+        if std::mem::take(&mut self.after_opening) {
             self.new_line();
         }
         let palette = self.palette;
         let code = match self.raw[at] {
             _ if !palette.is_colored() => "",
-            b'"' if mark == Some(&b':') => &palette.key,
+            b'"' if self.raw.get(end) == Some(&b':') => &palette.key,
             b'"' => &palette.string,
             b'-' | b'0'..=b'9' => &palette.number,
             _ => &palette.literal,
         };
         if code.is_empty() {
-            return self.text(at, behind);
+            return self.text(at, token_end);
         }
         self.buf.extend_from_slice(code.as_bytes());
-        self.text(at, behind)?;
+        self.text(at, token_end)?;
         self.buf.extend_from_slice(palette.reset.as_bytes());
         Ok(())
     }
@@ -162,19 +158,19 @@ impl<W: Write + ?Sized> Printer<'_, W> {
     fn text(&mut self, at: usize, end: usize) -> io::Result<()> {
         let raw = self.raw;
         let text = &raw[at..end];
-        if self.harmless && !is_harmless(text) {
+        if self.escape_controls && may_have_controls(text) {
             self.escaped(text)?;
-        } else if text.len() > CHUNK {
-            // A long string goes straight from the message to the output.
-            self.hand_on()?;
+        } else if text.len() > CHUNK_BYTES {
+            // A long string is not copied to the buffer.
+            self.write_out()?;
             self.out.write_all(text)?;
         } else {
-            put(&mut self.buf, &raw[at..], end - at);
+            append(&mut self.buf, &raw[at..], end - at);
         }
         Ok(())
     }
 
-    /// Writes the text with an escape for each character that could do something to a terminal.
+    /// Writes text with an escape for each character that a terminal would obey.
     fn escaped(&mut self, text: &[u8]) -> io::Result<()> {
         for c in String::from_utf8_lossy(text).chars() {
             let mut bytes = [0; 4];
@@ -182,21 +178,21 @@ impl<W: Write + ?Sized> Printer<'_, W> {
             if is_printable(shown) {
                 self.buf.extend_from_slice(shown.as_bytes());
             } else {
-                // None of these is beyond the characters of four digits.
+                // All of these have at most four digits.
                 self.buf.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
             }
-            if self.buf.len() >= CHUNK {
-                self.hand_on()?;
+            if self.buf.len() >= CHUNK_BYTES {
+                self.write_out()?;
             }
         }
         Ok(())
     }
 }
 
-/// Appends the first `len` bytes of `from`. Most pieces are short: then it is a copy of one fixed length, whose excess is
-/// taken back.
+/// Appends the first `len` bytes of `from`. For short pieces, which most are, it copies a fixed number of bytes, which is
+/// faster, and truncates the excess.
 #[inline]
-fn put(buf: &mut Vec<u8>, from: &[u8], len: usize) {
+fn append(buf: &mut Vec<u8>, from: &[u8], len: usize) {
     match from.first_chunk::<32>() {
         Some(piece) if len <= piece.len() => {
             let end = buf.len() + len;
@@ -207,11 +203,11 @@ fn put(buf: &mut Vec<u8>, from: &[u8], len: usize) {
     }
 }
 
-/// Whether the bytes of a string can go to a terminal: no ASCII control, and none of the characters beyond ASCII that
-/// might be one. The test errs on the careful side; [`Printer::escaped`] looks closely.
-fn is_harmless(text: &[u8]) -> bool {
-    // Without a way out of the loop, many bytes are looked at at a time.
-    !text.iter().fold(false, |bad, b| bad | (*b < 0x20) | (*b == 0x7f) | (*b == 0xc2) | (*b == 0xd8) | (*b == 0xe2))
+/// Returns whether text contains an ASCII control character, or a byte with which another one may begin;
+/// [`Printer::escaped`] decides.
+fn may_have_controls(text: &[u8]) -> bool {
+    // Without an early exit the compiler vectorizes the loop.
+    text.iter().fold(false, |found, b| found | (*b < 0x20) | (*b == 0x7f) | (*b == 0xc2) | (*b == 0xd8) | (*b == 0xe2))
 }
 
 #[cfg(test)]
@@ -220,55 +216,55 @@ mod tests {
     use proptest::prelude::{any, prop_assert_eq, proptest};
     use proptest::strategy::Strategy;
 
-    fn render(raw: &str, layout: Layout, colour: bool) -> String {
+    fn render(raw: &str, style: JsonStyle, is_colored: bool) -> String {
         let mut out = Vec::new();
-        write_json(raw, layout, &Palette::new(colour), true, &mut out).unwrap();
+        write_json(raw, style, &Palette::new(is_colored), true, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn values_are_indented_and_spelled_as_they_came() {
+    fn indents_values_and_keeps_their_spelling() {
         assert_eq!(
-            render("{\"b\":1.50,\"a\": [1e3,{}, [ ],true],\r\n\"s\":\"\\u00e9\\\"{\"}", Layout::Indented, false),
+            render("{\"b\":1.50,\"a\": [1e3,{}, [ ],true],\r\n\"s\":\"\\u00e9\\\"{\"}", JsonStyle::Indented, false),
             "{\n  \"b\": 1.50,\n  \"a\": [\n    1e3,\n    {},\n    [],\n    true\n  ],\n  \"s\": \"\\u00e9\\\"{\"\n}"
         );
-        assert_eq!(render("{\n  \"a\": [1,\n2]\n}", Layout::Line, false), "{\"a\": [1, 2]}");
-        assert_eq!(render("18446744073709551615", Layout::Indented, false), "18446744073709551615");
+        assert_eq!(render("{\n  \"a\": [1,\n2]\n}", JsonStyle::Line, false), "{\"a\": [1, 2]}");
+        assert_eq!(render("18446744073709551615", JsonStyle::Indented, false), "18446744073709551615");
     }
 
     #[test]
-    fn what_nests_very_deep_costs_no_more_blanks_than_a_screen_is_wide() {
-        let shown = render(&format!("{}1{}", "[".repeat(500), "]".repeat(500)), Layout::Indented, false);
+    fn limits_the_indentation() {
+        let shown = render(&format!("{}1{}", "[".repeat(500), "]".repeat(500)), JsonStyle::Indented, false);
         let indents = shown.lines().map(|line| line.len() - line.trim_start().len());
-        assert_eq!((shown.lines().count(), indents.max()), (1001, Some(2 * DEEPEST)));
+        assert_eq!((shown.lines().count(), indents.max()), (1001, Some(2 * MAX_INDENTED_LEVELS)));
     }
 
     #[test]
-    fn keys_strings_numbers_and_literals_have_their_colours() {
+    fn colours_keys_strings_numbers_and_literals() {
         assert_eq!(
-            render("{\"k\":[\"v\",-1,null]}", Layout::Line, true),
+            render("{\"k\":[\"v\",-1,null]}", JsonStyle::Line, true),
             "{\u{1b}[34m\"k\"\u{1b}[0m: [\u{1b}[32m\"v\"\u{1b}[0m, \u{1b}[36m-1\u{1b}[0m, \u{1b}[35mnull\u{1b}[0m]}"
         );
     }
 
     #[test]
-    fn control_characters_are_escaped_for_a_terminal() {
-        assert_eq!(render("\"\u{1b}[2J\u{9b}\u{202e}é\"", Layout::Line, false), "\"\\u001b[2J\\u009b\\u202eé\"");
+    fn escapes_control_characters() {
+        assert_eq!(render("\"\u{1b}[2J\u{9b}\u{202e}é\"", JsonStyle::Line, false), "\"\\u001b[2J\\u009b\\u202eé\"");
     }
 
     #[test]
-    fn a_long_string_is_whole() {
-        let raw = format!("[\"{}\",1]", "x".repeat(3 * CHUNK));
-        assert_eq!(render(&raw, Layout::Line, false), raw.replace(",1", ", 1"));
+    fn writes_long_strings_whole() {
+        let raw = format!("[\"{}\",1]", "x".repeat(3 * CHUNK_BYTES));
+        assert_eq!(render(&raw, JsonStyle::Line, false), raw.replace(",1", ", 1"));
     }
 
     #[test]
-    fn what_is_written_goes_on_in_pieces_whatever_there_is_to_escape() {
+    fn writes_escaped_text_in_chunks() {
         struct Largest(usize);
         impl Write for Largest {
-            fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-                self.0 = self.0.max(piece.len());
-                Ok(piece.len())
+            fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.max(chunk.len());
+                Ok(chunk.len())
             }
 
             fn flush(&mut self) -> io::Result<()> {
@@ -276,9 +272,9 @@ mod tests {
             }
         }
         let mut largest = Largest(0);
-        let raw = format!("[\"{}\"]", "x\u{7f}".repeat(CHUNK));
-        write_json(&raw, Layout::Line, &Palette::default(), true, &mut largest).unwrap();
-        assert!(largest.0 < CHUNK + SLACK, "{}", largest.0);
+        let raw = format!("[\"{}\"]", "x\u{7f}".repeat(CHUNK_BYTES));
+        write_json(&raw, JsonStyle::Line, &Palette::default(), true, &mut largest).unwrap();
+        assert!(largest.0 < CHUNK_BYTES + MAX_BLOCK_OUTPUT_BYTES, "{}", largest.0);
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {
@@ -299,12 +295,12 @@ mod tests {
     }
 
     proptest! {
-        /// Both layouts read back as the same value, and the indented one is what serde_json itself would print.
+        /// Both styles parse to the same value, and the indented one is what serde_json prints.
         #[test]
-        fn layout_changes_no_value(value in json()) {
+        fn style_does_not_change_values(value in json()) {
             let raw = value.to_string();
-            prop_assert_eq!(render(&raw, Layout::Indented, false), serde_json::to_string_pretty(&value).unwrap());
-            let line: serde_json::Value = serde_json::from_str(&render(&raw, Layout::Line, false)).unwrap();
+            prop_assert_eq!(render(&raw, JsonStyle::Indented, false), serde_json::to_string_pretty(&value).unwrap());
+            let line: serde_json::Value = serde_json::from_str(&render(&raw, JsonStyle::Line, false)).unwrap();
             prop_assert_eq!(line, value);
         }
     }

@@ -1,11 +1,11 @@
-//! Lines of the manual on a terminal: each role with its colour.
+//! Prints lines of the manual, each role in its colour.
 
 use crate::schema::manual::{Line, Role};
 
 use super::palette::Palette;
 use super::sanitize::printable;
 
-/// `lines` as text, each with its end.
+/// Returns `lines` as text, each with a line end.
 pub fn manual_text(lines: &[Line], palette: &Palette) -> String {
     let mut out = String::new();
     for line in lines {
@@ -28,7 +28,7 @@ fn code(role: Role, palette: &Palette) -> &str {
         Role::Reference | Role::Type => &palette.number,
         Role::Heading => &palette.name,
         Role::Name => &palette.key,
-        Role::Aside | Role::Received => &palette.dim,
+        Role::Secondary | Role::Received => &palette.dim,
     }
 }
 
@@ -38,11 +38,11 @@ mod tests {
     use crate::schema::manual::Run;
 
     #[test]
-    fn roles_have_colours_and_nothing_moves_the_terminal() {
+    fn colours_roles_and_escapes_control_characters() {
         let run = |role, text: &str| Run { role, text: text.to_owned() };
         let lines = [vec![run(Role::Name, "a"), run(Role::Plain, " \x1b[2J")], vec![]];
         assert_eq!(manual_text(&lines, &Palette::default()), "a \\x1b[2J\n\n");
-        let coloured = manual_text(&lines, &Palette::new(true));
-        assert_eq!(coloured, "\x1b[34ma\x1b[0m \\x1b[2J\n\n");
+        let colored = manual_text(&lines, &Palette::new(true));
+        assert_eq!(colored, "\x1b[34ma\x1b[0m \\x1b[2J\n\n");
     }
 }

@@ -1,7 +1,7 @@
-//! Rendering: values, events, errors and help as text.
+//! The render layer: values, events, errors and help as text, with or without colour.
 //!
-//! Writes to any `Write` or returns text, with or without colour. Pretty printing goes from the server's bytes to the
-//! reader's, so that every number and string keeps its spelling. Knows neither sockets nor streams.
+//! Writes to any `Write` or returns text. JSON is printed from the server's text, so that every number and string keeps its
+//! spelling. Must not know sockets or the standard streams.
 
 mod caret;
 mod event;
@@ -15,7 +15,7 @@ mod wrap;
 pub use caret::{caret_under, excerpt};
 pub use event::event_line;
 pub use flat::write_flat;
-pub use json::{Layout, write_json};
+pub use json::{JsonStyle, write_json};
 pub use manual::manual_text;
 pub use palette::Palette;
 pub use sanitize::{is_printable, printable, sanitize, without_controls};

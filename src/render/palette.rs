@@ -1,45 +1,41 @@
-//! Colours by meaning.
+//! The colours of output, by the role of the text.
 
 use colored::Color;
 
-/// The escape codes of each kind of text; all empty where there is no colour.
+/// The escape codes for each role; all empty if output has no colour.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Palette {
     /// Keys of objects.
     pub key: String,
-    /// Strings.
     pub string: String,
-    /// Numbers.
     pub number: String,
     /// `true`, `false`, `null`.
     pub literal: String,
-    /// Errors.
     pub error: String,
     /// Names of events and commands.
     pub name: String,
-    /// What stands back: times, hints, notices.
+    /// Secondary text: times, hints, notices.
     pub dim: String,
-    /// The prompt.
     pub prompt: String,
-    /// What ends any of the above.
+    /// Ends any of the above.
     pub reset: String,
 }
 
 impl Palette {
-    /// The palette for a stream with or without colour.
-    pub fn new(colour: bool) -> Palette {
-        if !colour {
+    /// Creates the palette for output with or without colour.
+    pub fn new(is_colored: bool) -> Palette {
+        if !is_colored {
             return Palette::default();
         }
-        let code = |colour: Color| format!("\x1b[{}m", colour.to_fg_str());
-        let bold = |colour: Color| format!("\x1b[1;{}m", colour.to_fg_str());
+        let code = |color: Color| format!("\x1b[{}m", color.to_fg_str());
+        let bold = |color: Color| format!("\x1b[1;{}m", color.to_fg_str());
         Palette {
             key: code(Color::Blue),
             string: code(Color::Green),
             number: code(Color::Cyan),
             literal: code(Color::Magenta),
             error: bold(Color::Red),
-            // Not yellow: on a light ground nobody can read it.
+            // Yellow is unreadable on a light background.
             name: bold(Color::Magenta),
             dim: "\x1b[2m".to_owned(),
             prompt: bold(Color::Green),
@@ -47,12 +43,11 @@ impl Palette {
         }
     }
 
-    /// Whether there is colour at all.
     pub fn is_colored(&self) -> bool {
         !self.reset.is_empty()
     }
 
-    /// `text` between `code` and its end.
+    /// Returns `text` between `code`, one of the codes of this palette, and the reset code.
     pub fn paint(&self, code: &str, text: &str) -> String {
         format!("{code}{text}{}", if code.is_empty() { "" } else { &self.reset })
     }

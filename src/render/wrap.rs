@@ -1,9 +1,9 @@
-//! Sets prose to a width.
+//! Wraps prose at a width.
 
 use unicode_width::UnicodeWidthStr;
 
-/// `text` with its paragraphs filled to `width` columns. A line that begins with a blank is set apart: it stays as it
-/// is, and ends a paragraph as an empty line does.
+/// Wraps the paragraphs of `text` at `width` columns. A line that begins with a space is kept as it is, and separates
+/// paragraphs as an empty line does.
 pub fn fill(text: &str, width: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
@@ -18,8 +18,7 @@ pub fn fill(text: &str, width: usize) -> String {
             continue;
         }
         for word in line.split(' ').filter(|word| !word.is_empty()) {
-            let room = column + 1 + word.width();
-            if column > 0 && room > width {
+            if column > 0 && column + 1 + word.width() > width {
                 out.push('\n');
                 column = 0;
             } else if column > 0 {
@@ -41,7 +40,7 @@ mod tests {
     use super::fill;
 
     #[test]
-    fn paragraphs_are_filled_and_what_is_set_apart_stays() {
+    fn wraps_paragraphs_and_keeps_indented_lines() {
         let text = "one two three\nfour\n\n  as   it is\nfive six\n";
         assert_eq!(fill(text, 11), "one two\nthree four\n\n  as   it is\nfive six\n");
         assert_eq!(fill("averyverylongword x", 5), "averyverylongword\nx\n");

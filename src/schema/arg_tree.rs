@@ -1,23 +1,23 @@
-//! Arguments as given: dotted keys as branches, values still untyped.
+//! The arguments of a command as a tree: dotted keys are branches, values are still untyped.
 
 use std::collections::HashMap;
 
-use crate::grammar::{Arg, DEPTH, Diagnostic, Json, JsonKind, Key, Member, Span, too_deep};
+use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Key, MAX_DEPTH, Member, Span, too_deep};
 
-/// So many keys are looked through one by one; of more, the places are kept.
-const FEW: usize = 16;
+/// Up to this many keys are searched one by one; more are indexed.
+const MAX_UNINDEXED_KEYS: usize = 16;
 
-/// An object as given, key by key.
+/// An object that was given key by key.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tree {
+pub(super) struct ArgTree {
     entries: Vec<Entry>,
-    /// Where each key stands among the entries, once they are not [`FEW`] any more.
-    places: HashMap<String, usize>,
-    /// It grew from dotted keys, whose numbers make arrays; an object written as JSON stays one.
-    dotted: bool,
+    /// The index in `entries` of each key, if there are more than [`MAX_UNINDEXED_KEYS`].
+    indices: HashMap<String, usize>,
+    /// Whether it was made from dotted keys. Numeric keys then make it an array; an object written as JSON stays one.
+    is_dotted: bool,
 }
 
-/// One key and what stands there.
+/// A key and its value.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) name: String,
@@ -25,7 +25,6 @@ pub(super) struct Entry {
     pub(super) node: Node,
 }
 
-/// What stands at a key.
 #[derive(Debug, Clone)]
 pub(super) enum Node {
     /// The value of a `KEY=VALUE` word.
@@ -33,11 +32,11 @@ pub(super) enum Node {
     /// A value written as JSON.
     Json(Json),
     /// Further keys.
-    Branch(Tree),
+    Branch(ArgTree),
 }
 
 impl Node {
-    /// The place to point at.
+    /// Returns the span to point at. `key` is the span of the key above the node.
     pub(super) fn span(&self, key: Span) -> Span {
         match self {
             Node::Word(arg) => arg.word.value_span(),
@@ -47,76 +46,79 @@ impl Node {
     }
 }
 
-impl Tree {
-    /// The tree of a JSON object's members, which further keys may add to.
-    pub(super) fn of_members(members: Vec<Member>) -> Tree {
-        let mut tree = Tree::default();
+/// Makes a JSON object a tree, so that objects are typed in one way wherever they come from.
+impl From<Json> for Node {
+    fn from(json: Json) -> Node {
+        match json.kind {
+            JsonKind::Object(members) => Node::Branch(ArgTree::from_members(members)),
+            kind => Node::Json(Json { span: json.span, kind }),
+        }
+    }
+}
+
+impl ArgTree {
+    /// Creates the tree of a JSON object's members.
+    pub(super) fn from_members(members: Vec<Member>) -> ArgTree {
+        let mut tree = ArgTree::default();
         for member in members {
-            let node = match member.value {
-                Json { kind: JsonKind::Object(members), .. } => Node::Branch(Tree::of_members(members)),
-                value => Node::Json(value),
-            };
-            tree.push(Entry { name: member.key, span: member.key_span, node });
+            tree.push(Entry { name: member.key, span: member.key_span, node: Node::from(member.value) });
         }
         tree
     }
 
-    /// Its keys in order.
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Its keys in order, to keep.
     pub(super) fn into_entries(self) -> Vec<Entry> {
         self.entries
     }
 
-    fn place(&self, name: &str) -> Option<usize> {
+    fn index_of(&self, name: &str) -> Option<usize> {
         match self.entries.len() {
-            0..=FEW => self.entries.iter().position(|entry| entry.name == name),
-            _ => self.places.get(name).copied(),
+            0..=MAX_UNINDEXED_KEYS => self.entries.iter().position(|entry| entry.name == name),
+            _ => self.indices.get(name).copied(),
         }
     }
 
-    /// Puts an entry behind all others; its key is not given yet.
+    /// Appends an entry whose key is new.
     fn push(&mut self, entry: Entry) -> &mut Node {
-        let at = self.entries.len();
-        if at == FEW {
-            let few = self.entries.iter().enumerate();
-            self.places = few.map(|(at, entry)| (entry.name.clone(), at)).collect();
+        let index = self.entries.len();
+        if index == MAX_UNINDEXED_KEYS {
+            let indexed = self.entries.iter().enumerate();
+            self.indices = indexed.map(|(index, entry)| (entry.name.clone(), index)).collect();
         }
-        if at >= FEW {
-            self.places.insert(entry.name.clone(), at);
+        if index >= MAX_UNINDEXED_KEYS {
+            self.indices.insert(entry.name.clone(), index);
         }
         self.entries.push(entry);
-        &mut self.entries[at].node
+        &mut self.entries[index].node
     }
 
-    /// What stands at this key; a branch without keys of its own is put there if nothing does.
-    pub(super) fn node_or_branch(&mut self, name: &str, span: Span, dotted: bool) -> &mut Node {
-        match self.place(name) {
-            Some(at) => &mut self.entries[at].node,
+    /// Returns the node at a key, after inserting an empty branch if the key is new.
+    pub(super) fn node_or_insert_branch(&mut self, name: &str, span: Span, is_dotted: bool) -> &mut Node {
+        match self.index_of(name) {
+            Some(index) => &mut self.entries[index].node,
             None => {
-                let node = Node::Branch(Tree { dotted, ..Tree::default() });
+                let node = Node::Branch(ArgTree { is_dotted, ..ArgTree::default() });
                 self.push(Entry { name: name.to_owned(), span, node })
             }
         }
     }
 
-    /// What stands at this key, one level deep.
     pub(super) fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(self.place(name)?)
+        self.entries.get(self.index_of(name)?)
     }
 
-    /// The keys below this one.
-    pub(super) fn branch(&self, name: &str) -> Option<&Tree> {
+    /// Returns the keys below a key.
+    pub(super) fn branch(&self, name: &str) -> Option<&ArgTree> {
         match &self.get(name)?.node {
             Node::Branch(tree) => Some(tree),
             _ => None,
         }
     }
 
-    /// The plain text that stands at this key, if there is one: a word, or a JSON string.
+    /// Returns the text at a key: that of a word, or of a JSON string.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match &self.get(name)?.node {
             Node::Word(arg) => Some(arg.word.value().to_owned()),
@@ -125,18 +127,18 @@ impl Tree {
         }
     }
 
-    /// Puts a word at its dotted key.
+    /// Inserts a word at its dotted key.
     pub(super) fn insert(&mut self, arg: &Arg) -> Result<(), Diagnostic> {
         let key = &arg.key;
         let mut tree = self;
         let (last, branches) = key.parts.split_last().ok_or_else(|| Diagnostic::new(key.span, "empty key"))?;
-        if branches.len() >= DEPTH {
+        if branches.len() >= MAX_DEPTH {
             return Err(Diagnostic::new(key.span, too_deep()));
         }
         for (depth, name) in branches.iter().enumerate() {
-            match tree.node_or_branch(name, key.span, true) {
+            match tree.node_or_insert_branch(name, key.span, true) {
                 Node::Branch(branch) => tree = branch,
-                _ => return Err(below_a_value(key, depth)),
+                _ => return Err(below_value(key, depth)),
             }
         }
         match tree.get(last).map(|entry| &entry.node) {
@@ -145,42 +147,43 @@ impl Tree {
                 Ok(())
             }
             Some(Node::Branch(_)) => {
-                let message = format!("`{0}` has keys below it already; it cannot have a value too", key.dotted());
+                let message = format!("`{0}` cannot have a value; there are already keys below it", key.dotted());
                 Err(Diagnostic::new(key.span, message))
             }
-            Some(_) => Err(Diagnostic::new(key.span, format!("key `{}` is given twice", key.dotted()))),
+            Some(_) => Err(Diagnostic::new(key.span, format!("duplicate key `{}`", key.dotted()))),
         }
     }
 
-    /// Whether the keys are the numbers of an array.
-    pub(super) fn is_numbered(&self) -> bool {
-        self.dotted && self.entries.first().is_some_and(|entry| is_index(&entry.name))
+    /// Returns whether the keys are the indices of an array.
+    pub(super) fn is_array(&self) -> bool {
+        self.is_dotted && self.entries.first().is_some_and(|entry| is_index(&entry.name))
     }
 
-    /// Numbered keys in order: every number from 0 up must be there once.
+    /// Returns the items of an array in order. Each index from 0 up must occur once.
     pub(super) fn into_items(self) -> Result<Vec<Entry>, Diagnostic> {
         let len = self.entries.len();
         let mut items: Vec<Option<Entry>> = std::iter::repeat_with(|| None).take(len).collect();
         for entry in self.entries {
             if !is_index(&entry.name) {
-                let message = format!("`{}` stands beside numbered parts: an array or an object?", entry.name);
+                let message =
+                    format!("expected an array index, found `{}`; do not mix numbered and named parts", entry.name);
                 return Err(Diagnostic::new(entry.span, message));
             }
             let Some(index) = entry.name.parse::<usize>().ok().filter(|index| *index < len) else {
                 let message =
-                    format!("array index {} leaves a gap: {len} parts are numbered 0 to {}", entry.name, len - 1);
+                    format!("array index {} leaves a gap; {len} items have indices 0 to {}", entry.name, len - 1);
                 return Err(Diagnostic::new(entry.span, message));
             };
             items[index] = Some(entry);
         }
-        // As many names as places, none twice and none beyond the end: every place is taken.
+        // There are as many distinct indices as places, none beyond the end: every item is set.
         Ok(items.into_iter().flatten().collect())
     }
 }
 
-fn below_a_value(key: &Key, depth: usize) -> Diagnostic {
-    let leaf = key.parts[..=depth].join(".");
-    Diagnostic::new(key.span, format!("`{leaf}` has a value already; `{}` cannot go below it", key.dotted()))
+fn below_value(key: &Key, depth: usize) -> Diagnostic {
+    let parent = key.parts[..=depth].join(".");
+    Diagnostic::new(key.span, format!("`{}` cannot be set; `{parent}` already has a value", key.dotted()))
 }
 
 fn is_index(name: &str) -> bool {
@@ -193,20 +196,20 @@ mod tests {
     use crate::grammar::{Line, parse_line};
 
     #[test]
-    fn keys_are_found_however_many_there_are() {
-        for count in [1, FEW - 1, FEW, FEW + 1, 3 * FEW] {
+    fn finds_keys_in_small_and_large_trees() {
+        for count in [1, MAX_UNINDEXED_KEYS - 1, MAX_UNINDEXED_KEYS, MAX_UNINDEXED_KEYS + 1, 3 * MAX_UNINDEXED_KEYS] {
             let keys: Vec<String> = (0..count).map(|n| format!("k{n}.x={n}")).collect();
             let Ok(Line::Command(command)) = parse_line(&format!("c {}", keys.join(" "))) else { panic!() };
-            let mut tree = Tree::default();
+            let mut tree = ArgTree::default();
             for arg in &command.args {
                 tree.insert(arg).unwrap();
             }
             for n in 0..count {
-                let below = tree.branch(&format!("k{n}")).unwrap();
-                assert_eq!(below.text("x"), Some(n.to_string()));
+                let branch = tree.branch(&format!("k{n}")).unwrap();
+                assert_eq!(branch.text("x"), Some(n.to_string()));
             }
             assert!(tree.get("k").is_none());
-            assert!(command.args.iter().all(|arg| tree.insert(arg).is_err()), "a key is given twice");
+            assert!(command.args.iter().all(|arg| tree.insert(arg).is_err()), "duplicate keys are rejected");
             assert_eq!(tree.clone().into_entries().len(), count);
         }
     }

@@ -1,12 +1,13 @@
-//! A value's type by its form, where nobody knows better: for a guest agent, with `--no-schema`, for type `any`.
+//! Infers types from the form of values, where introspection does not give them: for a guest agent, with `--no-schema`,
+//! and for the type `any`.
 
-use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Member, Span, number_by_form};
+use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Member, Span, parse_number};
 
-use super::arg_tree::{Entry, Node, Tree};
+use super::arg_tree::{ArgTree, Entry, Node};
 
-/// Integer, number, `true`, `false`, `null` and JSON are what they look like; all else is a string. What holds a quote
-/// or an escape is always a string.
-pub fn value_by_form(arg: &Arg) -> Result<Json, Diagnostic> {
+/// Infers the value of a word. Numbers, `true`, `false`, `null` and JSON are recognized; anything else is a string, and so
+/// is every word with a quote or an escape.
+pub(super) fn infer_value(arg: &Arg) -> Result<Json, Diagnostic> {
     if let Some(json) = &arg.json {
         return json.clone();
     }
@@ -15,16 +16,16 @@ pub fn value_by_form(arg: &Arg) -> Result<Json, Diagnostic> {
     if arg.word.quoted {
         return Ok(Json::string(span, text));
     }
-    match scalar_by_form(text) {
+    match infer_scalar(text) {
         Ok(value) => Ok(Json { span, ..value }),
         Err(message) => Err(Diagnostic::new(span, format!("{message}; quote it to send a string"))),
     }
 }
 
-/// What an unquoted word looks like, JSON apart.
-pub(super) fn scalar_by_form(text: &str) -> Result<Json, String> {
+/// Infers the value of unquoted text that is not JSON.
+pub(super) fn infer_scalar(text: &str) -> Result<Json, String> {
     let span = Span::default();
-    let kind = match number_by_form(text)? {
+    let kind = match parse_number(text)? {
         Some(number) => JsonKind::Number(number),
         None if matches!(text, "null" | "None") => JsonKind::Null,
         None if text.eq_ignore_ascii_case("true") => JsonKind::Bool(true),
@@ -34,24 +35,24 @@ pub(super) fn scalar_by_form(text: &str) -> Result<Json, String> {
     Ok(Json { span, kind })
 }
 
-/// A whole object by form; numbered keys below it become arrays.
-pub(super) fn object_by_form(tree: Tree, span: Span) -> Result<Json, Diagnostic> {
+/// Infers the values of an object's members.
+pub(super) fn infer_object(tree: ArgTree, span: Span) -> Result<Json, Diagnostic> {
     let mut members = Vec::with_capacity(tree.entries().len());
     for Entry { name, span, node } in tree.into_entries() {
-        members.push(Member { key: name, key_span: span, value: node_by_form(node, span)? });
+        members.push(Member { key: name, key_span: span, value: infer_node(node, span)? });
     }
     Ok(Json { span, kind: JsonKind::Object(members) })
 }
 
-/// Whatever stands at a key, by form.
-pub(super) fn node_by_form(node: Node, key: Span) -> Result<Json, Diagnostic> {
+/// Infers the value at a key. Numeric keys below it make an array.
+pub(super) fn infer_node(node: Node, key: Span) -> Result<Json, Diagnostic> {
     match node {
-        Node::Word(arg) => value_by_form(&arg),
+        Node::Word(arg) => infer_value(&arg),
         Node::Json(json) => Ok(json),
-        Node::Branch(tree) if tree.is_numbered() => {
-            let items = tree.into_items()?.into_iter().map(|entry| node_by_form(entry.node, entry.span));
+        Node::Branch(tree) if tree.is_array() => {
+            let items = tree.into_items()?.into_iter().map(|entry| infer_node(entry.node, entry.span));
             Ok(Json { span: key, kind: JsonKind::Array(items.collect::<Result<_, _>>()?) })
         }
-        Node::Branch(tree) => object_by_form(tree, key),
+        Node::Branch(tree) => infer_object(tree, key),
     }
 }

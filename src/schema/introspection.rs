@@ -1,8 +1,7 @@
-//! What a server says of itself, as lookups: commands, events and their types.
+//! Reads introspection, the reply to `query-qmp-schema`, into a [`Schema`].
 //!
-//! Read once from the answer to `query-qmp-schema`. The names that types have there are numbers without meaning; here
-//! a type is a [`TypeId`], and nothing shows it. Follows "Client JSON Protocol introspection" of QEMU's QAPI
-//! documentation. The answer has neither prose nor ranges.
+//! Introspection names types by meaningless numbers, which become [`TypeId`]s. Follows "Client JSON Protocol
+//! introspection" of QEMU's QAPI documentation. It contains neither documentation nor value ranges.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -11,143 +10,30 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer};
 
-use super::extent::is_finite;
+use super::model::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, Type, TypeId};
 
-/// A type, by its place in the [`Schema`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TypeId(u32);
-
-impl TypeId {
-    /// Its place among the types of its schema.
-    pub(super) fn place(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// Everything a server said of itself.
-#[derive(Debug, Default)]
-pub struct Schema {
-    commands: Vec<CommandInfo>,
-    events: Vec<EventInfo>,
-    types: Vec<Type>,
-}
-
-/// A command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandInfo {
-    /// Its name.
-    pub name: String,
-    /// The type of its arguments, always an object.
-    pub arguments: TypeId,
-    /// The type of its return value.
-    pub returns: TypeId,
-    /// Whether it can be executed out of band.
-    pub allow_oob: bool,
-    /// Its features.
-    pub features: Vec<String>,
-}
-
-/// An event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventInfo {
-    /// Its name.
-    pub name: String,
-    /// The type of its data, always an object.
-    pub data: TypeId,
-    /// Its features.
-    pub features: Vec<String>,
-}
-
-/// A type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Type {
-    /// A type of JSON's own.
-    Builtin(Builtin),
-    /// One of these strings.
-    Enum(Vec<EnumValue>),
-    /// An array of one type.
-    Array(TypeId),
-    /// An object.
-    Object(Object),
-    /// A value of one of these types, told apart by their JSON form.
-    Alternate(Vec<TypeId>),
-}
-
-/// The types of JSON's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Builtin {
-    /// A string.
-    Str,
-    /// An integer of at most 64 bits.
-    Int,
-    /// A number.
-    Number,
-    /// `true` or `false`.
-    Bool,
-    /// `null`.
-    Null,
-    /// Any value at all.
-    Any,
-}
-
-/// One value of an enumeration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnumValue {
-    /// The string.
-    pub name: String,
-    /// Its features.
-    pub features: Vec<String>,
-}
-
-/// An object type: members, and perhaps further members that depend on one of them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Object {
-    /// The members that every value has or may have.
-    pub members: Vec<ObjectMember>,
-    /// The member whose value chooses the variant, by its place in `members`.
-    pub tag: Option<usize>,
-    /// The variants: the tag's value, and an object type with the members that come with it. A value of the tag that
-    /// is not here brings none.
-    pub variants: Vec<(String, TypeId)>,
-}
-
-/// One member of an object type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectMember {
-    /// The key.
-    pub name: String,
-    /// The type of the value.
-    pub kind: TypeId,
-    /// Whether it may be left out.
-    pub optional: bool,
-    /// Its features.
-    pub features: Vec<String>,
-}
-
-/// Why an answer to `query-qmp-schema` could not be read.
+/// An error in the reply to `query-qmp-schema`.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// It has not the form.
-    #[error("the server's introspection cannot be read: {0}")]
-    Form(#[from] serde_json::Error),
-    /// It names a type that it does not describe.
-    #[error("the server's introspection names a type `{0}` that it does not describe")]
-    NoSuchType(String),
-    /// It describes a type by itself, or by more than anybody could be told.
-    #[error("the server's introspection has types without end")]
-    Endless,
+    #[error("cannot read the server's introspection: {0}")]
+    Invalid(#[from] serde_json::Error),
+    #[error("unknown type `{0}` in the server's introspection")]
+    UnknownType(String),
+    /// A type is recursive, or expands to too many types.
+    #[error("a type in the server's introspection is recursive or too large")]
+    Infinite,
 }
 
-/// A name in the server's answer: a part of that text, or a string of its own.
+/// A name: a slice of the reply, or a string of its own.
 trait Name<'a>: Deserialize<'a> + Borrow<str> + Deref<Target = str> + Into<String> + Clone + Default + Eq + Hash {}
 
-/// What nearly every answer can be read with.
+/// Works for every reply whose names have no escapes, which is every reply seen so far.
 impl<'a> Name<'a> for &'a str {}
 
-/// For an answer that spells a name with an escape.
+/// Works for every reply.
 impl Name<'_> for String {}
 
-/// One entity, as the server spells it.
+/// A command, an event or a type, as the server writes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Entity<N> {
@@ -169,7 +55,7 @@ struct Entity<N> {
     variants: Vec<Variant<N>>,
     #[serde(default)]
     members: Vec<EntityMember<N>>,
-    /// How servers before 6.2 spelled the members of an enumeration.
+    /// The values of an enumeration, the only list of them before QEMU 6.2.
     #[serde(default)]
     values: Vec<N>,
     #[serde(default)]
@@ -189,7 +75,7 @@ struct EntityMember<N> {
     name: N,
     #[serde(rename = "type", default)]
     kind: N,
-    /// Present, even as `null`, where the member is optional.
+    /// Present, if only as `null`, if the member is optional.
     #[serde(default, deserialize_with = "is_present")]
     default: bool,
     #[serde(default)]
@@ -201,23 +87,22 @@ fn is_present<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 }
 
 impl Schema {
-    /// Reads the return value of `query-qmp-schema`, as JSON text.
+    /// Parses the return value of `query-qmp-schema`, JSON text.
     pub fn parse(raw: &str) -> Result<Schema, SchemaError> {
         match serde_json::from_str::<Vec<Entity<&str>>>(raw) {
-            Ok(entities) => Schema::of(entities),
-            // A name with an escape is no part of the text. No server is known to spell one so.
-            Err(_) => Schema::of(serde_json::from_str::<Vec<Entity<String>>>(raw)?),
+            Ok(entities) => Schema::from_entities(entities),
+            // A name with an escape cannot be a slice of the text.
+            Err(_) => Schema::from_entities(serde_json::from_str::<Vec<Entity<String>>>(raw)?),
         }
     }
 
-    fn of<'a, N: Name<'a>>(entities: Vec<Entity<N>>) -> Result<Schema, SchemaError> {
-        let mut places: HashMap<N, TypeId> = HashMap::with_capacity(entities.len());
+    fn from_entities<'a, N: Name<'a>>(entities: Vec<Entity<N>>) -> Result<Schema, SchemaError> {
+        let mut ids: HashMap<N, TypeId> = HashMap::with_capacity(entities.len());
         for entity in entities.iter().filter(|entity| !matches!(&*entity.meta_type, "command" | "event")) {
-            let place = TypeId(u32::try_from(places.len()).unwrap_or(u32::MAX));
-            places.insert(entity.name.clone(), place);
+            ids.insert(entity.name.clone(), TypeId::from_index(ids.len()));
         }
-        let find = |name: &str| places.get(name).copied().ok_or_else(|| SchemaError::NoSuchType(name.to_owned()));
-        let mut schema = Schema { types: Vec::with_capacity(places.len()), ..Schema::default() };
+        let find = |name: &str| ids.get(name).copied().ok_or_else(|| SchemaError::UnknownType(name.to_owned()));
+        let mut schema = Schema { types: Vec::with_capacity(ids.len()), ..Schema::default() };
         for entity in entities {
             match &*entity.meta_type {
                 "command" => schema.commands.push(CommandInfo {
@@ -235,49 +120,12 @@ impl Schema {
                 _ => schema.types.push(entity.into_type(&find)?),
             }
         }
-        if !is_finite(&schema.types) {
-            return Err(SchemaError::Endless);
+        if !schema.is_finite() {
+            return Err(SchemaError::Infinite);
         }
         schema.commands.sort_by(|a, b| a.name.cmp(&b.name));
         schema.events.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(schema)
-    }
-
-    /// All commands, by name.
-    pub fn commands(&self) -> &[CommandInfo] {
-        &self.commands
-    }
-
-    /// All events, by name.
-    pub fn events(&self) -> &[EventInfo] {
-        &self.events
-    }
-
-    /// The command of this name.
-    pub fn command(&self, name: &str) -> Option<&CommandInfo> {
-        let at = self.commands.binary_search_by(|command| command.name.as_str().cmp(name)).ok()?;
-        self.commands.get(at)
-    }
-
-    /// The event of this name.
-    pub fn event(&self, name: &str) -> Option<&EventInfo> {
-        let at = self.events.binary_search_by(|event| event.name.as_str().cmp(name)).ok()?;
-        self.events.get(at)
-    }
-
-    /// The type at this place.
-    pub fn kind(&self, id: TypeId) -> &Type {
-        // Every id was checked when the schema was read, and ids are not made elsewhere.
-        &self.types[id.place()]
-    }
-
-    /// The object type at this place; an empty one where it is of another kind.
-    pub fn object(&self, id: TypeId) -> &Object {
-        static EMPTY: Object = Object { members: Vec::new(), tag: None, variants: Vec::new() };
-        match self.kind(id) {
-            Type::Object(object) => object,
-            _ => &EMPTY,
-        }
     }
 }
 
@@ -290,17 +138,18 @@ impl<'a, N: Name<'a>> Entity<N> {
                 "number" => Builtin::Number,
                 "boolean" => Builtin::Bool,
                 "null" => Builtin::Null,
-                // What a newer server may add is not ours to judge.
+                // A newer server may add types, which are then not checked.
                 _ => Builtin::Any,
             }),
             "enum" => {
-                let named = self.members.into_iter().map(|m| EnumValue { name: m.name.into(), features: m.features });
-                let mut values: Vec<EnumValue> = named.collect();
-                if values.is_empty() {
-                    let plain = self.values.into_iter();
-                    values = plain.map(|v| EnumValue { name: v.into(), features: Vec::new() }).collect();
+                // Since QEMU 6.2 the values are listed twice.
+                if self.members.is_empty() {
+                    let values = self.values.into_iter();
+                    Type::Enum(values.map(|name| EnumValue { name: name.into(), features: Vec::new() }).collect())
+                } else {
+                    let members = self.members.into_iter();
+                    Type::Enum(members.map(|m| EnumValue { name: m.name.into(), features: m.features }).collect())
                 }
-                Type::Enum(values)
             }
             "array" => Type::Array(find(&self.element_type.unwrap_or_default())?),
             "object" => {
@@ -330,8 +179,8 @@ impl<'a, N: Name<'a>> Entity<N> {
 mod tests {
     use super::*;
 
-    /// All kinds of entities, spelled as servers do, and the members of an enumeration as old ones did.
-    const ANSWER: &str = r#"[
+    /// Entities of all kinds, and the values of an enumeration in the new and in the old form.
+    const REPLY: &str = r#"[
         {"name": "set_link", "meta-type": "command", "arg-type": "0", "ret-type": "1", "features": ["unstable"]},
         {"name": "STOP", "meta-type": "event", "arg-type": "1"},
         {"name": "0", "meta-type": "object", "tag": "type", "variants": [{"case": "nic", "type": "1"}],
@@ -344,7 +193,7 @@ mod tests {
         {"name": "6", "meta-type": "alternate", "members": [{"type": "4"}, {"type": "[4]"}]}
     ]"#;
 
-    /// The same JSON with an escape for the last character of each string.
+    /// Escapes the last character of each string.
     fn escaped(raw: &str) -> String {
         let parts = raw.split('"').enumerate().map(|(index, part)| match part.char_indices().next_back() {
             Some((at, last)) if index % 2 == 1 => format!("{}\\u{:04x}", &part[..at], u32::from(last)),
@@ -354,11 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_may_be_spelled_with_escapes() {
-        let plain = Schema::parse(ANSWER).unwrap();
-        assert_eq!(plain.types.len(), 7);
-        assert!(escaped(ANSWER).contains(r#""set_lin\u006b""#));
-        let spelled = Schema::parse(&escaped(ANSWER)).unwrap();
-        assert_eq!(format!("{spelled:?}"), format!("{plain:?}"));
+    fn reads_names_with_escapes() {
+        let schema = Schema::parse(REPLY).unwrap();
+        assert_eq!(schema.types.len(), 7);
+        assert!(escaped(REPLY).contains(r#""set_lin\u006b""#));
+        let from_escaped = Schema::parse(&escaped(REPLY)).unwrap();
+        assert_eq!(format!("{from_escaped:?}"), format!("{schema:?}"));
     }
 }

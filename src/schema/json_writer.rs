@@ -1,21 +1,27 @@
-//! Arguments as they go on the wire: strict JSON on one line.
+//! Writes JSON values as strict JSON text, as it is sent.
 
-use crate::grammar::{DEPTH, Diagnostic, Json, JsonKind, too_deep};
+use crate::grammar::{Diagnostic, Json, JsonKind, MAX_DEPTH, too_deep};
 use crate::wire::quote;
 
-/// Refuses `json`, which is to stand `level` deep in its message, where the server would: what it cannot read it answers
-/// with errors that say neither which request nor how many of them there will be.
+/// Rejects a value that would nest too deep at `level` of its message. QEMU does not read such a message: it answers with
+/// several errors that have no id.
 pub(super) fn check_depth(json: &Json, level: usize) -> Result<(), Diagnostic> {
     match &json.kind {
-        JsonKind::Array(_) | JsonKind::Object(_) if level > DEPTH => Err(Diagnostic::new(json.span, too_deep())),
+        JsonKind::Array(_) | JsonKind::Object(_) if level > MAX_DEPTH => Err(Diagnostic::new(json.span, too_deep())),
         JsonKind::Array(items) => items.iter().try_for_each(|item| check_depth(item, level + 1)),
         JsonKind::Object(members) => members.iter().try_for_each(|member| check_depth(&member.value, level + 1)),
         _ => Ok(()),
     }
 }
 
-/// Writes `json` as strict JSON on one line. `watch` hears of each member's and item's value.
-pub(super) fn write_json(json: &Json, out: &mut String, path: &mut Vec<String>, watch: &mut ValueVisitor<'_>) {
+/// Returns `json` as text without white space.
+pub(super) fn minified_json(json: &Json) -> String {
+    let mut out = String::new();
+    write(json, &mut out);
+    out
+}
+
+fn write(json: &Json, out: &mut String) {
     match &json.kind {
         JsonKind::Null => out.push_str("null"),
         JsonKind::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -24,13 +30,9 @@ pub(super) fn write_json(json: &Json, out: &mut String, path: &mut Vec<String>, 
             out.push('[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
-                    out.push_str(", ");
+                    out.push(',');
                 }
-                path.push(index.to_string());
-                let start = out.len();
-                write_json(item, out, path, watch);
-                watch(path, item, start..out.len());
-                path.pop();
+                write(item, out);
             }
             out.push(']');
         }
@@ -38,20 +40,13 @@ pub(super) fn write_json(json: &Json, out: &mut String, path: &mut Vec<String>, 
             out.push('{');
             for (index, member) in members.iter().enumerate() {
                 if index > 0 {
-                    out.push_str(", ");
+                    out.push(',');
                 }
                 out.push_str(&quote(&member.key));
-                out.push_str(": ");
-                path.push(member.key.clone());
-                let start = out.len();
-                write_json(&member.value, out, path, watch);
-                watch(path, &member.value, start..out.len());
-                path.pop();
+                out.push(':');
+                write(&member.value, out);
             }
             out.push('}');
         }
     }
 }
-
-/// Hears of each member and item that is written: its path, its value, and where that stands.
-pub(super) type ValueVisitor<'a> = dyn FnMut(&[String], &Json, std::ops::Range<usize>) + 'a;

@@ -1,30 +1,30 @@
-//! What is given so far on an unfinished line, and what its place still expects.
+//! The arguments of an unfinished line: what is given so far, and what can still follow.
 
-use crate::grammar::{Arg, Json, JsonKind, Span, Word, parse_arg, parse_json};
+use crate::grammar::{Arg, Json, JsonKind, Span, Word, parse_json};
 
-use super::arg_tree::{Node, Tree};
-use super::introspection::{ObjectMember, Schema, Type, TypeId};
-use super::type_check::Members;
+use super::arg_tree::{ArgTree, Node};
+use super::model::{ObjectMember, Schema, Type, TypeId};
+use super::type_check::ActiveMembers;
 
-/// The keys and values given so far. Built with tolerance: what cannot be read yet is passed over.
+/// The keys and values that are given so far. Skips what cannot be parsed yet.
 #[derive(Debug, Clone, Default)]
 pub struct PartialArguments {
-    tree: Tree,
+    tree: ArgTree,
 }
 
-/// The members that a place expects.
+/// The members that an object can have.
 #[derive(Debug, Clone, Default)]
 pub struct Expected<'a> {
-    /// All members that may stand there, in the server's order.
+    /// All members, in the server's order.
     pub members: Vec<&'a ObjectMember>,
     /// The names of those that are given.
     pub given: Vec<String>,
-    /// The names of those that choose variants.
+    /// The names of those that select variants.
     pub tags: Vec<&'a str>,
 }
 
 impl<'a> Expected<'a> {
-    /// All members, those that choose variants first.
+    /// Returns all members, tags first.
     pub fn in_order(&self) -> Vec<&'a ObjectMember> {
         let is_tag = |member: &&ObjectMember| self.tags.contains(&member.name.as_str());
         let (mut first, then): (Vec<_>, Vec<_>) = self.members.iter().copied().partition(is_tag);
@@ -32,47 +32,44 @@ impl<'a> Expected<'a> {
         first
     }
 
-    /// Members not given yet, required ones first, the tag before all.
+    /// Returns the members that are not given yet: required ones first, and of these tags first.
     pub fn missing(&self) -> Vec<&'a ObjectMember> {
-        let open = self.in_order().into_iter().filter(|member| !self.given.contains(&member.name));
-        let (mut first, then): (Vec<_>, Vec<_>) = open.partition(|member| !member.optional);
+        let missing = self.in_order().into_iter().filter(|member| !self.given.contains(&member.name));
+        let (mut first, then): (Vec<_>, Vec<_>) = missing.partition(|member| !member.optional);
         first.extend(then);
         first
     }
 }
 
 impl PartialArguments {
-    /// What these words give: a leading JSON object, and `KEY=VALUE` words. `text` is the line that they stand in.
+    /// Collects the arguments in `words`: a leading JSON object, and `KEY=VALUE` words. `text` is the line of the words.
     pub fn of_words(text: &str, words: &[Word]) -> PartialArguments {
-        let mut given = PartialArguments::default();
+        let mut tree = ArgTree::default();
         for (index, word) in words.iter().enumerate() {
-            if index == 0 && word.equals.is_none() && word.bracket == Some(word.span.start) {
+            if index == 0 && word.is_json() {
                 if let Ok((Json { kind: JsonKind::Object(members), .. }, _)) = parse_json(text, word.span.start) {
-                    given.tree = Tree::of_members(members);
+                    tree = ArgTree::from_members(members);
                 }
-            } else if let Ok(arg) = parse_arg(text, word) {
-                given.add(&arg);
+            } else if let Ok(arg) = Arg::parse(text, word) {
+                // A key that conflicts with an earlier one is reported when the line is entered; until then the earlier
+                // one counts.
+                let _ = tree.insert(&arg);
             }
         }
-        given
+        PartialArguments { tree }
     }
 
-    fn add(&mut self, arg: &Arg) {
-        // A key that contradicts an earlier one is an error for later; for now the earlier one counts.
-        let _ = self.tree.insert(arg);
-    }
-
-    /// Puts a JSON value at a key, in the place of what is there.
+    /// Sets a key to a JSON value.
     pub fn put(&mut self, name: &str, value: Json) {
-        *self.tree.node_or_branch(name, Span::default(), false) = Node::Json(value);
+        *self.tree.node_or_insert_branch(name, Span::default(), false) = Node::Json(value);
     }
 
-    /// Puts what `below` gives below a key, in the place of what is there.
+    /// Sets a key to a branch with these arguments.
     pub fn put_below(&mut self, name: &str, below: PartialArguments) {
-        *self.tree.node_or_branch(name, Span::default(), false) = Node::Branch(below.tree);
+        *self.tree.node_or_insert_branch(name, Span::default(), false) = Node::Branch(below.tree);
     }
 
-    /// The type of what stands at `path` below an object of type `root`; `None` where nothing may.
+    /// Returns the type of the value at `path` below an object of type `root`. `None` if the path is not allowed.
     pub fn type_at(&self, schema: &Schema, root: TypeId, path: &[String]) -> Option<TypeId> {
         let mut tree = Some(&self.tree);
         let mut kind = root;
@@ -82,33 +79,27 @@ impl PartialArguments {
             {
                 kind = element;
             } else {
-                let object = object_of(schema, kind)?;
-                let members = Members::of(schema, object, &|tag| tree.and_then(|tree| tree.text(tag)));
-                kind = members.members.iter().find(|member| member.name == *part)?.kind;
+                let active = active_members(schema, object_of(schema, kind)?, tree);
+                kind = active.members.iter().find(|member| member.name == *part)?.kind;
             }
             tree = tree.and_then(|tree| tree.branch(part));
         }
         Some(kind)
     }
 
-    /// The members that an object at `path` below an object of type `root` expects.
+    /// Returns the members that an object at `path` below an object of type `root` can have.
     pub fn expected<'a>(&self, schema: &'a Schema, root: TypeId, path: &[String]) -> Option<Expected<'a>> {
         let object = object_of(schema, self.type_at(schema, root, path)?)?;
-        let mut tree = Some(&self.tree);
-        for part in path {
-            tree = tree.and_then(|tree| tree.branch(part));
-        }
-        let members = Members::of(schema, object, &|tag| tree.and_then(|tree| tree.text(tag)));
-        let given = tree.map(|tree| tree.entries().iter().map(|entry| entry.name.clone()).collect());
-        Some(Expected { members: members.members, given: given.unwrap_or_default(), tags: members.tags })
+        let active = active_members(schema, object, self.tree_at(path));
+        Some(Expected { members: active.members, given: self.names_at(path), tags: active.tags })
     }
 
-    /// The type of the items of the array at `path` below an object of type `root`.
+    /// Returns the type of the items of the array at `path` below an object of type `root`.
     pub fn element_at(&self, schema: &Schema, root: TypeId, path: &[String]) -> Option<TypeId> {
         array_of(schema, self.type_at(schema, root, path)?)
     }
 
-    /// Whether a value is given at `path`, or on the way there: no key can stand below.
+    /// Returns whether a value is given at `path` or above it, so that no key can be below.
     pub fn has_value(&self, path: &[String]) -> bool {
         let mut tree = &self.tree;
         for part in path {
@@ -121,29 +112,28 @@ impl PartialArguments {
         false
     }
 
-    /// The keys or numbers given right below `path`, in order.
+    /// Returns the keys or indices that are given directly below `path`, in order.
     pub fn names_at(&self, path: &[String]) -> Vec<String> {
-        let names = self.tree_at(path).map(|tree| tree.entries().iter().map(|entry| entry.name.clone()).collect());
-        names.unwrap_or_default()
+        self.tree_at(path).into_iter().flat_map(ArgTree::entries).map(|entry| entry.name.clone()).collect()
     }
 
-    fn tree_at(&self, path: &[String]) -> Option<&Tree> {
+    fn tree_at(&self, path: &[String]) -> Option<&ArgTree> {
         path.iter().try_fold(&self.tree, |tree, part| tree.branch(part))
     }
 
-    /// What is given below a key.
+    /// Returns the arguments below a key.
     pub fn below(&self, name: &str) -> PartialArguments {
         PartialArguments { tree: self.tree.branch(name).cloned().unwrap_or_default() }
     }
 
-    /// This, and at `path` what `below` gives.
+    /// Returns these arguments with the branch at `path` replaced.
     pub fn with(&self, path: &[String], below: &PartialArguments) -> PartialArguments {
         let mut whole = self.clone();
         let mut tree = &mut whole.tree;
         for part in path {
-            let node = tree.node_or_branch(part, Span::default(), false);
+            let node = tree.node_or_insert_branch(part, Span::default(), false);
             if !matches!(node, Node::Branch(_)) {
-                *node = Node::Branch(Tree::default());
+                *node = Node::Branch(ArgTree::default());
             }
             let Node::Branch(next) = node else { return whole };
             tree = next;
@@ -152,48 +142,49 @@ impl PartialArguments {
         whole
     }
 
-    /// Whether more may be given below the dotted keys at `path`, and whether it must.
+    /// Returns whether the dotted keys at `path` can be continued (`Some`), and whether a required one is missing there or
+    /// below (`Some(true)`).
     pub fn unfinished(&self, schema: &Schema, root: TypeId, path: &[String]) -> Option<bool> {
         unfinished(schema, self.tree_at(path)?, self.type_at(schema, root, path))
     }
 
-    /// The text given at a path, if it is one.
+    /// Returns the text at `path`, if there is a word or a JSON string.
     pub fn text_at(&self, path: &[&str]) -> Option<String> {
         let (last, branches) = path.split_last()?;
-        let mut tree = &self.tree;
-        for part in branches {
-            tree = tree.branch(part)?;
-        }
-        tree.text(last)
+        branches.iter().try_fold(&self.tree, |tree, part| tree.branch(part))?.text(last)
     }
 }
 
-/// As [`PartialArguments::unfinished`], of the keys in `tree`, where a value of type `kind` stands.
-fn unfinished(schema: &Schema, tree: &Tree, kind: Option<TypeId>) -> Option<bool> {
+fn active_members<'a>(schema: &'a Schema, object: TypeId, tree: Option<&ArgTree>) -> ActiveMembers<'a> {
+    ActiveMembers::of(schema, object, &|tag| tree?.text(tag))
+}
+
+/// Implements [`PartialArguments::unfinished`] for the keys in `tree`, whose value has the type `kind`.
+fn unfinished(schema: &Schema, tree: &ArgTree, kind: Option<TypeId>) -> Option<bool> {
     let object = kind.and_then(|kind| object_of(schema, kind));
     let element = kind.and_then(|kind| array_of(schema, kind));
-    let members = object.map(|object| Members::of(schema, object, &|tag| tree.text(tag)).members);
+    let members = object.map(|object| active_members(schema, object, Some(tree)).members);
     let kind_of = |name: &str| match element.filter(|_| name.parse::<usize>().is_ok()) {
         Some(element) => Some(element),
         None => members.iter().flatten().find(|member| member.name == name).map(|member| member.kind),
     };
     let branches = tree.entries().iter().filter_map(|entry| match &entry.node {
-        Node::Branch(below) => Some((below, kind_of(&entry.name))),
+        Node::Branch(branch) => Some((branch, kind_of(&entry.name))),
         _ => None,
     });
-    let below = branches.filter_map(|(below, kind)| unfinished(schema, below, kind)).max();
+    let below = branches.filter_map(|(branch, kind)| unfinished(schema, branch, kind)).max();
     let here = match &members {
         Some(members) => {
             let missing = members.iter().filter(|member| tree.get(&member.name).is_none());
             missing.map(|member| !member.optional).max()
         }
-        // An array goes on for ever.
+        // An array can always be continued.
         None => Some(false),
     };
     below.max(here)
 }
 
-/// The object type among what a type may be.
+/// Returns the object type that a type is, or that an alternate includes.
 fn object_of(schema: &Schema, kind: TypeId) -> Option<TypeId> {
     match schema.kind(kind) {
         Type::Object(_) => Some(kind),
@@ -202,7 +193,7 @@ fn object_of(schema: &Schema, kind: TypeId) -> Option<TypeId> {
     }
 }
 
-/// The element type of the array among what a type may be.
+/// Returns the element type of the array type that a type is, or that an alternate includes.
 fn array_of(schema: &Schema, kind: TypeId) -> Option<TypeId> {
     match schema.kind(kind) {
         Type::Array(element) => Some(*element),

@@ -1,22 +1,22 @@
-//! The properties of QOM objects: their types by what QOM calls them, and what JSON a word becomes by that.
+//! The properties of QOM objects: their types by the names that QOM gives them, and the JSON that a word becomes.
 
-use crate::grammar::{Diagnostic, Json, Span, parse_json};
+use crate::grammar::{Diagnostic, Span, parse_json};
 use crate::wire::quote;
 
-use super::infer::scalar_by_form;
-use super::introspection::Builtin;
-use super::json_writer::{check_depth, write_json};
+use super::infer::infer_scalar;
+use super::json_writer::{check_depth, minified_json};
+use super::model::Builtin;
 use super::request::on_deep_stack;
 use super::scalar::{boolean, integer, number};
 use super::type_check::expectation;
 
-/// How deep a value stands in the request that sets it: in its arguments, in its own braces.
-const VALUE: usize = 2;
+/// The nesting level of a value in the request that sets it: inside the request (level 1) and its arguments (level 2).
+const VALUE_LEVEL: usize = 3;
 
-/// The type that a property has, by what QOM calls it; `None` where the name says nothing to us.
+/// Returns the type of a property by the name that QOM gives its type. `None` if the name says nothing about it.
 pub fn builtin_of_property(kind: &str, description: Option<&str>) -> Option<Builtin> {
-    // Before QEMU 10.0 a PCI address is called an integer, but what is taken is its text: `05.0`, or `10` for 0x10.
-    if description.is_some_and(|words| words.starts_with("Slot and optional function number")) {
+    // Before QEMU 10.0 a PCI address is called an integer, but its text is expected: `05.0`, or `10` for 0x10.
+    if description.is_some_and(|text| text.starts_with("Slot and optional function number")) {
         return Some(Builtin::Str);
     }
     match kind {
@@ -24,47 +24,43 @@ pub fn builtin_of_property(kind: &str, description: Option<&str>) -> Option<Buil
         "bool" | "boolean" => Some(Builtin::Bool),
         "double" | "number" => Some(Builtin::Number),
         "size" | "int" => Some(Builtin::Int),
-        // What a link leads to is told by its path.
+        // The value of a link is a path.
         name if name.starts_with("link<") => Some(Builtin::Str),
         name if name.starts_with("uint") || name.starts_with("int") => Some(Builtin::Int),
         _ => None,
     }
 }
 
-/// The JSON that `word` means as the value of a property of this type. A string is the word as it is; where the type is
-/// something else or not known, what begins with a bracket is JSON; where it is not known, so is what begins with `"`,
-/// and the rest is what it looks like. The error says what is expected.
+/// Returns the JSON that `word` stands for as a value of a property of this type.
+///
+/// For a string that is the word itself. For other types, and if the type is unknown, a word that begins with a bracket is
+/// JSON. If the type is unknown, so is a word that begins with `"`; the type of other words is inferred. The error says
+/// what was expected.
 pub fn property_value(word: &str, kind: Option<Builtin>) -> Result<String, String> {
     let typed = match kind {
         Some(Builtin::Str) => return Ok(quote(word)),
-        _ if word.starts_with(['{', '[']) => return json(word),
+        _ if word.starts_with(['{', '[']) => return json_value(word),
         Some(Builtin::Bool) => boolean(word).map(|value| value.to_string()),
         Some(Builtin::Int) => integer(word)?,
         Some(Builtin::Number) => number(word)?,
         Some(Builtin::Null) => (word == "null").then(|| word.to_owned()),
-        Some(Builtin::Any) | None if word.starts_with('"') => return json(word),
-        Some(Builtin::Any) | None => return scalar_by_form(word).map(|value| text_of(&value)),
+        Some(Builtin::Any) | None if word.starts_with('"') => return json_value(word),
+        Some(Builtin::Any) | None => return infer_scalar(word).map(|value| minified_json(&value)),
     };
-    typed.ok_or_else(|| format!("it takes {}, not `{word}`", expectation(kind.unwrap_or(Builtin::Any))))
+    typed.ok_or_else(|| format!("expected {}, found `{word}`", expectation(kind.unwrap_or(Builtin::Any))))
 }
 
-fn json(word: &str) -> Result<String, String> {
-    let read = || {
+fn json_value(word: &str) -> Result<String, String> {
+    let parse = || {
         let (value, end) = parse_json(word, 0)?;
         let rest = word[end..].trim();
         if !rest.is_empty() {
-            return Err(Diagnostic::new(Span::at(end), format!("nothing may follow it, but `{rest}` does")));
+            return Err(Diagnostic::new(Span::at(end), format!("unexpected text `{rest}` after the value")));
         }
-        check_depth(&value, VALUE)?;
-        Ok(text_of(&value))
+        check_depth(&value, VALUE_LEVEL)?;
+        Ok(minified_json(&value))
     };
-    on_deep_stack(word.len(), read).map_err(|fault| format!("in the JSON: {}", fault.message))
-}
-
-fn text_of(value: &Json) -> String {
-    let mut text = String::new();
-    write_json(value, &mut text, &mut Vec::new(), &mut |_, _, _| {});
-    text
+    on_deep_stack(word.len(), parse).map_err(|diagnostic| format!("invalid JSON: {}", diagnostic.message))
 }
 
 #[cfg(test)]
@@ -72,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_becomes_what_the_property_takes() {
+    fn words_get_the_type_of_their_property() {
         for (kind, word, expected) in [
             ("string", "007", r#""007""#),
             ("str", "a \"b\"\n", r#""a \"b\"\n""#),
@@ -81,20 +77,20 @@ mod tests {
             ("bool", "No", "false"),
             ("uint16", "0x5dc", "1500"),
             ("size", "1.5G", "1610612736"),
-            ("int", "[1, 2]", "[1, 2]"),
+            ("int", "[1, 2]", "[1,2]"),
             ("OnOffAuto", "on", r#""on""#),
             ("OnOffAuto", "", r#""""#),
             ("OnOffAuto", "\"5\"", r#""5""#),
-            ("struct tm", "{'a': True, }", r#"{"a": true}"#),
+            ("struct tm", "{'a': True, }", r#"{"a":true}"#),
             ("whatever", "12", "12"),
         ] {
             assert_eq!(property_value(word, builtin_of_property(kind, None)), Ok(expected.to_owned()), "{kind} {word}");
         }
         for (kind, word, message) in [
-            ("bool", "maybe", "it takes true or false (on, off, yes, no), not `maybe`"),
-            ("uint8", "1x", "it takes an integer (such as 4096, 0x1000 or 4k), not `1x`"),
-            ("int", "1e99G", "it takes an integer (such as 4096, 0x1000 or 4k), not `1e99G`"),
-            ("whatever", "{} {}", "in the JSON: nothing may follow it, but `{}` does"),
+            ("bool", "maybe", "expected true or false (on, off, yes, no), found `maybe`"),
+            ("uint8", "1x", "expected an integer (such as 4096, 0x1000 or 4k), found `1x`"),
+            ("int", "1e99G", "expected an integer (such as 4096, 0x1000 or 4k), found `1e99G`"),
+            ("whatever", "{} {}", "invalid JSON: unexpected text `{}` after the value"),
         ] {
             let error = property_value(word, builtin_of_property(kind, None)).unwrap_err();
             assert_eq!(error, message, "{kind} {word}");
@@ -104,7 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pci_address_is_text_whatever_it_is_called() {
+    fn values_nest_as_deep_as_their_request_allows() {
+        let nested = |depth: usize| property_value(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)), None);
+        assert!(nested(1022).is_ok());
+        assert_eq!(nested(1023), Err("invalid JSON: nested more than 1024 levels deep".to_owned()));
+    }
+
+    #[test]
+    fn pci_addresses_are_strings_even_where_they_are_called_integers() {
         let description = Some("Slot and optional function number, example: 06.0 or 06");
         assert_eq!(builtin_of_property("int32", description), Some(Builtin::Str));
         assert_eq!(builtin_of_property("int32", None), Some(Builtin::Int));

@@ -1,182 +1,155 @@
-//! From a parsed line to the request that is sent.
+//! Turns parsed lines into requests: types and checks the arguments, then writes them as JSON.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
 use std::thread::Builder;
 
 use crate::grammar::{Command, Diagnostic, Json, JsonKind, JsonRequest, Span};
-use crate::wire::Request;
+use crate::wire::{Request, spaced};
 
-use super::arg_tree::Tree;
-use super::infer::object_by_form;
-use super::introspection::{Builtin, CommandInfo, Schema, TypeId};
-use super::json_writer::{check_depth, write_json};
-use super::secrets::write_and_mark;
+use super::arg_tree::ArgTree;
+use super::context::TypingContext;
+use super::infer::infer_object;
+use super::json_writer::{check_depth, minified_json};
+use super::model::{CommandInfo, Schema, TypeId};
 use super::suggest::nearest;
-use super::type_check::Typer;
+use super::type_check::{TypeChecker, feature_warnings};
 
-/// How deep the arguments stand: inside the request's own braces.
-const ARGUMENTS: usize = 2;
+/// The nesting level of a request's arguments; the request itself is level 1.
+const ARGUMENTS_LEVEL: usize = 2;
 
-/// A word of so many bytes nests no deeper than any stack has room for.
-const SHORT: usize = 256;
+/// A word of at most this many bytes cannot nest deeper than the stack of any thread allows.
+const MAX_SHALLOW_WORD_BYTES: usize = 256;
 
-/// Room for what nests as deep as a server reads it.
-const ROOM: usize = 64 << 20;
+/// The stack size for arguments that nest as deep as a server accepts.
+const DEEP_STACK_BYTES: usize = 64 << 20;
 
-/// Does `work`, which goes as deep as the arguments nest, where there is room for that: `longest` is the length of the
-/// longest word.
+/// Calls `f`, which recurses as deep as the arguments nest, on a stack that is large enough. `max_word_bytes` is the
+/// length of the longest word.
 pub(super) fn on_deep_stack<T: Send>(
-    longest: usize,
-    work: impl FnOnce() -> Result<T, Diagnostic> + Send,
+    max_word_bytes: usize,
+    f: impl FnOnce() -> Result<T, Diagnostic> + Send,
 ) -> Result<T, Diagnostic> {
-    if longest <= SHORT {
-        return work();
+    if max_word_bytes <= MAX_SHALLOW_WORD_BYTES {
+        return f();
     }
-    std::thread::scope(|scope| match Builder::new().stack_size(ROOM).spawn_scoped(scope, work) {
+    std::thread::scope(|scope| match Builder::new().stack_size(DEEP_STACK_BYTES).spawn_scoped(scope, f) {
         Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        Err(error) => Err(Diagnostic::new(Span::default(), format!("no memory to read this line with: {error}"))),
+        Err(error) => Err(Diagnostic::new(Span::default(), format!("not enough memory to read this line: {error}"))),
     })
 }
 
-/// What is known about the server, to type and check a line by.
-#[derive(Debug, Clone, Copy)]
-pub struct TypingContext<'a> {
-    /// What the server says of itself; without, values are typed by their form and nothing is checked.
-    pub schema: Option<&'a Schema>,
-    /// Types that introspection does not tell, by key: the properties of the device of `device_add`, the `value` of
-    /// `qom-set`.
-    pub extra: &'a HashMap<String, Builtin>,
-    /// Send even what introspection says is wrong.
-    pub allow_unknown: bool,
-}
-
-impl TypingContext<'static> {
-    /// Nothing is known.
-    pub fn none() -> TypingContext<'static> {
-        static EMPTY: LazyLock<HashMap<String, Builtin>> = LazyLock::new(HashMap::new);
-        TypingContext { schema: None, extra: &EMPTY, allow_unknown: false }
-    }
-}
-
-/// A request, and what is to be said about it.
+/// A request, and the warnings about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypedRequest {
-    /// The request.
     pub request: Request,
-    /// Deprecated and unstable things that it uses.
+    /// Its uses of deprecated and unstable features.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// The request that a typed command means.
-pub fn request_of_command(command: &Command, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
-    on_deep_stack(command.longest_word(), || type_command(command, knowledge))
+/// Returns the request that a typed command stands for.
+pub fn request_of_command(command: &Command, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
+    on_deep_stack(command.max_word_bytes(), || type_command(command, context))
 }
 
-fn type_command(command: &Command, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
+fn type_command(command: &Command, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
     let mut request = Request::new(&command.name);
     request.oob = command.oob;
     let mut warnings = Vec::new();
-    let given = command.json.is_some() || !command.args.is_empty();
-    let tree = tree_of(command)?;
-    let arguments = match find_command(&command.name, command.name_span, command.oob, knowledge)? {
+    let has_arguments = command.json.is_some() || !command.args.is_empty();
+    let tree = argument_tree(command)?;
+    let arguments = match find_command(&command.name, command.name_span, command.oob, context)? {
         Some((schema, info)) => {
-            warn_of_command(info, command.name_span, &mut warnings);
-            let mut typer =
-                Typer::new(knowledge, schema, &format!("`{}`", info.name), accepts_unknown_keys(schema, info));
-            let arguments = typer.arguments(tree, info.arguments, command.name_span)?;
-            warnings.append(&mut typer.warnings);
+            let mut checker = checker_of_command(schema, info, command.name_span, context);
+            let arguments = checker.arguments(tree, info.arguments, command.name_span)?;
+            warnings = checker.warnings;
             arguments
         }
-        None => object_by_form(tree, command.name_span)?,
+        None => infer_object(tree, command.name_span)?,
     };
-    if given {
-        put_arguments(&mut request, &arguments)?;
+    if has_arguments {
+        set_arguments(&mut request, &arguments)?;
     }
     Ok(TypedRequest { request, warnings })
 }
 
-/// The request that a pasted JSON object means: what stands in it, unchanged, but checked.
-pub fn request_of_json(json: &JsonRequest, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
-    on_deep_stack(json.arguments.as_ref().map_or(0, |arguments| arguments.span.range().len()), || {
-        type_json(json, knowledge)
-    })
+/// Returns the request that a pasted JSON object stands for. Its values are checked, not changed.
+pub fn request_of_json(json: &JsonRequest, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
+    let bytes = json.arguments.as_ref().map_or(0, |arguments| arguments.span.range().len());
+    on_deep_stack(bytes, || type_json(json, context))
 }
 
-fn type_json(json: &JsonRequest, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
+fn type_json(json: &JsonRequest, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
     let mut request = Request::new(&json.command);
     request.oob = json.oob;
     let mut warnings = Vec::new();
-    if let Some((schema, info)) = find_command(&json.command, json.command_span, json.oob, knowledge)? {
-        warn_of_command(info, json.command_span, &mut warnings);
+    if let Some((schema, info)) = find_command(&json.command, json.command_span, json.oob, context)? {
         let members = match json.arguments.clone() {
             Some(Json { kind: JsonKind::Object(members), .. }) => members,
             _ => Vec::new(),
         };
-        let span = json.arguments.as_ref().map_or(json.command_span, |arguments| arguments.span);
-        let mut typer = Typer::new(knowledge, schema, &format!("`{}`", info.name), accepts_unknown_keys(schema, info));
-        typer.arguments(Tree::of_members(members), info.arguments, Span::new(span.start, span.start + 1))?;
-        warnings.append(&mut typer.warnings);
+        let start = json.arguments.as_ref().map_or(json.command_span, |arguments| arguments.span).start;
+        let mut checker = checker_of_command(schema, info, json.command_span, context);
+        checker.arguments(ArgTree::from_members(members), info.arguments, Span::new(start, start + 1))?;
+        warnings = checker.warnings;
     }
     if let Some(arguments) = &json.arguments {
-        put_arguments(&mut request, arguments)?;
+        set_arguments(&mut request, arguments)?;
     }
-    if let Some(id) = &json.id {
-        let mut text = String::new();
-        write_json(id, &mut text, &mut Vec::new(), &mut |_, _, _| {});
-        request.id = Some(text);
-    }
+    // The id is only shown to the user, never sent.
+    request.id = json.id.as_ref().map(|id| spaced(&minified_json(id)));
     Ok(TypedRequest { request, warnings })
 }
 
-/// The type of an object type's own member.
+fn checker_of_command<'a>(
+    schema: &'a Schema,
+    info: &CommandInfo,
+    span: Span,
+    context: &TypingContext<'a>,
+) -> TypeChecker<'a> {
+    let name = format!("`{}`", info.name);
+    let mut checker = TypeChecker::new(context, schema, &name, accepts_unknown_keys(schema, info));
+    checker.warnings.extend(feature_warnings(&info.features, name, span));
+    checker
+}
+
+/// Returns the type of a member that an object type has in every variant.
 pub fn member_type(schema: &Schema, object: TypeId, name: &str) -> Option<TypeId> {
     schema.object(object).members.iter().find(|member| member.name == name).map(|member| member.kind)
 }
 
-/// The introspection of a command. `Ok(None)` where nothing is known, or nothing is to be refused.
+/// Looks a command up. `Ok(None)` if there is no introspection to check it against.
 pub(super) fn find_command<'a>(
     name: &str,
     span: Span,
     oob: bool,
-    knowledge: &TypingContext<'a>,
+    context: &TypingContext<'a>,
 ) -> Result<Option<(&'a Schema, &'a CommandInfo)>, Diagnostic> {
-    let Some(schema) = knowledge.schema else { return Ok(None) };
+    let Some(schema) = context.schema else { return Ok(None) };
     match schema.command(name) {
-        Some(info) if oob && !info.allow_oob && !knowledge.allow_unknown => {
+        Some(info) if oob && !info.allow_oob && !context.allow_invalid => {
             Err(Diagnostic::new(span, format!("`{name}` cannot be executed out of band")))
         }
         Some(info) => Ok(Some((schema, info))),
-        None if knowledge.allow_unknown => Ok(None),
+        None if context.allow_invalid => Ok(None),
         None => {
-            let help = nearest_command(schema, name).map(|near| format!("did you mean `{near}`?"));
-            Err(unknown_command(name, span, help.as_deref()))
+            let hint = nearest_command(schema, name).map(|near| format!("did you mean `{near}`?"));
+            Err(unknown_command(name, span, hint.as_deref()))
         }
     }
 }
 
-/// The command that a mistyped name is nearest to.
+/// Returns the command whose name is closest to a mistyped one.
 pub fn nearest_command<'a>(schema: &'a Schema, name: &str) -> Option<&'a str> {
     nearest(name, schema.commands().iter().map(|command| command.name.as_str()))
 }
 
-/// The fault of a command that the server does not have; `help` says what to do instead.
-pub fn unknown_command(name: &str, span: Span, help: Option<&str>) -> Diagnostic {
-    let help = help.map(|help| format!("; {help}")).unwrap_or_default();
-    Diagnostic::new(span, format!("the server has no command `{name}`{help}"))
+/// Returns the error for a command that the server does not have, with a hint at what to do instead.
+pub fn unknown_command(name: &str, span: Span, hint: Option<&str>) -> Diagnostic {
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    Diagnostic::new(span, format!("the server has no command `{name}`{hint}"))
 }
 
-pub(super) fn is_warning(feature: &str) -> bool {
-    matches!(feature, "deprecated" | "unstable")
-}
-
-fn warn_of_command(info: &CommandInfo, span: Span, warnings: &mut Vec<Diagnostic>) {
-    let marks = info.features.iter().filter(|feature| is_warning(feature));
-    warnings.extend(marks.map(|mark| Diagnostic::new(span, format!("`{}` is {mark}", info.name))));
-}
-
-/// Whether a command takes keys that its introspection does not list: `device_add` those of the device, and before
-/// QEMU 6.0 `object-add` and `netdev_add` those of their types.
+/// Returns whether a command takes keys that its introspection does not list: `device_add` takes the properties of the
+/// device, and before QEMU 6.0 `object-add` and `netdev_add` took those of their types.
 pub(super) fn accepts_unknown_keys(schema: &Schema, info: &CommandInfo) -> bool {
     match info.name.as_str() {
         "device_add" => true,
@@ -185,14 +158,15 @@ pub(super) fn accepts_unknown_keys(schema: &Schema, info: &CommandInfo) -> bool 
     }
 }
 
-pub(super) fn tree_of(command: &Command) -> Result<Tree, Diagnostic> {
-    let mut tree = Tree::default();
+/// Collects the arguments of a command: the leading JSON object, and the `KEY=VALUE` words that add to it.
+pub(super) fn argument_tree(command: &Command) -> Result<ArgTree, Diagnostic> {
+    let mut tree = ArgTree::default();
     if let Some(json) = &command.json {
         let JsonKind::Object(members) = &json.kind else {
-            let message = format!("arguments are an object or `key=value`, not {}", json.type_name());
+            let message = format!("expected an object or `key=value` as arguments, found {}", json.type_name());
             return Err(Diagnostic::new(json.span, message));
         };
-        tree = Tree::of_members(members.clone());
+        tree = ArgTree::from_members(members.clone());
     }
     for arg in &command.args {
         tree.insert(arg)?;
@@ -200,11 +174,10 @@ pub(super) fn tree_of(command: &Command) -> Result<Tree, Diagnostic> {
     Ok(tree)
 }
 
-pub(super) fn put_arguments(request: &mut Request, arguments: &Json) -> Result<(), Diagnostic> {
-    check_depth(arguments, ARGUMENTS)?;
-    let (text, secrets) = write_and_mark(&request.command, arguments);
-    request.arguments = Some(text);
-    request.secrets = Some(secrets);
+pub(super) fn set_arguments(request: &mut Request, arguments: &Json) -> Result<(), Diagnostic> {
+    check_depth(arguments, ARGUMENTS_LEVEL)?;
+    request.arguments = Some(minified_json(arguments));
+    request.mark_secrets();
     Ok(())
 }
 
@@ -218,13 +191,14 @@ mod tests {
             Ok(Line::Command(command)) => request_of_command(&command, &TypingContext::none()),
             Ok(Line::Json(json)) => request_of_json(&json, &TypingContext::none()),
             Ok(other) => panic!("{other:?}"),
-            Err(fault) => Err(fault),
+            Err(diagnostic) => Err(diagnostic),
         };
-        request.map(|prepared| prepared.request.arguments.unwrap_or_default()).map_err(|f| (f.span.start, f.message))
+        let arguments = request.map(|typed| spaced(&typed.request.arguments.unwrap_or_default()));
+        arguments.map_err(|diagnostic| (diagnostic.span.start, diagnostic.message))
     }
 
     #[test]
-    fn values_take_the_type_of_their_form() {
+    fn infers_types_from_values() {
         for (line, expected) in [
             ("c", ""),
             ("c a=1 b=-5 c=0x1000 d=1.50 e=1e3", r#"{"a": 1, "b": -5, "c": 4096, "d": 1.50, "e": 1e3}"#),
@@ -256,30 +230,30 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_point_at_the_later_key() {
+    fn conflicts_point_at_the_later_key() {
         for (line, at, message) in [
-            ("c a={\"x\": 1}y", 12, "expected a blank behind the JSON value"),
-            ("c a={x}", 5, "expected a quoted key or `}` here"),
-            ("c a=1 a=2", 6, "key `a` is given twice"),
-            ("c a.b=1 a.b=2", 8, "key `a.b` is given twice"),
-            ("c a=1 a.b=2", 6, "`a` has a value already; `a.b` cannot go below it"),
-            ("c a.b=1 a=2", 8, "`a` has keys below it already; it cannot have a value too"),
-            ("c {\"a\": 1} a=2", 11, "key `a` is given twice"),
-            ("c l.0=x l.2=y", 8, "array index 2 leaves a gap: 2 parts are numbered 0 to 1"),
-            ("c l.0=x l.k=y", 8, "`k` stands beside numbered parts: an array or an object?"),
+            ("c a={\"x\": 1}y", 12, "expected a space after the JSON value"),
+            ("c a={x}", 5, "expected a quoted key or `}`, found `x`"),
+            ("c a=1 a=2", 6, "duplicate key `a`"),
+            ("c a.b=1 a.b=2", 8, "duplicate key `a.b`"),
+            ("c a=1 a.b=2", 6, "`a.b` cannot be set; `a` already has a value"),
+            ("c a.b=1 a=2", 8, "`a` cannot have a value; there are already keys below it"),
+            ("c {\"a\": 1} a=2", 11, "duplicate key `a`"),
+            ("c l.0=x l.2=y", 8, "array index 2 leaves a gap; 2 items have indices 0 to 1"),
+            ("c l.0=x l.k=y", 8, "expected an array index, found `k`; do not mix numbered and named parts"),
             (
                 "c a=18446744073709551616",
                 4,
                 "integer `18446744073709551616` does not fit in 64 bits; quote it to send a string",
             ),
-            ("c [1]", 2, "arguments are an object or `key=value`, not an array"),
+            ("c [1]", 2, "expected an object or `key=value` as arguments, found an array"),
         ] {
             assert_eq!(arguments(line), Err((at, message.to_owned())), "{line}");
         }
     }
 
     #[test]
-    fn what_the_server_would_find_too_deep_is_refused() {
+    fn rejects_what_is_too_deep_for_the_server() {
         let brackets = |depth| format!("c a={}{}", "[".repeat(depth), "]".repeat(depth));
         let dots = |depth| format!("c {}k=1", "a.".repeat(depth));
         assert!(arguments(&brackets(1022)).is_ok() && arguments(&dots(1022)).is_ok());
@@ -290,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_marked_wherever_they_come_from() {
+    fn marks_secrets_of_commands_and_json() {
         for line in [
             "set_password protocol=vnc password=hunter2",
             "{'execute': 'object-add', 'arguments': {'qom-type': 'secret', 'data': 'hunter2'}}",

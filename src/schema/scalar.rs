@@ -1,39 +1,37 @@
-//! Words as integers, numbers and booleans, where the type is known.
+//! Parses words as integers, numbers and booleans, where the type is known.
 
-use crate::grammar::number_by_form;
+use crate::grammar::{out_of_range, parse_number};
 
-/// An integer: decimal or hexadecimal, with a suffix for a power of 1024, or with a fraction where the product is whole.
-/// `Ok(None)` where the text has not the form of one; an error where it does not fit in 64 bits or is not whole.
+/// Parses an integer: decimal or hexadecimal, with or without a suffix for a power of 1024. With a suffix it can have a
+/// fraction, if the product is whole. `Ok(None)` if the text is not an integer; an error if it is not whole or does not fit
+/// in 64 bits.
 pub(super) fn integer(text: &str) -> Result<Option<String>, String> {
     let hexadecimal = text.trim_start_matches('-').starts_with(['0']) && text.contains(['x', 'X']);
-    let (digits, shift) = match suffix(text, hexadecimal) {
-        Some((digits, shift)) => (digits, shift),
-        None => (text, 0),
-    };
+    let (digits, shift) = split_suffix(text, hexadecimal).unwrap_or((text, 0));
     if digits.contains('_') || digits.starts_with('+') {
         return Ok(None);
     }
     if let Some((whole, fraction)) = digits.split_once('.') {
         return fractional(text, whole, fraction, shift);
     }
-    // Leading zeros are harmless where an integer is meant.
-    let (sign, bare) = digits.strip_prefix('-').map_or(("", digits), |bare| ("-", bare));
-    let trimmed = if hexadecimal { bare } else { bare.trim_start_matches('0') };
-    let bare = if trimmed.is_empty() && !bare.is_empty() { "0" } else { trimmed };
-    let Some(number) = number_by_form(&format!("{sign}{bare}"))? else { return Ok(None) };
+    // JSON does not allow leading zeros.
+    let (sign, unsigned) = digits.strip_prefix('-').map_or(("", digits), |unsigned| ("-", unsigned));
+    let trimmed = if hexadecimal { unsigned } else { unsigned.trim_start_matches('0') };
+    let unsigned = if trimmed.is_empty() && !unsigned.is_empty() { "0" } else { trimmed };
+    let Some(number) = parse_number(&format!("{sign}{unsigned}"))? else { return Ok(None) };
     let Ok(value) = number.parse::<i128>() else { return Ok(None) };
     in_range(text, value.checked_mul(1_i128 << shift))
 }
 
-/// The text before a suffix, and the power of two that it stands for.
-fn suffix(text: &str, hexadecimal: bool) -> Option<(&str, u32)> {
+/// Splits off a suffix; returns the text before it, and the power of two that it stands for.
+fn split_suffix(text: &str, hexadecimal: bool) -> Option<(&str, u32)> {
     let shift = match text.chars().last()? {
         'k' | 'K' => 10,
         'm' | 'M' => 20,
         'g' | 'G' => 30,
         't' | 'T' => 40,
         'p' | 'P' => 50,
-        // In hexadecimal, a digit.
+        // `e` is a hexadecimal digit.
         'e' | 'E' if !hexadecimal => 60,
         _ => return None,
     };
@@ -59,19 +57,19 @@ fn fractional(text: &str, whole: &str, fraction: &str, shift: u32) -> Result<Opt
 fn in_range(text: &str, value: Option<i128>) -> Result<Option<String>, String> {
     match value {
         Some(value) if value >= i64::MIN.into() && value <= u64::MAX.into() => Ok(Some(value.to_string())),
-        _ => Err(format!("integer `{text}` does not fit in 64 bits")),
+        _ => Err(out_of_range(text)),
     }
 }
 
-/// A number, as JSON spells it, or an integer in any of its forms.
+/// Parses a number: JSON, or an integer in any of its forms.
 pub(super) fn number(text: &str) -> Result<Option<String>, String> {
-    match number_by_form(text)? {
+    match parse_number(text)? {
         Some(number) => Ok(Some(number)),
         None => integer(text),
     }
 }
 
-/// A boolean, as QEMU's own options spell it too.
+/// Parses a boolean, also in the forms of QEMU's options.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "on" | "yes" => Some(true),
@@ -85,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_in_every_spelling() {
+    fn parses_integers_in_all_forms() {
         for (text, expected) in [
             ("0", "0"),
             ("-5", "-5"),
@@ -112,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_booleans() {
+    fn parses_numbers_and_booleans() {
         assert_eq!(number("1.50"), Ok(Some("1.50".to_owned())));
         assert_eq!(number("4k"), Ok(Some("4096".to_owned())));
         assert_eq!(number("x"), Ok(None));

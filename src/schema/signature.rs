@@ -1,49 +1,49 @@
-//! What may be sent, and what comes back, as introspection tells it: the head of a help page.
+//! Signatures of commands, events and members by introspection: the head of a help page.
 
-use super::introspection::{Object, ObjectMember, Schema, Type, TypeId};
 use super::manual::{Line, Role, Run};
-use super::type_check::plain;
+use super::model::{Object, ObjectMember, Schema, Type, TypeId};
+use super::type_check::type_label;
 
-/// Names longer than this stand out of their column.
-const WIDEST: usize = 40;
+/// The maximum width of the column of member names.
+const MAX_NAME_COLUMNS: usize = 40;
 
-/// The signature of a command or event; `None` where the server has neither of this name.
+/// Returns the signature of a command or event. `None` if the server has neither with this name.
 pub fn signature(schema: &Schema, name: &str, width: usize) -> Option<Vec<Line>> {
     let mut page = Page { schema, width, lines: Vec::new() };
     if let Some(command) = schema.command(name) {
-        let mut marks = command.features.clone();
+        let mut features = command.features.clone();
         if command.allow_oob {
-            marks.insert(0, "allow-oob".to_owned());
+            features.insert(0, "allow-oob".to_owned());
         }
-        page.title(name, "command", &marks);
+        page.title(name, "command", &features);
         page.object(schema.object(command.arguments), "takes no arguments");
         page.returns(command.returns);
     } else {
         let event = schema.event(name)?;
         page.title(name, "event", &event.features);
-        page.object(schema.object(event.data), "carries no data");
+        page.object(schema.object(event.data), "has no data");
     }
     Some(page.lines)
 }
 
-/// What may stand at a key of a command or event: its type, in full. `path` is dotted.
+/// Returns the type of a member of a command or event, with all that it contains. `path` is dotted.
 pub fn member_signature(schema: &Schema, name: &str, path: &str, width: usize) -> Option<Vec<Line>> {
     let root = schema.command(name).map(|command| command.arguments);
     let mut kind = root.or_else(|| schema.event(name).map(|event| event.data))?;
-    let mut found = None;
+    let mut last = None;
     for part in path.split('.') {
         let member = find_member(schema, kind, part)?;
         kind = member.kind;
-        found = Some(member);
+        last = Some(member);
     }
-    let member = found?;
+    let member = last?;
     let mut page = Page { schema, width, lines: Vec::new() };
-    page.title(&format!("{name}.{path}"), &member_type(schema, member), &member.features);
-    page.type_in_full(kind);
+    page.title(&format!("{name}.{path}"), &member_label(schema, member), &member.features);
+    page.definition(kind);
     Some(page.lines)
 }
 
-/// A member of an object type, be it in a variant; through arrays and alternates.
+/// Finds a member of an object type or of its variants, also inside arrays and alternates.
 fn find_member<'a>(schema: &'a Schema, kind: TypeId, name: &str) -> Option<&'a ObjectMember> {
     match schema.kind(kind) {
         Type::Object(object) => {
@@ -59,9 +59,9 @@ fn find_member<'a>(schema: &'a Schema, kind: TypeId, name: &str) -> Option<&'a O
     }
 }
 
-fn member_type(schema: &Schema, member: &ObjectMember) -> String {
-    let plain = plain(schema, member.kind);
-    if member.optional { format!("[{plain}]") } else { plain }
+fn member_label(schema: &Schema, member: &ObjectMember) -> String {
+    let label = type_label(schema, member.kind);
+    if member.optional { format!("[{label}]") } else { label }
 }
 
 struct Page<'a> {
@@ -70,33 +70,29 @@ struct Page<'a> {
     lines: Vec<Line>,
 }
 
-fn run(role: Role, text: impl Into<String>) -> Run {
-    Run { role, text: text.into() }
-}
-
 impl Page<'_> {
-    fn title(&mut self, name: &str, kind: &str, marks: &[String]) {
-        let mut line = vec![run(Role::Heading, name), run(Role::Aside, format!("  {kind}"))];
-        if !marks.is_empty() {
-            line.push(run(Role::Strong, format!("  {}", marks.join(", "))));
+    fn title(&mut self, name: &str, kind: &str, features: &[String]) {
+        let mut line = vec![Run::new(Role::Heading, name), Run::new(Role::Secondary, format!("  {kind}"))];
+        if !features.is_empty() {
+            line.push(Run::new(Role::Strong, format!("  {}", features.join(", "))));
         }
         self.lines.push(line);
     }
 
-    /// Members of an object, then what each variant adds.
-    fn object(&mut self, object: &Object, nothing: &str) {
+    /// Adds the members of an object, then those of each variant. `if_empty` is the text for an object without members.
+    fn object(&mut self, object: &Object, if_empty: &str) {
         if object.members.is_empty() && object.variants.is_empty() {
-            self.lines.push(vec![run(Role::Aside, format!("  {nothing}"))]);
+            self.lines.push(vec![Run::new(Role::Secondary, format!("  {if_empty}"))]);
         }
-        let wide = object.members.iter().map(|member| member.name.len()).max().unwrap_or(0).min(WIDEST);
+        let name_width = object.members.iter().map(|member| member.name.len()).max().unwrap_or(0).min(MAX_NAME_COLUMNS);
         for member in &object.members {
-            let mut line = vec![run(Role::Name, format!("  {:<wide$}", member.name))];
-            line.push(run(Role::Type, format!("  {}", member_type(self.schema, member))));
+            let mut line = vec![Run::new(Role::Name, format!("  {:<name_width$}", member.name))];
+            line.push(Run::new(Role::Type, format!("  {}", member_label(self.schema, member))));
             if !member.features.is_empty() {
-                line.push(run(Role::Strong, format!("  {}", member.features.join(", "))));
+                line.push(Run::new(Role::Strong, format!("  {}", member.features.join(", "))));
             }
             if let Some(values) = self.values_of(member.kind) {
-                self.filled(line, &values, wide + 6);
+                self.wrap(line, &values, name_width + 6);
             } else {
                 self.lines.push(line);
             }
@@ -111,12 +107,15 @@ impl Page<'_> {
                 .iter()
                 .map(|member| if member.optional { format!("[{}]", member.name) } else { member.name.clone() })
                 .collect();
-            let lead = vec![run(Role::Aside, format!("  with {}=", tag.name)), run(Role::Strong, format!("{case}:"))];
-            self.filled(lead, &names, 6);
+            let head = vec![
+                Run::new(Role::Secondary, format!("  with {}=", tag.name)),
+                Run::new(Role::Strong, format!("{case}:")),
+            ];
+            self.wrap(head, &names, 6);
         }
     }
 
-    /// The values of an enumeration, where a type is one or an array of one.
+    /// Returns the values of an enumeration, or of an array of one.
     fn values_of(&self, kind: TypeId) -> Option<Vec<String>> {
         match self.schema.kind(kind) {
             Type::Enum(values) => Some(values.iter().map(|value| value.name.clone()).collect()),
@@ -125,13 +124,13 @@ impl Page<'_> {
         }
     }
 
-    /// Words behind what leads them, filled to the width; further lines are indented by `indent`.
-    fn filled(&mut self, mut line: Line, words: &[String], indent: usize) {
+    /// Adds words after the beginning of a line, wrapped at the width. Further lines are indented by `indent`.
+    fn wrap(&mut self, mut line: Line, words: &[String], indent: usize) {
         let mut column: usize = line.iter().map(|run| run.text.chars().count()).sum();
         let mut text = String::new();
         for word in words {
             if column + 1 + word.len() > self.width && column > indent {
-                line.push(run(Role::Plain, std::mem::take(&mut text)));
+                line.push(Run::new(Role::Plain, std::mem::take(&mut text)));
                 self.lines.push(std::mem::take(&mut line));
                 text = " ".repeat(indent.saturating_sub(1));
                 column = indent.saturating_sub(1);
@@ -140,12 +139,12 @@ impl Page<'_> {
             text.push_str(word);
             column += 1 + word.len();
         }
-        line.push(run(Role::Plain, text));
+        line.push(Run::new(Role::Plain, text));
         self.lines.push(line);
     }
 
     fn returns(&mut self, kind: TypeId) {
-        let (object, lead) = match self.schema.kind(kind) {
+        let (object, text) = match self.schema.kind(kind) {
             Type::Object(object) if object.members.is_empty() && object.variants.is_empty() => return,
             Type::Object(object) => (Some(object), "returns an object with"),
             Type::Array(element) => match self.schema.kind(*element) {
@@ -157,27 +156,28 @@ impl Page<'_> {
         match object {
             Some(object) => {
                 let names: Vec<String> = object.members.iter().map(|member| member.name.clone()).collect();
-                self.filled(vec![run(Role::Aside, format!("  {lead}"))], &names, 6);
+                self.wrap(vec![Run::new(Role::Secondary, format!("  {text}"))], &names, 6);
             }
             None => {
-                let kind = plain(self.schema, kind);
-                self.lines.push(vec![run(Role::Aside, "  returns "), run(Role::Type, kind)]);
+                let kind = type_label(self.schema, kind);
+                self.lines.push(vec![Run::new(Role::Secondary, "  returns "), Run::new(Role::Type, kind)]);
             }
         }
     }
 
-    fn type_in_full(&mut self, kind: TypeId) {
+    /// Adds everything that a type contains.
+    fn definition(&mut self, kind: TypeId) {
         match self.schema.kind(kind) {
             Type::Object(object) => self.object(object, "has no members"),
-            Type::Array(element) => self.type_in_full(*element),
+            Type::Array(element) => self.definition(*element),
             Type::Alternate(kinds) => {
                 for kind in kinds {
-                    self.type_in_full(*kind);
+                    self.definition(*kind);
                 }
             }
             Type::Enum(_) => {
                 let values = self.values_of(kind).unwrap_or_default();
-                self.filled(vec![run(Role::Aside, "  one of")], &values, 6);
+                self.wrap(vec![Run::new(Role::Secondary, "  one of")], &values, 6);
             }
             Type::Builtin(_) => {}
         }

@@ -1,34 +1,39 @@
-//! "Did you mean": the known name nearest to a mistyped one.
+//! Finds the known name that a mistyped one probably means.
 
-/// The name nearest to `typed`, if one is near enough to be meant; else the only one that begins so.
+/// The score from which a name is suggested.
+const MIN_SCORE: f64 = 0.9;
+
+/// Returns the name that is most similar to `typed`, if it is similar enough; otherwise the only name that begins with
+/// `typed`.
 pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let spelled = typed.replace('_', "-").to_lowercase();
-    let long = spelled.chars().count();
+    let typed = typed.replace('_', "-").to_lowercase();
+    let typed_chars = typed.chars().count();
     let mut best: Option<(f64, &str)> = None;
-    let (mut begins, mut beginning) = (0, None);
+    let (mut prefixed_count, mut prefixed) = (0, None);
     for name in names {
         let candidate = name.replace('_', "-").to_lowercase();
-        // Nothing is near what is more than twice as long, and to find that out takes time by both lengths.
-        if long > 2 * candidate.chars().count() + 4 {
+        // A text that is so much longer is not similar, and comparing takes time proportional to both lengths.
+        if typed_chars > 2 * candidate.chars().count() + 4 {
             continue;
         }
-        if long > 1 && candidate.starts_with(&spelled) {
-            begins += 1;
-            beginning = Some(name);
+        if typed_chars > 1 && candidate.starts_with(&typed) {
+            prefixed_count += 1;
+            prefixed = Some(name);
         }
-        let mut score = strsim::jaro_winkler(&spelled, &candidate);
-        if strsim::osa_distance(&spelled, &candidate) <= 1 + spelled.len() / 6 {
-            // Of names that are as near, one that is no shorter: letters are mistyped or missed sooner than added.
-            score += if candidate.len() >= spelled.len() { 0.6 } else { 0.5 };
+        let mut score = strsim::jaro_winkler(&typed, &candidate);
+        if strsim::osa_distance(&typed, &candidate) <= 1 + typed.len() / 6 {
+            // Wrong and missing letters are more frequent than extra ones, so a longer candidate is more likely.
+            score += if candidate.len() >= typed.len() { 0.6 } else { 0.5 };
         }
-        if best.is_none_or(|(least, _)| score > least) {
+        if best.is_none_or(|(best_score, _)| score > best_score) {
             best = Some((score, name));
         }
     }
-    best.filter(|(score, _)| *score >= 0.9).map(|(_, name)| name).or(beginning.filter(|_| begins == 1))
+    let similar = best.filter(|(score, _)| *score >= MIN_SCORE).map(|(_, name)| name);
+    similar.or(prefixed.filter(|_| prefixed_count == 1))
 }
 
-/// What a message about a mistyped name ends with: the question whether the nearest one was meant, or nothing.
+/// Returns the hint for the end of an error message about a mistyped name: `; did you mean …?`, or nothing.
 pub fn did_you_mean<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     nearest(typed, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
@@ -38,7 +43,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn near_names_are_offered_and_far_ones_are_not() {
+    fn suggests_similar_names_only() {
         let names = ["query-status", "query-stats", "query-block", "block_resize", "quit", "stop", "qcow", "qcow2"];
         for (typed, expected) in [
             ("query-statsu", Some("query-status")),
@@ -58,8 +63,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_far_too_long_is_not_compared() {
-        // Would take minutes otherwise.
+    fn skips_names_that_are_much_too_long() {
+        // The comparison would take minutes.
         assert_eq!(nearest(&"stop".repeat(2_500_000), ["stop", "query-status"]), None);
     }
 }

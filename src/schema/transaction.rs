@@ -1,115 +1,112 @@
-//! Transactions: actions, each an object type of its own, gathered into one request.
+//! Transactions: several actions, each with data of its own type, in one request.
 
 use crate::grammar::{Arg, Command, Diagnostic, Json, JsonKind, Member, Span};
 use crate::wire::Request;
 
-use super::arg_tree::Tree;
-use super::infer::object_by_form;
-use super::introspection::{Object, Schema, Type, TypeId};
-use super::request::{
-    TypedRequest, TypingContext, find_command, is_warning, member_type, on_deep_stack, put_arguments, tree_of,
-};
+use super::arg_tree::ArgTree;
+use super::context::TypingContext;
+use super::infer::infer_object;
+use super::model::{Object, Schema, Type, TypeId};
+use super::request::{TypedRequest, argument_tree, find_command, member_type, on_deep_stack, set_arguments};
 use super::suggest::did_you_mean;
-use super::type_check::Typer;
+use super::type_check::{TypeChecker, feature_warnings};
 
-/// One action of a transaction, typed and checked by itself.
-pub fn check_action(action: &Command, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
-    on_deep_stack(action.longest_word(), || type_action(action, knowledge))
+/// Types and checks one action of a transaction by itself.
+pub fn check_action(action: &Command, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
+    on_deep_stack(action.max_word_bytes(), || type_action(action, context))
 }
 
-fn type_action(action: &Command, knowledge: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
+fn type_action(action: &Command, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
     let mut warnings = Vec::new();
-    let data = action_data(action, knowledge, &mut warnings)?;
+    let data = action_data(action, context, &mut warnings)?;
     let mut request = Request::new(&action.name);
-    put_arguments(&mut request, &data)?;
+    set_arguments(&mut request, &data)?;
     Ok(TypedRequest { request, warnings })
 }
 
-/// The `transaction` request of these actions and properties.
+/// Returns the `transaction` request with these actions and properties.
 pub fn request_of_transaction(
     actions: &[Command],
     properties: &[Arg],
-    knowledge: &TypingContext<'_>,
+    context: &TypingContext<'_>,
 ) -> Result<TypedRequest, Diagnostic> {
-    let words =
-        actions.iter().map(Command::longest_word).chain(properties.iter().map(|arg| arg.word.span.range().len()));
-    on_deep_stack(words.max().unwrap_or_default(), || type_transaction(actions, properties, knowledge))
+    let lengths = actions.iter().map(Command::max_word_bytes);
+    let lengths = lengths.chain(properties.iter().map(|arg| arg.word.span.range().len()));
+    on_deep_stack(lengths.max().unwrap_or_default(), || type_transaction(actions, properties, context))
 }
 
 fn type_transaction(
     actions: &[Command],
     properties: &[Arg],
-    knowledge: &TypingContext<'_>,
+    context: &TypingContext<'_>,
 ) -> Result<TypedRequest, Diagnostic> {
     let mut warnings = Vec::new();
-    let nowhere = Span::default();
-    // The actions stand in lines of their own, so a fault in them has no place in this one.
-    let elsewhere = |fault: Diagnostic| Diagnostic::new(nowhere, fault.message);
+    let no_span = Span::default();
+    // Actions are on lines of their own, so an error in one has no span in this line.
+    let without_span = |diagnostic: Diagnostic| Diagnostic::new(no_span, diagnostic.message);
     let mut items = Vec::with_capacity(actions.len());
     for action in actions {
         let span = action.name_span;
-        let data = action_data(action, knowledge, &mut warnings).map_err(elsewhere)?;
+        let data = action_data(action, context, &mut warnings).map_err(without_span)?;
         let object = vec![member("type", span, Json::string(span, &action.name)), member("data", span, data)];
         items.push(Json { span, kind: JsonKind::Object(object) });
     }
-    let mut members = vec![member("actions", nowhere, Json { span: nowhere, kind: JsonKind::Array(items) })];
+    let mut members = vec![member("actions", no_span, Json { span: no_span, kind: JsonKind::Array(items) })];
     if !properties.is_empty() {
-        let mut tree = Tree::default();
+        let mut tree = ArgTree::default();
         for property in properties {
             tree.insert(property)?;
         }
-        let info = find_command("transaction", nowhere, false, knowledge)?;
+        let info = find_command("transaction", no_span, false, context)?;
         let kind = info.and_then(|(schema, info)| Some((schema, member_type(schema, info.arguments, "properties")?)));
         let value = match kind {
-            Some((schema, kind)) => {
-                Typer::new(knowledge, schema, "`transaction`", false).arguments(tree, kind, properties[0].key.span)?
-            }
-            None => object_by_form(tree, nowhere)?,
+            Some((schema, kind)) => TypeChecker::new(context, schema, "`transaction`", false).arguments(
+                tree,
+                kind,
+                properties[0].key.span,
+            )?,
+            None => infer_object(tree, no_span)?,
         };
-        members.push(member("properties", nowhere, value));
+        members.push(member("properties", no_span, value));
     }
     let mut request = Request::new("transaction");
-    let arguments = Json { span: nowhere, kind: JsonKind::Object(members) };
-    put_arguments(&mut request, &arguments).map_err(elsewhere)?;
+    let arguments = Json { span: no_span, kind: JsonKind::Object(members) };
+    set_arguments(&mut request, &arguments).map_err(without_span)?;
     Ok(TypedRequest { request, warnings })
 }
 
-/// The data of an action, typed by the variant of `transaction`'s actions that it names.
+/// Types the data of an action by the variant of `transaction`'s actions that it names.
 fn action_data(
     action: &Command,
-    knowledge: &TypingContext<'_>,
+    context: &TypingContext<'_>,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Json, Diagnostic> {
-    let tree = tree_of(action)?;
-    let untyped = |tree| object_by_form(tree, action.name_span);
-    let Some(schema) = knowledge.schema else { return untyped(tree) };
+    let tree = argument_tree(action)?;
+    let untyped = |tree| infer_object(tree, action.name_span);
+    let Some(schema) = context.schema else { return untyped(tree) };
     let Some(variants) = transaction_variants(schema) else { return untyped(tree) };
     let Some(data) = action_type(schema, &action.name) else {
-        if knowledge.allow_unknown {
+        if context.allow_invalid {
             return untyped(tree);
         }
-        let help = did_you_mean(&action.name, variants.iter().map(|(case, _)| case.as_str()));
-        let message = format!("a transaction has no action `{}`{help}", action.name);
+        let hint = did_you_mean(&action.name, variants.iter().map(|(case, _)| case.as_str()));
+        let message = format!("unknown transaction action `{}`{hint}", action.name);
         return Err(Diagnostic::new(action.name_span, message));
     };
-    warnings.extend(
-        action_features(schema, &action.name)
-            .iter()
-            .filter(|mark| is_warning(mark))
-            .map(|mark| Diagnostic::new(action.name_span, format!("`{}` of `transaction` is {mark}", action.name))),
-    );
-    let mut typer = Typer::new(knowledge, schema, &format!("`{}`", action.name), false);
-    let data = typer.arguments(tree, data, action.name_span)?;
-    warnings.append(&mut typer.warnings);
+    let features = action_features(schema, &action.name);
+    warnings.extend(feature_warnings(features, format!("`{}` of `transaction`", action.name), action.name_span));
+    let mut checker = TypeChecker::new(context, schema, &format!("`{}`", action.name), false);
+    let data = checker.arguments(tree, data, action.name_span)?;
+    warnings.append(&mut checker.warnings);
     Ok(data)
 }
 
-/// The actions that a transaction may have, each with the object type that carries its data.
+/// Returns the actions that a transaction can have, each with the object type that contains its data.
 pub fn transaction_variants(schema: &Schema) -> Option<&[(String, TypeId)]> {
     action_object(schema).map(|action| action.variants.as_slice())
 }
 
-/// The object type of actions, whose tag is the name of one.
+/// Returns the object type of an action; its tag is the action's name.
 fn action_object(schema: &Schema) -> Option<&Object> {
     let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
     match schema.kind(actions) {
@@ -118,13 +115,12 @@ fn action_object(schema: &Schema) -> Option<&Object> {
     }
 }
 
-/// The type of the data of this action of a transaction.
+/// Returns the type of an action's data.
 pub fn action_type(schema: &Schema, action: &str) -> Option<TypeId> {
     let (_, kind) = transaction_variants(schema)?.iter().find(|(case, _)| case == action)?;
     member_type(schema, *kind, "data")
 }
 
-/// What is said of this action of a transaction.
 fn action_features<'a>(schema: &'a Schema, action: &str) -> &'a [String] {
     let features = || {
         let object = action_object(schema)?;
@@ -144,7 +140,7 @@ mod tests {
     use crate::grammar::{Line, parse_line};
 
     #[test]
-    fn transactions_carry_their_actions() {
+    fn transaction_requests_contain_their_actions() {
         let command = |line: &str| match parse_line(line).unwrap() {
             Line::Command(command) => command,
             _ => panic!(),
@@ -153,7 +149,7 @@ mod tests {
         let request = request_of_transaction(&[command("abort"), command("b node=n0")], &close, &TypingContext::none());
         assert_eq!(
             request.unwrap().request.arguments.unwrap(),
-            r#"{"actions": [{"type": "abort", "data": {}}, {"type": "b", "data": {"node": "n0"}}], "properties": {"completion-mode": "grouped"}}"#
+            r#"{"actions":[{"type":"abort","data":{}},{"type":"b","data":{"node":"n0"}}],"properties":{"completion-mode":"grouped"}}"#
         );
     }
 }

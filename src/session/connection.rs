@@ -233,7 +233,7 @@ impl ReceiveHalf {
             return Ok(None);
         };
         let item = match frame {
-            Frame::Mark => Inbound::SyncMarker,
+            Frame::SyncMarker => Inbound::SyncMarker,
             Frame::Junk(bytes) => Inbound::NotQmp(MessageError {
                 reason: "not a JSON object".to_owned(),
                 preview: preview(&String::from_utf8_lossy(&bytes)),
@@ -247,7 +247,7 @@ impl ReceiveHalf {
             }
         };
         // Before a guest agent is synchronised with, anything may come; its time-out limits that.
-        let is_junk = !matches!(item, Inbound::Message(_)) && !self.framer.skips_sync_markers();
+        let is_junk = !matches!(item, Inbound::Message(_)) && !self.framer.honors_sync_markers();
         self.consecutive_junk = if is_junk { self.consecutive_junk + 1 } else { 0 };
         if self.consecutive_junk > MAX_CONSECUTIVE_JUNK {
             return Err(Disconnected::InvalidStream);
@@ -259,7 +259,7 @@ impl ReceiveHalf {
     fn fill(&mut self) -> Result<(), Disconnected> {
         let socket = &self.socket;
         match self.framer.fill(|buf| socket.receive(buf))? {
-            0 if self.framer.pending().is_empty() => Err(Disconnected::Closed),
+            0 if self.framer.partial_message().is_empty() => Err(Disconnected::Closed),
             0 => Err(Disconnected::MidMessage),
             _ => Ok(()),
         }

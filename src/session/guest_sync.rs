@@ -25,7 +25,7 @@ pub(super) fn synchronise(handshake: &mut Handshake<'_>) -> Result<(), ConnectEr
         Received::Unexpected(Unexpected::Reply(reply)) if reply.body() == ReplyBody::Return(&number) => Taken::Done(()),
         _ => Taken::Consumed,
     })?;
-    handshake.session.skip_sync_markers(false);
+    handshake.session.honor_sync_markers(false);
     synchronised.ok_or_else(|| ConnectError::NoGuestAgent {
         address: handshake.address.clone(),
         seconds: handshake.timeout_seconds(),

@@ -11,7 +11,7 @@ use chrono::{SecondsFormat, Utc};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 
-use crate::wire::{compact, to_valid_json};
+use crate::wire::{single_line, to_valid_json};
 
 /// The log that several sessions and threads write to, if there is one.
 pub type SharedLog = Arc<Mutex<Option<MessageLog>>>;
@@ -62,7 +62,7 @@ impl MessageLog {
 
     fn record(&mut self, direction: Direction, message: &str) {
         let message = to_valid_json(message);
-        let message = compact(&message);
+        let message = single_line(&message);
         if let Some(observer) = &mut self.observer {
             observer(direction, &message);
         }

@@ -38,7 +38,7 @@ pub(super) fn negotiate(connected: Connected, address: &Address, options: &Optio
     let Connected { socket, process } = connected;
     let session = Session::new(socket, process, options.limits, options.log.clone());
     let mut handshake = Handshake { session, address, options, deadline: from_now(options.timeout) };
-    handshake.session.skip_sync_markers(options.guest_agent);
+    handshake.session.honor_sync_markers(options.guest_agent);
     if options.guest_agent {
         guest_sync::synchronise(&mut handshake)?;
     } else {

@@ -335,16 +335,16 @@ impl Session {
     }
 
     /// Sets whether byte 0xFF discards the incomplete message before it. Without a reader thread only.
-    pub(super) fn skip_sync_markers(&mut self, skip: bool) {
+    pub(super) fn honor_sync_markers(&mut self, honor: bool) {
         if let Source::Direct(input) = &mut self.source {
-            input.framer.skip_sync_markers(skip);
+            input.framer.honor_sync_markers(honor);
         }
     }
 
     /// Returns the bytes received of a message that is not complete. Without a reader thread only.
     pub(super) fn incomplete(&self) -> &[u8] {
         match &self.source {
-            Source::Direct(input) => input.framer.pending(),
+            Source::Direct(input) => input.framer.partial_message(),
             Source::Threaded(_) => &[],
         }
     }

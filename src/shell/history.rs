@@ -8,9 +8,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::grammar::LineMode;
+use crate::grammar::{LineMode, line_has_secret};
 use crate::render::without_controls;
-use crate::schema::secrets::line_has_secret;
 
 /// The most entries loaded from the file.
 const MAX_LOADED_ENTRIES: usize = 10_000;

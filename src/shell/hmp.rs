@@ -1,6 +1,5 @@
 //! HMP lines inside `human-monitor-command`, and QEMU's `quit` in both languages.
 
-use crate::schema::secrets::hmp_line_has_secret;
 use crate::wire::{Reply, ReplyBody, Request, quote};
 
 /// The QMP command that executes an HMP line.
@@ -8,16 +7,13 @@ pub(crate) const HMP_COMMAND: &str = "human-monitor-command";
 
 /// Returns the request that executes an HMP line. `cpu` is the CPU that it refers to.
 pub(crate) fn hmp_request(line: &str, cpu: Option<u64>) -> Request {
-    let text = quote(line);
-    let mut arguments = format!("{{\"command-line\": {text}");
-    let start = arguments.len() - text.len();
+    let mut arguments = format!("{{\"command-line\":{}", quote(line));
     if let Some(cpu) = cpu {
-        arguments.push_str(&format!(", \"cpu-index\": {cpu}"));
+        arguments.push_str(&format!(",\"cpu-index\":{cpu}"));
     }
     arguments.push('}');
     let mut request = Request::new(HMP_COMMAND).with_arguments(arguments);
-    let secret = hmp_line_has_secret(line).then(|| start..start + text.len());
-    request.secrets = Some(secret.into_iter().collect());
+    request.mark_secrets();
     request
 }
 

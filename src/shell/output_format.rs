@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Layout, Palette, write_flat, write_json};
+use crate::render::{JsonStyle, Palette, write_flat, write_json};
 
 /// The format of replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,8 @@ impl OutputFormat {
     ) -> io::Result<()> {
         let layout = match self {
             OutputFormat::Flat => return write_flat(raw, palette, out),
-            OutputFormat::Json => Layout::Line,
-            OutputFormat::Pretty => Layout::Indented,
+            OutputFormat::Json => JsonStyle::Line,
+            OutputFormat::Pretty => JsonStyle::Indented,
         };
         write_json(raw, layout, palette, escape_controls, out)?;
         out.write_all(b"\n")

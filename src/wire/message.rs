@@ -1,7 +1,7 @@
-//! What a server sends: greeting, reply, event.
+//! Messages from the server: greeting, reply and event.
 //!
-//! Each message owns its text as received and knows where its members stand in it, so that a value reaches the user
-//! in the server's own spelling. Follows the QEMU Machine Protocol Specification, sections "Protocol Specification"
+//! Each message owns the received text and the ranges of its members in it, so that values reach the user as the server
+//! wrote them. Follows the QEMU Machine Protocol Specification, sections "Protocol Specification"
 //! ("Server Greeting", "Commands Responses", "Asynchronous events").
 
 use std::borrow::Cow;
@@ -15,25 +15,25 @@ use serde_json::value::RawValue;
 use super::recover::{escape_controls, replace_nan, synthetic_reply};
 use super::text::preview;
 
-/// One message from the server.
+/// A message from the server.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
     /// The first message of a connection.
     Greeting(Greeting),
-    /// The answer to one command.
+    /// The reply to one command.
     Reply(Reply),
-    /// Something that happened by itself.
+    /// A notification that is not a reply.
     Event(Event),
 }
 
-/// A JSON object that is no QMP message.
+/// The error for text that is not a QMP message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[error("the server sent what is no QMP message ({reason}): {preview}")]
+#[error("the server sent an invalid QMP message ({reason}): {preview}")]
 pub struct MessageError {
-    /// What is wrong with it.
+    /// Why it is invalid.
     pub reason: String,
-    /// Its beginning, made printable.
+    /// The beginning of the text, with control characters escaped.
     pub preview: String,
 }
 
@@ -41,9 +41,9 @@ pub struct MessageError {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Version {
-    /// Major, minor and micro number, in the order in which versions compare: `numbers >= (8, 2, 0)`.
+    /// Major, minor and micro number, which compare as versions do: `numbers >= (8, 2, 0)`.
     pub numbers: (u64, u64, u64),
-    /// What the packager added, often nothing.
+    /// The name that the packager gave the build; often empty.
     pub package: String,
 }
 
@@ -54,27 +54,27 @@ impl fmt::Display for Version {
     }
 }
 
-/// The server's greeting: the first thing that it says on a connection. Follows "Server Greeting" of the specification.
+/// The greeting: the first message on a connection. Follows "Server Greeting" of the specification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Greeting {
-    /// The version, where the greeting has one that can be read.
+    /// The server's version. `None` if it is missing or not in the known form.
     pub version: Option<Version>,
-    /// The capabilities on offer, such as `oob`.
+    /// The capabilities that the server offers, such as `oob`.
     pub capabilities: Vec<String>,
 }
 
-/// When the server says that an event happened.
+/// The time of an event by the server's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timestamp {
-    /// Seconds since the epoch; -1 where the host's time could not be read.
+    /// Seconds since the Unix epoch; -1 if the server could not read its clock.
     pub seconds: i64,
-    /// Microseconds within the second; -1 likewise.
+    /// Microseconds within the second; -1 if the server could not read its clock.
     pub microseconds: i64,
 }
 
-/// Something that happened in the server, said when it did. Follows "Asynchronous events" of the specification.
+/// A notification about a change in the server. Follows "Asynchronous events" of the specification.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     text: String,
@@ -83,7 +83,7 @@ pub struct Event {
     timestamp: Option<Timestamp>,
 }
 
-/// The answer to one command. Follows "Commands Responses" of the specification.
+/// The reply to one command. Follows "Commands Responses" of the specification.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     text: String,
@@ -97,21 +97,21 @@ enum Body {
     Error { value: Range<usize>, class: String, desc: String },
 }
 
-/// What a reply says.
+/// The result in a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyBody<'a> {
-    /// Success, with the return value as the server spelled it.
+    /// Success, with the return value as the server wrote it.
     Return(&'a str),
     /// Failure.
     Error {
         /// The error class, such as `GenericError`.
         class: &'a str,
-        /// The server's sentence for people.
+        /// The error message for people.
         desc: &'a str,
     },
 }
 
-/// The members a server's message may have. Unknown ones are passed over, as the specification asks.
+/// The members of a message. Unknown ones are ignored, as the specification requires.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(rename = "return", borrow, default, deserialize_with = "present")]
@@ -130,12 +130,12 @@ struct Envelope<'a> {
     greeting: Option<&'a RawValue>,
 }
 
-/// `null` is a value like any other: a member that is there is `Some`.
+/// Deserializes a member that is present, even if it is `null`, to `Some`.
 fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }
 
-/// What a message holds, and where.
+/// The members of a message, with the ranges of their values in its text.
 #[derive(Default)]
 struct Members {
     returned: Option<Range<usize>>,
@@ -148,48 +148,54 @@ struct Members {
 }
 
 impl Members {
-    fn of(text: &str) -> Result<Members, serde_json::Error> {
+    fn parse(text: &str) -> Result<Members, serde_json::Error> {
         let envelope: Envelope<'_> = serde_json::from_str(text)?;
-        let place = |raw: &RawValue| {
+        let range_of = |raw: &RawValue| {
             let start = raw.get().as_ptr() as usize - text.as_ptr() as usize;
             start..start + raw.get().len()
         };
         Ok(Members {
-            returned: envelope.returned.map(place),
-            error: envelope.error.map(place),
+            returned: envelope.returned.map(range_of),
+            error: envelope.error.map(range_of),
             event: envelope.event,
-            data: envelope.data.map(place),
-            timestamp: envelope.timestamp.and_then(|raw| timestamp(raw.get())),
-            id: envelope.id.map(place),
-            greeting: envelope.greeting.map(|raw| greeting(raw.get())),
+            data: envelope.data.map(range_of),
+            timestamp: envelope.timestamp.and_then(|raw| parse_timestamp(raw.get())),
+            id: envelope.id.map(range_of),
+            greeting: envelope.greeting.map(|raw| parse_greeting(raw.get())),
         })
     }
 }
 
 impl Incoming {
-    /// Reads one whole message. Bytes that are not UTF-8 become U+FFFD, so that a broken string costs no reply; nor does
-    /// a number such as `nan`, which is shown as it came, or a bare control character in a string, which is shown as an
-    /// escape. A reply past that is an error of the class `InvalidReply`.
+    /// Parses one message.
+    ///
+    /// Some invalid JSON is accepted, so that the reply is not lost: bytes that are not UTF-8 become U+FFFD, control
+    /// characters in strings are escaped, and numbers such as `nan` are kept as they are. Any other reply that is not valid
+    /// JSON becomes an error of the class `InvalidReply`.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not a QMP message, and not a broken reply with an id either.
     pub fn parse(bytes: Vec<u8>) -> Result<Incoming, MessageError> {
         let text =
             String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let fault = match Members::of(&text) {
+        let error = match Members::parse(&text) {
             Ok(members) => return Incoming::new(members, text),
-            Err(fault) => fault,
+            Err(error) => error,
         };
         let text = match escape_controls(&text) {
             Cow::Owned(escaped) => escaped,
             Cow::Borrowed(_) => text,
         };
-        if let Ok(members) = Members::of(&replace_nan(&text)) {
+        if let Ok(members) = Members::parse(&replace_nan(&text)) {
             return Incoming::new(members, text);
         }
-        if let Some(text) = synthetic_reply(&text, &fault)
-            && let Ok(members) = Members::of(&text)
+        if let Some(text) = synthetic_reply(&text, &error)
+            && let Ok(members) = Members::parse(&text)
         {
             return Incoming::new(members, text);
         }
-        Err(MessageError { reason: fault.to_string(), preview: preview(&text) })
+        Err(MessageError { reason: error.to_string(), preview: preview(&text) })
     }
 
     fn new(members: Members, text: String) -> Result<Incoming, MessageError> {
@@ -209,7 +215,7 @@ impl Incoming {
         match members.greeting {
             Some(greeting) => Ok(Incoming::Greeting(greeting)),
             None => Err(MessageError {
-                reason: "it has none of `return`, `error`, `event`, `QMP`".to_owned(),
+                reason: "missing `return`, `error`, `event` or `QMP`".to_owned(),
                 preview: preview(&text),
             }),
         }
@@ -231,7 +237,7 @@ fn error_parts(raw: &str) -> (String, String) {
     }
 }
 
-fn timestamp(raw: &str) -> Option<Timestamp> {
+fn parse_timestamp(raw: &str) -> Option<Timestamp> {
     #[derive(Deserialize)]
     struct Parts {
         seconds: i64,
@@ -242,8 +248,8 @@ fn timestamp(raw: &str) -> Option<Timestamp> {
     Some(Timestamp { seconds: parts.seconds, microseconds: parts.microseconds })
 }
 
-fn greeting(raw: &str) -> Greeting {
-    // Read with tolerance: a newer server may say more, a broken one less, and neither hinders the session.
+fn parse_greeting(raw: &str) -> Greeting {
+    // A greeting in another form does not prevent a session.
     let value: serde_json::Value = serde_json::from_str(raw).unwrap_or_default();
     let version = value.get("version").and_then(|version| {
         let qemu = version.get("qemu")?;
@@ -260,41 +266,41 @@ fn greeting(raw: &str) -> Greeting {
 }
 
 impl Greeting {
-    /// Whether the server offers out-of-band execution.
+    /// Returns whether the server offers out-of-band execution.
     pub fn offers_oob(&self) -> bool {
         self.capabilities.iter().any(|c| c == "oob")
     }
 }
 
 impl Event {
-    /// The event's name, such as `STOP`.
+    /// Returns the event's name, such as `STOP`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The event's data as the server spelled it; `None` where it carries none.
+    /// Returns the event's data, JSON as the server wrote it. `None` if it has no data.
     pub fn data(&self) -> Option<&str> {
         self.data.clone().map(|range| &self.text[range])
     }
 
-    /// The event's data as a `T`; an event without data is taken for one with `{}`.
+    /// Deserializes the event's data; `{}` if it has no data.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.data().unwrap_or("{}"))
     }
 
-    /// When the server says it happened.
+    /// Returns the time of the event. `None` if the message has no valid timestamp.
     pub fn timestamp(&self) -> Option<Timestamp> {
         self.timestamp
     }
 
-    /// The whole message as received.
+    /// Returns the whole message as received.
     pub fn text(&self) -> &str {
         &self.text
     }
 }
 
 impl Reply {
-    /// What the reply says.
+    /// Returns the result.
     pub fn body(&self) -> ReplyBody<'_> {
         match &self.body {
             Body::Return(range) => ReplyBody::Return(&self.text[range.clone()]),
@@ -302,18 +308,18 @@ impl Reply {
         }
     }
 
-    /// The reply's `id` as the server spelled it: the number that the command was sent under. None in the reply to what
-    /// the server could not read.
+    /// Returns the `id` as the server wrote it: the number under which the command was sent. `None` if the server could
+    /// not parse the request.
     pub fn id(&self) -> Option<&str> {
         self.id.clone().map(|range| &self.text[range])
     }
 
-    /// Whether the command succeeded.
+    /// Returns whether the command succeeded.
     pub fn succeeded(&self) -> bool {
         matches!(self.body, Body::Return(_))
     }
 
-    /// The member that says it: its key, `return` or `error`, and its value as the server spelled it.
+    /// Returns the member with the result: its key, `return` or `error`, and its value as the server wrote it.
     #[doc(hidden)]
     pub fn member(&self) -> (&'static str, &str) {
         match &self.body {
@@ -322,7 +328,7 @@ impl Reply {
         }
     }
 
-    /// The whole message as received.
+    /// Returns the whole message as received.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -357,14 +363,14 @@ mod tests {
     }
 
     #[test]
-    fn errors_have_class_and_description() {
+    fn parses_errors() {
         let reply = reply(r#"{"error": {"class": "CommandNotFound", "desc": "no \"x\""}}"#);
         assert_eq!(reply.body(), ReplyBody::Error { class: "CommandNotFound", desc: "no \"x\"" });
         assert_eq!(reply.id(), None);
     }
 
     #[test]
-    fn events_may_lack_data_and_time() {
+    fn parses_events_without_data_and_time() {
         let Incoming::Event(event) =
             parse(r#"{"timestamp": {"seconds": -1, "microseconds": -1}, "event": "STOP", "new": 1}"#)
         else {
@@ -375,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn greetings_are_read_with_tolerance() {
+    fn parses_greetings_in_other_forms() {
         let Incoming::Greeting(greeting) = parse(
             r#"{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": "p"}, "capabilities": ["oob", 5]}}"#,
         ) else {
@@ -387,14 +393,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_says_so() {
+    fn rejects_text_that_is_not_a_message() {
         for text in ["{}", "{\"return\": 1]", "{\"a\" 1}", "{\"return\": NaM}"] {
             assert!(Incoming::parse(text.as_bytes().to_vec()).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn a_number_that_is_none_is_shown_as_it_came() {
+    fn keeps_nan_and_infinity() {
         for value in ["[NaN]", "-inf", "{\"rate\": -nan, \"x\": inf}"] {
             let reply = reply(&format!("{{\"return\": {value}, \"id\": 7}}"));
             assert_eq!((reply.body(), reply.id()), (ReplyBody::Return(value), Some("7")));
@@ -402,13 +408,13 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_control_character_is_an_escape() {
+    fn escapes_control_characters() {
         let reply = reply("{\"return\": [\"a\tb\", nan], \"id\": 7}");
         assert_eq!((reply.body(), reply.id()), (ReplyBody::Return("[\"a\\u0009b\", nan]"), Some("7")));
     }
 
     #[test]
-    fn a_reply_that_is_not_json_is_an_error_under_its_id() {
+    fn broken_replies_become_errors_under_their_id() {
         let reply = reply("{\"return\": [1}, \"id\": 7}");
         let ReplyBody::Error { class, desc } = reply.body() else { panic!() };
         assert_eq!((class, reply.id()), ("InvalidReply", Some("7")));
@@ -416,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_are_replaced() {
+    fn replaces_bytes_that_are_not_utf8() {
         let bytes = b"{\"return\": \"a\xC3(\"}".to_vec();
         let Incoming::Reply(reply) = Incoming::parse(bytes).unwrap() else { panic!() };
         assert_eq!(reply.body(), ReplyBody::Return("\"a\u{FFFD}(\""));

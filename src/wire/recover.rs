@@ -1,13 +1,10 @@
-//! What can be saved of a message that is not quite JSON.
-//!
-//! A reply that cannot be read must still end the wait of the command it answers.
+//! Recovers messages that are not quite JSON: a broken reply must still complete its command.
 
 use std::borrow::Cow;
 
 use super::text::{end_of_string, preview, quote};
 
-/// `text` with `nan` and `inf`, in any spelling that C or Python gives them, replaced by a number of the same length. Places
-/// in it are places in `text`.
+/// Replaces `nan` and `inf`, in any spelling of C or Python, by numbers of the same length, so that indices stay valid.
 pub(super) fn replace_nan(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut at = 0;
@@ -18,7 +15,6 @@ pub(super) fn replace_nan(text: &str) -> String {
                 let word = bytes[at..].iter().take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'+'));
                 let end = at + word.count();
                 if is_not_finite(&bytes[at..end]) {
-                    // One number as long as the word: a shorter one would not take all of the word's place.
                     bytes[at..end].fill(b'1');
                 }
                 at = end;
@@ -26,16 +22,16 @@ pub(super) fn replace_nan(text: &str) -> String {
             _ => at += 1,
         }
     }
-    String::from_utf8(bytes).expect("text in which only ASCII was exchanged for ASCII")
+    String::from_utf8(bytes).expect("only ASCII characters were replaced, by ASCII digits")
 }
 
-/// `text` with bare control characters in strings, which JSON does not have there, written as escapes.
+/// Escapes control characters in strings, which are not valid there.
 pub(super) fn escape_controls(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
     while let Some(len) = memchr::memchr(b'"', &bytes[at..]) {
         let (start, end) = (at + len, end_of_string(bytes, at + len + 1));
-        for control in (start..end).filter(|place| bytes[*place] < 0x20) {
+        for control in (start..end).filter(|index| bytes[*index] < 0x20) {
             out.push_str(&text[copied..control]);
             out.push_str(&format!("\\u{:04x}", bytes[control]));
             copied = control + 1;
@@ -49,7 +45,7 @@ pub(super) fn escape_controls(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// `text` as it is where it is JSON; with its bare control characters escaped where that makes it JSON; else as a JSON string.
+/// Returns valid JSON for `text`: the text itself, the text with control characters escaped, or a JSON string of it.
 pub fn to_valid_json(text: &str) -> Cow<'_, str> {
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     if is_json(text) {
@@ -66,16 +62,15 @@ fn is_not_finite(word: &[u8]) -> bool {
     [b"nan".as_slice(), b"inf", b"infinity"].iter().any(|name| word.eq_ignore_ascii_case(name))
 }
 
-/// A reply to put in the place of `text`, which is past mending: an error that says so, under the id that `text` bears.
-/// `None` where it bears no number for an id.
-pub(super) fn synthetic_reply(text: &str, fault: &serde_json::Error) -> Option<String> {
-    let id = number_of_id(text)?;
-    let desc = format!("the reply is not JSON ({fault}): {}", preview(text));
+/// Returns an error reply that replaces a broken one, under the id of that. `None` if `text` has no numeric id.
+pub(super) fn synthetic_reply(text: &str, error: &serde_json::Error) -> Option<String> {
+    let id = find_id(text)?;
+    let desc = format!("the reply is not valid JSON ({error}): {}", preview(text));
     Some(format!("{{\"error\": {{\"class\": \"InvalidReply\", \"desc\": {}}}, \"id\": {id}}}", quote(&desc)))
 }
 
-/// The number behind an outermost `"id":`.
-fn number_of_id(text: &str) -> Option<u64> {
+/// Finds the number after `"id":` in the outermost object.
+fn find_id(text: &str) -> Option<u64> {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 0_usize);
     while at < bytes.len() {
@@ -108,17 +103,17 @@ mod tests {
     use proptest::prelude::{prop_assert, proptest};
 
     #[test]
-    fn numbers_that_are_none_are_mended_in_place() {
-        for (text, mended) in [
+    fn replaces_nan_and_infinity_in_place() {
+        for (text, replaced) in [
             ("[NaN, -nan,inf ,Infinity]", "[111, 1111,111 ,11111111]"),
             ("[\"nan\", \"a\\\" nan\", nano]", "[\"nan\", \"a\\\" nan\", nano]"),
         ] {
-            assert_eq!(replace_nan(text), mended);
+            assert_eq!(replace_nan(text), replaced);
         }
     }
 
     #[test]
-    fn bare_controls_in_strings_are_escaped() {
+    fn escapes_control_characters_in_strings() {
         for (text, escaped) in [
             ("{\"a\tb\\\"\u{1b}é\": 1,\n \"\0\": \"\n", "{\"a\\u0009b\\\"\\u001bé\": 1,\n \"\\u0000\": \"\\u000a"),
             ("{\"a\":\t\"\\u0009\x7f\"}", "{\"a\":\t\"\\u0009\x7f\"}"),
@@ -128,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_is_found_in_a_ruin() {
+    fn finds_the_id_in_broken_json() {
         for (text, id) in [
             (r#"{"return": [1}, "id": 7}"#, Some(7)),
             (r#"{"id" : 7, "return": {"id": 8 9}}"#, Some(7)),
@@ -136,16 +131,15 @@ mod tests {
             (r#"{"return": "id", "id": "7"}"#, None),
             (r#"{"return": "\"#, None),
         ] {
-            assert_eq!(number_of_id(text), id, "{text}");
+            assert_eq!(find_id(text), id, "{text}");
         }
     }
 
     proptest! {
-        /// Any text at all is looked at without harm.
         #[test]
-        fn any_text_is_mended_to_its_own_length(text in "[\\PC\\x00-\\x20\"{}\\[\\]:\\\\idnaf0-9]{0,40}") {
+        fn accepts_any_text(text in "[\\PC\\x00-\\x20\"{}\\[\\]:\\\\idnaf0-9]{0,40}") {
             prop_assert!(replace_nan(&text).len() == text.len());
-            number_of_id(&text);
+            find_id(&text);
             escape_controls(&text);
         }
     }

@@ -1,48 +1,48 @@
-//! What a client sends: one command with its arguments.
+//! The request: one command with its arguments, as the server gets it and as people see it.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use super::text::{minified, quote};
+use serde_json::value::RawValue;
 
-/// Where secrets stand in a request's arguments: byte ranges of whole JSON values, in order.
-pub type Secrets = Vec<Range<usize>>;
+use super::text::{minified, quote, spaced};
 
-/// What is shown in the place of a secret, and of arguments in which there may be some.
-const HIDDEN: &str = "\"<secret>\"";
+/// Replaces a secret, and arguments that may contain some.
+const MASK: &str = "\"<secret>\"";
 
 /// One command, for [`Client::begin`](crate::Client::begin).
 ///
-/// Arguments are JSON text, so that numbers and strings reach the server as they are spelled. Each request is sent under
-/// an `id` of the connection's own, which finds its reply. Follows "Issuing Commands" of the specification.
+/// Arguments are JSON text, so that numbers and strings reach the server unchanged. Each request is sent under
+/// an `id` chosen by the connection, which identifies its reply. Follows "Issuing Commands" of the specification.
 ///
 /// ```
 /// use qmp_shell::Request;
 /// use serde_json::json;
 ///
 /// let request = Request::new("block_resize").with_arguments(json!({"node-name": "n", "size": 4096}).to_string());
-/// assert_eq!(request.to_json(None), r#"{"execute": "block_resize", "arguments": {"node-name":"n","size":4096}}"#);
+/// assert_eq!(request.to_json(None), r#"{"execute": "block_resize", "arguments": {"node-name": "n", "size": 4096}}"#);
 /// ```
 #[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Request {
     /// The command's name.
     pub command: String,
-    /// Whether it is sent as `exec-oob`, to overtake what is under way.
+    /// Whether it is sent as `exec-oob`, which overtakes the commands in flight.
     pub oob: bool,
-    /// The arguments, a JSON object as text; `None` sends no `arguments` member.
+    /// The arguments, a JSON object as text; `None` sends no `arguments` member. [`Request::with_arguments`] stores them
+    /// as they are sent: without white space.
     pub arguments: Option<String>,
-    /// The id that the user of a shell gave, as JSON text; shown in the reply in place of the session's own.
+    /// The id that the user of a shell gave, as JSON text; shown in the reply instead of the session's own.
     #[doc(hidden)]
     pub id: Option<String>,
-    /// The parts of `arguments` that must not reach a file; `None` where nobody has looked for them: then none of the
-    /// arguments do.
+    /// The byte ranges of secret values in `arguments`, in order. `None` means not searched yet; all arguments are then
+    /// masked.
     #[doc(hidden)]
-    pub secrets: Option<Secrets>,
+    pub secrets: Option<Vec<Range<usize>>>,
 }
 
-/// As it is sent, secrets apart: what is shown for debugging ends up in logs.
+/// Shows the request without its secrets, since debugging output ends up in logs.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.to_masked_json(self.id.as_deref());
@@ -51,98 +51,86 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
-    /// A command without arguments.
+    /// Creates a request without arguments.
     pub fn new(command: impl Into<String>) -> Self {
         Request { command: command.into(), ..Request::default() }
     }
 
-    /// The same command with these arguments, a JSON object as text.
+    /// Sets the arguments, a JSON object as text. Invalid JSON is kept as it is, so that errors about it point at what
+    /// the caller wrote.
     #[must_use]
     pub fn with_arguments(mut self, arguments: impl Into<String>) -> Self {
-        self.arguments = Some(arguments.into());
+        let arguments = arguments.into();
+        let is_json = serde_json::from_str::<&RawValue>(&arguments).is_ok();
+        self.arguments = Some(if is_json { minified(&arguments).into_owned() } else { arguments });
         self.secrets = None;
         self
     }
 
-    /// As [`Request::with_arguments`], where it is known that there is no secret in them.
-    pub(crate) fn with_plain_arguments(mut self, arguments: impl Into<String>) -> Self {
-        self.arguments = Some(arguments.into());
-        self.secrets = Some(Vec::new());
-        self
+    /// Sets arguments that are known to contain no secret.
+    pub(crate) fn with_public_arguments(self, arguments: impl Into<String>) -> Self {
+        Request { secrets: Some(Vec::new()), ..self.with_arguments(arguments) }
     }
 
-    /// The message as JSON on one line, without a line end, carrying `id` (JSON text) where there is one. Nothing is
-    /// masked.
+    /// Returns the message as people read it: JSON on one line without a line end, with spaces after commas and colons,
+    /// and with `id` (JSON text) if there is one. Nothing is masked.
     pub fn to_json(&self, id: Option<&str>) -> String {
-        self.serialize(id, self.arguments.as_deref())
+        spaced(&self.minified_json(self.arguments.as_deref(), id))
     }
 
-    /// The same message as it goes over the wire, line end included: without a blank, because QEMU before 10.2 reads
-    /// what it is sent byte by byte, at some microseconds each.
+    /// Returns the same text as [`Request::to_json`] with each secret masked. Arguments that were not searched for
+    /// secrets are masked as a whole.
+    pub fn to_masked_json(&self, id: Option<&str>) -> String {
+        let arguments = self.arguments.as_deref().map(|arguments| match &self.secrets {
+            Some(secrets) => mask(arguments, secrets),
+            None => Cow::Borrowed(MASK),
+        });
+        spaced(&self.minified_json(arguments.as_deref(), id))
+    }
+
+    /// Returns the message as it is sent, with a line end. It has no white space, because QEMU before 10.2 takes some
+    /// microseconds for each byte that it reads.
     pub(crate) fn to_line(&self, id: &str) -> String {
-        let mut line = minified(&self.to_json(Some(id)));
+        let mut line = self.minified_json(self.arguments.as_deref(), Some(id));
         line.push('\n');
         line
     }
 
-    /// The same message with each secret value replaced, for eyes and files. Arguments in which nobody has looked for
-    /// secrets are replaced as a whole.
-    pub fn to_masked_json(&self, id: Option<&str>) -> String {
-        let arguments = self.arguments.as_deref().map(|arguments| match &self.secrets {
-            Some(secrets) => mask(arguments, secrets),
-            None => Cow::Borrowed(HIDDEN),
-        });
-        self.serialize(id, arguments.as_deref())
-    }
-
-    /// What a server might say back of the secrets: the text of a value, or what a line for the human monitor ends with.
-    pub(crate) fn secret_texts(&self) -> impl Iterator<Item = &str> {
-        let arguments = self.arguments.as_deref().unwrap_or_default();
-        self.secrets.iter().flatten().filter_map(|range| {
-            let text = arguments.get(range.clone())?.trim_matches('"');
-            let text = match self.command.as_str() {
-                "human-monitor-command" => text.rsplit([' ', '=', ',']).next()?.trim_matches(['"', '\\', '}']),
-                _ => text,
-            };
-            // A short word stands everywhere, and hiding it would hide nothing.
-            (text.len() >= 4).then_some(text)
-        })
-    }
-
-    fn serialize(&self, id: Option<&str>, arguments: Option<&str>) -> String {
+    fn minified_json(&self, arguments: Option<&str>, id: Option<&str>) -> String {
         let arguments_len = arguments.map_or(0, str::len);
-        let mut out = String::with_capacity(64 + self.command.len() + arguments_len);
-        out.push_str(if self.oob { "{\"exec-oob\": " } else { "{\"execute\": " });
-        out.push_str(&quote(&self.command));
+        let mut json = String::with_capacity(64 + self.command.len() + arguments_len);
+        json.push_str(if self.oob { "{\"exec-oob\":" } else { "{\"execute\":" });
+        json.push_str(&quote(&self.command));
         if let Some(arguments) = arguments {
-            out.push_str(", \"arguments\": ");
-            out.push_str(arguments);
+            json.push_str(",\"arguments\":");
+            json.push_str(arguments);
         }
         if let Some(id) = id {
-            out.push_str(", \"id\": ");
-            out.push_str(id);
+            json.push_str(",\"id\":");
+            json.push_str(id);
         }
-        out.push('}');
-        out
+        json.push('}');
+        json
     }
 }
 
+/// Replaces the parts of `arguments` at `secrets`.
 fn mask<'a>(arguments: &'a str, secrets: &[Range<usize>]) -> Cow<'a, str> {
     if secrets.is_empty() {
         return Cow::Borrowed(arguments);
     }
-    let mut out = String::with_capacity(arguments.len());
+    let mut masked = String::with_capacity(arguments.len());
     let mut end = 0;
     for secret in secrets {
-        // Arguments that were changed after the secrets in them were found are not shown at all.
-        let Some(before) = arguments.get(end..secret.start) else { return Cow::Borrowed(HIDDEN) };
-        out.push_str(before);
-        out.push_str(HIDDEN);
+        // Ranges that do not fit were found in other arguments than these, which are then masked as a whole.
+        let Some(before) = arguments.get(end..secret.start) else { return Cow::Borrowed(MASK) };
+        masked.push_str(before);
+        masked.push_str(MASK);
         end = secret.end;
     }
-    let Some(rest) = arguments.get(end..) else { return Cow::Borrowed(HIDDEN) };
-    out.push_str(rest);
-    Cow::Owned(out)
+    let Some(rest) = arguments.get(end..) else { return Cow::Borrowed(MASK) };
+    masked.push_str(rest);
+    Cow::Owned(masked)
 }
 
 #[cfg(test)]
@@ -150,31 +138,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_one_line_of_json() {
-        let request = Request::new("block_resize").with_arguments("{\"size\": 18446744073709551615}");
+    fn has_one_spelling_for_people_and_one_for_the_server() {
+        let request = Request::new("block_resize").with_arguments("{ \"size\":\n18446744073709551615,\"a: b\": [ ] }");
         assert_eq!(
             request.to_json(Some("1")),
-            r#"{"execute": "block_resize", "arguments": {"size": 18446744073709551615}, "id": 1}"#
+            r#"{"execute": "block_resize", "arguments": {"size": 18446744073709551615, "a: b": []}, "id": 1}"#
         );
         assert_eq!(
             request.to_line("1"),
-            "{\"execute\":\"block_resize\",\"arguments\":{\"size\":18446744073709551615},\"id\":1}\n"
+            "{\"execute\":\"block_resize\",\"arguments\":{\"size\":18446744073709551615,\"a: b\":[]},\"id\":1}\n"
         );
         assert_eq!(Request::new("stop").to_json(None), r#"{"execute": "stop"}"#);
     }
 
     #[test]
-    fn arguments_are_shown_for_debugging_once_they_were_looked_at() {
+    fn invalid_arguments_keep_their_spelling() {
+        for arguments in ["{\"a\": 1 2}", "{'a b': 1}", "{\"a\": \""] {
+            let request = Request::new("x").with_arguments(arguments);
+            assert_eq!(request.arguments.as_deref(), Some(arguments));
+            assert_eq!(request.to_json(None), format!("{{\"execute\": \"x\", \"arguments\": {arguments}}}"));
+        }
+    }
+
+    #[test]
+    fn debug_shows_only_arguments_that_were_searched_for_secrets() {
         let mut request = Request::new("x").with_arguments("{\"a\": \"hunter2\"}");
         assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": \"<secret>\"})");
         request.secrets = Some(Vec::new());
         assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": {\"a\": \"hunter2\"}})");
-        request.secrets = Some(vec![6..15, 90..99]);
+        request.secrets = Some(vec![5..14, 90..99]);
         assert_eq!(format!("{request:?}"), "Request({\"execute\": \"x\", \"arguments\": \"<secret>\"})");
     }
 
     #[test]
-    fn secrets_are_masked() {
+    fn masks_secrets() {
         let mut request = Request::new("set_password").with_arguments(r#"{"protocol": "vnc", "password": "hunter2"}"#);
         let start = request.arguments.as_ref().unwrap().find("\"hunter2\"").unwrap();
         request.secrets.get_or_insert_default().push(start..start + 9);

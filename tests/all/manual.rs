@@ -89,7 +89,7 @@ fn texts(entry: &Entry) -> Vec<String> {
                                 found.extend(member.condition.clone());
                                 of(&member.body, found);
                             }
-                            Item::Include(include) => found.push(include.of.clone()),
+                            Item::Include(include) => found.push(include.type_name.clone()),
                             Item::Other(body) => of(body, found),
                         }
                     }
@@ -193,7 +193,7 @@ fn every_type_that_an_entry_names_has_an_entry() {
             for item in entry.items() {
                 let of = match item {
                     Item::Member(member) => member.type_text.trim_matches(['[', ']']),
-                    Item::Include(include) => include.of.as_str(),
+                    Item::Include(include) => include.type_name.as_str(),
                     Item::Other(body) => panic!("{page}: {}: {body:?}", entry.name),
                 };
                 let known = of.is_empty() || BUILTIN.contains(&of) || manual.entry(of).is_some();
@@ -252,7 +252,7 @@ fn every_entry_is_set_within_the_width() {
     for (page, manual) in pages() {
         for entry in manual.entries() {
             for width in [60, 80, 132] {
-                let lines = manual.set(entry, width);
+                let lines = manual.layout(entry, width);
                 for line in &lines {
                     let text: String = line.iter().map(|run| run.text.as_str()).collect();
                     let as_it_is = line.iter().any(|run| matches!(run.role, Role::Sent | Role::Received));

@@ -139,7 +139,7 @@ fn compare(address: &str) {
     let raw = ask(&mut session, &Request::new("query-qmp-schema")).unwrap();
     let schema = Schema::parse(&raw).unwrap();
     let extra = std::collections::HashMap::new();
-    let knowledge = TypingContext { schema: Some(&schema), extra: &extra, allow_unknown: false };
+    let knowledge = TypingContext { schema: Some(&schema), undocumented_types: &extra, allow_invalid: false };
     let seed = number("QMP_SHELL_TEST_SEED", 0x9E37_79B9_7F4A_7C15);
     let count = number("QMP_SHELL_TEST_VERDICTS", 20_000);
     eprintln!("QMP_SHELL_TEST_SEED={seed}");

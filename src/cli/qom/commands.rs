@@ -6,7 +6,7 @@ use anyhow::anyhow;
 
 use crate::client::ExecuteError;
 use crate::qom::{PropertyKind, QomClient, QomError, TreeGlyphs, natural_cmp, write_tree, write_tree_json};
-use crate::render::{Layout, Palette, printable, write_flat, write_json};
+use crate::render::{JsonStyle, Palette, printable, write_flat, write_json};
 use crate::schema::nearest;
 use crate::shell::show_text;
 
@@ -141,7 +141,7 @@ fn advice_on_property(qom: &QomClient, path: &str, property: &str) -> Option<Str
 /// JSON as the server spells it: indented at a terminal, one line elsewhere.
 fn print_json(raw: &str) -> Result<Status, Failure> {
     let terminal = io::stdout().is_terminal();
-    let layout = if terminal { Layout::Indented } else { Layout::Line };
+    let layout = if terminal { JsonStyle::Indented } else { JsonStyle::Line };
     let mut text = Vec::new();
     // Writing to memory does not fail.
     let _ = write_json(raw, layout, &Palette::default(), terminal, &mut text);

@@ -7,14 +7,14 @@
 use serde_json::Value;
 
 use crate::qom::property::{Property, PropertyKind};
-use crate::wire::compact;
+use crate::wire::single_line;
 
 /// Returns the content of a property's file.
 pub(super) fn to_content(property: &Property, json: &str) -> Vec<u8> {
     if is_link_property(property) && json == "\"\"" {
         return Vec::new();
     }
-    let mut content = decode_string(json).unwrap_or_else(|| compact(json).into_owned());
+    let mut content = decode_string(json).unwrap_or_else(|| single_line(json).into_owned());
     content.push('\n');
     content.into_bytes()
 }

@@ -12,7 +12,7 @@ use super::source::ObjectSource;
 use crate::qom::error::QomError;
 use crate::qom::path::split_last;
 use crate::qom::property::Property;
-use crate::schema::secrets::is_secret_property;
+use crate::wire::is_secret_property;
 
 /// Called with messages for the user who mounted the file system. They say more than the errno value, which is all that
 /// the failing program gets.

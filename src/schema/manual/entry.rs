@@ -1,25 +1,20 @@
-//! An entry of a manual page: a command, an event or a type, and what the page says of it.
+//! The entries of a manual page: commands, events and types with their documentation.
 
-use super::text::Text;
+use super::text::{Text, sentences};
 
-/// What an entry describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EntryKind {
-    /// A command.
     Command,
-    /// An event.
     Event,
-    /// A type of objects; in the newest pages also `Struct` and `Union`.
+    /// `Object`; in the newest pages also `Struct` and `Union`.
     Object,
-    /// A type of named values.
     Enum,
-    /// A type that takes several forms.
     Alternate,
 }
 
 impl EntryKind {
-    /// The kind of that name in a page.
-    pub(super) fn named(name: &str) -> Option<EntryKind> {
+    /// Returns the kind with this name in a page.
+    pub(super) fn from_name(name: &str) -> Option<EntryKind> {
         Some(match name {
             "Command" => EntryKind::Command,
             "Event" => EntryKind::Event,
@@ -30,7 +25,7 @@ impl EntryKind {
         })
     }
 
-    /// Its name within a sentence.
+    /// Returns its name for use in a sentence.
     pub fn noun(self) -> &'static str {
         match self {
             EntryKind::Command => "command",
@@ -42,102 +37,91 @@ impl EntryKind {
     }
 }
 
-/// A command, an event or a type, as a page describes it.
+/// A command, an event or a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
     pub kind: EntryKind,
-    /// Its name, as the protocol or the schema spells it.
     pub name: String,
-    /// The version that brought it: `2.9`, seldom with more words.
+    /// The version that introduced it: `2.9`, rarely with more words.
     pub since: Option<String>,
-    /// Which options of the build it depends on: `CONFIG_LINUX`.
+    /// The build options that it depends on: `CONFIG_LINUX`.
     pub condition: Option<String>,
-    /// What is said of it.
     pub body: Vec<Block>,
 }
 
-/// A part of what is said.
+/// A part of the documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Block {
-    /// Prose.
     Paragraph(Text),
     /// Arguments, members, values, alternatives or features.
     Members(Members),
-    /// What stands under a title: returns, errors, notes, examples.
+    /// Returns, errors, notes, examples.
     Section {
-        /// Its title, without a colon: `Returns`, `Example`, `Note`.
+        /// Without a colon: `Returns`, `Example`, `Note`.
         title: String,
-        /// What stands under it.
         body: Vec<Block>,
     },
     /// A list in the prose.
     List(Vec<ListItem>),
-    /// Lines that stay as they are, mostly an exchange of messages.
+    /// Preformatted lines, mostly an exchange of messages.
     Verbatim(Vec<String>),
-    /// A table; its first row is the head.
+    /// Rows of cells; the first row is the head.
     Table(Vec<Vec<Text>>),
-    /// What is set apart by indentation.
+    /// Indented prose.
     Quote(Vec<Block>),
 }
 
 /// An item of a list in the prose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListItem {
-    /// `•`, or a number with its point.
+    /// `•`, or a number with its full stop.
     pub mark: String,
-    /// What it says.
     pub body: Vec<Block>,
 }
 
 /// A list of arguments, members, values, alternatives or features.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Members {
-    /// Which of these it is: `Arguments`.
+    /// The kind of list: `Arguments`.
     pub title: String,
     /// In the page's order.
     pub items: Vec<Item>,
 }
 
-/// One of [`Members`].
+/// An item of [`Members`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    /// Something with a name.
     Member(Member),
-    /// The members of another type.
     Include(Include),
-    /// Words that have neither form.
+    /// Text in neither form.
     Other(Vec<Block>),
 }
 
 /// An argument, a member, a value, an alternative or a feature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Its name.
     pub name: String,
-    /// Its type, `[T]` for a list; empty for values and features.
+    /// `[T]` for an array; empty for values and features.
     pub type_text: String,
-    /// Whether it may be left out.
     pub optional: bool,
-    /// Which options of the build it depends on.
+    /// The build options that it depends on.
     pub condition: Option<String>,
-    /// What is said of it; empty where the page only names it.
+    /// Empty if the page only names it.
     pub body: Vec<Block>,
 }
 
-/// That the members of another type belong here too.
+/// A reference to another type whose members belong to this list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Include {
-    /// The name of the type.
-    pub of: String,
-    /// The member and the value that it depends on, if it does.
+    pub type_name: String,
+    /// For a variant: the tag and its value.
     pub when: Option<(String, String)>,
-    /// Which options of the build it depends on.
+    /// The build options that it depends on.
     pub condition: Option<String>,
 }
 
 impl Entry {
-    /// Its lists of members that belong to the message or the type; features are no part of it.
+    /// Returns the items of its lists of members, except features.
     pub fn items(&self) -> impl Iterator<Item = &Item> {
         self.body
             .iter()
@@ -148,21 +132,21 @@ impl Entry {
             .flatten()
     }
 
-    /// The first sentence that says what it is; empty where nothing does. That it is unstable is said of many, and
-    /// tells nothing of this one.
+    /// Returns the first sentence of the first paragraph, or an empty string. Skips the paragraph that many entries have in
+    /// common, that they are unstable.
     pub fn summary(&self) -> String {
         let first = self.body.iter().find_map(|block| match block {
-            Block::Paragraph(text) => Some(text.plain()).filter(|words| !words.ends_with("unstable/experimental.")),
+            Block::Paragraph(text) => Some(text.plain()).filter(|plain| !plain.ends_with("unstable/experimental.")),
             _ => None,
         });
         let first = first.unwrap_or_default();
-        super::search::sentences(&first).next().map(str::to_owned).unwrap_or_default()
+        sentences(&first).next().map(str::to_owned).unwrap_or_default()
     }
 
-    /// Everything that it shows line by line.
+    /// Returns all preformatted lines.
     pub fn verbatim(&self) -> Vec<&[String]> {
         let mut found = Vec::new();
-        walk(&self.body, &mut |block| {
+        visit_blocks(&self.body, &mut |block| {
             if let Block::Verbatim(lines) = block {
                 found.push(lines.as_slice());
             }
@@ -170,25 +154,25 @@ impl Entry {
         found
     }
 
-    /// The requests in its examples: what stands behind each `->`, until its brackets are closed or the next arrow
-    /// comes. The lines of one request are joined by line ends.
+    /// Returns the requests in its examples: the text after each `->`, until its brackets are closed or the next arrow
+    /// begins. A request can have several lines.
     pub fn examples(&self) -> Vec<String> {
-        self.verbatim().into_iter().flat_map(requests).collect()
+        self.verbatim().into_iter().flat_map(requests_in_example).collect()
     }
 }
 
-/// Shows `blocks`, and all those within them, to `see`.
-pub(super) fn walk<'a>(blocks: &'a [Block], see: &mut impl FnMut(&'a Block)) {
+/// Calls `f` for each block and for the blocks inside it.
+pub(super) fn visit_blocks<'a>(blocks: &'a [Block], f: &mut impl FnMut(&'a Block)) {
     for block in blocks {
-        see(block);
+        f(block);
         match block {
-            Block::Section { body, .. } | Block::Quote(body) => walk(body, see),
-            Block::List(items) => items.iter().for_each(|item| walk(&item.body, see)),
+            Block::Section { body, .. } | Block::Quote(body) => visit_blocks(body, f),
+            Block::List(items) => items.iter().for_each(|item| visit_blocks(&item.body, f)),
             Block::Members(members) => {
                 for item in &members.items {
                     match item {
-                        Item::Member(member) => walk(&member.body, see),
-                        Item::Other(body) => walk(body, see),
+                        Item::Member(member) => visit_blocks(&member.body, f),
+                        Item::Other(body) => visit_blocks(body, f),
                         Item::Include(_) => {}
                     }
                 }
@@ -198,10 +182,9 @@ pub(super) fn walk<'a>(blocks: &'a [Block], see: &mut impl FnMut(&'a Block)) {
     }
 }
 
-/// The requests in the lines of an example.
-fn requests(lines: &[String]) -> Vec<String> {
+fn requests_in_example(lines: &[String]) -> Vec<String> {
     let mut found = Vec::new();
-    let mut open: Option<(String, Brackets)> = None;
+    let mut open: Option<(String, BracketCounter)> = None;
     for line in lines {
         let trimmed = line.trim_start();
         let start = trimmed.strip_prefix("->");
@@ -210,7 +193,7 @@ fn requests(lines: &[String]) -> Vec<String> {
         }
         let part = match (&mut open, start) {
             (_, Some(rest)) => {
-                open = Some((String::new(), Brackets::default()));
+                open = Some((String::new(), BracketCounter::default()));
                 rest.trim()
             }
             (Some(_), None) => line.trim_end(),
@@ -221,8 +204,8 @@ fn requests(lines: &[String]) -> Vec<String> {
                 text.push('\n');
             }
             text.push_str(part);
-            brackets.read(part);
-            if brackets.closed {
+            brackets.count(part);
+            if brackets.all_closed {
                 found.extend(open.take().map(|(text, _)| text));
             }
         }
@@ -232,19 +215,19 @@ fn requests(lines: &[String]) -> Vec<String> {
     found
 }
 
-/// Whether the brackets of a JSON text are closed, read a piece at a time.
+/// Counts the brackets of a JSON text, line by line.
 #[derive(Default)]
-struct Brackets {
+struct BracketCounter {
     depth: usize,
     in_string: bool,
     escaped: bool,
-    closed: bool,
+    all_closed: bool,
 }
 
-impl Brackets {
-    fn read(&mut self, text: &str) {
+impl BracketCounter {
+    fn count(&mut self, text: &str) {
         for byte in text.bytes() {
-            super::tick();
+            super::count_step();
             match byte {
                 _ if self.escaped => self.escaped = false,
                 b'\\' if self.in_string => self.escaped = true,
@@ -253,7 +236,7 @@ impl Brackets {
                 b'{' | b'[' => self.depth += 1,
                 b'}' | b']' => {
                     self.depth = self.depth.saturating_sub(1);
-                    self.closed |= self.depth == 0;
+                    self.all_closed |= self.depth == 0;
                 }
                 _ => {}
             }
@@ -268,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_found_among_replies() {
+    fn finds_requests_among_replies() {
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
         for (example, expected) in [
             ("-> { \"a\": 1 }\n<- { \"b\": 2 }", &["{ \"a\": 1 }"][..]),
@@ -277,7 +260,7 @@ mod tests {
             ("-> { \"torn\n\n", &["{ \"torn\n"]),
             ("text\n<- {}", &[]),
         ] {
-            assert_eq!(requests(&lines(example)), expected, "{example}");
+            assert_eq!(requests_in_example(&lines(example)), expected, "{example}");
         }
     }
 }

@@ -1,13 +1,14 @@
-//! Escapes of roff within a line: `\-`, `\(dq`, `\fB`, `\[…]` and their kin. Owns characters and faces; lines and
-//! requests are `roff`'s.
+//! Resolves the escapes of roff text: `\-`, `\(dq`, `\fB`, `\[…]` and the like.
+//!
+//! Owns characters and faces. Must not know requests, which are for `roff`.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use super::text::{Face, Text};
 
-/// Characters by their name in roff, as far as manual pages use them.
-const NAMED: &[(&str, char)] = &[
+/// The roff names of characters that occur in manual pages.
+const CHARACTERS: &[(&str, char)] = &[
     ("aq", '\''),
     ("dq", '"'),
     ("cq", '’'),
@@ -57,17 +58,17 @@ const NAMED: &[(&str, char)] = &[
     ("`e", 'è'),
 ];
 
-/// The text of a paragraph: its lines are joined, and between two words stands one blank.
-pub(super) fn text(raw: &str) -> Text {
+/// Returns the text of a paragraph: its lines joined, with one space between words.
+pub(super) fn unescape_text(raw: &str) -> Text {
     let mut text = Text::default();
-    let mut blank = false;
+    let mut has_space = false;
     unescape(raw, |face, c| {
         if c.is_whitespace() {
-            blank = true;
+            has_space = true;
             return;
         }
-        if std::mem::take(&mut blank) && !text.is_empty() {
-            // The blank belongs to the prose, unless a phrase in one face goes on behind it.
+        if std::mem::take(&mut has_space) && !text.is_empty() {
+            // A space between two words in one face has that face; any other is plain.
             let last = text.spans().last().map_or(Face::Plain, |span| span.face);
             text.push(if last == face { face } else { Face::Plain }, ' ');
         }
@@ -76,77 +77,77 @@ pub(super) fn text(raw: &str) -> Text {
     text
 }
 
-/// A line that stays as it is, blanks included.
-pub(super) fn line(raw: &str) -> String {
+/// Returns a preformatted line, spaces included.
+pub(super) fn unescape_line(raw: &str) -> String {
     let mut line = String::new();
     unescape(raw, |_, c| line.push(c));
     line
 }
 
-/// Gives each character of `raw` to `put`, with the face that it is in.
-fn unescape(raw: &str, mut put: impl FnMut(Face, char)) {
-    let (mut face, mut before) = (Face::Plain, Face::Plain);
+/// Calls `f` for each character of `raw`, with its face.
+fn unescape(raw: &str, mut f: impl FnMut(Face, char)) {
+    let (mut face, mut previous) = (Face::Plain, Face::Plain);
     let mut chars = raw.chars().peekable();
     while let Some(c) = chars.next() {
-        super::tick();
+        super::count_step();
         if c != '\\' {
-            put(face, c);
+            f(face, c);
             continue;
         }
         match chars.next() {
             Some('f') => {
-                let next = match name(&mut chars).as_str() {
-                    "P" | "" => before,
+                let next = match read_name(&mut chars).as_str() {
+                    "P" | "" => previous,
                     "B" | "3" | "4" | "BI" | "C" | "CW" | "CR" | "CB" => Face::Bold,
                     "I" | "2" | "CI" => Face::Italic,
                     _ => Face::Plain,
                 };
-                before = std::mem::replace(&mut face, next);
+                previous = std::mem::replace(&mut face, next);
             }
             Some('(') => {
                 let name: String = chars.by_ref().take(2).collect();
-                named(&name).into_iter().for_each(|c| put(face, c));
+                character(&name).into_iter().for_each(|c| f(face, c));
             }
             Some('[') => {
-                let name = until(&mut chars, ']');
-                named(&name).into_iter().for_each(|c| put(face, c));
+                let name = read_until(&mut chars, ']');
+                character(&name).into_iter().for_each(|c| f(face, c));
             }
-            Some('e' | '\\') => put(face, '\\'),
-            Some('\'') => put(face, '´'),
-            Some('~' | ' ' | '0') => put(face, ' '),
-            Some('t') => put(face, '\t'),
-            // A string, a register, a size, a colour: nothing of it is text.
-            Some('*' | 'n' | 'm' | 'M' | 'F') => drop(name(&mut chars)),
-            Some('s') => size(&mut chars),
+            Some('e' | '\\') => f(face, '\\'),
+            Some('\'') => f(face, '´'),
+            Some('~' | ' ' | '0') => f(face, ' '),
+            Some('t') => f(face, '\t'),
+            // Strings, registers, sizes and colours are not text.
+            Some('*' | 'n' | 'm' | 'M' | 'F') => drop(read_name(&mut chars)),
+            Some('s') => skip_size(&mut chars),
             Some('h' | 'v' | 'w' | 'l' | 'L' | 'o' | 'z' | 'D' | 'X' | 'N') => {
                 if chars.next_if_eq(&'\'').is_some() {
-                    drop(until(&mut chars, '\''));
+                    drop(read_until(&mut chars, '\''));
                 }
             }
             Some('"' | '#') => while chars.next_if(|c| *c != '\n').is_some() {},
             Some('c') => drop(chars.next_if_eq(&'\n')),
-            // Widthless marks, and a line that goes on.
+            // Characters without width, and a continued line.
             Some('&' | '%' | '|' | '^' | '/' | ',' | ':' | ')' | '{' | '}' | 'd' | 'u' | 'p' | 'r' | '\n') | None => {}
-            Some(c) => put(face, c),
+            Some(c) => f(face, c),
         }
     }
 }
 
-/// A name behind an escape: one character, `(` and two, or one in brackets.
-fn name(chars: &mut Peekable<Chars<'_>>) -> String {
+/// Reads a name after an escape: one character, `(` and two characters, or any number in brackets.
+fn read_name(chars: &mut Peekable<Chars<'_>>) -> String {
     match chars.next() {
         Some('(') => chars.by_ref().take(2).collect(),
-        Some('[') => until(chars, ']'),
+        Some('[') => read_until(chars, ']'),
         Some(c) => c.to_string(),
         None => String::new(),
     }
 }
 
-/// What stands before `end`, which is taken too; a line's end ends it as well.
-fn until(chars: &mut Peekable<Chars<'_>>, end: char) -> String {
+/// Reads up to `end`, which is skipped, or to the end of the line.
+fn read_until(chars: &mut Peekable<Chars<'_>>, end: char) -> String {
     let mut found = String::new();
     while let Some(c) = chars.next_if(|c| *c != '\n') {
-        super::tick();
+        super::count_step();
         if c == end {
             break;
         }
@@ -155,17 +156,17 @@ fn until(chars: &mut Peekable<Chars<'_>>, end: char) -> String {
     found
 }
 
-/// Passes over the size behind `\s`: a sign, and digits or a name.
-fn size(chars: &mut Peekable<Chars<'_>>) {
+/// Skips the size after `\s`: a sign, and digits or a name.
+fn skip_size(chars: &mut Peekable<Chars<'_>>) {
     let _ = chars.next_if(|c| matches!(c, '+' | '-'));
     if chars.next_if(|c| c.is_ascii_digit()).is_none() && chars.peek().is_some_and(|c| matches!(c, '(' | '[')) {
-        drop(name(chars));
+        drop(read_name(chars));
     }
 }
 
-/// The character of that name.
-fn named(name: &str) -> Option<char> {
-    if let Some((_, c)) = NAMED.iter().find(|(known, _)| *known == name) {
+/// Returns the character with this roff name.
+fn character(name: &str) -> Option<char> {
+    if let Some((_, c)) = CHARACTERS.iter().find(|(known, _)| *known == name) {
         return Some(*c);
     }
     let mut chars = name.chars();
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_become_characters() {
+    fn resolves_characters() {
         for (raw, plain) in [
             ("block\\-add", "block-add"),
             ("\\(dqa\\(dq isn\\(aqt", "\"a\" isn't"),
@@ -199,14 +200,14 @@ mod tests {
             ("\\[", ""),
             ("\\[u110000]\\[uéé]", ""),
         ] {
-            assert_eq!(text(raw).plain(), plain, "{raw}");
+            assert_eq!(unescape_text(raw).plain(), plain, "{raw}");
         }
-        assert_eq!(line("  \\-> {  }"), "  -> {  }");
+        assert_eq!(unescape_line("  \\-> {  }"), "  -> {  }");
     }
 
     #[test]
-    fn faces_are_kept() {
-        let text = text("a \\fBb c\\fP\\fI\\%D\\fP e \\fBf\\fP \\fBg\\fP");
+    fn keeps_faces() {
+        let text = unescape_text("a \\fBb c\\fP\\fI\\%D\\fP e \\fBf\\fP \\fBg\\fP");
         let spans: Vec<(Face, &str)> = text.spans().iter().map(|s| (s.face, s.text.as_str())).collect();
         assert_eq!(
             spans,

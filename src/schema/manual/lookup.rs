@@ -1,79 +1,78 @@
-//! Finds the members of an entry, its own and those of the types that it takes in.
+//! Looks up the members of an entry, its own and those of the types that it includes.
 
 use std::collections::{HashSet, VecDeque};
 
 use super::Manual;
 use super::entry::{Entry, Item, Member};
 
-/// A member, and where it is described.
+/// A member, and the entry that documents it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found<'a> {
-    /// The entry that describes it; not the one that was asked about, where that takes in the members of another.
+pub struct LookupResult<'a> {
+    /// The entry in question, or a type that it includes.
     pub entry: &'a Entry,
-    /// The member.
     pub member: &'a Member,
-    /// The member and the value that it depends on, if it does.
+    /// For the member of a variant: the tag and its value.
     pub when: Option<(&'a str, &'a str)>,
 }
 
 impl Manual {
-    /// The members of `entry`: first its own, then those of the types that it takes in, nearest first. Where it takes
-    /// one in for several values, they are listed for the first of these.
-    pub fn members<'a>(&'a self, entry: &'a Entry) -> Vec<Found<'a>> {
-        let mut found = Vec::new();
+    /// Returns the members of `entry`: its own, then those of the types that it includes, nearest first. The members of a
+    /// type that is included for several values are returned for the first of them.
+    pub fn members<'a>(&'a self, entry: &'a Entry) -> Vec<LookupResult<'a>> {
+        let mut results = Vec::new();
         let mut seen = HashSet::from([entry.name.as_str()]);
-        let mut waiting = VecDeque::from([(entry, None)]);
-        while let Some((entry, when)) = waiting.pop_front() {
+        let mut queue = VecDeque::from([(entry, None)]);
+        while let Some((entry, when)) = queue.pop_front() {
             for item in entry.items() {
                 match item {
-                    Item::Member(member) => found.push(Found { entry, member, when }),
+                    Item::Member(member) => results.push(LookupResult { entry, member, when }),
                     Item::Include(include) => {
-                        if let Some(of) = self.entry(&include.of)
-                            && seen.insert(&of.name)
+                        if let Some(included) = self.entry(&include.type_name)
+                            && seen.insert(&included.name)
                         {
                             let own = include.when.as_ref().map(|(tag, value)| (tag.as_str(), value.as_str()));
-                            waiting.push_back((of, own.or(when)));
+                            queue.push_back((included, own.or(when)));
                         }
                     }
                     Item::Other(_) => {}
                 }
             }
         }
-        found
+        results
     }
 
-    /// The member at the end of `path`, as `driver` or `file.filename`, which begins at the entry `name`. Each step but
-    /// the last leads on through its member's type; the numbers that count elements of a list are passed over.
-    pub fn member(&self, name: &str, path: &str) -> Option<Found<'_>> {
+    /// Returns the member at a dotted path, such as `driver` or `file.filename`, that begins at the entry `name`. Each part
+    /// continues in the type of the part before it. Array indices are skipped.
+    pub fn member(&self, name: &str, path: &str) -> Option<LookupResult<'_>> {
         let mut entry = self.entry(name)?;
-        let mut last = None;
-        for step in path.split('.') {
-            if last.is_some() && step.parse::<usize>().is_ok() {
+        let mut result = None;
+        for part in path.split('.') {
+            if result.is_some() && part.parse::<usize>().is_ok() {
                 continue;
             }
-            if let Some(found) = last.take() {
-                entry = self.type_of(found)?;
+            if let Some(parent) = result {
+                entry = self.type_of(parent)?;
             }
-            last = Some(self.step(entry, step)?);
+            result = Some(self.member_named(entry, part)?);
         }
-        last
+        result
     }
 
-    /// The member of that name of `entry`; of an alternate, that of one of its forms.
-    fn step<'a>(&'a self, entry: &'a Entry, name: &str) -> Option<Found<'a>> {
+    /// Returns the member of `entry` with this name; for an alternate, also that of one of its alternatives.
+    fn member_named<'a>(&'a self, entry: &'a Entry, name: &str) -> Option<LookupResult<'a>> {
         let members = self.members(entry);
-        let named = |found: &Found<'a>| found.member.name == name;
-        members.iter().copied().find(named).or_else(|| {
+        let has_name = |result: &LookupResult<'a>| result.member.name == name;
+        members.iter().copied().find(has_name).or_else(|| {
             members
                 .iter()
                 .filter(|_| entry.kind == super::EntryKind::Alternate)
-                .filter_map(|form| self.type_of(*form))
-                .find_map(|of| self.members(of).into_iter().find(named))
+                .filter_map(|alternative| self.type_of(*alternative))
+                .find_map(|entry| self.members(entry).into_iter().find(has_name))
         })
     }
 
-    /// The entry of a member's type, that of the elements for a list.
-    pub fn type_of(&self, found: Found<'_>) -> Option<&Entry> {
-        self.entry(found.member.type_text.trim_matches(['[', ']']))
+    /// Returns the entry of a member's type; for an array, of its element type.
+    pub fn type_of(&self, result: LookupResult<'_>) -> Option<&Entry> {
+        self.entry(result.member.type_text.trim_matches(['[', ']']))
     }
 }

@@ -1,12 +1,12 @@
-//! Reads an item of a list of members: its name, type and conditions, in both layouts of the pages.
+//! Parses an item of a list of members: its name, type and conditions, in both page layouts.
 
 use super::entry::{Block, Include, Item, Member};
 use super::text::{Face, Text};
 
-/// The words of the newer pages for what nobody described.
-const NOTHING_SAID: &str = "Not documented";
+/// The text of pages about members without documentation.
+const NOT_DOCUMENTED: &str = "Not documented";
 
-/// An item of the newer pages: one paragraph that names a member and says what it is, and what follows it.
+/// Parses an item of the newer pages: a paragraph with the name, type and documentation of a member, and what follows it.
 ///
 /// ```text
 /// NAME (TYPE, optional) -- words
@@ -24,46 +24,48 @@ pub(super) fn from_bullet(mut body: Vec<Block>) -> Item {
 }
 
 fn from_paragraph(text: Text, body: Vec<Block>) -> Item {
-    let (plain, condition) = without_condition(&text.plain());
-    if let Some(item) = include(&plain, condition.clone()) {
+    let (plain, condition) = split_condition(&text.plain());
+    if let Some(item) = parse_include(&plain, condition.clone()) {
         return item;
     }
     let name = match text.spans().first() {
         Some(span) if span.face == Face::Bold => span.text.clone(),
-        _ => return Item::Other(on_top(text, body)),
+        _ => return Item::Other(prepend_paragraph(text, body)),
     };
     let rest = plain.get(name.len()..).unwrap_or_default();
-    let (inside, behind) = match rest.strip_prefix(" (").and_then(|rest| closing(rest).map(|end| (rest, end))) {
-        Some((rest, end)) => (&rest[..end], &rest[end + 1..]),
-        None => ("", rest),
+    let (in_parentheses, after) =
+        match rest.strip_prefix(" (").and_then(|rest| closing_parenthesis(rest).map(|end| (rest, end))) {
+            Some((rest, end)) => (&rest[..end], &rest[end + 1..]),
+            None => ("", rest),
+        };
+    let documentation = match after.strip_prefix(" -- ") {
+        Some(documentation) => text.after(plain.len() - documentation.len()),
+        None if after.trim().is_empty() || after.trim() == "--" => Text::default(),
+        None => return Item::Other(prepend_paragraph(text, body)),
     };
-    let said = match behind.strip_prefix(" -- ") {
-        Some(said) => text.behind(plain.len() - said.len()),
-        None if behind.trim().is_empty() || behind.trim() == "--" => Text::default(),
-        None => return Item::Other(on_top(text, body)),
-    };
-    let said = if said.plain() == NOTHING_SAID { Text::default() } else { said };
-    let (type_text, optional) = match inside.strip_suffix("optional") {
+    let documentation = if documentation.plain() == NOT_DOCUMENTED { Text::default() } else { documentation };
+    let (type_text, optional) = match in_parentheses.strip_suffix("optional") {
         Some(before) => (before.trim_end().trim_end_matches(','), true),
-        None => (inside, false),
+        None => (in_parentheses, false),
     };
-    Item::Member(Member { name, type_text: type_text.to_owned(), optional, condition, body: on_top(said, body) })
+    let body = prepend_paragraph(documentation, body);
+    Item::Member(Member { name, type_text: type_text.to_owned(), optional, condition, body })
 }
 
-/// An item of the older pages: a term, and what is said of it.
+/// Parses an item of the older pages: a term, and its documentation.
 ///
 /// ```text
 /// NAME: TYPE (optional) (If: CONDITION)
 /// The members of TYPE when TAG is "VALUE" (If: CONDITION)
 /// ```
 pub(super) fn from_term(term: &Text, mut body: Vec<Block>) -> Item {
-    let (plain, condition) = without_condition(&term.plain());
+    let (plain, condition) = split_condition(&term.plain());
     if body.is_empty()
-        && let Some(item) = include(&plain, condition.clone())
+        && let Some(item) = parse_include(&plain, condition.clone())
     {
         return item;
     }
-    if matches!(body.as_slice(), [Block::Paragraph(text)] if text.plain() == NOTHING_SAID) {
+    if matches!(body.as_slice(), [Block::Paragraph(text)] if text.plain() == NOT_DOCUMENTED) {
         body.clear();
     }
     let (rest, optional) = match plain.strip_suffix(" (optional)") {
@@ -72,12 +74,12 @@ pub(super) fn from_term(term: &Text, mut body: Vec<Block>) -> Item {
     };
     let (name, type_text) = rest.split_once(": ").unwrap_or((rest, ""));
     if name.is_empty() || name.contains(' ') {
-        return Item::Other(with_first(term.clone(), body));
+        return Item::Other(join_first_paragraph(term.clone(), body));
     }
     Item::Member(Member {
         name: name.to_owned(),
         type_text: match type_text.strip_prefix("array of ") {
-            Some(of) => format!("[{of}]"),
+            Some(element) => format!("[{element}]"),
             None => type_text.to_owned(),
         },
         optional,
@@ -86,16 +88,16 @@ pub(super) fn from_term(term: &Text, mut body: Vec<Block>) -> Item {
     })
 }
 
-/// `body` behind a paragraph of `text`.
-fn on_top(text: Text, mut body: Vec<Block>) -> Vec<Block> {
+/// Puts `text` as a paragraph of its own before `body`.
+fn prepend_paragraph(text: Text, mut body: Vec<Block>) -> Vec<Block> {
     if !text.is_empty() {
         body.insert(0, Block::Paragraph(text));
     }
     body
 }
 
-/// `body` behind a paragraph of `text`, which joins the first paragraph there.
-pub(super) fn with_first(mut text: Text, mut body: Vec<Block>) -> Vec<Block> {
+/// Puts `text` before `body`, in the first paragraph if `body` begins with one.
+pub(super) fn join_first_paragraph(mut text: Text, mut body: Vec<Block>) -> Vec<Block> {
     if text.is_empty() {
         return body;
     }
@@ -108,40 +110,40 @@ pub(super) fn with_first(mut text: Text, mut body: Vec<Block>) -> Vec<Block> {
     body
 }
 
-/// The reference to another type's members that a text is.
-fn include(plain: &str, condition: Option<String>) -> Option<Item> {
+/// Parses a reference to the members of another type.
+fn parse_include(plain: &str, condition: Option<String>) -> Option<Item> {
     const MEMBERS: &str = "The members of ";
     let plain = plain.trim_end_matches('.');
-    let (of, when) = match plain.strip_prefix(MEMBERS) {
+    let (type_name, when) = match plain.strip_prefix(MEMBERS) {
         Some(rest) => match rest.split_once(" when ") {
-            Some((of, when)) => (of, Some(when.split_once(" is ")?)),
+            Some((type_name, when)) => (type_name, Some(when.split_once(" is ")?)),
             None => (rest, None),
         },
         None => {
-            let (when, of) = plain.strip_prefix("When ")?.split_once(": ")?;
-            (of.strip_prefix(MEMBERS)?, Some(when.split_once(" is ")?))
+            let (when, members) = plain.strip_prefix("When ")?.split_once(": ")?;
+            (members.strip_prefix(MEMBERS)?, Some(when.split_once(" is ")?))
         }
     };
-    if of.contains(' ') {
+    if type_name.contains(' ') {
         return None;
     }
     Some(Item::Include(Include {
-        of: of.to_owned(),
+        type_name: type_name.to_owned(),
         when: when.map(|(tag, value)| (tag.to_owned(), value.trim_matches('"').to_owned())),
         condition,
     }))
 }
 
-/// A text without the ` (If: …)` at its end, and what stands in it.
-fn without_condition(plain: &str) -> (String, Option<String>) {
+/// Splits off a condition ` (If: …)` at the end.
+fn split_condition(plain: &str) -> (String, Option<String>) {
     match plain.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (If: ")) {
         Some((rest, condition)) => (rest.to_owned(), Some(condition.trim().to_owned())),
         None => (plain.to_owned(), None),
     }
 }
 
-/// Where the bracket that is open before `text` is closed.
-fn closing(text: &str) -> Option<usize> {
+/// Finds the parenthesis that closes one opened before `text`.
+fn closing_parenthesis(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, byte) in text.bytes().enumerate() {
         match byte {
@@ -156,11 +158,11 @@ fn closing(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::escape::text;
+    use super::super::escape::unescape_text as text;
     use super::*;
 
-    /// An item in a few words.
-    fn shown(item: &Item) -> String {
+    /// Returns a short form of an item.
+    fn summary(item: &Item) -> String {
         match item {
             Item::Member(member) => format!(
                 "{}|{}{}|{}|{}",
@@ -168,14 +170,14 @@ mod tests {
                 member.type_text,
                 if member.optional { "?" } else { "" },
                 member.condition.as_deref().unwrap_or_default(),
-                words(&member.body)
+                documentation(&member.body)
             ),
             Item::Include(include) => format!("{include:?}"),
-            Item::Other(body) => format!("other {}", words(body)),
+            Item::Other(body) => format!("other {}", documentation(body)),
         }
     }
 
-    fn words(body: &[Block]) -> String {
+    fn documentation(body: &[Block]) -> String {
         match body {
             [] => String::new(),
             [Block::Paragraph(text)] => text.plain(),
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn bullets_of_the_newer_pages_are_read() {
+    fn parses_bullets_of_newer_pages() {
         for (raw, expected) in [
             ("\\fBa\\-b\\fP (\\fBstring\\fP) \\-\\- words", "a-b|string||words"),
             ("\\fBa\\fP (\\fB[\\fP\\fI\\%T\\fP\\fB]\\fP, \\fIoptional\\fP) \\-\\- w", "a|[T]?||w"),
@@ -194,12 +196,12 @@ mod tests {
             ("words \\fBa\\fP", "other words a"),
             ("\\fBa\\fP and words", "other a and words"),
         ] {
-            assert_eq!(shown(&from_bullet(vec![Block::Paragraph(text(raw))])), expected, "{raw}");
+            assert_eq!(summary(&from_bullet(vec![Block::Paragraph(text(raw))])), expected, "{raw}");
         }
     }
 
     #[test]
-    fn terms_of_the_older_pages_are_read() {
+    fn parses_terms_of_older_pages() {
         for (raw, expected) in [
             ("\\fBa\\-b\\fP: \\fBstring\\fP (optional)", "a-b|string?||w"),
             ("\\fBa\\fP: \\fBarray of T\\fP (\\fBIf: \\fP\\fBCONFIG_X\\fP)", "a|[T]|CONFIG_X|w"),
@@ -207,15 +209,15 @@ mod tests {
             ("two words", "other two words w"),
         ] {
             let body = vec![Block::Paragraph(text("w"))];
-            assert_eq!(shown(&from_term(&text(raw), body)), expected, "{raw}");
+            assert_eq!(summary(&from_term(&text(raw), body)), expected, "{raw}");
         }
     }
 
     #[test]
-    fn other_types_members_are_known_in_both() {
+    fn parses_includes_of_both_layouts() {
         let include = |when: Option<(&str, &str)>, condition: Option<&str>| {
             Item::Include(Include {
-                of: "T".to_owned(),
+                type_name: "T".to_owned(),
                 when: when.map(|(tag, value)| (tag.to_owned(), value.to_owned())),
                 condition: condition.map(str::to_owned),
             })

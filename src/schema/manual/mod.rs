@@ -1,9 +1,9 @@
-//! The reference manual that is installed with QEMU: what a command, an event or a type is for, in its own words.
+//! The reference manual that is installed with QEMU: documentation of commands, events and types.
 //!
-//! Introspection says what may be sent; only the manual pages say what it does. A page is read from roff text into
-//! [`Entry`]s, which are found by name, by member and by the words in them, and set to a width as styled lines.
-//! Reading never fails: what is not understood is passed over. Both layouts are known, that of QEMU 7.2 and that of
-//! 10.0. Files are read in [`disk`] alone; the terminal is `render`'s.
+//! Introspection lists what can be sent; only the manual pages tell what it does. A page is parsed from roff text into
+//! [`Entry`]s, which are found by name, by member and by words, and laid out as styled lines. Parsing never fails: it
+//! skips what it does not understand. Knows the page layouts of QEMU 7.2 and of QEMU 10.0. Reads files in [`man_path`]
+//! alone; must not know the terminal.
 
 mod entry;
 mod escape;
@@ -21,7 +21,7 @@ mod text;
 use std::collections::HashMap;
 
 pub use entry::{Block, Entry, EntryKind, Include, Item, ListItem, Member, Members};
-pub use lookup::Found;
+pub use lookup::LookupResult;
 pub use search::Hit;
 pub use style::{Line, Role, Run};
 pub use text::{Face, Span, Text};
@@ -35,28 +35,28 @@ pub struct Manual {
 }
 
 impl Manual {
-    /// Reads a page. What is no page has no entries.
+    /// Parses a page. Text that is not a page has no entries.
     pub fn parse(roff: &str) -> Manual {
-        let (header, nodes) = roff::page(roff);
-        let entries = parse::entries(nodes);
+        let (header, nodes) = roff::parse_page(roff);
+        let entries = parse::parse_entries(nodes);
         let mut by_name = HashMap::with_capacity(entries.len());
-        for (at, entry) in entries.iter().enumerate() {
-            by_name.entry(entry.name.clone()).or_insert(at);
+        for (index, entry) in entries.iter().enumerate() {
+            by_name.entry(entry.name.clone()).or_insert(index);
         }
         Manual { version: header.into_iter().nth(3).filter(|version| !version.is_empty()), entries, by_name }
     }
 
-    /// The version of QEMU that the page came with: `10.0.2`.
+    /// Returns the version of QEMU that the page belongs to, such as `10.0.2`.
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
     }
 
-    /// Its entries, in the page's order.
+    /// Returns the entries in the page's order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The entry of that name, spelled exactly so.
+    /// Returns the first entry with exactly this name.
     pub fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries.get(*self.by_name.get(name)?)
     }
@@ -67,9 +67,9 @@ thread_local! {
     static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Counts a step of the reader, for the test that their number grows as the page does.
+/// Counts a step of the parser, for the test that their number grows linearly.
 #[inline]
-fn tick() {
+fn count_step() {
     #[cfg(test)]
     STEPS.set(STEPS.get() + 1);
 }

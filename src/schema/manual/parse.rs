@@ -1,18 +1,18 @@
-//! From the shape of a page to its entries, in both layouts. Owns what headings, terms and titles mean.
+//! Parses the nodes of a page into entries. Owns the meaning of headings, terms and titles in both page layouts.
 //!
-//! Newer pages (10.0) indent an entry under a term, `Command NAME (Since: 2.9)`, and its parts under terms of their
-//! own. Older ones (7.2) give each entry a heading, `NAME (Command)`, and each part another heading behind it.
+//! Newer pages (QEMU 10.0) indent an entry under a term, `Command NAME (Since: 2.9)`, and its sections under terms of their
+//! own. Older ones (QEMU 7.2) give each entry a heading, `NAME (Command)`, and each section a heading after it.
 
 use super::entry::{Block, Entry, EntryKind, ListItem, Members};
-use super::member::{from_bullet, from_term, with_first};
+use super::member::{from_bullet, from_term, join_first_paragraph};
 use super::roff::{Mark, Node};
 use super::text::Text;
 
-/// The titles under which a page lists members.
-const LISTS: &[&str] = &["Members", "Arguments", "Values", "Alternatives", "Features"];
+/// The titles of lists of members.
+const MEMBER_TITLES: &[&str] = &["Members", "Arguments", "Values", "Alternatives", "Features"];
 
-/// The titles of an entry's other parts, as pages spell them, and as they are shown.
-const PARTS: &[(&str, &str)] = &[
+/// The titles of other sections: as pages spell them, and as they are shown.
+const SECTION_TITLES: &[(&str, &str)] = &[
     ("Return", "Returns"),
     ("Returns", "Returns"),
     ("Errors", "Errors"),
@@ -25,74 +25,76 @@ const PARTS: &[(&str, &str)] = &[
     (IF, "Condition"),
 ];
 
-/// The parts of the older pages that become fields of the entry.
+/// The titles of the sections of older pages that become fields of the entry.
 const SINCE: &str = "Since";
 const IF: &str = "If";
 
-/// The entries that a page's nodes describe, in their order.
-pub(super) fn entries(nodes: Vec<Node>) -> Vec<Entry> {
-    let mut reader = Reader::default();
+/// Returns the entries in the nodes of a page, in order.
+pub(super) fn parse_entries(nodes: Vec<Node>) -> Vec<Entry> {
+    let mut parser = Parser::default();
     let mut nodes = nodes.into_iter().peekable();
     while let Some(node) = nodes.next() {
-        super::tick();
+        super::count_step();
         match node {
             Node::Heading(text) => {
-                let titles_table = matches!(nodes.peek(), Some(Node::Table(_)));
-                reader.heading(text, titles_table);
+                let is_table_title = matches!(nodes.peek(), Some(Node::Table(_)));
+                parser.heading(text, is_table_title);
             }
             Node::Group(children) if children.iter().any(|child| entry_of_item(child).is_some()) => {
-                children.into_iter().for_each(|child| reader.indented(child));
+                children.into_iter().for_each(|child| parser.indented(child));
             }
-            node => reader.other(node),
+            node => parser.other(node),
         }
     }
-    reader.finish();
-    reader.done
+    parser.finish();
+    parser.entries
 }
 
 #[derive(Default)]
-struct Reader {
-    done: Vec<Entry>,
+struct Parser {
+    entries: Vec<Entry>,
     draft: Option<Draft>,
 }
 
-/// An entry whose parts are being collected.
+/// An entry whose nodes are being collected.
 struct Draft {
     entry: Entry,
     nodes: Vec<Node>,
-    /// Whether its parts stand behind it, under headings.
-    flat: bool,
+    /// Whether its sections have headings, as in older pages.
+    is_flat: bool,
 }
 
-impl Reader {
-    fn start(&mut self, entry: Entry, nodes: Vec<Node>, flat: bool) {
+impl Parser {
+    fn start(&mut self, entry: Entry, nodes: Vec<Node>, is_flat: bool) {
         self.finish();
-        self.draft = Some(Draft { entry, nodes, flat });
+        self.draft = Some(Draft { entry, nodes, is_flat });
     }
 
     fn finish(&mut self) {
         if let Some(draft) = self.draft.take() {
             let mut entry = draft.entry;
             entry.body = body(draft.nodes, &mut entry);
-            self.done.push(entry);
+            self.entries.push(entry);
         }
     }
 
-    /// A heading begins an entry or, in the older pages, a part of one; any other begins a chapter, and no entry goes
-    /// on in it. A table that belongs to an entry has a heading of its own in both layouts.
-    fn heading(&mut self, text: Text, titles_table: bool) {
+    /// Handles a heading. It begins an entry or, in older pages, a section of one. Any other heading begins a chapter and ends
+    /// the current entry, unless it is the title of a table, which belongs to the entry in both layouts.
+    fn heading(&mut self, text: Text, is_table_title: bool) {
         let plain = text.plain();
         if let Some(entry) = entry_of_heading(&plain) {
             self.start(entry, Vec::new(), true);
             return;
         }
         match &mut self.draft {
-            Some(draft) if titles_table || draft.flat && is_part(&plain) => draft.nodes.push(Node::Heading(text)),
+            Some(draft) if is_table_title || draft.is_flat && is_section_title(&plain) => {
+                draft.nodes.push(Node::Heading(text))
+            }
             _ => self.finish(),
         }
     }
 
-    /// What stands in a group that holds an entry.
+    /// Handles a node in a group that contains an entry.
     fn indented(&mut self, child: Node) {
         if let Some(entry) = entry_of_item(&child)
             && let Node::Item { body, .. } = child
@@ -103,57 +105,57 @@ impl Reader {
 
     fn other(&mut self, node: Node) {
         if let Some(draft) = &mut self.draft
-            && (draft.flat || matches!(node, Node::Table(_)))
+            && (draft.is_flat || matches!(node, Node::Table(_)))
         {
             draft.nodes.push(node);
         }
     }
 }
 
-fn is_part(heading: &str) -> bool {
-    LISTS.contains(&heading) || PARTS.iter().any(|(title, _)| *title == heading)
+fn is_section_title(heading: &str) -> bool {
+    MEMBER_TITLES.contains(&heading) || SECTION_TITLES.iter().any(|(title, _)| *title == heading)
 }
 
-fn bare(kind: EntryKind, name: &str, since: Option<String>) -> Entry {
+fn new_entry(kind: EntryKind, name: &str, since: Option<String>) -> Entry {
     Entry { kind, name: name.to_owned(), since, condition: None, body: Vec::new() }
 }
 
-/// The entry of an older page's heading: `NAME (Command)`.
+/// Parses the heading of an entry in older pages: `NAME (Command)`.
 fn entry_of_heading(heading: &str) -> Option<Entry> {
     let (name, kind) = heading.strip_suffix(')')?.rsplit_once(" (")?;
-    let known = !name.is_empty() && !name.contains(' ');
-    EntryKind::named(kind).filter(|_| known).map(|kind| bare(kind, name, None))
+    let is_name = !name.is_empty() && !name.contains(' ');
+    EntryKind::from_name(kind).filter(|_| is_name).map(|kind| new_entry(kind, name, None))
 }
 
-/// The entry of a newer page's term: `Command NAME (Since: X)`.
+/// Parses the term of an entry in newer pages: `Command NAME (Since: X)`.
 fn entry_of_item(node: &Node) -> Option<Entry> {
     let Node::Item { mark: Mark::Term(term), .. } = node else {
         return None;
     };
     let plain = term.plain();
     let (kind, rest) = plain.split_once(' ')?;
-    let kind = EntryKind::named(kind)?;
-    let (name, behind) = rest.split_once(' ').unwrap_or((rest, ""));
-    if name.is_empty() || !behind.is_empty() && !behind.starts_with('(') {
+    let kind = EntryKind::from_name(kind)?;
+    let (name, note) = rest.split_once(' ').unwrap_or((rest, ""));
+    if name.is_empty() || !note.is_empty() && !note.starts_with('(') {
         return None;
     }
-    let since = behind.strip_prefix("(Since: ").map(|since| since.trim_end_matches(')').to_owned());
-    Some(bare(kind, name, since))
+    let since = note.strip_prefix("(Since: ").map(|since| since.trim_end_matches(')').to_owned());
+    Some(new_entry(kind, name, since))
 }
 
-/// What `nodes` say of `entry`; what they say of its age and its conditions goes into the entry itself.
+/// Returns the body of `entry`. Its version and conditions are set in the entry instead.
 fn body(nodes: Vec<Node>, entry: &mut Entry) -> Vec<Block> {
     let mut body = Vec::new();
     let mut nodes = nodes.into_iter().peekable();
     let mut title = None;
     loop {
-        let mut part = Vec::new();
+        let mut section = Vec::new();
         while let Some(node) = nodes.next_if(|node| !matches!(node, Node::Heading(_))) {
-            part.push(node);
+            section.push(node);
         }
         match title {
-            None => body.extend(blocks(part)),
-            Some(title) => add_part(&mut body, entry, title, part),
+            None => body.extend(blocks(section)),
+            Some(title) => add_section(&mut body, entry, title, section),
         }
         match nodes.next() {
             Some(Node::Heading(text)) => title = Some(text),
@@ -169,9 +171,9 @@ fn body(nodes: Vec<Node>, entry: &mut Entry) -> Vec<Block> {
     body
 }
 
-/// Adds what stands under a heading. The first paragraph on age or conditions is the entry's; what more is said of
-/// them stays in the body.
-fn add_part(body: &mut Vec<Block>, entry: &mut Entry, title: Text, mut nodes: Vec<Node>) {
+/// Adds the section under a heading. The first paragraph about version or conditions is set in the entry; the others stay in
+/// the body.
+fn add_section(body: &mut Vec<Block>, entry: &mut Entry, title: Text, mut nodes: Vec<Node>) {
     let plain = title.plain();
     let field = match plain.as_str() {
         SINCE => Some(&mut entry.since),
@@ -187,12 +189,12 @@ fn add_part(body: &mut Vec<Block>, entry: &mut Entry, title: Text, mut nodes: Ve
     body.extend(titled(&plain, nodes));
 }
 
-/// What stands under a title: a list of members, or a section.
+/// Returns the list of members or the section under a title.
 fn titled(title: &str, nodes: Vec<Node>) -> Vec<Block> {
-    if LISTS.contains(&title) {
+    if MEMBER_TITLES.contains(&title) {
         return members(title, nodes);
     }
-    let shown = match PARTS.iter().find(|(known, _)| *known == title) {
+    let shown = match SECTION_TITLES.iter().find(|(known, _)| *known == title) {
         Some((_, shown)) => (*shown).to_owned(),
         None => sentence_case(title.trim_end_matches(':')),
     };
@@ -203,7 +205,7 @@ fn titled(title: &str, nodes: Vec<Node>) -> Vec<Block> {
     vec![Block::Section { title: shown, body }]
 }
 
-/// A title in capitals as a sentence has it; any other as it is.
+/// Returns a title in capitals in sentence case; any other unchanged.
 fn sentence_case(title: &str) -> String {
     if title.chars().any(char::is_lowercase) {
         return title.to_owned();
@@ -212,11 +214,11 @@ fn sentence_case(title: &str) -> String {
     chars.next().into_iter().chain(chars.flat_map(char::to_lowercase)).collect()
 }
 
-/// A list of members, and behind it what stands among them.
+/// Returns a list of members, and after it the nodes among them that are not items.
 fn members(title: &str, nodes: Vec<Node>) -> Vec<Block> {
     let mut items = Vec::new();
     let mut others = Vec::new();
-    for node in opened(nodes) {
+    for node in without_groups(nodes) {
         match node {
             Node::Item { mark: Mark::Term(term), body } => items.push(from_term(&term, blocks(body))),
             Node::Item { mark: Mark::Bullet, body } => items.push(from_bullet(blocks(body))),
@@ -231,39 +233,39 @@ fn members(title: &str, nodes: Vec<Node>) -> Vec<Block> {
     found
 }
 
-/// `nodes` with the groups among them opened.
-fn opened(nodes: Vec<Node>) -> Vec<Node> {
+/// Replaces groups by their children.
+fn without_groups(nodes: Vec<Node>) -> Vec<Node> {
     let mut flat = Vec::new();
     for node in nodes {
-        super::tick();
+        super::count_step();
         match node {
-            Node::Group(children) => flat.extend(opened(children)),
+            Node::Group(children) => flat.extend(without_groups(children)),
             node => flat.push(node),
         }
     }
     flat
 }
 
-/// What nodes say, wherever they stand.
+/// Converts nodes to blocks.
 fn blocks(nodes: Vec<Node>) -> Vec<Block> {
     let mut found = Vec::new();
     let mut nodes = nodes.into_iter().peekable();
     while let Some(node) = nodes.next() {
-        super::tick();
+        super::count_step();
         match node {
-            // A box: its title stands before it in bold, with a colon.
+            // A box, after its title in bold with a colon.
             Node::Paragraph(text)
                 if text.is_bold() && text.plain().ends_with(':') && matches!(nodes.peek(), Some(Node::Group(_))) =>
             {
                 if let Some(Node::Group(children)) = nodes.next() {
-                    found.extend(titled(&text.plain(), opened(children)));
+                    found.extend(titled(&text.plain(), without_groups(children)));
                 }
             }
             Node::Paragraph(text) => found.push(Block::Paragraph(text)),
             Node::Verbatim(lines) => found.push(Block::Verbatim(lines)),
             Node::Table(rows) => found.push(Block::Table(rows)),
             Node::Heading(text) => found.push(Block::Paragraph(text)),
-            Node::Group(children) if is_quote(&children) => found.push(Block::Quote(blocks(opened(children)))),
+            Node::Group(children) if is_quote(&children) => found.push(Block::Quote(blocks(without_groups(children)))),
             Node::Group(children) => found.extend(blocks(children)),
             Node::Item { mark, body } => add_item(&mut found, mark, body),
         }
@@ -271,11 +273,11 @@ fn blocks(nodes: Vec<Node>) -> Vec<Block> {
     found
 }
 
-/// Whether a group holds prose alone, which then is set apart.
+/// Returns whether a group contains only paragraphs.
 fn is_quote(nodes: &[Node]) -> bool {
     nodes.iter().all(|node| match node {
         Node::Paragraph(_) => {
-            super::tick();
+            super::count_step();
             true
         }
         Node::Group(children) => is_quote(children),
@@ -283,7 +285,7 @@ fn is_quote(nodes: &[Node]) -> bool {
     })
 }
 
-/// Adds an item to what is found: to the list before it, if it goes on with one.
+/// Adds an item: to the list before it, if there is one.
 fn add_item(found: &mut Vec<Block>, mark: Mark, body: Vec<Node>) {
     let mark = match mark {
         Mark::Bullet => "•".to_owned(),
@@ -294,11 +296,11 @@ fn add_item(found: &mut Vec<Block>, mark: Mark, body: Vec<Node>) {
         }
         Mark::Term(term) => {
             let plain = term.plain();
-            if is_part(&plain) {
+            if is_section_title(&plain) {
                 found.extend(titled(&plain, body));
             } else {
-                // Lines whose indentation the page's author did not mean as a list.
-                found.extend(with_first(term, blocks(body)));
+                // Indented text that is a definition list by accident.
+                found.extend(join_first_paragraph(term, blocks(body)));
             }
             return;
         }

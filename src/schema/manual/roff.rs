@@ -1,69 +1,70 @@
-//! The shape of a page: paragraphs, items, indented groups, examples, tables, headings, out of the lines of a roff
-//! file as rst2man writes it. Owns requests and nesting; what a heading or an item means is not known here.
+//! Parses roff, as rst2man writes it, into nodes: paragraphs, items, indented groups, examples, tables, headings.
+//!
+//! Owns requests and nesting. Must not know what a heading or an item means, which is for `parse`.
 
 use super::escape;
 use super::table;
 use super::text::Text;
 
-/// How deep groups may nest; what is deeper stands with its surroundings.
-const DEPTH: usize = 40;
+/// The maximum nesting of groups. Deeper groups are merged into the one around them.
+const MAX_GROUP_DEPTH: usize = 40;
 
-/// What a page is made of.
+/// A part of a page.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Node {
     Paragraph(Text),
-    /// Lines that stay as they are.
+    /// Preformatted lines.
     Verbatim(Vec<String>),
     Item {
         mark: Mark,
         body: Vec<Node>,
     },
-    /// What is indented together.
+    /// Nodes that are indented together.
     Group(Vec<Node>),
     Table(Vec<Vec<Text>>),
     Heading(Text),
 }
 
-/// What stands before an item.
+/// The mark of an item.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     Bullet,
-    /// With its point: `1.`
+    /// With its full stop: `1.`
     Number(String),
-    /// Words on a line of their own, as a box has.
+    /// Text on a line of its own, such as the title of a box.
     Title(Text),
-    /// What the item defines.
+    /// The term that the item defines.
     Term(Text),
 }
 
-/// The page of `roff`: its header's arguments, and what it is made of.
-pub(super) fn page(roff: &str) -> (Vec<String>, Vec<Node>) {
+/// Parses a page; returns the arguments of its header, and its nodes.
+pub(super) fn parse_page(roff: &str) -> (Vec<String>, Vec<Node>) {
     let mut builder = Builder::default();
     let mut lines = roff.lines();
     while let Some(line) = lines.next() {
-        super::tick();
-        let Some((request, rest)) = request(line) else {
-            match glued(line) {
-                Some((words, rest)) => {
-                    builder.words(words);
+        super::count_step();
+        let Some((request, rest)) = parse_request(line) else {
+            match split_glued_indent(line) {
+                Some((text, rest)) => {
+                    builder.text(text);
                     builder.request("INDENT", rest);
                 }
-                None => builder.words(line),
+                None => builder.text(line),
             }
             continue;
         };
         match request {
             "de" | "de1" | "am" | "ig" => drop(lines.by_ref().find(|line| line.trim_end() == "..")),
-            "nf" | "EX" => builder.verbatim(taken_until(&mut lines, &["fi", "EE"])),
-            "TS" => builder.add(Node::Table(table::rows(&taken_until(&mut lines, &["TE"])))),
+            "nf" | "EX" => builder.verbatim(take_until(&mut lines, &["fi", "EE"])),
+            "TS" => builder.add(Node::Table(table::parse_rows(&take_until(&mut lines, &["TE"])))),
             _ => builder.request(request, rest),
         }
     }
     builder.finish()
 }
 
-/// The request on a line, and what stands behind it.
-fn request(line: &str) -> Option<(&str, &str)> {
+/// Parses a request; returns its name, and the text after it.
+fn parse_request(line: &str) -> Option<(&str, &str)> {
     let rest = match line.strip_prefix('.') {
         Some(rest) => rest.trim_start(),
         None => line.strip_prefix('\'').filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))?,
@@ -75,26 +76,26 @@ fn request(line: &str) -> Option<(&str, &str)> {
     Some((&rest[..end], rest[end..].trim()))
 }
 
-/// A line of text with an `.INDENT` at its end: rst2man sometimes forgets to end the line between them.
-fn glued(line: &str) -> Option<(&str, &str)> {
+/// Splits a line of text from an `.INDENT` at its end. Some versions of rst2man omit the line end between them.
+fn split_glued_indent(line: &str) -> Option<(&str, &str)> {
     const REQUEST: &str = ".INDENT ";
     let at = line.rfind(REQUEST)?;
     let rest = &line[at + REQUEST.len()..];
     (at > 0 && !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit() || c == '.')).then(|| (&line[..at], rest))
 }
 
-/// The lines before one of the requests `ends`.
-fn taken_until<'a>(lines: &mut std::str::Lines<'a>, ends: &[&str]) -> Vec<&'a str> {
+/// Takes the lines before one of the requests `ends`, and skips that.
+fn take_until<'a>(lines: &mut std::str::Lines<'a>, ends: &[&str]) -> Vec<&'a str> {
     lines
         .take_while(|line| {
-            super::tick();
-            !request(line).is_some_and(|(name, _)| ends.contains(&name))
+            super::count_step();
+            !parse_request(line).is_some_and(|(name, _)| ends.contains(&name))
         })
         .collect()
 }
 
-/// The arguments of a request: words, or what stands in quotes.
-fn arguments(rest: &str) -> Vec<String> {
+/// Splits the arguments of a request: words, or text in quotes.
+fn split_arguments(rest: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = rest.trim_start();
     while !rest.is_empty() {
@@ -108,14 +109,14 @@ fn arguments(rest: &str) -> Vec<String> {
     found
 }
 
-/// A group under construction, and the item that is open in it.
+/// A group under construction, and its open item.
 #[derive(Default)]
-struct Frame {
+struct OpenGroup {
     nodes: Vec<Node>,
     item: Option<(Mark, Vec<Node>)>,
 }
 
-impl Frame {
+impl OpenGroup {
     fn add(&mut self, node: Node) {
         match &mut self.item {
             Some((_, body)) => body.push(node),
@@ -132,59 +133,59 @@ impl Frame {
 
 #[derive(Default)]
 struct Builder {
-    /// The page's own level.
-    root: Frame,
-    /// The groups that are open, the innermost last.
-    open: Vec<Frame>,
-    /// Groups opened beyond [`DEPTH`].
-    deeper: usize,
-    /// The lines of the paragraph that is going on.
+    /// The page itself.
+    root: OpenGroup,
+    /// The open groups, innermost last.
+    groups: Vec<OpenGroup>,
+    /// The number of open groups beyond [`MAX_GROUP_DEPTH`].
+    excess_groups: usize,
+    /// The lines of the current paragraph.
     paragraph: String,
     /// Whether the next line is an item's term.
-    term: bool,
+    expects_term: bool,
+    /// The arguments of the page header.
     header: Vec<String>,
 }
 
 impl Builder {
-    fn top(&mut self) -> &mut Frame {
-        self.open.last_mut().unwrap_or(&mut self.root)
+    fn innermost(&mut self) -> &mut OpenGroup {
+        self.groups.last_mut().unwrap_or(&mut self.root)
     }
 
-    /// Ends the paragraph that is going on.
-    fn flush(&mut self) {
-        let text = escape::text(&std::mem::take(&mut self.paragraph));
+    fn end_paragraph(&mut self) {
+        let text = escape::unescape_text(&std::mem::take(&mut self.paragraph));
         if !text.is_empty() {
-            self.top().add(Node::Paragraph(text));
+            self.innermost().add(Node::Paragraph(text));
         }
     }
 
-    /// Adds what is no paragraph, unless there is nothing in it.
+    /// Adds a node that is not a paragraph, unless it is empty.
     fn add(&mut self, node: Node) {
-        self.flush();
-        self.term = false;
+        self.end_paragraph();
+        self.expects_term = false;
         let is_empty = match &node {
             Node::Verbatim(lines) => lines.is_empty(),
             Node::Table(rows) => rows.is_empty(),
             _ => false,
         };
         if !is_empty {
-            self.top().add(node);
+            self.innermost().add(node);
         }
     }
 
     fn start_item(&mut self, mark: Mark) {
-        self.flush();
-        let frame = self.top();
-        frame.close_item();
-        frame.item = Some((mark, Vec::new()));
+        self.end_paragraph();
+        let group = self.innermost();
+        group.close_item();
+        group.item = Some((mark, Vec::new()));
     }
 
-    /// A line of text, or of what stands behind a request for a face.
-    fn words(&mut self, raw: &str) {
-        if std::mem::take(&mut self.term) {
-            self.start_item(Mark::Term(escape::text(raw)));
+    /// Adds a line of text, or the text after a request for a face.
+    fn text(&mut self, raw: &str) {
+        if std::mem::take(&mut self.expects_term) {
+            self.start_item(Mark::Term(escape::unescape_text(raw)));
         } else if raw.trim().is_empty() {
-            self.flush();
+            self.end_paragraph();
         } else {
             self.paragraph.push_str(raw);
             self.paragraph.push('\n');
@@ -194,71 +195,71 @@ impl Builder {
     fn verbatim(&mut self, lines: Vec<&str>) {
         let texts: Vec<String> = lines
             .iter()
-            .filter(|line| request(line).is_none())
-            .map(|line| untabbed(escape::line(line).trim_end()))
+            .filter(|line| parse_request(line).is_none())
+            .map(|line| expand_tabs(escape::unescape_line(line).trim_end()))
             .collect();
-        self.add(Node::Verbatim(flush_left(texts)));
+        self.add(Node::Verbatim(dedent(texts)));
     }
 
     fn request(&mut self, name: &str, rest: &str) {
         match name {
-            "B" | "I" | "BR" | "RB" | "IR" | "RI" | "BI" | "IB" | "SM" | "SB" | "R" => self.words(rest),
+            "B" | "I" | "BR" | "RB" | "IR" | "RI" | "BI" | "IB" | "SM" | "SB" | "R" => self.text(rest),
             "TP" => {
-                self.flush();
-                self.term = true;
+                self.end_paragraph();
+                self.expects_term = true;
                 return;
             }
-            "IP" => match arguments(rest).first().map(String::as_str) {
-                None | Some("") => self.flush(),
+            "IP" => match split_arguments(rest).first().map(String::as_str) {
+                None | Some("") => self.end_paragraph(),
                 Some("\\(bu" | "\\[bu]" | "•" | "\\-" | "*") => self.start_item(Mark::Bullet),
                 Some(mark) => {
-                    let mark = escape::text(mark);
+                    let mark = escape::unescape_text(mark);
                     let plain = mark.plain();
                     self.start_item(if is_number(&plain) { Mark::Number(plain) } else { Mark::Title(mark) });
                 }
             },
             "INDENT" | "RS" => {
-                self.flush();
-                if self.open.len() < DEPTH {
-                    self.open.push(Frame::default());
+                self.end_paragraph();
+                if self.groups.len() < MAX_GROUP_DEPTH {
+                    self.groups.push(OpenGroup::default());
                 } else {
-                    self.deeper += 1;
+                    self.excess_groups += 1;
                 }
             }
             "UNINDENT" | "RE" => {
-                self.flush();
-                if self.deeper > 0 {
-                    self.deeper -= 1;
+                self.end_paragraph();
+                if self.excess_groups > 0 {
+                    self.excess_groups -= 1;
                 } else {
                     self.close_group();
                 }
             }
             "SH" | "SS" => {
                 self.close_all();
-                self.root.add(Node::Heading(escape::text(rest.trim_matches('"'))));
+                self.root.add(Node::Heading(escape::unescape_text(rest.trim_matches('"'))));
             }
-            "TH" => self.header = arguments(rest),
-            "sp" | "PP" | "P" | "LP" | "br" => self.flush(),
-            // Requests that set registers, margins, faces: nothing of them is text.
+            "TH" => self.header = split_arguments(rest),
+            "sp" | "PP" | "P" | "LP" | "br" => self.end_paragraph(),
+            // Requests that set registers, margins or faces contain no text.
             _ => return,
         }
-        self.term = false;
+        self.expects_term = false;
     }
 
     fn close_group(&mut self) {
-        let Some(mut frame) = self.open.pop() else {
+        let Some(mut group) = self.groups.pop() else {
             return;
         };
-        frame.close_item();
-        if !frame.nodes.is_empty() {
-            self.top().add(Node::Group(frame.nodes));
+        group.close_item();
+        if !group.nodes.is_empty() {
+            self.innermost().add(Node::Group(group.nodes));
         }
     }
 
     fn close_all(&mut self) {
-        self.flush();
-        self.deeper = 0;
-        while !self.open.is_empty() {
+        self.end_paragraph();
+        self.excess_groups = 0;
+        while !self.groups.is_empty() {
             self.close_group();
         }
         self.root.close_item();
@@ -270,7 +271,7 @@ impl Builder {
     }
 }
 
-/// Whether a mark numbers an item: `1.`, `12)`, `a.`
+/// Returns whether a mark is a number: `1.`, `12)`, `a.`
 fn is_number(mark: &str) -> bool {
     mark.strip_suffix(['.', ')']).is_some_and(|number| {
         let number = number.trim_start_matches('(');
@@ -279,11 +280,11 @@ fn is_number(mark: &str) -> bool {
     })
 }
 
-/// A line with blanks to the next eighth column for each tab.
-fn untabbed(line: &str) -> String {
+/// Replaces each tab by spaces up to the next multiple of eight columns.
+fn expand_tabs(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
-    for (at, part) in line.split('\t').enumerate() {
-        if at > 0 {
+    for (index, part) in line.split('\t').enumerate() {
+        if index > 0 {
             text.push(' ');
             while !text.len().is_multiple_of(8) {
                 text.push(' ');
@@ -294,15 +295,15 @@ fn untabbed(line: &str) -> String {
     text
 }
 
-/// The lines without the indentation that all of them have, and without empty ones at either end.
-fn flush_left(mut lines: Vec<String>) -> Vec<String> {
+/// Removes the indentation that all lines have in common, and empty lines at both ends.
+fn dedent(mut lines: Vec<String>) -> Vec<String> {
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
     let empty = lines.iter().take_while(|line| line.is_empty()).count();
     lines.drain(..empty);
-    let blanks = |line: &String| line.len() - line.trim_start_matches(' ').len();
-    let common = lines.iter().filter(|line| !line.is_empty()).map(blanks).min();
+    let indent = |line: &String| line.len() - line.trim_start_matches(' ').len();
+    let common = lines.iter().filter(|line| !line.is_empty()).map(indent).min();
     for line in &mut lines {
         line.drain(..common.unwrap_or(0).min(line.len()));
     }

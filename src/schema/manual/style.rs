@@ -1,41 +1,38 @@
-//! Styled lines: what the setter makes and a terminal shows. Owns roles, not colours.
+//! Styled lines: text with roles, to which `render` gives colours.
 
-/// What a piece of a line is, for whoever colours it.
+/// The role of a part of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Prose.
     Plain,
-    /// What stands out within prose: names, values, options.
+    /// Names, values and options within prose.
     Strong,
-    /// The name of another entry, or stress.
+    /// The name of another entry, or emphasis.
     Reference,
-    /// A title.
     Heading,
     /// The name of what is described.
     Name,
-    /// A type, and whether it may be left out.
+    /// A type, and whether the member is optional.
     Type,
-    /// What is said beside: age, conditions, marks of a list.
-    Aside,
-    /// A line of an example that a client sends, or any that stays as it is.
+    /// Versions, conditions, list marks.
+    Secondary,
+    /// A line of an example that the client sends, and any other preformatted line.
     Sent,
     /// A line of an example that the server sends.
     Received,
 }
 
-/// A piece of a line.
+/// A part of a line with one role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// What it is.
     pub role: Role,
-    /// Its characters.
     pub text: String,
 }
 
-/// A line, without its end.
-pub type Line = Vec<Run>;
-
-/// A run of that role.
-pub(super) fn run(role: Role, text: impl Into<String>) -> Run {
-    Run { role, text: text.into() }
+impl Run {
+    pub fn new(role: Role, text: impl Into<String>) -> Run {
+        Run { role, text: text.into() }
+    }
 }
+
+/// A line without its line end.
+pub type Line = Vec<Run>;

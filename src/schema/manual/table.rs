@@ -1,27 +1,27 @@
-//! Tables between `.TS` and `.TE`. Owns their rows; how wide a column becomes is decided where they are set.
+//! Parses tables between `.TS` and `.TE`. Column widths are for `layout`.
 
 use super::escape;
 use super::text::Text;
 
-/// The rows of a table: what its lines say behind the format, which ends with a point.
-pub(super) fn rows(lines: &[&str]) -> Vec<Vec<Text>> {
+/// Returns the rows of a table: the lines after its format, which ends with a full stop.
+pub(super) fn parse_rows(lines: &[&str]) -> Vec<Vec<Text>> {
     let format = lines.iter().position(|line| line.trim_end().ends_with('.'));
     let mut rows = Vec::new();
     let mut row = Vec::new();
-    // The lines of a cell that spans several, between `T{` and `T}`.
-    let mut block: Option<String> = None;
+    // The lines so far of a cell between `T{` and `T}`.
+    let mut open_cell: Option<String> = None;
     for line in &lines[format.map_or(0, |at| at + 1)..] {
         let mut rest = *line;
-        if let Some(words) = &mut block {
-            let Some(behind) = line.strip_prefix("T}") else {
-                words.push_str(line);
-                words.push('\n');
+        if let Some(text) = &mut open_cell {
+            let Some(after) = line.strip_prefix("T}") else {
+                text.push_str(line);
+                text.push('\n');
                 continue;
             };
-            row.push(escape::text(words));
-            block = None;
-            match behind.strip_prefix('\t') {
-                Some(behind) => rest = behind,
+            row.push(escape::unescape_text(text));
+            open_cell = None;
+            match after.strip_prefix('\t') {
+                Some(after) => rest = after,
                 None => {
                     rows.push(std::mem::take(&mut row));
                     continue;
@@ -32,12 +32,12 @@ pub(super) fn rows(lines: &[&str]) -> Vec<Vec<Text>> {
         }
         for cell in rest.split('\t') {
             if cell.trim_end() == "T{" {
-                block = Some(String::new());
+                open_cell = Some(String::new());
             } else {
-                row.push(escape::text(cell));
+                row.push(escape::unescape_text(cell));
             }
         }
-        if block.is_none() {
+        if open_cell.is_none() {
             rows.push(std::mem::take(&mut row));
         }
     }
@@ -53,9 +53,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_stand_on_a_line_or_between_braces() {
+    fn parses_cells_on_a_line_and_between_braces() {
         let lines = "center;\n|l|l|.\n_\nT{\na b\nT}\tT{\nc\nT}\n_\nd\te\n=\nT{\nopen";
-        let rows = rows(&lines.lines().collect::<Vec<_>>());
+        let rows = parse_rows(&lines.lines().collect::<Vec<_>>());
         let plain: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(Text::plain).collect()).collect();
         assert_eq!(plain, [["a b", "c"], ["d", "e"]]);
     }

@@ -1,4 +1,4 @@
-//! The manual as a whole: finding things in it, and what holds for any text.
+//! Tests of lookup and search, and properties of the parser for any text.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::parse::tests::{NEWER, OLDER};
 use super::*;
 
 #[test]
-fn members_are_found_through_the_types_that_are_taken_in() {
+fn finds_members_of_included_types() {
     for page in [NEWER, OLDER] {
         let manual = Manual::parse(page);
         let entry = manual.entry("thing-add").unwrap();
@@ -40,7 +40,7 @@ fn members_are_found_through_the_types_that_are_taken_in() {
 }
 
 #[test]
-fn types_that_take_each_other_in_end_all_the_same() {
+fn lookup_and_layout_end_for_types_that_include_each_other() {
     let page = |name: &str, other: &str| {
         format!(
             ".SS \\fB{name}\\fP (Object)\n.SS Members\n.INDENT 0.0\n.TP\n.B \\fBa\\fP: \\fB{name}\\fP\nw\n.TP\n.B The \
@@ -50,12 +50,12 @@ fn types_that_take_each_other_in_end_all_the_same() {
     let manual = Manual::parse(&(page("A", "B") + &page("B", "A")));
     let entry = manual.entry("A").unwrap();
     assert_eq!(manual.members(entry).len(), 2);
-    assert!(!manual.set(entry, 80).is_empty());
+    assert!(!manual.layout(entry, 80).is_empty());
     assert!(manual.member("A", "a.a.0.a").is_some());
 }
 
 #[test]
-fn words_are_found_and_the_best_come_first() {
+fn search_sorts_by_rank() {
     let manual = Manual::parse(NEWER);
     for (word, expected) in [
         ("thing_add", &["thing-add: Adds a thing."][..]),
@@ -75,7 +75,7 @@ fn words_are_found_and_the_best_come_first() {
 }
 
 #[test]
-fn the_version_and_the_examples_are_read() {
+fn parses_version_and_examples() {
     for (page, version) in [(NEWER, "10.0.2"), (OLDER, "7.2.1")] {
         let manual = Manual::parse(page);
         assert_eq!(manual.version(), Some(version));
@@ -86,7 +86,7 @@ fn the_version_and_the_examples_are_read() {
     assert_eq!(Manual::parse("no page").entries(), []);
 }
 
-/// The steps that reading `page` and all that hangs on it takes.
+/// Counts the steps of parsing a page and its examples.
 fn steps(page: &str) -> usize {
     STEPS.set(0);
     let manual = Manual::parse(page);
@@ -95,7 +95,7 @@ fn steps(page: &str) -> usize {
 }
 
 #[test]
-fn twice_the_page_takes_twice_the_steps() {
+fn the_number_of_steps_grows_linearly() {
     let nested = |count: usize| format!("{}x\n{}", ".INDENT 0.0\n".repeat(count), ".UNINDENT\n".repeat(count));
     let example =
         |line: &'static str| move |count: usize| format!(".SS \\fBa\\fP (Command)\n.nf\n{}.fi\n", line.repeat(count));
@@ -124,7 +124,7 @@ fn twice_the_page_takes_twice_the_steps() {
     }
 }
 
-/// Pages out of what pages are made of, in any order.
+/// Generates pages from typical lines in any order.
 fn scraps() -> impl Strategy<Value = String> {
     const SCRAPS: &[&str] = &[
         ".SS \\fBa\\-b\\fP (Command)",
@@ -167,14 +167,14 @@ fn scraps() -> impl Strategy<Value = String> {
     proptest::collection::vec(scrap, 0..60).prop_map(|lines| lines.join("\n"))
 }
 
-/// Reads a page and does with it all that can be done.
+/// Calls everything that a manual can do.
 fn exercise(page: &str, width: usize) {
     let manual = Manual::parse(page);
     for entry in manual.entries() {
-        let lines = manual.set(entry, width);
+        let lines = manual.layout(entry, width);
         assert!(lines.iter().flatten().all(|run| !run.text.contains('\n')));
         for found in manual.members(entry) {
-            manual.set_member(found, width);
+            manual.layout_member(found, width);
         }
         let _ = (entry.examples(), entry.summary(), manual.member(&entry.name, "a.a"));
     }
@@ -184,12 +184,12 @@ fn exercise(page: &str, width: usize) {
 
 proptest! {
     #[test]
-    fn any_text_is_read(page in "(?s).{0,400}", width in 0_usize..200) {
+    fn accepts_any_text(page in "(?s).{0,400}", width in 0_usize..200) {
         exercise(&page, width);
     }
 
     #[test]
-    fn any_page_is_read(page in scraps(), width in 0_usize..200) {
+    fn accepts_any_page(page in scraps(), width in 0_usize..200) {
         exercise(&page, width);
     }
 }

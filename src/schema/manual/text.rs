@@ -1,54 +1,49 @@
-//! Text of a manual page: spans, each in one face. Knows nothing of roff.
+//! The text of a manual page: spans, each in one face. Must not know roff.
 
-/// How a span stands out from the prose around it.
+/// The typeface of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Face {
-    /// Prose.
     #[default]
     Plain,
-    /// What is to be typed or read as it stands: names of members, values, options.
+    /// Literal text: names of members, values, options.
     Bold,
-    /// A reference to another entry, or stress.
+    /// References to other entries, and emphasis.
     Italic,
 }
 
 /// A piece of text in one face.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
-    /// How it stands out.
     pub face: Face,
-    /// Its characters; never empty.
+    /// Not empty.
     pub text: String,
 }
 
-/// A paragraph's text: one blank between words, none around them.
+/// The text of a paragraph: one space between words, none at either end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
     spans: Vec<Span>,
 }
 
 impl Text {
-    /// Its spans in order.
     pub fn spans(&self) -> &[Span] {
         &self.spans
     }
 
-    /// Whether it has no characters.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
-    /// Its characters without their faces.
+    /// Returns the characters without their faces.
     pub fn plain(&self) -> String {
         self.spans.iter().map(|span| span.text.as_str()).collect()
     }
 
-    /// Whether all of it is bold.
+    /// Returns whether all of it is bold, and it is not empty.
     pub fn is_bold(&self) -> bool {
         !self.is_empty() && self.spans.iter().all(|span| span.face == Face::Bold)
     }
 
-    /// Appends a character.
     pub(super) fn push(&mut self, face: Face, c: char) {
         match self.spans.last_mut() {
             Some(last) if last.face == face => last.text.push(c),
@@ -56,7 +51,7 @@ impl Text {
         }
     }
 
-    /// Appends `text` behind a blank.
+    /// Appends a space and `text`.
     pub(super) fn append(&mut self, text: Text) {
         if !self.is_empty() && !text.is_empty() {
             self.push(Face::Plain, ' ');
@@ -69,8 +64,8 @@ impl Text {
         }
     }
 
-    /// What stands behind the first `len` bytes of [`Text::plain`], without the blanks around it.
-    pub(super) fn behind(mut self, mut len: usize) -> Text {
+    /// Returns the text after the first `len` bytes of [`Text::plain`], trimmed.
+    pub(super) fn after(mut self, mut len: usize) -> Text {
         let mut kept = Vec::new();
         for mut span in std::mem::take(&mut self.spans) {
             if len >= span.text.len() {
@@ -84,7 +79,7 @@ impl Text {
         Text { spans: kept }.trimmed()
     }
 
-    /// Without the blanks around it.
+    /// Removes spaces at both ends.
     pub(super) fn trimmed(mut self) -> Text {
         if let Some(first) = self.spans.first_mut() {
             first.text = first.text.trim_start().to_owned();
@@ -97,21 +92,46 @@ impl Text {
     }
 }
 
+/// Returns the sentences of a paragraph: one ends at a full stop, `!` or `?` before a space and a capital.
+pub(super) fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut ends = rest.match_indices(['.', '!', '?']).map(|(at, _)| at + 1);
+        let end = ends.find(|end| {
+            let mut next = rest[*end..].chars();
+            next.next() == Some(' ') && next.next().is_some_and(|c| !c.is_lowercase())
+        });
+        let (sentence, tail) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = tail.trim_start();
+        Some(sentence)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::escape::text;
+    use super::super::escape::unescape_text as text;
     use super::*;
 
     #[test]
-    fn a_text_is_cut_where_its_plain_form_is() {
-        let whole = text("\\fBname\\fP (\\fIType\\fP) \\-\\- what it is");
-        assert_eq!(whole.plain(), "name (Type) -- what it is");
-        assert_eq!(whole.clone().behind(15).plain(), "what it is");
-        assert!(whole.behind(99).is_empty());
+    fn sentences_end_before_a_capital() {
+        let found: Vec<&str> = sentences("One, e.g. this. Two 1.5 times! Three").collect();
+        assert_eq!(found, ["One, e.g. this.", "Two 1.5 times!", "Three"]);
+        assert_eq!(sentences("").count(), 0);
     }
 
     #[test]
-    fn appended_texts_have_a_blank_between_them() {
+    fn after_counts_bytes_of_the_plain_text() {
+        let whole = text("\\fBname\\fP (\\fIType\\fP) \\-\\- what it is");
+        assert_eq!(whole.plain(), "name (Type) -- what it is");
+        assert_eq!(whole.clone().after(15).plain(), "what it is");
+        assert!(whole.after(99).is_empty());
+    }
+
+    #[test]
+    fn append_adds_a_space() {
         let mut both = text("\\fBa\\fP");
         both.append(text("\\fBb\\fP c"));
         both.append(Text::default());

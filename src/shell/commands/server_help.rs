@@ -28,7 +28,7 @@ pub(super) fn page(engine: &mut Engine, topic: &str, columns: usize) -> Option<V
                 lines.push(text.heading);
             } else if let Some(since) = text.since {
                 // Introspection has given the heading already.
-                lines.push(vec![Run { role: Role::Aside, text: format!("  since {since}") }]);
+                lines.push(vec![Run { role: Role::Secondary, text: format!("  since {since}") }]);
             }
             lines.push(Vec::new());
             lines.extend(text.body);
@@ -50,13 +50,13 @@ struct ManualText {
 
 fn manual_text(manual: &Manual, topic: &str, columns: usize) -> Option<ManualText> {
     if let Some(entry) = manual.entry(topic) {
-        let (heading, body) = (manual.heading(entry), manual.set(entry, columns));
+        let (heading, body) = (manual.heading(entry), manual.layout(entry, columns));
         return Some(ManualText { heading, since: entry.since.clone(), body });
     }
     let (name, path) = topic.split_once('.')?;
     let member = manual.member(name, path)?;
     let heading = vec![Run { role: Role::Heading, text: topic.to_owned() }];
-    Some(ManualText { heading, since: None, body: manual.set_member(member, columns) })
+    Some(ManualText { heading, since: None, body: manual.layout_member(member, columns) })
 }
 
 /// Returns the entries that contain a word, each with its sentence; names only if no manual is installed.
@@ -121,7 +121,7 @@ fn manual(engine: &mut Engine, schema: Option<&Schema>) -> Option<Rc<Manual>> {
 }
 
 fn note(text: String) -> Vec<Line> {
-    vec![Vec::new(), vec![Run { role: Role::Aside, text }]]
+    vec![Vec::new(), vec![Run { role: Role::Secondary, text }]]
 }
 
 fn no_manual_note(engine: &Engine) -> Vec<Line> {

@@ -87,8 +87,12 @@ impl Engine {
         request_of_transaction(block.actions, block.properties, &context).map(|typed| typed.request)
     }
 
-    fn typing_context<'a>(&self, schema: Option<&'a Schema>, extra: &'a HashMap<String, Builtin>) -> TypingContext<'a> {
-        TypingContext { schema, extra, allow_unknown: !self.settings.check }
+    fn typing_context<'a>(
+        &self,
+        schema: Option<&'a Schema>,
+        undocumented_types: &'a HashMap<String, Builtin>,
+    ) -> TypingContext<'a> {
+        TypingContext { schema, undocumented_types, allow_invalid: !self.settings.check }
     }
 
     /// Whether every line is checked: a person sees it, or nothing is sent.

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Layout, Palette, write_json};
-use crate::wire::{compact, quote};
+use crate::render::{JsonStyle, Palette, write_json};
+use crate::wire::{quote, single_line};
 
 /// Writes each message on one line.
 #[derive(Debug, Clone, Default)]
@@ -47,9 +47,9 @@ impl JsonMessageWriter {
 
     fn value(&self, raw: &str, out: &mut dyn Write) -> io::Result<()> {
         if self.escape_controls || self.palette.is_colored() {
-            write_json(raw, Layout::Line, &self.palette, self.escape_controls, out)
+            write_json(raw, JsonStyle::Line, &self.palette, self.escape_controls, out)
         } else {
-            out.write_all(compact(raw).as_bytes())
+            out.write_all(single_line(raw).as_bytes())
         }
     }
 }

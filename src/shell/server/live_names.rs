@@ -11,7 +11,7 @@ use super::super::hmp::hmp_request;
 pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
     Some(match kind {
         NameKind::Nodes | NameKind::Bitmaps(_) | NameKind::Snapshots => {
-            Request::new("query-named-block-nodes").with_plain_arguments("{\"flat\": true}")
+            Request::new("query-named-block-nodes").with_public_arguments("{\"flat\": true}")
         }
         NameKind::Drives => Request::new("query-block"),
         NameKind::Devices => with_argument("qom-list", "path", "/machine/peripheral"),
@@ -20,7 +20,7 @@ pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
         NameKind::Jobs => Request::new("query-jobs"),
         NameKind::Cpus => Request::new("query-cpus-fast"),
         NameKind::DeviceTypes => {
-            Request::new("qom-list-types").with_plain_arguments("{\"implements\": \"device\", \"abstract\": false}")
+            Request::new("qom-list-types").with_public_arguments("{\"implements\": \"device\", \"abstract\": false}")
         }
         NameKind::DeviceProperties(driver) => with_argument("device-list-properties", "typename", driver),
         NameKind::MemoryBackends => Request::new("query-memdev"),
@@ -32,7 +32,7 @@ pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
         NameKind::TraceEvents => with_argument("trace-event-get-state", "name", "*"),
         NameKind::ChardevBackends => Request::new("query-chardev-backends"),
         NameKind::ObjectTypes => Request::new("qom-list-types")
-            .with_plain_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}"),
+            .with_public_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}"),
         // QMP has no list of these.
         NameKind::Buses => hmp_request("info qtree", None),
         NameKind::NetClients | NameKind::Netdevs => hmp_request("info network", None),
@@ -44,7 +44,7 @@ pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
 
 /// Returns a request with one argument, a string.
 fn with_argument(command: &str, key: &str, value: &str) -> Request {
-    Request::new(command).with_plain_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
+    Request::new(command).with_public_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
 }
 
 /// Returns the names in a reply, sorted. Names that QEMU generated (`#block123`) come last.

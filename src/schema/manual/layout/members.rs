@@ -1,56 +1,58 @@
-//! Sets lists of members: typed ones under each other with what is said below, values and features in two columns,
-//! and the types whose members come in with a value.
+//! Lays out lists of members: typed members with their documentation below, values and features in two columns, and the
+//! variants with the types that they include.
 
-use super::fill::{Word, width};
+use unicode_width::UnicodeWidthStr;
+
+use super::fill::{Word, line_width};
 use super::{Layouter, Member, indented};
 use crate::schema::manual::entry::{Include, Item};
-use crate::schema::manual::style::{Line, Role, run};
+use crate::schema::manual::style::{Line, Role, Run};
 
-/// Names up to this width get a column beside what is said of them.
-const COLUMN: usize = 24;
+/// The maximum width of the column of names.
+const MAX_NAME_COLUMNS: usize = 24;
 
-/// The name of a member, its type, and whether it may be left out.
+/// Returns the name and the type of a member.
 pub(super) fn header(member: &Member) -> Line {
-    let mut line = vec![run(Role::Name, &member.name)];
+    let mut line = vec![Run::new(Role::Name, &member.name)];
     let mut kind = member.type_text.clone();
     if member.optional {
         kind.push_str(if kind.is_empty() { "optional" } else { ", optional" });
     }
     if !kind.is_empty() {
-        line.push(run(Role::Plain, ": "));
-        line.push(run(Role::Type, kind));
+        line.push(Run::new(Role::Plain, ": "));
+        line.push(Run::new(Role::Type, kind));
     }
     line
 }
 
-/// On what a member depends, as it is said beside it.
-pub(super) fn condition(member: &Member) -> Option<String> {
-    member.condition.as_ref().map(|condition| format!("(if {condition})"))
+/// Returns the note about the build options that a member depends on.
+pub(super) fn condition_note(condition: Option<&str>) -> Option<String> {
+    condition.map(|condition| format!("(if {condition})"))
 }
 
 impl<'a> Layouter<'a> {
-    /// Sets a list of members, with those that come in with other types.
+    /// Adds a list of members, and those of the types that it includes.
     pub(super) fn members(&mut self, items: &'a [Item], indent: usize) {
         let mut flat = Vec::new();
         let mut variants = Vec::new();
-        self.gather(items, &mut flat, &mut variants);
-        let typed = flat.iter().any(|item| matches!(item, Item::Member(member) if !member.type_text.is_empty()));
-        if typed {
-            self.typed(&flat, indent);
+        self.flatten(items, &mut flat, &mut variants);
+        let has_types = flat.iter().any(|item| matches!(item, Item::Member(member) if !member.type_text.is_empty()));
+        if has_types {
+            self.typed_members(&flat, indent);
         } else {
-            self.named(&flat, indent);
+            self.untyped_members(&flat, indent);
         }
         self.variants(&variants, indent);
     }
 
-    /// The items, each type that is taken in as a whole replaced by its own, once; those taken in for a value apart.
-    fn gather(&mut self, items: &'a [Item], flat: &mut Vec<&'a Item>, variants: &mut Vec<&'a Include>) {
+    /// Collects the items, with each included type replaced by its own items once. Variants are collected separately.
+    fn flatten(&mut self, items: &'a [Item], flat: &mut Vec<&'a Item>, variants: &mut Vec<&'a Include>) {
         for item in items {
             match item {
                 Item::Include(include) if include.when.is_some() => variants.push(include),
-                Item::Include(include) => match self.manual.entry(&include.of) {
-                    Some(of) if self.listed.insert(&of.name) => {
-                        of.items().for_each(|item| self.gather(std::slice::from_ref(item), flat, variants));
+                Item::Include(include) => match self.manual.entry(&include.type_name) {
+                    Some(included) if self.listed.insert(&included.name) => {
+                        included.items().for_each(|item| self.flatten(std::slice::from_ref(item), flat, variants));
                     }
                     _ => flat.push(item),
                 },
@@ -59,70 +61,75 @@ impl<'a> Layouter<'a> {
         }
     }
 
-    /// Each name with its type, and below it what is said.
-    fn typed(&mut self, items: &[&'a Item], indent: usize) {
+    /// Adds each member with its type, and its documentation below.
+    fn typed_members(&mut self, items: &[&'a Item], indent: usize) {
         for item in items {
             match item {
                 Item::Member(member) => {
-                    let mut line = vec![run(Role::Plain, " ".repeat(indent))];
+                    let mut line = vec![Run::new(Role::Plain, " ".repeat(indent))];
                     line.extend(header(member));
-                    match condition(member) {
-                        Some(condition) => self.with_aside(line, indent + 4, condition),
-                        None => self.lines.push(line),
-                    }
+                    self.line_with_condition(line, indent + 4, member.condition.as_deref());
                     self.blocks(&member.body, indent + 4, Line::new(), false);
                 }
-                item => self.without_name(item, indent),
+                item => self.unnamed_item(item, indent),
             }
         }
     }
 
-    /// Names in one column, what is said in another. Names of which nothing is said share lines.
-    fn named(&mut self, items: &[&'a Item], indent: usize) {
+    fn line_with_condition(&mut self, line: Line, indent: usize, condition: Option<&str>) {
+        match condition_note(condition) {
+            Some(note) => self.line_with_note(line, indent, note),
+            None => self.lines.push(line),
+        }
+    }
+
+    /// Adds names in one column and their documentation in another. Names without documentation share lines.
+    fn untyped_members(&mut self, items: &[&'a Item], indent: usize) {
         let widths = items.iter().filter_map(|item| match item {
-            Item::Member(member) if !member.body.is_empty() => Some(width(&member.name)),
+            Item::Member(member) if !member.body.is_empty() => Some(member.name.width()),
             _ => None,
         });
-        let column = widths.max().unwrap_or(0).min(COLUMN.min(self.width / 3)) + 2;
-        let mut bare: Vec<&Member> = Vec::new();
+        let column = widths.max().unwrap_or(0).min(MAX_NAME_COLUMNS.min(self.width / 3)) + 2;
+        let mut undocumented: Vec<&Member> = Vec::new();
         for item in items {
             match item {
-                Item::Member(member) if member.body.is_empty() => bare.push(member),
+                Item::Member(member) if member.body.is_empty() => undocumented.push(member),
                 Item::Member(member) => {
-                    self.bare(&std::mem::take(&mut bare), indent);
-                    let mut head = header(member);
-                    head.extend(condition(member).map(|condition| run(Role::Aside, format!("  {condition}"))));
-                    let wide: usize = head.iter().map(|run| width(&run.text)).sum();
-                    let mut line = vec![run(Role::Plain, " ".repeat(indent))];
-                    line.extend(head);
-                    if wide + 2 > column {
+                    self.names(&std::mem::take(&mut undocumented), indent);
+                    let mut header = header(member);
+                    let note = condition_note(member.condition.as_deref());
+                    header.extend(note.map(|note| Run::new(Role::Secondary, format!("  {note}"))));
+                    let header_width = line_width(&header);
+                    let mut line = vec![Run::new(Role::Plain, " ".repeat(indent))];
+                    line.extend(header);
+                    if header_width + 2 > column {
                         self.lines.push(line);
-                        line = vec![run(Role::Plain, " ".repeat(indent + column))];
+                        line = vec![Run::new(Role::Plain, " ".repeat(indent + column))];
                     } else {
-                        line.push(run(Role::Plain, " ".repeat(column - wide)));
+                        line.push(Run::new(Role::Plain, " ".repeat(column - header_width)));
                     }
                     self.blocks(&member.body, indent + column, line, false);
                 }
                 item => {
-                    self.bare(&std::mem::take(&mut bare), indent);
-                    self.without_name(item, indent);
+                    self.names(&std::mem::take(&mut undocumented), indent);
+                    self.unnamed_item(item, indent);
                 }
             }
         }
-        self.bare(&bare, indent);
+        self.names(&undocumented, indent);
     }
 
-    /// Names with commas between them.
-    fn bare(&mut self, members: &[&Member], indent: usize) {
+    /// Adds names separated by commas.
+    fn names(&mut self, members: &[&Member], indent: usize) {
         let mut words: Vec<Word> = Vec::new();
-        for (at, member) in members.iter().enumerate() {
-            let mut word = vec![run(Role::Name, &member.name)];
-            if let Some(condition) = condition(member) {
+        for (index, member) in members.iter().enumerate() {
+            let mut word = vec![Run::new(Role::Name, &member.name)];
+            if let Some(note) = condition_note(member.condition.as_deref()) {
                 words.push(word);
-                word = vec![run(Role::Aside, condition)];
+                word = vec![Run::new(Role::Secondary, note)];
             }
-            if at + 1 < members.len() {
-                word.push(run(Role::Plain, ","));
+            if index + 1 < members.len() {
+                word.push(Run::new(Role::Plain, ","));
             }
             words.push(word);
         }
@@ -131,41 +138,38 @@ impl<'a> Layouter<'a> {
         }
     }
 
-    fn without_name(&mut self, item: &'a Item, indent: usize) {
+    fn unnamed_item(&mut self, item: &'a Item, indent: usize) {
         match item {
             Item::Other(body) => self.blocks(body, indent, Line::new(), false),
             Item::Include(include) => {
-                let mut line = indented(indent, run(Role::Plain, "the members of "));
-                line.push(run(Role::Reference, &include.of));
+                let mut line = indented(indent, Run::new(Role::Plain, "the members of "));
+                line.push(Run::new(Role::Reference, &include.type_name));
                 self.lines.push(line);
             }
             Item::Member(_) => {}
         }
     }
 
-    /// The types whose members come in with a value of a tag, a value a line.
+    /// Adds a line for each variant: the value of the tag, and the type whose members it includes.
     fn variants(&mut self, variants: &[&Include], indent: usize) {
-        let mut tag_before = "";
+        let mut current_tag = "";
         let values = variants.iter().filter_map(|include| include.when.as_ref());
-        let column = values.map(|(_, value)| width(value)).max().unwrap_or(0) + 2;
+        let column = values.map(|(_, value)| value.width()).max().unwrap_or(0) + 2;
         for include in variants {
             let Some((tag, value)) = &include.when else {
                 continue;
             };
-            if tag != tag_before {
-                let mut line = indented(indent, run(Role::Plain, "and, by "));
-                line.push(run(Role::Name, tag));
-                line.push(run(Role::Plain, ", the members of"));
+            if tag != current_tag {
+                let mut line = indented(indent, Run::new(Role::Plain, "and, by "));
+                line.push(Run::new(Role::Name, tag));
+                line.push(Run::new(Role::Plain, ", the members of"));
                 self.lines.push(line);
-                tag_before = tag;
+                current_tag = tag;
             }
-            let mut line = indented(indent + 4, run(Role::Strong, value));
-            line.push(run(Role::Plain, " ".repeat(column - width(value))));
-            line.push(run(Role::Reference, &include.of));
-            match &include.condition {
-                Some(condition) => self.with_aside(line, indent + 4 + column, format!("(if {condition})")),
-                None => self.lines.push(line),
-            }
+            let mut line = indented(indent + 4, Run::new(Role::Strong, value));
+            line.push(Run::new(Role::Plain, " ".repeat(column - value.width())));
+            line.push(Run::new(Role::Reference, &include.type_name));
+            self.line_with_condition(line, indent + 4 + column, include.condition.as_deref());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a reader sees, at several widths.
+//! Tests of the layout at several widths.
 
 use crate::schema::manual::parse::tests::{NEWER, OLDER};
 use crate::schema::manual::{Line, Manual, Role};
@@ -14,11 +14,11 @@ fn plain(lines: &[Line]) -> String {
 
 fn page(manual: &Manual, name: &str, width: usize) -> String {
     let entry = manual.entry(name).unwrap();
-    plain(&[manual.heading(entry)]) + &plain(&manual.set(entry, width))
+    plain(&[manual.heading(entry)]) + &plain(&manual.layout(entry, width))
 }
 
 #[test]
-fn an_entry_is_set_to_a_width() {
+fn lays_out_entries() {
     let manual = Manual::parse(NEWER);
     assert_eq!(
         page(&manual, "thing-add", 40),
@@ -82,7 +82,7 @@ Which go together
 }
 
 #[test]
-fn what_a_build_must_have_stands_beside_or_below() {
+fn puts_conditions_beside_or_below() {
     let manual = Manual::parse(OLDER);
     let wide = page(&manual, "ThingOptions", 80);
     assert!(wide.contains("\n      round  ThingRound  (if CONFIG_ROUND)\n"), "{wide}");
@@ -93,11 +93,11 @@ fn what_a_build_must_have_stands_beside_or_below() {
 }
 
 #[test]
-fn a_member_is_set_with_the_values_of_its_type() {
+fn lays_out_a_member_with_the_values_of_its_type() {
     let manual = Manual::parse(NEWER);
     let found = manual.member("thing-add", "kind").unwrap();
     assert_eq!(
-        plain(&manual.set_member(found, 80)),
+        plain(&manual.layout_member(found, 80)),
         "\
 kind: ThingKind, optional  of ThingOptions
   of which kind
@@ -110,7 +110,7 @@ ThingKind  enum, since 2.9
     );
     let found = manual.member("thing-add", "radius").unwrap();
     assert_eq!(
-        plain(&manual.set_member(found, 30)),
+        plain(&manual.layout_member(found, 30)),
         "\
 radius: int
   of ThingRound, when kind is
@@ -121,9 +121,9 @@ radius: int
 }
 
 #[test]
-fn every_piece_has_its_role() {
+fn gives_each_run_its_role() {
     let manual = Manual::parse(NEWER);
-    let lines = manual.set(manual.entry("thing-add").unwrap(), 80);
+    let lines = manual.layout(manual.entry("thing-add").unwrap(), 80);
     let role = |text: &str| {
         let mut runs = lines.iter().flatten();
         runs.find(|run| run.text.contains(text)).map(|run| run.role)
@@ -135,7 +135,7 @@ fn every_piece_has_its_role() {
         ("Note: ", Role::Heading),
         ("id", Role::Name),
         ("string", Role::Type),
-        ("•", Role::Aside),
+        ("•", Role::Secondary),
         ("-> {", Role::Sent),
         ("\"arguments\"", Role::Sent),
         ("<- {", Role::Received),
@@ -146,7 +146,7 @@ fn every_piece_has_its_role() {
 }
 
 #[test]
-fn a_type_that_takes_in_itself_is_listed_once() {
+fn lists_a_type_that_includes_itself_once() {
     let page = |inner: &str| {
         format!(
             ".INDENT 0.0\n.TP\n.B Object  Ring\n.INDENT 7.0\n.TP\n.B Members\n.INDENT 7.0\n.IP \\(bu 2\n{inner}.UNINDENT\n\
@@ -154,14 +154,14 @@ fn a_type_that_takes_in_itself_is_listed_once() {
         )
     };
     let itself = "The members of \\fI\\%Ring\\fP\\&.\n";
-    // At once, and in what is said of a member.
-    let below =
+    // Directly, and in the documentation of a member.
+    let in_member =
         format!("words\n.INDENT 0.0\n.TP\n.B Members\n.INDENT 7.0\n.IP \\(bu 2\n{itself}.UNINDENT\n.UNINDENT\n");
     for (inner, expected) in
-        [(itself, "  the members of Ring\n"), (&below, "  words\n\n  Members\n    the members of Ring\n")]
+        [(itself, "  the members of Ring\n"), (&in_member, "  words\n\n  Members\n    the members of Ring\n")]
     {
         let manual = Manual::parse(&page(inner));
-        let lines = manual.set(manual.entry("Ring").unwrap(), 40);
+        let lines = manual.layout(manual.entry("Ring").unwrap(), 40);
         assert_eq!(plain(&lines), format!("Members\n{expected}"));
     }
 }

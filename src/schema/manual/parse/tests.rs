@@ -1,29 +1,29 @@
-//! Small pages of both layouts, in words of our own, and the entries in them.
+//! Tests with a small page in each layout.
 
 use crate::schema::manual::{Block, EntryKind, Item, Manual, Text};
 
-/// A page as newer versions of QEMU bring it.
+/// A page in the layout of QEMU 10.0.
 pub(in super::super) const NEWER: &str = include_str!("newer.7");
 
-/// The same things as an older page has them.
+/// The same entries in the layout of QEMU 7.2.
 pub(in super::super) const OLDER: &str = include_str!("older.7");
 
-/// An entry's body in a few words.
-fn shown(blocks: &[Block]) -> String {
-    let shown: Vec<String> = blocks.iter().map(one).collect();
-    shown.join(" / ")
+/// Returns a short form of an entry's body.
+fn summary(blocks: &[Block]) -> String {
+    let blocks: Vec<String> = blocks.iter().map(block).collect();
+    blocks.join(" / ")
 }
 
-fn one(block: &Block) -> String {
+fn block(block: &Block) -> String {
     match block {
         Block::Paragraph(text) => text.plain(),
         Block::Members(members) => {
             let items: Vec<String> = members.items.iter().map(item).collect();
             format!("{}[{}]", members.title, items.join("; "))
         }
-        Block::Section { title, body } => format!("{title}({})", shown(body)),
+        Block::Section { title, body } => format!("{title}({})", summary(body)),
         Block::List(items) => {
-            let items: Vec<String> = items.iter().map(|item| item.mark.clone() + &shown(&item.body)).collect();
+            let items: Vec<String> = items.iter().map(|item| item.mark.clone() + &summary(&item.body)).collect();
             items.join(" ")
         }
         Block::Verbatim(lines) => format!("{} lines", lines.len()),
@@ -32,7 +32,7 @@ fn one(block: &Block) -> String {
                 rows.iter().map(|row| row.iter().map(Text::plain).collect::<Vec<_>>().join("|")).collect();
             rows.join(" ")
         }
-        Block::Quote(body) => format!("\"{}\"", shown(body)),
+        Block::Quote(body) => format!("\"{}\"", summary(body)),
     }
 }
 
@@ -41,14 +41,14 @@ fn item(item: &Item) -> String {
         Item::Member(member) => {
             let optional = if member.optional { "?" } else { "" };
             let condition = member.condition.as_deref().map(|c| format!("@{c}")).unwrap_or_default();
-            format!("{}:{}{optional}{condition} {}", member.name, member.type_text, shown(&member.body))
+            format!("{}:{}{optional}{condition} {}", member.name, member.type_text, summary(&member.body))
         }
         Item::Include(include) => {
             let when = include.when.as_ref().map(|(tag, value)| format!(" {tag}={value}"));
             let condition = include.condition.as_deref().map(|c| format!("@{c}")).unwrap_or_default();
-            format!("+{}{}{condition}", include.of, when.unwrap_or_default())
+            format!("+{}{}{condition}", include.type_name, when.unwrap_or_default())
         }
-        Item::Other(body) => shown(body),
+        Item::Other(body) => summary(body),
     }
 }
 
@@ -62,7 +62,7 @@ fn check(page: &str, expected: &[Expected<'_>]) {
         .entries()
         .iter()
         .map(|entry| {
-            let body = shown(&entry.body);
+            let body = summary(&entry.body);
             (entry.kind, entry.name.clone(), entry.since.clone(), entry.condition.clone(), body)
         })
         .collect();
@@ -77,7 +77,7 @@ fn check(page: &str, expected: &[Expected<'_>]) {
 }
 
 #[test]
-fn the_newer_layout_is_read() {
+fn parses_the_newer_layout() {
     check(
         NEWER,
         &[
@@ -112,7 +112,7 @@ fn the_newer_layout_is_read() {
 }
 
 #[test]
-fn the_older_layout_is_read() {
+fn parses_the_older_layout() {
     check(
         OLDER,
         &[

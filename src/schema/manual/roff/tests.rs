@@ -1,33 +1,33 @@
-//! Pages, as rst2man writes them, and their shape.
+//! Tests with pages as rst2man writes them.
 
 use super::*;
 
-/// The shape of a page as one line.
-fn shape(roff: &str) -> String {
-    fn of(nodes: &[Node]) -> String {
-        let shapes: Vec<String> = nodes.iter().map(one).collect();
-        shapes.join(" ")
+/// Returns the nodes of a page as one line.
+fn outline(roff: &str) -> String {
+    fn outline_of(nodes: &[Node]) -> String {
+        let nodes: Vec<String> = nodes.iter().map(node).collect();
+        nodes.join(" ")
     }
-    fn one(node: &Node) -> String {
+    fn node(node: &Node) -> String {
         match node {
             Node::Paragraph(text) => text.plain(),
             Node::Verbatim(lines) => format!("<{}>", lines.join("|")),
             Node::Item { mark, body } => match mark {
-                Mark::Bullet => format!("*({})", of(body)),
-                Mark::Number(number) => format!("{number}({})", of(body)),
-                Mark::Title(title) => format!("!{}({})", title.plain(), of(body)),
-                Mark::Term(term) => format!("{}=({})", term.plain(), of(body)),
+                Mark::Bullet => format!("*({})", outline_of(body)),
+                Mark::Number(number) => format!("{number}({})", outline_of(body)),
+                Mark::Title(title) => format!("!{}({})", title.plain(), outline_of(body)),
+                Mark::Term(term) => format!("{}=({})", term.plain(), outline_of(body)),
             },
-            Node::Group(nodes) => format!("[{}]", of(nodes)),
+            Node::Group(nodes) => format!("[{}]", outline_of(nodes)),
             Node::Table(rows) => format!("{} rows", rows.len()),
             Node::Heading(text) => format!("#{}", text.plain()),
         }
     }
-    of(&page(roff).1)
+    outline_of(&parse_page(roff).1)
 }
 
 #[test]
-fn lines_become_paragraphs_items_and_groups() {
+fn parses_paragraphs_items_and_groups() {
     for (roff, expected) in [
         ("one\ntwo\n.sp\nthree\n\nfour", "one two three four"),
         (".SH \"A \\- b\"\n.SS \\fBc\\fP (D)\ntext", "#A - b #c (D) text"),
@@ -37,25 +37,25 @@ fn lines_become_paragraphs_items_and_groups() {
         (".sp\n.nf\n.ft C\n  a\n    \\-> b\n\n.ft P\n.fi\nc", "<a|  -> b> c"),
         (".EX\na\n.EE", "<a>"),
         (".TS\nl l.\na\tb\n.TE\nc", "1 rows c"),
-        // What is set apart and empty is nothing.
+        // Empty examples and tables are dropped.
         ("a\n.nf\n.fi\n.TS\nl l.\n.TE\nb", "a b"),
         (".de X\nnot text\n..\n.\\\" nor this\n'br\n.nr a 1\ntext", "text"),
         ("at the end.INDENT 7.0\n.IP \\(bu 2\na\n.UNINDENT\nb", "at the end [*(a)] b"),
         (".UNINDENT\n.UNINDENT\na\n.INDENT 2\nb", "a [b]"),
         (".TP\n.sp\na", "a"),
     ] {
-        assert_eq!(shape(roff), expected, "{roff}");
+        assert_eq!(outline(roff), expected, "{roff}");
     }
 }
 
 #[test]
-fn the_header_is_read() {
-    assert_eq!(page(".TH \"A B\" 7 \"\" \"1.2\"\n").0, ["A B", "7", "", "1.2"]);
+fn parses_the_header() {
+    assert_eq!(parse_page(".TH \"A B\" 7 \"\" \"1.2\"\n").0, ["A B", "7", "", "1.2"]);
 }
 
 #[test]
-fn what_nests_too_deep_stands_with_its_surroundings() {
+fn merges_groups_that_nest_too_deep() {
     let deep = format!("{}a\n{}b", ".INDENT 0.0\n".repeat(50_000), ".UNINDENT\n".repeat(50_000));
-    let shape = shape(&deep);
-    assert_eq!(shape, format!("{}a{} b", "[".repeat(DEPTH), "]".repeat(DEPTH)));
+    let outline = outline(&deep);
+    assert_eq!(outline, format!("{}a{} b", "[".repeat(MAX_GROUP_DEPTH), "]".repeat(MAX_GROUP_DEPTH)));
 }

@@ -1,5 +1,5 @@
-//! What the readers know of a server: the introspection of the machine inside the program, or, where
-//! `QMP_SHELL_FUZZ_SCHEMA` names a file with an answer to `query-qmp-schema`, that of a real one.
+//! The introspection that readers use: that of the demo machine, or the reply to `query-qmp-schema` in the file that
+//! `QMP_SHELL_FUZZ_SCHEMA` names.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -8,20 +8,19 @@ use std::sync::LazyLock;
 use qmp_shell::schema::Schema;
 use qmp_shell::wire::{Frame, Framer, Incoming, Limits, ReplyBody};
 
-/// The introspection.
 pub fn schema() -> &'static Schema {
     static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-        let answer = match std::env::var_os("QMP_SHELL_FUZZ_SCHEMA") {
-            Some(file) => value(std::fs::read(file).expect("the file with the introspection can be read")),
-            None => ask(),
+        let value = match std::env::var_os("QMP_SHELL_FUZZ_SCHEMA") {
+            Some(file) => return_value(std::fs::read(file).expect("the file with the introspection is readable")),
+            None => query_demo_machine(),
         };
-        Schema::parse(&answer.expect("an answer to `query-qmp-schema`")).expect("introspection")
+        Schema::parse(&value.expect("a reply to `query-qmp-schema`")).expect("valid introspection")
     });
     &SCHEMA
 }
 
-/// The return value of a reply.
-fn value(message: Vec<u8>) -> Option<String> {
+/// Returns the return value of a reply.
+fn return_value(message: Vec<u8>) -> Option<String> {
     match Incoming::parse(message).ok()? {
         Incoming::Reply(reply) => match reply.body() {
             ReplyBody::Return(value) => Some(value.to_owned()),
@@ -31,8 +30,7 @@ fn value(message: Vec<u8>) -> Option<String> {
     }
 }
 
-/// Asks the machine inside the program.
-fn ask() -> Option<String> {
+fn query_demo_machine() -> Option<String> {
     let mut stream = UnixStream::from(qmp_shell::demo::start().ok()?);
     stream.write_all(b"{\"execute\": \"qmp_capabilities\"}\n{\"execute\": \"query-qmp-schema\"}\n").ok()?;
     let mut framer = Framer::new(Limits::default());
@@ -40,7 +38,7 @@ fn ask() -> Option<String> {
     loop {
         while let Ok(Some(frame)) = framer.next_frame() {
             if let Frame::Message(message) = frame
-                && let Some(value) = value(message)
+                && let Some(value) = return_value(message)
             {
                 replies += 1;
                 if replies == 2 {

@@ -1,14 +1,14 @@
-//! JSON by the letter, looked at without recursion: its tokens, and whether two texts have the same.
+//! Assertions about text: the same JSON tokens, no control characters.
 
-/// The bytes as text, where they are.
+/// Returns the bytes as text, if they are UTF-8.
 pub fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok()
 }
 
-/// The tokens of JSON text that is known to be some.
+/// Returns the tokens of valid JSON, without recursion.
 fn tokens(text: &str) -> Vec<&str> {
     let bytes = text.as_bytes();
-    let mut found = Vec::new();
+    let mut tokens = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
         let start = at;
@@ -27,36 +27,36 @@ fn tokens(text: &str) -> Vec<&str> {
             b'{' | b'}' | b'[' | b']' | b',' | b':' => at += 1,
             _ => at += bytes[at..].iter().take_while(|byte| !b" \t\r\n{}[],:\"".contains(byte)).count(),
         }
-        found.push(&text[start..at.min(text.len())]);
+        tokens.push(&text[start..at.min(text.len())]);
     }
-    found
+    tokens
 }
 
-/// Both have the same tokens, each spelled the same.
+/// Asserts that both have the same tokens.
 pub fn same_tokens(one: &str, other: &str) {
-    assert_eq!(tokens(one), tokens(other), "other tokens");
+    assert_eq!(tokens(one), tokens(other), "the tokens differ");
 }
 
-/// Both have the same tokens, strings by what they mean: one may spell with escapes what the other has plain.
+/// Asserts that both have the same tokens, whatever characters of strings are escaped.
 pub fn same_meaning(one: &str, other: &str) {
     let (one, other) = (tokens(one), tokens(other));
-    assert_eq!(one.len(), other.len(), "more tokens, or fewer");
+    assert_eq!(one.len(), other.len(), "the number of tokens differs");
     for (one, other) in one.iter().zip(&other) {
         if one == other {
             continue;
         }
         let (one, other) = (decoded(one), decoded(other));
-        assert!(one.is_some() && one == other, "a string that means something else");
+        assert!(one.is_some() && one == other, "a string decodes to other text");
     }
 }
 
-/// What a string means, a lone half of a surrogate pair as its number.
+/// Returns the UTF-16 or Unicode code points of a string; unlike Rust's strings it can have lone surrogates.
 fn decoded(token: &str) -> Option<Vec<u32>> {
-    let inside = token.strip_prefix('"')?.strip_suffix('"')?;
-    let mut found = Vec::new();
-    let mut chars = inside.chars();
+    let content = token.strip_prefix('"')?.strip_suffix('"')?;
+    let mut code_points = Vec::new();
+    let mut chars = content.chars();
     while let Some(c) = chars.next() {
-        found.push(match c {
+        code_points.push(match c {
             '\\' => match chars.next()? {
                 'u' => u32::from_str_radix(&chars.by_ref().take(4).collect::<String>(), 16).ok()?,
                 'n' => 10,
@@ -69,14 +69,14 @@ fn decoded(token: &str) -> Option<Vec<u32>> {
             c => u32::from(c),
         });
     }
-    Some(found)
+    Some(code_points)
 }
 
-/// Nothing in `text` but its line ends and tabs moves a terminal or reorders what it shows.
-pub fn harmless(text: &str) {
-    let harmful = |c: char| {
+/// Asserts that `text` has no control characters but line ends and tabs.
+pub fn has_no_controls(text: &str) {
+    let is_control = |c: char| {
         c.is_control() && c != '\n' && c != '\t'
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    assert!(!text.contains(harmful), "{:?} reaches the terminal", text.chars().find(|c| harmful(*c)));
+    assert!(!text.contains(is_control), "{:?} reaches the terminal", text.chars().find(|c| is_control(*c)));
 }

@@ -1,0 +1,26 @@
+//! The context in which a line is typed: what is known about the server, and how strict to be.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::model::{Builtin, Schema};
+
+/// What is known about the server when a line is typed and checked.
+#[derive(Debug, Clone, Copy)]
+pub struct TypingContext<'a> {
+    /// The server's introspection. Without it, types are inferred from the form of values and nothing is checked.
+    pub schema: Option<&'a Schema>,
+    /// The types of keys that introspection does not describe: the properties of the device of `device_add`, and the
+    /// `value` of `qom-set`.
+    pub undocumented_types: &'a HashMap<String, Builtin>,
+    /// Whether to accept what does not match introspection.
+    pub allow_invalid: bool,
+}
+
+impl TypingContext<'static> {
+    /// Returns the context in which nothing is known.
+    pub fn none() -> TypingContext<'static> {
+        static EMPTY: LazyLock<HashMap<String, Builtin>> = LazyLock::new(HashMap::new);
+        TypingContext { schema: None, undocumented_types: &EMPTY, allow_invalid: false }
+    }
+}
