@@ -15,6 +15,7 @@ mod client_ends;
 mod client_events;
 mod completion;
 mod corpus;
+mod editor_calls;
 mod endurance;
 mod escapes;
 mod events;
