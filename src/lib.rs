@@ -164,6 +164,8 @@ pub mod session;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod shell;
+#[cfg(test)]
+mod test_server;
 #[doc(hidden)]
 pub mod wire;
 

@@ -236,7 +236,7 @@ impl ReceiveHalf {
             Frame::SyncMarker => Inbound::SyncMarker,
             Frame::Junk(bytes) => Inbound::NotQmp(MessageError {
                 reason: "not a JSON object".to_owned(),
-                preview: preview(&String::from_utf8_lossy(&bytes)),
+                preview: preview(String::from_utf8_lossy(&bytes).trim_end()),
             }),
             Frame::Message(bytes) => {
                 if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {

@@ -102,6 +102,12 @@ impl MessageQueue {
         self.state().interrupted = false;
     }
 
+    /// Whether the reader thread has seen the end of the connection.
+    #[cfg(test)]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state().disconnected.is_some()
+    }
+
     /// Whether the consumer should stop waiting.
     pub(super) fn is_interrupted(&self) -> bool {
         self.state().interrupted

@@ -148,3 +148,167 @@ impl Handshake<'_> {
 fn is_human_monitor(preview: &str) -> bool {
     preview.contains("(qemu)") || preview.contains("QEMU") && preview.contains("monitor")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    use super::super::received::Received;
+    use super::*;
+    use crate::test_server::{GREETING, Peer, connected, listening, listening_at};
+
+    fn opened(options: &Options, script: impl FnOnce(&mut Peer) + Send + 'static) -> Result<Session, ConnectError> {
+        let (socket, _script) = connected(script);
+        Session::over(socket.into(), &Address::Unix("vm.sock".into()), options)
+    }
+
+    fn brief() -> Options {
+        Options { timeout: Duration::from_millis(200), ..Options::default() }
+    }
+
+    #[track_caller]
+    fn error(options: &Options, script: impl FnOnce(&mut Peer) + Send + 'static) -> String {
+        opened(options, script).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn enables_out_of_band_execution_if_it_is_offered() {
+        let session = opened(&Options::default(), |peer| {
+            peer.message(r#"{"QMP": {"version": null, "capabilities": ["oob"]}}"#);
+            let request = peer.request().unwrap();
+            assert_eq!(request["arguments"], serde_json::json!({"enable": ["oob"]}));
+            peer.reply(&request["id"].to_string(), "{}");
+        });
+        assert!(session.unwrap().greeting().unwrap().offers_oob());
+    }
+
+    #[test]
+    fn keeps_events_and_skips_replies_to_the_last_client() {
+        let mut session = opened(&Options::default(), |peer| {
+            peer.event("FIRST");
+            peer.message(r#"{"return": 1, "id": 7}"#);
+            peer.message(GREETING);
+            let id = peer.expect("qmp_capabilities");
+            peer.event("SECOND");
+            peer.reply(&id, "{}");
+        })
+        .unwrap();
+        for name in ["FIRST", "SECOND"] {
+            assert!(matches!(session.receive(None), Ok(Received::Event(event)) if event.name() == name));
+        }
+    }
+
+    #[test]
+    fn negotiates_again_after_a_second_greeting() {
+        let (socket, _script) = connected(|peer| {
+            peer.negotiate();
+            peer.message(GREETING);
+            let id = peer.expect("query-name");
+            peer.answer("qmp_capabilities", "{}");
+            peer.reply(&id, "{}");
+        });
+        let mut session = Session::over(socket.into(), &Address::Demo, &Options::default()).unwrap();
+        let id = session.send(&Request::new("query-name")).unwrap();
+        // The reply to the second negotiation is not the consumer's.
+        assert!(matches!(session.receive(None), Ok(Received::Reply { id: answered, .. }) if answered == id));
+    }
+
+    #[test]
+    fn names_what_is_not_a_qmp_server() {
+        let not_qmp = |seen: &str| format!("the server at `vm.sock` does not speak QMP; it sent: {seen}");
+        assert_eq!(error(&brief(), |peer| peer.message("SSH-2.0")), not_qmp("SSH-2.0"));
+        assert_eq!(error(&brief(), |peer| peer.message("{\"jsonrpc\": 1}")), not_qmp("{\"jsonrpc\": 1}"));
+        // An incomplete message, for which there is no line end to wait.
+        assert_eq!(
+            error(&brief(), |peer| {
+                peer.send("{\"some\": ");
+                assert_eq!(peer.request(), None);
+            }),
+            not_qmp("{\"some\": ")
+        );
+        let monitor = opened(&brief(), |peer| peer.message("QEMU 10.0.2 monitor - type 'help'"));
+        assert!(matches!(monitor, Err(ConnectError::HumanMonitor(_))), "{monitor:?}");
+    }
+
+    #[test]
+    fn limits_the_time_for_greeting_and_negotiation() {
+        let silent = opened(&brief(), |peer| assert_eq!(peer.request(), None));
+        assert!(matches!(silent, Err(ConnectError::NoGreeting { seconds: 0.2, .. })), "{silent:?}");
+        let unanswered = opened(&brief(), |peer| {
+            peer.message(GREETING);
+            peer.expect("qmp_capabilities");
+            assert_eq!(peer.request(), None);
+        });
+        assert!(matches!(unanswered, Err(ConnectError::NoNegotiation { .. })), "{unanswered:?}");
+    }
+
+    #[test]
+    fn reports_a_refusal_and_the_end_of_the_connection() {
+        let refused = error(&Options::default(), |peer| {
+            peer.message(GREETING);
+            let id = peer.expect("qmp_capabilities");
+            peer.message(&format!(r#"{{"error": {{"class": "GenericError", "desc": "no"}}, "id": {id}}}"#));
+        });
+        assert!(refused.ends_with("no"), "{refused}");
+        let closed = opened(&Options::default(), |peer| peer.message(GREETING));
+        assert!(matches!(closed, Err(ConnectError::Disconnected { .. })), "{closed:?}");
+    }
+
+    #[test]
+    fn gives_up_a_server_that_sends_only_events() {
+        let flooded = opened(&Options::default(), |peer| {
+            peer.message(GREETING);
+            peer.expect("qmp_capabilities");
+            let event = format!("{{\"event\": \"{}\"}}\r\n", "E".repeat(1 << 20));
+            for _ in 0..40 {
+                peer.send(&event);
+            }
+        });
+        assert!(matches!(flooded, Err(ConnectError::NoHandshake(_))), "{flooded:?}");
+    }
+
+    #[test]
+    fn can_be_cancelled() {
+        let options = Options { cancelled: Arc::new(AtomicBool::new(true)), ..Options::default() };
+        let cancelled = opened(&options, |peer| assert_eq!(peer.request(), None));
+        assert!(matches!(cancelled, Err(ConnectError::Cancelled(_))), "{cancelled:?}");
+    }
+
+    #[test]
+    fn synchronises_with_a_guest_agent() {
+        let options = Options { guest_agent: true, ..Options::default() };
+        let session = opened(&options, |peer| {
+            // The rest of a reply to an earlier client, then another number than the one sent.
+            peer.send("arbage\"}\n{\"return\": 1}\n");
+            let request = peer.request().unwrap();
+            peer.send([0xFF]);
+            peer.message(&format!(r#"{{"return": {}}}"#, request["arguments"]["id"]));
+        });
+        assert!(session.unwrap().greeting().is_none());
+    }
+
+    #[test]
+    fn waits_for_a_server_that_is_not_there_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("late.sock");
+        let address = Address::Unix(path.clone());
+        let absent = super::connect(&address, &Options::default());
+        assert!(matches!(absent, Err(ConnectError::NoSuchSocket(_))), "{absent:?}");
+        let server = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            listening_at(&path, vec![Box::new(Peer::negotiate)])
+        });
+        let options = Options { wait: Some(Duration::from_secs(20)), ..Options::default() };
+        super::connect(&address, &options).unwrap();
+        drop(server.join());
+    }
+
+    #[test]
+    fn tries_again_after_a_server_that_is_still_exiting() {
+        let server = listening(vec![Box::new(|_| {}), Box::new(Peer::negotiate)]);
+        let options = Options { wait: Some(Duration::from_secs(20)), ..Options::default() };
+        super::connect(&server.address, &options).unwrap();
+    }
+}

@@ -228,7 +228,12 @@ impl Session {
     /// Receives the next message in order of arrival. Waits for it until `deadline`, or without a limit where that is
     /// `None`. After the deadline it returns [`Received::TimedOut`], even if a message has arrived.
     pub fn receive(&mut self, deadline: Option<Instant>) -> Result<Received, Disconnected> {
-        self.poll(deadline.into())
+        loop {
+            match self.poll(deadline.into())? {
+                Received::Greeting(_) | Received::DiscardedReply | Received::SyncMarker => {}
+                message => return Ok(message),
+            }
+        }
     }
 
     /// Receives the next message, waiting for it as long as `wait` says. Every other way to receive uses this.

@@ -26,7 +26,6 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> LineOutcome {
-        let cpu = self.connection.hmp_cpu;
         let mut words = hmp_line.split_whitespace();
         if words.next() == Some("cpu") {
             return match (words.next(), words.next()) {
@@ -35,14 +34,14 @@ impl Engine {
                     self.show_cpu(form, line, out);
                     LineOutcome::Done
                 }
-                _ => self.send_hmp(hmp_line, cpu, form, line, out),
+                _ => self.send_hmp(hmp_line, None, form, line, out),
             };
         }
         let ends_qemu = is_quit_line(hmp_line);
         if ends_qemu && !self.confirm_quit(out) {
             return LineOutcome::Done;
         }
-        match self.send_hmp(hmp_line, cpu, form, line, out) {
+        match self.send_hmp(hmp_line, None, form, line, out) {
             LineOutcome::Done if ends_qemu => self.after_quit(out),
             outcome => outcome,
         }
@@ -72,20 +71,20 @@ impl Engine {
         out: &mut dyn Output,
     ) -> LineOutcome {
         let index = parse_cpu_index(word);
-        let current = self.connection.hmp_cpu;
         // With the new index, so that QEMU checks it.
-        let outcome = self.send_hmp(hmp_line, index.or(current), form, line, out);
+        let outcome = self.send_hmp(hmp_line, index, form, line, out);
         if outcome == LineOutcome::Done {
             if index.is_some() {
                 self.connection.hmp_cpu = index;
             } else {
-                let current = current.unwrap_or(0);
+                let current = self.connection.hmp_cpu.unwrap_or(0);
                 out.notice(&format!("The CPU stays {current}: the shell needs a plain number after `cpu`."));
             }
         }
         outcome
     }
 
+    /// Sends an HMP line for `cpu`, or else for the current one, and shows the human monitor's text.
     fn send_hmp(
         &mut self,
         hmp_line: &str,
@@ -94,7 +93,11 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> LineOutcome {
-        let request = hmp_request(hmp_line, cpu);
+        // First, because a new session has no current CPU.
+        if let Err(outcome) = self.ensure_open(line, out) {
+            return outcome;
+        }
+        let request = hmp_request(hmp_line, cpu.or(self.connection.hmp_cpu));
         let reply = match self.exchange(&request, None, line, out) {
             Ok(Some(reply)) => reply,
             Ok(None) => return LineOutcome::Done,

@@ -6,6 +6,8 @@ pub(crate) mod exchange;
 pub(crate) mod hmp;
 mod prepare;
 mod quit;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::collections::HashSet;

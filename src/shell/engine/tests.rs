@@ -1,0 +1,298 @@
+//! Tests of the engine's exchange with a server that follows a script.
+
+use std::io;
+
+use super::*;
+use crate::session::Options;
+use crate::test_server::{GREETING, Listener, Peer, listening};
+use crate::wire::Event;
+
+use super::super::commands::run_line;
+use super::super::events::filter::EventFilter;
+
+/// Records the engine's output, one entry for each call.
+#[derive(Default)]
+struct Recorder {
+    entries: Vec<String>,
+    error: Option<io::Error>,
+}
+
+impl Recorder {
+    fn push(&mut self, kind: &str, text: &str) {
+        self.entries.push(format!("{kind}: {}", text.trim_end()));
+    }
+
+    fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.entries)
+    }
+}
+
+impl Output for Recorder {
+    fn reply(&mut self, context: &ReplyContext<'_>, _line: &InputLine<'_>) {
+        let kind = if context.late { "late reply" } else { "reply" };
+        self.push(kind, &format!("{} {}", context.request.command, context.reply.member().1));
+    }
+
+    fn hmp_text(&mut self, text: &str, failed: bool, _line: &InputLine<'_>) {
+        self.push(if failed { "failed HMP" } else { "HMP" }, text);
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.push("event", event.name());
+    }
+
+    fn not_sent(&mut self, diagnostic: &Diagnostic, _line: &InputLine<'_>, _counts_as_reply: bool) {
+        self.push("not sent", &diagnostic.message);
+    }
+
+    fn failed(&mut self, message: &str, _line: &InputLine<'_>, class: Option<&str>) {
+        self.push(class.unwrap_or("failed"), message);
+    }
+
+    fn sending(&mut self, message: &str) {
+        self.push("sending", message);
+    }
+
+    fn would_send(&mut self, message: &str) {
+        self.push("would send", message);
+    }
+
+    fn print(&mut self, text: &str) {
+        self.push("print", text);
+    }
+
+    fn page(&mut self, _lines: &[crate::schema::manual::Line]) {}
+
+    fn warning(&mut self, message: &str, _line: &InputLine<'_>) {
+        self.push("warning", message);
+    }
+
+    fn notice(&mut self, text: &str) {
+        self.push("notice", text);
+    }
+
+    fn flush(&mut self) {}
+
+    fn write_error(&mut self) -> &mut Option<io::Error> {
+        &mut self.error
+    }
+}
+
+/// An engine that never queries the server for itself.
+const WITHOUT_QUERIES: Mode = Mode { interactive: false, dry_run: false, no_schema: true, suggests_corrections: false };
+
+/// Returns an engine with an open session to a server that runs `script` after negotiation.
+fn engine(mode: Mode, script: impl FnOnce(&mut Peer) + Send + 'static) -> (Engine, Recorder, Listener) {
+    let server = listening(vec![Box::new(|peer| {
+        peer.negotiate();
+        script(peer);
+    })]);
+    let mut connection = Connection::new(Some(server.address.clone()), Options::default(), false);
+    connection.open(&mut |_| {}).unwrap();
+    (Engine::new(connection, Settings::default(), mode, SharedLog::default()), Recorder::default(), server)
+}
+
+fn run(engine: &mut Engine, out: &mut Recorder, text: &str) -> LineOutcome {
+    run_line(engine, &InputLine { text, script: Some("test"), number: 1 }, out)
+}
+
+#[test]
+fn shows_events_and_the_reply_in_order_of_arrival() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        let id = peer.expect("stop");
+        peer.event("STOP");
+        peer.reply(&id, "{}");
+        peer.event("RESUME");
+    });
+    assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Done);
+    assert_eq!(out.take(), ["event: STOP", "reply: stop {}"]);
+    engine.drain_until_quiet(&mut out);
+    assert_eq!(out.take(), ["event: RESUME"]);
+}
+
+#[test]
+fn hides_events_that_the_filter_does_not_select() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        let id = peer.expect("stop");
+        peer.event("STOP");
+        peer.reply(&id, "{}");
+    });
+    engine.settings.events = EventFilter::Nothing;
+    assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Done);
+    assert_eq!(out.take(), ["reply: stop {}"]);
+}
+
+#[test]
+fn takes_a_reply_without_an_id_for_the_oldest_request() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        peer.expect("stop");
+        peer.message(r#"{"error": {"class": "GenericError", "desc": "no"}}"#);
+    });
+    assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Failed);
+    assert_eq!(out.take(), [r#"reply: stop {"class": "GenericError", "desc": "no"}"#]);
+}
+
+#[test]
+fn warns_of_unexpected_data_up_to_a_limit() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        let id = peer.expect("stop");
+        for _ in 0..30 {
+            peer.message(r#"{"return": 1, "id": "other"}"#);
+        }
+        peer.reply(&id, "{}");
+    });
+    assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Done);
+    let entries = out.take();
+    assert_eq!(
+        entries[0],
+        r#"notice: warning: the server sent a reply to no pending request: {"return": 1, "id": "other"}"#
+    );
+    assert_eq!(entries.iter().filter(|entry| entry.starts_with("notice: warning:")).count(), 20);
+    assert_eq!(entries[20..], ["notice: Further warnings about this server are suppressed.", "reply: stop {}"]);
+}
+
+#[test]
+fn shows_a_late_reply_to_an_interrupted_command() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        let slow = peer.expect("migrate");
+        let fast = peer.expect("stop");
+        peer.reply(&slow, "1");
+        peer.reply(&fast, "2");
+    });
+    let queue = engine.connection.start_reader().unwrap();
+    queue.interrupt();
+    assert_eq!(run(&mut engine, &mut out, "migrate"), LineOutcome::Done);
+    assert_eq!(out.take(), ["notice: `migrate` is still running in the server; its reply is shown when it arrives."]);
+    assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Done);
+    assert_eq!(out.take(), ["late reply: migrate 1", "reply: stop 2"]);
+}
+
+#[test]
+fn reports_a_command_whose_outcome_is_unknown() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        peer.expect("stop");
+    });
+    assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Disconnected);
+    assert_eq!(
+        out.take(),
+        [
+            "ConnectionLost: The server closed the connection before `stop` was answered. It may or may not have been executed."
+        ]
+    );
+    assert_eq!(run(&mut engine, &mut out, "cont"), LineOutcome::Failed);
+    assert_eq!(out.take(), ["NotSent: not connected"], "a script does not reconnect");
+}
+
+#[test]
+fn names_interrupted_commands_when_the_connection_ends() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        peer.expect("migrate");
+    });
+    let queue = engine.connection.start_reader().unwrap();
+    queue.interrupt();
+    assert_eq!(run(&mut engine, &mut out, "migrate"), LineOutcome::Done);
+    out.take();
+    while engine.connection.is_open() {
+        engine.drain(&mut out);
+    }
+    assert_eq!(out.take(), ["notice: The server closed the connection. `migrate` may or may not have been executed."]);
+}
+
+#[test]
+fn the_next_command_at_a_prompt_reconnects() {
+    let server = listening(vec![
+        Box::new(|peer| {
+            peer.negotiate();
+            peer.answer("human-monitor-command", "\"\"");
+        }),
+        Box::new(|peer| {
+            peer.negotiate();
+            let request = peer.request().unwrap();
+            assert_eq!(request["arguments"], serde_json::json!({"command-line": "info cpus"}), "without the CPU");
+            peer.reply(&request["id"].to_string(), "\"one\"");
+        }),
+    ]);
+    let connection = Connection::new(Some(server.address.clone()), Options::default(), false);
+    let mode = Mode { interactive: true, ..WITHOUT_QUERIES };
+    let mut engine = Engine::new(connection, Settings::default(), mode, SharedLog::default());
+    let mut out = Recorder::default();
+    engine.set_language(LineMode::Hmp);
+    let connected = format!("notice: Connected to QEMU 10.0.0 at {}.", server.address);
+    assert_eq!(run(&mut engine, &mut out, "cpu 1"), LineOutcome::Done);
+    assert_eq!(out.take(), [connected.as_str(), "HMP: "]);
+    while engine.connection.is_open() {
+        engine.drain(&mut out);
+    }
+    assert_eq!(out.take(), ["notice: The server closed the connection. The next command will reconnect."]);
+    assert_eq!(run(&mut engine, &mut out, "info cpus"), LineOutcome::Done);
+    assert_eq!(out.take(), [connected.as_str(), "HMP: one"]);
+}
+
+#[test]
+fn negotiates_again_with_a_server_that_greets_twice() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        peer.message(GREETING);
+        let id = peer.expect("stop");
+        peer.answer("qmp_capabilities", "{}");
+        peer.reply(&id, "{}");
+    });
+    assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Done);
+    assert_eq!(out.take(), ["reply: stop {}"]);
+}
+
+#[test]
+fn a_dry_run_sends_nothing() {
+    let mode = Mode { dry_run: true, ..WITHOUT_QUERIES };
+    let (mut engine, mut out, _server) = engine(mode, |peer| assert_eq!(peer.request(), None));
+    assert_eq!(run(&mut engine, &mut out, "block_resize device=d size=1k"), LineOutcome::Done);
+    assert_eq!(out.take(), [r#"would send: {"execute": "block_resize", "arguments": {"device": "d", "size": "1k"}}"#]);
+    drop(engine);
+}
+
+#[test]
+fn shows_requests_with_secrets_masked() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| peer.answer("set_password", "{}"));
+    engine.settings.verbose = true;
+    assert_eq!(run(&mut engine, &mut out, "set_password protocol=vnc password=abc"), LineOutcome::Done);
+    assert_eq!(
+        out.take(),
+        [
+            r#"sending: {"execute": "set_password", "arguments": {"protocol": "vnc", "password": "<secret>"}}"#,
+            "reply: set_password {}"
+        ]
+    );
+}
+
+#[test]
+fn the_end_of_the_connection_after_quit_is_not_an_error() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        peer.answer("quit", "{}");
+        peer.event("SHUTDOWN");
+    });
+    assert_eq!(run(&mut engine, &mut out, "quit"), LineOutcome::Leave);
+    assert_eq!(out.take(), ["reply: quit {}", "event: SHUTDOWN"]);
+    assert!(engine.is_quitting() && !engine.connection.is_open());
+}
+
+#[test]
+fn draining_stops_after_a_slice() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        peer.answer("stop", "{}");
+        let event = format!("{{\"event\": \"{}\"}}\r\n", "E".repeat(1000));
+        peer.send(event.repeat(100));
+    });
+    assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Done);
+    // All of it has arrived once the reader thread has seen the end of the connection.
+    let queue = engine.connection.start_reader().unwrap();
+    while !queue.has_ended() {
+        std::thread::yield_now();
+    }
+    out.take();
+    assert!(engine.drain(&mut out), "there is more");
+    let first = out.take().len();
+    assert!((64..100).contains(&first), "{first} events");
+    while engine.connection.is_open() {
+        engine.drain(&mut out);
+    }
+    assert_eq!(out.take().len(), 100 - first + 1, "the rest, and the end of the connection");
+}
