@@ -3,6 +3,7 @@
 //! Owns the thread that hands each reply to its caller and each event to its listeners. Knows neither lines nor the
 //! terminal.
 
+#[expect(clippy::module_inception, reason = "named after its type")]
 mod client;
 mod dispatcher;
 mod error;

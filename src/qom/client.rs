@@ -135,7 +135,8 @@ pub(super) fn finish_get(pending: Pending) -> Result<String, QomError> {
     }
 }
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(test)]
+#[cfg(feature = "demo")]
 mod tests {
     use super::*;
 

@@ -16,6 +16,7 @@ mod options;
 mod pending;
 mod received;
 mod redaction;
+#[expect(clippy::module_inception, reason = "named after its type")]
 mod session;
 mod socket;
 

@@ -185,7 +185,7 @@ mod tests {
         for reply in [r#"{"return": {}, "id": 9}"#, r#"{"return": {}, "id": "9"}"#, r#"{"return": {}}"#] {
             assert_eq!(
                 routed(&mut router, reply),
-                format!("the server sent a reply to no pending request: {}", reply.replace('"', "\""))
+                format!("the server sent a reply to no pending request: {reply}")
             );
         }
     }

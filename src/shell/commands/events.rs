@@ -44,7 +44,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         "except" => EventFilter::Except(patterns(invocation)?),
         text => {
             let count = text.parse().map_err(|_| {
-                let near = did_you_mean(text, ["on", "off", "only", "except"].into_iter());
+                let near = did_you_mean(text, ["on", "off", "only", "except"]);
                 let message = format!("expected a number, `on`, `off`, `only` or `except`, found `{text}`{near}");
                 Diagnostic::new(word.span, message)
             })?;
