@@ -149,6 +149,7 @@ mod client;
 #[cfg(feature = "demo")]
 #[doc(hidden)]
 pub mod demo;
+#[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod grammar;
 #[cfg(feature = "programs")]
@@ -157,6 +158,7 @@ pub mod qom;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod render;
+#[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod schema;
 #[doc(hidden)]

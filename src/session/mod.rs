@@ -14,6 +14,8 @@ mod message_queue;
 mod negotiate;
 mod options;
 mod pending;
+#[cfg(feature = "programs")]
+mod query;
 mod received;
 mod redaction;
 #[expect(clippy::module_inception, reason = "named after its type")]

@@ -40,11 +40,13 @@ impl<T> PendingRequests<T> {
         self.by_id.remove(&id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
+    #[cfg(feature = "programs")]
+    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
         self.by_id.get_mut(&id)
     }
 
-    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+    #[cfg(feature = "programs")]
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         self.by_id.values()
     }
 
@@ -183,10 +185,7 @@ mod tests {
         assert_eq!(routed(&mut router, r#"{"error": {"class": "GenericError", "desc": "x"}}"#), "reply 7 a");
         assert_eq!(router.pending.cancel(9), Some("c"));
         for reply in [r#"{"return": {}, "id": 9}"#, r#"{"return": {}, "id": "9"}"#, r#"{"return": {}}"#] {
-            assert_eq!(
-                routed(&mut router, reply),
-                format!("the server sent a reply to no pending request: {reply}")
-            );
+            assert_eq!(routed(&mut router, reply), format!("the server sent a reply to no pending request: {reply}"));
         }
     }
 

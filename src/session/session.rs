@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-#[cfg(feature = "programs")]
-use crate::wire::Reply;
 use crate::wire::{Greeting, Limits, Request};
 
 use super::address::Address;
@@ -47,7 +45,7 @@ pub struct Session {
     /// First, so that the socket is shut down before the reader thread is joined.
     out: SendHalf,
     source: Source,
-    router: Router<ReplyUse>,
+    pub(super) router: Router<ReplyUse>,
     /// Messages to be received before those of `source`.
     backlog: Backlog,
     pub(super) greeting: Option<Greeting>,
@@ -81,7 +79,7 @@ impl Drop for Reader {
 
 /// Whether the reply to a request is returned to the consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ReplyUse {
+pub(super) enum ReplyUse {
     Deliver,
     Discard,
 }
@@ -212,19 +210,6 @@ impl Session {
         Ok(())
     }
 
-    /// Drops the reply to the request `id` when it arrives.
-    pub(crate) fn discard_reply(&mut self, id: u64) {
-        if let Some(reply_use) = self.router.pending.get_mut(id) {
-            *reply_use = ReplyUse::Discard;
-        }
-    }
-
-    /// Whether a reply that will be dropped has not arrived yet.
-    #[cfg(feature = "programs")]
-    pub(crate) fn awaits_discarded_reply(&self) -> bool {
-        self.router.pending.values().any(|reply_use| *reply_use == ReplyUse::Discard)
-    }
-
     /// Receives the next message in order of arrival. Waits for it until `deadline`, or without a limit where that is
     /// `None`. After the deadline it returns [`Received::TimedOut`], even if a message has arrived.
     pub fn receive(&mut self, deadline: Option<Instant>) -> Result<Received, Disconnected> {
@@ -284,25 +269,6 @@ impl Session {
         }
         self.backlog = kept;
         outcome
-    }
-
-    /// Sends a request and waits for its reply until `deadline`. Other messages are kept for the next `receive`. A reply that
-    /// arrives after the wait is dropped.
-    #[cfg(feature = "programs")]
-    pub(crate) fn query(
-        &mut self,
-        request: &Request,
-        deadline: Option<Instant>,
-    ) -> Result<Waited<Reply>, Disconnected> {
-        let query = self.send(request)?;
-        let waited = self.receive_until(deadline, |received| match received {
-            Received::Reply { id, reply } if id == query => Taken::Done(reply),
-            other => Taken::Kept(other),
-        })?;
-        if !matches!(waited, Waited::Done(_)) {
-            self.discard_reply(query);
-        }
-        Ok(waited)
     }
 
     /// Receives a message from the source and answers what the session itself has to answer.

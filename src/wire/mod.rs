@@ -16,12 +16,17 @@ pub use frame::{Frame, FrameError, Framer, Limits};
 pub use message::{Event, Greeting, Incoming, MessageError, Reply, ReplyBody, Timestamp, Version};
 pub use recover::to_valid_json;
 pub use request::Request;
-#[cfg(feature = "programs")]
-pub(crate) use secrets::is_secret_property;
-pub(crate) use secrets::{hmp_line_has_secret, mentions_secret};
-#[cfg(feature = "programs")]
-pub(crate) use simd_scan::{BLOCK_BYTES, StringFinder, blocks, set_bits};
-pub(crate) use text::spaced;
-#[cfg(feature = "programs")]
-pub(crate) use text::{end_of_string, unquote};
 pub use text::{preview, quote, single_line};
+
+#[cfg(feature = "programs")]
+pub(crate) use for_programs::*;
+#[cfg(feature = "fuse")]
+pub(crate) use secrets::is_secret_property;
+
+/// What the layers above use beyond the public face.
+#[cfg(feature = "programs")]
+mod for_programs {
+    pub(crate) use super::secrets::{hmp_line_has_secret, mentions_secret};
+    pub(crate) use super::simd_scan::{BLOCK_BYTES, StringFinder, blocks, set_bits};
+    pub(crate) use super::text::{end_of_string, spaced, unquote};
+}

@@ -193,6 +193,7 @@ pub(crate) fn hmp_line_has_secret(line: &str) -> bool {
 
 /// Returns whether text in any form (a command, JSON, an HMP line; finished or not) mentions a command, a key or an
 /// address that carries a secret.
+#[cfg(feature = "programs")]
 pub(crate) fn mentions_secret(text: &str) -> bool {
     let words: Vec<&str> =
         text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_')).filter(|word| !word.is_empty()).collect();
