@@ -1,6 +1,7 @@
-//! A client for QEMU's machine protocol (QMP): blocking, typed by serde, with events as iterators. It is what the
-//! programs of this package are built on: `qmp-shell` and `qmp-shell-wrap`, the interactive monitor; `qmp`, one command;
-//! `qom`, the object tree.
+//! A blocking client for QMP, the QEMU Machine Protocol: commands are typed calls, events are iterators.
+//!
+//! It speaks to QEMU, to `qemu-storage-daemon` and to guest agents. The programs of this package stand on it: `qmp-shell`
+//! and `qmp-shell-wrap`, an interactive monitor; `qmp`, which runs one command; `qom`, which shows the object tree.
 //!
 //! ```
 //! use std::time::Duration;
@@ -15,13 +16,13 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // A socket's path, `HOST:PORT`, …; `demo:` is a small machine inside the program.
+//! // The path of a socket, `HOST:PORT`, …; `demo:` is a small machine inside the program.
 //! let qemu = Client::connect("demo:")?;
 //!
 //! let status: Status = qemu.execute("query-status", ())?;
-//! println!("the machine is {}", status.status);
+//! println!("the VM is {}", status.status);
 //!
-//! // Listen before you cause what you wait for.
+//! // Create the listener before the command that causes the event.
 //! let mut stops = qemu.listen(|event| event.name() == "STOP");
 //! qemu.execute::<Empty>("stop", ())?;
 //! assert!(stops.wait(Duration::from_secs(5))?.is_some());
@@ -32,112 +33,117 @@
 //! # }
 //! ```
 //!
-//! # What there is
+//! The directory `examples` has complete programs: the status of a VM, following a job, hotplug, many servers.
 //!
-//! - [`Client`] connects, negotiates and executes: [`execute`](Client::execute) waits for the result,
-//!   [`begin`](Client::begin) has up to eight commands under way, [`execute_oob`](Client::execute_oob) overtakes them,
-//!   [`execute_with_fd`](Client::execute_with_fd) passes a descriptor along. Clones share the connection between
-//!   threads.
-//! - [`Events`] is one listener's events, an iterator with a [filter](Client::listen) and a [time-out](Events::timeout).
-//! - [`Address`] has all the forms of an address, [`Options`] the time-outs, a log of every message, and whether the
-//!   server is a guest agent. [`Listener`] is for a QEMU that connects to us.
-//! - [`ExecuteError`] carries what was sent and what came, and says whether the command
-//!   [may have run](ExecuteError::may_have_run). [`ConnectError`] is a sentence for a person that says what to do.
-//! - [`Session`], made by [`open`], is the layer below: requests out, and every message in order of arrival, for one
-//!   consumer. The shell stands on that.
+//! # Contents
 //!
-//! With `default-features = false` the package is this library alone: no command line, no line editor. The feature
-//! `demo` adds the machine at `demo:`.
+//! - [`Client`] connects, negotiates and executes commands: [`execute`](Client::execute) waits for the result,
+//!   [`start`](Client::start) keeps up to eight commands in flight, [`execute_oob`](Client::execute_oob) overtakes them,
+//!   [`execute_with_fd`](Client::execute_with_fd) passes a file descriptor. Clones share the connection between threads.
+//! - [`Events`] are the events of one listener: an iterator with a [filter](Client::listen) and a
+//!   [time-out](Events::timeout).
+//! - [`Address`] is the address of a server in any form. [`Options`] holds time-outs, a message log, and whether the server
+//!   is a guest agent. [`Listener`] accepts connections from a QEMU that connects to the client.
+//! - [`ExecuteError`] carries the request and the reply, and tells whether the command
+//!   [may have been executed](ExecuteError::may_have_run). [`ConnectError`] is a message for people, with advice.
+//! - [`Session`], returned by [`open`], is the layer below the client: it sends requests and receives every message in
+//!   order of arrival, for one consumer. Use it to show messages as they come.
 //!
-//! # What it promises
+//! # Features
 //!
-//! - It keeps to the QEMU Machine Protocol Specification, of which `tests/all/protocol` has a table: each statement, and the
-//!   test that holds the crate to it, on real servers where they can be brought to show it.
-//! - A reply finds its caller by the `id` of the request, and whatever arrives in between is kept for whom it is meant.
-//!   The server's spelling of numbers, strings and keys is in [`Reply::text`] and [`Event::text`] unchanged.
-//! - Every event reaches every listener whose filter lets it through, in order. One that came before a reply is there when
-//!   [`execute`](Client::execute) returns.
-//! - No command is ever sent twice. A lost connection is an error, and connecting again is the program's decision.
-//! - Memory is bounded: a message by [`Limits`], what waits for a listener by 64 MiB.
-//! - Secrets, such as the password of `set_password`, are left out of the log, out of errors and out of `Debug`. A
-//!   [`Client`] finds them; a [`Session`] does not look for any, and logs no arguments.
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `programs` | yes | the four programs, and with them the line editor, the command line and all that only they use |
+//! | `fuse` | yes | `qom fuse` |
+//! | `demo` | yes | the machine at the address `demo:` |
+//!
+//! `default-features = false` leaves the client library.
+//!
+//! # Guarantees
+//!
+//! - It follows the QEMU Machine Protocol Specification. `tests/all/protocol` has a table of the specification's statements
+//!   and the test for each, against real servers where they can be made to show it.
+//! - A reply reaches its caller by the `id` of the request. [`Reply::text`] and [`Event::text`] are the server's own
+//!   spelling of numbers, strings and keys.
+//! - Every event reaches every listener whose filter passes it, in order. An event that the server sent before a reply is in
+//!   its queues when [`execute`](Client::execute) returns.
+//! - A command is sent at most once. A lost connection is an error; whether to connect again is up to the program.
+//! - Memory is bounded: a message by [`Limits`], the queue of a listener by 64 MiB.
+//! - Secrets, such as the password of `set_password`, are masked in the log, in errors and in `Debug` output. A [`Client`]
+//!   searches requests for them. A [`Session`] does not; it masks all arguments in the log.
 //!
 //! # Coming from qmp.py
 //!
-//! | there | here |
+//! | qmp.py | this crate |
 //! |---|---|
 //! | `QEMUMonitorProtocol(address)` and `connect()` | [`Client::connect`] |
 //! | `QEMUMonitorProtocol(address, server=True)` and `accept()` | [`Listener::bind`] and [`Client::accept`] |
-//! | `connect(negotiate=False)`, for a guest agent | [`Options::guest_agent`] with [`Client::connect_with`], which synchronises |
+//! | `connect(negotiate=False)`, for a guest agent | [`Options::guest_agent`] with [`Client::connect_with`], which synchronises with the agent |
 //! | `settimeout()` | [`Options::timeout`] to connect, [`Pending::reply_within`] for one reply |
 //! | `cmd(name, args)` and `command(name, **args)` | [`Client::execute`], into a type of yours or `serde_json::Value` |
-//! | `cmd_obj(object)` | [`Request`], [`Client::begin`] and [`Pending::reply`] |
-//! | `cmd_raw()`, the reply with its `error` | [`Pending::reply`] |
+//! | `cmd_obj(object)` | [`Request`], [`Client::start`] and [`Pending::reply`] |
+//! | `cmd_raw()`, which returns errors as values | [`Pending::reply`] |
 //! | `pull_event(wait)` | [`Events::wait`] |
-//! | `get_events(wait)` and `clear_events()` | [`Events`] as an iterator; each listener has its own queue from the moment on at which it is made |
+//! | `get_events(wait)` and `clear_events()` | [`Events`] as an iterator; each listener has a queue of its own, which begins when it is created |
 //! | an `EventListener` with names and a filter | [`Client::listen`] with a closure |
 //! | `send_fd_scm(fd)` and then `getfd` | [`Client::execute_with_fd`] |
 //! | `QMPError`, `ConnectError`, `ExecuteError` | [`ConnectError`], [`ExecuteError`], [`ListenError`] |
 //! | `close()` | [`Client::close`], or dropping the last clone |
-//! | a reply over 10 MB ends the session | up to [`Limits`], 1 GiB if not told otherwise |
-//!
-//! # The house
-//!
-//! What follows is for those who work on the package. The rooms are no part of the crate's face: they are reachable for
-//! its own programs, tests and benchmarks, and change without notice. In the programs data flows one way, and the rooms
-//! stand in that order:
-//!
-//! ```text
-//! text line -> grammar -> Command -> schema -> Request -> session -> Reply | Event -> render -> terminal
-//! ```
-//!
-//! ## Rooms
-//!
-//! A room uses rooms on lower floors and, on its own floor, those listed before it. A test reads the `use` lines and
-//! fails on an arrow upwards.
-//!
-//! | floor | room | owns | must not know |
-//! |---|---|---|---|
-//! | 1 | `wire` | messages, and the framer that cuts them out of a stream | sockets, threads |
-//! | 2 | `grammar` | text to `Line`, every word with its place, also of unfinished input | the server, the terminal |
-//! | 2 | `schema` | what the server says of itself as lookups; what JSON a word becomes by it, and whether the server will take it; which arguments are secret; the manual pages on the user's disk | sockets, the terminal |
-//! | 3 | `assist` | line and cursor to candidates, hint and look; pure, names come in as data | I/O |
-//! | 3 | `session` | addresses, connections, negotiation, threads, ids, the log; the only owner of sockets | the terminal, the grammar |
-//! | 3 | `render` | values, events, places in a line and the manual as text, with or without colour | sockets |
-//! | 4 | `demo` | the machine inside the program: a small real QMP server over a socket pair | the shell |
-//! | 4 | `client` | commands as calls with types, events for listeners, over one session; opening any address | lines, the terminal |
-//! | 4 | `qom` | list, get, set and tree over a client; the file system behind `qom fuse` | the shell |
-//! | 5 | `shell` | one engine, and the two ways to feed it: prompt and script | argument parsing |
-//! | 6 | `cli` | flags and environment to configuration; errors to message and exit status | — |
-//!
-//! ## Invariants
-//!
-//! 1. Parsing never panics and never fails silently: a value, or an error with its place.
-//! 2. One tokenizer serves execution, completion, hints and colouring.
-//! 3. Only `session` opens sockets; only `shell` and `cli` touch the standard streams.
-//! 4. The socket reader never waits for the terminal, short of 64 MiB of unread messages. Completion never waits for
-//!    the server longer than a blink (150 ms).
-//! 5. The server's spelling of numbers, strings and keys reaches the user unchanged.
-//! 6. No command is ever sent twice, or sent after a reconnect, unless the user asked again.
-//! 7. Everything a user typed that is secret stays out of history and log.
-//!
-//! ## What a line means
-//!
-//! Words get the types that the server's own introspection gives their keys, and what it would refuse for its name or
-//! type is refused before it is sent; without introspection values are typed by their form, and nothing is checked. At a
-//! prompt introspection is asked for in the background as soon as the prompt is there; a script asks at the first line
-//! with arguments. A test holds our verdict to the servers' own over tens of thousands of generated requests.
-//!
-//! ## The ways messages are read
-//!
-//! A script reads the socket itself, between sending and printing: nothing stands between it and the server. At a
-//! prompt a reader thread takes messages as they come into an `MessageQueue`. Either way there is one
-//! consumer, the thread that runs the engine, so replies, events and what the user typed keep one order. While a line
-//! is being typed, that thread sits in the line editor; a bell makes the editor redraw, and what has arrived is written
-//! in front of the prompt as part of that redraw.
-//!
-//! A [`Client`] has a reader thread that hands each reply to its caller and each event to its listeners, who may be in
-//! any thread.
+//! | a reply over 10 MB ends the session | [`Limits`]: 1 GiB by default |
+
+// # Architecture: layers and modules
+//
+// The modules below are not part of the crate's interface. They are public and hidden for the programs, tests and
+// benchmarks of the package, and change without notice. In the programs data flows one way:
+//
+//     text line -> grammar -> Command -> schema -> Request -> session -> Reply | Event -> render -> terminal
+//
+// A module uses those in its row and no others; a test compares the table with the code. A module comes after all that it
+// uses.
+//
+// | module | owns | uses |
+// |---|---|---|
+// | `wire` | messages, the framer that cuts them out of a stream, the rules for secrets | |
+// | `grammar` | text to `Line`, each word with its span, unfinished input included | `wire` |
+// | `session` | addresses, connections, negotiation, ids, the reader thread, the message log; all sockets | `wire` |
+// | `demo` | the demo machine: a small QMP server over a socket pair | `wire` |
+// | `client` | commands as typed calls, events for listeners, opening any address | `wire`, `session`, `demo` |
+// | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
+// | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
+// | `assist` | a line and a cursor to candidates, hint and highlighting; pure: names come in as data | `grammar`, `schema` |
+// | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `session`, `client`, `schema`, `render` |
+// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `grammar`, `session`, `client`, `schema`, `render`, `assist` |
+// | `cli` | arguments and environment to configuration, errors to message and exit status | all of them |
+//
+// ## Invariants
+//
+// 1. Parsing never panics and never fails silently: it returns a value, or an error with its span.
+// 2. One tokenizer serves execution, completion, hints and highlighting.
+// 3. Only `session` opens sockets; only `shell` and `cli` use the standard streams.
+// 4. The socket reader never waits for the terminal, up to 64 MiB of unread messages. Completion waits for the server for
+//    at most 150 ms.
+// 5. The server's spelling of numbers, strings and keys reaches the user unchanged.
+// 6. A command is sent at most once. After a reconnect nothing is sent again unless the user enters it again.
+// 7. A secret that the user types stays out of history and log.
+//
+// ## How a line is understood
+//
+// Words get the types that the server's introspection gives their keys. A name or type that the server would reject is
+// rejected before it is sent. Without introspection, values are typed by their form and nothing is checked. A prompt
+// queries introspection in the background as soon as it appears; a script queries it at the first line with arguments. A
+// test compares the verdicts with those of real servers, over tens of thousands of generated requests.
+//
+// ## How messages are received
+//
+// `session::pending` matches replies to requests, and decides what a reply without an id, an unknown id and a second
+// greeting mean. `Session::poll` is the only function that receives messages of a session; all waits (a deadline, Ctrl-C,
+// standard input) are its parameter. A script reads the socket itself, between sending and printing. At a prompt a reader
+// thread moves messages to a `MessageQueue`. Either way the thread that runs the engine is the only consumer, so replies,
+// events and the user's lines keep one order. While a line is typed, that thread is inside the line editor; a waker makes
+// the editor redraw, and what has arrived is written above the prompt as part of that redraw.
+//
+// A `Client` has a reader thread of its own, which uses the same table, and hands each reply to its caller and each event
+// to its listeners, in any thread.
 
 #[cfg(feature = "programs")]
 #[doc(hidden)]
@@ -173,8 +179,6 @@ pub mod wire;
 
 pub use client::{Client, Empty, Events, ExecuteError, ListenError, Pending, open};
 pub use session::{
-    Address, AddressError, ConnectError, Disconnected, Listener, MessageQueue, Options, Received, Session,
+    Address, AddressError, ConnectError, Disconnected, Listener, MessageQueue, Options, Received, Session, Unexpected,
 };
-pub use wire::{
-    Event, FrameError, Greeting, Incoming, Limits, MessageError, Reply, ReplyBody, Request, Timestamp, Version,
-};
+pub use wire::{Event, FrameError, Greeting, Limits, MessageError, Reply, ReplyBody, Request, Timestamp, Version};
