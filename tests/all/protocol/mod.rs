@@ -10,7 +10,7 @@ mod scripted;
 use std::panic::catch_unwind;
 use std::thread::scope;
 
-use crate::{addresses, client, client_ends, client_events, failures, guest_agent, python};
+use crate::{addresses, client, client_ends, client_events, failures, guest_agent, python_compat};
 
 /// A section, what it says, and the test of it.
 type Row = (&'static str, &'static str, fn());
@@ -83,7 +83,7 @@ const TABLE: &[Row] = &[
     ("Asynchronous events", "an event has a name, a time, and data where there are any", real::events_have_a_name_a_time_and_perhaps_data),
     ("Asynchronous events", "the time is seconds and microseconds since 1970; -1 where it could not be read", scripted::a_time_may_be_unknown),
     ("Asynchronous events", "events come at any time: between a command and its own reply", client::a_machine_is_stopped_reset_and_heard),
-    ("Asynchronous events", "before the greeting, and before the end of the negotiation", python::events_before_the_greeting_are_kept),
+    ("Asynchronous events", "before the greeting, and before the end of the negotiation", python_compat::events_before_the_greeting_are_kept),
     ("Asynchronous events", "while we have more to send than the server has read", client_ends::a_server_that_talks_and_does_not_listen_is_heard_while_we_send),
     ("Asynchronous events", "and in any number", client_events::each_listener_hears_what_it_asked_for_in_order),
 
@@ -107,7 +107,7 @@ const TABLE: &[Row] = &[
 
     ("Compatibility Considerations", "members that are not known are passed over, in every kind of message", scripted::unknown_members_are_passed_over),
     ("Compatibility Considerations", "events, error classes and values that are not known are handed on", scripted::unknown_names_are_handed_on),
-    ("Compatibility Considerations", "a message may be of any length", python::a_reply_over_ten_megabytes_is_shown),
+    ("Compatibility Considerations", "a message may be of any length", python_compat::a_reply_over_ten_megabytes_is_shown),
     ("Compatibility Considerations", "older servers and other servers speak the same", addresses::other_servers_are_served_as_well),
 
     ("Downstream extension of QMP", "names that begin with two underscores and a domain are names like others", scripted::names_of_downstream_are_names),
