@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use crate::support::find_program;
 use crate::support::program::{qmp, qmp_shell, qmp_shell_wrap, qom};
 use crate::support::server::{Q35, Server};
+use crate::support::skip::skip;
 use crate::support::terminal::Terminal;
-use crate::support::{find_program, skip};
 
 const README: &str = include_str!("../../README.md");
 

@@ -1,10 +1,13 @@
-//! The commands to the shell: what begins with a dot. (`.wait` is with the scripts, `.log` with the log, `.hmp` with HMP.)
+//! Dot commands. `.wait` is tested in `scripts`, `.log` in `log`, `.hmp` in `hmp`.
+
+use expect_test::expect;
 
 use crate::support::program::{Run, qmp_shell};
 use crate::support::server::{Q35, SMALL, Server};
+use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
 
-/// Every command to the shell.
+/// Every dot command.
 const COMMANDS: &[&str] =
     &["connect", "events", "exit", "fd", "help", "history", "hmp", "log", "qmp", "set", "source", "wait"];
 
@@ -14,7 +17,7 @@ fn run(address: &str, lines: &[&str]) -> Run {
     qmp_shell(&[address]).input(lines.join("\n")).run()
 }
 
-/// The names of the events that a run printed.
+/// Returns the names of the events that a run printed.
 fn events(run: &Run) -> Vec<String> {
     run.lines()
         .iter()
@@ -26,7 +29,7 @@ fn events(run: &Run) -> Vec<String> {
 }
 
 #[test]
-fn events_are_chosen_by_name() {
+fn filters_events_by_name() {
     let Some(server) = Server::qemu(Q35) else { return };
     for (filter, expected) in [
         (".events on", vec!["RESUME", "STOP"]),
@@ -43,17 +46,35 @@ fn events_are_chosen_by_name() {
         assert_eq!(events(&run), expected, "{filter}");
         assert_eq!(run.replies(), [NOTHING; 2], "{filter}");
     }
-    // What was hidden can be looked at later, and says how it was hidden.
-    let seen = run(&server.address(), &[".events off", "cont", "stop", "cont", ".events 2", "stop", ".events"])
-        .expect_status(0);
+    // Hidden events can be shown later.
+    let mut table = Table::new();
+    let lines = [".events off", "cont", "stop", "cont", ".events 2", "stop", ".events"];
+    let seen = run(&server.address(), &lines).expect_status(0);
     assert_eq!(events(&seen), ["STOP", "RESUME", "RESUME", "STOP", "RESUME", "STOP"]);
-    assert!(seen.stderr.contains("events: off; 4 so far"), "{seen:#?}");
-    let seen = run(&server.address(), &[".events 0", ".events except A* B", ".events"]).expect_status(0);
-    assert!(seen.stdout.is_empty() && seen.stderr.contains("events: except A* B; 0 so far"), "{seen:#?}");
+    table.row(lines.join("\n"), &seen.stderr);
+    let lines = [".events 0", ".events except A* B", ".events"];
+    let seen = run(&server.address(), &lines).expect_status(0);
+    assert_eq!(seen.stdout, "");
+    table.row(lines.join("\n"), &seen.stderr);
+    table.check(expect![[r#"
+        > .events off
+        > cont
+        > stop
+        > cont
+        > .events 2
+        > stop
+        > .events
+        events: off; 4 so far
+
+        > .events 0
+        > .events except A* B
+        > .events
+        events: except A* B; 0 so far
+    "#]]);
 }
 
 #[test]
-fn a_descriptor_travels_with_its_command() {
+fn passes_a_file_descriptor_with_its_command() {
     let Some(server) = Server::qemu(SMALL) else { return };
     std::fs::write(server.path("disk image"), vec![7u8; 65536]).unwrap();
     let image = server.path("disk image");
@@ -63,7 +84,7 @@ fn a_descriptor_travels_with_its_command() {
             ".fd /dev/null getfd fdname=pipe",
             "closefd fdname=pipe",
             "closefd fdname=pipe",
-            &format!(".fd '{image}' add-fd fdset-id=7 opaque='rd wr'   # the quotes are the shell's"),
+            &format!(".fd '{image}' add-fd fdset-id=7 opaque='rd wr'   # quoted"),
             "query-fdsets",
             "blockdev-add driver=file node-name=n0 filename=/dev/fdset/7",
             "query-named-block-nodes",
@@ -75,48 +96,89 @@ fn a_descriptor_travels_with_its_command() {
     assert_eq!(lines[2], r#"{"error": {"class": "GenericError", "desc": "File descriptor named 'pipe' not found"}}"#);
     assert!(lines[3].contains("\"fdset-id\": 7"), "{seen:#?}");
     assert!(lines[4].contains(r#""opaque": "rd wr""#), "{seen:#?}");
-    // It can be written to, and it is that file.
+    // It is that file, and it is writable.
     assert_eq!(lines[5], NOTHING);
     assert!(lines[6].contains("\"virtual-size\": 65536") && lines[6].contains("\"ro\": false"), "{seen:#?}");
 }
 
 #[test]
-fn a_descriptor_that_cannot_travel_is_a_failure_in_step() {
+fn reports_file_descriptors_that_cannot_be_passed() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    for (line, message) in [
-        (".fd", "`.fd` needs a file to open here"),
-        (".fd /dev/null", "`.fd` needs a command here"),
-        (".fd /nonexistent getfd fdname=x", "cannot open `/nonexistent`: "),
-        (".fd /dev/null .help", "expected a QMP command here"),
-        (".fd /dev/null getfd typo", "expected `key=value`, found `typo`"),
-    ] {
+    let mut table = Table::new();
+    for line in
+        [".fd", ".fd /dev/null", ".fd /nonexistent getfd fdname=x", ".fd /dev/null .help", ".fd /dev/null getfd typo"]
+    {
         let seen = run(&server.address(), &[line, "query-name"]).expect_status(1);
         assert_eq!(seen.lines().len(), 2, "{line}: {seen:#?}");
-        assert!(seen.lines()[0].contains("\"NotSent\""), "{line}: {seen:#?}");
-        assert!(seen.stderr.starts_with(&format!("<stdin>:1: {message}")), "{line}: {seen:#?}");
+        table.run(line, &seen);
     }
-    // The server's word, where the descriptor gets lost on the way.
+    table.check(expect![[r#"
+        > .fd
+        {"error": {"class": "NotSent", "desc": "`.fd` needs a file to open here"}}
+        {"return": {}}
+        stderr: <stdin>:1: `.fd` needs a file to open here
+        stderr:   .fd
+        stderr:      ^
+        status: 1
+
+        > .fd /dev/null
+        {"error": {"class": "NotSent", "desc": "`.fd` needs a command here"}}
+        {"return": {}}
+        stderr: <stdin>:1: `.fd` needs a command here
+        stderr:   .fd /dev/null
+        stderr:                ^
+        status: 1
+
+        > .fd /nonexistent getfd fdname=x
+        {"error": {"class": "NotSent", "desc": "cannot open `/nonexistent`: No such file or directory (os error 2)"}}
+        {"return": {}}
+        stderr: <stdin>:1: cannot open `/nonexistent`: No such file or directory (os error 2)
+        stderr:   .fd /nonexistent getfd fdname=x
+        stderr:       ^^^^^^^^^^^^
+        status: 1
+
+        > .fd /dev/null .help
+        {"error": {"class": "NotSent", "desc": "expected a QMP command here"}}
+        {"return": {}}
+        stderr: <stdin>:1: expected a QMP command here
+        stderr:   .fd /dev/null .help
+        stderr:                 ^^^^^
+        status: 1
+
+        > .fd /dev/null getfd typo
+        {"error": {"class": "NotSent", "desc": "expected `key=value`, found `typo`"}}
+        {"return": {}}
+        stderr: <stdin>:1: expected `key=value`, found `typo`
+        stderr:   .fd /dev/null getfd typo
+        stderr:                       ^^^^
+        status: 1
+    "#]]);
+    // The server may lose the file descriptor.
     let seen = qmp_shell(&["demo:", "-c", ".fd /dev/null getfd fdname=x"]).run().expect_status(1);
     assert!(seen.lines()[0].contains("\"error\""), "{seen:#?}");
 }
 
 #[test]
-fn descriptors_do_not_travel_over_tcp() {
+fn refuses_to_pass_file_descriptors_over_tcp() {
     let port = {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         free.local_addr().unwrap().port()
     };
     let options = format!("tcp:127.0.0.1:{port},server=on,wait=off");
-    let Some(_server) = Server::qemu(&[SMALL, &["-qmp", &options]].concat()) else {
-        return;
-    };
+    let Some(_server) = Server::qemu(&[SMALL, &["-qmp", &options]].concat()) else { return };
     let seen = run(&format!("127.0.0.1:{port}"), &[".fd /dev/null getfd fdname=x", "query-name"]).expect_status(1);
-    assert_eq!(seen.lines()[1], NOTHING);
-    assert!(seen.stderr.contains("descriptors travel over Unix sockets only"), "{seen:#?}");
+    seen.check(expect![[r#"
+        {"error": {"class": "NotSent", "desc": "descriptors travel over Unix sockets only, and this session has none"}}
+        {"return": {}}
+        stderr: <stdin>:1: descriptors travel over Unix sockets only, and this session has none
+        stderr:   .fd /dev/null getfd fdname=x
+        stderr:   ^^^
+        status: 1
+    "#]]);
 }
 
 #[test]
-fn files_source_files_up_to_a_limit() {
+fn sources_files_up_to_a_depth() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let write = |name: &str, text: &str| std::fs::write(server.path(name), text).unwrap();
     let run = |lines: &str, status: i32| {
@@ -125,19 +187,31 @@ fn files_source_files_up_to_a_limit() {
     };
     write("outer", "query-name\r\n# note\r\n.source 'inner file'\r\nquery-uuid");
     write("inner file", "{'execute':\n 'query-status'}\ntypo x\n");
-    let seen = run(".source outer\nquery-name\n", 1);
-    let lines = seen.lines();
-    assert_eq!(lines.len(), 5, "{seen:#?}");
-    assert!(lines[1].contains("\"running\"") && lines[2].contains("\"NotSent\"") && lines[3].contains("\"UUID\""));
-    assert!(seen.stderr.starts_with("inner file:3: the server has no command `typo`\n"), "{seen:#?}");
+    run(".source outer\nquery-name\n", 1).check(expect![[r#"
+        {"return": {}}
+        {"return": {"status": "running", "running": true}}
+        {"error": {"class": "NotSent", "desc": "the server has no command `typo`"}}
+        {"return": {"UUID": "00000000-0000-0000-0000-000000000000"}}
+        {"return": {}}
+        stderr: inner file:3: the server has no command `typo`
+        stderr:   typo x
+        stderr:   ^^^^
+        status: 1
+    "#]]);
 
     write("self", "query-name\n.source self\nquery-uuid\n");
     let seen = run(".source self", 1);
-    assert_eq!(seen.lines().len(), 32, "16 deep, and each goes on behind the failure");
-    assert_eq!(seen.stderr.matches("files source each other more than 16 deep").count(), 1);
-    assert!(seen.stderr.starts_with("self:2: "), "{seen:#?}");
+    assert_eq!(seen.lines().len(), 32, "16 deep, and each file goes on after the failure");
+    snapshot::check(
+        &seen.stderr,
+        expect![[r#"
+        self:2: files source each other more than 16 deep
+          .source self
+                  ^^^^
+    "#]],
+    );
 
-    // -e ends all of it; what a file leaves behind stays: its mode, its settings; what ends it, ends the script.
+    // `-e` ends all files. A mode or setting that a file leaves stays; `.exit` in a file ends the script.
     write("stops", "nonsense\nquery-name\n");
     assert_eq!(run(".set exit-on-error on\n.source stops\nquery-name\n", 1).lines().len(), 1);
     write("switches", ".hmp\ninfo status\n");
@@ -148,22 +222,45 @@ fn files_source_files_up_to_a_limit() {
     write("leaves", "query-name\n.exit\nquery-name\n");
     assert_eq!(run(".source leaves\nquery-name\n", 0).lines(), [NOTHING]);
     write("open", "transaction(\nabort\n");
-    let seen = run(".source open\nquery-name\n", 1);
-    assert_eq!(seen.lines(), [NOTHING]);
-    assert!(seen.stderr.contains("open:2: the file ends inside a transaction"), "{seen:#?}");
-    for (line, message) in [
-        (".source", "`.source` needs a file here"),
-        (".source none", "cannot read `none`: "),
-        (".source .", "cannot read `.`: "),
-        (".source outer more", "`.source` takes nothing here"),
-    ] {
-        let seen = run(line, 1);
-        assert!(seen.stdout.is_empty() && seen.stderr.contains(message), "{line}: {seen:#?}");
+    let mut table = Table::new();
+    for lines in [".source open\nquery-name", ".source", ".source none", ".source .", ".source outer more"] {
+        table.run(lines, &run(lines, 1));
     }
+    table.check(expect![[r#"
+        > .source open
+        > query-name
+        {"return": {}}
+        stderr: open:2: the file ends inside a transaction
+        status: 1
+
+        > .source
+        stderr: <stdin>:1: `.source` needs a file here
+        stderr:   .source
+        stderr:          ^
+        status: 1
+
+        > .source none
+        stderr: <stdin>:1: cannot read `none`: No such file or directory (os error 2)
+        stderr:   .source none
+        stderr:           ^^^^
+        status: 1
+
+        > .source .
+        stderr: <stdin>:1: cannot read `.`: Is a directory (os error 21)
+        stderr:   .source .
+        stderr:           ^
+        status: 1
+
+        > .source outer more
+        stderr: <stdin>:1: `.source` takes nothing here
+        stderr:   .source outer more
+        stderr:                 ^^^^
+        status: 1
+    "#]]);
 }
 
 #[test]
-fn connect_goes_to_another_server_and_back() {
+fn connects_to_another_server_and_back() {
     let (Some(server), Some(other)) =
         (Server::qemu(&[SMALL, &["-name", "one"]].concat()), Server::qemu(&[SMALL, &["-name", "two"]].concat()))
     else {
@@ -187,52 +284,80 @@ fn connect_goes_to_another_server_and_back() {
     let names: Vec<&str> = seen.lines().iter().map(|line| line.split('"').nth(5).unwrap()).collect();
     assert_eq!(names, ["one", "two", "two", "one", "demo"]);
 
-    // A server that is not there: the line fails, and so does what would have been sent; nothing goes elsewhere.
-    let seen = run(
+    // Without the server, both the line and the next request fail; the request does not go to another server.
+    run(
         &server.address(),
         &[".connect /nonexistent", "query-name", ".connect a:b:c", ".connect demo:", "query-name"],
     )
-    .expect_status(1);
-    assert_eq!(seen.lines().len(), 2, "one line for each command: {seen:#?}");
-    assert!(seen.lines()[0].contains("\"NotSent\"") && seen.lines()[1].contains("\"demo\""), "{seen:#?}");
-    assert!(seen.stderr.starts_with("<stdin>:1: there is no socket at `/nonexistent`"), "{seen:#?}");
+    .check(expect![[r#"
+        {"error": {"class": "NotSent", "desc": "not connected"}}
+        {"return": {"name": "demo"}}
+        stderr: <stdin>:1: there is no socket at `/nonexistent`; a QEMU started with `-qmp unix:/nonexistent,server=on,wait=off` makes one
+        stderr: <stdin>:2: not connected
+        stderr: <stdin>:3: `c` is no port number, in address `a:b:c`; for a path with a colon write `unix:a:b:c`
+        stderr:   .connect a:b:c
+        stderr:            ^^^^^
+        status: 1
+    "#]]);
 }
 
 #[test]
-fn settings_are_shown_and_set() {
-    let all = ["check", "confirm", "exit-on-error", "output", "pager", "verbose"];
-    let seen = run(
-        "demo:",
-        &[
-            ".set",
-            ".set pager off",
-            ".set pager",
-            ".set verbose on",
-            "query-name",
-            ".set pager 'less -R'",
-            ".set pager",
-        ],
-    )
-    .expect_status(0);
-    let names: Vec<&str> = seen.stderr.lines().take(all.len()).map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(names, all);
-    assert!(seen.stderr.contains("\npager          off "), "{seen:#?}");
-    assert!(seen.stderr.contains("\n-> {\"execute\": \"query-name\"}\n"), "{seen:#?}");
-    assert!(seen.stderr.contains("\npager          less -R "), "{seen:#?}");
-    assert_eq!(seen.lines(), [r#"{"return": {"name": "demo"}}"#], "standard output is for messages");
-    for (line, message) in [
-        (".set pagr off", "there is no setting `pagr`; did you mean `pager`?"),
-        (".set confirm maybe", "expected `on` or `off`, found `maybe`"),
-        (".set output xml", "`output` is `pretty` or `json`"),
-        (".set pager 'a", "this word has a `'` that is not closed"),
-    ] {
-        let seen = run("demo:", &[line]).expect_status(1);
-        assert!(seen.stderr.contains(message), "{line}: {seen:#?}");
+fn shows_and_changes_settings() {
+    let lines =
+        [".set", ".set pager off", ".set pager", ".set verbose on", "query-name", ".set pager 'less -R'", ".set pager"];
+    let mut table = Table::new();
+    table.run(lines.join("\n"), &run("demo:", &lines).expect_status(0));
+    for line in [".set pagr off", ".set confirm maybe", ".set output xml", ".set pager 'a"] {
+        table.run(line, &run("demo:", &[line]).expect_status(1));
     }
+    table.check(expect![[r#"
+        > .set
+        > .set pager off
+        > .set pager
+        > .set verbose on
+        > query-name
+        > .set pager 'less -R'
+        > .set pager
+        {"return": {"name": "demo"}}
+        stderr: check          on           refuse what introspection says is wrong (--no-check)
+        stderr: confirm        on           ask before `quit` ends QEMU
+        stderr: exit-on-error  off          leave at the first line that fails (-e)
+        stderr: output         json         how replies are laid out (-o)
+        stderr: pager          less -FRX    show long output through a pager: on, off or a command
+        stderr: verbose        off          show each request as it is sent (-v)
+        stderr: pager          off          show long output through a pager: on, off or a command
+        stderr: -> {"execute": "query-name"}
+        stderr: pager          less -R      show long output through a pager: on, off or a command
+
+        > .set pagr off
+        stderr: <stdin>:1: there is no setting `pagr`; did you mean `pager`?
+        stderr:   .set pagr off
+        stderr:        ^^^^
+        status: 1
+
+        > .set confirm maybe
+        stderr: <stdin>:1: expected `on` or `off`, found `maybe`
+        stderr:   .set confirm maybe
+        stderr:                ^^^^^
+        status: 1
+
+        > .set output xml
+        stderr: <stdin>:1: `output` is `pretty` or `json`
+        stderr:   .set output xml
+        stderr:               ^^^
+        status: 1
+
+        > .set pager 'a
+        {"error": {"class": "NotSent", "desc": "this word has a `'` that is not closed"}}
+        stderr: <stdin>:1: this word has a `'` that is not closed
+        stderr:   .set pager 'a
+        stderr:              ^^
+        status: 1
+    "#]]);
 }
 
 #[test]
-fn help_explains_every_command() {
+fn helps_with_every_dot_command() {
     for line in [".help", "help"] {
         let seen = run("demo:", &[line]).expect_status(0);
         for name in COMMANDS {
@@ -252,7 +377,7 @@ fn help_explains_every_command() {
     for topic in ["line", "keys", "settings"] {
         assert!(run("demo:", &[&format!(".help {topic}")]).expect_status(0).stderr.len() > 100, "{topic}");
     }
-    // The table is the whole of it: what completes is what has help.
+    // Exactly these commands complete.
     let seen = qmp_shell(&["--complete", "."]).run().expect_status(0);
     let offered: Vec<&str> =
         seen.lines().iter().map(|line| line.split('\t').next().unwrap().strip_prefix('.').unwrap()).collect();
@@ -260,49 +385,120 @@ fn help_explains_every_command() {
 }
 
 #[test]
-fn a_mistyped_command_names_the_nearest() {
-    for (line, message) in [
-        (".hlep", "the shell has no command `.hlep`; did you mean `.help`?"),
-        (".event 5", "the shell has no command `.event`; did you mean `.events`?"),
-        (".sorce x", "the shell has no command `.sorce`; did you mean `.source`?"),
-        (".xyzzy", "the shell has no command `.xyzzy`; `.help` lists them"),
-        (".", "the shell has no command `.`; `.help` lists them"),
-        (".help evnts", "there is no help on `evnts`; did you mean `help events`?"),
-        (".events onyl STOP", "expected a number, `on`, `off`, `only` or `except`; did you mean `only`?"),
-        (".events only", "`.events` needs the names of events, such as `JOB_*`, here"),
-        (".events 1 2", "`.events` takes nothing here"),
-        (".exit now", "`.exit` takes nothing here"),
-        (".history many", "expected a number of lines"),
-        (".wait", "`.wait` needs the name of an event here"),
-        (".wait STOP soon", "expected `key=value`, found `soon`"),
-        (".wait STOP timeout=soon", "expected a number of seconds"),
+fn suggests_the_nearest_dot_command() {
+    let mut table = Table::new();
+    for line in [
+        ".hlep",
+        ".event 5",
+        ".sorce x",
+        ".xyzzy",
+        ".",
+        ".help evnts",
+        ".events onyl STOP",
+        ".events only",
+        ".events 1 2",
+        ".exit now",
+        ".history many",
+        ".wait",
+        ".wait STOP soon",
+        ".wait STOP timeout=soon",
     ] {
         let seen = run("demo:", &["# first", line, "query-name"]).expect_status(1);
-        assert!(seen.stderr.starts_with(&format!("<stdin>:2: {message}\n  {line}\n")), "{line}: {seen:#?}");
-        assert_eq!(seen.lines().len(), 1, "none of them leaves a gap between replies: {seen:#?}");
+        assert_eq!(seen.lines().len(), 1, "{line}: a dot command leaves no gap between replies: {seen:#?}");
+        table.row(line, &seen.stderr);
     }
+    table.check(expect![[r#"
+        > .hlep
+        <stdin>:2: the shell has no command `.hlep`; did you mean `.help`?
+          .hlep
+          ^^^^^
+
+        > .event 5
+        <stdin>:2: the shell has no command `.event`; did you mean `.events`?
+          .event 5
+          ^^^^^^
+
+        > .sorce x
+        <stdin>:2: the shell has no command `.sorce`; did you mean `.source`?
+          .sorce x
+          ^^^^^^
+
+        > .xyzzy
+        <stdin>:2: the shell has no command `.xyzzy`; `.help` lists them
+          .xyzzy
+          ^^^^^^
+
+        > .
+        <stdin>:2: the shell has no command `.`; `.help` lists them
+          .
+          ^
+
+        > .help evnts
+        <stdin>:2: there is no help on `evnts`; did you mean `help events`?
+          .help evnts
+                ^^^^^
+
+        > .events onyl STOP
+        <stdin>:2: expected a number, `on`, `off`, `only` or `except`; did you mean `only`?
+          .events onyl STOP
+                  ^^^^
+
+        > .events only
+        <stdin>:2: `.events` needs the names of events, such as `JOB_*`, here
+          .events only
+                      ^
+
+        > .events 1 2
+        <stdin>:2: `.events` takes nothing here
+          .events 1 2
+                    ^
+
+        > .exit now
+        <stdin>:2: `.exit` takes nothing here
+          .exit now
+                ^^^
+
+        > .history many
+        <stdin>:2: expected a number of lines
+          .history many
+                   ^^^^
+
+        > .wait
+        <stdin>:2: `.wait` needs the name of an event here
+          .wait
+               ^
+
+        > .wait STOP soon
+        <stdin>:2: expected `key=value`, found `soon`
+          .wait STOP soon
+                     ^^^^
+
+        > .wait STOP timeout=soon
+        <stdin>:2: expected a number of seconds
+          .wait STOP timeout=soon
+                             ^^^^
+    "#]]);
 }
 
 #[test]
-fn an_event_that_cannot_come_is_not_waited_for() {
+fn refuses_to_wait_for_unknown_events() {
     let Some(server) = Server::qemu(Q35) else { return };
     let lines = "query-named-block-nodes flat=true\n.wait STPO\n.wait DEVICE_DELETED devise=x\n\
                  .wait JOB_STATUS_CHANGE id=x status=redy\n.events only STOP REUSME JOBS_*\n\
                  cont\n.wait resume timeout=10\n.wait ST?P* x=1 timeout=0\n.wait QUORUM_FAILURE sector-num=1 timeout=0\n";
     let seen = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
-    let said: Vec<&str> = seen.stderr.lines().filter(|line| line.starts_with('<')).collect();
-    assert_eq!(
-        said,
-        [
-            "<stdin>:2: the server has no event `STPO`; did you mean `STOP`?",
-            "<stdin>:3: `DEVICE_DELETED` carries no `devise`; did you mean `device`?",
-            "<stdin>:4: `status` has no value `redy`; did you mean `ready`?",
-            "<stdin>:5: warning: the server has no event `REUSME`; did you mean `RESUME`?",
-            "<stdin>:5: warning: the server has no event `JOBS_*`",
-            "<stdin>:8: no event `ST?P* x=1` came within 0 s",
-            "<stdin>:9: no event `QUORUM_FAILURE sector-num=1` came within 0 s",
-        ],
-        "{seen:#?}"
+    let messages: Vec<&str> = seen.stderr.lines().filter(|line| line.starts_with('<')).collect();
+    snapshot::check(
+        messages.join("\n"),
+        expect![[r#"
+            <stdin>:2: the server has no event `STPO`; did you mean `STOP`?
+            <stdin>:3: `DEVICE_DELETED` carries no `devise`; did you mean `device`?
+            <stdin>:4: `status` has no value `redy`; did you mean `ready`?
+            <stdin>:5: warning: the server has no event `REUSME`; did you mean `RESUME`?
+            <stdin>:5: warning: the server has no event `JOBS_*`
+            <stdin>:8: no event `ST?P* x=1` came within 0 s
+            <stdin>:9: no event `QUORUM_FAILURE sector-num=1` came within 0 s
+        "#]],
     );
 }
 
@@ -313,11 +509,9 @@ fn a_script_has_no_history() {
 }
 
 #[test]
-fn at_the_prompt() {
+fn runs_dot_commands_at_the_prompt() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&format!("{} --no-history", server.address())) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&format!("{} --no-history", server.address())) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter(".events only RESUME");
     terminal.enter("cont");
@@ -328,13 +522,23 @@ fn at_the_prompt() {
     let screen = terminal.wait("the hidden event", |screen| {
         screen.lines().any(|line| line.ends_with(" STOP")) && screen.ends_with("(QEMU)")
     });
-    assert_eq!(screen.matches("RESUME\n").count(), 2, "typed, and come: {screen}");
-    terminal.enter(".events onyl");
-    terminal.wait_for("(QEMU) .events onyl\n               ^^^^\nerror: expected a number,");
+    assert_eq!(screen.matches("RESUME\n").count(), 2, "once typed, once as an event: {screen}");
+    terminal.check_line(
+        ".events onyl",
+        expect![[r#"
+                       ^^^^
+        error: expected a number, `on`, `off`, `only` or `except`; did you mean `only`?
+    "#]],
+    );
     terminal.enter(".history 2");
     terminal.wait_for("    6  .history 2\n(QEMU)");
-    terminal.enter(".connect demo:");
-    terminal.wait_for("Connected to QEMU ");
+    terminal.wait_for_last("(QEMU)");
+    terminal.check_line(
+        ".connect demo:",
+        expect![[r#"
+        Connected to QEMU {VERSION} at demo:.
+    "#]],
+    );
     terminal.enter("query-name");
     terminal.wait_for("\"name\": \"demo\"");
     terminal.wait_for_last("(QEMU)");

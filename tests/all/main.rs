@@ -1,9 +1,9 @@
-//! The tests of the programs, each readable as what a user typed and saw. One module a capability.
+//! The tests of the programs, each readable as a user's session. One module for each capability.
 //!
-//! Real servers are QEMU 10.0 and 7.2, qemu-storage-daemon and qemu-ga. A test that needs one says so on skipping;
-//! with `QMP_SHELL_TEST_REQUIRE=1` a skip is a failure.
+//! Real servers are the installed QEMU, QEMU 7.2, qemu-storage-daemon and qemu-ga. A test that needs a missing one is
+//! recorded as skipped; with `QMP_SHELL_TEST_REQUIRE=1` it fails.
 
-// A test says what went wrong by panicking, and what it skips on standard error.
+// Tests report failures by panicking, and counts on standard error.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod support;
