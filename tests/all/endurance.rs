@@ -111,8 +111,10 @@ fn a_long_session_holds_no_more_resources_than_a_short_one() {
     // descriptors that it does not hold while a command runs.
     let finish = |name: &str| {
         let file = terminal.home.join(name);
-        terminal.enter(&format!("!touch {}", file.display()));
+        terminal.enter(&format!("!touch {}; echo done {name}", file.display()));
         wait_for_file(&terminal, &file);
+        let done = format!("\ndone {name}\n");
+        terminal.wait_in_scrollback("the prompt", |text| text.contains(&done) && text.ends_with("\n(QEMU)"));
     };
     // In parts, because the allocator keeps memory for a file that was large.
     let events_in_script = |name: &str| {
