@@ -1,11 +1,13 @@
 //! Statements that need a scripted peer.
 
+use expect_test::expect;
 use qmp_shell::{Client, ConnectError, Empty, Request, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::TIMEOUT;
 use crate::support::peer::{GREETING, Peer, PeerConnection};
 use crate::support::program::qmp_shell;
+use crate::support::snapshot::Table;
 
 /// Starts a peer that negotiates and then runs `script`, and connects a client to it.
 fn peer(script: impl FnOnce(&mut PeerConnection) + Send + 'static) -> (Peer, Client) {
@@ -191,10 +193,21 @@ pub fn passes_unknown_names_on() {
         "{\"event\": \"NEW_EVENT\", \"data\": [1]}\n{\"return\": \"new-value\", \"id\": ID}",
     ]);
     let mut events = client.events();
-    for (class, desc) in [("NewClass", "new"), ("GenericError", "(no description)"), ("GenericError", "\"text\"")] {
+    let mut table = Table::new();
+    for name in ["new class", "no class", "no object"] {
         let error = client.execute::<u8>("query", ()).unwrap_err();
-        assert_eq!((error.class(), error.desc()), (Some(class), Some(desc)));
+        table.row(name, format!("{}: {}", error.class().unwrap(), error.desc().unwrap()));
     }
+    table.check(expect![[r#"
+        > new class
+        NewClass: new
+
+        > no class
+        GenericError: (no description)
+
+        > no object
+        GenericError: "text"
+    "#]]);
     assert_eq!(client.execute::<String>("query", ()).unwrap(), "new-value");
     let event = events.wait(TIMEOUT).unwrap().unwrap();
     assert_eq!((event.name(), event.data()), ("NEW_EVENT", Some("[1]")));
