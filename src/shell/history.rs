@@ -117,6 +117,8 @@ fn append(file: &Path, line: &str) -> io::Result<()> {
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
     }
+    // Without the lock, a line that another session is writing would look like a torn one. Some file systems have no locks.
+    let _ = file.lock();
     // A full disk may have cut off the last line.
     let separator = if ends_with_newline(&file)? { "" } else { "\n" };
     file.write_all(format!("{separator}{}\n", escape(line)).as_bytes())
@@ -171,6 +173,22 @@ mod tests {
         history.add("stop");
         history.add("cont");
         assert_eq!(fs::read_to_string(&file).unwrap(), "query-na\nstop\ncont\n");
+    }
+
+    #[test]
+    fn two_sessions_write_no_empty_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("history");
+        std::thread::scope(|scope| {
+            for name in ["a", "b"] {
+                let mut history = History { file: Some(file.clone()), entries: Vec::new() };
+                // Lines of more than a page take longest to write.
+                scope.spawn(move || (0..300).for_each(|n| history.add(&format!("{n} {}", name.repeat(5000)))));
+            }
+        });
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(text.lines().count(), 600);
+        assert!(text.lines().all(|line| line.len() > 5000));
     }
 
     #[test]

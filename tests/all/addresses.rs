@@ -1,23 +1,27 @@
-//! Where a server can be: every form of an address leads to the machine it names.
+//! Every form of an address leads to the server that it names.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Output};
 
-use crate::support::peer::port_without_room;
+use expect_test::expect;
+
+use crate::support::peer::full_listener;
 use crate::support::program::{Run, qmp_shell};
-use crate::support::server::{SMALL, Server};
-use crate::support::{find_program, skip, wait_until};
+use crate::support::server::{SMALL, Server, program_version};
+use crate::support::skip::{require_program, skip_optional};
+use crate::support::snapshot::{self, Table};
+use crate::support::wait_until;
 
 const NAMED: &str = "{\"return\": {\"name\": \"here\"}}\n";
 
-/// Asks the machine at `address` for its name; all of these are called `here`.
+/// Checks that the machine at `address` is the one called `here`.
 #[track_caller]
 fn expect_here(address: &str) {
     let run = qmp_shell(&[address, "-c", "query-name"]).run();
     assert_eq!((run.stdout.as_str(), run.status), (NAMED, 0), "{address}: {run:#?}");
 }
 
-/// A machine called `here` with further `-qmp` sockets.
+/// Starts a machine called `here` with further `-qmp` sockets.
 fn here(sockets: &[&str]) -> Option<Server> {
     let mut options = [SMALL, &["-name", "here"]].concat();
     for socket in sockets {
@@ -26,7 +30,7 @@ fn here(sockets: &[&str]) -> Option<Server> {
     Server::qemu(&options)
 }
 
-/// The port that the system chose for a server's socket of this protocol.
+/// Returns the port that the system chose for a server's socket of this protocol.
 fn port(server: &Server, protocol: &str) -> u16 {
     let run = qmp_shell(&[&server.address(), "-c", "query-chardev"]).run();
     let before = format!("{protocol}:127.0.0.1:");
@@ -35,27 +39,19 @@ fn port(server: &Server, protocol: &str) -> u16 {
     digits.parse().unwrap()
 }
 
-/// A port of `host` that nobody listens on.
+/// Returns a free port of `host`.
 fn free_port(host: &str) -> std::io::Result<u16> {
     Ok(TcpListener::bind(format!("{host}:0"))?.local_addr()?.port())
 }
 
-/// `qmp-shell` as a child of a shell that runs `script` first; `$0` is the program.
-fn under_bash(script: &str) -> Option<Run> {
-    let Some(bash) = find_program("bash") else {
-        skip("bash");
-        return None;
-    };
-    let output = Command::new(bash).args(["-c", script, env!("CARGO_BIN_EXE_qmp-shell")]).output().unwrap();
-    Some(Run {
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-        status: output.status.code().unwrap(),
-    })
+/// Runs a script of bash, in which `$0` is `qmp-shell`.
+fn run_in_bash(script: &str) -> Option<Run> {
+    let bash = require_program("bash")?;
+    Some(Command::new(bash).args(["-c", script, env!("CARGO_BIN_EXE_qmp-shell")]).output().unwrap().into())
 }
 
 #[test]
-fn a_path_is_a_path_also_with_a_colon_and_from_where_one_stands() {
+fn accepts_paths_with_colons_and_relative_paths() {
     let folder = tempfile::tempdir().unwrap();
     let with_colon = format!("unix:{}/vm:1,server=on,wait=off", folder.path().display());
     let Some(server) = here(&[&with_colon]) else { return };
@@ -75,88 +71,80 @@ fn a_path_is_a_path_also_with_a_colon_and_from_where_one_stands() {
 }
 
 #[test]
-fn an_abstract_socket_is_named_with_an_at_sign() {
+fn connects_to_an_abstract_socket() {
     let name = format!("qmp-shell-test-{}", std::process::id());
-    let Some(_server) = here(&[&format!("unix:{name},abstract=on,server=on,wait=off")]) else {
-        return;
-    };
+    let Some(_server) = here(&[&format!("unix:{name},abstract=on,server=on,wait=off")]) else { return };
     expect_here(&format!("unix:@{name}"));
 }
 
 #[test]
-fn a_port_is_reached_by_name_by_number_and_behind_telnet() {
-    let Some(server) = here(&["tcp:127.0.0.1:0,server=on,wait=off"]) else {
-        return;
-    };
+fn connects_to_a_port_by_name_by_number_and_over_telnet() {
+    let Some(server) = here(&["tcp:127.0.0.1:0,server=on,wait=off"]) else { return };
     let port = port(&server, "tcp");
     for address in
         [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!(":{port}"), format!("tcp:127.0.0.1:{port}")]
     {
         expect_here(&address);
     }
-    let Some(server) = here(&["tcp:127.0.0.1:0,server=on,wait=off,telnet=on"]) else {
-        return;
-    };
+    let Some(server) = here(&["tcp:127.0.0.1:0,server=on,wait=off,telnet=on"]) else { return };
     let port = self::port(&server, "telnet");
     expect_here(&format!("127.0.0.1:{port}"));
 }
 
 #[test]
-fn an_ipv6_port_stands_behind_brackets() {
+fn connects_to_an_ipv6_port_in_brackets() {
     let Ok(port) = free_port("[::1]") else {
-        eprintln!("skipped: this machine has no IPv6");
-        return;
+        return skip_optional("IPv6");
     };
-    // What `-qmp tcp:` takes has no brackets.
+    // `-qmp tcp:` does not accept brackets.
     let socket = format!("socket,id=v6,host=::1,port={port},server=on,wait=off");
     let options = ["-name", "here", "-chardev", &socket, "-mon", "chardev=v6,mode=control"];
-    let Some(_server) = Server::qemu(&[SMALL, &options].concat()) else {
-        return;
-    };
+    let Some(_server) = Server::qemu(&[SMALL, &options].concat()) else { return };
     expect_here(&format!("[::1]:{port}"));
     expect_here(&format!("tcp:[::1]:{port}"));
 }
 
 #[test]
-fn an_inherited_socket_is_named_by_its_number() {
-    let Some(server) = here(&["tcp:127.0.0.1:0,server=on,wait=off"]) else {
-        return;
-    };
+fn uses_an_inherited_socket_by_its_number() {
+    let Some(server) = here(&["tcp:127.0.0.1:0,server=on,wait=off"]) else { return };
     let port = port(&server, "tcp");
-    // One descriptor serves one session: what is at its end stays at its end.
+    // A descriptor serves one session.
     let script = format!(
         "exec 7<>/dev/tcp/127.0.0.1/{port}; \"$0\" fd:7 -c query-name; echo $?; \"$0\" fd:7 -c query-name; echo $?"
     );
-    let Some(run) = under_bash(&script) else { return };
-    assert_eq!(run.stdout, format!("{NAMED}0\n3\n"));
-    let sentence =
-        "qmp-shell: the connection to `fd:7` ended before the session began: the server closed the connection\n";
-    assert_eq!(run.stderr, sentence);
+    let Some(run) = run_in_bash(&script) else { return };
+    run.check(expect![[r#"
+        {"return": {"name": "here"}}
+        0
+        3
+        stderr: qmp-shell: the connection to `fd:7` ended before the session began: the server closed the connection
+    "#]]);
 }
 
 #[test]
-fn a_command_can_be_the_stream() {
+fn connects_through_a_command() {
     let Some(server) = here(&[]) else { return };
-    if find_program("socat").is_none() {
-        return skip("socat");
-    }
+    let Some(_) = require_program("socat") else { return };
     let path = server.address();
     expect_here(&format!("exec:socat - UNIX:{path}"));
     expect_here(&format!("exec:sh -c 'exec socat STDIO \"UNIX:{path}\"'"));
 }
 
 #[test]
-fn the_variable_gives_the_address_where_none_is_named() {
+fn takes_the_default_address_from_the_environment() {
     let Some(server) = here(&[]) else { return };
     let run = qmp_shell(&["-c", "query-name"]).env("QMP_SOCKET", &server.address()).run();
     assert_eq!(run.expect_status(0).stdout, NAMED);
     let run = qmp_shell(&[&server.address(), "-c", "query-name"]).env("QMP_SOCKET", "/nowhere").run();
     assert_eq!(run.expect_status(0).stdout, NAMED);
     let run = qmp_shell(&["-c", "query-name"]).run().expect_status(2);
-    assert!(run.stderr.starts_with("qmp-shell: no ADDRESS is named, and QMP_SOCKET is not set"), "{run:#?}");
+    run.check(expect![[r#"
+        stderr: qmp-shell: no ADDRESS is named, and QMP_SOCKET is not set; try `qmp-shell demo:` or `qmp-shell --help`
+        status: 2
+    "#]]);
 }
 
-/// Waits for the end of a shell that `server` was all it waited for; ends it where there is none.
+/// Waits for the exit of a shell that waits for `server`; kills it where there is no server.
 fn finish(mut shell: Child, server: Option<Server>) -> Option<Output> {
     if server.is_none() {
         shell.kill().unwrap();
@@ -171,77 +159,93 @@ fn listening(address: &str) -> Child {
     let mut stderr = std::io::BufReader::new(shell.stderr.take().unwrap());
     let mut line = String::new();
     std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
-    assert_eq!(line, format!("Listening on {address} for the server to connect.\n"));
+    snapshot::check(
+        line.replace(address, "{ADDRESS}"),
+        expect![[r#"
+        Listening on {ADDRESS} for the server to connect.
+    "#]],
+    );
     shell
 }
 
 #[test]
-fn the_server_may_be_the_one_that_connects() {
+fn listens_for_a_server_that_connects() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l.sock");
     let (path_text, port) = (path.to_str().unwrap(), free_port("127.0.0.1").unwrap());
-    // A socket file that nobody listens on any more is in nobody's way.
+    // A stale socket file is replaced.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     for (address, qemu) in [
         (path_text.to_owned(), format!("unix:{path_text}")),
         (format!("127.0.0.1:{port}"), format!("tcp:127.0.0.1:{port}")),
     ] {
         let shell = listening(&address);
-        let Some(output) = finish(shell, here(&[&qemu])) else {
-            return;
-        };
+        let Some(output) = finish(shell, here(&[&qemu])) else { return };
         assert_eq!(String::from_utf8_lossy(&output.stdout), NAMED, "{address}");
         assert!(output.status.success());
     }
-    assert!(!path.exists(), "the socket goes with its shell");
+    assert!(!path.exists(), "the shell removes its socket");
 }
 
 #[test]
-fn listening_takes_nobodys_socket_away() {
+fn refuses_to_listen_on_a_socket_in_use() {
     let Some(server) = here(&[]) else { return };
     let run = qmp_shell(&["--listen", &server.address(), "-c", "query-name"]).run().expect_status(3);
-    let sentence = format!("qmp-shell: cannot listen on `{}`: Address already in use", server.address());
-    assert!(run.stderr.starts_with(&sentence), "{run:#?}");
+    run.check(expect![[r#"
+        stderr: qmp-shell: cannot listen on `{DIR}/q.sock`: Address already in use (os error 98)
+        status: 3
+    "#]]);
     expect_here(&server.address());
 }
 
 #[test]
-fn a_port_that_answers_nobody_is_waited_for_as_long_as_was_said() {
-    let (port, _crowd) = port_without_room();
+fn stops_connecting_after_the_timeout() {
+    let (port, _crowd) = full_listener();
     let address = format!("127.0.0.1:{port}");
     let run = qmp_shell(&["--timeout", "0.2", &address, "-c", "query-name"]).run().expect_status(3);
-    assert_eq!(run.stderr, format!("qmp-shell: no connection to `{address}` within 0.2 s\n"));
+    run.check(expect![[r#"
+        stderr: qmp-shell: no connection to `127.0.0.1:{PORT}` within 0.2 s
+        status: 3
+    "#]]);
 }
 
-/// How often a process has slept so far.
-fn naps(pid: u32) -> u64 {
+/// Returns how often a process has waited for something so far.
+fn voluntary_switches(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
     line.unwrap().trim().parse().unwrap()
 }
 
 #[test]
-fn a_server_that_is_not_there_yet_is_waited_for() {
+fn waits_for_a_server_that_is_not_there_yet() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("later.sock");
     let address = path.to_str().unwrap();
     let shell = qmp_shell(&["--wait", address, "-c", "query-name"]).start();
-    wait_until("some tries", || naps(shell.id()) > 5);
+    wait_until("some tries", || voluntary_switches(shell.id()) > 5);
     let server = here(&[&format!("unix:{address},server=on,wait=off")]);
     let Some(output) = finish(shell, server) else { return };
     assert_eq!(String::from_utf8_lossy(&output.stdout), NAMED);
 
-    let run = qmp_shell(&["--wait=0.1", "/nowhere/q.sock", "-c", "query-name"]).run();
-    let errors = run.expect_status(3).stderr;
-    assert!(errors.starts_with("qmp-shell: there is no socket at `/nowhere/q.sock`"), "{errors}");
-    // A long wait is spoken of.
-    let run = qmp_shell(&["--wait=1.2", "/nowhere/q.sock", "-c", "query-name"]).run();
-    let errors = run.expect_status(3).stderr;
-    assert!(errors.starts_with("Waiting for /nowhere/q.sock.\nqmp-shell: there is no socket"), "{errors}");
+    // A long wait is announced.
+    let mut table = Table::new();
+    for wait in ["--wait=0.1", "--wait=1.2"] {
+        table.run(wait, &qmp_shell(&[wait, "/nowhere/q.sock", "-c", "query-name"]).run().expect_status(3));
+    }
+    table.check(expect![[r#"
+        > --wait=0.1
+        stderr: qmp-shell: there is no socket at `/nowhere/q.sock`; a QEMU started with `-qmp unix:/nowhere/q.sock,server=on,wait=off` makes one
+        status: 3
+
+        > --wait=1.2
+        stderr: Waiting for /nowhere/q.sock.
+        stderr: qmp-shell: there is no socket at `/nowhere/q.sock`; a QEMU started with `-qmp unix:/nowhere/q.sock,server=on,wait=off` makes one
+        status: 3
+    "#]]);
 }
 
 #[test]
-fn the_demo_needs_no_server() {
+fn runs_the_demo_without_a_server() {
     for address in ["demo:", "demo"] {
         let run = qmp_shell(&[address, "-c", "query-status"]).run().expect_status(0);
         assert_eq!(run.stdout, "{\"return\": {\"status\": \"running\", \"running\": true}}\n");
@@ -249,7 +253,7 @@ fn the_demo_needs_no_server() {
 }
 
 #[test]
-pub fn a_server_that_prints_prettily_is_understood() {
+pub fn understands_pretty_printed_messages() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pretty.sock");
     let socket = format!("unix:{},server=on,wait=off", path.display());
@@ -267,33 +271,63 @@ pub fn a_server_that_prints_prettily_is_understood() {
 }
 
 #[test]
-pub fn other_servers_are_served_as_well() {
+pub fn connects_to_other_servers() {
     let version = |server: &Server| {
         let run = qmp_shell(&[&server.address(), "-c", "query-version"]).run().expect_status(0);
         let value: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-        value["return"]["qemu"]["major"].as_u64().unwrap()
+        ["major", "minor", "micro"].map(|part| value["return"]["qemu"][part].to_string()).join(".")
     };
     if let Some(server) = Server::qemu_7_2(SMALL) {
-        assert_eq!(version(&server), 7);
+        assert_eq!(version(&server), program_version(&std::env::var("QMP_SHELL_TEST_QEMU72").unwrap()));
     }
     let Some(server) = Server::storage_daemon() else { return };
-    assert_eq!(version(&server), 10);
+    assert_eq!(version(&server), program_version("qemu-storage-daemon"));
     let lines = "blockdev-add driver=null-co node-name=n0 size=1048576\nquery-named-block-nodes\nquit\n";
     let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(0);
     assert!(run.replies()[1].contains("\"node-name\": \"n0\""), "{run:#?}");
 }
 
 #[test]
-fn an_address_that_names_nothing_is_wrong_usage() {
-    for (address, sentence) in [
-        ("", "the address is empty"),
-        ("localhost:http", "`http` is no port number, in address `localhost:http`"),
-        ("localhost:65536", "`65536` is no port number"),
-        ("fd:x", "`x` is no descriptor number, in an address `fd:N`"),
-        ("unix:@", "address `unix:@` names nothing behind the colon"),
-        ("exec:", "address `exec:` names nothing behind the colon"),
-    ] {
-        let run = qmp_shell(&[address, "-c", "query-name"]).run().expect_status(2);
-        assert!(run.stderr.contains(sentence), "{address}: {run:#?}");
+fn rejects_invalid_addresses() {
+    let mut table = Table::new();
+    for address in ["", "localhost:http", "localhost:65536", "fd:x", "unix:@", "exec:"] {
+        table.run(address, &qmp_shell(&[address, "-c", "query-name"]).run().expect_status(2));
     }
+    table.check(expect![[r#"
+        >
+        stderr: error: invalid value '' for '[ADDRESS]': the address is empty
+        stderr:
+        stderr: For more information, try '--help'.
+        status: 2
+
+        > localhost:http
+        stderr: error: invalid value 'localhost:http' for '[ADDRESS]': `http` is no port number, in address `localhost:http`; for a path with a colon write `unix:localhost:http`
+        stderr:
+        stderr: For more information, try '--help'.
+        status: 2
+
+        > localhost:65536
+        stderr: error: invalid value 'localhost:65536' for '[ADDRESS]': `65536` is no port number, in address `localhost:65536`; for a path with a colon write `unix:localhost:65536`
+        stderr:
+        stderr: For more information, try '--help'.
+        status: 2
+
+        > fd:x
+        stderr: error: invalid value 'fd:x' for '[ADDRESS]': `x` is no descriptor number, in an address `fd:N`
+        stderr:
+        stderr: For more information, try '--help'.
+        status: 2
+
+        > unix:@
+        stderr: error: invalid value 'unix:@' for '[ADDRESS]': address `unix:@` names nothing behind the colon
+        stderr:
+        stderr: For more information, try '--help'.
+        status: 2
+
+        > exec:
+        stderr: error: invalid value 'exec:' for '[ADDRESS]': address `exec:` names nothing behind the colon
+        stderr:
+        stderr: For more information, try '--help'.
+        status: 2
+    "#]]);
 }

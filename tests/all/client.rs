@@ -1,5 +1,5 @@
-//! The library as a Rust program uses it: calls with types, descriptors, logs. Listeners are in `client_events`, and how
-//! connections end is in `client_ends`.
+//! The client library as a Rust program uses it: typed calls, file descriptors, logs. Listeners are tested in
+//! `client_events`, the end of connections in `client_ends`.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -10,6 +10,7 @@ use std::sync::mpsc::channel;
 use std::thread::{scope, spawn};
 use std::time::Duration;
 
+use expect_test::expect;
 use qmp_shell::{
     Address, Client, ConnectError, Empty, Event, Events, ExecuteError, ListenError, Listener, Options, Pending,
     ReplyBody, Request,
@@ -17,9 +18,11 @@ use qmp_shell::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::PATIENCE;
-use crate::support::peer::{GREETING, Peer, Talk};
+use crate::support::TIMEOUT;
+use crate::support::peer::{GREETING, Peer, PeerConnection};
 use crate::support::server::{Q35, SMALL, Server};
+use crate::support::skip::require_program;
+use crate::support::snapshot::Table;
 
 #[derive(Deserialize)]
 struct Status {
@@ -39,32 +42,32 @@ struct Numbers {
     micro: u64,
 }
 
-/// A peer that negotiates, and then talks by `script`; with the client connected to it.
-pub fn peer(script: impl FnOnce(&mut Talk) + Send + 'static) -> (Peer, Client) {
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        script(talk);
+/// Starts a peer that negotiates and then runs `script`, and connects a client to it.
+pub fn peer(script: impl FnOnce(&mut PeerConnection) + Send + 'static) -> (Peer, Client) {
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        script(conn);
     });
     let client = Client::connect(&peer.address()).unwrap();
     (peer, client)
 }
 
-/// The next event, which is to come.
+/// Waits for the next event.
 #[track_caller]
 pub fn next(events: &mut Events) -> Event {
-    events.wait(PATIENCE).unwrap().expect("an event")
+    events.wait(TIMEOUT).unwrap().expect("an event")
 }
 
 #[test]
-fn clients_and_what_comes_of_them_go_between_threads() {
-    fn goes<T: Send>() {}
-    fn is_shared<T: Sync>() {}
-    goes::<(Client, Events, Pending, Listener, Options, ExecuteError, ListenError, ConnectError, Event)>();
-    is_shared::<(Client, Events, Listener, Options, ExecuteError, ListenError, ConnectError, Event, Request)>();
+fn clients_and_their_parts_are_send_and_sync() {
+    fn is_send<T: Send>() {}
+    fn is_sync<T: Sync>() {}
+    is_send::<(Client, Events, Pending, Listener, Options, ExecuteError, ListenError, ConnectError, Event)>();
+    is_sync::<(Client, Events, Listener, Options, ExecuteError, ListenError, ConnectError, Event, Request)>();
 }
 
 #[test]
-pub fn every_server_greets_and_answers_in_types() {
+pub fn connects_and_executes_with_types_on_every_server() {
     let servers = [Server::qemu(Q35), Server::qemu_7_2(Q35), Server::storage_daemon()];
     for mut server in servers.into_iter().flatten() {
         let client = server.client();
@@ -79,7 +82,7 @@ pub fn every_server_greets_and_answers_in_types() {
         assert_eq!(nodes[0]["image"]["virtual-size"], 1_u64 << 40);
         let error = client.execute::<Empty>("blockdev-del", json!({"node-name": "n1"})).unwrap_err();
         assert_eq!(error.class(), Some("GenericError"));
-        // Only what is allowed out of band is.
+        // Only commands marked for it run out of band.
         let error = client.execute_oob::<Value>("query-version", ()).unwrap_err();
         assert!(error.desc().is_some_and(|desc| desc.contains("does not support OOB")), "{error}");
         client.quit().unwrap();
@@ -88,16 +91,16 @@ pub fn every_server_greets_and_answers_in_types() {
 }
 
 #[test]
-pub fn a_machine_is_stopped_reset_and_heard() {
+pub fn receives_events_before_the_reply_that_they_precede() {
     for server in [Server::qemu(Q35), Server::qemu_7_2(Q35)].into_iter().flatten() {
         let client = server.client();
         let mut events = client.events();
         for (command, event, running) in [("cont", "RESUME", true), ("stop", "STOP", false)] {
             client.execute::<Empty>(command, ()).unwrap();
-            // It came before the reply, so it is here already.
-            let heard = events.wait(Duration::ZERO).unwrap().expect("the event before the reply");
-            assert_eq!(heard.name(), event);
-            assert!(heard.timestamp().unwrap().seconds > 1_600_000_000);
+            // It came before the reply, so it is available already.
+            let received = events.wait(Duration::ZERO).unwrap().expect("the event before the reply");
+            assert_eq!(received.name(), event);
+            assert!(received.timestamp().unwrap().seconds > 1_600_000_000);
             let status: Status = client.execute("query-status", ()).unwrap();
             assert_eq!(status.running, running, "{}", status.status);
         }
@@ -107,18 +110,18 @@ pub fn a_machine_is_stopped_reset_and_heard() {
 }
 
 #[test]
-pub fn values_of_any_type_come_as_the_server_spelled_them() {
+pub fn returns_values_of_any_type_with_the_server_spelling() {
     let values = ["18446744073709551615", "-1", "null", "\"é\\u0000\"", "[]", "1.50", "true", "{\"b\": 1, \"a\": 2}"];
-    let (_peer, client) = peer(move |talk| {
+    let (_peer, client) = peer(move |conn| {
         for value in values {
             for _ in 0..2 {
-                let id = talk.expect("any");
-                talk.answer(&id, value);
+                let id = conn.expect_command("any");
+                conn.reply(&id, value);
             }
         }
         for value in ["18446744073709551615", "null", "null", "[1, 2]"] {
-            let id = talk.expect("typed");
-            talk.answer(&id, value);
+            let id = conn.expect_command("typed");
+            conn.reply(&id, value);
         }
     });
     for value in values {
@@ -132,11 +135,11 @@ pub fn values_of_any_type_come_as_the_server_spelled_them() {
     assert_eq!(client.execute::<(u8, u8)>("typed", ()).unwrap(), (1, 2));
 }
 
-/// A call that fails: its name, itself, how the error reads, and whether the command may have run.
-type Call<'a> = (&'a str, Box<dyn Fn() -> ExecuteError + 'a>, &'a str, bool);
+/// A call that fails: its name, itself, and whether the command may have run.
+type Call<'a> = (&'a str, Box<dyn Fn() -> ExecuteError + 'a>, bool);
 
 #[test]
-fn each_error_says_what_was_sent_and_what_came() {
+fn errors_carry_the_request_and_the_reply() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = port.local_addr().unwrap().to_string();
     let server = spawn(move || {
@@ -156,63 +159,32 @@ fn each_error_says_what_was_sent_and_what_came() {
     let client = Client::connect(&address).unwrap();
     let null = File::open("/dev/null").unwrap();
     let calls: [Call<'_>; 8] = [
-        (
-            "list",
-            Box::new(|| client.execute::<Value>("x", [1]).unwrap_err()),
-            "the arguments of `x` are no JSON object: they begin with `[`",
-            false,
-        ),
+        ("list", Box::new(|| client.execute::<Value>("x", [1]).unwrap_err()), false),
         (
             "key",
             Box::new(|| {
                 let keys = std::collections::BTreeMap::from([((1, 2), 3)]);
                 client.execute::<Value>("x", keys).unwrap_err()
             }),
-            "the arguments of `x` are no JSON object: key must be a string",
             false,
         ),
         (
             "fd",
             Box::new(|| client.execute_with_fd::<Value>("getfd", json!({"fdname": "f"}), null.as_fd()).unwrap_err()),
-            "`getfd` was not sent: descriptors pass over a Unix socket only",
             false,
         ),
-        (
-            "refused",
-            Box::new(|| client.execute::<Value>("x", json!({"a": 1})).unwrap_err()),
-            "`x`: DeviceNotFound: no `d`",
-            false,
-        ),
-        (
-            "type",
-            Box::new(|| client.execute::<u64>("y", ()).unwrap_err()),
-            "what `y` returned does not fit: invalid type: string \"text\", expected u64 at line 1 column 6",
-            true,
-        ),
-        (
-            "unanswered",
-            Box::new(|| client.execute::<Value>("z", ()).unwrap_err()),
-            "the server closed the connection before `z` was answered; nobody can know whether it was carried out",
-            true,
-        ),
-        (
-            "gone",
-            Box::new(|| client.execute::<Value>("z", ()).unwrap_err()),
-            "`z` was not sent: the server closed the connection",
-            false,
-        ),
-        (
-            "gone out of band",
-            Box::new(|| client.execute_oob::<Value>("z", ()).unwrap_err()),
-            "`z` was not sent: the server closed the connection",
-            false,
-        ),
+        ("refused", Box::new(|| client.execute::<Value>("x", json!({"a": 1})).unwrap_err()), false),
+        ("type", Box::new(|| client.execute::<u64>("y", ()).unwrap_err()), true),
+        ("unanswered", Box::new(|| client.execute::<Value>("z", ()).unwrap_err()), true),
+        ("gone", Box::new(|| client.execute::<Value>("z", ()).unwrap_err()), false),
+        ("gone out of band", Box::new(|| client.execute_oob::<Value>("z", ()).unwrap_err()), false),
     ];
-    for (row, call, sentence, may_have_run) in calls {
+    let mut table = Table::new();
+    for (row, call, may_have_run) in calls {
         let error = call();
-        assert_eq!((error.to_string().as_str(), error.may_have_run()), (sentence, may_have_run), "{row}");
-        let sent = !sentence.starts_with("the arguments");
-        assert_eq!(error.request().is_some(), sent, "{row}");
+        table.row(row, error.to_string());
+        assert_eq!(error.may_have_run(), may_have_run, "{row}");
+        assert_eq!(error.request().is_none(), matches!(error, ExecuteError::Arguments { .. }), "{row}");
         match row {
             "refused" => {
                 assert_eq!((error.class(), error.desc()), (Some("DeviceNotFound"), Some("no `d`")));
@@ -223,11 +195,36 @@ fn each_error_says_what_was_sent_and_what_came() {
             _ => assert!(error.reply().is_none() && error.class().is_none(), "{row}"),
         }
     }
+    table.check(expect![[r#"
+        > list
+        the arguments of `x` are no JSON object: they begin with `[`
+
+        > key
+        the arguments of `x` are no JSON object: key must be a string
+
+        > fd
+        `getfd` was not sent: descriptors pass over a Unix socket only
+
+        > refused
+        `x`: DeviceNotFound: no `d`
+
+        > type
+        what `y` returned does not fit: invalid type: string "text", expected u64 at line 1 column 6
+
+        > unanswered
+        the server closed the connection before `z` was answered; nobody can know whether it was carried out
+
+        > gone
+        `z` was not sent: the server closed the connection
+
+        > gone out of band
+        `z` was not sent: the server closed the connection
+    "#]]);
     server.join().unwrap();
 }
 
 #[test]
-pub fn a_request_that_a_server_could_not_read_is_not_sent() {
+pub fn does_not_send_requests_that_a_server_cannot_read() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let client = server.client();
     let nested = |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
@@ -235,52 +232,52 @@ pub fn a_request_that_a_server_could_not_read_is_not_sent() {
     for arguments in ["{\"a\": 1", "{'a': 1}", "{} {}", &nested(1023)] {
         assert!(matches!(reply(arguments.to_owned()), Err(ExecuteError::Arguments { .. })), "{arguments:.20}");
     }
-    // As deep as QEMU reads, over several lines, and with a name that has to be quoted.
+    // As deep as QEMU reads, over several lines, and with a name that must be quoted.
     assert!(reply(nested(1022)).unwrap().text().contains("CommandNotFound"));
     assert!(reply("{\n\"a b\":\r\n\t1}".to_owned()).unwrap().text().contains("CommandNotFound"));
     let error = client.execute::<Value>("no \"such\"\n", ()).unwrap_err();
     assert_eq!(error.class(), Some("CommandNotFound"));
-    // A key given twice QEMU answers without an id, once.
+    // QEMU replies to a key given twice without an id, once.
     assert!(reply("{\"a\": 1, \"a\": 2}".to_owned()).unwrap().text().contains("GenericError"));
     client.execute::<Value>("query-name", ()).unwrap();
 }
 
 #[test]
-pub fn eight_are_under_way_whoever_sends_and_what_is_out_of_band_overtakes_them() {
+pub fn keeps_at_most_eight_requests_in_flight_and_lets_oob_overtake() {
     const THREADS: usize = 16;
     const EACH: usize = 50;
-    let (_peer, client) = peer(|talk| {
-        let mut under_way = VecDeque::new();
-        let (mut heard, mut most, mut overtook) = (0, 0, false);
-        while heard < THREADS * EACH || !under_way.is_empty() {
-            match talk.hear_within(Duration::from_millis(2)) {
+    let (_peer, client) = peer(|conn| {
+        let mut in_flight = VecDeque::new();
+        let (mut received, mut most, mut overtook) = (0, 0, false);
+        while received < THREADS * EACH || !in_flight.is_empty() {
+            match conn.read_line_within(Duration::from_millis(2)) {
                 Some(line) => {
                     let request: Value = serde_json::from_str(&line).unwrap();
                     let id = request["id"].to_string();
                     if request["exec-oob"].is_string() {
-                        overtook = under_way.len() == 8;
-                        talk.answer(&id, "\"overtaken\"");
+                        overtook = in_flight.len() == 8;
+                        conn.reply(&id, "\"overtaken\"");
                         continue;
                     }
-                    heard += 1;
-                    under_way.push_back((id, request["arguments"]["n"].to_string()));
-                    most = most.max(under_way.len());
-                    if under_way.len() == 8 && !overtook {
-                        talk.event("FULL", "{}");
+                    received += 1;
+                    in_flight.push_back((id, request["arguments"]["n"].to_string()));
+                    most = most.max(in_flight.len());
+                    if in_flight.len() == 8 && !overtook {
+                        conn.send_event("FULL", "{}");
                         overtook = true;
                     }
                 }
-                // Nobody has more to say: all are answered at once, so that all who wait want the room at once; the newest
-                // first, so that only the id tells whose it is.
+                // All threads wait now. One write answers all, so that they compete for the free slots, and the newest
+                // comes first, so that only the id tells the replies apart.
                 None => {
                     let answer = |(id, n)| format!("{{\"return\": {n}, \"id\": {id}}}\n");
-                    let answers: String = under_way.drain(..).rev().map(answer).collect();
-                    talk.say_raw(answers.as_bytes());
+                    let answers: String = in_flight.drain(..).rev().map(answer).collect();
+                    conn.send(answers.as_bytes());
                 }
             }
         }
         assert_eq!(most, 8);
-        assert!(overtook, "the command out of band came when eight were under way");
+        assert!(overtook, "the out-of-band command came when eight were in flight");
     });
     let mut full = client.listen(|event| event.name() == "FULL");
     scope(|scope| {
@@ -299,41 +296,41 @@ pub fn eight_are_under_way_whoever_sends_and_what_is_out_of_band_overtakes_them(
 }
 
 #[test]
-pub fn replies_find_their_callers_and_those_that_nobody_waits_for_are_passed_over() {
-    let (_peer, client) = peer(|talk| {
-        let ids: Vec<String> = (0..4).map(|_| talk.hear_request().1).collect();
-        talk.say("{\"return\": \"whose\", \"id\": \"x\"}");
-        talk.say("{\"return\": \"nobody's\", \"id\": 1}");
+pub fn matches_replies_by_id_and_ignores_unknown_ones() {
+    let (_peer, client) = peer(|conn| {
+        let ids: Vec<String> = (0..4).map(|_| conn.read_request().1).collect();
+        conn.send_line("{\"return\": \"unknown\", \"id\": \"x\"}");
+        conn.send_line("{\"return\": \"unknown\", \"id\": 1}");
         for n in [3, 1, 0] {
-            talk.answer(&ids[n], &n.to_string());
+            conn.reply(&ids[n], &n.to_string());
         }
-        let id = talk.expect("last");
-        talk.answer(&id, "9");
-        talk.answer(&ids[2], "2");
+        let id = conn.expect_command("last");
+        conn.reply(&id, "9");
+        conn.reply(&ids[2], "2");
     });
     let mut begun: Vec<Pending> = (0..4).map(|_| client.start(Request::new("x")).unwrap()).collect();
     let third = begun.pop().unwrap();
     assert_eq!(third.request().command, "x");
     assert_eq!(third.wait::<u8>().unwrap(), 3);
-    // Not there yet: the command is given back, and can be asked again.
+    // Without a reply the pending call is returned, and can be waited for again.
     let second = match begun.pop().unwrap().reply_within(Duration::from_millis(1)).unwrap() {
         Err(pending) => pending,
         Ok(reply) => panic!("{reply:?} came before it was sent"),
     };
     drop(begun.pop());
-    let first = begun.pop().unwrap().reply_within(PATIENCE).unwrap().unwrap();
+    let first = begun.pop().unwrap().reply_within(TIMEOUT).unwrap().unwrap();
     assert_eq!(first.body(), ReplyBody::Return("0"));
     assert_eq!(client.execute::<u8>("last", ()).unwrap(), 9);
     assert_eq!(second.wait::<u8>().unwrap(), 2);
 }
 
 #[test]
-pub fn an_error_without_id_is_for_the_oldest_command_under_way() {
-    let (_peer, client) = peer(|talk| {
-        let ids: Vec<String> = (0..2).map(|_| talk.hear_request().1).collect();
-        talk.refuse(None, "GenericError", "JSON parse error, duplicate key");
-        talk.answer(&ids[1], "1");
-        talk.wait_for_close();
+pub fn gives_an_error_without_id_to_the_oldest_request_in_flight() {
+    let (_peer, client) = peer(|conn| {
+        let ids: Vec<String> = (0..2).map(|_| conn.read_request().1).collect();
+        conn.reply_error(None, "GenericError", "JSON parse error, duplicate key");
+        conn.reply(&ids[1], "1");
+        conn.wait_for_close();
     });
     let [first, second] = [(); 2].map(|()| client.start(Request::new("x")).unwrap());
     assert_eq!(first.wait::<u8>().unwrap_err().desc(), Some("JSON parse error, duplicate key"));
@@ -341,55 +338,55 @@ pub fn an_error_without_id_is_for_the_oldest_command_under_way() {
 }
 
 #[test]
-pub fn a_second_greeting_is_answered_whatever_is_under_way() {
-    // While nobody sends, while one waits for a reply, and at every turn of a busy client.
-    let (go, gone) = channel();
-    let (_peer, client) = peer(move |talk| {
-        gone.recv_timeout(PATIENCE).unwrap();
-        talk.say(GREETING);
-        let id = talk.expect("qmp_capabilities");
-        talk.answer(&id, "{}");
-        talk.event("DONE", "{}");
-        let id = talk.expect("one");
-        talk.answer(&id, "1");
-        talk.wait_for_close();
+pub fn negotiates_again_after_a_second_greeting() {
+    // While the client is idle, while a call waits for its reply, and at any moment of a busy client.
+    let (go_tx, go_rx) = channel();
+    let (_peer, client) = peer(move |conn| {
+        go_rx.recv_timeout(TIMEOUT).unwrap();
+        conn.send_line(GREETING);
+        let id = conn.expect_command("qmp_capabilities");
+        conn.reply(&id, "{}");
+        conn.send_event("DONE", "{}");
+        let id = conn.expect_command("one");
+        conn.reply(&id, "1");
+        conn.wait_for_close();
     });
     let mut events = client.events();
-    go.send(()).unwrap();
+    go_tx.send(()).unwrap();
     assert_eq!(next(&mut events).name(), "DONE");
     assert_eq!(client.execute::<u8>("one", ()).unwrap(), 1);
     for _ in 0..200 {
-        let (ready, greeted) = channel();
-        let (_peer, client) = peer(move |talk| {
-            ready.send(()).unwrap();
-            // At the very time of a command.
-            talk.say(GREETING);
-            let mut heard = Vec::new();
-            while heard.len() < 2 {
-                let (command, id) = talk.hear_request();
-                talk.answer(&id, "1");
-                heard.push(command);
+        let (ready_tx, ready_rx) = channel();
+        let (_peer, client) = peer(move |conn| {
+            ready_tx.send(()).unwrap();
+            // At the same time as a command.
+            conn.send_line(GREETING);
+            let mut commands = Vec::new();
+            while commands.len() < 2 {
+                let (command, id) = conn.read_request();
+                conn.reply(&id, "1");
+                commands.push(command);
             }
-            heard.sort();
-            assert_eq!(heard, ["one", "qmp_capabilities"]);
-            talk.event("BOTH", "{}");
-            talk.wait_for_close();
+            commands.sort();
+            assert_eq!(commands, ["one", "qmp_capabilities"]);
+            conn.send_event("BOTH", "{}");
+            conn.wait_for_close();
         });
         let mut events = client.events();
-        greeted.recv().unwrap();
+        ready_rx.recv().unwrap();
         assert_eq!(client.execute::<u8>("one", ()).unwrap(), 1);
         assert_eq!(next(&mut events).name(), "BOTH");
     }
 }
 
 #[test]
-fn qemu_may_connect_to_us() {
+fn accepts_a_qemu_that_connects() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ours.sock").display().to_string();
     let listener = Listener::bind(&path.parse().unwrap()).unwrap();
     assert_eq!(listener.address(), &Address::Unix(path.clone().into()));
     let mut options = Options::default();
-    options.wait = Some(PATIENCE);
+    options.wait = Some(TIMEOUT);
     let socket = format!("unix:{path}");
     let Some(_server) = Server::qemu(&[SMALL, &["-name", "caller", "-qmp", &socket]].concat()) else { return };
     let client = Client::accept(&listener, &options).unwrap();
@@ -401,7 +398,7 @@ fn qemu_may_connect_to_us() {
 }
 
 #[test]
-pub fn descriptors_pass_to_qemu() {
+pub fn passes_file_descriptors_to_qemu() {
     let Some(server) = Server::qemu(Q35) else { return };
     let client = server.client();
     let file = tempfile::tempfile().unwrap();
@@ -420,10 +417,10 @@ pub fn descriptors_pass_to_qemu() {
     let name = format!("/dev/fdset/{fdset_id}");
     let node = json!({"driver": "file", "node-name": "n", "filename": name});
     client.execute::<Empty>("blockdev-add", node).unwrap();
-    // QEMU has a copy: ours is as it was.
+    // QEMU got a copy; this one still works.
     file.write_all_at(b"ours", 0).unwrap();
-    // Through a command they do not pass.
-    if crate::support::find_program("socat").is_some() {
+    // They do not pass through a command.
+    if require_program("socat").is_some() {
         let Some(other) = Server::qemu(SMALL) else { return };
         let client = Client::connect(&format!("exec:socat - UNIX:{}", other.address())).unwrap();
         client.execute::<Value>("query-name", ()).unwrap();
@@ -433,13 +430,13 @@ pub fn descriptors_pass_to_qemu() {
 }
 
 #[test]
-fn time_outs_may_be_longer_than_any_clock_counts() {
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
-        let id = talk.expect("go");
-        talk.event("GO", "{}");
-        talk.answer(&id, "{}");
-        talk.wait_for_close();
+fn accepts_unlimited_timeouts() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        let id = conn.expect_command("go");
+        conn.send_event("GO", "{}");
+        conn.reply(&id, "{}");
+        conn.wait_for_close();
     });
     let mut options = Options::default();
     (options.timeout, options.wait) = (Duration::MAX, Some(Duration::MAX));
@@ -452,7 +449,7 @@ fn time_outs_may_be_longer_than_any_clock_counts() {
 }
 
 #[test]
-pub fn a_guest_agent_is_synchronised_with_and_then_a_server_like_others() {
+pub fn synchronises_with_a_guest_agent() {
     let Some(agent) = Server::guest_agent() else { return };
     let mut options = Options::default();
     options.guest_agent = true;
@@ -469,11 +466,11 @@ pub fn a_guest_agent_is_synchronised_with_and_then_a_server_like_others() {
     options.timeout = Duration::from_millis(200);
     let error = Client::connect_with(&address, &options).unwrap_err();
     assert!(matches!(error, ConnectError::NoGreeting { .. }), "{error}");
-    assert!(!error.to_string().contains("-N"), "a program has no flags: {error}");
+    assert!(!error.to_string().contains("-N"), "the hint names a flag, which the library does not have: {error}");
 }
 
 #[test]
-fn secrets_are_in_no_log_no_error_and_no_debug_text() {
+fn keeps_secrets_out_of_logs_errors_and_debug_texts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vm.log");
     let mut options = Options::default();
@@ -496,11 +493,11 @@ fn secrets_are_in_no_log_no_error_and_no_debug_text() {
     let pending = client.start(Request::new("set_password").with_arguments(arguments.to_string())).unwrap();
     shown += &format!("{pending:?} {client:?} {options:?}");
     drop(pending);
-    // Where no secret can be found, because the arguments cannot be read as a server does, all of them are left out.
+    // Arguments that cannot be parsed cannot be searched for secrets, so all of them are masked.
     let twice = Request::new("set_password").with_arguments(r#"{"password": "hunter2", "password": "hunter2"}"#);
     shown += &format!("{:?}", client.start(twice).unwrap().reply().unwrap());
     client.close();
-    // A session does not look for secrets, so it logs no arguments at all.
+    // A session does not search for secrets, so it masks all arguments.
     let mut session = qmp_shell::open(&Address::Demo, &options).unwrap();
     let mut request = Request::new("set_password").with_arguments(arguments.to_string());
     session.send(&request).unwrap();

@@ -1,106 +1,116 @@
-//! How a client's connection ends, seen from every place where a program may be waiting: nobody is left there.
+//! The end of a client's connection, for every call that may be waiting: none hangs.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 
+use expect_test::expect;
 use qmp_shell::{Client, Empty, ExecuteError, ListenError, Request};
 use serde_json::{Value, json};
 
-use crate::support::PATIENCE;
-use crate::support::peer::{Peer, Talk};
+use crate::support::TIMEOUT;
+use crate::support::peer::{Peer, PeerConnection};
 use crate::support::server::{SMALL, Server};
+use crate::support::snapshot::{self, Table};
 
-/// More than any socket holds, so whoever sends it to a peer that does not read is stuck in the sending.
-const STUCK: usize = 8 << 20;
+/// More than any socket buffers: sending it to a peer that does not read blocks.
+const BLOCKING_BYTES: usize = 8 << 20;
 
-/// A peer that negotiates, and then talks by `script`; with the client connected to it.
-fn peer(script: impl FnOnce(&mut Talk) + Send + 'static) -> (Peer, Client) {
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        script(talk);
+/// Starts a peer that negotiates and then runs `script`, and connects a client to it.
+fn peer(script: impl FnOnce(&mut PeerConnection) + Send + 'static) -> (Peer, Client) {
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        script(conn);
     });
     let client = Client::connect(&peer.address()).unwrap();
     (peer, client)
 }
 
-/// Runs `call` in a thread of its own, whose end can be waited for.
-fn aside<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
-    let (tell, told) = channel();
-    spawn(move || tell.send(call()));
-    told
+/// Runs `call` in a thread of its own; returns a receiver of its result.
+fn run_in_thread<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+    let (result_tx, result_rx) = channel();
+    spawn(move || result_tx.send(call()));
+    result_rx
 }
 
-/// What came of it; nothing hangs.
+/// Waits for the result of a call in a thread.
 #[track_caller]
-fn outcome<T>(told: &Receiver<T>) -> T {
-    told.recv_timeout(PATIENCE).expect("it hangs")
+fn outcome<T>(result: &Receiver<T>) -> T {
+    result.recv_timeout(TIMEOUT).expect("the call hangs")
 }
 
 #[test]
-fn closing_leaves_nobody_waiting() {
-    let (heard, all_heard) = channel();
-    let (closed, unread) = channel();
-    let (_peer, client) = peer(move |talk| {
+fn closing_ends_every_waiting_call() {
+    let (read_tx, read_rx) = channel();
+    let (closed_tx, closed_rx) = channel();
+    let (_peer, client) = peer(move |conn| {
         for _ in 0..8 {
-            talk.expect("wait");
+            conn.expect_command("wait");
         }
-        heard.send(()).unwrap();
-        // From here on nothing is read.
-        talk.wait_for_word();
-        heard.send(()).unwrap();
-        unread.recv_timeout(PATIENCE).unwrap();
+        read_tx.send(()).unwrap();
+        // Reads nothing from here on.
+        conn.wait_for_data();
+        read_tx.send(()).unwrap();
+        closed_rx.recv_timeout(TIMEOUT).unwrap();
     });
     let waiting: Vec<_> = (0..8)
         .map(|_| {
             let client = client.clone();
-            aside(move || client.execute::<Empty>("wait", ()))
+            run_in_thread(move || client.execute::<Empty>("wait", ()))
         })
         .collect();
-    all_heard.recv_timeout(PATIENCE).unwrap();
+    read_rx.recv_timeout(TIMEOUT).unwrap();
     let spare = client.clone();
-    let ninth = aside(move || spare.execute::<Empty>("ninth", ()));
+    let ninth = run_in_thread(move || spare.execute::<Empty>("ninth", ()));
     let mut events = client.events();
-    let listening = aside(move || (events.next(), events.next().is_none()));
+    let listening = run_in_thread(move || (events.next(), events.next().is_none()));
     let spare = client.clone();
-    let stuck = aside(move || spare.execute_oob::<Empty>("yank", json!({"a": "x".repeat(STUCK)})));
-    all_heard.recv_timeout(PATIENCE).unwrap();
+    let stuck = run_in_thread(move || spare.execute_oob::<Empty>("yank", json!({"a": "x".repeat(BLOCKING_BYTES)})));
+    read_rx.recv_timeout(TIMEOUT).unwrap();
     let spare = client.clone();
-    let behind = aside(move || spare.execute_oob::<Empty>("behind", ()));
+    let queued = run_in_thread(move || spare.execute_oob::<Empty>("queued", ()));
 
     client.close();
     for waiting in &waiting {
         let error = outcome(waiting).unwrap_err();
-        let sentence =
-            "this side closed the connection before `wait` was answered; nobody can know whether it was carried out";
-        assert_eq!(error.to_string(), sentence);
+        snapshot::check(
+            error.to_string(),
+            expect![[r#"
+                this side closed the connection before `wait` was answered; nobody can know whether it was carried out
+            "#]],
+        );
     }
     assert!(matches!(outcome(&stuck), Err(ExecuteError::Unanswered { .. })), "part of it was sent");
-    for (told, command) in [(&ninth, "ninth"), (&behind, "behind")] {
-        let error = outcome(told).unwrap_err();
+    for (result, command) in [(&ninth, "ninth"), (&queued, "queued")] {
+        let error = outcome(result).unwrap_err();
         assert!(matches!(error, ExecuteError::NotSent { .. }), "{error}");
-        assert_eq!(error.to_string().split(':').next(), Some(format!("`{command}` was not sent").as_str()));
+        assert!(error.to_string().starts_with(&format!("`{command}` ")), "{error}");
     }
-    let (told, then_nothing) = outcome(&listening);
-    assert!(matches!(told, Some(Err(ListenError::Disconnected(_)))) && then_nothing);
-    closed.send(()).unwrap();
-    // And so it stays.
+    let (first, has_ended) = outcome(&listening);
+    assert!(matches!(first, Some(Err(ListenError::Disconnected(_)))) && has_ended);
+    closed_tx.send(()).unwrap();
+    // Later calls fail, too.
     client.close();
     let error = client.execute::<Empty>("stop", ()).unwrap_err();
-    assert_eq!(error.to_string(), "`stop` was not sent: this side closed the connection");
+    snapshot::check(
+        error.to_string(),
+        expect![[r#"
+        `stop` was not sent: this side closed the connection
+    "#]],
+    );
     let mut late = client.events();
-    assert!(matches!(late.wait(PATIENCE), Err(ListenError::Disconnected(_))));
+    assert!(matches!(late.wait(TIMEOUT), Err(ListenError::Disconnected(_))));
     assert!(late.next().is_none());
 }
 
 #[test]
-fn the_last_clone_may_go_anywhere() {
-    // In a filter, which runs in the client's own thread; with its listener; in a thread that others wait for.
-    type Way = fn(Client) -> Option<JoinHandle<()>>;
-    let ways: [(&str, Way); 4] = [
-        ("here", |_| None),
-        ("elsewhere", |client| Some(spawn(move || drop(client)))),
+fn closes_with_the_last_clone_wherever_it_is_dropped() {
+    // In another thread; in a filter, which runs in the client's own thread; with its listener.
+    type DropClient = fn(Client) -> Option<JoinHandle<()>>;
+    let cases: [(&str, DropClient); 4] = [
+        ("in this thread", |_| None),
+        ("in another thread", |client| Some(spawn(move || drop(client)))),
         ("in a filter", |client| {
             let held = Mutex::new(Some(client.clone()));
             let mut events = client.listen(move |_| held.lock().unwrap().take().is_none());
@@ -109,33 +119,33 @@ fn the_last_clone_may_go_anywhere() {
             assert!(matches!(events.next(), Some(Err(ListenError::Disconnected(_)))));
             None
         }),
-        ("with its listener, in the middle of a filter", |client| {
-            let (tell, told) = channel();
-            let (go_on, gone_on) = channel::<()>();
-            let held = (client.clone(), Mutex::new(gone_on));
+        ("with its listener, while a filter runs", |client| {
+            let (filter_tx, filter_rx) = channel();
+            let (go_on_tx, go_on_rx) = channel::<()>();
+            let held = (client.clone(), Mutex::new(go_on_rx));
             let events = client.listen(move |_| {
-                tell.send(()).unwrap();
-                let _ = (&held.0, held.1.lock().unwrap().recv_timeout(PATIENCE));
+                filter_tx.send(()).unwrap();
+                let _ = (&held.0, held.1.lock().unwrap().recv_timeout(TIMEOUT));
                 true
             });
             let begun = client.start(Request::new("go")).unwrap();
-            told.recv_timeout(PATIENCE).unwrap();
+            filter_rx.recv_timeout(TIMEOUT).unwrap();
             drop((client, begun, events));
-            go_on.send(()).unwrap();
+            go_on_tx.send(()).unwrap();
             None
         }),
     ];
-    for (_, way) in ways {
-        let (closed, end) = channel();
-        let (peer, client) = peer(move |talk| {
-            if talk.hear().contains("\"go\"") {
-                talk.event("GO", "{}");
-                talk.wait_for_close();
+    for (case, drop_client) in cases {
+        let (closed_tx, closed_rx) = channel();
+        let (peer, client) = peer(move |conn| {
+            if conn.read_line().contains("\"go\"") {
+                conn.send_event("GO", "{}");
+                conn.wait_for_close();
             }
-            closed.send(()).unwrap();
+            closed_tx.send(()).unwrap();
         });
-        let thread = way(client);
-        end.recv_timeout(PATIENCE).expect("the connection goes with the last clone");
+        let thread = drop_client(client);
+        assert!(closed_rx.recv_timeout(TIMEOUT).is_ok(), "{case}: the connection outlives the last clone");
         drop(peer);
         if let Some(thread) = thread {
             thread.join().unwrap();
@@ -144,13 +154,13 @@ fn the_last_clone_may_go_anywhere() {
 }
 
 #[test]
-fn a_listener_outlives_its_client_with_what_it_has() {
-    let (_peer, client) = peer(|talk| {
-        let id = talk.expect("go");
-        talk.event("A", "{}");
-        talk.event("B", "{}");
-        talk.answer(&id, "{}");
-        talk.wait_for_close();
+fn a_listener_keeps_its_events_after_the_client_is_dropped() {
+    let (_peer, client) = peer(|conn| {
+        let id = conn.expect_command("go");
+        conn.send_event("A", "{}");
+        conn.send_event("B", "{}");
+        conn.reply(&id, "{}");
+        conn.wait_for_close();
     });
     let mut events = client.events();
     client.execute::<Empty>("go", ()).unwrap();
@@ -161,70 +171,99 @@ fn a_listener_outlives_its_client_with_what_it_has() {
 }
 
 #[test]
-pub fn the_server_may_leave_at_any_point() {
-    type Script = fn(&mut Talk);
-    let rows: [(&str, Script, &str); 4] = [
-        ("before the command", |_| {}, "the server closed the connection"),
-        ("before the reply", |talk| drop(talk.expect("stop")), "the server closed the connection"),
-        (
-            "in the middle of the reply",
-            |talk| {
-                talk.expect("stop");
-                talk.say_raw(b"{\"return\": {\"a\": ");
-            },
-            "the server closed the connection in the middle of a message",
-        ),
-        (
-            "with a message that is too deep",
-            |talk| {
-                let id = talk.expect("stop");
-                talk.answer(&id, &format!("{}1{}", "[".repeat(2048), "]".repeat(2048)));
-                // Nobody will read on, so nobody may go on saying.
-                talk.wait_for_close();
-            },
-            "the server sent a message nested more than 2048 levels deep",
-        ),
+pub fn reports_a_server_that_closes_at_any_point() {
+    type Script = fn(&mut PeerConnection);
+    let rows: [(&str, Script); 4] = [
+        ("before the command", |_| {}),
+        ("before the reply", |conn| drop(conn.expect_command("stop"))),
+        ("in the middle of the reply", |conn| {
+            conn.expect_command("stop");
+            conn.send(b"{\"return\": {\"a\": ");
+        }),
+        ("with a message that is too deep", |conn| {
+            let id = conn.expect_command("stop");
+            conn.reply(&id, &format!("{}1{}", "[".repeat(2048), "]".repeat(2048)));
+            // The client stops reading, so it must close to release the peer.
+            conn.wait_for_close();
+        }),
     ];
-    for (row, script, how) in rows {
+    let mut table = Table::new();
+    for (row, script) in rows {
         let (peer, client) = peer(script);
         let mut events = client.events();
         let error = client.execute::<Empty>("stop", ()).unwrap_err();
-        assert!(error.to_string().contains(how), "{row}: {error}");
+        // Whether the end is noticed before the command is sent is up to the threads.
         if row != "before the command" {
             assert!(error.may_have_run(), "{row}");
+            table.row(row, error.to_string());
         }
         match events.next() {
-            Some(Err(error)) => assert_eq!(error.to_string(), how, "{row}"),
+            Some(Err(error)) => table.row(format!("{row}: listener"), error.to_string()),
             other => panic!("{row}: {other:?}"),
         }
         let error = client.execute::<Empty>("cont", ()).unwrap_err();
-        assert_eq!((error.to_string(), error.may_have_run()), (format!("`cont` was not sent: {how}"), false), "{row}");
-        // The peer is at its end, though the client is here still.
+        assert!(!error.may_have_run(), "{row}: {error}");
+        table.row(format!("{row}: next call"), error.to_string());
+        // The peer has ended, though the client still exists.
         drop(peer);
     }
+    table.check(expect![[r#"
+        > before the command: listener
+        the server closed the connection
+
+        > before the command: next call
+        `cont` was not sent: the server closed the connection
+
+        > before the reply
+        the server closed the connection before `stop` was answered; nobody can know whether it was carried out
+
+        > before the reply: listener
+        the server closed the connection
+
+        > before the reply: next call
+        `cont` was not sent: the server closed the connection
+
+        > in the middle of the reply
+        the server closed the connection in the middle of a message before `stop` was answered; nobody can know whether it was carried out
+
+        > in the middle of the reply: listener
+        the server closed the connection in the middle of a message
+
+        > in the middle of the reply: next call
+        `cont` was not sent: the server closed the connection in the middle of a message
+
+        > with a message that is too deep
+        the server sent a message nested more than 2048 levels deep before `stop` was answered; nobody can know whether it was carried out
+
+        > with a message that is too deep: listener
+        the server sent a message nested more than 2048 levels deep
+
+        > with a message that is too deep: next call
+        `cont` was not sent: the server sent a message nested more than 2048 levels deep
+    "#]]);
 }
 
 #[test]
-pub fn a_server_that_talks_and_does_not_listen_is_heard_while_we_send() {
+pub fn receives_while_the_server_does_not_read() {
     const EVENTS: usize = 5_000;
-    let (_peer, client) = peer(|talk| {
-        let id = talk.expect("begin");
-        talk.answer(&id, "{}");
+    let (_peer, client) = peer(|conn| {
+        let id = conn.expect_command("begin");
+        conn.reply(&id, "{}");
         for _ in 0..EVENTS {
-            talk.event("TALK", &format!("\"{}\"", "x".repeat(1_000)));
+            conn.send_event("TALK", &format!("\"{}\"", "x".repeat(1_000)));
         }
-        let id = talk.expect("listen");
-        talk.answer(&id, "{}");
-        talk.wait_for_close();
+        let id = conn.expect_command("listen");
+        conn.reply(&id, "{}");
+        conn.wait_for_close();
     });
     let events = client.events().timeout(Duration::ZERO);
     client.execute::<Empty>("begin", ()).unwrap();
-    client.execute::<Empty>("listen", json!({"a": "x".repeat(STUCK)})).unwrap();
+    client.execute::<Empty>("listen", json!({"a": "x".repeat(BLOCKING_BYTES)})).unwrap();
     assert_eq!(events.count(), EVENTS);
 }
 
 #[test]
-pub fn quit_succeeds_with_its_answer_or_with_the_end_in_its_place() {
+pub fn quit_succeeds_with_a_reply_or_with_the_end_of_the_connection() {
     let Some(mut server) = Server::qemu(SMALL) else { return };
     let client = server.client();
     let mut events = client.listen(|event| event.name() == "SHUTDOWN");
@@ -233,35 +272,40 @@ pub fn quit_succeeds_with_its_answer_or_with_the_end_in_its_place() {
     assert_eq!(shutdown["reason"], "host-qmp-quit");
     assert!(server.wait_for_end());
     assert!(matches!(events.next(), Some(Err(ListenError::Disconnected(_)))));
-    assert!(matches!(client.quit(), Err(ExecuteError::NotSent { .. })), "there is nobody left to end");
+    assert!(matches!(client.quit(), Err(ExecuteError::NotSent { .. })));
 
-    let (peer, client) = peer(|talk| drop(talk.expect("quit")));
+    let (peer, client) = peer(|conn| drop(conn.expect_command("quit")));
     client.quit().unwrap();
     drop(peer);
-    // Input that the server leaves unread makes a reset of the end.
-    let (peer, client) = self::peer(|talk| drop(talk.expect("first")));
+    // Where the server leaves input unread, the connection is reset.
+    let (peer, client) = self::peer(|conn| drop(conn.expect_command("first")));
     let first = client.start(Request::new("first").with_arguments(json!({"a": "x".repeat(100_000)}).to_string()));
     let quit = client.quit();
     assert!(quit.is_ok() || matches!(quit, Err(ExecuteError::NotSent { .. })), "{quit:?}");
     assert!(first.unwrap().reply().unwrap_err().may_have_run());
     drop(peer);
 
-    let (_peer, client) = self::peer(|talk| {
-        let id = talk.expect("quit");
-        talk.refuse(Some(&id), "GenericError", "not now");
-        talk.wait_for_close();
+    let (_peer, client) = self::peer(|conn| {
+        let id = conn.expect_command("quit");
+        conn.reply_error(Some(&id), "GenericError", "not now");
+        conn.wait_for_close();
     });
-    assert_eq!(client.quit().unwrap_err().to_string(), "`quit`: GenericError: not now");
+    assert_eq!(client.quit().unwrap_err().desc(), Some("not now"));
 }
 
 #[test]
-fn a_killed_server_ends_what_is_under_way() {
+fn a_killed_server_ends_calls_and_listeners() {
     let Some(mut server) = Server::qemu(SMALL) else { return };
     let client = Arc::new(server.client());
     let mut events = client.events();
     server.kill();
     match events.next() {
-        Some(Err(ListenError::Disconnected(lost))) => assert_eq!(lost.to_string(), "the server closed the connection"),
+        Some(Err(error @ ListenError::Disconnected(_))) => snapshot::check(
+            error.to_string(),
+            expect![[r#"
+                the server closed the connection
+            "#]],
+        ),
         other => panic!("{other:?}"),
     }
     assert!(!client.execute::<Empty>("stop", ()).unwrap_err().may_have_run());

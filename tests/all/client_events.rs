@@ -1,4 +1,5 @@
-//! Events in the library: each listener hears what it asked for, in order, whatever the others do; a session hears all.
+//! Events in the library: each listener gets the events it asked for, in order, independently of the others; a session
+//! gets all of them.
 
 use std::sync::{Arc, Barrier};
 use std::thread::spawn;
@@ -10,57 +11,57 @@ use super::client::{next, peer};
 use crate::support::peer::{EVENT, GREETING, Peer};
 
 #[test]
-pub fn each_listener_hears_what_it_asked_for_in_order() {
+pub fn each_listener_gets_its_events_in_order() {
     const EVENTS: usize = 1000;
-    let (_peer, client) = peer(|talk| {
-        let id = talk.expect("go");
+    let (_peer, client) = peer(|conn| {
+        let id = conn.expect_command("go");
         for n in 0..EVENTS {
-            talk.event(["EVEN", "ODD"][n % 2], &n.to_string());
+            conn.send_event(["EVEN", "ODD"][n % 2], &n.to_string());
         }
-        talk.answer(&id, "{}");
-        talk.wait_for_close();
+        conn.reply(&id, "{}");
+        conn.wait_for_close();
     });
-    let begun = Arc::new(Barrier::new(4));
+    let listening_started = Arc::new(Barrier::new(4));
     let numbers = |events: &mut Events| -> Vec<usize> {
         events.map_while(Result::ok).map(|event| event.data_as().unwrap()).collect()
     };
     let listening: Vec<_> = [None, Some("EVEN"), Some("ODD")]
         .map(|name| {
-            let (client, begun) = (client.clone(), Arc::clone(&begun));
+            let (client, started) = (client.clone(), Arc::clone(&listening_started));
             spawn(move || {
                 let mut events = client.listen(move |event| name.is_none_or(|name| event.name() == name));
-                begun.wait();
+                started.wait();
                 numbers(&mut events)
             })
         })
         .into();
-    begun.wait();
+    listening_started.wait();
     let mut here = client.events().timeout(Duration::ZERO);
     client.execute::<Empty>("go", ()).unwrap();
-    // All came before the reply, so they are here; and a listener that began later has missed them.
+    // They came before the reply, so they are available; a listener that starts later does not get them.
     assert_eq!(numbers(&mut here), (0..EVENTS).collect::<Vec<_>>());
     assert!(client.events().wait(Duration::from_millis(1)).unwrap().is_none());
     client.close();
-    let heard: Vec<Vec<usize>> = listening.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let received: Vec<Vec<usize>> = listening.into_iter().map(|thread| thread.join().unwrap()).collect();
     let all: Vec<usize> = (0..EVENTS).collect();
     let odd_and_even: Vec<Vec<usize>> = (0..2).map(|odd| (odd..EVENTS).step_by(2).collect()).collect();
-    assert_eq!(heard, [all, odd_and_even[0].clone(), odd_and_even[1].clone()]);
+    assert_eq!(received, [all, odd_and_even[0].clone(), odd_and_even[1].clone()]);
 }
 
 #[test]
-fn a_listener_that_takes_nothing_is_cut_off_alone() {
+fn only_the_listener_that_reads_nothing_is_disconnected() {
     const MIB: usize = 1 << 20;
-    let (_peer, client) = peer(|talk| {
+    let (_peer, client) = peer(|conn| {
         let data = format!("\"{}\"", "x".repeat(MIB));
-        let id = talk.expect("go");
-        talk.answer(&id, "{}");
+        let id = conn.expect_command("go");
+        conn.reply(&id, "{}");
         for _ in 0..70 {
-            talk.event("BIG", &data);
-            talk.event("SMALL", "{}");
+            conn.send_event("BIG", &data);
+            conn.send_event("SMALL", "{}");
         }
-        let id = talk.expect("query-status");
-        talk.answer(&id, "{}");
-        talk.wait_for_close();
+        let id = conn.expect_command("query-status");
+        conn.reply(&id, "{}");
+        conn.wait_for_close();
     });
     let (sleeper, taker, other) = (client.events(), client.events(), client.listen(|event| event.name() == "SMALL"));
     client.execute::<Empty>("go", ()).unwrap();
@@ -77,13 +78,13 @@ fn a_listener_that_takes_nothing_is_cut_off_alone() {
 }
 
 #[test]
-fn a_filter_that_panics_or_calls_back_harms_its_own_listener_only() {
-    let (_peer, client) = peer(|talk| {
-        talk.expect("go");
-        talk.event("ONE", "{}");
-        let id = talk.expect("query-status");
-        talk.answer(&id, "{}");
-        talk.wait_for_close();
+fn a_filter_that_panics_or_calls_back_ends_only_its_own_listener() {
+    let (_peer, client) = peer(|conn| {
+        conn.expect_command("go");
+        conn.send_event("ONE", "{}");
+        let id = conn.expect_command("query-status");
+        conn.reply(&id, "{}");
+        conn.wait_for_close();
     });
     let mut panics = client.listen(|_| panic!("on purpose"));
     let inner = client.clone();
@@ -99,14 +100,14 @@ fn a_filter_that_panics_or_calls_back_harms_its_own_listener_only() {
 }
 
 #[test]
-fn a_session_hands_out_what_came_early_before_all_else() {
+fn a_session_returns_early_events_first() {
     const EARLY: usize = 20_000;
-    let peer = Peer::start(|talk| {
-        talk.say_raw(EVENT.repeat(EARLY).as_bytes());
-        talk.say(GREETING);
-        let id = talk.expect("qmp_capabilities");
-        talk.say_raw(format!("{{\"return\": {{}}, \"id\": {id}}}{{\"event\": \"LAST\"}}").as_bytes());
-        talk.wait_for_close();
+    let peer = Peer::start(|conn| {
+        conn.send(EVENT.repeat(EARLY).as_bytes());
+        conn.send_line(GREETING);
+        let id = conn.expect_command("qmp_capabilities");
+        conn.send(format!("{{\"return\": {{}}, \"id\": {id}}}{{\"event\": \"LAST\"}}").as_bytes());
+        conn.wait_for_close();
     });
     let mut session = open(&peer.address().parse().unwrap(), &Options::default()).unwrap();
     session.start_reader();

@@ -1,4 +1,4 @@
-//! The stored corpus: what fuzzing has found worth keeping, shown to the same properties that the fuzz targets check.
+//! The stored corpus: inputs found by fuzzing, checked for the same properties as in the fuzz targets.
 
 #[path = "../../fuzz/src/lib.rs"]
 mod properties;
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn every_stored_input_keeps_its_properties() {
+fn stored_inputs_keep_their_properties() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let mut folders: Vec<String> =
         fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -20,11 +20,11 @@ fn every_stored_input_keeps_its_properties() {
             let path = entry.unwrap().path();
             let data = fs::read(&path).unwrap();
             if let Err(panic) = std::panic::catch_unwind(|| check(&data)) {
-                eprintln!("{} is what fails", path.display());
+                eprintln!("the failing input is {}", path.display());
                 std::panic::resume_unwind(panic);
             }
             count += 1;
         }
-        assert!(count >= 10, "`{name}` has only {count} stored inputs: the corpus is not whole");
+        assert!(count >= 10, "`{name}` has only {count} stored inputs: the corpus is incomplete");
     }
 }

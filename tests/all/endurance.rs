@@ -1,5 +1,5 @@
-//! Long sessions, and servers killed at any moment. The numbers are small here; with `QMP_SHELL_TEST_LONG=1` they are
-//! a million commands, a million events and 500 kills.
+//! Long sessions, and servers killed at any moment: by default with small numbers, with `QMP_SHELL_TEST_LONG=1` with a
+//! million commands, a million events and 500 kills.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -8,39 +8,39 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::Duration;
 
 use super::support::program::qmp_shell;
-use super::support::server::{Q35, Server, listens};
+use super::support::server::{Q35, Server, is_listening};
 use super::support::terminal::Terminal;
-use super::support::{PATIENCE, wait_until};
+use super::support::{TIMEOUT, wait_until, wording};
 
-/// A number for every day, and one for a long run.
+/// Returns `long` for a long run, and `short` otherwise.
 fn count(short: usize, long: usize) -> usize {
     if std::env::var_os("QMP_SHELL_TEST_LONG").is_some() { long } else { short }
 }
 
-/// What a process holds: memory of its own in kB (what the system maps of the program's file comes and goes as it likes),
-/// descriptors, threads.
+/// Resources of a process: private memory in kB (the pages mapped from the program's file come and go), file descriptors,
+/// threads.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct Resources {
     memory: usize,
     descriptors: usize,
     threads: usize,
 }
 
-impl Held {
-    fn by(id: &str) -> Held {
+impl Resources {
+    fn of(id: &str) -> Resources {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
         let entries = |folder: &str| std::fs::read_dir(format!("/proc/{id}/{folder}")).unwrap().count();
-        Held {
+        Resources {
             memory: resident.trim().trim_end_matches(" kB").parse().unwrap(),
             descriptors: entries("fd"),
             threads: entries("task"),
         }
     }
 
-    /// Holds a process to what it held before, but for what an allocator may keep for later.
+    /// Checks that a process holds no more than before, except for memory that the allocator may keep.
     #[track_caller]
-    fn expect_no_more_than(self, before: Held) {
+    fn expect_no_more_than(self, before: Resources) {
         eprintln!("{before:?} -> {self:?}");
         assert!(self.memory < before.memory + 2048, "{before:?} -> {self:?}");
         assert_eq!((self.descriptors, self.threads), (before.descriptors, before.threads));
@@ -51,16 +51,16 @@ impl Held {
 const PAIR: &str = "stop\ncont\n";
 
 #[test]
-fn a_script_holds_no_more_after_many_commands_and_events_than_after_a_few() {
+fn a_long_script_holds_no_more_resources_than_a_short_one() {
     let Some(server) = Server::qemu(Q35) else { return };
     let pairs = count(2_000, 500_000);
     let mut child = qmp_shell(&[&server.address()]).start();
     let id = child.id().to_string();
     let mut input = child.stdin.take().unwrap();
     let lines = lines_of(child.stdout.take().unwrap());
-    let next = || lines.recv_timeout(PATIENCE).unwrap();
+    let next = || lines.recv_timeout(TIMEOUT).unwrap();
     let mut seen = [0, 0];
-    // From here on each line changes something, and is an event.
+    // From here on each line changes the state of the machine and causes an event.
     input.write_all(b"cont\n").unwrap();
     assert!(next().contains("RESUME") && next().contains("return"));
     let mut run = |pairs: usize| {
@@ -78,82 +78,83 @@ fn a_script_holds_no_more_after_many_commands_and_events_than_after_a_few() {
                 }
             }
         });
-        Held::by(&id)
+        Resources::of(&id)
     };
-    // Enough for what is kept of the latest events to be full.
+    // Enough to fill the log of recent events.
     let before = run(pairs / 2);
     let after = run(pairs - pairs / 2);
     drop(input);
-    assert_eq!((end_of(&mut child), lines.recv().ok(), seen), (Some(0), None, [2 * pairs, 2 * pairs]));
+    assert_eq!((exit_status(&mut child), lines.recv().ok(), seen), (Some(0), None, [2 * pairs, 2 * pairs]));
     after.expect_no_more_than(before);
 }
 
-/// The lines of a stream as they come, so that a test need not wait for them for ever.
+/// Reads the lines of a stream in a thread, so that a test can wait for them with a timeout.
 fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
-    let (line, lines) = sync_channel(1000);
+    let (line_tx, line_rx) = sync_channel(1000);
     std::thread::spawn(move || {
         // Ends with the stream, or with the test.
-        BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|text| line.send(text))
+        BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|text| line_tx.send(text))
     });
-    lines
+    line_rx
 }
 
 #[test]
-fn a_prompt_holds_no_more_after_many_commands_and_events_than_after_a_few() {
+fn a_long_session_holds_no_more_resources_than_a_short_one() {
     let Some(server) = Server::qemu(Q35) else { return };
     let pairs = count(1_000, 250_000);
     let script = server.path("pairs.qmp");
-    std::fs::write(&script, PAIR.repeat(AT_ONCE)).unwrap();
+    std::fs::write(&script, PAIR.repeat(PAIRS_PER_BATCH)).unwrap();
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
-    terminal.settle();
-    let held = || Held::by(&terminal.program_id());
-    // What is shown may have scrolled off before anybody looks.
-    let mark = |name: &str| {
-        let mark = terminal.home.join(name);
-        terminal.enter(&format!("!touch {}", mark.display()));
-        wait_long(&terminal, &mark);
+    terminal.wait_for_queries();
+    let resources = || Resources::of(&terminal.program_id());
+    // Waits until all that was entered before is done and the prompt is back: while the editor reads, it holds file
+    // descriptors that it does not hold while a command runs.
+    let finish = |name: &str| {
+        let file = terminal.home.join(name);
+        terminal.enter(&format!("!touch {}; echo done {name}", file.display()));
+        wait_for_file(&terminal, &file);
+        let done = format!("\ndone {name}\n");
+        terminal.wait_in_scrollback("the prompt", |text| text.contains(&done) && text.ends_with("\n(QEMU)"));
     };
-    // A script of many parts: of a large file, the allocator keeps the room for the next.
-    let source = |name: &str| {
-        for part in 0..pairs / AT_ONCE {
+    // In parts, because the allocator keeps memory for a file that was large.
+    let events_in_script = |name: &str| {
+        for part in 0..pairs / PAIRS_PER_BATCH {
             terminal.enter(&format!(".source {script}"));
-            mark(&format!("{name}-{part}"));
+            finish(&format!("{name}-{part}"));
         }
     };
-    // Not more at once than the terminal shows: what waits to be shown is memory too, and would cover what is lost.
-    let rest = |name: &str| {
-        for part in 0..pairs / AT_ONCE {
-            say_pairs(&server.path("hmp.sock"), AT_ONCE);
-            mark(&format!("{name}-{part}"));
+    // In parts, because output that waits for the terminal takes memory, too, and would hide a leak.
+    let events_at_prompt = |name: &str| {
+        for part in 0..pairs / PAIRS_PER_BATCH {
+            run_pairs_in_hmp(&server.path("hmp.sock"), PAIRS_PER_BATCH);
+            finish(&format!("{name}-{part}"));
         }
-        held()
+        resources()
     };
-    // Events that come while a command runs, and events that come while the prompt waits; each twice.
-    source("one");
-    let before = rest("two");
-    source("three");
-    rest("four").expect_no_more_than(before);
+    events_in_script("one");
+    let before = events_at_prompt("two");
+    events_in_script("three");
+    events_at_prompt("four").expect_no_more_than(before);
     terminal.enter(".exit");
     assert_eq!(terminal.wait_for_end(), 0);
 }
 
-/// So many pairs at a time.
-const AT_ONCE: usize = 1_000;
+const PAIRS_PER_BATCH: usize = 1_000;
 
-/// A million of anything takes longer than a test is patient.
-fn wait_long(terminal: &Terminal, mark: &Path) {
-    let until = std::time::Instant::now() + count(1, 30) as u32 * PATIENCE;
-    while !mark.exists() {
-        assert!(std::time::Instant::now() < until, "waited in vain for {mark:?}:\n{}", terminal.screen());
+/// Waits for a file, in a long run for longer than [`TIMEOUT`].
+fn wait_for_file(terminal: &Terminal, file: &Path) {
+    let deadline = std::time::Instant::now() + count(1, 30) as u32 * TIMEOUT;
+    while !file.exists() {
+        assert!(std::time::Instant::now() < deadline, "timed out waiting for {file:?}:\n{}", terminal.screen());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// Has the human monitor stop and start the machine so often.
-fn say_pairs(socket: &str, pairs: usize) {
-    assert!(listens(socket));
+/// Stops and starts the machine `pairs` times through the human monitor.
+fn run_pairs_in_hmp(socket: &str, pairs: usize) {
+    assert!(is_listening(socket));
     let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut reader = stream.try_clone().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -174,7 +175,7 @@ fn say_pairs(socket: &str, pairs: usize) {
 }
 
 #[test]
-fn a_script_whose_qemu_is_killed_at_any_moment_ends_by_itself_on_a_whole_line() {
+fn a_script_ends_on_a_whole_line_when_qemu_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let (script, state) = (folder.path().join("endless.qmp"), folder.path().join("state"));
     std::fs::write(&script, "query-status\nstop\nqom-list path=/machine\ncont\n".repeat(50_000)).unwrap();
@@ -186,20 +187,20 @@ fn a_script_whose_qemu_is_killed_at_any_moment_ends_by_itself_on_a_whole_line() 
         let mut child = qmp_shell(&[&server.address(), "-f", script.to_str().unwrap()])
             .env("XDG_STATE_HOME", state.to_str().unwrap())
             .start();
-        let (begun, first) = channel();
+        let (first_tx, first_rx) = channel();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let reader = std::thread::spawn(move || {
             let mut text = String::new();
             output.read_line(&mut text).unwrap();
-            begun.send(()).unwrap();
+            first_tx.send(()).unwrap();
             output.read_to_string(&mut text).unwrap();
             text
         });
-        first.recv_timeout(PATIENCE).unwrap();
-        // Any moment: spread over a quarter of a second, in steps that fall on no beat of the script's.
+        first_rx.recv_timeout(TIMEOUT).unwrap();
+        // Spread over a quarter of a second, in steps that are no multiple of the script's period.
         std::thread::sleep(Duration::from_micros(run as u64 * 7919 * 13 % 250_000));
         server.kill();
-        let status = end_of(&mut child);
+        let status = exit_status(&mut child);
         let text = reader.join().unwrap();
         let mut messages = String::new();
         child.stderr.take().unwrap().read_to_string(&mut messages).unwrap();
@@ -209,12 +210,12 @@ fn a_script_whose_qemu_is_killed_at_any_moment_ends_by_itself_on_a_whole_line() 
             assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "run {run}: {line}");
         }
         assert!(text.lines().last().unwrap().contains("\"ConnectionLost\""), "run {run}: {:?}", text.lines().last());
-        assert!(messages.contains("Nobody can know whether it was carried out."), "run {run}: {messages}");
+        assert!(messages.contains(wording::UNKNOWN_OUTCOME), "run {run}: {messages}");
     }
     assert_eq!(std::fs::read_to_string(&history).unwrap(), "query-status\nstop\n");
 }
 
-fn end_of(child: &mut Child) -> Option<i32> {
-    wait_until("the script's end", || child.try_wait().unwrap().is_some());
+fn exit_status(child: &mut Child) -> Option<i32> {
+    wait_until("the script to exit", || child.try_wait().unwrap().is_some());
     child.wait().unwrap().code()
 }

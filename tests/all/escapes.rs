@@ -1,16 +1,17 @@
-//! What a server, a file or a neighbour plants to do something to the terminal: it is shown, spelled out, and does nothing.
-//! The bytes that the terminal got are looked at, not the screen that it made of them.
+//! Control sequences from a server, a file or QEMU are shown as escapes and do not reach the terminal. The tests check the
+//! bytes that the terminal gets, not the screen that results.
 
 use serde_json::{Value, json};
 
-use crate::support::peer::{GREETING, Peer, Talk};
+use crate::support::peer::{GREETING, Peer, PeerConnection};
 use crate::support::program::{Run, qmp_shell};
 use crate::support::server::SMALL;
+use crate::support::skip::require_program;
 use crate::support::terminal::Terminal;
-use crate::support::{find_program, skip, wait_until};
+use crate::support::{wait_until, wording};
 
-/// A text that clears, recolours, renames, writes to the clipboard, links, queries, goes back over itself and turns round
-/// what follows, in seven and in eight bits; its mark stands on either side.
+/// Returns a text with sequences that clear, recolour, rename, write to the clipboard, link, query, overwrite and change the
+/// direction of text, in seven and in eight bits, between two copies of a mark.
 fn planted(mark: &str) -> String {
     let seven =
         "\x1b[6661m\x1b[2J\x1b]52;c;b3duZWQ=\x07\x1b]0;owned\x1b\\\x1b]8;;http://owned\x07\x1bP+q544e\x1b\\\x1bc";
@@ -19,15 +20,15 @@ fn planted(mark: &str) -> String {
     format!("{mark}-{seven}{eight}{bidi}\x08\x08\x7f\x00\rowned-{mark}")
 }
 
-/// The same as JSON that spells out nothing but what it has to, as servers do.
+/// Returns the same as JSON with only the necessary escapes, as servers send it.
 fn planted_json(mark: &str) -> String {
     Value::from(planted(mark)).to_string()
 }
 
-/// Holds what a terminal got to what the shell itself has to say to it: line ends, colours, the cursor, the editor's
-/// clearing and updating, and brackets around pastes.
+/// Checks that a terminal got only sequences of the shell itself: line ends, colours, cursor movements, the editor's
+/// clearing and updating, and bracketed pastes.
 #[track_caller]
-fn expect_harmless(bytes: &[u8], whence: &str) {
+fn expect_harmless(bytes: &[u8], source: &str) {
     let text = String::from_utf8_lossy(bytes);
     let near = |at: usize| {
         let from = text[..at].char_indices().rev().nth(60).map_or(0, |(at, _)| at);
@@ -37,40 +38,40 @@ fn expect_harmless(bytes: &[u8], whence: &str) {
     while let Some((at, c)) = chars.next() {
         match c {
             '\n' | '\t' => {}
-            // The editor's own, where Tab has no one answer.
-            '\x07' => assert!(!text[..at].ends_with(['=', 'd']), "{whence}: {:?}", near(at)),
-            '\r' => assert!(!text[at + 1..].starts_with("owned"), "{whence}: {:?}", near(at)),
+            // The editor's own, where Tab has several candidates.
+            '\x07' => assert!(!text[..at].ends_with(['=', 'd']), "{source}: {:?}", near(at)),
+            '\r' => assert!(!text[at + 1..].starts_with("owned"), "{source}: {:?}", near(at)),
             '\x1b' => {
-                assert!(chars.next_if(|(_, c)| *c == '[').is_some(), "{whence}: {:?}", near(at));
+                assert!(chars.next_if(|(_, c)| *c == '[').is_some(), "{source}: {:?}", near(at));
                 let mut parameters = String::new();
                 while let Some((_, c)) = chars.next_if(|(_, c)| c.is_ascii_digit() || matches!(c, ';' | '?')) {
                     parameters.push(c);
                 }
                 let last = chars.next().map(|(_, c)| c);
-                let ours = match last {
+                let is_ours = match last {
                     Some('m') => parameters != "6661",
                     Some('J') => parameters != "2",
                     Some('A' | 'B' | 'C' | 'D' | 'H' | 'K') => true,
                     Some('h' | 'l') => matches!(parameters.as_str(), "?2004" | "?2026"),
                     _ => false,
                 };
-                assert!(ours, "{whence}: {:?}", near(at));
+                assert!(is_ours, "{source}: {:?}", near(at));
             }
             c => assert!(
                 !c.is_control()
                     && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'),
-                "{whence}: {c:?} in {:?}",
+                "{source}: {c:?} in {:?}",
                 near(at)
             ),
         }
     }
 }
 
-/// A server whose every word is planted.
-fn serve(talk: &mut Talk) {
-    talk.say(&GREETING.replace("\"package\": \"\"", &format!("\"package\": {}", planted_json("package"))));
+/// Serves requests with control sequences in every text.
+fn serve(conn: &mut PeerConnection) {
+    conn.send_line(&GREETING.replace("\"package\": \"\"", &format!("\"package\": {}", planted_json("package"))));
     loop {
-        let line = talk.hear();
+        let line = conn.read_line();
         if line.is_empty() {
             return;
         }
@@ -80,33 +81,33 @@ fn serve(talk: &mut Talk) {
             "qmp_capabilities" => json!({}),
             "query-qmp-schema" => schema(),
             "values" => {
-                // Bare, as no JSON has it, and spelled out.
+                // Bare, which is invalid JSON, and with escapes.
                 let bare = planted("bare").replace('\0', "");
-                talk.say_raw(format!("{{\"return\": {{\"{bare}\": \"{bare}\", ").as_bytes());
-                talk.say(&format!("{0}: [{0}]}}, \"id\": {id}}}", planted_json("value")));
+                conn.send(format!("{{\"return\": {{\"{bare}\": \"{bare}\", ").as_bytes());
+                conn.send_line(&format!("{0}: [{0}]}}, \"id\": {id}}}", planted_json("value")));
                 continue;
             }
             "long" => (0..100).map(|_| Value::from(planted("long"))).collect(),
             "refuse" => {
                 let (class, desc) = (planted_json("class"), planted_json("desc"));
-                talk.say(&format!("{{\"error\": {{\"class\": {class}, \"desc\": {desc}}}, \"id\": {id}}}"));
+                conn.send_line(&format!("{{\"error\": {{\"class\": {class}, \"desc\": {desc}}}, \"id\": {id}}}"));
                 continue;
             }
             "noise" => {
                 let (name, data) = (planted_json("event"), planted_json("data"));
-                talk.say(&format!("{{\"event\": {name}, \"data\": {{{data}: {data}}}}}"));
-                talk.say_raw(planted("junk").as_bytes());
-                talk.say_raw(b"\n\x1b]0;owned\x07\x9b6661m\xc2\x9b6661m\n");
-                talk.say(&format!("{{\"return\": {data}, \"id\": {data}}}"));
-                talk.say(&format!("{{\"none\": {data}}}"));
-                talk.say(&format!("{{\"return\": {data}}}, \"id\": {id}}}"));
+                conn.send_line(&format!("{{\"event\": {name}, \"data\": {{{data}: {data}}}}}"));
+                conn.send(planted("junk").as_bytes());
+                conn.send(b"\n\x1b]0;owned\x07\x9b6661m\xc2\x9b6661m\n");
+                conn.send_line(&format!("{{\"return\": {data}, \"id\": {data}}}"));
+                conn.send_line(&format!("{{\"none\": {data}}}"));
+                conn.send_line(&format!("{{\"return\": {data}}}, \"id\": {id}}}"));
                 json!({})
             }
             "human-monitor-command" => {
                 json!(format!("{0} -- {0}\r\n{1}|alias [{1}] -- {1}\r\n", planted("text"), "name\x1b[6661m\u{9b}6661m"))
             }
             "nan" => {
-                talk.say(&format!("{{\"return\": [nan, 1], \"id\": {id}}}"));
+                conn.send_line(&format!("{{\"return\": [nan, 1], \"id\": {id}}}"));
                 continue;
             }
             "query-named-block-nodes" => json!([{"node-name": planted("node"), "drv": planted("drv")},
@@ -120,12 +121,12 @@ fn serve(talk: &mut Talk) {
             }
             _ => json!({}),
         };
-        talk.say(&format!("{{\"return\": {answer}, \"id\": {id}}}"));
+        conn.send_line(&format!("{{\"return\": {answer}, \"id\": {id}}}"));
     }
 }
 
 fn schema() -> Value {
-    // A name that JSON has to escape makes the whole of it unreadable; these need no escape.
+    // Names with characters that need an escape make the schema unreadable; these need none.
     let plant =
         |mark: &str| format!("{mark}-\u{9b}6661m\u{9d}0;owned\u{9c}\u{90}q\u{9c}\u{202e}\u{2066}\u{61c}\x7f-{mark}");
     let commands = [
@@ -170,7 +171,7 @@ fn schema() -> Value {
     Value::from(entities)
 }
 
-/// What is typed, and what is then to be seen: a mark of what was planted, where it is shown at all.
+/// Lines to enter, and a part of their output: a mark of a planted text, if it is shown at all.
 const TYPED: &[(&str, &str)] = &[
     ("values", "value-\\u001b[6661m"),
     ("refuse", "desc-\\x1b[6661m"),
@@ -185,13 +186,13 @@ const TYPED: &[(&str, &str)] = &[
     ("help good", "enum-\\x9b6661m"),
     ("help good.choice", "enum-"),
     ("help apropos comm", "command-"),
-    (".wait STOP timeout=0.01", "the server has no event `STOP`"),
+    (".wait STOP timeout=0.01", "`STOP`"),
     ("good \u{202e}=1", "\\u{202e}"),
     (".set verbose on", ""),
     ("refuse", "-> {"),
 ];
 
-/// What is typed before Tab; no more is to be seen of it than that the shell goes on.
+/// Texts to type before Tab. The shell must go on; its output is not checked any further.
 const TABS: &[&str] = &[
     "",
     "com",
@@ -214,12 +215,9 @@ const TABS: &[&str] = &[
 ];
 
 #[test]
-fn nothing_that_a_server_says_does_anything_to_a_prompt() {
-    if find_program("tmux").is_none() {
-        return skip("tmux");
-    }
+fn a_server_cannot_control_the_terminal_at_a_prompt() {
     let peer = Peer::start(serve);
-    let terminal = Terminal::start("PS1='$ ' /bin/sh", 200, 60).unwrap();
+    let Some(terminal) = Terminal::start("PS1='$ ' /bin/sh", 200, 60) else { return };
     let raw = terminal.record();
     terminal.wait_for_last("$");
     let files = terminal.home.join("files");
@@ -248,7 +246,7 @@ fn nothing_that_a_server_says_does_anything_to_a_prompt() {
             terminal.wait_for_last(language);
             terminal.type_text(line);
             terminal.press("Tab");
-            // What is left of it is dropped, and a word said for a sign that all of it was seen to.
+            // Drops the line, and enters a comment to see that all of it is done.
             terminal.press("C-c");
             let word = format!("# {}", line.len() * 7 + 1000);
             terminal.enter(&word);
@@ -262,16 +260,13 @@ fn nothing_that_a_server_says_does_anything_to_a_prompt() {
     terminal
         .enter(&format!("exec {shell} \"$(printf 'unix:/nonexistent/\\033]0;owned\\007\\302\\233\\342\\200\\256')\""));
     terminal.wait_for("[ended 3]");
-    look("an address", "there is no socket at `");
+    look("an address", "\\x1b]0;owned");
 }
 
 #[test]
-fn nor_does_what_a_file_a_paste_or_a_manual_page_holds() {
-    if find_program("tmux").is_none() {
-        return skip("tmux");
-    }
+fn files_pastes_and_manual_pages_cannot_control_the_terminal() {
     let peer = Peer::start(serve);
-    let terminal = Terminal::start("PS1='$ ' /bin/sh", 200, 60).unwrap();
+    let Some(terminal) = Terminal::start("PS1='$ ' /bin/sh", 200, 60) else { return };
     let raw = terminal.record();
     terminal.wait_for_last("$");
     let folder = terminal.home.join("qmp-shell");
@@ -300,7 +295,7 @@ fn nor_does_what_a_file_a_paste_or_a_manual_page_holds() {
     terminal.paste(&format!("query-{}", planted("paste").replace(['\0', '\r', '\x7f', '\x08'], "")));
     terminal.wait_for("query-paste");
     terminal.press("Enter");
-    terminal.wait_for("error: ");
+    terminal.wait_for(wording::ERROR);
     terminal.wait("a prompt", |screen| screen.ends_with("\n(QEMU)"));
     terminal.enter(&format!(".source {}", script.display()));
     terminal.wait_for("script:3");
@@ -313,28 +308,23 @@ fn nor_does_what_a_file_a_paste_or_a_manual_page_holds() {
     expect_harmless(&raw()[from..], "files");
 }
 
-/// A manual page with a word on `good`, and more than words in it.
+/// Returns a manual page about the command `good`, with control sequences in it.
 fn page() -> String {
     let words = planted("manual").replace(['\0', '\r'], "");
-    let head = ".TH \"QEMU-QMP-REF\" \"7\" \"2025\" \"10.0.2\" \"QEMU\"\n.SH DOCUMENT\n.INDENT 0.0\n.TP\n";
+    let head = ".TH \"QEMU-QMP-REF\" \"7\" \"2025\" \"1.2.3\" \"QEMU\"\n.SH DOCUMENT\n.INDENT 0.0\n.TP\n";
     format!("{head}.B Command  good  (Since: 2.9)\n{words}\n.sp\n\\fB{words}\\fP manual\n.UNINDENT\n")
 }
 
 #[test]
-fn nor_does_what_a_wrapped_qemu_says() {
-    let Some(qemu) = find_program("qemu-system-x86_64") else {
-        return skip("qemu-system-x86_64");
-    };
-    if find_program("tmux").is_none() {
-        return skip("tmux");
-    }
-    let terminal = Terminal::start("PS1='$ ' /bin/sh", 200, 60).unwrap();
+fn a_wrapped_qemu_cannot_control_the_terminal() {
+    let Some(qemu) = require_program("qemu-system-x86_64") else { return };
+    let Some(terminal) = Terminal::start("PS1='$ ' /bin/sh", 200, 60) else { return };
     let raw = terminal.record();
     terminal.wait_for_last("$");
     let words = terminal.home.join("words");
     std::fs::write(&words, planted("stderr") + "\n").unwrap();
     let script = terminal.home.join("loud-qemu");
-    // Before the prompt, at the prompt, and at the end; then a line without end.
+    // Before the prompt, at the prompt, and at the end; then a line that does not end.
     let text = format!(
         "#!/bin/sh\ncat {0} >&2; {1} \"$@\" & sleep 0.5; cat {0}; head -c 30000 /dev/zero | tr '\\0' x; wait; cat {0} >&2\n",
         words.display(),
@@ -345,16 +335,15 @@ fn nor_does_what_a_wrapped_qemu_says() {
     let shell = env!("CARGO_BIN_EXE_qmp-shell-wrap");
     let from = raw().len();
     terminal.enter(&format!("{shell} {} {}; echo over", script.display(), SMALL.join(" ")));
-    wait_until("both words", || String::from_utf8_lossy(&raw()).matches("stderr-\\x1b").count() == 2);
-    terminal.wait("the line without end", |screen| screen.contains("xxxx") && screen.ends_with("(QEMU)"));
+    wait_until("both texts", || String::from_utf8_lossy(&raw()).matches("stderr-\\x1b").count() == 2);
+    terminal.wait("the line that does not end", |screen| screen.contains("xxxx") && screen.ends_with("(QEMU)"));
     terminal.enter(".exit");
     terminal.wait("its end", |screen| screen.ends_with("over\n$"));
-    expect_harmless(&raw()[from..], "QEMU's words");
+    expect_harmless(&raw()[from..], "QEMU's output");
 }
 
-/// Whatever a server sends, each line of the log is JSON.
 #[test]
-fn the_log_stays_json() {
+fn every_line_of_the_log_is_json() {
     let peer = Peer::start(serve);
     let log = tempfile::NamedTempFile::new().unwrap();
     let path = log.path().to_str().unwrap();
@@ -367,12 +356,12 @@ fn the_log_stays_json() {
     let bare = planted("bare").replace('\0', "");
     let bare: String = bare.replace("\x1b\\\x1b", "\x1b\\u001b");
     assert!(lines.iter().any(|line| line["received"]["return"].get(&bare).is_some()), "{text}");
-    // What is no JSON at all stands there as a string.
+    // Invalid JSON is logged as a string.
     assert!(lines.iter().any(|line| line["received"].as_str().is_some_and(|text| text.contains("[nan, 1]"))), "{text}");
 }
 
 #[test]
-fn scripts_keep_json_json_and_their_messages_harmless() {
+fn scripts_print_valid_json_and_harmless_messages() {
     let run = |args: &[&str]| -> Run {
         let peer = Peer::start(serve);
         qmp_shell(&[args, &[&peer.address()]].concat()).env("MANPATH", "/nonexistent").run()
@@ -390,7 +379,7 @@ fn scripts_keep_json_json_and_their_messages_harmless() {
     assert!(pretty.stdout.contains("value-\\u001b[6661m") && pretty.stderr.contains("desc-\\x1b[6661m"), "{pretty:#?}");
     expect_harmless(pretty.stdout.as_bytes(), "-p");
     expect_harmless(pretty.stderr.as_bytes(), "-p's messages");
-    // The monitor's own text is what was asked for, and goes into pipes as it is.
+    // The human monitor's text goes into a pipe as it is.
     let monitor = run(&["-H", "-c", "info x"]);
     assert!(monitor.stdout.contains(&planted("text")), "{monitor:#?}");
     for line in TABS.iter().filter(|line| !line.starts_with(".source")) {

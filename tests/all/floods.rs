@@ -1,64 +1,78 @@
-//! Servers, and a QEMU, that never stop: no time-out comes late, what waits is bounded, and the user gets a word in.
+//! Servers, and a wrapped QEMU, that never stop sending: timeouts are kept, memory is bounded, and the user can still type.
 
 use std::time::{Duration, Instant};
 
+use expect_test::expect;
+
 use crate::support::peer::{EVENT, Peer};
-use crate::support::program::{SPACE, confined};
+use crate::support::program::{ADDRESS_SPACE_KIB, run_confined};
+use crate::support::skip::{require_program, spawn_for_test};
+use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
-use crate::support::{find_program, memory_of, skip, wait_until};
+use crate::support::{TIMEOUT, process_memory_kib, wait_until, wording};
 
 #[test]
-fn a_server_that_talks_without_end_and_takes_nothing_is_given_up() {
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
-        talk.flood(EVENT.repeat(500).as_bytes());
+fn gives_up_a_server_that_only_sends() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        conn.flood(EVENT.repeat(500).as_bytes());
     });
-    // More than any socket's buffer holds.
+    // More than any socket buffers.
     let script = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&script, format!("listen a={}\n", "x".repeat(4_000_000))).unwrap();
     let args = ["--max-message", "1M", "--no-schema", &peer.address(), "-f", script.path().to_str().unwrap()];
-    let run = confined(&args, 2 * SPACE).expect_status(4);
-    let message = "The server talks without end and takes nothing before `listen` was answered";
-    assert!(run.stderr.contains(message), "{}", run.stderr);
+    let run = run_confined(&args, 2 * ADDRESS_SPACE_KIB).expect_status(4);
+    snapshot::check(
+        run.stderr.lines().last().unwrap(),
+        expect![[r#"
+            {DIR}:1: The server talks without end and takes nothing before `listen` was answered. Nobody can know whether it was carried out.
+        "#]],
+    );
 }
 
-/// At a prompt the user has the last word, be it half of it sent, and a descriptor with it.
 #[test]
-fn a_line_that_is_not_taken_is_given_up_by_ctrl_c() {
-    if find_program("tmux").is_none() {
-        return skip("tmux");
-    }
+fn ctrl_c_cancels_a_request_that_the_server_does_not_read() {
+    let mut table = Table::new();
     for command in ["listen", ".fd /dev/null listen"] {
-        let (tell, told) = std::sync::mpsc::channel::<()>();
-        let peer = Peer::start(move |talk| {
-            talk.negotiate();
-            // Takes nothing, as long as the test lasts.
-            let _ = told.recv();
+        let (sent_tx, sent_rx) = std::sync::mpsc::channel();
+        let (end_tx, end_rx) = std::sync::mpsc::channel::<()>();
+        let peer = Peer::start(move |conn| {
+            conn.negotiate();
+            // Reads no more than the beginning as long as the test lasts.
+            conn.wait_for_data();
+            sent_tx.send(()).unwrap();
+            let _ = end_rx.recv();
         });
         let script = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&script, format!("{command} a={}\n", "x".repeat(4_000_000))).unwrap();
-        let terminal = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())).unwrap();
+        let Some(terminal) = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())) else { return };
         terminal.wait_for_last("(QEMU)");
-        let line = format!(".source {}", script.path().display());
-        terminal.enter(&line);
-        terminal.wait("the line being sent", |screen| screen.ends_with(&line));
-        // Whether it is being sent already can't be seen; Ctrl-C at a prompt drops the line and does no harm.
-        wait_until("the end of the wait", || {
-            terminal.press("C-c");
-            terminal.screen().contains("(not connected)")
-        });
-        assert!(terminal.screen().contains("The sending was given up half-way"), "{}", terminal.screen());
+        terminal.enter(&format!(".source {}", script.path().display()));
+        sent_rx.recv_timeout(TIMEOUT).unwrap();
+        // Only once: Ctrl-C also drops what the terminal has not printed yet.
+        terminal.press("C-c");
+        terminal.wait_for_last(wording::NOT_CONNECTED);
+        let text = terminal.scrollback();
+        let error = text.lines().rfind(|line| line.contains(wording::ERROR));
+        table.row(command, error.unwrap_or_else(|| panic!("{text}")).trim_end());
         terminal.press("C-d");
         terminal.wait_for("[ended 0]");
-        drop(tell);
+        drop(end_tx);
     }
+    table.check(expect![[r#"
+        > listen
+        error: {DIR}:1: The sending was given up half-way before `listen` was answered. Nobody can know whether it was carried out. The next command connects again.
+
+        > .fd /dev/null listen
+        error: {DIR}:1: The sending was given up half-way before `listen` was answered. Nobody can know whether it was carried out. The next command connects again.
+    "#]]);
 }
 
-/// A server that never answers, and whatever waits for it with a limit of its own.
 #[test]
-fn a_flood_makes_no_time_out_late() {
+fn a_flood_does_not_delay_timeouts() {
+    // Everything that waits with a timeout, for a server that never replies.
     const RUNS: &[(&[&str], i32, &str)] = &[
-        (&["-c", "# what has come by the end of a script"], 0, ""),
+        (&["-c", "# a script reads what has come by its end"], 0, ""),
         (&["-c", ".wait STOP timeout=0.3"], 1, ""),
         (&["--complete", "block_resize dev"], 0, ""),
         (
@@ -69,68 +83,61 @@ fn a_flood_makes_no_time_out_late() {
         ),
     ];
     let run = |(args, status, shown): &(&[&str], i32, &str)| {
-        let peer = Peer::start(|talk| {
-            talk.negotiate();
-            talk.flood(EVENT.repeat(500).as_bytes());
+        let peer = Peer::start(|conn| {
+            conn.negotiate();
+            conn.flood(EVENT.repeat(500).as_bytes());
         });
-        let begun = Instant::now();
+        let start = Instant::now();
         let address = peer.address();
-        let run = confined(&[&[address.as_str(), "--no-events"], *args].concat(), SPACE);
+        let run = run_confined(&[&[address.as_str(), "--no-events"], *args].concat(), ADDRESS_SPACE_KIB);
         assert_eq!((run.status, run.stdout.as_str()), (*status, *shown), "{args:?}: {run:#?}");
-        assert!(begun.elapsed() < Duration::from_secs(20), "{args:?}: {:?}", begun.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{args:?}: {:?}", start.elapsed());
     };
-    std::thread::scope(|scope| RUNS.iter().for_each(|row| drop(scope.spawn(move || run(row)))));
+    std::thread::scope(|scope| RUNS.iter().for_each(|row| drop(spawn_for_test(scope, move || run(row)))));
 }
 
-/// Endless news for a prompt at which nobody does anything: what waits is bounded, and the user gets a word in.
 #[test]
-fn a_flood_leaves_a_prompt_in_bounded_memory_and_the_user_a_word() {
-    if find_program("tmux").is_none() {
-        return skip("tmux");
-    }
-    let floods = ["{}\n", "\x7f\n", EVENT, "{\"return\": 1, \"id\": \"whose\"}\n", "{\"QMP\": {}}\n"];
-    std::thread::scope(|scope| floods.iter().for_each(|what| drop(scope.spawn(|| flood_a_prompt(what)))));
+fn a_flood_at_a_prompt_is_bounded_in_memory() {
+    let floods = ["{}\n", "\x7f\n", EVENT, "{\"return\": 1, \"id\": \"other\"}\n", "{\"QMP\": {}}\n"];
+    std::thread::scope(|scope| floods.iter().for_each(|what| drop(spawn_for_test(scope, || flood_a_prompt(what)))));
 }
 
 fn flood_a_prompt(what: &'static str) {
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        talk.flood(what.repeat(1000).as_bytes());
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        conn.flood(what.repeat(1000).as_bytes());
     });
-    // A pager that shows nothing keeps the prompt from taking what comes.
+    // A pager that prints nothing keeps the prompt from reading the messages.
     let shell = env!("CARGO_BIN_EXE_qmp-shell");
     let line = format!("PAGER='sleep 0.5' {shell} --no-schema {}", peer.address());
-    let terminal = Terminal::start(&line, 80, 10).unwrap();
-    terminal.wait("a prompt", |screen| screen.contains("(QEMU)") || screen.contains("(not connected)"));
+    let Some(terminal) = Terminal::start(&line, 80, 10) else { return };
+    terminal.wait("a prompt", |screen| screen.contains("(QEMU)") || screen.contains(wording::NOT_CONNECTED));
     terminal.enter(".help");
-    // On the screen it would be gone in no time.
-    let word = terminal.home.join("word");
-    terminal.enter(&format!("!touch {}", word.display()));
-    wait_until("what the user said", || word.exists());
-    let peak = memory_of(&terminal.program_id(), "VmHWM:");
-    assert!(peak < SPACE, "{what:?}: {peak} KiB");
-    // While the word is said, the terminal is somebody else's, and so is what is typed.
-    wait_until("the end", || {
+    // On the screen the output of a line would scroll away at once.
+    let file = terminal.home.join("file");
+    terminal.enter(&format!("!touch {}", file.display()));
+    wait_until("the file that the line makes", || file.exists());
+    let peak = process_memory_kib(&terminal.program_id(), "VmHWM:");
+    assert!(peak < ADDRESS_SPACE_KIB, "{what:?}: {peak} KiB");
+    // While `touch` runs, typed keys go to it.
+    wait_until("the shell to exit", || {
         terminal.press("C-d");
         terminal.screen().contains("[ended 0]")
     });
 }
 
-/// A terminal may take its time over what it is given; a key is looked at between two redraws.
+/// The prompt reads keys between two redraws, so no redraw may be long.
 #[test]
-fn a_flood_is_shown_in_pieces() {
-    if find_program("tmux").is_none() {
-        return skip("tmux");
-    }
+fn a_flood_is_shown_in_small_redraws() {
     let event = format!("{{\"event\": \"E\", \"data\": {{\"words\": \"{}\"}}}}\r\n", "word ".repeat(1000));
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        talk.flood(event.repeat(10).as_bytes());
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        conn.flood(event.repeat(10).as_bytes());
     });
-    let terminal = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())).unwrap();
+    let Some(terminal) = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())) else { return };
     let raw = terminal.record();
     wait_until("a flood", || raw().len() > 4 << 20);
-    wait_until("the end", || {
+    wait_until("the shell to exit", || {
         terminal.press("C-d");
         terminal.screen().contains("[ended 0]")
     });
@@ -139,36 +146,31 @@ fn a_flood_is_shown_in_pieces() {
     assert!(longest.is_some_and(|longest| longest < 128 << 10), "{longest:?} of {}", raw.len());
 }
 
-/// A QEMU that never stops complaining, with line ends and without, while nobody can be shown it.
 #[test]
-fn a_wrapped_qemu_that_never_stops_complaining_fills_no_memory() {
-    let Some(qemu) = find_program("qemu-system-x86_64") else {
-        return skip("qemu-system-x86_64");
-    };
-    if find_program("tmux").is_none() {
-        return skip("tmux");
-    }
+fn a_flood_from_a_wrapped_qemu_is_bounded_in_memory() {
+    let Some(qemu) = require_program("qemu-system-x86_64") else { return };
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("loud-qemu");
+    // Floods with line ends and without.
     let text = format!("#!/bin/sh\nyes >&2 &\ntr '\\0' x < /dev/zero >&2 &\nexec {} \"$@\"\n", qemu.display());
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let shell = env!("CARGO_BIN_EXE_qmp-shell-wrap");
     let machine = "-machine none -display none -nodefaults";
     let line = format!("PAGER='sleep 1' {shell} --no-history {} {machine}", script.display());
-    let terminal = Terminal::start(&line, 80, 10).unwrap();
+    let Some(terminal) = Terminal::start(&line, 80, 10) else { return };
     let raw = terminal.record();
     terminal.wait_for("(QEMU)");
     terminal.enter(".help");
-    // It scrolls by.
-    let left_out = || String::from_utf8_lossy(&raw()).contains(" lines were left out here.)");
-    wait_until("a word on what was left out", left_out);
-    let word = terminal.home.join("word");
-    terminal.enter(&format!("!touch {}; sleep 0.1", word.display()));
-    wait_until("what the user said", || word.exists());
-    let peak = memory_of(&terminal.program_id(), "VmHWM:");
-    assert!(peak < SPACE, "{peak} KiB");
-    wait_until("the end", || {
+    // It scrolls away at once.
+    let left_out = || String::from_utf8_lossy(&raw()).contains(wording::LINES_LEFT_OUT);
+    wait_until("the notice of dropped lines", left_out);
+    let file = terminal.home.join("file");
+    terminal.enter(&format!("!touch {}; sleep 0.1", file.display()));
+    wait_until("the file that the line makes", || file.exists());
+    let peak = process_memory_kib(&terminal.program_id(), "VmHWM:");
+    assert!(peak < ADDRESS_SPACE_KIB, "{peak} KiB");
+    wait_until("the shell to exit", || {
         terminal.press("C-d");
         terminal.screen().contains("[ended 0]")
     });

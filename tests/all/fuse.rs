@@ -1,7 +1,7 @@
-//! `qom fuse`: the object tree mounted, and used by the programs that people use on files.
+//! `qom fuse`: the mounted object tree, used by ordinary file programs.
 //!
-//! What the file system does is tested without a kernel beside it, in `src/qom/files`. These tests need a kernel that
-//! mounts for us; where it does not, which a container may well have it do, they are skipped, in CI too.
+//! The file system itself is tested without a kernel in `src/qom/fs`. These tests need permission to mount, which many
+//! containers do not give; they are skipped without it, in CI too.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -10,41 +10,47 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 
+use expect_test::expect;
+
 use crate::support::peer::Peer;
 use crate::support::program::qom;
 use crate::support::server::{Q35, Server};
-use crate::support::{find_program, wait_until};
+use crate::support::skip::skip_optional;
+use crate::support::snapshot::{self, Table};
+use crate::support::{find_program, wait_until, wording};
 
-/// A mounted tree, unmounted with its test.
+/// A mounted tree, unmounted at the end of its test.
 struct Mount {
     child: Child,
     folder: tempfile::TempDir,
     greeting: String,
 }
 
-/// Whether this machine lets us mount.
+/// Returns whether this machine allows mounting; records a skip otherwise.
 fn may_mount() -> bool {
     if !cfg!(feature = "fuse") {
-        eprintln!("skipped: built without `qom fuse`");
+        skip_optional("the feature `fuse`");
         return false;
     }
     let device = fs::File::options().read(true).write(true).open("/dev/fuse");
-    let root = fs::metadata("/proc/self").is_ok_and(|ours| ours.uid() == 0);
+    let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     let may = device.is_ok() && (root || find_program("fusermount3").is_some());
     if !may {
-        eprintln!("skipped: this machine does not let us mount (/dev/fuse, and root or fusermount3)");
+        skip_optional(PERMISSION);
     }
     may
 }
 
-/// The mounts in or at `folder`.
+const PERMISSION: &str = "permission to mount (/dev/fuse, and root or fusermount3)";
+
+/// Returns the mounts in or at `folder`.
 fn mounts(folder: &Path) -> Vec<String> {
     let all = fs::read_to_string("/proc/mounts").unwrap();
     all.lines().filter(|line| line.contains(folder.to_str().unwrap())).map(str::to_owned).collect()
 }
 
 impl Mount {
-    /// Mounts the tree of the server at `address`; `None` (skipped) where the kernel does not let us.
+    /// Mounts the tree of the server at `address`. Records a skip where that is not permitted.
     fn new(address: &str, flags: &[&str]) -> Option<Mount> {
         if !may_mount() {
             return None;
@@ -58,14 +64,14 @@ impl Mount {
         let mut mount = Mount { child, folder, greeting };
         if mount.greeting.is_empty() {
             let (_, stderr) = mount.end();
-            assert!(stderr.contains("only root may mount") || stderr.contains("may not open"), "{stderr}");
-            eprintln!("skipped: this machine does not let us mount: {stderr}");
+            assert!(wording::MAY_NOT_MOUNT.iter().any(|reason| stderr.contains(reason)), "{stderr}");
+            skip_optional(PERMISSION);
             return None;
         }
         Some(mount)
     }
 
-    /// Where it is mounted.
+    /// Returns its mount point.
     fn place(&self) -> PathBuf {
         self.folder.path().join("vm")
     }
@@ -76,11 +82,11 @@ impl Mount {
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// Waits for its end; returns its status and what it said on standard error. No mount is left.
+    /// Waits until it exits; returns its status and its standard error. No mount may be left.
     fn end(&mut self) -> (i32, String) {
         let mut stderr = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        wait_until("the end of qom fuse", || self.child.try_wait().unwrap().is_some());
+        wait_until("qom fuse to exit", || self.child.try_wait().unwrap().is_some());
         assert_eq!(mounts(self.folder.path()), [""; 0]);
         (self.child.wait().unwrap().code().unwrap(), stderr)
     }
@@ -110,14 +116,14 @@ impl Drop for Mount {
     }
 }
 
-/// Unmounts what a failed test has left in or at `folder`.
+/// Unmounts everything that a failed test has left in or at `folder`.
 fn unmount_all(folder: &Path) {
     for mount in mounts(folder) {
         let _ = Command::new("umount").arg("-l").arg(mount.split(' ').nth(1).unwrap()).status();
     }
 }
 
-/// A folder in which nothing stays mounted.
+/// A folder in which no mount is left.
 struct Place(tempfile::TempDir);
 
 impl Drop for Place {
@@ -126,7 +132,6 @@ impl Drop for Place {
     }
 }
 
-/// What a line of the shell left.
 #[derive(Debug, PartialEq, Eq)]
 struct Shell {
     status: Option<i32>,
@@ -142,25 +147,30 @@ impl Shell {
     }
 }
 
-/// Two parts of a machine that have everything in them, also what cannot be read.
+/// Two parts of a machine with all kinds of files, also unreadable ones.
 const PARTS: &str = "machine/fw_cfg machine/unattached/device[0]";
 
 #[test]
-fn a_machine_is_seen_with_the_programs_for_files() {
-    see(Server::qemu(Q35));
+fn shows_a_machine_to_file_programs() {
+    check_machine(Server::qemu(Q35));
 }
 
 #[test]
-fn a_machine_of_an_older_qemu_is_seen_too() {
-    see(Server::qemu_7_2(Q35));
+fn shows_a_machine_of_an_older_qemu() {
+    check_machine(Server::qemu_7_2(Q35));
 }
 
-fn see(server: Option<Server>) {
+fn check_machine(server: Option<Server>) {
     let Some(server) = server else { return };
     let Some(mut mount) = Mount::new(&server.address(), &[]) else { return };
     let place = mount.place();
-    let how = format!("is mounted at {0}; Ctrl-C or `umount {0}` ends it.\n", place.display());
-    assert!(mount.greeting.starts_with("The object tree of QEMU ") && mount.greeting.ends_with(&how));
+    // The two servers differ only in their versions.
+    snapshot::check(
+        &mount.greeting,
+        expect![[r#"
+        The object tree of QEMU {VERSION} is mounted at {DIR}/vm; Ctrl-C or `umount {DIR}/vm` ends it.
+    "#]],
+    );
 
     // Directories are objects, files are properties, links lead to other objects.
     for (line, expected) in [
@@ -183,31 +193,31 @@ fn see(server: Option<Server>) {
     }
     let found = mount.sh("find . | wc -l").stdout.trim().parse::<usize>().unwrap();
     assert!(found > 2000, "{found}");
-    // No link leads nowhere, or out of the mount.
+    // No link is dangling or leads out of the mount.
     assert_eq!(mount.sh(&format!("find {PARTS} -xtype l")).stdout, "");
     let targets = mount.sh(&format!("find {PARTS} -type l -exec readlink -f {{}} +")).stdout;
     assert!(targets.lines().count() > 5 && targets.lines().all(|line| Path::new(line).starts_with(&place)));
 
-    // The size of a file is what can be read from it. What cannot be read has not the permission bit either.
+    // The size of a file is the number of bytes it returns. Unreadable files lack the permission bit.
     let mut directories: Vec<PathBuf> = PARTS.split(' ').map(|part| place.join(part)).collect();
     let (mut read, mut unread) = (0, Vec::new());
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory).unwrap() {
             let entry = entry.unwrap();
             let (path, kind) = (entry.path(), entry.file_type().unwrap());
-            let told = entry.metadata().unwrap();
-            assert_eq!(kind, told.file_type());
+            let metadata = entry.metadata().unwrap();
+            assert_eq!(kind, metadata.file_type());
             match fs::read(&path) {
                 _ if kind.is_dir() => directories.push(path),
                 _ if kind.is_symlink() => {}
                 Ok(content) => {
-                    assert_eq!((told.len(), told.mode() & 0o400), (content.len() as u64, 0o400), "{path:?}");
+                    assert_eq!((metadata.len(), metadata.mode() & 0o400), (content.len() as u64, 0o400), "{path:?}");
                     assert!(content.is_empty() || content.ends_with(b"\n"));
                     read += 1;
                 }
                 Err(error) => {
                     assert!([EACCES, ENODATA].contains(&error.raw_os_error().unwrap()), "{path:?}: {error}");
-                    assert_eq!(told.mode() & 0o777, 0o200);
+                    assert_eq!(metadata.mode() & 0o777, 0o200);
                     unread.push(path);
                 }
             }
@@ -215,7 +225,7 @@ fn see(server: Option<Server>) {
     }
     assert!(read > 200 && !unread.is_empty() && unread.len() < 5, "{read} {unread:?}");
 
-    // A copy holds all but those, and every program says which they are, and goes on.
+    // Programs copy and search all but those, and report each of them.
     let copied = mount.sh(&format!("cp -r --parents {PARTS} $OUT")).expect_status(1);
     assert_eq!(copied.stderr.lines().count(), unread.len(), "{copied:?}");
     for part in PARTS.split(' ') {
@@ -230,11 +240,11 @@ fn see(server: Option<Server>) {
     mount.signal("INT");
     let (status, stderr) = mount.end();
     assert_eq!(status, 0);
-    assert!(stderr.contains("qom fuse: cannot read /machine/unattached/device[0]/"), "{stderr}");
+    assert!(stderr.lines().any(|line| line.contains(" /machine/unattached/device[0]/")), "{stderr}");
 }
 
 #[test]
-fn a_whole_machine_is_copied() {
+fn copies_a_whole_machine() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(mount) = Mount::new(&server.address(), &[]) else { return };
     let copied = mount.sh("cp -r . $OUT/copy").expect_status(1);
@@ -245,13 +255,13 @@ fn a_whole_machine_is_copied() {
     assert_eq!(count(".") - copied.stderr.lines().count(), count("$OUT/copy"));
 }
 
-/// What a program hears that may not read, that reads what has no value, whose server is gone.
+/// The errors of reading without permission, a property without a value, and from a lost server.
 const EACCES: i32 = 13;
 const ENODATA: i32 = 61;
 const EIO: i32 = 5;
 
 #[test]
-fn writing_sets_the_property_and_a_refusal_fails_the_writer() {
+fn writing_sets_a_property_or_fails() {
     let options = [Q35, &["-object", "iothread,id=io0"]].concat();
     let Some(server) = Server::qemu(&options) else { return };
     let Some(mut mount) = Mount::new(&server.address(), &[]) else { return };
@@ -267,7 +277,7 @@ fn writing_sets_the_property_and_a_refusal_fails_the_writer() {
         ("cat machine/boot > $OUT/t; cat $OUT/t > machine/boot && cat machine/boot", 0, "{\"order\": \"cad\"}\n"),
         ("truncate -s 2 machine/append; cat machine/append", 0, "00\n"),
         ("touch machine/append && chmod 644 machine/append", 0, ""),
-        // What is no value of the type, what may not be written, what is too late, what cannot be made.
+        // Values of another type, read-only properties, properties that are fixed by now, new files.
         ("echo maybe > machine/graphics", 1, "Invalid argument"),
         ("printf maybe > machine/graphics", 1, "Invalid argument"),
         ("echo x > machine/type", 1, "Permission denied"),
@@ -296,33 +306,38 @@ fn writing_sets_the_property_and_a_refusal_fails_the_writer() {
         let edited = mount.sh("printf '1c\\nfalse\\n.\\nw\\nq\\n' | ed -s machine/graphics; cat machine/graphics");
         assert_eq!(edited.expect_status(0).stdout, "false\n");
     }
-    // Others see at once what was set here, and here is seen at once what others set.
     let address = server.address();
     mount.signal("TERM");
     let (status, stderr) = mount.end();
     assert_eq!(status, 0);
-    for line in [
-        "qom fuse: cannot set /machine/graphics: it takes true or false (on, off, yes, no), not `maybe`",
-        "qom fuse: cannot set /machine/type: Property 'pc-q35-10.0-machine.type' is not writable",
-    ] {
-        assert!(stderr.lines().any(|said| said == line), "{stderr}");
-    }
+    let mut messages: Vec<&str> = stderr.lines().filter(|line| !line.contains("cannot read")).collect();
+    messages.sort_unstable();
+    messages.dedup();
+    snapshot::check(
+        messages.join("\n"),
+        expect![[r#"
+            qom fuse: cannot set /machine/graphics: it takes true or false (on, off, yes, no), not `maybe`
+            qom fuse: cannot set /machine/q35/MCFG: Attempt to set property 'MCFG' on anonymous device (type 'q35-pcihost') after it was realized
+            qom fuse: cannot set /machine/type: Property 'pc-q35-{VERSION}-machine.type' is not writable
+        "#]],
+    );
     let left = qom(&["get", "-s", &address, "/machine.append"]).run().expect_status(0);
     assert_eq!(left.stdout, "00\n");
 }
 
 #[test]
-fn a_mount_ends_without_a_trace_however_it_ends() {
+fn unmounts_without_a_trace() {
     let Some(server) = Server::qemu(Q35) else { return };
-    for (end, said) in [
-        ("umount vm", ""),
-        ("kill -s INT $PID", ""),
-        ("kill -s TERM $PID", ""),
-        ("kill -s HUP $PID", ""),
-        // Moved elsewhere meanwhile.
-        ("mkdir moved; mount --move vm moved; cat moved/type; kill -s INT $PID", ""),
-        // With somebody in it, who stays.
-        ("sleep 1000 < vm/type & cd vm/machine; kill -s INT $PID; read; kill $!", "was in use"),
+    let mut table = Table::new();
+    for end in [
+        "umount vm",
+        "kill -s INT $PID",
+        "kill -s TERM $PID",
+        "kill -s HUP $PID",
+        // After it was moved.
+        "mkdir moved; mount --move vm moved; cat moved/type; kill -s INT $PID",
+        // While processes use it.
+        "sleep 1000 < vm/type & cd vm/machine; kill -s INT $PID; read; kill $!",
     ] {
         let Some(mut mount) = Mount::new(&server.address(), &[]) else { return };
         let mut shell = Command::new("bash")
@@ -334,44 +349,56 @@ fn a_mount_ends_without_a_trace_however_it_ends() {
             .spawn()
             .unwrap();
         let (status, stderr) = mount.end();
-        assert!(
-            status == 0 && stderr.contains(said) && stderr.is_empty() == said.is_empty(),
-            "{end}: {status} {stderr}"
-        );
+        assert_eq!(status, 0, "{end}: {stderr}");
+        table.row(end, stderr);
         drop(shell.stdin.take());
         shell.wait().unwrap();
     }
+    table.check(expect![[r#"
+        > umount vm
+
+        > kill -s INT $PID
+
+        > kill -s TERM $PID
+
+        > kill -s HUP $PID
+
+        > mkdir moved; mount --move vm moved; cat moved/type; kill -s INT $PID
+
+        > sleep 1000 < vm/type & cd vm/machine; kill -s INT $PID; read; kill $!
+        qom fuse: {DIR}/vm was in use, and is unmounted all the same
+    "#]]);
 }
 
 #[test]
-fn a_mount_ends_though_somebody_waits_for_an_answer() {
+fn unmounts_while_a_read_waits_for_a_reply() {
     if !may_mount() {
         return;
     }
-    let (asked, asking) = channel();
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        let id = talk.expect("qom-list");
-        talk.answer(&id, r#"[{"name": "slow", "type": "int"}]"#);
-        talk.expect("qom-get");
-        asked.send(()).unwrap();
-        talk.wait_for_close();
+    let (asked_tx, asked_rx) = channel();
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        let id = conn.expect_command("qom-list");
+        conn.reply(&id, r#"[{"name": "slow", "type": "int"}]"#);
+        conn.expect_command("qom-get");
+        asked_tx.send(()).unwrap();
+        conn.wait_for_close();
     });
     let Some(mut mount) = Mount::new(&peer.address(), &[]) else { return };
     let slow = mount.place().join("slow");
     let reading = std::thread::spawn(move || fs::read(slow).is_err());
-    asking.recv().unwrap();
+    asked_rx.recv().unwrap();
     mount.signal("TERM");
     assert_eq!(mount.end().0, 0);
     assert!(reading.join().unwrap());
 }
 
 #[test]
-fn a_server_that_goes_is_an_error_at_once() {
+fn reports_a_lost_server_as_an_io_error() {
     let Some(mut server) = Server::qemu(Q35) else { return };
     let Some(mut mount) = Mount::new(&server.address(), &[]) else { return };
     let place = mount.place();
-    // One waits for an answer as the server ends.
+    // A read waits for its reply while the server is killed.
     let stopped = Command::new("kill").args(["-s", "STOP", &server.id().to_string()]).status();
     assert!(stopped.unwrap().success());
     let waiting = std::thread::spawn(move || fs::read(place.join("type")));
@@ -383,28 +410,29 @@ fn a_server_that_goes_is_an_error_at_once() {
         let seen = mount.sh(line);
         assert!(seen.status != Some(0) && seen.stderr.contains("Input/output error"), "{line}: {seen:?}");
     }
-    // It stays until somebody unmounts it.
+    // It stays mounted until it is unmounted.
     assert!(Command::new("umount").arg(mount.place()).status().unwrap().success());
     let (status, stderr) = mount.end();
-    let place = mount.place();
-    let said = format!(
-        "qom fuse: the server closed the connection; all of {} is an input/output error until it is unmounted\n",
-        place.display()
+    assert_eq!(status, 4);
+    snapshot::check(
+        stderr,
+        expect![[r#"
+        qom fuse: the server closed the connection; all of {DIR}/vm is an input/output error until it is unmounted
+    "#]],
     );
-    assert_eq!((status, stderr), (4, said));
 }
 
 #[test]
-fn a_slow_answer_holds_up_nobody_else() {
+fn a_slow_reply_does_not_delay_other_reads() {
     if !may_mount() {
         return;
     }
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
         let mut slow = None;
-        // Asked in any order and any number, until `quick` was read: only then is `slow` answered.
+        // Replies for `slow` only after a read of `quick`; the requests come in any order and number.
         loop {
-            let line = talk.hear();
+            let line = conn.read_line();
             if line.is_empty() {
                 return;
             }
@@ -412,13 +440,13 @@ fn a_slow_answer_holds_up_nobody_else() {
             let id = request["id"].to_string();
             match (request["execute"].as_str().unwrap(), request["arguments"]["property"].as_str()) {
                 ("qom-list", _) => {
-                    talk.answer(&id, r#"[{"name": "slow", "type": "int"}, {"name": "quick", "type": "int"}]"#)
+                    conn.reply(&id, r#"[{"name": "slow", "type": "int"}, {"name": "quick", "type": "int"}]"#)
                 }
                 (_, Some("slow")) => slow = Some(id),
                 _ => {
-                    talk.answer(&id, "1");
+                    conn.reply(&id, "1");
                     if let Some(slow) = slow.take() {
-                        talk.answer(&slow, "2");
+                        conn.reply(&slow, "2");
                     }
                 }
             }
@@ -427,7 +455,7 @@ fn a_slow_answer_holds_up_nobody_else() {
     let Some(mut mount) = Mount::new(&peer.address(), &[]) else { return };
     let place = mount.place();
     let slow = std::thread::spawn(move || fs::read_to_string(place.join("slow")).unwrap());
-    wait_until("the slow read's end", || {
+    wait_until("the slow read", || {
         assert_eq!(fs::read_to_string(mount.place().join("quick")).unwrap(), "1\n");
         slow.is_finished()
     });
@@ -437,10 +465,10 @@ fn a_slow_answer_holds_up_nobody_else() {
 }
 
 #[test]
-fn it_goes_to_the_background_and_holds_nothing_back() {
+fn runs_in_the_background() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(probe) = Mount::new(&server.address(), &["--read-only"]) else { return };
-    // Nothing can be set where that was ruled out.
+    // A read-only mount sets nothing.
     let refused = probe.sh("echo false > machine/graphics").expect_status(1);
     assert!(refused.stderr.contains("Read-only file system"), "{refused:?}");
     drop(probe);
@@ -451,39 +479,58 @@ fn it_goes_to_the_background_and_holds_nothing_back() {
     fs::create_dir(&place).unwrap();
     let address = server.address();
     let start = |address: &str| qom(&["fuse", "--socket", address, "--daemonize", "vm"]).in_folder(folder).run();
-    // Mounted when it returns; all its streams are at their end.
+    // When it returns, the tree is mounted and its streams are closed.
     let run = start(&address).expect_status(0);
-    assert!(run.stdout.ends_with(&format!("; `umount {}` ends it.\n", place.display())), "{run:?}");
+    let mut table = Table::new();
+    table.run("mounted", &run);
     assert_eq!(fs::read_to_string(place.join("type")).unwrap(), "container\n");
     assert!(Command::new("umount").arg(&place).status().unwrap().success());
     assert_eq!(mounts(folder), [""; 0]);
-    // That it cannot be done is said, and told by the status.
-    let run = start("gone.sock").expect_status(3);
-    assert!(run.stderr.starts_with("qom: there is no socket at `gone.sock`"), "{run:?}");
+    table.run("without a server", &start("gone.sock").expect_status(3));
+    table.check(expect![[r#"
+        > mounted
+        The object tree of QEMU {VERSION} is mounted at {DIR}/vm; `umount {DIR}/vm` ends it.
+
+        > without a server
+        stderr: qom: there is no socket at `gone.sock`; a QEMU started with `-qmp unix:gone.sock,server=on,wait=off` makes one
+        status: 3
+    "#]]);
 }
 
 #[test]
-fn what_cannot_be_mounted_is_said_in_a_sentence() {
+fn reports_mounts_that_are_impossible() {
     if !cfg!(feature = "fuse") {
         let run = qom(&["fuse", "-s", "demo:", "/"]).run().expect_status(2);
-        return assert_eq!(run.stderr, "qom: this program was built without `qom fuse`: its feature `fuse` was off\n");
+        return assert!(run.stderr.contains("`fuse`"), "{run:?}");
     }
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     fs::create_dir(folder.path().join("vm")).unwrap();
-    for (args, status, sentence) in [
-        (&["demo:", "none"][..], 2, "qom: there is no directory `none` to mount at; make it first\n"),
-        (&["demo:", "file"], 2, "qom: `file` is no directory, so nothing can be mounted there\n"),
-        (&["gone.sock", "vm"], 3, "qom: there is no socket at `gone.sock`"),
-    ] {
-        let run = qom(&[&["fuse", "-s"], args].concat()).in_folder(folder.path()).run().expect_status(status);
-        assert!(run.stderr.starts_with(sentence), "{run:?}");
+    let mut table = Table::new();
+    for args in [["demo:", "none"], ["demo:", "file"], ["gone.sock", "vm"]] {
+        let run = qom(&[&["fuse", "-s"], &args[..]].concat()).in_folder(folder.path()).run();
+        table.run(args.join(" "), &run);
     }
-    // What a program left that was killed is named.
+    table.check(expect![[r#"
+        > demo: none
+        stderr: qom: there is no directory `none` to mount at; make it first
+        status: 2
+
+        > demo: file
+        stderr: qom: `file` is no directory, so nothing can be mounted there
+        status: 2
+
+        > gone.sock vm
+        stderr: qom: there is no socket at `gone.sock`; a QEMU started with `-qmp unix:gone.sock,server=on,wait=off` makes one
+        status: 3
+    "#]]);
+    // The mount of a program that was killed is reported.
     let Some(mut mount) = Mount::new("demo:", &[]) else { return };
-    assert_eq!(mount.sh("cat machine/type").stdout, "pc-q35-10.0-machine\n");
+    assert!(mount.sh("cat machine/type").stdout.starts_with("pc-q35-"));
     mount.child.kill().unwrap();
     mount.child.wait().unwrap();
-    let run = qom(&["fuse", "-s", "demo:", "vm"]).in_folder(mount.folder.path()).run().expect_status(2);
-    assert!(run.stderr.contains("is still the mount of a program that has ended; `umount vm`"), "{run:?}");
+    qom(&["fuse", "-s", "demo:", "vm"]).in_folder(mount.folder.path()).run().check(expect![[r#"
+        stderr: qom: `vm` is still the mount of a program that has ended; `umount vm` or `fusermount3 -u vm` removes it
+        status: 2
+    "#]]);
 }

@@ -1,10 +1,14 @@
-//! What the programs generate and say of themselves: completions, manual pages, help.
+//! Generated texts: completions, manual pages, help.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use expect_test::expect;
+
 use crate::support::find_program;
 use crate::support::program::{Program, qmp, qmp_shell, qmp_shell_wrap, qom};
+use crate::support::skip::{require_program, skip_optional};
+use crate::support::snapshot::{Table, is_updating};
 
 type Start = fn(&[&str]) -> Program;
 
@@ -16,7 +20,7 @@ fn completions() -> PathBuf {
 }
 
 #[test]
-fn the_completions_are_those_that_the_programs_print() {
+fn completions_are_those_that_the_programs_generate() {
     for &(name, program) in PROGRAMS {
         for (shell, file) in [
             ("bash", format!("{name}.bash")),
@@ -25,21 +29,23 @@ fn the_completions_are_those_that_the_programs_print() {
             ("elvish", format!("{name}.elv")),
             ("powershell", format!("_{name}.ps1")),
         ] {
-            let printed = program(&["--generate", shell]).run().expect_status(0).stdout;
-            let kept = std::fs::read_to_string(completions().join(&file)).unwrap_or_default();
-            assert!(
-                printed == kept,
-                "completions/{file} is out of date: `{name} --generate {shell} > completions/{file}`"
-            );
+            let generated = program(&["--generate", shell]).run().expect_status(0).stdout;
+            let path = completions().join(&file);
+            if is_updating() {
+                std::fs::write(path, generated).unwrap();
+                continue;
+            }
+            let stored = std::fs::read_to_string(path).unwrap_or_default();
+            assert!(generated == stored, "completions/{file} is out of date; `UPDATE_EXPECT=1 tests/run` updates it");
         }
     }
 }
 
 #[test]
-fn shells_can_read_their_completions() {
+fn shells_parse_their_completions() {
     for (shell, lead, end) in [("bash", "", ".bash"), ("zsh", "_", ""), ("fish", "", ".fish")] {
         let Some(program) = find_program(shell) else {
-            eprintln!("no {shell} here to read its completions");
+            skip_optional(shell);
             continue;
         };
         for (name, _) in PROGRAMS {
@@ -52,8 +58,8 @@ fn shells_can_read_their_completions() {
 }
 
 #[test]
-fn bash_completes_flags_and_their_values() {
-    let Some(bash) = find_program("bash") else { return };
+fn bash_completes_options_and_their_values() {
+    let Some(bash) = require_program("bash") else { return };
     let script = "source qmp-shell.bash
         offer() {
             COMP_WORDS=(qmp-shell \"$@\") COMP_CWORD=$#
@@ -66,11 +72,9 @@ fn bash_completes_flags_and_their_values() {
 }
 
 #[test]
-fn the_manual_pages_are_set_without_a_warning() {
-    let Some(man) = find_program("man") else {
-        eprintln!("no man here to set the manual pages");
-        return;
-    };
+fn manual_pages_are_formatted_without_warnings() {
+    let Some(man) = find_program("man") else { return skip_optional("man") };
+    let mut table = Table::new();
     let folder = tempfile::tempdir().unwrap();
     for &(name, program) in PROGRAMS {
         let page = folder.path().join(format!("{name}.1"));
@@ -82,20 +86,76 @@ fn the_manual_pages_are_set_without_a_warning() {
             .output()
             .unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-        let text = plain(&String::from_utf8_lossy(&output.stdout));
-        for heading in ["NAME", "SYNOPSIS", "OPTIONS", "CONNECTING", "EXAMPLES", "EXIT STATUS"] {
-            assert!(text.lines().any(|line| line == heading), "{heading} in\n{text}");
-        }
+        let text = without_markup(&String::from_utf8_lossy(&output.stdout));
+        let headings = text.lines().filter(|line| line.starts_with(char::is_uppercase) && !line.contains("(1)"));
+        table.row(name, headings.collect::<Vec<_>>().join("\n"));
         if name == "qmp-shell" {
-            for text_of_it in [".wait EVENT [KEY=VALUE]…", "--skip-negotiation", "QMP_SOCKET"] {
-                assert!(text.contains(text_of_it), "{text_of_it} in\n{text}");
+            for part in [".wait EVENT [KEY=VALUE]…", "--skip-negotiation", "QMP_SOCKET"] {
+                assert!(text.contains(part), "{part} in\n{text}");
             }
         }
     }
+    table.check(expect![[r#"
+        > qmp-shell
+        NAME
+        SYNOPSIS
+        DESCRIPTION
+        OPTIONS
+        WHAT IS SHOWN AND KEPT
+        INSTEAD OF RUNNING LINES
+        CONNECTING
+        COMMANDS TO THE SHELL
+        EXAMPLES
+        ENVIRONMENT
+        EXIT STATUS
+        VERSION
+
+        > qmp-shell-wrap
+        NAME
+        SYNOPSIS
+        DESCRIPTION
+        OPTIONS
+        WHAT IS SHOWN AND KEPT
+        INSTEAD OF RUNNING LINES
+        CONNECTING
+        EXAMPLES
+        EXIT STATUS
+        SEE ALSO
+        VERSION
+
+        > qmp
+        NAME
+        SYNOPSIS
+        DESCRIPTION
+        OPTIONS
+        CONNECTING
+        SEVERAL SERVERS
+        WHAT IS SHOWN AND KEPT
+        INSTEAD OF A COMMAND
+        EXAMPLES
+        ENVIRONMENT
+        EXIT STATUS
+        SEE ALSO
+        VERSION
+
+        > qom
+        NAME
+        SYNOPSIS
+        DESCRIPTION
+        OPTIONS
+        CONNECTING
+        WHAT IS SHOWN AND KEPT
+        EACH COMMAND
+        EXAMPLES
+        ENVIRONMENT
+        EXIT STATUS
+        SEE ALSO
+        VERSION
+    "#]]);
 }
 
-/// Text without what makes it bold on a terminal, in either of the ways that `man` knows.
-fn plain(text: &str) -> String {
+/// Removes markup for bold text: overstriking and escape sequences.
+fn without_markup(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -109,7 +169,7 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
-fn help_names_every_option_and_fits_a_terminal_of_80_columns() {
+fn help_names_every_option_in_80_columns() {
     const ALL: &[&str] = &["-l, --logfile", "--timeout", "--color", "--generate", "-h, --help", "-V, --version"];
     const LINES: &[&str] = &["-v, --verbose", "-o, --output", "--dry-run", "--no-schema"];
     const SHELLS: &[&str] = &[

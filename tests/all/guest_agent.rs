@@ -1,15 +1,19 @@
-//! The guest agent (`-N`), which does not greet; and qemu-storage-daemon, which does as QEMU does.
+//! The guest agent (`-N`), which sends no greeting, and qemu-storage-daemon, which behaves like QEMU.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use crate::support::peer::{Peer, Talk};
+use expect_test::expect;
+
+use crate::support::peer::{Peer, PeerConnection};
 use crate::support::program::qmp_shell;
 use crate::support::server::Server;
+use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
+use crate::support::wording;
 
 #[test]
-fn a_script_for_a_guest_agent() {
+fn runs_a_script_on_a_guest_agent() {
     let Some(server) = Server::guest_agent() else { return };
     let script = "guest-ping\nguest-sync id=7\nguest-nope\nguest-info\n";
     let run = qmp_shell(&["-N", &server.address()]).input(script).run().expect_status(1);
@@ -21,28 +25,30 @@ fn a_script_for_a_guest_agent() {
 }
 
 #[test]
-fn a_prompt_for_a_guest_agent() {
+fn opens_a_prompt_on_a_guest_agent() {
     let Some(server) = Server::guest_agent() else { return };
-    let Some(terminal) = Terminal::qmp_shell(&format!("-N {}", server.address())) else {
-        return;
-    };
-    terminal.wait_for(&format!("Connected to a guest agent at {}.", server.address()));
+    let Some(terminal) = Terminal::qmp_shell(&format!("-N {}", server.address())) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.check_screen(expect![[r#"
+        Connected to a guest agent at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
+        (QEMU)
+    "#]]);
     terminal.type_text("guest-pi");
     terminal.press("Tab");
     terminal.wait_for_last("(QEMU) guest-ping");
     terminal.press("Enter");
     terminal.wait_for("(QEMU) guest-ping\n{}\n(QEMU)");
-    // An agent is not ended by leaving, nor asked whether it may be.
+    // Leaving does not end an agent, so there is no question.
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
 }
 
 #[test]
-pub fn half_a_request_of_an_earlier_client_does_no_harm() {
+pub fn half_a_request_of_an_earlier_client_is_discarded() {
     let Some(server) = Server::guest_agent() else { return };
     for half in [r#"{"execute": "guest-ping", "arguments": {"x": "ab"#, r#"[[[{"a": "#, "{\"execute\": \"guest-p"] {
         let mut earlier = UnixStream::connect(server.address()).unwrap();
-        // A whole one first: once it is answered, the agent has this client.
+        // A whole request first: its reply shows that the agent serves this client.
         earlier.write_all(b"{\"execute\": \"guest-ping\"}\n").unwrap();
         assert!(earlier.read(&mut [0; 100]).unwrap() > 0);
         earlier.write_all(half.as_bytes()).unwrap();
@@ -52,33 +58,33 @@ pub fn half_a_request_of_an_earlier_client_does_no_harm() {
     }
 }
 
-/// Hears `guest-sync-delimited` behind the byte that makes an agent forget; returns its number.
-fn hear_sync(talk: &mut Talk) -> String {
-    let heard = talk.hear_raw();
-    assert_eq!(heard.first(), Some(&0xFF), "{heard:?}");
-    let request: serde_json::Value = serde_json::from_slice(&heard[1..]).unwrap();
+/// Reads `guest-sync-delimited` after the sync marker; returns its number.
+fn read_sync(conn: &mut PeerConnection) -> String {
+    let line = conn.read_line_bytes();
+    assert_eq!(line.first(), Some(&0xFF), "{line:?}");
+    let request: serde_json::Value = serde_json::from_slice(&line[1..]).unwrap();
     assert_eq!(request["execute"], "guest-sync-delimited");
     request["arguments"]["id"].to_string()
 }
 
 #[test]
-pub fn what_an_agent_still_had_to_say_is_passed_over() {
-    let peer = Peer::start(|talk| {
-        // For clients long gone: whole answers, errors, junk, and half of one.
-        talk.say(r#"{"return": {"version": "old"}}"#);
-        talk.say(r#"{"return": 1}"#);
-        let number = hear_sync(talk);
-        talk.say(r#"{"error": {"class": "GenericError", "desc": "JSON parse error, unexpected token"}}"#);
+pub fn skips_replies_for_earlier_clients() {
+    let peer = Peer::start(|conn| {
+        // For clients that are gone: whole replies, errors, junk, and half a reply.
+        conn.send_line(r#"{"return": {"version": "old"}}"#);
+        conn.send_line(r#"{"return": 1}"#);
+        let number = read_sync(conn);
+        conn.send_line(r#"{"error": {"class": "GenericError", "desc": "JSON parse error, unexpected token"}}"#);
         for line in 0..300 {
-            talk.say(&format!("[{line}] kernel: garbage on the port }}]"));
+            conn.send_line(&format!("[{line}] kernel: garbage on the port }}]"));
         }
-        talk.say_raw(b"{\"return\": {\"half\": \"of an \\\"ans");
-        talk.say_raw(b"\xFF");
-        talk.say(&format!("{{\"return\": {number}}}"));
-        let (command, id) = talk.hear_request();
+        conn.send(b"{\"return\": {\"half\": \"of an \\\"ans");
+        conn.send(b"\xFF");
+        conn.send_line(&format!("{{\"return\": {number}}}"));
+        let (command, id) = conn.read_request();
         assert_eq!(command, "guest-ping");
-        talk.answer(&id, "{}");
-        talk.wait_for_close();
+        conn.reply(&id, "{}");
+        conn.wait_for_close();
     });
     let run = qmp_shell(&["-N", &peer.address(), "-c", "guest-ping"]).run();
     let run = run.expect_status(0);
@@ -86,21 +92,22 @@ pub fn what_an_agent_still_had_to_say_is_passed_over() {
 }
 
 #[test]
-pub fn an_answer_to_somebody_else_is_not_taken_for_ours() {
-    let peer = Peer::start(|talk| {
-        let number: u64 = hear_sync(talk).parse().unwrap();
-        talk.say_raw(b"\xFF");
-        talk.say(&format!("{{\"return\": {}}}", number + 1));
-        talk.wait_for_close();
+pub fn ignores_a_sync_reply_with_another_number() {
+    let peer = Peer::start(|conn| {
+        let number: u64 = read_sync(conn).parse().unwrap();
+        conn.send(b"\xFF");
+        conn.send_line(&format!("{{\"return\": {}}}", number + 1));
+        conn.wait_for_close();
     });
     let run = qmp_shell(&["-N", "--timeout", "0.2", &peer.address(), "-c", "guest-ping"]).run();
-    let run = run.expect_status(3);
-    assert_eq!(run.stdout, "");
-    assert!(run.stderr.contains("no guest agent answered within 0.2 s"), "{}", run.stderr);
+    run.check(expect![[r#"
+        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no guest agent answered within 0.2 s; is it running in the guest? (without -N for a QMP monitor)
+        status: 3
+    "#]]);
 }
 
 #[test]
-fn the_commands_of_an_agent_complete() {
+fn completes_the_commands_of_a_guest_agent() {
     let Some(server) = Server::guest_agent() else { return };
     for (line, candidates) in
         [("guest-pi", "guest-ping\t\n"), ("guest-sync", "guest-sync\t\nguest-sync-delimited\t\n"), ("query-", "")]
@@ -111,37 +118,28 @@ fn the_commands_of_an_agent_complete() {
 }
 
 #[test]
-fn without_n_the_sentence_suggests_it_and_the_other_way_round() {
-    let (Some(agent), Some(daemon)) = (Server::guest_agent(), Server::storage_daemon()) else {
-        return;
-    };
-    for (server, flags, sentence) in [
-        (
-            &agent,
-            &[][..],
-            "no greeting came within 0.3 s; a monitor serves one client at a time, so another may hold it \
-             (a guest agent sends no greeting: use -N)",
-        ),
-        (
-            &daemon,
-            &["-N"],
-            "no guest agent answered within 0.3 s; is it running in the guest? (without -N for a QMP monitor)",
-        ),
-    ] {
+fn suggests_the_right_flag_for_each_kind_of_server() {
+    let (Some(agent), Some(daemon)) = (Server::guest_agent(), Server::storage_daemon()) else { return };
+    let mut table = Table::new();
+    for (name, server, flags) in [("guest agent", &agent, &[][..]), ("storage daemon with -N", &daemon, &["-N"])] {
         let address = server.address();
-        let mut args = vec!["--timeout", "0.3", "-c", "query-status", &address];
-        args.extend(flags);
-        let run = qmp_shell(&args).run().expect_status(3);
-        assert_eq!(run.stdout, "");
-        assert_eq!(run.stderr, format!("qmp-shell: connected to `{address}`, but {sentence}\n"));
+        let run = qmp_shell(&[flags, &["--timeout", "0.3", "-c", "query-status", &address]].concat()).run();
+        table.run(name, &run);
     }
+    table.check(expect![[r#"
+        > guest agent
+        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no greeting came within 0.3 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+        status: 3
+
+        > storage daemon with -N
+        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no guest agent answered within 0.3 s; is it running in the guest? (without -N for a QMP monitor)
+        status: 3
+    "#]]);
 }
 
 #[test]
-fn qemu_storage_daemon_works_as_qemu_does() {
-    let Some(mut server) = Server::storage_daemon() else {
-        return;
-    };
+fn runs_a_script_on_the_storage_daemon() {
+    let Some(mut server) = Server::storage_daemon() else { return };
     let script = "\
         blockdev-add driver=null-co node-name=n0 size=1048576\n\
         blockdev-add driver=raw node-name=r0 file=n0\n\
@@ -158,37 +156,39 @@ fn qemu_storage_daemon_works_as_qemu_does() {
     }
     assert!(nodes.contains(r#""node-name": "r0""#), "{nodes}");
     assert!(in_use.starts_with(r#"{"error": {"class": "GenericError""#), "{in_use}");
-    for (reply, command) in [(no_machine, "query-status"), (no_hmp, "human-monitor-command")] {
-        let refusal =
-            format!("{{\"error\": {{\"class\": \"NotSent\", \"desc\": \"the server has no command `{command}`");
-        assert!(reply.starts_with(&refusal), "{reply}");
-    }
+    snapshot::check(
+        format!("{no_machine}\n{no_hmp}\n"),
+        expect![[r#"
+        {"error": {"class": "NotSent", "desc": "the server has no command `query-status`; did you mean `query-blockstats`?"}}
+        {"error": {"class": "NotSent", "desc": "the server has no command `human-monitor-command`"}}
+    "#]],
+    );
     assert!(server.wait_for_end());
 }
 
 #[test]
-fn a_prompt_for_qemu_storage_daemon() {
-    let Some(mut server) = Server::storage_daemon() else {
-        return;
-    };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
-    terminal.wait_for("Connected to QEMU 10.0.2 at ");
+fn opens_a_prompt_on_the_storage_daemon() {
+    let Some(mut server) = Server::storage_daemon() else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.check_screen(expect![[r#"
+        Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
+        (QEMU)
+    "#]]);
     terminal.type_text("query-vers");
     terminal.press("Tab");
     terminal.wait_for_last("(QEMU) query-version");
     terminal.press("Enter");
-    terminal.wait_for("\n  \"qemu\": {\n    \"micro\": 2,");
-    // There is no human monitor behind it; asking for one is answered, not waited for.
+    terminal.wait_for("\n  \"qemu\": {\n    \"micro\": ");
+    // It has no human monitor, which is an error and not a wait.
     terminal.enter(".hmp");
     terminal.enter("info status");
     terminal.wait_for("CommandNotFound: ");
     terminal.enter(".qmp");
     terminal.enter("quit");
-    terminal.wait_for("[y/N]");
+    terminal.wait_for(wording::CONFIRM);
     terminal.enter("y");
-    terminal.wait_for("QEMU has ended.");
+    terminal.wait_for(wording::QEMU_ENDED);
     assert_eq!(terminal.wait_for_end(), 0);
     assert!(server.wait_for_end());
 }

@@ -1,115 +1,175 @@
-//! `help`: what may be sent by the server's own word, what it means by the manual page that is installed.
+//! `help`: signatures from the server's introspection, explanations from the installed manual page.
 
 use std::path::Path;
 
+use expect_test::expect;
+
 use crate::support::program::{Run, qmp_shell};
-use crate::support::server::{Q35, SMALL, Server};
-use crate::support::skip;
+use crate::support::server::{Q35, SMALL, Server, program_version};
+use crate::support::skip::skip;
+use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
 
 const PAGE: &str = "/usr/share/man/man7/qemu-qmp-ref.7.gz";
 
-fn page_is_installed() -> bool {
-    if !Path::new(PAGE).exists() {
-        skip("manual page qemu-qmp-ref(7)");
+/// Records a skip where QEMU's manual page is missing.
+fn require_page() -> Option<()> {
+    if Path::new(PAGE).exists() {
+        return Some(());
     }
-    Path::new(PAGE).exists()
+    skip("manual page qemu-qmp-ref(7)");
+    None
 }
 
 fn help(address: &str, topic: &str) -> Run {
     qmp_shell(&[address, "-c", &format!("help {topic}")]).run()
 }
 
-/// Holds a page to fragments that stand in it in this order.
+/// Checks that a page contains these fragments in this order.
 #[track_caller]
-fn holds(run: &Run, fragments: &[&str]) {
+fn expect_fragments(run: &Run, fragments: &[&str]) {
     let mut rest = run.stderr.as_str();
     for fragment in fragments {
-        let at =
-            rest.find(fragment).unwrap_or_else(|| panic!("`{fragment}` is not where it should be in\n{}", run.stderr));
+        let at = rest
+            .find(fragment)
+            .unwrap_or_else(|| panic!("`{fragment}` is missing, or out of order, in\n{}", run.stderr));
         rest = &rest[at + fragment.len()..];
     }
 }
 
-#[test]
-fn a_command_is_explained_by_introspection_and_manual() {
-    let Some(server) = Server::qemu(Q35) else { return };
-    if !page_is_installed() {
-        return;
-    }
-    let run = help(&server.address(), "block_resize").expect_status(0);
-    holds(
-        &run,
-        &["block_resize  command\n", "  device     [str]\n", "  size       int\n", "0.14", "Arguments\n", "-> {"],
-    );
-    let run = help(&server.address(), "query-status").expect_status(0);
-    holds(&run, &["takes no arguments", "returns an object with running status"]);
-    let run = help(&server.address(), "migrate-pause").expect_status(0);
-    holds(&run, &["migrate-pause  command  allow-oob"]);
-    let run = help(&server.address(), "blockdev-add").expect_status(0);
-    holds(&run, &["driver", "enum", "node-name", "with driver=null-co: [size]"]);
+/// Returns the part of a page before the text of the manual.
+fn signature(run: &Run) -> &str {
+    run.stderr.split("\n\n").next().unwrap()
 }
 
 #[test]
-fn events_members_types_and_words_are_found() {
+fn explains_commands_from_introspection_and_manual() {
     let Some(server) = Server::qemu(Q35) else { return };
-    if !page_is_installed() {
-        return;
+    let Some(()) = require_page() else { return };
+    let mut table = Table::new();
+    for topic in ["block_resize", "query-status", "migrate-pause"] {
+        let run = help(&server.address(), topic).expect_status(0);
+        expect_fragments(&run, &["\n\n", "-> {"]);
+        table.row(topic, signature(&run));
     }
+    table.check(expect![[r#"
+        > block_resize
+        block_resize  command
+          device     [str]
+          node-name  [str]
+          size       int
+          since 0.14
+
+        > query-status
+        query-status  command
+          takes no arguments
+          returns an object with running status
+          since 0.14
+
+        > migrate-pause
+        migrate-pause  command  allow-oob
+          takes no arguments
+          since 3.0
+    "#]]);
+    // Its list of variants grows from one QEMU to the next.
+    let run = help(&server.address(), "blockdev-add").expect_status(0);
+    expect_fragments(&run, &["driver", "enum", "node-name", "driver=null-co: [size]"]);
+}
+
+#[test]
+fn explains_events_members_types_and_words() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(()) = require_page() else { return };
     let address = server.address();
-    holds(
+    expect_fragments(
         &help(&address, "JOB_STATUS_CHANGE").expect_status(0),
         &["JOB_STATUS_CHANGE  event\n", "  id", "  status", "enum"],
     );
-    holds(
+    expect_fragments(
         &help(&address, "blockdev-add.driver").expect_status(0),
-        &["blockdev-add.driver  enum", "one of blkdebug", "qcow2"],
+        &["blockdev-add.driver  enum", " blkdebug", "qcow2"],
     );
-    holds(&help(&address, "BlockdevOptionsQcow2.lazy-refcounts").expect_status(0), &["lazy-refcounts"]);
-    holds(&help(&address, "apropos lazy_refcounts").expect_status(0), &["BlockdevOptionsQcow2"]);
-    // A dot before it makes it a command of the shell; a topic of the shell needs none.
-    holds(&help(&address, ".wait").expect_status(0), &[".wait EVENT"]);
-    for (topic, sentence) in [
-        ("blockdv-add", "there is no help on `blockdv-add`; did you mean `help blockdev-add`?"),
-        ("zzzzzz", "there is no help on `zzzzzz`; `help apropos WORD` searches"),
-        ("apropos zzzzzz", "nothing is said of `zzzzzz`"),
-        ("apropos", "`.help` needs a word to search for here"),
-    ] {
-        holds(&help(&address, topic).expect_status(1), &[sentence]);
+    expect_fragments(&help(&address, "BlockdevOptionsQcow2.lazy-refcounts").expect_status(0), &["lazy-refcounts"]);
+    expect_fragments(&help(&address, "apropos lazy_refcounts").expect_status(0), &["BlockdevOptionsQcow2"]);
+    // A topic that begins with a dot is a dot command.
+    expect_fragments(&help(&address, ".wait").expect_status(0), &[".wait EVENT"]);
+    let mut table = Table::new();
+    for topic in ["blockdv-add", "zzzzzz", "apropos zzzzzz", "apropos"] {
+        table.row(topic, &help(&address, topic).expect_status(1).stderr);
     }
+    table.check(expect![[r#"
+        > blockdv-add
+        -c:1: there is no help on `blockdv-add`; did you mean `help blockdev-add`?
+          help blockdv-add
+               ^^^^^^^^^^^
+
+        > zzzzzz
+        -c:1: there is no help on `zzzzzz`; `help apropos WORD` searches
+          help zzzzzz
+               ^^^^^^
+
+        > apropos zzzzzz
+        -c:1: nothing is said of `zzzzzz`
+          help apropos zzzzzz
+                       ^^^^^^
+
+        > apropos
+        -c:1: `.help` needs a word to search for here
+          help apropos
+                      ^
+    "#]]);
 }
 
 #[test]
-fn without_a_manual_page_the_signature_stands_and_the_package_is_named() {
+fn names_the_package_of_a_missing_manual_page() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let nowhere = tempfile::tempdir().unwrap();
     let program = |topic: &str| {
         let run = qmp_shell(&[&server.address(), "-c", &format!("help {topic}")]);
         run.env("MANPATH", nowhere.path().to_str().unwrap()).run().expect_status(0)
     };
-    holds(&program("block_resize"), &["  size       int\n", "qemu-qmp-ref(7)", "qemu-system-common"]);
-    holds(&program("apropos resize"), &["block_resize", "qemu-system-common"]);
+    snapshot::check(
+        &program("block_resize").stderr,
+        expect![[r#"
+        block_resize  command
+          device     [str]
+          node-name  [str]
+          size       int
+
+        There is more in the manual page qemu-qmp-ref(7), which is not installed (Debian: package qemu-system-common).
+    "#]],
+    );
+    expect_fragments(&program("apropos resize"), &["block_resize", "qemu-system-common"]);
 }
 
 #[test]
-fn both_layouts_of_the_page_are_read_and_another_version_is_mentioned() {
+fn reads_both_layouts_and_mentions_another_version() {
     let Some(server) = Server::qemu_7_2(SMALL) else { return };
-    if !page_is_installed() {
-        return;
-    }
-    holds(
-        &help(&server.address(), "block_resize").expect_status(0),
-        &["size", "The manual page is of QEMU 10", "the server of 7.2"],
+    let Some(()) = require_page() else { return };
+    let run = help(&server.address(), "block_resize").expect_status(0);
+    // The versions of the page and of the server, without the last number.
+    let release = |version: String| version.rsplit_once('.').unwrap().0.to_owned();
+    let old = release(program_version(&std::env::var("QMP_SHELL_TEST_QEMU72").unwrap()));
+    let new = release(program_version("qemu-system-x86_64"));
+    let notice = run.stderr.lines().find(|line| line.contains(&new) && line.contains(&old));
+    let notice = notice.unwrap_or_else(|| panic!("{run:#?}"));
+    let words =
+        notice.split(' ').map(|word| if word.starts_with(|c: char| c.is_ascii_digit()) { "{VERSION}" } else { word });
+    snapshot::check(
+        words.collect::<Vec<_>>().join(" "),
+        expect![[r#"
+            The manual page is of QEMU {VERSION} the server of {VERSION}
+        "#]],
     );
     let pages = std::env::var("QMP_SHELL_TEST_QEMU72").unwrap();
     let pages = Path::new(&pages).parent().unwrap().join("../share/man");
     let run = qmp_shell(&[&server.address(), "-c", "help block_resize"]).env("MANPATH", pages.to_str().unwrap()).run();
-    holds(&run, &["block_resize  command\n", "0.14", "Arguments\n", "-> {"]);
-    assert!(!run.stderr.contains("The manual page is of"), "{run:#?}");
+    expect_fragments(&run, &["block_resize  command\n", "0.14", "-> {"]);
+    assert!(!run.stderr.contains(&new), "{run:#?}");
 }
 
 #[test]
-fn at_a_prompt_long_help_is_paged_and_hmp_keeps_its_own() {
+fn pages_long_help_and_leaves_help_to_hmp() {
     let Some(server) = Server::qemu(Q35) else { return };
     let command = format!("{} {}", env!("CARGO_BIN_EXE_qmp-shell"), server.address());
     let Some(terminal) = Terminal::start(&command, 72, 20) else { return };

@@ -1,5 +1,7 @@
-//! What is shown behind the cursor and how a line is coloured while it is typed: tables of lines, by the introspection
-//! of the machine inside the program, and a look at a real terminal.
+//! Hints after the cursor and colours of a line while it is typed: tables of lines with the schema of the demo machine, and
+//! a real terminal.
+
+use expect_test::expect;
 
 use qmp_shell::assist::{Completes, CompletionContext, DotCommandEntry, TokenStyle, highlight, hint};
 use qmp_shell::grammar::LineMode;
@@ -8,6 +10,7 @@ use qmp_shell::session::{Address, Options, Received, Session};
 use qmp_shell::wire::{ReplyBody, Request};
 
 use crate::support::server::{Q35, Server};
+use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
 
 fn demo_schema() -> Schema {
@@ -33,7 +36,7 @@ fn known(schema: &Schema, language: LineMode, in_transaction: bool) -> Completio
 }
 
 #[test]
-fn the_hint_names_what_is_missing_and_drops_what_is_typed() {
+fn hints_name_the_missing_keys() {
     let schema = demo_schema();
     let known_qmp = known(&schema, LineMode::Qmp, false);
     for (line, room, expected) in [
@@ -44,7 +47,7 @@ fn the_hint_names_what_is_missing_and_drops_what_is_typed() {
         ("device_del i", 60, Some("d=")),
         ("device_del id=", 60, None),
         ("device_del id=x ", 60, None),
-        // What has keys below it goes on with a dot, down to what is needed.
+        // Objects continue with a dot, down to the required keys.
         ("blockdev-add driver=qcow2 node-name=n file.driver=null-co ", 30, Some("[discard=] [cache.] …")),
         ("blockdev-add driver=qcow2 ", 36, Some("file= [node-name=] [discard=] …")),
         ("blockdev-add driver=raw file.node-name=n ", 36, Some("file.driver= [node-name=] …")),
@@ -75,7 +78,7 @@ fn the_hint_names_what_is_missing_and_drops_what_is_typed() {
 }
 
 #[test]
-fn every_piece_of_a_line_has_its_look() {
+fn styles_every_token_of_a_line() {
     let schema = demo_schema();
     let seen = |line: &str, language: LineMode| -> String {
         let known = known(&schema, language, false);
@@ -118,7 +121,7 @@ fn every_piece_of_a_line_has_its_look() {
 }
 
 #[test]
-fn a_terminal_shows_the_hint_dim_and_a_mistyped_command_red_before_enter() {
+fn shows_dim_hints_and_unknown_commands_in_red() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
@@ -126,19 +129,24 @@ fn a_terminal_shows_the_hint_dim_and_a_mistyped_command_red_before_enter() {
     terminal.wait_for("{}");
     terminal.type_text("block_resize ");
     terminal.wait_for_last("(QEMU) block_resize size= [device=] [node-name=]");
-    // The cursor stays where the user types, and what is typed leaves the hint.
+    // The cursor stays at the end of the typed text; keys that were typed leave the hint.
     assert_eq!(terminal.cursor().0, "(QEMU) block_resize ".len());
     terminal.type_text("size=1 ");
     terminal.wait_for_last("(QEMU) block_resize size=1 [device=] [node-name=]");
     assert!(terminal.coloured_screen().contains("\u{1b}[2m[device=] [node-name=]"), "{}", terminal.coloured_screen());
-    // Enter leaves no hint behind.
+    // Enter removes the hint.
     terminal.press("C-u");
     terminal.type_text("device_del");
     terminal.wait_for_last("(QEMU) device_del id=");
-    terminal.press("Enter");
-    terminal.wait_for("error: `device_del` needs a key `id`");
+    snapshot::check(
+        terminal.output_of("device_del"),
+        expect![[r#"
+               ^^^^^^^^^^
+        error: `device_del` needs a key `id` (a string)
+    "#]],
+    );
     assert!(terminal.screen().contains("(QEMU) device_del\n"), "{}", terminal.screen());
-    // What is needed below a key that is begun, and what the variant of its tag needs.
+    // The required keys below a key that was begun, and those of the variant that its tag selects.
     terminal.type_text("nbd-server-start ");
     terminal.wait_for("(QEMU) nbd-server-start addr.type= [");
     terminal.type_text("addr.type=unix addr.d");
@@ -153,19 +161,35 @@ fn a_terminal_shows_the_hint_dim_and_a_mistyped_command_red_before_enter() {
 }
 
 #[test]
-fn an_error_reply_names_what_lives_in_the_server_and_was_meant() {
+fn suggests_live_names_after_an_error_reply() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("blockdev-add driver=null-co node-name=overlay0");
     terminal.wait_for("{}");
-    terminal.enter("blockdev-del node-name=overlya0");
-    terminal.wait_for("node-name='overlya0'\ndid you mean `overlay0`?\n(QEMU)");
-    terminal.enter("blockdev-del node-name=zzzz");
-    terminal.wait_for("node-name='zzzz'\n(QEMU)");
-    // What it depends on stands beside it.
-    terminal.enter("qom-get path=/machine property=kernle");
-    terminal.wait_for("did you mean `kernel`?\n(QEMU)");
-    terminal.enter("device_add driver=pc-dimm memdv=m0");
-    terminal.wait_for("did you mean `memdev`?\n(QEMU)");
+    let mut table = Table::new();
+    for line in [
+        "blockdev-del node-name=overlya0",
+        "blockdev-del node-name=zzzz",
+        // These names depend on another argument.
+        "qom-get path=/machine property=kernle",
+        "device_add driver=pc-dimm memdv=m0",
+    ] {
+        let output = terminal.run_line(line);
+        // The first line is the error of QEMU.
+        let (_, suggestion) = output.split_once('\n').unwrap();
+        table.row(line, suggestion);
+    }
+    table.check(expect![[r#"
+        > blockdev-del node-name=overlya0
+        did you mean `overlay0`?
+
+        > blockdev-del node-name=zzzz
+
+        > qom-get path=/machine property=kernle
+        did you mean `kernel`?
+
+        > device_add driver=pc-dimm memdv=m0
+        did you mean `memdev`?
+    "#]]);
 }

@@ -1,15 +1,15 @@
-//! History: what was entered comes back, in this session and in later ones; secrets do not.
+//! History: lines are recalled in the same session and in later ones, except for secrets.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::support::server::{SMALL, Server};
 use crate::support::terminal::Terminal;
-use crate::support::wait_until;
+use crate::support::{wait_until, wording};
 
 const SHELL: &str = env!("CARGO_BIN_EXE_qmp-shell");
 
-/// The lines of a history file; none where there is no file.
+/// Returns the lines of a history file, or none if it does not exist.
 fn lines(terminal: &Terminal, name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(terminal.home.join("qmp-shell").join(name)).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
@@ -20,10 +20,10 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn lines_are_on_disk_as_they_are_entered_and_recalled_by_the_next_session() {
+fn saves_each_line_and_recalls_it_in_the_next_session() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let shell = format!("{SHELL} {}", server.address());
-    // The first is killed, the second is left; the third cannot start, and the fourth keeps no files.
+    // The first is killed, the second is left, the third cannot connect, and the fourth keeps no files.
     let Some(terminal) = Terminal::start(
         &format!("{shell}; echo [second]; {shell}; {SHELL} /nonexistent/q.sock; echo [fourth]; {shell} --no-history"),
         100,
@@ -38,7 +38,7 @@ fn lines_are_on_disk_as_they_are_entered_and_recalled_by_the_next_session() {
     terminal.enter("   \"query-kvm\"}");
     terminal.wait_for("\"present\": ");
     terminal.enter("no such = line");
-    terminal.wait_for("error: ");
+    terminal.wait_for(wording::ERROR);
     let entries = ["query-name", "{\"execute\":\\n   \"query-kvm\"}", "no such = line"];
     assert_eq!(lines(&terminal, "history"), entries);
     assert_eq!(mode(&terminal.home.join("qmp-shell/history")), 0o600);
@@ -50,7 +50,7 @@ fn lines_are_on_disk_as_they_are_entered_and_recalled_by_the_next_session() {
     terminal.wait_for_last("(QEMU) no such = line");
     terminal.press("Up");
     terminal.wait_for_last("   \"query-kvm\"}");
-    // From its second row to its first, and from there to the entry before.
+    // From its second row to its first, and then to the entry before.
     terminal.press("Up");
     terminal.press("Up");
     terminal.wait_for_last("(QEMU) query-name");
@@ -59,7 +59,7 @@ fn lines_are_on_disk_as_they_are_entered_and_recalled_by_the_next_session() {
     terminal.wait("a second prompt", |screen| screen.ends_with("(QEMU)") && screen.contains("[second]"));
     assert_eq!(lines(&terminal, "history"), entries);
 
-    // The entry of two lines comes back whole, and runs as a whole.
+    // The entry of two lines is recalled and runs as a whole.
     terminal.press("C-l");
     terminal.press("Up");
     terminal.wait_for_last("(QEMU) no such = line");
@@ -91,17 +91,15 @@ fn lines_are_on_disk_as_they_are_entered_and_recalled_by_the_next_session() {
 }
 
 #[test]
-fn a_transaction_block_comes_back_as_one_entry() {
+fn recalls_a_transaction_block_as_one_entry() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     for line in ["transaction(", "block-dirty-bitmap-clear node=n nmae=x", "block-dirty-bitmap-clear node=n name=x"] {
         terminal.enter(line);
         terminal.wait_for_last("TRANS>");
     }
-    // In the block, its lines are to be had one by one.
+    // Inside the block its lines are recalled one by one.
     terminal.press("Up");
     terminal.wait_for_last("TRANS> block-dirty-bitmap-clear node=n name=x");
     terminal.press("C-u");
@@ -110,18 +108,19 @@ fn a_transaction_block_comes_back_as_one_entry() {
     let block = "transaction(\\nblock-dirty-bitmap-clear node=n name=x\\n)";
     let refused = "block-dirty-bitmap-clear node=n nmae=x";
     assert_eq!(lines(&terminal, "history"), [refused, block]);
-    // It is edited and runs as a whole.
+    // The block can be edited and runs as a whole.
     terminal.press("C-l");
     terminal.press("Up");
     terminal.wait_for("(QEMU) transaction(\nblock-dirty-bitmap-clear node=n name=x\n)");
     terminal.press("Enter");
     terminal.wait_for("\n)\nGenericError: Node 'n' not found\n(QEMU)");
     assert_eq!(lines(&terminal, "history"), [refused, block]);
-    // One that is dropped leaves its lines; the reply of an example out of the manual leaves nothing.
+    // A dropped block leaves its lines; the reply of an example from the manual leaves nothing.
     terminal.enter("transaction(");
     terminal.enter("abort");
+    terminal.wait_for_last("TRANS>");
     terminal.press("C-c");
-    terminal.wait_for("The transaction is dropped; nothing was sent.\n(QEMU)");
+    terminal.wait_for_last("(QEMU)");
     terminal.enter("<- { \"return\": {} }");
     terminal.enter("query-name");
     terminal.wait_for("(QEMU) query-name\n{}\n(QEMU)");
@@ -129,11 +128,9 @@ fn a_transaction_block_comes_back_as_one_entry() {
 }
 
 #[test]
-fn qmp_and_hmp_have_a_history_each() {
+fn keeps_separate_histories_for_qmp_and_hmp() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("query-name");
     terminal.enter(".hmp info name");
@@ -152,8 +149,8 @@ fn qmp_and_hmp_have_a_history_each() {
     assert_eq!(mode(&terminal.home.join("qmp-shell/hmp_history")), 0o600);
 }
 
-/// Lines that carry the secret `sesame`, or begin with a blank.
-const KEPT_BACK: &[&str] = &[
+/// Lines that contain the secret `sesame` or begin with a space.
+const UNSAVED_LINES: &[&str] = &[
     "set_password protocol=vnc password=sesame",
     "change-vnc-password password=sesame",
     "guest-set-user-password username=root password=sesame crypted=false",
@@ -168,7 +165,7 @@ const KEPT_BACK: &[&str] = &[
     "objectadd qom-type=secret id=s4 data=sesame",
 ];
 
-const KEPT_BACK_HMP: &[&str] = &[
+const UNSAVED_HMP_LINES: &[&str] = &[
     "set_password vnc sesame",
     "change vnc password sesame",
     "object_add secret,id=s3,data=sesame",
@@ -177,20 +174,18 @@ const KEPT_BACK_HMP: &[&str] = &[
 ];
 
 #[test]
-fn secrets_and_lines_with_a_leading_blank_stay_in_memory() {
+fn keeps_secrets_and_lines_with_a_leading_space_in_memory() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
-    for (mode, secrets, prompt, file) in
-        [("# QMP", KEPT_BACK, "(QEMU)", "history"), (".hmp", KEPT_BACK_HMP, "(qemu)", "hmp_history")]
+    for (switch, secrets, prompt, file) in
+        [("# QMP", UNSAVED_LINES, "(QEMU)", "history"), (".hmp", UNSAVED_HMP_LINES, "(qemu)", "hmp_history")]
     {
-        terminal.enter(mode);
+        terminal.enter(switch);
         terminal.wait_for_last(prompt);
         for line in secrets {
             terminal.enter(line);
-            // A marker that is kept: once it is in the file, the line before it would be.
+            // Once this marker is saved, the line before it would have been saved, too.
             let marker = format!("# {}", lines(&terminal, file).len());
             terminal.enter(&marker);
             wait_until(line, || lines(&terminal, file).last() == Some(&marker));
@@ -198,7 +193,7 @@ fn secrets_and_lines_with_a_leading_blank_stay_in_memory() {
         let kept = lines(&terminal, file).join("\n");
         assert!(!kept.contains("sesame"), "{kept}");
     }
-    // In memory they are still there.
+    // They are still in memory.
     terminal.wait_for_last("(qemu)");
     terminal.press("Up");
     terminal.press("Up");

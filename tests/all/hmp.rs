@@ -1,21 +1,24 @@
-//! The human monitor: `-H`, `.hmp` and `.qmp`, the CPU that lines look at, failures that come as text.
+//! The human monitor: `-H`, `.hmp` and `.qmp`, the chosen CPU, failures reported as text.
 
-use crate::support::peer::{Peer, Talk};
+use expect_test::expect;
+
+use crate::support::peer::{Peer, PeerConnection};
 use crate::support::program::{qmp_shell, qmp_shell_wrap};
 use crate::support::server::{Q35, SMALL, Server};
+use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
-use crate::support::wait_until;
+use crate::support::{wait_until, wording};
 
-/// A script in HMP mode, one line after the other, on a QEMU of its own.
-fn session(server: &Server, lines: &[&str]) -> crate::support::program::Run {
+/// Runs lines as a script in HMP mode.
+fn run_hmp(server: &Server, lines: &[&str]) -> crate::support::program::Run {
     qmp_shell(&["-H", &server.address()]).input(lines.join("\n")).run()
 }
 
 #[test]
-fn a_script_in_hmp_mode_prints_the_monitors_text_with_plain_line_ends() {
+fn prints_the_text_of_the_monitor_with_plain_line_ends() {
     let qemus = [Server::qemu(Q35), Server::qemu_7_2(Q35)];
     for server in qemus.into_iter().flatten() {
-        let run = session(&server, &["info status", "", "help cpu"]).expect_status(0);
+        let run = run_hmp(&server, &["info status", "", "help cpu"]).expect_status(0);
         let [status, help] = run.lines()[..] else { panic!("{run:#?}") };
         assert!(status.starts_with("VM status: paused"), "{status}");
         assert!(help.starts_with("cpu index -- "), "{help}");
@@ -25,61 +28,60 @@ fn a_script_in_hmp_mode_prints_the_monitors_text_with_plain_line_ends() {
 }
 
 #[test]
-fn the_chosen_cpu_goes_with_every_line() {
+fn applies_the_chosen_cpu_to_every_line() {
     let qemus = [Server::qemu(Q35), Server::qemu_7_2(Q35)];
     for server in qemus.into_iter().flatten() {
         let cpus = |text: &str| -> Vec<String> {
-            let telling = |line: &&str| ["CPU", "* CPU"].iter().any(|start| line.starts_with(start));
-            let lines = text.lines().filter(telling);
+            let names_cpu = |line: &&str| ["CPU", "* CPU"].iter().any(|start| line.starts_with(start));
+            let lines = text.lines().filter(names_cpu);
             lines.map(|line| line.chars().take(8).collect()).collect()
         };
-        // QEMU forgets `cpu 1` as soon as it is said; that the shell does not is seen by all that depends on it.
+        // QEMU itself forgets the CPU after each line.
         let lines = ["cpu", "info registers", "cpu 1", "cpu", "info registers", "info cpus"];
-        let run = session(&server, &lines).expect_status(0);
+        let run = run_hmp(&server, &lines).expect_status(0);
         assert_eq!(cpus(&run.stdout), ["CPU 0", "CPU#0", "CPU 1", "CPU#1", "* CPU #1"]);
     }
 }
 
 #[test]
-fn a_cpu_that_is_not_there_is_refused_by_qemu_and_changes_nothing() {
+fn an_unknown_cpu_changes_nothing() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let run = session(&server, &["cpu 0x1", "cpu 7", "cpu", "cpu x", "cpu", "cpu 0+0", "cpu"]).expect_status(1);
-    let heard: Vec<&str> = run.lines();
-    assert_eq!(heard[0], "CPU 1");
-    assert!(heard.iter().any(|line| line.starts_with("Try \"help cpu\"")), "{heard:?}");
-    assert_eq!(heard.iter().filter(|line| **line == "CPU 1").count(), 3, "{heard:?}");
-    // A refusal by QMP is no text of the monitor's: it goes where errors go.
-    assert!(
-        run.stderr.starts_with("<stdin>:2: GenericError: Parameter 'cpu-index' expects a CPU number\n"),
-        "{}",
-        run.stderr
+    let run = run_hmp(&server, &["cpu 0x1", "cpu 7", "cpu", "cpu x", "cpu", "cpu 0+0", "cpu"]).expect_status(1);
+    let lines: Vec<&str> = run.lines();
+    assert_eq!(lines[0], "CPU 1");
+    assert!(lines.iter().any(|line| line.starts_with("Try \"help cpu\"")), "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| **line == "CPU 1").count(), 3, "{lines:?}");
+    // An error of QMP goes to standard error, unlike the text of the monitor. QEMU accepts a sum, and the shell reports
+    // that it does not.
+    snapshot::check(
+        &run.stderr,
+        expect![[r#"
+        <stdin>:2: GenericError: Parameter 'cpu-index' expects a CPU number
+        The index stays 1: to the shell, `cpu` needs a plain number.
+    "#]],
     );
-    // QEMU takes a sum and the shell does not: that is said.
-    assert!(run.stderr.contains("The index stays 1"), "{}", run.stderr);
 }
 
 #[test]
-fn a_new_server_is_looked_at_from_its_first_cpu() {
-    let (Some(old), Some(new)) = (Server::qemu(Q35), Server::qemu(SMALL)) else {
-        return;
-    };
+fn a_new_server_starts_with_its_first_cpu() {
+    let (Some(old), Some(new)) = (Server::qemu(Q35), Server::qemu(SMALL)) else { return };
     let connect = format!(".connect {}", new.address());
-    let run = session(&old, &["cpu 1", &connect, "cpu"]).expect_status(0);
+    let run = run_hmp(&old, &["cpu 1", &connect, "cpu"]).expect_status(0);
     assert_eq!(run.stdout, "CPU 0\n");
 }
 
 #[test]
-fn failures_come_as_text_and_count() {
+fn counts_error_texts_as_failures() {
     let qemus = [Server::qemu(Q35), Server::qemu_7_2(Q35)];
     for server in qemus.into_iter().flatten() {
-        for (line, said) in [
+        for (line, output) in [
             ("nope", "unknown command: 'nope'\n"),
             ("info nope", "unknown command: 'info nope'\n"),
             ("device_add nope", "Error: 'nope' is not a valid device model name\n"),
             ("x 3 3", "x: extraneous characters at the end of line\nTry \"help x\" for more information\n"),
         ] {
-            let run = session(&server, &[line]).expect_status(1);
-            assert_eq!(run.stdout, said);
+            let run = run_hmp(&server, &[line]).expect_status(1);
+            assert_eq!(run.stdout, output);
             assert_eq!(run.stderr, "");
         }
         let run = qmp_shell(&["-H", "-e", &server.address()]).input("nope\ninfo name\n").run();
@@ -88,7 +90,7 @@ fn failures_come_as_text_and_count() {
 }
 
 #[test]
-fn in_a_json_script_hmp_is_its_reply() {
+fn a_json_script_prints_hmp_output_as_a_reply() {
     let Some(server) = Server::qemu(Q35) else { return };
     let script = "\
         .hmp cpu 1\n\
@@ -110,17 +112,17 @@ fn in_a_json_script_hmp_is_its_reply() {
     assert_eq!(status, r#"{"return": {"status": "prelaunch", "running": false}}"#);
 }
 
-/// Hears one line for the human monitor: the members of its arguments as JSON text. Answers with `text`.
-fn hear_monitor_line(talk: &mut Talk, text: &str) -> String {
-    let heard = talk.hear();
-    let request: serde_json::Value = serde_json::from_str(&heard).unwrap();
-    assert_eq!(request["execute"], "human-monitor-command", "{heard}");
-    talk.answer(&request["id"].to_string(), &serde_json::json!(text).to_string());
+/// Reads a line for the human monitor and replies with `text`; returns the arguments as JSON text.
+fn read_hmp_line(conn: &mut PeerConnection, text: &str) -> String {
+    let line = conn.read_line();
+    let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(request["execute"], "human-monitor-command", "{line}");
+    conn.reply(&request["id"].to_string(), &serde_json::json!(text).to_string());
     request["arguments"].to_string()
 }
 
 #[test]
-fn a_line_is_sent_exactly_as_typed() {
+fn sends_lines_exactly_as_typed() {
     const LINES: &[&str] = &[
         r#"x /4xb "a  b" 'c"#,
         r"o /b 0x3f8 { [ ( \",
@@ -129,37 +131,45 @@ fn a_line_is_sent_exactly_as_typed() {
         r#"{"execute": "stop"}"#,
         "sendkey é|x;y",
     ];
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
         for line in LINES {
-            let arguments = hear_monitor_line(talk, "");
+            let arguments = read_hmp_line(conn, "");
             assert_eq!(arguments, serde_json::json!({ "command-line": line }).to_string());
         }
-        talk.wait_for_close();
+        conn.wait_for_close();
     });
-    // What begins with `#` or `.` is ours, and never gets there.
+    // Comments and dot commands are not sent.
     let script = format!("# info name\n  .events off\n{}\n.set verbose off\n", LINES.join("\n"));
     let run = qmp_shell(&["-H", &peer.address()]).input(script).run().expect_status(0);
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
 }
 
 #[test]
-fn a_mistyped_command_of_the_shell_does_not_reach_the_monitor() {
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
-        talk.event("STOP", "{}");
-        hear_monitor_line(talk, "CPU is fine");
-        talk.wait_for_close();
+fn does_not_send_a_mistyped_dot_command_to_the_monitor() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        conn.send_event("STOP", "{}");
+        read_hmp_line(conn, "CPU is fine");
+        conn.wait_for_close();
     });
     let run = qmp_shell(&["-H", &peer.address(), "-c", ".evnts", "-c", "info x"]).run().expect_status(1);
-    // Standard output is the monitor's alone, each line whole; errors and events go beside it.
+    // Standard output is for the monitor's text; errors and events go to standard error. The event may come at any time.
     assert_eq!(run.stdout, "CPU is fine\n");
-    assert!(run.stderr.contains("-c:1: the shell has no command `.evnts`; did you mean `.events`?"));
     assert!(run.stderr.contains(" STOP"), "{}", run.stderr);
+    let errors: Vec<&str> = run.stderr.lines().filter(|line| !line.contains(" STOP")).collect();
+    snapshot::check(
+        errors.join("\n"),
+        expect![[r#"
+            -c:1: the shell has no command `.evnts`; did you mean `.events`?
+              .evnts
+              ^^^^^^
+        "#]],
+    );
 }
 
 #[test]
-fn quit_in_a_script_just_ends_qemu() {
+fn quit_ends_qemu_without_a_question_in_a_script() {
     for (args, line) in [(&["-H"][..], "quit"), (&["-H"], "q"), (&[], ".hmp quit")] {
         let Some(mut server) = Server::qemu(SMALL) else { return };
         let address = server.address();
@@ -171,7 +181,7 @@ fn quit_in_a_script_just_ends_qemu() {
 }
 
 #[test]
-fn lines_for_the_monitor_complete_on_the_command_line() {
+fn completes_hmp_lines_on_the_command_line() {
     let qemus = [Server::qemu(SMALL), Server::qemu_7_2(SMALL)];
     for server in qemus.into_iter().flatten() {
         for (line, candidates) in [
@@ -184,8 +194,8 @@ fn lines_for_the_monitor_complete_on_the_command_line() {
             ("sto", "stop stopcapture"),
             ("info registers ", ""),
         ] {
-            let of_qmp = format!(".hmp {line}");
-            for args in [["-H", "--complete", line], ["--no-events", "--complete", &of_qmp]] {
+            let dot_command = format!(".hmp {line}");
+            for args in [["-H", "--complete", line], ["--no-events", "--complete", &dot_command]] {
                 let address = server.address();
                 let args: Vec<&str> = args.into_iter().chain([address.as_str()]).collect();
                 let run = qmp_shell(&args).run().expect_status(0);
@@ -197,11 +207,9 @@ fn lines_for_the_monitor_complete_on_the_command_line() {
 }
 
 #[test]
-fn a_session_in_hmp_mode() {
+fn runs_a_session_in_hmp_mode() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     // One line, without leaving QMP.
     terminal.enter(".hmp info status");
@@ -214,13 +222,13 @@ fn a_session_in_hmp_mode() {
     terminal.enter("cpu 7");
     terminal.wait_for("(qemu) cpu 7\nGenericError: Parameter 'cpu-index' expects a CPU number\n(qemu)");
 
-    // Tab: a command, then one of `info`'s.
+    // Tab completes a command, then a subcommand of `info`.
     terminal.type_text("inf");
     terminal.press("Tab");
     terminal.wait_for_last("(qemu) info");
     terminal.type_text("mem");
     terminal.press("Tab");
-    // The candidates and no others, each with the monitor's own words about it.
+    // Only the candidates, each with the monitor's own description.
     let screen = terminal.wait_for("memory_size_summary  ");
     for candidate in ["mem ", "memdev ", "memory-devices "] {
         assert!(screen.contains(candidate), "{candidate}: {screen}");
@@ -235,11 +243,25 @@ fn a_session_in_hmp_mode() {
     terminal.press("Enter");
     terminal.wait_for("* CPU #1");
 
-    // A failure is red, an answer is not.
-    for (line, meant) in [("inof status", "info"), ("info blokc", "info block"), ("device_dell a", "device_del")] {
-        terminal.enter(line);
-        terminal.wait_for(&format!("\ndid you mean `{meant}`?\n(qemu)"));
+    terminal.wait_for_last("(qemu)");
+    let mut table = Table::new();
+    for line in ["inof status", "info blokc", "device_dell a"] {
+        table.row(line, terminal.run_line(line));
     }
+    table.check(expect![[r#"
+        > inof status
+        unknown command: 'inof'
+        did you mean `info`?
+
+        > info blokc
+        unknown command: 'info blokc'
+        did you mean `info block`?
+
+        > device_dell a
+        unknown command: 'device_dell'
+        did you mean `device_del`?
+    "#]]);
+    // Error texts are red, other texts are not.
     terminal.enter("nope");
     terminal.wait_for("\nunknown command: 'nope'\n(qemu)");
     let coloured = terminal.coloured_screen();
@@ -254,14 +276,12 @@ fn a_session_in_hmp_mode() {
 }
 
 #[test]
-fn long_output_goes_through_the_pager() {
+fn sends_long_output_to_the_pager() {
     let Some(server) = Server::qemu(Q35) else { return };
     let pager = server.path("pager");
     std::fs::write(&pager, "#!/bin/sh\necho \"[pager: $(wc -l) lines]\"\n").unwrap();
     let command = format!("PAGER='sh {pager}' {} -H {}", env!("CARGO_BIN_EXE_qmp-shell"), server.address());
-    let Some(terminal) = Terminal::start(&command, 100, 40) else {
-        return;
-    };
+    let Some(terminal) = Terminal::start(&command, 100, 40) else { return };
     terminal.wait_for_last("(qemu)");
     terminal.enter("info mtree");
     let screen = terminal.wait_for("lines]");
@@ -274,45 +294,46 @@ fn long_output_goes_through_the_pager() {
 }
 
 #[test]
-fn quit_asks_at_the_prompt() {
+fn quit_asks_for_confirmation_at_the_prompt() {
     let Some(mut server) = Server::qemu(SMALL) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&format!("-H {}", server.address())) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&format!("-H {}", server.address())) else { return };
     terminal.wait_for_last("(qemu)");
-    terminal.enter("quit");
-    terminal.wait_for("`quit` ends QEMU and its machine at once; Ctrl-D leaves only the shell.");
+    snapshot::check(
+        terminal.ask("quit"),
+        expect![[r#"
+            `quit` ends QEMU and its machine at once; Ctrl-D leaves only the shell.
+            End QEMU? [y/N]
+        "#]],
+    );
     terminal.enter("n");
     terminal.wait_for_last("(qemu)");
     assert!(!server.has_ended());
     terminal.enter("q");
-    terminal.wait(": asked again", |screen| screen.matches("[y/N]").count() == 2);
+    terminal.wait("the question again", |screen| screen.matches(wording::CONFIRM).count() == 2);
     terminal.enter("y");
-    terminal.wait_for("QEMU has ended.");
+    terminal.wait_for(wording::QEMU_ENDED);
     assert_eq!(terminal.wait_for_end(), 0);
     assert!(server.wait_for_end());
 }
 
-/// A prompt in HMP mode asks for the names of commands, and of what `info` shows.
-fn answer_completion(talk: &mut Talk) {
+/// Replies to the queries of a prompt in HMP mode: for commands, and for subcommands of `info`.
+fn reply_to_queries(conn: &mut PeerConnection) {
     for _ in ["help", "help info"] {
-        let id = talk.expect("human-monitor-command");
-        talk.answer(&id, "\"\"");
+        let id = conn.expect_command("human-monitor-command");
+        conn.reply(&id, "\"\"");
     }
 }
 
 #[test]
-fn what_a_guest_wrote_is_harmless_on_a_terminal() {
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
-        answer_completion(talk);
-        let id = talk.expect("human-monitor-command");
-        talk.answer(&id, r#""title \u001b]0;owned\u0007 \u001b[2J\u202egnp.exe\r\nnext\tline\r\n""#);
-        talk.wait_for_close();
+fn escapes_control_characters_from_the_guest() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        reply_to_queries(conn);
+        let id = conn.expect_command("human-monitor-command");
+        conn.reply(&id, r#""title \u001b]0;owned\u0007 \u001b[2J\u202egnp.exe\r\nnext\tline\r\n""#);
+        conn.wait_for_close();
     });
-    let Some(terminal) = Terminal::qmp_shell(&format!("-H {}", peer.address())) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&format!("-H {}", peer.address())) else { return };
     terminal.wait_for_last("(qemu)");
     terminal.enter("info evil");
     let screen = terminal.wait_for("next    line\n(qemu)");
@@ -322,36 +343,44 @@ fn what_a_guest_wrote_is_harmless_on_a_terminal() {
 }
 
 #[test]
-fn an_answer_that_was_not_waited_for_is_text_all_the_same() {
-    let (heard, is_heard) = std::sync::mpsc::channel();
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        answer_completion(talk);
-        let slow = talk.expect("human-monitor-command");
-        heard.send(()).unwrap();
-        // The next line is the sign that the first was given up.
-        let next = talk.expect("human-monitor-command");
-        talk.answer(&slow, r#""two\r\nlines\r\n""#);
-        talk.answer(&next, r#""at once\r\n""#);
-        talk.wait_for_close();
+fn prints_a_late_reply_as_text() {
+    let (sent_tx, sent_rx) = std::sync::mpsc::channel();
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        reply_to_queries(conn);
+        let slow = conn.expect_command("human-monitor-command");
+        sent_tx.send(()).unwrap();
+        // The next line shows that the user stopped waiting for the first.
+        let next = conn.expect_command("human-monitor-command");
+        conn.reply(&slow, r#""two\r\nlines\r\n""#);
+        conn.reply(&next, r#""at once\r\n""#);
+        conn.wait_for_close();
     });
-    let Some(terminal) = Terminal::qmp_shell(&format!("-H {}", peer.address())) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&format!("-H {}", peer.address())) else { return };
     terminal.wait_for_last("(qemu)");
     terminal.enter("info slow");
-    is_heard.recv().unwrap();
+    sent_rx.recv().unwrap();
     terminal.press("C-c");
-    terminal.wait_for("`human-monitor-command` is still running in the server");
     terminal.wait_for_last("(qemu)");
     terminal.enter("info next");
-    terminal.wait_for("The reply to `human-monitor-command` has come:\ntwo\nlines\nat once\n(qemu)");
+    terminal.wait_for("\ntwo\nlines\nat once\n(qemu)");
+    terminal.check_screen(expect![[r#"
+        Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
+        (qemu) info slow
+        `human-monitor-command` is still running in the server; its reply will be shown when it comes.
+        (qemu) info next
+        The reply to `human-monitor-command` has come:
+        two
+        lines
+        at once
+        (qemu)
+    "#]]);
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
 }
 
 #[test]
-fn a_wrapped_qemu_speaks_hmp_too() {
+fn runs_hmp_lines_on_a_wrapped_qemu() {
     if Server::qemu(SMALL).is_none() {
         return;
     }

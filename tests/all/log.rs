@@ -1,16 +1,19 @@
-//! `-v`, `-l` and `.log`: what was said, both ways, for eyes and for files; and that secrets are in neither.
+//! `-v`, `-l` and `.log`: messages in both directions, shown and logged, with secrets masked.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
+use expect_test::expect;
+
 use crate::support::peer::Peer;
 use crate::support::program::qmp_shell;
-use crate::support::server::{Q35, SMALL, Server, say_to_human_monitor};
+use crate::support::server::{Q35, SMALL, Server, run_hmp_line};
+use crate::support::snapshot;
 use crate::support::terminal::Terminal;
 use crate::support::wait_until;
 
-/// The lines of a log: its direction and the message, each time checked and taken away.
-fn read(path: &str) -> Vec<(String, serde_json::Value)> {
+/// Reads a log: the direction and the message of each line. Checks the times.
+fn read_log(path: &str) -> Vec<(String, serde_json::Value)> {
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'));
     let mut last = String::new();
@@ -21,7 +24,7 @@ fn read(path: &str) -> Vec<(String, serde_json::Value)> {
             assert_eq!(members.len(), 2, "{line}");
             let time = members["time"].as_str().unwrap();
             assert!(time.ends_with('Z') && time.as_bytes()[10] == b'T', "{time}");
-            assert!(time >= last.as_str(), "time runs forward: {line}");
+            assert!(time >= last.as_str(), "the times are not in order: {line}");
             last = time.to_owned();
             let (direction, message) = members.iter().find(|(key, _)| *key != "time").unwrap();
             assert!(direction == "sent" || direction == "received", "{line}");
@@ -30,7 +33,7 @@ fn read(path: &str) -> Vec<(String, serde_json::Value)> {
         .collect()
 }
 
-/// A log in short: `> command`, `< EVENT`, `< return`, `< error`, `< QMP`.
+/// Returns a log in short: `> command`, `< EVENT`, `< return`, `< error`, `< QMP`.
 fn outline(path: &str) -> Vec<String> {
     let short = |(direction, message): (String, serde_json::Value)| {
         let name = |key: &str| message.get(key).and_then(|name| name.as_str()).map(str::to_owned);
@@ -38,7 +41,7 @@ fn outline(path: &str) -> Vec<String> {
         let what = name("execute").or(name("exec-oob")).or(name("event")).or(kind.map(str::to_owned));
         format!("{} {}", if direction == "sent" { ">" } else { "<" }, what.unwrap())
     };
-    read(path).into_iter().map(short).collect()
+    read_log(path).into_iter().map(short).collect()
 }
 
 fn mode(path: &str) -> u32 {
@@ -46,7 +49,7 @@ fn mode(path: &str) -> u32 {
 }
 
 #[test]
-fn every_message_is_in_the_log_both_ways() {
+fn logs_every_message_in_both_directions() {
     let Some(server) = Server::qemu(Q35) else { return };
     let log = server.path("log");
     let args = [server.address(), "-l".to_owned(), log.clone(), "--no-events".to_owned()];
@@ -70,10 +73,10 @@ fn every_message_is_in_the_log_both_ways() {
         "> human-monitor-command",
         "< return",
     ];
-    assert_eq!(outline(&log), session, "hidden events too, and only what was really sent");
+    assert_eq!(outline(&log), session, "hidden events are logged, and only requests that were sent");
     assert_eq!(mode(&log), 0o600);
-    // What was sent stands there as it went out, and each reply under the id of its command.
-    let lines = read(&log);
+    // Requests are logged as they were sent, and each reply has the id of its request.
+    let lines = read_log(&log);
     assert_eq!(lines[8].1["exec-oob"], "query-yank");
     for at in [1, 6, 8, 10] {
         assert_eq!(lines[at].1["id"], lines[at + 1].1["id"]);
@@ -87,14 +90,14 @@ fn every_message_is_in_the_log_both_ways() {
 }
 
 #[test]
-fn the_log_keeps_the_servers_own_spelling() {
+fn logs_messages_in_the_spelling_of_the_server() {
     let log = tempfile::tempdir().unwrap();
     let path = log.path().join("log").to_str().unwrap().to_owned();
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
-        let id = talk.expect("x");
-        talk.say(&format!("{{\"return\": {{\"z\": 18446744073709551615,\r\n \"a\": 1e3}}, \"id\": {id}}}"));
-        talk.wait_for_close();
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        let id = conn.expect_command("x");
+        conn.send_line(&format!("{{\"return\": {{\"z\": 18446744073709551615,\r\n \"a\": 1e3}}, \"id\": {id}}}"));
+        conn.wait_for_close();
     });
     qmp_shell(&[&peer.address(), "--no-schema", "-l", &path, "-c", "x big=18446744073709551615"])
         .run()
@@ -102,11 +105,11 @@ fn the_log_keeps_the_servers_own_spelling() {
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains(r#"{"execute": "x", "arguments": {"big": 18446744073709551615}, "id": "#), "{text}");
     assert!(text.contains(r#"{"return": {"z": 18446744073709551615,"#) && text.contains(r#""a": 1e3}"#), "{text}");
-    assert_eq!(read(&path).len(), 5, "a message over two lines is one line");
+    assert_eq!(read_log(&path).len(), 5, "a message of two lines becomes one line");
 }
 
 #[test]
-fn a_log_is_opened_and_closed_on_the_way() {
+fn opens_and_closes_logs_during_a_session() {
     let Some(server) = Server::qemu(Q35) else { return };
     let (first, second) = (server.path("first log"), server.path("second"));
     let lines = format!(
@@ -115,19 +118,28 @@ fn a_log_is_opened_and_closed_on_the_way() {
     );
     let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
     assert_eq!(run.replies().len(), 6, "{run:#?}");
-    assert!(run.stderr.contains("<stdin>:10: `.log` needs a file, or `off`, here"), "{run:#?}");
-    assert!(run.stderr.contains("<stdin>:11: cannot write `/nonexistent/log`: "), "{run:#?}");
+    snapshot::check(
+        &run.stderr,
+        expect![[r#"
+        <stdin>:10: `.log` needs a file, or `off`, here
+          .log
+              ^
+        <stdin>:11: cannot write `/nonexistent/log`: No such file or directory (os error 2)
+          .log /nonexistent/log
+               ^^^^^^^^^^^^^^^^
+    "#]],
+    );
     assert_eq!(
         outline(&first),
         ["> query-status", "< return", "> stop", "< STOP", "< return", "> query-kvm", "< return"],
-        "a log that cannot be opened leaves the present one open"
+        "a log that cannot be opened leaves the current one open"
     );
     assert_eq!(outline(&second), ["> cont", "< RESUME", "< return"]);
     assert_eq!((mode(&first), mode(&second)), (0o600, 0o600));
 }
 
 #[test]
-fn secrets_are_neither_in_the_log_nor_shown_by_verbose() {
+fn masks_secrets_in_the_log_and_in_verbose_output() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let log = server.path("log");
     let lines = [
@@ -149,7 +161,7 @@ fn secrets_are_neither_in_the_log_nor_shown_by_verbose() {
         "set_password vnc hunter2",
         "  change vnc password hunter2",
     ];
-    // A guest agent's command is among them, which this server does not have.
+    // Without the check, because one of them is a command of the guest agent.
     let run =
         qmp_shell(&[&server.address(), "-v", "-l", &log, "--no-check"]).input(lines.join("\n")).run().expect_status(1);
     let text = std::fs::read_to_string(&log).unwrap();
@@ -157,7 +169,7 @@ fn secrets_are_neither_in_the_log_nor_shown_by_verbose() {
     assert!(!run.stderr.contains("hunter2"), "{run:#?}");
     let sent = |text: &str| text.matches("<secret>").count();
     assert_eq!((sent(&text), sent(&run.stderr)), (lines.len() - 1, lines.len() - 1), "{text}");
-    // All else of these requests is there.
+    // The rest of these requests is logged.
     for part in [
         r#""sent": {"execute": "set_password", "arguments": {"protocol": "vnc", "password": "<secret>"}, "id": "#,
         r#""sent": {"execute": "object-add", "arguments": {"qom-type": "secret", "id": "s0", "data": "<secret>"}"#,
@@ -165,7 +177,7 @@ fn secrets_are_neither_in_the_log_nor_shown_by_verbose() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    // The server got the real thing: the objects are there.
+    // The server got the secrets: the objects exist.
     let run = qmp_shell(&[&server.address(), "-c", "qom-list path=/objects"]).run().expect_status(0);
     for id in ["s0", "s1", "s2", "s3"] {
         assert!(run.stdout.contains(&format!("\"name\": \"{id}\"")), "{run:#?}");
@@ -173,26 +185,32 @@ fn secrets_are_neither_in_the_log_nor_shown_by_verbose() {
 }
 
 #[test]
-fn the_log_never_harms_the_servers_socket() {
+fn refuses_to_log_into_the_socket_of_the_server() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let address = server.address();
-    let run = qmp_shell(&["-l", &address, &address, "-c", "query-name"]).run().expect_status(2);
-    assert!(run.stderr.contains(&format!("cannot write the log file `{address}`")), "{run:#?}");
+    qmp_shell(&["-l", &address, &address, "-c", "query-name"]).run().check(expect![[r#"
+        stderr: qmp-shell: cannot write the log file `{DIR}/q.sock`: it is a pipe that nobody reads
+        status: 2
+    "#]]);
     qmp_shell(&[&address, "-c", &format!(".log {address}")]).run().expect_status(1);
     assert!(std::fs::metadata(Path::new(&address)).unwrap().file_type().is_socket());
-    // Where the Python tool replaces the socket, this one goes on to serve.
+    // The socket still works, which the Python tool would have replaced.
     let log = server.path("log");
     qmp_shell(&["-l", &log, &address, "-c", "query-name"]).run().expect_status(0);
     qmp_shell(&[&address, "-c", "query-name"]).run().expect_status(0);
 }
 
 #[test]
-fn a_log_that_cannot_be_written_is_mentioned_and_stops_nothing() {
+fn warns_of_a_log_that_cannot_be_written() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let warning = "warning: some lines could not be written to the log\n";
     for lines in ["query-name\n", "query-name\n.log off\nquery-name\n"] {
         let run = qmp_shell(&[&server.address(), "-l", "/dev/full"]).input(lines).run().expect_status(0);
-        assert_eq!(run.stderr, warning, "{run:#?}");
+        snapshot::check(
+            &run.stderr,
+            expect![[r#"
+            warning: some lines could not be written to the log
+        "#]],
+        );
     }
 }
 
@@ -206,30 +224,28 @@ fn verbose_shows_each_request_before_its_reply() {
         server.address()
     );
     let output = std::process::Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout).lines().collect::<Vec<_>>(),
-        [
-            "-> {\"execute\": \"query-name\"}",
-            "{\"return\": {}}",
-            "-> {\"execute\": \"query-name\", \"id\": \"me\"}",
-            "{\"return\": {}, \"id\": \"me\"}",
-            "{\"error\": {\"class\": \"NotSent\", \"desc\": \"this word has a `\\\"` that is not closed\"}}",
-            "-c:3: this word has a `\"` that is not closed",
-            "  typo \"x",
-            "       ^^",
-            "-> {\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"info name\"}}",
-            "{\"return\": \"\"}",
-        ]
+    snapshot::check(
+        String::from_utf8_lossy(&output.stdout),
+        expect![[r#"
+        -> {"execute": "query-name"}
+        {"return": {}}
+        -> {"execute": "query-name", "id": "me"}
+        {"return": {}, "id": "me"}
+        {"error": {"class": "NotSent", "desc": "this word has a `\"` that is not closed"}}
+        -c:3: this word has a `"` that is not closed
+          typo "x
+               ^^
+        -> {"execute": "human-monitor-command", "arguments": {"command-line": "info name"}}
+        {"return": ""}
+    "#]],
     );
 }
 
 #[test]
-fn at_the_prompt_too() {
+fn logs_at_the_prompt() {
     let Some(server) = Server::qemu(Q35) else { return };
     let log = server.path("log");
-    let Some(terminal) = Terminal::qmp_shell(&format!("{} -v -p -l {log}", server.address())) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&format!("{} -v -p -l {log}", server.address())) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("query-status");
     terminal.wait_for(
@@ -240,8 +256,8 @@ fn at_the_prompt_too() {
     terminal.enter(".set verbose off");
     terminal.enter("query-name");
     terminal.wait_for("(QEMU) query-name\n{}\n(QEMU)");
-    // An event that comes while nothing is asked is in the log at once.
-    say_to_human_monitor(&server.path("hmp.sock"), "cont");
+    // An event at an idle prompt is logged at once.
+    run_hmp_line(&server.path("hmp.sock"), "cont");
     terminal.wait_for(" RESUME");
     wait_until("the event in the log", || outline(&log).last().is_some_and(|last| last == "< RESUME"));
     assert_eq!(mode(&log), 0o600);

@@ -1,22 +1,26 @@
-//! The tests of the programs, each readable as what a user typed and saw. One module a capability.
+//! The tests of the programs, each readable as a user's session. One module for each capability.
 //!
-//! Real servers are QEMU 10.0 and 7.2, qemu-storage-daemon and qemu-ga. A test that needs one says so on skipping;
-//! with `QMP_SHELL_TEST_REQUIRE=1` a skip is a failure.
+//! Real servers are the installed QEMU, QEMU 7.2, qemu-storage-daemon and qemu-ga. A test that needs a missing one is
+//! recorded as skipped; with `QMP_SHELL_TEST_REQUIRE=1` it fails.
 
-// A test says what went wrong by panicking, and what it skips on standard error.
+// Tests report failures by panicking, and counts on standard error.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod support;
 
 mod addresses;
+mod architecture;
 mod checking;
 mod client;
 mod client_ends;
 mod client_events;
 mod completion;
 mod corpus;
+mod docs;
+mod dot_commands;
 mod editor_calls;
 mod endurance;
+mod environment;
 mod escapes;
 mod events;
 mod failures;
@@ -28,28 +32,24 @@ mod help;
 mod hints;
 mod history;
 mod hmp;
-mod hostile;
-mod house;
+mod hostile_servers;
 mod interrupts;
 mod log;
 mod manual;
-mod meta;
 mod monitor;
 mod prompt;
 mod protocol;
-mod python;
+mod python_compat;
 mod qmp;
 mod qmp_events;
-mod qmp_several;
+mod qmp_fan_out;
 mod qom;
-mod questions;
-mod readme;
+mod queries;
 mod script_ends;
 mod scripts;
 mod secrets;
-mod surroundings;
-mod tab;
+mod server_verdicts;
+mod shell_completion;
 mod transactions;
 mod typing;
-mod verdicts;
 mod wrap;

@@ -1,4 +1,4 @@
-//! Completion in HMP mode, held against the yardstick: QEMU's own monitor, asked with a real tab.
+//! Completion in HMP mode, compared with that of QEMU's own monitor.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -11,17 +11,18 @@ use qmp_shell::grammar::LineMode;
 use qmp_shell::session::{Options, SharedLog};
 use qmp_shell::shell::{Connection, Engine, Mode, Settings, complete_line, wait_for_names};
 
+use super::support::TIMEOUT;
 use super::support::program::{Run, qmp_shell};
 use super::support::server::{Q35, Server};
-use super::support::{PATIENCE, find_program, skip};
+use super::support::skip::require_program;
 
 const PROMPT: &str = "(qemu) ";
 
-/// No line holds it, so it shows where the answer to a tab ends.
+/// A character that no line contains, which marks the end of the output of a tab.
 const MARK: char = '@';
 
-/// A machine with something of every kind that can be named.
-const FURNISHED: &[&str] = &[
+/// Options for at least one object of every kind that has a name.
+const DEVICES: &[&str] = &[
     "-drive",
     "id=disk0,if=none,driver=null-co,node-name=node0",
     "-drive",
@@ -46,11 +47,12 @@ const FURNISHED: &[&str] = &[
     "memory-backend-ram,id=mem0,size=1M",
 ];
 
-/// What QEMU offers and we do not, and why not: behind the first argument of a command, or behind a flag that is named.
-const FEWER: &[(&[&str], &str)] = &[
+/// Lines after which QEMU has candidates that the shell does not have, and the reasons: after the first argument of a
+/// command, or after the named flag.
+const QEMU_ONLY: &[(&[&str], &str)] = &[
     (
         &["block_job_complete", "block_job_pause", "block_job_resume", "commit", "drive_del", "dumpdtb", "logfile"],
-        "it takes one such argument, and QEMU offers the same again",
+        "it takes one such argument, and QEMU offers it again",
     ),
     (
         &[
@@ -65,20 +67,20 @@ const FEWER: &[(&[&str], &str)] = &[
             "qemu-io",
             "snapshot_blkdev",
         ],
-        "QEMU takes a name for a flag or a flag for a name, and so is off by one argument",
+        "QEMU mistakes a name for a flag or a flag for a name, and is off by one argument",
     ),
 ];
 
-/// Which row of [`FEWER`] a line falls under.
-fn excuse(line: &str) -> Option<&'static str> {
-    let is_behind = |lead: &str| {
+/// Returns the row of [`QEMU_ONLY`] for a line.
+fn known_difference(line: &str) -> Option<&'static str> {
+    let is_after = |lead: &str| {
         base(line).strip_prefix(lead).is_some_and(|rest| rest == " " && lead.contains(" -") || rest.trim_start() != "")
             && line[lead.len()..].starts_with(' ')
     };
-    FEWER.iter().flat_map(|(leads, _)| *leads).copied().find(|lead| is_behind(lead))
+    QEMU_ONLY.iter().flat_map(|(leads, _)| *leads).copied().find(|lead| is_after(lead))
 }
 
-/// QEMU's own monitor on its socket, its line editor's output put on a screen of our own.
+/// QEMU's own monitor on its socket, with a screen for the output of its line editor.
 struct Monitor {
     socket: UnixStream,
     rows: Vec<String>,
@@ -89,7 +91,7 @@ struct Monitor {
 impl Monitor {
     fn connect(server: &Server) -> Monitor {
         let socket = UnixStream::connect(server.path("hmp.sock")).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         let mut monitor = Monitor { socket, rows: vec![String::new()], column: 0, unread: String::new() };
         monitor.read_until(|row| row == PROMPT);
         monitor
@@ -99,12 +101,12 @@ impl Monitor {
         while !is_there(self.rows.last().unwrap()) {
             let mut bytes = [0; 65536];
             let count = self.socket.read(&mut bytes).unwrap();
-            assert!(count > 0, "the monitor is gone");
+            assert!(count > 0, "the monitor has closed");
             self.draw(std::str::from_utf8(&bytes[..count]).unwrap());
         }
     }
 
-    /// Draws what came: text, new lines, and the two control sequences that matter, cursor left and erase to the end.
+    /// Draws output: text, new lines, and two control sequences, cursor left and erase to the end.
     fn draw(&mut self, text: &str) {
         let text = std::mem::take(&mut self.unread) + text;
         let mut rest = text.as_str();
@@ -136,7 +138,7 @@ impl Monitor {
         }
     }
 
-    /// What a tab at the end of `line` offers, as whole lines. The line is taken back, never run.
+    /// Returns the candidates of a tab at the end of `line`, as whole lines. Deletes the line, and never runs it.
     fn tab(&mut self, line: &str) -> BTreeSet<String> {
         self.rows.drain(..self.rows.len() - 1);
         write!(self.socket, "{line}\t{MARK}").unwrap();
@@ -157,29 +159,29 @@ impl Monitor {
     }
 }
 
-/// A line without the word that its end completes. Keys held together are completed each for itself.
+/// Returns a line without the word at its end. Keys pressed together are separate words.
 fn base(line: &str) -> &str {
     let parts: &[char] = if line.contains("sendkey ") { &[' ', '-'] } else { &[' '] };
     &line[..line.rfind(parts).map_or(0, |at| at + 1)]
 }
 
-/// What we offer, as whole lines.
-fn ours(engine: &mut Engine, line: &str) -> BTreeSet<String> {
+/// Returns the candidates of the shell, as whole lines.
+fn our_candidates(engine: &mut Engine, line: &str) -> BTreeSet<String> {
     let completion = complete_line(engine, line);
     completion.candidates.iter().map(|candidate| format!("{}{}", &line[..completion.start], candidate.text)).collect()
 }
 
-/// How the two compare at one position after the other.
+/// The results of the comparison.
 #[derive(Default)]
 struct Tally {
-    /// The positions, each counted once.
+    /// The compared positions.
     seen: BTreeSet<String>,
     equal: usize,
     more: usize,
-    /// Neither offers anything.
+    /// Neither has candidates.
     silent: usize,
-    /// By their row of [`FEWER`].
-    excused: Vec<&'static str>,
+    /// Those in [`QEMU_ONLY`].
+    known_differences: Vec<&'static str>,
     fewer: Vec<String>,
 }
 
@@ -191,29 +193,29 @@ struct Comparison {
 
 impl Comparison {
     fn new(server: &Server) -> Comparison {
-        let mut link = Connection::new(Some(server.address().parse().unwrap()), Options::default(), false);
-        link.open(&mut |_| {}).unwrap();
-        let mut engine = Engine::new(link, Settings::default(), Mode::default(), SharedLog::default());
+        let mut connection = Connection::new(Some(server.address().parse().unwrap()), Options::default(), false);
+        connection.open(&mut |_| {}).unwrap();
+        let mut engine = Engine::new(connection, Settings::default(), Mode::default(), SharedLog::default());
         engine.set_language(LineMode::Hmp);
-        wait_for_names(&mut engine, "", Instant::now() + PATIENCE);
+        wait_for_names(&mut engine, "", Instant::now() + TIMEOUT);
         Comparison { monitor: Monitor::connect(server), engine, tally: Tally::default() }
     }
 
-    /// Compares at the end of `line`; returns the words that QEMU offers there.
+    /// Compares at the end of `line`; returns the candidates of QEMU.
     fn at(&mut self, line: &str) -> Vec<String> {
         let mut theirs = self.monitor.tab(line);
         let words: Vec<String> = theirs.iter().map(|whole| whole[base(line).len()..].to_owned()).collect();
         if line.ends_with([' ', '/']) {
-            // As in any shell, a hidden file is offered once its dot is typed.
+            // Hidden files are candidates only after a dot.
             theirs.retain(|whole| !whole[line.len()..].starts_with('.'));
         }
-        let mut offered = ours(&mut self.engine, line);
-        // At a prompt a slow answer is there at the next tab; on a busy machine one more may be needed.
+        let mut offered = our_candidates(&mut self.engine, line);
+        // A reply that is too late for one tab serves the next; a busy machine may need several.
         for _ in 0..10 {
             if theirs.is_subset(&offered) {
                 break;
             }
-            offered = ours(&mut self.engine, line);
+            offered = our_candidates(&mut self.engine, line);
         }
         if !self.tally.seen.insert(line.to_owned()) {
             return words;
@@ -224,8 +226,8 @@ impl Comparison {
             true if theirs.is_empty() && offered.is_empty() => self.tally.silent += 1,
             true if theirs.len() == offered.len() => self.tally.equal += 1,
             true => self.tally.more += 1,
-            false => match excuse(line) {
-                Some(lead) => self.tally.excused.push(lead),
+            false => match known_difference(line) {
+                Some(lead) => self.tally.known_differences.push(lead),
                 None => self.tally.fewer.push(report(&missing)),
             },
         }
@@ -244,13 +246,13 @@ impl Comparison {
             line.push_str(visible.first().map_or("x", |word| word.as_str()));
             line.push(' ');
         }
-        // Behind each flag that the command has, by our own word.
-        for flagged in ours(&mut self.engine, &format!("{command} -")) {
+        // After each flag of the command.
+        for flagged in our_candidates(&mut self.engine, &format!("{command} -")) {
             self.at(&format!("{flagged} "));
         }
     }
 
-    /// Compares over every command, and the subcommands of `info`.
+    /// Compares all commands and subcommands of `info`.
     fn all(mut self) -> Tally {
         let commands = self.at("");
         assert!(commands.len() > 100, "{commands:?}");
@@ -284,45 +286,41 @@ impl Comparison {
     }
 }
 
-/// The options of the furnished machine, its disk with an internal snapshot in `folder`.
-fn default_machine(folder: &Path) -> Option<Vec<String>> {
-    let Some(qemu_img) = find_program("qemu-img") else {
-        skip("qemu-img");
-        return None;
-    };
+/// Returns the options of a machine with all devices, and a disk with an internal snapshot in `folder`.
+fn machine_options(folder: &Path) -> Option<Vec<String>> {
+    let qemu_img = require_program("qemu-img")?;
     let disk = folder.join("disk.qcow2").to_str().unwrap().to_owned();
     for arguments in [vec!["create", "-q", "-f", "qcow2", &disk, "1M"], vec!["snapshot", "-c", "before", &disk]] {
         assert!(Command::new(&qemu_img).args(arguments).status().unwrap().success());
     }
     let disk = ["-drive".to_owned(), format!("id=disk2,if=none,format=qcow2,file={disk}")];
-    Some([Q35, FURNISHED].concat().into_iter().map(str::to_owned).chain(disk).collect())
+    Some([Q35, DEVICES].concat().into_iter().map(str::to_owned).chain(disk).collect())
 }
 
 #[test]
-fn we_complete_at_least_what_the_monitor_of_qemu_does() {
-    for (name, start) in [("QEMU 10.0", Server::qemu as fn(&[&str]) -> Option<Server>), ("QEMU 7.2", Server::qemu_7_2)]
-    {
+fn completes_at_least_what_the_monitor_of_qemu_completes() {
+    for (name, start) in [("QEMU", Server::qemu as fn(&[&str]) -> Option<Server>), ("QEMU 7.2", Server::qemu_7_2)] {
         let folder = tempfile::tempdir().unwrap();
-        let Some(options) = default_machine(folder.path()) else { return };
+        let Some(options) = machine_options(folder.path()) else { return };
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let Some(server) = start(&options) else { continue };
-        let Tally { seen, equal, more, silent, excused, fewer } = Comparison::new(&server).all();
+        let Tally { seen, equal, more, silent, known_differences, fewer } = Comparison::new(&server).all();
         let counts = format!(
-            "{name}: {} positions: {equal} equal, {more} more, {} fewer; {} where QEMU errs; {silent} where nobody offers anything",
+            "{name}: {} positions: {equal} equal, {more} more, {} fewer; {} known differences; {silent} without candidates",
             seen.len(),
             fewer.len(),
-            excused.len(),
+            known_differences.len(),
         );
         eprintln!("{counts}");
         assert!(fewer.is_empty(), "{counts}\n{}", fewer.join("\n"));
-        assert!(equal > 120 && more > 20, "the test has lost sight of the monitor: {counts}");
-        for lead in FEWER.iter().flat_map(|(leads, _)| *leads) {
-            assert!(excused.contains(lead), "`{lead}` needs no excuse");
+        assert!(equal > 120 && more > 20, "too few comparisons: {counts}");
+        for lead in QEMU_ONLY.iter().flat_map(|(leads, _)| *leads) {
+            assert!(known_differences.contains(lead), "`{lead}` is no difference any more");
         }
     }
 }
 
-/// What a run with `--complete` printed, without the words about each, in order.
+/// Returns the sorted candidates of a run with `--complete`, without their descriptions.
 fn candidates(run: &Run) -> String {
     let mut texts: Vec<&str> = run.lines().iter().map(|row| row.split('\t').next().unwrap()).collect();
     texts.sort_unstable();
@@ -330,15 +328,15 @@ fn candidates(run: &Run) -> String {
 }
 
 #[test]
-fn the_shell_goes_further_than_the_monitor() {
+fn completes_more_than_the_monitor_of_qemu() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(options) = default_machine(folder.path()) else { return };
+    let Some(options) = machine_options(folder.path()) else { return };
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let Some(server) = Server::qemu(&options) else { return };
     std::fs::create_dir(folder.path().join("with blank")).unwrap();
     let here = folder.path().to_str().unwrap();
     for (line, offered) in [
-        // Behind a type, its options and their values.
+        // After a type, its options and their values.
         ("device_add e1000,netd", "netdev="),
         ("device_add driver=e1000,id=a,multif", "multifunction="),
         ("object_add iothread,id=x,poll-g", "poll-grow="),
@@ -347,25 +345,25 @@ fn the_shell_goes_further_than_the_monitor() {
         ("netdev_add user,rest", "restrict="),
         ("device_add e1000,id=nic1,netdev=", "lonely0 net0"),
         ("object_add iothread,#", ""),
-        // Flags, and what stands behind them.
+        // Flags and the arguments after them.
         ("drive_mirror -", "-f -n"),
         ("drive_mirror -n -f disk0 /dev/nul", "/dev/null"),
         ("drive_mirror -n -f disk0 file ", "qcow2 raw"),
-        // Values of a parameter by its type.
+        // Values by the type of a parameter.
         ("migrate_set_parameter cpu-throttle-tailslow ", "off on"),
         ("migrate_set_parameter multifd-compression no", "none"),
-        // The object tree, segment by segment, and the properties of what is found there.
+        // The object tree, segment by segment, and properties.
         ("qom-get /machine/peripheral/thr", ""),
         ("qom-get /objects/thr", "/objects/thread0"),
         ("qom-set /objects/thread0 poll-g", "poll-grow"),
-        // Node names, block jobs and snapshots where they go.
+        // Node names, block jobs and snapshots.
         ("nbd_server_add -w nod", "node0"),
         ("snapshot_delete_blkdev_internal disk2 b", "before"),
         ("chardev-change null0 nul", "null"),
-        // Words with blanks in quotes.
+        // Words with spaces, in quotes.
         (&format!("screendump {here}/wi"), &format!("\"{here}/with blank/")),
         (&format!("screendump \"{here}/d"), &format!("\"{here}/disk.qcow2\"")),
-        // Nothing where nothing is known.
+        // No candidates where nothing is known.
         ("mouse_move -", ""),
         ("quit ", ""),
         ("stop \"", ""),
@@ -375,7 +373,7 @@ fn the_shell_goes_further_than_the_monitor() {
             assert_eq!(candidates(&run), *offered, "{line}");
         }
     }
-    // QMP has no question for the network's names; its lines get them from the monitor too.
+    // QMP has no query for network names, so lines of QMP get them from the monitor, too.
     for (line, offered) in
         [("set_link name=n", "net0 nic0"), ("netdev_del id=", "lonely0 net0"), ("device_add netdev=l", "lonely0")]
     {

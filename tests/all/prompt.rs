@@ -1,12 +1,17 @@
-//! The prompt, as a person at a terminal meets it.
+//! The prompt, as a user at a terminal sees it.
+
+use expect_test::expect;
 
 use crate::support::program::qmp_shell;
-use crate::support::server::{Q35, SMALL, Server, say_to_human_monitor};
+use crate::support::server::{Q35, SMALL, Server, run_hmp_line};
+use crate::support::skip::require_program;
+use crate::support::snapshot;
 use crate::support::terminal::Terminal;
+use crate::support::wording;
 
 const SHELL: &str = env!("CARGO_BIN_EXE_qmp-shell");
 
-/// The lines from the last one that begins with `(QEMU) LINE` on.
+/// Returns the screen from the last `(QEMU) LINE` on.
 fn after_entering<'a>(screen: &'a str, line: &str) -> &'a str {
     let at =
         screen.rfind(&format!("(QEMU) {line}\n")).unwrap_or_else(|| panic!("`{line}` is not on the screen\n{screen}"));
@@ -14,51 +19,70 @@ fn after_entering<'a>(screen: &'a str, line: &str) -> &'a str {
 }
 
 #[test]
-fn a_first_session() {
+fn runs_a_first_session() {
     let Some(mut server) = Server::qemu(Q35) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
-    terminal.wait_for(&format!("Connected to QEMU 10.0.2 at {}. Tab completes", server.address()));
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
-    terminal.enter("query-status");
-    terminal.wait_for("(QEMU) query-status\n{\n  \"status\": \"prelaunch\",\n  \"running\": false\n}\n(QEMU)");
     for line in [
+        "query-status",
         "blockdev-add driver=null-co node-name=n0 size=1048576",
         "blockdev-add driver=raw node-name=r0 file.driver=null-co",
+        "blockdev-add driver=raw node-name=n0 file=r0",
+        "query-nmae",
     ] {
-        terminal.enter(line);
-        terminal.wait_for(&format!("(QEMU) {line}\n{{}}\n(QEMU)"));
+        terminal.run_line(line);
     }
-    terminal.enter("blockdev-add driver=raw node-name=n0 file=r0");
-    terminal.wait_for("\nGenericError: Duplicate nodes with node-name='n0'\n(QEMU)");
-    terminal.enter("query-nmae");
-    terminal.wait_for(
-        "\n       ^^^^^^^^^^\nerror: the server has no command `query-nmae`; did you mean `query-name`?\n(QEMU)",
-    );
+    terminal.check_screen(expect![[r#"
+        Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
+        (QEMU) query-status
+        {
+          "status": "prelaunch",
+          "running": false
+        }
+        (QEMU) blockdev-add driver=null-co node-name=n0 size=1048576
+        {}
+        (QEMU) blockdev-add driver=raw node-name=r0 file.driver=null-co
+        {}
+        (QEMU) blockdev-add driver=raw node-name=n0 file=r0
+        GenericError: Duplicate nodes with node-name='n0'
+        (QEMU) query-nmae
+               ^^^^^^^^^^
+        error: the server has no command `query-nmae`; did you mean `query-name`?
+        (QEMU)
+    "#]]);
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
-    assert!(!server.has_ended(), "leaving does not touch the machine");
+    assert!(!server.has_ended(), "leaving ended the machine");
     let run = qmp_shell(&["-c", "query-status", &server.address()]).run();
     assert_eq!(run.expect_status(0).lines(), [r#"{"return": {"status": "prelaunch", "running": false}}"#]);
 }
 
 #[test]
-fn the_advice_under_the_banner_is_never_torn() {
+fn breaks_the_banner_only_between_sentences() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let banner = format!("Connected to QEMU 10.0.2 at {}.", server.address());
-    let advice = "Tab completes, help explains, Ctrl-D leaves.";
-    let fits = banner.len() + 1 + advice.len();
-    for (columns, gap) in [(fits, " "), (fits - 1, "\n")] {
-        let Some(terminal) = Terminal::start(&format!("{SHELL} {}", server.address()), columns, 24) else { return };
-        terminal.wait_for(&format!("{banner}{gap}{advice}\n(QEMU)"));
+    let banner = |columns: usize| {
+        let terminal = Terminal::start(&format!("{SHELL} {}", server.address()), columns, 24)?;
+        let screen = terminal.wait("the prompt", |screen| screen.ends_with("\n(QEMU)"));
         terminal.press("C-d");
         assert_eq!(terminal.wait_for_end(), 0);
-    }
+        Some(screen.strip_suffix("\n(QEMU)").unwrap().to_owned())
+    };
+    let Some(line) = banner(200) else { return };
+    snapshot::check(
+        &line,
+        expect![[r#"
+            Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
+        "#]],
+    );
+    assert_eq!(banner(line.len()).as_deref(), Some(line.as_str()));
+    let rows = banner(line.len() - 1).unwrap();
+    assert_eq!(rows.replace('\n', " "), line);
+    assert_eq!(rows.lines().count(), 2, "{rows}");
+    assert!(rows.lines().all(|row| row.ends_with('.')), "{rows}");
 }
 
 #[test]
-fn colours_tell_keys_strings_literals_errors_and_prompt_apart() {
+fn colours_replies_errors_and_the_prompt() {
     let Some(server) = Server::qemu(Q35) else { return };
     let address = server.address();
     for (command, coloured) in [
@@ -67,22 +91,18 @@ fn colours_tell_keys_strings_literals_errors_and_prompt_apart() {
         (format!("{SHELL} --color never {address}"), false),
         (format!("NO_COLOR=1 {SHELL} --color always {address}"), true),
     ] {
-        let Some(terminal) = Terminal::start(&command, 100, 40) else {
-            return;
-        };
+        let Some(terminal) = Terminal::start(&command, 100, 40) else { return };
         terminal.wait_for_last("(QEMU)");
         terminal.enter("query-status");
         terminal.wait_for("}\n(QEMU)");
-        terminal.enter("nosuch");
-        terminal.wait_for("error: the server has no command `nosuch`\n(QEMU)");
-        terminal.enter("device_del id=nosuch");
-        terminal.wait_for("not found\n(QEMU)");
+        terminal.run_line("nosuch");
+        terminal.run_line("device_del id=nosuch");
         let screen = terminal.coloured_screen();
         for part in [
             "\x1b[34m\"running\"\x1b[",
             "\x1b[32m\"prelaunch\"\x1b[",
             "\x1b[35mfalse",
-            "\x1b[1m\x1b[31m^^^^^^\nerror:\x1b[0m",
+            &format!("\x1b[1m\x1b[31m^^^^^^\n{}\x1b[0m", wording::ERROR.trim_end()),
             "\x1b[1m\x1b[31mDeviceNotFound:\x1b[0m",
             "\x1b[1m\x1b[32m(QEMU)\x1b[0m",
         ] {
@@ -92,7 +112,7 @@ fn colours_tell_keys_strings_literals_errors_and_prompt_apart() {
     }
 }
 
-/// As the reference manual shows a command and its answer.
+/// A command and its reply, as the reference manual shows them.
 const MANUAL: &str = "-> { \"execute\": \"blockdev-add\",
      \"arguments\": {
          \"driver\": \"null-co\",
@@ -102,11 +122,9 @@ const MANUAL: &str = "-> { \"execute\": \"blockdev-add\",
 <- { \"return\": {} }";
 
 #[test]
-fn an_example_out_of_the_manual_is_taken_pasted_or_typed() {
+fn accepts_an_example_from_the_manual() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.paste(&MANUAL.replace("NODE", "pasted"));
     terminal.wait_for("<- { \"return\": {} }");
@@ -115,7 +133,7 @@ fn an_example_out_of_the_manual_is_taken_pasted_or_typed() {
     for row in MANUAL.replace("NODE", "typed").lines() {
         terminal.enter(row);
     }
-    // The request is sent by the line that completes it; the `<-` line then is a line of its own.
+    // The request is sent once it is complete; the `<-` line is a line of its own.
     terminal.wait_for("(QEMU) <- { \"return\": {} }\n(QEMU)");
     terminal.enter(".set pager off");
     terminal.enter("query-named-block-nodes flat=true");
@@ -126,12 +144,10 @@ fn an_example_out_of_the_manual_is_taken_pasted_or_typed() {
 }
 
 #[test]
-fn a_mistake_is_pointed_at_where_it_stands() {
+fn points_at_a_mistake_in_the_line() {
     let Some(server) = Server::qemu(SMALL) else { return };
     for columns in [100, 40] {
-        let Some(terminal) = Terminal::start(&format!("{SHELL} {}", server.address()), columns, 40) else {
-            return;
-        };
+        let Some(terminal) = Terminal::start(&format!("{SHELL} {}", server.address()), columns, 40) else { return };
         terminal.wait_for("(QEMU)");
         for (line, mistake) in [
             ("blockdev-add a=1 bb=2 a=3", "a=3"),
@@ -139,7 +155,7 @@ fn a_mistake_is_pointed_at_where_it_stands() {
             ("x n=漢字漢字 q=\"", "q=\""),
             ("block-job-pause\tdevice=1\tbad", "bad"),
         ] {
-            // Typed, a tab would complete.
+            // Pasted, because a typed tab would complete.
             terminal.paste(line);
             terminal.press("Enter");
             let screen = terminal.wait("the caret", |screen| {
@@ -148,8 +164,8 @@ fn a_mistake_is_pointed_at_where_it_stands() {
             });
             let rows: Vec<&str> = screen.lines().collect();
             let at = rows.iter().rposition(|row| row.contains('^')).unwrap();
-            assert!(rows[at + 1].starts_with("error: "), "{screen}");
-            // What stands over the first caret; wide characters take two columns.
+            assert!(rows[at + 1].starts_with(wording::ERROR), "{screen}");
+            // The text above the first caret; wide characters take two columns.
             let indent = rows[at].find('^').unwrap();
             let mut column = 0;
             let above: String = rows[at - 1]
@@ -162,7 +178,7 @@ fn a_mistake_is_pointed_at_where_it_stands() {
                 .collect();
             let start: String = mistake.chars().take(1).collect();
             assert!(above.starts_with(&start), "{columns}: `{above}` for `{mistake}` in\n{screen}");
-            // A tab's width is the terminal's to know, so such a line is shown again without.
+            // The shell does not know the width of a tab, so it prints such a line again without tabs.
             let fits = "(QEMU) ".len() + line.len() < columns && !line.contains('\t');
             assert_eq!(rows[at - 1].starts_with("(QEMU) "), fits, "{screen}");
             terminal.press("C-l");
@@ -172,11 +188,9 @@ fn a_mistake_is_pointed_at_where_it_stands() {
 }
 
 #[test]
-fn several_commands_pasted_at_once_run_in_order() {
+fn runs_pasted_lines_in_order() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.paste("blockdev-add driver=null-co \\\n  node-name=n0\n# then\n\nblockdev-del node-name=n0\nblockdev-del node-name=n0\nquery-status");
     terminal.wait_for("\nquery-status");
@@ -187,39 +201,41 @@ fn several_commands_pasted_at_once_run_in_order() {
 }
 
 #[test]
-fn quit_asks_first() {
+fn quit_asks_for_confirmation() {
     let Some(mut server) = Server::qemu(SMALL) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     for (answer, shown) in [("n", " n"), ("", ""), ("C-c", " ^C"), ("C-d", "")] {
         terminal.press("C-l");
         terminal.wait("a clear screen", |screen| screen == "(QEMU)");
-        terminal.enter("quit");
-        let question = "ends QEMU and its machine at once; Ctrl-D leaves only the shell.\nEnd QEMU? [y/N]";
-        terminal.wait(question, |screen| screen.ends_with(question));
+        snapshot::check(
+            terminal.ask("quit"),
+            expect![[r#"
+                `quit` ends QEMU and its machine at once; Ctrl-D leaves only the shell.
+                End QEMU? [y/N]
+            "#]],
+        );
         match answer {
             "C-c" | "C-d" => terminal.press(answer),
             answer => terminal.enter(answer),
         }
-        terminal.wait_for(&format!("[y/N]{shown}\n(QEMU)"));
-        // Had it been sent, there would be no answer any more.
+        terminal.wait_for(&format!("{}{shown}\n(QEMU)", wording::CONFIRM));
+        // If `quit` had been sent, there would be no reply.
         terminal.enter("query-status");
-        // With the prompt behind it: a key pressed before that is the terminal's to echo.
+        // With the prompt after it: keys pressed before would be echoed by the terminal.
         terminal.wait("the answer", |screen| screen.contains("\"running\"") && screen.ends_with("}\n(QEMU)"));
         assert!(!server.has_ended(), "after `{answer}`");
     }
     terminal.enter("quit");
-    terminal.wait_for("[y/N]");
+    terminal.wait_for(wording::CONFIRM);
     terminal.enter("y");
     assert_eq!(terminal.wait_for_end(), 0);
-    terminal.wait_for("QEMU has ended.");
+    terminal.wait_for(wording::QEMU_ENDED);
     assert!(server.wait_for_end());
 }
 
 #[test]
-fn what_is_longer_than_the_screen_goes_through_the_pager() {
+fn sends_long_output_to_the_pager() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let Some(terminal) =
         Terminal::start(&format!("PAGER='sed \"s/^/paged: /\"' {SHELL} {}", server.address()), 100, 12)
@@ -240,21 +256,16 @@ fn what_is_longer_than_the_screen_goes_through_the_pager() {
 }
 
 #[test]
-fn leaving_the_pager_early_brings_the_prompt_back() {
+fn returns_to_the_prompt_when_the_pager_is_left() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    if crate::support::find_program("less").is_none() {
-        crate::support::skip("less");
-        return;
-    }
-    let Some(terminal) = Terminal::start(&format!("{SHELL} {}", server.address()), 80, 12) else {
-        return;
-    };
+    let Some(_) = require_program("less") else { return };
+    let Some(terminal) = Terminal::start(&format!("{SHELL} {}", server.address()), 80, 12) else { return };
     terminal.wait_for("(QEMU)");
     terminal.enter("query-qmp-schema");
     terminal.wait_for_last(":");
     let page = terminal.screen();
     terminal.press("C-c");
-    // What is typed while less looks after the signal is lost, so it is seen to listen again first.
+    // While `less` handles the signal, typed keys are lost, so wait until it reads them again.
     terminal.wait("the pager to scroll", |screen| {
         if screen == page {
             terminal.press("Down");
@@ -268,20 +279,18 @@ fn leaving_the_pager_early_brings_the_prompt_back() {
 }
 
 #[test]
-fn a_dumb_terminal_will_do() {
+fn works_on_a_dumb_terminal() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let Some(terminal) = Terminal::start(&format!("TERM=dumb {SHELL} {}", server.address()), 100, 40) else {
-        return;
-    };
+    let Some(terminal) = Terminal::start(&format!("TERM=dumb {SHELL} {}", server.address()), 100, 40) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("{\"execute\":");
     terminal.enter("\"query-status\"}");
     terminal.wait_for("\"query-status\"}\n{\n  \"status\": \"running\",\n  \"running\": true\n}\n(QEMU)");
     assert!(!terminal.coloured_screen().contains('\x1b'));
-    // What happens is shown as it happens, and what is typed is kept.
+    // Events appear at once, and the typed text is kept.
     terminal.type_text("query-sta");
     terminal.wait_for_last("(QEMU) query-sta");
-    say_to_human_monitor(&server.path("hmp.sock"), "stop");
+    run_hmp_line(&server.path("hmp.sock"), "stop");
     let screen = terminal.wait("the event", |screen| screen.contains(" STOP") && screen.ends_with("\n(QEMU)"));
     let rows: Vec<&str> = screen.lines().rev().take(3).collect();
     assert!(rows[1].ends_with(" STOP") && rows[2] == "(QEMU) query-sta", "{screen}");
@@ -290,7 +299,7 @@ fn a_dumb_terminal_will_do() {
     terminal.wait_for_last("(QEMU)");
     assert_eq!(terminal.screen().matches(" STOP").count(), 1);
     terminal.enter("quit");
-    terminal.wait_for("[y/N]");
+    terminal.wait_for(wording::CONFIRM);
     terminal.enter("n");
     terminal.wait_for_last("(QEMU)");
     terminal.press("C-d");
@@ -298,11 +307,9 @@ fn a_dumb_terminal_will_do() {
 }
 
 #[test]
-fn tab_completes_commands_commands_to_the_shell_and_files() {
+fn completes_commands_dot_commands_and_files() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     let folder = terminal.home.join("scripts");
     std::fs::create_dir(&folder).unwrap();
@@ -323,7 +330,7 @@ fn tab_completes_commands_commands_to_the_shell_and_files() {
         terminal.press("Tab");
         terminal.wait_for_last(&format!("(QEMU) {becomes}"));
         if becomes == "query-stat" {
-            // Several names go on from here; they are listed above the line.
+            // The candidates are listed above the line.
             let screen = terminal.wait_for("\n(QEMU) query-stat");
             let listed = after_entering(&screen, "query-stat").to_owned();
             for name in ["query-stats", "query-stats-schemas", "query-status"] {
@@ -336,11 +343,9 @@ fn tab_completes_commands_commands_to_the_shell_and_files() {
 }
 
 #[test]
-fn a_file_name_completed_is_a_file_name_understood() {
+fn accepts_a_completed_file_name() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     std::fs::write(terminal.home.join("it's 漢 $1 #.qmp"), "!echo sourced\n").unwrap();
     terminal.type_text(&format!(".source {}/it", terminal.home.display()));

@@ -1,14 +1,18 @@
-//! Scripts: lines from standard input, `-c` and `-f`, and what comes out. How they end is in `script_ends`.
+//! Scripts: lines from standard input, `-c` and `-f`, and their output. The ends of scripts are tested in `script_ends`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use expect_test::expect;
+
 use crate::support::peer::Peer;
 use crate::support::program::{Run, qmp_shell};
-use crate::support::server::{Q35, SMALL, Server, say_to_human_monitor};
+use crate::support::server::{Q35, SMALL, Server, run_hmp_line};
+use crate::support::snapshot::{self, Table};
+use crate::support::wording;
 
 pub const PRELAUNCH: &str = r#"{"return": {"status": "prelaunch", "running": false}}"#;
-/// The status of [`SMALL`], which runs.
+/// The status of [`SMALL`].
 pub const RUNNING: &str = r#"{"return": {"status": "running", "running": true}}"#;
 pub const NOTHING: &str = r#"{"return": {}}"#;
 
@@ -18,7 +22,7 @@ pub fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     path
 }
 
-/// What a run printed, each event as its name alone.
+/// Returns the lines of a run, each event as its name.
 pub fn names_and_replies(run: &Run) -> Vec<String> {
     let event = |line: &&str| -> Option<String> {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -29,9 +33,9 @@ pub fn names_and_replies(run: &Run) -> Vec<String> {
 }
 
 #[test]
-fn a_script_from_a_file_of_any_make() {
+fn runs_files_with_any_line_ends() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let unix = "# comment\n\nquery-status   # and one behind\nblockdev-add driver=null-co \\\n    node-name=n0\n\
+    let unix = "# comment\n\nquery-status   # and one after\nblockdev-add driver=null-co \\\n    node-name=n0\n\
                 -> { \"execute\": \"blockdev-del\",\n     \"arguments\": {\n       'node-name': 'n0', } }\n\
                 <- { \"return\": {} }\nquery-status";
     let folder = tempfile::tempdir().unwrap();
@@ -77,11 +81,19 @@ fn lines_and_files_run_in_the_order_given() {
     .run()
     .expect_status(1);
     assert_eq!(run.lines()[..4], [NOTHING, NOTHING, RUNNING, NOTHING]);
-    assert!(run.stderr.contains("-c:5: "), "lines are counted from the first to the last: {}", run.stderr);
+    snapshot::check(
+        &run.stderr,
+        expect![[r#"
+        -c:5: expected `key=value`, found `x`
+          typo x
+               ^
+        -c:6: the transaction was not sent: a line of it was wrong
+    "#]],
+    );
 }
 
 #[test]
-fn every_line_that_fails_leaves_its_mark_and_the_script_goes_on() {
+fn reports_each_failed_line_and_goes_on() {
     let Some(server) = Server::qemu(Q35) else { return };
     let folder = tempfile::tempdir().unwrap();
     let lines = "query-status\n\
@@ -94,26 +106,30 @@ fn every_line_that_fails_leaves_its_mark_and_the_script_goes_on() {
                  .hlep\n\
                  query-status";
     write(folder.path(), "cmds.qmp", lines);
-    let run = qmp_shell(&[&server.address(), "-f", "cmds.qmp"]).in_folder(folder.path()).run().expect_status(1);
-    let out = run.lines();
-    assert_eq!(out.len(), 6, "{run:#?}");
-    assert_eq!((out[0], out[5]), (PRELAUNCH, PRELAUNCH));
-    assert_eq!(out[1], r#"{"error": {"class": "NotSent", "desc": "expected `key=value`, found `oops`"}}"#);
-    assert!(out[2].starts_with(r#"{"error": {"class": "NotSent", "desc": ""#), "{out:?}");
-    assert_eq!(out[3], r#"{"error": {"class": "DeviceNotFound", "desc": "Device 'none' not found"}}"#);
-    assert_eq!(out[4], r#"{"return": "unknown command: 'nonsense'\r\n"}"#);
-    let err = run.stderr.as_str();
-    assert!(
-        err.contains("cmds.qmp:4: expected `key=value`, found `oops`\n  query-status oops\n               ^^^^\n"),
-        "{err}"
-    );
-    assert!(err.contains("cmds.qmp:5: "), "a line is named by its first physical line: {err}");
-    assert!(err.contains("cmds.qmp:9: the shell has no command `.hlep`; did you mean `.help`?"), "{err}");
+    let run = qmp_shell(&[&server.address(), "-f", "cmds.qmp"]).in_folder(folder.path()).run();
+    run.check(expect![[r#"
+        {"return": {"status": "prelaunch", "running": false}}
+        {"error": {"class": "NotSent", "desc": "expected `key=value`, found `oops`"}}
+        {"error": {"class": "NotSent", "desc": "expected a JSON value here"}}
+        {"error": {"class": "DeviceNotFound", "desc": "Device 'none' not found"}}
+        {"return": "unknown command: 'nonsense'\r\n"}
+        {"return": {"status": "prelaunch", "running": false}}
+        stderr: cmds.qmp:4: expected `key=value`, found `oops`
+        stderr:   query-status oops
+        stderr:                ^^^^
+        stderr: cmds.qmp:5: expected a JSON value here
+        stderr:     "node-name": }
+        stderr:                  ^
+        stderr: cmds.qmp:9: the shell has no command `.hlep`; did you mean `.help`?
+        stderr:   .hlep
+        stderr:   ^^^^^
+        status: 1
+    "#]]);
 
-    // The same through standard input, stopped at the first failure.
-    let run = qmp_shell(&[&server.address(), "-e"]).input(lines).run().expect_status(1);
-    assert_eq!(run.lines(), out[..2]);
-    assert!(run.stderr.starts_with("<stdin>:4: "), "{}", run.stderr);
+    // The same from standard input, stopped at the first failure.
+    let stopped = qmp_shell(&[&server.address(), "-e"]).input(lines).run().expect_status(1);
+    assert_eq!(stopped.lines(), run.lines()[..2]);
+    assert!(stopped.stderr.starts_with("<stdin>:4: "), "{}", stopped.stderr);
     let run = qmp_shell(&[&server.address(), "-c", ".set exit-on-error on", "-c", "nonsense", "-c", "query-status"])
         .run()
         .expect_status(1);
@@ -121,7 +137,7 @@ fn every_line_that_fails_leaves_its_mark_and_the_script_goes_on() {
 }
 
 #[test]
-fn the_address_comes_from_the_environment_where_none_is_named() {
+fn takes_the_address_from_the_environment() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let address = server.address();
     for (variable, args, status, found) in [
@@ -138,7 +154,7 @@ fn the_address_comes_from_the_environment_where_none_is_named() {
 }
 
 #[test]
-fn pretty_output_keeps_values_apart_from_errors_and_events() {
+fn pretty_output_separates_values_from_errors_and_events() {
     let Some(server) = Server::qemu(Q35) else { return };
     let lines = "query-status\nnonsense\nquery-status oops\ncont\n.wait RESUME timeout=10\n";
     for flag in ["-p", "--output=pretty"] {
@@ -146,16 +162,23 @@ fn pretty_output_keeps_values_apart_from_errors_and_events() {
         let run = qmp_shell(&[&server.address(), flag]).input(text).run().expect_status(1);
         assert!(run.stdout.contains("{\n  \"status\": \"p"), "{run:#?}");
         assert!(run.stdout.ends_with("\n}\n{}\n"), "{run:#?}");
-        for part in [
-            "CommandNotFound: The command nonsense has not been found\n",
-            ": expected `key=value`, found `oops`\n",
-            " RESUME\n",
-        ] {
-            assert!(run.stderr.contains(part), "{part}: {run:#?}");
-        }
+        assert!(run.stderr.contains(" RESUME\n"), "{run:#?}");
+        let is_event = |line: &&str| line.ends_with(" RESUME") || line.ends_with(" STOP");
+        let errors: Vec<&str> = run.stderr.lines().filter(|line| !is_event(line)).collect();
         assert!(!run.stdout.contains("RESUME") && !run.stdout.contains("NotSent"), "{run:#?}");
+        if flag == "-p" {
+            snapshot::check(
+                errors.join("\n"),
+                expect![[r#"
+                    <stdin>:2: CommandNotFound: The command nonsense has not been found
+                    <stdin>:3: expected `key=value`, found `oops`
+                      query-status oops
+                                   ^^^^
+                "#]],
+            );
+        }
     }
-    // The form can change on the way.
+    // The output format can change during a script.
     let run = qmp_shell(&[&server.address(), "-p"])
         .input("query-name\n.set output json\nquery-name\n")
         .run()
@@ -164,14 +187,14 @@ fn pretty_output_keeps_values_apart_from_errors_and_events() {
 }
 
 #[test]
-fn numbers_strings_and_order_are_the_servers_own() {
+fn prints_numbers_strings_and_order_of_the_server() {
     let value = r#"{"z":18446744073709551615,"a": 1e3,"s":"\u00fc\/\ud800","n":-0.0,"e":[ ]}"#;
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        let id = talk.expect("x");
-        // Over many lines, as `pretty=on` has it.
-        talk.say_raw(format!("{{\r\n  \"return\":\r\n {value},\n\n\"id\": {id}\r\n}}").as_bytes());
-        talk.wait_for_close();
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        let id = conn.expect_command("x");
+        // Over many lines, as with `pretty=on`.
+        conn.send(format!("{{\r\n  \"return\":\r\n {value},\n\n\"id\": {id}\r\n}}").as_bytes());
+        conn.wait_for_close();
     });
     let run = qmp_shell(&[&peer.address(), "-c", "x"]).run().expect_status(0);
     assert_eq!(
@@ -181,7 +204,7 @@ fn numbers_strings_and_order_are_the_servers_own() {
 }
 
 #[test]
-fn the_users_id_is_in_the_reply() {
+fn returns_the_id_of_the_user() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let run = qmp_shell(&[&server.address()])
         .input(
@@ -200,7 +223,7 @@ fn the_users_id_is_in_the_reply() {
 }
 
 #[test]
-fn out_of_band_commands_are_sent_as_such() {
+fn sends_out_of_band_commands() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let run = qmp_shell(&[&server.address()])
         .input("exec-oob query-yank\n{\"exec-oob\": \"query-yank\", \"id\": 7}\nexec-oob query-status\n")
@@ -216,28 +239,28 @@ fn out_of_band_commands_are_sent_as_such() {
 }
 
 #[test]
-fn events_stand_where_they_came() {
+fn prints_events_in_order_of_arrival() {
     let Some(server) = Server::qemu(Q35) else { return };
     let lines = "cont\nstop\ncont\n.wait RESUME\nstop\n";
     let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(0);
     assert_eq!(names_and_replies(&run), ["RESUME", NOTHING, "STOP", NOTHING, "RESUME", NOTHING, "STOP", NOTHING]);
     let run = qmp_shell(&[&server.address(), "--no-events"]).input(lines).run().expect_status(0);
-    assert_eq!(run.lines(), [NOTHING; 4], "hidden events still serve a wait");
+    assert_eq!(run.lines(), [NOTHING; 4], "hidden events end a wait");
 }
 
 #[test]
-fn a_thousand_events_before_and_after_a_reply_keep_their_order() {
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
-        let id = talk.expect("x");
+fn keeps_the_order_of_thousands_of_events_and_a_reply() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        let id = conn.expect_command("x");
         for n in 0..1000 {
-            talk.event("TICK", &format!("{{\"n\": {n}}}"));
+            conn.send_event("TICK", &format!("{{\"n\": {n}}}"));
         }
-        talk.answer(&id, "{}");
+        conn.reply(&id, "{}");
         for n in 1000..2000 {
-            talk.event("TICK", &format!("{{\"n\": {n}}}"));
+            conn.send_event("TICK", &format!("{{\"n\": {n}}}"));
         }
-        talk.wait_for_close();
+        conn.wait_for_close();
     });
     let run = qmp_shell(&[&peer.address(), "-c", "x", "-c", ".wait TICK n=1999 timeout=20"]).run().expect_status(0);
     let mut expected: Vec<String> = (0..2000)
@@ -250,12 +273,12 @@ fn a_thousand_events_before_and_after_a_reply_keep_their_order() {
 }
 
 #[test]
-fn a_wait_cannot_miss_the_event() {
+fn wait_does_not_miss_an_event() {
     let Some(server) = Server::qemu(Q35) else { return };
     // Each of these events comes before the reply of the command that causes it.
     let lines = "cont\n.wait RESUME timeout=10\nstop\n.wait STOP timeout=10\n\
          blockdev-create job-id=j0 options.driver=qcow2 options.file=n0 options.size=1048576\n\
-         # two waits for two events of one command, the later one first\n\
+         # two waits for two events of one command, in reverse order\n\
          .wait JOB_STATUS_CHANGE id=j0 status=concluded timeout=10\n\
          .wait job_status_* id=j0 status=running timeout=10\n\
          job-dismiss id=j0\n.wait JOB_STATUS_CHANGE status=null timeout=10\n";
@@ -266,7 +289,8 @@ fn a_wait_cannot_miss_the_event() {
         let run = qmp_shell(&[&server.address(), "-e"]).input(lines).run().expect_status(0);
         assert_eq!(run.replies(), [NOTHING; 4], "{run:#?}");
     }
-    // What came before the last command does not count, and each event serves one wait.
+    // Events before the last command do not count, and each event ends one wait.
+    let mut table = Table::new();
     for late in [
         vec!["cont", "stop", "query-status", ".wait STOP timeout=0.05"],
         vec!["cont", ".wait RESUME timeout=10", ".wait RESUME timeout=0.05"],
@@ -275,12 +299,24 @@ fn a_wait_cannot_miss_the_event() {
         args.extend(late.iter().flat_map(|line| ["-c".to_owned(), (*line).to_owned()]));
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let run = qmp_shell(&args).run().expect_status(1);
-        assert!(run.stderr.contains("no event `"), "{run:#?}");
+        table.row(late.join("\n"), &run.stderr);
     }
+    table.check(expect![[r#"
+        > cont
+        > stop
+        > query-status
+        > .wait STOP timeout=0.05
+        -c:4: no event `STOP` came within 0.05 s
+
+        > cont
+        > .wait RESUME timeout=10
+        > .wait RESUME timeout=0.05
+        -c:3: no event `RESUME` came within 0.05 s
+    "#]]);
 }
 
 #[test]
-fn each_reply_is_out_before_the_next_line_is_needed() {
+fn prints_each_reply_before_it_reads_the_next_line() {
     let Some(server) = Server::qemu(Q35) else { return };
     let mut child = qmp_shell(&[&server.address()]).start();
     let mut input = child.stdin.take().unwrap();
@@ -292,8 +328,8 @@ fn each_reply_is_out_before_the_next_line_is_needed() {
         output.read_line(&mut line).unwrap();
         assert_eq!(line.trim_end(), expected);
     }
-    // An event that nothing in the script caused is out as well.
-    say_to_human_monitor(&server.path("hmp.sock"), "cont");
+    // An event that the script did not cause is printed at once, too.
+    run_hmp_line(&server.path("hmp.sock"), "cont");
     line.clear();
     output.read_line(&mut line).unwrap();
     assert!(line.contains("\"RESUME\""), "{line}");
@@ -302,19 +338,21 @@ fn each_reply_is_out_before_the_next_line_is_needed() {
 }
 
 #[test]
-fn dry_run_shows_what_would_be_sent_and_sends_nothing() {
+fn dry_run_prints_requests_and_sends_nothing() {
     // Without introspection there is nothing to connect for, whether a server is named or not.
-    let nobody = tempfile::tempdir().unwrap().path().join("none.sock");
-    let nobody = nobody.to_str().unwrap();
-    dry_run_of_everything(&["--dry-run"]);
-    dry_run_of_everything(&["--dry-run", "--no-schema", nobody]);
-    // With it, the lines are typed by the server that is named, so it has to be there.
-    let run = qmp_shell(&["--dry-run", nobody, "-c", "query-status"]).run().expect_status(3);
-    assert!(run.stdout.is_empty() && run.stderr.contains("there is no socket at"), "{run:#?}");
+    let missing = tempfile::tempdir().unwrap().path().join("none.sock");
+    let missing = missing.to_str().unwrap();
+    check_dry_run(&["--dry-run"]);
+    check_dry_run(&["--dry-run", "--no-schema", missing]);
+    // With introspection the server types the lines, so it must be reachable.
+    qmp_shell(&["--dry-run", missing, "-c", "query-status"]).run().check(expect![[r#"
+        stderr: qmp-shell: there is no socket at `{DIR}/none.sock`; a QEMU started with `-qmp unix:{DIR}/none.sock,server=on,wait=off` makes one
+        status: 3
+    "#]]);
 }
 
 #[track_caller]
-fn dry_run_of_everything(args: &[&str]) {
+fn check_dry_run(args: &[&str]) {
     let run = qmp_shell(args)
         .input(
             "query-status\nblockdev-add driver=raw node-name=r0 file.driver=null-co file.size=0x10\n\
@@ -323,26 +361,26 @@ fn dry_run_of_everything(args: &[&str]) {
         )
         .run()
         .expect_status(1);
-    assert_eq!(
-        run.lines(),
-        [
-            r#"{"execute": "query-status"}"#,
-            r#"{"execute": "blockdev-add", "arguments": {"driver": "raw", "node-name": "r0", "file": {"driver": "null-co", "size": 16}}}"#,
-            r#"{"error": {"class": "NotSent", "desc": "expected `key=value`, found `x`"}}"#,
-            r#"{"exec-oob": "yank", "arguments": {"instances": []}, "id": 5}"#,
-            r#"{"execute": "transaction", "arguments": {"actions": [{"type": "abort", "data": {}}]}}"#,
-            r#"{"execute": "human-monitor-command", "arguments": {"command-line": "info status"}}"#,
-            r#"{"execute": "quit"}"#,
-            r#"{"execute": "human-monitor-command", "arguments": {"command-line": "quit"}}"#,
-            r#"{"execute": "human-monitor-command", "arguments": {"command-line": "cpu 1", "cpu-index": 1}}"#,
-            r#"{"execute": "human-monitor-command", "arguments": {"command-line": "info cpus", "cpu-index": 1}}"#,
-        ]
-    );
-    assert!(run.stderr.starts_with("<stdin>:3: "), "{}", run.stderr);
+    run.check(expect![[r#"
+        {"execute": "query-status"}
+        {"execute": "blockdev-add", "arguments": {"driver": "raw", "node-name": "r0", "file": {"driver": "null-co", "size": 16}}}
+        {"error": {"class": "NotSent", "desc": "expected `key=value`, found `x`"}}
+        {"exec-oob": "yank", "arguments": {"instances": []}, "id": 5}
+        {"execute": "transaction", "arguments": {"actions": [{"type": "abort", "data": {}}]}}
+        {"execute": "human-monitor-command", "arguments": {"command-line": "info status"}}
+        {"execute": "quit"}
+        {"execute": "human-monitor-command", "arguments": {"command-line": "quit"}}
+        {"execute": "human-monitor-command", "arguments": {"command-line": "cpu 1", "cpu-index": 1}}
+        {"execute": "human-monitor-command", "arguments": {"command-line": "info cpus", "cpu-index": 1}}
+        stderr: <stdin>:3: expected `key=value`, found `x`
+        stderr:   typo x
+        stderr:        ^
+        status: 1
+    "#]]);
 }
 
 #[test]
-fn complete_prints_what_tab_would_offer() {
+fn complete_prints_the_candidates_of_tab() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let run = qmp_shell(&[&server.address(), "--complete", "query-sta"]).run().expect_status(0);
     let names: Vec<&str> = run.lines().iter().map(|line| line.split('\t').next().unwrap()).collect();
@@ -350,17 +388,23 @@ fn complete_prints_what_tab_would_offer() {
     assert!(run.stdout.lines().all(|line| line.contains('\t')), "{run:#?}");
     let line = "migrate-set-capabilities capabilities.0.capability=zero-";
     let run = qmp_shell(&[&server.address(), "--complete", line]).run().expect_status(0);
-    assert_eq!(run.lines(), ["zero-blocks\tdeprecated", "zero-copy-send\t"]);
+    snapshot::check(
+        &run.stdout,
+        expect![[r#"
+        zero-blocks\tdeprecated
+        zero-copy-send\t
+    "#]],
+    );
     let run = qmp_shell(&[&server.address(), "-H", "--complete", "info stat"]).run().expect_status(0);
     assert!(run.stdout.contains("status\t"), "{run:#?}");
-    // Without a server, the shell's own commands are there still.
+    // Dot commands complete without a server.
     let run = qmp_shell(&["--complete", ".ev"]).run().expect_status(0);
     assert!(run.stdout.starts_with(".events\t"), "{run:#?}");
     assert_eq!(run.stdout.lines().count(), 1);
 }
 
 #[test]
-fn a_script_asks_nothing_and_colours_nothing() {
+fn asks_no_question_and_prints_no_colours() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let lines = "query-commands\nnonsense\ntypo x\nquit\n";
     let run = qmp_shell(&[&server.address(), "-p"])
@@ -370,16 +414,19 @@ fn a_script_asks_nothing_and_colours_nothing() {
         .run()
         .expect_status(1);
     assert!(!run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'), "{run:#?}");
-    assert!(!run.stdout.contains("Connected") && !run.stderr.contains("Connected"));
-    assert!(run.stdout.lines().count() > 500, "all of it, through no pager");
+    assert!(!run.stdout.contains(wording::CONNECTED) && !run.stderr.contains(wording::CONNECTED));
+    assert!(run.stdout.lines().count() > 500, "the output goes through a pager");
 }
 
 #[test]
-fn a_system_command_is_not_for_piped_scripts() {
+fn refuses_shell_escapes_from_standard_input() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let run = qmp_shell(&[&server.address()]).input("!echo no\nquery-name\n").run().expect_status(1);
-    assert_eq!(run.lines(), [NOTHING]);
-    assert!(run.stderr.starts_with("<stdin>:1: "), "{}", run.stderr);
+    run.check(expect![[r#"
+        {"return": {}}
+        stderr: <stdin>:1: `!` is not carried out in scripts read from standard input
+        status: 1
+    "#]]);
     let run = qmp_shell(&[&server.address(), "-c", "query-name", "-c", "!echo yes; exit 3", "-c", "query-name"])
         .run()
         .expect_status(1);

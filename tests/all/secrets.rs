@@ -1,14 +1,15 @@
-//! Secrets stay out of every file: sessions full of passwords, typed well and badly, and then a look into all that the
-//! program wrote.
+//! Secrets stay out of every file: sessions full of passwords, also in mistyped lines, and then a search of all files that
+//! the program wrote.
 
 use std::path::Path;
 
 use crate::support::program::{qmp_shell, qmp_shell_wrap};
 use crate::support::server::{SMALL, Server};
+use crate::support::skip::require_program;
 use crate::support::terminal::Terminal;
-use crate::support::{find_program, skip, wait_until};
+use crate::support::{wait_until, wording};
 
-/// Lines that carry the secret `PW`, each one of its own. Typed well, mistyped, and in all spellings.
+/// Lines that contain the secret `PW`: correct, mistyped, and in all spellings.
 const QMP: &[&str] = &[
     "set_password protocol=vnc password=PW",
     "set_password {\"protocol\": \"vnc\"} password='PW and more'",
@@ -62,7 +63,7 @@ const QMP: &[&str] = &[
     ".hmp drive_add 0 if=none,file=https://user:PW@127.0.0.1:1/x",
 ];
 
-/// The way to another server may hold one, too.
+/// The address of a server may contain one, too.
 const CONNECT: &str = ".connect 'exec:sshpass -p hunter2 ssh -o BatchMode=yes nowhere.invalid'";
 
 /// Lines for the human monitor.
@@ -83,15 +84,15 @@ const HMP: &[&str] = &[
     ".hmp set_password vnc PW",
 ];
 
-/// What asks for a secret that was given before.
-const ASKING: &[&str] = &["qom-get path=/objects/s0 property=data", ".hmp qom-get /objects/s4 data"];
+/// Lines that read a secret that was set before.
+const READING: &[&str] = &["qom-get path=/objects/s0 property=data", ".hmp qom-get /objects/s4 data"];
 
-/// The lines, each with a secret of its own. All of them begin alike.
+/// Puts a different secret into each line. All of them begin with `hunter2`.
 fn numbered(lines: &[&str], from: usize) -> Vec<String> {
     lines.iter().zip(from..).map(|(line, number)| line.replace("PW", &format!("hunter2{number}x"))).collect()
 }
 
-/// All files below `folder` that hold a secret, each with a line of it.
+/// Returns the lines with a secret in all files below `folder`.
 fn leaks(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -109,14 +110,14 @@ fn leaks(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn scripts_write_no_secret_into_any_file() {
+fn a_script_writes_no_secret_into_any_file() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log").to_str().unwrap().to_owned();
     let temp = folder.path().to_str().unwrap();
     let address = server.address();
-    let lines = [numbered(QMP, 0), ASKING.iter().map(|line| (*line).to_owned()).collect()].concat();
-    // A line without end, and one that is not finished, at the end.
+    let lines = [numbered(QMP, 0), READING.iter().map(|line| (*line).to_owned()).collect()].concat();
+    // An unfinished line at the end.
     let unfinished = "{\"execute\": \"set_password\", \"arguments\": {\"password\": \"hunter2\",";
     let input = format!("{}\n.log off\n.log {log}\n{}\n{unfinished}", lines.join("\n"), lines.join("\n"));
     for more in [&["-v"][..], &["-v", "--no-schema"], &["-p", "--no-check"], &["-H"]] {
@@ -124,7 +125,7 @@ fn scripts_write_no_secret_into_any_file() {
         let args = [&["-l", &log, &address], more].concat();
         let run = qmp_shell(&args).env("TMPDIR", temp).env("HOME", temp).env("XDG_STATE_HOME", temp).input(input).run();
         assert!(run.status == 1 && !run.stderr.contains("panicked"), "{more:?}: {run:#?}");
-        // What is sent is shown without secrets, too.
+        // Requests are shown without secrets, too.
         let shown: Vec<&str> =
             run.stderr.lines().filter(|line| line.starts_with("-> ") && line.contains("hunter2")).collect();
         assert_eq!(shown, [""; 0], "{more:?}");
@@ -135,7 +136,7 @@ fn scripts_write_no_secret_into_any_file() {
     let text = std::fs::read_to_string(&log).unwrap();
     assert!(text.matches("<secret>").count() > 150, "{}", text.matches("<secret>").count());
     assert_eq!(leaks(folder.path()), [""; 0]);
-    // What is no secret is still there.
+    // Other values are logged.
     for kept in ["\"protocol\": \"vnc\"", "\"username\": \"root\"", "\"id\": \"s0\"", "\"driver\": \"https\""] {
         assert!(text.contains(kept), "{kept}");
     }
@@ -144,10 +145,7 @@ fn scripts_write_no_secret_into_any_file() {
 #[test]
 fn a_prompt_writes_no_secret_into_any_file() {
     let Some(mut server) = Server::qemu(SMALL) else { return };
-    if find_program("tmux").is_none() {
-        return skip("tmux");
-    }
-    let terminal = Terminal::start("PS1='$ ' /bin/sh", 150, 50).unwrap();
+    let Some(terminal) = Terminal::start("PS1='$ ' /bin/sh", 150, 50) else { return };
     let home = terminal.home.display();
     let sourced = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&sourced, numbered(QMP, 300).join("\n")).unwrap();
@@ -164,15 +162,15 @@ fn a_prompt_writes_no_secret_into_any_file() {
             terminal.enter(line);
             terminal.enter(&format!("# {number}"));
         }
-        // A line that is kept: once it is in the file, the others would be.
+        // Once this line is saved, the lines before it would have been saved, too.
         let last = format!("# the last of {}", lines.len());
         terminal.enter(&last);
         wait_until("the last line in the history", || history(file).ends_with(&format!("{last}\n")));
     };
     enter(&numbered(QMP, 400), "history");
     terminal.enter(&format!(".source {}", sourced.path().display()));
-    enter(&[ASKING[0].to_owned(), ASKING[1].to_owned()], "history");
-    // What is typed and not entered, and what is found and entered again.
+    enter(&[READING[0].to_owned(), READING[1].to_owned()], "history");
+    // A line that is not entered, and one that is found and entered again.
     terminal.type_text("set_password protocol=vnc password=hunter2");
     terminal.press("C-c");
     terminal.enter(".hmp");
@@ -183,10 +181,10 @@ fn a_prompt_writes_no_secret_into_any_file() {
     terminal.wait_for("vnc hunter2': ");
     terminal.press("Enter");
     terminal.enter(".qmp");
-    // A server that is lost with a secret under way.
+    // A server that is lost with a secret in flight.
     server.kill();
     terminal.enter("set_password protocol=vnc password=hunter2lost");
-    terminal.wait("its end", |screen| screen.contains("not connected"));
+    terminal.wait("its end", |screen| screen.contains(wording::NOT_CONNECTED));
     terminal.enter(CONNECT);
     terminal.enter(".history");
     terminal.press("C-d");
@@ -198,10 +196,8 @@ fn a_prompt_writes_no_secret_into_any_file() {
 }
 
 #[test]
-fn a_wrapped_qemu_gets_its_secrets_and_no_file_does() {
-    let Some(qemu) = find_program("qemu-system-x86_64") else {
-        return skip("qemu-system-x86_64");
-    };
+fn a_wrapped_qemu_gets_secrets_that_no_file_contains() {
+    let Some(qemu) = require_program("qemu-system-x86_64") else { return };
     let folder = tempfile::tempdir().unwrap();
     let temp = folder.path().to_str().unwrap();
     let log = format!("{temp}/log");

@@ -1,11 +1,14 @@
-//! `transaction(` … `)`: several actions in one request, all of them or none.
+//! `transaction(` … `)`: several actions in one request, which succeeds or fails as a whole.
+
+use expect_test::expect;
 
 use crate::support::peer::Peer;
 use crate::support::program::qmp_shell;
 use crate::support::server::{Q35, Server};
+use crate::support::snapshot;
 use crate::support::terminal::Terminal;
 
-/// A machine with one block node, `n0`.
+/// Starts a machine with one block node, `n0`.
 fn machine() -> Option<Server> {
     let server = Server::qemu(Q35)?;
     let run = qmp_shell(&["-c", "blockdev-add driver=null-co node-name=n0 size=1048576", &server.address()]).run();
@@ -13,7 +16,7 @@ fn machine() -> Option<Server> {
     Some(server)
 }
 
-/// The bitmaps of `n0`, in order.
+/// Returns the sorted names of the bitmaps of `n0`.
 fn bitmaps(server: &Server) -> Vec<String> {
     let run = qmp_shell(&["-c", "query-named-block-nodes flat=true", &server.address()]).run();
     let reply: serde_json::Value = serde_json::from_str(run.expect_status(0).lines()[0]).unwrap();
@@ -26,11 +29,9 @@ fn bitmaps(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn a_block_at_the_prompt_succeeds_fails_as_a_whole_or_is_abandoned() {
+fn a_block_at_the_prompt_succeeds_or_fails_as_a_whole() {
     let Some(server) = machine() else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
 
     terminal.enter("transaction(");
@@ -40,30 +41,46 @@ fn a_block_at_the_prompt_succeeds_fails_as_a_whole_or_is_abandoned() {
     terminal.enter(")");
     terminal.wait_for("\nTRANS> )\n{}\n(QEMU)");
 
-    // The second action cannot be done, so the first is undone.
+    // The second action fails, so the first is undone.
     terminal.enter("transaction(");
     terminal.enter("block-dirty-bitmap-add node=n0 name=c");
     terminal.enter("block-dirty-bitmap-add node=nosuch name=d");
     terminal.enter(")");
     terminal.wait_for("\nGenericError: Cannot find device='nosuch' nor node-name='nosuch'\n(QEMU)");
 
-    // A line that is wrong is reported, and typed again.
-    terminal.enter("transaction(");
-    terminal.enter("block-dirty-bitmap-add node=n0 node=n0");
-    terminal.wait_for("\nerror: key `node` is given twice\nTRANS>");
+    // An invalid line is reported, and can be repeated.
+    terminal.run_line("transaction(");
+    terminal.check_line(
+        "block-dirty-bitmap-add node=n0 node=n0",
+        expect![[r#"
+                                              ^^^^
+        error: key `node` is given twice
+    "#]],
+    );
     terminal.enter("block-dirty-bitmap-add node=n0 name=e");
     terminal.enter(") completion-mode=individual");
     terminal.wait_for("\nTRANS> ) completion-mode=individual\n{}\n(QEMU)");
 
-    // Ctrl-C clears a line that holds something, and drops the block all the same.
+    // Ctrl-C drops the block, also when a line is being typed.
     terminal.enter("transaction(");
     terminal.enter("block-dirty-bitmap-add node=n0 name=f");
     terminal.type_text("block-dirty-bitmap-add node=n0 na");
-    terminal.wait("the line, and behind it the hint", |screen| {
+    terminal.wait("the line with its hint", |screen| {
         screen.ends_with("TRANS> block-dirty-bitmap-add node=n0 name= [granularity=] [persistent=] [disabled=]")
     });
     terminal.press("C-c");
-    terminal.wait_for("The transaction is dropped; nothing was sent.\n(QEMU)");
+    terminal.wait_for_last("(QEMU)");
+    // The notice after the dropped line.
+    let screen = terminal.screen();
+    let (_, notice) = screen.rsplit_once("TRANS>").unwrap();
+    snapshot::check(
+        notice,
+        expect![[r#"
+             block-dirty-bitmap-add node=n0 na
+            The transaction is dropped; nothing was sent.
+            (QEMU)
+        "#]],
+    );
     terminal.enter("transaction( block-dirty-bitmap-add node=n0 name=g )");
     terminal.wait_for("name=g )\n{}\n(QEMU)");
 
@@ -73,18 +90,27 @@ fn a_block_at_the_prompt_succeeds_fails_as_a_whole_or_is_abandoned() {
 }
 
 #[test]
-fn a_pasted_block_with_a_wrong_line_is_not_sent_without_it() {
+fn does_not_send_a_pasted_block_with_an_invalid_line() {
     let Some(server) = machine() else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     let block = "transaction(\nblock-dirty-bitmap-add node=n0 nmae=a\nblock-dirty-bitmap-add node=n0 name=b\n)";
     terminal.paste(block);
     terminal.press("Enter");
-    terminal.wait_for("has no key `nmae`; did you mean `name`?");
-    terminal.wait_for("error: the transaction was not sent: a line of it was wrong\n(QEMU)");
-    // It comes back whole, to be mended.
+    terminal.wait("the prompt", |screen| screen.contains("^^^^") && screen.ends_with("\n(QEMU)"));
+    terminal.check_screen(expect![[r#"
+        Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
+        (QEMU) transaction(
+        block-dirty-bitmap-add node=n0 nmae=a
+        block-dirty-bitmap-add node=n0 name=b
+        )
+          block-dirty-bitmap-add node=n0 nmae=a
+                                         ^^^^
+        error: `block-dirty-bitmap-add` has no key `nmae`; did you mean `name`?
+        error: the transaction was not sent: a line of it was wrong
+        (QEMU)
+    "#]]);
+    // The block is recalled as a whole, to be corrected.
     terminal.press("C-l");
     terminal.press("Up");
     terminal.wait(block, |screen| screen == format!("(QEMU) {block}"));
@@ -95,11 +121,9 @@ fn a_pasted_block_with_a_wrong_line_is_not_sent_without_it() {
 }
 
 #[test]
-fn leaving_in_the_middle_of_a_block_sends_nothing() {
+fn leaving_inside_a_block_sends_nothing() {
     let Some(server) = machine() else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("transaction(");
     terminal.enter("block-dirty-bitmap-add node=n0 name=a");
@@ -110,7 +134,7 @@ fn leaving_in_the_middle_of_a_block_sends_nothing() {
 }
 
 #[test]
-fn a_script_has_blocks_of_one_line_and_of_several() {
+fn runs_blocks_in_a_script() {
     let Some(server) = machine() else { return };
     let run = qmp_shell(&[&server.address()])
         .input(
@@ -142,7 +166,7 @@ fn a_script_has_blocks_of_one_line_and_of_several() {
 }
 
 #[test]
-fn a_wrong_line_in_a_script_spoils_its_block() {
+fn an_invalid_line_in_a_script_invalidates_its_block() {
     let Some(server) = machine() else { return };
     let run = qmp_shell(&[&server.address()])
         .input(
@@ -154,33 +178,33 @@ fn a_wrong_line_in_a_script_spoils_its_block() {
         )
         .run()
         .expect_status(1);
-    assert_eq!(
-        run.lines(),
-        [
-            r#"{"error": {"class": "NotSent", "desc": "the transaction was not sent: a line of it was wrong"}}"#,
-            r#"{"return": {}}"#,
-        ]
-    );
-    assert!(run.stderr.contains(":3: key `node` is given twice"), "{}", run.stderr);
-    assert!(run.stderr.contains(":4: the transaction was not sent"), "{}", run.stderr);
+    run.check(expect![[r#"
+        {"error": {"class": "NotSent", "desc": "the transaction was not sent: a line of it was wrong"}}
+        {"return": {}}
+        stderr: <stdin>:3: key `node` is given twice
+        stderr:   block-dirty-bitmap-add node=n0 node=n0
+        stderr:                                  ^^^^
+        stderr: <stdin>:4: the transaction was not sent: a line of it was wrong
+        status: 1
+    "#]]);
     assert_eq!(bitmaps(&server), ["b"]);
 }
 
 #[test]
-fn what_is_sent_is_one_request() {
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
+fn sends_a_block_as_one_request() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
         for expected in [
             r#"{"actions":[{"type":"blockdev-snapshot-sync","data":{"device":"d","snapshot-file":"/s 1"}},{"type":"abort","data":{}}],"properties":{"completion-mode":"grouped"}}"#,
             r#"{"actions":[]}"#,
         ] {
-            let request: serde_json::Value = serde_json::from_str(&talk.hear()).unwrap();
+            let request: serde_json::Value = serde_json::from_str(&conn.read_line()).unwrap();
             assert_eq!(request["execute"], "transaction");
             let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
             assert_eq!(request["arguments"], expected);
-            talk.answer(&request["id"].to_string(), "{}");
+            conn.reply(&request["id"].to_string(), "{}");
         }
-        talk.wait_for_close();
+        conn.wait_for_close();
     });
     qmp_shell(&[&peer.address(), "--no-schema"])
         .input(
@@ -192,39 +216,58 @@ fn what_is_sent_is_one_request() {
 }
 
 #[test]
-fn at_a_prompt_a_wrong_line_is_typed_again_and_the_block_stays() {
+fn an_invalid_line_at_the_prompt_can_be_repeated() {
     let Some(server) = machine() else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
-    // One on a line of its own is over with it.
-    terminal.enter("transaction( block-dirty-bitmap-add nod=n0 name=a )");
-    terminal.wait_for("has no key `nod`; did you mean `node`?\n(QEMU)");
-    terminal.enter("transaction(");
-    terminal.wait_for_last("TRANS>");
-    terminal.enter("block-dirty-bitmap-add node=n0 nam=a");
-    terminal.wait_for("has no key `nam`; did you mean `name`?\nTRANS>");
-    terminal.enter("block-dirty-bitmap-add node=n0 name=a");
-    terminal.wait_for_last("TRANS>");
-    terminal.enter("block-dirty-bitmap-add node=n0 nam=b )");
-    terminal.wait("the second caret", |screen| {
-        screen.matches("\nerror: `block-dirty-bitmap-add` has no key `nam`").count() == 2
-            && screen.ends_with("\nTRANS>")
-    });
-    terminal.enter(") completion-mode=groupd");
-    terminal.wait_for("has no value `groupd`; did you mean `grouped`?\nTRANS>");
-    terminal.enter(") completion-mode=individual");
-    terminal.wait_for("individual\n{}\n(QEMU)");
+    // A block on one line ends with the line.
+    for line in [
+        "transaction( block-dirty-bitmap-add nod=n0 name=a )",
+        "transaction(",
+        "block-dirty-bitmap-add node=n0 nam=a",
+        "block-dirty-bitmap-add node=n0 name=a",
+        "block-dirty-bitmap-add node=n0 nam=b )",
+        ") completion-mode=groupd",
+        ") completion-mode=individual",
+    ] {
+        terminal.run_line(line);
+    }
+    terminal.check_screen(expect![[r#"
+        Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
+        (QEMU) transaction( block-dirty-bitmap-add nod=n0 name=a )
+                                                   ^^^
+        error: `block-dirty-bitmap-add` has no key `nod`; did you mean `node`?
+        (QEMU) transaction(
+        TRANS> block-dirty-bitmap-add node=n0 nam=a
+                                              ^^^
+        error: `block-dirty-bitmap-add` has no key `nam`; did you mean `name`?
+        TRANS> block-dirty-bitmap-add node=n0 name=a
+        TRANS> block-dirty-bitmap-add node=n0 nam=b )
+                                              ^^^
+        error: `block-dirty-bitmap-add` has no key `nam`; did you mean `name`?
+        TRANS> ) completion-mode=groupd
+                                 ^^^^^^
+        error: `completion-mode` has no value `groupd`; did you mean `grouped`?
+        TRANS> ) completion-mode=individual
+        {}
+        (QEMU)
+    "#]]);
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
-    assert_eq!(bitmaps(&server), ["a"], "what was right before a wrong line was kept, and nothing else");
+    assert_eq!(bitmaps(&server), ["a"], "valid lines before and after an invalid one are kept");
 }
 
 #[test]
-fn an_action_that_is_found_wrong_at_the_end_is_named_without_a_place() {
-    // Its line was taken as it was, and is not the one that is refused.
+fn reports_an_invalid_action_at_the_end_of_its_block() {
+    // Its line was accepted before, so the error has no span.
     let lines = "transaction(\n.set check off\nabort x=1\n.set check on\n) kkké=1\nquery-name\n";
     let run = qmp_shell(&["demo:"]).input(lines).run().expect_status(1);
-    let refused = r#"{"error": {"class": "NotSent", "desc": "`abort` has no key `x`; it takes no keys"}}"#;
-    assert_eq!(run.lines(), [refused, r#"{"return": {"name": "demo"}}"#]);
-    assert!(run.stderr.starts_with("<stdin>:5: `abort` has no key `x`"), "{}", run.stderr);
+    run.check(expect![[r#"
+        {"error": {"class": "NotSent", "desc": "`abort` has no key `x`; it takes no keys"}}
+        {"return": {"name": "demo"}}
+        stderr: <stdin>:5: `abort` has no key `x`; it takes no keys
+        stderr:   ) kkké=1
+        stderr:   ^
+        status: 1
+    "#]]);
 }

@@ -1,51 +1,51 @@
-//! `qmp-shell-wrap`: a QEMU that begins and ends with the shell, and leaves nothing behind.
+//! `qmp-shell-wrap`: a QEMU that starts and ends with the shell, and leaves nothing behind.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use expect_test::expect;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::program::qmp_shell_wrap;
 use crate::support::server::{SMALL, Server};
+use crate::support::skip::{require_program, skip};
+use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
-use crate::support::{find_program, skip, wait_until};
+use crate::support::{wait_until, wording};
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// A QEMU command line to be wrapped, known among all processes by its `-name`.
-struct Wrapped {
+/// A QEMU command line, whose processes are recognised by its `-name`.
+struct QemuCommand {
     program: String,
     options: Vec<String>,
     name: String,
 }
 
-impl Wrapped {
-    fn new(program: &str, options: &[&str]) -> Wrapped {
+impl QemuCommand {
+    fn new(program: &str, options: &[&str]) -> QemuCommand {
         let name = format!("wrapped-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
-        Wrapped {
+        QemuCommand {
             program: program.to_owned(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             name,
         }
     }
 
-    /// QEMU 10.0; `None` (skipped) where there is none.
-    fn qemu() -> Option<Wrapped> {
-        if find_program("qemu-system-x86_64").is_none() {
-            skip("qemu-system-x86_64");
-            return None;
-        }
-        Some(Wrapped::new("qemu-system-x86_64", SMALL))
+    /// Prepares the installed QEMU. Records a skip where it is missing.
+    fn qemu() -> Option<QemuCommand> {
+        require_program("qemu-system-x86_64")?;
+        Some(QemuCommand::new("qemu-system-x86_64", SMALL))
     }
 
-    /// As a command line of the shell, so that tests can put a script in front.
+    /// Returns it as a line of the shell.
     fn line(&self) -> String {
         format!("{} {} -name {}", self.program, self.options.join(" "), self.name)
     }
 
-    /// As arguments behind `own`.
+    /// Returns it as arguments after `own`.
     fn arguments<'a>(&'a self, own: &[&'a str]) -> Vec<&'a str> {
         let mut arguments = own.to_vec();
         arguments.push(&self.program);
@@ -54,7 +54,7 @@ impl Wrapped {
         arguments
     }
 
-    /// The processes that have this name among their arguments, by what they are called.
+    /// Returns the processes with this name among their arguments, and their programs.
     fn processes(&self) -> Vec<(Pid, String)> {
         let entries = std::fs::read_dir("/proc").unwrap().flatten();
         let found = entries.filter_map(|entry| {
@@ -63,28 +63,28 @@ impl Wrapped {
             let line = String::from_utf8_lossy(&line).into_owned();
             let mut words = line.split('\0');
             let program = words.next()?.to_owned();
-            let is_ours = words.any(|word| word == self.name);
-            is_ours.then_some((Pid::from_raw(pid)?, program))
+            let has_name = words.any(|word| word == self.name);
+            has_name.then_some((Pid::from_raw(pid)?, program))
         });
         found.collect()
     }
 
-    /// The one process whose program ends with `program`, once it is there.
+    /// Waits for the process whose program ends with `program`.
     fn process(&self, program: &str) -> Pid {
         let find = || self.processes().into_iter().find(|(_, called)| called.ends_with(program));
         wait_until("the process", || find().is_some());
         find().unwrap().0
     }
 
-    /// Holds the shell to having left nothing.
+    /// Checks that no process is left.
     #[track_caller]
-    fn is_gone(&self) {
-        assert_eq!(self.processes(), [], "left behind");
+    fn assert_gone(&self) {
+        assert_eq!(self.processes(), [], "processes are left");
     }
 }
 
-impl Drop for Wrapped {
-    /// A test that fails leaves nothing behind either.
+impl Drop for QemuCommand {
+    /// Kills the processes that a failed test has left.
     fn drop(&mut self) {
         for (process, _) in self.processes() {
             let _ = kill_process(process, Signal::KILL);
@@ -92,7 +92,7 @@ impl Drop for Wrapped {
     }
 }
 
-/// A script in `folder` that QEMU's command line is handed to.
+/// Writes a script in `folder` that gets QEMU's arguments; returns its path.
 fn script(folder: &Path, text: &str) -> String {
     let path = folder.join("script");
     std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
@@ -101,18 +101,26 @@ fn script(folder: &Path, text: &str) -> String {
 }
 
 #[test]
-fn a_session_at_the_prompt() {
-    let Some(mut qemu) = Wrapped::qemu() else { return };
+fn runs_a_session_at_the_prompt() {
+    let Some(mut qemu) = QemuCommand::qemu() else { return };
     qemu.options = ["-M", "q35", "-display", "none", "-nodefaults"].map(str::to_owned).to_vec();
-    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else {
-        return;
-    };
-    terminal.wait_for("Connected to QEMU 10.0.2. Tab completes, help explains, Ctrl-D ends QEMU and leaves.");
+    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.check_screen(expect![[r#"
+        Connected to QEMU {VERSION}. Tab completes, help explains, Ctrl-D ends QEMU and leaves.
+        (QEMU)
+    "#]]);
     terminal.enter("query-status");
     terminal.wait_for("{\n  \"status\": \"running\",\n  \"running\": true\n}\n(QEMU)");
-    // While a question is open, Ctrl-C is a signal to all that runs in the terminal, but not to QEMU.
-    terminal.enter("quit");
-    terminal.wait_for("`quit` ends QEMU and its machine at once; so does leaving this shell, which started it.");
+    // During a question, Ctrl-C is a signal to all processes of the terminal, but not to QEMU.
+    terminal.wait_for_last("(QEMU)");
+    snapshot::check(
+        terminal.ask("quit"),
+        expect![[r#"
+            `quit` ends QEMU and its machine at once; so does leaving this shell, which started it.
+            End QEMU? [y/N]
+        "#]],
+    );
     terminal.press("C-c");
     terminal.wait_for_last("(QEMU)");
     terminal.press("C-c");
@@ -121,38 +129,39 @@ fn a_session_at_the_prompt() {
     terminal.wait_for(&format!("\"name\": \"{}\"\n}}\n(QEMU)", qemu.name));
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
-    qemu.is_gone();
+    qemu.assert_gone();
     assert!(!terminal.screen().contains("SHUTDOWN"), "{}", terminal.screen());
 }
 
 #[test]
 fn quit_ends_the_shell_as_well() {
-    let Some(qemu) = Wrapped::qemu() else { return };
-    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else {
-        return;
-    };
+    let Some(qemu) = QemuCommand::qemu() else { return };
+    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("quit");
-    terminal.wait_for("[y/N]");
+    terminal.wait_for(wording::CONFIRM);
     terminal.enter("y");
-    terminal.wait_for("SHUTDOWN {\"guest\": false, \"reason\": \"host-qmp-quit\"}\n{}\nQEMU has ended.");
+    terminal.wait_for(&format!(
+        "SHUTDOWN {{\"guest\": false, \"reason\": \"host-qmp-quit\"}}\n{{}}\n{}",
+        wording::QEMU_ENDED
+    ));
     assert_eq!(terminal.wait_for_end(), 0);
-    qemu.is_gone();
+    qemu.assert_gone();
 }
 
 #[test]
-fn the_end_of_a_script_ends_qemu() {
-    let Some(qemu) = Wrapped::qemu() else { return };
-    let mut wrapped = vec![qemu];
+fn ends_qemu_at_the_end_of_a_script() {
+    let Some(qemu) = QemuCommand::qemu() else { return };
+    let mut commands = vec![qemu];
     match std::env::var("QMP_SHELL_TEST_QEMU72") {
         Ok(program) => {
             let extra = std::env::var("QMP_SHELL_TEST_QEMU72_ARGS").unwrap_or_default();
             let options: Vec<&str> = SMALL.iter().copied().chain(extra.split_whitespace()).collect();
-            wrapped.push(Wrapped::new(&program, &options));
+            commands.push(QemuCommand::new(&program, &options));
         }
         Err(_) => skip("QEMU 7.2 (QMP_SHELL_TEST_QEMU72)"),
     }
-    for qemu in &wrapped {
+    for qemu in &commands {
         for (own, script, status, count) in [
             (&[][..], "query-status\nquery-name\n", 0, 2),
             (&["--"], "query-status\nnope\n", 1, 2),
@@ -170,15 +179,15 @@ fn the_end_of_a_script_ends_qemu() {
                 .run()
                 .expect_status(status);
             assert_eq!(run.replies().len(), count, "{run:#?}");
-            qemu.is_gone();
-            // No socket, and nothing else.
+            qemu.assert_gone();
+            // No file is left, and no socket.
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         }
     }
 }
 
 #[test]
-fn qemu_storage_daemon_is_wrapped_as_well() {
+fn wraps_the_storage_daemon() {
     if Server::storage_daemon().is_none() {
         return;
     }
@@ -190,77 +199,100 @@ fn qemu_storage_daemon_is_wrapped_as_well() {
 }
 
 #[test]
-fn without_standard_input_there_is_nothing_to_do() {
-    let Some(qemu) = Wrapped::qemu() else { return };
+fn does_nothing_without_standard_input() {
+    let Some(qemu) = QemuCommand::qemu() else { return };
     let line = format!("{} {} <&-", env!("CARGO_BIN_EXE_qmp-shell-wrap"), qemu.line());
     let output = std::process::Command::new("/bin/sh").args(["-c", &line]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(output.stdout, b"");
-    qemu.is_gone();
+    qemu.assert_gone();
 }
 
 #[test]
-fn what_cannot_be_started_is_said_at_once() {
-    let Some(qemu) = Wrapped::qemu() else { return };
-    for (args, status, words) in [
-        (
-            &["qemu-system-x86_64", "-nonsense"][..],
-            3,
-            &[
-                "qemu-system-x86_64: -nonsense: invalid option\n",
-                "qmp-shell-wrap: `qemu-system-x86_64` ended before its monitor was up (exit status: 1)\n",
-            ][..],
-        ),
-        (
-            &["no-such-qemu", "-M", "q35"],
-            3,
-            &["qmp-shell-wrap: cannot run `no-such-qemu`: No such file or directory (os error 2)\n"],
-        ),
-        (&["--pertty", "qemu-system-x86_64"], 2, &["error: unexpected argument '--pertty' found\n"]),
-        (&["-p"], 2, &["qmp-shell-wrap: no QEMU command is named"]),
-        (&["--", "--pertty"], 3, &["qmp-shell-wrap: cannot run `--pertty`: "]),
+fn reports_programs_that_cannot_be_started() {
+    let Some(qemu) = QemuCommand::qemu() else { return };
+    let mut table = Table::new();
+    for args in [
+        &["qemu-system-x86_64", "-nonsense"][..],
+        &["no-such-qemu", "-M", "q35"],
+        &["--pertty", "qemu-system-x86_64"],
+        &["-p"],
+        &["--", "--pertty"],
     ] {
-        let run = qmp_shell_wrap(args).input("query-status\n").run().expect_status(status);
-        assert_eq!(run.stdout, "");
-        for words in words {
-            assert!(run.stderr.contains(words), "{args:?}: {}", run.stderr);
-        }
+        let run = qmp_shell_wrap(args).input("query-status\n").run();
+        table.run(args.join(" "), &run);
     }
-    // What only shows what would be sent needs no QEMU.
+    table.check(expect![[r#"
+        > qemu-system-x86_64 -nonsense
+        stderr: qemu-system-x86_64: -nonsense: invalid option
+        stderr: qmp-shell-wrap: `qemu-system-x86_64` ended before its monitor was up (exit status: 1)
+        status: 3
+
+        > no-such-qemu -M q35
+        stderr: qmp-shell-wrap: cannot run `no-such-qemu`: No such file or directory (os error 2)
+        status: 3
+
+        > --pertty qemu-system-x86_64
+        stderr: error: unexpected argument '--pertty' found
+        stderr:
+        stderr:   tip: a similar argument exists: '--pretty'
+        stderr:   tip: to pass '--pertty' as a value, use '-- --pertty'
+        stderr:
+        stderr: Usage: qmp-shell-wrap [OPTIONS] [--] QEMU-COMMAND...
+        stderr:
+        stderr: For more information, try '--help'.
+        status: 2
+
+        > -p
+        stderr: qmp-shell-wrap: no QEMU command is named; try `qmp-shell-wrap qemu-system-x86_64 -M q35 -display none`
+        status: 2
+
+        > -- --pertty
+        stderr: qmp-shell-wrap: cannot run `--pertty`: No such file or directory (os error 2)
+        status: 3
+    "#]]);
+    // A dry run needs no QEMU.
     let run = qmp_shell_wrap(&["--dry-run", "-c", "query-status", "no-such-qemu"]).run();
     assert_eq!(run.expect_status(0).stdout, "{\"execute\": \"query-status\"}\n");
 
-    // At a terminal, just so.
-    let Some(terminal) = Terminal::qmp_shell_wrap(&format!("{} -nonsense", qemu.line())) else {
-        return;
-    };
+    // The same at a terminal.
+    let Some(terminal) = Terminal::qmp_shell_wrap(&format!("{} -nonsense", qemu.line())) else { return };
     assert_eq!(terminal.wait_for_end(), 3);
     let screen = terminal.screen();
     assert!(screen.starts_with("qemu-system-x86_64: -nonsense: invalid option\n"), "{screen}");
 }
 
 #[test]
-fn a_qemu_that_is_killed_is_missed_at_the_prompt() {
-    let Some(qemu) = Wrapped::qemu() else { return };
-    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else {
-        return;
-    };
-    terminal.settle();
+fn reports_a_killed_qemu_at_the_prompt() {
+    let Some(qemu) = QemuCommand::qemu() else { return };
+    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
+    terminal.wait_for_queries();
     terminal.type_text("query-sta");
     kill_process(qemu.process("qemu-system-x86_64"), Signal::KILL).unwrap();
-    terminal.wait_for("The server closed the connection. QEMU has ended (signal: 9 (SIGKILL)).\n(QEMU) query-sta");
-    terminal.enter("tus");
-    terminal.wait_for(
-        "error: not connected, and there is no way back: QEMU has ended (signal: 9 (SIGKILL)).\n(not connected)",
+    terminal.wait("the notice", |screen| screen.contains("SIGKILL") && screen.ends_with("(QEMU) query-sta"));
+    let screen = terminal.screen();
+    let notice = screen.lines().find(|line| line.contains("SIGKILL")).unwrap();
+    snapshot::check(
+        notice,
+        expect![[r#"
+        The server closed the connection. QEMU has ended (signal: 9 (SIGKILL)).
+    "#]],
+    );
+    terminal.type_text("tus");
+    snapshot::check(
+        terminal.output_of("query-status"),
+        expect![[r#"
+        error: not connected, and there is no way back: QEMU has ended (signal: 9 (SIGKILL)).
+    "#]],
     );
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
-    qemu.is_gone();
+    qemu.assert_gone();
 }
 
 #[test]
-fn a_qemu_that_is_killed_ends_the_script_with_status_4() {
-    let Some(qemu) = Wrapped::qemu() else { return };
+fn a_killed_qemu_ends_the_script_with_status_4() {
+    let Some(qemu) = QemuCommand::qemu() else { return };
     let mut shell = qmp_shell_wrap(&qemu.arguments(&[])).start();
     let mut replies = BufReader::new(shell.stdout.take().unwrap());
     let mut stdin = shell.stdin.take().unwrap();
@@ -268,26 +300,31 @@ fn a_qemu_that_is_killed_ends_the_script_with_status_4() {
     let mut reply = String::new();
     replies.read_line(&mut reply).unwrap();
     assert!(reply.contains(&qemu.name), "{reply}");
-    // The script goes on for as long as its input is open, and yet ends at once.
+    // It ends at once, though its input is still open.
     kill_process(qemu.process("qemu-system-x86_64"), Signal::KILL).unwrap();
     assert_eq!(shell.wait().unwrap().code(), Some(4));
-    let mut said = String::new();
-    shell.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(said, "The server closed the connection. QEMU has ended (signal: 9 (SIGKILL)).\n");
-    qemu.is_gone();
+    let mut messages = String::new();
+    shell.stderr.take().unwrap().read_to_string(&mut messages).unwrap();
+    snapshot::check(
+        messages,
+        expect![[r#"
+        The server closed the connection. QEMU has ended (signal: 9 (SIGKILL)).
+    "#]],
+    );
+    qemu.assert_gone();
 }
 
 #[test]
-fn being_told_to_end_ends_qemu_first() {
-    let Some(prompt) = Wrapped::qemu() else { return };
+fn ends_qemu_when_it_gets_a_signal() {
+    let Some(prompt) = QemuCommand::qemu() else { return };
     if let Some(terminal) = Terminal::qmp_shell_wrap(&prompt.line()) {
         terminal.wait_for_last("(QEMU)");
         kill_process(prompt.process("qmp-shell-wrap"), Signal::TERM).unwrap();
         assert_eq!(terminal.wait_for_end(), 128 + 15);
-        prompt.is_gone();
+        prompt.assert_gone();
     }
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        let Some(script) = Wrapped::qemu() else { return };
+        let Some(script) = QemuCommand::qemu() else { return };
         let mut shell = qmp_shell_wrap(&script.arguments(&["-c", "query-status", "-f", "-"])).start();
         let _open = shell.stdin.take();
         let mut reply = String::new();
@@ -295,47 +332,47 @@ fn being_told_to_end_ends_qemu_first() {
         stdout.read_line(&mut reply).unwrap();
         kill_process(script.process("qmp-shell-wrap"), signal).unwrap();
         assert_eq!(shell.wait().unwrap().code(), Some(128 + signal.as_raw()));
-        script.is_gone();
+        script.assert_gone();
     }
 }
 
 #[test]
-fn a_qemu_that_takes_long_to_start_is_heard_and_can_be_given_up() {
-    let Some(mut qemu) = Wrapped::qemu() else { return };
+fn shows_the_output_of_a_slow_start_and_can_be_interrupted() {
+    let Some(mut qemu) = QemuCommand::qemu() else { return };
     let folder = tempfile::tempdir().unwrap();
     qemu.program = script(
         folder.path(),
         "echo 'qemu: waiting for something' >&2\nwhile [ ! -e \"${0%/*}/go\" ]; do sleep 0.02; done\n\
          exec qemu-system-x86_64 \"$@\"",
     );
-    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
     terminal.wait_for("qemu: waiting for something");
     terminal.press("C-c");
     assert_eq!(terminal.wait_for_end(), 128 + 2);
-    qemu.is_gone();
+    qemu.assert_gone();
 
-    // A limit, for those who want one.
-    let run = qmp_shell_wrap(&qemu.arguments(&["--timeout", "0.2"])).run().expect_status(3);
-    let sentence = format!("qmp-shell-wrap: `{}` did not open its monitor within 0.2 s, and was ended\n", qemu.program);
-    assert!(run.stderr.ends_with(&sentence), "{}", run.stderr);
-    qemu.is_gone();
+    // With a timeout.
+    qmp_shell_wrap(&qemu.arguments(&["--timeout", "0.2"])).run().check(expect![[r#"
+        stderr: qemu: waiting for something
+        stderr: qmp-shell-wrap: `{DIR}/script` did not open its monitor within 0.2 s, and was ended
+        status: 3
+    "#]]);
+    qemu.assert_gone();
 
-    // Or it starts after all.
-    let terminal = Terminal::qmp_shell_wrap(&qemu.line()).unwrap();
+    // With a start in the end.
+    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
     terminal.wait_for("qemu: waiting for something");
     std::fs::write(folder.path().join("go"), "").unwrap();
-    terminal.wait_for("qemu: waiting for something\nConnected to QEMU 10.0.2.");
+    terminal.wait_for(&format!("qemu: waiting for something\n{}", wording::CONNECTED));
     terminal.wait_for_last("(QEMU)");
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
-    qemu.is_gone();
+    qemu.assert_gone();
 }
 
 #[test]
-fn what_qemu_says_comes_above_the_line_being_typed() {
-    let Some(mut qemu) = Wrapped::qemu() else { return };
+fn shows_the_output_of_qemu_above_the_line_being_typed() {
+    let Some(mut qemu) = QemuCommand::qemu() else { return };
     let folder = tempfile::tempdir().unwrap();
     qemu.program = script(
         folder.path(),
@@ -344,9 +381,7 @@ fn what_qemu_says_comes_above_the_line_being_typed() {
          printf 'on \\033[2Jstandard output\\r\\n') &\n\
          exec qemu-system-x86_64 \"$@\"",
     );
-    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.type_text("query-sta");
     terminal.wait_for_last("(QEMU) query-sta");
@@ -359,16 +394,16 @@ fn what_qemu_says_comes_above_the_line_being_typed() {
 }
 
 #[test]
-fn a_script_around_qemu_is_ended_with_it() {
+fn ends_a_script_around_qemu() {
     for text in ["qemu-system-x86_64 \"$@\"; exit 7", "qemu-system-x86_64 \"$@\" & wait", "qemu-system-x86_64 \"$@\" &"]
     {
-        let Some(mut qemu) = Wrapped::qemu() else { return };
+        let Some(mut qemu) = QemuCommand::qemu() else { return };
         let folder = tempfile::tempdir().unwrap();
         qemu.program = script(folder.path(), text);
         // By the script's end.
         let run = qmp_shell_wrap(&qemu.arguments(&["-c", "query-status"])).run().expect_status(0);
         assert!(run.stdout.contains("\"running\": true"), "{text}: {run:#?}");
-        qemu.is_gone();
+        qemu.assert_gone();
         // By a signal.
         let mut shell = qmp_shell_wrap(&qemu.arguments(&["-c", "query-status", "-f", "-"])).start();
         let _open = shell.stdin.take();
@@ -377,57 +412,61 @@ fn a_script_around_qemu_is_ended_with_it() {
         stdout.read_line(&mut reply).unwrap();
         kill_process(qemu.process("qmp-shell-wrap"), Signal::TERM).unwrap();
         assert_eq!(shell.wait().unwrap().code(), Some(128 + 15));
-        // What is no child of the shell's ends in its own time.
+        // The shell does not wait for a process that is not its child.
         wait_until("QEMU's end", || qemu.processes().is_empty());
     }
 }
 
 #[test]
-fn a_closed_monitor_is_not_the_end_of_qemu() {
-    let Some(mut qemu) = Wrapped::qemu() else { return };
+fn distinguishes_a_closed_monitor_from_the_end_of_qemu() {
+    let Some(mut qemu) = QemuCommand::qemu() else { return };
     let folder = tempfile::tempdir().unwrap();
-    // Lives on when QEMU has gone, and has nothing of its monitor.
+    // A script that outlives QEMU and does not hold its monitor.
     qemu.program = script(
         folder.path(),
         "qemu-system-x86_64 \"$@\" &\n\
          fd=${*##*fd=}; fd=${fd%% *}; eval \"exec $fd>&-\"\n\
          wait\nexec sh -c 'while :; do sleep 0.02; done' sh \"$@\"",
     );
-    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else {
-        return;
-    };
-    terminal.settle();
+    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
+    terminal.wait_for_queries();
     kill_process(qemu.process("qemu-system-x86_64"), Signal::KILL).unwrap();
-    terminal.wait_for(
-        "The server closed the connection. QEMU still runs, without its monitor; leaving the shell ends it.\n(QEMU)",
+    let before = terminal.screen();
+    let screen = terminal.wait("the notice", |screen| screen != before && screen.ends_with("\n(QEMU)"));
+    // The notice is the last line before the prompt.
+    snapshot::check(
+        screen.lines().rev().nth(1).unwrap(),
+        expect![[r#"
+            The server closed the connection. QEMU still runs, without its monitor; leaving the shell ends it.
+        "#]],
     );
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
-    qemu.is_gone();
+    qemu.assert_gone();
 }
 
 #[test]
-fn leaving_ends_the_qemu_that_was_started_and_no_other() {
-    let (Some(mut other), Some(qemu)) = (Server::qemu(SMALL), Wrapped::qemu()) else {
-        return;
-    };
+fn ends_only_the_qemu_that_it_started() {
+    let (Some(mut other), Some(qemu)) = (Server::qemu(SMALL), QemuCommand::qemu()) else { return };
     let connect = format!(".connect {}", other.address());
     let run = qmp_shell_wrap(&qemu.arguments(&["-c", &connect, "-c", "query-name"])).run().expect_status(0);
     assert_eq!(run.stdout, "{\"return\": {}}\n");
-    qemu.is_gone();
+    qemu.assert_gone();
     assert!(!other.has_ended());
 
-    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else {
-        return;
-    };
+    let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
     terminal.wait_for_last("(QEMU)");
-    terminal.enter(&connect);
-    terminal.wait_for(&format!("Connected to QEMU 10.0.2 at {}.\n(QEMU)", other.address()));
+    terminal.check_line(
+        &connect,
+        expect![[r#"
+        Connected to QEMU {VERSION} at {DIR}/q.sock.
+    "#]],
+    );
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
-    qemu.is_gone();
+    qemu.assert_gone();
     assert!(!other.has_ended());
-    // Still there, and still served.
+    // It still runs and serves clients.
     let run = crate::support::program::qmp_shell(&[&other.address(), "-c", "query-name"]).run();
     assert_eq!(run.expect_status(0).stdout, "{\"return\": {}}\n");
 }

@@ -1,5 +1,4 @@
-//! Statements that real servers show. Where a server is to be seen as it is, without a client of ours, it is spoken to
-//! in bytes.
+//! Statements that are tested on real servers, partly without the client library.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -8,11 +7,11 @@ use std::time::{Duration, SystemTime};
 use qmp_shell::{Address, Client, Empty, Options, Pending, Request};
 use serde_json::{Value, json};
 
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 use crate::support::program::qmp_shell;
 use crate::support::server::{Q35, SMALL, Server};
 
-/// A connection without any client.
+/// A connection without a client.
 struct Raw {
     reader: BufReader<UnixStream>,
 }
@@ -20,46 +19,46 @@ struct Raw {
 impl Raw {
     fn connect(server: &Server) -> Raw {
         let stream = UnixStream::connect(server.address()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Raw { reader: BufReader::new(stream) }
     }
 
-    /// Greeted and negotiated with, enabling these capabilities.
+    /// Connects and negotiates, enabling these capabilities.
     fn negotiated(server: &Server, enable: &[&str]) -> Raw {
         let mut raw = Raw::connect(server);
-        raw.hear();
+        raw.read();
         let request = json!({"execute": "qmp_capabilities", "arguments": {"enable": enable}});
-        assert_eq!(raw.ask(request.to_string())["return"], json!({}));
+        assert_eq!(raw.request(request.to_string())["return"], json!({}));
         raw
     }
 
-    fn say(&mut self, bytes: impl AsRef<[u8]>) {
+    fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.reader.get_mut().write_all(bytes.as_ref()).unwrap();
     }
 
-    fn hear_line(&mut self) -> String {
+    fn read_line(&mut self) -> String {
         let mut line = String::new();
         self.reader.read_line(&mut line).unwrap();
         line
     }
 
-    fn hear(&mut self) -> Value {
-        serde_json::from_str(&self.hear_line()).unwrap()
+    fn read(&mut self) -> Value {
+        serde_json::from_str(&self.read_line()).unwrap()
     }
 
-    fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Value {
-        self.say(bytes);
-        self.hear()
+    fn request(&mut self, bytes: impl AsRef<[u8]>) -> Value {
+        self.send(bytes);
+        self.read()
     }
 }
 
 pub fn messages_are_objects_that_end_with_crlf() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let mut raw = Raw::connect(&server);
-    let mut lines = vec![raw.hear_line()];
+    let mut lines = vec![raw.read_line()];
     for request in [&b"{\"execute\": \"qmp_capabilities\"}"[..], b"{\"execute\": \"query-name\"}", b"[\"no object\"]"] {
-        raw.say(request);
-        lines.push(raw.hear_line());
+        raw.send(request);
+        lines.push(raw.read_line());
     }
     for line in &lines {
         assert!(line.starts_with('{') && line.ends_with("}\r\n"), "{line:?}");
@@ -67,7 +66,7 @@ pub fn messages_are_objects_that_end_with_crlf() {
     assert!(lines[3].contains("\"error\""));
 }
 
-pub fn text_beyond_ascii_goes_both_ways() {
+pub fn text_is_utf8_in_both_directions() {
     const NAME: &str = "é漢😀\u{7f}";
     let Some(server) = Server::qemu(&[SMALL, &["-name", NAME]].concat()) else { return };
     let client = server.client();
@@ -76,34 +75,34 @@ pub fn text_beyond_ascii_goes_both_ways() {
     assert_eq!(error.desc(), Some(format!("The command {NAME} has not been found").as_str()));
 }
 
-pub fn single_quotes_are_taken() {
+pub fn accepts_single_quotes() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let line = "{'execute': 'query-name', 'id': 'it\\'s'}";
     let mut raw = Raw::negotiated(&server, &[]);
-    assert_eq!(raw.ask(line), json!({"return": {}, "id": "it's"}));
+    assert_eq!(raw.request(line), json!({"return": {}, "id": "it's"}));
     drop(raw);
     let run = qmp_shell(&[&server.address(), "--wait", "-c", line]).run().expect_status(0);
     assert_eq!(run.stdout, "{\"return\": {}, \"id\": \"it's\"}\n");
 }
 
-pub fn each_server_greets_with_version_and_capabilities() {
+pub fn greets_with_version_and_capabilities() {
     for server in [Server::qemu(SMALL), Server::qemu_7_2(SMALL), Server::storage_daemon()].into_iter().flatten() {
         let mut raw = Raw::connect(&server);
-        let greeting = raw.hear();
+        let greeting = raw.read();
         let version = &greeting["QMP"]["version"];
         let numbers = ["major", "minor", "micro"].map(|name| version["qemu"][name].as_u64().unwrap());
         assert!(version["package"].is_string());
         assert_eq!(greeting["QMP"]["capabilities"], json!(["oob"]));
         drop(raw);
         let client = server.client();
-        let ours = client.greeting().unwrap();
-        assert_eq!(ours.version.as_ref().unwrap().numbers, numbers.into());
-        assert_eq!(ours.version.as_ref().unwrap().package, version["package"].as_str().unwrap());
-        assert_eq!(ours.capabilities, ["oob"]);
+        let parsed = client.greeting().unwrap();
+        assert_eq!(parsed.version.as_ref().unwrap().numbers, numbers.into());
+        assert_eq!(parsed.version.as_ref().unwrap().package, version["package"].as_str().unwrap());
+        assert_eq!(parsed.capabilities, ["oob"]);
     }
 }
 
-pub fn ids_of_any_kind_come_back() {
+pub fn returns_ids_of_any_type() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let ids = ["7", "-9223372036854775808", "\"x\"", "null", "true", "[1, {\"a\": null}]", "{}", "1.5"];
     let script: String = ids.map(|id| format!("{{\"execute\": \"query-name\", \"id\": {id}}}\n")).concat();
@@ -113,13 +112,13 @@ pub fn ids_of_any_kind_come_back() {
     assert!(run.stdout.starts_with("{\"error\": ") && run.stdout.ends_with(", \"id\": [2]}\n"), "{run:#?}");
 }
 
-pub fn another_member_is_refused() {
+pub fn refuses_other_members() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let refused = Raw::negotiated(&server, &[]).ask("{\"execute\": \"query-name\", \"comment\": 1}");
+    let refused = Raw::negotiated(&server, &[]).request("{\"execute\": \"query-name\", \"comment\": 1}");
     assert!(refused["error"]["desc"].as_str().unwrap().contains("'comment' is unexpected"), "{refused}");
 }
 
-pub fn commands_in_band_are_answered_in_order() {
+pub fn replies_in_band_in_order() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut options = Options::default();
@@ -134,17 +133,17 @@ pub fn commands_in_band_are_answered_in_order() {
             });
         }
     });
-    let ids = |way: &str| -> Vec<u64> {
+    let ids = |direction: &str| -> Vec<u64> {
         let log = std::fs::read_to_string(log.path()).unwrap();
         let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter_map(|line| line[way]["id"].as_u64()).collect()
+        lines.filter_map(|line| line[direction]["id"].as_u64()).collect()
     };
     assert_eq!(ids("sent").len(), 25);
     assert!(ids("sent").is_sorted());
     assert_eq!(ids("sent"), ids("received"));
 }
 
-pub fn only_marked_commands_run_out_of_band() {
+pub fn runs_only_marked_commands_out_of_band() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let client = server.client();
     let schema: Vec<Value> = client.execute("query-qmp-schema", ()).unwrap();
@@ -159,10 +158,10 @@ pub fn only_marked_commands_run_out_of_band() {
     assert_eq!(error.desc(), Some("The command query-name does not support OOB"));
 }
 
-pub fn a_command_out_of_band_overtakes() {
+pub fn an_out_of_band_command_overtakes() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let client = server.client();
-    // To make its introspection takes QEMU some milliseconds each time.
+    // QEMU takes some milliseconds for each introspection.
     let overtaken = (0..20).any(|_| {
         let begun: Vec<Pending> = (0..8).map(|_| client.start(Request::new("query-qmp-schema")).unwrap()).collect();
         client.execute_oob::<Vec<Value>>("query-yank", ()).unwrap();
@@ -175,14 +174,14 @@ pub fn a_command_out_of_band_overtakes() {
     assert!(overtaken);
 }
 
-pub fn out_of_band_has_to_be_enabled() {
+pub fn out_of_band_must_be_enabled() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let refused = Raw::negotiated(&server, &[]).ask("{\"exec-oob\": \"query-yank\"}");
+    let refused = Raw::negotiated(&server, &[]).request("{\"exec-oob\": \"query-yank\"}");
     assert!(refused["error"]["desc"].is_string(), "{refused}");
     server.client().execute_oob::<Vec<Value>>("query-yank", ()).unwrap();
 }
 
-pub fn a_success_or_an_error_answers_each_command() {
+pub fn replies_to_each_command_with_success_or_error() {
     for server in [Server::qemu(Q35), Server::qemu_7_2(Q35)].into_iter().flatten() {
         let client = server.client();
         let stop = client.start(Request::new("stop")).unwrap().reply().unwrap();
@@ -207,43 +206,43 @@ pub fn errors_have_class_and_description() {
     }
 }
 
-pub fn one_bad_message_has_several_errors() {
+pub fn replies_to_one_bad_message_with_several_errors() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let mut raw = Raw::negotiated(&server, &[]);
-    raw.say("hello world\n{\"execute\": \"query-name\", \"id\": 1}");
+    raw.send("hello world\n{\"execute\": \"query-name\", \"id\": 1}");
     for word in ["hello", "world"] {
-        let error = raw.hear();
+        let error = raw.read();
         assert!(error["id"].is_null() && error["error"]["desc"].as_str().unwrap().contains(word), "{error}");
     }
-    assert_eq!(raw.hear(), json!({"return": {}, "id": 1}));
+    assert_eq!(raw.read(), json!({"return": {}, "id": 1}));
 }
 
-pub fn events_have_a_name_a_time_and_perhaps_data() {
+pub fn events_have_a_name_a_time_and_optional_data() {
     for server in [Server::qemu(Q35), Server::qemu_7_2(Q35)].into_iter().flatten() {
         let client = server.client();
         let mut events = client.events();
         let before = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         client.execute::<Empty>("cont", ()).unwrap();
         client.execute::<Empty>("system_reset", ()).unwrap();
-        let resume = events.wait(PATIENCE).unwrap().unwrap();
+        let resume = events.wait(TIMEOUT).unwrap().unwrap();
         assert_eq!((resume.name(), resume.data()), ("RESUME", None));
         let time = resume.timestamp().unwrap();
         assert!(time.seconds.unsigned_abs() >= before && (0..1_000_000).contains(&time.microseconds), "{time:?}");
         resume.data_as::<Empty>().unwrap();
-        let reset = events.wait(PATIENCE).unwrap().unwrap();
+        let reset = events.wait(TIMEOUT).unwrap().unwrap();
         assert_eq!(reset.name(), "RESET");
         assert_eq!(reset.data_as::<Value>().unwrap(), json!({"guest": false, "reason": "host-qmp-system-reset"}));
     }
 }
 
-pub fn some_events_come_once_a_second_and_the_last_one_wins() {
+pub fn limits_some_events_to_one_a_second() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let client = server.client();
     let add = |node: Value| client.execute::<Empty>("blockdev-add", node).unwrap();
     for n in 0..3 {
         add(json!({"driver": "null-co", "node-name": format!("n{n}"), "size": 1 << 20}));
     }
-    // One of three that disagrees with the others, which is worth an event at every reading.
+    // One of three nodes returns an error, which causes an event at every read.
     let broken = json!([{"event": "none", "errno": 5}]);
     add(json!({"driver": "blkdebug", "node-name": "broken", "image": "n0", "inject-error": broken}));
     add(json!({"driver": "quorum", "node-name": "q", "children": ["broken", "n1", "n2"], "vote-threshold": 2}));
@@ -254,23 +253,23 @@ pub fn some_events_come_once_a_second_and_the_last_one_wins() {
         client.execute::<String>("human-monitor-command", json!({"command-line": line})).unwrap();
     }
     let sectors = [(); 2].map(|()| {
-        let event = events.wait(PATIENCE).unwrap().unwrap();
+        let event = events.wait(TIMEOUT).unwrap().unwrap();
         assert_eq!(event.name(), "QUORUM_REPORT_BAD");
         event.data_as::<Value>().unwrap()["sector-num"].as_u64()
     });
     assert_eq!(sectors, [Some(0), Some(READS - 1)]);
 }
 
-pub fn a_mark_ends_half_a_message() {
+pub fn a_sync_marker_discards_half_a_message() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let mut raw = Raw::negotiated(&server, &[]);
-    raw.say("{\"execute\": \"query-name\", \"id\": \"half");
-    let error = raw.ask(b"\xff");
+    raw.send("{\"execute\": \"query-name\", \"id\": \"half");
+    let error = raw.request(b"\xff");
     assert!(error["error"].is_object() && error["id"].is_null(), "{error}");
-    assert_eq!(raw.ask("{\"execute\": \"query-name\", \"id\": \"whole\"}"), json!({"return": {}, "id": "whole"}));
+    assert_eq!(raw.request("{\"execute\": \"query-name\", \"id\": \"whole\"}"), json!({"return": {}, "id": "whole"}));
 }
 
-pub fn the_examples_go_as_shown() {
+pub fn the_examples_work_as_shown() {
     let Some(server) = Server::qemu(Q35) else { return };
     let client = server.client();
     let mut events = client.events();
@@ -278,25 +277,25 @@ pub fn the_examples_go_as_shown() {
     let kvm: Value = client.execute("query-kvm", ()).unwrap();
     assert!(kvm["enabled"].is_boolean() && kvm["present"].is_boolean());
     client.execute::<Empty>("system_powerdown", ()).unwrap();
-    assert_eq!(events.wait(PATIENCE).unwrap().unwrap().name(), "POWERDOWN");
+    assert_eq!(events.wait(TIMEOUT).unwrap().unwrap().name(), "POWERDOWN");
     let error = client.execute::<Empty>("migrate-pause", ()).unwrap_err();
     assert_eq!(error.class(), Some("GenericError"));
     assert_eq!(client.execute::<Empty>("none", ()).unwrap_err().class(), Some("CommandNotFound"));
 }
 
-pub fn before_the_negotiation_nothing_else_is_carried_out() {
+pub fn executes_nothing_before_the_negotiation() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let mut raw = Raw::connect(&server);
-    raw.hear();
-    let early = raw.ask("{\"execute\": \"query-name\", \"id\": 1}");
+    raw.read();
+    let early = raw.request("{\"execute\": \"query-name\", \"id\": 1}");
     assert_eq!((&early["error"]["class"], &early["id"]), (&json!("CommandNotFound"), &json!(1)));
-    let unknown = raw.ask("{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"none\"]}}");
+    let unknown = raw.request("{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"none\"]}}");
     assert_eq!(unknown["error"]["class"], "GenericError");
-    assert_eq!(raw.ask("{\"execute\": \"qmp_capabilities\"}")["return"], json!({}));
-    assert_eq!(raw.ask("{\"execute\": \"query-name\"}")["return"], json!({}));
+    assert_eq!(raw.request("{\"execute\": \"qmp_capabilities\"}")["return"], json!({}));
+    assert_eq!(raw.request("{\"execute\": \"query-name\"}")["return"], json!({}));
 }
 
-pub fn there_is_one_negotiation() {
+pub fn refuses_a_second_negotiation() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let client = server.client();
     let error = client.execute::<Empty>("qmp_capabilities", ()).unwrap_err();
@@ -307,11 +306,11 @@ pub fn there_is_one_negotiation() {
 
 pub fn a_client_may_leave_at_any_time() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    // Unheard, greeted, in the middle of a request, owed an answer.
+    // Before the greeting, after it, inside a request, and before a reply.
     drop(Raw::connect(&server));
-    Raw::connect(&server).hear();
-    Raw::negotiated(&server, &[]).say("{\"execute\": \"quit");
-    Raw::negotiated(&server, &[]).say("{\"execute\": \"query-qmp-schema\"}");
+    Raw::connect(&server).read();
+    Raw::negotiated(&server, &[]).send("{\"execute\": \"quit");
+    Raw::negotiated(&server, &[]).send("{\"execute\": \"query-qmp-schema\"}");
     let gone = server.client();
     let _begun = gone.start(Request::new("query-qmp-schema")).unwrap();
     gone.close();

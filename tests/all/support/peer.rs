@@ -1,60 +1,70 @@
-//! A scripted peer: a server in this process that says and does exactly what a test tells it to.
+//! A scripted peer: a server in this process that sends and expects exactly what a test says.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with};
 
-/// The greeting of a QEMU 10.0.2.
+use super::skip::has_skipped;
+
+/// A greeting as QEMU sends it.
 pub const GREETING: &str =
-    r#"{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": ""}, "capabilities": ["oob"]}}"#;
+    r#"{"QMP": {"version": {"qemu": {"micro": 3, "minor": 2, "major": 1}, "package": ""}, "capabilities": ["oob"]}}"#;
 
 /// An event, as a line.
 pub const EVENT: &str = "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"E\"}\r\n";
 
-/// A peer that listens. Its thread is joined when this is dropped, so a failed expectation in it fails the test.
+/// A listening peer. Dropping it joins its thread, so that a failed expectation in the script fails the test.
 pub struct Peer {
     folder: tempfile::TempDir,
     thread: Option<JoinHandle<()>>,
+    is_abandoned: Arc<AtomicBool>,
 }
 
-/// What a peer does with one connection.
-pub type Script = Box<dyn FnOnce(&mut Talk) + Send>;
+/// The peer's part in one connection.
+pub type Script = Box<dyn FnOnce(&mut PeerConnection) + Send>;
 
 /// The peer's side of one connection.
-pub struct Talk {
+pub struct PeerConnection {
     reader: BufReader<UnixStream>,
     writer: UnixStream,
-    /// The id of the command heard last, by [`Talk::hear_command`].
-    asked: String,
+    /// The id of the command read by [`PeerConnection::expect_pending`].
+    pending_id: String,
 }
 
 impl Peer {
-    /// A peer that accepts one connection and talks by `script`.
-    pub fn start(script: impl FnOnce(&mut Talk) + Send + 'static) -> Peer {
+    /// Starts a peer that accepts one connection and runs `script` on it.
+    pub fn start(script: impl FnOnce(&mut PeerConnection) + Send + 'static) -> Peer {
         Peer::start_all(vec![Box::new(script)])
     }
 
-    /// A peer that accepts as many connections as there are scripts, one after the other.
+    /// Starts a peer that accepts a connection for each script, one after the other.
     pub fn start_all(scripts: Vec<Script>) -> Peer {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("q.sock")).unwrap();
+        let is_abandoned = Arc::new(AtomicBool::new(false));
+        let abandoned = Arc::clone(&is_abandoned);
         let thread = std::thread::spawn(move || {
             for script in scripts {
                 let (stream, _) = listener.accept().unwrap();
-                stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
+                if abandoned.load(Ordering::SeqCst) {
+                    return;
+                }
+                stream.set_read_timeout(Some(super::TIMEOUT)).unwrap();
                 let reader = BufReader::new(stream.try_clone().unwrap());
-                script(&mut Talk { reader, writer: stream, asked: String::new() });
+                script(&mut PeerConnection { reader, writer: stream, pending_id: String::new() });
             }
         });
-        Peer { folder, thread: Some(thread) }
+        Peer { folder, thread: Some(thread), is_abandoned }
     }
 
-    /// Its address.
+    /// Returns its address.
     pub fn address(&self) -> String {
         self.folder.path().join("q.sock").to_str().unwrap().to_owned()
     }
@@ -62,160 +72,165 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.take()
-            && !std::thread::panicking()
-        {
-            thread.join().unwrap();
+        let Some(thread) = self.thread.take() else { return };
+        if std::thread::panicking() {
+            return;
         }
+        if has_skipped() {
+            // The client that it waits for was never started.
+            self.is_abandoned.store(true, Ordering::SeqCst);
+            let _ = UnixStream::connect(self.address());
+        }
+        thread.join().unwrap();
     }
 }
 
-impl Talk {
-    /// Says a line.
-    pub fn say(&mut self, line: &str) {
-        self.say_raw(format!("{line}\r\n").as_bytes());
+impl PeerConnection {
+    /// Sends a line.
+    pub fn send_line(&mut self, line: &str) {
+        self.send(format!("{line}\r\n").as_bytes());
     }
 
-    /// Says bytes as they are. A client that has gone is no failure.
-    pub fn say_raw(&mut self, bytes: &[u8]) {
+    /// Sends bytes as they are. Ignores that the client has gone.
+    pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.writer.write_all(bytes);
     }
 
-    /// Hears a line; empty at the end of the stream.
-    pub fn hear(&mut self) -> String {
-        String::from_utf8_lossy(&self.hear_raw()).trim_end().to_owned()
+    /// Sends bytes; returns whether the client still takes them.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.writer.write_all(bytes).is_ok()
     }
 
-    /// Hears a line that need not be text.
-    pub fn hear_raw(&mut self) -> Vec<u8> {
+    /// Sends the same bytes over and over, until the client closes.
+    pub fn flood(&mut self, bytes: &[u8]) {
+        while self.try_send(bytes) {}
+    }
+
+    /// Reads a line; empty at the end of the stream.
+    pub fn read_line(&mut self) -> String {
+        String::from_utf8_lossy(&self.read_line_bytes()).trim_end().to_owned()
+    }
+
+    /// Reads a line that may be invalid UTF-8.
+    pub fn read_line_bytes(&mut self) -> Vec<u8> {
         let mut line = Vec::new();
         match self.reader.read_until(b'\n', &mut line) {
-            // A client that leaves with something unread resets the connection: an end like any other.
+            // A client that closes with unread data resets the connection: an end like any other.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
             result => drop(result.unwrap()),
         }
         line
     }
 
-    /// Hears a line, if one begins by then.
-    pub fn hear_within(&mut self, patience: Duration) -> Option<String> {
+    /// Reads a line, if one begins within `timeout`.
+    pub fn read_line_within(&mut self, timeout: Duration) -> Option<String> {
         if self.reader.buffer().is_empty() {
-            self.reader.get_ref().set_read_timeout(Some(patience)).unwrap();
-            let came = self.reader.fill_buf().is_ok();
-            self.reader.get_ref().set_read_timeout(Some(super::PATIENCE)).unwrap();
-            if !came {
+            self.reader.get_ref().set_read_timeout(Some(timeout)).unwrap();
+            let has_data = self.reader.fill_buf().is_ok();
+            self.reader.get_ref().set_read_timeout(Some(super::TIMEOUT)).unwrap();
+            if !has_data {
                 return None;
             }
         }
-        Some(self.hear())
+        Some(self.read_line())
     }
 
-    /// Waits until the client says something, and leaves it unheard.
-    pub fn wait_for_word(&mut self) {
+    /// Waits until the client has sent something, and leaves it unread.
+    pub fn wait_for_data(&mut self) {
         assert!(!self.reader.fill_buf().unwrap().is_empty(), "the client has closed");
-    }
-
-    /// Refuses `id`; without an id as a server does that could not read the request.
-    pub fn refuse(&mut self, id: Option<&str>, class: &str, desc: &str) {
-        let id = id.map(|id| format!(", \"id\": {id}")).unwrap_or_default();
-        self.say(&format!("{{\"error\": {{\"class\": \"{class}\", \"desc\": \"{desc}\"}}{id}}}"));
-    }
-
-    /// Hears a request; returns its command and its id as JSON text.
-    pub fn hear_request(&mut self) -> (String, String) {
-        let line = self.hear();
-        let value: serde_json::Value =
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("heard `{line}`: {error}"));
-        let command = value.get("execute").or_else(|| value.get("exec-oob")).unwrap().as_str().unwrap();
-        (command.to_owned(), value.get("id").map(ToString::to_string).unwrap_or_default())
-    }
-
-    /// Greets, and answers the negotiation.
-    pub fn negotiate(&mut self) {
-        self.say(GREETING);
-        let (command, id) = self.hear_request();
-        assert_eq!(command, "qmp_capabilities");
-        self.say(&format!("{{\"return\": {{}}, \"id\": {id}}}"));
-    }
-
-    /// Hears the request for `command`, passing over the questions that a prompt asks by itself, which are refused.
-    /// Returns its id.
-    pub fn expect(&mut self, command: &str) -> String {
-        loop {
-            let (heard, id) = self.hear_request();
-            if heard == command {
-                return id;
-            }
-            assert!(
-                ["query-qmp-schema", "query-commands"].contains(&heard.as_str()),
-                "expected `{command}`, heard `{heard}`"
-            );
-            self.refuse(Some(&id), "CommandNotFound", "none");
-        }
-    }
-
-    /// Refuses whatever is asked, until the client closes.
-    pub fn refuse_until_close(&mut self) {
-        loop {
-            let line = self.hear();
-            if line.is_empty() {
-                return;
-            }
-            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
-            self.refuse(Some(&request["id"].to_string()), "CommandNotFound", "none");
-        }
-    }
-
-    /// Answers `id` with a return value.
-    pub fn answer(&mut self, id: &str, value: &str) {
-        self.say(&format!("{{\"return\": {value}, \"id\": {id}}}"));
-    }
-
-    /// Says an event.
-    pub fn event(&mut self, name: &str, data: &str) {
-        let time = "{\"seconds\": 1700000000, \"microseconds\": 345678}";
-        self.say(&format!("{{\"timestamp\": {time}, \"event\": \"{name}\", \"data\": {data}}}"));
-    }
-
-    /// Says bytes; whether there is still somebody to hear them.
-    pub fn flows(&mut self, bytes: &[u8]) -> bool {
-        self.writer.write_all(bytes).is_ok()
-    }
-
-    /// Says the same bytes again and again, until nobody hears them.
-    pub fn flood(&mut self, bytes: &[u8]) {
-        while self.flows(bytes) {}
-    }
-
-    /// Ends the connection.
-    pub fn close(&mut self) {
-        let _ = self.writer.shutdown(std::net::Shutdown::Both);
-    }
-
-    /// Hears the request for `command`, as [`Talk::expect`], and keeps its id for [`Talk::return_value`].
-    pub fn hear_command(&mut self, command: &str) {
-        self.asked = self.expect(command);
-    }
-
-    /// Answers what was heard last.
-    pub fn return_value(&mut self, value: &str) {
-        self.return_value_raw(value.as_bytes());
-    }
-
-    /// Answers what was heard last with a value that need not be JSON.
-    pub fn return_value_raw(&mut self, value: &[u8]) {
-        let end = format!(", \"id\": {}}}\r\n", self.asked);
-        self.say_raw(&[b"{\"return\": ", value, end.as_bytes()].concat());
     }
 
     /// Waits until the client closes.
     pub fn wait_for_close(&mut self) {
-        while !self.hear().is_empty() {}
+        while !self.read_line().is_empty() {}
+    }
+
+    /// Reads a request; returns its command, and its id as JSON text.
+    pub fn read_request(&mut self) -> (String, String) {
+        let line = self.read_line();
+        let value: serde_json::Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("read `{line}`: {error}"));
+        let command = value.get("execute").or_else(|| value.get("exec-oob")).unwrap().as_str().unwrap();
+        (command.to_owned(), value.get("id").map(ToString::to_string).unwrap_or_default())
+    }
+
+    /// Sends the greeting and replies to the capabilities negotiation.
+    pub fn negotiate(&mut self) {
+        self.send_line(GREETING);
+        let (command, id) = self.read_request();
+        assert_eq!(command, "qmp_capabilities");
+        self.reply(&id, "{}");
+    }
+
+    /// Reads the request for `command`; returns its id. Refuses the queries that a prompt sends before it.
+    pub fn expect_command(&mut self, command: &str) -> String {
+        loop {
+            let (found, id) = self.read_request();
+            if found == command {
+                return id;
+            }
+            assert!(
+                ["query-qmp-schema", "query-commands"].contains(&found.as_str()),
+                "expected `{command}`, found `{found}`"
+            );
+            self.reply_error(Some(&id), "CommandNotFound", "none");
+        }
+    }
+
+    /// Reads the request for `command` as [`PeerConnection::expect_command`] does, and keeps its id for
+    /// [`PeerConnection::reply_pending`].
+    pub fn expect_pending(&mut self, command: &str) {
+        self.pending_id = self.expect_command(command);
+    }
+
+    /// Replies to the request `id` with a return value.
+    pub fn reply(&mut self, id: &str, value: &str) {
+        self.send_line(&format!("{{\"return\": {value}, \"id\": {id}}}"));
+    }
+
+    /// Replies to the request `id` with an error. Without an id it is the error for an unreadable request.
+    pub fn reply_error(&mut self, id: Option<&str>, class: &str, desc: &str) {
+        let id = id.map(|id| format!(", \"id\": {id}")).unwrap_or_default();
+        self.send_line(&format!("{{\"error\": {{\"class\": \"{class}\", \"desc\": \"{desc}\"}}{id}}}"));
+    }
+
+    /// Replies to the pending request.
+    pub fn reply_pending(&mut self, value: &str) {
+        self.reply_pending_bytes(value.as_bytes());
+    }
+
+    /// Replies to the pending request with a value that may be invalid JSON.
+    pub fn reply_pending_bytes(&mut self, value: &[u8]) {
+        let end = format!(", \"id\": {}}}\r\n", self.pending_id);
+        self.send(&[b"{\"return\": ", value, end.as_bytes()].concat());
+    }
+
+    /// Refuses every request until the client closes.
+    pub fn refuse_until_close(&mut self) {
+        loop {
+            let line = self.read_line();
+            if line.is_empty() {
+                return;
+            }
+            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+            self.reply_error(Some(&request["id"].to_string()), "CommandNotFound", "none");
+        }
+    }
+
+    /// Sends an event.
+    pub fn send_event(&mut self, name: &str, data: &str) {
+        let time = "{\"seconds\": 1700000000, \"microseconds\": 345678}";
+        self.send_line(&format!("{{\"timestamp\": {time}, \"event\": \"{name}\", \"data\": {data}}}"));
+    }
+
+    /// Closes the connection.
+    pub fn close(&mut self) {
+        let _ = self.writer.shutdown(std::net::Shutdown::Both);
     }
 }
 
-/// A TCP port that answers nobody: those who wait at it already are all that the system lets wait.
-pub fn port_without_room() -> (u16, Vec<OwnedFd>) {
+/// Returns a TCP port to which no connection succeeds or fails: the queue of its listener is full. The sockets keep it so.
+pub fn full_listener() -> (u16, Vec<OwnedFd>) {
     let socket = || {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap()
@@ -224,11 +239,11 @@ pub fn port_without_room() -> (u16, Vec<OwnedFd>) {
     bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
     listen(&listener, 0).unwrap();
     let address = SocketAddrV4::try_from(getsockname(&listener).unwrap()).unwrap();
-    let crowd = (0..3).map(|_| {
+    let clients = (0..3).map(|_| {
         let client = socket();
         let _ = connect(&client, &address);
         client
     });
-    let fds = crowd.chain([listener]).collect();
+    let fds = clients.chain([listener]).collect();
     (address.port(), fds)
 }

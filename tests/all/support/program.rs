@@ -1,9 +1,13 @@
-//! The programs run as scripts run them: arguments, standard input, what came out, and the exit status.
+//! Runs of the programs as a script runs them: arguments, standard input, output, exit status.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Output, Stdio};
 
-use super::wait_until;
+use expect_test::Expect;
+
+use super::{snapshot, wait_until};
 
 /// A program to be run.
 pub struct Program {
@@ -12,7 +16,7 @@ pub struct Program {
     _home: tempfile::TempDir,
 }
 
-/// What a run left.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Run {
     pub stdout: String,
@@ -20,42 +24,42 @@ pub struct Run {
     pub status: i32,
 }
 
-/// `qmp-shell` with these arguments.
+/// Prepares `qmp-shell` with these arguments.
 pub fn qmp_shell(args: &[&str]) -> Program {
     Program::new(env!("CARGO_BIN_EXE_qmp-shell"), args)
 }
 
-/// `qmp-shell-wrap` with these arguments.
+/// Prepares `qmp-shell-wrap` with these arguments.
 pub fn qmp_shell_wrap(args: &[&str]) -> Program {
     Program::new(env!("CARGO_BIN_EXE_qmp-shell-wrap"), args)
 }
 
-/// `qmp` with these arguments.
+/// Prepares `qmp` with these arguments.
 pub fn qmp(args: &[&str]) -> Program {
     Program::new(env!("CARGO_BIN_EXE_qmp"), args)
 }
 
-/// `qom` with these arguments, where the locale's characters are those of Unicode.
+/// Prepares `qom` with these arguments, in a UTF-8 locale.
 pub fn qom(args: &[&str]) -> Program {
     Program::new(env!("CARGO_BIN_EXE_qom"), args).env("LC_ALL", "C.UTF-8")
 }
 
-/// A program by its path.
+/// Prepares a program by its path.
 pub fn program(path: &str, args: &[&str]) -> Program {
     Program::new(path, args)
 }
 
-/// What a run may take of an address space at the most, in KiB, where a server may try to make it take more. The program
-/// alone has some 20 MiB of it, and each of its threads its stack.
-pub const SPACE: usize = 192 << 10;
+/// Limit of a run's address space, in KiB, for servers that try to exhaust memory. The program itself takes some 20 MiB,
+/// and each of its threads a stack.
+pub const ADDRESS_SPACE_KIB: usize = 192 << 10;
 
-/// Runs `qmp-shell` in an address space of so many KiB.
-pub fn confined(args: &[&str], space: usize) -> Run {
+/// Runs `qmp-shell` in an address space of `space` KiB.
+pub fn run_confined(args: &[&str], space: usize) -> Run {
     let line = format!("ulimit -v {space}; exec \"$0\" \"$@\"");
     qmp_shell(args).under(&["/bin/sh", "-c", &line]).run()
 }
 
-/// The lines as one script, with a server's introspection and nothing sent.
+/// Runs the lines as one script with `--dry-run`: the server is asked for introspection, and nothing else is sent.
 pub fn dry_run<'a>(address: &str, lines: impl IntoIterator<Item = &'a str>) -> Run {
     let lines: Vec<&str> = lines.into_iter().collect();
     qmp_shell(&["--dry-run", address]).input(lines.join("\n")).run()
@@ -79,7 +83,7 @@ impl Program {
         self
     }
 
-    /// Runs it by another program, which is given it and its arguments behind its own.
+    /// Runs it by another program, which gets it and its arguments after its own.
     pub fn under(mut self, outer: &[&str]) -> Program {
         let mut command = Command::new(outer[0]);
         command.args(&outer[1..]).arg(self.command.get_program()).args(self.command.get_args());
@@ -99,7 +103,7 @@ impl Program {
         self
     }
 
-    /// What it reads from standard input. Without, that is empty.
+    /// Sets its standard input, which is empty otherwise.
     pub fn input(mut self, text: impl Into<Vec<u8>>) -> Program {
         self.input = Some(text.into());
         self
@@ -117,7 +121,7 @@ impl Program {
         let (mut stdin, mut stdout, mut stderr) =
             (child.stdin.take().unwrap(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let input = self.input.take().unwrap_or_default();
-        // A program that stops reading early is no failure of the test's.
+        // The program may stop reading early.
         let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
         let errors = std::thread::spawn(move || {
             let mut text = Vec::new();
@@ -132,30 +136,54 @@ impl Program {
         wait_until("the program's end", || child.try_wait().unwrap().is_some());
         let status = child.wait().unwrap();
         writer.join().unwrap();
+        Run::from(Output { status, stdout: output.join().unwrap(), stderr: errors.join().unwrap() })
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Run {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        use std::os::unix::process::ExitStatusExt;
-        Run {
-            stdout: text(output.join().unwrap()),
-            stderr: text(errors.join().unwrap()),
-            status: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
-        }
+        // Signals count as in a shell.
+        let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
+        Run { stdout: text(output.stdout), stderr: text(output.stderr), status }
     }
 }
 
 impl Run {
-    /// Holds the run to a status; shows all of it where that is another.
+    /// Checks the exit status; panics with the whole run if it differs.
     #[track_caller]
     pub fn expect_status(self, status: i32) -> Run {
         assert_eq!(self.status, status, "{self:#?}");
         self
     }
 
-    /// Standard output, line by line.
+    /// Compares all that the run left with a snapshot.
+    #[track_caller]
+    pub fn check(&self, expected: Expect) {
+        snapshot::check(self.render(), expected);
+    }
+
+    /// Renders the run for a snapshot: standard output, standard error with each line marked, and a status other than 0.
+    pub fn render(&self) -> String {
+        let mut text = self.stdout.clone();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        for line in self.stderr.lines() {
+            writeln!(text, "{}", format!("stderr: {line}").trim_end()).unwrap();
+        }
+        if self.status != 0 {
+            writeln!(text, "status: {}", self.status).unwrap();
+        }
+        text
+    }
+
+    /// Returns standard output, line by line.
     pub fn lines(&self) -> Vec<&str> {
         self.stdout.lines().collect()
     }
 
-    /// The replies on standard output, without the events between them.
+    /// Returns the replies on standard output, without the events between them.
     pub fn replies(&self) -> Vec<&str> {
         self.stdout.lines().filter(|line| !line.contains("\"event\"")).collect()
     }

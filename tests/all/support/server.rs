@@ -1,11 +1,12 @@
-//! Real servers, each ended with its test.
+//! Real servers, each killed at the end of its test.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{find_program, skip, wait_until};
+use super::skip::{require_program, skip};
+use super::wait_until;
 
 /// A running server with a folder of its own for its sockets.
 pub struct Server {
@@ -13,23 +14,20 @@ pub struct Server {
     folder: TempDir,
 }
 
-/// The options of a machine that starts fast and does nothing.
+/// Options of a machine that starts fast and does nothing.
 pub const SMALL: &[&str] = &["-machine", "none", "-display", "none", "-nodefaults"];
 
-/// The options of a machine with two CPUs and a PCI bus, not running.
+/// Options of a machine with two CPUs and a PCI bus, stopped.
 pub const Q35: &[&str] = &["-M", "q35", "-m", "64", "-smp", "2", "-display", "none", "-nodefaults", "-S"];
 
 impl Server {
-    /// QEMU 10.0 with `options` and QMP on `q.sock`, HMP on `hmp.sock`; `None` (skipped) where there is none.
+    /// Starts the installed QEMU with `options`, QMP on `q.sock` and HMP on `hmp.sock`. Records a skip where it is missing.
     pub fn qemu(options: &[&str]) -> Option<Server> {
-        let Some(program) = find_program("qemu-system-x86_64") else {
-            skip("qemu-system-x86_64");
-            return None;
-        };
+        let program = require_program("qemu-system-x86_64")?;
         Some(Server::start_qemu(&program, options))
     }
 
-    /// QEMU 7.2, as [`Server::qemu`]. Its place and the options that it needs come from `tests/run`.
+    /// Starts QEMU 7.2 as [`Server::qemu`] does. Its path and options come from `tests/install`.
     pub fn qemu_7_2(options: &[&str]) -> Option<Server> {
         let Some(program) = std::env::var_os("QMP_SHELL_TEST_QEMU72").map(PathBuf::from) else {
             skip("QEMU 7.2 (QMP_SHELL_TEST_QEMU72)");
@@ -53,19 +51,15 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Server::ready(child, folder);
-        wait_until("the human monitor's socket", || listens(&server.path("hmp.sock")));
-        // While it starts it may greet twice, and refuse what it hears in between: whoever comes after this one is greeted
-        // once.
+        wait_until("the human monitor's socket", || is_listening(&server.path("hmp.sock")));
+        // While it starts it may greet twice and refuse requests in between; the next client is greeted once.
         drop(server.client());
         server
     }
 
-    /// qemu-storage-daemon with QMP on `q.sock`.
+    /// Starts qemu-storage-daemon with QMP on `q.sock`.
     pub fn storage_daemon() -> Option<Server> {
-        let Some(program) = find_program("qemu-storage-daemon") else {
-            skip("qemu-storage-daemon");
-            return None;
-        };
+        let program = require_program("qemu-storage-daemon")?;
         let folder = tempfile::tempdir().unwrap();
         let chardev = format!("socket,id=q,server=on,wait=off,path={}", folder.path().join("q.sock").display());
         let child = Command::new(program)
@@ -76,12 +70,9 @@ impl Server {
         Some(Server::ready(child, folder))
     }
 
-    /// qemu-ga on `q.sock`.
+    /// Starts qemu-ga on `q.sock`.
     pub fn guest_agent() -> Option<Server> {
-        let Some(program) = find_program("qemu-ga") else {
-            skip("qemu-ga");
-            return None;
-        };
+        let program = require_program("qemu-ga")?;
         let folder = tempfile::tempdir().unwrap();
         let child = Command::new(program)
             .args(["-m", "unix-listen", "-p"])
@@ -102,49 +93,55 @@ impl Server {
         wait_until("the server's socket", || {
             let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {ended:?}");
-            listens(&socket)
+            is_listening(&socket)
         });
         server
     }
 
-    /// The address of its QMP socket.
+    /// Returns the address of its QMP socket.
     pub fn address(&self) -> String {
         self.path("q.sock")
     }
 
-    /// A client of it. A QEMU that is just starting may greet twice, and refuses what it hears in between.
+    /// Connects a client. A QEMU that is just starting may greet twice, and refuses requests in between.
     pub fn client(&self) -> qmp_shell::Client {
         let client = qmp_shell::Client::connect(&self.address()).unwrap();
         wait_until("the server's readiness", || client.execute::<serde_json::Value>("query-version", ()).is_ok());
         client
     }
 
-    /// The path of a file in its folder.
+    /// Returns the path of a file in its folder.
     pub fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
-    /// The id of its process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits for its end; returns whether it ended well.
+    /// Waits until it exits; returns whether it succeeded.
     pub fn wait_for_end(&mut self) -> bool {
-        wait_until("the server's end", || self.has_ended());
+        wait_until("the server to exit", || self.has_ended());
         self.child.wait().unwrap().success()
     }
 
-    /// Ends it at once, as `kill -9` does.
+    /// Kills it, as `kill -9` does.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Asks a program of QEMU for its version, as three numbers.
+pub fn program_version(program: &str) -> String {
+    let output = Command::new(program).arg("--version").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, version) = text.split_once(" version ").unwrap_or_else(|| panic!("{text}"));
+    version.split_whitespace().next().unwrap().to_owned()
 }
 
 impl Drop for Server {
@@ -153,11 +150,11 @@ impl Drop for Server {
     }
 }
 
-/// Whether somebody listens on this socket: its file is there a moment earlier. To try would disturb a monitor, which
-/// serves one client at a time.
-pub fn listens(path: &str) -> bool {
+/// Returns whether a process listens on this socket; its file exists a moment earlier. Connecting to find out would disturb
+/// a monitor, which serves one client at a time.
+pub fn is_listening(path: &str) -> bool {
     const ACCEPTS: &str = "00010000";
-    // Somebody's path may be in another encoding.
+    // Paths of other processes may be invalid UTF-8.
     let table = std::fs::read("/proc/net/unix").unwrap();
     let table = String::from_utf8_lossy(&table);
     table.lines().any(|line| {
@@ -166,11 +163,11 @@ pub fn listens(path: &str) -> bool {
     })
 }
 
-/// Says one line to the human monitor on `socket`, behind the shell's back, and waits until it is carried out.
-pub fn say_to_human_monitor(socket: &str, line: &str) {
+/// Runs one line in the human monitor on `socket`, without the shell, and waits until it is done.
+pub fn run_hmp_line(socket: &str, line: &str) {
     use std::io::{Read, Write};
     let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(super::TIMEOUT)).unwrap();
     let mut prompts = 0;
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
@@ -178,7 +175,7 @@ pub fn say_to_human_monitor(socket: &str, line: &str) {
         let len = stream.read(&mut buffer).unwrap();
         assert!(len > 0, "the human monitor closed");
         seen.extend_from_slice(&buffer[..len]);
-        // The prompt is redrawn with each echoed key, so the answer is there once a prompt ends what was said.
+        // The prompt is redrawn with each echoed key, so the output is complete once it ends with a prompt.
         if prompts == 0 && seen.ends_with(b"(qemu) ") {
             prompts = 1;
             seen.clear();

@@ -1,9 +1,15 @@
-//! A real terminal: tmux, with what a person would type and see.
+//! A real terminal: tmux, with what a user types and sees.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{find_program, skip, wait_until};
+use expect_test::Expect;
+
+use super::skip::require_program;
+use super::{snapshot, wait_until, wording};
+
+/// The shell's prompts, as the last row of a screen shows them.
+const PROMPTS: [&str; 4] = ["(QEMU)", "(qemu)", "TRANS>", wording::NOT_CONNECTED];
 
 /// A terminal with a program in it.
 pub struct Terminal {
@@ -13,29 +19,26 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// `qmp-shell ARGS` in a terminal of 100 columns and 40 rows; `None` (skipped) where there is no tmux.
+    /// Starts `qmp-shell ARGS` in a terminal of 100 columns and 40 rows. Records a skip where tmux is missing.
     pub fn qmp_shell(args: &str) -> Option<Terminal> {
         Terminal::start(&format!("{} {args}", env!("CARGO_BIN_EXE_qmp-shell")), 100, 40)
     }
 
-    /// `qmp-shell-wrap ARGS`, as [`Terminal::qmp_shell`].
+    /// Starts `qmp-shell-wrap ARGS`, as [`Terminal::qmp_shell`] does.
     pub fn qmp_shell_wrap(args: &str) -> Option<Terminal> {
         Terminal::start(&format!("{} {args}", env!("CARGO_BIN_EXE_qmp-shell-wrap")), 100, 40)
     }
 
-    /// A command line of the shell in a terminal of this size. When the command ends, `[ended STATUS]` is shown.
+    /// Runs a command line of `/bin/sh` in a terminal of this size. When it has ended, `[ended STATUS]` is shown.
     pub fn start(command: &str, columns: usize, rows: usize) -> Option<Terminal> {
-        if find_program("tmux").is_none() {
-            skip("tmux");
-            return None;
-        }
+        require_program("tmux")?;
         let home = tempfile::tempdir().unwrap();
         let socket = home.path().join("tmux.sock").to_str().unwrap().to_owned();
-        // Ctrl-C while the program is not in its editor reaches the outer shell too, which is to outlive it.
+        // Ctrl-C outside the line editor reaches the outer shell too, which must survive it.
         let script = format!("trap : INT; {command}; echo \"[ended $?]\"; exec sleep 1000");
         let status = Command::new("tmux")
             .args(["-S", &socket, "-f", "/dev/null", "start-server", ";"])
-            // Holds for windows made later only.
+            // Applies only to windows created later.
             .args(["set-option", "-g", "history-limit", "20000", ";", "new-session", "-d"])
             .args(["-x", &columns.to_string(), "-y", &rows.to_string()])
             .args(["/bin/sh", "-c", &script])
@@ -52,7 +55,7 @@ impl Terminal {
         Some(Terminal { socket, home: home.path().to_owned(), _home: home })
     }
 
-    /// Runs a tmux command on this terminal; returns what it prints.
+    /// Runs a tmux command on this terminal; returns its output.
     pub fn tmux(&self, args: &[&str]) -> String {
         let output = Command::new("tmux").args(["-u", "-S", &self.socket]).args(args).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -63,7 +66,7 @@ impl Terminal {
         self.tmux(&["send-keys", "-l", "--", text]);
     }
 
-    /// Presses keys by tmux's names: `Enter`, `C-c`, `Tab`, `Up`.
+    /// Presses a key by tmux's name: `Enter`, `C-c`, `Tab`, `Up`.
     pub fn press(&self, key: &str) {
         self.tmux(&["send-keys", key]);
     }
@@ -74,18 +77,67 @@ impl Terminal {
         self.press("Enter");
     }
 
-    /// Pastes text as a terminal does, in brackets where the program asked for them.
+    /// Enters a line at a prompt and waits for the next prompt; returns the output in between. Wrapped lines are joined.
+    #[track_caller]
+    pub fn run_line(&self, line: &str) -> String {
+        self.type_text(line);
+        self.output_of(line)
+    }
+
+    /// Presses Enter on a line that was typed already, and goes on as [`Terminal::run_line`].
+    #[track_caller]
+    pub fn output_of(&self, line: &str) -> String {
+        let rows = PROMPTS.map(|prompt| format!("{prompt} {line}"));
+        // Once the line is seen, the prompt before it cannot be mistaken for the next one. A hint may follow the line.
+        self.wait_in_scrollback(&format!("`{line}` at a prompt"), |text| {
+            let last = text.lines().last().unwrap_or_default();
+            rows.iter().any(|row| last.starts_with(row.trim_end()))
+        });
+        self.press("Enter");
+        let output = |text: &str| {
+            let (before, last) = text.split_at(text.rfind('\n')? + 1);
+            let start = rows.iter().filter_map(|row| Some(before.rfind(&format!("{row}\n"))? + row.len() + 1)).max()?;
+            PROMPTS.contains(&last).then(|| before[start..].to_owned())
+        };
+        let text = self.wait_in_scrollback(&format!("the output of `{line}`"), |text| output(text).is_some());
+        output(&text).unwrap()
+    }
+
+    /// Enters a line at a prompt, and compares its output with a snapshot.
+    #[track_caller]
+    pub fn check_line(&self, line: &str, expected: Expect) {
+        snapshot::check(self.run_line(line), expected);
+    }
+
+    /// Enters a line that asks for a confirmation, and waits for the question; returns its text.
+    #[track_caller]
+    pub fn ask(&self, line: &str) -> String {
+        self.enter(line);
+        let screen = self.wait("a question", |screen| screen.ends_with(wording::CONFIRM));
+        let at = screen.rfind(&format!(" {line}\n")).unwrap_or_else(|| panic!("no `{line}` on\n{screen}"));
+        screen[at + line.len() + 2..].to_owned()
+    }
+
+    /// Compares the screen, with wrapped lines joined, with a snapshot. A wait must have made sure that the screen is
+    /// complete.
+    #[track_caller]
+    pub fn check_screen(&self, expected: Expect) {
+        let screen = self.tmux(&["capture-pane", "-p", "-J"]);
+        let rows: Vec<&str> = screen.trim_end().lines().map(str::trim_end).collect();
+        snapshot::check(rows.join("\n") + "\n", expected);
+    }
+
+    /// Pastes text as a terminal does: in brackets, if the program asked for them.
     pub fn paste(&self, text: &str) {
         self.tmux(&["set-buffer", "--", text]);
         self.tmux(&["paste-buffer", "-p"]);
     }
 
-    /// Makes the terminal this large.
     pub fn resize(&self, columns: usize, rows: usize) {
         self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
     }
 
-    /// The id of the program's process.
+    /// Returns the id of the program's process.
     pub fn program_id(&self) -> String {
         let outer = self.tmux(&["display-message", "-p", "#{pane_pid}"]);
         let outer = outer.trim();
@@ -96,23 +148,23 @@ impl Terminal {
         }
     }
 
-    /// Sends the program a signal: `TERM`, `KILL`.
+    /// Sends a signal to the program: `TERM`, `KILL`.
     pub fn send_signal(&self, signal: &str) {
         let status = Command::new("kill").args(["-s", signal, &self.program_id()]).status();
         assert!(status.unwrap().success());
     }
 
-    /// What is on the screen, without blanks at line ends and empty lines at the end.
+    /// Returns the screen, without spaces at line ends and empty lines at the end.
     pub fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"]).trim_end().to_owned()
     }
 
-    /// The screen and all that has scrolled off it, wrapped lines joined.
+    /// Returns the screen and all that has scrolled off it, with wrapped lines joined.
     pub fn scrollback(&self) -> String {
         self.tmux(&["capture-pane", "-p", "-J", "-S", "-"]).trim_end().to_owned()
     }
 
-    /// The screen with its colours as escape sequences.
+    /// Returns the screen with its colours as escape sequences.
     pub fn coloured_screen(&self) -> String {
         self.tmux(&["capture-pane", "-p", "-e"]).trim_end().to_owned()
     }
@@ -120,16 +172,14 @@ impl Terminal {
     /// Waits until the screen fulfils `condition`; returns it.
     #[track_caller]
     pub fn wait(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
-        let mut screen = String::new();
-        let until = std::time::Instant::now() + super::PATIENCE;
-        while std::time::Instant::now() < until {
-            screen = self.screen();
-            if condition(&screen) {
-                return screen;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        panic!("waited in vain for {what}; the screen is\n{screen}");
+        wait_for_text(what, || self.screen(), condition)
+    }
+
+    /// Waits until the scrollback, without spaces at line ends, fulfils `condition`; returns it.
+    #[track_caller]
+    pub fn wait_in_scrollback(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
+        let scrollback = || self.scrollback().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+        wait_for_text(what, scrollback, condition)
     }
 
     /// Waits until `text` is on the screen; returns the screen.
@@ -144,16 +194,17 @@ impl Terminal {
         self.wait(&format!("the last line `{text}`"), |screen| screen.lines().last() == Some(text))
     }
 
-    /// Waits for the prompt, and until the server has answered what the prompt asks it by itself: it answers in order.
+    /// Waits for the prompt, and until the server has replied to the queries that the prompt sends by itself: a command
+    /// sent after them is answered after them.
     #[track_caller]
-    pub fn settle(&self) {
+    pub fn wait_for_queries(&self) {
         self.wait_for_last("(QEMU)");
         self.enter("query-version");
         self.wait_for("\"package\"");
         self.wait_for_last("(QEMU)");
     }
 
-    /// Waits for the program's end; returns its status.
+    /// Waits until the program exits; returns its status.
     #[track_caller]
     pub fn wait_for_end(&self) -> i32 {
         let screen = self.wait_for("[ended ");
@@ -161,15 +212,14 @@ impl Terminal {
         screen[at..].split(']').next().unwrap().parse().unwrap()
     }
 
-    /// Records from now on what is written to the terminal; returns what reads the record. What was written by the time
-    /// of the reading is in it.
+    /// Records from now on what is written to the terminal; returns a function that reads the record so far.
     pub fn record(&self) -> impl Fn() -> Vec<u8> {
         let file = self.home.join("record");
         self.tmux(&["pipe-pane", &format!("exec cat > '{}'", file.display())]);
         move || std::fs::read(&file).unwrap_or_default()
     }
 
-    /// Where the cursor is: column and row, from 0.
+    /// Returns the cursor's column and row, from 0.
     pub fn cursor(&self) -> (usize, usize) {
         let text = self.tmux(&["display-message", "-p", "#{cursor_x} #{cursor_y}"]);
         let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap());
@@ -177,9 +227,24 @@ impl Terminal {
     }
 }
 
+/// Polls a terminal's text until it fulfils `condition`; returns it.
+#[track_caller]
+fn wait_for_text(what: &str, read: impl Fn() -> String, condition: impl Fn(&str) -> bool) -> String {
+    let mut text = String::new();
+    let deadline = std::time::Instant::now() + super::TIMEOUT;
+    while std::time::Instant::now() < deadline {
+        text = read();
+        if condition(&text) {
+            return text;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("timed out waiting for {what}; the screen is\n{text}");
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.tmux(&["kill-server"]);
-        wait_until("tmux's end", || self.tmux(&["list-sessions"]).is_empty());
+        wait_until("tmux to exit", || self.tmux(&["list-sessions"]).is_empty());
     }
 }

@@ -1,21 +1,25 @@
-//! Surroundings that are hostile or odd: streams that are closed or full, paths that are no UTF-8, places that cannot be
-//! written, terminals that can little, windows that change under the hand, signals.
+//! Unusual environments: closed and full streams, paths with invalid UTF-8, read-only folders, limited terminals, resized
+//! windows, signals.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+
+use expect_test::expect;
 
 use crate::support::peer::Peer;
-use crate::support::program::{Program, qmp, qmp_shell, qom};
+use crate::support::program::{Program, Run, qmp, qmp_shell, qom};
+use crate::support::skip::require_program;
+use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
-use crate::support::{find_program, skip, wait_until};
+use crate::support::{find_program, wait_until, wording};
 
 const SHELL: &str = env!("CARGO_BIN_EXE_qmp-shell");
 
-/// A line of the system's shell, with `qmp-shell` as `$q`, in a folder of its own that is home.
-fn sh(line: &str, home: &Path) -> Output {
+/// Runs a line of `/bin/sh`, in which `$q` is `qmp-shell`, in the folder `home`.
+fn sh(line: &str, home: &Path) -> Run {
     Command::new("/bin/sh")
         .args(["-c", line])
         .env("q", SHELL)
@@ -26,74 +30,129 @@ fn sh(line: &str, home: &Path) -> Output {
         .stdin(Stdio::null())
         .output()
         .unwrap()
+        .into()
 }
 
 #[test]
-fn streams_that_are_full_or_closed_are_an_error_and_a_status() {
-    const FULL: &str = "qmp-shell: cannot write to standard output: No space left on device (os error 28)\n";
+fn reports_full_and_closed_streams() {
     let home = tempfile::tempdir().unwrap();
-    for (line, stdout, stderr, status) in [
-        ("$q demo: -c query-status > /dev/full", "", FULL, 1),
-        ("$q demo: -p -c query-status > /dev/full", "", FULL, 1),
-        ("$q -H demo: -c 'info status' > /dev/full", "", FULL, 1),
-        ("yes query-status | head -n 10000 | $q demo: > /dev/full", "", FULL, 1),
-        ("$q --dry-run -c 'x a=1' > /dev/full", "", FULL, 1),
-        ("$q --complete query-sta demo: > /dev/full", "", FULL, 1),
-        ("$q --generate man > /dev/full", "", FULL, 1),
-        ("$q --help > /dev/full", "", FULL, 1),
-        ("$q --version > /dev/full", "", FULL, 1),
-        // Where messages cannot go, the status says it.
-        ("$q demo: -c 'x y' 2> /dev/full > /dev/null", "", "", 1),
-        ("$q demo: -p -c 'x y' 2>&-", "", "", 1),
-        ("$q --bogus 2> /dev/full", "", "", 2),
-        ("$q /nonexistent/q.sock -c x 2> /dev/full", "", "", 3),
-        (
-            "$q demo: -v -c query-status 2> /dev/full",
-            "{\"return\": {\"status\": \"running\", \"running\": true}}\n",
-            "",
-            0,
-        ),
-        // A stream that is closed is nowhere: no other file comes into its place, least of all the server's socket.
-        ("$q demo: -c query-status -c 'device_del id=x' >&-", "", "", 1),
-        ("$q demo: -c query-status <&- >&- 2>&-", "", "", 0),
-        ("$q demo: <&-", "", "", 0),
-        ("$q demo: < /", "", "qmp-shell: cannot read standard input: Is a directory (os error 21)\n", 1),
-        // What never ends, and what nobody reads.
-        (
-            "$q demo: < /dev/zero",
-            "",
-            "qmp-shell: cannot read standard input: a line is longer than 134217728 bytes\n",
-            1,
-        ),
-        (
-            "$q demo: -f /dev/zero",
-            "",
-            "qmp-shell: cannot read the script `/dev/zero`: a line is longer than 134217728 bytes\n",
-            2,
-        ),
-        (
-            "mkfifo pipe; $q demo: -l pipe -c query-name",
-            "",
-            "qmp-shell: cannot write the log file `pipe`: it is a pipe that nobody reads\n",
-            2,
-        ),
-        (
-            "$q demo: -c '.log pipe'",
-            "",
-            "-c:1: cannot write `pipe`: it is a pipe that nobody reads\n  .log pipe\n       ^^^^\n",
-            1,
-        ),
+    let mut table = Table::new();
+    for (line, status) in [
+        ("$q demo: -c query-status > /dev/full", 1),
+        ("$q demo: -p -c query-status > /dev/full", 1),
+        ("$q -H demo: -c 'info status' > /dev/full", 1),
+        ("yes query-status | head -n 10000 | $q demo: > /dev/full", 1),
+        ("$q --dry-run -c 'x a=1' > /dev/full", 1),
+        ("$q --complete query-sta demo: > /dev/full", 1),
+        ("$q --generate man > /dev/full", 1),
+        ("$q --help > /dev/full", 1),
+        ("$q --version > /dev/full", 1),
+        // Messages are lost, but the status is not.
+        ("$q demo: -c 'x y' 2> /dev/full > /dev/null", 1),
+        ("$q demo: -p -c 'x y' 2>&-", 1),
+        ("$q --bogus 2> /dev/full", 2),
+        ("$q /nonexistent/q.sock -c x 2> /dev/full", 3),
+        ("$q demo: -v -c query-status 2> /dev/full", 0),
+        // No other file may take the place of a closed stream, least of all the socket of the server.
+        ("$q demo: -c query-status -c 'device_del id=x' >&-", 1),
+        ("$q demo: -c query-status <&- >&- 2>&-", 0),
+        ("$q demo: <&-", 0),
+        ("$q demo: < /", 1),
+        // An endless file, and a pipe without a reader.
+        ("$q demo: < /dev/zero", 1),
+        ("$q demo: -f /dev/zero", 2),
+        ("mkfifo pipe; $q demo: -l pipe -c query-name", 2),
+        ("$q demo: -c '.log pipe'", 1),
     ] {
-        let output = sh(line, home.path());
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let seen = (text(&output.stdout), text(&output.stderr), output.status.code());
-        assert_eq!(seen, (stdout.to_owned(), stderr.to_owned(), Some(status)), "{line}");
+        let run = sh(line, home.path()).expect_status(status);
+        table.run(line, &run);
     }
+    table.check(expect![[r#"
+        > $q demo: -c query-status > /dev/full
+        stderr: qmp-shell: cannot write to standard output: No space left on device (os error 28)
+        status: 1
+
+        > $q demo: -p -c query-status > /dev/full
+        stderr: qmp-shell: cannot write to standard output: No space left on device (os error 28)
+        status: 1
+
+        > $q -H demo: -c 'info status' > /dev/full
+        stderr: qmp-shell: cannot write to standard output: No space left on device (os error 28)
+        status: 1
+
+        > yes query-status | head -n 10000 | $q demo: > /dev/full
+        stderr: qmp-shell: cannot write to standard output: No space left on device (os error 28)
+        status: 1
+
+        > $q --dry-run -c 'x a=1' > /dev/full
+        stderr: qmp-shell: cannot write to standard output: No space left on device (os error 28)
+        status: 1
+
+        > $q --complete query-sta demo: > /dev/full
+        stderr: qmp-shell: cannot write to standard output: No space left on device (os error 28)
+        status: 1
+
+        > $q --generate man > /dev/full
+        stderr: qmp-shell: cannot write to standard output: No space left on device (os error 28)
+        status: 1
+
+        > $q --help > /dev/full
+        stderr: qmp-shell: cannot write to standard output: No space left on device (os error 28)
+        status: 1
+
+        > $q --version > /dev/full
+        stderr: qmp-shell: cannot write to standard output: No space left on device (os error 28)
+        status: 1
+
+        > $q demo: -c 'x y' 2> /dev/full > /dev/null
+        status: 1
+
+        > $q demo: -p -c 'x y' 2>&-
+        status: 1
+
+        > $q --bogus 2> /dev/full
+        status: 2
+
+        > $q /nonexistent/q.sock -c x 2> /dev/full
+        status: 3
+
+        > $q demo: -v -c query-status 2> /dev/full
+        {"return": {"status": "running", "running": true}}
+
+        > $q demo: -c query-status -c 'device_del id=x' >&-
+        status: 1
+
+        > $q demo: -c query-status <&- >&- 2>&-
+
+        > $q demo: <&-
+
+        > $q demo: < /
+        stderr: qmp-shell: cannot read standard input: Is a directory (os error 21)
+        status: 1
+
+        > $q demo: < /dev/zero
+        stderr: qmp-shell: cannot read standard input: a line is longer than 134217728 bytes
+        status: 1
+
+        > $q demo: -f /dev/zero
+        stderr: qmp-shell: cannot read the script `/dev/zero`: a line is longer than 134217728 bytes
+        status: 2
+
+        > mkfifo pipe; $q demo: -l pipe -c query-name
+        stderr: qmp-shell: cannot write the log file `pipe`: it is a pipe that nobody reads
+        status: 2
+
+        > $q demo: -c '.log pipe'
+        stderr: -c:1: cannot write `pipe`: it is a pipe that nobody reads
+        stderr:   .log pipe
+        stderr:        ^^^^
+        status: 1
+    "#]]);
 }
 
-/// A build server may hand out streams that do not wait; what is written faster than it is read is not lost for that.
+/// A build server may hand out nonblocking streams. Output that is written faster than it is read must not be lost.
 #[test]
-fn streams_that_do_not_wait_are_waited_for() {
+fn waits_for_nonblocking_streams() {
     use rustix::pipe::{PipeFlags, pipe_with};
     let full = 64 << 10;
     let line = format!("x a={}\n", "y".repeat(4 * full));
@@ -113,7 +172,7 @@ fn streams_that_do_not_wait_are_waited_for() {
         .spawn()
         .unwrap();
     let (mut lines, mut output) = (std::fs::File::from(lines), std::fs::File::from(output));
-    // More than either pipe holds.
+    // More than either pipe buffers.
     lines.write_all(line.as_bytes()).unwrap();
     wait_until("a full pipe, or the end", || {
         rustix::io::ioctl_fionread(&output).unwrap() == full as u64 || child.try_wait().unwrap().is_some()
@@ -126,19 +185,19 @@ fn streams_that_do_not_wait_are_waited_for() {
     assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
 }
 
-/// `name` with two bytes in it that are no UTF-8.
-fn odd(name: &str) -> OsString {
+/// Puts two bytes of invalid UTF-8 before a name.
+fn invalid_utf8(name: &str) -> OsString {
     OsString::from_vec([b"\xff\xfe", name.as_bytes()].concat())
 }
 
 #[test]
-fn paths_need_not_be_utf8() {
+fn accepts_paths_with_invalid_utf8() {
     let folder = tempfile::tempdir().unwrap();
-    let home = folder.path().join(odd("home"));
+    let home = folder.path().join(invalid_utf8("home"));
     std::fs::create_dir(&home).unwrap();
     std::fs::write(home.join("lines"), "query-name\n").unwrap();
-    std::fs::write(home.join(odd("script")), "nonsense x\n.source ~/lines\n").unwrap();
-    let socket = home.join(odd("q.sock"));
+    std::fs::write(home.join(invalid_utf8("script")), "nonsense x\n.source ~/lines\n").unwrap();
+    let socket = home.join(invalid_utf8("q.sock"));
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let serve = std::thread::spawn(move || {
         for _ in 0..8 {
@@ -160,9 +219,9 @@ fn paths_need_not_be_utf8() {
     let run = |address: Option<&OsStr>, variable: &OsStr| {
         Command::new(SHELL)
             .args(["--no-schema", "-f"])
-            .arg(home.join(odd("script")))
+            .arg(home.join(invalid_utf8("script")))
             .arg("-l")
-            .arg(home.join(odd("log")))
+            .arg(home.join(invalid_utf8("log")))
             .args(address)
             .env("HOME", &home)
             .env("QMP_SOCKET", variable)
@@ -177,9 +236,16 @@ fn paths_need_not_be_utf8() {
         let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stdout.ends_with("{\"return\": {}}\n"), "{stdout}{stderr}");
-        assert!(stderr.contains("\u{fffd}\u{fffd}script:1: expected `key=value`, found `x`"), "{stderr}");
+        snapshot::check(
+            stderr.replace(&*home.to_string_lossy(), "{HOME}"),
+            expect![[r#"
+            {HOME}/��script:1: expected `key=value`, found `x`
+              nonsense x
+                       ^
+        "#]],
+        );
     }
-    // `qmp` too, and the programs that it runs.
+    // `qmp`, and the programs that it runs.
     let pattern = home.join(OsString::from_vec(b"\xff*.sock".to_vec()));
     let program = Path::new(env!("CARGO_BIN_EXE_qmp"));
     let qmp = |path: Option<&OsStr>, variable: &OsStr, words: &[&str]| {
@@ -201,26 +267,28 @@ fn paths_need_not_be_utf8() {
         assert_eq!(qmp(path, variable, words), (expected.to_owned(), String::new()));
     }
     serve.join().unwrap();
-    let log = std::fs::read_to_string(home.join(odd("log"))).unwrap();
+    let log = std::fs::read_to_string(home.join(invalid_utf8("log"))).unwrap();
     assert_eq!(log.matches("query-name").count(), 3, "{log}");
-    let output = run(Some(home.join(odd("none")).as_os_str()), OsStr::new(""));
+    let output = run(Some(home.join(invalid_utf8("none")).as_os_str()), OsStr::new(""));
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.starts_with("qmp-shell: there is no socket at `") && output.status.code() == Some(3), "{stderr}");
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    snapshot::check(
+        stderr.replace(&*home.to_string_lossy(), "{HOME}"),
+        expect![[r#"
+        qmp-shell: there is no socket at `{HOME}/��none`; a QEMU started with `-qmp unix:{HOME}/��none,server=on,wait=off` makes one
+    "#]],
+    );
 }
 
-/// A terminal with an ordinary shell in it, where `$q` is `qmp-shell`.
+/// Starts a terminal with `/bin/sh`, in which `$q` is `qmp-shell`.
 fn terminal(columns: usize, rows: usize) -> Option<Terminal> {
-    if find_program("tmux").is_none() {
-        skip("tmux");
-        return None;
-    }
     let terminal = Terminal::start(&format!("cd; q={SHELL} PS1='$ ' /bin/sh"), columns, rows)?;
     terminal.wait_for_last("$");
     Some(terminal)
 }
 
 #[test]
-fn where_history_has_no_place_it_lasts_as_long_as_the_session() {
+fn keeps_history_in_memory_without_a_writable_file() {
     let Some(terminal) = terminal(120, 40) else { return };
     terminal.enter("mkdir work pipe pipe/qmp-shell folder folder/qmp-shell folder/qmp-shell/history; cd work");
     terminal.enter("echo kept > ../file; mkfifo ../pipe/qmp-shell/history");
@@ -232,7 +300,7 @@ fn where_history_has_no_place_it_lasts_as_long_as_the_session() {
         "XDG_STATE_HOME=/proc/self $q".to_owned(),
     ];
     if superuser && find_program("setpriv").is_some() {
-        // A user without a name, a home, or the right to write anywhere; the program has to be where all may run it.
+        // A user without a name, a home, or any writable folder; every user may run this copy of the program.
         let shared =
             tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir();
         let shared = shared.unwrap().keep();
@@ -245,7 +313,7 @@ fn where_history_has_no_place_it_lasts_as_long_as_the_session() {
     }
     for place in &places {
         terminal.enter(&format!("clear; {place} demo:"));
-        terminal.wait(place, |screen| screen.contains("Connected to") && screen.ends_with("(QEMU)"));
+        terminal.wait(place, |screen| screen.contains(wording::CONNECTED) && screen.ends_with("(QEMU)"));
         terminal.enter("query-name");
         terminal.wait(place, |screen| screen.contains("query-name\n{") && screen.ends_with("(QEMU)"));
         terminal.press("Up");
@@ -255,7 +323,11 @@ fn where_history_has_no_place_it_lasts_as_long_as_the_session() {
         terminal.wait_for_last("$");
         assert!(!terminal.screen().contains("panicked"), "{place}: {}", terminal.screen());
     }
-    assert_eq!(std::fs::read_dir(terminal.home.join("work")).unwrap().count(), 0, "nothing is left where one stands");
+    assert_eq!(
+        std::fs::read_dir(terminal.home.join("work")).unwrap().count(),
+        0,
+        "a file is left in the working directory"
+    );
     assert_eq!(std::fs::read_to_string(terminal.home.join("file")).unwrap(), "kept\n");
     for place in places {
         if let Some(program) = place.rsplit(' ').next().filter(|program| program.starts_with('/')) {
@@ -265,7 +337,7 @@ fn where_history_has_no_place_it_lasts_as_long_as_the_session() {
 }
 
 #[test]
-fn two_shells_share_a_history_and_tear_no_line() {
+fn two_shells_append_whole_lines_to_one_history() {
     let Some(first) = terminal(100, 30) else { return };
     let Some(second) = terminal(100, 30) else { return };
     let lines = |name: &str| {
@@ -290,21 +362,21 @@ fn two_shells_share_a_history_and_tear_no_line() {
 }
 
 #[test]
-fn a_terminal_may_be_able_to_do_little() {
+fn works_on_limited_terminals() {
     for kind in ["env -u TERM", "env TERM=", "env TERM=dumb", "env TERM=vt52", "env TERM=nonsense"] {
         let Some(terminal) = terminal(100, 30) else { return };
         let raw = terminal.record();
         terminal.enter(&format!("{kind} $q demo:"));
-        terminal.wait(kind, |screen| screen.contains("Connected to") && screen.ends_with("(QEMU)"));
+        terminal.wait(kind, |screen| screen.contains(wording::CONNECTED) && screen.ends_with("(QEMU)"));
         terminal.enter("query-status");
         terminal.wait(kind, |screen| screen.contains("\"running\": true") && screen.ends_with("(QEMU)"));
         terminal.enter("stop");
         terminal.wait(kind, |screen| screen.contains(" STOP") && screen.ends_with("(QEMU)"));
         terminal.enter("typo x");
-        terminal.wait_for("error: ");
-        // What a terminal that is called dumb is sent is text.
+        terminal.wait_for(wording::ERROR);
+        // A dumb terminal gets only text.
         let sent = String::from_utf8_lossy(&raw()).into_owned();
-        let (_, sent) = sent.split_once("Connected").unwrap();
+        let (_, sent) = sent.split_once(wording::CONNECTED).unwrap();
         assert!(!kind.contains("dumb") || !sent.contains('\x1b'), "{kind}: {sent:?}");
         terminal.press("C-d");
         terminal.wait_for_last("$");
@@ -312,11 +384,11 @@ fn a_terminal_may_be_able_to_do_little() {
 }
 
 #[test]
-fn a_window_may_be_of_any_size_and_change_under_the_hand() {
-    let peer = Peer::start(|talk| {
-        talk.negotiate();
-        // Events for as long as somebody types.
-        while talk.flows(
+fn works_in_a_window_of_any_size() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        // Events as long as the session lasts.
+        while conn.try_send(
             b"{\"event\": \"TICK\", \"data\": {\"some\": \"words to fill a row or two of the window with\"}}\r\n",
         ) {
             std::thread::sleep(std::time::Duration::from_millis(2));
@@ -338,17 +410,17 @@ fn a_window_may_be_of_any_size_and_change_under_the_hand() {
     let typed = "abcd".repeat(sizes.len()) + "=1";
     terminal.wait_for(&typed);
     terminal.press("Enter");
-    // What was entered, whatever scrolls by.
+    // The line is whole, whatever the screen shows.
     let history = || std::fs::read_to_string(terminal.home.join("qmp-shell/history")).unwrap_or_default();
     wait_until("the line in the history", || !history().is_empty());
     assert_eq!(history(), typed + "\n");
     terminal.enter(".events off");
     terminal.wait_for_last("(QEMU)");
-    // Help, errors and an unfinished line where there is no room at all.
+    // Help, errors and an unfinished line in a window of one character.
     terminal.resize(1, 1);
     for line in ["help", ".set", "a b", "a \"b", "{\"a\":", "}"] {
         terminal.enter(line);
-        // Ctrl-C while a line is carried out takes what is typed ahead along, so that is not to be a part of the next.
+        // Ctrl-C while a line runs drops all typed keys, also those of the next line, so wait until it is done.
         if !line.contains(['"', '{']) {
             wait_until("the line in the history", || history().ends_with(&format!("{line}\n")));
         }
@@ -364,34 +436,33 @@ fn a_window_may_be_of_any_size_and_change_under_the_hand() {
 }
 
 #[test]
-fn stopped_and_continued_the_shell_goes_on() {
-    // One puts the terminal in order by itself when a job stops, the other leaves that to the job.
+fn continues_after_ctrl_z() {
+    // bash restores the terminal itself when a job stops, dash leaves that to the job.
     for (program, interactive) in [("bash", "bash --norc -i"), ("dash", "dash -i")] {
-        match find_program(program) {
-            Some(_) => stop_and_go_on(interactive),
-            None => skip(program),
+        if require_program(program).is_some() {
+            suspend_and_continue(interactive);
         }
     }
 }
 
-fn stop_and_go_on(outer: &str) {
+fn suspend_and_continue(outer: &str) {
     let Some(terminal) = terminal(100, 30) else { return };
-    let (tell, told) = std::sync::mpsc::channel();
-    let (hear, heard) = std::sync::mpsc::channel();
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        let id = talk.expect("slow");
-        hear.send(()).unwrap();
-        told.recv_timeout(crate::support::PATIENCE).unwrap();
-        talk.answer(&id, "\"at last\"");
-        talk.wait_for_close();
+    let (reply_tx, reply_rx) = std::sync::mpsc::channel();
+    let (sent_tx, sent_rx) = std::sync::mpsc::channel();
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        let id = conn.expect_command("slow");
+        sent_tx.send(()).unwrap();
+        reply_rx.recv_timeout(crate::support::TIMEOUT).unwrap();
+        conn.reply(&id, "\"at last\"");
+        conn.wait_for_close();
     });
     terminal.enter(&format!("PS1='$ ' exec {outer}"));
     terminal.enter("stty -a > before");
     terminal.wait_for_last("$");
     let state = |name: &str| {
-        terminal.enter(&format!("stty -a > {name}; echo looked at {name}"));
-        terminal.wait("the settings", |screen| screen.ends_with(&format!("\nlooked at {name}\n$")));
+        terminal.enter(&format!("stty -a > {name}; echo saved {name}"));
+        terminal.wait("the settings", |screen| screen.ends_with(&format!("\nsaved {name}\n$")));
         std::fs::read_to_string(terminal.home.join(name)).unwrap()
     };
     let before = state("before");
@@ -406,66 +477,66 @@ fn stop_and_go_on(outer: &str) {
     terminal.enter("fg");
     terminal.wait("the half line", |screen| screen.ends_with("(QEMU) slo"));
     terminal.enter("w");
-    // While a reply is awaited.
-    heard.recv_timeout(crate::support::PATIENCE).unwrap();
+    // While waiting for a reply.
+    sent_rx.recv_timeout(crate::support::TIMEOUT).unwrap();
     terminal.press("C-z");
     terminal.wait("the outer shell", |screen| screen.matches("Stopped").count() == 2 && screen.ends_with("\n$"));
     assert_eq!(state("waiting"), before);
     terminal.enter("fg");
-    tell.send(()).unwrap();
+    reply_tx.send(()).unwrap();
     terminal.wait("the reply", |screen| screen.ends_with("\"at last\"\n(QEMU)"));
     terminal.press("C-d");
     terminal.wait("the end", |screen| screen.ends_with("\n$"));
     assert_eq!(state("after"), before);
 }
 
-/// A terminal that takes nothing more, as after Ctrl-S, cannot be told the last word.
+/// A terminal that is stopped by Ctrl-S takes no output.
 #[test]
-fn a_terminal_that_is_held_up_does_not_hold_up_the_end() {
+fn exits_while_the_terminal_is_stopped() {
     let Some(terminal) = terminal(100, 30) else { return };
     terminal.enter("exec $q demo:");
     terminal.wait_for_last("(QEMU)");
     let id = terminal.program_id();
-    // In the editor Ctrl-S is a key like any other.
+    // Ctrl-S stops the terminal only outside the editor.
     terminal.enter(".wait SHUTDOWN");
-    terminal.wait("the editor to let go of the line", |_| terminal.cursor().0 == 0);
+    terminal.wait("the editor to accept the line", |_| terminal.cursor().0 == 0);
     terminal.press("C-s");
     terminal.screen();
     terminal.send_signal("TERM");
     let runs = || std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
-    wait_until("the shell's end", || !runs());
+    wait_until("the shell to exit", || !runs());
     terminal.press("C-q");
     assert_eq!(terminal.wait_for_end(), 143);
 }
 
 #[test]
-fn where_nobody_could_wake_it_the_shell_is_not_stopped() {
-    let (tell, told) = std::sync::mpsc::channel();
-    let (hear, heard) = std::sync::mpsc::channel();
-    let peer = Peer::start(move |talk| {
-        talk.negotiate();
-        let id = talk.expect("slow");
-        hear.send(()).unwrap();
-        told.recv_timeout(crate::support::PATIENCE).unwrap();
-        talk.answer(&id, "\"at last\"");
-        talk.wait_for_close();
+fn ignores_ctrl_z_without_job_control() {
+    let (reply_tx, reply_rx) = std::sync::mpsc::channel();
+    let (sent_tx, sent_rx) = std::sync::mpsc::channel();
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        let id = conn.expect_command("slow");
+        sent_tx.send(()).unwrap();
+        reply_rx.recv_timeout(crate::support::TIMEOUT).unwrap();
+        conn.reply(&id, "\"at last\"");
+        conn.wait_for_close();
     });
-    // Above it there is a shell without job control, in the same process group.
+    // Its parent is a shell without job control, in the same process group.
     let Some(terminal) = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.type_text("slo");
     terminal.press("C-z");
     terminal.enter("w");
-    heard.recv_timeout(crate::support::PATIENCE).unwrap();
+    sent_rx.recv_timeout(crate::support::TIMEOUT).unwrap();
     terminal.press("C-z");
-    tell.send(()).unwrap();
+    reply_tx.send(()).unwrap();
     terminal.wait("the reply", |screen| screen.ends_with("\"at last\"\n(QEMU)"));
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
 }
 
 #[test]
-fn a_terminal_that_goes_takes_the_shell_along() {
+fn exits_when_the_terminal_closes() {
     let Some(terminal) = terminal(100, 30) else { return };
     terminal.enter("$q demo:");
     terminal.wait_for_last("(QEMU)");
@@ -475,22 +546,23 @@ fn a_terminal_that_goes_takes_the_shell_along() {
     assert!(Path::new(&format!("/proc/{id}")).exists());
     drop(terminal);
     let runs = || std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
-    wait_until("the shell's end", || !runs());
+    wait_until("the shell to exit", || !runs());
 }
 
 #[test]
-fn colour_is_where_the_help_says_it_is() {
+fn uses_colour_as_the_help_says() {
     type Start = fn(&[&str]) -> Program;
     let asked: [(Start, &[&str], bool); 3] = [
         (qmp_shell, &["-p", "-c", "query-status", "demo:"], false),
         (qmp, &["--path", "demo:", "query-status"], true),
         (qom, &["tree", "-s", "demo:", "/objects"], true),
     ];
-    for (program, words, has_colour) in asked {
+    let mut table = Table::new();
+    for ((program, words, has_colour), name) in asked.into_iter().zip(["qmp-shell", "qmp", "qom"]) {
         let help = program(&["--help"]).run().expect_status(0).stdout;
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(help.contains("auto: Colour on a terminal that can show it"), "{help}");
-        assert_eq!(help.contains("auto has none in scripts"), !has_colour, "{help}");
+        let (_, option) = help.split_once("--color").unwrap();
+        table.row(name, option.split(" [default").next().unwrap().trim());
         // Not in a pipe, unless the environment or the flag asks for it.
         let is_coloured = |args: &[&str], name: &str, value: &str| {
             let run = program(args).env("TERM", "xterm").env(name, value).run().expect_status(0);
@@ -501,6 +573,16 @@ fn colour_is_where_the_help_says_it_is() {
         let always = [&["--color=always"], words].concat();
         assert!(is_coloured(&always, "NO_COLOR", "1"), "{always:?}");
     }
+    table.check(expect![[r#"
+        > qmp-shell
+        <WHEN> When to use colour; auto has none in scripts Possible values: - auto: Colour on a terminal that can show it - always: Colour always - never: Never colour
+
+        > qmp
+        <WHEN> When to use colour Possible values: - auto: Colour on a terminal that can show it - always: Colour always - never: Never colour
+
+        > qom
+        <WHEN> When to use colour Possible values: - auto: Colour on a terminal that can show it - always: Colour always - never: Never colour
+    "#]]);
     let programs = Path::new(SHELL).parent().unwrap().display();
     let line = |(_, words, _): &(Start, &[&str], bool), name: &str| format!("{programs}/{name} {}", words.join(" "));
     for (row, name) in asked.iter().zip(["qmp-shell", "qmp", "qom"]) {

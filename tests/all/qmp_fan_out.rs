@@ -1,23 +1,26 @@
-//! `qmp` with several servers: in parallel, each line led by its server's name, one that fails apart.
+//! `qmp` with several servers: in parallel, each line prefixed with the name of its server, each failure on its own.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
+use expect_test::expect;
+
 use crate::support::peer::Peer;
 use crate::support::program::{Run, qmp};
 use crate::support::server::{Q35, SMALL, Server};
+use crate::support::snapshot::Table;
 use crate::support::wait_until;
 
-/// The lines of a text in the order of their names: answers come as they come.
+/// Returns the sorted lines of a text: the order of the replies varies.
 fn sorted(text: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
     lines
 }
 
-/// A folder with the sockets of these servers under names of their own.
+/// Makes a folder with links to the sockets of these servers.
 fn folder_of(sockets: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, address) in sockets {
@@ -27,13 +30,13 @@ fn folder_of(sockets: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 #[test]
-fn each_answers_under_its_name_and_one_that_fails_stops_nobody() {
+fn names_the_server_of_each_line_and_goes_on_after_a_failure() {
     let (Some(idle), Some(running)) = (Server::qemu(Q35), Server::qemu(SMALL)) else { return };
     let folder = folder_of(&[("a.sock", &idle.address()), ("b.sock", &running.address())]);
     std::fs::write(folder.path().join("c.sock"), "no socket").unwrap();
-    let ask = |args: &[&str]| -> Run { qmp(args).in_folder(folder.path()).run() };
+    let qmp_in = |args: &[&str]| -> Run { qmp(args).in_folder(folder.path()).run() };
 
-    let run = ask(&["--path", "*.sock", "query-status"]).expect_status(0);
+    let run = qmp_in(&["--path", "*.sock", "query-status"]).expect_status(0);
     assert_eq!(
         sorted(&run.stdout),
         ["a.sock: running: false", "a.sock: status: prelaunch", "b.sock: running: true", "b.sock: status: running"]
@@ -41,7 +44,7 @@ fn each_answers_under_its_name_and_one_that_fails_stops_nobody() {
     // The lines of one server stay together.
     let names: Vec<char> = run.lines().iter().map(|line| line.chars().next().unwrap()).collect();
     assert!(["aabb", "bbaa"].contains(&names.iter().collect::<String>().as_str()), "{run:#?}");
-    let run = ask(&["-o", "json", "--path", "./*.sock", "query-status"]).expect_status(0);
+    let run = qmp_in(&["-o", "json", "--path", "./*.sock", "query-status"]).expect_status(0);
     assert_eq!(
         sorted(&run.stdout),
         [
@@ -50,69 +53,87 @@ fn each_answers_under_its_name_and_one_that_fails_stops_nobody() {
         ]
     );
 
-    let run = ask(&["-o", "json", "--dry-run", "--path", "a*", "stop"]).expect_status(0);
+    let run = qmp_in(&["-o", "json", "--dry-run", "--path", "a*", "stop"]).expect_status(0);
     assert_eq!(run.stdout, "{\"path\": \"a.sock\", \"execute\": \"stop\"}\n");
 
-    // One that has failed, one that is not there, one named twice.
+    // A failure, a missing socket, a server named twice.
     let args = ["--path=a.sock", "--path=none", "--path=b.sock", "--path=a.sock", "query-cpus-fast"];
-    let run = ask(&args).expect_status(1);
+    let run = qmp_in(&args).expect_status(1);
     assert_eq!(run.lines().iter().filter(|line| line.starts_with("a.sock: item[1].cpu-index: ")).count(), 1);
-    assert!(run.stderr.starts_with("none: there is no socket at `none`; "), "{run:#?}");
-    let run = ask(&["--path", "?.sock", "blockdev-add", "driver=null-co", "node-nme=x"]).expect_status(1);
+    let mut table = Table::new();
+    table.row(args.join(" "), &run.stderr);
+    let run = qmp_in(&["--path", "?.sock", "blockdev-add", "driver=null-co", "node-nme=x"]).expect_status(1);
     assert_eq!(run.stdout, "");
     assert_eq!(run.stderr.matches(".sock:   blockdev-add driver=null-co node-nme=x\n").count(), 2, "{run:#?}");
-    // What can be seen to be wrong without a server is said once.
-    assert_eq!(ask(&["--path", "*.sock", "stop", "now"]).expect_status(1).stderr.matches("expected").count(), 1);
+    // A mistake that needs no server is reported once.
+    table.run("stop now", &qmp_in(&["--path", "*.sock", "stop", "now"]));
 
-    // A pattern that fits one server still says which; one that fits none is an error.
-    let run = ask(&["--path", "a*", "query-status"]).expect_status(0);
+    // A pattern that matches one server prefixes lines, too; one that matches none is an error.
+    let run = qmp_in(&["--path", "a*", "query-status"]).expect_status(0);
     assert_eq!(run.lines()[0], "a.sock: status: prelaunch");
-    let run = ask(&["query-status", "--path"]);
+    let run = qmp_in(&["query-status", "--path"]);
     assert_eq!(run.status, 2, "{run:#?}");
-    let run = ask(&["--path", "*.socket", "stop"]).expect_status(3);
-    assert_eq!(run.stderr, "qmp: --path: no socket fits `*.socket`\n");
-    let run = qmp(&["query-name"]).env("QMP_PATH", "*.socket").in_folder(folder.path()).run().expect_status(3);
-    assert_eq!(run.stderr, "qmp: QMP_PATH: no socket fits `*.socket`\n");
+    table.run("--path *.socket stop", &qmp_in(&["--path", "*.socket", "stop"]));
+    let run = qmp(&["query-name"]).env("QMP_PATH", "*.socket").in_folder(folder.path()).run();
+    table.run("QMP_PATH=*.socket query-name", &run);
+    table.check(expect![[r#"
+        > --path=a.sock --path=none --path=b.sock --path=a.sock query-cpus-fast
+        none: there is no socket at `none`; a QEMU started with `-qmp unix:none,server=on,wait=off` makes one
 
-    // A program is run for each.
+        > stop now
+        stderr: qmp: expected `key=value`, found `now`
+        stderr:   stop now
+        stderr:        ^^^
+        status: 1
+
+        > --path *.socket stop
+        stderr: qmp: --path: no socket fits `*.socket`
+        status: 3
+
+        > QMP_PATH=*.socket query-name
+        stderr: qmp: QMP_PATH: no socket fits `*.socket`
+        status: 3
+    "#]]);
+
+    // A program is run for each server.
     let program = folder.path().join("qmp-where");
     std::fs::write(&program, "#!/bin/sh\necho \"$QMP_PATH $1\"; [ \"$QMP_PATH\" != b.sock ]\n").unwrap();
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let run = qmp(&["--path", "?.sock", "where", "--x"]).in_folder(folder.path()).env("PATH", &path).run();
     assert_eq!(sorted(&run.expect_status(1).stdout), ["a.sock: a.sock --x", "b.sock: b.sock --x"]);
-    // Help is asked of one.
-    let run = ask(&["--path", "*.sock", "help", "query-status"]).expect_status(0);
+    // Help comes from one server.
+    let run = qmp_in(&["--path", "*.sock", "help", "query-status"]).expect_status(0);
     assert!(run.stdout.starts_with("query-status  command\n"), "{run:#?}");
 }
 
-/// Peers that answer `query-status`, each after `meet` was called with the connection open.
+/// Starts peers that call `meet` before they reply to `query-status`.
 fn peers(count: usize, meet: impl Fn() + Send + Sync + 'static) -> Vec<Peer> {
     let meet = Arc::new(meet);
     let start = |_| {
         let meet = Arc::clone(&meet);
-        Peer::start(move |talk| {
-            talk.negotiate();
-            let id = talk.expect("query-status");
+        Peer::start(move |conn| {
+            conn.negotiate();
+            let id = conn.expect_command("query-status");
             meet();
-            talk.answer(&id, "{}");
-            talk.wait_for_close();
+            conn.reply(&id, "{}");
+            conn.wait_for_close();
         })
     };
     (0..count).map(start).collect()
 }
 
-fn ask_all(peers: &[Peer], jobs: &str) -> Run {
+fn query_all(peers: &[Peer], jobs: &str) -> Run {
     let paths = peers.iter().map(|peer| format!("--path={}", peer.address()));
     let args: Vec<String> = paths.chain(["--jobs", jobs, "-o", "json", "query-status"].map(str::to_owned)).collect();
     qmp(&args.iter().map(String::as_str).collect::<Vec<_>>()).run()
 }
 
 #[test]
-fn servers_are_asked_side_by_side_but_never_more_than_so_many() {
-    // Nobody answers until all have been asked.
+fn queries_at_most_n_servers_at_once() {
+    // No peer replies until all have got the request.
     let barrier = Barrier::new(8);
-    let run = ask_all(
+    let run = query_all(
         &peers(8, move || {
             barrier.wait();
         }),
@@ -121,20 +142,20 @@ fn servers_are_asked_side_by_side_but_never_more_than_so_many() {
     .expect_status(0);
     assert_eq!(run.lines().len(), 8, "{run:#?}");
 
-    let (now, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
-    let seen = Arc::clone(&most);
+    let (current, max) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&max);
     let count = move || {
-        seen.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        seen.fetch_max(current.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         std::thread::yield_now();
-        now.fetch_sub(1, Ordering::SeqCst);
+        current.fetch_sub(1, Ordering::SeqCst);
     };
-    let run = ask_all(&peers(8, count), "1").expect_status(0);
-    assert_eq!((run.lines().len(), most.load(Ordering::SeqCst)), (8, 1));
+    let run = query_all(&peers(8, count), "1").expect_status(0);
+    assert_eq!((run.lines().len(), max.load(Ordering::SeqCst)), (8, 1));
 }
 
 #[test]
-fn more_servers_than_a_program_may_have_files_open() {
-    // None answers until all are connected.
+fn queries_more_servers_than_the_limit_of_open_files() {
+    // No peer replies until all are connected.
     let barrier = Barrier::new(40);
     let peers = peers(40, move || {
         barrier.wait();
@@ -147,7 +168,7 @@ fn more_servers_than_a_program_may_have_files_open() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_until("its end", || child.try_wait().unwrap().is_some());
+    wait_until("it to exit", || child.try_wait().unwrap().is_some());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), 41);

@@ -1,16 +1,17 @@
-//! Tab in the user's own shell: commands, keys, values and paths on a command line of `qmp` or `qom`.
+//! Tab in the user's shell: commands, keys, values and paths on a command line of `qmp` or `qom`.
 
 use std::path::Path;
 use std::time::Instant;
 
+use crate::support::TIMEOUT;
 use crate::support::peer::Peer;
 use crate::support::program::{Program, qmp, qom};
 use crate::support::server::{Q35, Server};
+use crate::support::skip::require_program;
 use crate::support::terminal::Terminal;
-use crate::support::{PATIENCE, find_program, skip};
 
-/// The candidates that a program has for a command line, with a blank between.
-fn offered(program: fn(&[&str]) -> Program, address: &str, line: &str) -> String {
+/// Returns the candidates of a program for a command line, separated by spaces.
+fn candidates_of(program: fn(&[&str]) -> Program, address: &str, line: &str) -> String {
     let program = program(&["--complete", line]).env("QMP_SOCKET", address).env("PATH", "/nonexistent");
     let run = program.run().expect_status(0);
     assert_eq!(run.stderr, "", "{line}");
@@ -19,7 +20,7 @@ fn offered(program: fn(&[&str]) -> Program, address: &str, line: &str) -> String
 }
 
 #[test]
-fn what_the_server_has_is_offered_as_the_line_spells_it() {
+fn completes_in_the_spelling_of_the_line() {
     let options = [Q35, &["-object", "iothread,id=io.0", "-blockdev", "null-co,node-name=disk0"]].concat();
     let Some(server) = Server::qemu(&options) else { return };
     let address = server.address();
@@ -44,7 +45,7 @@ fn what_the_server_has_is_offered_as_the_line_spells_it() {
         ("qmp transac", "transaction"),
         ("qmp frobnicate --x", ""),
     ] {
-        assert_eq!(offered(qmp, &address, line), expected, "{line}");
+        assert_eq!(candidates_of(qmp, &address, line), expected, "{line}");
     }
     for (line, expected) in [
         ("qom list /mach", "/machine/"),
@@ -59,9 +60,9 @@ fn what_the_server_has_is_offered_as_the_line_spells_it() {
         ("qom get /machine/unattached/device\\[0\\].realiz", "/machine/unattached/device[0].realized"),
         ("qom list /nowhere/x", ""),
     ] {
-        assert_eq!(offered(qom, &address, line), expected, "{line}");
+        assert_eq!(candidates_of(qom, &address, line), expected, "{line}");
     }
-    // Options and their values are for the completions that ask nobody.
+    // Options and their values are completed by the shell, without the program.
     for line in ["qmp --pa", "qmp -", "qmp --path /ru", "qmp --color a", "qmp", "qmp --nonsense x", "qmp c {\"a"] {
         let run = qmp(&["--complete", line]).env("QMP_SOCKET", &address).run().expect_status(1);
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""), "{line}");
@@ -70,45 +71,43 @@ fn what_the_server_has_is_offered_as_the_line_spells_it() {
         let run = qom(&["--complete", line]).env("QMP_SOCKET", &address).run().expect_status(1);
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""), "{line}");
     }
-    // What is done for a key pressed leaves the server as it was.
+    // Completion leaves the server as it was.
     assert!(server.client().execute::<serde_json::Value>("query-status", ()).is_ok());
 }
 
 #[test]
-fn programs_are_offered_among_the_commands() {
+fn completes_external_commands() {
     let programs = Path::new(env!("CARGO_BIN_EXE_qmp")).parent().unwrap();
     let run = qmp(&["--complete", "qmp --path demo: sh"]).env("PATH", programs.to_str().unwrap()).run();
     assert_eq!(run.expect_status(0).lines(), ["shell\tqmp-shell", "shell-wrap\tqmp-shell-wrap"]);
 }
 
 #[test]
-fn where_no_server_answers_tab_is_quiet_and_quick() {
-    // A monitor that is busy with another client does not greet.
-    let busy = Peer::start(|talk| talk.wait_for_close());
+fn completes_nothing_quickly_without_a_server() {
+    // A monitor that serves another client sends no greeting.
+    let busy = Peer::start(|conn| conn.wait_for_close());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("was-run");
     let command = format!("exec:touch {}", file.display());
     for address in [busy.address().as_str(), "/nonexistent/q.sock", "localhost:1", &command, "fd:0", "nonsense:x", ""] {
         let start = Instant::now();
         for (program, line) in [(qmp as fn(&[&str]) -> Program, "qmp query-st"), (qom, "qom list /ma")] {
-            // It has one client only.
+            // The peer accepts one client only.
             if address == busy.address() && line.starts_with("qom") {
                 continue;
             }
             let run = program(&["--complete", line]).env("QMP_SOCKET", address).run().expect_status(1);
             assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""), "{address}");
         }
-        assert!(start.elapsed() < PATIENCE / 10, "{address}");
+        assert!(start.elapsed() < TIMEOUT / 10, "{address}");
     }
     assert!(!file.exists(), "a command was run");
 }
 
 #[test]
-fn bash_asks_the_program_and_falls_back_to_its_options() {
+fn bash_completes_from_the_server_and_from_options() {
     let Some(server) = Server::qemu(Q35) else { return };
-    if find_program("bash").is_none() {
-        return skip("bash");
-    }
+    let Some(_) = require_program("bash") else { return };
     let completions = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
     let programs = Path::new(env!("CARGO_BIN_EXE_qmp")).parent().unwrap();
     let file = server.path("rc");
@@ -131,7 +130,7 @@ fn bash_asks_the_program_and_falls_back_to_its_options() {
     ] {
         terminal.type_text(typed);
         terminal.press("Tab");
-        // What is typed next stands behind what Tab made of it.
+        // The next character shows where Tab left the cursor.
         terminal.type_text("x");
         terminal.wait_for_last(becomes);
         terminal.press("C-u");

@@ -1,0 +1,547 @@
+//! Dot commands. `.wait` is tested in `scripts`, `.log` in `log`, `.hmp` in `hmp`.
+
+use expect_test::expect;
+
+use crate::support::program::{Run, qmp_shell};
+use crate::support::server::{Q35, SMALL, Server};
+use crate::support::snapshot::{self, Table};
+use crate::support::terminal::Terminal;
+
+/// Every dot command.
+const COMMANDS: &[&str] =
+    &["connect", "events", "exit", "fd", "help", "history", "hmp", "log", "qmp", "set", "source", "wait"];
+
+const NOTHING: &str = r#"{"return": {}}"#;
+
+fn run(address: &str, lines: &[&str]) -> Run {
+    qmp_shell(&[address]).input(lines.join("\n")).run()
+}
+
+/// Returns the names of the events that a run printed.
+fn events(run: &Run) -> Vec<String> {
+    run.lines()
+        .iter()
+        .filter_map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            Some(value.get("event")?.as_str()?.to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn filters_events_by_name() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    for (filter, expected) in [
+        (".events on", vec!["RESUME", "STOP"]),
+        (".events off", vec![]),
+        (".events only STOP", vec!["STOP"]),
+        (".events only re*", vec!["RESUME"]),
+        (".events only S?OP JOB_*", vec!["STOP"]),
+        (".events only *", vec!["RESUME", "STOP"]),
+        (".events except STOP", vec!["RESUME"]),
+        (".events except stop RES*", vec![]),
+        (".events only NONE", vec![]),
+    ] {
+        let run = run(&server.address(), &[filter, "cont", "stop", ".wait STOP timeout=10"]).expect_status(0);
+        assert_eq!(events(&run), expected, "{filter}");
+        assert_eq!(run.replies(), [NOTHING; 2], "{filter}");
+    }
+    // Hidden events can be shown later.
+    let mut table = Table::new();
+    let lines = [".events off", "cont", "stop", "cont", ".events 2", "stop", ".events"];
+    let seen = run(&server.address(), &lines).expect_status(0);
+    assert_eq!(events(&seen), ["STOP", "RESUME", "RESUME", "STOP", "RESUME", "STOP"]);
+    table.row(lines.join("\n"), &seen.stderr);
+    let lines = [".events 0", ".events except A* B", ".events"];
+    let seen = run(&server.address(), &lines).expect_status(0);
+    assert_eq!(seen.stdout, "");
+    table.row(lines.join("\n"), &seen.stderr);
+    table.check(expect![[r#"
+        > .events off
+        > cont
+        > stop
+        > cont
+        > .events 2
+        > stop
+        > .events
+        events: off; 4 so far
+
+        > .events 0
+        > .events except A* B
+        > .events
+        events: except A* B; 0 so far
+    "#]]);
+}
+
+#[test]
+fn passes_a_file_descriptor_with_its_command() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    std::fs::write(server.path("disk image"), vec![7u8; 65536]).unwrap();
+    let image = server.path("disk image");
+    let seen = run(
+        &server.address(),
+        &[
+            ".fd /dev/null getfd fdname=pipe",
+            "closefd fdname=pipe",
+            "closefd fdname=pipe",
+            &format!(".fd '{image}' add-fd fdset-id=7 opaque='rd wr'   # quoted"),
+            "query-fdsets",
+            "blockdev-add driver=file node-name=n0 filename=/dev/fdset/7",
+            "query-named-block-nodes",
+        ],
+    )
+    .expect_status(1);
+    let lines = seen.lines();
+    assert_eq!(lines[..2], [NOTHING; 2]);
+    assert_eq!(lines[2], r#"{"error": {"class": "GenericError", "desc": "File descriptor named 'pipe' not found"}}"#);
+    assert!(lines[3].contains("\"fdset-id\": 7"), "{seen:#?}");
+    assert!(lines[4].contains(r#""opaque": "rd wr""#), "{seen:#?}");
+    // It is that file, and it is writable.
+    assert_eq!(lines[5], NOTHING);
+    assert!(lines[6].contains("\"virtual-size\": 65536") && lines[6].contains("\"ro\": false"), "{seen:#?}");
+}
+
+#[test]
+fn reports_file_descriptors_that_cannot_be_passed() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let mut table = Table::new();
+    for line in
+        [".fd", ".fd /dev/null", ".fd /nonexistent getfd fdname=x", ".fd /dev/null .help", ".fd /dev/null getfd typo"]
+    {
+        let seen = run(&server.address(), &[line, "query-name"]).expect_status(1);
+        assert_eq!(seen.lines().len(), 2, "{line}: {seen:#?}");
+        table.run(line, &seen);
+    }
+    table.check(expect![[r#"
+        > .fd
+        {"error": {"class": "NotSent", "desc": "`.fd` needs a file to open here"}}
+        {"return": {}}
+        stderr: <stdin>:1: `.fd` needs a file to open here
+        stderr:   .fd
+        stderr:      ^
+        status: 1
+
+        > .fd /dev/null
+        {"error": {"class": "NotSent", "desc": "`.fd` needs a command here"}}
+        {"return": {}}
+        stderr: <stdin>:1: `.fd` needs a command here
+        stderr:   .fd /dev/null
+        stderr:                ^
+        status: 1
+
+        > .fd /nonexistent getfd fdname=x
+        {"error": {"class": "NotSent", "desc": "cannot open `/nonexistent`: No such file or directory (os error 2)"}}
+        {"return": {}}
+        stderr: <stdin>:1: cannot open `/nonexistent`: No such file or directory (os error 2)
+        stderr:   .fd /nonexistent getfd fdname=x
+        stderr:       ^^^^^^^^^^^^
+        status: 1
+
+        > .fd /dev/null .help
+        {"error": {"class": "NotSent", "desc": "expected a QMP command here"}}
+        {"return": {}}
+        stderr: <stdin>:1: expected a QMP command here
+        stderr:   .fd /dev/null .help
+        stderr:                 ^^^^^
+        status: 1
+
+        > .fd /dev/null getfd typo
+        {"error": {"class": "NotSent", "desc": "expected `key=value`, found `typo`"}}
+        {"return": {}}
+        stderr: <stdin>:1: expected `key=value`, found `typo`
+        stderr:   .fd /dev/null getfd typo
+        stderr:                       ^^^^
+        status: 1
+    "#]]);
+    // The server may lose the file descriptor.
+    let seen = qmp_shell(&["demo:", "-c", ".fd /dev/null getfd fdname=x"]).run().expect_status(1);
+    assert!(seen.lines()[0].contains("\"error\""), "{seen:#?}");
+}
+
+#[test]
+fn refuses_to_pass_file_descriptors_over_tcp() {
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let options = format!("tcp:127.0.0.1:{port},server=on,wait=off");
+    let Some(_server) = Server::qemu(&[SMALL, &["-qmp", &options]].concat()) else { return };
+    let seen = run(&format!("127.0.0.1:{port}"), &[".fd /dev/null getfd fdname=x", "query-name"]).expect_status(1);
+    seen.check(expect![[r#"
+        {"error": {"class": "NotSent", "desc": "descriptors travel over Unix sockets only, and this session has none"}}
+        {"return": {}}
+        stderr: <stdin>:1: descriptors travel over Unix sockets only, and this session has none
+        stderr:   .fd /dev/null getfd fdname=x
+        stderr:   ^^^
+        status: 1
+    "#]]);
+}
+
+#[test]
+fn sources_files_up_to_a_depth() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let write = |name: &str, text: &str| std::fs::write(server.path(name), text).unwrap();
+    let run = |lines: &str, status: i32| {
+        let folder = std::path::PathBuf::from(server.path(""));
+        qmp_shell(&[&server.address()]).in_folder(&folder).input(lines).run().expect_status(status)
+    };
+    write("outer", "query-name\r\n# note\r\n.source 'inner file'\r\nquery-uuid");
+    write("inner file", "{'execute':\n 'query-status'}\ntypo x\n");
+    run(".source outer\nquery-name\n", 1).check(expect![[r#"
+        {"return": {}}
+        {"return": {"status": "running", "running": true}}
+        {"error": {"class": "NotSent", "desc": "the server has no command `typo`"}}
+        {"return": {"UUID": "00000000-0000-0000-0000-000000000000"}}
+        {"return": {}}
+        stderr: inner file:3: the server has no command `typo`
+        stderr:   typo x
+        stderr:   ^^^^
+        status: 1
+    "#]]);
+
+    write("self", "query-name\n.source self\nquery-uuid\n");
+    let seen = run(".source self", 1);
+    assert_eq!(seen.lines().len(), 32, "16 deep, and each file goes on after the failure");
+    snapshot::check(
+        &seen.stderr,
+        expect![[r#"
+        self:2: files source each other more than 16 deep
+          .source self
+                  ^^^^
+    "#]],
+    );
+
+    // `-e` ends all files. A mode or setting that a file leaves stays; `.exit` in a file ends the script.
+    write("stops", "nonsense\nquery-name\n");
+    assert_eq!(run(".set exit-on-error on\n.source stops\nquery-name\n", 1).lines().len(), 1);
+    write("switches", ".hmp\ninfo status\n");
+    assert_eq!(
+        run(".source switches\ninfo name\n.qmp\nquery-name\n", 0).stdout,
+        format!("VM status: running\n{NOTHING}\n")
+    );
+    write("leaves", "query-name\n.exit\nquery-name\n");
+    assert_eq!(run(".source leaves\nquery-name\n", 0).lines(), [NOTHING]);
+    write("open", "transaction(\nabort\n");
+    let mut table = Table::new();
+    for lines in [".source open\nquery-name", ".source", ".source none", ".source .", ".source outer more"] {
+        table.run(lines, &run(lines, 1));
+    }
+    table.check(expect![[r#"
+        > .source open
+        > query-name
+        {"return": {}}
+        stderr: open:2: the file ends inside a transaction
+        status: 1
+
+        > .source
+        stderr: <stdin>:1: `.source` needs a file here
+        stderr:   .source
+        stderr:          ^
+        status: 1
+
+        > .source none
+        stderr: <stdin>:1: cannot read `none`: No such file or directory (os error 2)
+        stderr:   .source none
+        stderr:           ^^^^
+        status: 1
+
+        > .source .
+        stderr: <stdin>:1: cannot read `.`: Is a directory (os error 21)
+        stderr:   .source .
+        stderr:           ^
+        status: 1
+
+        > .source outer more
+        stderr: <stdin>:1: `.source` takes nothing here
+        stderr:   .source outer more
+        stderr:                 ^^^^
+        status: 1
+    "#]]);
+}
+
+#[test]
+fn connects_to_another_server_and_back() {
+    let (Some(server), Some(other)) =
+        (Server::qemu(&[SMALL, &["-name", "one"]].concat()), Server::qemu(&[SMALL, &["-name", "two"]].concat()))
+    else {
+        return;
+    };
+    let seen = run(
+        &server.address(),
+        &[
+            "query-name",
+            &format!(".connect {}", other.address()),
+            "query-name",
+            ".connect",
+            "query-name",
+            &format!(".connect unix:{}", server.address()),
+            "query-name",
+            ".connect demo:",
+            "query-name",
+        ],
+    )
+    .expect_status(0);
+    let names: Vec<&str> = seen.lines().iter().map(|line| line.split('"').nth(5).unwrap()).collect();
+    assert_eq!(names, ["one", "two", "two", "one", "demo"]);
+
+    // Without the server, both the line and the next request fail; the request does not go to another server.
+    run(
+        &server.address(),
+        &[".connect /nonexistent", "query-name", ".connect a:b:c", ".connect demo:", "query-name"],
+    )
+    .check(expect![[r#"
+        {"error": {"class": "NotSent", "desc": "not connected"}}
+        {"return": {"name": "demo"}}
+        stderr: <stdin>:1: there is no socket at `/nonexistent`; a QEMU started with `-qmp unix:/nonexistent,server=on,wait=off` makes one
+        stderr: <stdin>:2: not connected
+        stderr: <stdin>:3: `c` is no port number, in address `a:b:c`; for a path with a colon write `unix:a:b:c`
+        stderr:   .connect a:b:c
+        stderr:            ^^^^^
+        status: 1
+    "#]]);
+}
+
+#[test]
+fn shows_and_changes_settings() {
+    let lines =
+        [".set", ".set pager off", ".set pager", ".set verbose on", "query-name", ".set pager 'less -R'", ".set pager"];
+    let mut table = Table::new();
+    table.run(lines.join("\n"), &run("demo:", &lines).expect_status(0));
+    for line in [".set pagr off", ".set confirm maybe", ".set output xml", ".set pager 'a"] {
+        table.run(line, &run("demo:", &[line]).expect_status(1));
+    }
+    table.check(expect![[r#"
+        > .set
+        > .set pager off
+        > .set pager
+        > .set verbose on
+        > query-name
+        > .set pager 'less -R'
+        > .set pager
+        {"return": {"name": "demo"}}
+        stderr: check          on           refuse what introspection says is wrong (--no-check)
+        stderr: confirm        on           ask before `quit` ends QEMU
+        stderr: exit-on-error  off          leave at the first line that fails (-e)
+        stderr: output         json         how replies are laid out (-o)
+        stderr: pager          less -FRX    show long output through a pager: on, off or a command
+        stderr: verbose        off          show each request as it is sent (-v)
+        stderr: pager          off          show long output through a pager: on, off or a command
+        stderr: -> {"execute": "query-name"}
+        stderr: pager          less -R      show long output through a pager: on, off or a command
+
+        > .set pagr off
+        stderr: <stdin>:1: there is no setting `pagr`; did you mean `pager`?
+        stderr:   .set pagr off
+        stderr:        ^^^^
+        status: 1
+
+        > .set confirm maybe
+        stderr: <stdin>:1: expected `on` or `off`, found `maybe`
+        stderr:   .set confirm maybe
+        stderr:                ^^^^^
+        status: 1
+
+        > .set output xml
+        stderr: <stdin>:1: `output` is `pretty` or `json`
+        stderr:   .set output xml
+        stderr:               ^^^
+        status: 1
+
+        > .set pager 'a
+        {"error": {"class": "NotSent", "desc": "this word has a `'` that is not closed"}}
+        stderr: <stdin>:1: this word has a `'` that is not closed
+        stderr:   .set pager 'a
+        stderr:              ^^
+        status: 1
+    "#]]);
+}
+
+#[test]
+fn helps_with_every_dot_command() {
+    for line in [".help", "help"] {
+        let seen = run("demo:", &[line]).expect_status(0);
+        for name in COMMANDS {
+            let shown = seen.stderr.lines().any(|shown| {
+                shown.trim_start().strip_prefix('.').is_some_and(|rest| rest.split(' ').next() == Some(*name))
+            });
+            assert!(shown, "{name}: {}", seen.stderr);
+        }
+        assert!(seen.stderr.lines().all(|line| line.chars().count() <= 110), "{}", seen.stderr);
+        assert!(seen.stdout.is_empty());
+    }
+    for name in COMMANDS {
+        let page = run("demo:", &[&format!(".help {name}")]).expect_status(0).stderr;
+        assert!(page.starts_with(&format!(".{name}")) && page.lines().count() >= 4, "{name}: {page}");
+        assert_eq!(run("demo:", &[&format!("help .{name}")]).stderr, page);
+    }
+    for topic in ["line", "keys", "settings"] {
+        assert!(run("demo:", &[&format!(".help {topic}")]).expect_status(0).stderr.len() > 100, "{topic}");
+    }
+    // Exactly these commands complete.
+    let seen = qmp_shell(&["--complete", "."]).run().expect_status(0);
+    let offered: Vec<&str> =
+        seen.lines().iter().map(|line| line.split('\t').next().unwrap().strip_prefix('.').unwrap()).collect();
+    assert_eq!(offered, COMMANDS);
+}
+
+#[test]
+fn suggests_the_nearest_dot_command() {
+    let mut table = Table::new();
+    for line in [
+        ".hlep",
+        ".event 5",
+        ".sorce x",
+        ".xyzzy",
+        ".",
+        ".help evnts",
+        ".events onyl STOP",
+        ".events only",
+        ".events 1 2",
+        ".exit now",
+        ".history many",
+        ".wait",
+        ".wait STOP soon",
+        ".wait STOP timeout=soon",
+    ] {
+        let seen = run("demo:", &["# first", line, "query-name"]).expect_status(1);
+        assert_eq!(seen.lines().len(), 1, "{line}: a dot command leaves no gap between replies: {seen:#?}");
+        table.row(line, &seen.stderr);
+    }
+    table.check(expect![[r#"
+        > .hlep
+        <stdin>:2: the shell has no command `.hlep`; did you mean `.help`?
+          .hlep
+          ^^^^^
+
+        > .event 5
+        <stdin>:2: the shell has no command `.event`; did you mean `.events`?
+          .event 5
+          ^^^^^^
+
+        > .sorce x
+        <stdin>:2: the shell has no command `.sorce`; did you mean `.source`?
+          .sorce x
+          ^^^^^^
+
+        > .xyzzy
+        <stdin>:2: the shell has no command `.xyzzy`; `.help` lists them
+          .xyzzy
+          ^^^^^^
+
+        > .
+        <stdin>:2: the shell has no command `.`; `.help` lists them
+          .
+          ^
+
+        > .help evnts
+        <stdin>:2: there is no help on `evnts`; did you mean `help events`?
+          .help evnts
+                ^^^^^
+
+        > .events onyl STOP
+        <stdin>:2: expected a number, `on`, `off`, `only` or `except`; did you mean `only`?
+          .events onyl STOP
+                  ^^^^
+
+        > .events only
+        <stdin>:2: `.events` needs the names of events, such as `JOB_*`, here
+          .events only
+                      ^
+
+        > .events 1 2
+        <stdin>:2: `.events` takes nothing here
+          .events 1 2
+                    ^
+
+        > .exit now
+        <stdin>:2: `.exit` takes nothing here
+          .exit now
+                ^^^
+
+        > .history many
+        <stdin>:2: expected a number of lines
+          .history many
+                   ^^^^
+
+        > .wait
+        <stdin>:2: `.wait` needs the name of an event here
+          .wait
+               ^
+
+        > .wait STOP soon
+        <stdin>:2: expected `key=value`, found `soon`
+          .wait STOP soon
+                     ^^^^
+
+        > .wait STOP timeout=soon
+        <stdin>:2: expected a number of seconds
+          .wait STOP timeout=soon
+                             ^^^^
+    "#]]);
+}
+
+#[test]
+fn refuses_to_wait_for_unknown_events() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let lines = "query-named-block-nodes flat=true\n.wait STPO\n.wait DEVICE_DELETED devise=x\n\
+                 .wait JOB_STATUS_CHANGE id=x status=redy\n.events only STOP REUSME JOBS_*\n\
+                 cont\n.wait resume timeout=10\n.wait ST?P* x=1 timeout=0\n.wait QUORUM_FAILURE sector-num=1 timeout=0\n";
+    let seen = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
+    let messages: Vec<&str> = seen.stderr.lines().filter(|line| line.starts_with('<')).collect();
+    snapshot::check(
+        messages.join("\n"),
+        expect![[r#"
+            <stdin>:2: the server has no event `STPO`; did you mean `STOP`?
+            <stdin>:3: `DEVICE_DELETED` carries no `devise`; did you mean `device`?
+            <stdin>:4: `status` has no value `redy`; did you mean `ready`?
+            <stdin>:5: warning: the server has no event `REUSME`; did you mean `RESUME`?
+            <stdin>:5: warning: the server has no event `JOBS_*`
+            <stdin>:8: no event `ST?P* x=1` came within 0 s
+            <stdin>:9: no event `QUORUM_FAILURE sector-num=1` came within 0 s
+        "#]],
+    );
+}
+
+#[test]
+fn a_script_has_no_history() {
+    let seen = run("demo:", &["query-name", ".history", ".history 5"]).expect_status(0);
+    assert_eq!((seen.lines().len(), seen.stderr.as_str()), (1, ""));
+}
+
+#[test]
+fn runs_dot_commands_at_the_prompt() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&format!("{} --no-history", server.address())) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter(".events only RESUME");
+    terminal.enter("cont");
+    terminal.wait_for(" RESUME\n{}\n(QEMU)");
+    terminal.enter("stop");
+    terminal.wait_for("(QEMU) stop\n{}\n(QEMU)");
+    terminal.enter(".events 1");
+    let screen = terminal.wait("the hidden event", |screen| {
+        screen.lines().any(|line| line.ends_with(" STOP")) && screen.ends_with("(QEMU)")
+    });
+    assert_eq!(screen.matches("RESUME\n").count(), 2, "once typed, once as an event: {screen}");
+    terminal.check_line(
+        ".events onyl",
+        expect![[r#"
+                       ^^^^
+        error: expected a number, `on`, `off`, `only` or `except`; did you mean `only`?
+    "#]],
+    );
+    terminal.enter(".history 2");
+    terminal.wait_for("    6  .history 2\n(QEMU)");
+    terminal.wait_for_last("(QEMU)");
+    terminal.check_line(
+        ".connect demo:",
+        expect![[r#"
+        Connected to QEMU {VERSION} at demo:.
+    "#]],
+    );
+    terminal.enter("query-name");
+    terminal.wait_for("\"name\": \"demo\"");
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter(".exit");
+    assert_eq!(terminal.wait_for_end(), 0);
+}

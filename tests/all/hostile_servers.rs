@@ -1,0 +1,782 @@
+//! Broken and malicious servers, in one table, and how a script, a prompt and a program end on each: with a clear error, in
+//! bounded time and memory, and with the terminal restored.
+//!
+//! Invalid replies that a session survives, servers that die, and servers that cannot be reached are in `failures`.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use expect_test::{Expect, expect};
+use qmp_shell::{Address, Client, Options, ReplyBody};
+use serde_json::Value;
+
+use crate::support::peer::{EVENT, GREETING, Peer, PeerConnection};
+use crate::support::program::{ADDRESS_SPACE_KIB, qmp_shell, run_confined};
+use crate::support::snapshot::Table;
+use crate::support::terminal::Terminal;
+use crate::support::{process_memory_kib, wording};
+
+/// The end of a connection to it.
+#[derive(Clone, Copy)]
+enum End {
+    /// Without a session.
+    Unconnected,
+    /// Without a session, after the timeout.
+    OutOfTime,
+    /// With an end of the connection: without a session, or with the first command lost.
+    Disconnected,
+    /// With this reply to the command.
+    Answered(&'static str),
+}
+
+struct Server {
+    name: &'static str,
+    script: fn(&mut PeerConnection),
+    end: End,
+}
+
+/// Servers that never begin a session.
+const NO_SESSION: &[Server] = &[
+    Server {
+        name: "junk",
+        script: |conn| conn.send(b"\x00\x17\x94\x1b[2J\x07 what\xc3\xa9ver\n"),
+        end: End::Unconnected,
+    },
+    Server { name: "junk without end", script: |conn| conn.flood(&[b'j'; 65536]), end: End::Unconnected },
+    Server {
+        name: "HTML",
+        script: |conn| conn.send_line("<!DOCTYPE html>\r\n<html><body>{}</body></html>"),
+        end: End::Unconnected,
+    },
+    Server {
+        name: "an HTTP response",
+        script: |conn| conn.send_line("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"),
+        end: End::Unconnected,
+    },
+    Server {
+        name: "a human monitor",
+        script: |conn| conn.send(b"QEMU 1.2.3 monitor - type 'help' for more information\r\n(qemu) "),
+        end: End::Unconnected,
+    },
+    Server { name: "telnet", script: |conn| conn.send(b"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x00"), end: End::OutOfTime },
+    Server {
+        name: "telnet without end",
+        script: |conn| conn.flood(&b"\xff\xfb\x01".repeat(1000)),
+        end: End::Disconnected,
+    },
+    Server { name: "sync markers without end", script: |conn| conn.flood(&[0xff; 4096]), end: End::Disconnected },
+    Server { name: "NUL bytes without end", script: |conn| conn.flood(&[0; 4096]), end: End::Unconnected },
+    Server { name: "silence", script: |_| {}, end: End::OutOfTime },
+    Server { name: "half a greeting", script: |conn| conn.send(b"{\"QMP\": {\"vers"), end: End::OutOfTime },
+    Server {
+        name: "a greeting that drips",
+        script: |conn| {
+            // In proportion to the timeout, this is one byte a second.
+            let mut bytes = GREETING.bytes();
+            while bytes.next().is_some_and(|byte| conn.try_send(&[byte])) {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        },
+        end: End::OutOfTime,
+    },
+    Server { name: "white space without end", script: |conn| conn.flood(&[b' '; 4096]), end: End::OutOfTime },
+    Server {
+        name: "a string without end",
+        script: |conn| {
+            conn.send(b"{\"QMP\": \"");
+            conn.flood(&[b'x'; 65536]);
+        },
+        end: End::Disconnected,
+    },
+    Server {
+        name: "nesting of a million",
+        script: |conn| conn.send(format!("{{\"QMP\": {}", "[".repeat(1_000_000)).as_bytes()),
+        end: End::Disconnected,
+    },
+    Server {
+        name: "events in place of a greeting",
+        script: |conn| {
+            while conn.try_send(EVENT.repeat(10).as_bytes()) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        },
+        end: End::OutOfTime,
+    },
+    Server {
+        name: "events without end in place of a greeting",
+        script: |conn| conn.flood(EVENT.repeat(500).as_bytes()),
+        end: End::Unconnected,
+    },
+    Server { name: "a greeting, and no more", script: |conn| conn.send_line(GREETING), end: End::OutOfTime },
+    Server {
+        name: "a greeting, and events without end",
+        script: |conn| {
+            conn.send_line(GREETING);
+            conn.flood(EVENT.repeat(500).as_bytes());
+        },
+        end: End::Unconnected,
+    },
+    Server {
+        name: "greetings without end",
+        script: |conn| conn.flood(format!("{GREETING}\r\n").repeat(100).as_bytes()),
+        end: End::Unconnected,
+    },
+    Server {
+        name: "a reply without a request",
+        script: |conn| conn.send_line("{\"return\": {\"x\": \"y\"}}"),
+        end: End::OutOfTime,
+    },
+    Server {
+        name: "another protocol in JSON",
+        script: |conn| conn.send_line("{\"jsonrpc\": \"2.0\"}"),
+        end: End::Unconnected,
+    },
+    Server {
+        name: "a refusal",
+        script: |conn| {
+            conn.send_line(GREETING);
+            let (_, id) = conn.read_request();
+            let error = "{\"class\": \"GenericError\", \"desc\": \"not \\u001b[31mtoday\"}";
+            conn.send_line(&format!("{{\"error\": {error}, \"id\": {id}}}"));
+        },
+        end: End::Unconnected,
+    },
+];
+
+/// Servers that begin a session, and then reply to `query-status` in their own way.
+const IN_SESSION: &[Server] = &[
+    Server {
+        name: "a reply announced and never finished",
+        script: |conn| {
+            conn.send(b"{\"return\": \"");
+            conn.flood(&[b'x'; 65536]);
+        },
+        end: End::Disconnected,
+    },
+    Server {
+        name: "a list without end",
+        script: |conn| {
+            conn.send(b"{\"return\": [");
+            conn.flood(&b"1, ".repeat(20_000));
+        },
+        end: End::Disconnected,
+    },
+    Server {
+        name: "nesting of a million",
+        script: |conn| conn.send(format!("{{\"return\": {}", "[{\"a\":".repeat(1_000_000)).as_bytes()),
+        end: End::Disconnected,
+    },
+    Server {
+        name: "half a reply",
+        script: |conn| {
+            conn.send(b"{\"return\": {\"status\": \"pau");
+            conn.close();
+        },
+        end: End::Disconnected,
+    },
+    Server { name: "junk without end", script: |conn| conn.flood(&[b'j'; 65536]), end: End::Disconnected },
+    Server { name: "lines without end", script: |conn| conn.flood(&b"junk\r\n".repeat(1000)), end: End::Disconnected },
+    Server {
+        name: "empty objects without end",
+        script: |conn| conn.flood(&b"{}".repeat(1000)),
+        end: End::Disconnected,
+    },
+    Server { name: "sync markers without end", script: |conn| conn.flood(&[0xff; 4096]), end: End::Disconnected },
+    Server {
+        name: "a great deal of white space",
+        script: |conn| {
+            for _ in 0..1000 {
+                conn.send(&[b' '; 65536]);
+            }
+            conn.reply_pending("1");
+        },
+        end: End::Answered("1"),
+    },
+    Server {
+        name: "events by the ten thousands",
+        script: |conn| {
+            for _ in 0..20 {
+                conn.send(EVENT.repeat(1000).as_bytes());
+            }
+            conn.reply_pending("1");
+        },
+        end: End::Answered("1"),
+    },
+    Server {
+        name: "a wrong id, and then the end",
+        script: |conn| {
+            conn.send_line("{\"return\": 0, \"id\": \"other\"}");
+            conn.close();
+        },
+        end: End::Disconnected,
+    },
+    Server {
+        name: "ids that are not numbers",
+        script: |conn| {
+            for id in ["\"other\"", "{}", "[1]", "-1", "1e9", "null", "99999999999999999999"] {
+                conn.send_line(&format!("{{\"return\": 0, \"id\": {id}}}"));
+            }
+            conn.reply_pending("1");
+        },
+        end: End::Answered("1"),
+    },
+    Server {
+        name: "lone surrogates",
+        script: |conn| conn.reply_pending("\"\\ud800\\udfff \\udfff\""),
+        end: End::Answered("\"\\ud800\\udfff \\udfff\""),
+    },
+    Server {
+        name: "a string of invalid UTF-8",
+        script: |conn| conn.reply_pending_bytes(b"\"\xc3\x28\xed\xa0\x80\""),
+        end: End::Answered("\"\u{fffd}(\u{fffd}\u{fffd}\u{fffd}\""),
+    },
+    Server {
+        name: "numbers that JSON does not have",
+        script: |conn| conn.reply_pending("[nan, -inf, Infinity]"),
+        end: End::Answered("[nan, -inf, Infinity]"),
+    },
+    Server {
+        name: "bare control characters in a string",
+        script: |conn| conn.reply_pending_bytes(b"\"a\x00b\x1bc\nd\""),
+        end: End::Answered("\"a\\u0000b\\u001bc\\u000ad\""),
+    },
+];
+
+impl Server {
+    /// Short where the timeout is to be seen, and long otherwise.
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(if matches!(self.end, End::OutOfTime) { 500 } else { 60_000 })
+    }
+
+    /// Returns an error for a snapshot: without the address, and without the part of a greeting that has arrived in time.
+    fn stable_part(&self, error: &str, address: &str) -> String {
+        let error = match self.name {
+            "a greeting that drips" => error.split("{\"").next().unwrap(),
+            _ => error,
+        };
+        error.trim_end().replace(address, "{ADDRESS}")
+    }
+}
+
+/// Starts a server; one that begins a session first negotiates and reads the command.
+fn start(server: &'static Server, has_session: bool) -> Peer {
+    Peer::start(move |conn| {
+        if has_session {
+            conn.negotiate();
+            conn.expect_pending("query-status");
+        }
+        (server.script)(conn);
+        conn.wait_for_close();
+    })
+}
+
+#[test]
+fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
+    let mut table = Table::new();
+    for (servers, has_session) in [(NO_SESSION, false), (IN_SESSION, true)] {
+        for server in servers {
+            let peer = start(server, has_session);
+            let address = peer.address();
+            let start = Instant::now();
+            let timeout = server.timeout().as_secs_f64().to_string();
+            let args = ["--timeout", &timeout, "--max-message", "1M", "--no-events", "-c", "query-status", &address];
+            let run = run_confined(&args, ADDRESS_SPACE_KIB);
+            let name = server.name;
+            let status = match server.end {
+                End::Disconnected if has_session => 4,
+                End::Unconnected | End::OutOfTime | End::Disconnected => 3,
+                End::Answered(value) => {
+                    assert_eq!(run.lines(), [format!("{{\"return\": {value}}}")], "{name}: {run:#?}");
+                    0
+                }
+            };
+            assert_eq!(run.status, status, "{name}: {run:#?}");
+            if status != 0 {
+                let error = run.stderr.lines().last().unwrap_or_default();
+                table.row(name, server.stable_part(error, &address));
+            }
+            assert!(run.stderr.len() < 64 << 10, "{name}: {} bytes of messages", run.stderr.len());
+            assert!(start.elapsed() < Duration::from_secs(20), "{name}: it took {:?}", start.elapsed());
+        }
+    }
+    table.check(expect![[r#"
+        > junk
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
+
+        > junk without end
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj
+
+        > HTML
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: <!DOCTYPE html>\r
+
+        > an HTTP response
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request\r
+
+        > a human monitor
+        qmp-shell: `{ADDRESS}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`
+
+        > telnet
+        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+
+        > telnet without end
+        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+
+        > sync markers without end
+        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+
+        > NUL bytes without end
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
+
+        > silence
+        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+
+        > half a greeting
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"QMP": {"vers
+
+        > a greeting that drips
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent:
+
+        > white space without end
+        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+
+        > a string without end
+        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sent a message of more than 1048576 bytes
+
+        > nesting of a million
+        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sent a message nested more than 2048 levels deep
+
+        > events in place of a greeting
+        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+
+        > events without end in place of a greeting
+        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+
+        > a greeting, and no more
+        qmp-shell: `{ADDRESS}` greeted, but did not answer the capabilities negotiation within 0.5 s
+
+        > a greeting, and events without end
+        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+
+        > greetings without end
+        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+
+        > a reply without a request
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"return": {"x": "y"}}
+
+        > another protocol in JSON
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
+
+        > a refusal
+        qmp-shell: the server refused the capabilities negotiation: not \x1b[31mtoday
+
+        > a reply announced and never finished
+        -c:1: The server sent a message of more than 1048576 bytes before `query-status` was answered. Nobody can know whether it was carried out.
+
+        > a list without end
+        -c:1: The server sent a message of more than 1048576 bytes before `query-status` was answered. Nobody can know whether it was carried out.
+
+        > nesting of a million
+        -c:1: The server sent a message nested more than 2048 levels deep before `query-status` was answered. Nobody can know whether it was carried out.
+
+        > half a reply
+        -c:1: The server closed the connection in the middle of a message before `query-status` was answered. Nobody can know whether it was carried out.
+
+        > junk without end
+        -c:1: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out.
+
+        > lines without end
+        -c:1: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out.
+
+        > empty objects without end
+        -c:1: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out.
+
+        > sync markers without end
+        -c:1: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out.
+
+        > a wrong id, and then the end
+        -c:1: The server closed the connection before `query-status` was answered. Nobody can know whether it was carried out.
+    "#]]);
+}
+
+#[test]
+fn a_program_gets_an_error_in_bounded_time_and_memory() {
+    let mut options = Options::default();
+    options.limits.message = 1 << 20;
+    let before = process_memory_kib("self", "VmRSS:");
+    let mut table = Table::new();
+    for (servers, has_session) in [(NO_SESSION, false), (IN_SESSION, true)] {
+        for server in servers {
+            let peer = start(server, has_session);
+            let address: Address = peer.address().parse().unwrap();
+            options.timeout = server.timeout();
+            let name = server.name;
+            let client = match (Client::connect_with(&address, &options), server.end) {
+                (Ok(client), End::Disconnected | End::Answered(_)) if has_session => client,
+                (Err(error), End::Unconnected | End::OutOfTime | End::Disconnected) if !has_session => {
+                    table.row(name, server.stable_part(&error.to_string(), &peer.address()));
+                    continue;
+                }
+                (result, _) => panic!("{name}: {result:?}"),
+            };
+            // Without a listener, events must not pile up.
+            let reply = client.start(qmp_shell::Request::new("query-status")).and_then(|pending| pending.reply());
+            match (reply, server.end) {
+                (Ok(reply), End::Answered(value)) => assert_eq!(reply.body(), ReplyBody::Return(value), "{name}"),
+                (Err(error), End::Disconnected) => {
+                    assert!(error.may_have_run(), "{name}: {error}");
+                    table.row(name, server.stable_part(&error.to_string(), &peer.address()));
+                    let next = client.execute::<Value>("query-status", ()).unwrap_err();
+                    assert!(!next.may_have_run(), "{name}: {next}");
+                }
+                (result, _) => panic!("{name}: {result:?}"),
+            }
+        }
+    }
+    table.check(expect![[r#"
+        > junk
+        what listens on `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
+
+        > junk without end
+        what listens on `{ADDRESS}` does not speak QMP; it sent: jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj
+
+        > HTML
+        what listens on `{ADDRESS}` does not speak QMP; it sent: <!DOCTYPE html>\r
+
+        > an HTTP response
+        what listens on `{ADDRESS}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request\r
+
+        > a human monitor
+        `{ADDRESS}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`
+
+        > telnet
+        connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it
+
+        > telnet without end
+        the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+
+        > sync markers without end
+        the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+
+        > NUL bytes without end
+        what listens on `{ADDRESS}` does not speak QMP; it sent: \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
+
+        > silence
+        connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it
+
+        > half a greeting
+        what listens on `{ADDRESS}` does not speak QMP; it sent: {"QMP": {"vers
+
+        > a greeting that drips
+        what listens on `{ADDRESS}` does not speak QMP; it sent:
+
+        > white space without end
+        connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it
+
+        > a string without end
+        the connection to `{ADDRESS}` ended before the session began: the server sent a message of more than 1048576 bytes
+
+        > nesting of a million
+        the connection to `{ADDRESS}` ended before the session began: the server sent a message nested more than 2048 levels deep
+
+        > events in place of a greeting
+        connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it
+
+        > events without end in place of a greeting
+        `{ADDRESS}` talks on and on without beginning a session
+
+        > a greeting, and no more
+        `{ADDRESS}` greeted, but did not answer the capabilities negotiation within 0.5 s
+
+        > a greeting, and events without end
+        `{ADDRESS}` talks on and on without beginning a session
+
+        > greetings without end
+        `{ADDRESS}` talks on and on without beginning a session
+
+        > a reply without a request
+        what listens on `{ADDRESS}` does not speak QMP; it sent: {"return": {"x": "y"}}
+
+        > another protocol in JSON
+        what listens on `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
+
+        > a refusal
+        the server refused the capabilities negotiation: not \u{1b}[31mtoday
+
+        > a reply announced and never finished
+        the server sent a message of more than 1048576 bytes before `query-status` was answered; nobody can know whether it was carried out
+
+        > a list without end
+        the server sent a message of more than 1048576 bytes before `query-status` was answered; nobody can know whether it was carried out
+
+        > nesting of a million
+        the server sent a message nested more than 2048 levels deep before `query-status` was answered; nobody can know whether it was carried out
+
+        > half a reply
+        the server closed the connection in the middle of a message before `query-status` was answered; nobody can know whether it was carried out
+
+        > junk without end
+        the server sends nothing but what is no QMP message before `query-status` was answered; nobody can know whether it was carried out
+
+        > lines without end
+        the server sends nothing but what is no QMP message before `query-status` was answered; nobody can know whether it was carried out
+
+        > empty objects without end
+        the server sends nothing but what is no QMP message before `query-status` was answered; nobody can know whether it was carried out
+
+        > sync markers without end
+        the server sends nothing but what is no QMP message before `query-status` was answered; nobody can know whether it was carried out
+
+        > a wrong id, and then the end
+        the server closed the connection before `query-status` was answered; nobody can know whether it was carried out
+    "#]]);
+    // Other tests may run in this process at the same time, but none that needs much.
+    let grown = process_memory_kib("self", "VmRSS:").saturating_sub(before);
+    assert!(grown < ADDRESS_SPACE_KIB, "{grown} KiB more than before");
+}
+
+/// Returns the modes that a program can leave a terminal in.
+fn modes(terminal: &Terminal) -> String {
+    let flags = ["cursor_flag", "insert_flag", "keypad_flag", "keypad_cursor_flag", "mouse_any_flag", "origin_flag"];
+    let rest = ["wrap_flag", "alternate_on"];
+    let form: Vec<String> = flags.iter().chain(&rest).map(|flag| format!("{flag}=#{{{flag}}}")).collect();
+    terminal.tmux(&["display-message", "-p", &form.join(" ")])
+}
+
+#[test]
+fn restores_the_terminal_when_there_is_no_session() {
+    run_at_a_terminal(
+        NO_SESSION,
+        false,
+        expect![[r#"
+        > junk
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
+
+        > junk without end
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj
+
+        > HTML
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: <!DOCTYPE html>\r
+
+        > an HTTP response
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request\r
+
+        > a human monitor
+        qmp-shell: `{ADDRESS}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`
+
+        > telnet
+        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+
+        > telnet without end
+        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+
+        > sync markers without end
+        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+
+        > NUL bytes without end
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
+
+        > silence
+        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+
+        > half a greeting
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"QMP": {"vers
+
+        > a greeting that drips
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent:
+
+        > white space without end
+        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+
+        > a string without end
+        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sent a message of more than 1048576 bytes
+
+        > nesting of a million
+        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sent a message nested more than 2048 levels deep
+
+        > events in place of a greeting
+        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+
+        > events without end in place of a greeting
+        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+
+        > a greeting, and no more
+        qmp-shell: `{ADDRESS}` greeted, but did not answer the capabilities negotiation within 0.5 s
+
+        > a greeting, and events without end
+        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+
+        > greetings without end
+        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+
+        > a reply without a request
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"return": {"x": "y"}}
+
+        > another protocol in JSON
+        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
+
+        > a refusal
+        qmp-shell: the server refused the capabilities negotiation: not \x1b[31mtoday
+    "#]],
+    );
+}
+
+#[test]
+fn restores_the_terminal_after_a_session() {
+    run_at_a_terminal(
+        IN_SESSION,
+        true,
+        expect![[r#"
+        > a reply announced and never finished
+        error: The server sent a message of more than 1048576 bytes before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+
+        > a list without end
+        error: The server sent a message of more than 1048576 bytes before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+
+        > nesting of a million
+        error: The server sent a message nested more than 2048 levels deep before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+
+        > half a reply
+        error: The server closed the connection in the middle of a message before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+
+        > junk without end
+        error: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+
+        > lines without end
+        error: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+
+        > empty objects without end
+        error: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+
+        > sync markers without end
+        error: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+
+        > a wrong id, and then the end
+        error: The server closed the connection before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+    "#]],
+    );
+}
+
+fn run_at_a_terminal(servers: &'static [Server], has_session: bool, errors: Expect) {
+    let Some(terminal) = Terminal::start("PS1='$ ' /bin/sh", 180, 50) else { return };
+    let raw = terminal.record();
+    let stty = terminal.home.join("stty");
+    // Each run ends with its name, which the screen of the run before does not have.
+    let run = |name: &str, line: &str| {
+        terminal.enter(&format!("clear; {line}; echo \"[$?]\" {name}; stty -a > {}", stty.display()));
+    };
+    let ended =
+        |name: &str, status: i32| terminal.wait(name, |screen| screen.ends_with(&format!("\n[{status}] {name}\n$")));
+    let state = || (std::fs::read_to_string(&stty).unwrap(), modes(&terminal));
+    terminal.wait_for_last("$");
+    run("nothing", "echo");
+    ended("nothing", 0);
+    let initial = state();
+    let mut table = Table::new();
+    let shell = format!("{} --max-message 1M --no-schema --no-events", env!("CARGO_BIN_EXE_qmp-shell"));
+    for server in servers {
+        let name = server.name;
+        let peer = start(server, has_session);
+        run(name, &format!("{shell} --timeout {} {}", server.timeout().as_secs_f64(), peer.address()));
+        if has_session {
+            terminal.wait_for_last("(QEMU)");
+            match server.end {
+                End::Answered(value) => {
+                    let output = terminal.run_line("query-status");
+                    // Each item of a list is on a line of its own.
+                    let value = value.trim_matches(['[', ']']).split(", ").next().unwrap();
+                    assert!(output.contains(value), "{name}: {output}");
+                }
+                _ => {
+                    let output = terminal.run_line("query-status");
+                    let error = output.lines().rfind(|line| line.starts_with(wording::ERROR));
+                    table.row(name, error.unwrap_or_else(|| panic!("{name}: {output}")));
+                }
+            }
+            terminal.press("C-d");
+            ended(name, 0);
+        } else {
+            let screen = ended(name, 3);
+            let (error, _) = screen.split_once("\n[3]").unwrap();
+            table.row(name, server.stable_part(&error.replace('\n', ""), &peer.address()));
+        }
+        assert_eq!(state(), initial, "{name}");
+    }
+    table.check(errors);
+    // Bracketed paste is switched off again.
+    let raw = String::from_utf8_lossy(&raw()).into_owned();
+    assert!(raw.rfind("\x1b[?2004h") <= raw.rfind("\x1b[?2004l"), "bracketed paste is left on");
+}
+
+/// Cuts a session of three messages after each byte.
+#[test]
+fn reports_a_connection_that_ends_at_any_byte() {
+    const REPLY: &str = "{\"return\": {\"a\": \"\\\"\\u00e9 }\"}, \"id\": ";
+    let greeting = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 2}}}}\r\n";
+    let length = greeting.len() + "{\"return\": {}, \"id\": 12345}\r\n".len() + REPLY.len() + "12345}\r\n".len();
+    let mut ends = BTreeSet::new();
+    for cut in 0..=length {
+        let peer = Peer::start(move |conn| {
+            let mut left = cut;
+            let mut say = |conn: &mut PeerConnection, text: &str| {
+                let len = left.min(text.len());
+                conn.send(&text.as_bytes()[..len]);
+                left -= len;
+                len == text.len()
+            };
+            if !say(conn, greeting) {
+                return;
+            }
+            let (_, id) = conn.read_request();
+            if !say(conn, &format!("{{\"return\": {{}}, \"id\": {id}}}\r\n")) {
+                return;
+            }
+            let id = conn.expect_command("x");
+            say(conn, &format!("{REPLY}{id}}}\r\n"));
+        });
+        // Every seventh as a script, the others through the library, which shares the code.
+        let address = peer.address();
+        let greeted = greeting.len() - 2;
+        let negotiated = greeting.len() + "{\"return\": {}, \"id\": 12345}".len();
+        let answered = length - 2;
+        if cut % 7 == 0 {
+            let run = qmp_shell(&[&address, "--no-schema", "-c", "x"]).run();
+            let status = match cut {
+                _ if cut >= answered => 0,
+                _ if cut >= negotiated => 4,
+                _ => 3,
+            };
+            assert_eq!(run.status, status, "{cut}: {run:#?}");
+            assert!(status == 0 || run.stderr.lines().count() == 1, "{cut}: {run:#?}");
+            continue;
+        }
+        match Client::connect_with(&address.parse().unwrap(), &Options::default()) {
+            Err(error) => {
+                assert!(cut < negotiated, "{cut}: {error}");
+                let in_message = cut > 0 && cut < greeted || cut > greeting.len();
+                ends.insert((in_message, error.to_string().replace(&address, "{ADDRESS}")));
+            }
+            Ok(client) => {
+                assert!(cut >= negotiated, "{cut}");
+                match client.execute::<Value>("x", ()) {
+                    Ok(value) => assert!(cut >= answered && value["a"] == "\"é }", "{cut}: {value}"),
+                    // Right after the negotiation, the end may be noticed before the command is sent.
+                    Err(error) => assert!(
+                        cut < answered && (error.may_have_run() || cut < negotiated + "\r\n".len()),
+                        "{cut}: {error}"
+                    ),
+                }
+            }
+        }
+    }
+    let mut table = Table::new();
+    for (in_message, error) in ends {
+        table.row(if in_message { "in a message" } else { "between messages" }, error);
+    }
+    table.check(expect![[r#"
+        > between messages
+        the connection to `{ADDRESS}` ended before the session began: the server closed the connection
+
+        > in a message
+        the connection to `{ADDRESS}` ended before the session began: the server closed the connection in the middle of a message
+    "#]]);
+}

@@ -1,0 +1,31 @@
+//! Texts of the programs that tests wait for or look for while a session goes on.
+//!
+//! Everything that is compared only once it is complete is a snapshot instead, which updates itself. A text belongs here
+//! only where a test cannot go on before it has appeared. A change of wording is one line here.
+
+/// The prompt without a connection.
+pub const NOT_CONNECTED: &str = "(not connected)";
+
+/// Before the text of an error at a prompt.
+pub const ERROR: &str = "error: ";
+
+/// After a connection was lost while a request was in flight.
+pub const UNKNOWN_OUTCOME: &str = "Nobody can know whether it was carried out.";
+
+/// In the notice that output of a wrapped QEMU was dropped.
+pub const LINES_LEFT_OUT: &str = " lines were left out here.)";
+
+/// In the errors of `qom fuse` for a system that does not allow mounting.
+pub const MAY_NOT_MOUNT: [&str; 2] = ["only root may mount", "may not open"];
+
+/// At the end of a question.
+pub const CONFIRM: &str = "[y/N]";
+
+/// After QEMU has exited.
+pub const QEMU_ENDED: &str = "QEMU has ended";
+
+/// In the notice that the connection was lost.
+pub const WILL_RECONNECT: &str = "The next command connects again";
+
+/// At the beginning of the banner.
+pub const CONNECTED: &str = "Connected to";
