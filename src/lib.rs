@@ -111,9 +111,9 @@
 // | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
 // | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
 // | `assist` | a line and a cursor to candidates, hint and highlighting; pure: names come in as data | `grammar`, `schema` |
-// | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `session`, `client`, `schema`, `render` |
+// | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `client`, `schema`, `render` |
 // | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `grammar`, `session`, `client`, `schema`, `render`, `assist` |
-// | `cli` | arguments and environment to configuration, errors to message and exit status | all of them |
+// | `cli` | arguments and environment to configuration, errors to message and exit status | `wire`, `grammar`, `session`, `client`, `schema`, `render`, `assist`, `qom`, `shell` |
 //
 // ## Invariants
 //

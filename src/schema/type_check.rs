@@ -362,7 +362,11 @@ fn describe(schema: &Schema, id: TypeId) -> String {
 }
 
 fn describe_alternate(schema: &Schema, kinds: &[TypeId]) -> String {
-    kinds.iter().map(|kind| describe(schema, *kind)).collect::<Vec<_>>().join(", or ")
+    let mut kinds: Vec<String> = kinds.iter().map(|kind| describe(schema, *kind)).collect();
+    match kinds.pop() {
+        Some(last) if !kinds.is_empty() => format!("{} or {last}", kinds.join(", ")),
+        last => last.unwrap_or_default(),
+    }
 }
 
 /// Returns whether a type is an object without required members, so that no dotted key below it is needed.

@@ -112,7 +112,7 @@ pub enum ConnectError {
         seconds: f64,
     },
     /// The server sends data without end and neither greets nor negotiates.
-    #[error("`{0}` keeps sending data but no QMP greeting")]
+    #[error("`{0}` keeps sending data, but does not complete the negotiation")]
     NoHandshake(Address),
     /// The guest agent did not answer: it may not run, or the server is a monitor.
     #[error("connected to `{address}`, but no guest agent answered within {seconds} s; is it running in the guest?")]
@@ -126,7 +126,7 @@ pub enum ConnectError {
     #[error("connecting to `{0}` was cancelled")]
     Cancelled(Address),
     /// The connection ended before the session was open.
-    #[error("the connection to `{address}` ended before the session was open: {reason}")]
+    #[error("the connection to `{address}` ended before negotiation was complete: {reason}")]
     Disconnected {
         /// The server's address.
         address: Address,
@@ -164,7 +164,7 @@ pub enum Disconnected {
     #[error("the server closed the connection in the middle of a message")]
     MidMessage,
     /// The server kept sending data without a QMP message in it.
-    #[error("the server sends only data that is not QMP")]
+    #[error("the server sent only data that is not QMP")]
     InvalidStream,
     /// The operating system reported an error.
     #[error("{0}")]

@@ -110,8 +110,8 @@ impl Handshake<'_> {
         let incomplete = &incomplete[..incomplete.len().min(MAX_INSPECTED_BYTES)];
         match stale {
             Some(stale) => self.not_qmp(stale),
-            None if !incomplete.is_empty() && !self.session.has_backlog() => {
-                self.not_qmp(preview(&String::from_utf8_lossy(incomplete)))
+            None if !incomplete.trim_ascii().is_empty() && !self.session.has_backlog() => {
+                self.not_qmp(preview(String::from_utf8_lossy(incomplete).trim()))
             }
             None => ConnectError::NoGreeting { address: self.address.clone(), seconds: self.timeout_seconds() },
         }
@@ -226,7 +226,7 @@ mod tests {
                 peer.send("{\"some\": ");
                 assert_eq!(peer.request(), None);
             }),
-            not_qmp("{\"some\": ")
+            not_qmp("{\"some\":")
         );
         let monitor = opened(&brief(), |peer| peer.message("QEMU 10.0.2 monitor - type 'help'"));
         assert!(matches!(monitor, Err(ConnectError::HumanMonitor(_))), "{monitor:?}");
@@ -234,7 +234,10 @@ mod tests {
 
     #[test]
     fn limits_the_time_for_greeting_and_negotiation() {
-        let silent = opened(&brief(), |peer| assert_eq!(peer.request(), None));
+        let silent = opened(&brief(), |peer| {
+            peer.send("\n  \n");
+            assert_eq!(peer.request(), None);
+        });
         assert!(matches!(silent, Err(ConnectError::NoGreeting { seconds: 0.2, .. })), "{silent:?}");
         let unanswered = opened(&brief(), |peer| {
             peer.message(GREETING);

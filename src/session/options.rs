@@ -1,4 +1,4 @@
-//! How to connect: time-outs, bounds, the message log.
+//! Connection options: time-outs, bounds, the message log.
 
 use std::io;
 use std::path::Path;

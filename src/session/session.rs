@@ -324,7 +324,7 @@ impl Session {
 /// Reads from the server while it does not read from us.
 fn read_more(input: &mut ReceiveHalf) -> io::Result<()> {
     if input.framer.is_overfull() {
-        return Err(io::Error::other("the server sends without end and does not read"));
+        return Err(io::Error::other("the server kept sending and read nothing"));
     }
     let socket = &input.socket;
     match input.framer.fill(|buf| socket.receive(buf))? {

@@ -117,7 +117,7 @@ fn uses_an_inherited_socket_by_its_number() {
         {"return": {"name": "here"}}
         0
         3
-        stderr: qmp-shell: the connection to `fd:7` ended before the session began: the server closed the connection
+        stderr: qmp-shell: the connection to `fd:7` ended before negotiation was complete: the server closed the connection
     "#]]);
 }
 
@@ -234,12 +234,12 @@ fn waits_for_a_server_that_is_not_there_yet() {
     }
     table.check(expect![[r#"
         > --wait=0.1
-        stderr: qmp-shell: there is no socket at `/nowhere/q.sock`; a QEMU started with `-qmp unix:/nowhere/q.sock,server=on,wait=off` makes one
+        stderr: qmp-shell: there is no socket at `/nowhere/q.sock`; a QEMU started with `-qmp unix:/nowhere/q.sock,server=on,wait=off` creates one
         status: 3
 
         > --wait=1.2
         stderr: Waiting for /nowhere/q.sock.
-        stderr: qmp-shell: there is no socket at `/nowhere/q.sock`; a QEMU started with `-qmp unix:/nowhere/q.sock,server=on,wait=off` makes one
+        stderr: qmp-shell: there is no socket at `/nowhere/q.sock`; a QEMU started with `-qmp unix:/nowhere/q.sock,server=on,wait=off` creates one
         status: 3
     "#]]);
 }
@@ -301,31 +301,31 @@ fn rejects_invalid_addresses() {
         status: 2
 
         > localhost:http
-        stderr: error: invalid value 'localhost:http' for '[ADDRESS]': `http` is no port number, in address `localhost:http`; for a path with a colon write `unix:localhost:http`
+        stderr: error: invalid value 'localhost:http' for '[ADDRESS]': invalid port `http` in address `localhost:http`; for a path with a colon write `unix:localhost:http`
         stderr:
         stderr: For more information, try '--help'.
         status: 2
 
         > localhost:65536
-        stderr: error: invalid value 'localhost:65536' for '[ADDRESS]': `65536` is no port number, in address `localhost:65536`; for a path with a colon write `unix:localhost:65536`
+        stderr: error: invalid value 'localhost:65536' for '[ADDRESS]': invalid port `65536` in address `localhost:65536`; for a path with a colon write `unix:localhost:65536`
         stderr:
         stderr: For more information, try '--help'.
         status: 2
 
         > fd:x
-        stderr: error: invalid value 'fd:x' for '[ADDRESS]': `x` is no descriptor number, in an address `fd:N`
+        stderr: error: invalid value 'fd:x' for '[ADDRESS]': invalid file descriptor `x` in an address `fd:N`
         stderr:
         stderr: For more information, try '--help'.
         status: 2
 
         > unix:@
-        stderr: error: invalid value 'unix:@' for '[ADDRESS]': address `unix:@` names nothing behind the colon
+        stderr: error: invalid value 'unix:@' for '[ADDRESS]': missing value after the colon in address `unix:@`
         stderr:
         stderr: For more information, try '--help'.
         status: 2
 
         > exec:
-        stderr: error: invalid value 'exec:' for '[ADDRESS]': address `exec:` names nothing behind the colon
+        stderr: error: invalid value 'exec:' for '[ADDRESS]': missing value after the colon in address `exec:`
         stderr:
         stderr: For more information, try '--help'.
         status: 2

@@ -185,79 +185,79 @@ fn check_block_lines(server: &Server) {
 
             blockdev-add driver=qcow2 node-nme=n0 file=p
                                       ^^^^^^^^
-            `blockdev-add` with driver=qcow2 has no key `node-nme`; did you mean `node-name`?
+            unknown key `node-nme` for `blockdev-add` with driver=qcow2; did you mean `node-name`?
 
             blockdev-add driver=raw node_name=n file=p
                                     ^^^^^^^^^
-            `blockdev-add` with driver=raw has no key `node_name`; did you mean `node-name`?
+            unknown key `node_name` for `blockdev-add` with driver=raw; did you mean `node-name`?
 
             block-job-pause dev=j0
                             ^^^
-            `block-job-pause` has no key `dev`; did you mean `device`?
+            unknown key `dev` for `block-job-pause`; did you mean `device`?
 
             query-jobs id=1
                        ^^
-            `query-jobs` has no key `id`; it takes no keys
+            unknown key `id` for `query-jobs`; it takes no keys
 
             blockdev-add driver=null-co filename=/x
                                         ^^^^^^^^
-            `blockdev-add` with driver=null-co has no key `filename`
+            unknown key `filename` for `blockdev-add` with driver=null-co
 
             blockdev-add filename=/x driver=null-co
                          ^^^^^^^^
-            `blockdev-add` with driver=null-co has no key `filename`
+            unknown key `filename` for `blockdev-add` with driver=null-co
 
             blockdev-add driver=raw file=p node-name=a node-name=b
                                                        ^^^^^^^^^
-            key `node-name` is given twice
+            duplicate key `node-name`
 
             blockdev-add driver=raw file=p file.driver=file
                                            ^^^^^^^^^^^
-            `file` has a value already; `file.driver` cannot go below it
+            `file.driver` cannot be set; `file` already has a value
 
             blockdev-add {"driver": "raw", "file": "p"} file=q
                                                         ^^^^
-            key `file` is given twice
+            duplicate key `file`
 
             blockdev-add node-name=n
             ^^^^^^^^^^^^
-            `blockdev-add` needs a key `driver` (one of …, …)
+            missing key `driver` for `blockdev-add` (one of …, …)
 
             blockdev-add
             ^^^^^^^^^^^^
-            `blockdev-add` needs a key `driver` (one of …, …)
+            missing key `driver` for `blockdev-add` (one of …, …)
 
             blockdev-add driver=qcow2
             ^^^^^^^^^^^^
-            `blockdev-add` with driver=qcow2 needs a key `file` (an object, or a string)
+            missing key `file` for `blockdev-add` with driver=qcow2 (an object or a string)
 
             blockdev-add driver=raw file.driver=file
                                     ^^^^^^^^^^^
-            `file` of `blockdev-add`, with driver=file, needs a key `filename` (a string)
+            missing key `filename` for `file` of `blockdev-add` with driver=file (a string)
 
             blockdev-add driver=raw file.driver=file file.filname=/x
                                                      ^^^^^^^^^^^^
-            `file` of `blockdev-add`, with driver=file, has no key `filname`; did you mean `filename`?
+            unknown key `filname` for `file` of `blockdev-add` with driver=file; did you mean `filename`?
 
             blockdev-add driver=qcow3 file=p
                                 ^^^^^
-            `driver` has no value `qcow3`; did you mean `qcow2`?
+            unknown value `qcow3` for `driver`; did you mean `qcow2`?
 
             blockdev-add driver=raw file.driver=fil
                                                 ^^^
-            `file.driver` has no value `fil`; did you mean `file`?
+            unknown value `fil` for `file.driver`; did you mean `file`?
 
             blockdev-add driver=raw file=p discard=zzz
                                                    ^^^
-            `discard` has no value `zzz`; it takes one of ignore, unmap
+            unknown value `zzz` for `discard`; expected one of ignore, unmap
 
             block_resize node-name=n size=big
                                           ^^^
-            `size` takes an integer (such as 4096, 0x1000 or 4k), not `big`
+            expected an integer (such as 4096, 0x1000 or 4k) for `size`, found `big`
 
             block_resize node-name=n size=1.5
                                           ^^^
-            `size` takes an integer (such as 4096, 0x1000 or 4k), not `1.5`
+            expected an integer (such as 4096, 0x1000 or 4k) for `size`, found `1.5`
 
             block_resize node-name=n size=1.3k
                                           ^^^^
@@ -269,39 +269,39 @@ fn check_block_lines(server: &Server) {
 
             query-named-block-nodes flat=maybe
                                          ^^^^^
-            `flat` takes true or false (on, off, yes, no), not `maybe`
+            expected true or false (on, off, yes, no) for `flat`, found `maybe`
 
             query-named-block-nodes flat=1
                                          ^
-            `flat` takes true or false (on, off, yes, no), not `1`
+            expected true or false (on, off, yes, no) for `flat`, found `1`
 
             blockdev-add driver=raw file=p cache=on
                                                  ^^
-            `cache` takes an object, not `on`
+            expected an object for `cache`, found `on`
 
             blockdev-add driver=raw file=p size.x=1
                                            ^^^^^^
-            `size` takes an integer (such as 4096, 0x1000 or 4k), not an object
+            expected an integer (such as 4096, 0x1000 or 4k) for `size`, found an object
 
             blockdev-add driver=quorum vote-threshold=1 children.1=a
                                                         ^^^^^^^^^^
-            array index 1 leaves a gap: 1 parts are numbered 0 to 0
+            array index 1 leaves a gap; 1 items have indices 0 to 0
 
             blockdev-add driver=quorum vote-threshold=1 children=["a", 5]
                                                                        ^
-            `children.1` takes an object, or a string
+            expected an object or a string for `children.1`
 
             blockdev-add {"driver": "null-co", "size": "12"}
                                                        ^^^^
-            `size` takes an integer (such as 4096, 0x1000 or 4k), not a string
+            expected an integer (such as 4096, 0x1000 or 4k) for `size`, found a string
 
             blockdev-add driver=raw file={"driver": "null-co", "size": 1.5}
                                                                        ^^^
-            `file.size` takes an integer (such as 4096, 0x1000 or 4k), not a number
+            expected an integer (such as 4096, 0x1000 or 4k) for `file.size`, found a number
 
             {"execute": "blockdev-add", "arguments": {"driver": "raw", "fil": "p"}}
                                                                        ^^^^^
-            `blockdev-add` with driver=raw has no key `fil`; did you mean `file`?
+            unknown key `fil` for `blockdev-add` with driver=raw; did you mean `file`?
 
             {"execute": "blockdev-ad"}
                         ^^^^^^^^^^^^^
@@ -313,27 +313,27 @@ fn check_block_lines(server: &Server) {
 
             transaction( block-dirty-bitmap-ad node=n name=b )
                          ^^^^^^^^^^^^^^^^^^^^^
-            a transaction has no action `block-dirty-bitmap-ad`; did you mean `block-dirty-bitmap-add`?
+            unknown transaction action `block-dirty-bitmap-ad`; did you mean `block-dirty-bitmap-add`?
 
             transaction( block-dirty-bitmap-add node=n nam=b )
                                                        ^^^
-            `block-dirty-bitmap-add` has no key `nam`; did you mean `name`?
+            unknown key `nam` for `block-dirty-bitmap-add`; did you mean `name`?
 
             transaction( block-dirty-bitmap-add node=n )
                          ^^^^^^^^^^^^^^^^^^^^^^
-            `block-dirty-bitmap-add` needs a key `name` (a string)
+            missing key `name` for `block-dirty-bitmap-add` (a string)
 
             transaction( abort x=1 )
                                ^
-            `abort` has no key `x`; it takes no keys
+            unknown key `x` for `abort`; it takes no keys
 
             transaction( abort ) completion-mode=all
                                                  ^^^
-            `completion-mode` has no value `all`; it takes one of individual, grouped
+            unknown value `all` for `completion-mode`; expected one of individual, grouped
 
             transaction( abort ) completion_mode=grouped
                                  ^^^^^^^^^^^^^^^
-            `transaction` has no key `completion_mode`; did you mean `completion-mode`?
+            unknown key `completion_mode` for `transaction`; did you mean `completion-mode`?
 
             query-nmaed-block-nodes
             ^^^^^^^^^^^^^^^^^^^^^^^
@@ -355,19 +355,19 @@ fn check_machine_lines(server: &Server) {
 
             info status
             ^^^^
-            the server has no command `info`; the human monitor has: `.hmp info status`
+            the server has no command `info`; the human monitor has it: `.hmp info status`
 
             x/4i $pc
             ^^^^
-            the server has no command `x/4i`; the human monitor has: `.hmp x/4i $pc`
+            the server has no command `x/4i`; the human monitor has it: `.hmp x/4i $pc`
 
             savevm
             ^^^^^^
-            the server has no command `savevm`; the human monitor has: `.hmp savevm`
+            the server has no command `savevm`; the human monitor has it: `.hmp savevm`
 
             drive_mirror disk0 /x
             ^^^^^^^^^^^^
-            the server has no command `drive_mirror`; the human monitor has: `.hmp drive_mirror disk0 /x`
+            the server has no command `drive_mirror`; the human monitor has it: `.hmp drive_mirror disk0 /x`
 
             drive_mirror device=disk0
             ^^^^^^^^^^^^
@@ -375,15 +375,15 @@ fn check_machine_lines(server: &Server) {
 
             device_add virtio-net-pci,id=n0
             ^^^^^^^^^^
-            `device_add` needs a key `driver` (a string); the human monitor has: `.hmp device_add virtio-net-pci,id=n0`
+            missing key `driver` for `device_add` (a string); the human monitor has it: `.hmp device_add virtio-net-pci,id=n0`
 
             netdev_add user,id=n0
                        ^^^^^^^
-            `netdev_add` has no key `user,id`; the human monitor has: `.hmp netdev_add user,id=n0`
+            unknown key `user,id` for `netdev_add`; the human monitor has it: `.hmp netdev_add user,id=n0`
 
             chardev-add id=c backend.type=null
                              ^^^^^^^^^^^^
-            `backend` of `chardev-add`, with type=null, needs a key `data` (an object, which may be {})
+            missing key `data` for `backend` of `chardev-add` with type=null (an object, which may be {})
 
             device_del net0
                        ^^^^
@@ -395,39 +395,39 @@ fn check_machine_lines(server: &Server) {
 
             set_link name=n
             ^^^^^^^^
-            `set_link` needs a key `up` (true or false (on, off, yes, no))
+            missing key `up` for `set_link` (true or false (on, off, yes, no))
 
             device_add id=d
             ^^^^^^^^^^
-            `device_add` needs a key `driver` (a string)
+            missing key `driver` for `device_add` (a string)
 
             device_add driver=virtio-net-pci mq=maybe
                                                 ^^^^^
-            `mq` takes true or false (on, off, yes, no), not `maybe`
+            expected true or false (on, off, yes, no) for `mq`, found `maybe`
 
             device_add driver=virtio-net-pci host_mtu=x
                                                       ^
-            `host_mtu` takes an integer (such as 4096, 0x1000 or 4k), not `x`
+            expected an integer (such as 4096, 0x1000 or 4k) for `host_mtu`, found `x`
 
             qom-set path=/machine property=graphics value=maybe
                                                           ^^^^^
-            `value` takes true or false (on, off, yes, no), not `maybe`
+            expected true or false (on, off, yes, no) for `value`, found `maybe`
 
             qom-set path=/machine property=graphics
             ^^^^^^^
-            `qom-set` needs a key `value` (any value)
+            missing key `value` for `qom-set` (any value)
 
             set_password protocol=vnc
             ^^^^^^^^^^^^
-            `set_password` with protocol=vnc needs a key `password` (a string)
+            missing key `password` for `set_password` with protocol=vnc (a string)
 
             send-key keys.0.type=qcode keys.0.data=aa
                                                    ^^
-            `keys.0.data` has no value `aa`; did you mean `a`?
+            unknown value `aa` for `keys.0.data`; did you mean `a`?
 
             migrate-set-capabilities capabilities.0.capabilty=xbzrle
                                      ^^^^^^^^^^^^^^^^^^^^^^^^
-            `capabilities.0` of `migrate-set-capabilities` has no key `capabilty`; did you mean `capability`?
+            unknown key `capabilty` for `capabilities.0` of `migrate-set-capabilities`; did you mean `capability`?
         "#]],
     );
 }

@@ -197,22 +197,22 @@ fn errors_carry_the_request_and_the_reply() {
     }
     table.check(expect![[r#"
         > list
-        the arguments of `x` are no JSON object: they begin with `[`
+        arguments of `x` must be a JSON object: they begin with `[`
 
         > key
-        the arguments of `x` are no JSON object: key must be a string
+        arguments of `x` must be a JSON object: key must be a string
 
         > fd
-        `getfd` was not sent: descriptors pass over a Unix socket only
+        `getfd` was not sent: file descriptors can be passed over a Unix socket only
 
         > refused
         `x`: DeviceNotFound: no `d`
 
         > type
-        what `y` returned does not fit: invalid type: string "text", expected u64 at line 1 column 6
+        the return value of `y` is not of the requested type: invalid type: string "text", expected u64 at line 1 column 6
 
         > unanswered
-        the server closed the connection before `z` was answered; nobody can know whether it was carried out
+        the server closed the connection before `z` was answered; it may or may not have been executed
 
         > gone
         `z` was not sent: the server closed the connection

@@ -77,7 +77,7 @@ fn closing_ends_every_waiting_call() {
         snapshot::check(
             error.to_string(),
             expect![[r#"
-                this side closed the connection before `wait` was answered; nobody can know whether it was carried out
+                this side closed the connection before `wait` was answered; it may or may not have been executed
             "#]],
         );
     }
@@ -215,7 +215,7 @@ pub fn reports_a_server_that_closes_at_any_point() {
         `cont` was not sent: the server closed the connection
 
         > before the reply
-        the server closed the connection before `stop` was answered; nobody can know whether it was carried out
+        the server closed the connection before `stop` was answered; it may or may not have been executed
 
         > before the reply: listener
         the server closed the connection
@@ -224,7 +224,7 @@ pub fn reports_a_server_that_closes_at_any_point() {
         `cont` was not sent: the server closed the connection
 
         > in the middle of the reply
-        the server closed the connection in the middle of a message before `stop` was answered; nobody can know whether it was carried out
+        the server closed the connection in the middle of a message before `stop` was answered; it may or may not have been executed
 
         > in the middle of the reply: listener
         the server closed the connection in the middle of a message
@@ -233,7 +233,7 @@ pub fn reports_a_server_that_closes_at_any_point() {
         `cont` was not sent: the server closed the connection in the middle of a message
 
         > with a message that is too deep
-        the server sent a message nested more than 2048 levels deep before `stop` was answered; nobody can know whether it was carried out
+        the server sent a message nested more than 2048 levels deep before `stop` was answered; it may or may not have been executed
 
         > with a message that is too deep: listener
         the server sent a message nested more than 2048 levels deep

@@ -64,12 +64,12 @@ fn filters_events_by_name() {
         > .events 2
         > stop
         > .events
-        events: off; 4 so far
+        events: off; 4 received
 
         > .events 0
         > .events except A* B
         > .events
-        events: except A* B; 0 so far
+        events: except A* B; 0 received
     "#]]);
 }
 
@@ -114,17 +114,17 @@ fn reports_file_descriptors_that_cannot_be_passed() {
     }
     table.check(expect![[r#"
         > .fd
-        {"error": {"class": "NotSent", "desc": "`.fd` needs a file to open here"}}
+        {"error": {"class": "NotSent", "desc": "missing argument; usage: `.fd PATH COMMAND [KEY=VALUE]…`"}}
         {"return": {}}
-        stderr: <stdin>:1: `.fd` needs a file to open here
+        stderr: <stdin>:1: missing argument; usage: `.fd PATH COMMAND [KEY=VALUE]…`
         stderr:   .fd
         stderr:      ^
         status: 1
 
         > .fd /dev/null
-        {"error": {"class": "NotSent", "desc": "`.fd` needs a command here"}}
+        {"error": {"class": "NotSent", "desc": "missing argument; usage: `.fd PATH COMMAND [KEY=VALUE]…`"}}
         {"return": {}}
-        stderr: <stdin>:1: `.fd` needs a command here
+        stderr: <stdin>:1: missing argument; usage: `.fd PATH COMMAND [KEY=VALUE]…`
         stderr:   .fd /dev/null
         stderr:                ^
         status: 1
@@ -138,11 +138,8 @@ fn reports_file_descriptors_that_cannot_be_passed() {
         status: 1
 
         > .fd /dev/null .help
-        {"error": {"class": "NotSent", "desc": "expected a QMP command here"}}
+        {"error": {"class": "CommandNotFound", "desc": "The command .help has not been found"}}
         {"return": {}}
-        stderr: <stdin>:1: expected a QMP command here
-        stderr:   .fd /dev/null .help
-        stderr:                 ^^^^^
         status: 1
 
         > .fd /dev/null getfd typo
@@ -168,9 +165,9 @@ fn refuses_to_pass_file_descriptors_over_tcp() {
     let Some(_server) = Server::qemu(&[SMALL, &["-qmp", &options]].concat()) else { return };
     let seen = run(&format!("127.0.0.1:{port}"), &[".fd /dev/null getfd fdname=x", "query-name"]).expect_status(1);
     seen.check(expect![[r#"
-        {"error": {"class": "NotSent", "desc": "descriptors travel over Unix sockets only, and this session has none"}}
+        {"error": {"class": "NotSent", "desc": "file descriptors can be passed over Unix sockets only, and this connection is not one"}}
         {"return": {}}
-        stderr: <stdin>:1: descriptors travel over Unix sockets only, and this session has none
+        stderr: <stdin>:1: file descriptors can be passed over Unix sockets only, and this connection is not one
         stderr:   .fd /dev/null getfd fdname=x
         stderr:   ^^^
         status: 1
@@ -205,10 +202,10 @@ fn sources_files_up_to_a_depth() {
     snapshot::check(
         &seen.stderr,
         expect![[r#"
-        self:2: files source each other more than 16 deep
-          .source self
-                  ^^^^
-    "#]],
+            self:2: files source each other more than 16 levels deep
+              .source self
+                      ^^^^
+        "#]],
     );
 
     // `-e` ends all files. A mode or setting that a file leaves stays; `.exit` in a file ends the script.
@@ -234,7 +231,7 @@ fn sources_files_up_to_a_depth() {
         status: 1
 
         > .source
-        stderr: <stdin>:1: `.source` needs a file here
+        stderr: <stdin>:1: missing argument; usage: `.source FILE`
         stderr:   .source
         stderr:          ^
         status: 1
@@ -252,7 +249,7 @@ fn sources_files_up_to_a_depth() {
         status: 1
 
         > .source outer more
-        stderr: <stdin>:1: `.source` takes nothing here
+        stderr: <stdin>:1: unexpected argument `more`; usage: `.source FILE`
         stderr:   .source outer more
         stderr:                 ^^^^
         status: 1
@@ -292,9 +289,9 @@ fn connects_to_another_server_and_back() {
     .check(expect![[r#"
         {"error": {"class": "NotSent", "desc": "not connected"}}
         {"return": {"name": "demo"}}
-        stderr: <stdin>:1: there is no socket at `/nonexistent`; a QEMU started with `-qmp unix:/nonexistent,server=on,wait=off` makes one
+        stderr: <stdin>:1: there is no socket at `/nonexistent`; a QEMU started with `-qmp unix:/nonexistent,server=on,wait=off` creates one
         stderr: <stdin>:2: not connected
-        stderr: <stdin>:3: `c` is no port number, in address `a:b:c`; for a path with a colon write `unix:a:b:c`
+        stderr: <stdin>:3: invalid port `c` in address `a:b:c`; for a path with a colon write `unix:a:b:c`
         stderr:   .connect a:b:c
         stderr:            ^^^^^
         status: 1
@@ -319,18 +316,18 @@ fn shows_and_changes_settings() {
         > .set pager 'less -R'
         > .set pager
         {"return": {"name": "demo"}}
-        stderr: check          on           refuse what introspection says is wrong (--no-check)
+        stderr: check          on           reject what is wrong by the server's introspection (--no-check)
         stderr: confirm        on           ask before `quit` ends QEMU
-        stderr: exit-on-error  off          leave at the first line that fails (-e)
-        stderr: output         json         how replies are laid out (-o)
-        stderr: pager          less -FRX    show long output through a pager: on, off or a command
+        stderr: exit-on-error  off          leave after the first line that fails (-e)
+        stderr: output         json         the format of replies (-o)
+        stderr: pager          less -FRX    the pager for long output: on, off or a command
         stderr: verbose        off          show each request as it is sent (-v)
-        stderr: pager          off          show long output through a pager: on, off or a command
+        stderr: pager          off          the pager for long output: on, off or a command
         stderr: -> {"execute": "query-name"}
-        stderr: pager          less -R      show long output through a pager: on, off or a command
+        stderr: pager          less -R      the pager for long output: on, off or a command
 
         > .set pagr off
-        stderr: <stdin>:1: there is no setting `pagr`; did you mean `pager`?
+        stderr: <stdin>:1: unknown setting `pagr`; did you mean `pager`?
         stderr:   .set pagr off
         stderr:        ^^^^
         status: 1
@@ -342,14 +339,13 @@ fn shows_and_changes_settings() {
         status: 1
 
         > .set output xml
-        stderr: <stdin>:1: `output` is `pretty` or `json`
+        stderr: <stdin>:1: expected `flat`, `json` or `pretty`, found `xml`
         stderr:   .set output xml
         stderr:               ^^^
         status: 1
 
         > .set pager 'a
-        {"error": {"class": "NotSent", "desc": "this word has a `'` that is not closed"}}
-        stderr: <stdin>:1: this word has a `'` that is not closed
+        stderr: <stdin>:1: unclosed `'` in this word
         stderr:   .set pager 'a
         stderr:              ^^
         status: 1
@@ -409,62 +405,62 @@ fn suggests_the_nearest_dot_command() {
     }
     table.check(expect![[r#"
         > .hlep
-        <stdin>:2: the shell has no command `.hlep`; did you mean `.help`?
+        <stdin>:2: unknown dot command `.hlep`; did you mean `.help`?
           .hlep
           ^^^^^
 
         > .event 5
-        <stdin>:2: the shell has no command `.event`; did you mean `.events`?
+        <stdin>:2: unknown dot command `.event`; did you mean `.events`?
           .event 5
           ^^^^^^
 
         > .sorce x
-        <stdin>:2: the shell has no command `.sorce`; did you mean `.source`?
+        <stdin>:2: unknown dot command `.sorce`; did you mean `.source`?
           .sorce x
           ^^^^^^
 
         > .xyzzy
-        <stdin>:2: the shell has no command `.xyzzy`; `.help` lists them
+        <stdin>:2: unknown dot command `.xyzzy`; `.help` lists the dot commands
           .xyzzy
           ^^^^^^
 
         > .
-        <stdin>:2: the shell has no command `.`; `.help` lists them
+        <stdin>:2: unknown dot command `.`; `.help` lists the dot commands
           .
           ^
 
         > .help evnts
-        <stdin>:2: there is no help on `evnts`; did you mean `help events`?
+        <stdin>:2: unknown topic `evnts`; did you mean `help events`?
           .help evnts
                 ^^^^^
 
         > .events onyl STOP
-        <stdin>:2: expected a number, `on`, `off`, `only` or `except`; did you mean `only`?
+        <stdin>:2: expected a number, `on`, `off`, `only` or `except`, found `onyl`; did you mean `only`?
           .events onyl STOP
                   ^^^^
 
         > .events only
-        <stdin>:2: `.events` needs the names of events, such as `JOB_*`, here
+        <stdin>:2: missing argument: expected event names, such as `JOB_*`
           .events only
                       ^
 
         > .events 1 2
-        <stdin>:2: `.events` takes nothing here
+        <stdin>:2: unexpected argument `2`
           .events 1 2
                     ^
 
         > .exit now
-        <stdin>:2: `.exit` takes nothing here
+        <stdin>:2: unexpected argument `now`; usage: `.exit`
           .exit now
                 ^^^
 
         > .history many
-        <stdin>:2: expected a number of lines
+        <stdin>:2: expected a number of lines, found `many`
           .history many
                    ^^^^
 
         > .wait
-        <stdin>:2: `.wait` needs the name of an event here
+        <stdin>:2: missing argument; usage: `.wait EVENT [KEY=VALUE]… [timeout=SECONDS]`
           .wait
                ^
 
@@ -474,7 +470,7 @@ fn suggests_the_nearest_dot_command() {
                      ^^^^
 
         > .wait STOP timeout=soon
-        <stdin>:2: expected a number of seconds
+        <stdin>:2: expected a number of seconds, found `soon`
           .wait STOP timeout=soon
                              ^^^^
     "#]]);
@@ -491,13 +487,13 @@ fn refuses_to_wait_for_unknown_events() {
     snapshot::check(
         messages.join("\n"),
         expect![[r#"
-            <stdin>:2: the server has no event `STPO`; did you mean `STOP`?
-            <stdin>:3: `DEVICE_DELETED` carries no `devise`; did you mean `device`?
+            <stdin>:2: unknown event `STPO`; did you mean `STOP`?
+            <stdin>:3: `DEVICE_DELETED` has no member `devise`; did you mean `device`?
             <stdin>:4: `status` has no value `redy`; did you mean `ready`?
-            <stdin>:5: warning: the server has no event `REUSME`; did you mean `RESUME`?
-            <stdin>:5: warning: the server has no event `JOBS_*`
-            <stdin>:8: no event `ST?P* x=1` came within 0 s
-            <stdin>:9: no event `QUORUM_FAILURE sector-num=1` came within 0 s
+            <stdin>:5: warning: unknown event `REUSME`; did you mean `RESUME`?
+            <stdin>:5: warning: unknown event `JOBS_*`
+            <stdin>:8: no event `ST?P* x=1` within 0 s
+            <stdin>:9: no event `QUORUM_FAILURE sector-num=1` within 0 s
         "#]],
     );
 }
@@ -526,9 +522,9 @@ fn runs_dot_commands_at_the_prompt() {
     terminal.check_line(
         ".events onyl",
         expect![[r#"
-                       ^^^^
-        error: expected a number, `on`, `off`, `only` or `except`; did you mean `only`?
-    "#]],
+                           ^^^^
+            error: expected a number, `on`, `off`, `only` or `except`, found `onyl`; did you mean `only`?
+        "#]],
     );
     terminal.enter(".history 2");
     terminal.wait_for("    6  .history 2\n(QEMU)");

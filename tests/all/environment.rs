@@ -139,11 +139,11 @@ fn reports_full_and_closed_streams() {
         status: 2
 
         > mkfifo pipe; $q demo: -l pipe -c query-name
-        stderr: qmp-shell: cannot write the log file `pipe`: it is a pipe that nobody reads
+        stderr: qmp-shell: cannot write the log file `pipe`: it is a pipe without a reader
         status: 2
 
         > $q demo: -c '.log pipe'
-        stderr: -c:1: cannot write `pipe`: it is a pipe that nobody reads
+        stderr: -c:1: cannot write `pipe`: it is a pipe without a reader
         stderr:   .log pipe
         stderr:        ^^^^
         status: 1
@@ -275,8 +275,8 @@ fn accepts_paths_with_invalid_utf8() {
     snapshot::check(
         stderr.replace(&*home.to_string_lossy(), "{HOME}"),
         expect![[r#"
-        qmp-shell: there is no socket at `{HOME}/��none`; a QEMU started with `-qmp unix:{HOME}/��none,server=on,wait=off` makes one
-    "#]],
+            qmp-shell: there is no socket at `{HOME}/��none`; a QEMU started with `-qmp unix:{HOME}/��none,server=on,wait=off` creates one
+        "#]],
     );
 }
 

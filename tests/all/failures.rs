@@ -53,25 +53,25 @@ fn reports_servers_that_cannot_be_reached() {
     }
     table.check(expect![[r#"
         > {DIR}/none
-        qmp-shell: there is no socket at `{ADDRESS}`; a QEMU started with `-qmp unix:{ADDRESS},server=on,wait=off` makes one
+        qmp-shell: there is no socket at `{ADDRESS}`; a QEMU started with `-qmp unix:{ADDRESS},server=on,wait=off` creates one
 
         > {DIR}/file
-        qmp-shell: `{ADDRESS}` is no socket
+        qmp-shell: `{ADDRESS}` is not a socket
 
         > {DIR}/.
-        qmp-shell: `{ADDRESS}` is no socket
+        qmp-shell: `{ADDRESS}` is not a socket
 
         > {DIR}/stale
-        qmp-shell: nobody listens on `{ADDRESS}`: the server has ended, or listens elsewhere
+        qmp-shell: nothing is listening on `{ADDRESS}`; the server has exited or listens elsewhere
 
         > 127.0.0.1:{PORT}
-        qmp-shell: nobody listens on `{ADDRESS}`: the server has ended, or listens elsewhere
+        qmp-shell: nothing is listening on `{ADDRESS}`; the server has exited or listens elsewhere
 
         > fd:9
-        qmp-shell: descriptor 9 is no socket that this program inherited
+        qmp-shell: file descriptor 9 is not an inherited socket
 
         > fd:1
-        qmp-shell: descriptor 1 is no socket that this program inherited
+        qmp-shell: file descriptor 1 is not an inherited socket
 
         > exec:no-such-program x
         qmp-shell: cannot run `no-such-program x`: no such program
@@ -80,7 +80,7 @@ fn reports_servers_that_cannot_be_reached() {
         qmp-shell: cannot run `socat - 'x`: a quote is not closed
 
         > exec:true
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server closed the connection
+        qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server closed the connection
     "#]]);
     // The resolver's reason differs from system to system.
     let run = query_status("no-such-host.invalid:4444").expect_status(3);
@@ -156,7 +156,7 @@ fn stops_waiting_for_a_busy_monitor_after_the_timeout() {
         qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.2 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
         > queue full
-        qmp-shell: no connection to `{ADDRESS}` within 0.2 s: others are waiting for it already; a monitor serves one client at a time
+        qmp-shell: no connection to `{ADDRESS}` within 0.2 s: other clients are already waiting for it; a monitor serves one client at a time
     "#]]);
     drop(holder);
     wait_until("the monitor to be free", || query_status(&address).status == 0);
@@ -214,8 +214,8 @@ pub fn quotes_an_unknown_greeting() {
     snapshot::check(
         connect_error(&query_status(&peer.address()), &peer.address()),
         expect![[r#"
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
-    "#]],
+            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
+        "#]],
     );
 }
 
@@ -237,16 +237,16 @@ fn reports_a_server_that_closes_before_the_session_begins() {
     }
     table.check(expect![[r#"
         > at once
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server closed the connection
+        qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server closed the connection
 
         > after the greeting
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server closed the connection
+        qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server closed the connection
 
         > after the request
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server closed the connection
+        qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server closed the connection
 
         > in the middle of the greeting
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server closed the connection in the middle of a message
+        qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server closed the connection in the middle of a message
     "#]]);
 }
 
@@ -274,20 +274,20 @@ fn reports_an_unknown_outcome_when_the_server_dies() {
     table.check(expect![[r#"
         > before the reply
         {"return": {}}
-        {"error": {"class": "ConnectionLost", "desc": "The server closed the connection before `stop` was answered. Nobody can know whether it was carried out."}}
-        stderr: <stdin>:2: The server closed the connection before `stop` was answered. Nobody can know whether it was carried out.
+        {"error": {"class": "ConnectionLost", "desc": "The server closed the connection before `stop` was answered. It may or may not have been executed."}}
+        stderr: <stdin>:2: The server closed the connection before `stop` was answered. It may or may not have been executed.
         status: 4
 
         > in the middle of the reply
         {"return": {}}
-        {"error": {"class": "ConnectionLost", "desc": "The server closed the connection in the middle of a message before `stop` was answered. Nobody can know whether it was carried out."}}
-        stderr: <stdin>:2: The server closed the connection in the middle of a message before `stop` was answered. Nobody can know whether it was carried out.
+        {"error": {"class": "ConnectionLost", "desc": "The server closed the connection in the middle of a message before `stop` was answered. It may or may not have been executed."}}
+        stderr: <stdin>:2: The server closed the connection in the middle of a message before `stop` was answered. It may or may not have been executed.
         status: 4
 
         > with a reply that is too deep
         {"return": {}}
-        {"error": {"class": "ConnectionLost", "desc": "The server sent a message nested more than 2048 levels deep before `stop` was answered. Nobody can know whether it was carried out."}}
-        stderr: <stdin>:2: The server sent a message nested more than 2048 levels deep before `stop` was answered. Nobody can know whether it was carried out.
+        {"error": {"class": "ConnectionLost", "desc": "The server sent a message nested more than 2048 levels deep before `stop` was answered. It may or may not have been executed."}}
+        stderr: <stdin>:2: The server sent a message nested more than 2048 levels deep before `stop` was answered. It may or may not have been executed.
         status: 4
     "#]]);
 }
@@ -320,8 +320,8 @@ fn a_message_over_the_limit_ends_the_connection() {
     let peer = Peer::start(big);
     let shell = qmp_shell(&["--max-message", "64k", &peer.address(), "-c", "query-status"]);
     shell.run().check(expect![[r#"
-        {"error": {"class": "ConnectionLost", "desc": "The server sent a message of more than 65536 bytes before `query-status` was answered. Nobody can know whether it was carried out."}}
-        stderr: -c:1: The server sent a message of more than 65536 bytes before `query-status` was answered. Nobody can know whether it was carried out.
+        {"error": {"class": "ConnectionLost", "desc": "The server sent a message of more than 65536 bytes before `query-status` was answered. It may or may not have been executed."}}
+        stderr: -c:1: The server sent a message of more than 65536 bytes before `query-status` was answered. It may or may not have been executed.
         status: 4
     "#]]);
     let peer = Peer::start(big);
@@ -372,13 +372,13 @@ pub fn a_script_goes_on_after_invalid_replies_and_stays_in_step() {
         > {"return": 2, "id": {id}}
         {"return": 1}
         {"return": "in step"}
-        stderr: warning: the server sent a reply to nothing that was asked: {"return": 2, "id": {id}}
+        stderr: warning: the server sent a reply to no pending request: {"return": 2, "id": {id}}
 
         > {"return": 0, "id": "other"}
         > {"return": 1, "id": {id}}
         {"return": 1}
         {"return": "in step"}
-        stderr: warning: the server sent a reply to nothing that was asked: {"return": 0, "id": "other"}
+        stderr: warning: the server sent a reply to no pending request: {"return": 0, "id": "other"}
 
         > {"error": {"class": "GenericError", "desc": "cannot read this"}}
         {"error": {"class": "GenericError", "desc": "cannot read this"}}
@@ -394,7 +394,7 @@ pub fn a_script_goes_on_after_invalid_replies_and_stays_in_step() {
         {"return": "in step"}
 
         > {"return": [1}, "id": {id}}
-        {"error": {"class": "InvalidReply", "desc": "the reply is not JSON (expected `,` or `]` at line 1 column 14): {\"return\": [1}, \"id\": {id}}"}}
+        {"error": {"class": "InvalidReply", "desc": "the reply is not valid JSON (expected `,` or `]` at line 1 column 14): {\"return\": [1}, \"id\": {id}}"}}
         {"return": "in step"}
         status: 1
 
@@ -402,13 +402,13 @@ pub fn a_script_goes_on_after_invalid_replies_and_stays_in_step() {
         > {"return": 1, "id": {id}}
         {"return": 1}
         {"return": "in step"}
-        stderr: warning: the server sent what is no QMP message (it is no JSON object): hello
+        stderr: warning: the server sent an invalid QMP message (not a JSON object): hello
 
         > {}
         > {"return": 1, "id": {id}}
         {"return": 1}
         {"return": "in step"}
-        stderr: warning: the server sent what is no QMP message (it has none of `return`, `error`, `event`, `QMP`): {}
+        stderr: warning: the server sent an invalid QMP message (missing `return`, `error`, `event` or `QMP`): {}
     "#]]);
 }
 
@@ -471,7 +471,7 @@ fn a_lost_command_is_not_sent_again_at_a_prompt() {
     let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.check_line("stop", expect![[r#"
-        error: The server closed the connection in the middle of a message before `stop` was answered. Nobody can know whether it was carried out. The next command connects again.
+        error: The server closed the connection in the middle of a message before `stop` was answered. It may or may not have been executed. The next command will reconnect.
     "#]]);
     terminal.enter("query-name");
     terminal.wait_for("\"name\": \"back\"");
@@ -504,7 +504,7 @@ fn negotiates_again_once_after_a_second_greeting() {
         {"error": {"class": "CommandNotFound", "desc": "negotiate"}}
         {"return": 2}
         {"return": 3}
-        stderr: warning: the server greets again and again
+        stderr: warning: the server keeps sending greetings
         status: 1
     "#]]);
 }

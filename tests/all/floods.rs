@@ -25,7 +25,7 @@ fn gives_up_a_server_that_only_sends() {
     snapshot::check(
         run.stderr.lines().last().unwrap(),
         expect![[r#"
-            {DIR}:1: The server talks without end and takes nothing before `listen` was answered. Nobody can know whether it was carried out.
+            {DIR}:1: The server kept sending and read nothing before `listen` was answered. It may or may not have been executed.
         "#]],
     );
 }
@@ -61,10 +61,10 @@ fn ctrl_c_cancels_a_request_that_the_server_does_not_read() {
     }
     table.check(expect![[r#"
         > listen
-        error: {DIR}:1: The sending was given up half-way before `listen` was answered. Nobody can know whether it was carried out. The next command connects again.
+        error: {DIR}:1: Sending was cancelled part-way before `listen` was answered. It may or may not have been executed. The next command will reconnect.
 
         > .fd /dev/null listen
-        error: {DIR}:1: The sending was given up half-way before `listen` was answered. Nobody can know whether it was carried out. The next command connects again.
+        error: {DIR}:1: Sending was cancelled part-way before `listen` was answered. It may or may not have been executed. The next command will reconnect.
     "#]]);
 }
 

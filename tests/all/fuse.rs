@@ -316,7 +316,7 @@ fn writing_sets_a_property_or_fails() {
     snapshot::check(
         messages.join("\n"),
         expect![[r#"
-            qom fuse: cannot set /machine/graphics: it takes true or false (on, off, yes, no), not `maybe`
+            qom fuse: cannot set /machine/graphics: expected true or false (on, off, yes, no), found `maybe`
             qom fuse: cannot set /machine/q35/MCFG: Attempt to set property 'MCFG' on anonymous device (type 'q35-pcihost') after it was realized
             qom fuse: cannot set /machine/type: Property 'pc-q35-{VERSION}-machine.type' is not writable
         "#]],
@@ -492,7 +492,7 @@ fn runs_in_the_background() {
         The object tree of QEMU {VERSION} is mounted at {DIR}/vm; `umount {DIR}/vm` ends it.
 
         > without a server
-        stderr: qom: there is no socket at `gone.sock`; a QEMU started with `-qmp unix:gone.sock,server=on,wait=off` makes one
+        stderr: qom: there is no socket at `gone.sock`; a QEMU started with `-qmp unix:gone.sock,server=on,wait=off` creates one
         status: 3
     "#]]);
 }
@@ -513,15 +513,15 @@ fn reports_mounts_that_are_impossible() {
     }
     table.check(expect![[r#"
         > demo: none
-        stderr: qom: there is no directory `none` to mount at; make it first
+        stderr: qom: directory `none` does not exist; create it first
         status: 2
 
         > demo: file
-        stderr: qom: `file` is no directory, so nothing can be mounted there
+        stderr: qom: `file` is not a directory
         status: 2
 
         > gone.sock vm
-        stderr: qom: there is no socket at `gone.sock`; a QEMU started with `-qmp unix:gone.sock,server=on,wait=off` makes one
+        stderr: qom: there is no socket at `gone.sock`; a QEMU started with `-qmp unix:gone.sock,server=on,wait=off` creates one
         status: 3
     "#]]);
     // The mount of a program that was killed is reported.
@@ -530,7 +530,7 @@ fn reports_mounts_that_are_impossible() {
     mount.child.kill().unwrap();
     mount.child.wait().unwrap();
     qom(&["fuse", "-s", "demo:", "vm"]).in_folder(mount.folder.path()).run().check(expect![[r#"
-        stderr: qom: `vm` is still the mount of a program that has ended; `umount vm` or `fusermount3 -u vm` removes it
+        stderr: qom: `vm` is still mounted by a program that has exited; unmount it with `umount vm` or `fusermount3 -u vm`
         status: 2
     "#]]);
 }

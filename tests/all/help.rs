@@ -99,22 +99,22 @@ fn explains_events_members_types_and_words() {
     }
     table.check(expect![[r#"
         > blockdv-add
-        -c:1: there is no help on `blockdv-add`; did you mean `help blockdev-add`?
+        -c:1: unknown topic `blockdv-add`; did you mean `help blockdev-add`?
           help blockdv-add
                ^^^^^^^^^^^
 
         > zzzzzz
-        -c:1: there is no help on `zzzzzz`; `help apropos WORD` searches
+        -c:1: unknown topic `zzzzzz`; `help apropos WORD` searches
           help zzzzzz
                ^^^^^^
 
         > apropos zzzzzz
-        -c:1: nothing is said of `zzzzzz`
+        -c:1: no documentation for `zzzzzz`
           help apropos zzzzzz
                        ^^^^^^
 
         > apropos
-        -c:1: `.help` needs a word to search for here
+        -c:1: missing argument: expected a word to search for
           help apropos
                       ^
     "#]]);
@@ -131,13 +131,13 @@ fn names_the_package_of_a_missing_manual_page() {
     snapshot::check(
         &program("block_resize").stderr,
         expect![[r#"
-        block_resize  command
-          device     [str]
-          node-name  [str]
-          size       int
+            block_resize  command
+              device     [str]
+              node-name  [str]
+              size       int
 
-        There is more in the manual page qemu-qmp-ref(7), which is not installed (Debian: package qemu-system-common).
-    "#]],
+            The manual page qemu-qmp-ref(7) says more, but is not installed (Debian: package qemu-system-common).
+        "#]],
     );
     expect_fragments(&program("apropos resize"), &["block_resize", "qemu-system-common"]);
 }
@@ -158,7 +158,7 @@ fn reads_both_layouts_and_mentions_another_version() {
     snapshot::check(
         words.collect::<Vec<_>>().join(" "),
         expect![[r#"
-            The manual page is of QEMU {VERSION} the server of {VERSION}
+            The manual page is of QEMU {VERSION} the server is QEMU {VERSION}
         "#]],
     );
     let pages = std::env::var("QMP_SHELL_TEST_QEMU72").unwrap();

@@ -141,9 +141,9 @@ fn shows_dim_hints_and_unknown_commands_in_red() {
     snapshot::check(
         terminal.output_of("device_del"),
         expect![[r#"
-               ^^^^^^^^^^
-        error: `device_del` needs a key `id` (a string)
-    "#]],
+                   ^^^^^^^^^^
+            error: missing key `id` for `device_del` (a string)
+        "#]],
     );
     assert!(terminal.screen().contains("(QEMU) device_del\n"), "{}", terminal.screen());
     // The required keys below a key that was begun, and those of the variant that its tag selects.

@@ -56,9 +56,9 @@ fn an_unknown_cpu_changes_nothing() {
     snapshot::check(
         &run.stderr,
         expect![[r#"
-        <stdin>:2: GenericError: Parameter 'cpu-index' expects a CPU number
-        The index stays 1: to the shell, `cpu` needs a plain number.
-    "#]],
+            <stdin>:2: GenericError: Parameter 'cpu-index' expects a CPU number
+            The CPU stays 1: the shell needs a plain number after `cpu`.
+        "#]],
     );
 }
 
@@ -161,7 +161,7 @@ fn does_not_send_a_mistyped_dot_command_to_the_monitor() {
     snapshot::check(
         errors.join("\n"),
         expect![[r#"
-            -c:1: the shell has no command `.evnts`; did you mean `.events`?
+            -c:1: unknown dot command `.evnts`; did you mean `.events`?
               .evnts
               ^^^^^^
         "#]],
@@ -301,8 +301,8 @@ fn quit_asks_for_confirmation_at_the_prompt() {
     snapshot::check(
         terminal.ask("quit"),
         expect![[r#"
-            `quit` ends QEMU and its machine at once; Ctrl-D leaves only the shell.
-            End QEMU? [y/N]
+            `quit` terminates QEMU and the VM immediately; Ctrl-D leaves only the shell.
+            Terminate QEMU? [y/N]
         "#]],
     );
     terminal.enter("n");
@@ -367,9 +367,9 @@ fn prints_a_late_reply_as_text() {
     terminal.check_screen(expect![[r#"
         Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
         (qemu) info slow
-        `human-monitor-command` is still running in the server; its reply will be shown when it comes.
+        `human-monitor-command` is still running in the server; its reply is shown when it arrives.
         (qemu) info next
-        The reply to `human-monitor-command` has come:
+        The reply to `human-monitor-command` has arrived:
         two
         lines
         at once

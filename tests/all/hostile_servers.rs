@@ -301,16 +301,16 @@ fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
     }
     table.check(expect![[r#"
         > junk
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
+        qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
 
         > junk without end
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj
+        qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj
 
         > HTML
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: <!DOCTYPE html>\r
+        qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: <!DOCTYPE html>
 
         > an HTTP response
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request\r
+        qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request
 
         > a human monitor
         qmp-shell: `{ADDRESS}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`
@@ -319,82 +319,82 @@ fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
         qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
         > telnet without end
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+        qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent only data that is not QMP
 
         > sync markers without end
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+        qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent only data that is not QMP
 
         > NUL bytes without end
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
+        qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
 
         > silence
         qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
         > half a greeting
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"QMP": {"vers
+        qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: {"QMP": {"vers
 
         > a greeting that drips
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent:
+        qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent:
 
         > white space without end
         qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
         > a string without end
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sent a message of more than 1048576 bytes
+        qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent a message of more than 1048576 bytes
 
         > nesting of a million
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sent a message nested more than 2048 levels deep
+        qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent a message nested more than 2048 levels deep
 
         > events in place of a greeting
         qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
         > events without end in place of a greeting
-        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+        qmp-shell: `{ADDRESS}` keeps sending data, but does not complete the negotiation
 
         > a greeting, and no more
-        qmp-shell: `{ADDRESS}` greeted, but did not answer the capabilities negotiation within 0.5 s
+        qmp-shell: `{ADDRESS}` sent a greeting, but did not answer the capabilities negotiation within 0.5 s
 
         > a greeting, and events without end
-        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+        qmp-shell: `{ADDRESS}` keeps sending data, but does not complete the negotiation
 
         > greetings without end
-        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+        qmp-shell: `{ADDRESS}` keeps sending data, but does not complete the negotiation
 
         > a reply without a request
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"return": {"x": "y"}}
+        qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: {"return": {"x": "y"}}
 
         > another protocol in JSON
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
+        qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
 
         > a refusal
         qmp-shell: the server refused the capabilities negotiation: not \x1b[31mtoday
 
         > a reply announced and never finished
-        -c:1: The server sent a message of more than 1048576 bytes before `query-status` was answered. Nobody can know whether it was carried out.
+        -c:1: The server sent a message of more than 1048576 bytes before `query-status` was answered. It may or may not have been executed.
 
         > a list without end
-        -c:1: The server sent a message of more than 1048576 bytes before `query-status` was answered. Nobody can know whether it was carried out.
+        -c:1: The server sent a message of more than 1048576 bytes before `query-status` was answered. It may or may not have been executed.
 
         > nesting of a million
-        -c:1: The server sent a message nested more than 2048 levels deep before `query-status` was answered. Nobody can know whether it was carried out.
+        -c:1: The server sent a message nested more than 2048 levels deep before `query-status` was answered. It may or may not have been executed.
 
         > half a reply
-        -c:1: The server closed the connection in the middle of a message before `query-status` was answered. Nobody can know whether it was carried out.
+        -c:1: The server closed the connection in the middle of a message before `query-status` was answered. It may or may not have been executed.
 
         > junk without end
-        -c:1: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out.
+        -c:1: The server sent only data that is not QMP before `query-status` was answered. It may or may not have been executed.
 
         > lines without end
-        -c:1: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out.
+        -c:1: The server sent only data that is not QMP before `query-status` was answered. It may or may not have been executed.
 
         > empty objects without end
-        -c:1: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out.
+        -c:1: The server sent only data that is not QMP before `query-status` was answered. It may or may not have been executed.
 
         > sync markers without end
-        -c:1: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out.
+        -c:1: The server sent only data that is not QMP before `query-status` was answered. It may or may not have been executed.
 
         > a wrong id, and then the end
-        -c:1: The server closed the connection before `query-status` was answered. Nobody can know whether it was carried out.
+        -c:1: The server closed the connection before `query-status` was answered. It may or may not have been executed.
     "#]]);
 }
 
@@ -434,16 +434,16 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
     }
     table.check(expect![[r#"
         > junk
-        what listens on `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
+        the server at `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
 
         > junk without end
-        what listens on `{ADDRESS}` does not speak QMP; it sent: jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj
+        the server at `{ADDRESS}` does not speak QMP; it sent: jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj
 
         > HTML
-        what listens on `{ADDRESS}` does not speak QMP; it sent: <!DOCTYPE html>\r
+        the server at `{ADDRESS}` does not speak QMP; it sent: <!DOCTYPE html>
 
         > an HTTP response
-        what listens on `{ADDRESS}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request\r
+        the server at `{ADDRESS}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request
 
         > a human monitor
         `{ADDRESS}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`
@@ -452,82 +452,82 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
         connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it
 
         > telnet without end
-        the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+        the connection to `{ADDRESS}` ended before negotiation was complete: the server sent only data that is not QMP
 
         > sync markers without end
-        the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+        the connection to `{ADDRESS}` ended before negotiation was complete: the server sent only data that is not QMP
 
         > NUL bytes without end
-        what listens on `{ADDRESS}` does not speak QMP; it sent: \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
+        the server at `{ADDRESS}` does not speak QMP; it sent: \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
 
         > silence
         connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it
 
         > half a greeting
-        what listens on `{ADDRESS}` does not speak QMP; it sent: {"QMP": {"vers
+        the server at `{ADDRESS}` does not speak QMP; it sent: {"QMP": {"vers
 
         > a greeting that drips
-        what listens on `{ADDRESS}` does not speak QMP; it sent:
+        the server at `{ADDRESS}` does not speak QMP; it sent:
 
         > white space without end
         connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it
 
         > a string without end
-        the connection to `{ADDRESS}` ended before the session began: the server sent a message of more than 1048576 bytes
+        the connection to `{ADDRESS}` ended before negotiation was complete: the server sent a message of more than 1048576 bytes
 
         > nesting of a million
-        the connection to `{ADDRESS}` ended before the session began: the server sent a message nested more than 2048 levels deep
+        the connection to `{ADDRESS}` ended before negotiation was complete: the server sent a message nested more than 2048 levels deep
 
         > events in place of a greeting
         connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it
 
         > events without end in place of a greeting
-        `{ADDRESS}` talks on and on without beginning a session
+        `{ADDRESS}` keeps sending data, but does not complete the negotiation
 
         > a greeting, and no more
-        `{ADDRESS}` greeted, but did not answer the capabilities negotiation within 0.5 s
+        `{ADDRESS}` sent a greeting, but did not answer the capabilities negotiation within 0.5 s
 
         > a greeting, and events without end
-        `{ADDRESS}` talks on and on without beginning a session
+        `{ADDRESS}` keeps sending data, but does not complete the negotiation
 
         > greetings without end
-        `{ADDRESS}` talks on and on without beginning a session
+        `{ADDRESS}` keeps sending data, but does not complete the negotiation
 
         > a reply without a request
-        what listens on `{ADDRESS}` does not speak QMP; it sent: {"return": {"x": "y"}}
+        the server at `{ADDRESS}` does not speak QMP; it sent: {"return": {"x": "y"}}
 
         > another protocol in JSON
-        what listens on `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
+        the server at `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
 
         > a refusal
         the server refused the capabilities negotiation: not \u{1b}[31mtoday
 
         > a reply announced and never finished
-        the server sent a message of more than 1048576 bytes before `query-status` was answered; nobody can know whether it was carried out
+        the server sent a message of more than 1048576 bytes before `query-status` was answered; it may or may not have been executed
 
         > a list without end
-        the server sent a message of more than 1048576 bytes before `query-status` was answered; nobody can know whether it was carried out
+        the server sent a message of more than 1048576 bytes before `query-status` was answered; it may or may not have been executed
 
         > nesting of a million
-        the server sent a message nested more than 2048 levels deep before `query-status` was answered; nobody can know whether it was carried out
+        the server sent a message nested more than 2048 levels deep before `query-status` was answered; it may or may not have been executed
 
         > half a reply
-        the server closed the connection in the middle of a message before `query-status` was answered; nobody can know whether it was carried out
+        the server closed the connection in the middle of a message before `query-status` was answered; it may or may not have been executed
 
         > junk without end
-        the server sends nothing but what is no QMP message before `query-status` was answered; nobody can know whether it was carried out
+        the server sent only data that is not QMP before `query-status` was answered; it may or may not have been executed
 
         > lines without end
-        the server sends nothing but what is no QMP message before `query-status` was answered; nobody can know whether it was carried out
+        the server sent only data that is not QMP before `query-status` was answered; it may or may not have been executed
 
         > empty objects without end
-        the server sends nothing but what is no QMP message before `query-status` was answered; nobody can know whether it was carried out
+        the server sent only data that is not QMP before `query-status` was answered; it may or may not have been executed
 
         > sync markers without end
-        the server sends nothing but what is no QMP message before `query-status` was answered; nobody can know whether it was carried out
+        the server sent only data that is not QMP before `query-status` was answered; it may or may not have been executed
 
         > a wrong id, and then the end
-        the server closed the connection before `query-status` was answered; nobody can know whether it was carried out
+        the server closed the connection before `query-status` was answered; it may or may not have been executed
     "#]]);
     // Other tests may run in this process at the same time, but none that needs much.
     let grown = process_memory_kib("self", "VmRSS:").saturating_sub(before);
@@ -548,75 +548,75 @@ fn restores_the_terminal_when_there_is_no_session() {
         NO_SESSION,
         false,
         expect![[r#"
-        > junk
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
+            > junk
+            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
 
-        > junk without end
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj
+            > junk without end
+            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj
 
-        > HTML
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: <!DOCTYPE html>\r
+            > HTML
+            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: <!DOCTYPE html>
 
-        > an HTTP response
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request\r
+            > an HTTP response
+            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request
 
-        > a human monitor
-        qmp-shell: `{ADDRESS}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`
+            > a human monitor
+            qmp-shell: `{ADDRESS}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`
 
-        > telnet
-        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+            > telnet
+            qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
-        > telnet without end
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+            > telnet without end
+            qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent only data that is not QMP
 
-        > sync markers without end
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sends nothing but what is no QMP message
+            > sync markers without end
+            qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent only data that is not QMP
 
-        > NUL bytes without end
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
+            > NUL bytes without end
+            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
 
-        > silence
-        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+            > silence
+            qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
-        > half a greeting
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"QMP": {"vers
+            > half a greeting
+            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: {"QMP": {"vers
 
-        > a greeting that drips
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent:
+            > a greeting that drips
+            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent:
 
-        > white space without end
-        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+            > white space without end
+            qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
-        > a string without end
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sent a message of more than 1048576 bytes
+            > a string without end
+            qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent a message of more than 1048576 bytes
 
-        > nesting of a million
-        qmp-shell: the connection to `{ADDRESS}` ended before the session began: the server sent a message nested more than 2048 levels deep
+            > nesting of a million
+            qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent a message nested more than 2048 levels deep
 
-        > events in place of a greeting
-        qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+            > events in place of a greeting
+            qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
-        > events without end in place of a greeting
-        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+            > events without end in place of a greeting
+            qmp-shell: `{ADDRESS}` keeps sending data, but does not complete the negotiation
 
-        > a greeting, and no more
-        qmp-shell: `{ADDRESS}` greeted, but did not answer the capabilities negotiation within 0.5 s
+            > a greeting, and no more
+            qmp-shell: `{ADDRESS}` sent a greeting, but did not answer the capabilities negotiation within 0.5 s
 
-        > a greeting, and events without end
-        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+            > a greeting, and events without end
+            qmp-shell: `{ADDRESS}` keeps sending data, but does not complete the negotiation
 
-        > greetings without end
-        qmp-shell: `{ADDRESS}` talks on and on without beginning a session
+            > greetings without end
+            qmp-shell: `{ADDRESS}` keeps sending data, but does not complete the negotiation
 
-        > a reply without a request
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"return": {"x": "y"}}
+            > a reply without a request
+            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: {"return": {"x": "y"}}
 
-        > another protocol in JSON
-        qmp-shell: what listens on `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
+            > another protocol in JSON
+            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
 
-        > a refusal
-        qmp-shell: the server refused the capabilities negotiation: not \x1b[31mtoday
-    "#]],
+            > a refusal
+            qmp-shell: the server refused the capabilities negotiation: not \x1b[31mtoday
+        "#]],
     );
 }
 
@@ -626,33 +626,33 @@ fn restores_the_terminal_after_a_session() {
         IN_SESSION,
         true,
         expect![[r#"
-        > a reply announced and never finished
-        error: The server sent a message of more than 1048576 bytes before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+            > a reply announced and never finished
+            error: The server sent a message of more than 1048576 bytes before `query-status` was answered. It may or may not have been executed. The next command will reconnect.
 
-        > a list without end
-        error: The server sent a message of more than 1048576 bytes before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+            > a list without end
+            error: The server sent a message of more than 1048576 bytes before `query-status` was answered. It may or may not have been executed. The next command will reconnect.
 
-        > nesting of a million
-        error: The server sent a message nested more than 2048 levels deep before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+            > nesting of a million
+            error: The server sent a message nested more than 2048 levels deep before `query-status` was answered. It may or may not have been executed. The next command will reconnect.
 
-        > half a reply
-        error: The server closed the connection in the middle of a message before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+            > half a reply
+            error: The server closed the connection in the middle of a message before `query-status` was answered. It may or may not have been executed. The next command will reconnect.
 
-        > junk without end
-        error: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+            > junk without end
+            error: The server sent only data that is not QMP before `query-status` was answered. It may or may not have been executed. The next command will reconnect.
 
-        > lines without end
-        error: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+            > lines without end
+            error: The server sent only data that is not QMP before `query-status` was answered. It may or may not have been executed. The next command will reconnect.
 
-        > empty objects without end
-        error: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+            > empty objects without end
+            error: The server sent only data that is not QMP before `query-status` was answered. It may or may not have been executed. The next command will reconnect.
 
-        > sync markers without end
-        error: The server sends nothing but what is no QMP message before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
+            > sync markers without end
+            error: The server sent only data that is not QMP before `query-status` was answered. It may or may not have been executed. The next command will reconnect.
 
-        > a wrong id, and then the end
-        error: The server closed the connection before `query-status` was answered. Nobody can know whether it was carried out. The next command connects again.
-    "#]],
+            > a wrong id, and then the end
+            error: The server closed the connection before `query-status` was answered. It may or may not have been executed. The next command will reconnect.
+        "#]],
     );
 }
 
@@ -774,9 +774,9 @@ fn reports_a_connection_that_ends_at_any_byte() {
     }
     table.check(expect![[r#"
         > between messages
-        the connection to `{ADDRESS}` ended before the session began: the server closed the connection
+        the connection to `{ADDRESS}` ended before negotiation was complete: the server closed the connection
 
         > in a message
-        the connection to `{ADDRESS}` ended before the session began: the server closed the connection in the middle of a message
+        the connection to `{ADDRESS}` ended before negotiation was complete: the server closed the connection in the middle of a message
     "#]]);
 }

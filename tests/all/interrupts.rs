@@ -63,10 +63,10 @@ fn ctrl_c_returns_to_the_prompt_and_shows_the_late_reply() {
     terminal.check_screen(expect![[r#"
         Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
         (QEMU) job-slow
-        `job-slow` is still running in the server; its reply will be shown when it comes.
+        `job-slow` is still running in the server; its reply is shown when it arrives.
         (QEMU) query-name
         "quick"
-        The reply to `job-slow` has come:
+        The reply to `job-slow` has arrived:
         {
           "late": 1
         }
@@ -120,15 +120,15 @@ fn ctrl_c_cancels_connecting_and_reading() {
     cancel("query-name");
     table.check(expect![[r#"
         > .connect {DIR}/silent
-        error: connecting to `{DIR}/silent` was given up. Nothing was sent.
+        error: connecting to `{DIR}/silent` was cancelled. Nothing was sent.
         (not connected)
 
         > .connect {DIR}/none
-        error: connecting to `{DIR}/none` was given up. Nothing was sent.
+        error: connecting to `{DIR}/none` was cancelled. Nothing was sent.
         (not connected)
 
         > .connect 127.0.0.1:{PORT}
-        error: connecting to `127.0.0.1:{PORT}` was given up. Nothing was sent.
+        error: connecting to `127.0.0.1:{PORT}` was cancelled. Nothing was sent.
         (not connected)
 
         > .source {DIR}/pipe
@@ -137,7 +137,7 @@ fn ctrl_c_cancels_connecting_and_reading() {
 
         > query-name
         Listening on {DIR}/ours for the server to connect.
-        error: connecting to `{DIR}/ours` was given up. Nothing was sent.
+        error: connecting to `{DIR}/ours` was cancelled. Nothing was sent.
         (not connected)
     "#]]);
     terminal.press("C-d");
@@ -231,7 +231,7 @@ fn reports_a_lost_server_above_the_line_being_typed() {
     terminal.wait_for("\n\"again\"\n(QEMU)");
     terminal.check_screen(expect![[r#"
         Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
-        The server closed the connection. The next command connects again.
+        The server closed the connection. The next command will reconnect.
         (QEMU) query-name
         Connected to QEMU {VERSION} at {DIR}/q.sock.
         "again"
@@ -263,7 +263,7 @@ fn reports_a_lost_reply_and_sends_only_the_next_command() {
     terminal.check_screen(expect![[r#"
         Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
         (QEMU) system_reset
-        error: The server closed the connection in the middle of a message before `system_reset` was answered. Nobody can know whether it was carried out. The next command connects again.
+        error: The server closed the connection in the middle of a message before `system_reset` was answered. It may or may not have been executed. The next command will reconnect.
         (not connected) query-name
         Connected to QEMU {VERSION} at {DIR}/q.sock.
         "again"
@@ -281,8 +281,8 @@ fn goes_on_without_a_server() {
     terminal.check_line(
         "query-status",
         expect![[r#"
-        error: nobody listens on `{DIR}/q.sock`: the server has ended, or listens elsewhere. Nothing was sent.
-    "#]],
+            error: nothing is listening on `{DIR}/q.sock`; the server has exited or listens elsewhere. Nothing was sent.
+        "#]],
     );
     assert_eq!(terminal.run_line("!echo still $((1 + 1))"), "still 2\n");
     terminal.press("C-d");
@@ -344,7 +344,7 @@ fn ctrl_c_while_waiting_for_introspection_sends_nothing() {
         Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
         (QEMU) migrate uri=tcp:x:1
                ^
-        error: given up while the server was asked for its introspection; nothing was sent
+        error: cancelled while the server's introspection was being fetched; nothing was sent
         (QEMU)
     "#]]);
     terminal.press("C-d");

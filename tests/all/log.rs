@@ -121,13 +121,13 @@ fn opens_and_closes_logs_during_a_session() {
     snapshot::check(
         &run.stderr,
         expect![[r#"
-        <stdin>:10: `.log` needs a file, or `off`, here
-          .log
-              ^
-        <stdin>:11: cannot write `/nonexistent/log`: No such file or directory (os error 2)
-          .log /nonexistent/log
-               ^^^^^^^^^^^^^^^^
-    "#]],
+            <stdin>:10: missing argument; usage: `.log FILE | off`
+              .log
+                  ^
+            <stdin>:11: cannot write `/nonexistent/log`: No such file or directory (os error 2)
+              .log /nonexistent/log
+                   ^^^^^^^^^^^^^^^^
+        "#]],
     );
     assert_eq!(
         outline(&first),
@@ -189,7 +189,7 @@ fn refuses_to_log_into_the_socket_of_the_server() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let address = server.address();
     qmp_shell(&["-l", &address, &address, "-c", "query-name"]).run().check(expect![[r#"
-        stderr: qmp-shell: cannot write the log file `{DIR}/q.sock`: it is a pipe that nobody reads
+        stderr: qmp-shell: cannot write the log file `{DIR}/q.sock`: it is a pipe without a reader
         status: 2
     "#]]);
     qmp_shell(&[&address, "-c", &format!(".log {address}")]).run().expect_status(1);
@@ -227,17 +227,17 @@ fn verbose_shows_each_request_before_its_reply() {
     snapshot::check(
         String::from_utf8_lossy(&output.stdout),
         expect![[r#"
-        -> {"execute": "query-name"}
-        {"return": {}}
-        -> {"execute": "query-name", "id": "me"}
-        {"return": {}, "id": "me"}
-        {"error": {"class": "NotSent", "desc": "this word has a `\"` that is not closed"}}
-        -c:3: this word has a `"` that is not closed
-          typo "x
-               ^^
-        -> {"execute": "human-monitor-command", "arguments": {"command-line": "info name"}}
-        {"return": ""}
-    "#]],
+            -> {"execute": "query-name"}
+            {"return": {}}
+            -> {"execute": "query-name", "id": "me"}
+            {"return": {}, "id": "me"}
+            {"error": {"class": "NotSent", "desc": "unclosed `\"` in this word"}}
+            -c:3: unclosed `"` in this word
+              typo "x
+                   ^^
+            -> {"execute": "human-monitor-command", "arguments": {"command-line": "info name"}}
+            {"return": ""}
+        "#]],
     );
 }
 

@@ -23,6 +23,7 @@ mod endurance;
 mod environment;
 mod escapes;
 mod events;
+mod examples;
 mod failures;
 mod floods;
 mod fuse;

@@ -211,8 +211,8 @@ fn quit_asks_for_confirmation() {
         snapshot::check(
             terminal.ask("quit"),
             expect![[r#"
-                `quit` ends QEMU and its machine at once; Ctrl-D leaves only the shell.
-                End QEMU? [y/N]
+                `quit` terminates QEMU and the VM immediately; Ctrl-D leaves only the shell.
+                Terminate QEMU? [y/N]
             "#]],
         );
         match answer {

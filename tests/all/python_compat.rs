@@ -71,13 +71,13 @@ fn refuses_invalid_keys() {
         -c:1: expected `key=value`, found `word`
 
         > c a=1 a=2
-        -c:1: key `a` is given twice
+        -c:1: duplicate key `a`
 
         > c a=1 a.b=2
-        -c:1: `a` has a value already; `a.b` cannot go below it
+        -c:1: `a.b` cannot be set; `a` already has a value
 
         > c a.b=1 a=2
-        -c:1: `a` has keys below it already; it cannot have a value too
+        -c:1: `a` cannot have a value; there are already keys below it
     "#]]);
 }
 
@@ -250,16 +250,16 @@ fn parses_hexadecimal_numbers_fractions_and_null() {
 fn refuses_malformed_json() {
     refusals(&["c a={\"b\":}", "c a=[1,2", "c a={b:1}", "c a=[x]"]).check(expect![[r#"
         > c a={"b":}
-        -c:1: expected a JSON value here
+        -c:1: expected a JSON value, found `}`
 
         > c a=[1,2
-        -c:1: this `[` is not closed
+        -c:1: unclosed `[`
 
         > c a={b:1}
-        -c:1: expected a quoted key or `}` here
+        -c:1: expected a quoted key or `}`, found `b`
 
         > c a=[x]
-        -c:1: `x` is no JSON value; a string needs quotes
+        -c:1: `x` is not a JSON value; strings must be quoted
     "#]]);
 }
 
@@ -306,8 +306,8 @@ fn reports_a_lost_server() {
     terminal.check_line(
         "query-name",
         expect![[r#"
-        error: nobody listens on `{DIR}/q.sock`: the server has ended, or listens elsewhere. Nothing was sent.
-    "#]],
+            error: nothing is listening on `{DIR}/q.sock`; the server has exited or listens elsewhere. Nothing was sent.
+        "#]],
     );
     // Ctrl-C was a traceback, too.
     terminal.type_text("query-name");

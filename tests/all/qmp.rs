@@ -98,7 +98,7 @@ fn takes_the_server_from_the_environment() {
     assert_eq!(run("/nowhere", "demo:", &[]), (String::new(), 3));
     assert_eq!(run("/nowhere", "/nowhere", &["--path=demo:"]), (RUNNING.to_owned(), 0));
     qmp(&["query-status"]).env("QMP_PATH", "host:port").run().check(expect![[r#"
-        stderr: qmp: QMP_PATH: `port` is no port number, in address `host:port`; for a path with a colon write `unix:host:port`
+        stderr: qmp: QMP_PATH: invalid port `port` in address `host:port`; for a path with a colon write `unix:host:port`
         status: 2
     "#]]);
 }
@@ -138,14 +138,14 @@ fn types_and_checks_arguments_as_the_shell_does() {
     }
     table.check(expect![[r#"
         >
-        stderr: qmp: `blockdev-add` with driver=null-co has no key `node-nme`; did you mean `node-name`?
+        stderr: qmp: unknown key `node-nme` for `blockdev-add` with driver=null-co; did you mean `node-name`?
         stderr:   blockdev-add driver=null-co node-nme=x
         stderr:                               ^^^^^^^^
         status: 1
 
         > -o json
-        {"error": {"class": "NotSent", "desc": "`blockdev-add` with driver=null-co has no key `node-nme`; did you mean `node-name`?"}}
-        stderr: qmp: `blockdev-add` with driver=null-co has no key `node-nme`; did you mean `node-name`?
+        {"error": {"class": "NotSent", "desc": "unknown key `node-nme` for `blockdev-add` with driver=null-co; did you mean `node-name`?"}}
+        stderr: qmp: unknown key `node-nme` for `blockdev-add` with driver=null-co; did you mean `node-name`?
         stderr:   blockdev-add driver=null-co node-nme=x
         stderr:                               ^^^^^^^^
         status: 1
@@ -250,7 +250,7 @@ fn reports_errors_with_a_status() {
         status: 2
 
         > stop, without a socket
-        stderr: qmp: there is no socket at `/nowhere`; a QEMU started with `-qmp unix:/nowhere,server=on,wait=off` makes one
+        stderr: qmp: there is no socket at `/nowhere`; a QEMU started with `-qmp unix:/nowhere,server=on,wait=off` creates one
         status: 3
 
         > stop now, without a socket
@@ -260,7 +260,7 @@ fn reports_errors_with_a_status() {
         status: 1
 
         > query-status, with a lost connection
-        stderr: qmp: The server closed the connection before `query-status` was answered. Nobody can know whether it was carried out.
+        stderr: qmp: The server closed the connection before `query-status` was answered. It may or may not have been executed.
         status: 4
     "#]]);
     assert_eq!(outcome(&run_on(&address, &["quit"])), ("", "", 0));
@@ -335,7 +335,7 @@ fn prints_the_help_of_the_shell() {
     assert!(run_on("demo:", &["help", "STOP"]).stdout.starts_with("STOP  event\n"));
     assert!(qmp(&["help"]).run().expect_status(0).stdout.contains("\n  qmp help apropos WORD "));
     run_on(&server.address(), &["help", "block_resiez"]).check(expect![[r#"
-        stderr: qmp: there is no help on `block_resiez`; did you mean `help block_resize`?
+        stderr: qmp: unknown topic `block_resiez`; did you mean `help block_resize`?
         stderr:   help block_resiez
         stderr:        ^^^^^^^^^^^^
         status: 1
@@ -345,7 +345,7 @@ fn prints_the_help_of_the_shell() {
     snapshot::check(
         run.stderr.lines().next().unwrap(),
         expect![[r#"
-            qmp: warning: there is no socket at `/nowhere`; a QEMU started with `-qmp unix:/nowhere,server=on,wait=off` makes one
+            qmp: warning: there is no socket at `/nowhere`; a QEMU started with `-qmp unix:/nowhere,server=on,wait=off` creates one
         "#]],
     );
     let manual = Path::new("/usr/share/man/man7/qemu-qmp-ref.7.gz").exists();

@@ -143,7 +143,7 @@ fn names_the_server_of_each_event_and_goes_on_without_a_lost_one() {
         messages.join("\n"),
         expect![[r#"
             {DIR}/q.sock: the server closed the connection
-            /nowhere: there is no socket at `/nowhere`; a QEMU started with `-qmp unix:/nowhere,server=on,wait=off` makes one
+            /nowhere: there is no socket at `/nowhere`; a QEMU started with `-qmp unix:/nowhere,server=on,wait=off` creates one
         "#]],
     );
 }

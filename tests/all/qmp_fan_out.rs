@@ -78,7 +78,7 @@ fn names_the_server_of_each_line_and_goes_on_after_a_failure() {
     table.run("QMP_PATH=*.socket query-name", &run);
     table.check(expect![[r#"
         > --path=a.sock --path=none --path=b.sock --path=a.sock query-cpus-fast
-        none: there is no socket at `none`; a QEMU started with `-qmp unix:none,server=on,wait=off` makes one
+        none: there is no socket at `none`; a QEMU started with `-qmp unix:none,server=on,wait=off` creates one
 
         > stop now
         stderr: qmp: expected `key=value`, found `now`

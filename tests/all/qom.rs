@@ -107,11 +107,11 @@ fn reports_errors_with_suggestions() {
         status: 1
 
         > set /machine.graphics maybe
-        stderr: qom: `graphics` of `/machine`: it takes true or false (on, off, yes, no), not `maybe`
+        stderr: qom: `graphics` of `/machine`: expected true or false (on, off, yes, no), found `maybe`
         status: 1
 
         > set /machine/q35.realized [1
-        stderr: qom: `realized` of `/machine/q35`: in the JSON: this `[` is not closed
+        stderr: qom: `realized` of `/machine/q35`: invalid JSON: unclosed `[`
         status: 1
 
         > set /machine.type x
@@ -331,7 +331,7 @@ fn shows_each_request_and_reply() {
     let shown: Vec<&str> = seen.stderr.lines().collect();
     let [request, reply] = shown.as_slice() else { panic!("{seen:#?}") };
     let (request, id) = request.rsplit_once(", \"id\": ").unwrap();
-    let arguments = r#"{"path":"/objects/iothread0","property":"poll-max-ns"}"#;
+    let arguments = r#"{"path": "/objects/iothread0", "property": "poll-max-ns"}"#;
     assert_eq!(request, format!(r#"-> {{"execute": "qom-get", "arguments": {arguments}"#));
     assert_eq!(*reply, format!(r#"<- {{"return": 32768, "id": {id}"#));
 

@@ -108,7 +108,7 @@ fn accepts_an_object_that_contains_itself() {
     snapshot::check(
         run.stderr.lines().next().unwrap(),
         expect![[r#"
-            -c:1: `k.k.k` of `c` has no key `j`; left to give is `k`
+            -c:1: unknown key `j` for `k.k.k` of `c`; the only other key is `k`
         "#]],
     );
 }
@@ -182,7 +182,7 @@ fn gives_up_a_tree_that_grows_without_end() {
         snapshot::check(
             tree.unwrap_err().to_string(),
             expect![[r#"
-                the server tells of more than 5000 objects and properties; `--depth` bounds what is asked for
+                the tree has more than 5000 objects and properties; limit it with `--depth`
             "#]],
         );
     }

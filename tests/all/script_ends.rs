@@ -60,7 +60,7 @@ fn sets_the_exit_status() {
         status: 1
 
         > {DIR}/q.sock -c .wait STOP timeout=0.01
-        stderr: -c:1: no event `STOP` came within 0.01 s
+        stderr: -c:1: no event `STOP` within 0.01 s
         status: 1
 
         > {DIR}/q.sock -H -c nonsense
@@ -95,7 +95,7 @@ fn sets_the_exit_status() {
         status: 2
 
         > no:port:here
-        stderr: error: invalid value 'no:port:here' for '[ADDRESS]': `here` is no port number, in address `no:port:here`; for a path with a colon write `unix:no:port:here`
+        stderr: error: invalid value 'no:port:here' for '[ADDRESS]': invalid port `here` in address `no:port:here`; for a path with a colon write `unix:no:port:here`
         stderr:
         stderr: For more information, try '--help'.
         status: 2
@@ -109,12 +109,12 @@ fn sets_the_exit_status() {
         status: 2
 
         > {DIR}/none.sock -c query-status
-        stderr: qmp-shell: there is no socket at `{DIR}/none.sock`; a QEMU started with `-qmp unix:{DIR}/none.sock,server=on,wait=off` makes one
+        stderr: qmp-shell: there is no socket at `{DIR}/none.sock`; a QEMU started with `-qmp unix:{DIR}/none.sock,server=on,wait=off` creates one
         status: 3
 
         > {DIR}/q.sock -c query-status -c query-name
-        {"error": {"class": "ConnectionLost", "desc": "The server closed the connection before `query-status` was answered. Nobody can know whether it was carried out."}}
-        stderr: -c:1: The server closed the connection before `query-status` was answered. Nobody can know whether it was carried out.
+        {"error": {"class": "ConnectionLost", "desc": "The server closed the connection before `query-status` was answered. It may or may not have been executed."}}
+        stderr: -c:1: The server closed the connection before `query-status` was answered. It may or may not have been executed.
         status: 4
     "#]]);
 }
@@ -144,7 +144,7 @@ fn quit_ends_qemu_and_the_script_successfully() {
         {"return": {}}
         {"error": {"class": "NotSent", "desc": "not connected"}}
         stderr: -c:2: not connected
-        stderr: -c:3: not connected; `RESUME` cannot come
+        stderr: -c:3: not connected; `RESUME` cannot arrive
         status: 1
     "#]]);
     assert!(server.wait_for_end());

@@ -84,11 +84,11 @@ fn lines_and_files_run_in_the_order_given() {
     snapshot::check(
         &run.stderr,
         expect![[r#"
-        -c:5: expected `key=value`, found `x`
-          typo x
-               ^
-        -c:6: the transaction was not sent: a line of it was wrong
-    "#]],
+            -c:5: expected `key=value`, found `x`
+              typo x
+                   ^
+            -c:6: the transaction was not sent, because one of its lines was wrong
+        "#]],
     );
 }
 
@@ -110,17 +110,17 @@ fn reports_each_failed_line_and_goes_on() {
     run.check(expect![[r#"
         {"return": {"status": "prelaunch", "running": false}}
         {"error": {"class": "NotSent", "desc": "expected `key=value`, found `oops`"}}
-        {"error": {"class": "NotSent", "desc": "expected a JSON value here"}}
+        {"error": {"class": "NotSent", "desc": "expected a JSON value, found `}`"}}
         {"error": {"class": "DeviceNotFound", "desc": "Device 'none' not found"}}
         {"return": "unknown command: 'nonsense'\r\n"}
         {"return": {"status": "prelaunch", "running": false}}
         stderr: cmds.qmp:4: expected `key=value`, found `oops`
         stderr:   query-status oops
         stderr:                ^^^^
-        stderr: cmds.qmp:5: expected a JSON value here
+        stderr: cmds.qmp:5: expected a JSON value, found `}`
         stderr:     "node-name": }
         stderr:                  ^
-        stderr: cmds.qmp:9: the shell has no command `.hlep`; did you mean `.help`?
+        stderr: cmds.qmp:9: unknown dot command `.hlep`; did you mean `.help`?
         stderr:   .hlep
         stderr:   ^^^^^
         status: 1
@@ -306,12 +306,12 @@ fn wait_does_not_miss_an_event() {
         > stop
         > query-status
         > .wait STOP timeout=0.05
-        -c:4: no event `STOP` came within 0.05 s
+        -c:4: no event `STOP` within 0.05 s
 
         > cont
         > .wait RESUME timeout=10
         > .wait RESUME timeout=0.05
-        -c:3: no event `RESUME` came within 0.05 s
+        -c:3: no event `RESUME` within 0.05 s
     "#]]);
 }
 
@@ -346,7 +346,7 @@ fn dry_run_prints_requests_and_sends_nothing() {
     check_dry_run(&["--dry-run", "--no-schema", missing]);
     // With introspection the server types the lines, so it must be reachable.
     qmp_shell(&["--dry-run", missing, "-c", "query-status"]).run().check(expect![[r#"
-        stderr: qmp-shell: there is no socket at `{DIR}/none.sock`; a QEMU started with `-qmp unix:{DIR}/none.sock,server=on,wait=off` makes one
+        stderr: qmp-shell: there is no socket at `{DIR}/none.sock`; a QEMU started with `-qmp unix:{DIR}/none.sock,server=on,wait=off` creates one
         status: 3
     "#]]);
 }
@@ -424,7 +424,7 @@ fn refuses_shell_escapes_from_standard_input() {
     let run = qmp_shell(&[&server.address()]).input("!echo no\nquery-name\n").run().expect_status(1);
     run.check(expect![[r#"
         {"return": {}}
-        stderr: <stdin>:1: `!` is not carried out in scripts read from standard input
+        stderr: <stdin>:1: `!` is not available in scripts read from standard input
         status: 1
     "#]]);
     let run = qmp_shell(&[&server.address(), "-c", "query-name", "-c", "!echo yes; exit 3", "-c", "query-name"])

@@ -53,9 +53,9 @@ fn a_block_at_the_prompt_succeeds_or_fails_as_a_whole() {
     terminal.check_line(
         "block-dirty-bitmap-add node=n0 node=n0",
         expect![[r#"
-                                              ^^^^
-        error: key `node` is given twice
-    "#]],
+                                                  ^^^^
+            error: duplicate key `node`
+        "#]],
     );
     terminal.enter("block-dirty-bitmap-add node=n0 name=e");
     terminal.enter(") completion-mode=individual");
@@ -77,7 +77,7 @@ fn a_block_at_the_prompt_succeeds_or_fails_as_a_whole() {
         notice,
         expect![[r#"
              block-dirty-bitmap-add node=n0 na
-            The transaction is dropped; nothing was sent.
+            The transaction was dropped; nothing was sent.
             (QEMU)
         "#]],
     );
@@ -106,8 +106,8 @@ fn does_not_send_a_pasted_block_with_an_invalid_line() {
         )
           block-dirty-bitmap-add node=n0 nmae=a
                                          ^^^^
-        error: `block-dirty-bitmap-add` has no key `nmae`; did you mean `name`?
-        error: the transaction was not sent: a line of it was wrong
+        error: unknown key `nmae` for `block-dirty-bitmap-add`; did you mean `name`?
+        error: the transaction was not sent, because one of its lines was wrong
         (QEMU)
     "#]]);
     // The block is recalled as a whole, to be corrected.
@@ -179,12 +179,12 @@ fn an_invalid_line_in_a_script_invalidates_its_block() {
         .run()
         .expect_status(1);
     run.check(expect![[r#"
-        {"error": {"class": "NotSent", "desc": "the transaction was not sent: a line of it was wrong"}}
+        {"error": {"class": "NotSent", "desc": "the transaction was not sent, because one of its lines was wrong"}}
         {"return": {}}
-        stderr: <stdin>:3: key `node` is given twice
+        stderr: <stdin>:3: duplicate key `node`
         stderr:   block-dirty-bitmap-add node=n0 node=n0
         stderr:                                  ^^^^
-        stderr: <stdin>:4: the transaction was not sent: a line of it was wrong
+        stderr: <stdin>:4: the transaction was not sent, because one of its lines was wrong
         status: 1
     "#]]);
     assert_eq!(bitmaps(&server), ["b"]);
@@ -236,18 +236,18 @@ fn an_invalid_line_at_the_prompt_can_be_repeated() {
         Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
         (QEMU) transaction( block-dirty-bitmap-add nod=n0 name=a )
                                                    ^^^
-        error: `block-dirty-bitmap-add` has no key `nod`; did you mean `node`?
+        error: unknown key `nod` for `block-dirty-bitmap-add`; did you mean `node`?
         (QEMU) transaction(
         TRANS> block-dirty-bitmap-add node=n0 nam=a
                                               ^^^
-        error: `block-dirty-bitmap-add` has no key `nam`; did you mean `name`?
+        error: unknown key `nam` for `block-dirty-bitmap-add`; did you mean `name`?
         TRANS> block-dirty-bitmap-add node=n0 name=a
         TRANS> block-dirty-bitmap-add node=n0 nam=b )
                                               ^^^
-        error: `block-dirty-bitmap-add` has no key `nam`; did you mean `name`?
+        error: unknown key `nam` for `block-dirty-bitmap-add`; did you mean `name`?
         TRANS> ) completion-mode=groupd
                                  ^^^^^^
-        error: `completion-mode` has no value `groupd`; did you mean `grouped`?
+        error: unknown value `groupd` for `completion-mode`; did you mean `grouped`?
         TRANS> ) completion-mode=individual
         {}
         (QEMU)
@@ -263,9 +263,9 @@ fn reports_an_invalid_action_at_the_end_of_its_block() {
     let lines = "transaction(\n.set check off\nabort x=1\n.set check on\n) kkké=1\nquery-name\n";
     let run = qmp_shell(&["demo:"]).input(lines).run().expect_status(1);
     run.check(expect![[r#"
-        {"error": {"class": "NotSent", "desc": "`abort` has no key `x`; it takes no keys"}}
+        {"error": {"class": "NotSent", "desc": "unknown key `x` for `abort`; it takes no keys"}}
         {"return": {"name": "demo"}}
-        stderr: <stdin>:5: `abort` has no key `x`; it takes no keys
+        stderr: <stdin>:5: unknown key `x` for `abort`; it takes no keys
         stderr:   ) kkké=1
         stderr:   ^
         status: 1

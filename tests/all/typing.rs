@@ -299,7 +299,7 @@ fn a_script_queries_introspection_once_when_a_line_needs_it() {
     snapshot::check(
         run.lines()[4..].join("\n"),
         expect![[r#"
-            {"error": {"class": "NotSent", "desc": "`grow` needs a key `by` (an integer (such as 4096, 0x1000 or 4k))"}}
+            {"error": {"class": "NotSent", "desc": "missing key `by` for `grow` (an integer (such as 4096, 0x1000 or 4k))"}}
             {"error": {"class": "NotSent", "desc": "the server has no command `gorw`; did you mean `grow`?"}}
         "#]],
     );

@@ -117,8 +117,8 @@ fn runs_a_session_at_the_prompt() {
     snapshot::check(
         terminal.ask("quit"),
         expect![[r#"
-            `quit` ends QEMU and its machine at once; so does leaving this shell, which started it.
-            End QEMU? [y/N]
+            `quit` terminates QEMU and the VM immediately; so does leaving this shell, which started it.
+            Terminate QEMU? [y/N]
         "#]],
     );
     terminal.press("C-c");
@@ -225,7 +225,7 @@ fn reports_programs_that_cannot_be_started() {
     table.check(expect![[r#"
         > qemu-system-x86_64 -nonsense
         stderr: qemu-system-x86_64: -nonsense: invalid option
-        stderr: qmp-shell-wrap: `qemu-system-x86_64` ended before its monitor was up (exit status: 1)
+        stderr: qmp-shell-wrap: `qemu-system-x86_64` exited before its monitor was available (exit status: 1)
         status: 3
 
         > no-such-qemu -M q35
@@ -275,15 +275,15 @@ fn reports_a_killed_qemu_at_the_prompt() {
     snapshot::check(
         notice,
         expect![[r#"
-        The server closed the connection. QEMU has ended (signal: 9 (SIGKILL)).
-    "#]],
+            The server closed the connection. QEMU has exited (signal: 9 (SIGKILL)).
+        "#]],
     );
     terminal.type_text("tus");
     snapshot::check(
         terminal.output_of("query-status"),
         expect![[r#"
-        error: not connected, and there is no way back: QEMU has ended (signal: 9 (SIGKILL)).
-    "#]],
+            error: not connected; QEMU has exited (signal: 9 (SIGKILL)).
+        "#]],
     );
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
@@ -308,8 +308,8 @@ fn a_killed_qemu_ends_the_script_with_status_4() {
     snapshot::check(
         messages,
         expect![[r#"
-        The server closed the connection. QEMU has ended (signal: 9 (SIGKILL)).
-    "#]],
+            The server closed the connection. QEMU has exited (signal: 9 (SIGKILL)).
+        "#]],
     );
     qemu.assert_gone();
 }
@@ -437,7 +437,7 @@ fn distinguishes_a_closed_monitor_from_the_end_of_qemu() {
     snapshot::check(
         screen.lines().rev().nth(1).unwrap(),
         expect![[r#"
-            The server closed the connection. QEMU still runs, without its monitor; leaving the shell ends it.
+            The server closed the connection. QEMU still runs without its monitor; leaving the shell ends it.
         "#]],
     );
     terminal.press("C-d");

@@ -240,6 +240,8 @@ impl Engine {
 
     /// Waits until `input` is readable, and shows messages meanwhile. `Ok(false)`: output cannot be written.
     pub(crate) fn wait_for_input(&mut self, input: BorrowedFd<'_>, out: &mut dyn Output) -> Result<bool, LineOutcome> {
+        // Also without a connection.
+        out.flush();
         match self.receive(None, Wait::Input(input), out, |_, _| false) {
             Stop::OutputFailed => Ok(false),
             Stop::Disconnected(disconnected) => {

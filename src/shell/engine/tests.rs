@@ -185,13 +185,16 @@ fn reports_a_command_whose_outcome_is_unknown() {
 
 #[test]
 fn names_interrupted_commands_when_the_connection_ends() {
-    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+    let (end, ended) = std::sync::mpsc::channel();
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, move |peer| {
         peer.expect("migrate");
+        ended.recv().unwrap();
     });
     let queue = engine.connection.start_reader().unwrap();
     queue.interrupt();
     assert_eq!(run(&mut engine, &mut out, "migrate"), LineOutcome::Done);
     out.take();
+    end.send(()).unwrap();
     while engine.connection.is_open() {
         engine.drain(&mut out);
     }

@@ -1,4 +1,4 @@
-//! What the server says about itself: introspection, and names for completion.
+//! The server's description of itself: introspection, and names for completion.
 //!
 //! Introspection is queried once, in the background; the human monitor's commands when they are first needed. Live names
 //! are queried when they are needed, and forgotten as soon as a command or an event may have changed them.

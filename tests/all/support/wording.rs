@@ -10,22 +10,22 @@ pub const NOT_CONNECTED: &str = "(not connected)";
 pub const ERROR: &str = "error: ";
 
 /// After a connection was lost while a request was in flight.
-pub const UNKNOWN_OUTCOME: &str = "Nobody can know whether it was carried out.";
+pub const UNKNOWN_OUTCOME: &str = "It may or may not have been executed.";
 
 /// In the notice that output of a wrapped QEMU was dropped.
-pub const LINES_LEFT_OUT: &str = " lines were left out here.)";
+pub const LINES_LEFT_OUT: &str = " lines were dropped here.)";
 
 /// In the errors of `qom fuse` for a system that does not allow mounting.
-pub const MAY_NOT_MOUNT: [&str; 2] = ["only root may mount", "may not open"];
+pub const MAY_NOT_MOUNT: [&str; 2] = ["mounting needs root or", "not allowed to open"];
 
 /// At the end of a question.
 pub const CONFIRM: &str = "[y/N]";
 
 /// After QEMU has exited.
-pub const QEMU_ENDED: &str = "QEMU has ended";
+pub const QEMU_ENDED: &str = "QEMU has exited";
 
 /// In the notice that the connection was lost.
-pub const WILL_RECONNECT: &str = "The next command connects again";
+pub const WILL_RECONNECT: &str = "The next command will reconnect";
 
 /// At the beginning of the banner.
 pub const CONNECTED: &str = "Connected to";
