@@ -159,7 +159,7 @@ fn parse_paths(rest: &mut &str, mut path: Vec<String>, found: &mut Vec<Vec<Strin
         path.push(word.to_owned());
         *rest = after;
         match rest.strip_prefix("::") {
-            // The arguments of a generic type are no part of the path.
+            // The arguments of a generic type are not part of the path.
             Some(more) if !more.starts_with('<') => *rest = more,
             _ => return found.push(path),
         }

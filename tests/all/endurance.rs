@@ -197,7 +197,7 @@ fn a_script_ends_on_a_whole_line_when_qemu_is_killed() {
             text
         });
         first_rx.recv_timeout(TIMEOUT).unwrap();
-        // Spread over a quarter of a second, in steps that are no multiple of the script's period.
+        // Spread over a quarter of a second, in steps that are not a multiple of the script's period.
         std::thread::sleep(Duration::from_micros(run as u64 * 7919 * 13 % 250_000));
         server.kill();
         let status = exit_status(&mut child);

@@ -243,7 +243,7 @@ const IN_SESSION: &[Server] = &[
 ];
 
 impl Server {
-    /// Short where the timeout is to be seen, and long otherwise.
+    /// Short where the test waits for the timeout, and long otherwise.
     fn timeout(&self) -> Duration {
         Duration::from_millis(if matches!(self.end, End::OutOfTime) { 500 } else { 60_000 })
     }

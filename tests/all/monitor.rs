@@ -315,7 +315,7 @@ fn completes_at_least_what_the_monitor_of_qemu_completes() {
         assert!(fewer.is_empty(), "{counts}\n{}", fewer.join("\n"));
         assert!(equal > 120 && more > 20, "too few comparisons: {counts}");
         for lead in QEMU_ONLY.iter().flat_map(|(leads, _)| *leads) {
-            assert!(known_differences.contains(lead), "`{lead}` is no difference any more");
+            assert!(known_differences.contains(lead), "`{lead}` is not a difference any more");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `qmp-shell-wrap`: a QEMU that starts and ends with the shell, and leaves nothing behind.
+//! `qmp-shell-wrap`: a QEMU that starts and ends with the shell, and leaves no files.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! The human monitor behind `human-monitor-command`: takes a line, returns text, also for errors.
+//! The human monitor of the demo machine, for `human-monitor-command`: takes a line, returns text, also for errors.
 //!
 //! Owns the table of HMP commands and their output format. The commands are executed as QMP commands.
 

@@ -18,7 +18,7 @@ use fill::{Word, line_width, words};
 /// On a narrower terminal lines run over.
 const MIN_WIDTH: usize = 24;
 
-/// Titles that are put in front of the first paragraph of their section.
+/// Titles that precede the first paragraph of their section.
 const INLINE_TITLES: &[&str] = &["Note", "Caution", "Warning", "Important", "Tip", "Hint"];
 
 impl Manual {

@@ -134,7 +134,7 @@ fn replace_version(rest: &str, before: &str) -> Option<Replaced> {
         return None;
     };
     let version = &rest[..rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len())];
-    // The dot of a sentence's end is no part of it.
+    // The dot of a sentence's end is not part of it.
     let version = version.trim_end_matches('.');
     (version.split('.').count() == parts).then_some(("{VERSION}", version.len()))
 }
