@@ -14,7 +14,7 @@ use crate::session::Address;
 pub(crate) const GREETING: &str =
     r#"{"QMP": {"version": {"qemu": {"micro": 0, "minor": 0, "major": 10}, "package": ""}, "capabilities": []}}"#;
 
-/// How long a script waits for a request.
+/// The time that a script waits for a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The server's end of a connection.
@@ -78,7 +78,7 @@ impl Peer {
     }
 }
 
-/// What a server does on one connection.
+/// The actions of a server on one connection.
 pub(crate) type PeerScript = dyn FnOnce(&mut Peer) + Send;
 
 /// A script that runs in its own thread. Dropping it waits for the script, and fails the test if it failed.

@@ -8,7 +8,7 @@ use super::json::PartialJson;
 pub(super) struct CurrentWord<'a> {
     /// The byte offset of the text that a candidate replaces.
     pub(super) start: usize,
-    /// That text as it stands in the line.
+    /// The same text as it stands in the line.
     pub(super) raw: &'a str,
     /// The same text without quotes and escapes.
     pub(super) text: &'a str,

@@ -17,7 +17,7 @@ use ArgumentKind::{
     TypeAndOptions, Words,
 };
 
-/// What an argument takes.
+/// The values that an argument takes.
 enum ArgumentKind {
     /// A number, an address, a new name: nothing that can be listed.
     Anything,
@@ -44,7 +44,7 @@ enum ArgumentKind {
     File,
 }
 
-/// Where types of devices and objects come from.
+/// The source of the types of devices and objects.
 enum TypeSource {
     LiveNames(NameKind),
     /// The introspection of the key for the type.

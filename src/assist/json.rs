@@ -3,7 +3,7 @@
 use crate::grammar::{Json, JsonKind, MAX_DEPTH, Span, parse_json};
 use crate::schema::PartialArguments;
 
-/// What is being written at the cursor.
+/// The part of the JSON text at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum JsonCursor {
     /// A key of the object at this path.
@@ -22,7 +22,7 @@ pub(super) struct PartialJson {
     pub(super) cursor: JsonCursor,
     /// The byte offset of the text being written, with its quote; of the cursor, if there is none.
     pub(super) start: usize,
-    /// That text, without its quote.
+    /// The same text without its quote.
     pub(super) typed: String,
     /// The quote that opens that text.
     pub(super) quote: Option<char>,

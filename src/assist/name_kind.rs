@@ -7,13 +7,17 @@ use crate::schema::PartialArguments;
 pub enum NameKind {
     /// Block nodes.
     Nodes,
-    /// Block backends, by the name of their drive.
+    /// Block backends: the drives of `-drive`, by id.
     Drives,
     /// Devices with an id.
     Devices,
     /// Objects created by the user.
     Objects,
+    /// Objects created by the user whose QOM type begins with the text.
+    ObjectsOfType(&'static str),
+    /// Character devices, by id.
     Chardevs,
+    /// Jobs, by id.
     Jobs,
     /// Dirty bitmaps of a node.
     Bitmaps(String),
@@ -23,15 +27,19 @@ pub enum NameKind {
     DeviceTypes,
     /// Properties of a device type.
     DeviceProperties(String),
+    /// Memory backends, by id.
     MemoryBackends,
+    /// I/O threads, by id.
     IoThreads,
     /// Children of a QOM path, as paths.
     QomChildren(String),
     /// Properties of the object at a QOM path.
     QomProperties(String),
+    /// QOM types, abstract ones included.
     QomTypes,
+    /// Trace events.
     TraceEvents,
-    /// Backends of character devices.
+    /// Backends of character devices, such as `socket`.
     ChardevBackends,
     /// Types of objects that a user can create.
     ObjectTypes,
@@ -45,24 +53,36 @@ pub enum NameKind {
     Buses,
     /// Exports of block nodes.
     Exports,
+    /// CPU models of `-cpu`.
     CpuModels,
     /// Paths on this machine that begin with the text; directories end with a `/`.
     Files(String),
 }
 
-/// Returns the kind of names that a key of a command takes, given the other arguments.
-pub fn name_kind_of_key(command: &str, key: &str, arguments: &PartialArguments) -> Option<NameKind> {
-    name_kinds_for(&KeyPosition::new(command, &[key.to_owned()], arguments), true, None).into_iter().next()
+/// Returns the kinds of names that a key of a command takes, given the other arguments.
+pub fn name_kinds_of_key(command: &str, key: &str, arguments: &PartialArguments) -> Vec<NameKind> {
+    name_kinds_for(&KeyPosition::new(command, &[key.to_owned()], arguments), ValueHint::NodeReference)
+}
+
+/// Knowledge of a value besides its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ValueHint<'a> {
+    /// Nothing that decides about names.
+    Nothing,
+    /// The value is the name or the definition of a block node.
+    NodeReference,
+    /// The value is that of a property with this description: its QOM type, and perhaps `: ` and a text.
+    Property(&'a str),
 }
 
 /// The key whose value is being typed.
 pub(super) struct KeyPosition<'a> {
     /// The command, or the action of a transaction.
     pub(super) command: String,
-    /// The path of the key below its arguments.
+    /// The path of the key below the arguments of that command or action.
     pub(super) path: &'a [String],
     arguments: &'a PartialArguments,
-    /// The part of the whole path before `path`.
+    /// The path of the action's arguments in a transaction, such as `actions.0.data`; otherwise empty.
     prefix: &'a [String],
 }
 
@@ -130,24 +150,26 @@ pub(super) fn takes_file(position: &KeyPosition<'_>) -> bool {
     }
 }
 
-/// Returns the kinds of names that the key takes. `is_node`: its value is the name or the definition of a block node.
-/// `property`: the QOM type, where the key is the property of a device.
-pub(super) fn name_kinds_for(position: &KeyPosition<'_>, is_node: bool, property: Option<&str>) -> Vec<NameKind> {
-    let (command, key, top) = (position.command.as_str(), position.key(), position.path.len() == 1);
-    let block_jobs = command.starts_with("block-job-");
-    let link = property.and_then(|about| about.strip_prefix("link<")?.split_once('>')).map(|(kind, _)| kind);
-    match link {
-        Some("iothread") => return vec![NameKind::IoThreads],
-        Some("memory-backend") => return vec![NameKind::MemoryBackends],
-        Some(_) => return vec![NameKind::Objects],
-        None => {}
+/// Returns the kinds of names that the key takes.
+///
+/// The first arm that fits decides. An arm without kinds excludes a key from the arms below it.
+pub(super) fn name_kinds_for(position: &KeyPosition<'_>, hint: ValueHint<'_>) -> Vec<NameKind> {
+    if let ValueHint::Property(description) = hint
+        && let Some((linked_type, _)) = description.strip_prefix("link<").and_then(|rest| rest.split_once('>'))
+    {
+        return vec![match linked_type {
+            "iothread" => NameKind::IoThreads,
+            "memory-backend" => NameKind::MemoryBackends,
+            _ => NameKind::Objects,
+        }];
     }
+    let (command, key) = (position.command.as_str(), position.key());
+    let is_top_level = position.path.len() == 1;
     match (command, key) {
-        ("device_add", "driver") if top => vec![NameKind::DeviceTypes],
-        ("device_add", "bus") if top => vec![NameKind::Buses],
-        ("device_add", "drive") if top => vec![NameKind::Nodes, NameKind::Drives],
-        ("netdev_del", "id") | (_, "netdev") => vec![NameKind::Netdevs],
-        ("set_link" | "query-rx-filter", "name") => vec![NameKind::NetClients],
+        // Devices and objects.
+        ("device_add", "driver") if is_top_level => vec![NameKind::DeviceTypes],
+        ("device_add", "bus") if is_top_level => vec![NameKind::Buses],
+        ("device_add", "drive") if is_top_level => vec![NameKind::Nodes, NameKind::Drives],
         ("device_add", "id") => Vec::new(),
         ("device_del" | "device-sync-config", "id") => vec![NameKind::Devices],
         ("device-list-properties", "typename") => vec![NameKind::DeviceTypes],
@@ -159,70 +181,71 @@ pub(super) fn name_kinds_for(position: &KeyPosition<'_>, is_node: bool, property
         ("qom-get" | "qom-set", "property") => {
             position.sibling("path").map(NameKind::QomProperties).into_iter().collect()
         }
-        (_, "id") if command.starts_with("job-") => vec![NameKind::Jobs],
+        // The network.
+        ("netdev_del", "id") | (_, "netdev" | "netdev-id") => vec![NameKind::Netdevs],
+        ("set_link" | "query-rx-filter", "name") => vec![NameKind::NetClients],
         // Events of `.wait`.
         ("JOB_STATUS_CHANGE", "id") => vec![NameKind::Jobs],
         (_, "device") if command.starts_with("BLOCK_JOB_") => vec![NameKind::Jobs],
         ("DEVICE_DELETED", "device") => vec![NameKind::Devices],
         ("BLOCK_EXPORT_DELETED", "id") => vec![NameKind::Exports],
-        (_, "device" | "id") if block_jobs => vec![NameKind::Jobs],
+        // Jobs.
+        (_, "id") if command.starts_with("job-") => vec![NameKind::Jobs],
+        (_, "device" | "id") if command.starts_with("block-job-") => vec![NameKind::Jobs],
+        // Character devices, trace events, exports.
         ("chardev-remove" | "chardev-change" | "chardev-send-break", "id") => vec![NameKind::Chardevs],
         ("ringbuf-read" | "ringbuf-write", "device") => vec![NameKind::Chardevs],
+        (_, "chardev") if command != "query-chardev" => vec![NameKind::Chardevs],
         ("trace-event-get-state" | "trace-event-set-state", "name") => vec![NameKind::TraceEvents],
         ("block-export-del", "id") | ("nbd-server-remove", "name") => vec![NameKind::Exports],
-        ("block-latency-histogram-set", "id") | ("block_set_io_throttle" | "eject", "id") => vec![NameKind::Devices],
+        // Block devices.
+        ("block-latency-histogram-set" | "block_set_io_throttle" | "eject", "id") => vec![NameKind::Devices],
         (_, "id") if command.starts_with("blockdev-") => vec![NameKind::Devices],
-        (_, "device") if command.starts_with("blockdev-") && !is_job(command) => vec![NameKind::Drives],
+        (_, "device") if command.starts_with("blockdev-") && !starts_block_job(command) => vec![NameKind::Drives],
         ("block_resize" | "block_set_io_throttle" | "eject", "device") => vec![NameKind::Drives],
+        ("block_set_io_throttle", "group") => vec![NameKind::ObjectsOfType("throttle-group")],
         ("drive-mirror" | "drive-backup", "target") => Vec::new(),
         (_, "name" | "target" | "bitmap" | "bitmaps") if takes_bitmap(command, key) => {
             let node = ["node", "node-name", "device"].iter().find_map(|key| position.sibling(key));
             node.map(NameKind::Bitmaps).into_iter().collect()
         }
+        // Keys with one meaning in all commands.
         (_, "iothread") => vec![NameKind::IoThreads],
         (_, "memdev") => vec![NameKind::MemoryBackends],
         (_, "name") if command.contains("cpu-model") => vec![NameKind::CpuModels],
         (_, "cpu-index" | "cpu") => vec![NameKind::Cpus],
-        (_, "chardev") if command != "query-chardev" => vec![NameKind::Chardevs],
-        (_, "throttle-group" | "tls-creds" | "tls-authz" | "secret" | "netdev-id" | "rng") => vec![NameKind::Objects],
-        (_, key) if key.ends_with("-secret") => vec![NameKind::Objects],
+        (_, "throttle-group") => vec![NameKind::ObjectsOfType("throttle-group")],
+        (_, "tls-creds") => vec![NameKind::ObjectsOfType("tls-creds")],
+        (_, "tls-authz") => vec![NameKind::ObjectsOfType("authz")],
+        (_, "rng") => vec![NameKind::ObjectsOfType("rng")],
+        (_, key) if key == "secret" || key.ends_with("-secret") => vec![NameKind::ObjectsOfType("secret")],
+        // Block nodes.
         ("blockdev-add", "node-name") => Vec::new(),
         (_, "snapshot-node-name") if command != "blockdev-snapshot" => Vec::new(),
-        ("blockdev-add" | "blockdev-reopen", _) if is_node => vec![NameKind::Nodes],
-        (_, "device" | "node") if is_job(command) || command.contains("snapshot") || command.contains("bitmap") => {
+        ("blockdev-add" | "blockdev-reopen", _) if hint == ValueHint::NodeReference => vec![NameKind::Nodes],
+        (_, "device" | "node")
+            if starts_block_job(command) || command.contains("snapshot") || command.contains("bitmap") =>
+        {
             vec![NameKind::Nodes, NameKind::Drives]
         }
         (_, "device" | "source" | "data") if command.starts_with("x-") || command == "change-backing-file" => {
             vec![NameKind::Nodes, NameKind::Drives]
         }
-        (_, "node-name") if command == "blockdev-insert-medium" => vec![NameKind::Nodes],
         (
             _,
             "node-name" | "base-node" | "top-node" | "overlay" | "replaces" | "bottom" | "image-node-name" | "nodes"
             | "vmstate" | "devices",
         ) => vec![NameKind::Nodes],
-        (_, "target") if is_job(command) => vec![NameKind::Nodes],
+        (_, "target") if starts_block_job(command) => vec![NameKind::Nodes],
         ("blockdev-snapshot", "node") | ("x-blockdev-change", "parent" | "node") => vec![NameKind::Nodes],
         _ => Vec::new(),
     }
 }
 
-/// Returns the prefix of the types of objects that the key takes.
-pub(super) fn object_kind(position: &KeyPosition<'_>) -> &'static str {
-    match position.key() {
-        "throttle-group" => "throttle-group",
-        "tls-creds" => "tls-creds",
-        "tls-authz" => "authz",
-        "rng" => "rng",
-        key if key.ends_with("secret") => "secret",
-        _ => "",
-    }
-}
-
 /// Whether a command starts a block job.
-fn is_job(command: &str) -> bool {
-    const JOBS: &[&str] = &["mirror", "backup", "stream", "commit", "create"];
-    JOBS.iter().any(|job| command.ends_with(job))
+fn starts_block_job(command: &str) -> bool {
+    const ENDINGS: &[&str] = &["mirror", "backup", "stream", "commit", "create"];
+    ENDINGS.iter().any(|ending| command.ends_with(ending))
 }
 
 /// Whether the key of this command takes the name of an existing dirty bitmap.

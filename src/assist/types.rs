@@ -51,7 +51,7 @@ pub struct SettingEntry {
     pub values: Vec<&'static str>,
 }
 
-/// What Tab offers for the arguments of a dot command.
+/// The completion of a dot command's arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completes {
     Nothing,

@@ -6,7 +6,7 @@ use crate::schema::{Builtin, EnumValue, PartialArguments, Schema, Type, TypeId};
 
 use super::arguments::Subject;
 use super::current_word::{CurrentWord, Quoting};
-use super::name_kind::{KeyPosition, NameKind, name_kinds_for, object_kind, takes_file};
+use super::name_kind::{KeyPosition, NameKind, ValueHint, name_kinds_for, takes_file};
 use super::types::{Candidate, Completion, Lookup, Name};
 
 /// The values that a key may have.
@@ -40,17 +40,17 @@ impl ValueChoices {
         }
     }
 
-    /// Adds the values of a property, by what QOM says of it: its type, and perhaps `: ` and a description.
-    fn add_property(&mut self, about: &str) {
-        let (kind, description) = about.split_once(": ").unwrap_or((about, ""));
-        let options = match description.split_once('(') {
+    /// Adds the values of a property with this description: its QOM type, and perhaps `: ` and a text.
+    fn add_property(&mut self, description: &str) {
+        let (qom_type, text) = description.split_once(": ").unwrap_or((description, ""));
+        let options = match text.split_once('(') {
             Some((_, inside)) => inside.trim_end_matches(')'),
-            None => description,
+            None => text,
         };
         let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '-');
-        if kind == "bool" {
+        if qom_type == "bool" {
             self.literals.extend(["true", "false"].map(|text| Name::new(text, "bool")));
-        } else if kind == "OnOffAuto" {
+        } else if qom_type == "OnOffAuto" {
             self.strings.extend(["on", "off", "auto"].map(|text| Name::new(text, "")));
         } else if options.contains('/') && options.split('/').all(is_word) {
             self.strings.extend(options.split('/').map(|text| Name::new(text, "")));
@@ -65,11 +65,6 @@ impl ValueChoices {
         for kind in kinds {
             let names = match kind {
                 NameKind::QomChildren(_) => qom_paths(typed, lookup),
-                NameKind::Objects => {
-                    let mut objects = lookup.get(kind).to_vec();
-                    objects.retain(|object| object.description.starts_with(object_kind(position)));
-                    objects
-                }
                 kind => lookup.get(kind).to_vec(),
             };
             if *kind == NameKind::Cpus { &mut self.literals } else { &mut self.strings }.extend(names);
@@ -98,16 +93,20 @@ pub(super) fn complete_value(
         let properties = subject.lookup.get(&kind);
         properties.iter().find(|property| property.text == name).map(|property| property.description.as_str())
     });
-    if let Some(about) = property.filter(|_| kind.is_none_or(|kind| is_any(schema, kind))) {
+    if let Some(description) = property.filter(|_| kind.is_none_or(|kind| is_any(schema, kind))) {
         choices = ValueChoices::default();
-        choices.add_property(about);
+        choices.add_property(description);
     }
     let is_array = kind.is_some_and(|kind| matches!(schema.kind(kind), Type::Array(_)));
     let quoting = if is_array { last_item(quoting) } else { quoting };
     let typed = quoting.typed();
     if choices.takes_text || choices.takes_integers || kind.is_none() {
-        let is_node = kind.is_some_and(|kind| is_reference(schema, kind));
-        let kinds = name_kinds_for(&position, is_node, property);
+        let hint = match property {
+            Some(description) => ValueHint::Property(description),
+            None if kind.is_some_and(|kind| is_reference(schema, kind)) => ValueHint::NodeReference,
+            None => ValueHint::Nothing,
+        };
+        let kinds = name_kinds_for(&position, hint);
         choices.add_live_names(&position, &kinds, typed, subject.lookup);
     }
     // `on` and `off` are offered only once an `o` is typed.

@@ -10,10 +10,10 @@ use super::event::{
     BLOCK_JOB_CANCELLED, BLOCK_JOB_COMPLETED, BLOCK_JOB_PENDING, BLOCK_JOB_READY, Event, EventType, JOB_STATUS_CHANGE,
 };
 
-/// How often a running job makes progress.
+/// The time between two steps of a running job.
 pub const TICK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long a mirror without a speed limit takes.
+/// The duration of a mirror without a speed limit.
 const FULL_COPY_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,10 +20,10 @@ pub const PERIPHERAL: &str = "/machine/peripheral";
 /// The parent of devices without an id.
 pub const PERIPHERAL_ANON: &str = "/machine/peripheral-anon";
 
-/// How long the guest takes to release a device.
+/// The time that the guest takes to release a device.
 const UNPLUG_DELAY: Duration = Duration::from_millis(300);
 
-/// How long the guest takes to power down.
+/// The time that the guest takes to power down.
 const POWERDOWN_DELAY: Duration = Duration::from_secs(1);
 
 /// Something that the guest will do.

@@ -18,7 +18,7 @@ pub struct Word {
     pub bracket: Option<usize>,
     /// Whether the value (the whole word if there is no `=`) contains a quote or an escape.
     pub quoted: bool,
-    /// What is unclosed at the end of the word.
+    /// The quote, bracket or escape that is unclosed at the end of the word.
     pub open: Option<Unclosed>,
 }
 

@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 
 use super::fs::{Attributes, FileKind, FsError, MAX_FILE_NAME_BYTES, OpenMode, QomFs};
 
-/// How long the kernel may cache entries and attributes.
+/// The time for which the kernel may cache entries and attributes.
 const KERNEL_CACHE_TTL: Duration = Duration::ZERO;
 
 /// The unit of `st_blocks`, which `du` counts in.

@@ -54,7 +54,7 @@ impl Member {
 /// A value as JSON text as the server wrote it, or the server's reason why it cannot be read.
 pub type PropertyValue = Result<String, String>;
 
-/// What [`Tree::set_members`] found that has to be read next.
+/// The members found by [`Tree::set_members`] that have to be read next.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     /// Indices of the children.

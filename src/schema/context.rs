@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::model::{Builtin, Schema};
 
-/// What is known about the server when a line is typed and checked.
+/// The knowledge about the server with which a line is typed and checked.
 #[derive(Debug, Clone, Copy)]
 pub struct TypingContext<'a> {
     /// The server's introspection. Without it, types are inferred from the form of values and nothing is checked.

@@ -17,10 +17,10 @@ use super::error::ConnectError;
 use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
 use super::socket::{Socket, wait_writable};
 
-/// How long to wait between two attempts.
+/// The time between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long the command of an `exec:` address may take to exit after its stream has ended.
+/// The time that the command of an `exec:` address may take to exit after its stream has ended.
 const EXEC_EXIT_GRACE: Duration = Duration::from_millis(500);
 
 /// A connected socket.

@@ -16,7 +16,7 @@ use super::pending::Inbound;
 use super::redaction::SentSecrets;
 use super::socket::{Socket, WhileBlocked, wait_readable};
 
-/// How long to wait for a message.
+/// The limit of a wait for a message.
 #[derive(Debug, Clone, Copy)]
 pub enum Wait<'a> {
     /// Not at all, and without a system call: only messages read earlier.

@@ -53,7 +53,7 @@ impl MessageQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the function that is called, from the reader thread, whenever a message arrives. Calls it once at once.
+    /// Sets the function that is called, from the reader thread, whenever a message arrives. Calls it immediately, too.
     pub fn set_waker(&self, waker: impl Fn() + Send + 'static) {
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(waker));
         self.wake();

@@ -12,10 +12,10 @@ use super::address::Address;
 use super::error::ConnectError;
 use super::log::{MessageLog, SharedLog};
 
-/// How often a wait checks whether it was cancelled.
+/// The time between two checks whether a wait was cancelled.
 pub(super) const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How to connect.
+/// Time-outs and other options of a connection.
 ///
 /// ```
 /// use std::time::Duration;

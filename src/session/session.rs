@@ -51,7 +51,7 @@ pub struct Session {
     pub(super) greeting: Option<Greeting>,
 }
 
-/// Where messages come from.
+/// The source of messages.
 #[derive(Debug)]
 enum Source {
     /// The consumer reads the socket itself, without another thread in between.
@@ -84,7 +84,7 @@ pub(super) enum ReplyUse {
     Discard,
 }
 
-/// What the caller of [`Session::receive_until`] does with a message.
+/// The decision of the caller of [`Session::receive_until`] about a message.
 pub(crate) enum Taken<T> {
     /// It was the message waited for.
     Done(T),
@@ -100,7 +100,7 @@ pub(crate) enum Waited<T> {
     Done(T),
     TimedOut,
     Interrupted,
-    /// So much else arrived that the wait was given up.
+    /// Too much else arrived, and the wait was given up.
     Flooded,
 }
 

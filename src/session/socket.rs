@@ -13,7 +13,7 @@ use super::options::CANCEL_POLL_INTERVAL;
 /// The most bytes that a socket reported as writable takes without blocking.
 const MAX_UNBLOCKED_BYTES: usize = 8 << 10;
 
-/// What to do while the peer does not read.
+/// The action of a sender while the peer does not read.
 pub(super) enum WhileBlocked<'a> {
     /// Nothing.
     Wait,

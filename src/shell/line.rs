@@ -31,10 +31,11 @@ impl InputLine<'_> {
     }
 }
 
-/// How a line ended.
+/// The outcome of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum LineOutcome {
+    /// It succeeded, or it was a command that the user stopped waiting for.
     Done,
     /// It failed, and the failure was reported.
     Failed,
@@ -45,7 +46,7 @@ pub enum LineOutcome {
 }
 
 impl LineOutcome {
-    /// `Done` or `Failed`.
+    /// Returns `Done` or `Failed`.
     pub(crate) fn of(succeeded: bool) -> LineOutcome {
         if succeeded { LineOutcome::Done } else { LineOutcome::Failed }
     }

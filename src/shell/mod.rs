@@ -35,7 +35,7 @@ mod server;
 mod settings;
 mod terminal;
 
-pub use commands::{dot_command_table, manual_section, run_line};
+pub use commands::{manual_section, run_line};
 pub use completion::{complete_line, wait_for_names};
 pub use connection::child_qemu::{QemuProcess, QemuStartError};
 pub use connection::{Connection, ConnectionError};

@@ -18,7 +18,7 @@ use super::output::script::ScriptOutput;
 /// The longest line. QEMU reads at most half of that; input may be a device that never ends.
 const MAX_LINE_BYTES: usize = 128 << 20;
 
-/// How long standard input may stay open after the server has gone, to count as ended.
+/// The time that standard input may stay open after the connection has ended, and still count as ended.
 const STDIN_END_GRACE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// The name of lines from the command line in messages.
@@ -33,7 +33,7 @@ pub enum Script {
     Stdin,
 }
 
-/// How a script ended.
+/// The end of a script.
 #[derive(Debug)]
 pub enum ScriptEnd {
     Succeeded,

@@ -3,7 +3,7 @@
 use super::events::filter::EventFilter;
 use super::output_format::{OUTPUT_FORMATS, OutputFormat};
 
-/// How the shell behaves.
+/// The settings of `.set`.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Show each request as it is sent.

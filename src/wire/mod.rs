@@ -23,7 +23,7 @@ pub(crate) use for_programs::*;
 #[cfg(feature = "fuse")]
 pub(crate) use secrets::is_secret_property;
 
-/// What the layers above use beyond the public face.
+/// Functions for the modules above, beyond the public interface.
 #[cfg(feature = "programs")]
 mod for_programs {
     pub(crate) use super::secrets::{hmp_line_has_secret, mentions_secret};

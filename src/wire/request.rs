@@ -11,7 +11,7 @@ use super::text::{minified, quote, spaced};
 /// Replaces a secret, and arguments that may contain some.
 const MASK: &str = "\"<secret>\"";
 
-/// One command, for [`Client::begin`](crate::Client::begin).
+/// One command, for [`Client::start`](crate::Client::start).
 ///
 /// Arguments are JSON text, so that numbers and strings reach the server unchanged. Each request is sent under
 /// an `id` chosen by the connection, which identifies its reply. Follows "Issuing Commands" of the specification.

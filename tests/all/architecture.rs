@@ -241,7 +241,11 @@ fn modules_do_not_use_each_other_in_circles() {
         all[module].iter().filter(is_in_circle).cloned().collect()
     };
     let circles: BTreeSet<Vec<String>> = used.keys().map(circle_of).filter(|circle| circle.len() > 1).collect();
-    assert!(circles.is_empty(), "{circles:#?}");
+    assert!(
+        circles.is_empty(),
+        "modules that use each other in a circle: {circles:#?}; the uses are {:#?}",
+        dependencies()
+    );
 }
 
 #[test]
@@ -262,8 +266,32 @@ fn files_are_short_and_begin_with_a_sentence() {
         }
     }
     assert!(count > 40, "the test found only {count} files");
-    assert!(violations.is_empty(), "{violations:#?}");
+    assert!(violations.is_empty(), "see \"Style\" in CONTRIBUTING.md: {violations:#?}");
 }
+
+#[test]
+fn documentation_begins_with_a_verb_or_a_noun() {
+    let mut violations = Vec::new();
+    let mut count = 0;
+    for (path, text) in files(&root().join("src")) {
+        let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        let is_doc = |index: usize| lines[index].starts_with("/// ");
+        let first_lines =
+            (0..lines.len()).filter(|index| is_doc(*index) && (*index == 0 || !lines[index - 1].starts_with("///")));
+        for index in first_lines {
+            count += 1;
+            let first = lines[index][4..].split(' ').next().unwrap_or_default();
+            if CLAUSE_WORDS.contains(&first) {
+                violations.push(format!("{}:{}: {}", path.display(), index + 1, lines[index]));
+            }
+        }
+    }
+    assert!(count > 500, "the test found only {count} items");
+    assert!(violations.is_empty(), "see \"Style\" in CONTRIBUTING.md: {violations:#?}");
+}
+
+/// Words that begin a clause, which should not be the subject of documentation.
+const CLAUSE_WORDS: &[&str] = &["What", "Whatever", "Who", "Whoever", "Whom", "Whose", "How", "Where", "That", "So"];
 
 /// Checks that the documentation of a file begins with a sentence whose subject is not a clause.
 fn check_first_paragraph(text: &str) -> Result<(), String> {
@@ -273,7 +301,7 @@ fn check_first_paragraph(text: &str) -> Result<(), String> {
     if paragraph.split(' ').count() < 2 {
         return Err("no `//!` sentence".to_owned());
     }
-    if ["What", "Whatever", "Who", "Whoever", "Whom", "Whose", "How", "Where", "That", "So"].contains(&first) {
+    if CLAUSE_WORDS.contains(&first) {
         return Err(format!("begins with `{first}`"));
     }
     if !paragraph.ends_with(['.', ':']) {

@@ -17,10 +17,10 @@ use crate::support::terminal::Terminal;
 /// The prompts before a typed line.
 const PROMPTS: [&str; 4] = ["$ ", "(QEMU) ", "(qemu) ", "TRANS> "];
 
-/// Returns README.md and the chapters in docs/, each with its text.
+/// Returns README.md, CONTRIBUTING.md and the chapters in docs/, each with its text.
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths = vec![root.join("README.md")];
+    let mut paths = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
     if let Ok(entries) = fs::read_dir(root.join("docs")) {
         paths.extend(entries.map(|entry| entry.unwrap().path()));
     }
@@ -229,6 +229,26 @@ fn links_lead_to_files_and_headings() {
         }
     }
     assert!(count >= 4, "{count}");
+}
+
+#[test]
+fn files_that_are_named_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for (path, text) in documents() {
+        for name in
+            text.split('`').skip(1).step_by(2).filter(|name| name.starts_with("src/") || name.starts_with("tests/"))
+        {
+            // A word after the path is an argument; a word in capitals stands for a name.
+            let name = name.split(' ').next().unwrap();
+            if name.chars().any(|c| c.is_ascii_uppercase()) {
+                continue;
+            }
+            assert!(root.join(name).exists(), "{}: `{name}`", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count}");
 }
 
 /// Returns the anchor of a heading: in lower case, with dashes for spaces, without punctuation.

@@ -165,31 +165,52 @@ fn suggests_live_names_after_an_error_reply() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
-    terminal.enter("blockdev-add driver=null-co node-name=overlay0");
-    terminal.wait_for("{}");
+    for line in [
+        "blockdev-add driver=null-co node-name=overlay0",
+        "object-add qom-type=iothread id=io0",
+        "object-add qom-type=throttle-group id=tg0",
+    ] {
+        assert_eq!(terminal.run_line(line), "{}\n");
+    }
     let mut table = Table::new();
     for line in [
         "blockdev-del node-name=overlya0",
         "blockdev-del node-name=zzzz",
+        // A drive or a node, and objects of one type.
+        "block-commit device=ovrelay0",
+        "blockdev-add driver=throttle node-name=t0 file=overlay0 throttle-group=tg1",
+        "blockdev-add driver=throttle node-name=t0 file=overlay0 throttle-group=io1",
         // These names depend on another argument.
         "qom-get path=/machine property=kernle",
         "device_add driver=pc-dimm memdv=m0",
     ] {
-        let output = terminal.run_line(line);
-        // The first line is the error of QEMU.
-        let (_, suggestion) = output.split_once('\n').unwrap();
-        table.row(line, suggestion);
+        table.row(line, terminal.run_line(line));
     }
     table.check(expect![[r#"
         > blockdev-del node-name=overlya0
+        GenericError: Failed to find node with node-name='overlya0'
         did you mean `overlay0`?
 
         > blockdev-del node-name=zzzz
+        GenericError: Failed to find node with node-name='zzzz'
+
+        > block-commit device=ovrelay0
+        DeviceNotFound: Device 'ovrelay0' not found
+        did you mean `overlay0`?
+
+        > blockdev-add driver=throttle node-name=t0 file=overlay0 throttle-group=tg1
+        GenericError: Throttle group 'tg1' does not exist
+        did you mean `tg0`?
+
+        > blockdev-add driver=throttle node-name=t0 file=overlay0 throttle-group=io1
+        GenericError: Throttle group 'io1' does not exist
 
         > qom-get path=/machine property=kernle
+        GenericError: Property 'pc-q35-{VERSION}-machine.kernle' not found
         did you mean `kernel`?
 
         > device_add driver=pc-dimm memdv=m0
+        GenericError: Property 'pc-dimm.memdv' not found
         did you mean `memdev`?
     "#]]);
 }

@@ -205,11 +205,14 @@ fn quit_asks_for_confirmation() {
     let Some(mut server) = Server::qemu(SMALL) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
-    for (answer, shown) in [("n", " n"), ("", ""), ("C-c", " ^C"), ("C-d", "")] {
+    // A file descriptor changes nothing.
+    for (line, answer, shown) in
+        [("quit", "n", " n"), ("quit", "", ""), ("quit", "C-c", " ^C"), (".fd /dev/null quit", "C-d", "")]
+    {
         terminal.press("C-l");
         terminal.wait("a clear screen", |screen| screen == "(QEMU)");
         snapshot::check(
-            terminal.ask("quit"),
+            terminal.ask(line),
             expect![[r#"
                 `quit` terminates QEMU and the VM immediately; Ctrl-D leaves only the shell.
                 Terminate QEMU? [y/N]
@@ -310,7 +313,7 @@ fn works_on_a_dumb_terminal() {
 fn completes_commands_dot_commands_and_files() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
-    terminal.wait_for_last("(QEMU)");
+    terminal.wait_for_queries();
     let folder = terminal.home.join("scripts");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("a file.qmp"), "query-name\n").unwrap();

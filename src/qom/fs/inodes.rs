@@ -12,10 +12,10 @@ use crate::qom::property::{Property, PropertyKind};
 /// The inode number of the root object.
 pub const ROOT: u64 = 1;
 
-/// How long a listing is used. A name that it lacks is looked up on the server at once.
+/// The lifetime of a listing in the cache. A name that it lacks is looked up on the server at once.
 const LISTING_TTL: Duration = Duration::from_millis(100);
 
-/// How long the size of a value is used: long enough for the few system calls that a program makes in a row. Content is
+/// The lifetime of a value's size in the cache: long enough for the few system calls that a program makes in a row. Content is
 /// never taken from the cache.
 const VALUE_TTL: Duration = Duration::from_millis(5);
 
@@ -62,7 +62,7 @@ pub(super) struct NamedProperty {
     pub(super) property: Property,
 }
 
-/// What `stat` needs to know of a value.
+/// The properties of a value that `stat` returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ValueInfo {
     /// In bytes: of the content, or of the relative path in a link. An error if the value cannot be read.
@@ -88,7 +88,7 @@ pub(super) struct InodeTable {
 #[derive(Debug)]
 struct Inode {
     node: Arc<FsNode>,
-    /// How often the kernel looked the inode up without forgetting it.
+    /// The number of times that the kernel looked the inode up without forgetting it.
     lookups: u64,
     listing: Option<(Instant, Arc<[NamedProperty]>)>,
 }

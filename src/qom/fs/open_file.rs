@@ -13,7 +13,7 @@ const MAX_CONTENT_BYTES: usize = 64 << 10;
 /// write fills its buffer first.
 const WRITER_BUFFER_BYTES: usize = 4096;
 
-/// What a file is opened for.
+/// The purpose for which a file is opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OpenMode {
     pub read: bool,

@@ -15,7 +15,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     help: "Closes the connection and opens one to ADDRESS: PATH, unix:PATH, unix:@NAME, HOST:PORT,\n\
            [V6]:PORT, fd:N, exec:COMMAND or demo:. Without ADDRESS, reconnects to the same server.",
     arguments: Arguments::Words { min: 0, max: ANY },
-    shows_reply: false,
+    has_reply_slot: false,
     completes: Completes::Files,
     run,
 };

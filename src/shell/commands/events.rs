@@ -10,7 +10,7 @@ use super::super::line::LineOutcome;
 use super::super::output::Output;
 use super::{ANY, Arguments, DotCommand, Invocation};
 
-/// How many events are shown without a number.
+/// The number of events shown without an argument.
 const DEFAULT_EVENTS: usize = 10;
 
 pub(super) const COMMAND: DotCommand = DotCommand {
@@ -23,7 +23,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
            argument, says which are shown, and shows the last ten. Hidden events still count for `.wait` and are\n\
            recorded in the log.",
     arguments: Arguments::Words { min: 0, max: ANY },
-    shows_reply: false,
+    has_reply_slot: false,
     completes: Completes::EventFilter,
     run,
 };

@@ -12,7 +12,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     summary: "leave the shell; the VM keeps running (also Ctrl-D)",
     help: "Leaves the shell. QEMU is not affected, unless the shell started it (qmp-shell-wrap): then QEMU is ended too.",
     arguments: Arguments::Words { min: 0, max: 0 },
-    shows_reply: false,
+    has_reply_slot: false,
     completes: Completes::Nothing,
     run: |_| Ok(LineOutcome::Leave),
 };

@@ -7,7 +7,6 @@ use crate::assist::Completes;
 use crate::grammar::Diagnostic;
 
 use super::super::line::LineOutcome;
-use super::super::output::ReplyContext;
 use super::{ANY, Arguments, DotCommand, Invocation, expand_home};
 
 pub(super) const COMMAND: DotCommand = DotCommand {
@@ -19,7 +18,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
            file descriptor attached: `.fd /dev/kvm getfd fdname=kvm`, `.fd disk.img add-fd fdset-id=1`. File\n\
            descriptors can be passed over Unix sockets only.",
     arguments: Arguments::Words { min: 2, max: ANY },
-    shows_reply: true,
+    has_reply_slot: true,
     completes: Completes::FileThenCommand,
     run,
 };
@@ -44,11 +43,5 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         .open(&name)
         .or_else(|_| OpenOptions::new().read(true).open(&name))
         .map_err(|error| Diagnostic::new(path.span, format!("cannot open `{}`: {error}", name.display())))?;
-    let reply = match engine.exchange(&request, Some(file.as_fd()), line, &mut **out) {
-        Ok(Some(reply)) => reply,
-        Ok(None) => return Ok(LineOutcome::Done),
-        Err(outcome) => return Ok(outcome),
-    };
-    out.reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line);
-    Ok(LineOutcome::of(reply.succeeded()))
+    Ok(engine.perform(&request, Some(file.as_fd()), line, &mut **out))
 }

@@ -30,7 +30,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
            `help blockdev-add`, `help STOP`, `help blockdev-add.driver`. The arguments come from the server's own\n\
            introspection; their meaning comes from the manual page, if it is installed. `apropos` searches for a word.",
     arguments: Arguments::Words { min: 0, max: ANY },
-    shows_reply: false,
+    has_reply_slot: false,
     completes: Completes::Topics,
     run,
 };
@@ -165,16 +165,6 @@ fn overview() -> String {
 pub fn manual_section() -> Vec<(String, String)> {
     let commands = DOT_COMMANDS.iter().map(|command| (command.synopsis(), command.help.replace('\n', " ")));
     commands.chain([(SHELL_ESCAPE.0.to_owned(), "Runs a command in the system's shell.".to_owned())]).collect()
-}
-
-/// Returns the dot commands as a Markdown table, for the documentation.
-pub fn dot_command_table() -> String {
-    let mut table = String::from("| command | what it does |\n|---|---|\n");
-    let commands = DOT_COMMANDS.iter().map(|command| (format!(".{}", command.name), command.summary));
-    for (name, summary) in commands.chain([(SHELL_ESCAPE.0.to_owned(), SHELL_ESCAPE.1)]) {
-        table.push_str(&format!("| `{name}` | {summary} |\n"));
-    }
-    table
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::grammar::Diagnostic;
 use super::super::line::LineOutcome;
 use super::{Arguments, DotCommand, Invocation};
 
-/// How many lines are shown by default.
+/// The number of lines shown without an argument.
 const DEFAULT_LINES: usize = 20;
 
 pub(super) const COMMAND: DotCommand = DotCommand {
@@ -17,19 +17,13 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     help: "Shows lines of this and earlier sessions. QMP and HMP have a history each. Lines that contain a\n\
            secret or begin with a space are kept in memory only. Ctrl-R searches.",
     arguments: Arguments::Words { min: 0, max: 1 },
-    shows_reply: false,
+    has_reply_slot: false,
     completes: Completes::Nothing,
     run,
 };
 
 fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
-    let count = match invocation.dot.words.first() {
-        None => DEFAULT_LINES,
-        Some(word) => word
-            .text
-            .parse()
-            .map_err(|_| Diagnostic::new(word.span, format!("expected a number of lines, found `{}`", word.text)))?,
-    };
+    let count = invocation.number(0, DEFAULT_LINES, "a number of lines")?;
     let entries = invocation.engine.history().entries();
     let first = entries.len().saturating_sub(count);
     let lines = entries[first..]

@@ -16,7 +16,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
            the human monitor as typed; only those that begin with `.`, `#` or `!` are the shell's. `cpu N` selects the\n\
            CPU that later lines refer to. `.qmp` switches back.",
     arguments: Arguments::RawTail,
-    shows_reply: true,
+    has_reply_slot: true,
     completes: Completes::HmpLine,
     run,
 };

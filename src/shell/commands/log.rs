@@ -17,7 +17,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     help: "Appends to FILE, one JSON object a line: {\"time\": …, \"sent\": …} or {\"time\": …, \"received\": …}. Values\n\
            of secret arguments are replaced. A new file gets mode 0600. `off` closes the log.",
     arguments: Arguments::Words { min: 1, max: 1 },
-    shows_reply: false,
+    has_reply_slot: false,
     completes: Completes::Files,
     run,
 };

@@ -1,6 +1,6 @@
 //! Dot commands. One table drives dispatch, arity, help, completion and the documentation.
 //!
-//! To add one: write its file, with a `COMMAND`, and add it to [`DOT_COMMANDS`].
+//! To add one: write its file, with a `COMMAND`; declare its module here, and add it to [`DOT_COMMANDS`].
 
 mod connect;
 mod events;
@@ -29,8 +29,8 @@ use super::engine::Engine;
 use super::line::{InputLine, LineOutcome};
 use super::output::Output;
 
+pub use help::manual_section;
 pub(crate) use help::topics;
-pub use help::{dot_command_table, manual_section};
 pub use run::run_line;
 pub(crate) use run::{parse, run};
 
@@ -42,18 +42,18 @@ pub(crate) struct DotCommand {
     pub(crate) aliases: &'static [&'static str],
     /// The syntax of its arguments.
     pub(crate) usage: &'static str,
-    /// What it does, in one line.
+    /// Its purpose, in one line.
     pub(crate) summary: &'static str,
     /// The rest of its help, in paragraphs.
     pub(crate) help: &'static str,
     pub(crate) arguments: Arguments,
-    /// Whether it shows a reply of the server: a script's output has an error in its place if it is not sent.
-    pub(crate) shows_reply: bool,
+    /// Whether a script's output has a place for its reply, which an error fills if nothing is sent.
+    pub(crate) has_reply_slot: bool,
     pub(crate) completes: Completes,
     pub(crate) run: fn(&mut Invocation<'_>) -> Result<LineOutcome, Diagnostic>,
 }
 
-/// How many words a dot command takes.
+/// The arguments of a dot command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arguments {
     Words {
@@ -128,7 +128,7 @@ fn run_dot_command(engine: &mut Engine, dot: &DotLine, line: &InputLine<'_>, out
         None => Err(unknown_command(dot)),
     };
     result.unwrap_or_else(|diagnostic| {
-        out.not_sent(&diagnostic, line, command.is_some_and(|command| command.shows_reply));
+        out.not_sent(&diagnostic, line, command.is_some_and(|command| command.has_reply_slot));
         LineOutcome::Failed
     })
 }
@@ -147,6 +147,13 @@ impl Invocation<'_> {
     fn word(&self, index: usize, what: &str) -> Result<&Word, Diagnostic> {
         let missing = || Diagnostic::new(Span::at(self.dot.end()), format!("missing argument: expected {what}"));
         self.dot.words.get(index).ok_or_else(missing)
+    }
+
+    /// Returns the argument at `index` as a number, or `default` without it. `what` names the number in errors.
+    fn number(&self, index: usize, default: usize, what: &str) -> Result<usize, Diagnostic> {
+        let Some(word) = self.dot.words.get(index) else { return Ok(default) };
+        let invalid = |_| Diagnostic::new(word.span, format!("expected {what}, found `{}`", word.text));
+        word.text.parse().map_err(invalid)
     }
 
     /// Rejects arguments from `index` on.

@@ -13,7 +13,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     summary: "switch back from HMP mode",
     help: "Lines are QMP commands again.",
     arguments: Arguments::Words { min: 0, max: 0 },
-    shows_reply: false,
+    has_reply_slot: false,
     completes: Completes::Nothing,
     run: |invocation| {
         invocation.engine.set_language(LineMode::Qmp);

@@ -105,7 +105,7 @@ fn names_of(schema: &Schema) -> Vec<String> {
 
 /// Returns the manual page of the server, if it is installed. It is read at the first question.
 fn manual(engine: &mut Engine, schema: Option<&Schema>) -> Option<Rc<Manual>> {
-    if let Some(manual) = engine.connection.server().and_then(|server| server.manual.clone()) {
+    if let Some(manual) = engine.connection.server().and_then(|server| server.manual.get().cloned()) {
         return manual;
     }
     let is_guest_agent = engine.connection.is_guest_agent();
@@ -115,7 +115,7 @@ fn manual(engine: &mut Engine, schema: Option<&Schema>) -> Option<Rc<Manual>> {
     let pages = man_path::page_names(is_guest_agent, is_storage_daemon).iter();
     let manual = pages.filter_map(|name| man_path::load(name, &folders).ok().flatten()).next().map(Rc::new);
     if let Some(server) = engine.connection.server() {
-        server.manual = Some(manual.clone());
+        return server.manual.get_or_init(|| manual).clone();
     }
     manual
 }

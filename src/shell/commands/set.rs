@@ -15,7 +15,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     summary: "show settings, or change one",
     help: "Without NAME, shows all settings; without VALUE, shows that one.",
     arguments: Arguments::Words { min: 0, max: ANY },
-    shows_reply: false,
+    has_reply_slot: false,
     completes: Completes::Settings,
     run,
 };

@@ -18,13 +18,13 @@ use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
 use super::{Arguments, DotCommand, Invocation, expand_home, run_line};
 
-/// How deeply files may source each other.
+/// The depth to which files may source each other.
 const MAX_DEPTH: usize = 16;
 
 /// The largest file that is sourced.
 const MAX_FILE_BYTES: usize = 1 << 30;
 
-/// How often reading checks for Ctrl-C, which is handled by another thread.
+/// The time between two checks for Ctrl-C, which another thread handles.
 const INTERRUPT_POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 const STOPPED: &str = "stopped by Ctrl-C";
@@ -37,7 +37,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     help: "Runs the lines of FILE as if they were typed. Messages name file and line. Files may source other files, at\n\
            most 16 levels deep.",
     arguments: Arguments::Words { min: 1, max: 1 },
-    shows_reply: false,
+    has_reply_slot: false,
     completes: Completes::Files,
     run,
 };

@@ -11,7 +11,7 @@ use crate::schema::{Builtin, PartialArguments, Schema, Type, TypeId, nearest, ne
 use super::super::engine::Engine;
 use super::{DOT_COMMANDS, DotCommand};
 
-/// How long the human monitor may take to list its commands.
+/// The time that the human monitor may take to list its commands.
 const SUGGESTION_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Longer lines are not repeated in a suggestion.

@@ -24,7 +24,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
            status=ready timeout=10`. Events since the last command was sent count too, each for one wait only, so\n\
            a script has no race. Keys may be dotted. A timeout is a failure.",
     arguments: Arguments::Words { min: 1, max: ANY },
-    shows_reply: false,
+    has_reply_slot: false,
     completes: Completes::EventPattern,
     run,
 };

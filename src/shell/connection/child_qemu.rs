@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::super::terminal::async_output::AsyncOutput;
 
-/// How long QEMU may take to exit after `quit`, and then after SIGTERM.
+/// The time that QEMU may take to exit after `quit`, and then after SIGTERM.
 const QEMU_EXIT_GRACE: Duration = Duration::from_secs(5);
 
 /// The most bytes of a line of QEMU's standard error that are shown at once.

@@ -15,7 +15,7 @@ use child_qemu::QemuProcess;
 /// A wait for the server that takes longer is announced.
 const PROGRESS_NOTICE_DELAY: Duration = Duration::from_secs(1);
 
-/// How the shell reaches its server, and the server while it is connected.
+/// The way to the server, and the server while it is connected.
 #[derive(Debug)]
 pub struct Connection {
     address: Option<Address>,

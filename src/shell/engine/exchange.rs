@@ -15,13 +15,13 @@ use super::super::output::{Output, ReplyContext};
 use super::super::server::Server;
 use super::Engine;
 
-/// How long showing what has arrived may keep the user waiting.
+/// The time that showing what has arrived may keep the user waiting.
 const DRAIN_TIME_SLICE: Duration = Duration::from_millis(100);
 
-/// How much of it is shown at once. A terminal may be slow.
+/// The bytes of it that are shown at once. A terminal may be slow.
 const DRAIN_SLICE_BYTES: usize = 64 << 10;
 
-/// How long the server is listened to at the end of a script.
+/// The time for which [`Engine::drain_until_quiet`] goes on receiving.
 const FINAL_DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// The most warnings about one server.
@@ -44,6 +44,16 @@ pub(crate) enum Stop {
     OutputFailed,
     Disconnected(Disconnected),
     NotConnected,
+}
+
+/// The outcome of [`Engine::exchange`].
+#[derive(Debug)]
+pub(crate) enum Exchanged {
+    Reply(Reply),
+    /// The user pressed Ctrl-C. The reply is shown when it arrives.
+    Interrupted,
+    /// The request was shown and not sent.
+    DryRun,
 }
 
 impl Engine {
@@ -87,17 +97,17 @@ impl Engine {
         }
     }
 
-    /// Sends a request and waits for its reply. `Ok(None)`: there is none to show. `Err`: the failure was reported.
+    /// Sends a request and waits for its reply. `Err`: there was no reply, and the failure was reported.
     pub(crate) fn exchange(
         &mut self,
         request: &Request,
         fd: Option<BorrowedFd<'_>>,
         line: &InputLine<'_>,
         out: &mut dyn Output,
-    ) -> Result<Option<Reply>, LineOutcome> {
+    ) -> Result<Exchanged, LineOutcome> {
         if self.mode.dry_run {
             out.would_send(&request.to_json(request.id.as_deref()));
-            return Ok(None);
+            return Ok(Exchanged::DryRun);
         }
         self.ensure_open(line, out)?;
         if self.settings.verbose {
@@ -115,14 +125,14 @@ impl Engine {
             Err(disconnected) => return Err(self.disconnected_in_flight(&disconnected, request, line, out)),
         };
         match self.receive(Some(id), Wait::Forever, out, |_, _| false) {
-            Stop::Reply(reply) => Ok(Some(reply)),
+            Stop::Reply(reply) => Ok(Exchanged::Reply(reply)),
             Stop::Interrupted => {
                 if let Some(server) = self.connection.server() {
                     server.cancelled.insert(id, request.clone());
                 }
                 let command = &request.command;
                 out.notice(&format!("`{command}` is still running in the server; its reply is shown when it arrives."));
-                Ok(None)
+                Ok(Exchanged::Interrupted)
             }
             Stop::Disconnected(disconnected) => Err(self.disconnected_in_flight(&disconnected, request, line, out)),
             _ => Err(self.disconnected_in_flight(&Disconnected::Closed, request, line, out)),
@@ -155,7 +165,7 @@ impl Engine {
             Err(error @ ConnectionError::Connect(_)) if self.mode.interactive => format!("{error}. Nothing was sent."),
             Err(error) => error.to_string(),
         };
-        // Without a class: `.connect` has no reply that would be missing.
+        // Without a class: `.connect` has no reply slot.
         out.failed(&error, line, None);
         Err(LineOutcome::Failed)
     }
@@ -231,8 +241,7 @@ impl Engine {
         }
     }
 
-    /// Shows all that the server has sent by now, at the end of a script. Does not report a disconnect. Stops after
-    /// [`FINAL_DRAIN_TIME`].
+    /// Shows all that the server has sent by now. Does not report a disconnect. Stops after [`FINAL_DRAIN_TIME`].
     pub(crate) fn drain_until_quiet(&mut self, out: &mut dyn Output) {
         let deadline = Instant::now() + FINAL_DRAIN_TIME;
         let _ = self.receive(None, Wait::Arrived, out, |_, _| Instant::now() >= deadline);
@@ -252,7 +261,7 @@ impl Engine {
         }
     }
 
-    /// Waits for replies in flight before the session is closed.
+    /// Waits for the replies to queries before the session is closed.
     pub(crate) fn finish_queries(&mut self) {
         if let Some(server) = self.connection.server() {
             server.finish_queries();

@@ -8,8 +8,9 @@ use super::super::hmp::{hmp_request, hmp_text, is_hmp_failure, is_quit_line, par
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
 use super::Engine;
+use super::exchange::Exchanged;
 
-/// How the human monitor's text is shown.
+/// The form in which the human monitor's text is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HmpOutput {
     Text,
@@ -99,8 +100,8 @@ impl Engine {
         }
         let request = hmp_request(hmp_line, cpu.or(self.connection.hmp_cpu));
         let reply = match self.exchange(&request, None, line, out) {
-            Ok(Some(reply)) => reply,
-            Ok(None) => return LineOutcome::Done,
+            Ok(Exchanged::Reply(reply)) => reply,
+            Ok(Exchanged::Interrupted | Exchanged::DryRun) => return LineOutcome::Done,
             Err(outcome) => return outcome,
         };
         let text = hmp_text(&reply);

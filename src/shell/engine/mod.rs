@@ -1,6 +1,16 @@
 //! The engine: sends commands and reports to an [`Output`] everything that happens meanwhile, in order of arrival.
 //!
 //! Prompt and scripts use the same engine. Knows nothing of argument parsing, of dot commands, or of the terminal.
+//!
+//! A command passes through these functions:
+//!
+//! ```text
+//! run_command, run_json     a line as parsed; opens the connection if need be
+//!   prepare, prepare_json   the request, typed and checked by the server's introspection
+//!   perform                 asks before `quit`, shows the reply
+//!     exchange              sends the request, waits for its reply
+//!       receive             handles whatever arrives meanwhile
+//! ```
 
 pub(crate) mod exchange;
 pub(crate) mod hmp;
@@ -11,9 +21,10 @@ mod tests;
 mod transaction;
 
 use std::collections::HashSet;
+use std::os::fd::BorrowedFd;
 use std::sync::PoisonError;
 
-use crate::grammar::{Diagnostic, JsonRequest, LineMode};
+use crate::grammar::{Command, Diagnostic, JsonRequest, LineMode};
 use crate::session::SharedLog;
 use crate::wire::Request;
 
@@ -25,6 +36,7 @@ use super::line::{InputLine, LineOutcome};
 use super::output::{Output, ReplyContext};
 use super::server::Server;
 use super::settings::Settings;
+use exchange::Exchanged;
 use transaction::Transaction;
 
 /// Properties of an engine that do not change.
@@ -48,7 +60,7 @@ pub struct Engine {
     pub(crate) connection: Connection,
     pub(crate) events: EventLog,
     pub(crate) log: SharedLog,
-    /// How deeply `.source` is nested.
+    /// The nesting depth of `.source`.
     pub(crate) source_depth: usize,
     language: LineMode,
     histories: [History; 2],
@@ -137,7 +149,7 @@ impl Engine {
     /// Executes a command as typed.
     pub(crate) fn run_command(
         &mut self,
-        command: &crate::grammar::Command,
+        command: &Command,
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<LineOutcome, Diagnostic> {
@@ -145,7 +157,7 @@ impl Engine {
             return Ok(outcome);
         }
         let request = self.prepare(command, line, out)?;
-        Ok(self.perform(&request, line, out))
+        Ok(self.perform(&request, None, line, out))
     }
 
     /// Executes a request written as JSON.
@@ -159,18 +171,24 @@ impl Engine {
             return Ok(outcome);
         }
         let request = self.prepare_json(json, line, out)?;
-        Ok(self.perform(&request, line, out))
+        Ok(self.perform(&request, None, line, out))
     }
 
-    /// Sends a request, waits for its reply, and shows it.
-    pub(crate) fn perform(&mut self, request: &Request, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    /// Sends a request, with a file descriptor if there is one, waits for its reply, and shows it.
+    pub(crate) fn perform(
+        &mut self,
+        request: &Request,
+        fd: Option<BorrowedFd<'_>>,
+        line: &InputLine<'_>,
+        out: &mut dyn Output,
+    ) -> LineOutcome {
         let ends_qemu = is_quit(request);
         if ends_qemu && !self.confirm_quit(out) {
             return LineOutcome::Done;
         }
-        let reply = match self.exchange(request, None, line, out) {
-            Ok(Some(reply)) => reply,
-            Ok(None) => return LineOutcome::Done,
+        let reply = match self.exchange(request, fd, line, out) {
+            Ok(Exchanged::Reply(reply)) => reply,
+            Ok(Exchanged::Interrupted | Exchanged::DryRun) => return LineOutcome::Done,
             Err(outcome) => return outcome,
         };
         let hint = self.hint(request, &reply);

@@ -1,11 +1,12 @@
 //! From a parsed line to a request, by the server's introspection; and suggestions for error replies.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::assist::{NameKind, name_kind_of_key};
+use crate::assist::{Name, NameKind, name_kinds_of_key};
 use crate::grammar::{Command, Diagnostic, JsonRequest, Span, tokenize};
 use crate::schema::{
     Builtin, PartialArguments, Schema, TypedRequest, TypingContext, check_action, nearest, request_of_command,
@@ -18,9 +19,7 @@ use super::super::output::Output;
 use super::Engine;
 use super::transaction::ClosedBlock;
 
-use std::sync::Arc;
-
-/// How long the server may take to return the names for a suggestion.
+/// The time that the server may take to return the names for a suggestion.
 const SUGGESTION_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Engine {
@@ -166,8 +165,8 @@ impl Engine {
             let Some(value) = value.as_str().filter(|value| !value.is_empty() && desc.contains(*value)) else {
                 continue;
             };
-            let Some(kind) = name_kind_of_key(&request.command, key, &given) else { continue };
-            let names = server.live_names(&kind, deadline);
+            let kinds = name_kinds_of_key(&request.command, key, &given);
+            let names: Vec<Name> = kinds.iter().flat_map(|kind| server.live_names(kind, deadline)).collect();
             let others = names.iter().map(|name| name.text.as_str()).filter(|name| *name != value);
             if let Some(near) = nearest(value, others) {
                 return Some(near.to_owned());

@@ -11,7 +11,7 @@ use super::super::output::Output;
 use super::Engine;
 use super::exchange::Stop;
 
-/// How long QEMU may take to close the connection after it replied to `quit`.
+/// The time that QEMU may take to close the connection after it replied to `quit`.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Engine {

@@ -41,7 +41,7 @@ impl Output for Recorder {
         self.push("event", event.name());
     }
 
-    fn not_sent(&mut self, diagnostic: &Diagnostic, _line: &InputLine<'_>, _counts_as_reply: bool) {
+    fn not_sent(&mut self, diagnostic: &Diagnostic, _line: &InputLine<'_>, _fills_reply_slot: bool) {
         self.push("not sent", &diagnostic.message);
     }
 

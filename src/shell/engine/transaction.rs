@@ -81,7 +81,7 @@ impl Engine {
             return outcome;
         }
         match self.prepare_transaction(&ClosedBlock { actions: &block.actions, properties: &properties }) {
-            Ok(request) => self.perform(&request, line, out),
+            Ok(request) => self.perform(&request, None, line, out),
             Err(diagnostic) => {
                 self.transaction = Some(block);
                 self.reject_end(&diagnostic, line, out)

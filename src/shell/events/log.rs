@@ -18,11 +18,11 @@ pub(crate) struct EventLog {
     /// Each with whether a `.wait` has consumed it.
     events: VecDeque<(Event, bool)>,
     bytes: usize,
-    /// How many of the latest events arrived after the last command was sent.
+    /// The number of events that arrived after the last command was sent.
     since_command: usize,
     /// The names of all events received.
     names: BTreeSet<String>,
-    /// How many events were received in all.
+    /// The number of events received in all.
     pub(crate) total: u64,
 }
 

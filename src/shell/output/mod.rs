@@ -11,9 +11,12 @@ use std::io;
 
 use crate::grammar::Diagnostic;
 use crate::schema::manual::Line;
-use crate::wire::{Event, Reply, Request};
+use crate::wire::{Event, Reply, Request, quote};
 
 use super::line::InputLine;
+
+/// The columns of the excerpt of a wrong line, where there is no terminal.
+const EXCERPT_COLUMNS: usize = 120;
 
 /// A reply, and what belongs to it.
 #[derive(Debug)]
@@ -28,27 +31,28 @@ pub struct ReplyContext<'a> {
 
 /// Receives the output of the engine.
 pub trait Output {
-    /// A reply.
+    /// Shows a reply.
     fn reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>);
-    /// The human monitor's text. `failed` where it reports a failure.
+    /// Shows the human monitor's text. `failed`: it reports a failure.
     fn hmp_text(&mut self, text: &str, failed: bool, line: &InputLine<'_>);
-    /// An event that passes the filter.
+    /// Shows an event that passes the filter.
     fn event(&mut self, event: &Event);
-    /// The error of a line that was not sent. `counts_as_reply` where its reply is missing from the output.
-    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, counts_as_reply: bool);
-    /// The error of a line, without a place in it. `class` names the error where a reply is missing from the output.
+    /// Reports a line that was not sent. `fills_reply_slot`: the error takes the place of a reply.
+    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, fills_reply_slot: bool);
+    /// Reports a failed line, without a place in it. With a class, the error takes the place of a reply.
     fn failed(&mut self, message: &str, line: &InputLine<'_>, class: Option<&str>);
-    /// A request about to be sent (`-v`).
+    /// Shows a request about to be sent (`-v`).
     fn sending(&mut self, message: &str);
-    /// A request that would be sent (`--dry-run`).
+    /// Shows a request that would be sent (`--dry-run`).
     fn would_send(&mut self, message: &str);
-    /// Text that the user asked for: help, lists.
+    /// Shows text that the user asked for, such as help, with a line end after each line. A script's goes to standard
+    /// error.
     fn print(&mut self, text: &str);
-    /// A help page.
+    /// Shows a help page.
     fn page(&mut self, lines: &[Line]);
-    /// A warning about a line that still runs.
+    /// Warns about a line that still runs.
     fn warning(&mut self, message: &str, line: &InputLine<'_>);
-    /// An unsolicited notice.
+    /// Shows an unsolicited notice.
     fn notice(&mut self, text: &str);
     /// Flushes what was written. Called before the engine blocks.
     fn flush(&mut self);
@@ -86,6 +90,5 @@ pub trait Output {
 
 /// Writes the value of an error that takes the place of a missing reply.
 fn error_value(class: &str, desc: &str) -> String {
-    use crate::wire::quote;
     format!("{{\"class\": {}, \"desc\": {}}}", quote(class), quote(desc))
 }

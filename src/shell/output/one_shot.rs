@@ -13,12 +13,9 @@ use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
 use super::message_writer::JsonMessageWriter;
 use super::terminal::TerminalOutput;
-use super::{Output, ReplyContext, error_value};
+use super::{EXCERPT_COLUMNS, Output, ReplyContext, error_value};
 
-/// The columns of the excerpt of a wrong line.
-const EXCERPT_COLUMNS: usize = 120;
-
-/// How a reply and the messages on standard error look.
+/// The format of a reply, and the look of messages on standard error.
 #[derive(Debug, Clone)]
 pub struct OutputStyle {
     pub format: OutputFormat,
@@ -127,7 +124,7 @@ impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
 
     fn event(&mut self, _event: &Event) {}
 
-    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _counts_as_reply: bool) {
+    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
         self.error_record("NotSent", &diagnostic.message);
         let excerpt = excerpt(line.text, diagnostic.span, EXCERPT_COLUMNS, &self.style.stderr_palette);
         self.report(&diagnostic.message);

@@ -12,10 +12,7 @@ use super::super::line::InputLine;
 use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
 use super::message_writer::JsonMessageWriter;
-use super::{Output, ReplyContext, error_value};
-
-/// The columns of the excerpt of a wrong line.
-const EXCERPT_COLUMNS: usize = 120;
+use super::{EXCERPT_COLUMNS, Output, ReplyContext, error_value};
 
 /// Standard output and standard error of a script.
 pub struct ScriptOutput {
@@ -96,8 +93,8 @@ impl Output for ScriptOutput {
         let _ = self.err.write_all(format!("{line}\n").as_bytes());
     }
 
-    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, counts_as_reply: bool) {
-        if counts_as_reply {
+    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, fills_reply_slot: bool) {
+        if fills_reply_slot {
             self.error_record("NotSent", &diagnostic.message);
         }
         let excerpt = excerpt(line.text, diagnostic.span, EXCERPT_COLUMNS, &Palette::default());

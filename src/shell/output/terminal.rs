@@ -159,7 +159,7 @@ impl<W: Write> Output for TerminalOutput<W> {
         self.write(&format!("{line}\n"));
     }
 
-    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _counts_as_reply: bool) {
+    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
         let (columns, _) = terminal_size();
         let caret = caret_under(line.text, diagnostic.span, self.prompt_width, columns, &self.palette);
         match caret.filter(|_| line.script.is_none()) {

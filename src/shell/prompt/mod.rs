@@ -47,11 +47,11 @@ const MAX_UNCONFIRMED_CANDIDATES: usize = 200;
 /// The most history entries of the editor.
 const MAX_HISTORY_ENTRIES: usize = 10_000;
 
-/// How long the editor waits, in milliseconds, for the rest of an escape sequence. Without a limit, a lone Esc would delay
+/// The time, in milliseconds, that the editor waits for the rest of an escape sequence. Without a limit, a lone Esc would delay
 /// all output until the next key.
 const ESCAPE_TIMEOUT_MS: u16 = 50;
 
-/// How a prompt is set up.
+/// The set-up of a prompt.
 pub struct PromptOptions {
     pub palette: Palette,
     /// Whether history files are read and written.

@@ -32,7 +32,7 @@ pub(super) enum Query {
     LiveNames(NameKind),
 }
 
-/// What is known about a server.
+/// Knowledge about a server.
 #[derive(Debug, Default)]
 pub(crate) struct ServerInfo {
     schema: Option<Arc<Schema>>,

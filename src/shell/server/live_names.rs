@@ -15,7 +15,7 @@ pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
         }
         NameKind::Drives => Request::new("query-block"),
         NameKind::Devices => with_argument("qom-list", "path", "/machine/peripheral"),
-        NameKind::Objects => with_argument("qom-list", "path", "/objects"),
+        NameKind::Objects | NameKind::ObjectsOfType(_) => with_argument("qom-list", "path", "/objects"),
         NameKind::Chardevs => Request::new("query-chardev"),
         NameKind::Jobs => Request::new("query-jobs"),
         NameKind::Cpus => Request::new("query-cpus-fast"),
@@ -42,7 +42,7 @@ pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
     })
 }
 
-/// Returns a request with one argument, a string.
+/// Returns a request for `command` with one argument, a string.
 fn with_argument(command: &str, key: &str, value: &str) -> Request {
     Request::new(command).with_public_arguments(format!("{{{}: {}}}", quote(key), quote(value)))
 }
@@ -55,11 +55,8 @@ pub(super) fn names_in_reply(kind: &NameKind, reply: &Value) -> Vec<Name> {
     names
 }
 
+/// Returns the names of a kind in a reply, in the reply's order.
 fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
-    let is_child_or_link = |item: &&Value| {
-        let kind = item.get("type").and_then(Value::as_str);
-        kind.is_some_and(|kind| kind.starts_with("child<") || kind.starts_with("link<"))
-    };
     // Names and descriptions that are members of the reply's items.
     let members = |name: &str, description: &str| -> Vec<Name> {
         items(reply)
@@ -72,9 +69,12 @@ fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
     match kind {
         NameKind::Nodes => members("node-name", "drv"),
         NameKind::Drives => members("device", "type"),
-        NameKind::Devices | NameKind::Objects => items(reply)
-            .filter(is_child_or_link)
-            .filter_map(|item| Some(Name::new(string_member(item, "name")?, inner_type(&string_member(item, "type")?))))
+        NameKind::Devices | NameKind::Objects => {
+            qom_children(reply).map(|(name, qom_type)| Name::new(name, qom_type)).collect()
+        }
+        NameKind::ObjectsOfType(prefix) => qom_children(reply)
+            .filter(|(_, qom_type)| qom_type.starts_with(prefix))
+            .map(|(name, qom_type)| Name::new(name, qom_type))
             .collect(),
         NameKind::Chardevs => members("label", "filename"),
         NameKind::Jobs => members("id", "status"),
@@ -93,9 +93,9 @@ fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
         NameKind::DeviceTypes | NameKind::QomTypes | NameKind::ObjectTypes => members("name", "parent"),
         NameKind::DeviceProperties(_) => items(reply)
             .filter_map(|item| {
-                let kind = string_member(item, "type")?;
-                let described = string_member(item, "description").map(|description| format!("{kind}: {description}"));
-                Some(Name::new(string_member(item, "name")?, described.unwrap_or(kind)))
+                let qom_type = string_member(item, "type")?;
+                let description = string_member(item, "description").map(|text| format!("{qom_type}: {text}"));
+                Some(Name::new(string_member(item, "name")?, description.unwrap_or(qom_type)))
             })
             .collect(),
         NameKind::MemoryBackends => members("id", "policy"),
@@ -103,13 +103,9 @@ fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
             items(reply).filter_map(|item| Some(Name::new(string_member(item, "id")?, "iothread"))).collect()
         }
         NameKind::CpuModels => members("name", "typename"),
-        NameKind::QomChildren(path) => items(reply)
-            .filter(is_child_or_link)
-            .filter_map(|item| {
-                let child = format!("{path}/{}", string_member(item, "name")?);
-                Some(Name::new(child, inner_type(&string_member(item, "type")?)))
-            })
-            .collect(),
+        NameKind::QomChildren(path) => {
+            qom_children(reply).map(|(name, qom_type)| Name::new(format!("{path}/{name}"), qom_type)).collect()
+        }
         NameKind::QomProperties(_) => {
             let mut properties = members("name", "type");
             properties.retain(|property| !property.description.starts_with("child<"));
@@ -159,6 +155,15 @@ fn net_clients(text: &str) -> Vec<Name> {
     text.lines().filter_map(of_line).collect()
 }
 
+/// Returns name and type of each child and link in a reply to `qom-list`.
+fn qom_children(reply: &Value) -> impl Iterator<Item = (String, String)> {
+    items(reply).filter_map(|item| {
+        let typed = string_member(item, "type")?;
+        let inner = typed.strip_prefix("child<").or_else(|| typed.strip_prefix("link<"))?.trim_end_matches('>');
+        Some((string_member(item, "name")?, inner.to_owned()))
+    })
+}
+
 /// Returns the items of an array; none of any other value.
 pub(super) fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
@@ -166,12 +171,6 @@ pub(super) fn items(value: &Value) -> impl Iterator<Item = &Value> {
 
 pub(super) fn string_member(item: &Value, key: &str) -> Option<String> {
     item.get(key)?.as_str().map(str::to_owned)
-}
-
-/// Returns T of `child<T>` and `link<T>`.
-fn inner_type(kind: &str) -> String {
-    let inner = kind.split_once('<').map_or(kind, |(_, inner)| inner);
-    inner.trim_end_matches('>').to_owned()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub(crate) mod info;
 pub(crate) mod live_names;
 mod queries;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -23,10 +24,10 @@ pub(crate) struct Server {
     pub(crate) is_guest_agent: bool,
     /// Commands that the user stopped waiting for, by id. Their replies are shown when they arrive.
     pub(crate) cancelled: BTreeMap<u64, Request>,
-    /// How often the server sent something unexpected.
+    /// The number of times that the server sent something unexpected.
     pub(crate) oddities: usize,
-    /// The manual page of the server, once it was looked for.
-    pub(crate) manual: Option<Option<Rc<Manual>>>,
+    /// The manual page of the server, once it was searched for; `None` inside if it is not installed.
+    pub(crate) manual: OnceCell<Option<Rc<Manual>>>,
 }
 
 impl Server {
@@ -37,7 +38,7 @@ impl Server {
             is_guest_agent,
             cancelled: BTreeMap::new(),
             oddities: 0,
-            manual: None,
+            manual: OnceCell::new(),
         }
     }
 

@@ -16,13 +16,13 @@ use super::Server;
 use super::info::{MAX_QUERY_REPLY_BYTES, Query};
 use super::live_names::{items, name_query, string_member};
 
-/// How long a line may wait for introspection. QEMU takes some 50 ms to produce it.
+/// The time that a line may wait for introspection. QEMU takes some 50 ms to produce it.
 const SCHEMA_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a line may wait for the type of a property.
+/// The time that a line may wait for the type of a property.
 const PROPERTY_TYPE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long closing a session waits for replies in flight.
+/// The time that closing a session waits for replies in flight.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
 /// The user interrupted the wait for introspection.

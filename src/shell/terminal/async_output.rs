@@ -24,7 +24,7 @@ pub struct AsyncOutput {
 struct Queue {
     lines: VecDeque<String>,
     bytes: usize,
-    /// How many lines were dropped before these.
+    /// The number of lines dropped before these.
     dropped: usize,
     /// There is a prompt to show the lines at.
     prompt_active: bool,

@@ -19,7 +19,7 @@ const BRACKETED_PASTE_ON: &[u8] = b"\x1b[?2004h";
 /// Handles SIGTSTP, and lets the editor wait until that was done.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct SuspendHandler {
-    /// How many signals were handled.
+    /// The number of signals handled.
     handled: Arc<(Mutex<u64>, Condvar)>,
     /// Another program has the terminal (a pager, a shell escape) and restores it itself.
     released: Arc<AtomicBool>,
