@@ -244,6 +244,11 @@ impl Engine {
         out.flush();
         match self.receive(None, Wait::Input(input), out, |_, _| false) {
             Stop::OutputFailed => Ok(false),
+            Stop::NotConnected => {
+                // The caller waits for the input itself, by reading it.
+                out.flush();
+                Ok(!out.has_failed())
+            }
             Stop::Disconnected(disconnected) => {
                 self.disconnected_while_idle(&disconnected, out);
                 Err(LineOutcome::Disconnected)
