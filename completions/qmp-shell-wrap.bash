@@ -23,7 +23,7 @@ _qmp__shell__wrap() {
 
     case "${cmd}" in
         qmp__shell__wrap)
-            opts="-H -v -p -l -c -f -e -o -h -V --hmp --verbose --pretty --logfile --command --file --exit-on-error --output --no-events --color --no-history --no-check --no-schema --max-message --dry-run --generate --timeout --help --version"
+            opts="-v -l -H -c -f -e -p -o -h -V --verbose --logfile --hmp --command --file --exit-on-error --max-message --no-check --no-schema --dry-run --generate --pretty --no-events --no-history --color --output --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -97,24 +97,24 @@ _qmp__shell__wrap() {
                     fi
                     return 0
                     ;;
-                --output)
-                    COMPREPLY=($(compgen -W "pretty json" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "pretty json" -- "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
                 --max-message)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --generate)
                     COMPREPLY=($(compgen -W "man bash zsh fish elvish powershell" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

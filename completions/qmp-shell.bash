@@ -23,12 +23,16 @@ _qmp__shell() {
 
     case "${cmd}" in
         qmp__shell)
-            opts="-H -v -p -l -c -f -e -o -N -h -V --hmp --verbose --pretty --logfile --command --file --exit-on-error --output --no-events --color --no-history --no-check --no-schema --max-message --dry-run --generate --skip-negotiation --timeout --wait --listen --complete --help --version"
+            opts="-v -l -H -c -f -e -p -o -N -h -V --timeout --verbose --logfile --hmp --command --file --exit-on-error --max-message --no-check --no-schema --dry-run --generate --pretty --no-events --no-history --color --output --wait --skip-negotiation --listen --complete --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --logfile)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
@@ -97,18 +101,6 @@ _qmp__shell() {
                     fi
                     return 0
                     ;;
-                --output)
-                    COMPREPLY=($(compgen -W "pretty json" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "pretty json" -- "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
                 --max-message)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -117,8 +109,16 @@ _qmp__shell() {
                     COMPREPLY=($(compgen -W "man bash zsh fish elvish powershell" -- "${cur}"))
                     return 0
                     ;;
-                --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
                     return 0
                     ;;
                 --wait)

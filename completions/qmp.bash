@@ -23,18 +23,18 @@ _qmp() {
 
     case "${cmd}" in
         qmp)
-            opts="-o -v -l -N -h -V --output --verbose --logfile --skip-negotiation --path --timeout --wait --jobs --color --no-check --no-schema --max-message --events --count --dry-run --complete --generate --help --version"
+            opts="-v -l -N -o -h -V --path --verbose --color --logfile --wait --skip-negotiation --jobs --max-message --no-check --no-schema --dry-run --events --count --complete --generate --output --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --output)
-                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                -o)
-                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 --logfile)
@@ -67,24 +67,12 @@ _qmp() {
                     fi
                     return 0
                     ;;
-                --path)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 --max-message)
@@ -107,6 +95,18 @@ _qmp() {
                     COMPREPLY=($(compgen -W "man bash zsh fish elvish powershell" -- "${cur}"))
                     return 0
                     ;;
+                --output)
+                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -123,13 +123,13 @@ else
     complete -F _qmp -o bashdefault -o default qmp
 fi
 
-# What the server says, for words that are no options: commands, keys, values, paths.
+# Completes words that are not options with names from the server: commands, keys, values, paths.
 _qmp_live() {
     local line=${COMP_LINE:0:COMP_POINT} offered cut candidate
-    # A word in quotes is left alone.
+    # Words in quotes are not completed.
     [[ ${COMP_WORDS[COMP_CWORD]} == *[\'\"]* ]] && return 1
     offered=$("${1/#~/$HOME}" --complete "$line" 2>/dev/null </dev/null) || return 1
-    # Only a part of the word is replaced where it holds a character that breaks words.
+    # Bash replaces only what follows the last of the characters that break words.
     cut=${line##*[[:space:]]}
     cut=${cut%"$2"}
     COMPREPLY=()

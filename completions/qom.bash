@@ -38,7 +38,7 @@ _qom() {
 
     case "${cmd}" in
         qom)
-            opts="-s -v -l -h -V --socket --timeout --wait --color --verbose --logfile --complete --generate --help --version list get set tree fuse"
+            opts="-s -l -v -h -V --socket --timeout --color --logfile --wait --complete --generate --verbose --help --version list get set tree fuse"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -53,10 +53,6 @@ _qom() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -92,6 +88,10 @@ _qom() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --complete)
@@ -110,7 +110,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__fuse)
-            opts="-s -v -l -h --read-only --allow-other --daemonize --socket --timeout --wait --color --verbose --logfile --help"
+            opts="-s -l -v -h --read-only --allow-other --daemonize --socket --timeout --color --logfile --wait --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -125,10 +125,6 @@ _qom() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -164,6 +160,10 @@ _qom() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -174,7 +174,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__get)
-            opts="-s -v -l -h --json --socket --timeout --wait --color --verbose --logfile --help"
+            opts="-s -l -v -h --json --socket --timeout --color --logfile --wait --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -189,10 +189,6 @@ _qom() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -228,6 +224,10 @@ _qom() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -238,7 +238,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__list)
-            opts="-s -v -l -h --json --socket --timeout --wait --color --verbose --logfile --help"
+            opts="-s -l -v -h --json --socket --timeout --color --logfile --wait --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -253,10 +253,6 @@ _qom() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -292,6 +288,10 @@ _qom() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -302,7 +302,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__set)
-            opts="-s -v -l -h --socket --timeout --wait --color --verbose --logfile --help"
+            opts="-s -l -v -h --socket --timeout --color --logfile --wait --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -317,10 +317,6 @@ _qom() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -358,6 +354,10 @@ _qom() {
                     fi
                     return 0
                     ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -366,7 +366,7 @@ _qom() {
             return 0
             ;;
         qom__subcmd__tree)
-            opts="-d -s -v -l -h --depth --json --socket --timeout --wait --color --verbose --logfile --help"
+            opts="-d -s -l -v -h --depth --json --socket --timeout --color --logfile --wait --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -392,10 +392,6 @@ _qom() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -430,6 +426,10 @@ _qom() {
                     fi
                     return 0
                     ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -446,13 +446,13 @@ else
     complete -F _qom -o bashdefault -o default qom
 fi
 
-# What the server says, for words that are no options: commands, keys, values, paths.
+# Completes words that are not options with names from the server: commands, keys, values, paths.
 _qom_live() {
     local line=${COMP_LINE:0:COMP_POINT} offered cut candidate
-    # A word in quotes is left alone.
+    # Words in quotes are not completed.
     [[ ${COMP_WORDS[COMP_CWORD]} == *[\'\"]* ]] && return 1
     offered=$("${1/#~/$HOME}" --complete "$line" 2>/dev/null </dev/null) || return 1
-    # Only a part of the word is replaced where it holds a character that breaks words.
+    # Bash replaces only what follows the last of the characters that break words.
     cut=${line##*[[:space:]]}
     cut=${cut%"$2"}
     COMPREPLY=()

@@ -1,4 +1,4 @@
-//! One QMP command, its answer, an exit status.
+//! Sends one QMP command and prints the reply.
 
 use std::process::ExitCode;
 

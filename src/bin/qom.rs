@@ -1,4 +1,4 @@
-//! The object tree: list, get, set, draw.
+//! QEMU's object tree: list, get, set, draw and mount it.
 
 use std::process::ExitCode;
 

@@ -2,72 +2,88 @@
 
 use std::io::{self, Write};
 
-use clap::CommandFactory;
-use clap_complete::{Shell, generate as complete};
+use clap_complete::Shell;
 
 use crate::shell::manual_section;
 
-use super::args::{Generate, HelpExt, ShellArgs};
+use super::args::{Generate, HelpExt};
+use super::exit_status::{Failure, Status};
+use super::stdio::{finish_printing, print};
 
-/// Writes what was asked for.
-pub(super) fn generate<F: HelpExt>(what: Generate, out: &mut dyn Write) -> io::Result<()> {
-    let mut command = F::command();
-    let shell = match what {
-        Generate::Man => return manual::<F>(out),
+/// Prints the manual page of a program, or its completions for a shell.
+pub(super) fn print_generated<A: HelpExt>(generate: Generate) -> Result<Status, Failure> {
+    let shell = match generate {
+        Generate::Man => return print_manual_page::<A>(),
         Generate::Bash => Shell::Bash,
         Generate::Zsh => Shell::Zsh,
         Generate::Fish => Shell::Fish,
         Generate::Elvish => Shell::Elvish,
         Generate::Powershell => Shell::PowerShell,
     };
+    print(completions::<A>(shell))
+}
+
+fn print_manual_page<A: HelpExt>() -> Result<Status, Failure> {
+    let mut text = Vec::new();
+    finish_printing(manual_page::<A>(&mut text).and_then(|()| io::stdout().write_all(&text)))
+}
+
+fn completions<A: HelpExt>(shell: Shell) -> String {
+    let mut command = A::command();
     let name = command.get_name().to_owned();
     let mut text = Vec::new();
-    complete(shell, &mut command, &name, &mut text);
-    let text = String::from_utf8_lossy(&text);
-    let text = if F::USES_LIVE_COMPLETION { with_live(shell, &name, &text) } else { text.into_owned() };
-    out.write_all(text.as_bytes())
+    clap_complete::generate(shell, &mut command, &name, &mut text);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    if A::USES_LIVE_COMPLETION { with_live_completion(shell, &name, &text) } else { text }
 }
 
-/// Completions in which the program itself is asked for what it knows of the server.
-fn with_live(shell: Shell, name: &str, text: &str) -> String {
-    let of = |live: &str| live.replace("NAME", name);
-    // The last lines for zsh begin to use what is defined before.
-    let (before, live, behind) = match (shell, text.split_once("\nif [ \"$funcstack[1]\" = ")) {
-        (Shell::Bash, _) => (text, of(include_str!("live/bash")), String::new()),
-        (Shell::Fish, _) => (text, of(include_str!("live/fish")), String::new()),
-        (Shell::Zsh, Some((before, behind))) => {
-            (before, of(include_str!("live/zsh")), format!("if [ \"$funcstack[1]\" = {behind}"))
+/// Adds live completion, which asks the program itself, to the completions of a shell that can do it.
+fn with_live_completion(shell: Shell, name: &str, text: &str) -> String {
+    let named = |script: &str| script.replace("NAME", name);
+    match shell {
+        Shell::Bash => format!("{text}{}", named(include_str!("live_completion/bash"))),
+        Shell::Fish => format!("{text}{}", named(include_str!("live_completion/fish"))),
+        Shell::Zsh => {
+            // The last lines already use the functions that are defined before them.
+            let end = text.find("\nif [ \"$funcstack[1]\" = ").unwrap_or(text.len());
+            let (definitions, uses) = text.split_at(end);
+            format!("{definitions}\n{}{}", named(include_str!("live_completion/zsh")), uses.trim_start())
         }
-        _ => (text, String::new(), String::new()),
-    };
-    format!("{before}{}{live}{behind}", if behind.is_empty() { "" } else { "\n" })
-}
-
-fn manual<F: HelpExt>(out: &mut dyn Write) -> io::Result<()> {
-    let command = F::command();
-    let is_shell = command.get_name() == ShellArgs::command().get_name();
-    let manual = clap_mangen::Man::new(command);
-    manual.render_title(out)?;
-    manual.render_name_section(out)?;
-    manual.render_synopsis_section(out)?;
-    manual.render_description_section(out)?;
-    manual.render_options_section(out)?;
-    if is_shell {
-        writeln!(out, ".SH COMMANDS TO THE SHELL")?;
-        for (usage, help) in manual_section() {
-            writeln!(out, ".TP\n\\fB{}\\fR\n{}", roff(&usage), roff(&help))?;
-        }
+        _ => text.to_owned(),
     }
-    for (heading, rows) in F::SECTIONS {
-        writeln!(out, ".SH {}", heading.to_uppercase())?;
-        for (thing, what) in *rows {
-            writeln!(out, ".TP\n\\fB{}\\fR\n{}", roff(thing), roff(what))?;
-        }
-    }
-    manual.render_version_section(out)
 }
 
-/// Text as roff takes it: no escape, no dash of its own making, no line that begins a request.
+fn manual_page<A: HelpExt>(out: &mut dyn Write) -> io::Result<()> {
+    let page = clap_mangen::Man::new(A::command());
+    page.render_title(out)?;
+    page.render_name_section(out)?;
+    page.render_synopsis_section(out)?;
+    page.render_description_section(out)?;
+    page.render_options_section(out)?;
+    if A::HAS_DOT_COMMANDS {
+        let rows = manual_section();
+        let rows = rows.iter().map(|(usage, help)| (usage.as_str(), help.as_str()));
+        render_section("Dot commands", rows, out)?;
+    }
+    for (heading, rows) in A::SECTIONS {
+        render_section(heading, rows.iter().copied(), out)?;
+    }
+    page.render_version_section(out)
+}
+
+fn render_section<'a>(
+    heading: &str,
+    rows: impl Iterator<Item = (&'a str, &'a str)>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(out, ".SH {}", heading.to_uppercase())?;
+    for (item, text) in rows {
+        writeln!(out, ".TP\n\\fB{}\\fR\n{}", roff(item), roff(text))?;
+    }
+    Ok(())
+}
+
+/// Escapes a text for roff: its backslashes, its dashes, and a first character that would begin a request.
 fn roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }

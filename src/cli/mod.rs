@@ -1,13 +1,30 @@
-//! The programs' edge: flags and environment to configuration, errors to message and exit status.
+//! The programs: arguments and environment to configuration, errors to message and exit status.
+//!
+//! Each module may use those listed before it:
+//!
+//! | module | owns |
+//! |---|---|
+//! | `exit_status` | exit statuses, and errors with the status that they cause |
+//! | `stdio` | the standard streams as the program inherits them, and writing to them |
+//! | `args` | the flags: their names, values and help |
+//! | `color` | the decision about colour |
+//! | `generate` | `--generate`: the manual page, completions |
+//! | `program` | the frame of every program, from its arguments to its exit status |
+//! | `shell_completion` | `--complete`: completion in the user's own shell |
+//! | `shell_session` | an engine fed by a prompt or scripts, for `qmp-shell` and `qmp-shell-wrap` |
+//! | `qmp_shell`, `qmp_shell_wrap`, `qmp`, `qom` | one program each |
 
 mod args;
+mod color;
 mod exit_status;
 mod generate;
+mod program;
 mod qmp;
 mod qmp_shell;
 mod qmp_shell_wrap;
 mod qom;
 mod shell_completion;
+mod shell_session;
 mod stdio;
 
 pub use qmp::qmp;

@@ -1,66 +1,90 @@
-//! What Tab offers in the user's own shell: the command line there taken apart, and what the server has for it.
+//! `--complete`: completion of a command line in the user's own shell, with names from the server.
 //!
-//! Nobody wants to wait for Tab, or to see it do something: a server is given a moment, and neither is a command run to
-//! reach one nor an inherited connection used up.
+//! Tab must neither block nor have side effects: the time for the server is limited, and no command is run and no
+//! inherited connection is used to reach one.
 
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use crate::assist::{Candidate, Completion};
-use crate::grammar::tokenize;
+use crate::grammar::{Line, tokenize};
 use crate::session::{Address, Options, SharedLog};
 use crate::shell::{Connection, Engine, Mode, Settings, complete_line, wait_for_names};
 
 use super::exit_status::{Failure, Status};
-use super::qmp_shell::finish_printing;
+use super::stdio::print;
 
-/// How long connecting may take, then the greeting, and then what the server says of itself.
-const MOMENT: Duration = Duration::from_millis(500);
+/// The time limit for connecting, then for the greeting, and then for introspection.
+const TAB_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The words of a command line up to the cursor, without the program's name and what is set before it. The last is the
-/// one being typed, and may be empty. `None` where the cursor is in no word.
-pub(crate) fn words(line: &str) -> Option<Vec<String>> {
-    /// Stands at the cursor.
+/// Completes a command line with `complete`, which takes its words, and prints the candidates. Fails if it returns
+/// none: at an option or its value, or without a server.
+pub(super) fn print_completions(
+    command_line: &str,
+    complete: impl FnOnce(&[String]) -> Option<Vec<Candidate>>,
+) -> Result<Status, Failure> {
+    match split_command_line(command_line).and_then(|words| complete(&words)) {
+        Some(candidates) => print_candidates(&candidates),
+        None => Ok(Status::Failed),
+    }
+}
+
+/// Prints each candidate as a line `CANDIDATE<TAB>DESCRIPTION`.
+pub(super) fn print_candidates(candidates: &[Candidate]) -> Result<Status, Failure> {
+    let lines = candidates.iter().map(|candidate| format!("{}\t{}\n", candidate.text, candidate.description));
+    print(lines.collect::<String>())
+}
+
+/// Splits a command line that ends at the cursor into the words after the program's name. The last word is being typed,
+/// and can be empty. `None` if the cursor is not in a word after the name.
+fn split_command_line(command_line: &str) -> Option<Vec<String>> {
+    /// Marks the cursor.
     const CURSOR: char = '\u{1}';
-    let ends = ["", "'", "\""].into_iter();
-    let mut words = ends.filter_map(|end| shlex::split(&format!("{line}{CURSOR}{end}"))).next()?;
+    // The word at the cursor may have an open quote.
+    let mut endings = ["", "'", "\""].into_iter();
+    let mut words = endings.find_map(|ending| shlex::split(&format!("{command_line}{CURSOR}{ending}")))?;
     let last = words.last_mut()?;
     last.truncate(last.strip_suffix(CURSOR)?.len());
+    // `VARIABLE=VALUE` can precede the name.
     let name = words.iter().position(|word| !word.contains('='))?;
     words.drain(..=name);
     (!words.is_empty()).then_some(words)
 }
 
-/// What completes by what the server says, where it can be asked.
-pub(crate) fn engine(address: &Address, guest_agent: bool, no_schema: bool) -> Option<Engine> {
+/// Connects to a server that can be asked for completions.
+pub(super) fn connect_for_completion(address: &Address, guest_agent: bool, no_schema: bool) -> Option<Engine> {
     if matches!(address, Address::Exec(_) | Address::Fd(_)) {
         return None;
     }
-    let options = Options { timeout: MOMENT, guest_agent, ..Options::default() };
+    let options = Options { timeout: TAB_TIMEOUT, guest_agent, ..Options::default() };
     let mut connection = Connection::new(Some(address.clone()), options, false);
     connection.open(&mut |_| {}).ok()?;
-    let mode = Mode { interactive: false, dry_run: false, no_schema, suggests_corrections: false };
+    let mode = Mode { no_schema, ..Mode::default() };
     Some(Engine::new(connection, Settings::default(), mode, SharedLog::default()))
 }
 
-/// What the last word of a line of the shell may become: behind `before`, `word` is typed. Nothing in a candidate is
-/// quoted.
-pub(crate) fn offer(engine: &mut Engine, before: &str, word: &str) -> Vec<Candidate> {
-    let line = format!("{before}{}", escaped(word));
-    let completion = completion(engine, &line, MOMENT);
-    let kept = line.get(before.len()..completion.start).unwrap_or_default();
-    let unquoted = |candidate: Candidate| {
+/// Returns the unquoted candidates for `word`, the last word of a line of `qmp-shell` that begins with `words`.
+pub(super) fn complete_word(engine: &mut Engine, words: &[&str], word: &str) -> Vec<Candidate> {
+    let (mut line, _) = Line::from_arguments(words);
+    if !words.is_empty() {
+        line.push(' ');
+    }
+    let start = line.len();
+    line.push_str(&escape(word));
+    let completion = complete_line_until(engine, &line, TAB_TIMEOUT);
+    // Candidates may replace only the end of the word.
+    let kept = line.get(start..completion.start).unwrap_or_default();
+    let unquote = |candidate: Candidate| {
         let tokens = tokenize(&format!("{kept}{}", candidate.text));
         let [word] = tokens.words.as_slice() else { return None };
         Some(Candidate { text: word.text.clone(), description: candidate.description })
     };
-    completion.candidates.into_iter().filter_map(unquoted).collect()
+    completion.candidates.into_iter().filter_map(unquote).collect()
 }
 
-/// What Tab offers at the end of `line`, with so much time for what is asked first.
-pub(crate) fn completion(engine: &mut Engine, line: &str, patience: Duration) -> Completion {
-    wait_for_names(engine, line, Instant::now() + patience);
-    // What lives in the server is waited for as long as at a prompt; an answer that is late serves the second look.
+/// Completes a line of `qmp-shell`, whose server may take until `timeout` for introspection.
+pub(super) fn complete_line_until(engine: &mut Engine, line: &str, timeout: Duration) -> Completion {
+    wait_for_names(engine, line, Instant::now() + timeout);
+    // Live names are waited for as briefly as at a prompt. Those that arrive late serve the second attempt.
     complete_line(engine, line);
     engine.finish_queries();
     let completion = complete_line(engine, line);
@@ -68,22 +92,16 @@ pub(crate) fn completion(engine: &mut Engine, line: &str, patience: Duration) ->
     completion
 }
 
-/// Prints `CANDIDATE<TAB>DESCRIPTION`, one a line.
-pub(crate) fn print(candidates: &[Candidate]) -> Result<Status, Failure> {
-    let lines = candidates.iter().map(|candidate| format!("{}\t{}\n", candidate.text, candidate.description));
-    finish_printing(io::stdout().write_all(lines.collect::<String>().as_bytes()))
-}
-
-/// A word that is literally this, as the shell reads it. It may go on.
-pub(crate) fn escaped(word: &str) -> String {
-    let mut out = String::with_capacity(word.len());
+/// Returns a word as it would be typed in `qmp-shell` without quotes, so that it can be continued.
+fn escape(word: &str) -> String {
+    let mut escaped = String::with_capacity(word.len());
     for c in word.chars() {
         if c.is_whitespace() || matches!(c, '\'' | '"' | '\\') {
-            out.push('\\');
+            escaped.push('\\');
         }
-        out.push(c);
+        escaped.push(c);
     }
-    out
+    escaped
 }
 
 #[cfg(test)]
@@ -91,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_line_is_taken_apart_as_the_users_shell_does() {
+    fn splits_a_command_line_as_the_users_shell_does() {
         for (line, expected) in [
             ("qmp ", &[""][..]),
             ("qmp que", &["que"]),
@@ -101,10 +119,10 @@ mod tests {
             ("qmp eject --id=\"a", &["eject", "--id=a"]),
             ("qom get /machine/device\\[0\\", &["get", "/machine/device[0"]),
         ] {
-            assert_eq!(words(line).unwrap(), expected, "{line}");
+            assert_eq!(split_command_line(line).unwrap(), expected, "{line}");
         }
         for line in ["", "qm", "qmp #", "A=b"] {
-            assert_eq!(words(line), None, "{line}");
+            assert_eq!(split_command_line(line), None, "{line}");
         }
     }
 }

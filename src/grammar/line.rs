@@ -36,7 +36,7 @@ pub struct DotLine {
 
 impl DotLine {
     /// Parses a dot command. `words` has at least its name.
-    fn parse(text: &str, words: &[Word]) -> Result<DotLine, Diagnostic> {
+    pub(super) fn parse(text: &str, words: &[Word]) -> Result<DotLine, Diagnostic> {
         let (first, words) = (&words[0], &words[1..]);
         check_word(first)?;
         Ok(DotLine {

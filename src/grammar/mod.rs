@@ -4,6 +4,7 @@
 //! when physical lines make a complete one. Works on unfinished input. Must not know the server or the terminal: values
 //! stay words here, and get their types in `schema`.
 
+mod arguments;
 mod assemble;
 mod command;
 mod diagnostic;

@@ -50,6 +50,14 @@ impl Word {
     pub fn is_bare(&self, text: &str) -> bool {
         !self.quoted && self.text == text
     }
+
+    /// Returns the word as part of a line, where it begins at index `start` and not at 0.
+    pub(super) fn shifted(mut self, start: usize) -> Word {
+        self.span = Span::new(self.span.start + start, self.span.end + start);
+        self.equals = self.equals.map(|(at, in_text)| (at + start, in_text));
+        self.bracket = self.bracket.map(|at| at + start);
+        self
+    }
 }
 
 /// The words and comments of a line.

@@ -35,11 +35,11 @@ mod server;
 mod settings;
 mod terminal;
 
-pub use commands::{manual_section, run_line};
+pub use commands::{ParsedLine, manual_section, run_line, run_parsed};
 pub use completion::{complete_line, wait_for_names};
 pub use connection::child_qemu::{QemuProcess, QemuStartError};
 pub use connection::{Connection, ConnectionError};
-pub use engine::{Engine, Mode};
+pub use engine::{Engine, Mode, close_log};
 pub use events::filter::{EventFilter, matches_glob_exactly};
 pub use history::History;
 pub use line::{InputLine, LineOutcome};

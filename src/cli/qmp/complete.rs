@@ -1,4 +1,4 @@
-//! `--complete`: what Tab offers for COMMAND, its arguments, and events to follow.
+//! `--complete`: completion of COMMAND and its arguments, and of event names.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,74 +7,70 @@ use clap::Parser;
 use crate::assist::Candidate;
 
 use super::args::QmpArgs;
-use super::command_line::quote_word;
-use super::external_command;
-use super::servers::servers;
-use crate::cli::exit_status::{Failure, Status};
-use crate::cli::shell_completion;
+use super::command_line::without_dashes;
+use super::external_command::{external_commands, program_name};
+use super::servers::find_servers;
+use crate::cli::shell_completion::{complete_word, connect_for_completion};
 
-/// What the last word of a command line is.
-struct CompletionTarget {
-    /// The line of `qmp-shell` that it stands on, up to it.
-    before: String,
-    /// It, as it is on that line.
+/// The word to complete, as part of a line of `qmp-shell`.
+struct CurrentWord {
+    /// The words before it.
+    before: Vec<String>,
     word: String,
-    /// What leads each candidate here, and not there.
-    lead: &'static str,
+    /// The dashes before each candidate in the user's shell.
+    prefix: &'static str,
 }
 
-/// Prints what Tab offers at the end of a command line. The status is 1 where options and their values are looked for, or
-/// there is no server that could be asked.
-pub(super) fn complete(line: &str) -> Result<Status, Failure> {
-    let found = shell_completion::words(line).and_then(|words| offers(&words));
-    found.map_or(Ok(Status::LineFailed), |candidates| shell_completion::print(&candidates))
-}
-
-fn offers(words: &[String]) -> Option<Vec<Candidate>> {
+/// Returns the candidates for the last of the words of a command line. `None` for an option or its value, and without a
+/// server.
+pub(super) fn complete(words: &[String]) -> Option<Vec<Candidate>> {
     let args = QmpArgs::try_parse_from([&["qmp".to_owned()], words].concat()).ok()?;
-    let current = words.last()?;
-    let place = match (&args.events, args.words.as_slice()) {
-        (None, words) => place(words)?,
-        // Globs may stand behind other options too.
-        (Some(globs), more) if !more.is_empty() || globs.last() == Some(current) => {
-            CompletionTarget { before: ".wait ".to_owned(), word: current.clone(), lead: "" }
+    let last = words.last()?;
+    let current = match (&args.events, args.words.as_slice()) {
+        (None, words) => current_word(words)?,
+        // Globs can follow other options too.
+        (Some(globs), more) if !more.is_empty() || globs.last() == Some(last) => {
+            CurrentWord { before: vec![".wait".to_owned()], word: last.clone(), prefix: "" }
         }
         _ => return None,
     };
-    let server = servers(&args.path).ok()?.all.into_iter().next()?;
-    let mut engine = shell_completion::engine(&server.address, args.skip_negotiation, args.no_schema)?;
-    let mut candidates = shell_completion::offer(&mut engine, &place.before, &place.word);
-    if place.before.is_empty() {
-        // Blocks of several lines have no place here.
+    let server = find_servers(&args.path).ok()?.servers.into_iter().next()?;
+    let (guest_agent, no_schema) = (args.guest_agent.skip_negotiation, args.request.no_schema);
+    let mut engine = connect_for_completion(&server.address, guest_agent, no_schema)?;
+    let before: Vec<&str> = current.before.iter().map(String::as_str).collect();
+    let mut candidates = complete_word(&mut engine, &before, &current.word);
+    if before.is_empty() {
+        // A transaction needs several lines.
         candidates.retain(|candidate| !candidate.text.ends_with('('));
-        candidates.extend(
-            external_command::all()
-                .filter(|name| name.starts_with(&place.word))
-                .map(|name| Candidate { description: format!("qmp-{name}"), text: name }),
-        );
+        let external = external_commands().filter(|command| command.starts_with(&current.word));
+        candidates.extend(external.map(|text| Candidate { description: program_name(&text), text }));
         candidates.sort_by(|a, b| a.text.cmp(&b.text));
         candidates.dedup_by(|a, b| a.text == b.text);
     }
-    candidates.iter_mut().for_each(|candidate| candidate.text.insert_str(0, place.lead));
+    candidates.iter_mut().for_each(|candidate| candidate.text.insert_str(0, current.prefix));
     Some(candidates)
 }
 
-/// Where the last of the words behind the options stands.
-fn place(words: &[OsString]) -> Option<CompletionTarget> {
+/// Returns the last of the words after the options. `None` if it cannot be completed.
+fn current_word(words: &[OsString]) -> Option<CurrentWord> {
     let words: Vec<&str> = words.iter().map(OsString::as_os_str).map(OsStr::to_str).collect::<Option<_>>()?;
-    let (current, finished) = words.split_last()?;
-    let Some((command, arguments)) = finished.split_first() else {
-        let is_option = current.starts_with('-');
-        return (!is_option).then(|| CompletionTarget { before: String::new(), word: (*current).to_owned(), lead: "" });
+    let (&last, before) = words.split_last()?;
+    let Some((&command, arguments)) = before.split_first() else {
+        let is_option = last.starts_with('-');
+        return (!is_option).then(|| CurrentWord { before: Vec::new(), word: last.to_owned(), prefix: "" });
     };
-    let before = [(*command).to_owned()].into_iter().chain(arguments.iter().map(|word| quote_word(word)));
-    let before = before.map(|word| word + " ").collect();
-    let takes_names = *command == "help" || *command == "exec-oob" && arguments.is_empty();
-    let (lead, word) = match current.strip_prefix("--").or_else(|| "--".strip_prefix(current).map(|_| "")) {
+    let takes_names = command == "help" || command == "exec-oob" && arguments.is_empty();
+    let undashed = match last {
+        // Not yet more than the dashes of `--KEY`.
+        "" | "-" => Some(""),
+        last => last.strip_prefix("--"),
+    };
+    let (prefix, word) = match undashed {
         Some(word) if !takes_names => ("--", word),
-        _ => ("", *current),
+        _ => ("", last),
     };
-    // JSON is nothing that the user's shell would take as it is.
+    // Brackets and quotes of JSON would have to be quoted for the user's shell.
     let value = word.split_once('=').map_or(word, |(_, value)| value);
-    (!value.starts_with(['{', '['])).then(|| CompletionTarget { before, word: word.to_owned(), lead })
+    let before = [command.to_owned()].into_iter().chain(arguments.iter().map(|word| without_dashes(word))).collect();
+    (!value.starts_with(['{', '['])).then(|| CurrentWord { before, word: word.to_owned(), prefix })
 }

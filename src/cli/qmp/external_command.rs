@@ -1,4 +1,4 @@
-//! Commands that the server does not have: programs `qmp-COMMAND`, as git has its own.
+//! Commands that the server does not have: programs `qmp-COMMAND`, the way git looks up its own.
 
 use std::ffi::OsString;
 use std::io;
@@ -8,129 +8,143 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output as ProcessOutput, Stdio};
 use std::time::Instant;
 
-use anyhow::anyhow;
 use clap::ValueEnum;
-
-use crate::session::{Address, Disconnected, Session, Waited};
-use crate::shell::{MAX_QUERY_REPLY_BYTES, command_names};
-use crate::wire::{Limits, ReplyBody, Request};
 
 use super::args::QmpArgs;
 use crate::cli::args::Color;
 use crate::cli::exit_status::{Failure, Status};
+use crate::session::{Address, Disconnected, Session, Waited};
+use crate::shell::{MAX_QUERY_REPLY_BYTES, command_names};
+use crate::wire::{Limits, ReplyBody, Request};
 
-/// What leads the names of the programs.
-const LEAD: &str = "qmp-";
+const PROGRAM_PREFIX: &str = "qmp-";
 
-/// The program that stands in for a command of this name, by PATH.
-pub(crate) fn find(command: &str) -> Option<PathBuf> {
-    folders().map(|folder| folder.join(format!("{LEAD}{command}"))).find(|file| is_program(file))
+/// The command whose program is `qmp-shell`, which takes the options of `qmp` that it shares.
+const SHELL_COMMAND: &str = "shell";
+
+/// A program that runs instead of a command.
+#[derive(Debug, Clone)]
+pub(super) struct ExternalCommand {
+    program: PathBuf,
+    arguments: Vec<OsString>,
 }
 
-/// The commands for which there is a program.
-pub(crate) fn all() -> impl Iterator<Item = String> {
-    let files = folders().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
-    files.filter_map(|file| {
-        let command = file.file_name().to_str()?.strip_prefix(LEAD)?.to_owned();
-        is_program(&file.path()).then_some(command)
+impl ExternalCommand {
+    /// Looks up the program for `command` in `PATH`.
+    pub(super) fn find(command: &str, args: &QmpArgs) -> Option<ExternalCommand> {
+        let name = program_name(command);
+        let program = search_path().map(|directory| directory.join(&name)).find(|path| is_program(path))?;
+        Some(ExternalCommand { program, arguments: arguments_for_program(args) })
+    }
+
+    /// Replaces this process by the program, which gets the address of the server in its environment. Returns only if
+    /// that fails.
+    pub(super) fn exec(&self, address: Option<&Address>) -> Failure {
+        match self.process(address) {
+            Ok(mut process) => self.failure(&process.exec()),
+            Err(failure) => failure,
+        }
+    }
+
+    /// Runs the program for a server, and returns its output.
+    pub(super) fn run(&self, address: &Address) -> Result<ProcessOutput, Failure> {
+        self.process(Some(address))?.stdin(Stdio::null()).output().map_err(|error| self.failure(&error))
+    }
+
+    fn process(&self, address: Option<&Address>) -> Result<Command, Failure> {
+        let mut process = Command::new(&self.program);
+        process.args(&self.arguments);
+        match address {
+            Some(Address::Fd(fd)) => {
+                let program = self.program.display();
+                let message = format!(
+                    "the server does not have this command, and `{program}` cannot take over connection fd:{fd}"
+                );
+                return Err(Failure::usage(message));
+            }
+            Some(address) => drop(process.env("QMP_PATH", address.to_os()).env("QMP_SOCKET", address.to_os())),
+            None => {}
+        }
+        Ok(process)
+    }
+
+    fn failure(&self, error: &io::Error) -> Failure {
+        Failure::with_message(Status::Failed, format!("cannot run `{}`: {error}", self.program.display()))
+    }
+}
+
+/// Returns the name of the program for `command`.
+pub(super) fn program_name(command: &str) -> String {
+    format!("{PROGRAM_PREFIX}{command}")
+}
+
+/// Returns the commands for which there is a program in `PATH`.
+pub(super) fn external_commands() -> impl Iterator<Item = String> {
+    let entries = search_path().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+    entries.filter_map(|entry| {
+        let command = entry.file_name().to_str()?.strip_prefix(PROGRAM_PREFIX)?.to_owned();
+        is_program(&entry.path()).then_some(command)
     })
 }
 
-fn folders() -> impl Iterator<Item = PathBuf> {
+fn search_path() -> impl Iterator<Item = PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).collect::<Vec<_>>().into_iter()
 }
 
-fn is_program(file: &Path) -> bool {
-    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+fn is_program(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
-/// Whether the server has a command of this name. `false` if it does not list its commands by `deadline`.
-pub(super) fn server_has(
+/// Queries whether the server has a command of this name. `false` if it does not list its commands until `deadline`.
+pub(super) fn server_has_command(
     session: &mut Session,
     command: &str,
     guest_agent: bool,
-    deadline: Instant,
+    deadline: Option<Instant>,
 ) -> Result<bool, Disconnected> {
     let query = Request::new(if guest_agent { "guest-info" } else { "query-commands" });
-    let reply = session.query(&query, Some(deadline))?;
-    Ok(match &reply {
-        Waited::Done(reply) => match reply.body() {
-            ReplyBody::Return(raw) if raw.len() <= MAX_QUERY_REPLY_BYTES => {
-                command_names(raw).iter().any(|name| name == command)
-            }
-            _ => false,
-        },
+    let Waited::Done(reply) = session.query(&query, deadline)? else { return Ok(false) };
+    Ok(match reply.body() {
+        ReplyBody::Return(raw) if raw.len() <= MAX_QUERY_REPLY_BYTES => {
+            command_names(raw).iter().any(|name| name == command)
+        }
         _ => false,
     })
 }
 
-/// The words that the program is given: those behind the command, and in front of them, for our own shell, the options
-/// of `qmp` that were given and mean the same to it.
-pub(crate) fn words(args: &QmpArgs) -> Vec<OsString> {
-    let mut words = match args.words.first() {
-        Some(command) if command == "shell" => options_of_shell(args),
-        _ => Vec::new(),
-    };
-    words.extend_from_slice(args.words.get(1..).unwrap_or_default());
-    words
+/// Returns the words after the command, for `qmp-shell` preceded by the options that it shares.
+fn arguments_for_program(args: &QmpArgs) -> Vec<OsString> {
+    let is_shell = args.words.first().is_some_and(|command| command == SHELL_COMMAND);
+    let mut arguments = if is_shell { options_for_shell(args) } else { Vec::new() };
+    arguments.extend_from_slice(args.words.get(1..).unwrap_or_default());
+    arguments
 }
 
-fn options_of_shell(args: &QmpArgs) -> Vec<OsString> {
+/// Returns the options that mean the same to `qmp-shell`.
+fn options_for_shell(args: &QmpArgs) -> Vec<OsString> {
+    let (common, request) = (&args.common, &args.request);
     let switches = [
-        (args.skip_negotiation, "--skip-negotiation"),
-        (args.verbose, "--verbose"),
-        (args.no_check, "--no-check"),
-        (args.no_schema, "--no-schema"),
+        (args.guest_agent.skip_negotiation, "--skip-negotiation"),
+        (common.verbose, "--verbose"),
+        (request.no_check, "--no-check"),
+        (request.no_schema, "--no-schema"),
     ];
-    let given = switches.into_iter().filter(|(given, _)| *given).map(|(_, name)| name.into());
-    let mut options: Vec<OsString> = given.collect();
-    for (name, time) in [("timeout", args.timeout), ("wait", args.wait)] {
+    let mut options: Vec<OsString> =
+        switches.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name.into()).collect();
+    for (name, time) in [("timeout", common.timeout), ("wait", args.wait.wait)] {
         options.extend(time.map(|time| format!("--{name}={}", time.as_secs_f64()).into()));
     }
-    if let Some(file) = &args.logfile {
+    if let Some(file) = &common.logfile {
         options.extend(["--logfile".into(), file.into()]);
     }
-    if let Some(color) = args.color.to_possible_value().filter(|_| args.color != Color::Auto) {
+    if let Some(color) = common.color.to_possible_value().filter(|_| common.color != Color::Auto) {
         options.push(format!("--color={}", color.get_name()).into());
     }
-    if args.max_message != Limits::default().message {
-        options.push(format!("--max-message={}", args.max_message).into());
+    if request.max_message != Limits::default().message {
+        options.push(format!("--max-message={}", request.max_message).into());
     }
     options
-}
-
-/// Becomes the program, told where the server is. Returns only where that fails.
-pub(crate) fn exec(program: &Path, words: &[OsString], address: Option<&Address>) -> Failure {
-    match command(program, words, address) {
-        Ok(mut command) => not_run(program, &command.exec()),
-        Err(failure) => failure,
-    }
-}
-
-/// Runs the program to its end, told where the server is.
-pub(crate) fn run(program: &Path, words: &[OsString], address: &Address) -> Result<ProcessOutput, Failure> {
-    let mut command = command(program, words, Some(address))?;
-    command.stdin(Stdio::null()).output().map_err(|error| not_run(program, &error))
-}
-
-fn command(program: &Path, words: &[OsString], address: Option<&Address>) -> Result<Command, Failure> {
-    let mut command = Command::new(program);
-    command.args(words);
-    if let Some(Address::Fd(fd)) = address {
-        let program = program.display();
-        let message =
-            format!("the server has no such command, and `{program}` cannot take over the connection fd:{fd}");
-        return Err(Failure::new(Status::Usage, anyhow!(message)));
-    }
-    if let Some(address) = address {
-        command.env("QMP_PATH", address.to_os()).env("QMP_SOCKET", address.to_os());
-    }
-    Ok(command)
-}
-
-fn not_run(program: &Path, error: &io::Error) -> Failure {
-    Failure::new(Status::LineFailed, anyhow!("cannot run `{}`: {error}", program.display()))
 }
 
 #[cfg(test)]
@@ -140,18 +154,20 @@ mod tests {
     use clap::Parser;
 
     #[test]
-    fn the_shell_is_given_the_options_that_it_shares() {
+    fn passes_shared_options_to_the_shell() {
         let line =
             "qmp -N -v --no-check --no-schema --timeout 0.5 --wait -l f --color=never --max-message 2M shell -pN -v";
-        let given = QmpArgs::parse_from(line.split(' '));
-        let words = words(&given);
-        let shell = ShellArgs::try_parse_from([&["qmp-shell".into()], words.as_slice()].concat()).unwrap();
-        let common = shell.common;
-        assert!(shell.skip_negotiation && common.verbose && common.no_check && common.no_schema && common.pretty);
-        assert_eq!((Some(shell.timeout), shell.wait), (given.timeout, given.wait));
-        assert_eq!((common.logfile, common.color, common.max_message), (given.logfile, Color::Never, 2 << 20));
-        let plain = |line: &str| self::words(&QmpArgs::parse_from(line.split(' ')));
-        assert_eq!(plain("qmp shell -c x"), ["-c", "x"]);
-        assert_eq!(plain("qmp -N other -c x"), ["-c", "x"]);
+        let qmp = QmpArgs::parse_from(line.split(' '));
+        let arguments = arguments_for_program(&qmp);
+        let shell = ShellArgs::try_parse_from([&["qmp-shell".into()], arguments.as_slice()].concat()).unwrap();
+        let (common, request) = (&shell.session.common, &shell.session.request);
+        assert!(shell.guest_agent.skip_negotiation && shell.session.pretty);
+        assert!(common.verbose && request.no_check && request.no_schema);
+        assert_eq!((common.timeout, shell.wait.wait), (qmp.common.timeout, qmp.wait.wait));
+        assert_eq!((&common.logfile, common.color), (&qmp.common.logfile, Color::Never));
+        assert_eq!(request.max_message, 2 << 20);
+        let arguments = |line: &str| arguments_for_program(&QmpArgs::parse_from(line.split(' ')));
+        assert_eq!(arguments("qmp shell -c x"), ["-c", "x"]);
+        assert_eq!(arguments("qmp -N other -c x"), ["-c", "x"]);
     }
 }

@@ -1,4 +1,4 @@
-//! One command to several servers, in parallel: answers as they come, each led by its server's name.
+//! One command on several servers in parallel. Replies are printed as they arrive, each line with its server's name.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -6,103 +6,97 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 
-use anyhow::anyhow;
-
+use super::one_shot::{OneShot, Outcome};
+use super::servers::{Server, raise_fd_limit};
+use crate::cli::exit_status::{Failure, Status};
+use crate::cli::stdio::finish_printing;
 use crate::render::{printable, sanitize};
 use crate::shell::OneShotOutput;
 
-use super::external_command;
-use super::one_shot::{OneShot, Outcome, status_of};
-use super::servers::{Server, raise_fd_limit};
-use crate::cli::exit_status::{Failure, Status, message_of};
-
-/// What came of the command at one server, each line led by its name.
-struct Answered {
+/// The output for one server, with the prefix of its name, and whether the command succeeded there.
+struct ServerOutput {
     out: Vec<u8>,
     err: Vec<u8>,
     succeeded: bool,
 }
 
-/// Carries the task out at each server, so many at a time. One that fails does not stop the others.
-pub(crate) fn run(one_shot: OneShot, servers: Vec<Server>, jobs: usize) -> Result<Status, Failure> {
-    let jobs = jobs.min(servers.len());
+/// Runs the command on each server, on at most `jobs` of them at a time. A failure on one does not stop the others.
+pub(super) fn run(one_shot: OneShot, servers: Vec<Server>, jobs: usize) -> Result<Status, Failure> {
+    let count = servers.len();
+    let jobs = jobs.min(count);
     raise_fd_limit(jobs);
-    let servers = Arc::new(servers);
-    let answers = start(Arc::new(one_shot), &servers, jobs)?;
+    let outputs = start_workers(one_shot, servers, jobs)?;
     let mut succeeded = 0;
     let mut out = io::stdout().lock();
-    for answered in answers {
-        succeeded += usize::from(answered.succeeded);
-        match out.write_all(&answered.out).and_then(|()| out.flush()) {
-            Ok(()) => {}
-            // Whoever read our output has enough of it. What is under way is left there.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Status::Success),
-            Err(error) => {
-                let message = format!("cannot write to standard output: {error}");
-                return Err(Failure::new(Status::LineFailed, anyhow!(message)));
-            }
+    for output in outputs {
+        succeeded += usize::from(output.succeeded);
+        if let Err(error) = out.write_all(&output.out).and_then(|()| out.flush()) {
+            // Requests in flight are abandoned.
+            return finish_printing(Err(error));
         }
-        // A failure to write there has nowhere to be reported.
-        let _ = io::stderr().write_all(&answered.err);
+        // A failure to write there cannot be reported anywhere.
+        let _ = io::stderr().write_all(&output.err);
     }
-    Ok(if succeeded == servers.len() { Status::Success } else { Status::LineFailed })
+    Ok(if succeeded == count { Status::Success } else { Status::Failed })
 }
 
-/// Starts the workers; their answers come in the order in which they are there.
-fn start(one_shot: Arc<OneShot>, servers: &Arc<Vec<Server>>, jobs: usize) -> Result<Receiver<Answered>, Failure> {
-    let (sender, answers) = sync_channel(jobs);
-    let next = Arc::new(AtomicUsize::new(0));
-    for number in 0..jobs {
-        let (one_shot, servers, next, sender) = (one_shot.clone(), servers.clone(), next.clone(), sender.clone());
-        let started = Builder::new().spawn(move || work(&one_shot, &servers, &next, &sender));
-        // With some of them all the work is done as well.
+/// Starts `jobs` threads, which share the servers. Returns their output, in the order in which they finish.
+fn start_workers(one_shot: OneShot, servers: Vec<Server>, jobs: usize) -> Result<Receiver<ServerOutput>, Failure> {
+    let (tx, outputs) = sync_channel(jobs);
+    let shared = Arc::new((one_shot, servers, AtomicUsize::new(0)));
+    for worker in 0..jobs {
+        let (shared, tx) = (Arc::clone(&shared), tx.clone());
+        let started = Builder::new().spawn(move || {
+            let (one_shot, servers, next) = &*shared;
+            work(one_shot, servers, next, &tx);
+        });
+        // The first worker can do everything alone.
         if let Err(error) = started
-            && number == 0
+            && worker == 0
         {
-            return Err(Failure::new(Status::LineFailed, anyhow!("cannot start a thread: {error}")));
+            return Err(Failure::with_message(Status::Failed, format!("cannot start a thread: {error}")));
         }
     }
-    Ok(answers)
+    Ok(outputs)
 }
 
-fn work(one_shot: &OneShot, servers: &[Server], next: &AtomicUsize, answers: &SyncSender<Answered>) {
-    loop {
-        let Some(server) = servers.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-        if answers.send(ask(one_shot, server)).is_err() {
+fn work(one_shot: &OneShot, servers: &[Server], next: &AtomicUsize, tx: &SyncSender<ServerOutput>) {
+    while let Some(server) = servers.get(next.fetch_add(1, Ordering::Relaxed)) {
+        if tx.send(run_on(one_shot, server)).is_err() {
             return;
         }
     }
 }
 
-fn ask(one_shot: &OneShot, server: &Server) -> Answered {
-    let mut output = OneShotOutput::new(Vec::new(), Vec::new(), one_shot.look(Some(&server.name)));
-    let ended = one_shot.perform(Some(&server.address), &mut output);
+fn run_on(one_shot: &OneShot, server: &Server) -> ServerOutput {
+    let mut output = OneShotOutput::new(Vec::new(), Vec::new(), one_shot.style_for(&server.name));
+    let outcome = one_shot.run(Some(&server.address), &mut output);
     let (out, mut err) = output.into_inner();
-    let result = match ended {
-        Ok(Outcome::Ran(verdict)) => {
-            // JSON on a line says by itself where it comes from.
-            let out = if one_shot.is_json() { out } else { prefixed(&server.name, &out) };
-            Ok((out, status_of(&verdict) == Status::Success))
+    let result = match outcome {
+        Ok(Outcome::Ran(outcome)) => {
+            // JSON has the name as a member.
+            let out = if one_shot.prints_json() { out } else { with_prefix(&server.name, &out) };
+            Ok((out, Status::from(outcome) == Status::Success))
         }
-        Ok(Outcome::Lacks(program)) => external_command::run(&program, &one_shot.words, &server.address).map(|ran| {
-            err.extend_from_slice(&ran.stderr);
-            (prefixed(&server.name, &ran.stdout), ran.status.success())
+        Ok(Outcome::External(external)) => external.run(&server.address).map(|process| {
+            err.extend_from_slice(&process.stderr);
+            (with_prefix(&server.name, &process.stdout), process.status.success())
         }),
         Err(failure) => Err(failure),
     };
     let (out, succeeded) = result.unwrap_or_else(|failure| {
-        err.extend_from_slice(format!("{}\n", sanitize(&message_of(&failure.error))).as_bytes());
+        err.extend_from_slice(format!("{}\n", sanitize(&failure.message())).as_bytes());
         (Vec::new(), false)
     });
-    Answered { out, err: prefixed(&server.name, &err), succeeded }
+    ServerOutput { out, err: with_prefix(&server.name, &err), succeeded }
 }
 
-/// Each line of `text` behind the server's name.
-fn prefixed(name: &str, text: &[u8]) -> Vec<u8> {
-    let lead = format!("{}: ", printable(name));
-    let mut out = Vec::with_capacity(text.len() + lead.len());
+/// Returns `text` with the server's name before each line, and a line end after the last.
+fn with_prefix(name: &str, text: &[u8]) -> Vec<u8> {
+    let prefix = format!("{}: ", printable(name));
+    let mut out = Vec::with_capacity(text.len() + prefix.len());
     for line in text.split_inclusive(|byte| *byte == b'\n') {
-        out.extend_from_slice(lead.as_bytes());
+        out.extend_from_slice(prefix.as_bytes());
         out.extend_from_slice(line);
     }
     if !out.is_empty() && !out.ends_with(b"\n") {
@@ -116,9 +110,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_line_is_led_by_the_name() {
-        assert_eq!(prefixed("vm", b"a: 1\n\nb"), b"vm: a: 1\nvm: \nvm: b\n");
-        assert_eq!(prefixed("a\x1bb", b"x\n"), b"a\\x1bb: x\n");
-        assert_eq!(prefixed("vm", b""), b"");
+    fn puts_the_name_before_each_line() {
+        assert_eq!(with_prefix("vm", b"a: 1\n\nb"), b"vm: a: 1\nvm: \nvm: b\n");
+        assert_eq!(with_prefix("a\x1bb", b"x\n"), b"a\\x1bb: x\n");
+        assert_eq!(with_prefix("vm", b""), b"");
     }
 }

@@ -1,4 +1,4 @@
-//! `qmp`: one command, its answer, an exit status.
+//! `qmp`: sends one command, or follows events.
 
 mod args;
 mod command_line;
@@ -9,99 +9,101 @@ mod follow_events;
 mod one_shot;
 mod servers;
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::anyhow;
+use clap::ArgMatches;
 
+use super::args::Generate;
+use super::exit_status::{Failure, Status};
+use super::program::{Program, run_program};
+use super::shell_completion::print_completions;
+use super::stdio::finish_printing;
 use crate::session::Options;
 use crate::shell::{OneShotOutput, Output};
-use crate::wire::Limits;
-
-use super::exit_status::{Failure, Status, end};
-use super::qmp_shell::{finish_printing, log, parse_flags, print_generated};
-use super::stdio::make_blocking;
 use args::QmpArgs;
 use command_line::CommandLine;
-use one_shot::{OneShot, Outcome, status_of};
-use servers::{Server, servers};
+use one_shot::{OneShot, Outcome};
+use servers::{Server, find_servers};
 
-/// How long connecting, and then the greeting, may take where nobody says.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const STDOUT_BUFFER_BYTES: usize = 64 * 1024;
 
-/// Runs the program.
 pub fn qmp() -> ExitCode {
-    make_blocking();
-    let (args, _) = parse_flags::<QmpArgs>();
-    end("qmp", run(&args))
+    run_program::<QmpArgs>(std::env::args_os())
 }
 
-fn run(args: &QmpArgs) -> Result<Status, Failure> {
-    if let Some(what) = args.generate {
-        return print_generated::<QmpArgs>(what);
+impl Program for QmpArgs {
+    fn generate(&self) -> Option<Generate> {
+        self.generate.generate
     }
-    if let Some(line) = &args.complete {
-        return complete::complete(line);
-    }
-    let options = Options {
-        timeout: args.timeout.filter(|_| args.events.is_none()).unwrap_or(TIMEOUT),
-        wait: args.wait,
-        guest_agent: args.skip_negotiation,
-        limits: Limits { message: args.max_message, ..Limits::default() },
-        log: log(args.logfile.as_deref())?,
-        ..Options::default()
-    };
-    if let Some(globs) = &args.events {
-        let globs = [globs.clone(), more_globs(args)?].concat();
-        let servers = servers(&args.path)?;
-        if servers.all.is_empty() {
-            return Err(no_server());
+
+    fn run(self, _: &ArgMatches) -> Result<Status, Failure> {
+        if let Some(line) = &self.completion.complete {
+            return print_completions(line, complete::complete);
         }
-        return follow_events::follow(args, &globs, servers, &options);
+        let mut options = Options {
+            wait: self.wait.wait,
+            guest_agent: self.guest_agent.skip_negotiation,
+            limits: self.request.limits(),
+            ..self.common.options()?
+        };
+        if let Some(globs) = &self.events {
+            // Here `--timeout` limits how long to follow.
+            options.timeout = Options::default().timeout;
+            let globs = [globs.clone(), globs_after_options(&self)?].concat();
+            let servers = find_servers(&self.path)?;
+            if servers.servers.is_empty() {
+                return Err(no_server());
+            }
+            return follow_events::follow(&self, &globs, servers, &options);
+        }
+        let command_line = CommandLine::parse(&self.words).map_err(Failure::usage)?;
+        run_command(&self, OneShot::new(&self, command_line, options))
     }
-    let typed = CommandLine::read(&args.words).map_err(|error| Failure::new(Status::Usage, anyhow!(error)))?;
-    let one_shot = OneShot::new(args, typed, options);
-    let mut out =
-        OneShotOutput::new(BufWriter::with_capacity(64 * 1024, io::stdout()), io::stderr(), one_shot.look(None));
+}
+
+fn run_command(args: &QmpArgs, one_shot: OneShot) -> Result<Status, Failure> {
+    let stdout = BufWriter::with_capacity(STDOUT_BUFFER_BYTES, io::stdout());
+    let mut out = OneShotOutput::new(stdout, io::stderr(), one_shot.style());
     if !one_shot.validate(&mut out) {
-        return ended(Status::LineFailed, &mut out);
+        return finish(Status::Failed, &mut out);
     }
-    let mut servers = servers(&args.path)?;
-    if matches!(one_shot.typed, CommandLine::Help(_)) {
-        // Any of them knows as much.
-        servers.all.truncate(1);
+    let mut servers = find_servers(&args.path)?;
+    if one_shot.is_help() {
+        // One server is enough for help.
+        servers.servers.truncate(1);
         servers.several = false;
     }
     if servers.several {
-        let status = fan_out::run(one_shot.clone(), servers.all, usize::from(args.jobs));
+        let status = fan_out::run(one_shot.clone(), servers.servers, args.jobs.into());
         one_shot.end_log(&mut out);
         return status;
     }
-    match servers.all.first() {
-        None if !one_shot.may_do_without() => Err(no_server()),
-        server => run_one(&one_shot, server, out),
+    let server = servers.servers.first();
+    if server.is_none() && !one_shot.can_run_offline() {
+        return Err(no_server());
     }
+    run_on_one(&one_shot, server, out)
 }
 
-fn run_one<O: io::Write>(
+fn run_on_one<O: Write>(
     one_shot: &OneShot,
     server: Option<&Server>,
     mut out: OneShotOutput<O, io::Stderr>,
 ) -> Result<Status, Failure> {
     let address = server.map(|server| &server.address);
-    match one_shot.perform(address, &mut out)? {
-        Outcome::Ran(verdict) => {
+    match one_shot.run(address, &mut out)? {
+        Outcome::Ran(outcome) => {
             out.show_help();
             one_shot.end_log(&mut out);
-            ended(status_of(&verdict), &mut out)
+            finish(outcome.into(), &mut out)
         }
-        Outcome::Lacks(program) => Err(external_command::exec(&program, &one_shot.words, address)),
+        Outcome::External(external) => Err(external.exec(address)),
     }
 }
 
-/// The end of a command that had standard output to itself.
-fn ended(status: Status, out: &mut dyn Output) -> Result<Status, Failure> {
+/// Flushes the output. Returns `status`, or what follows from an error of writing.
+fn finish(status: Status, out: &mut dyn Output) -> Result<Status, Failure> {
     out.flush();
     match out.write_error().take() {
         None => Ok(status),
@@ -109,20 +111,15 @@ fn ended(status: Status, out: &mut dyn Output) -> Result<Status, Failure> {
     }
 }
 
-/// Globs that stand behind other options.
-fn more_globs(args: &QmpArgs) -> Result<Vec<String>, Failure> {
-    let words = args.words.iter().map(|word| word.to_string_lossy().into_owned());
-    let globs: Vec<String> = words.collect();
+/// Returns the globs that are separated from `--events` by other options.
+fn globs_after_options(args: &QmpArgs) -> Result<Vec<String>, Failure> {
+    let globs: Vec<String> = args.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     match globs.iter().find(|glob| glob.starts_with('-')) {
-        Some(option) => {
-            let message = format!("options stand before the names of events: `{option}`");
-            Err(Failure::new(Status::Usage, anyhow!(message)))
-        }
+        Some(option) => Err(Failure::usage(format!("options must precede event names: `{option}`"))),
         None => Ok(globs),
     }
 }
 
 fn no_server() -> Failure {
-    let message = "no --path is named, and neither QMP_PATH nor QMP_SOCKET is set; try `qmp --path demo: query-status`";
-    Failure::new(Status::Usage, anyhow!(message))
+    Failure::usage("no --path given, and neither QMP_PATH nor QMP_SOCKET is set; try `qmp --path demo: query-status`")
 }

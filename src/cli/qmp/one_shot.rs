@@ -1,28 +1,21 @@
-//! One command to one server.
+//! One command on one server.
 
-use std::ffi::OsString;
-use std::io::{self, IsTerminal};
-use std::path::PathBuf;
-use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::grammar::{Line, parse_line};
-use crate::render::Palette;
+use super::args::QmpArgs;
+use super::command_line::CommandLine;
+use super::external_command::{ExternalCommand, server_has_command};
+use crate::cli::color::stderr_palette;
+use crate::cli::exit_status::{Failure, Status};
 use crate::session::{Address, Options};
 use crate::shell::{
-    Connection, Engine, InputLine, JsonMessageWriter, LineOutcome, Mode, Output, OutputFormat, OutputStyle, Settings,
-    run_line,
+    Connection, Engine, InputLine, LineOutcome, Mode, Output, OutputFormat, OutputStyle, ParsedLine, Settings,
+    close_log, run_parsed,
 };
 
-use super::args::{Form, QmpArgs};
-use super::command_line::CommandLine;
-use super::external_command;
-use crate::cli::exit_status::{Failure, Status};
-use crate::cli::qmp_shell::{is_colored, is_colored_beside};
-
-/// What `qmp help` says.
+/// The output of `qmp help`.
 const OVERVIEW: &str = "\
-qmp COMMAND [--KEY=VALUE | KEY=VALUE]... sends one command and prints its answer.
+qmp COMMAND [--KEY=VALUE | KEY=VALUE]... sends one command and prints the reply.
 
   qmp query-status
   qmp device_del --id=net0                   a string, an integer, … by its key
@@ -36,180 +29,153 @@ qmp COMMAND [--KEY=VALUE | KEY=VALUE]... sends one command and prints its answer
   qmp --help             the options
 ";
 
-/// A command that was typed, and all there is to know to carry it out.
+/// The prefix of messages about a single server.
+const MESSAGE_PREFIX: &str = "qmp: ";
+
+/// A command, and everything that is needed to run it on any server.
 #[derive(Debug, Clone)]
-pub(crate) struct OneShot {
-    pub(crate) typed: CommandLine,
-    /// How sessions are opened.
-    pub(crate) options: Options,
-    /// The program that carries it out for a server that lacks it.
-    pub(crate) external: Option<PathBuf>,
-    /// What that program is given.
-    pub(crate) words: Vec<OsString>,
-    look: OutputStyle,
+pub(super) struct OneShot {
+    command_line: CommandLine,
+    options: Options,
+    /// The program that runs instead of the command if the server does not have it.
+    external: Option<ExternalCommand>,
+    style: OutputStyle,
     settings: Settings,
     mode: Mode,
 }
 
-/// How it went.
-pub(crate) enum Outcome {
-    /// The server was asked, or need not be.
+/// The outcome on one server.
+pub(super) enum Outcome {
     Ran(LineOutcome),
-    /// The server lacks the command: its program is to be run. The connection is closed.
-    Lacks(PathBuf),
+    /// The server does not have the command: the program must run instead. The connection is closed.
+    External(ExternalCommand),
 }
 
 impl OneShot {
-    pub(crate) fn new(args: &QmpArgs, typed: CommandLine, options: Options) -> OneShot {
-        let external = match &typed {
-            CommandLine::Command { name, .. } if !args.dry_run => external_command::find(name),
-            _ => None,
+    pub(super) fn new(args: &QmpArgs, command_line: CommandLine, options: Options) -> OneShot {
+        let request = &args.request;
+        let external = command_line.command.as_ref().filter(|_| !request.dry_run);
+        let external = external.and_then(|command| ExternalCommand::find(command, args));
+        let messages = args.json_writer();
+        let style = OutputStyle {
+            format: request.output.unwrap_or(OutputFormat::Flat),
+            stderr_palette: stderr_palette(args.common.color),
+            prefix: MESSAGE_PREFIX,
+            path: None,
+            paged: messages.escape_controls,
+            messages,
         };
-        // Answers are laid out by our own form; the engine's is for lines that know no other.
-        let settings = Settings {
-            verbose: args.verbose,
-            output: OutputFormat::Pretty,
-            check: !args.no_check,
-            ..Settings::default()
-        };
-        let mode =
-            Mode { interactive: false, dry_run: args.dry_run, no_schema: args.no_schema, suggests_corrections: true };
-        OneShot { typed, options, external, words: external_command::words(args), look: look(args), settings, mode }
+        let settings = Settings { verbose: args.common.verbose, check: !request.no_check, ..Settings::default() };
+        let (dry_run, no_schema) = (request.dry_run, request.no_schema);
+        let mode = Mode { dry_run, no_schema, suggests_corrections: true, ..Mode::default() };
+        OneShot { command_line, options, external, style, settings, mode }
     }
 
-    /// How answers look: of the only server, or of the one that is at `path`.
-    pub(crate) fn look(&self, path: Option<&str>) -> OutputStyle {
-        let mut look = self.look.clone();
-        if path.is_some() {
-            look.path = path.map(str::to_owned);
-            (look.prefix, look.paged) = ("", false);
-        }
-        look
+    /// Returns the style of output for the only server.
+    pub(super) fn style(&self) -> OutputStyle {
+        self.style.clone()
     }
 
-    /// Whether answers are JSON on a line.
-    pub(crate) fn is_json(&self) -> bool {
-        self.look.format == OutputFormat::Json
+    /// Returns the style of output for one of several servers.
+    pub(super) fn style_for(&self, server_name: &str) -> OutputStyle {
+        OutputStyle { path: Some(server_name.to_owned()), prefix: "", paged: false, ..self.style.clone() }
     }
 
-    /// The line as messages speak of it.
-    fn source(&self) -> InputLine<'_> {
-        InputLine { text: self.typed.line(), script: None, number: 1 }
+    /// Returns whether replies are JSON Lines.
+    pub(super) fn prints_json(&self) -> bool {
+        self.style.format == OutputFormat::Json
     }
 
-    /// Whether the line makes sense as far as that can be seen without a server; says so where not.
-    pub(crate) fn validate(&self, out: &mut dyn Output) -> bool {
+    pub(super) fn is_help(&self) -> bool {
+        self.command_line.is_help()
+    }
+
+    /// Returns whether the command can run without a server.
+    pub(super) fn can_run_offline(&self) -> bool {
+        self.is_help() || self.mode.dry_run || self.external.is_some()
+    }
+
+    fn input_line(&self) -> InputLine<'_> {
+        InputLine { text: &self.command_line.text, script: None, number: 1 }
+    }
+
+    /// Returns whether the line can be parsed, and reports the error if not. Arguments of a program are not checked.
+    pub(super) fn validate(&self, out: &mut dyn Output) -> bool {
+        let Err(diagnostic) = &self.command_line.line else { return true };
         if self.external.is_some() {
-            // The words may be meant for a program that reads them in its own way.
             return true;
         }
-        match parse_line(self.typed.line()) {
-            Ok(line) => !matches!(line, Line::Blank),
-            Err(mut fault) => {
-                if let Some(meant) = self.suggest_equals_form() {
-                    fault.message = format!("{}; did you mean `{meant}`?", fault.message);
-                }
-                out.not_sent(&fault, &self.source(), true);
-                false
-            }
+        let mut diagnostic = diagnostic.clone();
+        if let Some(correction) = &self.command_line.correction {
+            diagnostic.message.push_str(&format!("; did you mean `{correction}`?"));
         }
+        out.not_sent(&diagnostic, &self.input_line(), true);
+        false
     }
 
-    /// `--key value`, as other programs take it, in the form that is taken here, where it is the first word without a key.
-    fn suggest_equals_form(&self) -> Option<String> {
-        let words: Vec<&str> = self.words.iter().filter_map(|word| word.to_str()).collect();
-        let loose = words.iter().position(|word| !word.contains('=') && !word.starts_with(['-', '{']))?;
-        let flag = words.get(loose.checked_sub(1)?)?;
-        (flag.starts_with("--") && !flag.contains('=')).then(|| format!("{flag}={}", words[loose]))
-    }
-
-    /// Whether it can be done without a server.
-    pub(crate) fn may_do_without(&self) -> bool {
-        matches!(self.typed, CommandLine::Help(_)) || self.mode.dry_run || self.external.is_some()
-    }
-
-    /// Carries it out. The connection is closed in the end.
-    pub(crate) fn perform(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Outcome, Failure> {
-        if self.typed.line() == "help" {
+    /// Runs the command, and closes the connection.
+    pub(super) fn run(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Outcome, Failure> {
+        if self.command_line.text == "help" {
             out.print(OVERVIEW);
             return Ok(Outcome::Ran(LineOutcome::Done));
         }
-        let connection = self.connection(address, out)?;
-        let mut connection = match (connection, &self.external) {
-            (None, Some(program)) => return Ok(Outcome::Lacks(program.clone())),
-            (connection, _) => connection.unwrap_or_else(|| Connection::new(None, self.options.clone(), false)),
-        };
-        if let (Some(program), CommandLine::Command { name, .. }, Some(session)) =
-            (&self.external, &self.typed, connection.session())
-        {
-            let until = Instant::now().checked_add(self.options.timeout);
-            let until = until.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
-            match external_command::server_has(session, name, self.options.guest_agent, until) {
-                Ok(true) => {}
-                Ok(false) => return Ok(Outcome::Lacks(program.clone())),
-                Err(lost) => return Err(Failure::new(Status::Disconnected, lost)),
+        let mut connection = self.connect(address, out)?;
+        if let (Some(external), Some(command)) = (&self.external, &self.command_line.command) {
+            let deadline = Instant::now().checked_add(self.options.timeout);
+            let has_command = match connection.session() {
+                Some(session) => server_has_command(session, command, self.options.guest_agent, deadline)
+                    .map_err(|disconnected| Failure::new(Status::Disconnected, disconnected))?,
+                None => false,
+            };
+            if !has_command {
+                return Ok(Outcome::External(external.clone()));
             }
         }
         let mut engine = Engine::new(connection, self.settings.clone(), self.mode, self.options.log.clone());
-        let verdict = run_line(&mut engine, &self.source(), out);
+        let parsed = ParsedLine::from(self.command_line.line.clone());
+        let outcome = run_parsed(&mut engine, parsed, &self.input_line(), out);
         engine.finish_queries();
         out.flush();
-        Ok(Outcome::Ran(verdict))
+        Ok(Outcome::Ran(outcome))
     }
 
-    /// The open link to the server; `None` where it is done without one.
-    fn connection(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Option<Connection>, Failure> {
-        let Some(address) = address else { return Ok(None) };
-        if self.mode.dry_run && self.mode.no_schema {
-            return Ok(None);
-        }
+    /// Returns an open connection; one without an address if there is no server, or none is needed.
+    fn connect(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Connection, Failure> {
+        let offline = || Connection::new(None, self.options.clone(), false);
+        let needs_server = !(self.mode.dry_run && self.mode.no_schema);
+        let Some(address) = address.filter(|_| needs_server) else { return Ok(offline()) };
         let mut connection = Connection::new(Some(address.clone()), self.options.clone(), false);
         match connection.open(&mut |text| out.notice(text)).map(drop) {
-            Ok(()) => Ok(Some(connection)),
-            Err(error) if matches!(self.typed, CommandLine::Help(_)) => {
+            Ok(()) => Ok(connection),
+            Err(error) if self.is_help() => {
                 out.notice(&format!("warning: {error}"));
-                Ok(None)
+                Ok(offline())
             }
-            Err(error) => Err(Failure::new(Status::NotConnected, error)),
+            Err(error) => Err(Failure::not_connected(error)),
         }
     }
 
-    /// Closes the log; says so where something is missing in it.
-    pub(crate) fn end_log(&self, out: &mut dyn Output) {
-        let log = self.options.log.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if log.is_some_and(|log| log.has_failed()) {
-            out.notice("warning: some lines could not be written to the log");
-        }
+    /// Closes the log, and reports if lines are missing in it.
+    pub(super) fn end_log(&self, out: &mut dyn Output) {
+        close_log(&self.options.log, out);
     }
 }
 
-fn look(args: &QmpArgs) -> OutputStyle {
-    let form = match args.output {
-        Form::Flat => OutputFormat::Flat,
-        Form::Json => OutputFormat::Json,
-        Form::Pretty => OutputFormat::Pretty,
-    };
-    let messages = message_lines(args);
-    OutputStyle {
-        format: form,
-        stderr_palette: Palette::new(is_colored_beside(args.color)),
-        prefix: "qmp: ",
-        path: None,
-        paged: messages.escape_controls,
-        messages,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::OneShotOutput;
+    use clap::Parser;
 
-/// How JSON goes to standard output.
-pub(crate) fn message_lines(args: &QmpArgs) -> JsonMessageWriter {
-    JsonMessageWriter { palette: Palette::new(is_colored(args.color)), escape_controls: io::stdout().is_terminal() }
-}
-
-/// The status of a verdict on a command.
-pub(crate) fn status_of(verdict: &LineOutcome) -> Status {
-    match verdict {
-        LineOutcome::Done | LineOutcome::Leave => Status::Success,
-        LineOutcome::Failed => Status::LineFailed,
-        LineOutcome::Disconnected => Status::Disconnected,
+    #[test]
+    fn sends_words_literally() {
+        let words = ["qmp", "--dry-run", "--no-schema", "c", "--a='1' \u{fffd}", "--b", "c=[1]"];
+        let args = QmpArgs::parse_from(words);
+        let one_shot = OneShot::new(&args, CommandLine::parse(&args.words).unwrap(), Options::default());
+        let mut out = OneShotOutput::new(Vec::new(), Vec::new(), one_shot.style());
+        assert!(matches!(one_shot.run(None, &mut out), Ok(Outcome::Ran(LineOutcome::Done))));
+        let request = "{\"execute\": \"c\", \"arguments\": {\"a\": \"'1' \u{fffd}\", \"b\": true, \"c\": [1]}}\n";
+        let (stdout, stderr) = out.into_inner();
+        assert_eq!((String::from_utf8(stdout).unwrap().as_str(), stderr), (request, Vec::new()));
     }
 }

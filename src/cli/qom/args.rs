@@ -1,22 +1,20 @@
-//! The flags of `qom`, as typed: their names, values and help.
-
-use std::path::PathBuf;
-use std::time::Duration;
+//! The arguments of `qom`.
 
 use clap::{Parser, Subcommand, ValueHint};
 
 use crate::session::Address;
 
 use super::fuse::FuseArgs;
-
 use crate::cli::args::{
-    Color, Generate, HEADING_CONNECTION, HEADING_OUTPUT, HelpExt, Section, address_parser, seconds, sections,
+    ADDRESS_HELP, COLOR, CommonArgs, CompletionArgs, DISCONNECTED, GenerateArgs, HEADING_CONNECTION, HelpExt,
+    NOT_CONNECTED, PAGER, QMP_SOCKET, SUCCESS, Section, USAGE_ERROR, WaitArgs, address_parser, after_help,
+    after_long_help,
 };
 
-/// The object tree of a QEMU: list, read, set, draw and mount it
+/// QEMU's object tree: list, get, set, draw and mount it
 ///
-/// An object is named by its path, such as /machine/peripheral/net0, or by the end of one where only one object has it.
-/// Called through a link named qom-list, qom-get, qom-set, qom-tree or qom-fuse, the program is that command.
+/// An object is named by its path, such as /machine/peripheral/net0, or by the end of its path if that is unambiguous.
+/// Called through a link named qom-list, qom-get, qom-set, qom-tree or qom-fuse, the program runs that command.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "qom",
@@ -24,134 +22,126 @@ use crate::cli::args::{
     max_term_width = 100,
     disable_help_subcommand = true,
     override_usage = "qom [OPTIONS] COMMAND [ARG]...",
-    after_help = AFTER_HELP,
-    after_long_help = sections::<QomArgs>()
+    after_help = after_help::<QomArgs>(),
+    after_long_help = after_long_help::<QomArgs>(),
+    mut_arg("verbose", |arg| arg.help("Show each request and reply on standard error"))
 )]
 pub(crate) struct QomArgs {
-    /// Where the server is: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, exec:COMMAND or demo: [default:
-    /// $QMP_SOCKET]
-    #[arg(short, long, global = true, value_name = "ADDRESS", value_parser = address_parser(), value_hint = ValueHint::AnyPath, help_heading = HEADING_CONNECTION)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        value_parser = address_parser(),
+        value_hint = ValueHint::AnyPath,
+        help_heading = HEADING_CONNECTION,
+        help = ADDRESS_HELP
+    )]
     pub(crate) socket: Option<Address>,
 
-    /// How long connecting, and then the greeting, may take
-    #[arg(long, global = true, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = HEADING_CONNECTION)]
-    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 
-    /// Wait until the server is there, for ever or for SECONDS
-    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1e9", value_parser = seconds, help_heading = HEADING_CONNECTION)]
-    pub(crate) wait: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
 
-    /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = HEADING_OUTPUT)]
-    pub(crate) color: Color,
+    #[command(flatten)]
+    pub(crate) completion: CompletionArgs,
 
-    /// Show each request and reply as it goes, on standard error
-    #[arg(short, long, global = true, help_heading = HEADING_OUTPUT)]
-    pub(crate) verbose: bool,
-
-    /// Append every message, both ways, to FILE
-    #[arg(short, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = HEADING_OUTPUT)]
-    pub(crate) logfile: Option<PathBuf>,
-
-    /// Print what Tab would offer at the end of LINE, such as 'qom get -s vm.sock /mach'
-    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
-    pub(crate) complete: Option<String>,
-
-    /// Print the manual page, or completions for a shell
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) generate: Option<Generate>,
+    #[command(flatten)]
+    pub(crate) generate: GenerateArgs,
 
     #[command(subcommand)]
     pub(crate) command: Option<QomCommand>,
 }
 
-/// What is to be done.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum QomCommand {
-    /// List what an object holds: objects as NAME/, links as @NAME/, properties as NAME
+    /// List the contents of an object: objects as NAME/, links as @NAME/, properties as NAME
     List {
-        /// The object
+        /// Object
         #[arg(value_name = "PATH", default_value = "/")]
         path: String,
 
-        /// The server's list, with types, as JSON
+        /// Print the server's list, with types, as JSON
         #[arg(long)]
         json: bool,
     },
 
     /// Print the value of a property
     Get {
-        /// The object and its property
+        /// Object and property, or only the object if PROPERTY follows
         #[arg(value_name = "PATH.PROPERTY")]
         target: String,
 
-        /// The property, where only the object stands before
+        /// Property
         #[arg(value_name = "PROPERTY")]
         property: Option<String>,
 
-        /// The value as JSON, as the server spells it
+        /// Print the value as JSON, in the server's spelling
         #[arg(long)]
         json: bool,
     },
 
     /// Set a property
     ///
-    /// VALUE is taken by the property's type: a string as it is, a number in decimal or hexadecimal, with k, M or G, a
-    /// boolean as on or off; JSON where it begins with a bracket.
+    /// VALUE is read by the type of the property: a string as it is; a number in decimal or hexadecimal, with or
+    /// without a suffix k, M or G; a boolean as on or off. A VALUE that begins with a bracket is JSON.
     #[command(override_usage = "qom set [OPTIONS] PATH.PROPERTY VALUE\n       qom set [OPTIONS] PATH PROPERTY VALUE")]
     Set {
-        /// The object and its property
+        /// Object and property
         #[arg(value_name = "PATH.PROPERTY")]
         target: String,
 
-        /// The value
+        /// Value
         #[arg(value_name = "VALUE", num_args = 1..=2, required = true, allow_negative_numbers = true)]
         words: Vec<String>,
     },
 
-    /// Draw an object and all that is below it, with types and values
+    /// Draw an object and everything below it, with types and values
     Tree {
-        /// The object
+        /// Object
         #[arg(value_name = "PATH", default_value = "/")]
         path: String,
 
-        /// Open objects no more than N levels below PATH
+        /// Open objects at most N levels below PATH
         #[arg(short, long, value_name = "N")]
         depth: Option<usize>,
 
-        /// One JSON document
+        /// Print one JSON document
         #[arg(long)]
         json: bool,
     },
 
     /// Mount the tree: objects are directories, properties are files, links are symbolic links
     ///
-    /// It stays until it is unmounted, or told to end by Ctrl-C or a signal. What is written to a file sets the property.
+    /// The tree stays until it is unmounted, or until Ctrl-C or a signal ends the program. Writing to a file sets the
+    /// property.
     Fuse(FuseArgs),
 }
 
-const AFTER_HELP: &str = "\
-Try it without QEMU: qom tree -s demo:
-Exit status: 0 succeeded, 1 failed, 2 wrong usage, 3 no connection,
-             4 connection lost.";
-
 impl HelpExt for QomArgs {
+    const EXAMPLE: &'static str = "Try it without QEMU: qom tree -s demo:";
+
     const USES_LIVE_COMPLETION: bool = true;
 
     const SECTIONS: &'static [Section] = &[
         (
             "Each command",
             &[
-                ("list [PATH]", "objects as NAME/, links as @NAME/, properties as NAME; with --json the server's list"),
+                (
+                    "list [PATH]",
+                    "objects as NAME/, links as @NAME/, properties as NAME; --json prints the server's list",
+                ),
                 (
                     "get PATH.PROPERTY",
-                    "the value, an object as lines of `key: value`; with --json as the server spells it",
+                    "the value, of an object as lines `key: value`; --json prints it in the server's spelling",
                 ),
-                ("set PATH.PROPERTY VALUE", "the value is typed by the property"),
-                ("tree [PATH]", "with types and values; --depth N opens no more than N levels, --json is one document"),
+                ("set PATH.PROPERTY VALUE", "the value is read by the type of the property"),
+                ("tree [PATH]", "with types and values; --depth N opens at most N levels, --json prints one document"),
                 (
                     "fuse MOUNTPOINT",
-                    "mounts the tree until it is unmounted; what is written to a file sets the property; --read-only, \
+                    "mounts the tree until it is unmounted; writing to a file sets the property; --read-only, \
                      --allow-other, --daemonize",
                 ),
             ],
@@ -159,9 +149,9 @@ impl HelpExt for QomArgs {
         (
             "Examples",
             &[
-                ("qom list -s vm.sock /machine", "what the machine holds"),
-                ("qom get -s vm.sock /machine.smp", "a property, an object in itself"),
-                ("qom set -s vm.sock /objects/io0.poll-max-ns 32k", "a number by its type"),
+                ("qom list -s vm.sock /machine", "the contents of the machine"),
+                ("qom get -s vm.sock /machine.smp", "a property that is an object itself"),
+                ("qom set -s vm.sock /objects/io0.poll-max-ns 32k", "a number, by the type of the property"),
                 ("qom tree -s vm.sock --depth 1 peripheral", "the devices that have an id"),
                 ("qom tree --json | jq .children.machine.type", "with QMP_SOCKET set"),
                 ("qom fuse -s vm.sock --daemonize vm", "the tree as files in the directory vm, for find, grep and cp"),
@@ -170,23 +160,23 @@ impl HelpExt for QomArgs {
         (
             "Environment",
             &[
-                ("QMP_SOCKET", "the address where none is named"),
-                ("PAGER", "shows a tree that is longer than the screen"),
-                ("LC_ALL, LC_CTYPE, LANG", "whether a tree may be drawn with more than ASCII"),
-                ("NO_COLOR, CLICOLOR_FORCE, TERM", "whether there is colour"),
+                QMP_SOCKET,
+                PAGER,
+                ("LC_ALL, LC_CTYPE, LANG", "whether a tree may be drawn with characters beyond ASCII"),
+                COLOR,
             ],
         ),
         (
             "Exit status",
             &[
-                ("0", "succeeded"),
-                ("1", "the server refused, or a value is none of its property's type"),
-                ("2", "wrong usage"),
-                ("3", "could not connect or negotiate"),
-                ("4", "connection lost"),
+                SUCCESS,
+                ("1", "the server refused, or a value is not of its property's type"),
+                USAGE_ERROR,
+                NOT_CONNECTED,
+                DISCONNECTED,
             ],
         ),
-        ("See also", &[("qmp-shell(1)", "the commands qom-list, qom-get and qom-set, and all others, at a prompt")]),
+        ("See also", &[("qmp-shell(1)", "qom-list, qom-get, qom-set and all other commands at a prompt")]),
     ];
 }
 

@@ -1,4 +1,4 @@
-//! `--complete`: what Tab offers for objects and their properties.
+//! `--complete`: completion of objects and their properties.
 
 use clap::Parser;
 
@@ -7,69 +7,68 @@ use crate::qom::property_splits;
 use crate::shell::Engine;
 
 use super::args::{QomArgs, QomCommand};
-use crate::cli::args::address_of_environment;
-use crate::cli::exit_status::{Failure, Status};
-use crate::cli::shell_completion;
+use crate::cli::args::address_from_environment;
+use crate::cli::shell_completion::{complete_word, connect_for_completion};
 
-/// Prints what Tab offers at the end of a command line. The status is 1 where options and their values are looked for, or
-/// there is no server that could be asked.
-pub(super) fn complete(line: &str) -> Result<Status, Failure> {
-    let found = shell_completion::words(line).and_then(|words| offers(&words));
-    found.map_or(Ok(Status::LineFailed), |candidates| shell_completion::print(&candidates))
-}
-
-fn offers(words: &[String]) -> Option<Vec<Candidate>> {
+/// Returns the candidates for the last of the words of a command line. `None` for an option or its value, and without a
+/// server.
+pub(super) fn complete(words: &[String]) -> Option<Vec<Candidate>> {
     let current = words.last().filter(|word| !word.starts_with('-'))?;
     let args = QomArgs::try_parse_from([&["qom".to_owned()], words].concat()).ok()?;
-    let address = args.socket.clone().or_else(|| address_of_environment().ok().flatten())?;
-    let engine = || shell_completion::engine(&address, false, false);
+    let address = args.socket.clone().or_else(|| address_from_environment().ok().flatten())?;
+    let connect = || connect_for_completion(&address, false, false);
     Some(match args.command? {
         QomCommand::List { path, .. } | QomCommand::Tree { path, .. } if path == *current => {
-            objects(&mut engine()?, current)
+            complete_object(&mut connect()?, current)
         }
-        QomCommand::Get { target, property: None, .. } if target == *current => targets(&mut engine()?, current),
+        QomCommand::Get { target, property: None, .. } if target == *current => {
+            complete_target(&mut connect()?, current)
+        }
         QomCommand::Get { target, property: Some(property), .. } if property == *current => {
-            properties(&mut engine()?, &target, current)
+            complete_property(&mut connect()?, &target, current)
         }
         QomCommand::Set { target, words } if words.as_slice() == [current.as_str()] => {
-            properties(&mut engine()?, &target, current)
+            complete_property(&mut connect()?, &target, current)
         }
         _ => return None,
     })
 }
 
-/// Objects whose path begins with `typed`.
-fn objects(engine: &mut Engine, typed: &str) -> Vec<Candidate> {
-    stripped(shell_completion::offer(engine, "qom-list ", &format!("path={typed}")), "path=")
+/// Completes the path of an object.
+fn complete_object(engine: &mut Engine, typed: &str) -> Vec<Candidate> {
+    complete_value(engine, &["qom-list"], "path", typed)
 }
 
-/// Properties of the object at `path` whose name begins with `typed`.
-fn properties(engine: &mut Engine, path: &str, typed: &str) -> Vec<Candidate> {
-    let before = format!("qom-get path={} ", shell_completion::escaped(path));
-    stripped(shell_completion::offer(engine, &before, &format!("property={typed}")), "property=")
+/// Completes the name of a property of the object at `path`.
+fn complete_property(engine: &mut Engine, path: &str, typed: &str) -> Vec<Candidate> {
+    complete_value(engine, &["qom-get", &format!("path={path}")], "property", typed)
 }
 
-/// What `PATH.PROPERTY` may become: behind an object stands a dot, or the way to one below it.
-fn targets(engine: &mut Engine, typed: &str) -> Vec<Candidate> {
-    let mut found = Vec::new();
-    for candidate in objects(engine, typed) {
-        let path = candidate.text.trim_end_matches('/');
-        found.push(Candidate { text: format!("{path}."), description: candidate.description.clone() });
-        if path != candidate.text {
-            found.push(candidate);
+/// Completes `PATH.PROPERTY`. The path of an object is continued by a dot, or by a slash if there are objects below it.
+fn complete_target(engine: &mut Engine, typed: &str) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for object in complete_object(engine, typed) {
+        let path = object.text.trim_end_matches('/');
+        candidates.push(Candidate { text: format!("{path}."), description: object.description.clone() });
+        if path != object.text {
+            candidates.push(object);
         }
     }
-    // Names of objects may hold dots too, so each may be the one in the middle.
+    // The names of objects can contain dots, so each dot can be the one before the property.
     for (path, property) in property_splits(&format!("{typed}\0")) {
-        let property = property.trim_end_matches('\0');
-        let of_it = properties(engine, path, property).into_iter();
-        found.extend(of_it.map(|candidate| Candidate { text: format!("{path}.{}", candidate.text), ..candidate }));
+        let properties = complete_property(engine, path, property.trim_end_matches('\0')).into_iter();
+        candidates.extend(properties.map(|name| Candidate { text: format!("{path}.{}", name.text), ..name }));
     }
-    found
+    candidates
 }
 
-fn stripped(candidates: Vec<Candidate>, key: &str) -> Vec<Candidate> {
-    let strip =
-        |candidate: Candidate| Some(Candidate { text: candidate.text.strip_prefix(key)?.to_owned(), ..candidate });
-    candidates.into_iter().filter_map(strip).collect()
+/// Completes the value of `key` after the words of a line of `qmp-shell`.
+fn complete_value(engine: &mut Engine, words: &[&str], key: &str, typed: &str) -> Vec<Candidate> {
+    let prefix = format!("{key}=");
+    let candidates = complete_word(engine, words, &format!("{prefix}{typed}"));
+    let value = |candidate: Candidate| {
+        let text = candidate.text.strip_prefix(&prefix)?.to_owned();
+        Some(Candidate { text, ..candidate })
+    };
+    candidates.into_iter().filter_map(value).collect()
 }

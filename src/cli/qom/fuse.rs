@@ -1,48 +1,181 @@
-//! What `qom fuse` takes, and what becomes of it in a program that was built without it.
+//! `qom fuse`: mounts the object tree, and serves it until it is unmounted.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-/// What `qom fuse` takes.
+use crate::cli::exit_status::{Failure, Status};
+use crate::client::Client;
+
+#[cfg(feature = "fuse")]
+pub(super) use mount::run;
+
 #[derive(Debug, Clone, Args)]
 #[cfg_attr(not(feature = "fuse"), allow(dead_code))]
 pub(super) struct FuseArgs {
-    /// The directory at which to mount the tree
+    /// Directory at which to mount the tree
     #[arg(value_name = "MOUNTPOINT", value_hint = ValueHint::DirPath)]
-    pub(super) mountpoint: PathBuf,
+    mountpoint: PathBuf,
 
-    /// Let nothing be set
+    /// Do not allow properties to be set
     #[arg(long)]
-    pub(super) read_only: bool,
+    read_only: bool,
 
-    /// Let other users in too (for root, or where /etc/fuse.conf says `user_allow_other`)
+    /// Allow access by other users (requires root, or `user_allow_other` in /etc/fuse.conf)
     #[arg(long)]
-    pub(super) allow_other: bool,
+    allow_other: bool,
 
-    /// Return once it is mounted, and serve it from the background
+    /// Return once the tree is mounted, and serve it in the background
     #[arg(long)]
-    pub(super) daemonize: bool,
+    daemonize: bool,
+}
+
+#[cfg(not(feature = "fuse"))]
+pub(super) fn run(_: &FuseArgs, _: impl FnOnce() -> Result<Client, Failure>) -> Result<Status, Failure> {
+    Err(Failure::usage("this program was built without `qom fuse`; its feature `fuse` was disabled"))
 }
 
 #[cfg(feature = "fuse")]
-pub(super) use super::mount::run;
+mod mount {
+    use std::fs::File;
+    use std::io::{self, Read};
+    use std::mem::ManuallyDrop;
+    use std::os::unix::process::CommandExt;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-#[cfg(not(feature = "fuse"))]
-pub(super) use without::run;
+    use anyhow::{Context, anyhow};
+    use rustix::process::{geteuid, setsid};
+    use rustix::stdio::{dup2_stderr, dup2_stdout};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
 
-#[cfg(not(feature = "fuse"))]
-mod without {
-    use anyhow::anyhow;
+    use super::{Client, Failure, FuseArgs, Status};
+    use crate::cli::stdio::{print, report};
+    use crate::qom::{
+        Mount, MountError, MountOptions, QomClient, QomFs, UnmountOutcome, UnmountReason, check_mountpoint,
+    };
+    use crate::render::printable;
 
-    use crate::cli::exit_status::{Failure, Status};
-    use crate::client::Client;
+    /// Set in the environment of the process that serves the tree in the background.
+    const BACKGROUND_VARIABLE: &str = "QOM_FUSE_IN_BACKGROUND";
 
-    use super::FuseArgs;
+    /// Mounts the tree, and returns when it is unmounted.
+    pub(in crate::cli::qom) fn run(
+        args: &FuseArgs,
+        connect: impl FnOnce() -> Result<Client, Failure>,
+    ) -> Result<Status, Failure> {
+        let mountpoint = check_mountpoint(&args.mountpoint).map_err(mount_failure)?;
+        let in_background = std::env::var_os(BACKGROUND_VARIABLE).is_some();
+        if args.daemonize && !in_background {
+            return start_in_background().map_err(|error| Failure::new(Status::Failed, error));
+        }
+        // Leaked on purpose: dropping it would be reported as a lost connection.
+        let client = ManuallyDrop::new(connect()?);
+        let options = MountOptions { read_only: args.read_only, allow_other: args.allow_other };
+        let fs = QomFs::new(Box::new(QomClient::new(&client)), args.read_only, Box::new(report_problem));
+        // From here on a signal unmounts. One that arrives before the mount waits for it.
+        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|error| Failure::new(Status::Failed, error))?;
+        let mount = Mount::new(fs, mountpoint, options).map_err(mount_failure)?;
+        let disconnected = watch_connection(&client, mount.mountpoint());
+        announce(&client, mount.mountpoint(), in_background);
+        if in_background {
+            let _ = detach_from_terminal().inspect_err(|error| report_problem(&error.to_string()));
+        }
+        serve(&mount, signals);
+        Ok(if disconnected.load(Ordering::SeqCst) { Status::Disconnected } else { Status::Success })
+    }
 
-    /// Says that this program cannot.
-    pub(in super::super) fn run(_: &FuseArgs, _: impl FnOnce() -> Result<Client, Failure>) -> Result<Status, Failure> {
-        let message = "this program was built without `qom fuse`: its feature `fuse` was off";
-        Err(Failure::new(Status::Usage, anyhow!(message)))
+    fn report_problem(message: &str) {
+        report(&format!("qom fuse: {}", printable(message)));
+    }
+
+    fn mount_failure(error: MountError) -> Failure {
+        let status = if error.is_mountpoint() { Status::UsageError } else { Status::Failed };
+        Failure::new(status, error)
+    }
+
+    /// Prints what is mounted, and how to unmount it.
+    fn announce(client: &Client, mountpoint: &Path, in_background: bool) {
+        let version = client.greeting().and_then(|greeting| greeting.version.as_ref());
+        let server = version.map_or_else(|| "the server".to_owned(), |version| format!("QEMU {version}"));
+        let mountpoint = mountpoint.display();
+        let unmount = if geteuid().is_root() { "umount" } else { "fusermount3 -u" };
+        let or_key = if in_background { "" } else { "Ctrl-C or " };
+        let line = format!(
+            "The object tree of {server} is mounted at {mountpoint}; {or_key}`{unmount} {mountpoint}` unmounts it."
+        );
+        let _ = print(format!("{}\n", printable(&line)));
+    }
+
+    /// Reports the loss of the connection at once, whether or not a file is in use. Returns a flag that is set then.
+    fn watch_connection(client: &Client, mountpoint: &Path) -> Arc<AtomicBool> {
+        let disconnected = Arc::new(AtomicBool::new(false));
+        let set_disconnected = Arc::clone(&disconnected);
+        let mut events = client.listen(|_| false);
+        let mountpoint = mountpoint.display().to_string();
+        std::thread::spawn(move || {
+            if let Some(Err(error)) = events.next() {
+                set_disconnected.store(true, Ordering::SeqCst);
+                report_problem(&format!("{error}; every access to {mountpoint} fails until it is unmounted"));
+            }
+        });
+        disconnected
+    }
+
+    /// Waits until the tree is unmounted. A signal unmounts it.
+    fn serve(mount: &Mount, mut signals: Signals) {
+        let request_unmount = mount.unmounter();
+        std::thread::spawn(move || signals.forever().for_each(|_| request_unmount()));
+        let mountpoint = mount.mountpoint().display();
+        while mount.wait() == UnmountReason::Requested {
+            match mount.unmount() {
+                Ok(UnmountOutcome::Clean) => return,
+                Ok(UnmountOutcome::Busy) => {
+                    return report_problem(&format!("{mountpoint} was in use, and was unmounted anyway"));
+                }
+                Err(error) => report_problem(&format!("cannot unmount {mountpoint}: {error}")),
+            }
+        }
+    }
+
+    /// Starts this program again, to serve in the background. Returns when that process has mounted the tree, or ends
+    /// this process with its exit status.
+    fn start_in_background() -> anyhow::Result<Status> {
+        let mut arguments = std::env::args_os();
+        let name = arguments.next().unwrap_or_default();
+        let mut child = Command::new(std::env::current_exe().context("cannot find this program")?)
+            .arg0(name)
+            .args(arguments)
+            .env(BACKGROUND_VARIABLE, "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start this program in the background")?;
+        let mut announcement = Vec::new();
+        if let Some(mut output) = child.stdout.take() {
+            output.read_to_end(&mut announcement)?;
+        }
+        if !announcement.is_empty() {
+            let _ = print(announcement);
+            return Ok(Status::Success);
+        }
+        // It has reported its error on standard error.
+        match child.wait()?.code() {
+            Some(code) => std::process::exit(code),
+            None => Err(anyhow!("the background process was terminated before it mounted anything")),
+        }
+    }
+
+    /// Gives up everything whose end others may wait for: the terminal, standard output and error, the directory.
+    fn detach_from_terminal() -> io::Result<()> {
+        setsid()?;
+        std::env::set_current_dir("/")?;
+        let null = File::options().read(true).write(true).open("/dev/null")?;
+        dup2_stderr(&null)?;
+        dup2_stdout(&null)?;
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The name that the program was called by: through a link named `qom-list` it is `qom list`.
+//! Commands by the name of the program: called through a link named `qom-list`, it is `qom list`.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -7,14 +7,13 @@ use clap::CommandFactory;
 
 use super::args::QomArgs;
 
-/// The command line with the command that the program's name is, where it is one.
-pub(crate) fn with_command_of_name(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
+/// Returns the program's arguments, and after its name the command that is part of the name, if there is one.
+pub(super) fn with_command_of_name(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.collect();
     let name = args.first().and_then(|name| Path::new(name).file_name()).and_then(|name| name.to_str());
-    let command = name.and_then(|name| name.strip_prefix("qom-"));
+    let command = name.and_then(|name| name.strip_prefix("qom-")).map(str::to_owned);
     if let Some(command) = command.filter(|name| QomArgs::command().find_subcommand(name).is_some()) {
-        let command = command.into();
-        args.insert(1, command);
+        args.insert(1, command.into());
     }
     args
 }
@@ -24,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_links_name_is_the_command() {
+    fn takes_the_command_from_the_name_of_the_program() {
         for (typed, expected) in [
             ("/usr/bin/qom-list /", "/usr/bin/qom-list list /"),
             ("qom-set -s x a.b 1", "qom-set set -s x a.b 1"),

@@ -31,8 +31,8 @@ use super::output::Output;
 
 pub use help::manual_section;
 pub(crate) use help::topics;
-pub use run::run_line;
-pub(crate) use run::{parse, run};
+pub(crate) use run::parse;
+pub use run::{ParsedLine, run_line, run_parsed};
 
 /// A dot command.
 pub(crate) struct DotCommand {

@@ -22,6 +22,13 @@ pub enum ParsedLine {
     Invalid(Diagnostic),
 }
 
+impl From<Result<Line, Diagnostic>> for ParsedLine {
+    /// Takes a line that was parsed in QMP mode.
+    fn from(line: Result<Line, Diagnostic>) -> ParsedLine {
+        line.map_or_else(ParsedLine::Invalid, ParsedLine::Qmp)
+    }
+}
+
 impl ParsedLine {
     /// Whether the line opens a transaction block and leaves it open.
     pub(crate) fn opens_transaction(&self) -> bool {
@@ -51,11 +58,11 @@ pub fn parse(engine: &Engine, text: &str) -> ParsedLine {
 /// Parses and executes a line.
 pub fn run_line(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
     let parsed = parse(engine, line.text);
-    run(engine, parsed, line, out)
+    run_parsed(engine, parsed, line, out)
 }
 
-/// Executes a line that was parsed by [`parse`].
-pub fn run(engine: &mut Engine, parsed: ParsedLine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+/// Executes a parsed line.
+pub fn run_parsed(engine: &mut Engine, parsed: ParsedLine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
     let outcome = match parsed {
         ParsedLine::Qmp(parsed) => run_qmp_line(engine, parsed, line, out),
         ParsedLine::Transaction(transaction) => engine.run_transaction_line(transaction, line, out),

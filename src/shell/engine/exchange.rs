@@ -253,6 +253,8 @@ impl Engine {
         out.flush();
         match self.receive(None, Wait::Input(input), out, |_, _| false) {
             Stop::OutputFailed => Ok(false),
+            // The caller waits for the input itself, by reading it.
+            Stop::NotConnected => Ok(!out.has_failed()),
             Stop::Disconnected(disconnected) => {
                 self.disconnected_while_idle(&disconnected, out);
                 Err(LineOutcome::Disconnected)

@@ -140,10 +140,7 @@ impl Engine {
 
     /// Closes the log, and reports if lines are missing in it.
     pub fn end_log(&mut self, out: &mut dyn Output) {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if log.is_some_and(|log| log.has_failed()) {
-            out.notice("warning: some lines could not be written to the log");
-        }
+        close_log(&self.log, out);
     }
 
     /// Executes a command as typed.
@@ -197,6 +194,14 @@ impl Engine {
             true if ends_qemu => self.after_quit(out),
             succeeded => LineOutcome::of(succeeded),
         }
+    }
+}
+
+/// Closes a log, and reports if lines are missing in it.
+pub fn close_log(log: &SharedLog, out: &mut dyn Output) {
+    let log = log.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if log.is_some_and(|log| log.has_failed()) {
+        out.notice("warning: some lines could not be written to the log");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the engine's exchange with a server that follows a script.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use super::*;
 use crate::session::Options;
@@ -14,6 +15,8 @@ use super::super::events::filter::EventFilter;
 #[derive(Default)]
 struct Recorder {
     entries: Vec<String>,
+    /// The number of entries before the last flush.
+    flushed: usize,
     error: Option<io::Error>,
 }
 
@@ -71,7 +74,9 @@ impl Output for Recorder {
         self.push("notice", text);
     }
 
-    fn flush(&mut self) {}
+    fn flush(&mut self) {
+        self.flushed = self.entries.len();
+    }
 
     fn write_error(&mut self) -> &mut Option<io::Error> {
         &mut self.error
@@ -108,6 +113,18 @@ fn shows_events_and_the_reply_in_order_of_arrival() {
     assert_eq!(out.take(), ["event: STOP", "reply: stop {}"]);
     engine.drain_until_quiet(&mut out);
     assert_eq!(out.take(), ["event: RESUME"]);
+}
+
+#[test]
+fn flushes_output_before_it_waits_for_input_without_a_server() {
+    let mode = Mode { dry_run: true, ..WITHOUT_QUERIES };
+    let connection = Connection::new(None, Options::default(), false);
+    let mut engine = Engine::new(connection, Settings::default(), mode, SharedLog::default());
+    let mut out = Recorder::default();
+    assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Done);
+    let (input, _writer) = io::pipe().unwrap();
+    assert_eq!(engine.wait_for_input(input.as_fd(), &mut out), Ok(true));
+    assert_eq!((out.flushed, out.take()), (1, vec!["would send: {\"execute\": \"stop\"}".to_owned()]));
 }
 
 #[test]

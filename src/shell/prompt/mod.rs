@@ -21,7 +21,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::grammar::{Assembler, LineMode, is_complete};
 use crate::render::Palette;
 
-use super::commands::{parse, run};
+use super::commands::{parse, run_parsed};
 use super::engine::Engine;
 use super::line::{InputLine, LineOutcome};
 use super::output::Output;
@@ -358,7 +358,7 @@ impl Prompt {
         let queue = engine.connection.start_reader();
         self.interrupts.set_target(queue);
         let line = InputLine { text, script: None, number };
-        let outcome = run(&mut engine, parsed, &line, &mut self.terminal);
+        let outcome = run_parsed(&mut engine, parsed, &line, &mut self.terminal);
         let failed = outcome == LineOutcome::Failed;
         if failed && is_pasted {
             // Later lines are entered already: the block would be sent without this line.

@@ -1,0 +1,62 @@
+//! The sections after the options in `--help` and the manual page: examples, environment, exit status.
+
+use clap::CommandFactory;
+
+/// An item, such as a variable or an exit status, and its description.
+pub(crate) type Row = (&'static str, &'static str);
+
+/// A heading and its rows.
+pub(crate) type Section = (&'static str, &'static [Row]);
+
+/// The arguments of a program, and its help beyond them.
+pub(crate) trait HelpExt: CommandFactory {
+    /// The example in the short help.
+    const EXAMPLE: &'static str;
+
+    /// The sections of the long help and of the manual page, in order.
+    const SECTIONS: &'static [Section];
+
+    /// Whether the program completes a command line itself (`--complete`).
+    const USES_LIVE_COMPLETION: bool = false;
+
+    /// Whether the manual page lists the dot commands.
+    const HAS_DOT_COMMANDS: bool = false;
+}
+
+pub(crate) const QMP_SOCKET: Row = ("QMP_SOCKET", "default address");
+pub(crate) const PAGER: Row = ("PAGER", "pager for output longer than the screen");
+pub(crate) const COLOR: Row = ("NO_COLOR, CLICOLOR_FORCE, TERM", "whether to use colour");
+
+pub(crate) const SUCCESS: Row = ("0", "success");
+pub(crate) const LINE_FAILED: Row = ("1", "a line failed");
+pub(crate) const USAGE_ERROR: Row = ("2", "usage error");
+pub(crate) const NOT_CONNECTED: Row = ("3", "could not connect or negotiate");
+pub(crate) const DISCONNECTED: Row = ("4", "connection lost");
+
+const EXIT_STATUS_SUMMARY: &str = "\
+Exit status: 0 success, 1 failure, 2 usage error, 3 not connected,
+             4 connection lost";
+
+/// The widest item, in columns, that its section's descriptions are aligned with.
+const MAX_ITEM_COLUMNS: usize = 40;
+
+/// Returns the end of the short help.
+pub(crate) fn after_help<A: HelpExt>() -> String {
+    format!("{}\n{EXIT_STATUS_SUMMARY}", A::EXAMPLE)
+}
+
+/// Returns the end of the long help.
+pub(crate) fn after_long_help<A: HelpExt>() -> String {
+    let mut text = String::new();
+    for (heading, rows) in A::SECTIONS {
+        let widths = rows.iter().map(|(item, _)| item.len());
+        let width = widths.filter(|width| *width <= MAX_ITEM_COLUMNS).max().unwrap_or(0);
+        text.push_str(&format!("{heading}:\n"));
+        for (item, description) in *rows {
+            text.push_str(&format!("  {item:<width$}  {description}\n"));
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text
+}

@@ -1,0 +1,101 @@
+//! A session of `qmp-shell` or `qmp-shell-wrap`: an engine, fed by a prompt or by scripts.
+
+use std::io::{self, IsTerminal};
+
+use clap::ArgMatches;
+
+use crate::grammar::LineMode;
+use crate::session::SharedLog;
+use crate::shell::{
+    AsyncOutput, Connection, Engine, EventFilter, Mode, OutputFormat, PromptOptions, Script, ScriptEnd, ScriptOutput,
+    Settings,
+};
+
+use super::args::SessionArgs;
+use super::color::{script_palette, stdout_palette};
+use super::exit_status::{Failure, Status};
+
+/// The source of lines.
+pub(super) enum Input {
+    Prompt,
+    /// Scripts, in this order.
+    Scripts(Vec<Script>),
+}
+
+impl Input {
+    /// Returns the scripts in the arguments. Without any, returns the prompt if standard input and output are a
+    /// terminal, and standard input as a script otherwise. `matches` is what the arguments were made from.
+    pub(super) fn new(args: &SessionArgs, matches: &ArgMatches) -> Input {
+        let scripts = args.scripts(matches);
+        if !scripts.is_empty() {
+            Input::Scripts(scripts)
+        } else if io::stdin().is_terminal() && io::stdout().is_terminal() {
+            Input::Prompt
+        } else {
+            Input::Scripts(vec![Script::Stdin])
+        }
+    }
+
+    pub(super) fn is_prompt(&self) -> bool {
+        matches!(self, Input::Prompt)
+    }
+}
+
+pub(super) fn new_engine(connection: Connection, args: &SessionArgs, input: &Input, log: SharedLog) -> Engine {
+    let interactive = input.is_prompt();
+    let default_format = if args.pretty || interactive { OutputFormat::Pretty } else { OutputFormat::Json };
+    let settings = Settings {
+        verbose: args.common.verbose,
+        output: args.request.output.unwrap_or(default_format),
+        check: !args.request.no_check,
+        exit_on_error: args.exit_on_error,
+        events: if args.no_events { EventFilter::Nothing } else { EventFilter::All },
+        ..Settings::default()
+    };
+    let (dry_run, no_schema) = (args.request.dry_run, args.request.no_schema);
+    let mode = Mode { interactive, dry_run, no_schema, ..Mode::default() };
+    let mut engine = Engine::new(connection, settings, mode, log);
+    if args.hmp {
+        engine.set_language(LineMode::Hmp);
+    }
+    engine
+}
+
+/// Runs a prompt or scripts on a server that stays when the shell is left.
+pub(super) fn run(engine: Engine, args: &SessionArgs, input: Input) -> Result<Status, Failure> {
+    match input {
+        Input::Prompt => run_prompt(engine, args, AsyncOutput::default(), Box::new(|| {})),
+        Input::Scripts(scripts) => run_scripts(engine, args, &scripts, |_, _| {}),
+    }
+}
+
+/// Runs scripts, and calls `at_end` before the log is closed.
+pub(super) fn run_scripts(
+    mut engine: Engine,
+    args: &SessionArgs,
+    scripts: &[Script],
+    at_end: impl FnOnce(&mut Engine, &mut ScriptOutput),
+) -> Result<Status, Failure> {
+    let mut out = ScriptOutput::new(script_palette(args.common.color));
+    let end = crate::shell::run_scripts(&mut engine, scripts, &mut out);
+    at_end(&mut engine, &mut out);
+    engine.end_log(&mut out);
+    Status::from_script_end(end)
+}
+
+/// Runs a prompt. `async_output` is shown there, `on_end` is called before a signal ends the program.
+pub(super) fn run_prompt(
+    engine: Engine,
+    args: &SessionArgs,
+    async_output: AsyncOutput,
+    on_end: Box<dyn Fn() + Send>,
+) -> Result<Status, Failure> {
+    let palette = stdout_palette(args.common.color);
+    let options = PromptOptions { palette, history: !args.no_history, async_output, on_end };
+    match crate::shell::run_prompt(engine, options) {
+        Ok(true) => Ok(Status::Success),
+        Ok(false) => Ok(Status::Failed),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Status::from_script_end(ScriptEnd::OutputClosed),
+        Err(error) => Status::from_script_end(ScriptEnd::Io(error)),
+    }
+}
