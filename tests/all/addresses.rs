@@ -139,7 +139,7 @@ fn takes_the_default_address_from_the_environment() {
     assert_eq!(run.expect_status(0).stdout, NAMED);
     let run = qmp_shell(&["-c", "query-name"]).run().expect_status(2);
     run.check(expect![[r#"
-        stderr: qmp-shell: no ADDRESS is named, and QMP_SOCKET is not set; try `qmp-shell demo:` or `qmp-shell --help`
+        stderr: qmp-shell: no ADDRESS given and QMP_SOCKET is not set; try `qmp-shell demo:` or `qmp-shell --help`
         status: 2
     "#]]);
 }

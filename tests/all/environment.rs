@@ -575,13 +575,13 @@ fn uses_colour_as_the_help_says() {
     }
     table.check(expect![[r#"
         > qmp-shell
-        <WHEN> When to use colour; auto has none in scripts Possible values: - auto: Colour on a terminal that can show it - always: Colour always - never: Never colour
+        <WHEN> When to use colour; auto means never in scripts Possible values: - auto: Use colour on a terminal that supports it - always: Always use colour - never: Never use colour
 
         > qmp
-        <WHEN> When to use colour Possible values: - auto: Colour on a terminal that can show it - always: Colour always - never: Never colour
+        <WHEN> When to use colour Possible values: - auto: Use colour on a terminal that supports it - always: Always use colour - never: Never use colour
 
         > qom
-        <WHEN> When to use colour Possible values: - auto: Colour on a terminal that can show it - always: Colour always - never: Never colour
+        <WHEN> When to use colour Possible values: - auto: Use colour on a terminal that supports it - always: Always use colour - never: Never use colour
     "#]]);
     let programs = Path::new(SHELL).parent().unwrap().display();
     let line = |(_, words, _): &(Start, &[&str], bool), name: &str| format!("{programs}/{name} {}", words.join(" "));

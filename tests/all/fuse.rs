@@ -168,8 +168,8 @@ fn check_machine(server: Option<Server>) {
     snapshot::check(
         &mount.greeting,
         expect![[r#"
-        The object tree of QEMU {VERSION} is mounted at {DIR}/vm; Ctrl-C or `umount {DIR}/vm` ends it.
-    "#]],
+            The object tree of QEMU {VERSION} is mounted at {DIR}/vm; Ctrl-C or `umount {DIR}/vm` unmounts it.
+        "#]],
     );
 
     // Directories are objects, files are properties, links lead to other objects.
@@ -366,7 +366,7 @@ fn unmounts_without_a_trace() {
         > mkdir moved; mount --move vm moved; cat moved/type; kill -s INT $PID
 
         > sleep 1000 < vm/type & cd vm/machine; kill -s INT $PID; read; kill $!
-        qom fuse: {DIR}/vm was in use, and is unmounted all the same
+        qom fuse: {DIR}/vm was in use, and was unmounted anyway
     "#]]);
 }
 
@@ -417,8 +417,8 @@ fn reports_a_lost_server_as_an_io_error() {
     snapshot::check(
         stderr,
         expect![[r#"
-        qom fuse: the server closed the connection; all of {DIR}/vm is an input/output error until it is unmounted
-    "#]],
+            qom fuse: the server closed the connection; every access to {DIR}/vm fails until it is unmounted
+        "#]],
     );
 }
 
@@ -489,7 +489,7 @@ fn runs_in_the_background() {
     table.run("without a server", &start("gone.sock").expect_status(3));
     table.check(expect![[r#"
         > mounted
-        The object tree of QEMU {VERSION} is mounted at {DIR}/vm; `umount {DIR}/vm` ends it.
+        The object tree of QEMU {VERSION} is mounted at {DIR}/vm; `umount {DIR}/vm` unmounts it.
 
         > without a server
         stderr: qom: there is no socket at `gone.sock`; a QEMU started with `-qmp unix:gone.sock,server=on,wait=off` creates one

@@ -101,10 +101,11 @@ fn manual_pages_are_formatted_without_warnings() {
         SYNOPSIS
         DESCRIPTION
         OPTIONS
-        WHAT IS SHOWN AND KEPT
-        INSTEAD OF RUNNING LINES
         CONNECTING
-        COMMANDS TO THE SHELL
+        OUTPUT AND HISTORY
+        CHECKING
+        OTHER ACTIONS
+        DOT COMMANDS
         EXAMPLES
         ENVIRONMENT
         EXIT STATUS
@@ -115,9 +116,10 @@ fn manual_pages_are_formatted_without_warnings() {
         SYNOPSIS
         DESCRIPTION
         OPTIONS
-        WHAT IS SHOWN AND KEPT
-        INSTEAD OF RUNNING LINES
+        OUTPUT AND HISTORY
         CONNECTING
+        CHECKING
+        OTHER ACTIONS
         EXAMPLES
         EXIT STATUS
         SEE ALSO
@@ -129,9 +131,10 @@ fn manual_pages_are_formatted_without_warnings() {
         DESCRIPTION
         OPTIONS
         CONNECTING
+        OUTPUT AND HISTORY
         SEVERAL SERVERS
-        WHAT IS SHOWN AND KEPT
-        INSTEAD OF A COMMAND
+        CHECKING
+        OTHER ACTIONS
         EXAMPLES
         ENVIRONMENT
         EXIT STATUS
@@ -144,7 +147,8 @@ fn manual_pages_are_formatted_without_warnings() {
         DESCRIPTION
         OPTIONS
         CONNECTING
-        WHAT IS SHOWN AND KEPT
+        OUTPUT AND HISTORY
+        OTHER ACTIONS
         EACH COMMAND
         EXAMPLES
         ENVIRONMENT

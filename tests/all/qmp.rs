@@ -206,11 +206,11 @@ fn reports_errors_with_a_status() {
         status: 1
 
         > .events
-        stderr: qmp: `.events` is not the name of a command
+        stderr: qmp: `.events` is not a command name
         status: 2
 
         > /run/b.sock stop
-        stderr: qmp: `/run/b.sock` is not the name of a command; a pattern of servers is to be quoted: --path '*.sock'
+        stderr: qmp: `/run/b.sock` is not a command name; quote a pattern of servers: --path '*.sock'
         status: 2
 
         > --no-such-option stop
@@ -227,7 +227,7 @@ fn reports_errors_with_a_status() {
         status: 2
 
         >
-        stderr: qmp: no COMMAND is named; try `qmp help`, or `qmp --help`
+        stderr: qmp: missing COMMAND; try `qmp help` or `qmp --help`
         status: 2
 
         > -l / stop
@@ -246,7 +246,7 @@ fn reports_errors_with_a_status() {
         status: 2
 
         > stop, without a server
-        stderr: qmp: no --path is named, and neither QMP_PATH nor QMP_SOCKET is set; try `qmp --path demo: query-status`
+        stderr: qmp: no --path given, and neither QMP_PATH nor QMP_SOCKET is set; try `qmp --path demo: query-status`
         status: 2
 
         > stop, without a socket

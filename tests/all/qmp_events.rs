@@ -103,10 +103,10 @@ fn ends_after_a_count_or_a_timeout() {
         > NONE --timeout 0.1
 
         > --count 4 --timeout 0.3
-        qmp: 3 of 4 events came within 0.3 s
+        qmp: received 3 of 4 events within 0.3 s
 
         > --events --path demo: STOP --count 1
-        qmp: options stand before the names of events: `--count`
+        qmp: options must precede event names: `--count`
     "#]]);
     qmp(&["--events", "--path", "/nowhere", "--timeout", "30"]).run().expect_status(3);
     qmp(&["--events"]).run().expect_status(2);

@@ -87,11 +87,11 @@ fn names_the_server_of_each_line_and_goes_on_after_a_failure() {
         status: 1
 
         > --path *.socket stop
-        stderr: qmp: --path: no socket fits `*.socket`
+        stderr: qmp: --path: no socket matches `*.socket`
         status: 3
 
         > QMP_PATH=*.socket query-name
-        stderr: qmp: QMP_PATH: no socket fits `*.socket`
+        stderr: qmp: QMP_PATH: no socket matches `*.socket`
         status: 3
     "#]]);
 

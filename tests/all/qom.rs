@@ -99,7 +99,7 @@ fn reports_errors_with_suggestions() {
         status: 1
 
         > get /machine/q35/pcie.0
-        stderr: qom: DeviceNotFound: Device '/machine/q35/pcie' not found; `/machine/q35/pcie.0` is an object, and its properties are behind another dot, as in `/machine/q35/pcie.0.type`
+        stderr: qom: DeviceNotFound: Device '/machine/q35/pcie' not found; `/machine/q35/pcie.0` is an object; its properties follow another dot, as in `/machine/q35/pcie.0.type`
         status: 1
 
         > set /machine.nope 1
@@ -119,11 +119,11 @@ fn reports_errors_with_suggestions() {
         status: 1
 
         > get /machine
-        stderr: qom: `/machine` names no property: it is PATH.PROPERTY, such as `/machine.type`
+        stderr: qom: `/machine` does not name a property; expected PATH.PROPERTY, such as `/machine.type`
         status: 2
 
         >
-        stderr: qom: no COMMAND is named; it is one of `list`, `get`, `set`, `tree`, `fuse`
+        stderr: qom: missing COMMAND; expected one of `list`, `get`, `set`, `tree`, `fuse`
         status: 2
     "#]]);
     qom(&["frobnicate", "-s", "demo:"]).run().expect_status(2);

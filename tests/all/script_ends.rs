@@ -83,7 +83,7 @@ fn sets_the_exit_status() {
         status: 2
 
         > {DIR}/q.sock -p -o json
-        stderr: error: the argument '--pretty' cannot be used with '--output <FORM>'
+        stderr: error: the argument '--pretty' cannot be used with '--output <FORMAT>'
         stderr:
         stderr: Usage: qmp-shell [OPTIONS] [ADDRESS]
         stderr:
@@ -91,7 +91,7 @@ fn sets_the_exit_status() {
         status: 2
 
         > -c query-status
-        stderr: qmp-shell: no ADDRESS is named, and QMP_SOCKET is not set; try `qmp-shell demo:` or `qmp-shell --help`
+        stderr: qmp-shell: no ADDRESS given and QMP_SOCKET is not set; try `qmp-shell demo:` or `qmp-shell --help`
         status: 2
 
         > no:port:here

@@ -244,7 +244,7 @@ fn reports_programs_that_cannot_be_started() {
         status: 2
 
         > -p
-        stderr: qmp-shell-wrap: no QEMU command is named; try `qmp-shell-wrap qemu-system-x86_64 -M q35 -display none`
+        stderr: qmp-shell-wrap: missing QEMU-COMMAND; try `qmp-shell-wrap qemu-system-x86_64 -M q35 -display none`
         status: 2
 
         > -- --pertty
@@ -354,7 +354,7 @@ fn shows_the_output_of_a_slow_start_and_can_be_interrupted() {
     // With a timeout.
     qmp_shell_wrap(&qemu.arguments(&["--timeout", "0.2"])).run().check(expect![[r#"
         stderr: qemu: waiting for something
-        stderr: qmp-shell-wrap: `{DIR}/script` did not open its monitor within 0.2 s, and was ended
+        stderr: qmp-shell-wrap: `{DIR}/script` did not open its monitor within 0.2 s and was terminated
         status: 3
     "#]]);
     qemu.assert_gone();
