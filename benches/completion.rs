@@ -11,7 +11,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use qmp_shell::assist::{CompletionContext, Name, complete, complete_with};
-use qmp_shell::grammar::LineMode;
+use qmp_shell::grammar::Language;
 use qmp_shell::schema::Schema;
 
 const TABLE: &str = include_str!("../tests/all/completion.table");
@@ -44,7 +44,7 @@ fn main() {
         };
         let line = line.split_once('|').map_or(line, |(before, _)| before).replace("\\n", "\n");
         let mut context =
-            CompletionContext { language: LineMode::Qmp, in_transaction, schema: Some(&schema), ..Default::default() };
+            CompletionContext { language: Language::Qmp, in_transaction, schema: Some(&schema), ..Default::default() };
         complete_with(&line, &mut context, |_| names.clone());
         let mut run = || drop(std::hint::black_box(complete(&line, &context)));
         let shortest = (0..20).map(|_| time(&mut run)).min().unwrap();

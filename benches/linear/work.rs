@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::LazyLock;
 
 use qmp_shell::assist::{CompletionContext, Name, complete, complete_with, highlight, hint};
-use qmp_shell::grammar::{Assembler, Line, LineMode, is_complete, parse_line};
+use qmp_shell::grammar::{Assembler, Language, Line, is_complete, parse_line};
 use qmp_shell::render::{JsonStyle, Palette, event_line, write_json};
 use qmp_shell::schema::manual::Manual;
 use qmp_shell::schema::{Schema, TypingContext, request_of_command, request_of_json};
@@ -28,7 +28,7 @@ pub const SCHEMA_FILE: &str = "QMP_SHELL_LINEAR_SCHEMA";
 
 /// Returns a completion context with the introspection.
 pub fn context() -> CompletionContext<'static> {
-    CompletionContext { language: LineMode::Qmp, schema: Some(schema()), ..CompletionContext::default() }
+    CompletionContext { language: Language::Qmp, schema: Some(schema()), ..CompletionContext::default() }
 }
 
 pub fn read(stream: &str) -> Vec<Incoming> {
@@ -105,7 +105,7 @@ pub fn assemble(count: usize) -> Work {
     let text = format!("{{\"execute\": \"x\", \"arguments\": {{\n{}}}}}", "  \"key\": 1,\n".repeat(count));
     Box::new(move || {
         let mut assembler = Assembler::new();
-        let lines = text.split('\n').filter_map(|line| assembler.push(line, LineMode::Qmp)).count();
+        let lines = text.split('\n').filter_map(|line| assembler.push(line, Language::Qmp)).count();
         assert_eq!(lines, 1);
     })
 }
@@ -124,7 +124,7 @@ pub fn names(count: usize) -> Work {
 pub fn key(line: String) -> Work {
     let context = context();
     Box::new(move || {
-        black_box((highlight(&line, &context), hint(&line, &context, 80), is_complete(&line, LineMode::Qmp)));
+        black_box((highlight(&line, &context), hint(&line, &context, 80), is_complete(&line, Language::Qmp)));
     })
 }
 

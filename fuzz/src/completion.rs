@@ -5,7 +5,7 @@ use qmp_shell::assist::{
     Candidate, Completes, CompletionContext, DotCommandEntry, Name, NameKind, SettingEntry, complete_with, highlight,
     hint,
 };
-use qmp_shell::grammar::{LineMode, Unclosed, parse_json, tokenize};
+use qmp_shell::grammar::{Language, Unclosed, parse_json, tokenize};
 use unicode_width::UnicodeWidthStr;
 
 use super::{assertions, introspection, spans};
@@ -41,7 +41,7 @@ pub fn check(data: &[u8]) {
     let dot_commands =
         dot_commands.map(|(name, completes)| DotCommandEntry { name, aliases: &[], summary: "", completes });
     let mut context = CompletionContext {
-        language: if choice & 1 == 0 { LineMode::Qmp } else { LineMode::Hmp },
+        language: if choice & 1 == 0 { Language::Qmp } else { Language::Hmp },
         in_transaction: choice & 2 != 0,
         schema: (choice & 4 == 0).then(introspection::schema),
         commands: vec!["query-status".to_owned()],
@@ -63,7 +63,7 @@ pub fn check(data: &[u8]) {
         assert!(found.start <= typed.len() && typed.is_char_boundary(found.start));
         for candidate in &found.candidates {
             assert!(!candidate.text.is_empty(), "an empty candidate");
-            if context.language == LineMode::Qmp {
+            if context.language == Language::Qmp {
                 check_candidate(typed, found.start, candidate);
             }
         }

@@ -1,7 +1,7 @@
 //! The grammar of lines: the tokenizer, the line parser, and the assembler of logical lines.
 
 use qmp_shell::grammar::{
-    Arg, Assembler, Command, Line, LineMode, Span, Tokens, is_complete, parse_line, parse_transaction_line, tokenize,
+    Arg, Assembler, Command, Language, Line, Span, Tokens, is_complete, parse_line, parse_transaction_line, tokenize,
 };
 
 use super::{assertions, spans};
@@ -110,7 +110,7 @@ fn check_arg(text: &str, arg: &Arg) {
 
 /// Asserts that logical lines consist of all physical lines, each once.
 fn check_assembler(text: &str) {
-    for mode in [LineMode::Qmp, LineMode::Hmp] {
+    for mode in [Language::Qmp, Language::Hmp] {
         let mut assembler = Assembler::new();
         let mut lines = Vec::new();
         for line in text.split('\n') {

@@ -1,6 +1,6 @@
 //! Completion at the end of a line: finds out which kind of line it is, and lets the file for that kind complete it.
 
-use crate::grammar::{Assembler, Line, LineMode, parse_line, parse_transaction_line, tokenize};
+use crate::grammar::{Assembler, Language, Line, parse_line, parse_transaction_line, tokenize};
 
 use super::command::complete_command;
 use super::dot_command::complete_dot_command;
@@ -60,7 +60,7 @@ impl Completer<'_> {
         if trimmed.starts_with('.') {
             return complete_dot_command(text, self);
         }
-        if self.context.language == LineMode::Hmp {
+        if self.context.language == Language::Hmp {
             return complete_hmp(text, text.len() - trimmed.len(), self);
         }
         complete_command(text, self)
@@ -69,7 +69,7 @@ impl Completer<'_> {
 
 /// Returns the byte offset of the last line of `text`, and whether that line stands in a transaction block, given that
 /// the first does or does not.
-fn last_line(text: &str, language: LineMode, in_transaction: bool) -> (usize, bool) {
+fn last_line(text: &str, language: Language, in_transaction: bool) -> (usize, bool) {
     let (mut start, mut end, mut in_transaction) = (0, 0, in_transaction);
     let mut assembler = Assembler::new();
     for row in text.split_inclusive('\n').filter(|row| row.ends_with('\n')) {
@@ -79,7 +79,7 @@ fn last_line(text: &str, language: LineMode, in_transaction: bool) -> (usize, bo
         let transaction = match in_transaction {
             true => parse_transaction_line(&line).ok(),
             false => match parse_line(&line) {
-                Ok(Line::Transaction(transaction)) if language == LineMode::Qmp => Some(transaction),
+                Ok(Line::Transaction(transaction)) if language == Language::Qmp => Some(transaction),
                 _ => None,
             },
         };
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::assist::{Completes, DotCommandEntry, SettingEntry};
 
-    fn completed(line: &str, language: LineMode) -> (usize, String) {
+    fn completed(line: &str, language: Language) -> (usize, String) {
         let names = |names: &[&str]| names.iter().map(|name| Name::new(*name, "")).collect::<Vec<_>>();
         let dot_commands = [
             ("events", Completes::EventFilter),
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn completes_each_kind_of_line() {
-        use LineMode::{Hmp, Qmp};
+        use Language::{Hmp, Qmp};
         for (line, language, start, expected) in [
             ("", Qmp, 0, "exec-oob help query-block query-status quit transaction("),
             ("q", Qmp, 0, "query-block query-status quit"),
@@ -199,7 +199,7 @@ mod tests {
             ("transaction(\nabort\n)\nst", (21, false)),
             ("{\"execute\":\n\"st", (0, false)),
         ] {
-            assert_eq!(last_line(text, LineMode::Qmp, false), expected, "{text:?}");
+            assert_eq!(last_line(text, Language::Qmp, false), expected, "{text:?}");
         }
     }
 }

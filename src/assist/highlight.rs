@@ -1,6 +1,6 @@
 //! Syntax highlighting of a line while it is typed.
 
-use crate::grammar::{LineMode, Span, Word, parse_number, tokenize};
+use crate::grammar::{Language, Span, Word, parse_number, tokenize};
 
 use super::types::CompletionContext;
 
@@ -20,7 +20,7 @@ pub enum TokenStyle {
 /// Returns the pieces of `line` that have a style, in order.
 pub fn highlight(line: &str, context: &CompletionContext<'_>) -> Vec<(Span, TokenStyle)> {
     let trimmed = line.trim_start();
-    if context.language == LineMode::Hmp && !trimmed.starts_with(['.', '#']) || trimmed.starts_with('!') {
+    if context.language == Language::Hmp && !trimmed.starts_with(['.', '#']) || trimmed.starts_with('!') {
         return Vec::new();
     }
     let tokens = tokenize(line);

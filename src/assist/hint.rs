@@ -1,6 +1,6 @@
 //! The hint after the cursor: the keys that are still missing, required ones first.
 
-use crate::grammar::{LineMode, tokenize};
+use crate::grammar::{Language, tokenize};
 use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty};
 
 use super::types::CompletionContext;
@@ -14,7 +14,7 @@ const MAX_NESTING: usize = 8;
 /// Returns the keys that may follow the line, in at most `columns` columns, without what is typed of them already.
 pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Option<String> {
     let schema = context.schema?;
-    if context.language == LineMode::Hmp || line.contains('\n') {
+    if context.language == Language::Hmp || line.contains('\n') {
         return None;
     }
     let tokens = tokenize(line);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::grammar::LineMode;
+use crate::grammar::Language;
 use crate::schema::Schema;
 
 use super::name_kind::NameKind;
@@ -11,7 +11,7 @@ use super::name_kind::NameKind;
 /// Everything that completion, hints and highlighting know besides the line itself.
 #[derive(Debug, Default)]
 pub struct CompletionContext<'a> {
-    pub language: LineMode,
+    pub language: Language,
     /// Whether the line stands in a transaction block.
     pub in_transaction: bool,
     pub schema: Option<&'a Schema>,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::assist::{Candidate, Completion};
 use crate::grammar::{Line, tokenize};
 use crate::session::{Address, Options, SharedLog};
-use crate::shell::{Connection, Engine, Mode, Settings, complete_line, wait_for_names};
+use crate::shell::{Connection, Engine, EngineOptions, Settings, complete_line, wait_for_names};
 
 use super::exit_status::{Failure, Status};
 use super::stdio::print;
@@ -58,8 +58,8 @@ pub(super) fn connect_for_completion(address: &Address, guest_agent: bool, no_sc
     let options = Options { timeout: TAB_TIMEOUT, guest_agent, ..Options::default() };
     let mut connection = Connection::new(Some(address.clone()), options, false);
     connection.open(&mut |_| {}).ok()?;
-    let mode = Mode { no_schema, ..Mode::default() };
-    Some(Engine::new(connection, Settings::default(), mode, SharedLog::default()))
+    let engine_options = EngineOptions { no_schema, ..EngineOptions::default() };
+    Some(Engine::new(connection, Settings::default(), engine_options, SharedLog::default()))
 }
 
 /// Returns the unquoted candidates for `word`, the last word of a line of `qmp-shell` that begins with `words`.

@@ -4,11 +4,11 @@ use std::io::{self, IsTerminal};
 
 use clap::ArgMatches;
 
-use crate::grammar::LineMode;
+use crate::grammar::Language;
 use crate::session::SharedLog;
 use crate::shell::{
-    AsyncOutput, Connection, Engine, EventFilter, Mode, OutputFormat, PromptOptions, Script, ScriptEnd, ScriptOutput,
-    Settings,
+    AsyncOutput, Connection, Engine, EngineOptions, EventFilter, OutputFormat, PromptOptions, Script, ScriptEnd,
+    ScriptOutput, Settings,
 };
 
 use super::args::SessionArgs;
@@ -53,10 +53,10 @@ pub(super) fn new_engine(connection: Connection, args: &SessionArgs, input: &Inp
         ..Settings::default()
     };
     let (dry_run, no_schema) = (args.request.dry_run, args.request.no_schema);
-    let mode = Mode { interactive, dry_run, no_schema, ..Mode::default() };
-    let mut engine = Engine::new(connection, settings, mode, log);
+    let engine_options = EngineOptions { interactive, dry_run, no_schema, ..EngineOptions::default() };
+    let mut engine = Engine::new(connection, settings, engine_options, log);
     if args.hmp {
-        engine.set_language(LineMode::Hmp);
+        engine.set_language(Language::Hmp);
     }
     engine
 }

@@ -5,7 +5,7 @@ use super::word::tokenize;
 
 /// The language of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LineMode {
+pub enum Language {
     /// Commands, JSON, transactions.
     #[default]
     Qmp,
@@ -36,7 +36,7 @@ impl Assembler {
     }
 
     /// Adds a physical line, with or without its line end. Returns the logical line that it completes.
-    pub fn push(&mut self, line: &str, mode: LineMode) -> Option<LogicalLine> {
+    pub fn push(&mut self, line: &str, language: Language) -> Option<LogicalLine> {
         self.count += 1;
         let line = if self.count == 1 {
             // Some editors begin a file with a byte order mark.
@@ -54,7 +54,7 @@ impl Assembler {
             }
             None => {
                 self.first = self.count;
-                if mode == LineMode::Hmp || is_verbatim(line) {
+                if language == Language::Hmp || is_verbatim(line) {
                     return Some((self.first, line.to_owned()));
                 }
                 Scanner::new()
@@ -120,10 +120,10 @@ fn arrow_len(line: &str) -> usize {
 }
 
 /// Returns whether `text`, one or more physical lines, ends with a complete logical line.
-pub fn is_complete(text: &str, mode: LineMode) -> bool {
+pub fn is_complete(text: &str, language: Language) -> bool {
     let mut assembler = Assembler::new();
     for line in text.split('\n') {
-        assembler.push(line, mode);
+        assembler.push(line, language);
     }
     !assembler.is_open()
 }
@@ -132,9 +132,9 @@ pub fn is_complete(text: &str, mode: LineMode) -> bool {
 mod tests {
     use super::*;
 
-    fn lines(text: &str, mode: LineMode) -> Vec<LogicalLine> {
+    fn lines(text: &str, language: Language) -> Vec<LogicalLine> {
         let mut assembler = Assembler::new();
-        let mut lines: Vec<LogicalLine> = text.lines().filter_map(|line| assembler.push(line, mode)).collect();
+        let mut lines: Vec<LogicalLine> = text.lines().filter_map(|line| assembler.push(line, language)).collect();
         lines.extend(assembler.finish());
         lines
     }
@@ -147,7 +147,7 @@ mod tests {
     fn backslashes_and_json_continue_a_line() {
         let text = "a \\\nb\r\n{\"x\":\n 1}\nstop\n-> {\n}\n<-{\n}\n# c \\\ncont";
         assert_eq!(
-            lines(text, LineMode::Qmp),
+            lines(text, Language::Qmp),
             [
                 line(1, "a \\\nb"),
                 line(3, "{\"x\":\n 1}"),
@@ -162,27 +162,27 @@ mod tests {
 
     #[test]
     fn an_unclosed_quote_ends_with_its_line() {
-        assert_eq!(lines("a='x\nb", LineMode::Qmp), [line(1, "a='x"), line(2, "b")]);
+        assert_eq!(lines("a='x\nb", Language::Qmp), [line(1, "a='x"), line(2, "b")]);
     }
 
     #[test]
     fn an_unclosed_bracket_in_a_value_ends_with_its_line() {
         assert_eq!(
-            lines("x a={bad\nstop\nexec-oob c {\n} d=1", LineMode::Qmp),
+            lines("x a={bad\nstop\nexec-oob c {\n} d=1", Language::Qmp),
             [line(1, "x a={bad"), line(2, "stop"), line(3, "exec-oob c {\n} d=1")]
         );
     }
 
     #[test]
     fn hmp_and_shell_lines_are_not_joined() {
-        assert_eq!(lines("info {\nx \\", LineMode::Hmp), [line(1, "info {"), line(2, "x \\")]);
-        assert_eq!(lines("!echo {\n.hmp x {\nstop", LineMode::Qmp).len(), 3);
+        assert_eq!(lines("info {\nx \\", Language::Hmp), [line(1, "info {"), line(2, "x \\")]);
+        assert_eq!(lines("!echo {\n.hmp x {\nstop", Language::Qmp).len(), 3);
     }
 
     #[test]
     fn finish_returns_an_incomplete_line() {
-        assert_eq!(lines("stop\n{\"execute\":\n", LineMode::Qmp), [line(1, "stop"), line(2, "{\"execute\":")]);
-        assert!(!is_complete("{\"a\":", LineMode::Qmp));
-        assert!(is_complete("{\"a\":\n1}", LineMode::Qmp));
+        assert_eq!(lines("stop\n{\"execute\":\n", Language::Qmp), [line(1, "stop"), line(2, "{\"execute\":")]);
+        assert!(!is_complete("{\"a\":", Language::Qmp));
+        assert!(is_complete("{\"a\":\n1}", Language::Qmp));
     }
 }

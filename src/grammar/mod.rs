@@ -15,7 +15,7 @@ mod scan;
 mod secrets;
 mod word;
 
-pub use assemble::{Assembler, LineMode, is_complete};
+pub use assemble::{Assembler, Language, is_complete};
 pub use command::{Arg, Command, Key};
 pub use diagnostic::{Diagnostic, Span};
 pub use json::{Json, JsonKind, MAX_DEPTH, Member, parse_json, too_deep};

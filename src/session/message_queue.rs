@@ -103,7 +103,7 @@ impl MessageQueue {
     }
 
     /// Whether the reader thread has seen the end of the connection.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "programs"))]
     pub(crate) fn has_ended(&self) -> bool {
         self.state().disconnected.is_some()
     }

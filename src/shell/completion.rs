@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::assist::{
     Completion, CompletionContext, DotCommandEntry, Name, NameKind, Names, SettingEntry, complete_with,
 };
-use crate::grammar::LineMode;
+use crate::grammar::Language;
 use crate::render::{is_printable, printable};
 
 use super::commands::{Arguments, DOT_COMMANDS, DotCommand, expand_home, topics};
@@ -46,7 +46,7 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
             let name = rest.split_whitespace().next().unwrap_or_default();
             DotCommand::find(name).is_some_and(|command| command.arguments == Arguments::RawTail)
         }
-        None => engine.language() == LineMode::Hmp,
+        None => engine.language() == Language::Hmp,
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::grammar::{LineMode, line_has_secret};
+use crate::grammar::{Language, line_has_secret};
 use crate::render::without_controls;
 
 /// The most entries loaded from the file.
@@ -35,10 +35,10 @@ fn folder() -> Option<PathBuf> {
 
 impl History {
     /// Loads the history of a language. Without a folder for the file, it is empty and kept in memory only.
-    pub fn load(language: LineMode) -> History {
+    pub fn load(language: Language) -> History {
         let name = match language {
-            LineMode::Qmp => "history",
-            LineMode::Hmp => "hmp_history",
+            Language::Qmp => "history",
+            Language::Hmp => "hmp_history",
         };
         let Some(file) = folder().map(|folder| folder.join(name)) else {
             return History::default();

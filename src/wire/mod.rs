@@ -20,7 +20,7 @@ pub use text::{preview, quote, single_line};
 
 #[cfg(feature = "programs")]
 pub(crate) use for_programs::*;
-#[cfg(feature = "fuse")]
+#[cfg(all(feature = "programs", any(feature = "fuse", test)))]
 pub(crate) use secrets::is_secret_property;
 
 /// Functions for the modules above, beyond the public interface.

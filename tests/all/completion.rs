@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, proptest};
 use qmp_shell::assist::{Completion, CompletionContext, Name, NameKind, complete_with};
-use qmp_shell::grammar::LineMode;
+use qmp_shell::grammar::Language;
 use qmp_shell::render::Palette;
 use qmp_shell::schema::Schema;
 use qmp_shell::session::{Options, SharedLog};
 use qmp_shell::shell::{
-    Connection, Engine, InputLine, Mode, ScriptOutput, Settings, complete_line, run_line, wait_for_names,
+    Connection, Engine, EngineOptions, InputLine, ScriptOutput, Settings, complete_line, run_line, wait_for_names,
 };
 
 use crate::support::peer::Peer;
@@ -100,7 +100,7 @@ fn rows<'a>(server: &str, folder: &str) -> Vec<Row<'a>> {
 fn engine(address: &str) -> Engine {
     let mut connection = Connection::new(Some(address.parse().unwrap()), Options::default(), false);
     connection.open(&mut |_| {}).unwrap();
-    let mut engine = Engine::new(connection, Settings::default(), Mode::default(), SharedLog::default());
+    let mut engine = Engine::new(connection, Settings::default(), EngineOptions::default(), SharedLog::default());
     wait_for_names(&mut engine, "", Instant::now() + TIMEOUT);
     engine
 }
@@ -296,7 +296,7 @@ fn schemas() -> Vec<Schema> {
 /// Completes at the end of `text`, with live names of every kind.
 fn offered(text: &str, schema: &Schema, in_transaction: bool) -> Completion {
     let mut context =
-        CompletionContext { language: LineMode::Qmp, in_transaction, schema: Some(schema), ..Default::default() };
+        CompletionContext { language: Language::Qmp, in_transaction, schema: Some(schema), ..Default::default() };
     complete_with(text, &mut context, |kind| match kind {
         NameKind::Files(_) => vec![Name::new("f g/", "folder")],
         _ => vec![Name::new("/a b'c\"d", "bool"), Name::new("n0", "")],

@@ -4,7 +4,7 @@
 use expect_test::expect;
 
 use qmp_shell::assist::{Completes, CompletionContext, DotCommandEntry, TokenStyle, highlight, hint};
-use qmp_shell::grammar::LineMode;
+use qmp_shell::grammar::Language;
 use qmp_shell::schema::Schema;
 use qmp_shell::session::{Address, Options, Received, Session};
 use qmp_shell::wire::{ReplyBody, Request};
@@ -24,7 +24,7 @@ fn demo_schema() -> Schema {
     }
 }
 
-fn known(schema: &Schema, language: LineMode, in_transaction: bool) -> CompletionContext<'_> {
+fn known(schema: &Schema, language: Language, in_transaction: bool) -> CompletionContext<'_> {
     let events = DotCommandEntry { name: "events", aliases: &[], summary: "", completes: Completes::EventFilter };
     CompletionContext {
         language,
@@ -38,7 +38,7 @@ fn known(schema: &Schema, language: LineMode, in_transaction: bool) -> Completio
 #[test]
 fn hints_name_the_missing_keys() {
     let schema = demo_schema();
-    let known_qmp = known(&schema, LineMode::Qmp, false);
+    let known_qmp = known(&schema, Language::Qmp, false);
     for (line, room, expected) in [
         ("", 60, None),
         ("device_", 60, None),
@@ -71,16 +71,16 @@ fn hints_name_the_missing_keys() {
         assert_eq!(hint(line, &known_qmp, room).as_deref(), expected, "{line:?} in {room} columns");
     }
     assert_eq!(
-        hint("block-dirty-bitmap-clear ", &known(&schema, LineMode::Qmp, true), 60).as_deref(),
+        hint("block-dirty-bitmap-clear ", &known(&schema, Language::Qmp, true), 60).as_deref(),
         Some("node= name=")
     );
-    assert_eq!(hint("device_del ", &known(&schema, LineMode::Hmp, false), 60), None);
+    assert_eq!(hint("device_del ", &known(&schema, Language::Hmp, false), 60), None);
 }
 
 #[test]
 fn styles_every_token_of_a_line() {
     let schema = demo_schema();
-    let seen = |line: &str, language: LineMode| -> String {
+    let seen = |line: &str, language: Language| -> String {
         let known = known(&schema, language, false);
         let pieces = highlight(line, &known).into_iter().map(|(span, look)| {
             let mark = match look {
@@ -100,7 +100,7 @@ fn styles_every_token_of_a_line() {
         }
         marks.into_iter().collect::<String>().trim_end().to_owned()
     };
-    use LineMode::{Hmp, Qmp};
+    use Language::{Hmp, Qmp};
     for (line, language, expected) in [
         ("query-st", Qmp, "cccccccc"),
         ("query-st ", Qmp, "!!!!!!!!"),

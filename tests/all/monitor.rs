@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use qmp_shell::grammar::LineMode;
+use qmp_shell::grammar::Language;
 use qmp_shell::session::{Options, SharedLog};
-use qmp_shell::shell::{Connection, Engine, Mode, Settings, complete_line, wait_for_names};
+use qmp_shell::shell::{Connection, Engine, EngineOptions, Settings, complete_line, wait_for_names};
 
 use super::support::TIMEOUT;
 use super::support::program::{Run, qmp_shell};
@@ -195,8 +195,8 @@ impl Comparison {
     fn new(server: &Server) -> Comparison {
         let mut connection = Connection::new(Some(server.address().parse().unwrap()), Options::default(), false);
         connection.open(&mut |_| {}).unwrap();
-        let mut engine = Engine::new(connection, Settings::default(), Mode::default(), SharedLog::default());
-        engine.set_language(LineMode::Hmp);
+        let mut engine = Engine::new(connection, Settings::default(), EngineOptions::default(), SharedLog::default());
+        engine.set_language(Language::Hmp);
         wait_for_names(&mut engine, "", Instant::now() + TIMEOUT);
         Comparison { monitor: Monitor::connect(server), engine, tally: Tally::default() }
     }

@@ -9,7 +9,7 @@ use crate::cli::color::stderr_palette;
 use crate::cli::exit_status::{Failure, Status};
 use crate::session::{Address, Options};
 use crate::shell::{
-    Connection, Engine, InputLine, LineOutcome, Mode, Output, OutputFormat, OutputStyle, ParsedLine, Settings,
+    Connection, Engine, EngineOptions, InputLine, LineOutcome, Output, OutputFormat, OutputStyle, ParsedLine, Settings,
     close_log, run_parsed,
 };
 
@@ -41,7 +41,7 @@ pub(super) struct OneShot {
     external: Option<ExternalCommand>,
     style: OutputStyle,
     settings: Settings,
-    mode: Mode,
+    engine_options: EngineOptions,
 }
 
 /// The outcome on one server.
@@ -67,8 +67,9 @@ impl OneShot {
         };
         let settings = Settings { verbose: args.common.verbose, check: !request.no_check, ..Settings::default() };
         let (dry_run, no_schema) = (request.dry_run, request.no_schema);
-        let mode = Mode { dry_run, no_schema, suggests_corrections: true, ..Mode::default() };
-        OneShot { command_line, options, external, style, settings, mode }
+        let engine_options =
+            EngineOptions { dry_run, no_schema, suggests_corrections: true, ..EngineOptions::default() };
+        OneShot { command_line, options, external, style, settings, engine_options }
     }
 
     /// Returns the style of output for the only server.
@@ -92,7 +93,7 @@ impl OneShot {
 
     /// Returns whether the command can run without a server.
     pub(super) fn can_run_offline(&self) -> bool {
-        self.is_help() || self.mode.dry_run || self.external.is_some()
+        self.is_help() || self.engine_options.dry_run || self.external.is_some()
     }
 
     fn input_line(&self) -> InputLine<'_> {
@@ -131,7 +132,7 @@ impl OneShot {
                 return Ok(Outcome::External(external.clone()));
             }
         }
-        let mut engine = Engine::new(connection, self.settings.clone(), self.mode, self.options.log.clone());
+        let mut engine = Engine::new(connection, self.settings.clone(), self.engine_options, self.options.log.clone());
         let parsed = ParsedLine::from(self.command_line.line.clone());
         let outcome = run_parsed(&mut engine, parsed, &self.input_line(), out);
         engine.finish_queries();
@@ -142,7 +143,7 @@ impl OneShot {
     /// Returns an open connection; one without an address if there is no server, or none is needed.
     fn connect(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Connection, Failure> {
         let offline = || Connection::new(None, self.options.clone(), false);
-        let needs_server = !(self.mode.dry_run && self.mode.no_schema);
+        let needs_server = !(self.engine_options.dry_run && self.engine_options.no_schema);
         let Some(address) = address.filter(|_| needs_server) else { return Ok(offline()) };
         let mut connection = Connection::new(Some(address.clone()), self.options.clone(), false);
         match connection.open(&mut |text| out.notice(text)).map(drop) {

@@ -35,7 +35,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         let address = address.map_err(|error| Diagnostic::new(word.span, error.to_string()))?;
         invocation.engine.connection.set_address(address);
     }
-    if invocation.engine.mode.dry_run {
+    if invocation.engine.options.dry_run {
         return Ok(LineOutcome::Done);
     }
     Ok(match invocation.engine.reconnect(invocation.line, invocation.out) {

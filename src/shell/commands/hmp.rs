@@ -1,7 +1,7 @@
 //! `.hmp`: executes an HMP line, or switches to HMP mode.
 
 use crate::assist::Completes;
-use crate::grammar::{Diagnostic, LineMode};
+use crate::grammar::{Diagnostic, Language};
 
 use super::super::engine::hmp::HmpOutput;
 use super::super::line::LineOutcome;
@@ -24,11 +24,11 @@ pub(super) const COMMAND: DotCommand = DotCommand {
 fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     let Invocation { engine, dot, line, out } = invocation;
     if dot.tail().is_empty() {
-        engine.set_language(LineMode::Hmp);
+        engine.set_language(Language::Hmp);
         return Ok(LineOutcome::Done);
     }
     // In a script that is not in HMP mode, output is one JSON message a line.
-    let is_text = engine.mode.interactive || engine.language() == LineMode::Hmp;
+    let is_text = engine.options.interactive || engine.language() == Language::Hmp;
     let form = if is_text { HmpOutput::Text } else { HmpOutput::Reply };
     Ok(engine.run_hmp(dot.tail(), form, line, &mut **out))
 }

@@ -1,7 +1,7 @@
 //! `.qmp`: switches to QMP mode.
 
 use crate::assist::Completes;
-use crate::grammar::LineMode;
+use crate::grammar::Language;
 
 use super::super::line::LineOutcome;
 use super::{Arguments, DotCommand};
@@ -16,7 +16,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     has_reply_slot: false,
     completes: Completes::Nothing,
     run: |invocation| {
-        invocation.engine.set_language(LineMode::Qmp);
+        invocation.engine.set_language(Language::Qmp);
         Ok(LineOutcome::Done)
     },
 };

@@ -1,6 +1,6 @@
 //! Running a line: parses it once, by the language it is in, and executes what it means.
 
-use crate::grammar::{Diagnostic, Line, LineMode, Span, TransactionLine, parse_line, parse_transaction_line};
+use crate::grammar::{Diagnostic, Language, Line, Span, TransactionLine, parse_line, parse_transaction_line};
 
 use super::super::engine::hmp::HmpOutput;
 use super::super::engine::{Engine, not_sent};
@@ -47,9 +47,9 @@ pub fn parse(engine: &Engine, text: &str) -> ParsedLine {
         return ParsedLine::Invalid(Diagnostic::new(span, "invalid UTF-8"));
     }
     let parsed = match (engine.language(), engine.in_transaction()) {
-        (LineMode::Hmp, _) if trimmed.is_empty() || trimmed.starts_with('#') => Ok(ParsedLine::Qmp(Line::Blank)),
-        (LineMode::Hmp, _) if !trimmed.starts_with(['.', '!']) => Ok(ParsedLine::Hmp),
-        (LineMode::Qmp, true) if !trimmed.starts_with('.') => parse_transaction_line(text).map(ParsedLine::Transaction),
+        (Language::Hmp, _) if trimmed.is_empty() || trimmed.starts_with('#') => Ok(ParsedLine::Qmp(Line::Blank)),
+        (Language::Hmp, _) if !trimmed.starts_with(['.', '!']) => Ok(ParsedLine::Hmp),
+        (Language::Qmp, true) if !trimmed.starts_with('.') => parse_transaction_line(text).map(ParsedLine::Transaction),
         _ => parse_line(text).map(ParsedLine::Qmp),
     };
     parsed.unwrap_or_else(ParsedLine::Invalid)
@@ -88,11 +88,11 @@ fn run_qmp_line(engine: &mut Engine, parsed: Line, line: &InputLine<'_>, out: &m
 /// Rejects a line that cannot be parsed.
 fn reject(engine: &mut Engine, diagnostic: Diagnostic, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
     match (engine.language(), engine.in_transaction()) {
-        (LineMode::Hmp, _) => {
+        (Language::Hmp, _) => {
             out.not_sent(&diagnostic, line, false);
             LineOutcome::Failed
         }
-        (LineMode::Qmp, true) => engine.reject_action(&diagnostic, line, out),
-        (LineMode::Qmp, false) => not_sent(&with_suggestion(engine, diagnostic, line.text), line, out),
+        (Language::Qmp, true) => engine.reject_action(&diagnostic, line, out),
+        (Language::Qmp, false) => not_sent(&with_suggestion(engine, diagnostic, line.text), line, out),
     }
 }

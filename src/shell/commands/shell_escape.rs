@@ -16,7 +16,7 @@ pub(super) fn run_shell_escape(
         out.failed("`!` is not available in scripts read from standard input", line, None);
         return LineOutcome::Failed;
     }
-    if engine.mode.dry_run || command.is_empty() {
+    if engine.options.dry_run || command.is_empty() {
         return LineOutcome::Done;
     }
     let mut status = None;

@@ -106,7 +106,7 @@ fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -
             LineOutcome::Failed if engine.settings.exit_on_error => return LineOutcome::Failed,
             LineOutcome::Failed => worst = LineOutcome::Failed,
             // As in a script, later lines are still checked: a command among them cannot be sent.
-            LineOutcome::Leave if engine.is_quitting() && !engine.mode.interactive => {}
+            LineOutcome::Leave if engine.is_quitting() && !engine.options.interactive => {}
             outcome @ (LineOutcome::Leave | LineOutcome::Disconnected) => return outcome,
         }
         if out.has_failed() {

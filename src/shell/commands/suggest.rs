@@ -45,7 +45,7 @@ pub(super) fn with_suggestion(engine: &mut Engine, diagnostic: Diagnostic, text:
     let Some(info) = schema.command(&name.text) else {
         let near = nearest_command(&schema, &name.text);
         // A single command of `qmp` has no other language and no dot commands.
-        let help = match engine.mode.suggests_corrections {
+        let help = match engine.options.suggests_corrections {
             true => None,
             false => suggest_other_mode(engine, name, text, near.filter(|_| bare_word.is_none())),
         };
@@ -53,7 +53,7 @@ pub(super) fn with_suggestion(engine: &mut Engine, diagnostic: Diagnostic, text:
         return unknown_command(&name.text, name.span, help.as_deref());
     };
     let help = if is_hmp_style {
-        suggest_hmp(engine, &name.text, text).filter(|_| !engine.mode.suggests_corrections)
+        suggest_hmp(engine, &name.text, text).filter(|_| !engine.options.suggests_corrections)
     } else {
         bare_word.and_then(|word| {
             let arguments = PartialArguments::of_words(text, words);

@@ -37,7 +37,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     if let Some(schema) = schema.filter(|_| engine.settings.check) {
         check_pattern(&schema, name, arguments)?;
     }
-    if engine.mode.dry_run {
+    if engine.options.dry_run {
         return Ok(LineOutcome::Done);
     }
     // A time-out too long to represent is no limit.
@@ -63,7 +63,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         }
         Stop::Disconnected(disconnected) => {
             engine.disconnected_while_idle(&disconnected, &mut **out);
-            if !engine.mode.interactive {
+            if !engine.options.interactive {
                 return Ok(LineOutcome::Disconnected);
             }
             format!("not connected; `{}` cannot arrive", name.text)

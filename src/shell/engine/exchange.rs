@@ -105,7 +105,7 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<Exchanged, LineOutcome> {
-        if self.mode.dry_run {
+        if self.options.dry_run {
             out.would_send(&request.to_json(request.id.as_deref()));
             return Ok(Exchanged::DryRun);
         }
@@ -141,10 +141,10 @@ impl Engine {
 
     /// Opens the session if it is not open. At a prompt, the next command opens a lost connection again.
     pub(crate) fn ensure_open(&mut self, line: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
-        if self.connection.is_open() || self.mode.dry_run {
+        if self.connection.is_open() || self.options.dry_run {
             return Ok(());
         }
-        if !self.mode.interactive {
+        if !self.options.interactive {
             out.failed("not connected", line, Some("NotSent"));
             return Err(LineOutcome::Failed);
         }
@@ -156,13 +156,15 @@ impl Engine {
         let error = match self.connection.open(&mut |text| out.notice(text)) {
             Ok(_) => {
                 self.set_quitting(false);
-                if self.mode.interactive {
+                if self.options.interactive {
                     self.connection.start_reader();
                     out.notice(&self.banner());
                 }
                 return Ok(());
             }
-            Err(error @ ConnectionError::Connect(_)) if self.mode.interactive => format!("{error}. Nothing was sent."),
+            Err(error @ ConnectionError::Connect(_)) if self.options.interactive => {
+                format!("{error}. Nothing was sent.")
+            }
             Err(error) => error.to_string(),
         };
         // Without a class: `.connect` has no reply slot.
@@ -302,7 +304,7 @@ impl Engine {
     fn reconnect_hint(&self) -> String {
         match self.connection.connected_child() {
             Some(child) => format!(" {}", child.describe_exit()),
-            None if self.mode.interactive => " The next command will reconnect.".to_owned(),
+            None if self.options.interactive => " The next command will reconnect.".to_owned(),
             None => String::new(),
         }
     }

@@ -109,7 +109,7 @@ impl Engine {
         match &text {
             Some(text) if form == HmpOutput::Text => {
                 out.hmp_text(text, failed, line);
-                if let Some(near) = self.nearest_hmp_command(text).filter(|_| self.mode.interactive) {
+                if let Some(near) = self.nearest_hmp_command(text).filter(|_| self.options.interactive) {
                     out.notice(&format!("did you mean `{near}`?"));
                 }
             }

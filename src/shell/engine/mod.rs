@@ -24,7 +24,7 @@ use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 use std::sync::PoisonError;
 
-use crate::grammar::{Command, Diagnostic, JsonRequest, LineMode};
+use crate::grammar::{Command, Diagnostic, JsonRequest, Language};
 use crate::session::SharedLog;
 use crate::wire::Request;
 
@@ -41,7 +41,7 @@ use transaction::Transaction;
 
 /// Properties of an engine that do not change.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Mode {
+pub struct EngineOptions {
     /// A person is at a prompt: questions may be asked, and the next command opens a lost connection again.
     pub interactive: bool,
     /// Requests are shown instead of sent.
@@ -56,13 +56,13 @@ pub struct Mode {
 pub struct Engine {
     /// The settings of `.set`.
     pub settings: Settings,
-    pub(crate) mode: Mode,
+    pub(crate) options: EngineOptions,
     pub(crate) connection: Connection,
     pub(crate) events: EventLog,
     pub(crate) log: SharedLog,
     /// The nesting depth of `.source`.
     pub(crate) source_depth: usize,
-    language: LineMode,
+    language: Language,
     histories: [History; 2],
     transaction: Option<Transaction>,
     /// Warnings that were shown already.
@@ -74,15 +74,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(connection: Connection, settings: Settings, mode: Mode, log: SharedLog) -> Engine {
+    pub fn new(connection: Connection, settings: Settings, options: EngineOptions, log: SharedLog) -> Engine {
         Engine {
             settings,
-            mode,
+            options,
             connection,
             events: EventLog::default(),
             log,
             source_depth: 0,
-            language: LineMode::Qmp,
+            language: Language::Qmp,
             histories: [History::default(), History::default()],
             transaction: None,
             warned: HashSet::new(),
@@ -92,12 +92,12 @@ impl Engine {
     }
 
     /// Returns the language of the lines.
-    pub fn language(&self) -> LineMode {
+    pub fn language(&self) -> Language {
         self.language
     }
 
     /// Switches the language, and drops an open transaction block.
-    pub fn set_language(&mut self, language: LineMode) {
+    pub fn set_language(&mut self, language: Language) {
         self.language = language;
         self.transaction = None;
     }
@@ -108,7 +108,7 @@ impl Engine {
 
     /// Returns the server if it may be queried for introspection and names.
     pub(crate) fn queryable_server(&mut self) -> Option<&mut Server> {
-        match self.mode.no_schema {
+        match self.options.no_schema {
             true => None,
             false => self.connection.server(),
         }
@@ -116,7 +116,7 @@ impl Engine {
 
     /// Loads the history files.
     pub(crate) fn load_histories(&mut self) {
-        self.histories = [History::load(LineMode::Qmp), History::load(LineMode::Hmp)];
+        self.histories = [History::load(Language::Qmp), History::load(Language::Hmp)];
     }
 
     /// Returns the history of the present language.
@@ -124,7 +124,7 @@ impl Engine {
         self.history_of(self.language)
     }
 
-    pub(crate) fn history_of(&mut self, language: LineMode) -> &mut History {
+    pub(crate) fn history_of(&mut self, language: Language) -> &mut History {
         &mut self.histories[language as usize]
     }
 

@@ -96,7 +96,7 @@ impl Engine {
 
     /// Whether every line is checked: a person sees it, or nothing is sent.
     fn checks_all(&self) -> bool {
-        self.mode.interactive || self.mode.dry_run
+        self.options.interactive || self.options.dry_run
     }
 
     /// Shows each warning once.
@@ -132,14 +132,14 @@ impl Engine {
     pub(super) fn hint(&mut self, request: &Request, reply: &Reply) -> Option<String> {
         let ReplyBody::Error { class, desc } = reply.body() else { return None };
         let deadline = Instant::now() + SUGGESTION_TIMEOUT;
-        let suggests = self.mode.suggests_corrections;
+        let suggests = self.options.suggests_corrections;
         let near = if class == "CommandNotFound" {
             if suggests && let Some(server) = self.queryable_server() {
                 server.wait_for_queries(false, deadline);
             }
             let names = self.connection.server()?.info.command_names();
             nearest(&request.command, names.iter().map(String::as_str)).map(str::to_owned)
-        } else if self.mode.interactive || suggests {
+        } else if self.options.interactive || suggests {
             self.nearest_live_name(request, desc, deadline)
         } else {
             None

@@ -26,7 +26,7 @@ impl Engine {
 
     /// Asks the user, if there is one, before QEMU is ended.
     pub(super) fn confirm_quit(&mut self, out: &mut dyn Output) -> bool {
-        if !self.mode.interactive || self.mode.dry_run || !self.settings.confirm {
+        if !self.options.interactive || self.options.dry_run || !self.settings.confirm {
             return true;
         }
         let leaving = match self.connection.connected_child() {
@@ -56,7 +56,7 @@ impl Engine {
 
     /// Receives what the server still sends while it exits.
     pub(super) fn after_quit(&mut self, out: &mut dyn Output) -> LineOutcome {
-        if self.mode.dry_run {
+        if self.options.dry_run {
             return LineOutcome::Done;
         }
         self.quitting = true;

@@ -84,17 +84,18 @@ impl Output for Recorder {
 }
 
 /// An engine that never queries the server for itself.
-const WITHOUT_QUERIES: Mode = Mode { interactive: false, dry_run: false, no_schema: true, suggests_corrections: false };
+const WITHOUT_QUERIES: EngineOptions =
+    EngineOptions { interactive: false, dry_run: false, no_schema: true, suggests_corrections: false };
 
 /// Returns an engine with an open session to a server that runs `script` after negotiation.
-fn engine(mode: Mode, script: impl FnOnce(&mut Peer) + Send + 'static) -> (Engine, Recorder, Listener) {
+fn engine(options: EngineOptions, script: impl FnOnce(&mut Peer) + Send + 'static) -> (Engine, Recorder, Listener) {
     let server = listening(vec![Box::new(|peer| {
         peer.negotiate();
         script(peer);
     })]);
     let mut connection = Connection::new(Some(server.address.clone()), Options::default(), false);
     connection.open(&mut |_| {}).unwrap();
-    (Engine::new(connection, Settings::default(), mode, SharedLog::default()), Recorder::default(), server)
+    (Engine::new(connection, Settings::default(), options, SharedLog::default()), Recorder::default(), server)
 }
 
 fn run(engine: &mut Engine, out: &mut Recorder, text: &str) -> LineOutcome {
@@ -117,9 +118,9 @@ fn shows_events_and_the_reply_in_order_of_arrival() {
 
 #[test]
 fn flushes_output_before_it_waits_for_input_without_a_server() {
-    let mode = Mode { dry_run: true, ..WITHOUT_QUERIES };
+    let engine_options = EngineOptions { dry_run: true, ..WITHOUT_QUERIES };
     let connection = Connection::new(None, Options::default(), false);
-    let mut engine = Engine::new(connection, Settings::default(), mode, SharedLog::default());
+    let mut engine = Engine::new(connection, Settings::default(), engine_options, SharedLog::default());
     let mut out = Recorder::default();
     assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Done);
     let (input, _writer) = io::pipe().unwrap();
@@ -233,10 +234,10 @@ fn the_next_command_at_a_prompt_reconnects() {
         }),
     ]);
     let connection = Connection::new(Some(server.address.clone()), Options::default(), false);
-    let mode = Mode { interactive: true, ..WITHOUT_QUERIES };
-    let mut engine = Engine::new(connection, Settings::default(), mode, SharedLog::default());
+    let engine_options = EngineOptions { interactive: true, ..WITHOUT_QUERIES };
+    let mut engine = Engine::new(connection, Settings::default(), engine_options, SharedLog::default());
     let mut out = Recorder::default();
-    engine.set_language(LineMode::Hmp);
+    engine.set_language(Language::Hmp);
     let connected = format!("notice: Connected to QEMU 10.0.0 at {}.", server.address);
     assert_eq!(run(&mut engine, &mut out, "cpu 1"), LineOutcome::Done);
     assert_eq!(out.take(), [connected.as_str(), "HMP: "]);
@@ -262,8 +263,8 @@ fn negotiates_again_with_a_server_that_greets_twice() {
 
 #[test]
 fn a_dry_run_sends_nothing() {
-    let mode = Mode { dry_run: true, ..WITHOUT_QUERIES };
-    let (mut engine, mut out, _server) = engine(mode, |peer| assert_eq!(peer.request(), None));
+    let engine_options = EngineOptions { dry_run: true, ..WITHOUT_QUERIES };
+    let (mut engine, mut out, _server) = engine(engine_options, |peer| assert_eq!(peer.request(), None));
     assert_eq!(run(&mut engine, &mut out, "block_resize device=d size=1k"), LineOutcome::Done);
     assert_eq!(out.take(), [r#"would send: {"execute": "block_resize", "arguments": {"device": "d", "size": "1k"}}"#]);
     drop(engine);

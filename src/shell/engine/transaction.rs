@@ -91,7 +91,7 @@ impl Engine {
 
     /// Rejects the line that would have sent the block. At a prompt it can be typed again.
     fn reject_end(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
-        if !self.mode.interactive {
+        if !self.options.interactive {
             self.transaction = None;
         }
         not_sent(diagnostic, line, out)
@@ -105,7 +105,7 @@ impl Engine {
         out: &mut dyn Output,
     ) -> LineOutcome {
         out.not_sent(diagnostic, line, false);
-        if !self.mode.interactive {
+        if !self.options.interactive {
             self.invalidate_transaction();
         }
         LineOutcome::Failed

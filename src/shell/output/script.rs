@@ -3,7 +3,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 
-use crate::grammar::{Diagnostic, LineMode};
+use crate::grammar::{Diagnostic, Language};
 use crate::render::{Palette, event_line, excerpt, manual_text, sanitize};
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody};
@@ -36,9 +36,9 @@ impl ScriptOutput {
 
     /// Applies the settings. In HMP mode, standard output carries only the human monitor's text; errors and events go to
     /// standard error.
-    pub(crate) fn apply(&mut self, settings: &Settings, language: LineMode) {
+    pub(crate) fn apply(&mut self, settings: &Settings, language: Language) {
         self.format = match language {
-            LineMode::Hmp if settings.output == OutputFormat::Json => OutputFormat::Pretty,
+            Language::Hmp if settings.output == OutputFormat::Json => OutputFormat::Pretty,
             _ => settings.output,
         };
     }

@@ -1,6 +1,6 @@
 //! History entries of transactions: a block becomes one entry, once it is complete.
 
-use crate::grammar::LineMode;
+use crate::grammar::Language;
 
 use super::super::engine::Engine;
 
@@ -33,8 +33,8 @@ impl BlockHistory {
         if !engine.in_transaction() {
             let lines = std::mem::take(&mut self.block);
             // Switching the language leaves the block without an end.
-            let is_complete = engine.language() == LineMode::Qmp;
-            let history = engine.history_of(LineMode::Qmp);
+            let is_complete = engine.language() == Language::Qmp;
+            let history = engine.history_of(Language::Qmp);
             match is_complete {
                 true => history.add_block(&lines),
                 false => lines.iter().for_each(|line| history.add(line)),

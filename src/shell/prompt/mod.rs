@@ -18,7 +18,7 @@ use rustyline::history::{History as _, MemHistory};
 use rustyline::{ColorMode, CompletionType, Config, Editor};
 use unicode_width::UnicodeWidthStr;
 
-use crate::grammar::{Assembler, LineMode, is_complete};
+use crate::grammar::{Assembler, Language, is_complete};
 use crate::render::Palette;
 
 use super::commands::{parse, run_parsed};
@@ -167,7 +167,7 @@ struct Prompt {
     interrupts: InterruptHandler,
     async_output: AsyncOutput,
     /// The language whose history is loaded into the editor.
-    loaded_history: Option<LineMode>,
+    loaded_history: Option<Language>,
     /// Reads lines where the terminal is too limited for the editor.
     dumb_terminal: Option<DumbTerminalReader>,
     block_history: BlockHistory,
@@ -267,7 +267,7 @@ impl Prompt {
             queue.set_waker(move || waker.wake());
         }
         self.interrupts.set_target(queue);
-        let is_hmp = engine.language() == LineMode::Hmp;
+        let is_hmp = engine.language() == Language::Hmp;
         if let Some(server) = engine.queryable_server() {
             server.start_queries(is_hmp);
         }
@@ -280,8 +280,8 @@ impl Prompt {
         }
         match (engine.connection.is_open(), engine.language()) {
             (false, _) => "(not connected) ",
-            (true, LineMode::Qmp) => "(QEMU) ",
-            (true, LineMode::Hmp) => "(qemu) ",
+            (true, Language::Qmp) => "(QEMU) ",
+            (true, Language::Hmp) => "(qemu) ",
         }
     }
 
@@ -349,7 +349,7 @@ impl Prompt {
         let mut engine = self.engine.borrow_mut();
         let parsed = parse(&engine, text);
         // A pasted reply is not worth an entry.
-        if engine.language() == LineMode::Hmp || !text.trim_start().starts_with("<-") {
+        if engine.language() == Language::Hmp || !text.trim_start().starts_with("<-") {
             self.block_history.begin(text, parsed.opens_transaction(), &mut engine);
             // A history in memory cannot fail.
             let _ = self.editor.add_history_entry(text);
