@@ -122,7 +122,7 @@ pub(super) fn complete_after(text: &str, words: usize, subject: Option<Subject<'
     complete_arguments(text, &tokens, &subject)
 }
 
-/// Whether the command can be executed out of band, or may be, for all that is known.
+/// Returns whether the command can be executed out of band, or may be, for all that is known.
 fn can_be_oob(completer: &Completer<'_>, name: &str) -> bool {
     let schema = completer.context.schema;
     schema.is_none_or(|schema| schema.command(name).is_some_and(|command| command.allow_oob))

@@ -1,6 +1,6 @@
 //! Completion of HMP lines, by a table of what each argument of each command takes.
 //!
-//! HMP words end at white space; a word with spaces stands in double quotes.
+//! HMP words end at whitespace; a word with spaces stands in double quotes.
 
 use std::collections::HashSet;
 

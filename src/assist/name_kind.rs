@@ -142,7 +142,7 @@ const FILE_KEYS: &[&str] = &[
     "server-key",
 ];
 
-/// Whether the key takes the path of a file.
+/// Returns whether the key takes the path of a file.
 pub(super) fn takes_file(position: &KeyPosition<'_>) -> bool {
     match (position.command.as_str(), position.key()) {
         ("drive-mirror" | "drive-backup", "target") => true,
@@ -242,13 +242,13 @@ pub(super) fn name_kinds_for(position: &KeyPosition<'_>, hint: ValueHint<'_>) ->
     }
 }
 
-/// Whether a command starts a block job.
+/// Returns whether a command starts a block job.
 fn starts_block_job(command: &str) -> bool {
     const ENDINGS: &[&str] = &["mirror", "backup", "stream", "commit", "create"];
     ENDINGS.iter().any(|ending| command.ends_with(ending))
 }
 
-/// Whether the key of this command takes the name of an existing dirty bitmap.
+/// Returns whether the key of this command takes the name of an existing dirty bitmap.
 fn takes_bitmap(command: &str, key: &str) -> bool {
     match key {
         "bitmap" | "bitmaps" => true,

@@ -139,7 +139,7 @@ fn is_any(schema: &Schema, kind: TypeId) -> bool {
     *schema.kind(kind) == Type::Builtin(Builtin::Any)
 }
 
-/// Whether a value is the name of something or its definition, as that of a block node is.
+/// Returns whether a value is the name of something or its definition, as that of a block node is.
 fn is_reference(schema: &Schema, kind: TypeId) -> bool {
     match schema.kind(kind) {
         Type::Array(element) => is_reference(schema, *element),

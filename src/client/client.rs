@@ -65,7 +65,7 @@ impl Client {
         Client::connect_with(&address.parse()?, &Options::default())
     }
 
-    /// Connects with other time-outs, with a message log, or to a guest agent.
+    /// Connects with other timeouts, with a message log, or to a guest agent.
     ///
     /// ```
     /// use std::time::Duration;
@@ -118,7 +118,7 @@ impl Client {
 
     /// Executes a command and waits for its return value.
     ///
-    /// `arguments` is any type that serialises to a JSON object, and `()` for none. There is no time-out; see
+    /// `arguments` is any type that serialises to a JSON object, and `()` for none. There is no timeout; see
     /// [`Pending::reply_within`] for one. [`ExecuteError`] lists all errors.
     ///
     /// ```

@@ -92,7 +92,7 @@ impl Dispatcher {
         }
         let (caller, outcome) = sync_channel(1);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        if fd.is_some() && !out.passes_descriptors() {
+        if fd.is_some() && !out.can_pass_fds() {
             drop(out);
             self.release_slot(!request.oob);
             return Err(ExecuteError::NoDescriptors { request });
@@ -111,7 +111,7 @@ impl Dispatcher {
             self.release_slot(call.in_band);
         }
         let disconnected = unsent.disconnected;
-        match unsent.in_part {
+        match unsent.is_partly_sent {
             true => Err(ExecuteError::Unanswered { request, disconnected }),
             false => Err(ExecuteError::NotSent { request, disconnected }),
         }

@@ -128,7 +128,7 @@ impl ExecuteError {
         }
     }
 
-    /// Whether the command may have been executed all the same. If not, it can be sent again without harm.
+    /// Returns whether the command may have been executed all the same. If not, it can be sent again without harm.
     pub fn may_have_run(&self) -> bool {
         matches!(self, ExecuteError::Unanswered { .. } | ExecuteError::Return { .. })
     }

@@ -42,9 +42,9 @@ pub(super) type Filter = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// As an iterator it waits for the next event, without a limit unless [`Events::timeout`] set one. With a time-out, `None`
-/// means that no event came in time, and the iterator can be used again. The end of the connection is one `Err`, and `None`
-/// from then on.
+/// As an iterator it waits for the next event, without a limit unless [`Events::timeout`] set one. With a timeout,
+/// `None` means that no event came in time, and the iterator can be used again. The end of the connection is one `Err`,
+/// and `None` from then on.
 #[derive(Debug)]
 #[must_use = "a dropped listener receives no events"]
 pub struct Events {
@@ -152,7 +152,7 @@ impl Events {
         self
     }
 
-    /// Waits up to `timeout` for the next event; [`Duration::ZERO`] does not wait. Returns `Ok(None)` at the time-out.
+    /// Waits up to `timeout` for the next event; [`Duration::ZERO`] does not wait. Returns `Ok(None)` at the timeout.
     pub fn wait(&mut self, timeout: Duration) -> Result<Option<Event>, ListenError> {
         self.queue.pop(Instant::now().checked_add(timeout))
     }

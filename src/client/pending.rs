@@ -58,7 +58,7 @@ impl Pending {
         self.outcome.recv().unwrap_or(Err(Disconnected::Closed))
     }
 
-    /// Waits up to `timeout` for the reply. The inner `Err` returns the command, still in flight, at the time-out.
+    /// Waits up to `timeout` for the reply. The inner `Err` returns the command, still in flight, at the timeout.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;

@@ -18,7 +18,7 @@ use super::reply;
 use super::request::Request;
 
 /// Bounds on a request: 1 MiB, and the depth that QEMU accepts.
-const REQUEST_LIMITS: Limits = Limits { message: 1 << 20, depth: 1024 };
+const REQUEST_LIMITS: Limits = Limits { max_message_bytes: 1 << 20, max_depth: 1024 };
 
 pub struct Monitor {
     machine: Machine,

@@ -112,7 +112,7 @@ fn is_verbatim(line: &str) -> bool {
     line.trim_start().starts_with('!')
 }
 
-/// Returns the length of a leading `->` or `<-` of pasted JSON, with the white space before it.
+/// Returns the length of a leading `->` or `<-` of pasted JSON, with the whitespace before it.
 fn arrow_len(line: &str) -> usize {
     let trimmed = line.trim_start();
     let indent = line.len() - trimmed.len();

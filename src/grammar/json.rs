@@ -72,7 +72,7 @@ impl Json {
 /// Parses the JSON value at the beginning of `text[from..]`. Returns it and the index after it.
 pub fn parse_json(text: &str, from: usize) -> Result<(Json, usize), Diagnostic> {
     let mut parser = Parser { text, at: from };
-    parser.skip_white_space()?;
+    parser.skip_whitespace()?;
     let value = parser.value()?;
     Ok((value, parser.at))
 }
@@ -176,8 +176,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Skips white space and comments.
-    fn skip_white_space(&mut self) -> Result<(), Diagnostic> {
+    /// Skips whitespace and comments.
+    fn skip_whitespace(&mut self) -> Result<(), Diagnostic> {
         loop {
             let rest = &self.text[self.at..];
             let trimmed = rest.trim_start();
@@ -232,9 +232,9 @@ impl Parser<'_> {
                 if let Some(json) = complete.take() {
                     container.push(json);
                 }
-                self.skip_white_space()?;
+                self.skip_whitespace()?;
                 let has_comma = !is_empty && self.take(',');
-                self.skip_white_space()?;
+                self.skip_whitespace()?;
                 if self.take(container.closing()) {
                     complete = open.pop().map(|container| container.into_json(self.at));
                     continue;
@@ -274,11 +274,11 @@ impl Parser<'_> {
         if is_duplicate {
             return self.fail(span, format!("duplicate key `{key}`"));
         }
-        self.skip_white_space()?;
+        self.skip_whitespace()?;
         if !self.take(':') {
             return self.expected("`:`");
         }
-        self.skip_white_space()?;
+        self.skip_whitespace()?;
         Ok((key, span))
     }
 

@@ -47,7 +47,7 @@ impl DotLine {
         })
     }
 
-    /// Returns everything after the name as typed, without surrounding white space and line continuations.
+    /// Returns everything after the name as typed, without surrounding whitespace and line continuations.
     pub fn tail(&self) -> &str {
         &self.tail
     }

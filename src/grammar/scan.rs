@@ -6,7 +6,7 @@
 /// The role of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CharClass {
-    /// White space between words.
+    /// Whitespace between words.
     Blank,
     /// Part of a comment, `#` included.
     Comment,

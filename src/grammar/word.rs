@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn words_end_at_white_space_outside_quotes_and_brackets() {
+    fn words_end_at_whitespace_outside_quotes_and_brackets() {
         for (line, expected) in [
             ("", vec![]),
             ("  a  b\t", vec!["a", "b"]),

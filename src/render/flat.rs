@@ -65,7 +65,7 @@ struct FlatPrinter<'a> {
 
 impl FlatPrinter<'_> {
     fn open(&mut self, at: usize, bracket: u8) -> usize {
-        let next = self.skip_white_space(at + 1);
+        let next = self.skip_whitespace(at + 1);
         // The codes of `{` and `}`, and of `[` and `]`, differ by two.
         if self.raw.as_bytes().get(next) == Some(&(bracket + 2)) {
             if !self.levels.is_empty() {
@@ -137,7 +137,7 @@ impl FlatPrinter<'_> {
         end
     }
 
-    fn skip_white_space(&self, from: usize) -> usize {
+    fn skip_whitespace(&self, from: usize) -> usize {
         let rest = &self.raw.as_bytes()[from..];
         from + rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len())
     }

@@ -1,4 +1,4 @@
-//! Prints JSON text, indented or on one line: it changes only white space and adds colour.
+//! Prints JSON text, indented or on one line: it changes only whitespace and adds colour.
 //!
 //! The text must be one that the message parser accepted; it is not checked again. It is scanned once, from one punctuation
 //! character to the next. Memory use does not depend on its size, since output is passed on in chunks, and there is no
@@ -41,7 +41,7 @@ pub fn write_json(
     let mut strings = StringFinder::default();
     let mut from = 0;
     for (number, block) in blocks(raw).enumerate() {
-        let punctuation = block.opening() | block.closing() | block.equal(b',') | block.equal(b':');
+        let punctuation = block.opening() | block.closing() | block.positions_of(b',') | block.positions_of(b':');
         for bit in set_bits(punctuation & !strings.next(&block).strings) {
             let at = number * BLOCK_BYTES + bit;
             printer.token(from, at)?;
@@ -120,7 +120,7 @@ impl<W: Write + ?Sized> Printer<'_, W> {
         }
     }
 
-    /// Writes the string, number or literal in `at..end`, if there is one besides white space. `end` is the index of the
+    /// Writes the string, number or literal in `at..end`, if there is one besides whitespace. `end` is the index of the
     /// next punctuation character.
     #[inline]
     fn token(&mut self, mut at: usize, end: usize) -> io::Result<()> {

@@ -14,7 +14,7 @@ pub(super) fn check_depth(json: &Json, level: usize) -> Result<(), Diagnostic> {
     }
 }
 
-/// Returns `json` as text without white space.
+/// Returns `json` as text without whitespace.
 pub(super) fn minified_json(json: &Json) -> String {
     let mut out = String::new();
     write(json, &mut out);

@@ -39,7 +39,7 @@ pub fn wait_for_names(engine: &mut Engine, text: &str, deadline: Instant) {
     }
 }
 
-/// Whether `text` ends in an HMP line.
+/// Returns whether `text` ends in an HMP line.
 fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
     match text.trim_start().strip_prefix('.') {
         Some(rest) => {

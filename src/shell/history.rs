@@ -1,7 +1,7 @@
 //! History of entered lines, one file for QMP and one for HMP.
 //!
-//! A file is only appended to, with one write a line, so that two shells can share it and a failed start does no harm.
-//! An entry of several lines is stored on one line: `\` and line end are written as `\\` and `\n`.
+//! A file is only appended to, with one write per line, so that two shells can share it and a failed start does no
+//! harm. An entry of several lines is stored on one line: `\` and line end are written as `\\` and `\n`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -28,7 +28,7 @@ pub(crate) fn hmp_text(reply: &Reply) -> Option<String> {
     }
 }
 
-/// Whether the human monitor's text, which always comes as a success, reports a failure.
+/// Returns whether the human monitor's text, which always comes as a success, reports a failure.
 pub(crate) fn is_hmp_failure(text: &str) -> bool {
     const PREFIXES: &[&str] = &["unknown command:", "Error:", "invalid CPU index", "Try \"help "];
     text.lines().any(|line| PREFIXES.iter().any(|prefix| line.starts_with(prefix)))
@@ -53,12 +53,12 @@ pub(crate) fn quit_request() -> Request {
     Request::new("quit")
 }
 
-/// Whether an HMP line ends QEMU.
+/// Returns whether an HMP line ends QEMU.
 pub(crate) fn is_quit_line(line: &str) -> bool {
     matches!(line.split_whitespace().next(), Some("quit" | "q"))
 }
 
-/// Whether a request ends QEMU, in either language.
+/// Returns whether a request ends QEMU, in either language.
 pub(crate) fn is_quit(request: &Request) -> bool {
     #[derive(serde::Deserialize)]
     struct Arguments {

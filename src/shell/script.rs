@@ -79,7 +79,7 @@ pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut ScriptOutp
     }
 }
 
-/// Whether `input` is at its end, or will be in a moment: its writer may be about to close it.
+/// Returns whether `input` is at its end, or will be in a moment: its writer may be about to close it.
 fn is_at_end(input: BorrowedFd<'_>) -> bool {
     let mut polled = [PollFd::new(&input, PollFlags::IN)];
     rustix::event::poll(&mut polled, Some(&STDIN_END_GRACE)).is_ok_and(|ready| ready > 0)

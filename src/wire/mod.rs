@@ -13,7 +13,7 @@ mod simd_scan;
 mod text;
 
 pub use frame::{Frame, FrameError, Framer, Limits};
-pub use message::{Event, Greeting, Incoming, MessageError, Reply, ReplyBody, Timestamp, Version};
+pub use message::{Event, Greeting, Message, MessageError, Reply, ReplyBody, Timestamp, Version};
 pub use recover::to_valid_json;
 pub use request::Request;
 pub use text::{preview, quote, single_line};

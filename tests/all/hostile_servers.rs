@@ -79,7 +79,7 @@ const NO_SESSION: &[Server] = &[
         },
         end: End::OutOfTime,
     },
-    Server { name: "white space without end", script: |conn| conn.flood(&[b' '; 4096]), end: End::OutOfTime },
+    Server { name: "whitespace without end", script: |conn| conn.flood(&[b' '; 4096]), end: End::OutOfTime },
     Server {
         name: "a string without end",
         script: |conn| {
@@ -183,7 +183,7 @@ const IN_SESSION: &[Server] = &[
     },
     Server { name: "sync markers without end", script: |conn| conn.flood(&[0xff; 4096]), end: End::Disconnected },
     Server {
-        name: "a great deal of white space",
+        name: "a great deal of whitespace",
         script: |conn| {
             for _ in 0..1000 {
                 conn.send(&[b' '; 65536]);
@@ -336,7 +336,7 @@ fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
         > a greeting that drips
         qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent:
 
-        > white space without end
+        > whitespace without end
         qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
         > a string without end
@@ -401,7 +401,7 @@ fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
 #[test]
 fn a_program_gets_an_error_in_bounded_time_and_memory() {
     let mut options = Options::default();
-    options.limits.message = 1 << 20;
+    options.limits.max_message_bytes = 1 << 20;
     let before = process_memory_kib("self", "VmRSS:");
     let mut table = Table::new();
     for (servers, has_session) in [(NO_SESSION, false), (IN_SESSION, true)] {
@@ -469,7 +469,7 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
         > a greeting that drips
         the server at `{ADDRESS}` does not speak QMP; it sent:
 
-        > white space without end
+        > whitespace without end
         connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it
 
         > a string without end
@@ -584,7 +584,7 @@ fn restores_the_terminal_when_there_is_no_session() {
             > a greeting that drips
             qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent:
 
-            > white space without end
+            > whitespace without end
             qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
             > a string without end

@@ -133,7 +133,7 @@ pub(crate) struct RequestArgs {
 
 impl RequestArgs {
     pub(crate) fn limits(&self) -> Limits {
-        Limits { message: self.max_message, ..Limits::default() }
+        Limits { max_message_bytes: self.max_message, ..Limits::default() }
     }
 }
 

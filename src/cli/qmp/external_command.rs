@@ -62,7 +62,10 @@ impl ExternalCommand {
                 );
                 return Err(Failure::usage(message));
             }
-            Some(address) => drop(process.env("QMP_PATH", address.to_os()).env("QMP_SOCKET", address.to_os())),
+            Some(address) => {
+                let address = address.to_os_string();
+                process.env("QMP_PATH", &address).env("QMP_SOCKET", &address);
+            }
             None => {}
         }
         Ok(process)
@@ -141,7 +144,7 @@ fn options_for_shell(args: &QmpArgs) -> Vec<OsString> {
     if let Some(color) = common.color.to_possible_value().filter(|_| common.color != Color::Auto) {
         options.push(format!("--color={}", color.get_name()).into());
     }
-    if request.max_message != Limits::default().message {
+    if request.max_message != Limits::default().max_message_bytes {
         options.push(format!("--max-message={}", request.max_message).into());
     }
     options

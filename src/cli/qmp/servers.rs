@@ -45,7 +45,7 @@ pub(super) fn find_servers(paths: &[OsString]) -> Result<Servers, Failure> {
             found.several = true;
             find_sockets(&text).map_err(|message| failure(Status::NotConnected, message))?
         } else {
-            vec![Address::from_os(&text).map_err(|error| failure(Status::UsageError, error.to_string()))?]
+            vec![Address::from_os_str(&text).map_err(|error| failure(Status::UsageError, error.to_string()))?]
         };
         for address in addresses {
             // A monitor serves one client at a time. These two addresses make a new server each time.

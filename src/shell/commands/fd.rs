@@ -32,7 +32,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     }
     let request = engine.prepare(&command, line, &mut **out)?;
     let session = engine.connection.session();
-    if !engine.options.dry_run && session.is_some_and(|session| !session.passes_descriptors()) {
+    if !engine.options.dry_run && session.is_some_and(|session| !session.can_pass_fds()) {
         let message = "file descriptors can be passed over Unix sockets only, and this connection is not one";
         return Err(Diagnostic::new(dot.name_span, message));
     }

@@ -56,12 +56,12 @@ A line is one of:
   {\"execute\": …}                 a request as pasted from a manual; may span several
                                  lines. A leading `->` is accepted, and pasted `<-`
                                  replies are skipped
-  transaction(  …  )             one action a line; properties follow the `)`
+  transaction(  …  )             one action per line; properties follow the `)`
   .NAME …                        a dot command
   !COMMAND                       a command for the system's shell
   # …                            a comment
 
-Words end at white space outside quotes and brackets; quotes and `\\` work as in the POSIX shell, and `\\` at the end \
+Words end at whitespace outside quotes and brackets; quotes and `\\` work as in the POSIX shell, and `\\` at the end \
 continues the line. Dots in a key nest, numbers make arrays:
 
   blockdev-add driver=raw node-name=r0 file.driver=null-co

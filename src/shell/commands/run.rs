@@ -30,7 +30,7 @@ impl From<Result<Line, Diagnostic>> for ParsedLine {
 }
 
 impl ParsedLine {
-    /// Whether the line opens a transaction block and leaves it open.
+    /// Returns whether the line opens a transaction block and leaves it open.
     pub(crate) fn opens_transaction(&self) -> bool {
         matches!(self, ParsedLine::Qmp(Line::Transaction(transaction)) if transaction.close.is_none())
     }

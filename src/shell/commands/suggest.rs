@@ -100,7 +100,7 @@ fn suggest_hmp(engine: &mut Engine, command: &str, text: &str) -> Option<String>
     Some(format!("the human monitor has it: `.hmp {text}`"))
 }
 
-/// Whether a word is neither `KEY=VALUE` nor wrong by itself.
+/// Returns whether a word is neither `KEY=VALUE` nor wrong by itself.
 fn is_bare_word(word: &Word) -> bool {
     word.equals.is_none() && word.open.is_none() && !word.is_bare("|")
 }
@@ -127,7 +127,7 @@ fn suggest_argument(
     accepts(schema, member.kind, &word.text).then(|| format!("{}={typed}", member.name))
 }
 
-/// Whether a word may be of this type, by its form.
+/// Returns whether a word may be of this type, by its form.
 fn accepts(schema: &Schema, kind: TypeId, word: &str) -> bool {
     match schema.kind(kind) {
         Type::Builtin(Builtin::Str) => true,

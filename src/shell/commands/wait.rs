@@ -40,10 +40,10 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     if engine.options.dry_run {
         return Ok(LineOutcome::Done);
     }
-    // A time-out too long to represent is no limit.
+    // A timeout too long to represent is no limit.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     if timeout.is_some() {
-        // Even with a time-out of 0, events that have arrived count.
+        // Even with a timeout of 0, events that have arrived count.
         engine.drain_until_quiet(&mut **out);
     }
     if engine.events.take(&pattern, 0) {
@@ -75,7 +75,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     Ok(LineOutcome::Failed)
 }
 
-/// Parses the name of an event, the values of its data, and the time-out.
+/// Parses the name of an event, the values of its data, and the timeout.
 fn parse_pattern(name: &Word, arguments: &[Word]) -> Result<(EventPattern, Option<Duration>), Diagnostic> {
     let mut pattern = EventPattern { name: name.text.clone(), data: Vec::new() };
     let mut timeout = None;

@@ -118,7 +118,7 @@ impl Engine {
         server.forget_live_names();
         let sent = match fd {
             None => server.session.send(request),
-            Some(fd) => server.session.send_with_descriptor(request, fd),
+            Some(fd) => server.session.send_with_fd(request, fd),
         };
         let id = match sent {
             Ok(id) => id,

@@ -2,7 +2,7 @@
 
 use crate::assist::Name;
 use crate::schema::nearest;
-use crate::wire::{Incoming, quote};
+use crate::wire::{Message, quote};
 
 use super::super::hmp::{hmp_request, hmp_text, is_hmp_failure, is_quit_line, parse_cpu_index};
 use super::super::line::{InputLine, LineOutcome};
@@ -53,8 +53,8 @@ impl Engine {
         let cpu = self.connection.hmp_cpu;
         let text = format!("CPU {}\n", cpu.unwrap_or(0));
         let reply = format!("{{\"return\": {}}}", quote(&text));
-        match Incoming::parse(reply.into_bytes()) {
-            Ok(Incoming::Reply(reply)) if form == HmpOutput::Reply => {
+        match Message::parse(reply.into_bytes()) {
+            Ok(Message::Reply(reply)) if form == HmpOutput::Reply => {
                 let request = hmp_request("cpu", cpu);
                 out.reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line);
             }

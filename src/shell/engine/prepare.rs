@@ -94,7 +94,7 @@ impl Engine {
         TypingContext { schema, undocumented_types, allow_invalid: !self.settings.check }
     }
 
-    /// Whether every line is checked: a person sees it, or nothing is sent.
+    /// Returns whether every line is checked: a person sees it, or nothing is sent.
     fn checks_all(&self) -> bool {
         self.options.interactive || self.options.dry_run
     }

@@ -15,7 +15,7 @@ pub enum EventFilter {
 }
 
 impl EventFilter {
-    /// Whether an event of this name is shown.
+    /// Returns whether an event of this name is shown.
     pub fn shows(&self, name: &str) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_glob(pattern, name));
         match self {
@@ -38,12 +38,12 @@ impl fmt::Display for EventFilter {
     }
 }
 
-/// Whether `name` matches the glob `pattern`, ignoring case.
+/// Returns whether `name` matches the glob `pattern`, ignoring case.
 pub fn matches_glob(pattern: &str, name: &str) -> bool {
     matches_glob_exactly(&pattern.to_lowercase(), &name.to_lowercase())
 }
 
-/// Whether `name` matches the glob `pattern`, in time proportional to at most the product of their lengths.
+/// Returns whether `name` matches the glob `pattern`, in time proportional to at most the product of their lengths.
 pub fn matches_glob_exactly(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();

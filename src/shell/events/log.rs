@@ -115,11 +115,11 @@ impl EventLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Incoming;
+    use crate::wire::Message;
 
     fn event(name: &str, data: &str) -> Event {
-        match Incoming::parse(format!("{{\"event\": \"{name}\", \"data\": {data}}}").into_bytes()) {
-            Ok(Incoming::Event(event)) => event,
+        match Message::parse(format!("{{\"event\": \"{name}\", \"data\": {data}}}").into_bytes()) {
+            Ok(Message::Event(event)) => event,
             other => panic!("{other:?}"),
         }
     }

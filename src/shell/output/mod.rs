@@ -75,7 +75,7 @@ pub trait Output {
         false
     }
 
-    /// Whether a write has failed: the reader may be gone.
+    /// Returns whether a write has failed: the reader may be gone.
     fn has_failed(&mut self) -> bool {
         self.write_error().is_some()
     }

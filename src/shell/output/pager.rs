@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use super::super::settings::default_pager;
 use super::super::terminal::size::terminal_size;
 
-/// Whether a text does not fit on the screen.
+/// Returns whether a text does not fit on the screen.
 pub(crate) fn exceeds_screen(text: &str) -> bool {
     let (columns, rows) = terminal_size();
     text.lines().map(|line| 1 + line.chars().count().saturating_sub(1) / columns).sum::<usize>() >= rows

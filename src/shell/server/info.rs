@@ -94,7 +94,7 @@ impl ServerInfo {
         self.pending.values().any(|pending| pending == query)
     }
 
-    /// Whether a reply is awaited that completion and checking need in any case.
+    /// Returns whether a reply is awaited that completion and checking need in any case.
     pub(super) fn awaits_basics(&self) -> bool {
         self.pending.values().any(|query| !matches!(query, Query::LiveNames(_)))
     }
@@ -208,8 +208,8 @@ mod tests {
         info.pending.insert(1, Query::LiveNames(NameKind::Jobs));
         info.pending.insert(2, Query::Commands);
         assert_eq!(info.forget_live_names(), [1]);
-        let crate::wire::Incoming::Reply(reply) =
-            crate::wire::Incoming::parse(br#"{"return": [{"name": "stop"}]}"#.to_vec()).unwrap()
+        let crate::wire::Message::Reply(reply) =
+            crate::wire::Message::parse(br#"{"return": [{"name": "stop"}]}"#.to_vec()).unwrap()
         else {
             panic!()
         };

@@ -62,12 +62,12 @@ impl Server {
     /// Sends a query unless the server does not read at present: a line being typed must not wait for that. Returns
     /// whether it was sent.
     fn send_query(&mut self, query: Query, request: &Request) -> Result<bool, Disconnected> {
-        let is_writable = self.session.is_writable(request);
-        if is_writable {
+        let can_send_now = self.session.can_send_now(request);
+        if can_send_now {
             let id = self.session.send(request)?;
             self.info.pending.insert(id, query);
         }
-        Ok(is_writable)
+        Ok(can_send_now)
     }
 
     /// Waits until `deadline` for what completion and checking need.
@@ -121,7 +121,7 @@ impl Server {
 
     /// Sends a query and waits for its return value.
     fn query(&mut self, request: &Request, timeout: Duration) -> Option<Value> {
-        if !self.session.is_writable(request) {
+        if !self.session.can_send_now(request) {
             return None;
         }
         match self.session.query(request, Some(Instant::now() + timeout)).ok()? {

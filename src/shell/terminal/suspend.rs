@@ -65,8 +65,8 @@ impl SuspendHandler {
     }
 }
 
-/// Whether a shell can resume the process: an ancestor in the terminal's session, outside our process group. Without one
-/// the system ignores Ctrl-Z, and so do we.
+/// Returns whether a shell can resume the process: an ancestor in the terminal's session, outside our process group.
+/// Without one the system ignores Ctrl-Z, and so do we.
 fn can_be_resumed() -> bool {
     let (group, session) = (getpgrp(), getsid(None).ok());
     let mut ancestor = getppid();
