@@ -1,6 +1,6 @@
 //! The client library: commands as typed calls, events as iterators, over one session.
 //!
-//! Owns the thread that hands each reply to its caller and each event to its listeners. Knows neither lines nor the
+//! Owns the thread that hands each reply to its caller and each event to its listeners. Does not know lines or the
 //! terminal.
 
 #[expect(clippy::module_inception, reason = "named after its type")]

@@ -193,18 +193,18 @@ fn connect_tcp_to(
 fn duplicate_inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
     // The standard streams are in use by this process.
     if fd <= 2 {
-        return Err(ConnectError::BadDescriptor(fd));
+        return Err(ConnectError::InvalidFd(fd));
     }
     // SAFETY: the descriptor is borrowed for this call only and never closed here, because an address may be used again
     // after its session has ended. If it was closed and its number reused, the check below rejects all but stream
     // sockets.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     if rustix::net::sockopt::socket_type(borrowed) != Ok(SocketType::STREAM) {
-        return Err(ConnectError::BadDescriptor(fd));
+        return Err(ConnectError::InvalidFd(fd));
     }
     // Child processes must not keep the connection open.
     let _ = rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC);
-    rustix::io::fcntl_dupfd_cloexec(borrowed, 0).map_err(|_| ConnectError::BadDescriptor(fd))
+    rustix::io::fcntl_dupfd_cloexec(borrowed, 0).map_err(|_| ConnectError::InvalidFd(fd))
 }
 
 fn start_exec(command: &str) -> Result<Connected, ConnectError> {

@@ -68,7 +68,7 @@ pub enum ConnectError {
     },
     /// The descriptor of an address `fd:N` is not a socket that this process inherited.
     #[error("file descriptor {0} is not an inherited socket")]
-    BadDescriptor(i32),
+    InvalidFd(i32),
     /// The command of an `exec:` address cannot be split into words or started.
     #[error("cannot run `{command}`: {reason}")]
     Exec {

@@ -425,7 +425,7 @@ pub fn passes_file_descriptors_to_qemu() {
         let client = Client::connect(&format!("exec:socat - UNIX:{}", other.address())).unwrap();
         client.execute::<Value>("query-name", ()).unwrap();
         let error = client.execute_with_fd::<Empty>("getfd", json!({"fdname": "f"}), file.as_fd()).unwrap_err();
-        assert!(matches!(error, ExecuteError::NoDescriptors { .. }), "{error}");
+        assert!(matches!(error, ExecuteError::CannotPassFd { .. }), "{error}");
     }
 }
 
