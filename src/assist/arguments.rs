@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::grammar::{Tokens, Unclosed, Word};
-use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, type_label};
+use crate::schema::{Continuation, Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, type_label};
 
 use super::current_word::{CurrentWord, Quoting};
 use super::json::{JsonCursor, PartialJson, read};
@@ -54,7 +54,7 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
         }
         let json = read(text, json_start);
         let base = word.equals.map_or(Vec::new(), |_| path_of(word.key()));
-        return complete_inside_json(&json, &arguments.with(&base, &json.given), &base, 0, subject);
+        return complete_inside_json(&json, &arguments.with_branch(&base, &json.given), &base, 0, subject);
     }
     if word.equals.is_some() {
         let start = word.value_span().start;
@@ -110,7 +110,7 @@ pub(super) fn complete_request<'a>(
         }
         ([first, ..], _) if first == "arguments" => {
             let Some(subject) = command.and_then(|command| subject(&command)) else { return Completion::default() };
-            let arguments = json.given.below("arguments");
+            let arguments = json.given.branch("arguments");
             complete_inside_json(&json, &arguments, &[], 1, &subject)
         }
         _ => Completion::default(),
@@ -165,7 +165,7 @@ fn path_of(dotted: &str) -> Vec<String> {
 
 /// Describes a type in a few words, in brackets if the key is optional.
 fn describe(schema: &Schema, kind: TypeId, optional: bool) -> String {
-    let label = match schema.kind(kind) {
+    let label = match schema.definition(kind) {
         Type::Enum(values) => {
             let names: Vec<&str> = values.iter().take(MAX_DESCRIBED_VALUES).map(|value| value.name.as_str()).collect();
             names.join("|") + if values.len() > MAX_DESCRIBED_VALUES { "|…" } else { "" }
@@ -196,7 +196,7 @@ fn complete_keys(
         let Some(element) = arguments.element_at(schema, subject.root, base) else { return found };
         let indices = arguments.names_at(base);
         for index in &indices {
-            if arguments.unfinished(schema, subject.root, &below(base, index)).is_some() {
+            if arguments.continuation(schema, subject.root, &below(base, index)).is_some() {
                 push(index, ".", &describe(schema, element, true));
             }
         }
@@ -208,7 +208,8 @@ fn complete_keys(
         return found;
     };
     // Required keys first, and the tag before all others.
-    for required in [true, false] {
+    for wanted in [Continuation::Required, Continuation::Optional] {
+        let required = wanted == Continuation::Required;
         for member in expected.in_order() {
             let description = describe(schema, member.kind, member.optional);
             if !expected.given.contains(&member.name) {
@@ -221,7 +222,7 @@ fn complete_keys(
                     }
                     suffixes.into_iter().for_each(|suffix| push(&member.name, suffix, &description));
                 }
-            } else if arguments.unfinished(schema, subject.root, &below(base, &member.name)) == Some(required) {
+            } else if arguments.continuation(schema, subject.root, &below(base, &member.name)) == Some(wanted) {
                 push(&member.name, ".", &description);
             }
         }
@@ -255,14 +256,14 @@ fn below(base: &[String], name: &str) -> Vec<String> {
 /// Returns what may follow a key: `=` for a value that fits into a word, `.` for keys below it, `.0.` for an array of
 /// objects.
 fn key_suffixes(schema: &Schema, kind: TypeId) -> Vec<&'static str> {
-    let has_keys = |kind: TypeId| match schema.kind(kind) {
+    let has_keys = |kind: TypeId| match schema.definition(kind) {
         Type::Object(_) => true,
-        Type::Alternate(kinds) => kinds.iter().any(|kind| matches!(schema.kind(*kind), Type::Object(_))),
+        Type::Alternate(kinds) => kinds.iter().any(|kind| matches!(schema.definition(*kind), Type::Object(_))),
         _ => false,
     };
-    match schema.kind(kind) {
+    match schema.definition(kind) {
         Type::Object(_) => vec!["."],
-        Type::Array(element) => match schema.kind(*element) {
+        Type::Array(element) => match schema.definition(*element) {
             Type::Object(_) => vec![".0."],
             _ if has_keys(*element) => vec!["=", ".0."],
             _ => vec!["="],

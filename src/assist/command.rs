@@ -98,7 +98,7 @@ fn complete_action(
 fn complete_json_action(text: &str, json_start: usize, completer: &Completer<'_>) -> Completion {
     let subject = completer.context.schema.and_then(|schema| {
         let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
-        let Type::Array(root) = *schema.kind(actions) else { return None };
+        let Type::Array(root) = *schema.definition(actions) else { return None };
         Some(Subject { schema, name: "transaction", root, lookup: &completer.lookup })
     });
     subject.map(|subject| complete_json(text, json_start, &subject)).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! The hint after the cursor: the keys that are still missing, required ones first.
 
 use crate::grammar::{Language, tokenize};
-use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty};
+use crate::schema::{Continuation, Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty};
 
 use super::types::CompletionContext;
 
@@ -134,16 +134,16 @@ impl MissingKeys<'_> {
 
     /// Adds the required keys below a key that is given.
     fn add_required_of_given(&mut self, path: &[String]) {
-        if self.arguments.unfinished(self.schema, self.root, path) == Some(true) {
+        if self.arguments.continuation(self.schema, self.root, path) == Some(Continuation::Required) {
             self.add_required(path);
         }
     }
 
     /// Returns the suffix of a key of this type, and the first index where it is an array of objects.
     fn suffix(&self, kind: TypeId) -> (&'static str, Option<&'static str>) {
-        match self.schema.kind(kind) {
+        match self.schema.definition(kind) {
             Type::Object(_) => (".", None),
-            Type::Array(element) if matches!(self.schema.kind(*element), Type::Object(_)) => (".0.", Some("0")),
+            Type::Array(element) if matches!(self.schema.definition(*element), Type::Object(_)) => (".0.", Some("0")),
             _ => ("=", None),
         }
     }

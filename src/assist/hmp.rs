@@ -304,8 +304,9 @@ fn undescribed(words: &[&str]) -> Vec<Name> {
 fn listed_values(schema: Option<&Schema>, command: &str, key: &str, assumed: &str) -> Vec<Name> {
     let arguments = PartialArguments::of_words(assumed, &tokenize(assumed).words);
     let path: Vec<String> = key.split('.').map(str::to_owned).collect();
-    let kind = schema
-        .and_then(|schema| Some(schema.kind(arguments.type_at(schema, schema.command(command)?.arguments, &path)?)));
+    let kind = schema.and_then(|schema| {
+        Some(schema.definition(arguments.type_at(schema, schema.command(command)?.arguments, &path)?))
+    });
     match kind {
         Some(Type::Enum(values)) => {
             values.iter().map(|value| Name::new(&value.name, value.features.join(", "))).collect()

@@ -137,7 +137,7 @@ impl Reader {
     fn close(&mut self) {
         if let Some(level) = self.levels.pop() {
             match self.levels.last_mut() {
-                Some(parent) => parent.given.put_below(&parent.key, level.given),
+                Some(parent) => parent.given.set_branch(&parent.key, level.given),
                 None => self.given = level.given,
             }
         }
@@ -190,7 +190,7 @@ impl Reader {
     fn value(&mut self, json: Option<Json>) {
         let null = Json { span: Span::default(), kind: JsonKind::Null };
         if let Some(level) = self.levels.last_mut() {
-            level.given.put(&level.key, json.unwrap_or(null));
+            level.given.set_json(&level.key, json.unwrap_or(null));
         }
         self.after_value = true;
     }

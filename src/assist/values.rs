@@ -25,7 +25,7 @@ impl ValueChoices {
         let mut add_literals = |literals: &[&str], description: &str| {
             self.literals.extend(literals.iter().map(|text| Name::new(*text, description)));
         };
-        match schema.kind(kind) {
+        match schema.definition(kind) {
             Type::Builtin(Builtin::Bool) => add_literals(&["true", "false"], "bool"),
             Type::Builtin(Builtin::Null) => add_literals(&["null"], "null"),
             Type::Builtin(Builtin::Str | Builtin::Any) => self.takes_text = true,
@@ -97,7 +97,7 @@ pub(super) fn complete_value(
         choices = ValueChoices::default();
         choices.add_property(description);
     }
-    let is_array = kind.is_some_and(|kind| matches!(schema.kind(kind), Type::Array(_)));
+    let is_array = kind.is_some_and(|kind| matches!(schema.definition(kind), Type::Array(_)));
     let quoting = if is_array { last_item(quoting) } else { quoting };
     let typed = quoting.typed();
     if choices.takes_text || choices.takes_integers || kind.is_none() {
@@ -136,16 +136,16 @@ fn last_item(quoting: Quoting<'_>) -> Quoting<'_> {
 }
 
 fn is_any(schema: &Schema, kind: TypeId) -> bool {
-    *schema.kind(kind) == Type::Builtin(Builtin::Any)
+    *schema.definition(kind) == Type::Builtin(Builtin::Any)
 }
 
 /// Returns whether a value is the name of something or its definition, as that of a block node is.
 fn is_reference(schema: &Schema, kind: TypeId) -> bool {
-    match schema.kind(kind) {
+    match schema.definition(kind) {
         Type::Array(element) => is_reference(schema, *element),
         Type::Alternate(kinds) => {
-            kinds.iter().any(|kind| *schema.kind(*kind) == Type::Builtin(Builtin::Str))
-                && kinds.iter().any(|kind| matches!(schema.kind(*kind), Type::Object(_)))
+            kinds.iter().any(|kind| *schema.definition(*kind) == Type::Builtin(Builtin::Str))
+                && kinds.iter().any(|kind| matches!(schema.definition(*kind), Type::Object(_)))
         }
         _ => false,
     }

@@ -1,6 +1,6 @@
 //! The block layer: nodes, the drives that use them, and the references between them. Stores no data.
 //!
-//! Must not know jobs: a command that removes a node checks first whether a job uses it.
+//! Must not know about jobs: a command that removes a node checks first whether a job uses it.
 
 use serde_json::{Value, json};
 

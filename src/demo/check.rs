@@ -1,4 +1,4 @@
-//! Checks of JSON values against QAPI types. Must not know commands.
+//! Checks of JSON values against QAPI types. Must not know about commands.
 
 use serde_json::{Map, Value};
 

@@ -1,6 +1,6 @@
 //! A block job: a mirror with its states, its progress and its events.
 //!
-//! Must not know block nodes, except their names: a finished mirror returns a [`Pivot`] to be applied to them.
+//! Must not know about block nodes, except their names: a finished mirror returns a [`Pivot`] to be applied to them.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The machine: run state, timers and pending events, with the block graph, the jobs and the object tree.
 //!
-//! Must not know the clock: [`Machine::advance`] is called with the time, next at [`Machine::deadline`].
+//! Must not know about the clock: [`Machine::advance`] is called with the time, next at [`Machine::deadline`].
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The monitor of a connection: takes input and the time, and produces output. Owns framing, negotiation, and the order of
 //! events and replies.
 //!
-//! Must not know sockets or threads: the server reads the input and sends the output.
+//! Must not know about sockets or threads: the server reads the input and sends the output.
 
 use std::time::{Duration, SystemTime};
 

@@ -2,7 +2,7 @@
 //!
 //! Owns inode numbers, file names, contents and open files: everything of `qom fuse` but the kernel interface, so that
 //! it is tested without a kernel. A value is read each time a file is opened or looked at; an open file keeps the value
-//! that it was opened with. Must not know the kernel's types or sockets.
+//! that it was opened with. Must not know about the kernel's types or sockets.
 
 mod content;
 mod error;

@@ -129,7 +129,7 @@ fn suggest_argument(
 
 /// Returns whether a word may be of this type, by its form.
 fn accepts(schema: &Schema, kind: TypeId, word: &str) -> bool {
-    match schema.kind(kind) {
+    match schema.definition(kind) {
         Type::Builtin(Builtin::Str) => true,
         Type::Builtin(Builtin::Int) => word.starts_with(|c: char| c.is_ascii_digit()),
         Type::Enum(values) => values.iter().any(|value| value.name == word),

@@ -112,7 +112,7 @@ fn check_pattern(schema: &Schema, name: &Word, arguments: &[Word]) -> Result<(),
             return Err(Diagnostic::new(word.key_span(), format!("`{}` has no member `{first}`{near}", event.name)));
         }
         let kind = PartialArguments::default().type_at(schema, event.data, &[key.to_owned()]);
-        if let Some(Type::Enum(values)) = kind.map(|kind| schema.kind(kind))
+        if let Some(Type::Enum(values)) = kind.map(|kind| schema.definition(kind))
             && !values.iter().any(|value| value.name == word.value())
         {
             let near = did_you_mean(word.value(), values.iter().map(|value| value.name.as_str()));
