@@ -23,7 +23,7 @@ pub fn event_line(event: &Event, palette: &Palette) -> String {
     out
 }
 
-/// Replaces a time that is unknown.
+/// The replacement for a time that is unknown.
 const NO_TIME: &str = "--:--:--.---";
 
 /// Returns the local time of day with milliseconds. The time is unknown if the server could not read its clock, which
