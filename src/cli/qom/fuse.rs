@@ -93,7 +93,7 @@ mod mount {
     }
 
     fn mount_failure(error: MountError) -> Failure {
-        let status = if error.is_mountpoint() { Status::UsageError } else { Status::Failed };
+        let status = if error.is_unsuitable_mountpoint() { Status::UsageError } else { Status::Failed };
         Failure::new(status, error)
     }
 

@@ -66,7 +66,7 @@ impl FakeSource {
         properties.iter_mut().find(|(property, _)| property.name == name).unwrap().1 = Ok(value.to_owned());
     }
 
-    /// Takes the calls since the last time.
+    /// Takes the calls since it was last called.
     fn take_calls(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().calls)
     }
