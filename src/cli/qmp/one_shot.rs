@@ -110,7 +110,7 @@ impl OneShot {
         if let Some(correction) = &self.command_line.correction {
             diagnostic.message.push_str(&format!("; did you mean `{correction}`?"));
         }
-        out.not_sent(&diagnostic, &self.input_line(), true);
+        out.report_not_sent(&diagnostic, &self.input_line(), true);
         false
     }
 
@@ -146,10 +146,10 @@ impl OneShot {
         let needs_server = !(self.engine_options.dry_run && self.engine_options.no_schema);
         let Some(address) = address.filter(|_| needs_server) else { return Ok(offline()) };
         let mut connection = Connection::new(Some(address.clone()), self.options.clone(), false);
-        match connection.open(&mut |text| out.notice(text)).map(drop) {
+        match connection.open(&mut |text| out.show_notice(text)).map(drop) {
             Ok(()) => Ok(connection),
             Err(error) if self.is_help() => {
-                out.notice(&format!("warning: {error}"));
+                out.show_notice(&format!("warning: {error}"));
                 Ok(offline())
             }
             Err(error) => Err(Failure::not_connected(error)),

@@ -11,7 +11,7 @@ use crate::wire::Event;
 use super::super::commands::run_line;
 use super::super::events::filter::EventFilter;
 
-/// Records the engine's output, one entry for each call.
+/// A recorder of the engine's output, with one entry for each call.
 #[derive(Default)]
 struct Recorder {
     entries: Vec<String>,
@@ -31,32 +31,32 @@ impl Recorder {
 }
 
 impl Output for Recorder {
-    fn reply(&mut self, context: &ReplyContext<'_>, _line: &InputLine<'_>) {
+    fn show_reply(&mut self, context: &ReplyContext<'_>, _line: &InputLine<'_>) {
         let kind = if context.late { "late reply" } else { "reply" };
         self.push(kind, &format!("{} {}", context.request.command, context.reply.member().1));
     }
 
-    fn hmp_text(&mut self, text: &str, failed: bool, _line: &InputLine<'_>) {
+    fn show_hmp_text(&mut self, text: &str, failed: bool, _line: &InputLine<'_>) {
         self.push(if failed { "failed HMP" } else { "HMP" }, text);
     }
 
-    fn event(&mut self, event: &Event) {
+    fn show_event(&mut self, event: &Event) {
         self.push("event", event.name());
     }
 
-    fn not_sent(&mut self, diagnostic: &Diagnostic, _line: &InputLine<'_>, _fills_reply_slot: bool) {
+    fn report_not_sent(&mut self, diagnostic: &Diagnostic, _line: &InputLine<'_>, _fills_reply_slot: bool) {
         self.push("not sent", &diagnostic.message);
     }
 
-    fn failed(&mut self, message: &str, _line: &InputLine<'_>, class: Option<&str>) {
+    fn report_failure(&mut self, message: &str, _line: &InputLine<'_>, class: Option<&str>) {
         self.push(class.unwrap_or("failed"), message);
     }
 
-    fn sending(&mut self, message: &str) {
+    fn show_request(&mut self, message: &str) {
         self.push("sending", message);
     }
 
-    fn would_send(&mut self, message: &str) {
+    fn show_unsent_request(&mut self, message: &str) {
         self.push("would send", message);
     }
 
@@ -64,13 +64,13 @@ impl Output for Recorder {
         self.push("print", text);
     }
 
-    fn page(&mut self, _lines: &[crate::schema::manual::Line]) {}
+    fn show_page(&mut self, _lines: &[crate::schema::manual::Line]) {}
 
-    fn warning(&mut self, message: &str, _line: &InputLine<'_>) {
+    fn show_warning(&mut self, message: &str, _line: &InputLine<'_>) {
         self.push("warning", message);
     }
 
-    fn notice(&mut self, text: &str) {
+    fn show_notice(&mut self, text: &str) {
         self.push("notice", text);
     }
 
