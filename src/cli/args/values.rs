@@ -1,4 +1,4 @@
-//! The values of flags and of the environment.
+//! The values of options and of the environment.
 
 use std::ffi::OsString;
 use std::time::Duration;
