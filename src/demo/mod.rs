@@ -9,7 +9,7 @@
 //!                                          check, introspect, hmp -+- read the same table
 //! ```
 //!
-//! Only `server` knows the socket and the clock. Everything else is plain state, which gets input and the time as
+//! Only `server` knows about the socket and the clock. Everything else is plain state, which gets input and the time as
 //! arguments.
 
 mod args;

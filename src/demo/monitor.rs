@@ -56,19 +56,19 @@ impl Monitor {
                     self.reply_error("message too long or nested too deeply for the demo machine");
                 }
             }
-            // Events of what the command has started come after the reply.
+            // Events of jobs that the command has started come after the reply.
             self.machine.advance(now);
             self.send_events();
         }
     }
 
-    /// Executes what is due at `now`, the time since the start.
+    /// Executes the actions that are due at `now`, the time since the start.
     pub fn advance(&mut self, now: Duration) {
         self.machine.advance(now);
         self.send_events();
     }
 
-    /// Returns when [`Monitor::advance`] is next due.
+    /// Returns the time at which [`Monitor::advance`] is due next.
     pub fn deadline(&self) -> Option<Duration> {
         self.machine.deadline()
     }
@@ -78,7 +78,7 @@ impl Monitor {
         self.machine.has_ended()
     }
 
-    /// Takes the output that has to be sent.
+    /// Takes the output that is ready to be sent.
     pub fn take_output(&mut self) -> String {
         std::mem::take(&mut self.output)
     }
@@ -114,7 +114,7 @@ impl Monitor {
         command.execute(&mut self.machine, &request.arguments)
     }
 
-    /// Executes a request before negotiation, when only `qmp_capabilities` is accepted.
+    /// Executes a request before negotiation: only `qmp_capabilities` is accepted.
     fn negotiate(&mut self, request: &Request) -> CommandResult {
         let command = commands::find(&request.command)?;
         if command.name != "qmp_capabilities" {

@@ -18,8 +18,8 @@ const HEADING_SERVERS: &str = "Several servers";
 ///
 /// Sends COMMAND with its arguments and prints the return value, one line for each value in it. Arguments are
 /// interpreted and checked as in qmp-shell: `--KEY=VALUE` or `KEY=VALUE`, dots nest, a bare `--KEY` is true, and a JSON
-/// object can precede them. All options precede COMMAND. A COMMAND that the server does not have is looked up as a
-/// program `qmp-COMMAND`.
+/// object can precede them. All options precede COMMAND. A COMMAND that the server does not have is run as a program
+/// `qmp-COMMAND`.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "qmp",
