@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use qmp_shell::render::{JsonStyle, Palette, write_json};
-use qmp_shell::wire::{Frame, Framer, Incoming, Limits, ReplyBody};
+use qmp_shell::wire::{Frame, Framer, Limits, Message, ReplyBody};
 
 /// As much as one read from a socket returns.
 const READ_BYTES: usize = 64 * 1024;
@@ -53,8 +53,8 @@ fn frame(reply: &[u8]) -> Vec<u8> {
     panic!("the reply is not complete");
 }
 
-fn print(message: &Incoming) {
-    let Incoming::Reply(reply) = message else { panic!("not a reply") };
+fn print(message: &Message) {
+    let Message::Reply(reply) = message else { panic!("not a reply") };
     let ReplyBody::Return(value) = reply.body() else { panic!("an error") };
     write_json(value, JsonStyle::Indented, &Palette::default(), true, &mut std::io::sink()).unwrap();
 }
@@ -81,10 +81,10 @@ fn main() {
     println!("{:<22} {:>10} {:>12} {:>12} {:>12}", "reply", "bytes", "frame", "parse", "print");
     for (name, reply) in &replies {
         let message = frame(reply.as_bytes());
-        let parsed = Incoming::parse(message.clone()).unwrap();
+        let parsed = Message::parse(message.clone()).unwrap();
         let times = [
             shortest(|| frame(reply.as_bytes())),
-            shortest(|| Incoming::parse(message.clone()).unwrap()),
+            shortest(|| Message::parse(message.clone()).unwrap()),
             shortest(|| print(&parsed)),
         ];
         let [frame, parse, print] = times.map(|time| format!("{:.1} us", time.as_secs_f64() * 1e6));

@@ -1,5 +1,5 @@
-//! Plugs a device into a running VM, and unplugs it again. Unplugging may need the guest's cooperation, so it is waited for
-//! with a time-out.
+//! Plugs a device into a running VM, and unplugs it again. Unplugging may need the guest's cooperation, so it is waited
+//! for with a timeout.
 //!
 //! ```text
 //! cargo run --example hotplug -- /tmp/q.sock usb-kbd kbd0

@@ -1,7 +1,8 @@
 //! A blocking client for QMP, the QEMU Machine Protocol: commands are typed calls, events are iterators.
 //!
-//! It speaks to QEMU, to `qemu-storage-daemon` and to guest agents. The programs of this package stand on it: `qmp-shell`
-//! and `qmp-shell-wrap`, an interactive monitor; `qmp`, which runs one command; `qom`, which shows the object tree.
+//! It talks to QEMU, to `qemu-storage-daemon` and to guest agents. The programs of this package are built on it:
+//! `qmp-shell` and `qmp-shell-wrap`, an interactive monitor; `qmp`, which runs one command; `qom`, which shows the
+//! object tree.
 //!
 //! ```
 //! use std::time::Duration;
@@ -41,11 +42,11 @@
 //!   [`start`](Client::start) keeps up to eight commands in flight, [`execute_oob`](Client::execute_oob) overtakes them,
 //!   [`execute_with_fd`](Client::execute_with_fd) passes a file descriptor. Clones share the connection between threads.
 //! - [`Events`] are the events of one listener: an iterator with a [filter](Client::listen) and a
-//!   [time-out](Events::timeout).
-//! - [`Address`] is the address of a server in any form. [`Options`] holds time-outs, a message log, and whether the server
-//!   is a guest agent. [`Listener`] accepts connections from a QEMU that connects to the client.
-//! - [`ExecuteError`] carries the request and the reply, and tells whether the command
-//!   [may have been executed](ExecuteError::may_have_run). [`ConnectError`] is a message for people, with advice.
+//!   [timeout](Events::timeout).
+//! - [`Address`] is the address of a server in any form. [`Options`] holds timeouts, a message log, and whether the
+//!   server is a guest agent. [`Listener`] accepts connections from a QEMU that connects to the client.
+//! - [`ExecuteError`] carries the request and the reply, and tells whether the command [may have been
+//!   executed](ExecuteError::may_have_run). [`ConnectError`] is a message for the user, with advice.
 //! - [`Session`], returned by [`open`], is the layer below the client: it sends requests and receives every message in
 //!   order of arrival, for one consumer. Use it to show messages as they come.
 //!
@@ -53,7 +54,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `programs` | yes | the four programs, and with them the line editor, the command line and all that only they use |
+//! | `programs` | yes | the four programs, with the line editor, the command-line options and everything else that only they use |
 //! | `fuse` | yes | `qom fuse` |
 //! | `demo` | yes | the machine at the address `demo:` |
 //!
@@ -61,10 +62,10 @@
 //!
 //! # Guarantees
 //!
-//! - It follows the QEMU Machine Protocol Specification. `tests/all/protocol` has a table of the specification's statements
-//!   and the test for each, against real servers where they can be made to show it.
-//! - A reply reaches its caller by the `id` of the request. [`Reply::text`] and [`Event::text`] are the server's own
-//!   spelling of numbers, strings and keys.
+//! - It follows the QEMU Machine Protocol Specification. `tests/all/protocol` has a table of the specification's
+//!   statements and the test for each, against real servers if they can be made to show the behaviour.
+//! - A reply is matched to its caller by the `id` of the request. [`Reply::text`] and [`Event::text`] keep the server's
+//!   own spelling of numbers, strings and keys.
 //! - Every event reaches every listener whose filter passes it, in order. An event that the server sent before a reply is in
 //!   its queues when [`execute`](Client::execute) returns.
 //! - A command is sent at most once. A lost connection is an error; whether to connect again is up to the program.
@@ -80,7 +81,7 @@
 //! | `QEMUMonitorProtocol(address, server=True)` and `accept()` | [`Listener::bind`] and [`Client::accept`] |
 //! | `connect(negotiate=False)`, for a guest agent | [`Options::guest_agent`] with [`Client::connect_with`], which synchronises with the agent |
 //! | `settimeout()` | [`Options::timeout`] to connect, [`Pending::reply_within`] for one reply |
-//! | `cmd(name, args)` and `command(name, **args)` | [`Client::execute`], into a type of yours or `serde_json::Value` |
+//! | `cmd(name, args)` and `command(name, **args)` | [`Client::execute`], into your own type or `serde_json::Value` |
 //! | `cmd_obj(object)` | [`Request`], [`Client::start`] and [`Pending::reply`] |
 //! | `cmd_raw()`, which returns errors as values | [`Pending::reply`] |
 //! | `pull_event(wait)` | [`Events::wait`] |
@@ -94,7 +95,7 @@
 // # Architecture: layers and modules
 //
 // The modules below are not part of the crate's interface. They are public and hidden for the programs, tests and
-// benchmarks of the package, and change without notice. In the programs data flows one way:
+// benchmarks of the package, and change without notice. In the programs, data flows one way:
 //
 //     text line -> grammar -> Command -> schema -> Request -> session -> Reply | Event -> render -> terminal
 //
@@ -110,18 +111,18 @@
 // | `client` | commands as typed calls, events for listeners, opening any address | `wire`, `session`, `demo` |
 // | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
 // | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
-// | `assist` | a line and a cursor to candidates, hint and highlighting; pure: names come in as data | `grammar`, `schema` |
+// | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `grammar`, `schema` |
 // | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `client`, `schema`, `render` |
 // | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `grammar`, `session`, `client`, `schema`, `render`, `assist` |
-// | `cli` | arguments and environment to configuration, errors to message and exit status | `wire`, `grammar`, `session`, `client`, `schema`, `render`, `assist`, `qom`, `shell` |
+// | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `grammar`, `session`, `client`, `schema`, `render`, `assist`, `qom`, `shell` |
 //
 // ## Invariants
 //
 // 1. Parsing never panics and never fails silently: it returns a value, or an error with its span.
 // 2. One tokenizer serves execution, completion, hints and highlighting.
 // 3. Only `session` opens sockets; only `shell` and `cli` use the standard streams.
-// 4. The socket reader never waits for the terminal, up to 64 MiB of unread messages. Completion waits for the server for
-//    at most 150 ms.
+// 4. The socket reader does not wait for the terminal until 64 MiB of messages are unread. Completion waits at most
+//    150 ms for the server.
 // 5. The server's spelling of numbers, strings and keys reaches the user unchanged.
 // 6. A command is sent at most once. After a reconnect nothing is sent again unless the user enters it again.
 // 7. A secret that the user types stays out of history and log.
@@ -136,14 +137,15 @@
 // ## How messages are received
 //
 // `session::pending` matches replies to requests, and decides what a reply without an id, an unknown id and a second
-// greeting mean. `Session::poll` is the only function that receives messages of a session; all waits (a deadline, Ctrl-C,
-// standard input) are its parameter. A script reads the socket itself, between sending and printing. At a prompt a reader
-// thread moves messages to a `MessageQueue`. Either way the thread that runs the engine is the only consumer, so replies,
-// events and the user's lines keep one order. While a line is typed, that thread is inside the line editor; a waker makes
-// the editor redraw, and what has arrived is written above the prompt as part of that redraw.
+// greeting mean. `Session::poll` is the only function that receives messages of a session; its parameter says what else
+// ends the wait (a deadline, Ctrl-C, standard input). In a script, the engine's thread reads the socket itself, between
+// sending and printing. At a prompt, a reader thread moves messages to a `MessageQueue`. Either way the engine's thread
+// is the only consumer, so replies, events and the user's lines stay in order. While a line is typed, it is inside the
+// line editor; a waker makes the editor redraw, and what has arrived is written above the prompt as part of that
+// redraw.
 //
-// A `Client` has a reader thread of its own, which uses the same table, and hands each reply to its caller and each event
-// to its listeners, in any thread.
+// A `Client` has a reader thread of its own, which uses `session::pending` too, and hands each reply to its caller and
+// each event to its listeners, in any thread.
 
 #[cfg(feature = "programs")]
 #[doc(hidden)]

@@ -35,17 +35,17 @@ impl Peer {
     }
 
     /// Sends a message on a line of its own.
-    pub(crate) fn message(&mut self, text: &str) {
+    pub(crate) fn send_line(&mut self, text: &str) {
         self.send(format!("{text}\r\n"));
     }
 
-    pub(crate) fn event(&mut self, name: &str) {
-        self.message(&format!(r#"{{"event": "{name}", "timestamp": {{"seconds": 1, "microseconds": 2}}}}"#));
+    pub(crate) fn send_event(&mut self, name: &str) {
+        self.send_line(&format!(r#"{{"event": "{name}", "timestamp": {{"seconds": 1, "microseconds": 2}}}}"#));
     }
 
-    /// Receives the next request, with or without a sync marker before it; `None` once the client has closed the
+    /// Reads the next request, with or without a sync marker before it; `None` once the client has closed the
     /// connection.
-    pub(crate) fn request(&mut self) -> Option<Value> {
+    pub(crate) fn read_request(&mut self) -> Option<Value> {
         let mut line = Vec::new();
         match self.reader.read_until(b'\n', &mut line).unwrap() {
             0 => None,
@@ -53,27 +53,27 @@ impl Peer {
         }
     }
 
-    /// Receives the request to execute `command`, and returns its id as JSON.
-    pub(crate) fn expect(&mut self, command: &str) -> String {
-        let request = self.request().unwrap();
+    /// Reads a request, which must be for `command`, and returns its id as JSON.
+    pub(crate) fn expect_command(&mut self, command: &str) -> String {
+        let request = self.read_request().unwrap();
         let name = request.get("execute").or_else(|| request.get("exec-oob")).and_then(Value::as_str);
         assert_eq!(name, Some(command), "{request}");
         request["id"].to_string()
     }
 
     pub(crate) fn reply(&mut self, id: &str, value: &str) {
-        self.message(&format!(r#"{{"return": {value}, "id": {id}}}"#));
+        self.send_line(&format!(r#"{{"return": {value}, "id": {id}}}"#));
     }
 
     /// Expects a request and answers it.
     pub(crate) fn answer(&mut self, command: &str, value: &str) {
-        let id = self.expect(command);
+        let id = self.expect_command(command);
         self.reply(&id, value);
     }
 
     /// Greets, and answers the request that ends negotiation.
     pub(crate) fn negotiate(&mut self) {
-        self.message(GREETING);
+        self.send_line(GREETING);
         self.answer("qmp_capabilities", "{}");
     }
 }
@@ -96,7 +96,7 @@ impl Drop for Script {
 }
 
 /// Returns the client's end of a connection at whose other end `script` runs.
-pub(crate) fn connected(script: impl FnOnce(&mut Peer) + Send + 'static) -> (UnixStream, Script) {
+pub(crate) fn start_peer(script: impl FnOnce(&mut Peer) + Send + 'static) -> (UnixStream, Script) {
     let (client, server) = UnixStream::pair().unwrap();
     let thread = std::thread::spawn(move || script(&mut Peer::new(server)));
     (client, Script(Some(thread)))
@@ -110,15 +110,15 @@ pub(crate) struct Listener {
 }
 
 /// Starts a [`Listener`].
-pub(crate) fn listening(scripts: Vec<Box<PeerScript>>) -> Listener {
+pub(crate) fn start_listener(scripts: Vec<Box<PeerScript>>) -> Listener {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("qmp.sock");
-    let script = listening_at(&path, scripts);
+    let script = start_listener_at(&path, scripts);
     Listener { address: Address::Unix(path), _folder: folder, _script: script }
 }
 
 /// Listens at `path`, and serves one connection after the other, each by its script.
-pub(crate) fn listening_at(path: &Path, scripts: Vec<Box<PeerScript>>) -> Script {
+pub(crate) fn start_listener_at(path: &Path, scripts: Vec<Box<PeerScript>>) -> Script {
     let listener = UnixListener::bind(path).unwrap();
     let thread = std::thread::spawn(move || {
         for script in scripts {

@@ -8,7 +8,7 @@ use qmp_shell::grammar::{Assembler, Language, Line, is_complete, parse_line};
 use qmp_shell::render::{JsonStyle, Palette, event_line, write_json};
 use qmp_shell::schema::manual::Manual;
 use qmp_shell::schema::{Schema, TypingContext, request_of_command, request_of_json};
-use qmp_shell::wire::{Frame, Framer, Incoming, Limits, ReplyBody};
+use qmp_shell::wire::{Frame, Framer, Limits, Message, ReplyBody};
 
 use super::lines::{nested, reply};
 
@@ -31,14 +31,14 @@ pub fn context() -> CompletionContext<'static> {
     CompletionContext { language: Language::Qmp, schema: Some(schema()), ..CompletionContext::default() }
 }
 
-pub fn read(stream: &str) -> Vec<Incoming> {
+pub fn read(stream: &str) -> Vec<Message> {
     let mut framer = Framer::new(Limits::default());
     let mut messages = Vec::new();
     for piece in stream.as_bytes().chunks(16 * 1024) {
         framer.push(piece);
         while let Ok(Some(frame)) = framer.next_frame() {
             if let Frame::Message(message) = frame {
-                messages.push(Incoming::parse(message).unwrap());
+                messages.push(Message::parse(message).unwrap());
             }
         }
     }
@@ -49,7 +49,7 @@ pub fn print(stream: &str) -> Work {
     let messages = read(stream);
     Box::new(move || {
         for message in &messages {
-            let Incoming::Reply(reply) = message else { continue };
+            let Message::Reply(reply) = message else { continue };
             let ReplyBody::Return(value) = reply.body() else { continue };
             write_json(value, JsonStyle::Indented, &Palette::new(true), true, &mut std::io::sink()).unwrap();
         }
@@ -81,7 +81,7 @@ pub fn print_events(count: usize) -> Work {
     let palette = Palette::new(true);
     Box::new(move || {
         for message in read(&stream) {
-            let Incoming::Event(event) = message else { continue };
+            let Message::Event(event) = message else { continue };
             black_box(event_line(&event, &palette));
         }
     })

@@ -2,21 +2,21 @@
 
 use qmp_shell::wire::{Frame, FrameError, Framer, Limits};
 
-/// The first two bytes select the limits, whether sync markers are honored, and the cuts; the rest is the stream.
+/// The first two bytes select the limits, whether sync markers are honoured, and the cuts; the rest is the stream.
 pub fn check(data: &[u8]) {
     let [choice, seed, stream @ ..] = data else { return };
-    let honor_markers = choice & 1 == 0;
+    let honour_markers = choice & 1 == 0;
     let has_small_limits = choice & 2 != 0;
     let mut limits = Limits::default();
     if has_small_limits {
-        (limits.message, limits.depth) = (64, 4);
+        (limits.max_message_bytes, limits.max_depth) = (64, 4);
     }
-    let (whole, end) = read(std::iter::once(stream), limits, honor_markers);
+    let (whole, end) = read(std::iter::once(stream), limits, honour_markers);
     if end.is_ok() {
-        check_all_bytes(stream, &whole, &end, honor_markers);
+        check_all_bytes(stream, &whole, &end, honour_markers);
     }
-    let singles = read(stream.chunks(1), limits, honor_markers);
-    let pieces = read(cut(stream, *seed).into_iter(), limits, honor_markers);
+    let singles = read(stream.chunks(1), limits, honour_markers);
+    let pieces = read(cut(stream, *seed).into_iter(), limits, honour_markers);
     for (frames, other) in [singles, pieces] {
         if has_small_limits {
             // A limit can be noticed sooner or later, but never before the frames that come first.
@@ -29,7 +29,7 @@ pub fn check(data: &[u8]) {
     }
     for frame in &whole {
         if let Frame::Message(message) = frame {
-            assert!(message.len() <= limits.message);
+            assert!(message.len() <= limits.max_message_bytes);
             assert!(message.first() == Some(&b'{') && matches!(message.last(), Some(b'}' | b']')));
         }
     }
@@ -39,10 +39,10 @@ pub fn check(data: &[u8]) {
 fn read<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
     limits: Limits,
-    honor_markers: bool,
+    honour_markers: bool,
 ) -> (Vec<Frame>, Result<Vec<u8>, FrameError>) {
     let mut framer = Framer::new(limits);
-    framer.honor_sync_markers(honor_markers);
+    framer.honour_sync_markers(honour_markers);
     let mut frames = Vec::new();
     for piece in pieces {
         framer.push(piece);
@@ -73,7 +73,7 @@ fn cut(stream: &[u8], seed: u8) -> Vec<&[u8]> {
     pieces
 }
 
-/// Joins consecutive junk frames and removes their white space, which depend on the cuts.
+/// Joins consecutive junk frames and removes their whitespace, which depend on the cuts.
 fn normalized(frames: &[Frame]) -> Vec<Frame> {
     let mut normalized: Vec<Frame> = Vec::new();
     for frame in frames {
@@ -90,8 +90,9 @@ fn normalized(frames: &[Frame]) -> Vec<Frame> {
     normalized
 }
 
-/// Asserts that the stream consists of its frames, white space, telnet options, and messages that a sync marker discards.
-fn check_all_bytes(stream: &[u8], frames: &[Frame], end: &Result<Vec<u8>, FrameError>, honor_markers: bool) {
+/// Asserts that the stream consists of its frames, whitespace, telnet options, and messages that a sync marker
+/// discards.
+fn check_all_bytes(stream: &[u8], frames: &[Frame], end: &Result<Vec<u8>, FrameError>, honour_markers: bool) {
     let mut rest = stream;
     let mut after_marker = false;
     for frame in frames {
@@ -99,7 +100,7 @@ fn check_all_bytes(stream: &[u8], frames: &[Frame], end: &Result<Vec<u8>, FrameE
         let (Frame::Message(bytes) | Frame::Junk(bytes)) = frame else {
             // A sync marker, perhaps after the beginning of a message.
             let at = rest.iter().position(|byte| *byte == 0xFF).expect("a sync marker in the stream");
-            assert!(at == 0 || honor_markers && rest[0] == b'{', "a sync marker discarded more than a message");
+            assert!(at == 0 || honour_markers && rest[0] == b'{', "a sync marker discarded more than a message");
             after_marker = at == 0;
             rest = &rest[at + 1..];
             continue;
@@ -115,7 +116,7 @@ fn check_all_bytes(stream: &[u8], frames: &[Frame], end: &Result<Vec<u8>, FrameE
     assert!(rest == partial || rest.len() == 1 && after_marker, "the unfinished message is not the rest of the stream");
 }
 
-/// Skips white space and, after a sync marker, a telnet option.
+/// Skips whitespace and, after a sync marker, a telnet option.
 fn skip_ignored(mut rest: &[u8], after_marker: bool) -> &[u8] {
     if let [0xFB..=0xFE, _, tail @ ..] = rest
         && after_marker

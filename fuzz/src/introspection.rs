@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::LazyLock;
 
 use qmp_shell::schema::Schema;
-use qmp_shell::wire::{Frame, Framer, Incoming, Limits, ReplyBody};
+use qmp_shell::wire::{Frame, Framer, Limits, Message, ReplyBody};
 
 pub fn schema() -> &'static Schema {
     static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
@@ -21,8 +21,8 @@ pub fn schema() -> &'static Schema {
 
 /// Returns the return value of a reply.
 fn return_value(message: Vec<u8>) -> Option<String> {
-    match Incoming::parse(message).ok()? {
-        Incoming::Reply(reply) => match reply.body() {
+    match Message::parse(message).ok()? {
+        Message::Reply(reply) => match reply.body() {
             ReplyBody::Return(value) => Some(value.to_owned()),
             ReplyBody::Error { .. } => None,
         },

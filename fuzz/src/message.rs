@@ -1,7 +1,7 @@
 //! Messages from a server: parsed values are parts of the text, and printed text has no control characters.
 
 use qmp_shell::render::{Palette, event_line};
-use qmp_shell::wire::{Incoming, ReplyBody, single_line};
+use qmp_shell::wire::{Message, ReplyBody, single_line};
 use serde_json::value::RawValue;
 
 use super::assertions;
@@ -9,11 +9,11 @@ use super::assertions;
 /// The input is one message.
 pub fn check(data: &[u8]) {
     let valid = assertions::text(data).filter(|text| serde_json::from_str::<&RawValue>(text).is_ok());
-    match Incoming::parse(data.to_vec()) {
-        Ok(Incoming::Greeting(greeting)) => {
+    match Message::parse(data.to_vec()) {
+        Ok(Message::Greeting(greeting)) => {
             let _ = (greeting.offers_oob(), greeting.version.map(|version| version.to_string()));
         }
-        Ok(Incoming::Reply(reply)) => {
+        Ok(Message::Reply(reply)) => {
             let (key, value) = reply.member();
             assert!(reply.text().contains(value) && reply.text().contains(reply.id().unwrap_or_default()));
             assert_eq!(reply.succeeded(), key == "return");
@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
                 assertions::same_tokens(text, &single_line(text));
             }
         }
-        Ok(Incoming::Event(event)) => {
+        Ok(Message::Event(event)) => {
             let line = event_line(&event, &Palette::default());
             assertions::has_no_controls(&line);
             assert!(!line.contains('\n'), "an event on two lines");

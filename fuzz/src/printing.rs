@@ -1,7 +1,7 @@
-//! JSON printing: it changes only white space and colour, and prints no control characters.
+//! JSON printing: it changes only whitespace and colour, and prints no control characters.
 
 use qmp_shell::render::{JsonStyle, Palette, write_json};
-use qmp_shell::wire::{Incoming, ReplyBody};
+use qmp_shell::wire::{Message, ReplyBody};
 use serde_json::value::RawValue;
 
 use super::assertions;
@@ -20,7 +20,7 @@ pub fn check(data: &[u8]) {
             assert_eq!(without_colors(&print(text, style, true, true)), printed, "colour changes the text");
         }
     }
-    if let Ok(Incoming::Reply(reply)) = Incoming::parse(data.to_vec())
+    if let Ok(Message::Reply(reply)) = Message::parse(data.to_vec())
         && let ReplyBody::Return(value) = reply.body()
     {
         assertions::has_no_controls(&print(value, JsonStyle::Indented, false, true));

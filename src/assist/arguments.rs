@@ -1,18 +1,18 @@
 //! Completion of arguments by the server's introspection, as words and inside JSON: finds out what is being typed, and
-//! offers keys. The file `values` offers values.
+//! offers keys. The module `values` offers values.
 
 use std::collections::HashSet;
 
 use crate::grammar::{Tokens, Unclosed, Word};
-use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, type_label};
+use crate::schema::{Continuation, Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, type_label};
 
 use super::current_word::{CurrentWord, Quoting};
-use super::json::{JsonCursor, PartialJson, read};
+use super::json::{JsonCursor, PartialJson, read_partial_json};
 use super::name_kind::NameKind;
 use super::types::{Candidate, Completion, Lookup, Name};
 use super::values::complete_value;
 
-/// The most values of an enum in the description of a key.
+/// The maximum number of enum values in the description of a key.
 const MAX_DESCRIBED_VALUES: usize = 5;
 
 /// The command or event whose arguments are completed.
@@ -48,13 +48,13 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
         return Completion::default();
     }
     if let Some(json_start) = word.bracket.filter(|_| word.open.is_some()) {
-        // Only the first word can be all arguments as JSON.
+        // Only the first word can contain all arguments as JSON.
         if word.equals.is_none() && !words.is_empty() {
             return Completion::default();
         }
-        let json = read(text, json_start);
+        let json = read_partial_json(text, json_start);
         let base = word.equals.map_or(Vec::new(), |_| path_of(word.key()));
-        return complete_inside_json(&json, &arguments.with(&base, &json.given), &base, 0, subject);
+        return complete_inside_json(&json, &arguments.with_branch(&base, &json.given), &base, 0, subject);
     }
     if word.equals.is_some() {
         let start = word.value_span().start;
@@ -70,7 +70,7 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
     complete_keys(&arguments, &base, &current, subject)
 }
 
-/// Completes an incomplete JSON request. `subject` returns a command's arguments by its name.
+/// Completes an incomplete JSON request. `subject` returns the subject for a command's name.
 pub(super) fn complete_request<'a>(
     text: &str,
     json_start: usize,
@@ -84,7 +84,7 @@ pub(super) fn complete_request<'a>(
         ("id", "returned in the reply"),
         ("exec-oob", "the command, out of band"),
     ];
-    let json = read(text, json_start);
+    let json = read_partial_json(text, json_start);
     let command = json.given.text_at(&["execute"]).or_else(|| json.given.text_at(&["exec-oob"]));
     let (path, is_key) = match &json.cursor {
         JsonCursor::Key(path) => (path.as_slice(), true),
@@ -110,21 +110,21 @@ pub(super) fn complete_request<'a>(
         }
         ([first, ..], _) if first == "arguments" => {
             let Some(subject) = command.and_then(|command| subject(&command)) else { return Completion::default() };
-            let arguments = json.given.below("arguments");
+            let arguments = json.given.branch("arguments");
             complete_inside_json(&json, &arguments, &[], 1, &subject)
         }
         _ => Completion::default(),
     }
 }
 
-/// Completes an incomplete JSON object that holds all arguments of the subject.
+/// Completes an incomplete JSON object that contains all arguments of the subject.
 pub(super) fn complete_json(text: &str, json_start: usize, subject: &Subject<'_>) -> Completion {
-    let json = read(text, json_start);
+    let json = read_partial_json(text, json_start);
     complete_inside_json(&json, &json.given, &[], 0, subject)
 }
 
-/// Completes keys and values inside JSON that stands at `base` of the subject's arguments. The first `skipped` parts of
-/// paths inside the JSON do not belong to the arguments.
+/// Completes keys and values inside JSON that is the value at `base` in the subject's arguments. The first `skipped`
+/// parts of paths inside the JSON do not belong to the arguments.
 fn complete_inside_json(
     json: &PartialJson,
     arguments: &PartialArguments,
@@ -163,9 +163,9 @@ fn path_of(dotted: &str) -> Vec<String> {
     dotted.split('.').map(str::to_owned).collect()
 }
 
-/// Describes a type in a few words, in brackets if the key is optional.
+/// Returns a short description of a type, in brackets if the key is optional.
 fn describe(schema: &Schema, kind: TypeId, optional: bool) -> String {
-    let label = match schema.kind(kind) {
+    let label = match schema.definition(kind) {
         Type::Enum(values) => {
             let names: Vec<&str> = values.iter().take(MAX_DESCRIBED_VALUES).map(|value| value.name.as_str()).collect();
             names.join("|") + if values.len() > MAX_DESCRIBED_VALUES { "|…" } else { "" }
@@ -186,7 +186,7 @@ fn complete_keys(
     let mut found = Completion { start: current.start, ..Completion::default() };
     let mut push = |name: &str, suffix: &str, description: &str| {
         if let Some(rest) = name.strip_prefix(current.text) {
-            found.candidates.push(Candidate::new(current.with(rest, true) + suffix, description));
+            found.candidates.push(Candidate::new(current.continued_with(rest, true) + suffix, description));
         }
     };
     if arguments.has_value(base) {
@@ -196,7 +196,7 @@ fn complete_keys(
         let Some(element) = arguments.element_at(schema, subject.root, base) else { return found };
         let indices = arguments.names_at(base);
         for index in &indices {
-            if arguments.unfinished(schema, subject.root, &below(base, index)).is_some() {
+            if arguments.continuation(schema, subject.root, &child_path(base, index)).is_some() {
                 push(index, ".", &describe(schema, element, true));
             }
         }
@@ -208,7 +208,8 @@ fn complete_keys(
         return found;
     };
     // Required keys first, and the tag before all others.
-    for required in [true, false] {
+    for wanted in [Continuation::Required, Continuation::Optional] {
+        let required = wanted == Continuation::Required;
         for member in expected.in_order() {
             let description = describe(schema, member.kind, member.optional);
             if !expected.given.contains(&member.name) {
@@ -221,7 +222,7 @@ fn complete_keys(
                     }
                     suffixes.into_iter().for_each(|suffix| push(&member.name, suffix, &description));
                 }
-            } else if arguments.unfinished(schema, subject.root, &below(base, &member.name)) == Some(required) {
+            } else if arguments.continuation(schema, subject.root, &child_path(base, &member.name)) == Some(wanted) {
                 push(&member.name, ".", &description);
             }
         }
@@ -248,21 +249,21 @@ fn undocumented_keys(arguments: &PartialArguments, expected: &Expected<'_>, subj
     keys.map(|property| Name::new(&property.text, format!("[{}]", property.description))).collect()
 }
 
-fn below(base: &[String], name: &str) -> Vec<String> {
+fn child_path(base: &[String], name: &str) -> Vec<String> {
     base.iter().cloned().chain([name.to_owned()]).collect()
 }
 
 /// Returns what may follow a key: `=` for a value that fits into a word, `.` for keys below it, `.0.` for an array of
 /// objects.
 fn key_suffixes(schema: &Schema, kind: TypeId) -> Vec<&'static str> {
-    let has_keys = |kind: TypeId| match schema.kind(kind) {
+    let has_keys = |kind: TypeId| match schema.definition(kind) {
         Type::Object(_) => true,
-        Type::Alternate(kinds) => kinds.iter().any(|kind| matches!(schema.kind(*kind), Type::Object(_))),
+        Type::Alternate(kinds) => kinds.iter().any(|kind| matches!(schema.definition(*kind), Type::Object(_))),
         _ => false,
     };
-    match schema.kind(kind) {
+    match schema.definition(kind) {
         Type::Object(_) => vec!["."],
-        Type::Array(element) => match schema.kind(*element) {
+        Type::Array(element) => match schema.definition(*element) {
             Type::Object(_) => vec![".0."],
             _ if has_keys(*element) => vec!["=", ".0."],
             _ => vec!["="],

@@ -4,11 +4,11 @@ use crate::grammar::tokenize;
 use crate::schema::{Type, action_type, member_type, transaction_variants};
 
 use super::arguments::{Subject, complete_arguments, complete_json, complete_request};
-use super::complete::{Completer, split};
+use super::complete::{Completer, split_at_cursor};
 use super::dot_command::complete_topics;
 use super::types::{Candidate, Completion, Name};
 
-/// The most keys in the description of a command.
+/// The maximum number of keys in the description of a command.
 const MAX_DESCRIBED_KEYS: usize = 6;
 
 /// Completes a line in QMP mode.
@@ -22,12 +22,12 @@ pub(super) fn complete_command(text: &str, completer: &Completer<'_>) -> Complet
             true => complete_json_action(text, json_start, completer),
             false => {
                 let can_be_oob = |name: &str| can_be_oob(completer, name);
-                let subject = |command: &str| subject(completer, command);
+                let subject = |command: &str| command_subject(completer, command);
                 complete_request(text, json_start, &names, &can_be_oob, &subject)
             }
         };
     }
-    let (words, typed, start) = split(text);
+    let (words, typed, start) = split_at_cursor(text);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["transaction(", ..] if !completer.in_transaction => {
@@ -57,8 +57,8 @@ pub(super) fn complete_command(text: &str, completer: &Completer<'_>) -> Complet
     }
 }
 
-/// Completes an action of a transaction, or the parenthesis that closes it. `opening` words open the transaction on this
-/// line; `words` are the complete ones after them.
+/// Completes an action of a transaction, or the parenthesis that closes the transaction. `opening` is the number of
+/// words on this line that open it; `words` are the complete words after those.
 fn complete_action(
     text: &str,
     opening: usize,
@@ -94,11 +94,11 @@ fn complete_action(
     completion
 }
 
-/// Completes an action as incomplete JSON.
+/// Completes an action that is written as JSON.
 fn complete_json_action(text: &str, json_start: usize, completer: &Completer<'_>) -> Completion {
     let subject = completer.context.schema.and_then(|schema| {
         let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
-        let Type::Array(root) = *schema.kind(actions) else { return None };
+        let Type::Array(root) = *schema.definition(actions) else { return None };
         Some(Subject { schema, name: "transaction", root, lookup: &completer.lookup })
     });
     subject.map(|subject| complete_json(text, json_start, &subject)).unwrap_or_default()
@@ -111,7 +111,7 @@ pub(super) fn complete_command_arguments(
     name: &str,
     completer: &Completer<'_>,
 ) -> Completion {
-    complete_after(text, words, subject(completer, name))
+    complete_after(text, words, command_subject(completer, name))
 }
 
 /// Completes arguments after the first `words` words.
@@ -122,13 +122,13 @@ pub(super) fn complete_after(text: &str, words: usize, subject: Option<Subject<'
     complete_arguments(text, &tokens, &subject)
 }
 
-/// Whether the command can be executed out of band, or may be, for all that is known.
+/// Returns whether the command can be executed out of band. Without introspection every command may be.
 fn can_be_oob(completer: &Completer<'_>, name: &str) -> bool {
     let schema = completer.context.schema;
     schema.is_none_or(|schema| schema.command(name).is_some_and(|command| command.allow_oob))
 }
 
-fn subject<'a>(completer: &'a Completer<'_>, name: &str) -> Option<Subject<'a>> {
+fn command_subject<'a>(completer: &'a Completer<'_>, name: &str) -> Option<Subject<'a>> {
     let schema = completer.context.schema?;
     let info = schema.command(name)?;
     Some(Subject { schema, name: &info.name, root: info.arguments, lookup: &completer.lookup })
@@ -150,7 +150,7 @@ pub(super) fn command_names(completer: &Completer<'_>) -> Vec<Name> {
         let (required, optional): (Vec<_>, Vec<_>) = members.iter().partition(|member| !member.optional);
         let required = required.into_iter().map(|member| member.name.clone());
         let optional = optional.into_iter().map(|member| format!("[{}]", member.name));
-        let features = command.features.iter().filter(|f| matches!(f.as_str(), "deprecated" | "unstable"));
+        let features = command.features.iter().filter(|feature| matches!(feature.as_str(), "deprecated" | "unstable"));
         let mut words: Vec<String> = features.map(|feature| format!("({feature})")).collect();
         words.extend(required.chain(optional).take(MAX_DESCRIBED_KEYS));
         if members.len() > MAX_DESCRIBED_KEYS {

@@ -1,4 +1,4 @@
-//! Completion at the end of a line: finds out which kind of line it is, and lets the file for that kind complete it.
+//! Completion at the end of a line: finds out which kind of line it is, and calls the module for that kind.
 
 use crate::grammar::{Assembler, Language, Line, parse_line, parse_transaction_line, tokenize};
 
@@ -8,12 +8,13 @@ use super::hmp::complete_hmp;
 use super::name_kind::NameKind;
 use super::types::{Completion, CompletionContext, Lookup, Name};
 
-/// The most rounds of fetching names for one completion: a path's children, the children of the only one, and so on.
+/// The maximum number of rounds of fetching names for one completion: the children of a path, the children of the only
+/// child, and so on.
 const MAX_FETCH_ROUNDS: usize = 6;
 
-/// Completes the end of `text`, the line up to the cursor. Of several lines, the last one is completed.
+/// Completes the end of `text`, the input up to the cursor. If it has several lines, completes the last one.
 ///
-/// A pure function: names that the context lacks are listed in [`Completion::missing`].
+/// It is a pure function: [`Completion::missing`] lists the names that the context lacks.
 pub fn complete(text: &str, context: &CompletionContext<'_>) -> Completion {
     let (start, in_transaction) = last_line(text, context.language, context.in_transaction);
     let completer = Completer { context, in_transaction, lookup: Lookup::new(&context.names) };
@@ -46,7 +47,7 @@ pub fn complete_with(
 /// The context of one line, and the names looked up for it.
 pub(super) struct Completer<'a> {
     pub(super) context: &'a CompletionContext<'a>,
-    /// Whether the line stands in a transaction block.
+    /// Whether the line is in a transaction block.
     pub(super) in_transaction: bool,
     pub(super) lookup: Lookup<'a>,
 }
@@ -67,8 +68,8 @@ impl Completer<'_> {
     }
 }
 
-/// Returns the byte offset of the last line of `text`, and whether that line stands in a transaction block, given that
-/// the first does or does not.
+/// Returns the byte offset of the last line of `text`, and whether that line is in a transaction block.
+/// `in_transaction` says whether the first line is.
 fn last_line(text: &str, language: Language, in_transaction: bool) -> (usize, bool) {
     let (mut start, mut end, mut in_transaction) = (0, 0, in_transaction);
     let mut assembler = Assembler::new();
@@ -91,7 +92,7 @@ fn last_line(text: &str, language: Language, in_transaction: bool) -> (usize, bo
 }
 
 /// Splits a line into the words before the one being typed, that word, and its byte offset.
-pub(super) fn split(text: &str) -> (Vec<String>, String, usize) {
+pub(super) fn split_at_cursor(text: &str) -> (Vec<String>, String, usize) {
     let mut words = tokenize(text).words;
     let (current, start) = match words.last() {
         Some(word) if word.span.end == text.len() => (word.text.clone(), word.span.start),

@@ -8,7 +8,7 @@ use super::json::PartialJson;
 pub(super) struct CurrentWord<'a> {
     /// The byte offset of the text that a candidate replaces.
     pub(super) start: usize,
-    /// The same text as it stands in the line.
+    /// The same text as it is in the line.
     pub(super) raw: &'a str,
     /// The same text without quotes and escapes.
     pub(super) text: &'a str,
@@ -17,8 +17,8 @@ pub(super) struct CurrentWord<'a> {
 }
 
 impl CurrentWord<'_> {
-    /// Appends `rest` to the word, in the quotes that are open. `close` closes them.
-    pub(super) fn with(&self, rest: &str, close: bool) -> String {
+    /// Returns the word with `rest` appended, in the quotes that are open. `close` closes them.
+    pub(super) fn continued_with(&self, rest: &str, close: bool) -> String {
         let mut out = self.raw.to_owned();
         for c in rest.chars() {
             match (self.open, c) {
@@ -70,12 +70,12 @@ impl<'a> Quoting<'a> {
         }
     }
 
-    /// Returns a string that begins with the typed text, quoted; `None` for any other.
+    /// Returns `text` quoted, if it begins with the typed text.
     pub(super) fn string(&self, text: &str) -> Option<String> {
         let rest = text.strip_prefix(self.typed())?;
         let is_final = !text.ends_with('/');
         Some(match self {
-            Quoting::Word(typed) => typed.with(rest, is_final),
+            Quoting::Word(typed) => typed.continued_with(rest, is_final),
             Quoting::Json { quote, .. } => {
                 let quote = quote.unwrap_or('"');
                 let mut out = String::from(quote);
@@ -93,7 +93,7 @@ impl<'a> Quoting<'a> {
         })
     }
 
-    /// Returns a number or JSON word that begins with the typed text; `None` for any other, and inside quotes.
+    /// Returns `text`, a number or a JSON literal, if it begins with the typed text and no quote is open.
     pub(super) fn literal(&self, text: &str) -> Option<String> {
         match self {
             Quoting::Word(_) => self.string(text),

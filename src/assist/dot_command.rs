@@ -1,8 +1,8 @@
-//! Completion of dot commands, by what each of them takes.
+//! Completion of dot commands, according to what each of them takes.
 
 use super::arguments::Subject;
 use super::command::{command_names, complete_after, complete_command_arguments, pairs};
-use super::complete::{Completer, split};
+use super::complete::{Completer, split_at_cursor};
 use super::hmp::complete_hmp;
 use super::name_kind::NameKind;
 use super::types::{Candidate, Completes, Completion};
@@ -10,7 +10,7 @@ use super::types::{Candidate, Completes, Completion};
 /// Completes a line that begins with a dot.
 pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Completion {
     let context = completer.context;
-    let (words, typed, start) = split(text);
+    let (words, typed, start) = split_at_cursor(text);
     let Some((name, arguments)) = words.split_first() else {
         let entries = context.dot_commands.iter().map(|entry| (entry.name, entry.summary));
         let mut completion = Completion::of_names(typed.trim_start_matches('.'), start, entries);
@@ -40,7 +40,7 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         (Completes::EventPattern, _) => {
             let mut completion = complete_after(text, 2, event_subject(completer, &arguments[0]));
             if !typed.contains('=') && !arguments.iter().any(|word| word.starts_with("timeout=")) {
-                let timeout = Completion::of_names(&typed, start, [("timeout=", "most seconds to wait")]);
+                let timeout = Completion::of_names(&typed, start, [("timeout=", "maximum wait in seconds")]);
                 completion.start = timeout.start;
                 completion.candidates.extend(timeout.candidates);
             }
@@ -80,21 +80,22 @@ pub(super) fn complete_topics(typed: &str, start: usize, completer: &Completer<'
     completion
 }
 
-/// Returns the server's events; those received so far where there is no introspection.
+/// Returns the names of the server's events; without introspection, those of the events received so far.
 fn event_names(completer: &Completer<'_>) -> Vec<String> {
     let schema = completer.context.schema;
-    let known: Vec<String> = schema.into_iter().flat_map(|s| s.events()).map(|event| event.name.clone()).collect();
+    let known: Vec<String> =
+        schema.into_iter().flat_map(|schema| schema.events()).map(|event| event.name.clone()).collect();
     if known.is_empty() { completer.context.events.clone() } else { known }
 }
 
-/// Returns the data of an event as the subject of completion.
+/// Returns an event, whose data is completed, as the subject.
 fn event_subject<'a>(completer: &'a Completer<'_>, name: &str) -> Option<Subject<'a>> {
     let schema = completer.context.schema?;
     let info = schema.event(&name.to_uppercase())?;
     Some(Subject { schema, name: &info.name, root: info.data, lookup: &completer.lookup })
 }
 
-/// Escapes a path as one word of the line.
+/// Escapes a path, so that it is one word of the line.
 fn escaped(path: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@,=%~".contains(c);
     let mut out = String::with_capacity(path.len());

@@ -53,7 +53,7 @@ pub fn highlight(line: &str, context: &CompletionContext<'_>) -> Vec<(Span, Toke
     styles
 }
 
-/// Adds the name of a command. One that is still being typed is unknown only if no command begins with it.
+/// Adds the name of a command. A name that is still being typed is unknown only if no command begins with it.
 fn add_name(word: &Word, line: &str, context: &CompletionContext<'_>, styles: &mut Vec<(Span, TokenStyle)>) {
     let typed = word.text.as_str();
     let is_last = word.span.end == line.len();

@@ -1,17 +1,17 @@
 //! The hint after the cursor: the keys that are still missing, required ones first.
 
 use crate::grammar::{Language, tokenize};
-use crate::schema::{Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty};
+use crate::schema::{Continuation, Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty};
 
 use super::types::CompletionContext;
 
-/// The most required keys that are looked for.
+/// The maximum number of required keys that are collected.
 const MAX_KEYS: usize = 32;
 
-/// The deepest nesting at which required keys are looked for. A server may describe a type that requires itself.
+/// The maximum nesting depth at which required keys are collected. A server may describe a type that requires itself.
 const MAX_NESTING: usize = 8;
 
-/// Returns the keys that may follow the line, in at most `columns` columns, without what is typed of them already.
+/// Returns the keys that may follow the line, in at most `columns` columns, without the part that is already typed.
 pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Option<String> {
     let schema = context.schema?;
     if context.language == Language::Hmp || line.contains('\n') {
@@ -35,7 +35,7 @@ pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Opti
     if is_open || !tokens.comments.is_empty() {
         return None;
     }
-    // Of a word being typed, only the beginning of a key is continued.
+    // A word that is being typed is continued only if it is the beginning of a key.
     let mut typed = "";
     let ends_with_word = !line.ends_with([' ', '\t']);
     if ends_with_word && let Some((last, before)) = words.split_last() {
@@ -57,7 +57,7 @@ pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Opti
     Some(join(&keys, typed, needs_space, columns)).filter(|text| !text.is_empty())
 }
 
-/// Joins `keys` in at most `columns` columns. The beginning of the first, `typed`, is left out.
+/// Joins `keys` in at most `columns` columns, without `typed`, the beginning of the first one.
 fn join(keys: &[Key], typed: &str, needs_space: bool, columns: usize) -> String {
     let mut text = String::new();
     for (index, key) in keys.iter().enumerate() {
@@ -85,7 +85,7 @@ struct Key {
     optional: bool,
 }
 
-/// Collects the keys that are not given yet.
+/// The keys that are not given yet, while they are collected.
 struct MissingKeys<'a> {
     schema: &'a Schema,
     root: TypeId,
@@ -113,7 +113,7 @@ impl MissingKeys<'_> {
         }
         if let Some(expected) = self.arguments.expected(self.schema, self.root, base) {
             for member in expected.in_order() {
-                let path = below(base, &member.name);
+                let path = child_path(base, &member.name);
                 if expected.given.contains(&member.name) {
                     self.add_required_of_given(&path);
                 } else if !member.optional && self.keys.len() < MAX_KEYS {
@@ -127,28 +127,28 @@ impl MissingKeys<'_> {
             }
         } else {
             let indices = self.arguments.names_at(base);
-            indices.iter().for_each(|index| self.add_required_of_given(&below(base, index)));
+            indices.iter().for_each(|index| self.add_required_of_given(&child_path(base, index)));
         }
         self.keys.len() > before
     }
 
     /// Adds the required keys below a key that is given.
     fn add_required_of_given(&mut self, path: &[String]) {
-        if self.arguments.unfinished(self.schema, self.root, path) == Some(true) {
+        if self.arguments.continuation(self.schema, self.root, path) == Some(Continuation::Required) {
             self.add_required(path);
         }
     }
 
-    /// Returns the suffix of a key of this type, and the first index where it is an array of objects.
+    /// Returns the suffix of a key of this type, and the first index if the type is an array of objects.
     fn suffix(&self, kind: TypeId) -> (&'static str, Option<&'static str>) {
-        match self.schema.kind(kind) {
+        match self.schema.definition(kind) {
             Type::Object(_) => (".", None),
-            Type::Array(element) if matches!(self.schema.kind(*element), Type::Object(_)) => (".0.", Some("0")),
+            Type::Array(element) if matches!(self.schema.definition(*element), Type::Object(_)) => (".0.", Some("0")),
             _ => ("=", None),
         }
     }
 }
 
-fn below(base: &[String], name: &str) -> Vec<String> {
+fn child_path(base: &[String], name: &str) -> Vec<String> {
     base.iter().cloned().chain([name.to_owned()]).collect()
 }

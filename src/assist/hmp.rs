@@ -1,6 +1,6 @@
-//! Completion of HMP lines, by a table of what each argument of each command takes.
+//! Completion of HMP lines, by a table that says what each argument of each command takes.
 //!
-//! HMP words end at white space; a word with spaces stands in double quotes.
+//! HMP words end at whitespace; a word with spaces is in double quotes.
 
 use std::collections::HashSet;
 
@@ -19,27 +19,28 @@ use ArgumentKind::{
 
 /// The values that an argument takes.
 enum ArgumentKind {
-    /// A number, an address, a new name: nothing that can be listed.
+    /// A value that cannot be listed: a number, an address, a new name.
     Anything,
     Names(NameKind),
     /// Names of either kind.
     Either(NameKind, NameKind),
     Words(&'static [&'static str]),
-    /// The values that introspection lists for a key of a QMP command; the third are arguments to assume.
+    /// The values that introspection lists for a key of a QMP command: the command, the key, and other arguments to
+    /// assume.
     Listed(&'static str, &'static str, &'static str),
     /// Keyboard keys, joined by `-`.
     Keys,
-    /// A type, then a comma and `KEY=VALUE` as in a QMP command: where the types come from, that command, its key for
+    /// A type, then a comma and `KEY=VALUE` as in a QMP command: the source of the types, that command, and its key for
     /// the type.
     TypeAndOptions(TypeSource, &'static str, &'static str),
     /// A character device that is a ring buffer.
     RingBuffer,
     QomPath,
-    /// A property of the object named by the argument before.
+    /// A property of the object that the argument before it names.
     QomProperty,
     /// A migration parameter.
     Parameter,
-    /// A value of the migration parameter named by the argument before.
+    /// A value of the migration parameter that the argument before it names.
     ParameterValue,
     File,
 }
@@ -51,7 +52,7 @@ enum TypeSource {
     Schema,
 }
 
-/// A command, its flags without a value, and what its arguments take. A subcommand of `info` is one row.
+/// A command, its flags without a value, and the kinds of its arguments. Each subcommand of `info` has its own row.
 type Row = (&'static str, &'static str, &'static [ArgumentKind]);
 
 const SWITCH: ArgumentKind = Words(&["off", "on"]);
@@ -224,7 +225,8 @@ fn needs_quotes(word: &str) -> bool {
     word.contains([' ', '\t', '"'])
 }
 
-/// Quotes a word that has a quote already or needs one. The quote of a directory stays open for what is in it.
+/// Quotes a word that has a quote already or needs one. The quote of a directory stays open, so that its entries can
+/// follow.
 fn quoted(word: &str, has_quote: bool) -> String {
     if !has_quote && !needs_quotes(word) {
         return word.to_owned();
@@ -300,12 +302,13 @@ fn undescribed(words: &[&str]) -> Vec<Name> {
     words.iter().map(|word| Name::new(*word, "")).collect()
 }
 
-/// Returns the values that introspection lists for a key of a QMP command, where the arguments `assumed` are given.
+/// Returns the values that introspection lists for a key of a QMP command, if the arguments `assumed` are given.
 fn listed_values(schema: Option<&Schema>, command: &str, key: &str, assumed: &str) -> Vec<Name> {
     let arguments = PartialArguments::of_words(assumed, &tokenize(assumed).words);
     let path: Vec<String> = key.split('.').map(str::to_owned).collect();
-    let kind = schema
-        .and_then(|schema| Some(schema.kind(arguments.type_at(schema, schema.command(command)?.arguments, &path)?)));
+    let kind = schema.and_then(|schema| {
+        Some(schema.definition(arguments.type_at(schema, schema.command(command)?.arguments, &path)?))
+    });
     match kind {
         Some(Type::Enum(values)) => {
             values.iter().map(|value| Name::new(&value.name, value.features.join(", "))).collect()

@@ -20,7 +20,7 @@ pub(super) struct PartialJson {
     /// The values before the cursor.
     pub(super) given: PartialArguments,
     pub(super) cursor: JsonCursor,
-    /// The byte offset of the text being written, with its quote; of the cursor, if there is none.
+    /// The byte offset of the text being written, with its quote. If there is none, the offset of the cursor.
     pub(super) start: usize,
     /// The same text without its quote.
     pub(super) typed: String,
@@ -30,18 +30,18 @@ pub(super) struct PartialJson {
 
 /// An array or object around the cursor.
 struct Level {
-    array: bool,
+    is_array: bool,
     /// The key or index of the next value.
     key: String,
     next_index: usize,
-    /// In an object: whether a key comes next.
-    key_next: bool,
+    /// Whether a key comes next. Always false in an array.
+    is_key_next: bool,
     /// The values so far.
     given: PartialArguments,
 }
 
 /// Reads the incomplete JSON that begins at byte `start` of `text`.
-pub(super) fn read(text: &str, start: usize) -> PartialJson {
+pub(super) fn read_partial_json(text: &str, start: usize) -> PartialJson {
     let mut reader = Reader { levels: Vec::new(), given: PartialArguments::default(), after_value: false };
     let mut at = start;
     while let Some(c) = text[at..].chars().next() {
@@ -113,7 +113,7 @@ struct Reader {
     levels: Vec<Level>,
     /// The values of the outermost container, once it is closed.
     given: PartialArguments,
-    /// A value has just ended: punctuation comes next.
+    /// Whether a value has just ended, so that punctuation comes next.
     after_value: bool,
 }
 
@@ -122,13 +122,13 @@ impl Reader {
         self.levels.iter().map(|level| level.key.clone()).collect()
     }
 
-    fn open(&mut self, array: bool) {
-        let key = if array { "0" } else { "" };
+    fn open(&mut self, is_array: bool) {
+        let key = if is_array { "0" } else { "" };
         self.levels.push(Level {
-            array,
+            is_array,
             key: key.to_owned(),
             next_index: 0,
-            key_next: !array,
+            is_key_next: !is_array,
             given: PartialArguments::default(),
         });
         self.after_value = false;
@@ -137,14 +137,14 @@ impl Reader {
     fn close(&mut self) {
         if let Some(level) = self.levels.pop() {
             match self.levels.last_mut() {
-                Some(parent) => parent.given.put_below(&parent.key, level.given),
+                Some(parent) => parent.given.set_branch(&parent.key, level.given),
                 None => self.given = level.given,
             }
         }
         self.after_value = true;
     }
 
-    /// Returns all values, in containers closed or not.
+    /// Returns all values, including those in unclosed containers.
     fn into_given(mut self) -> PartialArguments {
         while !self.levels.is_empty() {
             self.close();
@@ -156,10 +156,10 @@ impl Reader {
         self.after_value = false;
         if let Some(level) = self.levels.last_mut() {
             level.next_index += 1;
-            if level.array {
+            if level.is_array {
                 level.key = level.next_index.to_string();
             } else {
-                level.key_next = true;
+                level.is_key_next = true;
             }
         }
     }
@@ -167,14 +167,14 @@ impl Reader {
     fn colon(&mut self) {
         self.after_value = false;
         if let Some(level) = self.levels.last_mut() {
-            level.key_next = false;
+            level.is_key_next = false;
         }
     }
 
     fn string(&mut self, text: &str, at: usize, end: usize) {
         let json = parse_json(&text[..end], at).map(|(json, _)| json).ok();
         match self.levels.last_mut() {
-            Some(level) if level.key_next => {
+            Some(level) if level.is_key_next => {
                 level.key = json.and_then(|json| json.as_str()).unwrap_or_default();
                 self.after_value = true;
             }
@@ -190,12 +190,12 @@ impl Reader {
     fn value(&mut self, json: Option<Json>) {
         let null = Json { span: Span::default(), kind: JsonKind::Null };
         if let Some(level) = self.levels.last_mut() {
-            level.given.put(&level.key, json.unwrap_or(null));
+            level.given.set_json(&level.key, json.unwrap_or(null));
         }
         self.after_value = true;
     }
 
-    /// Ends where nothing can be completed.
+    /// Finishes at a position where nothing can be completed.
     fn finish_between(self, start: usize) -> PartialJson {
         PartialJson { given: self.into_given(), cursor: JsonCursor::Between, start, typed: String::new(), quote: None }
     }
@@ -205,7 +205,7 @@ impl Reader {
         let cursor = match self.levels.last() {
             _ if self.after_value => JsonCursor::Between,
             None => JsonCursor::Between,
-            Some(level) if level.key_next => JsonCursor::Key(path[..path.len() - 1].to_vec()),
+            Some(level) if level.is_key_next => JsonCursor::Key(path[..path.len() - 1].to_vec()),
             Some(_) => JsonCursor::Value(path),
         };
         PartialJson { given: self.into_given(), cursor, start, typed, quote }
@@ -218,8 +218,9 @@ mod tests {
 
     #[test]
     fn finds_what_is_being_written() {
-        let path =
-            |text: &str| -> Vec<String> { text.split('.').filter(|p| !p.is_empty()).map(str::to_owned).collect() };
+        let path = |text: &str| -> Vec<String> {
+            text.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        };
         for (text, cursor, start, typed) in [
             ("{", JsonCursor::Key(path("")), 1, ""),
             ("{\"ex", JsonCursor::Key(path("")), 1, "ex"),
@@ -232,10 +233,10 @@ mod tests {
             ("{\"a\": [1, ", JsonCursor::Value(path("a.1")), 10, ""),
             ("{\"a\": 1}", JsonCursor::Between, 8, ""),
         ] {
-            let found = read(text, 0);
+            let found = read_partial_json(text, 0);
             assert_eq!((found.cursor, found.start, found.typed.as_str()), (cursor, start, typed), "{text}");
         }
-        let found = read("{\"driver\": \"qcow2\", \"file\": {\"driver\": \"file\", ", 0);
+        let found = read_partial_json("{\"driver\": \"qcow2\", \"file\": {\"driver\": \"file\", ", 0);
         assert_eq!(found.given.text_at(&["driver"]).as_deref(), Some("qcow2"));
         assert_eq!(found.given.text_at(&["file", "driver"]).as_deref(), Some("file"));
     }

@@ -1,7 +1,7 @@
 //! Assistance while a line is typed: completion, hints, highlighting.
 //!
-//! Pure functions of the line and a [`CompletionContext`]. Introspection and names come in as data; names that are missing
-//! are returned, to be fetched before the next call. Uses the same tokenizer as execution, on incomplete lines too.
+//! Pure functions of the line and a [`CompletionContext`]. Introspection and live names are passed in; the kinds of
+//! names that are missing are returned, to be fetched before the next call. Uses the same tokenizer as execution.
 
 mod arguments;
 mod command;

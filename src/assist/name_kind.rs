@@ -64,14 +64,14 @@ pub fn name_kinds_of_key(command: &str, key: &str, arguments: &PartialArguments)
     name_kinds_for(&KeyPosition::new(command, &[key.to_owned()], arguments), ValueHint::NodeReference)
 }
 
-/// Knowledge of a value besides its key.
+/// Information about a value besides its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ValueHint<'a> {
-    /// Nothing that decides about names.
+    /// Nothing that matters for names.
     Nothing,
     /// The value is the name or the definition of a block node.
     NodeReference,
-    /// The value is that of a property with this description: its QOM type, and perhaps `: ` and a text.
+    /// The value belongs to a property with this description: its QOM type, and perhaps `: ` and text.
     Property(&'a str),
 }
 
@@ -87,7 +87,7 @@ pub(super) struct KeyPosition<'a> {
 }
 
 impl<'a> KeyPosition<'a> {
-    /// Locates the key at `path` of a command. Keys of a transaction's actions belong to the action.
+    /// Finds the position of the key at `path` of a command. Keys inside a transaction's action belong to the action.
     pub(super) fn new(command: &str, path: &'a [String], arguments: &'a PartialArguments) -> KeyPosition<'a> {
         if command == "transaction"
             && let Some(at) = path.iter().position(|part| part == "data")
@@ -114,7 +114,7 @@ impl<'a> KeyPosition<'a> {
     }
 }
 
-/// Keys whose value is the path of a file, in every command without another meaning for them.
+/// Keys whose value is the path of a file, unless their command gives them another meaning.
 const FILE_KEYS: &[&str] = &[
     "filename",
     "path",
@@ -142,7 +142,7 @@ const FILE_KEYS: &[&str] = &[
     "server-key",
 ];
 
-/// Whether the key takes the path of a file.
+/// Returns whether the key takes the path of a file.
 pub(super) fn takes_file(position: &KeyPosition<'_>) -> bool {
     match (position.command.as_str(), position.key()) {
         ("drive-mirror" | "drive-backup", "target") => true,
@@ -242,13 +242,13 @@ pub(super) fn name_kinds_for(position: &KeyPosition<'_>, hint: ValueHint<'_>) ->
     }
 }
 
-/// Whether a command starts a block job.
+/// Returns whether a command starts a block job.
 fn starts_block_job(command: &str) -> bool {
     const ENDINGS: &[&str] = &["mirror", "backup", "stream", "commit", "create"];
     ENDINGS.iter().any(|ending| command.ends_with(ending))
 }
 
-/// Whether the key of this command takes the name of an existing dirty bitmap.
+/// Returns whether the key of this command takes the name of an existing dirty bitmap.
 fn takes_bitmap(command: &str, key: &str) -> bool {
     match key {
         "bitmap" | "bitmaps" => true,

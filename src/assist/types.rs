@@ -8,14 +8,14 @@ use crate::schema::Schema;
 
 use super::name_kind::NameKind;
 
-/// Everything that completion, hints and highlighting know besides the line itself.
+/// The information that completion, hints and highlighting use besides the line itself.
 #[derive(Debug, Default)]
 pub struct CompletionContext<'a> {
     pub language: Language,
-    /// Whether the line stands in a transaction block.
+    /// Whether the line is in a transaction block.
     pub in_transaction: bool,
     pub schema: Option<&'a Schema>,
-    /// Names that only the running server or the file system knows, as far as they were fetched.
+    /// The names that have been fetched from the running server or the file system.
     pub names: Names,
     /// QMP commands, for a server without introspection.
     pub commands: Vec<String>,
@@ -31,7 +31,7 @@ pub struct CompletionContext<'a> {
     pub events: Vec<String>,
 }
 
-/// A dot command, as far as completion needs it.
+/// The properties of a dot command that completion needs.
 #[derive(Debug, Clone)]
 pub struct DotCommandEntry {
     /// The name without its dot.
@@ -82,7 +82,7 @@ impl Name {
     }
 }
 
-/// Names by kind, as far as they were fetched.
+/// The names that have been fetched, by kind.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     by_kind: HashMap<NameKind, Vec<Name>>,
@@ -94,7 +94,7 @@ impl Names {
     }
 }
 
-/// Looks names up, and records the kinds that were not fetched yet.
+/// A lookup of names that records the kinds that have not been fetched.
 pub(super) struct Lookup<'a> {
     names: &'a Names,
     missing: RefCell<Vec<NameKind>>,
@@ -105,7 +105,7 @@ impl<'a> Lookup<'a> {
         Lookup { names, missing: RefCell::default() }
     }
 
-    /// Returns the names of a kind; none, and a record of it, if they were not fetched.
+    /// Returns the names of a kind. If they have not been fetched, records the kind and returns none.
     pub(super) fn get(&self, kind: &NameKind) -> &'a [Name] {
         match self.names.by_kind.get(kind) {
             Some(names) => names,
@@ -145,7 +145,7 @@ pub struct Completion {
     /// The byte offset of the text that a candidate replaces; that text ends at the cursor.
     pub start: usize,
     pub candidates: Vec<Candidate>,
-    /// Kinds of names that were looked up and are not in the context. With them, there may be more candidates.
+    /// Kinds of names that were looked up but are not in the context. With them, there may be more candidates.
     pub missing: Vec<NameKind>,
 }
 

@@ -1,4 +1,4 @@
-//! Completion of values: those of the key's type, live names, what QOM says of a property, files.
+//! Completion of values: those of the key's type, live names, the values that QOM gives for a property, files.
 
 use std::collections::HashSet;
 
@@ -25,7 +25,7 @@ impl ValueChoices {
         let mut add_literals = |literals: &[&str], description: &str| {
             self.literals.extend(literals.iter().map(|text| Name::new(*text, description)));
         };
-        match schema.kind(kind) {
+        match schema.definition(kind) {
             Type::Builtin(Builtin::Bool) => add_literals(&["true", "false"], "bool"),
             Type::Builtin(Builtin::Null) => add_literals(&["null"], "null"),
             Type::Builtin(Builtin::Str | Builtin::Any) => self.takes_text = true,
@@ -40,7 +40,7 @@ impl ValueChoices {
         }
     }
 
-    /// Adds the values of a property with this description: its QOM type, and perhaps `: ` and a text.
+    /// Adds the values of a property with this description: its QOM type, and perhaps `: ` and text.
     fn add_property(&mut self, description: &str) {
         let (qom_type, text) = description.split_once(": ").unwrap_or((description, ""));
         let options = match text.split_once('(') {
@@ -59,8 +59,9 @@ impl ValueChoices {
         }
     }
 
-    /// Adds live names, or files where the key takes one. A key that takes live names takes no file, even if the server
-    /// does not list the names.
+    /// Adds live names, or files if the key takes a file. A key that takes live names takes no file, even if the server
+    /// has
+    /// none of these names.
     fn add_live_names(&mut self, position: &KeyPosition<'_>, kinds: &[NameKind], typed: &str, lookup: &Lookup<'_>) {
         for kind in kinds {
             let names = match kind {
@@ -97,7 +98,7 @@ pub(super) fn complete_value(
         choices = ValueChoices::default();
         choices.add_property(description);
     }
-    let is_array = kind.is_some_and(|kind| matches!(schema.kind(kind), Type::Array(_)));
+    let is_array = kind.is_some_and(|kind| matches!(schema.definition(kind), Type::Array(_)));
     let quoting = if is_array { last_item(quoting) } else { quoting };
     let typed = quoting.typed();
     if choices.takes_text || choices.takes_integers || kind.is_none() {
@@ -123,7 +124,7 @@ pub(super) fn complete_value(
     Completion { start: quoting.start(), candidates, missing: Vec::new() }
 }
 
-/// In a comma-separated list, completes the last item.
+/// Narrows a comma-separated list to its last item.
 fn last_item(quoting: Quoting<'_>) -> Quoting<'_> {
     match quoting {
         Quoting::Word(current) if current.raw == current.text => {
@@ -136,16 +137,16 @@ fn last_item(quoting: Quoting<'_>) -> Quoting<'_> {
 }
 
 fn is_any(schema: &Schema, kind: TypeId) -> bool {
-    *schema.kind(kind) == Type::Builtin(Builtin::Any)
+    *schema.definition(kind) == Type::Builtin(Builtin::Any)
 }
 
-/// Whether a value is the name of something or its definition, as that of a block node is.
+/// Returns whether a value is either a name or a definition, as a reference to a block node is.
 fn is_reference(schema: &Schema, kind: TypeId) -> bool {
-    match schema.kind(kind) {
+    match schema.definition(kind) {
         Type::Array(element) => is_reference(schema, *element),
         Type::Alternate(kinds) => {
-            kinds.iter().any(|kind| *schema.kind(*kind) == Type::Builtin(Builtin::Str))
-                && kinds.iter().any(|kind| matches!(schema.kind(*kind), Type::Object(_)))
+            kinds.iter().any(|kind| *schema.definition(*kind) == Type::Builtin(Builtin::Str))
+                && kinds.iter().any(|kind| matches!(schema.definition(*kind), Type::Object(_)))
         }
         _ => false,
     }
@@ -164,7 +165,8 @@ fn property_at(position: &KeyPosition<'_>) -> Option<(NameKind, String)> {
     }
 }
 
-/// Returns the QOM paths that begin with `typed`, one level deeper. A single one gets a `/` if it has children.
+/// Returns the QOM paths that begin with `typed`, down to its next level. If there is only one and it has children, it
+/// ends with a `/`.
 fn qom_paths(typed: &str, lookup: &Lookup<'_>) -> Vec<Name> {
     let parent = typed.rfind('/').map_or("", |at| &typed[..at]);
     let mut paths = lookup.get(&NameKind::QomChildren(parent.to_owned())).to_vec();

@@ -1,4 +1,4 @@
-//! The decision about colour: `--color`, or else `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` and the terminal.
+//! The decision whether to use colour: `--color`, or else `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` and the terminal.
 
 use std::io::{self, IsTerminal};
 
@@ -18,7 +18,7 @@ pub(super) fn stderr_palette(color: Color) -> Palette {
     Palette::new(is_colored(color) && (color == Color::Always || io::stderr().is_terminal()))
 }
 
-/// Returns the colours of a script's output, which is for programs: none, unless the user asks for them.
+/// Returns the colours of a script's output. Programs read it, so it has none unless the user asks for them.
 pub(super) fn script_palette(color: Color) -> Palette {
     Palette::new(color == Color::Always)
 }

@@ -38,7 +38,7 @@ impl Status {
     /// Returns the status for the end of a script, or its error.
     pub(crate) fn from_script_end(end: ScriptEnd) -> Result<Status, Failure> {
         match end {
-            // The reader of standard output has enough of it.
+            // The reader of standard output needs no more.
             ScriptEnd::Succeeded | ScriptEnd::OutputClosed => Ok(Status::Success),
             ScriptEnd::Failed => Ok(Status::Failed),
             ScriptEnd::Disconnected => Ok(Status::Disconnected),
@@ -76,7 +76,8 @@ impl Failure {
         Failure::new(Status::NotConnected, error)
     }
 
-    /// Returns the message and each cause that it does not end with already, as the messages of our own errors do.
+    /// Returns the message, and each cause after it unless the message already ends with that cause, as the messages of
+    /// this package's errors do.
     pub(crate) fn message(&self) -> String {
         let mut text = self.error.to_string();
         for cause in self.error.chain().skip(1).map(ToString::to_string) {

@@ -1,4 +1,4 @@
-//! `--generate`: the manual page and completions, from the same tables as the flags and their help.
+//! `--generate`: the manual page and completions, from the same tables as the options and their help.
 
 use std::io::{self, Write};
 
@@ -83,7 +83,7 @@ fn render_section<'a>(
     Ok(())
 }
 
-/// Escapes a text for roff: its backslashes, its dashes, and a first character that would begin a request.
+/// Escapes text for roff: its backslashes, its dashes, and a first character that would begin a request.
 fn roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }

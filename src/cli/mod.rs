@@ -1,13 +1,13 @@
-//! The programs: arguments and environment to configuration, errors to message and exit status.
+//! The programs, which turn arguments and environment into configuration, and errors into messages and exit statuses.
 //!
 //! Each module may use those listed before it:
 //!
 //! | module | owns |
 //! |---|---|
 //! | `exit_status` | exit statuses, and errors with the status that they cause |
-//! | `stdio` | the standard streams as the program inherits them, and writing to them |
-//! | `args` | the flags: their names, values and help |
-//! | `color` | the decision about colour |
+//! | `stdio` | the inherited standard streams, and writing to them |
+//! | `args` | the options: their names, values and help |
+//! | `color` | the decision whether to use colour |
 //! | `generate` | `--generate`: the manual page, completions |
 //! | `program` | the frame of every program, from its arguments to its exit status |
 //! | `shell_completion` | `--complete`: completion in the user's own shell |

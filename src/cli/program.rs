@@ -10,16 +10,16 @@ use super::exit_status::{Failure, Status, end_program};
 use super::generate::print_generated;
 use super::stdio::{finish_printing, make_blocking};
 
-/// The arguments of a program, which run it.
+/// A program, as its parsed arguments.
 pub(super) trait Program: HelpExt + FromArgMatches {
     /// Returns the value of `--generate`.
     fn generate(&self) -> Option<Generate>;
 
-    /// Runs the program. `matches` is what the arguments were made from.
+    /// Runs the program. `matches` is the parser's result, from which the arguments were made.
     fn run(self, matches: &ArgMatches) -> Result<Status, Failure>;
 }
 
-/// Runs the program that `args`, its name first, describe.
+/// Runs the program with `args`, which begin with its name.
 pub(super) fn run_program<P: Program>(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     make_blocking();
     let result = match parse::<P>(args) {
@@ -38,7 +38,7 @@ fn parse<P: Program>(args: impl IntoIterator<Item = OsString>) -> Result<(P, Arg
     Ok((program, matches))
 }
 
-/// Prints help or version on standard output, or a usage error on standard error.
+/// Prints the help or the version on standard output, or a usage error on standard error.
 fn print_usage(error: &clap::Error) -> Result<Status, Failure> {
     let written = error.print();
     if error.use_stderr() { Ok(Status::UsageError) } else { finish_printing(written) }

@@ -75,7 +75,7 @@ impl Program for WrapArgs {
     }
 }
 
-/// Returns why QEMU has no monitor: its exit, or else `error`. Kills QEMU.
+/// Returns the failure of a QEMU that has no monitor: its exit, or else `error`. Kills QEMU.
 fn start_failure(qemu: &QemuProcess, error: ConnectError) -> Failure {
     if let Some(exited) = qemu.early_exit() {
         return Failure::not_connected(exited);

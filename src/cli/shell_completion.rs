@@ -1,7 +1,7 @@
 //! `--complete`: completion of a command line in the user's own shell, with names from the server.
 //!
-//! Tab must neither block nor have side effects: the time for the server is limited, and no command is run and no
-//! inherited connection is used to reach one.
+//! Tab must neither block nor have side effects: the time for the server is limited, and a server that can be reached
+//! only through a command or an inherited connection is not used.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ pub(super) fn print_candidates(candidates: &[Candidate]) -> Result<Status, Failu
 /// Splits a command line that ends at the cursor into the words after the program's name. The last word is being typed,
 /// and can be empty. `None` if the cursor is not in a word after the name.
 fn split_command_line(command_line: &str) -> Option<Vec<String>> {
-    /// Marks the cursor.
+    /// The mark of the cursor.
     const CURSOR: char = '\u{1}';
     // The word at the cursor may have an open quote.
     let mut endings = ["", "'", "\""].into_iter();
@@ -50,7 +50,7 @@ fn split_command_line(command_line: &str) -> Option<Vec<String>> {
     (!words.is_empty()).then_some(words)
 }
 
-/// Connects to a server that can be asked for completions.
+/// Connects to a server that can be queried for completions.
 pub(super) fn connect_for_completion(address: &Address, guest_agent: bool, no_schema: bool) -> Option<Engine> {
     if matches!(address, Address::Exec(_) | Address::Fd(_)) {
         return None;
@@ -84,7 +84,7 @@ pub(super) fn complete_word(engine: &mut Engine, words: &[&str], word: &str) -> 
 /// Completes a line of `qmp-shell`, whose server may take until `timeout` for introspection.
 pub(super) fn complete_line_until(engine: &mut Engine, line: &str, timeout: Duration) -> Completion {
     wait_for_names(engine, line, Instant::now() + timeout);
-    // Live names are waited for as briefly as at a prompt. Those that arrive late serve the second attempt.
+    // The first attempt waits for live names as briefly as a prompt. The second also has those that arrived late.
     complete_line(engine, line);
     engine.finish_queries();
     let completion = complete_line(engine, line);

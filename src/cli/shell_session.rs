@@ -23,8 +23,8 @@ pub(super) enum Input {
 }
 
 impl Input {
-    /// Returns the scripts in the arguments. Without any, returns the prompt if standard input and output are a
-    /// terminal, and standard input as a script otherwise. `matches` is what the arguments were made from.
+    /// Returns the scripts in the arguments. If there are none, returns the prompt if standard input and output are a
+    /// terminal, and otherwise standard input as a script. `matches` is the parser's result.
     pub(super) fn new(args: &SessionArgs, matches: &ArgMatches) -> Input {
         let scripts = args.scripts(matches);
         if !scripts.is_empty() {
@@ -61,7 +61,7 @@ pub(super) fn new_engine(connection: Connection, args: &SessionArgs, input: &Inp
     engine
 }
 
-/// Runs a prompt or scripts on a server that stays when the shell is left.
+/// Runs a prompt or scripts with a server that keeps running when the shell exits.
 pub(super) fn run(engine: Engine, args: &SessionArgs, input: Input) -> Result<Status, Failure> {
     match input {
         Input::Prompt => run_prompt(engine, args, AsyncOutput::default(), Box::new(|| {})),

@@ -1,4 +1,4 @@
-//! The standard streams as the program inherits them, and writing to them.
+//! The inherited standard streams, and writing to them.
 
 use std::io::{self, Write};
 

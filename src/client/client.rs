@@ -52,20 +52,20 @@ struct Inner {
     reader: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// An object without members, which most commands that only do something return. Members that a server adds are ignored.
+/// The empty object that commands return if they have nothing to report. Members that a server adds are ignored.
 ///
-/// As arguments it is `{}`, which servers accept like no arguments.
+/// As arguments it is `{}`, which servers treat like no arguments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Empty {}
 
 impl Client {
     /// Connects to `address` (`vm.sock`, `localhost:4444`, `exec:…`, `demo:`; see [`Address`] for all forms) and
-    /// negotiates. Each may take 5 seconds.
+    /// negotiates. Each of the two steps may take 5 seconds.
     pub fn connect(address: &str) -> Result<Client, ConnectError> {
         Client::connect_with(&address.parse()?, &Options::default())
     }
 
-    /// Connects with other time-outs, with a message log, or to a guest agent.
+    /// Connects with `options`: timeouts, a message log, a guest agent as the server.
     ///
     /// ```
     /// use std::time::Duration;
@@ -81,8 +81,9 @@ impl Client {
         Client::over(open(address, options)?, address)
     }
 
-    /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits
-    /// without a limit.
+    /// Waits for the next server to connect to `listener`, and negotiates with it. Without [`Options::wait`] the wait
+    /// has no
+    /// limit.
     ///
     /// ```
     /// use qmp_shell::{Client, Listener, Options};
@@ -105,8 +106,8 @@ impl Client {
             session.into_halves().expect("a session that was just opened has no reader thread");
         let closer = out.closer();
         let dispatcher = Arc::new(Dispatcher::new(out, router, greeting));
-        let run = Arc::clone(&dispatcher);
-        let reader = Builder::new().name("qmp-client".to_owned()).spawn(move || run.run(input));
+        let shared = Arc::clone(&dispatcher);
+        let reader = Builder::new().name("qmp-client".to_owned()).spawn(move || shared.run(input));
         let reader = reader.map_err(|reason| ConnectError::Io { address: address.clone(), reason })?;
         Ok(Client { inner: Arc::new(Inner { dispatcher, closer, reader: Mutex::new(Some(reader)) }) })
     }
@@ -118,8 +119,8 @@ impl Client {
 
     /// Executes a command and waits for its return value.
     ///
-    /// `arguments` is any type that serialises to a JSON object, and `()` for none. There is no time-out; see
-    /// [`Pending::reply_within`] for one. [`ExecuteError`] lists all errors.
+    /// `arguments` is any value that serialises to a JSON object; `()` stands for no arguments. There is no timeout;
+    /// see [`Pending::reply_within`] for one. [`ExecuteError`] lists all errors.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -129,7 +130,7 @@ impl Client {
     /// let node = json!({"driver": "null-co", "node-name": "disk1", "size": 1 << 20});
     /// qemu.execute::<Empty>("blockdev-add", node)?;
     ///
-    /// // A `Value` will do where the shape does not matter.
+    /// // Without a type for the return value, use `Value`.
     /// let nodes: Value = qemu.execute("query-named-block-nodes", json!({"flat": true}))?;
     /// assert!(nodes.as_array().unwrap().iter().any(|node| node["node-name"] == "disk1"));
     ///
@@ -145,7 +146,7 @@ impl Client {
 
     /// Executes a command out of band: the server replies at once, whatever else is in flight.
     ///
-    /// Only the few commands that allow it, such as `yank` and `migrate-pause`, and only where the greeting
+    /// Only a few commands allow this, such as `yank` and `migrate-pause`, and only if the greeting
     /// [offers](Greeting::offers_oob) it.
     ///
     /// ```
@@ -187,8 +188,10 @@ impl Client {
         self.send(request(command, arguments)?, Some(fd))?.wait()
     }
 
-    /// Sends a command without waiting for its reply. Up to eight commands of all clones may be in flight, and the server
-    /// executes them in order; a ninth blocks here until a reply arrives. With [`Request::oob`] it does not block.
+    /// Sends a command without waiting for its reply. The server executes commands in order. Up to eight of them may be
+    /// in
+    /// flight, those of all clones counted; the call for a ninth blocks until a reply arrives, except with
+    /// [`Request::oob`].
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -207,7 +210,7 @@ impl Client {
         self.inner.dispatcher.send(Box::new(validate_request(request)?), fd)
     }
 
-    /// Ends QEMU with `quit`. Succeeds when QEMU replies or closes the connection instead. [`Events`] end when QEMU has exited.
+    /// Ends QEMU with `quit`. Succeeds if QEMU replies or closes the connection. [`Events`] end when QEMU has exited.
     pub fn quit(&self) -> Result<(), ExecuteError> {
         match self.execute::<Empty>("quit", ()) {
             Ok(Empty {}) | Err(ExecuteError::Unanswered { .. }) => Ok(()),
@@ -222,7 +225,7 @@ impl Client {
     /// use std::time::Duration;
     /// use qmp_shell::Empty;
     ///
-    /// // Listen first, then cause: nothing is missed.
+    /// // Create the listener before the command that causes the event.
     /// let mut events = qemu.events().timeout(Duration::from_secs(5));
     /// qemu.execute::<Empty>("stop", ())?;
     /// let event = events.next().expect("an event within 5 seconds")?;
@@ -235,9 +238,9 @@ impl Client {
 
     /// Listens to the events that pass `filter`, from now on.
     ///
-    /// The filter runs in the reader thread and must not block: until it returns, no reply is delivered. It panics if it
-    /// executes a command, which would wait without end. A filter that panics ends its listener with
-    /// [`ListenError::Filter`](crate::ListenError::Filter).
+    /// The filter runs in the reader thread and must not block: until it returns, no reply is delivered. If it executes
+    /// a command, it panics instead of waiting forever. A filter that panics ends its listener with
+    /// [`ListenError::FilterPanicked`](crate::ListenError::FilterPanicked).
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -273,8 +276,9 @@ impl Client {
     }
 
     /// Ends the connection for all clones, from any thread. Commands in flight are
-    /// [`Unanswered`](ExecuteError::Unanswered), those waiting to be sent are not sent, and listeners end. The VM keeps
-    /// running. Calling it again does nothing.
+    /// [`Unanswered`](ExecuteError::Unanswered), commands that have not been sent are not sent, and listeners end. The
+    /// VM
+    /// keeps running. Calling it again does nothing.
     pub fn close(&self) {
         self.inner.close();
     }

@@ -14,8 +14,8 @@ use super::error::{ExecuteError, ListenError};
 use super::events::EventQueue;
 use super::pending::{Outcome, Pending};
 
-/// The most in-band commands in flight. QEMU queues this many; with one more it stops reading, and an out-of-band command
-/// could not overtake the others.
+/// The maximum number of in-band commands in flight. QEMU queues this many; with one more it stops reading, and an
+/// out-of-band command could not overtake the others.
 const MAX_IN_BAND_COMMANDS: usize = 8;
 
 /// The state shared by callers, listeners and the reader thread.
@@ -25,7 +25,7 @@ pub(super) struct Dispatcher {
     /// Signalled when an in-band slot becomes free, and at the end of the connection.
     slot_freed: Condvar,
     pub(super) greeting: Option<Greeting>,
-    /// Set before the connection is closed by this process.
+    /// Set before this process closes the connection.
     closing: AtomicBool,
     reader: OnceLock<ThreadId>,
 }
@@ -33,7 +33,7 @@ pub(super) struct Dispatcher {
 struct State {
     router: Router<PendingCall>,
     /// In-band commands that are in flight or about to be sent.
-    in_band: usize,
+    in_band_count: usize,
     listeners: Vec<Weak<EventQueue>>,
     disconnected: Option<Disconnected>,
     /// The answer to a second greeting, to be sent before the next command.
@@ -55,7 +55,7 @@ impl Dispatcher {
     pub(super) fn new(out: SendHalf, router: Router<()>, greeting: Option<Greeting>) -> Dispatcher {
         let state = State {
             router: router.successor(),
-            in_band: 0,
+            in_band_count: 0,
             listeners: Vec::new(),
             disconnected: None,
             renegotiation: None,
@@ -75,12 +75,12 @@ impl Dispatcher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks the coming end of the connection as caused by this process.
+    /// Announces that this process is about to close the connection.
     pub(super) fn will_close(&self) {
         self.closing.store(true, Ordering::Release);
     }
 
-    /// Sends a request; an in-band one once fewer than [`MAX_IN_BAND_COMMANDS`] are in flight.
+    /// Sends a request. If it is in-band, first waits until fewer than [`MAX_IN_BAND_COMMANDS`] are in flight.
     pub(super) fn send(&self, request: Box<Request>, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
         let current = std::thread::current().id();
         assert!(
@@ -92,10 +92,10 @@ impl Dispatcher {
         }
         let (caller, outcome) = sync_channel(1);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        if fd.is_some() && !out.passes_descriptors() {
+        if fd.is_some() && !out.can_pass_fds() {
             drop(out);
             self.release_slot(!request.oob);
-            return Err(ExecuteError::NoDescriptors { request });
+            return Err(ExecuteError::CannotPassFd { request });
         }
         self.renegotiate(&mut out);
         let id = out.next_id();
@@ -111,7 +111,7 @@ impl Dispatcher {
             self.release_slot(call.in_band);
         }
         let disconnected = unsent.disconnected;
-        match unsent.in_part {
+        match unsent.is_partly_sent {
             true => Err(ExecuteError::Unanswered { request, disconnected }),
             false => Err(ExecuteError::NotSent { request, disconnected }),
         }
@@ -120,14 +120,14 @@ impl Dispatcher {
     /// Waits until another in-band command may be in flight, and counts it.
     fn reserve_slot(&self) {
         let mut state = self.state();
-        while state.disconnected.is_none() && state.in_band >= MAX_IN_BAND_COMMANDS {
+        while state.disconnected.is_none() && state.in_band_count >= MAX_IN_BAND_COMMANDS {
             state = self.slot_freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.in_band += 1;
+        state.in_band_count += 1;
     }
 
     fn release_slot(&self, in_band: bool) {
-        self.state().in_band -= usize::from(in_band);
+        self.state().in_band_count -= usize::from(in_band);
         self.slot_freed.notify_one();
     }
 
@@ -153,7 +153,7 @@ impl Dispatcher {
         }
     }
 
-    /// Answers a second greeting, if one came. The server accepts nothing else before that.
+    /// Answers a second greeting, if one came. The server accepts nothing else until then.
     fn renegotiate(&self, out: &mut SendHalf) {
         let request = self.state().renegotiation.take();
         if let Some(request) = request {
@@ -163,8 +163,9 @@ impl Dispatcher {
         }
     }
 
-    /// Answers a second greeting unless another thread is sending; that one does it afterwards. So the reader thread
-    /// never waits for a sender, who may be waiting for the server to read, which may be waiting for this thread.
+    /// Answers a second greeting unless another thread is sending, which then does it afterwards. The reader thread
+    /// must
+    /// not wait for a sender: that may be waiting for the server to read, and the server for the reader thread.
     fn renegotiate_if_idle(&self) {
         while self.state().renegotiation.is_some() {
             let Ok(mut out) = self.out.try_lock() else { return };
@@ -185,7 +186,7 @@ impl Dispatcher {
             match routed {
                 Routed::Reply { entry, reply, .. } => {
                     self.release_slot(entry.in_band);
-                    // Fails where the caller dropped its `Pending`.
+                    // Fails if the caller has dropped its `Pending`.
                     let _ = entry.caller.send(Ok(reply));
                 }
                 Routed::Event(event) => self.dispatch_event(&event),
@@ -218,7 +219,7 @@ impl Dispatcher {
         drop(state);
         self.slot_freed.notify_all();
         for call in calls {
-            // Fails where the caller dropped its `Pending`.
+            // Fails if the caller has dropped its `Pending`.
             let _ = call.caller.send(Err(disconnected.clone()));
         }
         for listener in listeners.iter().filter_map(Weak::upgrade) {

@@ -3,7 +3,7 @@
 use crate::session::Disconnected;
 use crate::wire::{Reply, ReplyBody, Request};
 
-/// Why a command returned no result.
+/// The error of a command that returned no result.
 ///
 /// ```
 /// use qmp_shell::{Client, Empty, ExecuteError};
@@ -12,7 +12,7 @@ use crate::wire::{Reply, ReplyBody, Request};
 /// let qemu = Client::connect("demo:")?;
 /// let error = qemu.execute::<Empty>("device_del", json!({"id": "net7"})).unwrap_err();
 ///
-/// // The server's error: a class for programs, a description for people.
+/// // The server's error: a class for programs, a description for humans.
 /// assert_eq!(error.class(), Some("DeviceNotFound"));
 /// println!("{}", error.desc().unwrap());
 /// // The request that was sent.
@@ -49,9 +49,10 @@ pub enum ExecuteError {
         /// The reply.
         reply: Box<Reply>,
     },
-    /// File descriptors can be passed only over a Unix socket that does not lead to a process of ours. Nothing was sent.
-    #[error("`{}` was not sent: file descriptors can be passed over a Unix socket only", .request.command)]
-    NoDescriptors {
+    /// File descriptors can be passed only over a Unix socket whose peer is not a child of this process. Nothing was
+    /// sent.
+    #[error("`{}` was not sent: file descriptors can be passed only over a Unix socket", .request.command)]
+    CannotPassFd {
         /// The request.
         request: Box<Request>,
     },
@@ -63,8 +64,8 @@ pub enum ExecuteError {
         /// Why the connection ended.
         disconnected: Disconnected,
     },
-    /// The connection ended after a part or all of the request was sent and before its reply. The server may or may not
-    /// have executed it.
+    /// The connection ended before the reply, after all or part of the request was sent. The server may or may not have
+    /// executed it.
     #[error("{disconnected} before `{}` was answered; it may or may not have been executed", .request.command)]
     Unanswered {
         /// The request.
@@ -97,14 +98,14 @@ impl ExecuteError {
         match self {
             ExecuteError::Arguments { .. } => None,
             ExecuteError::Refused { request, .. }
-            | ExecuteError::NoDescriptors { request }
+            | ExecuteError::CannotPassFd { request }
             | ExecuteError::NotSent { request, .. }
             | ExecuteError::Unanswered { request, .. }
             | ExecuteError::Return { request, .. } => Some(request),
         }
     }
 
-    /// Returns the reply: an error, or a return value of another type. `None` where there was no reply.
+    /// Returns the reply: an error, or a return value of another type. `None` if there was no reply.
     pub fn reply(&self) -> Option<&Reply> {
         match self {
             ExecuteError::Refused { reply, .. } | ExecuteError::Return { reply, .. } => Some(reply),
@@ -120,7 +121,7 @@ impl ExecuteError {
         }
     }
 
-    /// Returns the server's description of its error, for people.
+    /// Returns the server's human-readable description of its error.
     pub fn desc(&self) -> Option<&str> {
         match self.reply()?.body() {
             ReplyBody::Error { desc, .. } => Some(desc),
@@ -128,23 +129,23 @@ impl ExecuteError {
         }
     }
 
-    /// Whether the command may have been executed all the same. If not, it can be sent again without harm.
+    /// Returns whether the command may have been executed despite the error. If not, it is safe to send it again.
     pub fn may_have_run(&self) -> bool {
         matches!(self, ExecuteError::Unanswered { .. } | ExecuteError::Return { .. })
     }
 }
 
-/// Why a listener receives no more events.
+/// The reason why a listener receives no more events.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// The connection has ended. All events received before were returned.
+    /// The connection has ended. All events that were received before have been returned.
     #[error("{0}")]
     Disconnected(#[from] Disconnected),
     /// The filter panicked, so this listener was disconnected.
     #[error("the filter of this listener panicked; it receives no more events")]
-    Filter,
-    /// More than 64 MiB of events were queued, so this listener was disconnected. Later events are lost to it.
+    FilterPanicked,
+    /// More than 64 MiB of events were queued, so this listener was disconnected. Later events are lost.
     #[error("more than 64 MiB of events were queued; this listener receives no more events")]
     Overflow,
 }

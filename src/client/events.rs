@@ -10,7 +10,7 @@ use crate::wire::Event;
 
 use super::error::ListenError;
 
-/// The most bytes of events that wait for one listener.
+/// The maximum number of bytes of events that are queued for one listener.
 const MAX_LISTENER_BYTES: usize = 64 << 20;
 
 pub(super) type Filter = Box<dyn Fn(&Event) -> bool + Send + Sync>;
@@ -19,8 +19,8 @@ pub(super) type Filter = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 ///
 /// Created by [`Client::events`](super::Client::events) and [`Client::listen`](super::Client::listen). Each thread may
 /// have listeners of its own; each listener receives every event that passes its filter. An event that the server sent
-/// before the reply to a command is here when [`Client::execute`](super::Client::execute) returns. The connection ends
-/// with the last clone of the client; events that arrived before that are still returned.
+/// before the reply to a command is in the queue when [`Client::execute`](super::Client::execute) returns. The
+/// connection ends with the last clone of the client; events that arrived before that are still returned.
 ///
 /// ```
 /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -42,9 +42,9 @@ pub(super) type Filter = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// As an iterator it waits for the next event, without a limit unless [`Events::timeout`] set one. With a time-out, `None`
-/// means that no event came in time, and the iterator can be used again. The end of the connection is one `Err`, and `None`
-/// from then on.
+/// As an iterator it waits for the next event, without a limit unless [`Events::timeout`] set one. With a timeout,
+/// `None` means that no event came in time, and the iterator can be used again. The end of the connection is one `Err`,
+/// and `None` from then on.
 #[derive(Debug)]
 #[must_use = "a dropped listener receives no events"]
 pub struct Events {
@@ -52,7 +52,7 @@ pub struct Events {
     pub(super) timeout: Option<Duration>,
 }
 
-/// The events that wait for a listener.
+/// The events that are queued for a listener.
 pub(super) struct EventQueue {
     filter: Filter,
     state: Mutex<State>,
@@ -65,7 +65,7 @@ struct State {
     bytes: usize,
     /// Set once no more events will come.
     end: Option<ListenError>,
-    /// `end` has been returned to the listener.
+    /// Whether `end` has been returned to the listener.
     end_returned: bool,
 }
 
@@ -95,7 +95,7 @@ impl EventQueue {
         match catch_unwind(AssertUnwindSafe(|| (self.filter)(event))) {
             Ok(true) => {}
             Ok(false) => return,
-            Err(_) => return self.end(ListenError::Filter),
+            Err(_) => return self.end(ListenError::FilterPanicked),
         }
         let mut state = self.state();
         let bytes = mem_size(event);
@@ -140,19 +140,21 @@ impl EventQueue {
     }
 }
 
-/// Returns about how many bytes of memory a queued event occupies. The queue's buffer may be twice as large as its content.
+/// Returns the approximate size of a queued event in memory, in bytes. The queue's buffer may be twice as large as its
+/// content.
 fn mem_size(event: &Event) -> usize {
     event.text().len() + event.name().len() + 2 * size_of::<Event>()
 }
 
 impl Events {
-    /// Limits how long the iterator waits for each event.
+    /// Sets how long the iterator waits for each event.
     pub fn timeout(mut self, timeout: Duration) -> Events {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Waits up to `timeout` for the next event; [`Duration::ZERO`] does not wait. Returns `Ok(None)` at the time-out.
+    /// Waits up to `timeout` for the next event; [`Duration::ZERO`] does not wait. Returns `Ok(None)` after the
+    /// timeout.
     pub fn wait(&mut self, timeout: Duration) -> Result<Option<Event>, ListenError> {
         self.queue.pop(Instant::now().checked_add(timeout))
     }

@@ -1,7 +1,7 @@
 //! The client library: commands as typed calls, events as iterators, over one session.
 //!
-//! Owns the thread that hands each reply to its caller and each event to its listeners. Knows neither lines nor the
-//! terminal.
+//! Owns the thread that hands each reply to its caller and each event to its listeners. Does not know about lines or
+//! the terminal.
 
 #[expect(clippy::module_inception, reason = "named after its type")]
 mod client;

@@ -1,10 +1,11 @@
-//! Opening a session to an address of any kind, including the demo machine.
+//! Opening a session with an address of any kind, including the demo machine.
 
 #[cfg(feature = "demo")]
 use crate::demo::start as start_demo;
 use crate::session::{Address, ConnectError, Options, Session, connect};
 
-/// Opens a session to `address`. `demo:` starts a demo machine, if this build has one (cargo feature `demo`).
+/// Opens a session with the server at `address`. `demo:` starts a demo machine, if this build has one (cargo feature
+/// `demo`).
 pub fn open(address: &Address, options: &Options) -> Result<Session, ConnectError> {
     if *address != Address::Demo {
         return connect(address, options);

@@ -10,7 +10,7 @@ use crate::wire::{Reply, ReplyBody, Request};
 
 use super::error::ExecuteError;
 
-/// The reply to a request, or why there is none.
+/// The reply to a request, or the reason why there is none.
 pub(super) type Outcome = Result<Reply, Disconnected>;
 
 /// A command in flight; see [`Client::start`](super::Client::start).
@@ -33,7 +33,7 @@ pub(super) type Outcome = Result<Reply, Disconnected>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// When this is dropped, the server still executes the command; its reply is ignored.
+/// If this is dropped, the server still executes the command, and the reply is ignored.
 #[derive(Debug)]
 #[must_use = "a dropped `Pending` ignores the reply"]
 pub struct Pending {
@@ -58,7 +58,8 @@ impl Pending {
         self.outcome.recv().unwrap_or(Err(Disconnected::Closed))
     }
 
-    /// Waits up to `timeout` for the reply. The inner `Err` returns the command, still in flight, at the time-out.
+    /// Waits up to `timeout` for the reply. After the timeout, the inner `Err` returns the command, which is still in
+    /// flight.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;

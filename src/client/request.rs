@@ -7,7 +7,7 @@ use crate::wire::Request;
 
 use super::error::ExecuteError;
 
-/// The deepest nesting of arguments: one level less than QEMU reads, because they stand inside a message.
+/// The maximum nesting depth of arguments: one level less than QEMU reads, because they are nested in a message.
 const MAX_NESTING: usize = 1023;
 
 /// Builds the request for a command with these arguments.
@@ -17,8 +17,8 @@ pub(super) fn request(command: &str, arguments: impl Serialize) -> Result<Reques
     Ok(if text == "null" { request } else { request.with_arguments(text) })
 }
 
-/// Rejects requests that QEMU cannot parse: it would reply without an id, reply twice, or wait for more input. Marks the
-/// secrets in all others.
+/// Rejects a request that QEMU cannot parse: it would reply without an id, reply twice, or wait for more input. Marks
+/// the secrets in any other.
 pub(super) fn validate_request(mut request: Request) -> Result<Request, ExecuteError> {
     if let Some(text) = &request.arguments {
         let invalid = |reason| Err(invalid(&request.command, reason));
@@ -30,7 +30,7 @@ pub(super) fn validate_request(mut request: Request) -> Result<Request, ExecuteE
         if let Err(error) = serde_json::from_str::<&RawValue>(text) {
             return invalid(error.to_string());
         }
-        if nesting(text) > MAX_NESTING {
+        if nesting_depth(text) > MAX_NESTING {
             return invalid(format!("they are nested more than {MAX_NESTING} levels deep"));
         }
     }
@@ -42,8 +42,8 @@ fn invalid(command: &str, reason: String) -> ExecuteError {
     ExecuteError::Arguments { command: command.to_owned(), reason }
 }
 
-/// Returns how deep arrays and objects are nested in a JSON text.
-fn nesting(text: &str) -> usize {
+/// Returns the nesting depth of arrays and objects in a JSON text.
+fn nesting_depth(text: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
         match byte {
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn nesting_counts_brackets_outside_strings() {
         for (text, depth) in [("1", 0), ("{}", 1), (r#"{"a": [{}, [[]]], "b": "[[[[\\\"[["}"#, 4)] {
-            assert_eq!(nesting(text), depth, "{text}");
+            assert_eq!(nesting_depth(text), depth, "{text}");
         }
     }
 

@@ -57,7 +57,7 @@ impl Bitmaps {
         Ok(())
     }
 
-    /// Returns an error if there is no bitmap of this name.
+    /// Returns an error if there is no bitmap with this name.
     pub fn check_exists(&self, name: &str) -> Result<(), CommandError> {
         if self.contains(name) {
             return Ok(());

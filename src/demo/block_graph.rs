@@ -1,6 +1,6 @@
 //! The block layer: nodes, the drives that use them, and the references between them. Stores no data.
 //!
-//! Must not know jobs: a command that removes a node checks first whether a job uses it.
+//! Must not know about jobs: a command that removes a node checks first whether a job uses it.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const MAX_NODES: usize = 256;
 
 const MAX_NODE_NAME_BYTES: usize = 31;
 
-/// The size of a node of driver `null-co` or `null-aio` if none is given.
+/// The size of a `null-co` or `null-aio` node without an option `size`.
 const DEFAULT_NULL_BYTES: u64 = 1 << 30;
 
 #[derive(Debug, Clone)]
@@ -25,11 +25,11 @@ pub struct BlockNode {
     detect_zeroes: String,
     direct: bool,
     no_flush: bool,
-    /// The `json:` pseudo-protocol that QEMU shows for nodes without a file name.
+    /// The `json:` pseudo-file name that QEMU shows for nodes without a file.
     filename: String,
-    /// The names of the nodes at `file` and `backing`.
+    /// The names of the nodes that the options `file` and `backing` refer to.
     children: Vec<String>,
-    /// Whether it was created along with its parent; then it is deleted with it.
+    /// Whether the node was created along with its parent, and so is deleted with it.
     is_implicit: bool,
     pub bitmaps: Bitmaps,
 }
@@ -126,7 +126,7 @@ impl BlockGraph {
         Ok(name)
     }
 
-    /// Returns the name of the node that a `BlockdevRef` denotes, which is added if it is described there.
+    /// Returns the name of the node that a `BlockdevRef` names or describes. A described node is added.
     fn resolve_reference(&mut self, reference: &Value) -> Result<String, CommandError> {
         match reference {
             Value::String(name) => self.node(name).map(|node| node.name.clone()),
@@ -135,7 +135,7 @@ impl BlockGraph {
         }
     }
 
-    /// Removes an unused node, and its implicit children with it.
+    /// Removes an unused node and its implicit children.
     pub fn remove(&mut self, name: &str) -> Result<(), CommandError> {
         let node = self.node(name)?;
         self.check_unused(name)?;
@@ -169,7 +169,7 @@ impl BlockGraph {
         self.nodes.iter_mut().find(|node| node.name == name).ok_or_else(|| node_not_found(name))
     }
 
-    /// Returns the name of the node that the name of a node or drive denotes.
+    /// Returns the name of a node, given its own name or that of its drive.
     pub fn node_name_of(&self, name: &str) -> Result<String, CommandError> {
         let drive = self.drives.iter().find(|drive| !drive.device.is_empty() && drive.device == name);
         match drive.map(|drive| drive.inserted.clone()) {
@@ -191,7 +191,7 @@ impl BlockGraph {
         Ok(())
     }
 
-    /// Names the drive of a device, as QEMU's option `-drive id=` does.
+    /// Gives the drive of a device a name, as QEMU's option `-drive id=` does.
     pub fn name_drive(&mut self, qdev: &str, name: &str) {
         for drive in self.drives.iter_mut().filter(|drive| drive.qdev == qdev) {
             name.clone_into(&mut drive.device);
@@ -203,7 +203,7 @@ impl BlockGraph {
         self.drives.retain(|drive| drive.qdev != qdev);
     }
 
-    /// Replaces `source` by `target` in all drives and nodes that use it.
+    /// Replaces `source` with `target` in all drives and nodes that use it.
     pub fn pivot(&mut self, source: &str, target: &str) {
         for drive in &mut self.drives {
             if drive.inserted.as_deref() == Some(source) {
@@ -243,7 +243,7 @@ impl BlockGraph {
 }
 
 impl BlockNode {
-    /// Returns its entry in `query-named-block-nodes`.
+    /// Returns the node's entry in `query-named-block-nodes`.
     fn describe(&self) -> Value {
         let mut value = json!({
             "file": self.filename, "node-name": self.name, "ro": self.read_only, "drv": self.driver,

@@ -1,4 +1,4 @@
-//! Checks of JSON values against QAPI types. Must not know commands.
+//! Checks of JSON values against QAPI types. Must not know about commands.
 
 use serde_json::{Map, Value};
 
@@ -65,7 +65,7 @@ fn check_members(object: &Object, map: &Map<String, Value>, path: &str) -> Resul
     }
 }
 
-/// Returns the type within an alternate that the JSON type of a value selects.
+/// Returns the branch of an alternate that the JSON type of a value selects.
 fn branch(alternate: &Alternate, value: &Value) -> Option<Type> {
     let accepts = |ty: &&Type| match ty {
         Type::Str | Type::Enum(_) => value.is_string(),

@@ -8,7 +8,7 @@ pub type CommandResult = Result<Value, CommandError>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorClass {
     Generic,
-    /// The command does not exist, or not before negotiation.
+    /// The command does not exist, or is not available before negotiation.
     CommandNotFound,
     /// The device or QOM path does not exist.
     DeviceNotFound,
@@ -17,7 +17,7 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
-    /// Returns QMP's name of the class.
+    /// Returns QMP's name for the class.
     pub fn name(self) -> &'static str {
         match self {
             ErrorClass::Generic => "GenericError",
@@ -31,7 +31,7 @@ impl ErrorClass {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandError {
     pub class: ErrorClass,
-    /// For people.
+    /// A human-readable description.
     pub desc: String,
 }
 

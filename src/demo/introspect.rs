@@ -1,6 +1,7 @@
 //! The reply to `query-qmp-schema`, made from the declarations of commands and events.
 //!
-//! As in QEMU, the names of declared types are replaced by numbers, in the order of first use. `0` is the empty struct.
+//! As in QEMU, the names of declared types are replaced with numbers, in the order of first use. `0` is the empty
+//! struct.
 
 use std::collections::HashMap;
 
@@ -42,7 +43,7 @@ pub fn schema() -> Vec<Value> {
 /// The names of types in the schema.
 #[derive(Default)]
 struct TypeNames {
-    /// By the declared name, or by the name itself for built-in types and arrays.
+    /// The key is `declared NAME` for a declared type, and the name in the schema for a built-in type or an array.
     names: HashMap<String, String>,
     /// In the order of first use.
     named: Vec<(String, Type)>,
@@ -50,7 +51,7 @@ struct TypeNames {
 }
 
 impl TypeNames {
-    /// Returns the name of a type, which is assigned at its first use.
+    /// Returns the name of a type, and assigns one at its first use.
     fn name_of(&mut self, ty: Type) -> String {
         let (key, is_declared) = match ty {
             Type::Str => ("str".to_owned(), false),

@@ -1,6 +1,6 @@
 //! A block job: a mirror with its states, its progress and its events.
 //!
-//! Must not know block nodes, except their names: a finished mirror returns a [`Pivot`] to be applied to them.
+//! Must not know about block nodes, except their names: a finished mirror returns a [`Pivot`] to be applied to them.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
-    /// Returns QMP's name of the state.
+    /// Returns QMP's name for the state.
     pub fn name(self) -> &'static str {
         match self {
             JobStatus::Created => "created",
@@ -56,9 +56,9 @@ impl JobStatus {
 /// An operation on a job, as in QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobVerb {
-    /// Finishes the job and replaces the source by the target.
+    /// Finishes the job and replaces the source with the target.
     Complete,
-    /// Aborts the job. Without `force`, a mirror that is ready finishes instead, and leaves the source in place.
+    /// Aborts the job. Without `force`, a mirror that is ready finishes instead, but keeps the source in use.
     Cancel {
         force: bool,
     },
@@ -97,7 +97,7 @@ impl JobVerb {
     }
 }
 
-/// The effect of a finished mirror: `source` has to be replaced by `target` wherever it is used. Both are node names.
+/// The effect of a finished mirror: `source` must be replaced with `target` wherever it is used. Both are node names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pivot {
     pub source: String,
@@ -131,14 +131,14 @@ pub struct MirrorOptions {
 pub struct Job {
     pub options: MirrorOptions,
     pub status: JobStatus,
-    /// When it last made progress.
+    /// The time when it last made progress.
     pub last_advanced: Duration,
     /// Completion or cancellation that is delayed to the next tick, so that its events come after the reply.
     pub requested: Option<JobVerb>,
-    /// Number of bytes copied.
+    /// The number of bytes copied.
     offset: u64,
-    /// Whether to replace the source by the target at the end.
-    pivots: bool,
+    /// Whether the target replaces the source at the end.
+    is_pivoting: bool,
     error: Option<&'static str>,
 }
 
@@ -147,13 +147,13 @@ impl Job {
     pub fn start(options: MirrorOptions, now: Duration, effects: &mut JobEffects) -> Self {
         let status = JobStatus::Created;
         let mut job =
-            Job { options, status, offset: 0, last_advanced: now, requested: None, pivots: true, error: None };
+            Job { options, status, offset: 0, last_advanced: now, requested: None, is_pivoting: true, error: None };
         job.set_status(JobStatus::Created, effects);
         job.set_status(JobStatus::Running, effects);
         job
     }
 
-    /// Changes the state and sends the event for it.
+    /// Changes the state and reports it with an event.
     pub fn set_status(&mut self, status: JobStatus, effects: &mut JobEffects) {
         self.status = status;
         effects
@@ -161,7 +161,7 @@ impl Job {
             .push(Event::with_data(&JOB_STATUS_CHANGE, json!({"status": status.name(), "id": self.options.id})));
     }
 
-    /// Does what is due at `now`: makes progress, becomes ready, finishes or aborts.
+    /// Brings the job up to `now`: it makes progress, becomes ready, finishes or aborts.
     pub fn tick(&mut self, now: Duration, effects: &mut JobEffects) {
         if self.status == JobStatus::Running && now >= self.last_advanced + TICK_INTERVAL {
             self.advance(now);
@@ -172,7 +172,7 @@ impl Job {
         }
         match self.requested.take() {
             Some(JobVerb::Cancel { force: false }) if matches!(self.status, JobStatus::Ready | JobStatus::Standby) => {
-                self.pivots = false;
+                self.is_pivoting = false;
                 self.conclude(effects);
             }
             Some(JobVerb::Cancel { .. }) => self.abort(effects),
@@ -181,7 +181,7 @@ impl Job {
         }
     }
 
-    /// Returns when the next tick is due.
+    /// Returns the time at which the next tick is due.
     pub fn deadline(&self) -> Option<Duration> {
         match (self.requested, self.status) {
             (Some(_), _) => Some(Duration::ZERO),
@@ -214,9 +214,9 @@ impl Job {
         }
     }
 
-    /// Leaves the state `pending` with success.
+    /// Ends the state `pending`, with success.
     pub fn finalize(&mut self, effects: &mut JobEffects) {
-        if self.pivots {
+        if self.is_pivoting {
             effects.pivots.push(Pivot { source: self.options.source.clone(), target: self.options.target.clone() });
         }
         effects.events.push(self.block_job_event(&BLOCK_JOB_COMPLETED));
@@ -246,7 +246,7 @@ impl Job {
         )
     }
 
-    /// Returns the entry in `query-jobs`.
+    /// Returns the job's entry in `query-jobs`.
     pub fn job_info(&self) -> Value {
         let mut value = json!({
             "current-progress": self.offset, "status": self.status.name(), "total-progress": self.options.len,
@@ -258,7 +258,7 @@ impl Job {
         value
     }
 
-    /// Returns the entry in `query-block-jobs`.
+    /// Returns the job's entry in `query-block-jobs`.
     pub fn block_job_info(&self) -> Value {
         let MirrorOptions { id, len, speed, auto_finalize, auto_dismiss, .. } = &self.options;
         json!({

@@ -1,4 +1,4 @@
-//! The list of block jobs, and which operations are possible on them in which state.
+//! The list of block jobs, and the operations on them.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Does what is due at `now`.
+    /// Brings all jobs up to `now`.
     pub fn tick(&mut self, now: Duration) {
         for job in &mut self.list {
             job.tick(now, &mut self.effects);
@@ -78,7 +78,7 @@ impl Jobs {
         self.list.retain(|job| job.status != JobStatus::Null);
     }
 
-    /// Returns when [`Jobs::tick`] is next due.
+    /// Returns the time at which [`Jobs::tick`] is due next.
     pub fn deadline(&self) -> Option<Duration> {
         self.list.iter().filter_map(Job::deadline).min()
     }

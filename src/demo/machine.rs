@@ -1,6 +1,7 @@
 //! The machine: run state, timers and pending events, with the block graph, the jobs and the object tree.
 //!
-//! Must not know the clock: [`Machine::advance`] is called with the time, next at [`Machine::deadline`].
+//! Must not know about the clock: the caller passes the time to [`Machine::advance`], at the latest at
+//! [`Machine::deadline`].
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ const UNPLUG_DELAY: Duration = Duration::from_millis(300);
 /// The time that the guest takes to power down.
 const POWERDOWN_DELAY: Duration = Duration::from_secs(1);
 
-/// Something that the guest will do.
+/// A delayed action of the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum GuestAction {
     /// Releases the device `name` under `parent`.
@@ -119,7 +120,7 @@ impl Machine {
         true
     }
 
-    /// Executes what is due at `now`, the time since the start.
+    /// Executes the actions that are due at `now`, the time since the start.
     pub fn advance(&mut self, now: Duration) {
         if self.has_ended {
             return;
@@ -140,7 +141,7 @@ impl Machine {
         }
     }
 
-    /// Returns when [`Machine::advance`] is next due; `None` if nothing is pending.
+    /// Returns the time at which [`Machine::advance`] is due next; `None` if nothing is pending.
     pub fn deadline(&self) -> Option<Duration> {
         let timers = self.timers.iter().map(|(time, _)| *time);
         timers.chain(self.jobs.deadline()).min()

@@ -1,7 +1,7 @@
 //! The demo machine: a small QMP server inside the program, to try the shell and the client without QEMU.
 //!
-//! Owns a simulated machine (run state, block nodes, jobs, devices, objects) and its server. Must not know its clients:
-//! they are at the other end of a socket pair.
+//! Owns a simulated machine (run state, block nodes, jobs, devices, objects) and its server. Must not know about its
+//! clients: they are at the other end of a socket pair.
 //!
 //! ```text
 //! server (socket, thread) -> monitor (negotiation, framing) -> commands (one table) -> machine (state, time, events)
@@ -9,7 +9,7 @@
 //!                                          check, introspect, hmp -+- read the same table
 //! ```
 //!
-//! Only `server` knows the socket and the clock. Everything else is plain state, which gets input and the time as
+//! Only `server` knows about the socket and the clock. Everything else is plain state, which gets input and the time as
 //! arguments.
 
 mod args;

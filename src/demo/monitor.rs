@@ -1,7 +1,7 @@
 //! The monitor of a connection: takes input and the time, and produces output. Owns framing, negotiation, and the order of
 //! events and replies.
 //!
-//! Must not know sockets or threads: the server reads the input and sends the output.
+//! Must not know about sockets or threads: the server reads the input and sends the output.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use super::reply;
 use super::request::Request;
 
 /// Bounds on a request: 1 MiB, and the depth that QEMU accepts.
-const REQUEST_LIMITS: Limits = Limits { message: 1 << 20, depth: 1024 };
+const REQUEST_LIMITS: Limits = Limits { max_message_bytes: 1 << 20, max_depth: 1024 };
 
 pub struct Monitor {
     machine: Machine,
@@ -56,19 +56,19 @@ impl Monitor {
                     self.reply_error("message too long or nested too deeply for the demo machine");
                 }
             }
-            // Events of what the command has started come after the reply.
+            // Events of jobs that the command has started come after the reply.
             self.machine.advance(now);
             self.send_events();
         }
     }
 
-    /// Executes what is due at `now`, the time since the start.
+    /// Executes the actions that are due at `now`, the time since the start.
     pub fn advance(&mut self, now: Duration) {
         self.machine.advance(now);
         self.send_events();
     }
 
-    /// Returns when [`Monitor::advance`] is next due.
+    /// Returns the time at which [`Monitor::advance`] is due next.
     pub fn deadline(&self) -> Option<Duration> {
         self.machine.deadline()
     }
@@ -78,7 +78,7 @@ impl Monitor {
         self.machine.has_ended()
     }
 
-    /// Takes the output that has to be sent.
+    /// Takes the output that is ready to be sent.
     pub fn take_output(&mut self) -> String {
         std::mem::take(&mut self.output)
     }
@@ -114,7 +114,7 @@ impl Monitor {
         command.execute(&mut self.machine, &request.arguments)
     }
 
-    /// Executes a request before negotiation, when only `qmp_capabilities` is accepted.
+    /// Executes a request before negotiation: only `qmp_capabilities` is accepted.
     fn negotiate(&mut self, request: &Request) -> CommandResult {
         let command = commands::find(&request.command)?;
         if command.name != "qmp_capabilities" {

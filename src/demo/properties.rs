@@ -6,11 +6,11 @@ use super::qapi::{Enum, Type};
 
 pub struct Property {
     pub name: &'static str,
-    /// QOM's name of the type.
+    /// QOM's name for the type.
     pub type_name: &'static str,
     pub description: Option<&'static str>,
     pub default: DefaultValue,
-    /// Whether it can be set after the instance was created.
+    /// Whether clients can set it after the instance is created.
     pub is_settable: bool,
 }
 
@@ -73,7 +73,7 @@ const fn settable(property: Property) -> Property {
     Property { is_settable: true, ..property }
 }
 
-/// Of all PCI devices.
+/// The properties of all PCI devices.
 pub static PCI: &[Property] = &[
     unset_property("addr", "str", Some("place on the bus, as slot or slot.function")),
     unset_property("romfile", "str", None),
@@ -83,7 +83,7 @@ pub static PCI: &[Property] = &[
     unset_property("failover_pair_id", "str", None),
 ];
 
-/// Of all virtio devices.
+/// The properties of all virtio devices.
 pub static VIRTIO: &[Property] = &[
     bool_property("ioeventfd", true),
     int_property("vectors", "uint32", 3),

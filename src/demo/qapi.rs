@@ -5,7 +5,7 @@
 #[derive(Clone, Copy)]
 pub enum Type {
     Str,
-    /// 64 bits, signed or unsigned.
+    /// An integer of 64 bits, signed or unsigned.
     Int,
     Bool,
     Null,
@@ -29,7 +29,7 @@ pub struct Object {
     /// The members that all variants have, including the tag.
     pub members: &'static [Member],
     pub union: Option<Union>,
-    /// Whether other members are accepted too: `device_add` takes the properties of its driver.
+    /// Whether undeclared members are accepted, as by `device_add`, which takes the properties of its driver.
     pub accepts_undeclared: bool,
 }
 
@@ -54,7 +54,7 @@ pub struct Member {
     pub name: &'static str,
     pub ty: Type,
     pub optional: bool,
-    /// Such as `deprecated`.
+    /// QAPI features, such as `deprecated`.
     pub features: &'static [&'static str],
 }
 

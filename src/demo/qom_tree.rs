@@ -70,7 +70,7 @@ impl QomObject {
         }
     }
 
-    /// Sets a property even if clients may not.
+    /// Sets a property, even one that clients may not set.
     pub fn set_property(&mut self, name: &str, new: impl Into<Value>) {
         if let Some(Member::Property { value, .. }) = self.member_mut(name) {
             *value = new.into();
@@ -126,7 +126,7 @@ impl QomTree {
         object.ok_or_else(|| object_not_found(path))
     }
 
-    /// Finds the object at an absolute path, to change it.
+    /// Finds the object at an absolute path for a change.
     pub fn find_mut(&mut self, path: &str) -> Result<&mut QomObject, CommandError> {
         let mut object = &mut self.root;
         for name in names(path).ok_or_else(|| object_not_found(path))? {

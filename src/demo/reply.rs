@@ -12,7 +12,7 @@ use super::event::Event;
 
 pub fn greeting() -> String {
     let qemu = json!({"micro": 0, "minor": 0, "major": 10});
-    line(to_json(&json!({"QMP": {"version": {"qemu": qemu, "package": "demo"}, "capabilities": ["oob"]}})))
+    with_line_end(to_json(&json!({"QMP": {"version": {"qemu": qemu, "package": "demo"}, "capabilities": ["oob"]}})))
 }
 
 /// Returns the reply to a command. `id` is JSON text as the client wrote it.
@@ -28,7 +28,7 @@ pub fn reply(result: &CommandResult, id: Option<&str>) -> String {
         text.push_str(id);
     }
     text.push('}');
-    line(text)
+    with_line_end(text)
 }
 
 pub fn event(event: &Event, time: SystemTime) -> String {
@@ -40,10 +40,10 @@ pub fn event(event: &Event, time: SystemTime) -> String {
     if let Some(data) = &event.data {
         message["data"] = data.clone();
     }
-    line(to_json(&message))
+    with_line_end(to_json(&message))
 }
 
-fn line(mut text: String) -> String {
+fn with_line_end(mut text: String) -> String {
     text.push_str("\r\n");
     text
 }

@@ -45,7 +45,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 }
 
 impl Request {
-    /// Parses a message. Returns the id, also of an invalid request if there is one, and the request.
+    /// Parses a message. Returns the id, even that of an invalid request, and the request.
     pub fn parse(bytes: &[u8], is_oob_enabled: bool) -> (Option<String>, Result<Request, CommandError>) {
         let invalid = |error: &dyn fmt::Display| CommandError::generic(format!("invalid JSON: {error}"));
         let text = match std::str::from_utf8(bytes) {

@@ -1,6 +1,6 @@
 //! The server: a thread that reads the socket, measures time and sends the output of the monitor.
 //!
-//! The only file of this module that knows sockets, threads and the clock.
+//! The only file of this module that knows about sockets, threads and the clock.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;

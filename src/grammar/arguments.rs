@@ -1,4 +1,4 @@
-//! Lines from words that are split already, such as the arguments of a program.
+//! Parsing of words that are split already, such as the arguments of a program.
 
 use super::command::Command;
 use super::diagnostic::{Diagnostic, Span};
@@ -6,10 +6,11 @@ use super::line::{DotLine, Line};
 use super::word::{Word, tokenize};
 
 impl Line {
-    /// Parses a command, or `help`, whose words are split already. A quote or a blank in a word stands for itself.
+    /// Parses a command, or `help`, from words that are split already. A quote or a blank in a word stands for itself.
     ///
-    /// Returns the text of the line, each word quoted where that is necessary to type it, and the parsed line, whose
-    /// spans refer to that text.
+    /// Returns the line as a user would type it, with words quoted if necessary, and the parsed line, whose spans refer
+    /// to
+    /// that text.
     pub fn from_arguments(arguments: &[&str]) -> (String, Result<Line, Diagnostic>) {
         let mut text = String::new();
         let words: Vec<Word> = arguments.iter().map(|argument| push_word(&mut text, argument)).collect();
@@ -21,7 +22,7 @@ impl Line {
     }
 }
 
-/// Appends an argument to the text of a line, and returns it as a word of that line.
+/// Appends an argument to the text of a line. Returns it as a word of that line.
 fn push_word(text: &mut String, argument: &str) -> Word {
     if !text.is_empty() {
         text.push(' ');
@@ -136,7 +137,8 @@ mod tests {
     }
 
     proptest! {
-        /// Keys and values are those of the words, and spans refer to the text, which can be typed: it means the same.
+        /// Keys and values are those of the words, spans refer to the text, and the text means the same when it is
+        /// typed.
         #[test]
         fn takes_words_literally(arguments in arguments()) {
             let words: Vec<&str> = ["c"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
@@ -148,7 +150,7 @@ mod tests {
                     let args: Vec<(String, &str)> =
                         command.args.iter().map(|arg| (arg.key.dotted(), arg.word.value())).collect();
                     let expected: Vec<(String, &str)> =
-                        words.iter().filter_map(|word| word.split_once('=')).map(|(k, v)| (k.to_owned(), v)).collect();
+                        words.iter().filter_map(|word| word.split_once('=')).map(|(key, value)| (key.to_owned(), value)).collect();
                     prop_assert_eq!(args, expected);
                     prop_assert_eq!(command.args.len(), words.len());
                     for span in spans(&command) {

@@ -13,7 +13,7 @@ pub enum Language {
     Hmp,
 }
 
-/// Assembles logical lines. Scans every character once.
+/// An assembler of logical lines. It scans every character once.
 #[derive(Debug, Default)]
 pub struct Assembler {
     text: String,
@@ -23,7 +23,7 @@ pub struct Assembler {
     first: usize,
     /// The number of physical lines so far.
     count: usize,
-    /// Whether the unclosed bracket is that of a JSON object that may span lines.
+    /// Whether the unclosed bracket belongs to a JSON object that may span lines.
     in_json: bool,
 }
 
@@ -107,12 +107,12 @@ fn opens_json(text: &str) -> bool {
     words.len() <= 3 && words.last().is_some_and(|word| word.equals.is_none())
 }
 
-/// Returns whether the rest of a line is in another language: `!COMMAND`.
+/// Returns whether a line is in another language: `!COMMAND`.
 fn is_verbatim(line: &str) -> bool {
     line.trim_start().starts_with('!')
 }
 
-/// Returns the length of a leading `->` or `<-` of pasted JSON, with the white space before it.
+/// Returns the length of a leading `->` or `<-` of pasted JSON, with the whitespace before it.
 fn arrow_len(line: &str) -> usize {
     let trimmed = line.trim_start();
     let indent = line.len() - trimmed.len();

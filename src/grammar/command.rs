@@ -5,7 +5,7 @@ use super::json::{Json, JsonKind, parse_json};
 use super::scan::Unclosed;
 use super::word::Word;
 
-/// A command as typed.
+/// A command as the user typed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     pub name: String,
@@ -24,7 +24,7 @@ pub struct Arg {
     pub key: Key,
     /// The whole word.
     pub word: Word,
-    /// The value parsed as JSON, if it begins with a bracket. The error counts only if the key's type is not a string,
+    /// The value parsed as JSON, if it begins with a bracket. An error matters only if the key's type is not a string,
     /// because a string can begin with a bracket too.
     pub json: Option<Result<Json, Diagnostic>>,
 }
@@ -85,7 +85,7 @@ impl Command {
         Ok(command)
     }
 
-    /// Returns the text that is given for a key, by a word or by a string in the leading JSON object.
+    /// Returns the text that a word, or a string in the leading JSON object, gives for a key.
     pub fn text_of(&self, key: &str) -> Option<String> {
         let arg = self.args.iter().find(|arg| arg.key.parts.len() == 1 && arg.key.parts[0] == key);
         if let Some(arg) = arg {
@@ -95,7 +95,7 @@ impl Command {
         members.iter().find(|member| member.key == key)?.value.as_str()
     }
 
-    /// Returns the length in bytes of the longest word among the arguments. None of them nests deeper than that.
+    /// Returns the length in bytes of the longest word among the arguments, which bounds their nesting.
     pub fn max_word_bytes(&self) -> usize {
         let json = self.json.as_ref().map(|json| json.span);
         let spans = self.args.iter().map(|arg| arg.word.span).chain(json);

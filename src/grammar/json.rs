@@ -10,7 +10,7 @@ use crate::wire::quote;
 use super::diagnostic::{Diagnostic, Span};
 use super::number::parse_number;
 
-/// The maximum nesting that QEMU accepts, the braces of the request included.
+/// The maximum nesting depth that QEMU accepts, including the braces of the request.
 pub const MAX_DEPTH: usize = 1024;
 
 /// A JSON value with its span.
@@ -24,9 +24,9 @@ pub struct Json {
 pub enum JsonKind {
     Null,
     Bool(bool),
-    /// In strict JSON.
+    /// As strict JSON.
     Number(String),
-    /// In strict JSON, with its quotes.
+    /// As strict JSON, with its quotes.
     String(String),
     Array(Vec<Json>),
     /// Members in order.
@@ -56,7 +56,7 @@ impl Json {
         }
     }
 
-    /// Returns the name of its type for messages, with its article.
+    /// Returns the name of its type for messages, with an article.
     pub fn type_name(&self) -> &'static str {
         match self.kind {
             JsonKind::Null => "null",
@@ -72,15 +72,15 @@ impl Json {
 /// Parses the JSON value at the beginning of `text[from..]`. Returns it and the index after it.
 pub fn parse_json(text: &str, from: usize) -> Result<(Json, usize), Diagnostic> {
     let mut parser = Parser { text, at: from };
-    parser.skip_white_space()?;
-    let value = parser.value()?;
+    parser.skip_whitespace()?;
+    let value = parser.parse_value()?;
     Ok((value, parser.at))
 }
 
-/// Objects with fewer members are searched for duplicate keys one by one; for larger ones a set is built.
+/// The number of members up to which an object is searched for a duplicate key; for more, a set is built.
 const MAX_UNINDEXED_MEMBERS: usize = 16;
 
-/// Returns the message about JSON that nests deeper than [`MAX_DEPTH`].
+/// Returns the error message for JSON that nests deeper than [`MAX_DEPTH`].
 pub fn too_deep() -> String {
     format!("nested more than {MAX_DEPTH} levels deep")
 }
@@ -176,8 +176,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Skips white space and comments.
-    fn skip_white_space(&mut self) -> Result<(), Diagnostic> {
+    /// Skips whitespace and comments.
+    fn skip_whitespace(&mut self) -> Result<(), Diagnostic> {
         loop {
             let rest = &self.text[self.at..];
             let trimmed = rest.trim_start();
@@ -196,7 +196,7 @@ impl Parser<'_> {
     }
 
     /// Parses one value. Open containers are kept in a vector, since deep nesting would overflow the call stack.
-    fn value(&mut self) -> Result<Json, Diagnostic> {
+    fn parse_value(&mut self) -> Result<Json, Diagnostic> {
         let mut open: Vec<Container> = Vec::new();
         loop {
             let start = self.at;
@@ -209,18 +209,18 @@ impl Parser<'_> {
                     open.push(Container::new(c, start));
                     None
                 }
-                Some(quote @ ('"' | '\'')) => Some(JsonKind::String(self.string(quote)?)),
+                Some(quote @ ('"' | '\'')) => Some(JsonKind::String(self.parse_string(quote)?)),
                 Some(c) if c == '-' || c == '+' || c == '.' || c.is_ascii_digit() => {
-                    Some(JsonKind::Number(self.number()?))
+                    Some(JsonKind::Number(self.parse_number()?))
                 }
-                Some(c) if c.is_alphabetic() || c == '_' => Some(self.literal()?),
+                Some(c) if c.is_alphabetic() || c == '_' => Some(self.parse_literal()?),
                 _ => match open.last() {
                     Some(container) if self.peek().is_none() && container.is_array() => return container.unclosed(),
                     _ => return self.expected("a JSON value"),
                 },
             };
             let mut complete = kind.map(|kind| Json { span: Span::new(start, self.at), kind });
-            // Add the complete value to its container, which may complete that in turn.
+            // Add the complete value to its container, which may become complete in turn.
             loop {
                 let Some(container) = open.last_mut() else {
                     match complete {
@@ -232,9 +232,9 @@ impl Parser<'_> {
                 if let Some(json) = complete.take() {
                     container.push(json);
                 }
-                self.skip_white_space()?;
+                self.skip_whitespace()?;
                 let has_comma = !is_empty && self.take(',');
-                self.skip_white_space()?;
+                self.skip_whitespace()?;
                 if self.take(container.closing()) {
                     complete = open.pop().map(|container| container.into_json(self.at));
                     continue;
@@ -246,7 +246,7 @@ impl Parser<'_> {
                     return self.expected(container.expected_after_item());
                 }
                 if let Container::Object { members, known_keys, key, .. } = container {
-                    *key = Some(self.key(members, known_keys)?);
+                    *key = Some(self.parse_key(members, known_keys)?);
                 }
                 break;
             }
@@ -254,10 +254,14 @@ impl Parser<'_> {
     }
 
     /// Parses a member's key and its colon.
-    fn key(&mut self, members: &[Member], known_keys: &mut HashSet<String>) -> Result<(String, Span), Diagnostic> {
+    fn parse_key(
+        &mut self,
+        members: &[Member],
+        known_keys: &mut HashSet<String>,
+    ) -> Result<(String, Span), Diagnostic> {
         let start = self.at;
         let raw = match self.peek() {
-            Some(quote @ ('"' | '\'')) => self.string(quote)?,
+            Some(quote @ ('"' | '\'')) => self.parse_string(quote)?,
             _ => return self.expected("a quoted key or `}`"),
         };
         let span = Span::new(start, self.at);
@@ -274,16 +278,16 @@ impl Parser<'_> {
         if is_duplicate {
             return self.fail(span, format!("duplicate key `{key}`"));
         }
-        self.skip_white_space()?;
+        self.skip_whitespace()?;
         if !self.take(':') {
             return self.expected("`:`");
         }
-        self.skip_white_space()?;
+        self.skip_whitespace()?;
         Ok((key, span))
     }
 
     /// Parses a string in either quote; returns it in strict JSON.
-    fn string(&mut self, quote: char) -> Result<String, Diagnostic> {
+    fn parse_string(&mut self, quote: char) -> Result<String, Diagnostic> {
         let open = self.at;
         self.at += 1;
         let mut raw = String::from("\"");
@@ -324,7 +328,7 @@ impl Parser<'_> {
         Ok(raw)
     }
 
-    fn number(&mut self) -> Result<String, Diagnostic> {
+    fn parse_number(&mut self) -> Result<String, Diagnostic> {
         let rest = &self.text[self.at..];
         let len = rest
             .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_')))
@@ -338,7 +342,7 @@ impl Parser<'_> {
         }
     }
 
-    fn literal(&mut self) -> Result<JsonKind, Diagnostic> {
+    fn parse_literal(&mut self) -> Result<JsonKind, Diagnostic> {
         let rest = &self.text[self.at..];
         let len = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
         let span = Span::new(self.at, self.at + len);
@@ -363,7 +367,7 @@ mod tests {
             JsonKind::Number(raw) | JsonKind::String(raw) => raw.clone(),
             JsonKind::Array(items) => format!("[{}]", items.iter().map(strict).collect::<Vec<_>>().join(",")),
             JsonKind::Object(members) => {
-                let members = members.iter().map(|m| format!("{}:{}", quote(&m.key), strict(&m.value)));
+                let members = members.iter().map(|member| format!("{}:{}", quote(&member.key), strict(&member.value)));
                 format!("{{{}}}", members.collect::<Vec<_>>().join(","))
             }
         }

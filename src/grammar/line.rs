@@ -18,11 +18,11 @@ pub enum Line {
     Json(JsonRequest),
     /// A command with its arguments.
     Command(Command),
-    /// `transaction(`, and what follows it on the line.
+    /// `transaction(`, and the rest of its line.
     Transaction(TransactionLine),
 }
 
-/// A dot command as typed. Its words are not checked: what follows the name may be in another language.
+/// A dot command as the user typed it. Its words are not checked: the text after the name may be in another language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DotLine {
     /// The name without its dot.
@@ -35,7 +35,7 @@ pub struct DotLine {
 }
 
 impl DotLine {
-    /// Parses a dot command. `words` has at least its name.
+    /// Parses a dot command. `words` begins with its name.
     pub(super) fn parse(text: &str, words: &[Word]) -> Result<DotLine, Diagnostic> {
         let (first, words) = (&words[0], &words[1..]);
         check_word(first)?;
@@ -47,7 +47,7 @@ impl DotLine {
         })
     }
 
-    /// Returns everything after the name as typed, without surrounding white space and line continuations.
+    /// Returns everything after the name as typed, without surrounding whitespace and line continuations.
     pub fn tail(&self) -> &str {
         &self.tail
     }

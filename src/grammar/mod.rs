@@ -1,8 +1,8 @@
-//! The grammar layer: parses text into a [`Line`], every word with its span.
+//! The grammar layer, which parses text into a [`Line`], every word with its span.
 //!
-//! Owns the tokenizer that execution, completion, hints and highlighting share, the lenient JSON parser, and the rule for
-//! when physical lines make a complete one. Works on unfinished input. Must not know the server or the terminal: values
-//! stay words here, and get their types in `schema`.
+//! Owns the tokenizer that execution, completion, hints and highlighting share, the lenient JSON parser, and the rule
+//! for when physical lines make a complete one. Works on unfinished input. Must not know about the server or the
+//! terminal: values stay words here, and get their types in `schema`.
 
 mod arguments;
 mod assemble;

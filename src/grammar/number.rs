@@ -30,12 +30,12 @@ fn in_range(decimal: String, text: &str) -> Result<String, String> {
     Err(out_of_range(text))
 }
 
-/// Returns the message about an integer that is too large.
+/// Returns the error message for an integer that is too large.
 pub fn out_of_range(text: &str) -> String {
     format!("integer `{text}` does not fit in 64 bits")
 }
 
-/// Returns whether `text` is an unsigned number by the grammar of RFC 8259.
+/// Returns whether `text` is an unsigned number according to RFC 8259.
 fn is_json_number(text: &str) -> bool {
     let (mantissa, exponent) = match text.find(['e', 'E']) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
@@ -49,7 +49,7 @@ fn is_json_number(text: &str) -> bool {
     digits(whole)
         && (whole == "0" || !whole.starts_with('0'))
         && fraction.is_none_or(digits)
-        && exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)))
+        && exponent.is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
 }
 
 #[cfg(test)]

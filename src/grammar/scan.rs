@@ -1,12 +1,12 @@
-//! The state machine under the tokenizer: quotes, escapes, brackets and comments, character by character.
+//! The state machine of the tokenizer: quotes, escapes, brackets and comments, character by character.
 //!
-//! It keeps its state between calls. So it both splits a finished line into words and tells, physical line by physical
-//! line and without rescanning, whether the input is complete.
+//! It keeps its state between calls, so it can split a finished line into words, and can also tell after each physical
+//! line whether the input is complete, without scanning it again.
 
 /// The role of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CharClass {
-    /// White space between words.
+    /// Whitespace between words.
     Blank,
     /// Part of a comment, `#` included.
     Comment,
@@ -40,7 +40,7 @@ enum State {
     BracketBlockCommentStar,
 }
 
-/// A construct that is unclosed where the text ends.
+/// A construct that is unclosed at the end of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unclosed {
     /// A single quote.
@@ -59,9 +59,9 @@ pub(super) struct Scanner {
     depth: usize,
     /// Whether a bracket opens JSON here: at the start of a word, or of the value after its `=`.
     at_value: bool,
-    /// Whether the word's `=` was seen.
+    /// Whether the word's `=` has been read.
     has_equals: bool,
-    /// Whether the escape being read is where a word may begin.
+    /// Whether the escape being read is at the beginning of a word.
     escape_starts_word: bool,
 }
 
@@ -191,7 +191,8 @@ impl Scanner {
         }
     }
 
-    /// Reads one character of JSON: strings have either quote, comments any of three forms.
+    /// Reads one character of JSON. Strings can have single or double quotes; comments can begin with `#`, `//` or
+    /// `/*`.
     fn step_bracket(&mut self, c: char) {
         self.state = match (self.state, c) {
             (State::BracketString(quote), _) if c == quote => State::Bracket,

@@ -1,6 +1,6 @@
 //! The tokenizer: splits a line into words with their spans.
 //!
-//! It never fails. The last word of an unfinished line tells what is unclosed.
+//! It never fails. The last word of an unfinished line says what is unclosed.
 
 use super::diagnostic::Span;
 use super::scan::{CharClass, Scanner, Unclosed};
@@ -8,13 +8,13 @@ use super::scan::{CharClass, Scanner, Unclosed};
 /// A word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
-    /// Quotes included.
+    /// The range of the word, quotes included.
     pub span: Span,
     /// Its text without quotes and escapes.
     pub text: String,
     /// The first `=` outside quotes: its index in the line, and its index in `text`.
     pub equals: Option<(usize, usize)>,
-    /// The index in the line of the bracket with which the word or its value begins.
+    /// The index in the line of the bracket that the word or its value begins with.
     pub bracket: Option<usize>,
     /// Whether the value (the whole word if there is no `=`) contains a quote or an escape.
     pub quoted: bool,
@@ -51,7 +51,7 @@ impl Word {
         !self.quoted && self.text == text
     }
 
-    /// Returns the word as part of a line, where it begins at index `start` and not at 0.
+    /// Returns the word with its indices shifted, for a line in which it begins at `start` and not at 0.
     pub(super) fn shifted(mut self, start: usize) -> Word {
         self.span = Span::new(self.span.start + start, self.span.end + start);
         self.equals = self.equals.map(|(at, in_text)| (at + start, in_text));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn words_end_at_white_space_outside_quotes_and_brackets() {
+    fn words_end_at_whitespace_outside_quotes_and_brackets() {
         for (line, expected) in [
             ("", vec![]),
             ("  a  b\t", vec!["a", "b"]),
@@ -192,7 +192,7 @@ mod tests {
             let tokens = tokenize(&line);
             let is_open = tokens.words.last().is_some_and(|word| word.open.is_some());
             match shlex::split(&line) {
-                Some(words) => prop_assert_eq!(tokens.words.into_iter().map(|w| w.text).collect::<Vec<_>>(), words),
+                Some(words) => prop_assert_eq!(tokens.words.into_iter().map(|word| word.text).collect::<Vec<_>>(), words),
                 None => prop_assert!(is_open),
             }
         }

@@ -10,8 +10,8 @@ use super::error::QomError;
 use super::path::{join, property_splits, split_last};
 use super::property::{Property, PropertyKind};
 
-/// Upper bound on the members of a tree, against a server that makes up members without end: several times the tree of
-/// a machine with 1,000 devices.
+/// The maximum number of members of a tree, against a server that makes up members without end: several times as many
+/// as a machine with 1,000 devices has.
 const MAX_TREE_MEMBERS: usize = 2_000_000;
 
 /// The object tree of the server that a client is connected to.
@@ -41,8 +41,8 @@ impl QomClient {
         finish_get(self.start_get(path, property)?)
     }
 
-    /// Sets a property to the value that `text` denotes for the property's type. The type is looked up first; a property
-    /// that is not listed is left to the server to judge.
+    /// Sets a property to the value that `text` denotes for the property's type. The type is looked up first; if the
+    /// property is not listed, the server decides.
     pub fn set(&self, path: &str, property: &str, text: &str) -> Result<(), QomError> {
         let properties = self.list(path)?;
         let listed = properties.iter().find(|listed| listed.name == property);
@@ -89,8 +89,9 @@ impl QomClient {
         Ok(Some(*most_likely))
     }
 
-    /// Returns the existing path most similar to `path`, which does not exist: `path` up to and including its first
-    /// unknown name, with that name corrected.
+    /// Returns a correction of `path`, which does not exist: `path` up to and including its first unknown name, with
+    /// that
+    /// name replaced with the most similar one.
     pub fn nearest_path(&self, path: &str) -> Option<String> {
         let mut rest = path;
         while let Some((parent, name)) = split_last(rest) {

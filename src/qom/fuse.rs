@@ -1,6 +1,6 @@
 //! The kernel interface: passes each FUSE request to [`QomFs`] and translates the result.
 //!
-//! Makes no decisions of its own. The kernel is told to cache nothing, so that it asks again each time.
+//! It makes no decisions of its own. It tells the kernel to cache nothing, so that the kernel asks again each time.
 
 use std::ffi::OsStr;
 use std::io;
@@ -102,7 +102,7 @@ fn reply_empty(result: Result<(), FsError>, reply: ReplyEmpty) {
 
 impl Filesystem for FuseAdapter {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        // An old kernel lacks these: it then truncates with a separate request, and looks names up one at a time.
+        // Without these, an old kernel truncates with a separate request, and looks up names one at a time.
         for capability in [InitFlags::FUSE_ATOMIC_O_TRUNC, InitFlags::FUSE_PARALLEL_DIROPS] {
             let _ = config.add_capabilities(capability);
         }
@@ -178,7 +178,7 @@ impl Filesystem for FuseAdapter {
         let flags = OFlags::from_bits_retain(flags.0.cast_unsigned());
         let (append, truncate) = (flags.contains(OFlags::APPEND), flags.contains(OFlags::TRUNC));
         match self.fs.open(inode.0, OpenMode { read, write, append, truncate }) {
-            // With direct I/O the kernel passes on each read, and does not cut it off at a size that it cached.
+            // With direct I/O the kernel passes on each read, and does not shorten it to a size that it has cached.
             Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_DIRECT_IO),
             Err(error) => reply.error(error.into()),
         }

@@ -1,6 +1,6 @@
 //! The QOM object tree of a server: list, get, set and tree over a client, and the file system of `qom fuse`.
 //!
-//! Must not know the shell or the terminal.
+//! Must not know about the shell or the terminal.
 
 mod client;
 mod error;

@@ -1,4 +1,4 @@
-//! Mounting and unmounting: attaches the file system to a directory, and removes every trace of it.
+//! Mounting and unmounting: attaches the file system to a directory, and removes it without a trace.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,8 +19,8 @@ use super::fuse::FuseAdapter;
 
 const FUSE_DEVICE: &str = "/dev/fuse";
 
-/// The number of requests served at a time: as many as QEMU queues for one connection.
-const THREADS: usize = 8;
+/// The maximum number of requests that are served at a time: as many as QEMU queues for one connection.
+const MAX_CONCURRENT_REQUESTS: usize = 8;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MountOptions {
@@ -48,7 +48,7 @@ pub enum MountError {
     DeviceDenied(io::Error),
     #[error("mounting needs root or `fusermount3`, which is not installed (Debian: package fuse3)")]
     NoHelper,
-    #[error("letting other users in needs root, or `user_allow_other` in /etc/fuse.conf")]
+    #[error("access for other users needs root, or `user_allow_other` in /etc/fuse.conf")]
     AllowOtherDenied,
     /// Mounting failed for another reason.
     #[error("cannot mount at `{0}`: {1}")]
@@ -57,7 +57,7 @@ pub enum MountError {
 
 impl MountError {
     /// Returns whether the mount point is unsuitable, as opposed to the system.
-    pub fn is_mountpoint(&self) -> bool {
+    pub fn is_unsuitable_mountpoint(&self) -> bool {
         matches!(
             self,
             MountError::NoDirectory(_)
@@ -71,7 +71,7 @@ impl MountError {
 /// A mounted tree.
 pub struct Mount {
     mountpoint: PathBuf,
-    /// The device number of the file system, which identifies it after it was moved.
+    /// The device number of the file system, which identifies it even after it was moved.
     device: String,
     reason_tx: Sender<UnmountReason>,
     reason_rx: Receiver<UnmountReason>,
@@ -79,7 +79,7 @@ pub struct Mount {
     _session: ManuallyDrop<BackgroundSession>,
 }
 
-/// Why [`Mount::wait`] returned.
+/// The reason why [`Mount::wait`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnmountReason {
     /// The file system was unmounted from outside.
@@ -92,7 +92,7 @@ pub enum UnmountReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnmountOutcome {
     Clean,
-    /// Programs were using it. It is detached, and disappears when they stop; what they still ask for fails.
+    /// Programs were using it. It is detached, and disappears when they stop; until then their requests fail.
     Busy,
 }
 
@@ -102,8 +102,8 @@ impl std::fmt::Debug for Mount {
     }
 }
 
-/// Checks whether a tree can be mounted at `mountpoint`, as far as is possible without trying. Returns the absolute
-/// path.
+/// Checks whether a tree can be mounted at `mountpoint`, as far as this is possible without mounting it. Returns the
+/// absolute path.
 pub fn check_mountpoint(mountpoint: &Path) -> Result<PathBuf, MountError> {
     let given = || mountpoint.to_owned();
     let absolute = mountpoint.canonicalize().and_then(|absolute| {
@@ -171,7 +171,7 @@ impl Mount {
         let mut outcome = UnmountOutcome::Clean;
         for entry in read_mount_table().iter().rev().filter(|entry| entry.device == self.device) {
             match unmount(&entry.mountpoint, UnmountFlags::empty()) {
-                // INVAL and NOENT: another program has unmounted it meanwhile.
+                // INVAL and NOENT: another program has unmounted it in the meantime.
                 Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
                 Err(Errno::BUSY) => {
                     unmount(&entry.mountpoint, UnmountFlags::DETACH)?;
@@ -210,11 +210,11 @@ fn config(options: MountOptions) -> Config {
         // The kernel checks the permission bits for other users.
         config.mount_options.push(MountOption::DefaultPermissions);
     }
-    config.n_threads = Some(THREADS);
+    config.n_threads = Some(MAX_CONCURRENT_REQUESTS);
     config
 }
 
-/// Finds out why mounting failed.
+/// Returns the reason why mounting failed.
 fn mount_error(mountpoint: &Path, options: MountOptions, error: &io::Error) -> MountError {
     match error.kind() {
         // An error without errno comes from `fusermount3`.
@@ -293,7 +293,7 @@ mod tests {
             (file.join("below"), "`MOUNTPOINT` is not a directory"),
         ] {
             let error = check_mountpoint(&mountpoint).unwrap_err();
-            assert!(error.is_mountpoint());
+            assert!(error.is_unsuitable_mountpoint());
             assert_eq!(error.to_string(), message.replace("MOUNTPOINT", mountpoint.to_str().unwrap()));
         }
         assert!(check_mountpoint(folder.path()).is_ok());

@@ -1,14 +1,14 @@
 //! QOM paths: joining names, splitting off the last one, and reading `PATH.PROPERTY`.
 //!
-//! A path is absolute (`/machine/peripheral/net0`), or the end of one if that names a single object (`peripheral`).
+//! A path is absolute (`/machine/peripheral/net0`), or the end of an absolute path that identifies a single object
+//! (`peripheral`).
 
 /// Appends the child `name` to an object's path.
 pub fn join(path: &str, name: &str) -> String {
     format!("{}/{name}", path.trim_end_matches('/'))
 }
 
-/// Splits a path into the parent's path and the last name. Returns `None` for the root and for a single name without
-/// `/`.
+/// Splits a path into the parent's path and the last name. `None` for the root and for a single name without `/`.
 pub fn split_last(path: &str) -> Option<(&str, &str)> {
     let (parent, name) = path.trim_end_matches('/').rsplit_once('/')?;
     let parent = parent.trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! Rendering of object trees: as lines for people, or as one JSON document.
+//! Rendering of object trees: as lines, or as one JSON document.
 
 use std::cmp::Ordering;
 use std::io::{self, Write};
@@ -37,7 +37,7 @@ impl TreeGlyphs {
     };
 }
 
-/// Written in place of the target of an unset link.
+/// The text in place of the target of an unset link.
 const UNSET_LINK: &str = "nowhere";
 
 /// Writes a tree as lines. Members are sorted by name, properties before children.
@@ -196,11 +196,11 @@ pub fn natural_cmp(a: &str, b: &str) -> Ordering {
             ([], _) => return Ordering::Less,
             (_, []) => return Ordering::Greater,
             ([x, ..], [y, ..]) if x.is_ascii_digit() && y.is_ascii_digit() => {
-                let (x, y);
-                (x, a_rest) = split_number(a_rest);
-                (y, b_rest) = split_number(b_rest);
+                let (a_number, b_number);
+                (a_number, a_rest) = split_number(a_rest);
+                (b_number, b_rest) = split_number(b_rest);
                 // Leading zeros are removed, so the longer number is greater.
-                match x.len().cmp(&y.len()).then_with(|| x.cmp(y)) {
+                match a_number.len().cmp(&b_number.len()).then_with(|| a_number.cmp(b_number)) {
                     Ordering::Equal => {}
                     unequal => return unequal,
                 }

@@ -1,4 +1,4 @@
-//! An object tree in memory, as far as it has been read.
+//! The part of an object tree that has been read.
 
 use crate::wire::quote;
 
@@ -18,12 +18,12 @@ pub struct Node {
     pub path: String,
     /// Empty if not known.
     pub type_name: String,
-    /// Number of levels below the root.
+    /// The number of levels below the root.
     pub level: usize,
     pub state: NodeState,
 }
 
-/// The members of an object, or why there are none.
+/// The members of an object, or the reason why there are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeState {
     /// The members in the server's order.
@@ -51,10 +51,10 @@ impl Member {
     }
 }
 
-/// A value as JSON text as the server wrote it, or the server's reason why it cannot be read.
+/// A value, as the JSON text that the server wrote, or the server's reason why it cannot be read.
 pub type PropertyValue = Result<String, String>;
 
-/// The members found by [`Tree::set_members`] that have to be read next.
+/// The members found by [`Tree::set_members`] that must be read next.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     /// Indices of the children.
@@ -94,7 +94,7 @@ impl Tree {
                     members.push(Member::Child(property.name, child));
                 }
                 (_, Some(value)) => members.push(Member::Property(property, value)),
-                // Known from the parent's `child<…>` property, which saves a request for each object.
+                // The parent's `child<…>` property gives the value, which saves a request for each object.
                 (_, None) if property.name == "type" && !self.nodes[index].type_name.is_empty() => {
                     let value = Ok(quote(&self.nodes[index].type_name));
                     members.push(Member::Property(property, value));

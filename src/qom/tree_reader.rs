@@ -1,8 +1,8 @@
 //! Reading a whole tree with as few and as small requests as the server allows.
 //!
-//! QEMU since 10.1 returns many objects at once with `qom-list-get`. Older servers are asked object by object and value
-//! by value, with eight requests in flight. What follows from earlier replies (the type of an object, the path of a
-//! child) is not requested.
+//! QEMU 10.1 and later return many objects at once with `qom-list-get`. Older servers are asked object by object and
+//! value by value, with eight requests in flight. Values that earlier replies imply (the type of an object, the path of
+//! a child) are not requested.
 
 use std::collections::VecDeque;
 
@@ -19,10 +19,10 @@ use super::tree::{PropertyValue, Tree};
 /// The number of requests that QEMU queues for one connection.
 const MAX_IN_FLIGHT: usize = 8;
 
-/// Few enough objects that the server can serve others between two requests.
+/// The maximum number of objects in a request: few enough that the server can serve other clients in between.
 const MAX_OBJECTS_PER_REQUEST: usize = 64;
 
-/// Bound on the depth whatever the server claims, because trees are written recursively.
+/// The maximum depth of a tree, whatever the server claims, because trees are written recursively.
 const MAX_DEPTH: usize = 500;
 
 /// One object in the reply to `qom-list-get`.
@@ -39,7 +39,7 @@ struct ListGetProperty {
     value: Option<Box<RawValue>>,
 }
 
-/// A request of the reader; objects and members by index.
+/// A request of the reader. Objects and members are given by index.
 enum TreeRequest {
     ListGet { objects: Vec<usize> },
     List { object: usize },
@@ -60,8 +60,8 @@ struct TreeReader<'a> {
 }
 
 impl QomClient {
-    /// Reads the object at `path` and everything at most `depth` levels below it. A value or an object that cannot be
-    /// read holds the reason in its place; an error concerns the object at `path` itself, or the connection.
+    /// Reads the object at `path` and everything at most `depth` levels below it. In place of a value or an object that
+    /// cannot be read is the reason; an error is about the object at `path` itself, or the connection.
     pub fn tree(&self, path: &str, depth: Option<usize>) -> Result<Tree, QomError> {
         let reader = TreeReader {
             qom: self,

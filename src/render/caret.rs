@@ -12,9 +12,9 @@ fn width(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(1)).sum()
 }
 
-/// Returns a row of carets under `span` of a line that was typed on one row after `indent` columns. `None` if the line is
-/// longer than the row of `columns`, or contains a tab, whose width only the terminal knows; an [`excerpt`] is possible
-/// then.
+/// Returns a row of carets for `span` of a line that the user typed after a prompt of `indent` columns. `None` if the
+/// line does not fit on one row of `columns`, or contains a tab, whose width only the terminal knows; an [`excerpt`]
+/// can then be shown instead.
 pub fn caret_under(line: &str, span: Span, indent: usize, columns: usize, palette: &Palette) -> Option<String> {
     if line.contains(['\n', '\t']) || indent + width(line) >= columns {
         return None;
@@ -37,7 +37,7 @@ pub fn excerpt(text: &str, span: Span, columns: usize, palette: &Palette) -> Str
     let Some((before, marked)) = split(line, span) else {
         return String::new();
     };
-    // Cut as much from the left as the span needs to fit, then the rest from the right.
+    // Cut from the left until the span fits, then from the right.
     let max_width = columns.saturating_sub(INDENT + 8).max(20);
     let mut free = max_width - width(marked).min(max_width / 2);
     let mut from = before.len();

@@ -23,7 +23,7 @@ pub fn event_line(event: &Event, palette: &Palette) -> String {
     out
 }
 
-/// Replaces a time that is unknown.
+/// The replacement for a time that is unknown.
 const NO_TIME: &str = "--:--:--.---";
 
 /// Returns the local time of day with milliseconds. The time is unknown if the server could not read its clock, which
@@ -40,13 +40,13 @@ pub fn local_time(timestamp: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Incoming;
+    use crate::wire::Message;
 
     #[test]
     fn prints_one_line_without_control_characters() {
         let raw = r#"{"timestamp": {"seconds": -1, "microseconds": -1}, "event": "A\u001bB", "data": {"x":
             "\u0007"}}"#;
-        let Ok(Incoming::Event(event)) = Incoming::parse(raw.as_bytes().to_vec()) else { panic!() };
+        let Ok(Message::Event(event)) = Message::parse(raw.as_bytes().to_vec()) else { panic!() };
         assert_eq!(event_line(&event, &Palette::default()), "--:--:--.--- A\\x1bB {\"x\": \"\\u0007\"}");
     }
 

@@ -12,7 +12,7 @@ use crate::wire::{end_of_string, unquote};
 use super::palette::Palette;
 use super::sanitize::{printable, sanitize};
 
-/// The size from which output is passed on.
+/// The size at which buffered output is passed on.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The name in paths of a top-level array.
@@ -59,17 +59,17 @@ struct FlatPrinter<'a> {
     levels: Vec<Level>,
     /// Whether the next string is a key.
     key_is_next: bool,
-    /// Output that is not passed on yet.
+    /// Output that has not been passed on yet.
     buf: Vec<u8>,
 }
 
 impl FlatPrinter<'_> {
     fn open(&mut self, at: usize, bracket: u8) -> usize {
-        let next = self.skip_white_space(at + 1);
+        let next = self.skip_whitespace(at + 1);
         // The codes of `{` and `}`, and of `[` and `]`, differ by two.
         if self.raw.as_bytes().get(next) == Some(&(bracket + 2)) {
             if !self.levels.is_empty() {
-                self.line(&self.palette.literal, if bracket == b'{' { "{}" } else { "[]" });
+                self.write_line(&self.palette.literal, if bracket == b'{' { "{}" } else { "[]" });
             }
             return next + 1;
         }
@@ -112,7 +112,7 @@ impl FlatPrinter<'_> {
         // A string with an invalid escape is shown as the server wrote it.
         let text = unquote(string).unwrap_or_else(|| Cow::Borrowed(string.trim_matches('"')));
         match self.levels.last() {
-            None => self.top_level_string(&text),
+            None => self.write_top_level_string(&text),
             Some(level) if self.key_is_next => {
                 self.path.truncate(level.path_len);
                 if level.path_len > 0 {
@@ -121,7 +121,7 @@ impl FlatPrinter<'_> {
                 self.path.push_str(&printable(&text));
                 self.key_is_next = false;
             }
-            Some(_) => self.line(&self.palette.string, &printable(&text)),
+            Some(_) => self.write_line(&self.palette.string, &printable(&text)),
         }
         end
     }
@@ -129,20 +129,20 @@ impl FlatPrinter<'_> {
     /// Prints a number or literal.
     fn scalar(&mut self, at: usize, first: u8) -> usize {
         let rest = &self.raw.as_bytes()[at..];
-        let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b':' | b' ' | b'\t' | b'\r' | b'\n');
+        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b':' | b' ' | b'\t' | b'\r' | b'\n');
         let end = at + rest.iter().position(ends).unwrap_or(rest.len());
         let is_number = first == b'-' || first.is_ascii_digit();
         let code = if is_number { &self.palette.number } else { &self.palette.literal };
-        self.line(code, &printable(&self.raw[at..end]));
+        self.write_line(code, &printable(&self.raw[at..end]));
         end
     }
 
-    fn skip_white_space(&self, from: usize) -> usize {
+    fn skip_whitespace(&self, from: usize) -> usize {
         let rest = &self.raw.as_bytes()[from..];
-        from + rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len())
+        from + rest.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(rest.len())
     }
 
-    fn line(&mut self, code: &str, value: &str) {
+    fn write_line(&mut self, code: &str, value: &str) {
         let mut paint = |code: &str, text: &str| {
             self.buf.extend_from_slice(code.as_bytes());
             self.buf.extend_from_slice(text.as_bytes());
@@ -159,7 +159,7 @@ impl FlatPrinter<'_> {
     }
 
     /// Prints a string that is the whole value, such as the output of an HMP command.
-    fn top_level_string(&mut self, text: &str) {
+    fn write_top_level_string(&mut self, text: &str) {
         let text = text.replace("\r\n", "\n");
         self.buf.extend_from_slice(sanitize(&text).as_bytes());
         if !text.is_empty() && !text.ends_with('\n') {

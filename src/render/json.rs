@@ -1,4 +1,4 @@
-//! Prints JSON text, indented or on one line: it changes only white space and adds colour.
+//! Prints JSON text, indented or on one line: it changes only whitespace and adds colour.
 //!
 //! The text must be one that the message parser accepted; it is not checked again. It is scanned once, from one punctuation
 //! character to the next. Memory use does not depend on its size, since output is passed on in chunks, and there is no
@@ -20,14 +20,15 @@ pub enum JsonStyle {
     Line,
 }
 
-/// The size from which output is passed on.
+/// The size at which buffered output is passed on.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// The maximum indentation. Without it, a megabyte of brackets would become gigabytes of spaces.
+/// The nesting depth up to which lines are indented. Without a limit, a megabyte of brackets would become gigabytes of
+/// spaces.
 const MAX_INDENTED_LEVELS: usize = 64;
 
-/// Writes the JSON text `raw` without a line end. With `escape_controls`, characters in strings that a terminal would obey
-/// are written as escapes.
+/// Writes the JSON text `raw` without a line end. With `escape_controls`, characters in strings that a terminal would
+/// interpret are written as escapes.
 pub fn write_json(
     raw: &str,
     style: JsonStyle,
@@ -41,22 +42,22 @@ pub fn write_json(
     let mut strings = StringFinder::default();
     let mut from = 0;
     for (number, block) in blocks(raw).enumerate() {
-        let punctuation = block.opening() | block.closing() | block.equal(b',') | block.equal(b':');
+        let punctuation = block.opening() | block.closing() | block.positions_of(b',') | block.positions_of(b':');
         for bit in set_bits(punctuation & !strings.next(&block).strings) {
             let at = number * BLOCK_BYTES + bit;
-            printer.token(from, at)?;
-            printer.punctuation(raw[at]);
+            printer.write_token(from, at)?;
+            printer.write_punctuation(raw[at]);
             from = at + 1;
         }
         if printer.buf.len() >= CHUNK_BYTES {
             printer.write_out()?;
         }
     }
-    printer.token(from, raw.len())?;
+    printer.write_token(from, raw.len())?;
     printer.write_out()
 }
 
-/// As much as one block adds to the output, mostly. With this capacity the buffer rarely grows.
+/// The number of bytes that the output of one block rarely exceeds, so that the buffer rarely grows.
 const MAX_BLOCK_OUTPUT_BYTES: usize = 4096;
 
 /// A line end and the maximum indentation, so that both are copied at once.
@@ -73,7 +74,7 @@ struct Printer<'a, W: ?Sized> {
     palette: &'a Palette,
     escape_controls: bool,
     depth: usize,
-    /// Whether an opening bracket was written last. If its closing bracket is next, both stay on one line.
+    /// Whether an opening bracket was written last. If its closing bracket comes next, both stay on one line.
     after_opening: bool,
     out: &'a mut W,
 }
@@ -92,7 +93,7 @@ impl<W: Write + ?Sized> Printer<'_, W> {
     }
 
     #[inline]
-    fn punctuation(&mut self, byte: u8) {
+    fn write_punctuation(&mut self, byte: u8) {
         match byte {
             b'{' | b'[' => {
                 if self.after_opening {
@@ -120,10 +121,10 @@ impl<W: Write + ?Sized> Printer<'_, W> {
         }
     }
 
-    /// Writes the string, number or literal in `at..end`, if there is one besides white space. `end` is the index of the
+    /// Writes the string, number or literal in `at..end`, if there is one besides whitespace. `end` is the index of the
     /// next punctuation character.
     #[inline]
-    fn token(&mut self, mut at: usize, end: usize) -> io::Result<()> {
+    fn write_token(&mut self, mut at: usize, end: usize) -> io::Result<()> {
         while at < end && self.raw[at].is_ascii_whitespace() {
             at += 1;
         }
@@ -146,20 +147,20 @@ impl<W: Write + ?Sized> Printer<'_, W> {
             _ => &palette.literal,
         };
         if code.is_empty() {
-            return self.text(at, token_end);
+            return self.write_text(at, token_end);
         }
         self.buf.extend_from_slice(code.as_bytes());
-        self.text(at, token_end)?;
+        self.write_text(at, token_end)?;
         self.buf.extend_from_slice(palette.reset.as_bytes());
         Ok(())
     }
 
     #[inline]
-    fn text(&mut self, at: usize, end: usize) -> io::Result<()> {
+    fn write_text(&mut self, at: usize, end: usize) -> io::Result<()> {
         let raw = self.raw;
         let text = &raw[at..end];
         if self.escape_controls && may_have_controls(text) {
-            self.escaped(text)?;
+            self.write_escaped(text)?;
         } else if text.len() > CHUNK_BYTES {
             // A long string is not copied to the buffer.
             self.write_out()?;
@@ -170,8 +171,8 @@ impl<W: Write + ?Sized> Printer<'_, W> {
         Ok(())
     }
 
-    /// Writes text with an escape for each character that a terminal would obey.
-    fn escaped(&mut self, text: &[u8]) -> io::Result<()> {
+    /// Writes text with an escape for each character that a terminal would interpret.
+    fn write_escaped(&mut self, text: &[u8]) -> io::Result<()> {
         for c in String::from_utf8_lossy(text).chars() {
             let mut bytes = [0; 4];
             let shown = c.encode_utf8(&mut bytes);
@@ -189,8 +190,8 @@ impl<W: Write + ?Sized> Printer<'_, W> {
     }
 }
 
-/// Appends the first `len` bytes of `from`. For short pieces, which most are, it copies a fixed number of bytes, which is
-/// faster, and truncates the excess.
+/// Appends the first `len` bytes of `from`. Most pieces are short; for those it is faster to copy a fixed number of
+/// bytes and to truncate the excess.
 #[inline]
 fn append(buf: &mut Vec<u8>, from: &[u8], len: usize) {
     match from.first_chunk::<32>() {
@@ -204,9 +205,9 @@ fn append(buf: &mut Vec<u8>, from: &[u8], len: usize) {
 }
 
 /// Returns whether text contains an ASCII control character, or a byte with which another one may begin;
-/// [`Printer::escaped`] decides.
+/// [`Printer::write_escaped`] decides.
 fn may_have_controls(text: &[u8]) -> bool {
-    // Without an early exit the compiler vectorizes the loop.
+    // Without an early exit, the compiler vectorises the loop.
     text.iter().fold(false, |found, b| found | (*b < 0x20) | (*b == 0x7f) | (*b == 0xc2) | (*b == 0xd8) | (*b == 0xe2))
 }
 

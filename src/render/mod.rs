@@ -1,7 +1,7 @@
 //! The render layer: values, events, errors and help as text, with or without colour.
 //!
-//! Writes to any `Write` or returns text. JSON is printed from the server's text, so that every number and string keeps its
-//! spelling. Must not know sockets or the standard streams.
+//! Writes to any `Write` or returns text. JSON is printed from the server's text, so that every number and string keeps
+//! its spelling. Must not know about sockets or the standard streams.
 
 mod caret;
 mod event;

@@ -1,8 +1,8 @@
-//! Removes or escapes the characters that a terminal would obey instead of showing them.
+//! Removes or escapes the characters that a terminal would interpret instead of showing them.
 
 use std::borrow::Cow;
 
-/// Returns whether a terminal obeys a character instead of showing it.
+/// Returns whether a terminal interprets a character instead of showing it.
 fn is_control(c: char) -> bool {
     // Bidirectional controls reorder the text around them, so that it is not shown as it is.
     c.is_control()

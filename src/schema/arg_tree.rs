@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Key, MAX_DEPTH, Member, Span, too_deep};
 
-/// Up to this many keys are searched one by one; more are indexed.
+/// The number of keys up to which they are searched one by one; more are indexed.
 const MAX_UNINDEXED_KEYS: usize = 16;
 
 /// An object that was given key by key.
@@ -13,7 +13,8 @@ pub(super) struct ArgTree {
     entries: Vec<Entry>,
     /// The index in `entries` of each key, if there are more than [`MAX_UNINDEXED_KEYS`].
     indices: HashMap<String, usize>,
-    /// Whether it was made from dotted keys. Numeric keys then make it an array; an object written as JSON stays one.
+    /// Whether it was made from dotted keys. Numeric keys then make it an array; an object written as JSON stays an
+    /// object.
     is_dotted: bool,
 }
 
@@ -46,7 +47,7 @@ impl Node {
     }
 }
 
-/// Makes a JSON object a tree, so that objects are typed in one way wherever they come from.
+/// Converts a JSON object to a tree, so that the same code types all objects.
 impl From<Json> for Node {
     fn from(json: Json) -> Node {
         match json.kind {
@@ -57,7 +58,7 @@ impl From<Json> for Node {
 }
 
 impl ArgTree {
-    /// Creates the tree of a JSON object's members.
+    /// Creates a tree from a JSON object's members.
     pub(super) fn from_members(members: Vec<Member>) -> ArgTree {
         let mut tree = ArgTree::default();
         for member in members {
@@ -127,7 +128,7 @@ impl ArgTree {
         }
     }
 
-    /// Inserts a word at its dotted key.
+    /// Inserts a `KEY=VALUE` word at its dotted key.
     pub(super) fn insert(&mut self, arg: &Arg) -> Result<(), Diagnostic> {
         let key = &arg.key;
         let mut tree = self;
@@ -176,7 +177,7 @@ impl ArgTree {
             };
             items[index] = Some(entry);
         }
-        // There are as many distinct indices as places, none beyond the end: every item is set.
+        // There are `len` distinct indices below `len`, so every item is set.
         Ok(items.into_iter().flatten().collect())
     }
 }

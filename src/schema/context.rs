@@ -1,11 +1,11 @@
-//! The context in which a line is typed: what is known about the server, and how strict to be.
+//! The context that gives a line its types: what is known about the server, and how strict to be.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::model::{Builtin, Schema};
 
-/// The knowledge about the server with which a line is typed and checked.
+/// What is known about the server, to give the values in a line their types and to check them.
 #[derive(Debug, Clone, Copy)]
 pub struct TypingContext<'a> {
     /// The server's introspection. Without it, types are inferred from the form of values and nothing is checked.
@@ -18,7 +18,7 @@ pub struct TypingContext<'a> {
 }
 
 impl TypingContext<'static> {
-    /// Returns the context in which nothing is known.
+    /// Returns the context in which nothing is known about the server.
     pub fn none() -> TypingContext<'static> {
         static EMPTY: LazyLock<HashMap<String, Builtin>> = LazyLock::new(HashMap::new);
         TypingContext { schema: None, undocumented_types: &EMPTY, allow_invalid: false }

@@ -1,12 +1,12 @@
-//! Infers types from the form of values, where introspection does not give them: for a guest agent, with `--no-schema`,
-//! and for the type `any`.
+//! Infers types from the form of values if introspection does not give them: for a guest agent, with `--no-schema`, and
+//! for the type `any`.
 
 use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Member, Span, parse_number};
 
 use super::arg_tree::{ArgTree, Entry, Node};
 
-/// Infers the value of a word. Numbers, `true`, `false`, `null` and JSON are recognized; anything else is a string, and so
-/// is every word with a quote or an escape.
+/// Infers the value of a word. Numbers, `true`, `false`, `null` and JSON are recognised; anything else is a string, and
+/// so is every word with a quote or an escape.
 pub(super) fn infer_value(arg: &Arg) -> Result<Json, Diagnostic> {
     if let Some(json) = &arg.json {
         return json.clone();

@@ -24,7 +24,7 @@ pub enum SchemaError {
     Infinite,
 }
 
-/// A name: a slice of the reply, or a string of its own.
+/// A name: a slice of the reply, or an owned string.
 trait Name<'a>: Deserialize<'a> + Borrow<str> + Deref<Target = str> + Into<String> + Clone + Default + Eq + Hash {}
 
 /// Works for every reply whose names have no escapes, which is every reply seen so far.
@@ -75,7 +75,7 @@ struct EntityMember<N> {
     name: N,
     #[serde(rename = "type", default)]
     kind: N,
-    /// Present, if only as `null`, if the member is optional.
+    /// Whether there is a default, even if only `null`: the member is then optional.
     #[serde(default, deserialize_with = "is_present")]
     default: bool,
     #[serde(default)]
@@ -142,13 +142,17 @@ impl<'a, N: Name<'a>> Entity<N> {
                 _ => Builtin::Any,
             }),
             "enum" => {
-                // Since QEMU 6.2 the values are listed twice.
+                // Since QEMU 6.2 the values are members too, with features.
                 if self.members.is_empty() {
                     let values = self.values.into_iter();
                     Type::Enum(values.map(|name| EnumValue { name: name.into(), features: Vec::new() }).collect())
                 } else {
                     let members = self.members.into_iter();
-                    Type::Enum(members.map(|m| EnumValue { name: m.name.into(), features: m.features }).collect())
+                    Type::Enum(
+                        members
+                            .map(|member| EnumValue { name: member.name.into(), features: member.features })
+                            .collect(),
+                    )
                 }
             }
             "array" => Type::Array(find(&self.element_type.unwrap_or_default())?),
@@ -163,7 +167,7 @@ impl<'a, N: Name<'a>> Entity<N> {
                     })
                 });
                 let members = members.collect::<Result<_, SchemaError>>()?;
-                let variants = self.variants.into_iter().map(|v| Ok((v.case.into(), find(&v.kind)?)));
+                let variants = self.variants.into_iter().map(|variant| Ok((variant.case.into(), find(&variant.kind)?)));
                 Type::Object(Object { members, tag, variants: variants.collect::<Result<_, SchemaError>>()? })
             }
             "alternate" => {

@@ -1,10 +1,10 @@
-//! Writes JSON values as strict JSON text, as it is sent.
+//! Writes JSON values as strict JSON text, in the form in which it is sent.
 
 use crate::grammar::{Diagnostic, Json, JsonKind, MAX_DEPTH, too_deep};
 use crate::wire::quote;
 
-/// Rejects a value that would nest too deep at `level` of its message. QEMU does not read such a message: it answers with
-/// several errors that have no id.
+/// Rejects a value at nesting level `level` of its message that makes the message too deep. QEMU answers such a message
+/// with several errors without an id.
 pub(super) fn check_depth(json: &Json, level: usize) -> Result<(), Diagnostic> {
     match &json.kind {
         JsonKind::Array(_) | JsonKind::Object(_) if level > MAX_DEPTH => Err(Diagnostic::new(json.span, too_deep())),
@@ -14,7 +14,7 @@ pub(super) fn check_depth(json: &Json, level: usize) -> Result<(), Diagnostic> {
     }
 }
 
-/// Returns `json` as text without white space.
+/// Returns `json` as text without whitespace.
 pub(super) fn minified_json(json: &Json) -> String {
     let mut out = String::new();
     write(json, &mut out);

@@ -1,9 +1,9 @@
-//! The schema layer: what a server's introspection describes, and what a line means by it.
+//! The schema layer: what a server's introspection describes, and what a line means according to it.
 //!
-//! Owns the way from a [`Command`](crate::grammar::Command) to a [`Request`](crate::wire::Request): introspection as
-//! lookups, the nesting of dotted keys, the type of each word by its key, and the check whether the server will accept the
-//! names and types. Also reads the manual pages on the user's disk. Works on unfinished lines. Must not know sockets or the
-//! terminal.
+//! Owns the conversion of a [`Command`](crate::grammar::Command) to a [`Request`](crate::wire::Request): introspection
+//! as lookups, the nesting of dotted keys, the type of each word by its key, and the check whether the server will
+//! accept the names and types. Also reads the manual pages on the local disk. Works on unfinished lines. Must not know
+//! about sockets or the terminal.
 
 mod arg_tree;
 mod context;
@@ -25,7 +25,7 @@ mod type_check;
 pub use context::TypingContext;
 pub use introspection::SchemaError;
 pub use model::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, Type, TypeId};
-pub use partial_arguments::{Expected, PartialArguments};
+pub use partial_arguments::{Continuation, Expected, PartialArguments};
 pub use property::{builtin_of_property, property_value};
 pub use request::{TypedRequest, member_type, nearest_command, request_of_command, request_of_json, unknown_command};
 pub use signature::{member_signature, signature};

@@ -55,7 +55,7 @@ pub enum Type {
     Alternate(Vec<TypeId>),
 }
 
-/// The JSON types that introspection knows.
+/// A builtin QAPI type, as far as introspection distinguishes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Builtin {
     Str,
@@ -95,7 +95,7 @@ pub struct ObjectMember {
 const MAX_TYPE_LEVELS: usize = 16;
 
 /// The maximum number of types that one type expands to, each occurrence counted.
-const MAX_EXPANSION: u64 = 10_000;
+const MAX_EXPANDED_TYPES: u64 = 10_000;
 
 impl Schema {
     /// Returns all commands, sorted by name.
@@ -119,7 +119,7 @@ impl Schema {
     }
 
     /// Returns the definition of a type.
-    pub fn kind(&self, id: TypeId) -> &Type {
+    pub fn definition(&self, id: TypeId) -> &Type {
         // Every id was checked when the introspection was read, and ids are made nowhere else.
         &self.types[id.index()]
     }
@@ -127,15 +127,15 @@ impl Schema {
     /// Returns the definition of an object type, or an empty object for any other type.
     pub fn object(&self, id: TypeId) -> &Object {
         static EMPTY: Object = Object { members: Vec::new(), tag: None, variants: Vec::new() };
-        match self.kind(id) {
+        match self.definition(id) {
             Type::Object(object) => object,
             _ => &EMPTY,
         }
     }
 
     /// Returns whether no type is recursive through arrays, alternates and variants, or expands to more than
-    /// [`MAX_EXPANSION`] types: describing and searching a type follows those to the end. Members of objects do not count,
-    /// since they are followed only as deep as the arguments of a line go.
+    /// [`MAX_EXPANDED_TYPES`] types: code that describes or searches a type follows those to the end. Members of
+    /// objects do not count, since they are followed only as deep as the arguments of a line go.
     pub(super) fn is_finite(&self) -> bool {
         let mut expansions = vec![1_u64; self.types.len()];
         // Each round looks one level deeper. The numbers of a recursive type never settle.
@@ -149,9 +149,9 @@ impl Schema {
                     object.variants.iter().map(|(_, id)| expansion(id)).fold(1, u64::saturating_add)
                 }
             };
-            let next: Vec<u64> = self.types.iter().map(|kind| expand(kind).min(MAX_EXPANSION + 1)).collect();
+            let next: Vec<u64> = self.types.iter().map(|kind| expand(kind).min(MAX_EXPANDED_TYPES + 1)).collect();
             if next == expansions {
-                return expansions.iter().all(|expansion| *expansion <= MAX_EXPANSION);
+                return expansions.iter().all(|expansion| *expansion <= MAX_EXPANDED_TYPES);
             }
             expansions = next;
         }

@@ -1,4 +1,4 @@
-//! The arguments of an unfinished line: what is given so far, and what can still follow.
+//! The arguments of an unfinished line: those that are given so far, and those that can still follow.
 
 use crate::grammar::{Arg, Json, JsonKind, Span, Word, parse_json};
 
@@ -23,6 +23,15 @@ pub struct Expected<'a> {
     pub tags: Vec<&'a str>,
 }
 
+/// The keys that can follow those that are given below a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Continuation {
+    /// Only optional keys, or further items of an array.
+    Optional,
+    /// At least one required key.
+    Required,
+}
+
 impl<'a> Expected<'a> {
     /// Returns all members, tags first.
     pub fn in_order(&self) -> Vec<&'a ObjectMember> {
@@ -42,7 +51,8 @@ impl<'a> Expected<'a> {
 }
 
 impl PartialArguments {
-    /// Collects the arguments in `words`: a leading JSON object, and `KEY=VALUE` words. `text` is the line of the words.
+    /// Collects the arguments in `words`: a leading JSON object, and `KEY=VALUE` words. `text` is the line with the
+    /// words.
     pub fn of_words(text: &str, words: &[Word]) -> PartialArguments {
         let mut tree = ArgTree::default();
         for (index, word) in words.iter().enumerate() {
@@ -60,12 +70,12 @@ impl PartialArguments {
     }
 
     /// Sets a key to a JSON value.
-    pub fn put(&mut self, name: &str, value: Json) {
+    pub fn set_json(&mut self, name: &str, value: Json) {
         *self.tree.node_or_insert_branch(name, Span::default(), false) = Node::Json(value);
     }
 
     /// Sets a key to a branch with these arguments.
-    pub fn put_below(&mut self, name: &str, below: PartialArguments) {
+    pub fn set_branch(&mut self, name: &str, below: PartialArguments) {
         *self.tree.node_or_insert_branch(name, Span::default(), false) = Node::Branch(below.tree);
     }
 
@@ -122,12 +132,12 @@ impl PartialArguments {
     }
 
     /// Returns the arguments below a key.
-    pub fn below(&self, name: &str) -> PartialArguments {
+    pub fn branch(&self, name: &str) -> PartialArguments {
         PartialArguments { tree: self.tree.branch(name).cloned().unwrap_or_default() }
     }
 
-    /// Returns these arguments with the branch at `path` replaced.
-    pub fn with(&self, path: &[String], below: &PartialArguments) -> PartialArguments {
+    /// Returns these arguments with the branch at `path` replaced with `below`.
+    pub fn with_branch(&self, path: &[String], below: &PartialArguments) -> PartialArguments {
         let mut whole = self.clone();
         let mut tree = &mut whole.tree;
         for part in path {
@@ -142,10 +152,9 @@ impl PartialArguments {
         whole
     }
 
-    /// Returns whether the dotted keys at `path` can be continued (`Some`), and whether a required one is missing there or
-    /// below (`Some(true)`).
-    pub fn unfinished(&self, schema: &Schema, root: TypeId, path: &[String]) -> Option<bool> {
-        unfinished(schema, self.tree_at(path)?, self.type_at(schema, root, path))
+    /// Returns which keys can follow at `path` or below. `None` if there is no key at `path`, or none can follow it.
+    pub fn continuation(&self, schema: &Schema, root: TypeId, path: &[String]) -> Option<Continuation> {
+        continuation(schema, self.tree_at(path)?, self.type_at(schema, root, path))
     }
 
     /// Returns the text at `path`, if there is a word or a JSON string.
@@ -159,8 +168,8 @@ fn active_members<'a>(schema: &'a Schema, object: TypeId, tree: Option<&ArgTree>
     ActiveMembers::of(schema, object, &|tag| tree?.text(tag))
 }
 
-/// Implements [`PartialArguments::unfinished`] for the keys in `tree`, whose value has the type `kind`.
-fn unfinished(schema: &Schema, tree: &ArgTree, kind: Option<TypeId>) -> Option<bool> {
+/// Implements [`PartialArguments::continuation`] for the keys in `tree`, whose value has the type `kind`.
+fn continuation(schema: &Schema, tree: &ArgTree, kind: Option<TypeId>) -> Option<Continuation> {
     let object = kind.and_then(|kind| object_of(schema, kind));
     let element = kind.and_then(|kind| array_of(schema, kind));
     let members = object.map(|object| active_members(schema, object, Some(tree)).members);
@@ -172,32 +181,38 @@ fn unfinished(schema: &Schema, tree: &ArgTree, kind: Option<TypeId>) -> Option<b
         Node::Branch(branch) => Some((branch, kind_of(&entry.name))),
         _ => None,
     });
-    let below = branches.filter_map(|(branch, kind)| unfinished(schema, branch, kind)).max();
+    let below = branches.filter_map(|(branch, kind)| continuation(schema, branch, kind)).max();
     let here = match &members {
         Some(members) => {
             let missing = members.iter().filter(|member| tree.get(&member.name).is_none());
-            missing.map(|member| !member.optional).max()
+            let continuations = missing.map(|member| match member.optional {
+                true => Continuation::Optional,
+                false => Continuation::Required,
+            });
+            continuations.max()
         }
-        // An array can always be continued.
-        None => Some(false),
+        // An array can always have another item.
+        None => Some(Continuation::Optional),
     };
     below.max(here)
 }
 
 /// Returns the object type that a type is, or that an alternate includes.
 fn object_of(schema: &Schema, kind: TypeId) -> Option<TypeId> {
-    match schema.kind(kind) {
+    match schema.definition(kind) {
         Type::Object(_) => Some(kind),
-        Type::Alternate(kinds) => kinds.iter().copied().find(|kind| matches!(schema.kind(*kind), Type::Object(_))),
+        Type::Alternate(kinds) => {
+            kinds.iter().copied().find(|kind| matches!(schema.definition(*kind), Type::Object(_)))
+        }
         _ => None,
     }
 }
 
 /// Returns the element type of the array type that a type is, or that an alternate includes.
 fn array_of(schema: &Schema, kind: TypeId) -> Option<TypeId> {
-    match schema.kind(kind) {
+    match schema.definition(kind) {
         Type::Array(element) => Some(*element),
-        Type::Alternate(kinds) => kinds.iter().find_map(|kind| match schema.kind(*kind) {
+        Type::Alternate(kinds) => kinds.iter().find_map(|kind| match schema.definition(*kind) {
             Type::Array(element) => Some(*element),
             _ => None,
         }),

@@ -1,4 +1,4 @@
-//! The properties of QOM objects: their types by the names that QOM gives them, and the JSON that a word becomes.
+//! The properties of QOM objects: their types, by the names that QOM gives the types, and the JSON that a word becomes.
 
 use crate::grammar::{Diagnostic, Span, parse_json};
 use crate::wire::quote;
@@ -8,7 +8,7 @@ use super::json_writer::{check_depth, minified_json};
 use super::model::Builtin;
 use super::request::on_deep_stack;
 use super::scalar::{boolean, integer, number};
-use super::type_check::expectation;
+use super::type_check::describe_builtin;
 
 /// The nesting level of a value in the request that sets it: inside the request (level 1) and its arguments (level 2).
 const VALUE_LEVEL: usize = 3;
@@ -33,9 +33,9 @@ pub fn builtin_of_property(kind: &str, description: Option<&str>) -> Option<Buil
 
 /// Returns the JSON that `word` stands for as a value of a property of this type.
 ///
-/// For a string that is the word itself. For other types, and if the type is unknown, a word that begins with a bracket is
-/// JSON. If the type is unknown, so is a word that begins with `"`; the type of other words is inferred. The error says
-/// what was expected.
+/// For a string, that is the word itself. For other types and for an unknown type, a word that begins with a bracket is
+/// JSON. For an unknown type, a word that begins with `"` is JSON too; the type of other words is inferred. The error
+/// says what was expected.
 pub fn property_value(word: &str, kind: Option<Builtin>) -> Result<String, String> {
     let typed = match kind {
         Some(Builtin::Str) => return Ok(quote(word)),
@@ -47,7 +47,7 @@ pub fn property_value(word: &str, kind: Option<Builtin>) -> Result<String, Strin
         Some(Builtin::Any) | None if word.starts_with('"') => return json_value(word),
         Some(Builtin::Any) | None => return infer_scalar(word).map(|value| minified_json(&value)),
     };
-    typed.ok_or_else(|| format!("expected {}, found `{word}`", expectation(kind.unwrap_or(Builtin::Any))))
+    typed.ok_or_else(|| format!("expected {}, found `{word}`", describe_builtin(kind.unwrap_or(Builtin::Any))))
 }
 
 fn json_value(word: &str) -> Result<String, String> {

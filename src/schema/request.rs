@@ -1,4 +1,4 @@
-//! Turns parsed lines into requests: types and checks the arguments, then writes them as JSON.
+//! Turns parsed lines into requests: gives the arguments their types, checks them, and writes them as JSON.
 
 use std::thread::Builder;
 
@@ -16,7 +16,7 @@ use super::type_check::{TypeChecker, feature_warnings};
 /// The nesting level of a request's arguments; the request itself is level 1.
 const ARGUMENTS_LEVEL: usize = 2;
 
-/// A word of at most this many bytes cannot nest deeper than the stack of any thread allows.
+/// The maximum length of a word that surely does not nest too deep for the stack of any thread.
 const MAX_SHALLOW_WORD_BYTES: usize = 256;
 
 /// The stack size for arguments that nest as deep as a server accepts.
@@ -41,11 +41,11 @@ pub(super) fn on_deep_stack<T: Send>(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypedRequest {
     pub request: Request,
-    /// Its uses of deprecated and unstable features.
+    /// Warnings about the deprecated and unstable features that it uses.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Returns the request that a typed command stands for.
+/// Returns the request for a command with `KEY=VALUE` words.
 pub fn request_of_command(command: &Command, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
     on_deep_stack(command.max_word_bytes(), || type_command(command, context))
 }
@@ -59,7 +59,7 @@ fn type_command(command: &Command, context: &TypingContext<'_>) -> Result<TypedR
     let arguments = match find_command(&command.name, command.name_span, command.oob, context)? {
         Some((schema, info)) => {
             let mut checker = checker_of_command(schema, info, command.name_span, context);
-            let arguments = checker.arguments(tree, info.arguments, command.name_span)?;
+            let arguments = checker.type_arguments(tree, info.arguments, command.name_span)?;
             warnings = checker.warnings;
             arguments
         }
@@ -71,7 +71,7 @@ fn type_command(command: &Command, context: &TypingContext<'_>) -> Result<TypedR
     Ok(TypedRequest { request, warnings })
 }
 
-/// Returns the request that a pasted JSON object stands for. Its values are checked, not changed.
+/// Returns the request for a pasted JSON object. Its values are checked, but not changed.
 pub fn request_of_json(json: &JsonRequest, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
     let bytes = json.arguments.as_ref().map_or(0, |arguments| arguments.span.range().len());
     on_deep_stack(bytes, || type_json(json, context))
@@ -88,7 +88,7 @@ fn type_json(json: &JsonRequest, context: &TypingContext<'_>) -> Result<TypedReq
         };
         let start = json.arguments.as_ref().map_or(json.command_span, |arguments| arguments.span).start;
         let mut checker = checker_of_command(schema, info, json.command_span, context);
-        checker.arguments(ArgTree::from_members(members), info.arguments, Span::new(start, start + 1))?;
+        checker.type_arguments(ArgTree::from_members(members), info.arguments, Span::new(start, start + 1))?;
         warnings = checker.warnings;
     }
     if let Some(arguments) = &json.arguments {
@@ -116,7 +116,7 @@ pub fn member_type(schema: &Schema, object: TypeId, name: &str) -> Option<TypeId
     schema.object(object).members.iter().find(|member| member.name == name).map(|member| member.kind)
 }
 
-/// Looks a command up. `Ok(None)` if there is no introspection to check it against.
+/// Looks up a command. `Ok(None)` if there is no introspection to check it against.
 pub(super) fn find_command<'a>(
     name: &str,
     span: Span,
@@ -142,7 +142,7 @@ pub fn nearest_command<'a>(schema: &'a Schema, name: &str) -> Option<&'a str> {
     nearest(name, schema.commands().iter().map(|command| command.name.as_str()))
 }
 
-/// Returns the error for a command that the server does not have, with a hint at what to do instead.
+/// Returns the error for a command that the server does not have, with a hint about what to do instead.
 pub fn unknown_command(name: &str, span: Span, hint: Option<&str>) -> Diagnostic {
     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
     Diagnostic::new(span, format!("the server has no command `{name}`{hint}"))

@@ -1,10 +1,10 @@
-//! Parses words as integers, numbers and booleans, where the type is known.
+//! Parses words as integers, numbers and booleans, for keys whose type is known.
 
 use crate::grammar::{out_of_range, parse_number};
 
 /// Parses an integer: decimal or hexadecimal, with or without a suffix for a power of 1024. With a suffix it can have a
-/// fraction, if the product is whole. `Ok(None)` if the text is not an integer; an error if it is not whole or does not fit
-/// in 64 bits.
+/// fraction, if the product is whole. `Ok(None)` if the text is not a number; an error if the product is not whole or
+/// does not fit in 64 bits.
 pub(super) fn integer(text: &str) -> Result<Option<String>, String> {
     let hexadecimal = text.trim_start_matches('-').starts_with(['0']) && text.contains(['x', 'X']);
     let (digits, shift) = split_suffix(text, hexadecimal).unwrap_or((text, 0));
@@ -69,7 +69,7 @@ pub(super) fn number(text: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// Parses a boolean, also in the forms of QEMU's options.
+/// Parses a boolean, in the forms of JSON or of QEMU's options.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "on" | "yes" => Some(true),

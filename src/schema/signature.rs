@@ -1,4 +1,4 @@
-//! Signatures of commands, events and members by introspection: the head of a help page.
+//! Signatures of commands, events and members according to introspection, for the top of a help page.
 
 use super::manual::{Line, Role, Run};
 use super::model::{Object, ObjectMember, Schema, Type, TypeId};
@@ -15,18 +15,19 @@ pub fn signature(schema: &Schema, name: &str, width: usize) -> Option<Vec<Line>>
         if command.allow_oob {
             features.insert(0, "allow-oob".to_owned());
         }
-        page.title(name, "command", &features);
-        page.object(schema.object(command.arguments), "takes no arguments");
-        page.returns(command.returns);
+        page.add_title(name, "command", &features);
+        page.add_object(schema.object(command.arguments), "takes no arguments");
+        page.add_returns(command.returns);
     } else {
         let event = schema.event(name)?;
-        page.title(name, "event", &event.features);
-        page.object(schema.object(event.data), "has no data");
+        page.add_title(name, "event", &event.features);
+        page.add_object(schema.object(event.data), "has no data");
     }
     Some(page.lines)
 }
 
-/// Returns the type of a member of a command or event, with all that it contains. `path` is dotted.
+/// Returns the signature of a member of a command or event: its type, and everything that the type contains. `path` is
+/// dotted.
 pub fn member_signature(schema: &Schema, name: &str, path: &str, width: usize) -> Option<Vec<Line>> {
     let root = schema.command(name).map(|command| command.arguments);
     let mut kind = root.or_else(|| schema.event(name).map(|event| event.data))?;
@@ -38,14 +39,14 @@ pub fn member_signature(schema: &Schema, name: &str, path: &str, width: usize) -
     }
     let member = last?;
     let mut page = Page { schema, width, lines: Vec::new() };
-    page.title(&format!("{name}.{path}"), &member_label(schema, member), &member.features);
-    page.definition(kind);
+    page.add_title(&format!("{name}.{path}"), &member_label(schema, member), &member.features);
+    page.add_definition(kind);
     Some(page.lines)
 }
 
-/// Finds a member of an object type or of its variants, also inside arrays and alternates.
+/// Finds a member of an object type or of its variants, even inside arrays and alternates.
 fn find_member<'a>(schema: &'a Schema, kind: TypeId, name: &str) -> Option<&'a ObjectMember> {
-    match schema.kind(kind) {
+    match schema.definition(kind) {
         Type::Object(object) => {
             let own = object.members.iter().find(|member| member.name == name);
             own.or_else(|| object.variants.iter().find_map(|(_, variant)| find_member(schema, *variant, name)))
@@ -53,7 +54,7 @@ fn find_member<'a>(schema: &'a Schema, kind: TypeId, name: &str) -> Option<&'a O
         Type::Array(element) => find_member(schema, *element, name),
         Type::Alternate(kinds) => kinds
             .iter()
-            .filter(|kind| matches!(schema.kind(**kind), Type::Object(_)))
+            .filter(|kind| matches!(schema.definition(**kind), Type::Object(_)))
             .find_map(|kind| find_member(schema, *kind, name)),
         _ => None,
     }
@@ -71,7 +72,7 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn title(&mut self, name: &str, kind: &str, features: &[String]) {
+    fn add_title(&mut self, name: &str, kind: &str, features: &[String]) {
         let mut line = vec![Run::new(Role::Heading, name), Run::new(Role::Secondary, format!("  {kind}"))];
         if !features.is_empty() {
             line.push(Run::new(Role::Strong, format!("  {}", features.join(", "))));
@@ -80,7 +81,7 @@ impl Page<'_> {
     }
 
     /// Adds the members of an object, then those of each variant. `if_empty` is the text for an object without members.
-    fn object(&mut self, object: &Object, if_empty: &str) {
+    fn add_object(&mut self, object: &Object, if_empty: &str) {
         if object.members.is_empty() && object.variants.is_empty() {
             self.lines.push(vec![Run::new(Role::Secondary, format!("  {if_empty}"))]);
         }
@@ -92,7 +93,7 @@ impl Page<'_> {
                 line.push(Run::new(Role::Strong, format!("  {}", member.features.join(", "))));
             }
             if let Some(values) = self.values_of(member.kind) {
-                self.wrap(line, &values, name_width + 6);
+                self.add_wrapped(line, &values, name_width + 6);
             } else {
                 self.lines.push(line);
             }
@@ -111,13 +112,13 @@ impl Page<'_> {
                 Run::new(Role::Secondary, format!("  with {}=", tag.name)),
                 Run::new(Role::Strong, format!("{case}:")),
             ];
-            self.wrap(head, &names, 6);
+            self.add_wrapped(head, &names, 6);
         }
     }
 
     /// Returns the values of an enumeration, or of an array of one.
     fn values_of(&self, kind: TypeId) -> Option<Vec<String>> {
-        match self.schema.kind(kind) {
+        match self.schema.definition(kind) {
             Type::Enum(values) => Some(values.iter().map(|value| value.name.clone()).collect()),
             Type::Array(element) => self.values_of(*element),
             _ => None,
@@ -125,7 +126,7 @@ impl Page<'_> {
     }
 
     /// Adds words after the beginning of a line, wrapped at the width. Further lines are indented by `indent`.
-    fn wrap(&mut self, mut line: Line, words: &[String], indent: usize) {
+    fn add_wrapped(&mut self, mut line: Line, words: &[String], indent: usize) {
         let mut column: usize = line.iter().map(|run| run.text.chars().count()).sum();
         let mut text = String::new();
         for word in words {
@@ -143,11 +144,11 @@ impl Page<'_> {
         self.lines.push(line);
     }
 
-    fn returns(&mut self, kind: TypeId) {
-        let (object, text) = match self.schema.kind(kind) {
+    fn add_returns(&mut self, kind: TypeId) {
+        let (object, text) = match self.schema.definition(kind) {
             Type::Object(object) if object.members.is_empty() && object.variants.is_empty() => return,
             Type::Object(object) => (Some(object), "returns an object with"),
-            Type::Array(element) => match self.schema.kind(*element) {
+            Type::Array(element) => match self.schema.definition(*element) {
                 Type::Object(object) => (Some(object), "returns an array of objects with"),
                 _ => (None, ""),
             },
@@ -156,7 +157,7 @@ impl Page<'_> {
         match object {
             Some(object) => {
                 let names: Vec<String> = object.members.iter().map(|member| member.name.clone()).collect();
-                self.wrap(vec![Run::new(Role::Secondary, format!("  {text}"))], &names, 6);
+                self.add_wrapped(vec![Run::new(Role::Secondary, format!("  {text}"))], &names, 6);
             }
             None => {
                 let kind = type_label(self.schema, kind);
@@ -166,18 +167,18 @@ impl Page<'_> {
     }
 
     /// Adds everything that a type contains.
-    fn definition(&mut self, kind: TypeId) {
-        match self.schema.kind(kind) {
-            Type::Object(object) => self.object(object, "has no members"),
-            Type::Array(element) => self.definition(*element),
+    fn add_definition(&mut self, kind: TypeId) {
+        match self.schema.definition(kind) {
+            Type::Object(object) => self.add_object(object, "has no members"),
+            Type::Array(element) => self.add_definition(*element),
             Type::Alternate(kinds) => {
                 for kind in kinds {
-                    self.definition(*kind);
+                    self.add_definition(*kind);
                 }
             }
             Type::Enum(_) => {
                 let values = self.values_of(kind).unwrap_or_default();
-                self.wrap(vec![Run::new(Role::Secondary, "  one of")], &values, 6);
+                self.add_wrapped(vec![Run::new(Role::Secondary, "  one of")], &values, 6);
             }
             Type::Builtin(_) => {}
         }

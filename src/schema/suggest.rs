@@ -1,6 +1,6 @@
 //! Finds the known name that a mistyped one probably means.
 
-/// The score from which a name is suggested.
+/// The minimum score of a name that is suggested.
 const MIN_SCORE: f64 = 0.9;
 
 /// Returns the name that is most similar to `typed`, if it is similar enough; otherwise the only name that begins with
@@ -12,7 +12,7 @@ pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
     let (mut prefixed_count, mut prefixed) = (0, None);
     for name in names {
         let candidate = name.replace('_', "-").to_lowercase();
-        // A text that is so much longer is not similar, and comparing takes time proportional to both lengths.
+        // A text that is this much longer is not similar, and a comparison takes time proportional to both lengths.
         if typed_chars > 2 * candidate.chars().count() + 4 {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Transactions: several actions, each with data of its own type, in one request.
+//! Transactions: several actions in one request, each with data of its own type.
 
 use crate::grammar::{Arg, Command, Diagnostic, Json, JsonKind, Member, Span};
 use crate::wire::Request;
@@ -11,7 +11,7 @@ use super::request::{TypedRequest, argument_tree, find_command, member_type, on_
 use super::suggest::did_you_mean;
 use super::type_check::{TypeChecker, feature_warnings};
 
-/// Types and checks one action of a transaction by itself.
+/// Checks one action of a transaction by itself, and gives its arguments their types.
 pub fn check_action(action: &Command, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
     on_deep_stack(action.max_word_bytes(), || type_action(action, context))
 }
@@ -60,7 +60,7 @@ fn type_transaction(
         let info = find_command("transaction", no_span, false, context)?;
         let kind = info.and_then(|(schema, info)| Some((schema, member_type(schema, info.arguments, "properties")?)));
         let value = match kind {
-            Some((schema, kind)) => TypeChecker::new(context, schema, "`transaction`", false).arguments(
+            Some((schema, kind)) => TypeChecker::new(context, schema, "`transaction`", false).type_arguments(
                 tree,
                 kind,
                 properties[0].key.span,
@@ -75,7 +75,7 @@ fn type_transaction(
     Ok(TypedRequest { request, warnings })
 }
 
-/// Types the data of an action by the variant of `transaction`'s actions that it names.
+/// Gives the data of an action its type, by the variant of `transaction`'s actions that its name selects.
 fn action_data(
     action: &Command,
     context: &TypingContext<'_>,
@@ -96,7 +96,7 @@ fn action_data(
     let features = action_features(schema, &action.name);
     warnings.extend(feature_warnings(features, format!("`{}` of `transaction`", action.name), action.name_span));
     let mut checker = TypeChecker::new(context, schema, &format!("`{}`", action.name), false);
-    let data = checker.arguments(tree, data, action.name_span)?;
+    let data = checker.type_arguments(tree, data, action.name_span)?;
     warnings.append(&mut checker.warnings);
     Ok(data)
 }
@@ -109,7 +109,7 @@ pub fn transaction_variants(schema: &Schema) -> Option<&[(String, TypeId)]> {
 /// Returns the object type of an action; its tag is the action's name.
 fn action_object(schema: &Schema) -> Option<&Object> {
     let actions = member_type(schema, schema.command("transaction")?.arguments, "actions")?;
-    match schema.kind(actions) {
+    match schema.definition(actions) {
         Type::Array(element) => Some(schema.object(*element)),
         _ => None,
     }
@@ -124,7 +124,7 @@ pub fn action_type(schema: &Schema, action: &str) -> Option<TypeId> {
 fn action_features<'a>(schema: &'a Schema, action: &str) -> &'a [String] {
     let features = || {
         let object = action_object(schema)?;
-        let Type::Enum(values) = schema.kind(object.members.get(object.tag?)?.kind) else { return None };
+        let Type::Enum(values) = schema.definition(object.members.get(object.tag?)?.kind) else { return None };
         Some(values.iter().find(|value| value.name == action)?.features.as_slice())
     };
     features().unwrap_or_default()

@@ -1,7 +1,7 @@
-//! Typing and checking: compares what is given for a command with its introspection.
+//! The check of a command's arguments against introspection, which also gives them their types.
 //!
-//! A word becomes JSON of the type that its key has; JSON that was written as such is checked as the server checks it.
-//! The verdict on names and types is the server's own: nothing that it accepts is rejected here, and nothing that it
+//! A word becomes JSON of the type that its key has; a value written as JSON is checked as the server checks it. The
+//! verdict on names and types is the server's own: nothing that it accepts is rejected here, and nothing that it
 //! rejects for a name or a type passes. What introspection does not describe (ranges, whether a node exists) is not
 //! checked.
 
@@ -16,7 +16,7 @@ use super::model::{Builtin, Object, ObjectMember, Schema, Type, TypeId};
 use super::scalar::{boolean, integer, number};
 use super::suggest::nearest;
 
-/// Types the arguments of one command.
+/// A checker for the arguments of one command, which also gives them their types.
 pub(super) struct TypeChecker<'a> {
     schema: &'a Schema,
     /// The command as messages name it: "`blockdev-add`".
@@ -24,9 +24,9 @@ pub(super) struct TypeChecker<'a> {
     undocumented_types: &'a HashMap<String, Builtin>,
     /// Whether the command takes arguments that introspection does not list.
     accepts_unknown_keys: bool,
-    /// Whether everything is accepted; the types of what is invalid are then inferred.
+    /// Whether everything is accepted; the types of invalid values are then inferred.
     allow_invalid: bool,
-    /// The uses of deprecated and unstable features.
+    /// Warnings about the deprecated and unstable features that are used.
     pub(super) warnings: Vec<Diagnostic>,
 }
 
@@ -80,12 +80,12 @@ impl<'a> TypeChecker<'a> {
         }
     }
 
-    /// Types the arguments of the command. `span` is where a missing key is reported.
-    pub(super) fn arguments(&mut self, tree: ArgTree, id: TypeId, span: Span) -> Result<Json, Diagnostic> {
-        self.object(tree, id, span, "")
+    /// Checks the arguments of the command, and gives them their types. A missing key is reported at `span`.
+    pub(super) fn type_arguments(&mut self, tree: ArgTree, id: TypeId, span: Span) -> Result<Json, Diagnostic> {
+        self.type_object(tree, id, span, "")
     }
 
-    fn object(&mut self, tree: ArgTree, id: TypeId, span: Span, path: &str) -> Result<Json, Diagnostic> {
+    fn type_object(&mut self, tree: ArgTree, id: TypeId, span: Span, path: &str) -> Result<Json, Diagnostic> {
         let schema = self.schema;
         let active = ActiveMembers::of(schema, id, &|tag| tree.text(tag));
         let subject = match (path, active.selected.as_slice()) {
@@ -104,16 +104,16 @@ impl<'a> TypeChecker<'a> {
             let value = match (active.find(&name), undocumented, node) {
                 (Some(member), None, node) => {
                     self.warn(&member_path, &member.features, span);
-                    self.value_or_infer(node, member.kind, span, &member_path)?
+                    self.type_or_infer(node, member.kind, span, &member_path)?
                 }
-                (_, Some(kind), Node::Word(arg)) => self.word_as_builtin(&arg, kind, &member_path)?,
+                (_, Some(kind), Node::Word(arg)) => self.type_word_as_builtin(&arg, kind, &member_path)?,
                 (Some(_), _, node) => infer_node(node, span)?,
                 (None, _, node) if accepts_unknown => infer_node(node, span)?,
                 (None, ..) => return Err(unknown_key(&name, span, &subject, &active, &given)),
             };
             typed.push(Member { key: name, key_span: span, value });
         }
-        let missing = active.members.iter().find(|m| !m.optional && !given.contains(&m.name));
+        let missing = active.members.iter().find(|member| !member.optional && !given.contains(&member.name));
         if let Some(missing) = missing.filter(|_| !self.allow_invalid) {
             let empty = if may_be_empty(schema, missing.kind) { ", which may be {}" } else { "" };
             let expected = describe(schema, missing.kind) + empty;
@@ -122,39 +122,39 @@ impl<'a> TypeChecker<'a> {
         Ok(Json { span, kind: JsonKind::Object(typed) })
     }
 
-    /// Types the value at a key. If everything is accepted, infers the type of an invalid one.
-    fn value_or_infer(&mut self, node: Node, id: TypeId, key: Span, path: &str) -> Result<Json, Diagnostic> {
+    /// Gives the value at a key its type. If everything is accepted, infers the type of an invalid value.
+    fn type_or_infer(&mut self, node: Node, id: TypeId, key: Span, path: &str) -> Result<Json, Diagnostic> {
         if !self.allow_invalid {
-            return self.value(node, id, key, path);
+            return self.type_value(node, id, key, path);
         }
         let invalid = node.clone();
-        self.value(node, id, key, path).or_else(|_| infer_node(invalid, key))
+        self.type_value(node, id, key, path).or_else(|_| infer_node(invalid, key))
     }
 
-    /// Types the value at a key.
-    fn value(&mut self, node: Node, id: TypeId, key: Span, path: &str) -> Result<Json, Diagnostic> {
+    /// Checks the value at a key, and gives it its type.
+    fn type_value(&mut self, node: Node, id: TypeId, key: Span, path: &str) -> Result<Json, Diagnostic> {
         let schema = self.schema;
-        match (schema.kind(id), node) {
+        match (schema.definition(id), node) {
             (Type::Builtin(Builtin::Any), node) => infer_node(node, key),
-            (Type::Alternate(kinds), node) => self.alternate(node, kinds, key, path),
-            (Type::Object(_), Node::Branch(tree)) => self.object(tree, id, key, path),
+            (Type::Alternate(kinds), node) => self.type_alternate(node, kinds, key, path),
+            (Type::Object(_), Node::Branch(tree)) => self.type_object(tree, id, key, path),
             (Type::Array(element), Node::Branch(tree)) if tree.is_array() => {
                 let mut items = Vec::new();
                 for entry in tree.into_items()? {
-                    items.push(self.value(entry.node, *element, entry.span, &format!("{path}.{}", entry.name))?);
+                    items.push(self.type_value(entry.node, *element, entry.span, &format!("{path}.{}", entry.name))?);
                 }
                 Ok(Json { span: key, kind: JsonKind::Array(items) })
             }
             (_, Node::Branch(_)) => Err(self.mismatch(key, path, id, "an object")),
-            (_, Node::Json(json)) => self.json(json, id, path),
-            (_, Node::Word(arg)) => self.word(&arg, id, path),
+            (_, Node::Json(json)) => self.check_json(json, id, path),
+            (_, Node::Word(arg)) => self.type_word(&arg, id, path),
         }
     }
 
     /// Checks a value that was written as JSON.
-    fn json(&mut self, json: Json, id: TypeId, path: &str) -> Result<Json, Diagnostic> {
+    fn check_json(&mut self, json: Json, id: TypeId, path: &str) -> Result<Json, Diagnostic> {
         let schema = self.schema;
-        let fits = match (schema.kind(id), &json.kind) {
+        let fits = match (schema.definition(id), &json.kind) {
             (Type::Builtin(Builtin::Any), _)
             | (Type::Builtin(Builtin::Str), JsonKind::String(_))
             | (Type::Builtin(Builtin::Number), JsonKind::Number(_))
@@ -163,7 +163,7 @@ impl<'a> TypeChecker<'a> {
             (Type::Builtin(Builtin::Int), JsonKind::Number(text)) => !text.contains(['.', 'e', 'E']),
             (Type::Enum(_), JsonKind::String(_)) => {
                 let text = json.as_str().unwrap_or_default();
-                self.enum_value(&text, id, json.span, path)?;
+                self.check_enum_value(&text, id, json.span, path)?;
                 true
             }
             (Type::Array(element), JsonKind::Array(_)) => {
@@ -171,17 +171,17 @@ impl<'a> TypeChecker<'a> {
                 let items = items.into_iter().enumerate();
                 let items = items.map(|(index, item)| {
                     let key = item.span;
-                    self.value(Node::from(item), *element, key, &format!("{path}.{index}"))
+                    self.type_value(Node::from(item), *element, key, &format!("{path}.{index}"))
                 });
                 return Ok(Json { span, kind: JsonKind::Array(items.collect::<Result<_, _>>()?) });
             }
             (Type::Object(_) | Type::Alternate(_), _) => {
                 let key = json.span;
                 match Node::from(json) {
-                    Node::Json(json) if matches!(schema.kind(id), Type::Object(_)) => {
+                    Node::Json(json) if matches!(schema.definition(id), Type::Object(_)) => {
                         return Err(self.mismatch(json.span, path, id, json.type_name()));
                     }
-                    node => return self.value(node, id, key, path),
+                    node => return self.type_value(node, id, key, path),
                 }
             }
             _ => false,
@@ -189,19 +189,19 @@ impl<'a> TypeChecker<'a> {
         if fits { Ok(json) } else { Err(self.mismatch(json.span, path, id, json.type_name())) }
     }
 
-    /// Types the value of a `KEY=VALUE` word.
-    fn word(&mut self, arg: &Arg, id: TypeId, path: &str) -> Result<Json, Diagnostic> {
+    /// Checks the value of a `KEY=VALUE` word, and gives it its type.
+    fn type_word(&mut self, arg: &Arg, id: TypeId, path: &str) -> Result<Json, Diagnostic> {
         let schema = self.schema;
         let (span, text) = (arg.word.value_span(), arg.word.value());
-        match schema.kind(id) {
-            Type::Builtin(kind) => self.word_as_builtin(arg, *kind, path),
+        match schema.definition(id) {
+            Type::Builtin(kind) => self.type_word_as_builtin(arg, *kind, path),
             Type::Enum(_) => {
-                self.enum_value(text, id, span, path)?;
+                self.check_enum_value(text, id, span, path)?;
                 Ok(Json::string(span, text))
             }
             Type::Array(element) => {
                 if let Some(json) = &arg.json {
-                    return self.json(json.clone()?, id, path);
+                    return self.check_json(json.clone()?, id, path);
                 }
                 let parts: Vec<&str> = match text {
                     "" => Vec::new(),
@@ -209,21 +209,22 @@ impl<'a> TypeChecker<'a> {
                     text => text.split(',').collect(),
                 };
                 let items = parts.into_iter().map(|part| {
-                    // The item's own span is not known once quotes are removed, so it has that of the whole value.
+                    // The item's own span is unknown, because quotes have been removed, so it has the span of the whole
+                    // value.
                     let word = Word { span, text: part.to_owned(), equals: None, bracket: None, ..arg.word };
-                    self.word(&Arg { key: arg.key.clone(), word, json: None }, *element, path)
+                    self.type_word(&Arg { key: arg.key.clone(), word, json: None }, *element, path)
                 });
                 Ok(Json { span, kind: JsonKind::Array(items.collect::<Result<_, _>>()?) })
             }
             Type::Object(_) => match &arg.json {
-                Some(json) => self.json(json.clone()?, id, path),
+                Some(json) => self.check_json(json.clone()?, id, path),
                 None => Err(self.mismatch(span, path, id, &format!("`{text}`"))),
             },
-            Type::Alternate(kinds) => self.alternate(Node::Word(arg.clone()), kinds, span, path),
+            Type::Alternate(kinds) => self.type_alternate(Node::Word(arg.clone()), kinds, span, path),
         }
     }
 
-    fn word_as_builtin(&mut self, arg: &Arg, kind: Builtin, path: &str) -> Result<Json, Diagnostic> {
+    fn type_word_as_builtin(&mut self, arg: &Arg, kind: Builtin, path: &str) -> Result<Json, Diagnostic> {
         let (span, text) = (arg.word.value_span(), arg.word.value());
         let kind = match kind {
             Builtin::Str => return Ok(Json::string(span, text)),
@@ -235,16 +236,18 @@ impl<'a> TypeChecker<'a> {
         }
         .map_err(|message| Diagnostic::new(span, format!("`{path}`: {message}")))?
         .ok_or_else(|| {
-            let message = format!("expected {} for `{path}`, found `{text}`", expectation(kind));
+            let message = format!("expected {} for `{path}`, found `{text}`", describe_builtin(kind));
             Diagnostic::new(span, message)
         })?;
         Ok(Json { span, kind })
     }
 
-    /// Types a value of an alternate. The form of the value selects the type, as its JSON type does in the server.
-    fn alternate(&mut self, node: Node, kinds: &[TypeId], key: Span, path: &str) -> Result<Json, Diagnostic> {
+    /// Checks a value of an alternate, and gives it its type. The form of the value selects the type, as the JSON type
+    /// does
+    /// in the server.
+    fn type_alternate(&mut self, node: Node, kinds: &[TypeId], key: Span, path: &str) -> Result<Json, Diagnostic> {
         let schema = self.schema;
-        let find = |test: &dyn Fn(&Type) -> bool| kinds.iter().copied().find(|id| test(schema.kind(*id)));
+        let find = |test: &dyn Fn(&Type) -> bool| kinds.iter().copied().find(|id| test(schema.definition(*id)));
         let builtin = |kind: Builtin| find(&|found| *found == Type::Builtin(kind));
         let object = find(&|found| matches!(found, Type::Object(_)));
         let array = find(&|found| matches!(found, Type::Array(_)));
@@ -279,7 +282,7 @@ impl<'a> TypeChecker<'a> {
             }
         };
         match selected {
-            Some(id) => self.value(node, id, key, path),
+            Some(id) => self.type_value(node, id, key, path),
             None => {
                 let message = format!("expected {} for `{path}`", describe_alternate(schema, kinds));
                 Err(Diagnostic::new(node.span(key), message))
@@ -287,9 +290,9 @@ impl<'a> TypeChecker<'a> {
         }
     }
 
-    fn enum_value(&mut self, text: &str, id: TypeId, span: Span, path: &str) -> Result<(), Diagnostic> {
+    fn check_enum_value(&mut self, text: &str, id: TypeId, span: Span, path: &str) -> Result<(), Diagnostic> {
         let schema = self.schema;
-        let Type::Enum(values) = schema.kind(id) else { return Ok(()) };
+        let Type::Enum(values) = schema.definition(id) else { return Ok(()) };
         if let Some(value) = values.iter().find(|value| value.name == text) {
             self.warn(&format!("{path}={text}"), &value.features, span);
             return Ok(());
@@ -330,8 +333,8 @@ fn unknown_key(key: &str, span: Span, subject: &str, active: &ActiveMembers<'_>,
     Diagnostic::new(span, format!("unknown key `{key}` for {subject}{hint}"))
 }
 
-/// Returns what to give for a builtin type, with its article.
-pub(super) fn expectation(kind: Builtin) -> &'static str {
+/// Returns a description of the values of a builtin type, with an article.
+pub(super) fn describe_builtin(kind: Builtin) -> &'static str {
     match kind {
         Builtin::Str => "a string",
         Builtin::Int => "an integer (such as 4096, 0x1000 or 4k)",
@@ -342,17 +345,17 @@ pub(super) fn expectation(kind: Builtin) -> &'static str {
     }
 }
 
-/// Returns what to give for a type, with its article.
+/// Returns a description of the values of a type, with an article.
 fn describe(schema: &Schema, id: TypeId) -> String {
     const MAX_ENUM_VALUES: usize = 8;
-    match schema.kind(id) {
-        Type::Builtin(kind) => expectation(*kind).to_owned(),
+    match schema.definition(id) {
+        Type::Builtin(kind) => describe_builtin(*kind).to_owned(),
         Type::Enum(values) => {
             let names: Vec<&str> = values.iter().take(MAX_ENUM_VALUES).map(|value| value.name.as_str()).collect();
             let more = if values.len() > MAX_ENUM_VALUES { ", …" } else { "" };
             format!("one of {}{more}", names.join(", "))
         }
-        Type::Array(element) => match schema.kind(*element) {
+        Type::Array(element) => match schema.definition(*element) {
             Type::Object(_) => "an array of objects".to_owned(),
             _ => format!("an array of {}", type_label(schema, *element)),
         },
@@ -371,7 +374,7 @@ fn describe_alternate(schema: &Schema, kinds: &[TypeId]) -> String {
 
 /// Returns whether a type is an object without required members, so that no dotted key below it is needed.
 pub fn may_be_empty(schema: &Schema, id: TypeId) -> bool {
-    match schema.kind(id) {
+    match schema.definition(id) {
         Type::Object(object) => object.members.iter().all(|member| member.optional),
         _ => false,
     }
@@ -379,7 +382,7 @@ pub fn may_be_empty(schema: &Schema, id: TypeId) -> bool {
 
 /// Returns the name of a type for help and hints: `int`, `[str]`.
 pub fn type_label(schema: &Schema, id: TypeId) -> String {
-    match schema.kind(id) {
+    match schema.definition(id) {
         Type::Builtin(Builtin::Str) => "str".to_owned(),
         Type::Builtin(Builtin::Int) => "int".to_owned(),
         Type::Builtin(Builtin::Number) => "number".to_owned(),

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The address of a server, in one of these forms: `PATH`, `unix:PATH`, `unix:@NAME`, `HOST:PORT`, `[V6]:PORT`,
-/// `tcp:HOST:PORT`, `fd:N`, `exec:COMMAND` or `demo:`. A word with a `/`, or that names an existing socket, is a path even
-/// when it holds a colon.
+/// `tcp:HOST:PORT`, `fd:N`, `exec:COMMAND` or `demo:`. A word that contains a `/` or names an existing socket is a
+/// path, even if it contains a colon.
 ///
 /// ```
 /// use qmp_shell::Address;
@@ -34,7 +34,8 @@ pub enum Address {
         /// The port number.
         port: u16,
     },
-    /// A stream socket that this process inherited as this file descriptor, 3 or higher. It is duplicated, never closed.
+    /// The file descriptor, 3 or higher, of a stream socket that this process inherited. It is duplicated, never
+    /// closed.
     Fd(RawFd),
     /// A command whose standard input and output are the stream. It is split into words as a shell does, and ends with
     /// the connection.
@@ -43,7 +44,7 @@ pub enum Address {
     Demo,
 }
 
-/// Why a text is not an address.
+/// The error for text that is not an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
@@ -59,7 +60,7 @@ pub enum AddressError {
         port: String,
     },
     /// `fd:` without the number of a file descriptor.
-    #[error("invalid file descriptor `{0}` in an address `fd:N`")]
+    #[error("invalid file descriptor `{0}` in address `fd:{0}`")]
     Fd(String),
     /// A scheme without anything after it.
     #[error("missing value after the colon in address `{0}`")]
@@ -83,7 +84,7 @@ impl FromStr for Address {
                     None => Address::Unix(PathBuf::from(rest)),
                 })
             }),
-            ("tcp:", tcp),
+            ("tcp:", parse_tcp),
             ("fd:", |rest| match rest.parse::<RawFd>() {
                 Ok(fd) if fd >= 0 => Ok(Address::Fd(fd)),
                 _ => Err(AddressError::Fd(rest.to_owned())),
@@ -104,13 +105,13 @@ impl FromStr for Address {
         if text.contains('/') || !text.contains(':') || names_a_socket(text) {
             return Ok(Address::Unix(PathBuf::from(text)));
         }
-        tcp(text)
+        parse_tcp(text)
     }
 }
 
 impl Address {
-    /// Parses an address that may not be UTF-8. One that is not is a path, with or without `unix:` before it.
-    pub fn from_os(text: &OsStr) -> Result<Self, AddressError> {
+    /// Parses an address that may not be UTF-8. If it is not UTF-8, it is a path, with or without `unix:` before it.
+    pub fn from_os_str(text: &OsStr) -> Result<Self, AddressError> {
         match text.to_str() {
             Some(text) => text.parse(),
             None => {
@@ -121,7 +122,7 @@ impl Address {
     }
 
     /// Returns the address as text for another program. A path keeps its bytes.
-    pub fn to_os(&self) -> OsString {
+    pub fn to_os_string(&self) -> OsString {
         match self {
             Address::Unix(path) => path.as_os_str().to_owned(),
             address => address.to_string().into(),
@@ -133,7 +134,7 @@ fn names_a_socket(text: &str) -> bool {
     std::fs::metadata(text).is_ok_and(|meta| meta.file_type().is_socket())
 }
 
-fn tcp(text: &str) -> Result<Address, AddressError> {
+fn parse_tcp(text: &str) -> Result<Address, AddressError> {
     let bad_port = |port: &str| AddressError::Port { address: text.to_owned(), port: port.to_owned() };
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
         Some(parts) => parts,
@@ -190,7 +191,7 @@ mod tests {
             ("", "the address is empty"),
             ("h:x", "invalid port `x` in address `h:x`; for a path with a colon write `unix:h:x`"),
             ("h:70000", "invalid port `70000` in address `h:70000`; for a path with a colon write `unix:h:70000`"),
-            ("fd:x", "invalid file descriptor `x` in an address `fd:N`"),
+            ("fd:x", "invalid file descriptor `x` in address `fd:x`"),
             ("unix:", "missing value after the colon in address `unix:`"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap_err().to_string(), message);

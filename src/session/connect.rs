@@ -1,4 +1,4 @@
-//! From an address to a connected socket.
+//! Connecting a socket to an address.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -31,7 +31,7 @@ pub(super) struct Connected {
     pub(super) process: Option<ExecProcess>,
 }
 
-/// The command of an `exec:` address. Dropping it ends it and waits for its end.
+/// The running command of an `exec:` address. Dropping it ends the command and waits until it has exited.
 #[derive(Debug)]
 pub(crate) struct ExecProcess(Child);
 
@@ -60,11 +60,13 @@ pub(super) fn connect_socket(
     loop {
         options.check_cancelled(address)?;
         let result = match address {
-            Address::Unix(path) => unix(address, SocketAddrUnix::new(path.as_path()), options),
-            Address::Abstract(name) => unix(address, SocketAddrUnix::new_abstract_name(name.as_bytes()), options),
-            Address::Tcp { host, port } => tcp(address, host, *port, options),
-            Address::Fd(fd) => inherited(*fd),
-            Address::Exec(command) => return exec(command),
+            Address::Unix(path) => connect_unix(address, SocketAddrUnix::new(path.as_path()), options),
+            Address::Abstract(name) => {
+                connect_unix(address, SocketAddrUnix::new_abstract_name(name.as_bytes()), options)
+            }
+            Address::Tcp { host, port } => connect_tcp(address, host, *port, options),
+            Address::Fd(fd) => duplicate_inherited(*fd),
+            Address::Exec(command) => return start_exec(command),
             Address::Demo => {
                 let reason = "the demo machine is not reached through a socket";
                 Err(ConnectError::Io { address: address.clone(), reason: io::Error::other(reason) })
@@ -81,7 +83,11 @@ pub(super) fn connect_socket(
     }
 }
 
-fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, options: &Options) -> Result<OwnedFd, ConnectError> {
+fn connect_unix(
+    address: &Address,
+    target: Result<SocketAddrUnix, Errno>,
+    options: &Options,
+) -> Result<OwnedFd, ConnectError> {
     let timeout = options.timeout;
     let failed = |error: Errno| ConnectError::Io { address: address.clone(), reason: error.into() };
     let target = target.map_err(failed)?;
@@ -91,7 +97,7 @@ fn unix(address: &Address, target: Result<SocketAddrUnix, Errno>, options: &Opti
     loop {
         match connect(&fd, &target) {
             Ok(()) => break,
-            // The listener's queue is full; a blocking connect would wait without a limit.
+            // The listener's queue is full. A blocking connect would wait without a limit.
             Err(Errno::AGAIN) if Instant::now() < until => {
                 options.check_cancelled(address)?;
                 std::thread::sleep(RETRY_INTERVAL);
@@ -127,7 +133,7 @@ fn is_socket(path: &Path) -> bool {
 }
 
 /// Connects to a host, which may have several addresses. The remaining time is shared among those not tried yet.
-fn tcp(address: &Address, host: &str, port: u16, options: &Options) -> Result<OwnedFd, ConnectError> {
+fn connect_tcp(address: &Address, host: &str, port: u16, options: &Options) -> Result<OwnedFd, ConnectError> {
     let until = from_now(options.timeout);
     let resolved = (host, port).to_socket_addrs();
     let targets: Vec<SocketAddr> =
@@ -136,7 +142,7 @@ fn tcp(address: &Address, host: &str, port: u16, options: &Options) -> Result<Ow
     for (tried, target) in targets.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
         let share = u32::try_from(targets.len() - tried).map_or(left, |untried| left / untried);
-        match tcp_to(target, address, from_now(share), options)? {
+        match connect_tcp_to(target, address, from_now(share), options)? {
             Ok(fd) => return Ok(fd),
             Err(error) => last = error,
         }
@@ -148,8 +154,8 @@ fn tcp(address: &Address, host: &str, port: u16, options: &Options) -> Result<Ow
     })
 }
 
-/// Connects to one address of a host. The outer error is final: connecting was cancelled.
-fn tcp_to(
+/// Connects to one address of a host. The outer error means that connecting was cancelled.
+fn connect_tcp_to(
     target: &SocketAddr,
     address: &Address,
     until: Instant,
@@ -184,23 +190,24 @@ fn tcp_to(
 }
 
 #[allow(unsafe_code)]
-fn inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
+fn duplicate_inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
     // The standard streams are in use by this process.
     if fd <= 2 {
-        return Err(ConnectError::BadDescriptor(fd));
+        return Err(ConnectError::InvalidFd(fd));
     }
     // SAFETY: the descriptor is borrowed for this call only and never closed here, because an address may be used again
-    // after its session has ended. If it was closed and its number reused, the check below rejects all but a socket.
+    // after its session has ended. If it was closed and its number reused, the check below rejects all but stream
+    // sockets.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     if rustix::net::sockopt::socket_type(borrowed) != Ok(SocketType::STREAM) {
-        return Err(ConnectError::BadDescriptor(fd));
+        return Err(ConnectError::InvalidFd(fd));
     }
     // Child processes must not keep the connection open.
     let _ = rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC);
-    rustix::io::fcntl_dupfd_cloexec(borrowed, 0).map_err(|_| ConnectError::BadDescriptor(fd))
+    rustix::io::fcntl_dupfd_cloexec(borrowed, 0).map_err(|_| ConnectError::InvalidFd(fd))
 }
 
-fn exec(command: &str) -> Result<Connected, ConnectError> {
+fn start_exec(command: &str) -> Result<Connected, ConnectError> {
     let failed = |reason: String| ConnectError::Exec { command: command.to_owned(), reason };
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let words = words.ok_or_else(|| failed("a quote is not closed".to_owned()))?;

@@ -1,4 +1,4 @@
-//! The two halves of a connection: one sends requests, the other cuts the incoming bytes into messages.
+//! The two halves of a connection: one sends requests, the other splits the incoming bytes into messages.
 //!
 //! The halves may be used from two threads at once. Dropping either ends the connection.
 
@@ -7,12 +7,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use crate::wire::{Frame, Framer, Incoming, Limits, MessageError, Request, preview};
+use crate::wire::{Frame, Framer, Limits, Message, MessageError, Request, preview};
 
 use super::connect::ExecProcess;
 use super::error::Disconnected;
 use super::log::{Direction, SharedLog, record};
-use super::pending::Inbound;
+use super::pending::StreamItem;
 use super::redaction::SentSecrets;
 use super::socket::{Socket, WhileBlocked, wait_readable};
 
@@ -23,8 +23,8 @@ pub enum Wait<'a> {
     Buffered,
     /// Not at all, but including what has arrived at the socket.
     Arrived,
-    /// Until this instant. Once it has passed there is no message, whatever has arrived: a server that never stops
-    /// sending must not delay its client.
+    /// Until this instant. After it, no message is returned even if one has arrived: a server that never stops sending
+    /// must not delay its client.
     Until(Instant),
     /// Without a limit.
     Forever,
@@ -51,14 +51,14 @@ impl From<Option<Instant>> for Wait<'_> {
 /// The outcome of waiting for an item.
 #[derive(Debug)]
 pub(super) enum Polled {
-    Item(Inbound),
+    Item(StreamItem),
     TimedOut,
     Interrupted,
     /// The descriptor of [`Wait::Input`] is readable.
     InputReady,
 }
 
-/// Sends requests, each under an id of its own.
+/// The half that sends requests, each with its own id.
 #[derive(Debug)]
 pub(crate) struct SendHalf {
     pub(super) socket: Arc<Socket>,
@@ -69,26 +69,26 @@ pub(crate) struct SendHalf {
     process: Option<ExecProcess>,
 }
 
-/// A request that was not sent, or not whole.
+/// The error for a request that was not sent, or only partly.
 #[derive(Debug)]
 pub(crate) struct Unsent {
     pub(crate) disconnected: Disconnected,
-    /// A part of it was sent: the server may have executed it.
-    pub(crate) in_part: bool,
+    /// Whether a part of it was sent, so that the server may have executed it.
+    pub(crate) is_partly_sent: bool,
 }
 
-/// Receives messages.
+/// The half that receives messages.
 #[derive(Debug)]
 pub(crate) struct ReceiveHalf {
     pub(super) socket: Arc<Socket>,
     pub(super) framer: Framer,
     log: SharedLog,
     secrets: Arc<SentSecrets>,
-    /// Items since the last message.
+    /// The number of items since the last message.
     consecutive_junk: usize,
 }
 
-/// After this many items without a message, the stream is given up. A single stray line is skipped.
+/// The number of items without a message after which reading stops. A single stray line is skipped.
 const MAX_CONSECUTIVE_JUNK: usize = 100;
 
 /// Splits a connected socket into its halves.
@@ -110,26 +110,25 @@ pub(super) fn split(
     (SendHalf { socket, last_id: first_id(), log, secrets, process }, input)
 }
 
-/// Returns where the ids of a session begin. QEMU sends a reply that its last client did not wait for to the next client,
-/// so two sessions should not use the same ids. They are short because some servers read slowly.
+/// Returns the id before the first one of a session. It differs between sessions, because QEMU sends a reply that its
+/// last client did not wait for to the next client. It is short, because some servers read slowly.
 fn first_id() -> u64 {
     10_000 + RandomState::new().hash_one(std::process::id()) % 80_000
 }
 
 impl SendHalf {
-    /// Returns an id that no request of this session had.
+    /// Returns an id that no earlier request of this session has had.
     pub(crate) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
     }
 
-    /// Sends a request under `id`, with a file descriptor attached where one is given. Blocks while the peer does not
-    /// read.
+    /// Sends a request with `id`, and with `fd` attached if it is given. Blocks while the peer does not read.
     pub(crate) fn send(&mut self, id: u64, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<(), Unsent> {
         self.send_with(id, request, fd, WhileBlocked::Wait)
     }
 
-    /// Sends a request as [`SendHalf::send`] does, and does something else while the peer does not read.
+    /// Sends a request as [`SendHalf::send`] does, but does `while_blocked` while the peer does not read.
     pub(super) fn send_with(
         &mut self,
         id: u64,
@@ -146,27 +145,28 @@ impl SendHalf {
         let mut unsent = line.as_bytes();
         let sent = self.socket.send_with_fd(&mut unsent, fd, while_blocked);
         sent.map_err(|error| {
-            let in_part = unsent.len() < line.len();
-            if in_part {
+            let is_partly_sent = unsent.len() < line.len();
+            if is_partly_sent {
                 // The server would read the next request as the rest of this one.
                 self.socket.shut_down();
             }
-            Unsent { disconnected: error.into(), in_part }
+            Unsent { disconnected: error.into(), is_partly_sent }
         })
     }
 
-    /// Whether file descriptors can be passed to the server: over a Unix socket that does not lead to a process of ours.
-    pub(crate) fn passes_descriptors(&self) -> bool {
+    /// Returns whether file descriptors can be passed to the server: over a Unix socket whose peer is not a child of
+    /// this process.
+    pub(crate) fn can_pass_fds(&self) -> bool {
         self.process.is_none() && self.socket.is_unix()
     }
 
-    /// Returns a handle that ends the connection from any thread, also while another one sends.
+    /// Returns a handle that ends the connection from any thread, even while another one is sending.
     pub(crate) fn closer(&self) -> Closer {
         Closer(Arc::clone(&self.socket))
     }
 }
 
-/// Ends a connection in both directions, so that its reader sees the end too.
+/// A handle that ends a connection in both directions, so that its reader sees the end too.
 #[derive(Debug)]
 pub(crate) struct Closer(Arc<Socket>);
 
@@ -182,7 +182,7 @@ impl Drop for SendHalf {
     }
 }
 
-/// Shuts the socket down, so that the peer does not block in writing to a reader that is gone.
+/// Shuts the socket down, so that the peer does not block while it writes to a reader that is gone.
 impl Drop for ReceiveHalf {
     fn drop(&mut self) {
         self.socket.shut_down();
@@ -206,8 +206,8 @@ impl ReceiveHalf {
                 Wait::Arrived => wait_readable(&[socket], Some(Instant::now()))?[0],
                 Wait::Until(deadline) => wait_readable(&[socket], Some(deadline))?[0],
                 Wait::Forever => true,
-                // Input first: messages are read before the next command is sent, and a script that has ended has not
-                // lost a connection that ends at the same time.
+                // Input comes first, so that a script that has ended does not report a connection that is lost at the
+                // same time. Messages are read anyway before the next command is sent.
                 Wait::Input(input) if wait_readable(&[socket, input], None)?[1] => return Ok(Polled::InputReady),
                 Wait::Input(_) => true,
             };
@@ -218,8 +218,8 @@ impl ReceiveHalf {
         }
     }
 
-    /// Receives the next item; blocks until it is there.
-    pub(crate) fn receive(&mut self) -> Result<Inbound, Disconnected> {
+    /// Receives the next item; blocks until it has arrived.
+    pub(crate) fn receive(&mut self) -> Result<StreamItem, Disconnected> {
         loop {
             if let Polled::Item(item) = self.poll(Wait::Forever)? {
                 return Ok(item);
@@ -227,27 +227,27 @@ impl ReceiveHalf {
         }
     }
 
-    /// Returns the next item that is complete already.
-    fn next_framed(&mut self) -> Result<Option<Inbound>, Disconnected> {
+    /// Returns the next item, if it is complete.
+    fn next_framed(&mut self) -> Result<Option<StreamItem>, Disconnected> {
         let Some(frame) = self.framer.next_frame()? else {
             return Ok(None);
         };
         let item = match frame {
-            Frame::SyncMarker => Inbound::SyncMarker,
-            Frame::Junk(bytes) => Inbound::NotQmp(MessageError {
+            Frame::SyncMarker => StreamItem::SyncMarker,
+            Frame::Junk(bytes) => StreamItem::NotQmp(MessageError {
                 reason: "not a JSON object".to_owned(),
                 preview: preview(String::from_utf8_lossy(&bytes).trim_end()),
             }),
             Frame::Message(bytes) => {
                 if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-                    let text = self.secrets.hide_in(String::from_utf8_lossy(&bytes));
+                    let text = self.secrets.redact(String::from_utf8_lossy(&bytes));
                     record(&self.log, Direction::Received, &text);
                 }
-                Incoming::parse(bytes).map_or_else(Inbound::NotQmp, Inbound::Message)
+                Message::parse(bytes).map_or_else(StreamItem::NotQmp, StreamItem::Message)
             }
         };
-        // Before a guest agent is synchronised with, anything may come; its time-out limits that.
-        let is_junk = !matches!(item, Inbound::Message(_)) && !self.framer.honors_sync_markers();
+        // A guest agent may send anything before it is synchronised; the timeout limits that.
+        let is_junk = !matches!(item, StreamItem::Message(_)) && !self.framer.honours_sync_markers();
         self.consecutive_junk = if is_junk { self.consecutive_junk + 1 } else { 0 };
         if self.consecutive_junk > MAX_CONSECUTIVE_JUNK {
             return Err(Disconnected::InvalidStream);
@@ -255,7 +255,7 @@ impl ReceiveHalf {
         Ok(Some(item))
     }
 
-    /// Reads what has arrived; blocks until the first byte.
+    /// Reads what has arrived; blocks until there is at least one byte.
     fn fill(&mut self) -> Result<(), Disconnected> {
         let socket = &self.socket;
         match self.framer.fill(|buf| socket.receive(buf))? {

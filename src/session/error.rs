@@ -1,4 +1,4 @@
-//! Errors of connecting, and the reasons for which a connection ends.
+//! Errors of connecting, and the reasons why a connection ends.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::wire::FrameError;
 
 use super::address::{Address, AddressError};
 
-/// Why a session could not be opened. Each message is one or two sentences for a person, with what to do.
+/// The error of opening a session. Each message tells the user what happened and, if possible, what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -17,7 +17,7 @@ pub enum ConnectError {
     /// There is no file at the path.
     #[error("there is no socket at `{0}`; a QEMU started with `-qmp unix:{0},server=on,wait=off` creates one")]
     NoSuchSocket(String),
-    /// The path leads to something else than a socket.
+    /// The file at the path is not a socket.
     #[error("`{0}` is not a socket")]
     NotASocket(String),
     /// Nothing listens at the address.
@@ -47,12 +47,12 @@ pub enum ConnectError {
         /// The resolver's error.
         reason: io::Error,
     },
-    /// There was no connection in time.
+    /// The connection was not established in time.
     #[error("no connection to `{address}` within {seconds} s")]
     Timeout {
         /// The server's address.
         address: Address,
-        /// The time-out.
+        /// The timeout.
         seconds: f64,
     },
     /// The listener's queue stayed full.
@@ -63,12 +63,12 @@ pub enum ConnectError {
     Busy {
         /// The server's address.
         address: Address,
-        /// The time-out.
+        /// The timeout.
         seconds: f64,
     },
     /// The descriptor of an address `fd:N` is not a socket that this process inherited.
     #[error("file descriptor {0} is not an inherited socket")]
-    BadDescriptor(i32),
+    InvalidFd(i32),
     /// The command of an `exec:` address cannot be split into words or started.
     #[error("cannot run `{command}`: {reason}")]
     Exec {
@@ -77,7 +77,7 @@ pub enum ConnectError {
         /// The reason.
         reason: String,
     },
-    /// The server accepted the connection and sent no greeting: another client may hold the monitor, or it is a guest
+    /// The server accepted the connection, but sent no greeting: another client may hold the monitor, or it is a guest
     /// agent, which does not greet.
     #[error(
         "connected to `{address}`, but no greeting came within {seconds} s; a monitor serves one client at a time, \
@@ -86,7 +86,7 @@ pub enum ConnectError {
     NoGreeting {
         /// The server's address.
         address: Address,
-        /// The time-out.
+        /// The timeout.
         seconds: f64,
     },
     /// The server is a human monitor.
@@ -103,23 +103,23 @@ pub enum ConnectError {
     /// The server refused the capabilities negotiation.
     #[error("the server refused the capabilities negotiation: {0}")]
     Negotiation(String),
-    /// The server greeted and did not answer the capabilities negotiation in time.
+    /// The server sent a greeting, but did not answer the capabilities negotiation in time.
     #[error("`{address}` sent a greeting, but did not answer the capabilities negotiation within {seconds} s")]
     NoNegotiation {
         /// The server's address.
         address: Address,
-        /// The time-out.
+        /// The timeout.
         seconds: f64,
     },
-    /// The server sends data without end and neither greets nor negotiates.
+    /// The server keeps sending data, and neither greets nor negotiates.
     #[error("`{0}` keeps sending data, but does not complete the negotiation")]
     NoHandshake(Address),
-    /// The guest agent did not answer: it may not run, or the server is a monitor.
+    /// No guest agent answered: it may not be running, or the server is a monitor.
     #[error("connected to `{address}`, but no guest agent answered within {seconds} s; is it running in the guest?")]
     NoGuestAgent {
         /// The agent's address.
         address: Address,
-        /// The time-out.
+        /// The timeout.
         seconds: f64,
     },
     /// Connecting was cancelled.
@@ -136,7 +136,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether another attempt may succeed: the server is not there yet, or is just starting.
+    /// Returns whether another attempt may succeed: the server is not there yet, or is just starting.
     #[doc(hidden)]
     pub fn is_transient(&self) -> bool {
         matches!(
@@ -150,7 +150,7 @@ impl ConnectError {
     }
 }
 
-/// Why a connection ended.
+/// The reason for the end of a connection.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Disconnected {
@@ -177,7 +177,7 @@ pub enum Disconnected {
 impl From<io::Error> for Disconnected {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            // A server that exits with unread input resets the connection; that is an end like any other.
+            // A server that exits with unread input resets the connection; for the user it has closed it.
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => {
                 Disconnected::Closed
             }

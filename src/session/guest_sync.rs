@@ -1,7 +1,7 @@
-//! The handshake of a guest agent: no greeting, but a sync marker and a number that comes back.
+//! The handshake with a guest agent: no greeting, but a sync marker and a number that the agent returns.
 //!
 //! Byte 0xFF makes the agent discard an incomplete request of an earlier client. `guest-sync-delimited` then sends 0xFF
-//! before its reply, which separates replies that the agent still owed to that client from replies to us.
+//! before its reply, which separates replies that the agent still owed to that client from replies to this one.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
@@ -13,9 +13,9 @@ use super::negotiate::Handshake;
 use super::received::{Received, Unexpected};
 use super::session::Taken;
 
-/// Sends the marker and a number, and drops everything that arrives before the number returns.
+/// Sends the marker and a number, and drops everything that arrives before the agent returns the number.
 pub(super) fn synchronise(handshake: &mut Handshake<'_>) -> Result<(), ConnectError> {
-    // A number that an earlier client hardly used, within the integers that every JSON reader keeps exact.
+    // An earlier client is unlikely to have used it, and every JSON parser keeps an integer of this size exact.
     let number = (RandomState::new().hash_one(Instant::now()) >> 12).to_string();
     let request = format!("{{\"execute\": \"guest-sync-delimited\", \"arguments\": {{\"id\": {number}}}}}\n");
     let sent = handshake.session.send_bytes(&[&[0xFF], request.as_bytes()].concat());
@@ -25,7 +25,7 @@ pub(super) fn synchronise(handshake: &mut Handshake<'_>) -> Result<(), ConnectEr
         Received::Unexpected(Unexpected::Reply(reply)) if reply.body() == ReplyBody::Return(&number) => Taken::Done(()),
         _ => Taken::Consumed,
     })?;
-    handshake.session.honor_sync_markers(false);
+    handshake.session.honour_sync_markers(false);
     synchronised.ok_or_else(|| ConnectError::NoGuestAgent {
         address: handshake.address.clone(),
         seconds: handshake.timeout_seconds(),

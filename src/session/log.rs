@@ -1,4 +1,4 @@
-//! The message log: every message, both ways, one JSON object a line, in a file and for an observer.
+//! The message log: every message in both directions, one JSON object per line, for a file and an observer.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -25,10 +25,10 @@ pub enum Direction {
     Received,
 }
 
-/// Called with each message, on one line, secrets replaced.
+/// A function that is called with each message, on one line and with secrets replaced.
 pub type Observer = Box<dyn FnMut(Direction, &str) + Send>;
 
-/// A log file, an observer, or both. The file is appended to, and created with mode 0600.
+/// A log that writes to a file, calls an observer, or both. The file is appended to; a new one gets mode 0600.
 #[derive(Default)]
 pub struct MessageLog {
     file: Option<File>,
@@ -72,13 +72,13 @@ impl MessageLog {
             Direction::Sent => "sent",
             Direction::Received => "received",
         };
-        // One write a line, so that two programs can share a log.
+        // One write per line, so that two programs can share a log.
         let line = format!("{{\"time\": \"{time}\", \"{direction}\": {message}}}\n");
         // A full disk must not end a session; the program reports it once, at the end.
         self.failed |= file.write_all(line.as_bytes()).is_err();
     }
 
-    /// Whether a line is missing because it could not be written.
+    /// Returns whether a line is missing because it could not be written.
     pub fn has_failed(&self) -> bool {
         self.failed
     }

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use super::connection::{Polled, Wait};
 use super::error::Disconnected;
-use super::pending::Inbound;
+use super::pending::StreamItem;
 
-/// The most bytes of messages that wait. The reader thread then stops reading, so that the server waits and nothing is
+/// The number of queued bytes after which the reader thread stops reading, so that the server waits and nothing is
 /// dropped.
 const MAX_QUEUED_BYTES: usize = 64 << 20;
 
-/// Messages that have arrived and were not consumed yet.
+/// Messages that have arrived but have not been consumed.
 #[derive(Default)]
 pub struct MessageQueue {
     state: Mutex<State>,
@@ -23,18 +23,18 @@ pub struct MessageQueue {
 
 #[derive(Default)]
 struct State {
-    items: VecDeque<Inbound>,
+    items: VecDeque<StreamItem>,
     bytes: usize,
     /// Set by the reader thread at the end of the connection.
     disconnected: Option<Disconnected>,
-    /// The consumer should stop waiting.
+    /// Whether the consumer should stop waiting.
     interrupted: bool,
-    /// The consumer is gone.
+    /// Whether the consumer is gone.
     closed: bool,
 }
 
 impl State {
-    fn pop(&mut self) -> Option<Inbound> {
+    fn pop(&mut self) -> Option<StreamItem> {
         let item = self.items.pop_front()?;
         self.bytes -= item.mem_size();
         Some(item)
@@ -53,7 +53,7 @@ impl MessageQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the function that is called, from the reader thread, whenever a message arrives. Calls it immediately, too.
+    /// Sets a function that the reader thread calls whenever a message arrives. Also calls it immediately.
     pub fn set_waker(&self, waker: impl Fn() + Send + 'static) {
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(waker));
         self.wake();
@@ -66,7 +66,7 @@ impl MessageQueue {
     }
 
     /// Appends an item; blocks while the queue is full.
-    pub(super) fn push(&self, item: Inbound) {
+    pub(super) fn push(&self, item: StreamItem) {
         let mut state = self.state();
         while state.bytes > MAX_QUEUED_BYTES && !state.closed {
             state = self.consumed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -85,7 +85,7 @@ impl MessageQueue {
         self.wake();
     }
 
-    /// Lets the reader thread go on without a consumer.
+    /// Tells the reader thread that the consumer is gone, so that a full queue does not block it.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.consumed.notify_all();
@@ -102,13 +102,13 @@ impl MessageQueue {
         self.state().interrupted = false;
     }
 
-    /// Whether the reader thread has seen the end of the connection.
+    /// Returns whether the reader thread has seen the end of the connection.
     #[cfg(all(test, feature = "programs"))]
     pub(crate) fn has_ended(&self) -> bool {
         self.state().disconnected.is_some()
     }
 
-    /// Whether the consumer should stop waiting.
+    /// Returns whether the consumer should stop waiting.
     pub(super) fn is_interrupted(&self) -> bool {
         self.state().interrupted
     }
@@ -151,16 +151,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::wire::Incoming;
+    use crate::wire::Message;
 
-    fn event(text: &str) -> Inbound {
+    fn event(text: &str) -> StreamItem {
         let text = format!("{{\"event\": \"E\", \"data\": \"{text}\"}}");
-        Inbound::Message(Incoming::parse(text.into_bytes()).unwrap())
+        StreamItem::Message(Message::parse(text.into_bytes()).unwrap())
     }
 
     fn popped(queue: &MessageQueue, wait: Wait<'_>) -> String {
         match queue.pop(wait) {
-            Ok(Polled::Item(Inbound::Message(Incoming::Event(event)))) => event.data().unwrap_or_default().to_owned(),
+            Ok(Polled::Item(StreamItem::Message(Message::Event(event)))) => event.data().unwrap_or_default().to_owned(),
             Ok(other) => format!("{other:?}"),
             Err(disconnected) => disconnected.to_string(),
         }

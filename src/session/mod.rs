@@ -1,7 +1,7 @@
 //! Sessions: addresses, connections, negotiation, the reader thread, the message log.
 //!
-//! Owns all sockets. Knows neither terminal nor grammar. All I/O blocks, with a deadline wherever a server could make the
-//! client wait.
+//! Owns all sockets. Does not know about the terminal or the grammar. All I/O blocks, with a deadline wherever a server
+//! could make the client wait.
 
 mod address;
 mod connect;

@@ -1,4 +1,4 @@
-//! From a connected socket to an open session: greeting and capabilities.
+//! Negotiation, which opens a session over a connected socket: greeting and capabilities.
 //!
 //! Follows the QEMU Machine Protocol Specification, "Server Greeting" and "Capabilities Negotiation".
 
@@ -15,7 +15,7 @@ use super::pending::capabilities_request;
 use super::received::{Received, Unexpected};
 use super::session::{Session, Taken, Waited};
 
-/// Of an incomplete message, how many bytes at most are looked at to tell what the server speaks.
+/// The maximum number of bytes of an incomplete message that are inspected to tell which protocol the server speaks.
 const MAX_INSPECTED_BYTES: usize = 400;
 
 /// Connects to `address` and negotiates.
@@ -24,7 +24,7 @@ pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectE
     loop {
         let connected = connect_socket(address, options, retry_until)?;
         match (negotiate(connected, address, options), retry_until) {
-            // A server that is starting or stopping may close the connection; while waiting for it, try again.
+            // A server that is starting or stopping may close the connection.
             (Err(ConnectError::Disconnected { .. }), Some(until)) if Instant::now() < until => {
                 std::thread::sleep(CANCEL_POLL_INTERVAL);
             }
@@ -38,12 +38,12 @@ pub(super) fn negotiate(connected: Connected, address: &Address, options: &Optio
     let Connected { socket, process } = connected;
     let session = Session::new(socket, process, options.limits, options.log.clone());
     let mut handshake = Handshake { session, address, options, deadline: from_now(options.timeout) };
-    handshake.session.honor_sync_markers(options.guest_agent);
+    handshake.session.honour_sync_markers(options.guest_agent);
     if options.guest_agent {
         guest_sync::synchronise(&mut handshake)?;
     } else {
-        handshake.greeting()?;
-        handshake.capabilities()?;
+        handshake.receive_greeting()?;
+        handshake.negotiate_capabilities()?;
     }
     Ok(handshake.session)
 }
@@ -83,7 +83,7 @@ impl Handshake<'_> {
         self.options.timeout.as_secs_f64()
     }
 
-    fn greeting(&mut self) -> Result<(), ConnectError> {
+    fn receive_greeting(&mut self) -> Result<(), ConnectError> {
         let mut stale = None;
         let greeting = self.receive_until(|message| match message {
             Received::Greeting(greeting) => Taken::Done(Ok(greeting)),
@@ -104,7 +104,7 @@ impl Handshake<'_> {
         Ok(())
     }
 
-    /// Returns the error of a server that sent no greeting in time: perhaps it speaks another protocol.
+    /// Returns the error for a server that sent no greeting in time: perhaps it speaks another protocol.
     fn no_greeting(&self, stale: Option<String>) -> ConnectError {
         let incomplete = self.session.incomplete();
         let incomplete = &incomplete[..incomplete.len().min(MAX_INSPECTED_BYTES)];
@@ -124,7 +124,7 @@ impl Handshake<'_> {
         }
     }
 
-    fn capabilities(&mut self) -> Result<(), ConnectError> {
+    fn negotiate_capabilities(&mut self) -> Result<(), ConnectError> {
         let greeting = self.session.greeting();
         let request = greeting.map_or_else(|| Request::new("qmp_capabilities"), capabilities_request);
         let request_id = self.session.send(&request).map_err(|reason| self.disconnected(reason))?;
@@ -144,7 +144,7 @@ impl Handshake<'_> {
     }
 }
 
-/// Whether this is the banner of QEMU's human monitor, perhaps after a telnet negotiation.
+/// Returns whether this is the banner of QEMU's human monitor, perhaps after a telnet negotiation.
 fn is_human_monitor(preview: &str) -> bool {
     preview.contains("(qemu)") || preview.contains("QEMU") && preview.contains("monitor")
 }
@@ -157,10 +157,10 @@ mod tests {
 
     use super::super::received::Received;
     use super::*;
-    use crate::test_server::{GREETING, Peer, connected, listening, listening_at};
+    use crate::test_server::{GREETING, Peer, start_listener, start_listener_at, start_peer};
 
     fn opened(options: &Options, script: impl FnOnce(&mut Peer) + Send + 'static) -> Result<Session, ConnectError> {
-        let (socket, _script) = connected(script);
+        let (socket, _script) = start_peer(script);
         Session::over(socket.into(), &Address::Unix("vm.sock".into()), options)
     }
 
@@ -176,8 +176,8 @@ mod tests {
     #[test]
     fn enables_out_of_band_execution_if_it_is_offered() {
         let session = opened(&Options::default(), |peer| {
-            peer.message(r#"{"QMP": {"version": null, "capabilities": ["oob"]}}"#);
-            let request = peer.request().unwrap();
+            peer.send_line(r#"{"QMP": {"version": null, "capabilities": ["oob"]}}"#);
+            let request = peer.read_request().unwrap();
             assert_eq!(request["arguments"], serde_json::json!({"enable": ["oob"]}));
             peer.reply(&request["id"].to_string(), "{}");
         });
@@ -187,11 +187,11 @@ mod tests {
     #[test]
     fn keeps_events_and_skips_replies_to_the_last_client() {
         let mut session = opened(&Options::default(), |peer| {
-            peer.event("FIRST");
-            peer.message(r#"{"return": 1, "id": 7}"#);
-            peer.message(GREETING);
-            let id = peer.expect("qmp_capabilities");
-            peer.event("SECOND");
+            peer.send_event("FIRST");
+            peer.send_line(r#"{"return": 1, "id": 7}"#);
+            peer.send_line(GREETING);
+            let id = peer.expect_command("qmp_capabilities");
+            peer.send_event("SECOND");
             peer.reply(&id, "{}");
         })
         .unwrap();
@@ -202,33 +202,33 @@ mod tests {
 
     #[test]
     fn negotiates_again_after_a_second_greeting() {
-        let (socket, _script) = connected(|peer| {
+        let (socket, _script) = start_peer(|peer| {
             peer.negotiate();
-            peer.message(GREETING);
-            let id = peer.expect("query-name");
+            peer.send_line(GREETING);
+            let id = peer.expect_command("query-name");
             peer.answer("qmp_capabilities", "{}");
             peer.reply(&id, "{}");
         });
         let mut session = Session::over(socket.into(), &Address::Demo, &Options::default()).unwrap();
         let id = session.send(&Request::new("query-name")).unwrap();
-        // The reply to the second negotiation is not the consumer's.
+        // The reply to the second negotiation does not reach the consumer.
         assert!(matches!(session.receive(None), Ok(Received::Reply { id: answered, .. }) if answered == id));
     }
 
     #[test]
     fn names_what_is_not_a_qmp_server() {
         let not_qmp = |seen: &str| format!("the server at `vm.sock` does not speak QMP; it sent: {seen}");
-        assert_eq!(error(&brief(), |peer| peer.message("SSH-2.0")), not_qmp("SSH-2.0"));
-        assert_eq!(error(&brief(), |peer| peer.message("{\"jsonrpc\": 1}")), not_qmp("{\"jsonrpc\": 1}"));
-        // An incomplete message, for which there is no line end to wait.
+        assert_eq!(error(&brief(), |peer| peer.send_line("SSH-2.0")), not_qmp("SSH-2.0"));
+        assert_eq!(error(&brief(), |peer| peer.send_line("{\"jsonrpc\": 1}")), not_qmp("{\"jsonrpc\": 1}"));
+        // A message that never ends is shown too.
         assert_eq!(
             error(&brief(), |peer| {
                 peer.send("{\"some\": ");
-                assert_eq!(peer.request(), None);
+                assert_eq!(peer.read_request(), None);
             }),
             not_qmp("{\"some\":")
         );
-        let monitor = opened(&brief(), |peer| peer.message("QEMU 10.0.2 monitor - type 'help'"));
+        let monitor = opened(&brief(), |peer| peer.send_line("QEMU 10.0.2 monitor - type 'help'"));
         assert!(matches!(monitor, Err(ConnectError::HumanMonitor(_))), "{monitor:?}");
     }
 
@@ -236,13 +236,13 @@ mod tests {
     fn limits_the_time_for_greeting_and_negotiation() {
         let silent = opened(&brief(), |peer| {
             peer.send("\n  \n");
-            assert_eq!(peer.request(), None);
+            assert_eq!(peer.read_request(), None);
         });
         assert!(matches!(silent, Err(ConnectError::NoGreeting { seconds: 0.2, .. })), "{silent:?}");
         let unanswered = opened(&brief(), |peer| {
-            peer.message(GREETING);
-            peer.expect("qmp_capabilities");
-            assert_eq!(peer.request(), None);
+            peer.send_line(GREETING);
+            peer.expect_command("qmp_capabilities");
+            assert_eq!(peer.read_request(), None);
         });
         assert!(matches!(unanswered, Err(ConnectError::NoNegotiation { .. })), "{unanswered:?}");
     }
@@ -250,20 +250,20 @@ mod tests {
     #[test]
     fn reports_a_refusal_and_the_end_of_the_connection() {
         let refused = error(&Options::default(), |peer| {
-            peer.message(GREETING);
-            let id = peer.expect("qmp_capabilities");
-            peer.message(&format!(r#"{{"error": {{"class": "GenericError", "desc": "no"}}, "id": {id}}}"#));
+            peer.send_line(GREETING);
+            let id = peer.expect_command("qmp_capabilities");
+            peer.send_line(&format!(r#"{{"error": {{"class": "GenericError", "desc": "no"}}, "id": {id}}}"#));
         });
         assert!(refused.ends_with("no"), "{refused}");
-        let closed = opened(&Options::default(), |peer| peer.message(GREETING));
+        let closed = opened(&Options::default(), |peer| peer.send_line(GREETING));
         assert!(matches!(closed, Err(ConnectError::Disconnected { .. })), "{closed:?}");
     }
 
     #[test]
     fn gives_up_a_server_that_sends_only_events() {
         let flooded = opened(&Options::default(), |peer| {
-            peer.message(GREETING);
-            peer.expect("qmp_capabilities");
+            peer.send_line(GREETING);
+            peer.expect_command("qmp_capabilities");
             let event = format!("{{\"event\": \"{}\"}}\r\n", "E".repeat(1 << 20));
             for _ in 0..40 {
                 peer.send(&event);
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn can_be_cancelled() {
         let options = Options { cancelled: Arc::new(AtomicBool::new(true)), ..Options::default() };
-        let cancelled = opened(&options, |peer| assert_eq!(peer.request(), None));
+        let cancelled = opened(&options, |peer| assert_eq!(peer.read_request(), None));
         assert!(matches!(cancelled, Err(ConnectError::Cancelled(_))), "{cancelled:?}");
     }
 
@@ -283,11 +283,11 @@ mod tests {
     fn synchronises_with_a_guest_agent() {
         let options = Options { guest_agent: true, ..Options::default() };
         let session = opened(&options, |peer| {
-            // The rest of a reply to an earlier client, then another number than the one sent.
+            // The rest of a reply to an earlier client, and a number that was not sent.
             peer.send("arbage\"}\n{\"return\": 1}\n");
-            let request = peer.request().unwrap();
+            let request = peer.read_request().unwrap();
             peer.send([0xFF]);
-            peer.message(&format!(r#"{{"return": {}}}"#, request["arguments"]["id"]));
+            peer.send_line(&format!(r#"{{"return": {}}}"#, request["arguments"]["id"]));
         });
         assert!(session.unwrap().greeting().is_none());
     }
@@ -301,7 +301,7 @@ mod tests {
         assert!(matches!(absent, Err(ConnectError::NoSuchSocket(_))), "{absent:?}");
         let server = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(100));
-            listening_at(&path, vec![Box::new(Peer::negotiate)])
+            start_listener_at(&path, vec![Box::new(Peer::negotiate)])
         });
         let options = Options { wait: Some(Duration::from_secs(20)), ..Options::default() };
         super::connect(&address, &options).unwrap();
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn tries_again_after_a_server_that_is_still_exiting() {
-        let server = listening(vec![Box::new(|_| {}), Box::new(Peer::negotiate)]);
+        let server = start_listener(vec![Box::new(|_| {}), Box::new(Peer::negotiate)]);
         let options = Options { wait: Some(Duration::from_secs(20)), ..Options::default() };
         super::connect(&server.address, &options).unwrap();
     }

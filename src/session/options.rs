@@ -1,4 +1,4 @@
-//! Connection options: time-outs, bounds, the message log.
+//! Connection options: timeouts, bounds, the message log.
 
 use std::io;
 use std::path::Path;
@@ -12,10 +12,10 @@ use super::address::Address;
 use super::error::ConnectError;
 use super::log::{MessageLog, SharedLog};
 
-/// The time between two checks whether a wait was cancelled.
+/// The time between two checks for cancellation.
 pub(super) const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Time-outs and other options of a connection.
+/// Timeouts and other options of a connection.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,7 +29,7 @@ pub(super) const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// let qemu = Client::connect_with(&Address::Demo, &options)?;
 /// qemu.execute::<serde_json::Value>("query-status", ())?;
 ///
-/// // One JSON object a line: `{"time": …, "sent": …}` or `{"time": …, "received": …}`.
+/// // One JSON object per line: `{"time": …, "sent": …}` or `{"time": …, "received": …}`.
 /// let log = std::fs::read_to_string(&path)?;
 /// assert!(log.lines().any(|line| line.contains("\"sent\"") && line.contains("query-status")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -37,26 +37,26 @@ pub(super) const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Limits the time to connect, and then again the time for greeting and negotiation. 5 seconds by default.
+    /// The time limit for connecting, and then again for greeting and negotiation. 5 seconds by default.
     pub timeout: Duration,
-    /// Limits the time to wait for a server that is not there yet; `None`, the default, does not wait. Where the server
-    /// connects to us, `None` waits without a limit.
+    /// The time limit for waiting for a server that is not there yet; `None`, the default, does not wait. In
+    /// [`Client::accept`](crate::Client::accept), `None` waits without a limit.
     pub wait: Option<Duration>,
-    /// Whether the server is a guest agent, which does not greet and is synchronised with by its own protocol.
+    /// Whether the server is a guest agent, which sends no greeting and has its own way to synchronise.
     pub guest_agent: bool,
     /// Bounds on one message.
     pub limits: Limits,
-    /// Records every message.
+    /// The log that records every message.
     #[doc(hidden)]
     pub log: SharedLog,
-    /// Cancels connecting once it is set.
+    /// A flag that cancels connecting once it is set.
     #[doc(hidden)]
     pub cancelled: Arc<AtomicBool>,
 }
 
 impl Options {
-    /// Appends every message of the connection, both ways, to the file at `path`, one JSON object a line. Secrets are
-    /// replaced; a new file gets mode 0600. A line that cannot be written is left out, and stops nothing.
+    /// Appends every message of the connection, in both directions, to the file at `path`, one JSON object per line.
+    /// Secrets are replaced; a new file gets mode 0600. A line that cannot be written is left out, without an error.
     ///
     /// Connections made with clones of these options share the log.
     pub fn log_to(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
@@ -69,7 +69,7 @@ impl Options {
         self.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Returns an error once connecting is cancelled. To be called at least every [`CANCEL_POLL_INTERVAL`].
+    /// Returns an error once connecting is cancelled. Must be called at least every [`CANCEL_POLL_INTERVAL`].
     pub(super) fn check_cancelled(&self, address: &Address) -> Result<(), ConnectError> {
         match self.is_cancelled() {
             true => Err(ConnectError::Cancelled(address.clone())),
@@ -91,7 +91,7 @@ impl Default for Options {
     }
 }
 
-/// Returns the instant after `span`; one in the far future where the clock cannot represent it.
+/// Returns the instant that is `span` from now, or one in the far future if the clock cannot represent it.
 pub(super) fn from_now(span: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(span).unwrap_or(now + Duration::from_secs(u32::MAX.into()))

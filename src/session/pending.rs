@@ -1,12 +1,12 @@
-//! Requests in flight, and the one place that decides what an incoming message means.
+//! Pending requests, and the one place that decides what an incoming message means.
 
 use std::collections::BTreeMap;
 
-use crate::wire::{Event, Greeting, Incoming, MessageError, Reply, Request};
+use crate::wire::{Event, Greeting, Message, MessageError, Reply, Request};
 
 use super::received::Unexpected;
 
-/// Requests that await their replies, by the id they were sent under. Each carries what its sender wants to find again.
+/// Requests that await their replies, by id. Each carries a value that its sender gets back with the reply.
 #[derive(Debug)]
 pub(crate) struct PendingRequests<T> {
     by_id: BTreeMap<u64, T>,
@@ -26,8 +26,8 @@ impl<T> PendingRequests<T> {
 
     /// Removes and returns the request that `reply` answers.
     ///
-    /// A server omits the id where it could not parse the request. It executes requests in order, so such a reply
-    /// answers the oldest one.
+    /// A server omits the id if it could not parse the request. It executes requests in order, so such a reply answers
+    /// the oldest one.
     pub(crate) fn complete(&mut self, reply: &Reply) -> Option<(u64, T)> {
         match reply.id() {
             Some(id) => self.by_id.remove_entry(&id.parse().ok()?),
@@ -35,7 +35,7 @@ impl<T> PendingRequests<T> {
         }
     }
 
-    /// Removes a request that needs no reply any more. A reply that comes all the same is unexpected.
+    /// Removes a request that needs no reply any more. If a reply comes anyway, it is unexpected.
     pub(crate) fn cancel(&mut self, id: u64) -> Option<T> {
         self.by_id.remove(&id)
     }
@@ -58,24 +58,24 @@ impl<T> PendingRequests<T> {
 
 /// One item cut out of the stream, before its meaning is known.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Inbound {
-    Message(Incoming),
+pub(crate) enum StreamItem {
+    Message(Message),
     /// Bytes that are not JSON, or a JSON object that is not a QMP message.
     NotQmp(MessageError),
-    /// Byte 0xFF: the peer asks to forget what came before.
+    /// Byte 0xFF, which tells the receiver to discard everything before it.
     SyncMarker,
 }
 
-impl Inbound {
-    /// Returns about how many bytes of memory the item occupies.
+impl StreamItem {
+    /// Returns the approximate size of the item in memory, in bytes.
     pub(crate) fn mem_size(&self) -> usize {
         let heap = match self {
-            Inbound::Message(Incoming::Reply(reply)) => reply.text().len(),
-            Inbound::Message(Incoming::Event(event)) => event.text().len() + event.name().len(),
-            Inbound::NotQmp(error) => error.reason.len() + error.preview.len(),
+            StreamItem::Message(Message::Reply(reply)) => reply.text().len(),
+            StreamItem::Message(Message::Event(event)) => event.text().len() + event.name().len(),
+            StreamItem::NotQmp(error) => error.reason.len() + error.preview.len(),
             _ => 0,
         };
-        heap + size_of::<Inbound>()
+        heap + size_of::<StreamItem>()
     }
 }
 
@@ -91,23 +91,23 @@ pub(crate) enum Routed<T> {
     Event(Event),
     /// The first greeting of the connection.
     Greeting(Greeting),
-    /// The server greeted a second time and accepts only this request until it is negotiated with again.
+    /// The request that must be sent after a second greeting, before the server accepts others.
     Renegotiate(Request),
     Unexpected(Unexpected),
     SyncMarker,
 }
 
-/// Greetings of a connection so far.
+/// The number of greetings that a connection has received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Greetings {
     /// None. A guest agent never sends one.
     None,
     One,
-    /// A server that is still starting when a client connects may greet twice. A third greeting is a fault.
+    /// A server that is still starting when a client connects may greet twice. A third greeting is unexpected.
     Two,
 }
 
-/// Matches replies to requests and classifies everything else.
+/// A router that matches replies to requests and classifies everything else.
 #[derive(Debug)]
 pub(crate) struct Router<T> {
     pub(crate) pending: PendingRequests<T>,
@@ -126,14 +126,14 @@ impl<T> Router<T> {
         Router { pending: PendingRequests::default(), greetings: self.greetings }
     }
 
-    pub(crate) fn route(&mut self, item: Inbound) -> Routed<T> {
+    pub(crate) fn route(&mut self, item: StreamItem) -> Routed<T> {
         match item {
-            Inbound::Message(Incoming::Reply(reply)) => match self.pending.complete(&reply) {
+            StreamItem::Message(Message::Reply(reply)) => match self.pending.complete(&reply) {
                 Some((id, entry)) => Routed::Reply { id, entry, reply },
                 None => Routed::Unexpected(Unexpected::Reply(reply)),
             },
-            Inbound::Message(Incoming::Event(event)) => Routed::Event(event),
-            Inbound::Message(Incoming::Greeting(greeting)) => match self.greetings {
+            StreamItem::Message(Message::Event(event)) => Routed::Event(event),
+            StreamItem::Message(Message::Greeting(greeting)) => match self.greetings {
                 Greetings::None => {
                     self.greetings = Greetings::One;
                     Routed::Greeting(greeting)
@@ -144,13 +144,13 @@ impl<T> Router<T> {
                 }
                 Greetings::Two => Routed::Unexpected(Unexpected::Greeting),
             },
-            Inbound::NotQmp(error) => Routed::Unexpected(Unexpected::NotQmp(error)),
-            Inbound::SyncMarker => Routed::SyncMarker,
+            StreamItem::NotQmp(error) => Routed::Unexpected(Unexpected::NotQmp(error)),
+            StreamItem::SyncMarker => Routed::SyncMarker,
         }
     }
 }
 
-/// Returns the request that ends negotiation. It enables out-of-band execution where that is offered.
+/// Returns the request that ends negotiation. It enables out-of-band execution if the server offers that.
 pub(crate) fn capabilities_request(greeting: &Greeting) -> Request {
     let request = Request::new("qmp_capabilities");
     if greeting.offers_oob() { request.with_public_arguments("{\"enable\": [\"oob\"]}") } else { request }
@@ -160,8 +160,8 @@ pub(crate) fn capabilities_request(greeting: &Greeting) -> Request {
 mod tests {
     use super::*;
 
-    fn item(text: &str) -> Inbound {
-        Incoming::parse(text.as_bytes().to_vec()).map_or_else(Inbound::NotQmp, Inbound::Message)
+    fn item(text: &str) -> StreamItem {
+        Message::parse(text.as_bytes().to_vec()).map_or_else(StreamItem::NotQmp, StreamItem::Message)
     }
 
     fn routed(router: &mut Router<&'static str>, text: &str) -> String {
@@ -208,6 +208,6 @@ mod tests {
         let mut router = Router::default();
         assert_eq!(routed(&mut router, r#"{"event": "STOP"}"#), "event STOP");
         assert!(routed(&mut router, "{}").starts_with("the server sent "));
-        assert!(matches!(router.route(Inbound::SyncMarker), Routed::SyncMarker));
+        assert!(matches!(router.route(StreamItem::SyncMarker), Routed::SyncMarker));
     }
 }

@@ -34,7 +34,7 @@ impl Session {
         }
     }
 
-    /// Whether a reply that will be dropped has not arrived yet.
+    /// Returns whether a reply that will be dropped has not arrived yet.
     pub(crate) fn awaits_discarded_reply(&self) -> bool {
         self.router.pending.values().any(|reply_use| *reply_use == ReplyUse::Discard)
     }

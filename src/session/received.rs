@@ -18,7 +18,7 @@ pub enum Received {
     },
     /// An event.
     Event(Event),
-    /// Data without a place in the protocol. The session goes on.
+    /// Data that has no place in the protocol. The session continues.
     Unexpected(Unexpected),
     /// The deadline passed without a message.
     TimedOut,
@@ -63,7 +63,7 @@ impl fmt::Display for Unexpected {
 }
 
 impl Received {
-    /// Returns about how many bytes of memory the message occupies.
+    /// Returns the approximate size of the message in memory, in bytes.
     fn mem_size(&self) -> usize {
         let heap = match self {
             Received::Reply { reply, .. } | Received::Unexpected(Unexpected::Reply(reply)) => reply.text().len(),

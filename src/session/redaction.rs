@@ -1,4 +1,5 @@
-//! Redaction of secrets in what a server sends: it may echo a secret that was sent to it, which must not reach a log.
+//! Redaction of secrets in messages from the server: it may echo a secret that was sent to it, which must not reach a
+//! log.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::wire::Request;
 
-/// The most secrets of one connection that are looked for.
+/// The maximum number of secrets of one connection that are searched for.
 const MAX_SECRETS: usize = 200;
 
 /// The secrets sent over a connection. `Debug` does not show them.
@@ -32,13 +33,13 @@ impl SentSecrets {
                 texts.push(secret.to_owned());
             }
         }
-        // A server echoes recent ones, if any.
+        // If a server echoes a secret, it is a recent one.
         let surplus = texts.len().saturating_sub(MAX_SECRETS);
         texts.drain(..surplus);
     }
 
     /// Returns `text` with each secret replaced.
-    pub(super) fn hide_in<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
+    pub(super) fn redact<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
         self.texts().iter().fold(text, |text, secret| match text.contains(secret.as_str()) {
             true => Cow::Owned(text.replace(secret.as_str(), "<secret>")),
             false => text,

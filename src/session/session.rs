@@ -1,4 +1,4 @@
-//! An open session: requests out, messages in, in order of arrival.
+//! An open session, which sends requests and receives messages in order of arrival.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -23,8 +23,8 @@ use super::socket::{Socket, WhileBlocked};
 
 /// An open session with a server, for one consumer that receives every message in order of arrival.
 ///
-/// The shell uses this; so may any program that shows messages as they come. A program that sends commands and waits for
-/// their results uses a [`Client`](crate::Client). [`open`](crate::open) opens a session to any address.
+/// The shell uses this; so can any program that shows messages as they arrive. A program that sends commands and waits
+/// for their results should use a [`Client`](crate::Client). [`open`](crate::open) opens a session with any address.
 ///
 /// ```
 /// use qmp_shell::{Address, Options, Received, Request};
@@ -42,7 +42,7 @@ use super::socket::{Socket, WhileBlocked};
 /// ```
 #[derive(Debug)]
 pub struct Session {
-    /// First, so that the socket is shut down before the reader thread is joined.
+    /// The first field, so that the socket is shut down before the reader thread is joined.
     out: SendHalf,
     source: Source,
     pub(super) router: Router<ReplyUse>,
@@ -88,9 +88,9 @@ pub(super) enum ReplyUse {
 pub(crate) enum Taken<T> {
     /// It was the message waited for.
     Done(T),
-    /// It was consumed; the wait goes on.
+    /// It was consumed; the wait continues.
     Consumed,
-    /// It is kept for the next `receive`; the wait goes on.
+    /// It is kept for the next `receive`; the wait continues.
     Kept(Received),
 }
 
@@ -100,7 +100,7 @@ pub(crate) enum Waited<T> {
     Done(T),
     TimedOut,
     Interrupted,
-    /// Too much else arrived, and the wait was given up.
+    /// Too many other messages arrived, so the wait was abandoned.
     Flooded,
 }
 
@@ -116,8 +116,8 @@ impl Session {
         }
     }
 
-    /// Waits at `listener` for the next server to connect, and negotiates with it. Without [`Options::wait`] it waits
-    /// without a limit.
+    /// Waits for the next server to connect to `listener`, and negotiates with it. Without [`Options::wait`] the wait
+    /// has no limit.
     pub fn accept(listener: &Listener, options: &Options) -> Result<Session, ConnectError> {
         negotiate(listener.accept(options)?, listener.address(), options)
     }
@@ -132,12 +132,13 @@ impl Session {
         self.greeting.as_ref()
     }
 
-    /// Whether file descriptors can be passed to the server: over a Unix socket that does not lead to a process of ours.
-    pub fn passes_descriptors(&self) -> bool {
-        self.out.passes_descriptors()
+    /// Returns whether file descriptors can be passed to the server: over a Unix socket whose peer is not a child of
+    /// this process.
+    pub fn can_pass_fds(&self) -> bool {
+        self.out.can_pass_fds()
     }
 
-    /// Starts the reader thread: from now on messages are read as they arrive. Returns its queue.
+    /// Starts the reader thread, which reads messages as they arrive. Returns its queue.
     pub fn start_reader(&mut self) -> Arc<MessageQueue> {
         let queue = match &self.source {
             Source::Threaded(reader) => return Arc::clone(&reader.queue),
@@ -153,7 +154,7 @@ impl Session {
         queue
     }
 
-    /// Takes apart a session that has no reader thread. Messages that arrived during negotiation are dropped.
+    /// Splits a session that has no reader thread. Messages that arrived during negotiation are dropped.
     pub(crate) fn into_halves<T>(self) -> Option<(SendHalf, ReceiveHalf, Router<T>, Option<Greeting>)> {
         match self.source {
             Source::Direct(input) => Some((self.out, *input, self.router.successor(), self.greeting)),
@@ -161,11 +162,12 @@ impl Session {
         }
     }
 
-    /// Whether `request` can be sent without waiting for the server: it is short and the socket's buffer has room.
+    /// Returns whether `request` can be sent without waiting for the server: it is short and the socket's buffer has
+    /// room.
     #[doc(hidden)]
-    pub fn is_writable(&self, request: &Request) -> bool {
+    pub fn can_send_now(&self, request: &Request) -> bool {
         let arguments = request.arguments.as_deref().map_or(0, str::len);
-        self.out.socket.is_writable(request.command.len() + arguments)
+        self.out.socket.can_send_now(request.command.len() + arguments)
     }
 
     /// Sends a request. Returns the id that its reply will carry.
@@ -174,7 +176,7 @@ impl Session {
     }
 
     /// Sends a request with a file descriptor attached. Returns the id that its reply will carry.
-    pub fn send_with_descriptor(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<u64, Disconnected> {
+    pub fn send_with_fd(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<u64, Disconnected> {
         self.transmit(request, Some(fd), ReplyUse::Deliver)
     }
 
@@ -210,8 +212,8 @@ impl Session {
         Ok(())
     }
 
-    /// Receives the next message in order of arrival. Waits for it until `deadline`, or without a limit where that is
-    /// `None`. After the deadline it returns [`Received::TimedOut`], even if a message has arrived.
+    /// Receives the next message in order of arrival. Waits until `deadline`; `None` waits without a limit. After the
+    /// deadline it returns [`Received::TimedOut`], even if a message has arrived.
     pub fn receive(&mut self, deadline: Option<Instant>) -> Result<Received, Disconnected> {
         loop {
             match self.poll(deadline.into())? {
@@ -240,7 +242,7 @@ impl Session {
         deadline: Option<Instant>,
         mut take: impl FnMut(Received) -> Taken<T>,
     ) -> Result<Waited<T>, Disconnected> {
-        // Messages kept by an earlier wait are offered again: this one waits for another message.
+        // Messages that an earlier wait kept are offered again, because this wait may be for one of them.
         let mut earlier = std::mem::take(&mut self.backlog);
         let mut kept = Backlog::default();
         let outcome = loop {
@@ -271,7 +273,7 @@ impl Session {
         outcome
     }
 
-    /// Receives a message from the source and answers what the session itself has to answer.
+    /// Receives a message from the source. Answers a second greeting without returning it.
     fn poll_source(&mut self, wait: Wait<'_>) -> Result<Received, Disconnected> {
         loop {
             let polled = match &mut self.source {
@@ -300,19 +302,19 @@ impl Session {
         }
     }
 
-    /// Whether messages were kept for the next `receive`.
+    /// Returns whether messages were kept for the next `receive`.
     pub(super) fn has_backlog(&self) -> bool {
         !self.backlog.is_empty()
     }
 
     /// Sets whether byte 0xFF discards the incomplete message before it. Without a reader thread only.
-    pub(super) fn honor_sync_markers(&mut self, honor: bool) {
+    pub(super) fn honour_sync_markers(&mut self, honour: bool) {
         if let Source::Direct(input) = &mut self.source {
-            input.framer.honor_sync_markers(honor);
+            input.framer.honour_sync_markers(honour);
         }
     }
 
-    /// Returns the bytes received of a message that is not complete. Without a reader thread only.
+    /// Returns the received bytes of an incomplete message. Without a reader thread only.
     pub(super) fn incomplete(&self) -> &[u8] {
         match &self.source {
             Source::Direct(input) => input.framer.partial_message(),
@@ -321,7 +323,7 @@ impl Session {
     }
 }
 
-/// Reads from the server while it does not read from us.
+/// Reads from a server that is not reading requests.
 fn read_more(input: &mut ReceiveHalf) -> io::Result<()> {
     if input.framer.is_overfull() {
         return Err(io::Error::other("the server kept sending and read nothing"));

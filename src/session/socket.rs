@@ -1,4 +1,4 @@
-//! One connected stream socket.
+//! The connected stream socket.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,7 +10,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown
 
 use super::options::CANCEL_POLL_INTERVAL;
 
-/// The most bytes that a socket reported as writable takes without blocking.
+/// The number of bytes that a writable socket is sure to take without blocking.
 const MAX_UNBLOCKED_BYTES: usize = 8 << 10;
 
 /// The action of a sender while the peer does not read.
@@ -42,7 +42,7 @@ impl AsFd for Socket {
 }
 
 impl Socket {
-    /// Reads into `buf`'s spare capacity; blocks until the first byte. Returns 0 at the end of the stream.
+    /// Reads into `buf`'s spare capacity; blocks until there is at least one byte. Returns 0 at the end of the stream.
     pub(super) fn receive(&self, buf: &mut Vec<u8>) -> io::Result<usize> {
         loop {
             match rustix::io::read(&self.fd, rustix::buffer::spare_capacity(buf)) {
@@ -54,7 +54,7 @@ impl Socket {
         }
     }
 
-    /// Sends all of `bytes`, and advances it past the bytes sent, also on failure.
+    /// Sends all of `bytes`, and advances it past the bytes sent, even on failure.
     pub(super) fn send_all(&self, bytes: &mut &[u8], while_blocked: WhileBlocked<'_>) -> io::Result<()> {
         self.send_with_fd(bytes, None, while_blocked)
     }
@@ -103,8 +103,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Whether `len` bytes can be sent without waiting for the peer.
-    pub(super) fn is_writable(&self, len: usize) -> bool {
+    /// Returns whether `len` bytes can be sent without waiting for the peer.
+    pub(super) fn can_send_now(&self, len: usize) -> bool {
         len <= MAX_UNBLOCKED_BYTES && wait_writable(&self.fd, Instant::now()).is_ok_and(|ready| ready)
     }
 
@@ -116,12 +116,12 @@ impl Socket {
         sendmsg(&self.fd, &[io::IoSlice::new(bytes)], &mut control, flags)
     }
 
-    /// Whether file descriptors can be sent over it.
+    /// Returns whether file descriptors can be sent over it.
     pub(super) fn is_unix(&self) -> bool {
         rustix::net::sockopt::socket_domain(&self.fd) == Ok(rustix::net::AddressFamily::UNIX)
     }
 
-    /// Ends both directions: the peer and our reader see the end of the stream.
+    /// Ends both directions: the peer and the local reader see the end of the stream.
     pub(super) fn shut_down(&self) {
         // Fails only if the connection has ended already.
         let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);

@@ -1,4 +1,4 @@
-//! Completion, hints and highlighting with what the engine knows.
+//! Completion, hints and highlighting with the engine's knowledge of the server.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::commands::{Arguments, DOT_COMMANDS, DotCommand, expand_home, topics};
 use super::engine::Engine;
 use super::settings::SETTINGS;
 
-/// Tab waits for the server no longer than this.
+/// The maximum time that Tab waits for the server.
 const TAB_TIMEOUT: Duration = Duration::from_millis(150);
 
 /// Completes the end of `text`. Names with control characters are not offered.
@@ -31,7 +31,7 @@ pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
     completion
 }
 
-/// Waits until `deadline` for what completing `text` needs in any case.
+/// Waits until `deadline` for the introspection and the names that every completion of `text` needs.
 pub fn wait_for_names(engine: &mut Engine, text: &str, deadline: Instant) {
     let is_hmp = takes_hmp_line(engine, text);
     if let Some(server) = engine.queryable_server() {
@@ -39,7 +39,7 @@ pub fn wait_for_names(engine: &mut Engine, text: &str, deadline: Instant) {
     }
 }
 
-/// Whether `text` ends in an HMP line.
+/// Returns whether `text` ends in an HMP line.
 fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
     match text.trim_start().strip_prefix('.') {
         Some(rest) => {
@@ -50,7 +50,7 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
     }
 }
 
-/// Calls `f` with the completion context of the present state.
+/// Calls `f` with the completion context of the current state.
 pub(crate) fn with_completion_context<T>(
     engine: &mut Engine,
     f: impl FnOnce(&mut Engine, &mut CompletionContext<'_>) -> T,

@@ -1,7 +1,7 @@
-//! History of entered lines, one file for QMP and one for HMP.
+//! The history of entered lines, with one file for QMP and one for HMP.
 //!
-//! A file is only appended to, with one write a line, so that two shells can share it and a failed start does no harm.
-//! An entry of several lines is stored on one line: `\` and line end are written as `\\` and `\n`.
+//! A file is only appended to, with one write per line, so that two shells can share it and a failed start does no
+//! harm. An entry of several lines is stored on one line: `\` and a line end are written as `\\` and `\n`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use crate::grammar::{Language, line_has_secret};
 use crate::render::without_controls;
 
-/// The most entries loaded from the file.
+/// The maximum number of entries that are loaded from the file.
 const MAX_LOADED_ENTRIES: usize = 10_000;
 
-/// The most bytes read at the end of the file.
+/// The maximum number of bytes that are read at the end of the file.
 const MAX_LOADED_BYTES: u64 = 8 << 20;
 
 /// The history of one language.
@@ -34,7 +34,7 @@ fn folder() -> Option<PathBuf> {
 }
 
 impl History {
-    /// Loads the history of a language. Without a folder for the file, it is empty and kept in memory only.
+    /// Loads the history of a language. Without a folder for the file, the history is empty and kept in memory only.
     pub fn load(language: Language) -> History {
         let name = match language {
             Language::Qmp => "history",
@@ -57,7 +57,7 @@ impl History {
         &self.entries
     }
 
-    /// Adds a line, also to the file unless it contains a secret or begins with a space.
+    /// Adds a line. Unless it contains a secret or begins with a space, it is added to the file too.
     pub fn add(&mut self, line: &str) {
         self.add_entry(line, line_has_secret(line));
     }
@@ -76,13 +76,13 @@ impl History {
             return;
         }
         if let Some(file) = &self.file {
-            // If it cannot be written, history lasts as long as the session; that needs no message.
+            // If the file cannot be written, the history lasts as long as the session; that needs no message.
             let _ = append(file, line);
         }
     }
 }
 
-/// Reads the end of a file, from the beginning of a line on. Rejects anything but a regular file, which might never end.
+/// Reads the end of a file, beginning with a whole line. Rejects anything but a regular file, which might never end.
 fn read_end(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let length = regular_file(path)?.map_or(0, |meta| meta.len());
@@ -117,7 +117,7 @@ fn append(file: &Path, line: &str) -> io::Result<()> {
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
     }
-    // Without the lock, a line that another session is writing would look like a torn one. Some file systems have no locks.
+    // Without the lock, a line that another session is writing would look cut off. Some file systems have no locks.
     let _ = file.lock();
     // A full disk may have cut off the last line.
     let separator = if ends_with_newline(&file)? { "" } else { "\n" };
@@ -182,7 +182,7 @@ mod tests {
         std::thread::scope(|scope| {
             for name in ["a", "b"] {
                 let mut history = History { file: Some(file.clone()), entries: Vec::new() };
-                // Lines of more than a page take longest to write.
+                // A line longer than a page takes long to write.
                 scope.spawn(move || (0..300).for_each(|n| history.add(&format!("{n} {}", name.repeat(5000)))));
             }
         });

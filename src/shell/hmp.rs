@@ -5,7 +5,7 @@ use crate::wire::{Reply, ReplyBody, Request, quote};
 /// The QMP command that executes an HMP line.
 pub(crate) const HMP_COMMAND: &str = "human-monitor-command";
 
-/// Returns the request that executes an HMP line. `cpu` is the CPU that it refers to.
+/// Returns the request that executes an HMP line. `cpu` is the CPU that the line refers to.
 pub(crate) fn hmp_request(line: &str, cpu: Option<u64>) -> Request {
     let mut arguments = format!("{{\"command-line\":{}", quote(line));
     if let Some(cpu) = cpu {
@@ -28,14 +28,14 @@ pub(crate) fn hmp_text(reply: &Reply) -> Option<String> {
     }
 }
 
-/// Whether the human monitor's text, which always comes as a success, reports a failure.
+/// Returns whether the human monitor's text, which always comes as a success, reports a failure.
 pub(crate) fn is_hmp_failure(text: &str) -> bool {
     const PREFIXES: &[&str] = &["unknown command:", "Error:", "invalid CPU index", "Try \"help "];
     text.lines().any(|line| PREFIXES.iter().any(|prefix| line.starts_with(prefix)))
 }
 
-/// Parses a CPU index as the human monitor does: decimal, hexadecimal or octal. Expressions (`1+2`) are left to the
-/// monitor.
+/// Parses a CPU index as the human monitor does: decimal, hexadecimal or octal. `None` for an expression (`1+2`), which
+/// only the monitor can evaluate.
 pub(crate) fn parse_cpu_index(word: &str) -> Option<u64> {
     let digits = |text: &str, radix| {
         let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -53,12 +53,12 @@ pub(crate) fn quit_request() -> Request {
     Request::new("quit")
 }
 
-/// Whether an HMP line ends QEMU.
+/// Returns whether an HMP line ends QEMU.
 pub(crate) fn is_quit_line(line: &str) -> bool {
     matches!(line.split_whitespace().next(), Some("quit" | "q"))
 }
 
-/// Whether a request ends QEMU, in either language.
+/// Returns whether a request ends QEMU, in either language.
 pub(crate) fn is_quit(request: &Request) -> bool {
     #[derive(serde::Deserialize)]
     struct Arguments {

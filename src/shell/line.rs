@@ -8,7 +8,7 @@ pub(crate) const STDIN_NAME: &str = "<stdin>";
 /// A logical line and its origin.
 #[derive(Debug, Clone, Copy)]
 pub struct InputLine<'a> {
-    /// The line as typed.
+    /// The line as the user typed it.
     pub text: &'a str,
     /// The script's name; `None` at a prompt.
     pub script: Option<&'a str>,
@@ -17,7 +17,7 @@ pub struct InputLine<'a> {
 }
 
 impl InputLine<'_> {
-    /// Returns a line for messages that belong to no line.
+    /// Returns the line of messages that belong to no line.
     pub(crate) fn none() -> InputLine<'static> {
         InputLine { text: "", script: None, number: 0 }
     }

@@ -1,22 +1,22 @@
 //! The shell: an engine that executes lines, and the two ways to feed it, a prompt and scripts.
 //!
-//! Owns dot commands, HMP mode, transactions, history, and (with `cli`) the standard streams. Knows nothing of argument
-//! parsing. Each module may use those listed before it:
+//! Owns dot commands, HMP mode, transactions, history, and (with `cli`) the standard streams. Must not know about
+//! command-line options. Each module may use those listed before it:
 //!
 //! | module | owns |
 //! |---|---|
 //! | `line` | a line's origin and outcome |
 //! | `events` | the event filter, the latest events |
-//! | `output_format`, `settings` | the formats of replies; what `.set` sets |
+//! | `output_format`, `settings` | the formats of replies; the settings of `.set` |
 //! | `history` | lines entered, and their files |
 //! | `hmp` | HMP lines inside QMP requests |
 //! | `terminal` | modes, size and signals of the terminal |
-//! | `output` | output for a person, a script's reader, a single command |
+//! | `output` | output for a terminal, a script's reader, a single command |
 //! | `server` | the connected server and everything known about it |
 //! | `connection` | connecting, and the QEMU that the shell started |
 //! | `engine` | sending commands and receiving messages |
 //! | `commands` | the dot commands, and running a line of any kind |
-//! | `completion` | completion with what the engine knows |
+//! | `completion` | completion with the engine's knowledge of the server |
 //! | `script`, `prompt` | the two ways to feed the engine |
 
 mod commands;

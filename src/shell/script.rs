@@ -15,10 +15,10 @@ use super::line::{InputLine, LineOutcome, STDIN_NAME};
 use super::output::Output;
 use super::output::script::ScriptOutput;
 
-/// The longest line. QEMU reads at most half of that; input may be a device that never ends.
+/// The maximum length of a line. QEMU reads at most half of that; input may be a device that never ends.
 const MAX_LINE_BYTES: usize = 128 << 20;
 
-/// The time that standard input may stay open after the connection has ended, and still count as ended.
+/// The time after the end of the connection within which standard input counts as having ended first.
 const STDIN_END_GRACE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// The name of lines from the command line in messages.
@@ -79,7 +79,7 @@ pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut ScriptOutp
     }
 }
 
-/// Whether `input` is at its end, or will be in a moment: its writer may be about to close it.
+/// Returns whether `input` is at its end, or will be in a moment: its writer may be about to close it.
 fn is_at_end(input: BorrowedFd<'_>) -> bool {
     let mut polled = [PollFd::new(&input, PollFlags::IN)];
     rustix::event::poll(&mut polled, Some(&STDIN_END_GRACE)).is_ok_and(|ready| ready > 0)
@@ -89,13 +89,13 @@ fn is_at_end(input: BorrowedFd<'_>) -> bool {
 struct Runner<'a> {
     engine: &'a mut Engine,
     out: &'a mut ScriptOutput,
-    /// Of the lines from the command line, which are numbered across other scripts.
+    /// The assembler of lines from the command line, whose numbers continue across other scripts.
     commands: Assembler,
     failed: bool,
 }
 
 impl Runner<'_> {
-    /// Runs a script. `Err` if no further script should run.
+    /// Runs a script. `Err` means that no further script should run.
     fn run(&mut self, script: &Script) -> Result<(), ScriptEnd> {
         let mut assembler = Assembler::new();
         match script {
@@ -139,7 +139,7 @@ impl Runner<'_> {
         unreadable: &dyn Fn(io::Error) -> ScriptEnd,
     ) -> Result<(), ScriptEnd> {
         let mut buffer: Vec<u8> = Vec::new();
-        // The bytes that were searched for a line end.
+        // The number of bytes that have been searched for a line end.
         let mut searched = 0;
         loop {
             let mut start = 0;
@@ -154,7 +154,7 @@ impl Runner<'_> {
             if searched > MAX_LINE_BYTES {
                 return Err(unreadable(io::Error::other(format!("a line is longer than {MAX_LINE_BYTES} bytes"))));
             }
-            // The writer of standard input may not end it, although no command can be sent any more.
+            // The writer of standard input may keep it open, although no command can be sent any more.
             if self.engine.is_quitting() && name == STDIN_NAME {
                 break;
             }
@@ -198,7 +198,7 @@ impl Runner<'_> {
         if self.engine.abandon_transaction() {
             let line = InputLine { text: "", script: Some(name), number };
             let message = "the script ends inside a transaction, which was not sent";
-            self.out.failed(message, &line, Some("NotSent"));
+            self.out.report_failure(message, &line, Some("NotSent"));
             self.failed = true;
         }
     }

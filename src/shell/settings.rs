@@ -1,4 +1,4 @@
-//! The settings of `.set`. One table drives setting, showing, completion and help.
+//! The settings of `.set`. One table drives how they are set, shown, completed and explained.
 
 use super::events::filter::EventFilter;
 use super::output_format::{OUTPUT_FORMATS, OutputFormat};
@@ -6,18 +6,18 @@ use super::output_format::{OUTPUT_FORMATS, OutputFormat};
 /// The settings of `.set`.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Show each request as it is sent.
+    /// Whether each request is shown as it is sent.
     pub verbose: bool,
     pub output: OutputFormat,
     /// The pager's command; `None` turns paging off.
     pub pager: Option<String>,
-    /// Reject lines that are wrong by the server's introspection.
+    /// Whether lines that contradict the server's introspection are rejected.
     pub check: bool,
-    /// Ask before `quit` is sent.
+    /// Whether the shell asks before it sends `quit`.
     pub confirm: bool,
-    /// Leave after the first line that fails.
+    /// Whether the shell leaves after the first line that fails.
     pub exit_on_error: bool,
-    /// Which events are shown.
+    /// The filter of shown events.
     pub events: EventFilter,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Setting {
 pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "check",
-        help: "reject what is wrong by the server's introspection (--no-check)",
+        help: "reject lines that contradict the server's introspection (--no-check)",
         values: on_off,
         get: |settings| format_switch(settings.check),
         set: |settings, value| parse_switch(value).map(|on| settings.check = on),
@@ -119,7 +119,7 @@ impl Setting {
         (self.get)(settings)
     }
 
-    /// Sets it. The error says what values it takes.
+    /// Changes the setting. The error says which values it takes.
     pub(crate) fn set(&self, settings: &mut Settings, value: &str) -> Result<(), String> {
         (self.set)(settings, value)
     }

@@ -1,9 +1,9 @@
 //! The framer: cuts top-level JSON objects out of a stream of bytes.
 //!
-//! QMP has no length prefix, and a message can span many lines (`pretty=on`), so a message ends where its outermost brace
-//! closes. The framer keeps its position, the nesting depth and whether it is in a string between calls, so it scans every
-//! byte once wherever reads cut the stream. It checks structure only as far as framing needs; the message parser checks
-//! the rest.
+//! QMP has no length prefix, and a message can span many lines (`pretty=on`), so a message ends where its outermost
+//! brace closes. The framer keeps its position, the nesting depth and whether it is in a string between calls, so it
+//! scans every byte once, however reads cut the stream. It checks structure only as far as framing needs; the message
+//! parser checks the rest.
 
 use std::fmt;
 
@@ -17,15 +17,15 @@ use super::text::SHORT_STRING_BYTES;
 #[non_exhaustive]
 pub struct Limits {
     /// The maximum length of a message in bytes.
-    pub message: usize,
+    pub max_message_bytes: usize,
     /// The maximum nesting depth of arrays and objects.
-    pub depth: usize,
+    pub max_depth: usize,
 }
 
 impl Default for Limits {
     /// 1 GiB, and twice the nesting depth that QEMU accepts.
     fn default() -> Self {
-        Limits { message: 1 << 30, depth: 2048 }
+        Limits { max_message_bytes: 1 << 30, max_depth: 2048 }
     }
 }
 
@@ -34,7 +34,7 @@ impl Default for Limits {
 pub enum Frame {
     /// The bytes of one JSON object, from its `{` to its `}`.
     Message(Vec<u8>),
-    /// A byte 0xFF, with which the peer discards everything before it.
+    /// A byte 0xFF, which tells the receiver to discard everything before it.
     SyncMarker,
     /// Bytes between messages that cannot begin one, up to the next `{`, sync marker or line end.
     Junk(Vec<u8>),
@@ -44,15 +44,15 @@ pub enum Frame {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// A message is longer than [`Limits::message`].
+    /// A message is longer than [`Limits::max_message_bytes`].
     #[error("the server sent a message of more than {0} bytes")]
     TooLong(usize),
-    /// A message nests deeper than [`Limits::depth`].
+    /// A message nests deeper than [`Limits::max_depth`].
     #[error("the server sent a message nested more than {0} levels deep")]
     TooDeep(usize),
 }
 
-/// The minimum spare capacity for one read.
+/// The minimum spare capacity of the buffer for one read.
 const READ_BYTES: usize = 64 * 1024;
 
 /// Marks the bytes that matter to the framer outside strings.
@@ -66,12 +66,13 @@ const STRUCTURAL: [bool; 256] = {
     table
 };
 
-/// The beginning of a message is scanned byte by byte: most messages end before a scan by blocks pays off.
-const BYTEWISE_BYTES: usize = 512;
+/// The length of the beginning of a message that is scanned byte by byte: most messages end before a scan by blocks
+/// pays off.
+const BYTEWISE_PREFIX_BYTES: usize = 512;
 
 /// Returns whether a message at `depth` ends at one of these brackets.
 fn ends_within(mut depth: usize, opening: BitMask64, closing: BitMask64) -> bool {
-    // Mostly there are too few.
+    // Rules out most blocks without a loop.
     closing.count_ones() as usize >= depth
         && set_bits(opening | closing).any(|bit| {
             depth = if opening >> bit & 1 == 1 { depth + 1 } else { depth - 1 };
@@ -100,7 +101,7 @@ pub struct Framer {
     pos: usize,
     depth: usize,
     in_string: bool,
-    honors_sync_markers: bool,
+    honours_sync_markers: bool,
     /// Whether the last byte between messages was a sync marker.
     after_sync_marker: bool,
     limits: Limits,
@@ -121,7 +122,7 @@ impl Framer {
             pos: 0,
             depth: 0,
             in_string: false,
-            honors_sync_markers: true,
+            honours_sync_markers: true,
             after_sync_marker: false,
             limits,
         }
@@ -129,13 +130,13 @@ impl Framer {
 
     /// Sets whether a byte 0xFF inside a message is a sync marker, which discards the message, or a byte of the message.
     /// At first it is a sync marker.
-    pub fn honor_sync_markers(&mut self, honor: bool) {
-        self.honors_sync_markers = honor;
+    pub fn honour_sync_markers(&mut self, honour: bool) {
+        self.honours_sync_markers = honour;
     }
 
     /// Returns whether a byte 0xFF inside a message is a sync marker.
-    pub fn honors_sync_markers(&self) -> bool {
-        self.honors_sync_markers
+    pub fn honours_sync_markers(&self) -> bool {
+        self.honours_sync_markers
     }
 
     /// Calls `read` with the buffer, to append bytes to it. The buffer has at least 64 KiB of spare capacity. `read`
@@ -166,7 +167,7 @@ impl Framer {
     /// frames out must stop then.
     pub fn is_overfull(&self) -> bool {
         const MAX_READ_AHEAD_BYTES: usize = 64 << 20;
-        self.buf.len() - self.start > self.limits.message.saturating_add(MAX_READ_AHEAD_BYTES)
+        self.buf.len() - self.start > self.limits.max_message_bytes.saturating_add(MAX_READ_AHEAD_BYTES)
     }
 
     /// Returns the bytes of the unfinished message.
@@ -185,13 +186,13 @@ impl Framer {
         self.scan_message()
     }
 
-    /// Skips white space, and returns sync markers and junk. Stops after the `{` of a message, with `depth` 1.
+    /// Skips whitespace, and returns sync markers and junk. Stops after the `{` of a message, with `depth` 1.
     fn scan_between_messages(&mut self) -> Option<Frame> {
         while let Some(&byte) = self.buf.get(self.pos) {
             let after_sync_marker = std::mem::replace(&mut self.after_sync_marker, byte == 0xFF);
             match byte {
-                // In telnet, 0xFF, one of `WILL`, `WONT`, `DO` and `DONT`, and an option. A monitor with `telnet=on` begins
-                // with some, and does not depend on answers.
+                // Telnet negotiates with 0xFF, one of `WILL`, `WONT`, `DO` and `DONT`, and an option. A monitor with
+                // `telnet=on` begins with some of these, and needs no answer.
                 0xFB..=0xFE if after_sync_marker => {
                     if self.pos + 1 == self.buf.len() {
                         self.after_sync_marker = true;
@@ -229,25 +230,25 @@ impl Framer {
     }
 
     fn scan_message(&mut self) -> Result<Option<Frame>, FrameError> {
-        let mut blocks_from = self.start + BYTEWISE_BYTES;
+        let mut blocks_from = self.start + BYTEWISE_PREFIX_BYTES;
         while self.pos < self.buf.len() {
             if self.pos >= blocks_from {
                 self.skip_blocks();
-                // The block here needs a scan byte by byte.
+                // The block at the position must be scanned byte by byte.
                 blocks_from = self.pos + BLOCK_BYTES;
                 continue;
             }
-            match if self.in_string { self.step_in_string() } else { self.step_outside() } {
+            match if self.in_string { self.step_in_string() } else { self.step_outside_string() } {
                 Progress::Continue => {}
                 Progress::NeedMore => break,
                 Progress::SyncMarker => return Ok(Some(self.discard_message())),
-                Progress::TooDeep => return Err(FrameError::TooDeep(self.limits.depth)),
-                Progress::End if self.pos - self.start > self.limits.message => break,
+                Progress::TooDeep => return Err(FrameError::TooDeep(self.limits.max_depth)),
+                Progress::End if self.pos - self.start > self.limits.max_message_bytes => break,
                 Progress::End => return Ok(Some(Frame::Message(self.take_message()))),
             }
         }
-        if self.pos - self.start > self.limits.message {
-            return Err(FrameError::TooLong(self.limits.message));
+        if self.pos - self.start > self.limits.max_message_bytes {
+            return Err(FrameError::TooLong(self.limits.max_message_bytes));
         }
         Ok(None)
     }
@@ -269,11 +270,11 @@ impl Framer {
                 self.in_string = false;
                 self.pos += 1;
             }
-            0xFF if self.honors_sync_markers => return Progress::SyncMarker,
+            0xFF if self.honours_sync_markers => return Progress::SyncMarker,
             0xFF => self.pos += 1,
             _ if self.pos + 1 == self.buf.len() => return Progress::NeedMore,
             // A backslash escapes any byte but a sync marker.
-            _ if self.honors_sync_markers && self.buf[self.pos + 1] == 0xFF => self.pos += 1,
+            _ if self.honours_sync_markers && self.buf[self.pos + 1] == 0xFF => self.pos += 1,
             _ => self.pos += 2,
         }
         Progress::Continue
@@ -281,21 +282,21 @@ impl Framer {
 
     /// Continues outside strings: after the next bracket or quote.
     #[inline]
-    fn step_outside(&mut self) -> Progress {
+    fn step_outside_string(&mut self) -> Progress {
         let rest = &self.buf[self.pos..];
         let Some(hit) = rest.iter().position(|byte| STRUCTURAL[usize::from(*byte)]) else {
             self.pos = self.buf.len();
             return Progress::NeedMore;
         };
         let byte = rest[hit];
-        if byte == 0xFF && self.honors_sync_markers {
+        if byte == 0xFF && self.honours_sync_markers {
             self.pos += hit;
             return Progress::SyncMarker;
         }
         self.pos += hit + 1;
         match byte {
             b'"' => self.in_string = true,
-            b'{' | b'[' if self.depth >= self.limits.depth => return Progress::TooDeep,
+            b'{' | b'[' if self.depth >= self.limits.max_depth => return Progress::TooDeep,
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => {
                 self.depth -= 1;
@@ -308,8 +309,8 @@ impl Framer {
         Progress::Continue
     }
 
-    /// Skips whole blocks while nothing in them needs a scan byte by byte: they do not end the message or nest too deep,
-    /// and contain no sync marker, no escape outside a string and no escape that continues in the next block.
+    /// Skips blocks that need no scan byte by byte: they do not end the message or nest too deep, and contain no sync
+    /// marker, no escape outside a string and no escape that continues in the next block.
     fn skip_blocks(&mut self) {
         let mut finder = StringFinder::new(self.in_string);
         while let Some(bytes) = self.buf[self.pos..].first_chunk() {
@@ -317,11 +318,11 @@ impl Framer {
             let BlockStrings { strings, backslashes } = finder.next(&block);
             let opening = block.opening() & !strings;
             let closing = block.closing() & !strings;
-            let special = block.equal(0xFF) | (backslashes & !strings);
+            let special = block.positions_of(0xFF) | (backslashes & !strings);
             let max_depth = self.depth + opening.count_ones() as usize;
             if special != 0
                 || finder.in_escape()
-                || max_depth > self.limits.depth
+                || max_depth > self.limits.max_depth
                 || ends_within(self.depth, opening, closing)
             {
                 break;

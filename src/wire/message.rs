@@ -17,7 +17,7 @@ use super::text::preview;
 
 /// A message from the server.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Incoming {
+pub enum Message {
     /// The first message of a connection.
     Greeting(Greeting),
     /// The reply to one command.
@@ -106,7 +106,7 @@ pub enum ReplyBody<'a> {
     Error {
         /// The error class, such as `GenericError`.
         class: &'a str,
-        /// The error message for people.
+        /// A human-readable description.
         desc: &'a str,
     },
 }
@@ -130,7 +130,7 @@ struct Envelope<'a> {
     greeting: Option<&'a RawValue>,
 }
 
-/// Deserializes a member that is present, even if it is `null`, to `Some`.
+/// Deserialises a member that is present, even if it is `null`, to `Some`.
 fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }
@@ -166,7 +166,7 @@ impl Members {
     }
 }
 
-impl Incoming {
+impl Message {
     /// Parses one message.
     ///
     /// Some invalid JSON is accepted, so that the reply is not lost: bytes that are not UTF-8 become U+FFFD, control
@@ -175,12 +175,12 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// If the text is not a QMP message, and not a broken reply with an id either.
-    pub fn parse(bytes: Vec<u8>) -> Result<Incoming, MessageError> {
+    /// If the text is neither a QMP message nor a broken reply with an id.
+    pub fn parse(bytes: Vec<u8>) -> Result<Message, MessageError> {
         let text =
             String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let error = match Members::parse(&text) {
-            Ok(members) => return Incoming::new(members, text),
+            Ok(members) => return Message::new(members, text),
             Err(error) => error,
         };
         let text = match escape_controls(&text) {
@@ -188,32 +188,32 @@ impl Incoming {
             Cow::Borrowed(_) => text,
         };
         if let Ok(members) = Members::parse(&replace_nan(&text)) {
-            return Incoming::new(members, text);
+            return Message::new(members, text);
         }
         if let Some(text) = synthetic_reply(&text, &error)
             && let Ok(members) = Members::parse(&text)
         {
-            return Incoming::new(members, text);
+            return Message::new(members, text);
         }
         Err(MessageError { reason: error.to_string(), preview: preview(&text) })
     }
 
-    fn new(members: Members, text: String) -> Result<Incoming, MessageError> {
+    fn new(members: Members, text: String) -> Result<Message, MessageError> {
         let id = members.id;
         if let Some(value) = members.returned {
             let body = Body::Return(value);
-            return Ok(Incoming::Reply(Reply { id, body, text }));
+            return Ok(Message::Reply(Reply { id, body, text }));
         }
         if let Some(value) = members.error {
             let (class, desc) = error_parts(&text[value.clone()]);
             let body = Body::Error { value, class, desc };
-            return Ok(Incoming::Reply(Reply { id, body, text }));
+            return Ok(Message::Reply(Reply { id, body, text }));
         }
         if let Some(name) = members.event {
-            return Ok(Incoming::Event(Event { data: members.data, timestamp: members.timestamp, name, text }));
+            return Ok(Message::Event(Event { data: members.data, timestamp: members.timestamp, name, text }));
         }
         match members.greeting {
-            Some(greeting) => Ok(Incoming::Greeting(greeting)),
+            Some(greeting) => Ok(Message::Greeting(greeting)),
             None => Err(MessageError {
                 reason: "missing `return`, `error`, `event` or `QMP`".to_owned(),
                 preview: preview(&text),
@@ -249,26 +249,26 @@ fn parse_timestamp(raw: &str) -> Option<Timestamp> {
 }
 
 fn parse_greeting(raw: &str) -> Greeting {
-    // A greeting in another form does not prevent a session.
+    // A greeting in an unknown form must not prevent a session.
     let value: serde_json::Value = serde_json::from_str(raw).unwrap_or_default();
     let version = value.get("version").and_then(|version| {
         let qemu = version.get("qemu")?;
         let number = |key: &str| qemu.get(key)?.as_u64();
         Some(Version {
             numbers: (number("major")?, number("minor")?, number("micro")?),
-            package: version.get("package").and_then(|p| p.as_str()).unwrap_or_default().to_owned(),
+            package: version.get("package").and_then(|package| package.as_str()).unwrap_or_default().to_owned(),
         })
     });
     let capabilities = value.get("capabilities").and_then(|list| list.as_array());
     let capabilities = capabilities.into_iter().flatten();
-    let capabilities = capabilities.filter_map(|c| c.as_str().map(str::to_owned)).collect();
+    let capabilities = capabilities.filter_map(|capability| capability.as_str().map(str::to_owned)).collect();
     Greeting { version, capabilities }
 }
 
 impl Greeting {
     /// Returns whether the server offers out-of-band execution.
     pub fn offers_oob(&self) -> bool {
-        self.capabilities.iter().any(|c| c == "oob")
+        self.capabilities.iter().any(|capability| capability == "oob")
     }
 }
 
@@ -283,7 +283,7 @@ impl Event {
         self.data.clone().map(|range| &self.text[range])
     }
 
-    /// Deserializes the event's data; `{}` if it has no data.
+    /// Deserialises the event's data; `{}` if it has no data.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.data().unwrap_or("{}"))
     }
@@ -308,7 +308,7 @@ impl Reply {
         }
     }
 
-    /// Returns the `id` as the server wrote it: the number under which the command was sent. `None` if the server could
+    /// Returns the `id` as the server wrote it: the number that was sent with the command. `None` if the server could
     /// not parse the request.
     pub fn id(&self) -> Option<&str> {
         self.id.clone().map(|range| &self.text[range])
@@ -338,13 +338,13 @@ impl Reply {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Incoming {
-        Incoming::parse(text.as_bytes().to_vec()).unwrap()
+    fn parse(text: &str) -> Message {
+        Message::parse(text.as_bytes().to_vec()).unwrap()
     }
 
     fn reply(text: &str) -> Reply {
         match parse(text) {
-            Incoming::Reply(reply) => reply,
+            Message::Reply(reply) => reply,
             other => panic!("{other:?}"),
         }
     }
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn parses_events_without_data_and_time() {
-        let Incoming::Event(event) =
+        let Message::Event(event) =
             parse(r#"{"timestamp": {"seconds": -1, "microseconds": -1}, "event": "STOP", "new": 1}"#)
         else {
             panic!()
@@ -382,20 +382,20 @@ mod tests {
 
     #[test]
     fn parses_greetings_in_other_forms() {
-        let Incoming::Greeting(greeting) = parse(
+        let Message::Greeting(greeting) = parse(
             r#"{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": "p"}, "capabilities": ["oob", 5]}}"#,
         ) else {
             panic!()
         };
         assert_eq!(greeting.version.as_ref().unwrap().to_string(), "10.0.2");
         assert!(greeting.offers_oob());
-        assert_eq!(parse(r#"{"QMP": []}"#), Incoming::Greeting(Greeting::default()));
+        assert_eq!(parse(r#"{"QMP": []}"#), Message::Greeting(Greeting::default()));
     }
 
     #[test]
     fn rejects_text_that_is_not_a_message() {
         for text in ["{}", "{\"return\": 1]", "{\"a\" 1}", "{\"return\": NaM}"] {
-            assert!(Incoming::parse(text.as_bytes().to_vec()).is_err(), "{text}");
+            assert!(Message::parse(text.as_bytes().to_vec()).is_err(), "{text}");
         }
     }
 
@@ -424,7 +424,7 @@ mod tests {
     #[test]
     fn replaces_bytes_that_are_not_utf8() {
         let bytes = b"{\"return\": \"a\xC3(\"}".to_vec();
-        let Incoming::Reply(reply) = Incoming::parse(bytes).unwrap() else { panic!() };
+        let Message::Reply(reply) = Message::parse(bytes).unwrap() else { panic!() };
         assert_eq!(reply.body(), ReplyBody::Return("\"a\u{FFFD}(\""));
     }
 }

@@ -1,8 +1,8 @@
 //! The wire layer: QMP messages, and the framer that cuts them out of a stream of bytes.
 //!
 //! Owns the framer, the types of messages from the server, the request with its two spellings (for the server and for
-//! people), and the rules for which arguments are secret. Must not know sockets, threads or terminals. Each message keeps
-//! the server's own text: nothing here changes the spelling of a number or the order of keys.
+//! people), and the rules for which arguments are secret. Must not know about sockets, threads or terminals. Each
+//! message keeps the server's own text: nothing here changes the spelling of a number or the order of keys.
 
 mod frame;
 mod message;
@@ -13,7 +13,7 @@ mod simd_scan;
 mod text;
 
 pub use frame::{Frame, FrameError, Framer, Limits};
-pub use message::{Event, Greeting, Incoming, MessageError, Reply, ReplyBody, Timestamp, Version};
+pub use message::{Event, Greeting, Message, MessageError, Reply, ReplyBody, Timestamp, Version};
 pub use recover::to_valid_json;
 pub use request::Request;
 pub use text::{preview, quote, single_line};

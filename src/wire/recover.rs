@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::text::{end_of_string, preview, quote};
 
-/// Replaces `nan` and `inf`, in any spelling of C or Python, by numbers of the same length, so that indices stay valid.
+/// Replaces `nan` and `inf`, in any spelling of C or Python, with numbers of the same length, so that indices stay
+/// valid.
 pub(super) fn replace_nan(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut at = 0;
@@ -25,7 +26,7 @@ pub(super) fn replace_nan(text: &str) -> String {
     String::from_utf8(bytes).expect("only ASCII characters were replaced, by ASCII digits")
 }
 
-/// Escapes control characters in strings, which are not valid there.
+/// Escapes control characters in strings, where JSON does not allow them.
 pub(super) fn escape_controls(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
@@ -62,7 +63,7 @@ fn is_not_finite(word: &[u8]) -> bool {
     [b"nan".as_slice(), b"inf", b"infinity"].iter().any(|name| word.eq_ignore_ascii_case(name))
 }
 
-/// Returns an error reply that replaces a broken one, under the id of that. `None` if `text` has no numeric id.
+/// Returns an error reply with the id of the broken reply `text`. `None` if that has no numeric id.
 pub(super) fn synthetic_reply(text: &str, error: &serde_json::Error) -> Option<String> {
     let id = find_id(text)?;
     let desc = format!("the reply is not valid JSON ({error}): {}", preview(text));

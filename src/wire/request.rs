@@ -1,4 +1,4 @@
-//! The request: one command with its arguments, as the server gets it and as people see it.
+//! The request: one command with its arguments, as the server receives it and as people read it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 
 use super::text::{minified, quote, spaced};
 
-/// Replaces a secret, and arguments that may contain some.
+/// The replacement for a secret, and for arguments that may contain one.
 const MASK: &str = "\"<secret>\"";
 
 /// One command, for [`Client::start`](crate::Client::start).
 ///
-/// Arguments are JSON text, so that numbers and strings reach the server unchanged. Each request is sent under
-/// an `id` chosen by the connection, which identifies its reply. Follows "Issuing Commands" of the specification.
+/// Arguments are JSON text, so that numbers and strings reach the server unchanged. Each request is sent with an `id`
+/// chosen by the connection, which identifies its reply. Follows "Issuing Commands" of the specification.
 ///
 /// ```
 /// use qmp_shell::Request;
@@ -30,10 +30,10 @@ pub struct Request {
     pub command: String,
     /// Whether it is sent as `exec-oob`, which overtakes the commands in flight.
     pub oob: bool,
-    /// The arguments, a JSON object as text; `None` sends no `arguments` member. [`Request::with_arguments`] stores them
-    /// as they are sent: without white space.
+    /// The arguments, a JSON object as text; `None` sends no `arguments` member. [`Request::with_arguments`] stores
+    /// them as they are sent: without whitespace.
     pub arguments: Option<String>,
-    /// The id that the user of a shell gave, as JSON text; shown in the reply instead of the session's own.
+    /// The id that the user typed at the shell, as JSON text; shown in the reply instead of the session's own.
     #[doc(hidden)]
     pub id: Option<String>,
     /// The byte ranges of secret values in `arguments`, in order. `None` means not searched yet; all arguments are then
@@ -88,7 +88,7 @@ impl Request {
         spaced(&self.minified_json(arguments.as_deref(), id))
     }
 
-    /// Returns the message as it is sent, with a line end. It has no white space, because QEMU before 10.2 takes some
+    /// Returns the message as it is sent, with a line end. It has no whitespace, because QEMU before 10.2 takes some
     /// microseconds for each byte that it reads.
     pub(crate) fn to_line(&self, id: &str) -> String {
         let mut line = self.minified_json(self.arguments.as_deref(), Some(id));
@@ -122,7 +122,7 @@ fn mask<'a>(arguments: &'a str, secrets: &[Range<usize>]) -> Cow<'a, str> {
     let mut masked = String::with_capacity(arguments.len());
     let mut end = 0;
     for secret in secrets {
-        // Ranges that do not fit were found in other arguments than these, which are then masked as a whole.
+        // Ranges that do not fit were found in other arguments, so all of these are masked.
         let Some(before) = arguments.get(end..secret.start) else { return Cow::Borrowed(MASK) };
         masked.push_str(before);
         masked.push_str(MASK);

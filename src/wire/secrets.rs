@@ -35,7 +35,8 @@ const SECRET_KEYS: &[(Option<&str>, &str)] = &[
 /// HMP commands whose line contains a secret.
 const SECRET_HMP_COMMANDS: &[&str] = &["set_password", "change_vnc_password", "block_passwd"];
 
-/// Shorter secrets are not searched in what the server sends: they occur everywhere, and masking them hides nothing.
+/// Shorter secrets are not searched for in what the server sends: they occur everywhere, and masking them hides
+/// nothing.
 const MIN_ECHOED_SECRET_BYTES: usize = 4;
 
 impl Request {
@@ -47,7 +48,7 @@ impl Request {
         };
     }
 
-    /// Returns what a server might echo of the secrets: the text of a value, or the last word of an HMP line.
+    /// Returns the parts of the secrets that a server might echo: the text of a value, or the last word of an HMP line.
     pub(crate) fn secret_texts(&self) -> impl Iterator<Item = &str> {
         let arguments = self.arguments.as_deref().unwrap_or_default();
         self.secrets.iter().flatten().filter_map(|range| {
@@ -85,7 +86,7 @@ fn secret_ranges(command: &str, arguments: &str) -> Option<Vec<Range<usize>>> {
 fn string_values(json: &str) -> Option<Vec<StringValue<'_>>> {
     let bytes = json.as_bytes();
     let mut values = Vec::new();
-    // The current key in each open object or array. They wait here instead of on the call stack, which deep JSON overflows.
+    // The current key in each open object or array. They are not on the call stack, which deep JSON would overflow.
     let mut keys: Vec<Cow<'_, str>> = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
@@ -118,7 +119,7 @@ fn string_values(json: &str) -> Option<Vec<StringValue<'_>>> {
     Some(values)
 }
 
-/// Returns whether `value`, one of the string values `all` of a command's arguments, is secret.
+/// Returns whether `value` is secret. `all` are the string values of the command's arguments.
 fn is_secret(command: &str, value: &StringValue<'_>, all: &[StringValue<'_>]) -> bool {
     let key = &*value.key;
     if SECRET_COMMANDS.iter().any(|(name, harmless)| is_near(command, name) && !harmless.contains(&key)) {
@@ -141,7 +142,7 @@ fn is_secret(command: &str, value: &StringValue<'_>, all: &[StringValue<'_>]) ->
         }
 }
 
-/// Returns whether an object's property of this name is secret.
+/// Returns whether a QOM property with this name is secret.
 pub(crate) fn is_secret_property(name: &str) -> bool {
     name == "data" || name.contains("passw") || is_near(name, "password")
 }
@@ -160,7 +161,7 @@ fn is_near(typed: &str, name: &str) -> bool {
     strsim::osa_distance(&normalized(typed), &normalized(name)) <= max_distance
 }
 
-/// Returns whether a key of this name is secret in every command.
+/// Returns whether a key with this name is secret in every command.
 fn is_secret_key(name: &str) -> bool {
     SECRET_KEYS.iter().any(|(owner, key)| owner.is_none() && is_near(name, key))
 }

@@ -1,4 +1,4 @@
-//! White space in JSON text and quoting: rewritings that keep the spelling of every number, string and key.
+//! Whitespace and quoting in JSON text: rewriting that keeps the spelling of every number, string and key.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub fn single_line(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Removes the white space between the tokens of JSON text.
+/// Removes the whitespace between the tokens of JSON text.
 pub(super) fn minified(json: &str) -> Cow<'_, str> {
     let bytes = json.as_bytes();
     let mut out = String::new();
@@ -42,7 +42,7 @@ pub(super) fn minified(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Puts one space after each comma and colon of JSON text that has no white space there.
+/// Puts one space after each comma and colon of JSON text that has no whitespace there.
 pub(crate) fn spaced(json: &str) -> String {
     let bytes = json.as_bytes();
     let mut out = String::with_capacity(json.len() + json.len() / 8);
@@ -65,8 +65,8 @@ pub(crate) fn spaced(json: &str) -> String {
     out
 }
 
-/// The end of a string is searched byte by byte this far: most strings are shorter, and memchr takes longer to start than
-/// they take.
+/// The end of a string is searched byte by byte this far: most strings are shorter, and starting memchr takes longer
+/// than scanning them.
 pub(super) const SHORT_STRING_BYTES: usize = 24;
 
 /// Returns the index after the closing quote of the string whose content begins at `at`, or the length of the text if the
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_in_strings_is_kept() {
+    fn whitespace_in_strings_is_kept() {
         for (text, minified, spaced) in [
             (
                 "{\"a b\": [1, {\"c\\\" \": \" \\\\\"}],\n \"d\" : null }",

@@ -1,4 +1,4 @@
-//! Every form of an address leads to the server that it names.
+//! Every form of address connects to the server that it names.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Output};
@@ -108,7 +108,7 @@ fn connects_to_an_ipv6_port_in_brackets() {
 fn uses_an_inherited_socket_by_its_number() {
     let Some(server) = here(&["tcp:127.0.0.1:0,server=on,wait=off"]) else { return };
     let port = port(&server, "tcp");
-    // A descriptor serves one session.
+    // A file descriptor serves one session.
     let script = format!(
         "exec 7<>/dev/tcp/127.0.0.1/{port}; \"$0\" fd:7 -c query-name; echo $?; \"$0\" fd:7 -c query-name; echo $?"
     );
@@ -144,8 +144,8 @@ fn takes_the_default_address_from_the_environment() {
     "#]]);
 }
 
-/// Waits for the exit of a shell that waits for `server`; kills it where there is no server.
-fn finish(mut shell: Child, server: Option<Server>) -> Option<Output> {
+/// Waits until a shell that listens has served `server`; returns its output. Kills it if there is no server.
+fn finish_listening(mut shell: Child, server: Option<Server>) -> Option<Output> {
     if server.is_none() {
         shell.kill().unwrap();
     }
@@ -154,7 +154,7 @@ fn finish(mut shell: Child, server: Option<Server>) -> Option<Output> {
 }
 
 /// Starts a shell that listens on `address`, and waits until it does.
-fn listening(address: &str) -> Child {
+fn start_listening(address: &str) -> Child {
     let mut shell = qmp_shell(&["--listen", address, "-c", "query-name"]).start();
     let mut stderr = std::io::BufReader::new(shell.stderr.take().unwrap());
     let mut line = String::new();
@@ -179,8 +179,8 @@ fn listens_for_a_server_that_connects() {
         (path_text.to_owned(), format!("unix:{path_text}")),
         (format!("127.0.0.1:{port}"), format!("tcp:127.0.0.1:{port}")),
     ] {
-        let shell = listening(&address);
-        let Some(output) = finish(shell, here(&[&qemu])) else { return };
+        let shell = start_listening(&address);
+        let Some(output) = finish_listening(shell, here(&[&qemu])) else { return };
         assert_eq!(String::from_utf8_lossy(&output.stdout), NAMED, "{address}");
         assert!(output.status.success());
     }
@@ -209,7 +209,7 @@ fn stops_connecting_after_the_timeout() {
     "#]]);
 }
 
-/// Returns how often a process has waited for something so far.
+/// Returns the number of times that a process has waited so far.
 fn voluntary_switches(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
@@ -224,7 +224,7 @@ fn waits_for_a_server_that_is_not_there_yet() {
     let shell = qmp_shell(&["--wait", address, "-c", "query-name"]).start();
     wait_until("some tries", || voluntary_switches(shell.id()) > 5);
     let server = here(&[&format!("unix:{address},server=on,wait=off")]);
-    let Some(output) = finish(shell, server) else { return };
+    let Some(output) = finish_listening(shell, server) else { return };
     assert_eq!(String::from_utf8_lossy(&output.stdout), NAMED);
 
     // A long wait is announced.

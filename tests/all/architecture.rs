@@ -8,7 +8,8 @@ use std::process::Command;
 /// Modules whose own modules are checked for circles one by one.
 const DIVIDED: [&str; 2] = ["shell", "cli"];
 
-/// The folders whose files are checked, and the most lines of a file in each. Tests contain snapshots of whole outputs.
+/// The folders whose files are checked, and the maximum number of lines of a file in each. Tests contain snapshots of
+/// whole outputs.
 const MAX_LINES: [(&str, usize); 2] = [("src", 520), ("tests", 800)];
 
 fn root() -> PathBuf {
@@ -51,7 +52,7 @@ fn module_table(file: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn modules_use_those_that_lib_rs_says() {
+fn modules_use_those_listed_in_lib_rs() {
     let table = module_table("src/lib.rs");
     let order: Vec<String> = table.iter().map(|row| quoted_names(&row[0]).remove(0)).collect();
     let mut folders: Vec<String> = fs::read_dir(root().join("src"))
@@ -115,7 +116,7 @@ fn used_paths(module: &[String], code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (start, word) in ["crate::", "super::"].iter().flat_map(|word| code.match_indices(word)) {
         let before = &code[..start];
-        // A later part of a path, or of another word.
+        // The match is a later part of a path, or a part of another word.
         if before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
             continue;
         }
@@ -166,7 +167,8 @@ fn parse_paths(rest: &mut &str, mut path: Vec<String>, found: &mut Vec<Vec<Strin
     }
 }
 
-/// Uses of one module by another, each with a file in which it occurs. A module of [`DIVIDED`] counts as its own modules.
+/// Returns the uses of one module by another, each with a file in which it occurs. The modules inside those in
+/// [`DIVIDED`] count separately.
 fn dependencies() -> BTreeMap<(String, String), String> {
     let files = source_files();
     // Names that `shell` and `cli` re-export from their modules.

@@ -1,5 +1,5 @@
-//! Requests that the server would refuse for a name or a type are refused before they are sent, with a caret under the
-//! word. The lines go to real servers with `--dry-run`.
+//! Requests with an invalid name or type are refused before they are sent, with a caret under the word. The lines are
+//! run on real servers with `--dry-run`.
 
 use expect_test::{Expect, expect};
 
@@ -132,7 +132,7 @@ const MACHINE_LINES: &[&str] = &[
     "migrate-set-capabilities capabilities.0.capabilty=xbzrle",
 ];
 
-/// Compares with one snapshot for all servers.
+/// Checks [`BLOCK_LINES`] against one snapshot for all servers.
 #[track_caller]
 fn check_block_lines(server: &Server) {
     check_refusals(
@@ -342,7 +342,7 @@ fn check_block_lines(server: &Server) {
     );
 }
 
-/// Compares with one snapshot for all servers with a machine.
+/// Checks [`MACHINE_LINES`] against one snapshot for all servers with a machine.
 #[track_caller]
 fn check_machine_lines(server: &Server) {
     check_refusals(
@@ -479,7 +479,7 @@ fn sends_everything_without_the_check() {
     let script = format!(".set check off\n{lines}.set check on\n{lines}");
     let run = qmp_shell(&[&server.address()]).input(script).run().expect_status(1);
     assert_eq!(classes(&run), [refused, ["NotSent"; 4]].concat(), "{run:#?}");
-    // Words that fit are typed as usual; others are typed by their form.
+    // Words of the right type are converted as usual, and other words by their form.
     let run = qmp_shell(&["--no-check", "--dry-run", &server.address()])
         .input("block_resize node-name=007 size=1k\nblock_resize node-name=007 size=big extra=1.5\n")
         .run()

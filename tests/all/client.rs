@@ -110,7 +110,7 @@ pub fn receives_events_before_the_reply_that_they_precede() {
 }
 
 #[test]
-pub fn returns_values_of_any_type_with_the_server_spelling() {
+pub fn returns_values_of_any_type_in_the_spelling_of_the_server() {
     let values = ["18446744073709551615", "-1", "null", "\"é\\u0000\"", "[]", "1.50", "true", "{\"b\": 1, \"a\": 2}"];
     let (_peer, client) = peer(move |conn| {
         for value in values {
@@ -135,7 +135,7 @@ pub fn returns_values_of_any_type_with_the_server_spelling() {
     assert_eq!(client.execute::<(u8, u8)>("typed", ()).unwrap(), (1, 2));
 }
 
-/// A call that fails: its name, itself, and whether the command may have run.
+/// A call that fails: its name, the call, and whether the command may have been executed.
 type Call<'a> = (&'a str, Box<dyn Fn() -> ExecuteError + 'a>, bool);
 
 #[test]
@@ -232,12 +232,12 @@ pub fn does_not_send_requests_that_a_server_cannot_read() {
     for arguments in ["{\"a\": 1", "{'a': 1}", "{} {}", &nested(1023)] {
         assert!(matches!(reply(arguments.to_owned()), Err(ExecuteError::Arguments { .. })), "{arguments:.20}");
     }
-    // As deep as QEMU reads, over several lines, and with a name that must be quoted.
+    // As deeply nested as QEMU accepts, over several lines, and with a name that needs escapes.
     assert!(reply(nested(1022)).unwrap().text().contains("CommandNotFound"));
     assert!(reply("{\n\"a b\":\r\n\t1}".to_owned()).unwrap().text().contains("CommandNotFound"));
     let error = client.execute::<Value>("no \"such\"\n", ()).unwrap_err();
     assert_eq!(error.class(), Some("CommandNotFound"));
-    // QEMU replies to a key given twice without an id, once.
+    // QEMU sends one error for a duplicate key, without an id.
     assert!(reply("{\"a\": 1, \"a\": 2}".to_owned()).unwrap().text().contains("GenericError"));
     client.execute::<Value>("query-name", ()).unwrap();
 }
@@ -267,8 +267,8 @@ pub fn keeps_at_most_eight_requests_in_flight_and_lets_oob_overtake() {
                         overtook = true;
                     }
                 }
-                // All threads wait now. One write answers all, so that they compete for the free slots, and the newest
-                // comes first, so that only the id tells the replies apart.
+                // All threads are waiting now. One write answers all, so that they compete for the free slots. The
+                // newest request is answered first, so that only the id tells the replies apart.
                 None => {
                     let answer = |(id, n)| format!("{{\"return\": {n}, \"id\": {id}}}\n");
                     let answers: String = in_flight.drain(..).rev().map(answer).collect();
@@ -417,15 +417,15 @@ pub fn passes_file_descriptors_to_qemu() {
     let name = format!("/dev/fdset/{fdset_id}");
     let node = json!({"driver": "file", "node-name": "n", "filename": name});
     client.execute::<Empty>("blockdev-add", node).unwrap();
-    // QEMU got a copy; this one still works.
+    // QEMU got a copy of the file descriptor; this one still works.
     file.write_all_at(b"ours", 0).unwrap();
-    // They do not pass through a command.
+    // File descriptors cannot be passed through an `exec:` command.
     if require_program("socat").is_some() {
         let Some(other) = Server::qemu(SMALL) else { return };
         let client = Client::connect(&format!("exec:socat - UNIX:{}", other.address())).unwrap();
         client.execute::<Value>("query-name", ()).unwrap();
         let error = client.execute_with_fd::<Empty>("getfd", json!({"fdname": "f"}), file.as_fd()).unwrap_err();
-        assert!(matches!(error, ExecuteError::NoDescriptors { .. }), "{error}");
+        assert!(matches!(error, ExecuteError::CannotPassFd { .. }), "{error}");
     }
 }
 
@@ -466,7 +466,7 @@ pub fn synchronises_with_a_guest_agent() {
     options.timeout = Duration::from_millis(200);
     let error = Client::connect_with(&address, &options).unwrap_err();
     assert!(matches!(error, ConnectError::NoGreeting { .. }), "{error}");
-    assert!(!error.to_string().contains("-N"), "the hint names a flag, which the library does not have: {error}");
+    assert!(!error.to_string().contains("-N"), "the hint names an option, which the library does not have: {error}");
 }
 
 #[test]

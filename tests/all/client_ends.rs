@@ -14,7 +14,7 @@ use crate::support::peer::{Peer, PeerConnection};
 use crate::support::server::{SMALL, Server};
 use crate::support::snapshot::{self, Table};
 
-/// More than any socket buffers: sending it to a peer that does not read blocks.
+/// More than any socket buffers, so that a send blocks if the peer does not read.
 const BLOCKING_BYTES: usize = 8 << 20;
 
 /// Starts a peer that negotiates and then runs `script`, and connects a client to it.
@@ -277,7 +277,7 @@ pub fn quit_succeeds_with_a_reply_or_with_the_end_of_the_connection() {
     let (peer, client) = peer(|conn| drop(conn.expect_command("quit")));
     client.quit().unwrap();
     drop(peer);
-    // Where the server leaves input unread, the connection is reset.
+    // If the server leaves input unread, the connection is reset.
     let (peer, client) = self::peer(|conn| drop(conn.expect_command("first")));
     let first = client.start(Request::new("first").with_arguments(json!({"a": "x".repeat(100_000)}).to_string()));
     let quit = client.quit();

@@ -93,7 +93,7 @@ fn a_filter_that_panics_or_calls_back_ends_only_its_own_listener() {
     let _go = client.start(Request::new("go")).unwrap();
     assert_eq!(next(&mut good).name(), "ONE");
     for events in [&mut panics, &mut calls] {
-        assert!(matches!(events.next(), Some(Err(ListenError::Filter))));
+        assert!(matches!(events.next(), Some(Err(ListenError::FilterPanicked))));
         assert!(events.next().is_none());
     }
     client.execute::<Empty>("query-status", ()).unwrap();

@@ -1,8 +1,8 @@
 //! Completion on real servers: the candidates at the end of a line, row by row as in `completion.table`, whose rows
 //! `UPDATE_EXPECT=1 tests/run` rewrites.
 //!
-//! A row is `LINE -> CANDIDATES`. `TRANS> ` before the line: it is part of a transaction block; `|` in it: the cursor;
-//! `\n`: a line end; `{DIR}`: the server's folder. A list that ends in `…` is cut there; one that begins with it names
+//! A row is `LINE -> CANDIDATES`. A line after `TRANS> ` is part of a transaction block. In a line, `|` is the cursor,
+//! `\n` a line end and `{DIR}` the server's folder. A list that ends in `…` is cut there; one that begins with it names
 //! some of the candidates. The header of a section names the servers that it is for.
 
 use std::collections::HashMap;
@@ -105,13 +105,13 @@ fn engine(address: &str) -> Engine {
     engine
 }
 
-/// Returns the candidates as the table writes them.
-fn written(completion: &Completion, folder: &str) -> Vec<String> {
+/// Formats the candidates as in the table.
+fn format_candidates(completion: &Completion, folder: &str) -> Vec<String> {
     let texts = completion.candidates.iter().map(|candidate| candidate.text.trim_end().replace(folder, "{DIR}"));
     texts.collect()
 }
 
-fn fits(found: &[String], expected: &str) -> bool {
+fn is_expected(found: &[String], expected: &str) -> bool {
     let found = found.join(" ");
     if let Some(some) = expected.strip_prefix("… ") {
         let found: Vec<&str> = found.split(' ').collect();
@@ -146,22 +146,22 @@ fn check(name: &str, server: &Server) {
             }
         }
         let mut completion = complete_line(&mut engine, &row.line);
-        // A busy machine may reply too late for the first Tab; another one gets the candidates then.
+        // A busy machine may reply too late for the first Tab; a later Tab then gets the candidates.
         for _ in 0..5 {
-            if fits(&written(&completion, &folder), &row.expected) {
+            if is_expected(&format_candidates(&completion, &folder), &row.expected) {
                 break;
             }
             std::thread::sleep(Duration::from_millis(20));
             completion = complete_line(&mut engine, &row.line);
         }
-        let found = written(&completion, &folder);
+        let found = format_candidates(&completion, &folder);
         let (line, _) = row.text.split_once(" ->").unwrap();
-        let is_right = fits(&found, &row.expected);
+        let is_right = is_expected(&found, &row.expected);
         if is_updating() {
-            let list = if is_right { row.expected.clone() } else { abbreviated(&found) };
+            let list = if is_right { row.expected.clone() } else { abbreviate(&found) };
             update_row(row, format!("{line} -> {list}").trim_end());
         } else if !is_right {
-            wrong.push(format!("{}: {line} -> {}", row.number, abbreviated(&found)));
+            wrong.push(format!("{}: {line} -> {}", row.number, abbreviate(&found)));
         }
         let typed = &row.line[completion.start..];
         for candidate in &completion.candidates {
@@ -173,7 +173,7 @@ fn check(name: &str, server: &Server) {
     assert!(wrong.is_empty(), "{} of {} rows differ:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
 }
 
-fn abbreviated(found: &[String]) -> String {
+fn abbreviate(found: &[String]) -> String {
     if found.len() > 14 { format!("{} …", found[..8].join(" ")) } else { found.join(" ") }
 }
 
@@ -280,7 +280,7 @@ fn tab_adds_spaces_only_between_words() {
     tab("", "blockdev-add driver=\"nbd\" read-only=on");
 }
 
-/// Returns the schemas of QEMU, where it is installed, and of the demo machine.
+/// Returns the schemas of QEMU, if it is installed, and of the demo machine.
 fn schemas() -> Vec<Schema> {
     let server = Server::qemu(Q35);
     let addresses = server.iter().map(Server::address).chain(["demo:".to_owned()]);

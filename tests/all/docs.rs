@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::support::program::{qmp, qmp_shell, qmp_shell_wrap, qom};
 use crate::support::server::{Q35, Server};
 use crate::support::skip::{require_program, spawn_for_test};
-use crate::support::snapshot::{is_updating, normalize};
+use crate::support::snapshot::{is_updating, normalise};
 use crate::support::terminal::Terminal;
 
 /// The prompts before a typed line.
@@ -123,7 +123,7 @@ fn same_lines(session: &str, screen: &str) -> bool {
 }
 
 fn stable(line: &str) -> String {
-    normalize(line.trim_end())
+    normalise(line.trim_end())
 }
 
 /// Returns the session of a screen. Lines that differ only in times or versions stay as they are in the document.
@@ -141,7 +141,7 @@ fn typed_line(line: &str) -> Option<(&'static str, &str)> {
     PROMPTS.into_iter().find_map(|prompt| Some((prompt, line.strip_prefix(prompt)?)))
 }
 
-/// Writes the files that a session shows by `cat FILE`.
+/// Writes the files that a session shows with `cat FILE`.
 fn write_files(session: &str, folder: &Path) {
     let mut lines = session.lines().peekable();
     while let Some(line) = lines.next() {
@@ -177,7 +177,7 @@ fn options_exist() {
     let known = options_in(&[&helps.join("\n"), KEYS].join("\n"));
     let mut named = BTreeSet::new();
     for (_, text) in documents() {
-        // Lines with cargo have options of cargo.
+        // Lines with cargo contain options of cargo.
         let lines: Vec<&str> = text.lines().filter(|line| !line.contains("cargo ")).collect();
         named.extend(options_in(&lines.join("\n")));
     }
@@ -186,7 +186,7 @@ fn options_exist() {
 }
 
 #[test]
-fn the_table_of_dot_commands_is_that_of_help() {
+fn the_table_of_dot_commands_agrees_with_help() {
     let help = qmp_shell(&["--dry-run", "-c", ".help"]).run().expect_status(0).stderr;
     let rows_of_help: Vec<String> = help
         .lines()

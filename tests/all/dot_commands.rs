@@ -204,7 +204,7 @@ fn sources_files_up_to_a_depth() {
         "#]],
     );
 
-    // `-e` ends all files. A mode or setting that a file leaves stays; `.exit` in a file ends the script.
+    // `-e` ends all files. A mode or setting that a file changes stays changed; `.exit` in a file ends the script.
     write("stops", "nonsense\nquery-name\n");
     assert_eq!(run(".set exit-on-error on\n.source stops\nquery-name\n", 1).lines().len(), 1);
     write("switches", ".hmp\ninfo status\n");

@@ -16,24 +16,26 @@ use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter, Helper
 use crate::support::terminal::Terminal;
 use crate::support::wait_until;
 
-/// The environment variable that makes this test the program in the terminal: the directory of its files.
+/// The environment variable with which this test runs as the program in the terminal. Its value is the folder of its
+/// files.
 const PROGRAM_FOLDER: &str = "QMP_SHELL_TEST_EDITOR_CALLS";
 
-/// How long to wait for the calls of a step.
+/// The time to wait for the calls of a step.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Keys in tmux's names, and the calls that follow each. `print` stands for a message of another thread, which is how the
+/// Keys, by tmux's names, and the calls that follow each. `print` is a message from another thread, which is how the
 /// waker causes a redraw.
 const STEPS: &[(&str, &str)] = &[
     ("", "change draw "),
     ("print", "draw "),
-    // A key that changes the line says so before the redraw; so does the next one, which redraws a last time.
+    // A key that changes the line causes `change` before its redraw. The next movement still causes a redraw, later
+    // ones do not.
     ("q", "change draw "),
     ("Left", "move draw "),
     ("Right", "move "),
     ("BSpace", "change draw "),
     ("q", "change draw "),
-    // A completion changes the line; a list redraws the line below it, without another word.
+    // A completion changes the line; a list of candidates redraws the line below it, without a `change` or `move`.
     ("Tab", "change draw candidate candidate draw "),
     ("C-u", "change draw "),
     ("z", "change draw "),

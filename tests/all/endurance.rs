@@ -1,5 +1,5 @@
-//! Long sessions, and servers killed at any moment: by default with small numbers, with `QMP_SHELL_TEST_LONG=1` with a
-//! million commands, a million events and 500 kills.
+//! Long sessions, and servers killed at any moment. The numbers are small by default; with `QMP_SHELL_TEST_LONG=1` they
+//! are a million commands, a million events and 500 kills.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -17,8 +17,8 @@ fn count(short: usize, long: usize) -> usize {
     if std::env::var_os("QMP_SHELL_TEST_LONG").is_some() { long } else { short }
 }
 
-/// Resources of a process: private memory in kB (the pages mapped from the program's file come and go), file descriptors,
-/// threads.
+/// The resources of a process: private memory in kB (without pages mapped from files, which come and go), file
+/// descriptors and threads.
 #[derive(Debug, Clone, Copy)]
 struct Resources {
     memory: usize,

@@ -563,7 +563,7 @@ fn uses_colour_as_the_help_says() {
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         let (_, option) = help.split_once("--color").unwrap();
         table.row(name, option.split(" [default").next().unwrap().trim());
-        // Not in a pipe, unless the environment or the flag asks for it.
+        // Not in a pipe, unless the environment or the option asks for it.
         let is_coloured = |args: &[&str], name: &str, value: &str| {
             let run = program(args).env("TERM", "xterm").env(name, value).run().expect_status(0);
             run.stdout.contains("\x1b[")

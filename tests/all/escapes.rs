@@ -20,7 +20,7 @@ fn planted(mark: &str) -> String {
     format!("{mark}-{seven}{eight}{bidi}\x08\x08\x7f\x00\rowned-{mark}")
 }
 
-/// Returns the same as JSON with only the necessary escapes, as servers send it.
+/// Returns the same text as JSON with only the necessary escapes, as servers send it.
 fn planted_json(mark: &str) -> String {
     Value::from(planted(mark)).to_string()
 }
@@ -38,7 +38,7 @@ fn expect_harmless(bytes: &[u8], source: &str) {
     while let Some((at, c)) = chars.next() {
         match c {
             '\n' | '\t' => {}
-            // The editor's own, where Tab has several candidates.
+            // The editor's own, if Tab has several candidates.
             '\x07' => assert!(!text[..at].ends_with(['=', 'd']), "{source}: {:?}", near(at)),
             '\r' => assert!(!text[at + 1..].starts_with("owned"), "{source}: {:?}", near(at)),
             '\x1b' => {

@@ -297,7 +297,7 @@ fn shows_the_events_of_a_real_machine() {
 }
 
 #[test]
-fn a_flood_of_events_leaves_typing_and_leaving_possible() {
+fn a_flood_of_events_prevents_neither_typing_nor_leaving() {
     let left = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&left);
     let peer = Peer::start(move |conn| {
@@ -310,7 +310,7 @@ fn a_flood_of_events_leaves_typing_and_leaving_possible() {
     let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
     terminal.wait_for(" TICK ");
     let program = format!("/proc/{}", terminal.program_id());
-    // Nothing can be read on a screen that scrolls this fast, so the test looks at what the line does.
+    // Nothing can be read on a screen that scrolls this fast, so the test looks at the effects of the line.
     let file = terminal.home.join("typed");
     terminal.enter(&format!("!touch {}", file.display()));
     wait_until("the file that the line makes", || file.exists());

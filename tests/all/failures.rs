@@ -191,7 +191,7 @@ fn recognises_a_human_monitor() {
 }
 
 #[test]
-fn suggests_the_flag_for_a_guest_agent() {
+fn suggests_the_option_for_a_guest_agent() {
     let Some(agent) = Server::guest_agent() else { return };
     snapshot::check(
         connect_error(&query_status(&agent.address()), &agent.address()),

@@ -12,7 +12,7 @@ use crate::support::terminal::Terminal;
 use crate::support::{TIMEOUT, process_memory_kib, wait_until, wording};
 
 #[test]
-fn gives_up_a_server_that_only_sends() {
+fn gives_up_on_a_server_that_only_sends() {
     let peer = Peer::start(|conn| {
         conn.negotiate();
         conn.flood(EVENT.repeat(500).as_bytes());
@@ -38,7 +38,7 @@ fn ctrl_c_cancels_a_request_that_the_server_does_not_read() {
         let (end_tx, end_rx) = std::sync::mpsc::channel::<()>();
         let peer = Peer::start(move |conn| {
             conn.negotiate();
-            // Reads no more than the beginning as long as the test lasts.
+            // Reads nothing after the beginning for the rest of the test.
             conn.wait_for_data();
             sent_tx.send(()).unwrap();
             let _ = end_rx.recv();
@@ -163,7 +163,7 @@ fn a_flood_from_a_wrapped_qemu_is_bounded_in_memory() {
     terminal.wait_for("(QEMU)");
     terminal.enter(".help");
     // It scrolls away at once.
-    let left_out = || String::from_utf8_lossy(&raw()).contains(wording::LINES_LEFT_OUT);
+    let left_out = || String::from_utf8_lossy(&raw()).contains(wording::LINES_DROPPED);
     wait_until("the notice of dropped lines", left_out);
     let file = terminal.home.join("file");
     terminal.enter(&format!("!touch {}; sleep 0.1", file.display()));

@@ -27,18 +27,18 @@ struct Mount {
 }
 
 /// Returns whether this machine allows mounting; records a skip otherwise.
-fn may_mount() -> bool {
+fn can_mount() -> bool {
     if !cfg!(feature = "fuse") {
         skip_optional("the feature `fuse`");
         return false;
     }
     let device = fs::File::options().read(true).write(true).open("/dev/fuse");
-    let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
-    let may = device.is_ok() && (root || find_program("fusermount3").is_some());
-    if !may {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    let can_mount = device.is_ok() && (is_root || find_program("fusermount3").is_some());
+    if !can_mount {
         skip_optional(PERMISSION);
     }
-    may
+    can_mount
 }
 
 const PERMISSION: &str = "permission to mount (/dev/fuse, and root or fusermount3)";
@@ -50,29 +50,28 @@ fn mounts(folder: &Path) -> Vec<String> {
 }
 
 impl Mount {
-    /// Mounts the tree of the server at `address`. Records a skip where that is not permitted.
-    fn new(address: &str, flags: &[&str]) -> Option<Mount> {
-        if !may_mount() {
+    /// Mounts the tree of the server at `address`. Records a skip if that is not permitted.
+    fn new(address: &str, options: &[&str]) -> Option<Mount> {
+        if !can_mount() {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("vm")).unwrap();
-        let arguments = [&["fuse", "-s", address, "vm"], flags].concat();
+        let arguments = [&["fuse", "-s", address, "vm"], options].concat();
         let mut child = qom(&arguments).in_folder(folder.path()).start();
         let mut greeting = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
         let mut mount = Mount { child, folder, greeting };
         if mount.greeting.is_empty() {
             let (_, stderr) = mount.end();
-            assert!(wording::MAY_NOT_MOUNT.iter().any(|reason| stderr.contains(reason)), "{stderr}");
+            assert!(wording::CANNOT_MOUNT.iter().any(|reason| stderr.contains(reason)), "{stderr}");
             skip_optional(PERMISSION);
             return None;
         }
         Some(mount)
     }
 
-    /// Returns its mount point.
-    fn place(&self) -> PathBuf {
+    fn mount_point(&self) -> PathBuf {
         self.folder.path().join("vm")
     }
 
@@ -98,7 +97,7 @@ impl Mount {
             .args(["-c", line])
             .env("LC_ALL", "C")
             .env("OUT", self.folder.path())
-            .current_dir(self.place())
+            .current_dir(self.mount_point())
             .output()
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -147,7 +146,7 @@ impl Shell {
     }
 }
 
-/// Two parts of a machine with all kinds of files, also unreadable ones.
+/// Two parts of a machine with all kinds of files, including unreadable ones.
 const PARTS: &str = "machine/fw_cfg machine/unattached/device[0]";
 
 #[test]
@@ -163,7 +162,7 @@ fn shows_a_machine_of_an_older_qemu() {
 fn check_machine(server: Option<Server>) {
     let Some(server) = server else { return };
     let Some(mut mount) = Mount::new(&server.address(), &[]) else { return };
-    let place = mount.place();
+    let place = mount.mount_point();
     // The two servers differ only in their versions.
     snapshot::check(
         &mount.greeting,
@@ -372,7 +371,7 @@ fn unmounts_without_a_trace() {
 
 #[test]
 fn unmounts_while_a_read_waits_for_a_reply() {
-    if !may_mount() {
+    if !can_mount() {
         return;
     }
     let (asked_tx, asked_rx) = channel();
@@ -385,7 +384,7 @@ fn unmounts_while_a_read_waits_for_a_reply() {
         conn.wait_for_close();
     });
     let Some(mut mount) = Mount::new(&peer.address(), &[]) else { return };
-    let slow = mount.place().join("slow");
+    let slow = mount.mount_point().join("slow");
     let reading = std::thread::spawn(move || fs::read(slow).is_err());
     asked_rx.recv().unwrap();
     mount.signal("TERM");
@@ -397,7 +396,7 @@ fn unmounts_while_a_read_waits_for_a_reply() {
 fn reports_a_lost_server_as_an_io_error() {
     let Some(mut server) = Server::qemu(Q35) else { return };
     let Some(mut mount) = Mount::new(&server.address(), &[]) else { return };
-    let place = mount.place();
+    let place = mount.mount_point();
     // A read waits for its reply while the server is killed.
     let stopped = Command::new("kill").args(["-s", "STOP", &server.id().to_string()]).status();
     assert!(stopped.unwrap().success());
@@ -411,7 +410,7 @@ fn reports_a_lost_server_as_an_io_error() {
         assert!(seen.status != Some(0) && seen.stderr.contains("Input/output error"), "{line}: {seen:?}");
     }
     // It stays mounted until it is unmounted.
-    assert!(Command::new("umount").arg(mount.place()).status().unwrap().success());
+    assert!(Command::new("umount").arg(mount.mount_point()).status().unwrap().success());
     let (status, stderr) = mount.end();
     assert_eq!(status, 4);
     snapshot::check(
@@ -424,7 +423,7 @@ fn reports_a_lost_server_as_an_io_error() {
 
 #[test]
 fn a_slow_reply_does_not_delay_other_reads() {
-    if !may_mount() {
+    if !can_mount() {
         return;
     }
     let peer = Peer::start(|conn| {
@@ -453,10 +452,10 @@ fn a_slow_reply_does_not_delay_other_reads() {
         }
     });
     let Some(mut mount) = Mount::new(&peer.address(), &[]) else { return };
-    let place = mount.place();
+    let place = mount.mount_point();
     let slow = std::thread::spawn(move || fs::read_to_string(place.join("slow")).unwrap());
     wait_until("the slow read", || {
-        assert_eq!(fs::read_to_string(mount.place().join("quick")).unwrap(), "1\n");
+        assert_eq!(fs::read_to_string(mount.mount_point().join("quick")).unwrap(), "1\n");
         slow.is_finished()
     });
     assert_eq!(slow.join().unwrap(), "2\n");

@@ -197,8 +197,8 @@ fn help_names_every_option_in_80_columns() {
             "qmp" => [LINES, OF_QMP].concat(),
             _ => OF_QOM.to_vec(),
         };
-        for flag in ["-h", "--help"] {
-            let help = program(&[flag]).env("COLUMNS", "80").run().expect_status(0).stdout;
+        for option in ["-h", "--help"] {
+            let help = program(&[option]).env("COLUMNS", "80").run().expect_status(0).stdout;
             for option in ALL.iter().chain(&own) {
                 assert!(help.contains(option), "{option} in\n{help}");
             }

@@ -118,12 +118,12 @@ fn completes_the_commands_of_a_guest_agent() {
 }
 
 #[test]
-fn suggests_the_right_flag_for_each_kind_of_server() {
+fn suggests_the_right_option_for_each_kind_of_server() {
     let (Some(agent), Some(daemon)) = (Server::guest_agent(), Server::storage_daemon()) else { return };
     let mut table = Table::new();
-    for (name, server, flags) in [("guest agent", &agent, &[][..]), ("storage daemon with -N", &daemon, &["-N"])] {
+    for (name, server, options) in [("guest agent", &agent, &[][..]), ("storage daemon with -N", &daemon, &["-N"])] {
         let address = server.address();
-        let run = qmp_shell(&[flags, &["--timeout", "0.3", "-c", "query-status", &address]].concat()).run();
+        let run = qmp_shell(&[options, &["--timeout", "0.3", "-c", "query-status", &address]].concat()).run();
         table.run(name, &run);
     }
     table.check(expect![[r#"

@@ -12,7 +12,7 @@ use crate::support::terminal::Terminal;
 
 const PAGE: &str = "/usr/share/man/man7/qemu-qmp-ref.7.gz";
 
-/// Records a skip where QEMU's manual page is missing.
+/// Records a skip if QEMU's manual page is missing.
 fn require_page() -> Option<()> {
     if Path::new(PAGE).exists() {
         return Some(());

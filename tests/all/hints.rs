@@ -129,7 +129,7 @@ fn shows_dim_hints_and_unknown_commands_in_red() {
     terminal.wait_for("{}");
     terminal.type_text("block_resize ");
     terminal.wait_for_last("(QEMU) block_resize size= [device=] [node-name=]");
-    // The cursor stays at the end of the typed text; keys that were typed leave the hint.
+    // The cursor stays at the end of the typed text; the hint no longer names keys that were typed.
     assert_eq!(terminal.cursor().0, "(QEMU) block_resize ".len());
     terminal.type_text("size=1 ");
     terminal.wait_for_last("(QEMU) block_resize size=1 [device=] [node-name=]");
@@ -146,7 +146,7 @@ fn shows_dim_hints_and_unknown_commands_in_red() {
         "#]],
     );
     assert!(terminal.screen().contains("(QEMU) device_del\n"), "{}", terminal.screen());
-    // The required keys below a key that was begun, and those of the variant that its tag selects.
+    // The required keys below a key that has been started, and those of the variant that its tag selects.
     terminal.type_text("nbd-server-start ");
     terminal.wait_for("(QEMU) nbd-server-start addr.type= [");
     terminal.type_text("addr.type=unix addr.d");

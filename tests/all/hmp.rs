@@ -51,8 +51,8 @@ fn an_unknown_cpu_changes_nothing() {
     assert_eq!(lines[0], "CPU 1");
     assert!(lines.iter().any(|line| line.starts_with("Try \"help cpu\"")), "{lines:?}");
     assert_eq!(lines.iter().filter(|line| **line == "CPU 1").count(), 3, "{lines:?}");
-    // An error of QMP goes to standard error, unlike the text of the monitor. QEMU accepts a sum, and the shell reports
-    // that it does not.
+    // An error of QMP goes to standard error, unlike the text of the monitor. QEMU accepts a sum; the shell does not,
+    // and says so.
     snapshot::check(
         &run.stderr,
         expect![[r#"

@@ -16,16 +16,16 @@ use crate::support::snapshot::Table;
 use crate::support::terminal::Terminal;
 use crate::support::{process_memory_kib, wording};
 
-/// The end of a connection to it.
+/// The outcome of a connection to the server.
 #[derive(Clone, Copy)]
 enum End {
-    /// Without a session.
+    /// No session begins.
     Unconnected,
-    /// Without a session, after the timeout.
-    OutOfTime,
-    /// With an end of the connection: without a session, or with the first command lost.
+    /// No session begins before the timeout.
+    TimedOut,
+    /// The connection ends, before a session begins or with the first command lost.
     Disconnected,
-    /// With this reply to the command.
+    /// The command gets this reply.
     Answered(&'static str),
 }
 
@@ -58,7 +58,7 @@ const NO_SESSION: &[Server] = &[
         script: |conn| conn.send(b"QEMU 1.2.3 monitor - type 'help' for more information\r\n(qemu) "),
         end: End::Unconnected,
     },
-    Server { name: "telnet", script: |conn| conn.send(b"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x00"), end: End::OutOfTime },
+    Server { name: "telnet", script: |conn| conn.send(b"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x00"), end: End::TimedOut },
     Server {
         name: "telnet without end",
         script: |conn| conn.flood(&b"\xff\xfb\x01".repeat(1000)),
@@ -66,20 +66,20 @@ const NO_SESSION: &[Server] = &[
     },
     Server { name: "sync markers without end", script: |conn| conn.flood(&[0xff; 4096]), end: End::Disconnected },
     Server { name: "NUL bytes without end", script: |conn| conn.flood(&[0; 4096]), end: End::Unconnected },
-    Server { name: "silence", script: |_| {}, end: End::OutOfTime },
-    Server { name: "half a greeting", script: |conn| conn.send(b"{\"QMP\": {\"vers"), end: End::OutOfTime },
+    Server { name: "silence", script: |_| {}, end: End::TimedOut },
+    Server { name: "half a greeting", script: |conn| conn.send(b"{\"QMP\": {\"vers"), end: End::TimedOut },
     Server {
         name: "a greeting that drips",
         script: |conn| {
-            // In proportion to the timeout, this is one byte a second.
+            // In proportion to the timeout, this is one byte per second.
             let mut bytes = GREETING.bytes();
             while bytes.next().is_some_and(|byte| conn.try_send(&[byte])) {
                 std::thread::sleep(Duration::from_millis(100));
             }
         },
-        end: End::OutOfTime,
+        end: End::TimedOut,
     },
-    Server { name: "white space without end", script: |conn| conn.flood(&[b' '; 4096]), end: End::OutOfTime },
+    Server { name: "whitespace without end", script: |conn| conn.flood(&[b' '; 4096]), end: End::TimedOut },
     Server {
         name: "a string without end",
         script: |conn| {
@@ -100,14 +100,14 @@ const NO_SESSION: &[Server] = &[
                 std::thread::sleep(Duration::from_millis(5));
             }
         },
-        end: End::OutOfTime,
+        end: End::TimedOut,
     },
     Server {
         name: "events without end in place of a greeting",
         script: |conn| conn.flood(EVENT.repeat(500).as_bytes()),
         end: End::Unconnected,
     },
-    Server { name: "a greeting, and no more", script: |conn| conn.send_line(GREETING), end: End::OutOfTime },
+    Server { name: "a greeting, and no more", script: |conn| conn.send_line(GREETING), end: End::TimedOut },
     Server {
         name: "a greeting, and events without end",
         script: |conn| {
@@ -124,7 +124,7 @@ const NO_SESSION: &[Server] = &[
     Server {
         name: "a reply without a request",
         script: |conn| conn.send_line("{\"return\": {\"x\": \"y\"}}"),
-        end: End::OutOfTime,
+        end: End::TimedOut,
     },
     Server {
         name: "another protocol in JSON",
@@ -183,7 +183,7 @@ const IN_SESSION: &[Server] = &[
     },
     Server { name: "sync markers without end", script: |conn| conn.flood(&[0xff; 4096]), end: End::Disconnected },
     Server {
-        name: "a great deal of white space",
+        name: "a great deal of whitespace",
         script: |conn| {
             for _ in 0..1000 {
                 conn.send(&[b' '; 65536]);
@@ -243,9 +243,9 @@ const IN_SESSION: &[Server] = &[
 ];
 
 impl Server {
-    /// Short where the test waits for the timeout, and long otherwise.
+    /// Returns a short timeout if the test waits for it, and a long one otherwise.
     fn timeout(&self) -> Duration {
-        Duration::from_millis(if matches!(self.end, End::OutOfTime) { 500 } else { 60_000 })
+        Duration::from_millis(if matches!(self.end, End::TimedOut) { 500 } else { 60_000 })
     }
 
     /// Returns an error for a snapshot: without the address, and without the part of a greeting that has arrived in time.
@@ -284,7 +284,7 @@ fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
             let name = server.name;
             let status = match server.end {
                 End::Disconnected if has_session => 4,
-                End::Unconnected | End::OutOfTime | End::Disconnected => 3,
+                End::Unconnected | End::TimedOut | End::Disconnected => 3,
                 End::Answered(value) => {
                     assert_eq!(run.lines(), [format!("{{\"return\": {value}}}")], "{name}: {run:#?}");
                     0
@@ -336,7 +336,7 @@ fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
         > a greeting that drips
         qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent:
 
-        > white space without end
+        > whitespace without end
         qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
         > a string without end
@@ -401,7 +401,7 @@ fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
 #[test]
 fn a_program_gets_an_error_in_bounded_time_and_memory() {
     let mut options = Options::default();
-    options.limits.message = 1 << 20;
+    options.limits.max_message_bytes = 1 << 20;
     let before = process_memory_kib("self", "VmRSS:");
     let mut table = Table::new();
     for (servers, has_session) in [(NO_SESSION, false), (IN_SESSION, true)] {
@@ -412,7 +412,7 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
             let name = server.name;
             let client = match (Client::connect_with(&address, &options), server.end) {
                 (Ok(client), End::Disconnected | End::Answered(_)) if has_session => client,
-                (Err(error), End::Unconnected | End::OutOfTime | End::Disconnected) if !has_session => {
+                (Err(error), End::Unconnected | End::TimedOut | End::Disconnected) if !has_session => {
                     table.row(name, server.stable_part(&error.to_string(), &peer.address()));
                     continue;
                 }
@@ -469,7 +469,7 @@ fn a_program_gets_an_error_in_bounded_time_and_memory() {
         > a greeting that drips
         the server at `{ADDRESS}` does not speak QMP; it sent:
 
-        > white space without end
+        > whitespace without end
         connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it
 
         > a string without end
@@ -584,7 +584,7 @@ fn restores_the_terminal_when_there_is_no_session() {
             > a greeting that drips
             qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent:
 
-            > white space without end
+            > whitespace without end
             qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
 
             > a string without end

@@ -105,7 +105,7 @@ fn ctrl_c_cancels_connecting_and_reading() {
     terminal.press("C-d");
     terminal.wait_for_last("$");
 
-    // A server that connects to the shell and then does not return.
+    // A server that connects to the shell, and does not connect again.
     terminal.enter(&format!("clear; {SHELL} --no-schema --listen {}", path("ours")));
     wait_until("the socket", || is_listening(&path("ours")));
     let server = UnixStream::connect(path("ours")).unwrap();
@@ -199,7 +199,7 @@ fn keeps_a_line_typed_right_after_ctrl_c() {
     terminal.wait_for_last("(QEMU)");
     terminal.type_text("dropped");
     terminal.wait_for_last("(QEMU) dropped");
-    // In one go, as a terminal sends what a quick hand types.
+    // In one write, as a terminal sends keys that are typed quickly.
     terminal.tmux(&["send-keys", "C-c", "query-name", "Enter"]);
     terminal.wait_for("(QEMU) dropped\n(QEMU) query-name\n{}\n(QEMU)");
 }

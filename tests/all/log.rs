@@ -194,7 +194,7 @@ fn refuses_to_log_into_the_socket_of_the_server() {
     "#]]);
     qmp_shell(&[&address, "-c", &format!(".log {address}")]).run().expect_status(1);
     assert!(std::fs::metadata(Path::new(&address)).unwrap().file_type().is_socket());
-    // The socket still works, which the Python tool would have replaced.
+    // The socket, which the Python tool would have replaced, still works.
     let log = server.path("log");
     qmp_shell(&["-l", &log, &address, "-c", "query-name"]).run().expect_status(0);
     qmp_shell(&[&address, "-c", "query-name"]).run().expect_status(0);

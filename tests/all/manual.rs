@@ -17,18 +17,18 @@ const QEMU: &str = "qemu-qmp-ref";
 const STORAGE_DAEMON: &str = "qemu-storage-daemon-qmp-ref";
 const GUEST_AGENT: &str = "qemu-ga-ref";
 
-/// The folders of the installed pages.
+/// Returns the folders of the installed pages.
 fn installed_folders() -> Vec<PathBuf> {
     man_path::folders(None)
 }
 
-/// The folders of the pages of QEMU 7.2, next to its program.
+/// Returns the folders of the pages of QEMU 7.2, next to its program.
 fn old_folders() -> Vec<PathBuf> {
     let program = std::env::var_os("QMP_SHELL_TEST_QEMU72").map(PathBuf::from);
     program.and_then(|program| Some(program.parent()?.parent()?.join("share/man"))).into_iter().collect()
 }
 
-/// Loads an installed page; records a skip where it is missing.
+/// Loads an installed page; records a skip if it is missing.
 fn installed(name: &str) -> Option<Manual> {
     let manual = man_path::load(name, &installed_folders()).unwrap();
     if manual.is_none() {
@@ -37,7 +37,7 @@ fn installed(name: &str) -> Option<Manual> {
     manual
 }
 
-/// Loads a page of QEMU 7.2; records a skip where it is missing.
+/// Loads a page of QEMU 7.2; records a skip if it is missing.
 fn old(name: &str) -> Option<Manual> {
     let manual = man_path::load(name, &old_folders()).unwrap();
     if manual.is_none() {
@@ -58,7 +58,7 @@ fn source(name: &str, folders: &[PathBuf]) -> String {
 /// The installed pages.
 const PAGES: [&str; 3] = [QEMU, STORAGE_DAEMON, GUEST_AGENT];
 
-/// The pages of QEMU 7.2. The package that the tests download does not have the one of the guest agent.
+/// The pages of QEMU 7.2. The package that the tests download does not contain the one of the guest agent.
 const OLD_PAGES: [&str; 2] = [QEMU, STORAGE_DAEMON];
 
 /// Loads all pages, each with a label for messages.
@@ -73,15 +73,16 @@ fn count(manual: &Manual, kind: EntryKind) -> usize {
 }
 
 fn examples(manual: &Manual) -> Vec<(&str, String)> {
-    let of = |entry: &'_ Entry| entry.examples();
-    manual.entries().iter().flat_map(|entry| of(entry).into_iter().map(|text| (entry.name.as_str(), text))).collect()
+    let entries = manual.entries().iter();
+    entries.flat_map(|entry| entry.examples().into_iter().map(|text| (entry.name.as_str(), text))).collect()
 }
 
 fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<&'a str> {
     members.into_iter().map(|member| member.name.as_str()).collect()
 }
 
-fn own<'a>(manual: &'a Manual, name: &str) -> Vec<&'a Member> {
+/// Returns the members that are listed in the entry itself.
+fn own_members<'a>(manual: &'a Manual, name: &str) -> Vec<&'a Member> {
     let items = manual.entry(name).unwrap().items();
     items
         .filter_map(|item| match item {
@@ -237,8 +238,8 @@ fn parses_known_entries() {
         let add = manual.entry("blockdev-add").unwrap();
         assert_eq!((add.kind, add.since.as_deref()), (EntryKind::Command, Some("2.9")));
         assert_eq!(add.examples().len(), 2);
-        assert_eq!(own(&manual, "blockdev-add"), Vec::<&Member>::new());
-        let common = names(own(&manual, "BlockdevOptions"));
+        assert_eq!(own_members(&manual, "blockdev-add"), Vec::<&Member>::new());
+        let common = names(own_members(&manual, "BlockdevOptions"));
         assert_eq!(common.first(), Some(&"driver"));
         assert!(common.len() == 8 || !is_old && common.len() > 8, "{common:?}");
         let variants = manual.entry("BlockdevOptions").unwrap().items();
@@ -251,7 +252,7 @@ fn parses_known_entries() {
         let found = manual.member("blockdev-add", "encrypt.key-secret").unwrap();
         assert_eq!(found.member.type_text, "string");
 
-        let migrate = names(own(&manual, "migrate"));
+        let migrate = names(own_members(&manual, "migrate"));
         if is_old {
             assert_eq!(migrate, ["uri", "blk", "inc", "detach", "resume"]);
             assert_eq!(manual.entry("migrate").unwrap().examples().len(), 1);
@@ -262,7 +263,7 @@ fn parses_known_entries() {
 
         let completed = manual.entry("BLOCK_JOB_COMPLETED").unwrap();
         assert_eq!((completed.kind, completed.since.as_deref()), (EntryKind::Event, Some("1.1")));
-        let members = own(&manual, "BLOCK_JOB_COMPLETED");
+        let members = own_members(&manual, "BLOCK_JOB_COMPLETED");
         assert_eq!(names(members.iter().copied()), ["type", "device", "len", "offset", "speed", "error"]);
         assert_eq!(names(members.into_iter().filter(|member| member.optional)), ["error"]);
 

@@ -166,7 +166,7 @@ fn base(line: &str) -> &str {
 }
 
 /// Returns the candidates of the shell, as whole lines.
-fn our_candidates(engine: &mut Engine, line: &str) -> BTreeSet<String> {
+fn shell_candidates(engine: &mut Engine, line: &str) -> BTreeSet<String> {
     let completion = complete_line(engine, line);
     completion.candidates.iter().map(|candidate| format!("{}{}", &line[..completion.start], candidate.text)).collect()
 }
@@ -174,14 +174,16 @@ fn our_candidates(engine: &mut Engine, line: &str) -> BTreeSet<String> {
 /// The results of the comparison.
 #[derive(Default)]
 struct Tally {
-    /// The compared positions.
+    /// The compared lines.
     seen: BTreeSet<String>,
     equal: usize,
+    /// The lines for which the shell has more candidates.
     more: usize,
-    /// Neither has candidates.
+    /// The lines for which neither has candidates.
     silent: usize,
-    /// Those in [`QEMU_ONLY`].
+    /// The rows of [`QEMU_ONLY`] that were found.
     known_differences: Vec<&'static str>,
+    /// Reports of the other lines for which the shell lacks candidates.
     fewer: Vec<String>,
 }
 
@@ -202,20 +204,20 @@ impl Comparison {
     }
 
     /// Compares at the end of `line`; returns the candidates of QEMU.
-    fn at(&mut self, line: &str) -> Vec<String> {
+    fn compare_at(&mut self, line: &str) -> Vec<String> {
         let mut theirs = self.monitor.tab(line);
         let words: Vec<String> = theirs.iter().map(|whole| whole[base(line).len()..].to_owned()).collect();
         if line.ends_with([' ', '/']) {
             // Hidden files are candidates only after a dot.
             theirs.retain(|whole| !whole[line.len()..].starts_with('.'));
         }
-        let mut offered = our_candidates(&mut self.engine, line);
+        let mut offered = shell_candidates(&mut self.engine, line);
         // A reply that is too late for one tab serves the next; a busy machine may need several.
         for _ in 0..10 {
             if theirs.is_subset(&offered) {
                 break;
             }
-            offered = our_candidates(&mut self.engine, line);
+            offered = shell_candidates(&mut self.engine, line);
         }
         if !self.tally.seen.insert(line.to_owned()) {
             return words;
@@ -234,37 +236,37 @@ impl Comparison {
         words
     }
 
-    /// Compares at the first arguments of a command, each also with a letter typed.
-    fn command(&mut self, command: &str) {
+    /// Compares at the first two arguments of a command, each before and after a letter is typed.
+    fn compare_command(&mut self, command: &str) {
         let mut line = format!("{command} ");
         for _ in 0..2 {
-            let words = self.at(&line);
+            let words = self.compare_at(&line);
             let visible: Vec<&String> = words.iter().filter(|word| !word.starts_with('.')).collect();
             if let Some(letter) = visible.get(visible.len() / 2).and_then(|word| word.chars().next()) {
-                self.at(&format!("{line}{letter}"));
+                self.compare_at(&format!("{line}{letter}"));
             }
             line.push_str(visible.first().map_or("x", |word| word.as_str()));
             line.push(' ');
         }
         // After each flag of the command.
-        for flagged in our_candidates(&mut self.engine, &format!("{command} -")) {
-            self.at(&format!("{flagged} "));
+        for flagged in shell_candidates(&mut self.engine, &format!("{command} -")) {
+            self.compare_at(&format!("{flagged} "));
         }
     }
 
     /// Compares all commands and subcommands of `info`.
-    fn all(mut self) -> Tally {
-        let commands = self.at("");
+    fn compare_all(mut self) -> Tally {
+        let commands = self.compare_at("");
         assert!(commands.len() > 100, "{commands:?}");
-        let subcommands = self.at("info ");
+        let subcommands = self.compare_at("info ");
         assert!(subcommands.len() > 50, "{subcommands:?}");
         for command in commands.iter().filter(|command| *command != "info") {
-            self.at(&command[..1]);
-            self.command(command);
+            self.compare_at(&command[..1]);
+            self.compare_command(command);
         }
         for subcommand in &subcommands {
-            self.at(&format!("info {}", &subcommand[..1]));
-            self.command(&format!("info {subcommand}"));
+            self.compare_at(&format!("info {}", &subcommand[..1]));
+            self.compare_command(&format!("info {subcommand}"));
         }
         for line in [
             "sendkey ctrl-",
@@ -280,7 +282,7 @@ impl Comparison {
             "migrate_set_capability xbzrle ",
             "no-such-command ",
         ] {
-            self.at(line);
+            self.compare_at(line);
         }
         self.tally
     }
@@ -304,7 +306,7 @@ fn completes_at_least_what_the_monitor_of_qemu_completes() {
         let Some(options) = machine_options(folder.path()) else { return };
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let Some(server) = start(&options) else { continue };
-        let Tally { seen, equal, more, silent, known_differences, fewer } = Comparison::new(&server).all();
+        let Tally { seen, equal, more, silent, known_differences, fewer } = Comparison::new(&server).compare_all();
         let counts = format!(
             "{name}: {} positions: {equal} equal, {more} more, {} fewer; {} known differences; {silent} without candidates",
             seen.len(),
@@ -315,7 +317,7 @@ fn completes_at_least_what_the_monitor_of_qemu_completes() {
         assert!(fewer.is_empty(), "{counts}\n{}", fewer.join("\n"));
         assert!(equal > 120 && more > 20, "too few comparisons: {counts}");
         for lead in QEMU_ONLY.iter().flat_map(|(leads, _)| *leads) {
-            assert!(known_differences.contains(lead), "`{lead}` is not a difference any more");
+            assert!(known_differences.contains(lead), "`{lead}` is no longer a difference");
         }
     }
 }

@@ -113,8 +113,8 @@ fn shows_requests_and_indents_replies() {
 #[test]
 fn hmp_mode_sends_lines_and_keeps_the_cpu() {
     let Some(server) = Server::qemu(Q35) else { return };
-    for flag in ["-H", "--hmp"] {
-        let run = qmp_shell(&[flag, &server.address()]).input("info status\ncpu 1\ninfo cpus\n").run();
+    for option in ["-H", "--hmp"] {
+        let run = qmp_shell(&[option, &server.address()]).input("info status\ncpu 1\ninfo cpus\n").run();
         let run = run.expect_status(0);
         assert_eq!(run.lines()[0], "VM status: paused (prelaunch)");
         let chosen: Vec<_> = run.lines().into_iter().filter(|line| line.starts_with('*')).collect();
@@ -127,8 +127,8 @@ fn hmp_mode_sends_lines_and_keeps_the_cpu() {
 #[test]
 fn connects_to_a_guest_agent_without_negotiation() {
     let Some(agent) = Server::guest_agent() else { return };
-    for flag in ["-N", "--skip-negotiation"] {
-        let run = qmp_shell(&[flag, &agent.address(), "-c", "guest-ping"]).run().expect_status(0);
+    for option in ["-N", "--skip-negotiation"] {
+        let run = qmp_shell(&[option, &agent.address(), "-c", "guest-ping"]).run().expect_status(0);
         assert_eq!(run.stdout, "{\"return\": {}}\n");
     }
 }
@@ -138,10 +138,10 @@ fn the_prompt_completes_commands_and_shows_events() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
-    // The names were queried before this, so with its reply they are known.
+    // The names were queried before this command, so they are known once it is answered.
     terminal.enter("query-name");
     terminal.wait_for("query-name\n{}\n(QEMU)");
-    // Tab on nothing lists every command that this QEMU has.
+    // Tab on an empty line lists every command that this QEMU has.
     terminal.press("Tab");
     let asked = terminal
         .wait("a list or a question", |screen| screen.contains("possibilities") || screen.contains("block-commit"));
@@ -309,7 +309,7 @@ fn reports_a_lost_server() {
             error: nothing is listening on `{DIR}/q.sock`; the server has exited or listens elsewhere. Nothing was sent.
         "#]],
     );
-    // Ctrl-C was a traceback, too.
+    // Ctrl-C caused a traceback, too.
     terminal.type_text("query-name");
     terminal.press("C-c");
     terminal.wait_for_last(wording::NOT_CONNECTED);
@@ -320,10 +320,10 @@ fn reports_a_lost_server() {
 #[test]
 fn quit_succeeds() {
     // In HMP mode events go to standard error.
-    for (flags, line) in [(&[][..], "quit"), (&["-H", "--no-events"], "quit"), (&["-H", "--no-events"], "q")] {
+    for (options, line) in [(&[][..], "quit"), (&["-H", "--no-events"], "quit"), (&["-H", "--no-events"], "q")] {
         let Some(mut server) = Server::qemu(SMALL) else { return };
         let address = server.address();
-        let run = qmp_shell(&[flags, &[&address]].concat()).input(format!("{line}\n")).run();
+        let run = qmp_shell(&[options, &[&address]].concat()).input(format!("{line}\n")).run();
         assert_eq!(run.expect_status(0).stderr, "", "{line}");
         assert!(server.wait_for_end());
     }
@@ -393,7 +393,7 @@ fn cpu_without_an_index_shows_the_current_one() {
     terminal.enter("cpu 1");
     terminal.enter("cpu");
     terminal.wait_for("(qemu) cpu\nCPU 1\n(qemu)");
-    // An empty line was a traceback, too.
+    // An empty line caused a traceback, too.
     terminal.press("Enter");
     terminal.wait("two prompts", |screen| screen.ends_with("(qemu)\n(qemu)"));
 }
@@ -445,15 +445,15 @@ fn keeps_passwords_out_of_two_separate_histories() {
 }
 
 #[test]
-fn gives_up_a_silent_server() {
+fn gives_up_on_a_silent_server() {
     let silent: fn(&mut PeerConnection) = PeerConnection::wait_for_close;
     let mut table = Table::new();
-    for flags in [&[][..], &["-N"]] {
+    for options in [&[][..], &["-N"]] {
         let peer = Peer::start(silent);
         let start = Instant::now();
-        let run = qmp_shell(&[flags, &["--timeout", "0.2", &peer.address(), "-c", "one"]].concat()).run();
+        let run = qmp_shell(&[options, &["--timeout", "0.2", &peer.address(), "-c", "one"]].concat()).run();
         assert!(start.elapsed() < Duration::from_secs(5));
-        table.run(flags.join(" "), &run);
+        table.run(options.join(" "), &run);
     }
     table.check(expect![[r#"
         >

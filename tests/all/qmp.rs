@@ -78,7 +78,7 @@ fn runs_commands_on_a_guest_agent() {
         did you mean `guest-ping`?
     "#]],
     );
-    // The shell is passed the flag, and accepts it twice.
+    // `-N` is passed on to the shell, which accepts it twice.
     let programs = path_with(Path::new(env!("CARGO_BIN_EXE_qmp")).parent().unwrap());
     for words in [&["-N", "shell", "-c", "guest-ping"][..], &["-N", "shell", "-N", "-c", "guest-ping"]] {
         let run = qmp(words).env("QMP_PATH", &address).env("PATH", &programs).run();

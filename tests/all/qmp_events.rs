@@ -19,7 +19,7 @@ fn peer(events: &'static [&'static str]) -> Peer {
         for name in events {
             conn.send_event(name, "{\"n\": 1}");
         }
-        // It does not tell which events it has.
+        // Refuses introspection too, so that the client does not know which events exist.
         conn.refuse_until_close();
     })
 }

@@ -68,7 +68,7 @@ fn names_the_server_of_each_line_and_goes_on_after_a_failure() {
     // A mistake that needs no server is reported once.
     table.run("stop now", &qmp_in(&["--path", "*.sock", "stop", "now"]));
 
-    // A pattern that matches one server prefixes lines, too; one that matches none is an error.
+    // A glob that matches one server prefixes lines, too; one that matches none is an error.
     let run = qmp_in(&["--path", "a*", "query-status"]).expect_status(0);
     assert_eq!(run.lines()[0], "a.sock: status: prelaunch");
     let run = qmp_in(&["query-status", "--path"]);

@@ -45,7 +45,7 @@ fn lists_objects_and_reads_and_sets_properties() {
         (&["get", "/machine.sgx-epc"], "[]\n"),
         (&["get", "/machine.kernel"], "\n"),
         (&["get", "/machine.q35"], "/machine/q35\n"),
-        // Names of objects and of properties may hold dots.
+        // Names of objects and of properties may contain dots.
         (&["get", "/objects/io.0.poll-max-ns"], "32768\n"),
         (&["get", "/machine/unattached/device[0].sse4.2"], "false\n"),
         (&["set", "/objects/io.0.poll-max-ns", "0x40k"], ""),

@@ -1,6 +1,6 @@
-//! Queries that the programs send by themselves (introspection, names for completion, the object tree), and malicious
-//! replies to them: endless types, very long names, a tree that grows while it is read. They do no more harm than a missing
-//! reply.
+//! Malicious replies to the queries that the programs send by themselves (introspection, names for completion, the
+//! object tree): endless types, very long names, a tree that grows while it is read. They do no more harm than a
+//! missing reply.
 
 use std::sync::{Arc, Mutex};
 
@@ -127,7 +127,8 @@ fn long_names_take_little_memory() {
     let run = run_confined(&["-c", "help c", &peer.address()], ADDRESS_SPACE_KIB).expect_status(0);
     assert!(run.stderr.contains(&long), "{run:#?}");
 
-    // Each name in the help of the monitor gets the description, here many names and a long description.
+    // The shell repeats a description in the monitor's help for each of the names before it: here 20,000 names of a
+    // long description.
     let help = format!("{}x -- {}\r\nxyz|x9 -- short\r\n", "x|".repeat(20_000), "w".repeat(20_000));
     let help = Value::from(help).to_string();
     let offered = complete(".hmp xy", move |command, _| match command {
@@ -146,7 +147,7 @@ fn long_names_take_little_memory() {
     assert_eq!((offered.status, offered.stdout.as_str()), (0, ""), "{}", offered.stderr);
 }
 
-/// A line being typed must not wait until a long query is sent.
+/// A long query would delay the line being typed.
 #[test]
 fn sends_no_query_for_an_absurdly_long_name() {
     let text =

@@ -166,9 +166,13 @@ fn a_server_that_closes_at_the_end_is_not_a_lost_connection() {
 }
 
 /// Starts `qmp-shell`, reads its first line of output, and closes the pipe; returns the line, the status and standard
-/// error. Calls `meanwhile` until the program exits: a process that another test is just starting may hold the pipe open
-/// for a moment.
-fn read_one_line_of(args: &[&str], input: Option<&'static str>, meanwhile: impl Fn()) -> (String, Option<i32>, String) {
+/// error. Calls `until_exit` until the program exits: a process that another test is just starting may hold the pipe
+/// open for a moment.
+fn read_one_line_of(
+    args: &[&str],
+    input: Option<&'static str>,
+    until_exit: impl Fn(),
+) -> (String, Option<i32>, String) {
     let mut child = qmp_shell(args).start();
     let mut stdin = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || {
@@ -183,7 +187,7 @@ fn read_one_line_of(args: &[&str], input: Option<&'static str>, meanwhile: impl 
     output.read_line(&mut line).unwrap();
     drop(output);
     wait_until(&format!("{args:?} to exit"), || {
-        meanwhile();
+        until_exit();
         child.try_wait().unwrap().is_some()
     });
     drop(writer.join().unwrap());

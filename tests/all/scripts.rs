@@ -157,16 +157,16 @@ fn takes_the_address_from_the_environment() {
 fn pretty_output_separates_values_from_errors_and_events() {
     let Some(server) = Server::qemu(Q35) else { return };
     let lines = "query-status\nnonsense\nquery-status oops\ncont\n.wait RESUME timeout=10\n";
-    for flag in ["-p", "--output=pretty"] {
-        let text = if flag == "-p" { lines.to_owned() } else { format!("stop\n{lines}") };
-        let run = qmp_shell(&[&server.address(), flag]).input(text).run().expect_status(1);
+    for option in ["-p", "--output=pretty"] {
+        let text = if option == "-p" { lines.to_owned() } else { format!("stop\n{lines}") };
+        let run = qmp_shell(&[&server.address(), option]).input(text).run().expect_status(1);
         assert!(run.stdout.contains("{\n  \"status\": \"p"), "{run:#?}");
         assert!(run.stdout.ends_with("\n}\n{}\n"), "{run:#?}");
         assert!(run.stderr.contains(" RESUME\n"), "{run:#?}");
         let is_event = |line: &&str| line.ends_with(" RESUME") || line.ends_with(" STOP");
         let errors: Vec<&str> = run.stderr.lines().filter(|line| !is_event(line)).collect();
         assert!(!run.stdout.contains("RESUME") && !run.stdout.contains("NotSent"), "{run:#?}");
-        if flag == "-p" {
+        if option == "-p" {
             snapshot::check(
                 errors.join("\n"),
                 expect![[r#"

@@ -1,5 +1,5 @@
-//! Secrets stay out of every file: sessions full of passwords, also in mistyped lines, and then a search of all files that
-//! the program wrote.
+//! Secrets stay out of every file: sessions full of passwords, including mistyped lines, and then a search of all files
+//! that the program wrote.
 
 use std::path::Path;
 
@@ -63,7 +63,7 @@ const QMP: &[&str] = &[
     ".hmp drive_add 0 if=none,file=https://user:PW@127.0.0.1:1/x",
 ];
 
-/// The address of a server may contain one, too.
+/// A line with a secret in the address of a server.
 const CONNECT: &str = ".connect 'exec:sshpass -p hunter2 ssh -o BatchMode=yes nowhere.invalid'";
 
 /// Lines for the human monitor.
@@ -84,7 +84,7 @@ const HMP: &[&str] = &[
     ".hmp set_password vnc PW",
 ];
 
-/// Lines that read a secret that was set before.
+/// Lines that read a secret that an earlier line set.
 const READING: &[&str] = &["qom-get path=/objects/s0 property=data", ".hmp qom-get /objects/s4 data"];
 
 /// Puts a different secret into each line. All of them begin with `hunter2`.
@@ -130,9 +130,9 @@ fn a_script_writes_no_secret_into_any_file() {
             run.stderr.lines().filter(|line| line.starts_with("-> ") && line.contains("hunter2")).collect();
         assert_eq!(shown, [""; 0], "{more:?}");
     }
-    let by_flags: Vec<String> = numbered(QMP, 200).into_iter().flat_map(|line| ["-c".to_owned(), line]).collect();
-    let by_flags: Vec<&str> = ["-l", &log, &address].into_iter().chain(by_flags.iter().map(String::as_str)).collect();
-    qmp_shell(&by_flags).env("TMPDIR", temp).env("HOME", temp).env("XDG_STATE_HOME", temp).run().expect_status(1);
+    let by_option: Vec<String> = numbered(QMP, 200).into_iter().flat_map(|line| ["-c".to_owned(), line]).collect();
+    let by_option: Vec<&str> = ["-l", &log, &address].into_iter().chain(by_option.iter().map(String::as_str)).collect();
+    qmp_shell(&by_option).env("TMPDIR", temp).env("HOME", temp).env("XDG_STATE_HOME", temp).run().expect_status(1);
     let text = std::fs::read_to_string(&log).unwrap();
     assert!(text.matches("<secret>").count() > 150, "{}", text.matches("<secret>").count());
     assert_eq!(leaks(folder.path()), [""; 0]);

@@ -57,7 +57,7 @@ impl Generator<'_> {
             ];
             return wrong[self.random.below(wrong.len())].to_owned();
         }
-        match self.schema.kind(kind) {
+        match self.schema.definition(kind) {
             Type::Builtin(Builtin::Str) => "\"x\"".to_owned(),
             Type::Builtin(Builtin::Int) => self.random.below(2).to_string(),
             Type::Builtin(Builtin::Number) => ["0", "1.5", "1e3"][self.random.below(3)].to_owned(),
@@ -85,7 +85,7 @@ impl Generator<'_> {
             if object.tag == Some(index) {
                 let chosen = match tag {
                     Some(tag) => tag.to_owned(),
-                    None => match self.schema.kind(member.kind) {
+                    None => match self.schema.definition(member.kind) {
                         Type::Enum(values) => values[self.random.below(values.len())].name.clone(),
                         _ => continue,
                     },

@@ -83,7 +83,7 @@ fn completes_external_commands() {
 }
 
 #[test]
-fn completes_nothing_quickly_without_a_server() {
+fn gives_up_quickly_without_a_server() {
     // A monitor that serves another client sends no greeting.
     let busy = Peer::start(|conn| conn.wait_for_close());
     let folder = tempfile::tempdir().unwrap();

@@ -61,7 +61,7 @@ fn a_block_at_the_prompt_succeeds_or_fails_as_a_whole() {
     terminal.enter(") completion-mode=individual");
     terminal.wait_for("\nTRANS> ) completion-mode=individual\n{}\n(QEMU)");
 
-    // Ctrl-C drops the block, also when a line is being typed.
+    // Ctrl-C drops the block, even while a line is being typed.
     terminal.enter("transaction(");
     terminal.enter("block-dirty-bitmap-add node=n0 name=f");
     terminal.type_text("block-dirty-bitmap-add node=n0 na");

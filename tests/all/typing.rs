@@ -1,4 +1,5 @@
-//! Typing of words by the introspection of the server: tables of lines that go to real servers with `--dry-run`.
+//! Words become values of the types that the server's introspection declares: tables of lines, run on real servers with
+//! `--dry-run`.
 
 use expect_test::expect;
 

@@ -34,7 +34,7 @@ impl QemuCommand {
         }
     }
 
-    /// Prepares the installed QEMU. Records a skip where it is missing.
+    /// Prepares the installed QEMU. Records a skip if it is missing.
     fn qemu() -> Option<QemuCommand> {
         require_program("qemu-system-x86_64")?;
         Some(QemuCommand::new("qemu-system-x86_64", SMALL))
@@ -359,7 +359,7 @@ fn shows_the_output_of_a_slow_start_and_can_be_interrupted() {
     "#]]);
     qemu.assert_gone();
 
-    // With a start in the end.
+    // QEMU starts after all.
     let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
     terminal.wait_for("qemu: waiting for something");
     std::fs::write(folder.path().join("go"), "").unwrap();
@@ -400,7 +400,7 @@ fn ends_a_script_around_qemu() {
         let Some(mut qemu) = QemuCommand::qemu() else { return };
         let folder = tempfile::tempdir().unwrap();
         qemu.program = script(folder.path(), text);
-        // By the script's end.
+        // At the end of the script.
         let run = qmp_shell_wrap(&qemu.arguments(&["-c", "query-status"])).run().expect_status(0);
         assert!(run.stdout.contains("\"running\": true"), "{text}: {run:#?}");
         qemu.assert_gone();

@@ -1,4 +1,4 @@
-//! Flags that several programs share.
+//! Options that several programs share.
 //!
 //! A program that needs another help text for one of them changes it with `mut_arg`.
 
@@ -24,7 +24,7 @@ pub(crate) const HEADING_ACTIONS: &str = "Other actions";
 /// The value of `--wait` without SECONDS: about 30 years.
 const INDEFINITE_SECONDS: &str = "1e9";
 
-/// Flags of all programs.
+/// Options of all programs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CommonArgs {
     /// Time limit for connecting, and then for the greeting [default: 5]
@@ -52,7 +52,7 @@ pub(crate) struct CommonArgs {
 }
 
 impl CommonArgs {
-    /// Returns how to connect, as far as these flags say it, and opens the message log.
+    /// Returns the connection options that are given, and opens the message log.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         let default = Options::default();
         Ok(Options { timeout: self.timeout.unwrap_or(default.timeout), log: self.open_log()?, ..default })
@@ -66,7 +66,7 @@ impl CommonArgs {
     }
 }
 
-/// The flag of all programs that generates files about the program itself.
+/// The option of all programs that generates files about the program itself.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GenerateArgs {
     /// Print the manual page, or completions for a shell
@@ -74,7 +74,7 @@ pub(crate) struct GenerateArgs {
     pub(crate) generate: Option<Generate>,
 }
 
-/// The flag to wait for a server.
+/// The option to wait for a server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WaitArgs {
     /// Wait for the server to appear, indefinitely or for up to SECONDS
@@ -91,7 +91,7 @@ pub(crate) struct WaitArgs {
     pub(crate) wait: Option<Duration>,
 }
 
-/// The flag for guest agents.
+/// The option for guest agents.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GuestAgentArgs {
     /// Connect to a guest agent: synchronise instead of negotiating
@@ -99,7 +99,7 @@ pub(crate) struct GuestAgentArgs {
     pub(crate) skip_negotiation: bool,
 }
 
-/// The flag of the programs that complete a command line in the user's own shell.
+/// The option of the programs that complete a command line in the user's own shell.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CompletionArgs {
     /// Print the completions of LINE, a command line that begins with the name of this program
@@ -107,7 +107,7 @@ pub(crate) struct CompletionArgs {
     pub(crate) complete: Option<String>,
 }
 
-/// Flags of the programs that send QMP commands.
+/// Options of the programs that send QMP commands.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RequestArgs {
     /// Reply format
@@ -118,11 +118,11 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, help_heading = HEADING_CONNECTION)]
     pub(crate) max_message: usize,
 
-    /// Send commands even if they are wrong by the server's introspection
+    /// Send commands even if they contradict the server's introspection
     #[arg(long, help_heading = HEADING_CHECKING)]
     pub(crate) no_check: bool,
 
-    /// Do not query introspection: no checking, values typed by their form, fewer completions
+    /// Do not query introspection: no checks, values interpreted by their form, fewer completions
     #[arg(long, help_heading = HEADING_CHECKING)]
     pub(crate) no_schema: bool,
 
@@ -133,11 +133,11 @@ pub(crate) struct RequestArgs {
 
 impl RequestArgs {
     pub(crate) fn limits(&self) -> Limits {
-        Limits { message: self.max_message, ..Limits::default() }
+        Limits { max_message_bytes: self.max_message, ..Limits::default() }
     }
 }
 
-/// Flags of `qmp-shell` and `qmp-shell-wrap`.
+/// Options of `qmp-shell` and `qmp-shell-wrap`.
 #[derive(Debug, Clone, Args)]
 #[command(
     mut_arg("color", |arg| arg.help("When to use colour; auto means never in scripts")),
@@ -177,14 +177,14 @@ pub(crate) struct SessionArgs {
     #[arg(long, help_heading = HEADING_OUTPUT)]
     pub(crate) no_events: bool,
 
-    /// Neither read nor write the history file
+    /// Do not read or write the history files
     #[arg(long, help_heading = HEADING_OUTPUT)]
     pub(crate) no_history: bool,
 }
 
 impl SessionArgs {
-    /// Returns the lines of `-c` and the files of `-f`, in the order given. `matches` is what these arguments were made
-    /// from.
+    /// Returns the lines of `-c` and the files of `-f`, in the order given. `matches` is the parser's result, which has
+    /// that order.
     pub(crate) fn scripts(&self, matches: &ArgMatches) -> Vec<Script> {
         let indices = |name| matches.indices_of(name).into_iter().flatten();
         let lines = indices("command").zip(self.command.iter().map(|line| Script::Lines(vec![line.clone()])));

@@ -1,4 +1,4 @@
-//! Flags and arguments: their names, values and help. Those of `qmp` and `qom` alone are with these programs.
+//! Options and arguments: their names, values and help. Those that only `qmp` or `qom` has are in its module.
 
 mod common;
 mod sections;

@@ -8,7 +8,7 @@ pub(crate) type Row = (&'static str, &'static str);
 /// A heading and its rows.
 pub(crate) type Section = (&'static str, &'static [Row]);
 
-/// The arguments of a program, and its help beyond them.
+/// The arguments of a program, and the rest of its help.
 pub(crate) trait HelpExt: CommandFactory {
     /// The example in the short help.
     const EXAMPLE: &'static str;
@@ -37,7 +37,7 @@ const EXIT_STATUS_SUMMARY: &str = "\
 Exit status: 0 success, 1 failure, 2 usage error, 3 not connected,
              4 connection lost";
 
-/// The widest item, in columns, that its section's descriptions are aligned with.
+/// The maximum width of an item with which the descriptions of its section are aligned.
 const MAX_ITEM_COLUMNS: usize = 40;
 
 /// Returns the end of the short help.

@@ -13,8 +13,8 @@ use super::values::{ADDRESS_HELP, address_parser};
 
 /// An interactive QEMU monitor, entirely over QMP
 ///
-/// At a terminal, a prompt with line editing, completion, and events as they happen. With lines from standard input, -c
-/// or -f, a script: replies and events are JSON Lines on standard output.
+/// At a terminal, opens a prompt with line editing, completion, and events as they happen. Runs lines from standard
+/// input, -c or -f as a script, with replies and events as JSON Lines on standard output.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "qmp-shell",
@@ -35,7 +35,7 @@ pub(crate) struct ShellArgs {
     #[command(flatten)]
     pub(crate) guest_agent: GuestAgentArgs,
 
-    /// Listen on ADDRESS; the server connects to us
+    /// Listen on ADDRESS and wait for the server to connect
     #[arg(long, help_heading = HEADING_CONNECTION)]
     pub(crate) listen: bool,
 
@@ -81,7 +81,7 @@ mod tests {
     use clap::{CommandFactory, FromArgMatches};
 
     #[test]
-    fn flags_are_consistent() {
+    fn options_are_consistent() {
         ShellArgs::command().debug_assert();
     }
 

@@ -1,4 +1,4 @@
-//! The values of flags and of the environment.
+//! The values of options and of the environment.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -49,13 +49,13 @@ pub(crate) fn output_format_parser() -> impl TypedValueParser<Value = OutputForm
 
 /// Returns a parser for addresses. Paths in them may have any encoding.
 pub(crate) fn address_parser() -> impl TypedValueParser<Value = Address> {
-    OsStringValueParser::new().try_map(|text| Address::from_os(&text))
+    OsStringValueParser::new().try_map(|text| Address::from_os_str(&text))
 }
 
 /// Returns the address in the environment.
 pub(crate) fn address_from_environment() -> Result<Option<Address>, String> {
     let Some(text) = environment_variable("QMP_SOCKET") else { return Ok(None) };
-    Address::from_os(&text).map(Some).map_err(|error| format!("QMP_SOCKET: {error}"))
+    Address::from_os_str(&text).map(Some).map_err(|error| format!("QMP_SOCKET: {error}"))
 }
 
 /// Returns the value of an environment variable, if there is one and it is not empty.

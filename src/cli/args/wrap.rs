@@ -7,7 +7,7 @@ use super::sections::{HelpExt, LINE_FAILED, SUCCESS, Section, USAGE_ERROR, after
 
 /// Start QEMU and open a QMP shell on it
 ///
-/// Takes a QEMU command line as it is, and adds a private QMP connection. QEMU is terminated when the shell exits.
+/// Takes a complete QEMU command line, and adds a private QMP connection. QEMU is terminated when the shell exits.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "qmp-shell-wrap",
@@ -63,12 +63,12 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn flags_are_consistent() {
+    fn options_are_consistent() {
         WrapArgs::command().debug_assert();
     }
 
     #[test]
-    fn flags_after_the_program_are_those_of_qemu() {
+    fn options_after_the_program_are_those_of_qemu() {
         assert!(WrapArgs::try_parse_from(["w", "--pertty", "qemu"]).is_err());
         let args = WrapArgs::try_parse_from(["w", "-p", "qemu", "-p", "--", "x"]).unwrap();
         assert_eq!(args.qemu, ["qemu", "-p", "--", "x"]);

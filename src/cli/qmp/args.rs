@@ -16,9 +16,9 @@ const HEADING_SERVERS: &str = "Several servers";
 
 /// Send one QMP command and print the reply
 ///
-/// Sends COMMAND with its arguments and prints the return value, one line for each value in it. Arguments are typed and
-/// checked as in qmp-shell: `--KEY=VALUE` or `KEY=VALUE`, dots nest, a bare `--KEY` is true, and a JSON object can
-/// precede them. All options precede COMMAND. A COMMAND that the server does not have is looked up as a program
+/// Sends COMMAND with its arguments and prints the return value, one line for each value in it. Arguments are
+/// interpreted and checked as in qmp-shell: `--KEY=VALUE` or `KEY=VALUE`, dots nest, a bare `--KEY` is true, and a JSON
+/// object can precede them. All options precede COMMAND. A COMMAND that the server does not have is run as a program
 /// `qmp-COMMAND`.
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -73,7 +73,7 @@ pub(crate) struct QmpArgs {
     )]
     pub(crate) events: Option<Vec<String>>,
 
-    /// With --events, stop after N events; seeing fewer is a failure
+    /// With --events, stop after N events; fewer are a failure
     #[arg(
         long,
         value_name = "N",
@@ -113,9 +113,9 @@ impl HelpExt for QmpArgs {
                 ("qmp --path demo: query-status", "a small machine inside the program"),
                 ("qmp --path=/tmp/q.sock query-block", "flat: item[0].device: ide0"),
                 ("qmp -o json query-version | jq .return", "for a program"),
-                ("qmp block_resize --node-name=disk0 --size=2G", "arguments typed as in qmp-shell"),
+                ("qmp block_resize --node-name=disk0 --size=2G", "arguments as in qmp-shell"),
                 ("qmp device_del --id=net0", "exit status 1 if it fails"),
-                ("qmp help blockdev-add.driver", "what may be sent, and what it means"),
+                ("qmp help blockdev-add.driver", "the values of a key, and their meaning"),
                 ("qmp --path '/run/vm/*.sock' query-status", "every machine, in parallel"),
                 ("qmp --events 'JOB_*' --count 1 --timeout 60", "wait for an event"),
                 ("qmp shell", "qmp-shell on that server"),
@@ -125,7 +125,7 @@ impl HelpExt for QmpArgs {
             "Environment",
             &[
                 ("QMP_PATH, QMP_SOCKET", "default address, in this order"),
-                ("PATH", "where programs qmp-COMMAND are looked up"),
+                ("PATH", "directories that are searched for programs qmp-COMMAND"),
                 PAGER,
                 COLOR,
             ],
@@ -150,7 +150,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn flags_are_consistent() {
+    fn options_are_consistent() {
         QmpArgs::command().debug_assert();
     }
 

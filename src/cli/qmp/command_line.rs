@@ -1,6 +1,6 @@
 //! The words after the options of `qmp` as a line of `qmp-shell`.
 //!
-//! The user's own shell has already removed its quotes, so a value is taken literally.
+//! The user's own shell has already removed the quotes, so values are taken literally.
 
 use std::ffi::OsString;
 
@@ -11,11 +11,11 @@ use crate::grammar::{Diagnostic, Line, parse_line};
 pub(super) struct CommandLine {
     /// The line as the user would type it in `qmp-shell`, for messages.
     pub(super) text: String,
-    /// The line as parsed; spans refer to `text`.
+    /// The parsed line; spans refer to `text`.
     pub(super) line: Result<Line, Diagnostic>,
     /// The name of the command, unless it is written as JSON.
     pub(super) command: Option<String>,
-    /// A correction of `--KEY VALUE`, as other programs take it.
+    /// A correction of `--KEY VALUE`, a form that other programs accept.
     pub(super) correction: Option<String>,
 }
 

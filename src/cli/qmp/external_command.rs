@@ -1,4 +1,4 @@
-//! Commands that the server does not have: programs `qmp-COMMAND`, the way git looks up its own.
+//! Commands that the server does not have: they are run as programs `qmp-COMMAND`, as in git.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,7 +19,7 @@ use crate::wire::{Limits, ReplyBody, Request};
 
 const PROGRAM_PREFIX: &str = "qmp-";
 
-/// The command whose program is `qmp-shell`, which takes the options of `qmp` that it shares.
+/// The command whose program is `qmp-shell`, to which the shared options of `qmp` are passed.
 const SHELL_COMMAND: &str = "shell";
 
 /// A program that runs instead of a command.
@@ -37,7 +37,7 @@ impl ExternalCommand {
         Some(ExternalCommand { program, arguments: arguments_for_program(args) })
     }
 
-    /// Replaces this process by the program, which gets the address of the server in its environment. Returns only if
+    /// Replaces this process with the program, which gets the address of the server in its environment. Returns only if
     /// that fails.
     pub(super) fn exec(&self, address: Option<&Address>) -> Failure {
         match self.process(address) {
@@ -62,7 +62,10 @@ impl ExternalCommand {
                 );
                 return Err(Failure::usage(message));
             }
-            Some(address) => drop(process.env("QMP_PATH", address.to_os()).env("QMP_SOCKET", address.to_os())),
+            Some(address) => {
+                let address = address.to_os_string();
+                process.env("QMP_PATH", &address).env("QMP_SOCKET", &address);
+            }
             None => {}
         }
         Ok(process)
@@ -96,7 +99,7 @@ fn is_program(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
-/// Queries whether the server has a command of this name. `false` if it does not list its commands until `deadline`.
+/// Returns whether the server has a command with this name. False if it does not list its commands by `deadline`.
 pub(super) fn server_has_command(
     session: &mut Session,
     command: &str,
@@ -113,7 +116,7 @@ pub(super) fn server_has_command(
     })
 }
 
-/// Returns the words after the command, for `qmp-shell` preceded by the options that it shares.
+/// Returns the words after the command. For `qmp-shell`, the shared options precede them.
 fn arguments_for_program(args: &QmpArgs) -> Vec<OsString> {
     let is_shell = args.words.first().is_some_and(|command| command == SHELL_COMMAND);
     let mut arguments = if is_shell { options_for_shell(args) } else { Vec::new() };
@@ -121,7 +124,7 @@ fn arguments_for_program(args: &QmpArgs) -> Vec<OsString> {
     arguments
 }
 
-/// Returns the options that mean the same to `qmp-shell`.
+/// Returns the options that `qmp-shell` shares.
 fn options_for_shell(args: &QmpArgs) -> Vec<OsString> {
     let (common, request) = (&args.common, &args.request);
     let switches = [
@@ -141,7 +144,7 @@ fn options_for_shell(args: &QmpArgs) -> Vec<OsString> {
     if let Some(color) = common.color.to_possible_value().filter(|_| common.color != Color::Auto) {
         options.push(format!("--color={}", color.get_name()).into());
     }
-    if request.max_message != Limits::default().message {
+    if request.max_message != Limits::default().max_message_bytes {
         options.push(format!("--max-message={}", request.max_message).into());
     }
     options

@@ -13,7 +13,7 @@ use crate::cli::stdio::finish_printing;
 use crate::render::{printable, sanitize};
 use crate::shell::OneShotOutput;
 
-/// The output for one server, with the prefix of its name, and whether the command succeeded there.
+/// The output for one server, with its name as prefix, and whether the command succeeded there.
 struct ServerOutput {
     out: Vec<u8>,
     err: Vec<u8>,
@@ -74,7 +74,7 @@ fn run_on(one_shot: &OneShot, server: &Server) -> ServerOutput {
     let (out, mut err) = output.into_inner();
     let result = match outcome {
         Ok(Outcome::Ran(outcome)) => {
-            // JSON has the name as a member.
+            // JSON has the name as a member already.
             let out = if one_shot.prints_json() { out } else { with_prefix(&server.name, &out) };
             Ok((out, Status::from(outcome) == Status::Success))
         }
@@ -91,7 +91,7 @@ fn run_on(one_shot: &OneShot, server: &Server) -> ServerOutput {
     ServerOutput { out, err: with_prefix(&server.name, &err), succeeded }
 }
 
-/// Returns `text` with the server's name before each line, and a line end after the last.
+/// Returns `text` with the server's name before each line, and a line end after the last line.
 fn with_prefix(name: &str, text: &[u8]) -> Vec<u8> {
     let prefix = format!("{}: ", printable(name));
     let mut out = Vec::with_capacity(text.len() + prefix.len());

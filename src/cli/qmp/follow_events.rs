@@ -1,7 +1,7 @@
 //! `--events`: the events of one or several servers as JSON Lines.
 //!
 //! One thread for each server reads, and one thread writes. If the output is read slowly, the servers are read slowly:
-//! no event is dropped, and those of each server keep their order.
+//! no event is dropped, and the events of each server stay in order.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use crate::wire::{Event, ReplyBody, Request};
 /// The time limit for introspection, which warnings about unknown events need.
 const EVENT_LIST_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The most updates that wait to be written.
+/// The maximum number of updates that wait to be written.
 const MAX_QUEUED_UPDATES: usize = 256;
 
 /// A message from the thread of a server.
 enum Update {
-    /// Every event from now on will be received.
+    /// The session is open: no event is missed from now on.
     Connected,
     /// An event that passes the filter.
     Event(Box<Event>),
@@ -41,18 +41,18 @@ type ServerUpdate = (usize, Update);
 
 /// Follows events until the count is reached, the time limit is reached, or no server is left.
 pub(super) fn follow(args: &QmpArgs, globs: &[String], servers: Servers, options: &Options) -> Result<Status, Failure> {
-    let Servers { servers, several } = servers;
+    let Servers { servers, has_several } = servers;
     let filter = if globs.is_empty() { EventFilter::All } else { EventFilter::Only(globs.to_vec()) };
     raise_fd_limit(servers.len());
     let (tx, updates) = sync_channel(MAX_QUEUED_UPDATES);
     let servers = Arc::new(servers);
     for index in 0..servers.len() {
-        // Patterns for unknown events are checked against the first server only.
-        let unverified_patterns = if index == 0 && !args.request.no_schema { globs.to_vec() } else { Vec::new() };
+        // Only the first server is queried to find globs that match no event.
+        let unverified_globs = if index == 0 && !args.request.no_schema { globs.to_vec() } else { Vec::new() };
         let reader = EventReader {
             index,
             filter: filter.clone(),
-            unverified_patterns,
+            unverified_globs,
             options: options.clone(),
             updates: tx.clone(),
         };
@@ -64,7 +64,7 @@ pub(super) fn follow(args: &QmpArgs, globs: &[String], servers: Servers, options
     drop(tx);
     let writer = EventWriter {
         servers: &servers,
-        several,
+        has_several,
         json: args.json_writer(),
         verbose: args.common.verbose,
         count: args.count,
@@ -78,13 +78,13 @@ pub(super) fn follow(args: &QmpArgs, globs: &[String], servers: Servers, options
 struct EventReader {
     index: usize,
     filter: EventFilter,
-    /// Patterns to compare with the events that the server can send.
-    unverified_patterns: Vec<String>,
+    /// Globs to compare with the events that the server can send.
+    unverified_globs: Vec<String>,
     options: Options,
     updates: SyncSender<ServerUpdate>,
 }
 
-/// The writer has ended, and with it the need to read.
+/// The error that the writer has ended, so that no more events are needed.
 struct WriterEnded;
 
 impl EventReader {
@@ -98,7 +98,7 @@ impl EventReader {
         let _ = ended.and_then(|ended| self.send(ended));
     }
 
-    /// Reads until the connection is lost. Returns the update for that.
+    /// Reads until the connection is lost. Returns the last update.
     fn read(&self, session: &mut Session) -> Result<Update, WriterEnded> {
         for warning in self.warn_about_unknown_events(session) {
             self.send(Update::Notice(warning))?;
@@ -122,9 +122,9 @@ impl EventReader {
         self.updates.send((self.index, update)).map_err(|_| WriterEnded)
     }
 
-    /// Returns a warning for each pattern that matches none of the events that the server can send.
+    /// Returns a warning for each glob that matches none of the events that the server can send.
     fn warn_about_unknown_events(&self, session: &mut Session) -> Vec<String> {
-        if self.unverified_patterns.is_empty() {
+        if self.unverified_globs.is_empty() {
             return Vec::new();
         }
         let deadline = Instant::now() + EVENT_LIST_TIMEOUT;
@@ -135,25 +135,25 @@ impl EventReader {
         let ReplyBody::Return(raw) = reply.body() else { return Vec::new() };
         let Ok(schema) = Schema::parse(raw) else { return Vec::new() };
         let names: Vec<&str> = schema.events().iter().map(|event| event.name.as_str()).collect();
-        let is_known = |pattern: &String| {
-            let filter = EventFilter::Only(vec![pattern.clone()]);
+        let is_known = |glob: &String| {
+            let filter = EventFilter::Only(vec![glob.clone()]);
             names.iter().any(|name| filter.shows(name))
         };
-        let warning = |pattern: &String| match nearest(&pattern.to_uppercase(), names.iter().copied()) {
-            Some(name) => format!("warning: the server has no event `{pattern}`; did you mean `{name}`?"),
-            None => format!("warning: the server has no event `{pattern}`"),
+        let warning = |glob: &String| match nearest(&glob.to_uppercase(), names.iter().copied()) {
+            Some(name) => format!("warning: the server has no event `{glob}`; did you mean `{name}`?"),
+            None => format!("warning: the server has no event `{glob}`"),
         };
-        self.unverified_patterns.iter().filter(|pattern| !is_known(pattern)).map(warning).collect()
+        self.unverified_globs.iter().filter(|glob| !is_known(glob)).map(warning).collect()
     }
 }
 
-/// Writes the events of all servers to standard output, and everything else to standard error.
+/// The writer of all servers' events to standard output, and of everything else to standard error.
 struct EventWriter<'a> {
     servers: &'a [Server],
-    several: bool,
+    has_several: bool,
     json: JsonMessageWriter,
     verbose: bool,
-    /// The number of events to stop after.
+    /// The number of events after which to stop.
     count: Option<u64>,
     seen: u64,
     /// The failure of a server, if there was one.
@@ -162,10 +162,10 @@ struct EventWriter<'a> {
 
 impl EventWriter<'_> {
     fn run(mut self, updates: &Receiver<ServerUpdate>, timeout: Option<Duration>) -> Result<Status, Failure> {
-        // The time limit begins when each server is known to be connected or not.
+        // The time limit begins when each server has either connected or failed to connect.
         let mut connecting = self.servers.len();
         let mut deadline: Option<Instant> = None;
-        // What has arrived at the deadline is still shown, but not all that a chatty server goes on to send.
+        // Events that have arrived by the deadline are still shown, but not an endless stream of later ones.
         let mut left_after_deadline = MAX_QUEUED_UPDATES;
         loop {
             if connecting == 0 && deadline.is_none() {
@@ -202,7 +202,7 @@ impl EventWriter<'_> {
             Update::Connected if self.verbose => self.report(name, "following"),
             Update::Connected => {}
             Update::Event(event) => {
-                let path = self.several.then_some(name.as_str());
+                let path = self.has_several.then_some(name.as_str());
                 let mut line = Vec::with_capacity(event.text().len() + 64);
                 self.json.write(path, event.text(), &mut line)?;
                 let mut out = io::stdout().lock();
@@ -213,7 +213,7 @@ impl EventWriter<'_> {
             Update::Notice(text) => self.report(name, &text),
             Update::Ended(reason, status) => {
                 self.report(name, &reason);
-                self.failed = Some(if self.several { Status::Failed } else { status });
+                self.failed = Some(if self.has_several { Status::Failed } else { status });
             }
         }
         Ok(())
@@ -230,7 +230,7 @@ impl EventWriter<'_> {
     }
 
     fn report(&self, server_name: &str, message: &str) {
-        let prefix = if self.several { printable(server_name) } else { "qmp".into() };
+        let prefix = if self.has_several { printable(server_name) } else { "qmp".into() };
         report(&format!("{prefix}: {}", sanitize(message)));
     }
 }

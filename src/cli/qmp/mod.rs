@@ -48,7 +48,7 @@ impl Program for QmpArgs {
             ..self.common.options()?
         };
         if let Some(globs) = &self.events {
-            // Here `--timeout` limits how long to follow.
+            // With `--events`, `--timeout` limits the time for following.
             options.timeout = Options::default().timeout;
             let globs = [globs.clone(), globs_after_options(&self)?].concat();
             let servers = find_servers(&self.path)?;
@@ -72,9 +72,9 @@ fn run_command(args: &QmpArgs, one_shot: OneShot) -> Result<Status, Failure> {
     if one_shot.is_help() {
         // One server is enough for help.
         servers.servers.truncate(1);
-        servers.several = false;
+        servers.has_several = false;
     }
-    if servers.several {
+    if servers.has_several {
         let status = fan_out::run(one_shot.clone(), servers.servers, args.jobs.into());
         one_shot.end_log(&mut out);
         return status;
@@ -102,7 +102,7 @@ fn run_on_one<O: Write>(
     }
 }
 
-/// Flushes the output. Returns `status`, or what follows from an error of writing.
+/// Flushes the output. Returns `status`, or the result of a write error.
 fn finish(status: Status, out: &mut dyn Output) -> Result<Status, Failure> {
     out.flush();
     match out.write_error().take() {
@@ -111,7 +111,7 @@ fn finish(status: Status, out: &mut dyn Output) -> Result<Status, Failure> {
     }
 }
 
-/// Returns the globs that are separated from `--events` by other options.
+/// Returns the globs that other options separate from `--events`.
 fn globs_after_options(args: &QmpArgs) -> Result<Vec<String>, Failure> {
     let globs: Vec<String> = args.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     match globs.iter().find(|glob| glob.starts_with('-')) {

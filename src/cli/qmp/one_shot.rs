@@ -18,14 +18,14 @@ const OVERVIEW: &str = "\
 qmp COMMAND [--KEY=VALUE | KEY=VALUE]... sends one command and prints the reply.
 
   qmp query-status
-  qmp device_del --id=net0                   a string, an integer, … by its key
+  qmp device_del --id=net0                   the key decides the type of a value
   qmp eject --device=cd0 --force             a bare --KEY is true
   qmp blockdev-add driver=raw node-name=n0 file.driver=null-co
   qmp blockdev-add '{\"driver\": \"null-co\"}' node-name=n1
 
   qmp help COMMAND       explains a command, an event or a type of the server
   qmp help COMMAND.KEY   one of its keys
-  qmp help apropos WORD  searches
+  qmp help apropos WORD  searches for a word
   qmp --help             the options
 ";
 
@@ -100,7 +100,8 @@ impl OneShot {
         InputLine { text: &self.command_line.text, script: None, number: 1 }
     }
 
-    /// Returns whether the line can be parsed, and reports the error if not. Arguments of a program are not checked.
+    /// Returns whether the line can be parsed, and reports the error if not. The arguments of a program are not
+    /// checked.
     pub(super) fn validate(&self, out: &mut dyn Output) -> bool {
         let Err(diagnostic) = &self.command_line.line else { return true };
         if self.external.is_some() {
@@ -110,7 +111,7 @@ impl OneShot {
         if let Some(correction) = &self.command_line.correction {
             diagnostic.message.push_str(&format!("; did you mean `{correction}`?"));
         }
-        out.not_sent(&diagnostic, &self.input_line(), true);
+        out.report_not_sent(&diagnostic, &self.input_line(), true);
         false
     }
 
@@ -140,23 +141,23 @@ impl OneShot {
         Ok(Outcome::Ran(outcome))
     }
 
-    /// Returns an open connection; one without an address if there is no server, or none is needed.
+    /// Returns an open connection, or one without an address if there is no server or none is needed.
     fn connect(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Connection, Failure> {
         let offline = || Connection::new(None, self.options.clone(), false);
         let needs_server = !(self.engine_options.dry_run && self.engine_options.no_schema);
         let Some(address) = address.filter(|_| needs_server) else { return Ok(offline()) };
         let mut connection = Connection::new(Some(address.clone()), self.options.clone(), false);
-        match connection.open(&mut |text| out.notice(text)).map(drop) {
+        match connection.open(&mut |text| out.show_notice(text)).map(drop) {
             Ok(()) => Ok(connection),
             Err(error) if self.is_help() => {
-                out.notice(&format!("warning: {error}"));
+                out.show_notice(&format!("warning: {error}"));
                 Ok(offline())
             }
             Err(error) => Err(Failure::not_connected(error)),
         }
     }
 
-    /// Closes the log, and reports if lines are missing in it.
+    /// Closes the log, and reports whether lines are missing from it.
     pub(super) fn end_log(&self, out: &mut dyn Output) {
         close_log(&self.options.log, out);
     }

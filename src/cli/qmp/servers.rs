@@ -1,4 +1,4 @@
-//! The servers to ask: addresses and patterns from `--path` or the environment.
+//! The servers to query: addresses and patterns from `--path` or the environment.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +14,7 @@ use crate::cli::exit_status::{Failure, Status};
 use crate::session::Address;
 use crate::shell::matches_glob_exactly;
 
-/// File descriptors that the program uses besides its connections.
+/// The number of file descriptors that the program needs besides its connections.
 const OTHER_DESCRIPTORS: u64 = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +27,13 @@ pub(super) struct Server {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Servers {
     pub(super) servers: Vec<Server>,
-    /// Whether there can be several, so that output must name its server.
-    pub(super) several: bool,
+    /// Whether there can be several servers, so that output must name its server.
+    pub(super) has_several: bool,
 }
 
 /// Returns the servers in `paths`, the values of `--path`, or else in the environment.
 pub(super) fn find_servers(paths: &[OsString]) -> Result<Servers, Failure> {
-    let mut found = Servers { servers: Vec::new(), several: paths.len() > 1 };
+    let mut found = Servers { servers: Vec::new(), has_several: paths.len() > 1 };
     let mut seen = HashSet::new();
     let named: Vec<(&str, OsString)> = match paths {
         [] => from_environment().into_iter().collect(),
@@ -42,13 +42,13 @@ pub(super) fn find_servers(paths: &[OsString]) -> Result<Servers, Failure> {
     for (origin, text) in named {
         let failure = |status, message: String| Failure::with_message(status, format!("{origin}: {message}"));
         let addresses = if is_pattern(&text) {
-            found.several = true;
+            found.has_several = true;
             find_sockets(&text).map_err(|message| failure(Status::NotConnected, message))?
         } else {
-            vec![Address::from_os(&text).map_err(|error| failure(Status::UsageError, error.to_string()))?]
+            vec![Address::from_os_str(&text).map_err(|error| failure(Status::UsageError, error.to_string()))?]
         };
         for address in addresses {
-            // A monitor serves one client at a time. These two addresses make a new server each time.
+            // A monitor serves one client at a time, but these two addresses start a new server each time.
             let makes_server = matches!(address, Address::Demo | Address::Exec(_));
             if makes_server || seen.insert(address.clone()) {
                 found.servers.push(Server { name: address.to_string(), address });
@@ -95,7 +95,7 @@ fn find_sockets(pattern: &OsStr) -> Result<Vec<Address>, String> {
             }
             match matching_names(&directory, part) {
                 Ok(names) => next.extend(names.into_iter().map(|name| directory.join(name))),
-                // Other files can match, and directories can be removed meanwhile.
+                // Other files can match, and directories can be removed in the meantime.
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::NotFound) => {}
                 Err(error) => {
                     unreadable.get_or_insert(format!(" (cannot read `{}`: {error})", directory.display()));
@@ -112,7 +112,8 @@ fn find_sockets(pattern: &OsStr) -> Result<Vec<Address>, String> {
     }
 }
 
-/// Returns the names in a directory that match. As in the shell, a name with a leading dot needs a pattern with one.
+/// Returns the names in a directory that match. As in a system shell, a name with a leading dot needs a pattern with
+/// one.
 fn matching_names(directory: &Path, pattern: &OsStr) -> io::Result<Vec<OsString>> {
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let names = std::fs::read_dir(directory)?.flatten().map(|entry| entry.file_name());
@@ -136,7 +137,7 @@ fn text_for_matching(name: &OsStr) -> String {
     text
 }
 
-/// Raises the limit on open file descriptors for so many connections, as far as the system permits.
+/// Raises the limit on open file descriptors for this number of connections, as far as the system permits.
 pub(super) fn raise_fd_limit(connections: usize) {
     let needed = connections as u64 + OTHER_DESCRIPTORS;
     let mut limit = getrlimit(Resource::Nofile);
@@ -166,7 +167,7 @@ mod tests {
         let found = |pattern: &str| -> Vec<String> {
             let prefix = format!("{}/", folder.path().display());
             match find_servers(&[at(pattern).into()]) {
-                Ok(Servers { servers, several: true }) => {
+                Ok(Servers { servers, has_several: true }) => {
                     servers.into_iter().map(|server| server.name.replace(&prefix, "")).collect()
                 }
                 Ok(other) => panic!("{other:?}"),
@@ -184,7 +185,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(both.servers.len(), 4, "each monitor once, and two demo machines");
-        assert!(!find_servers(&[at("a.sock").into()]).unwrap().several);
+        assert!(!find_servers(&[at("a.sock").into()]).unwrap().has_several);
     }
 
     #[test]

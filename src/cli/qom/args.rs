@@ -85,8 +85,8 @@ pub(crate) enum QomCommand {
 
     /// Set a property
     ///
-    /// VALUE is read by the type of the property: a string as it is; a number in decimal or hexadecimal, with or
-    /// without a suffix k, M or G; a boolean as on or off. A VALUE that begins with a bracket is JSON.
+    /// The type of the property decides how VALUE is read: a string as it is; a number in decimal or hexadecimal, with
+    /// or without a suffix k, M or G; a boolean as on or off. A VALUE that begins with a bracket is JSON.
     #[command(override_usage = "qom set [OPTIONS] PATH.PROPERTY VALUE\n       qom set [OPTIONS] PATH PROPERTY VALUE")]
     Set {
         /// Object and property
@@ -135,9 +135,9 @@ impl HelpExt for QomArgs {
                 ),
                 (
                     "get PATH.PROPERTY",
-                    "the value, of an object as lines `key: value`; --json prints it in the server's spelling",
+                    "the value; an object as lines `key: value`; --json prints it in the server's spelling",
                 ),
-                ("set PATH.PROPERTY VALUE", "the value is read by the type of the property"),
+                ("set PATH.PROPERTY VALUE", "the type of the property decides how the value is read"),
                 ("tree [PATH]", "with types and values; --depth N opens at most N levels, --json prints one document"),
                 (
                     "fuse MOUNTPOINT",
@@ -150,8 +150,8 @@ impl HelpExt for QomArgs {
             "Examples",
             &[
                 ("qom list -s vm.sock /machine", "the contents of the machine"),
-                ("qom get -s vm.sock /machine.smp", "a property that is an object itself"),
-                ("qom set -s vm.sock /objects/io0.poll-max-ns 32k", "a number, by the type of the property"),
+                ("qom get -s vm.sock /machine.smp", "a property whose value is an object"),
+                ("qom set -s vm.sock /objects/io0.poll-max-ns 32k", "a number, because of the type of the property"),
                 ("qom tree -s vm.sock --depth 1 peripheral", "the devices that have an id"),
                 ("qom tree --json | jq .children.machine.type", "with QMP_SOCKET set"),
                 ("qom fuse -s vm.sock --daemonize vm", "the tree as files in the directory vm, for find, grep and cp"),
@@ -186,7 +186,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn flags_are_consistent() {
+    fn options_are_consistent() {
         QomArgs::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! The commands of `qom`, apart from `fuse`: they ask the server and print the answer.
+//! The commands of `qom`, except `fuse`: they query the server and print its reply.
 
 use std::io::{self, IsTerminal};
 
@@ -47,7 +47,7 @@ pub(super) fn get(qom: &QomClient, target: &str, property: Option<&str>, json: b
     print(text)
 }
 
-/// `words` is `VALUE`, or `PROPERTY VALUE`.
+/// Sets a property. `words` is `VALUE`, or `PROPERTY VALUE`.
 pub(super) fn set(qom: &QomClient, target: &str, words: &[String]) -> Result<Status, Failure> {
     let (property, value) = match words {
         [value] => (None, value),
@@ -106,7 +106,7 @@ fn failure(qom: &QomClient, error: &QomError, path: &str, property: Option<&str>
         (_, None) => suggest_path(qom, path),
     };
     let message = match error {
-        // Without the name of the QMP command, which the user did not type.
+        // The name of the QMP command is left out, because the user did not type it.
         QomError::Execute(ExecuteError::Refused { .. }) => {
             format!("{}: {}", error.class().unwrap_or_default(), error.reason())
         }

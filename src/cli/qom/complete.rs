@@ -44,7 +44,7 @@ fn complete_property(engine: &mut Engine, path: &str, typed: &str) -> Vec<Candid
     complete_value(engine, &["qom-get", &format!("path={path}")], "property", typed)
 }
 
-/// Completes `PATH.PROPERTY`. The path of an object is continued by a dot, or by a slash if there are objects below it.
+/// Completes `PATH.PROPERTY`. A dot can follow the path of an object, and a slash too if there are objects below it.
 fn complete_target(engine: &mut Engine, typed: &str) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for object in complete_object(engine, typed) {
@@ -54,7 +54,7 @@ fn complete_target(engine: &mut Engine, typed: &str) -> Vec<Candidate> {
             candidates.push(object);
         }
     }
-    // The names of objects can contain dots, so each dot can be the one before the property.
+    // The names of objects can contain dots, so any dot can be the one before the property.
     for (path, property) in property_splits(&format!("{typed}\0")) {
         let properties = complete_property(engine, path, property.trim_end_matches('\0')).into_iter();
         candidates.extend(properties.map(|name| Candidate { text: format!("{path}.{}", name.text), ..name }));

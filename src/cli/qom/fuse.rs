@@ -59,7 +59,7 @@ mod mount {
     };
     use crate::render::printable;
 
-    /// Set in the environment of the process that serves the tree in the background.
+    /// The variable in the environment of the process that serves the tree in the background.
     const BACKGROUND_VARIABLE: &str = "QOM_FUSE_IN_BACKGROUND";
 
     /// Mounts the tree, and returns when it is unmounted.
@@ -72,11 +72,11 @@ mod mount {
         if args.daemonize && !in_background {
             return start_in_background().map_err(|error| Failure::new(Status::Failed, error));
         }
-        // Leaked on purpose: dropping it would be reported as a lost connection.
+        // The client is leaked on purpose: dropping it would be reported as a lost connection.
         let client = ManuallyDrop::new(connect()?);
         let options = MountOptions { read_only: args.read_only, allow_other: args.allow_other };
         let fs = QomFs::new(Box::new(QomClient::new(&client)), args.read_only, Box::new(report_problem));
-        // From here on a signal unmounts. One that arrives before the mount waits for it.
+        // From here on, a signal unmounts the tree. A signal that arrives before the mount takes effect after it.
         let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|error| Failure::new(Status::Failed, error))?;
         let mount = Mount::new(fs, mountpoint, options).map_err(mount_failure)?;
         let disconnected = watch_connection(&client, mount.mountpoint());
@@ -93,7 +93,7 @@ mod mount {
     }
 
     fn mount_failure(error: MountError) -> Failure {
-        let status = if error.is_mountpoint() { Status::UsageError } else { Status::Failed };
+        let status = if error.is_unsuitable_mountpoint() { Status::UsageError } else { Status::Failed };
         Failure::new(status, error)
     }
 
@@ -110,7 +110,7 @@ mod mount {
         let _ = print(format!("{}\n", printable(&line)));
     }
 
-    /// Reports the loss of the connection at once, whether or not a file is in use. Returns a flag that is set then.
+    /// Reports the loss of the connection at once, whether or not a file is in use. Returns a flag for the loss.
     fn watch_connection(client: &Client, mountpoint: &Path) -> Arc<AtomicBool> {
         let disconnected = Arc::new(AtomicBool::new(false));
         let set_disconnected = Arc::clone(&disconnected);
@@ -169,7 +169,7 @@ mod mount {
         }
     }
 
-    /// Gives up everything whose end others may wait for: the terminal, standard output and error, the directory.
+    /// Releases everything that other processes may wait for: the terminal, standard output and error, the directory.
     fn detach_from_terminal() -> io::Result<()> {
         setsid()?;
         std::env::set_current_dir("/")?;

@@ -54,7 +54,7 @@ impl Program for QomArgs {
             let options = Options { wait: self.wait.wait, ..self.common.options()? };
             let client = Client::connect_with(&address, &options).map_err(Failure::not_connected)?;
             if self.common.verbose {
-                // Only from now on: the user did not ask for greeting and negotiation.
+                // Not earlier, because the user did not ask for the greeting and the negotiation.
                 show_messages(&options.log, stderr_palette(color));
             }
             Ok(client)

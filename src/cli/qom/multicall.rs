@@ -1,4 +1,4 @@
-//! Commands by the name of the program: called through a link named `qom-list`, it is `qom list`.
+//! Commands that the name of the program selects: called through a link named `qom-list`, it is `qom list`.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -7,7 +7,7 @@ use clap::CommandFactory;
 
 use super::args::QomArgs;
 
-/// Returns the program's arguments, and after its name the command that is part of the name, if there is one.
+/// Returns the program's arguments. If its name contains a command, that is inserted after the name.
 pub(super) fn with_command_of_name(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.collect();
     let name = args.first().and_then(|name| Path::new(name).file_name()).and_then(|name| name.to_str());

@@ -50,7 +50,7 @@ pub(super) fn remove_bitmap(machine: &mut Machine, args: Args<'_>) -> CommandRes
     no_result()
 }
 
-/// Checks that the bitmap exists. It is empty already.
+/// Checks that the bitmap exists. There is nothing to clear, because bitmaps stay empty.
 pub(super) fn clear_bitmap(machine: &mut Machine, args: Args<'_>) -> CommandResult {
     bitmaps(machine, args)?.check_exists(args.required_str("name")?)?;
     no_result()
@@ -79,7 +79,7 @@ pub(super) fn transaction(machine: &mut Machine, args: Args<'_>) -> CommandResul
 fn execute_action(machine: &mut Machine, action: Args<'_>) -> Result<(), CommandError> {
     match action.required_str("type")? {
         "abort" => Err(CommandError::generic("transaction aborted by action 'abort'")),
-        // Every other action is a command of the same name.
+        // Every other action is a command with the same name.
         command => {
             let data =
                 action.optional_object("data").ok_or_else(|| CommandError::generic("missing argument 'data'"))?;

@@ -16,7 +16,7 @@ const ROOT_PORT: &str = "pcie-root-port";
 
 const MAX_DEVICES_PER_PARENT: usize = 256;
 
-/// Undeclared members are properties of the driver.
+/// The arguments of `device_add`. Undeclared members are properties of the driver.
 pub(super) static DEVICE_ADD_ARGS: Object = Object {
     accepts_undeclared: true,
     ..object(
@@ -93,7 +93,7 @@ fn choose_place(machine: &Machine, id: Option<&str>) -> Result<(&'static str, St
     Ok((parent, name))
 }
 
-/// Returns the path of the bus for a device: the named one, which must accept the device, or the one of the machine.
+/// Returns the path of the bus for a device: the named bus, which must accept the device, or the machine's.
 fn bus_path(machine: &Machine, qom_type: &QomType, name: Option<&str>) -> Result<String, CommandError> {
     let machine_bus = if qom_type.is_a("usb-device") { "usb-bus.0" } else { "pcie.0" };
     match name.filter(|name| *name != machine_bus) {
@@ -108,7 +108,7 @@ fn bus_path(machine: &Machine, qom_type: &QomType, name: Option<&str>) -> Result
     }
 }
 
-/// Resolves the value of a link property, an id or a path, to the path of an object of the right type.
+/// Replaces the value of a link property, an id or a path, with the path of the object, which must have the right type.
 fn set_link(machine: &Machine, device: &mut QomObject, link: &Property) -> Result<(), CommandError> {
     let Some(target) = device.property(link.name).and_then(Value::as_str).filter(|target| !target.is_empty()) else {
         return Ok(());
@@ -124,7 +124,7 @@ fn set_link(machine: &Machine, device: &mut QomObject, link: &Property) -> Resul
     Ok(())
 }
 
-/// Adds the drive of a disk. Other devices are left alone.
+/// Adds the drive of a disk. Does nothing for other devices.
 fn add_drive(machine: &mut Machine, device: &QomObject, qdev: &str) -> Result<(), CommandError> {
     match device.property("drive").and_then(Value::as_str) {
         None => Ok(()),
@@ -153,7 +153,7 @@ pub(super) fn device_del(machine: &mut Machine, args: Args<'_>) -> CommandResult
     no_result()
 }
 
-/// Returns the name of a device on the bus of a root port.
+/// Returns the name of the device on the bus of a root port, if there is one.
 fn device_on_port<'a>(machine: &'a Machine, port: &str) -> Option<&'a str> {
     let bus = format!("{PERIPHERAL}/{port}/{port}");
     let devices = [PERIPHERAL, PERIPHERAL_ANON].into_iter().filter_map(|parent| machine.qom_tree.find(parent).ok());

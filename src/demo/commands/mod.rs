@@ -1,7 +1,7 @@
 //! The table of all commands: name, arguments, return type, handler. Dispatch, the check of arguments, `query-commands`
 //! and introspection read it, and it is the only place that names handlers.
 //!
-//! Handlers get arguments that have passed the check. They must not know requests and replies.
+//! Handlers get arguments that have passed the check. They must not know about requests and replies.
 
 mod bitmap;
 mod block;

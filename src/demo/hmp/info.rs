@@ -12,11 +12,15 @@ pub(super) static TOPICS: &[Entry] = &[
     topic("cpus", "the processors and their threads", cpus),
     topic("iothreads", "the threads for devices", iothreads),
     topic("jobs", "the jobs and their progress", jobs),
-    topic("mtree", "the memory map", |_, _| memory::map(CPU_COUNT)),
-    topic("name", "the machine's name", |machine, _| show_query(machine, "query-name", |value| line(&value["name"]))),
+    topic("mtree", "the memory map", |_, _| memory::memory_map(CPU_COUNT)),
+    topic("name", "the machine's name", |machine, _| {
+        show_query(machine, "query-name", |value| text_line(&value["name"]))
+    }),
     topic("registers", "the registers of a processor", registers),
-    topic("status", "whether the guest runs", status),
-    topic("uuid", "the machine's UUID", |machine, _| show_query(machine, "query-uuid", |value| line(&value["UUID"]))),
+    topic("status", "whether the guest is running", status),
+    topic("uuid", "the machine's UUID", |machine, _| {
+        show_query(machine, "query-uuid", |value| text_line(&value["UUID"]))
+    }),
     topic("version", "the version", version),
 ];
 
@@ -33,33 +37,33 @@ fn show_query(machine: &mut Machine, command: &str, format: impl Fn(&Value) -> S
 }
 
 /// Formats each element of an array.
-fn each(list: &Value, format: impl Fn(&Value) -> String) -> String {
+fn format_each(list: &Value, format: impl Fn(&Value) -> String) -> String {
     list.as_array().into_iter().flatten().map(format).collect()
 }
 
 /// Returns a string value as a line.
-fn line(value: &Value) -> String {
-    format!("{}\n", word(value))
+fn text_line(value: &Value) -> String {
+    format!("{}\n", text_of(value))
 }
 
-fn word(value: &Value) -> &str {
+fn text_of(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
 fn status(machine: &mut Machine, _: &Call<'_>) -> String {
-    show_query(machine, "query-status", |value| format!("VM status: {}\n", word(&value["status"])))
+    show_query(machine, "query-status", |value| format!("VM status: {}\n", text_of(&value["status"])))
 }
 
 fn version(machine: &mut Machine, _: &Call<'_>) -> String {
     show_query(machine, "query-version", |value| {
         let qemu = &value["qemu"];
-        format!("{}.{}.{} ({})\n", qemu["major"], qemu["minor"], qemu["micro"], word(&value["package"]))
+        format!("{}.{}.{} ({})\n", qemu["major"], qemu["minor"], qemu["micro"], text_of(&value["package"]))
     })
 }
 
 fn cpus(machine: &mut Machine, call: &Call<'_>) -> String {
     show_query(machine, "query-cpus-fast", |list| {
-        each(list, |cpu| {
+        format_each(list, |cpu| {
             let mark = if cpu["cpu-index"] == call.cpu { '*' } else { ' ' };
             format!("{mark} CPU #{}: thread_id={}\n", cpu["cpu-index"], cpu["thread-id"])
         })
@@ -68,22 +72,22 @@ fn cpus(machine: &mut Machine, call: &Call<'_>) -> String {
 
 fn block(machine: &mut Machine, _: &Call<'_>) -> String {
     show_query(machine, "query-block", |list| {
-        each(list, |drive| {
-            let name = Some(word(&drive["device"])).filter(|name| !name.is_empty());
-            let name = name.unwrap_or_else(|| word(&drive["qdev"]));
+        format_each(list, |drive| {
+            let name = Some(text_of(&drive["device"])).filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| text_of(&drive["qdev"]));
             let mut text = match drive.get("inserted") {
                 Some(node) => {
                     let mode = if node["ro"] == true { ", read-only" } else { "" };
                     format!(
                         "{name} ({}): {} ({}{mode})\n",
-                        word(&node["node-name"]),
-                        word(&node["file"]),
-                        word(&node["drv"])
+                        text_of(&node["node-name"]),
+                        text_of(&node["file"]),
+                        text_of(&node["drv"])
                     )
                 }
                 None => format!("{name}: nothing inserted\n"),
             };
-            let _ = writeln!(text, "    at: {}", word(&drive["qdev"]));
+            let _ = writeln!(text, "    at: {}", text_of(&drive["qdev"]));
             text
         })
     })
@@ -91,21 +95,26 @@ fn block(machine: &mut Machine, _: &Call<'_>) -> String {
 
 fn iothreads(machine: &mut Machine, _: &Call<'_>) -> String {
     show_query(machine, "query-iothreads", |list| {
-        each(list, |thread| format!("{}: thread_id={}\n", word(&thread["id"]), thread["thread-id"]))
+        format_each(list, |thread| format!("{}: thread_id={}\n", text_of(&thread["id"]), thread["thread-id"]))
     })
 }
 
 fn jobs(machine: &mut Machine, _: &Call<'_>) -> String {
     show_query(machine, "query-jobs", |list| match list.as_array().is_some_and(Vec::is_empty) {
         true => "no jobs\n".to_owned(),
-        false => each(list, |job| {
+        false => format_each(list, |job| {
             let (done, total) = (&job["current-progress"], &job["total-progress"]);
-            format!("{}: {}, {}, {done} of {total} bytes\n", word(&job["id"]), word(&job["type"]), word(&job["status"]))
+            format!(
+                "{}: {}, {}, {done} of {total} bytes\n",
+                text_of(&job["id"]),
+                text_of(&job["type"]),
+                text_of(&job["status"])
+            )
         }),
     })
 }
 
-/// Shows made-up numbers that depend on the CPU, so that it is visible which CPU was selected.
+/// Shows made-up numbers that differ between CPUs, so that the selected CPU can be recognised.
 fn registers(_: &mut Machine, call: &Call<'_>) -> String {
     let mut out = format!("\nCPU#{}\n", call.cpu);
     let names = [

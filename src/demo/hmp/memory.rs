@@ -46,17 +46,17 @@ static PORTS: &[Region] = &[
 ];
 
 /// Returns the memory map as text.
-pub fn map(cpus: u64) -> String {
+pub fn memory_map(cpus: u64) -> String {
     let mut out = String::new();
-    space(&mut out, "memory", MEMORY);
+    write_address_space(&mut out, "memory", MEMORY);
     for cpu in 0..cpus {
-        space(&mut out, &format!("cpu-memory-{cpu}"), MEMORY);
+        write_address_space(&mut out, &format!("cpu-memory-{cpu}"), MEMORY);
     }
-    space(&mut out, "I/O", PORTS);
+    write_address_space(&mut out, "I/O", PORTS);
     out
 }
 
-fn space(out: &mut String, name: &str, regions: &[Region]) {
+fn write_address_space(out: &mut String, name: &str, regions: &[Region]) {
     let _ = writeln!(out, "address-space: {name}");
     for (depth, first, last, kind, region) in regions {
         let indent = 2 * (depth + 1);
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn is_longer_than_a_screen() {
-        let map = map(2);
+        let map = memory_map(2);
         assert!(map.lines().count() > 60);
         assert!(map.contains("  0000000000000000-ffffffffffffffff (prio 0, i/o): system\n"));
     }

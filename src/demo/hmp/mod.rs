@@ -1,4 +1,4 @@
-//! The human monitor of the demo machine, for `human-monitor-command`: takes a line, returns text, also for errors.
+//! The human monitor of the demo machine, for `human-monitor-command`: takes a line and returns text, even for errors.
 //!
 //! Owns the table of HMP commands and their output format. The commands are executed as QMP commands.
 
@@ -38,35 +38,35 @@ static COMMANDS: &[Entry] = &[
         usage: "",
         help: "stop the guest",
         arity: (0, 0),
-        run: |machine, _| qmp(machine, "stop", json!({})),
+        run: |machine, _| execute_qmp(machine, "stop", json!({})),
     },
     Entry {
         names: "cont|c",
         usage: "",
         help: "resume the guest",
         arity: (0, 0),
-        run: |machine, _| qmp(machine, "cont", json!({})),
+        run: |machine, _| execute_qmp(machine, "cont", json!({})),
     },
     Entry {
         names: "system_reset",
         usage: "",
         help: "press the reset button",
         arity: (0, 0),
-        run: |machine, _| qmp(machine, "system_reset", json!({})),
+        run: |machine, _| execute_qmp(machine, "system_reset", json!({})),
     },
     Entry {
         names: "system_powerdown",
         usage: "",
         help: "press the power button",
         arity: (0, 0),
-        run: |machine, _| qmp(machine, "system_powerdown", json!({})),
+        run: |machine, _| execute_qmp(machine, "system_powerdown", json!({})),
     },
     Entry {
         names: "quit|q",
         usage: "",
         help: "quit the machine",
         arity: (0, 0),
-        run: |machine, _| qmp(machine, "quit", json!({})),
+        run: |machine, _| execute_qmp(machine, "quit", json!({})),
     },
     Entry {
         names: "cpu",
@@ -87,7 +87,7 @@ static COMMANDS: &[Entry] = &[
         usage: "id",
         help: "unplug a device",
         arity: (1, 1),
-        run: |machine, call| qmp(machine, "device_del", json!({"id": call.words.first()})),
+        run: |machine, call| execute_qmp(machine, "device_del", json!({"id": call.words.first()})),
     },
     Entry {
         names: "object_add",
@@ -101,7 +101,7 @@ static COMMANDS: &[Entry] = &[
         usage: "id",
         help: "destroy an object",
         arity: (1, 1),
-        run: |machine, call| qmp(machine, "object-del", json!({"id": call.words.first()})),
+        run: |machine, call| execute_qmp(machine, "object-del", json!({"id": call.words.first()})),
     },
     Entry {
         names: "set_password",
@@ -122,9 +122,9 @@ pub fn run(machine: &mut Machine, line: &str, cpu: u64) -> String {
     text.replace('\n', "\r\n")
 }
 
-fn dispatch(machine: &mut Machine, table: &[Entry], before: &str, name: &str, call: &Call<'_>) -> String {
+fn dispatch(machine: &mut Machine, table: &[Entry], prefix: &str, name: &str, call: &Call<'_>) -> String {
     let Some(entry) = table.iter().find(|entry| entry.is_called(name)) else {
-        return unknown(&format!("{before}{name}"));
+        return unknown_command(&format!("{prefix}{name}"));
     };
     let (min, max) = entry.arity;
     let problem = match call.words.len() {
@@ -132,7 +132,7 @@ fn dispatch(machine: &mut Machine, table: &[Entry], before: &str, name: &str, ca
         count if count > max => "too many arguments",
         _ => return (entry.run)(machine, call),
     };
-    format!("{before}{name}: {problem}\nTry \"help {before}{name}\" for more information\n")
+    format!("{prefix}{name}: {problem}\nTry \"help {prefix}{name}\" for more information\n")
 }
 
 impl Entry {
@@ -140,18 +140,18 @@ impl Entry {
         self.names.split('|').any(|known| known == name)
     }
 
-    fn describe(&self, before: &str) -> String {
+    fn describe(&self, prefix: &str) -> String {
         let gap = if self.usage.is_empty() { "" } else { " " };
-        format!("{before}{}{gap}{} -- {}\n", self.names, self.usage, self.help)
+        format!("{prefix}{}{gap}{} -- {}\n", self.names, self.usage, self.help)
     }
 }
 
-fn unknown(name: &str) -> String {
+fn unknown_command(name: &str) -> String {
     format!("unknown command: '{name}'\n")
 }
 
 /// Executes a QMP command that returns nothing. Returns an error as text.
-fn qmp(machine: &mut Machine, name: &str, arguments: Value) -> String {
+fn execute_qmp(machine: &mut Machine, name: &str, arguments: Value) -> String {
     match query(machine, name, arguments) {
         Ok(_) => String::new(),
         Err(text) => text,
@@ -169,10 +169,10 @@ fn query(machine: &mut Machine, name: &str, arguments: Value) -> Result<Value, S
 }
 
 fn help(_: &mut Machine, call: &Call<'_>) -> String {
-    let list = |table: &[Entry], before| table.iter().map(|entry| entry.describe(before)).collect();
-    let one = |table: &[Entry], before: &str, name: &str| match table.iter().find(|entry| entry.is_called(name)) {
-        Some(entry) => entry.describe(before),
-        None => unknown(&format!("{before}{name}")),
+    let list = |table: &[Entry], prefix| table.iter().map(|entry| entry.describe(prefix)).collect();
+    let one = |table: &[Entry], prefix: &str, name: &str| match table.iter().find(|entry| entry.is_called(name)) {
+        Some(entry) => entry.describe(prefix),
+        None => unknown_command(&format!("{prefix}{name}")),
     };
     match call.words {
         [] => list(COMMANDS, ""),
@@ -199,13 +199,13 @@ fn cpu(_: &mut Machine, call: &Call<'_>) -> String {
 }
 
 fn device_add(machine: &mut Machine, call: &Call<'_>) -> String {
-    let arguments = options::device(call.words.first().copied().unwrap_or_default());
-    qmp(machine, "device_add", Value::Object(arguments))
+    let arguments = options::device_add_arguments(call.words.first().copied().unwrap_or_default());
+    execute_qmp(machine, "device_add", Value::Object(arguments))
 }
 
 fn object_add(machine: &mut Machine, call: &Call<'_>) -> String {
-    let arguments = options::object(call.words.first().copied().unwrap_or_default());
-    qmp(machine, "object-add", Value::Object(arguments))
+    let arguments = options::object_add_arguments(call.words.first().copied().unwrap_or_default());
+    execute_qmp(machine, "object-add", Value::Object(arguments))
 }
 
 fn set_password(machine: &mut Machine, call: &Call<'_>) -> String {
@@ -213,7 +213,7 @@ fn set_password(machine: &mut Machine, call: &Call<'_>) -> String {
     if let Some(action) = call.words.get(2) {
         arguments["connected"] = (*action).into();
     }
-    qmp(machine, "set_password", arguments)
+    execute_qmp(machine, "set_password", arguments)
 }
 
 #[cfg(test)]

@@ -10,20 +10,23 @@ use crate::demo::qapi::Type;
 use crate::demo::qom_types::find_type;
 
 /// Returns the arguments of `device_add`.
-pub fn device(text: &str) -> Map<String, Value> {
-    parse(text, "driver", |driver, key| {
+pub fn device_add_arguments(text: &str) -> Map<String, Value> {
+    parse_options(text, "driver", |driver, key| {
         let mut properties = find_type(driver)?.properties();
         properties.find(|property| property.name == key).map(|property| value_type(property.type_name))
     })
 }
 
 /// Returns the arguments of `object-add`.
-pub fn object(text: &str) -> Map<String, Value> {
-    parse(text, "qom-type", |type_name, key| OBJECT_OPTIONS.member(key, Some(type_name)).map(|member| member.ty))
+pub fn object_add_arguments(text: &str) -> Map<String, Value> {
+    parse_options(text, "qom-type", |type_name, key| {
+        OBJECT_OPTIONS.member(key, Some(type_name)).map(|member| member.ty)
+    })
 }
 
-/// Parses the pairs. A first part without `=` is the value of `first_key`, any other part without it means `on`.
-fn parse(text: &str, first_key: &str, type_of: impl Fn(&str, &str) -> Option<Type>) -> Map<String, Value> {
+/// Parses the pairs. A first part without `=` is the value of `first_key`. Any other part without `=` is a key, which
+/// is set to `on`.
+fn parse_options(text: &str, first_key: &str, type_of: impl Fn(&str, &str) -> Option<Type>) -> Map<String, Value> {
     let pairs: Vec<(&str, &str)> = (text.split(',').enumerate())
         .filter(|(_, part)| !part.is_empty())
         .map(|(index, part)| match part.split_once('=') {
@@ -32,8 +35,8 @@ fn parse(text: &str, first_key: &str, type_of: impl Fn(&str, &str) -> Option<Typ
             None => (part, "on"),
         })
         .collect();
-    let kind = pairs.iter().find(|(key, _)| *key == first_key).map_or("", |(_, value)| value);
-    let typed = |(key, value): (&str, &str)| match type_of(kind, key) {
+    let type_name = pairs.iter().find(|(key, _)| *key == first_key).map_or("", |(_, value)| value);
+    let typed = |(key, value): (&str, &str)| match type_of(type_name, key) {
         Some(Type::Bool) => parse_bool(value),
         Some(Type::Int) => parse_int(value),
         _ => None,
@@ -77,14 +80,14 @@ mod tests {
     #[test]
     fn types_values_by_their_properties() {
         assert_eq!(
-            Value::Object(device("virtio-net-pci,id=1,mq=on,packed,bootindex=-1,vectors=0x10,serial=7")),
+            Value::Object(device_add_arguments("virtio-net-pci,id=1,mq=on,packed,bootindex=-1,vectors=0x10,serial=7")),
             json!({
                 "driver": "virtio-net-pci", "id": "1", "mq": true, "packed": true, "bootindex": -1, "vectors": 16,
                 "serial": "7",
             })
         );
         assert_eq!(
-            Value::Object(object("id=m,qom-type=memory-backend-ram,size=4G,merge=off")),
+            Value::Object(object_add_arguments("id=m,qom-type=memory-backend-ram,size=4G,merge=off")),
             json!({"id": "m", "qom-type": "memory-backend-ram", "size": 4_u64 << 30, "merge": false})
         );
     }
@@ -92,12 +95,12 @@ mod tests {
     #[test]
     fn keeps_invalid_values_as_strings() {
         assert_eq!(
-            Value::Object(device("virtio-net-pci,mq=perhaps,speed=99999999999999T")),
+            Value::Object(device_add_arguments("virtio-net-pci,mq=perhaps,speed=99999999999999T")),
             json!({
                 "driver": "virtio-net-pci", "mq": "perhaps", "speed": "99999999999999T",
             })
         );
-        assert_eq!(Value::Object(device("nope,x=1,")), json!({"driver": "nope", "x": "1"}));
-        assert_eq!(Value::Object(object("")), json!({}));
+        assert_eq!(Value::Object(device_add_arguments("nope,x=1,")), json!({"driver": "nope", "x": "1"}));
+        assert_eq!(Value::Object(object_add_arguments("")), json!({}));
     }
 }

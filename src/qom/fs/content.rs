@@ -1,8 +1,8 @@
 //! File contents: the value of a property as the text of its file, and back.
 //!
-//! A string is written without quotes, any other value as JSON on one line, both with a newline at the end. So scripts
-//! can use `$(cat FILE)`, and what was read can be written back unchanged. Only an unset link is an empty file, so that
-//! `test -s` detects it.
+//! A string is written without quotes, any other value as JSON on one line, both with a newline at the end. Scripts can
+//! therefore use `$(cat FILE)`, and can write back unchanged what they have read. Only an unset link is an empty file,
+//! so that `test -s` detects it.
 
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ fn decode_string(json: &str) -> Option<String> {
     }
 }
 
-/// Returns what was written to a file without the final newline, or `None` if it is not UTF-8.
+/// Returns the text that was written to a file, without the final newline. `None` if it is not UTF-8.
 pub(super) fn from_content(content: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(content).ok()?;
     Some(text.strip_suffix('\n').unwrap_or(text))

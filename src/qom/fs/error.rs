@@ -2,7 +2,7 @@
 
 use crate::qom::error::QomError;
 
-/// Why an operation failed.
+/// The reason why an operation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FsError {
     /// There is no such object or property (`ENOENT`).
@@ -17,11 +17,11 @@ pub enum FsError {
     NoValue,
     /// The connection to the server is lost (`EIO`).
     Disconnected,
-    /// (`EISDIR`)
+    /// The file is a directory (`EISDIR`).
     IsDirectory,
-    /// (`ENOTDIR`)
+    /// The file is not a directory (`ENOTDIR`).
     NotDirectory,
-    /// The text written is longer than any property's (`EFBIG`).
+    /// The text written is longer than that of any property (`EFBIG`).
     TooLarge,
     /// The file system is mounted read-only (`EROFS`).
     ReadOnly,
@@ -40,8 +40,8 @@ pub(super) enum Operation {
     Write,
 }
 
-/// Parts of error descriptions and what they mean. QEMU uses one error class for nearly all of them, so only the text
-/// tells them apart.
+/// Parts of error descriptions and the errors that they mean. QEMU uses one error class for nearly all of them, so only
+/// the text tells them apart.
 const DESCRIPTION_PATTERNS: &[(&str, FsError)] = &[
     ("is not readable", FsError::AccessDenied),
     ("is not writable", FsError::AccessDenied),

@@ -19,7 +19,7 @@ const LISTING_TTL: Duration = Duration::from_millis(100);
 /// never taken from the cache.
 const VALUE_TTL: Duration = Duration::from_millis(5);
 
-/// Bound on cached values, because the kernel never forgets properties that it saw in a directory only.
+/// The maximum number of cached values. The kernel never forgets properties that it has only seen in a directory.
 const MAX_CACHED_VALUES: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ pub struct Attributes {
     pub size: u64,
     /// The permission bits.
     pub mode: u16,
-    /// When the value was last seen to differ from the one before.
+    /// The time at which the value was last seen to differ from the one before.
     pub changed: SystemTime,
 }
 
@@ -213,7 +213,7 @@ impl InodeTable {
         self.values.insert(path, CachedValue { read_at: Instant::now(), generation: self.generation, info, changed });
     }
 
-    /// Returns what is known of a value if it was read recently, and nothing was written since.
+    /// Returns what is known about a value, if it was read recently and nothing has been written since.
     pub(super) fn cached_value(&self, node: &FsNode) -> Option<ValueInfo> {
         let value = self.values.get(&node.full_path())?;
         let is_current = value.read_at.elapsed() < self.value_ttl && value.generation == self.generation;
@@ -225,7 +225,7 @@ impl InodeTable {
         self.generation += 1;
     }
 
-    /// Returns when the value was last seen to differ from the one before.
+    /// Returns the time at which the value was last seen to differ from the one before.
     pub(super) fn changed(&self, node: &FsNode) -> SystemTime {
         self.values.get(&node.full_path()).map_or(self.created, |value| value.changed)
     }

@@ -1,8 +1,8 @@
 //! The object tree as a file system: objects are directories, properties are files, links are symbolic links.
 //!
-//! Owns inode numbers, file names, contents and open files: everything of `qom fuse` but the kernel interface, so that
-//! it is tested without a kernel. A value is read each time a file is opened or looked at; an open file keeps the value
-//! that it was opened with. Must not know the kernel's types or sockets.
+//! Owns inode numbers, file names, contents and open files: everything in `qom fuse` except the kernel interface, so
+//! that tests need no kernel. A value is read each time a file is opened or its size is needed; an open file keeps the
+//! value that it was opened with. Must not know about the kernel's types or sockets.
 
 mod content;
 mod error;

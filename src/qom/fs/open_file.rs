@@ -6,10 +6,10 @@ use super::content;
 use super::error::FsError;
 use super::inodes::FsNode;
 
-/// Limit on a property's text. Real ones are far shorter, and QEMU is slow with long ones.
+/// The maximum length of a property's text. Real ones are far shorter, and QEMU is slow with long ones.
 const MAX_CONTENT_BYTES: usize = 64 << 10;
 
-/// The buffer size of the programs that write. A shorter write is a whole value, because a program that has more to
+/// The size of the buffer in programs that write. A shorter write is a whole value, because a program that has more to
 /// write fills its buffer first.
 const WRITER_BUFFER_BYTES: usize = 4096;
 
@@ -35,8 +35,8 @@ pub(super) struct OpenFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     None,
-    /// Counts only when the last descriptor is closed: a shell that redirects to the file truncates it and closes one of
-    /// two descriptors before its command has written anything.
+    /// Takes effect only when the last descriptor is closed: a shell that redirects to the file truncates it and closes
+    /// one of two descriptors before its command has written anything.
     Truncated,
     Written,
 }
@@ -56,7 +56,7 @@ impl OpenFile {
     }
 
     /// Writes to the content. Returns whether the value seems complete, so that the property should be set at once: a
-    /// refusal has to fail the write, because a shell ignores errors of closing.
+    /// refusal must fail the write, because a shell ignores errors when it closes a file.
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) -> Result<bool, FsError> {
         let content = self.content.get_or_insert_default();
         let start = if self.mode.append { content.len() as u64 } else { offset };
@@ -83,7 +83,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Takes the text that the property has to be set to, if any. `is_release` says that the last descriptor is closed.
+    /// Takes the text that the property must be set to, if any. `is_release` says that the last descriptor is closed.
     pub(super) fn take_change(&mut self, is_release: bool) -> Option<Result<String, FsError>> {
         if self.change == Change::None || self.change == Change::Truncated && !is_release {
             return None;

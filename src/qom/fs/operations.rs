@@ -14,8 +14,8 @@ use crate::qom::path::split_last;
 use crate::qom::property::Property;
 use crate::wire::is_secret_property;
 
-/// Called with messages for the user who mounted the file system. They say more than the errno value, which is all that
-/// the failing program gets.
+/// A function that is called with messages for the user who mounted the file system. They say more than the errno
+/// value, which is all that the failing program gets.
 pub type ReportProblem = Box<dyn Fn(&str) + Send + Sync>;
 
 /// An object tree as files.
@@ -65,8 +65,8 @@ impl QomFs {
         QomFs { source, report, read_only, inodes: Mutex::new(InodeTable::new()), open: Mutex::default() }
     }
 
-    /// Looks up a name in a directory and counts a lookup of its inode, to be undone by [`QomFs::forget`]. The size in
-    /// the result is 0, because it costs a request to the server and is asked for separately.
+    /// Looks up a name in a directory and counts a lookup of its inode, which [`QomFs::forget`] undoes. The size in the
+    /// result is 0, because it costs a request to the server and the kernel asks for it separately.
     pub fn lookup(&self, parent: u64, file_name: &str) -> Result<Attributes, FsError> {
         let directory = self.directory(parent)?;
         let find = |listing: &[NamedProperty]| listing.iter().find(|named| named.file_name == file_name).cloned();
@@ -76,7 +76,7 @@ impl QomFs {
             None => find(&self.list(parent, &directory)?),
         };
         let property = found.ok_or(FsError::NotFound)?.property;
-        // Only its value tells whether a link property is set.
+        // Only the value of a link property shows whether it is set.
         let is_link = content::is_link_property(&property)
             && self.value_info(&FsNode::property(&directory.path, &property, false))?.is_link;
         let node = FsNode::property(&directory.path, &property, is_link);
@@ -118,7 +118,7 @@ impl QomFs {
         Ok(Attributes { inode, kind: node.kind, size: size.unwrap_or(0), mode, changed })
     }
 
-    /// Checks whether a file may be read, written or executed; a directory is executed by walking through it.
+    /// Checks whether a file may be read, written or executed. To execute a directory means to walk through it.
     pub fn access(&self, inode: u64, read: bool, write: bool, execute: bool) -> Result<(), FsError> {
         if write && self.read_only {
             return Err(FsError::ReadOnly);
@@ -137,7 +137,7 @@ impl QomFs {
         Ok(relative_path(&node.path, &target))
     }
 
-    /// Opens a directory and returns its handle. The entries are those at this moment.
+    /// Opens a directory and returns its handle. Later changes do not affect the entries.
     pub fn open_directory(&self, inode: u64) -> Result<u64, FsError> {
         let directory = self.directory(inode)?;
         let listing = self.list(inode, &directory)?;
@@ -182,7 +182,7 @@ impl QomFs {
         lock(&self.open).directories.remove(&handle);
     }
 
-    /// Opens a file and returns its handle. Reads from it return the value at this moment.
+    /// Opens a file and returns its handle. Later changes of the property do not affect reads from it.
     pub fn open(&self, inode: u64, mode: OpenMode) -> Result<u64, FsError> {
         let node = self.node(inode)?;
         if node.kind == FileKind::Directory {
@@ -241,13 +241,13 @@ impl QomFs {
         truncated.and(released)
     }
 
-    /// Sets the property if the file was written to: one of its descriptors is closed, or the file is synced.
+    /// Handles the closing of one of the file's descriptors, and `fsync`: sets the property if the file was written to.
     pub fn flush(&self, handle: u64) -> Result<(), FsError> {
         let file = self.file(handle)?;
         self.commit(&mut lock(&file), false)
     }
 
-    /// Closes a file: its last descriptor is closed. Sets the property if that has not been done yet.
+    /// Handles the closing of the file's last descriptor: sets the property if that has not been done yet.
     pub fn release(&self, handle: u64) -> Result<(), FsError> {
         let file = lock(&self.open).files.remove(&handle).ok_or(FsError::BadHandle)?;
         self.commit(&mut lock(&file), true)
@@ -297,14 +297,14 @@ impl QomFs {
         }
     }
 
-    /// Reads a property from the server. The outer error says that the property, or the connection, no longer exists.
+    /// Reads a property from the server. The outer error means that the property, or the connection, no longer exists.
     fn get(&self, node: &FsNode, property: &Property) -> Result<Result<String, QomError>, FsError> {
         let value = self.source.get(&node.path, &property.name);
         self.observe(node, &value)?;
         Ok(value)
     }
 
-    /// Returns what `stat` needs to know of a value, from the cache or from the server.
+    /// Returns what `stat` needs to know about a value, from the cache or from the server.
     fn value_info(&self, node: &FsNode) -> Result<ValueInfo, FsError> {
         let property = node.property.as_ref().ok_or(FsError::IsDirectory)?;
         let cached = lock(&self.inodes).cached_value(node);
@@ -314,7 +314,7 @@ impl QomFs {
         }
     }
 
-    /// Caches what `stat` needs to know of a value that was just read. Fails if the property, or the connection, no
+    /// Caches what `stat` needs to know about a value that was just read. Fails if the property, or the connection, no
     /// longer exists.
     fn observe(&self, node: &FsNode, value: &Result<String, QomError>) -> Result<ValueInfo, FsError> {
         let property = node.property.as_ref().ok_or(FsError::IsDirectory)?;
@@ -336,8 +336,9 @@ impl QomFs {
         Ok(info)
     }
 
-    /// Reports why a property cannot be read, and maps the error. A lost connection is not reported, because it would be
-    /// once for each file.
+    /// Reports why a property cannot be read, and maps the error. A lost connection is not reported, because there
+    /// would be
+    /// a report for each file.
     fn report_unreadable(&self, node: &FsNode, error: &QomError) -> FsError {
         let fs_error = FsError::from_qom(error, Operation::Read, &node.path);
         if fs_error != FsError::Disconnected {
@@ -368,7 +369,7 @@ impl QomFs {
         lock(&self.open).files.get(&handle).cloned().ok_or(FsError::BadHandle)
     }
 
-    /// Returns the permission bits. Every file is marked writable, because only trying tells whether a property is.
+    /// Returns the permission bits. Every file is marked writable, because only an attempt shows whether a property is.
     fn mode(&self, node: &FsNode, is_readable: bool) -> u16 {
         let is_secret = node.property.as_ref().is_some_and(|property| is_secret_property(&property.name));
         let mode = match (node.kind, is_readable) {

@@ -1,4 +1,4 @@
-//! The object tree that the files come from, as a trait so that tests can replace the server.
+//! The object tree behind the files, as a trait so that tests can replace the server.
 
 use crate::qom::client::{QomClient, finish_get};
 use crate::qom::error::QomError;
@@ -6,7 +6,8 @@ use crate::qom::property::Property;
 use crate::schema::Builtin;
 use crate::wire::quote;
 
-/// Half of the requests that QEMU queues for one connection, so that other operations get their turn.
+/// The maximum number of requests in flight: half of what QEMU queues for one connection, so that other operations get
+/// their turn.
 const MAX_IN_FLIGHT: usize = 4;
 
 /// An object tree that can be listed, read and written.

@@ -8,7 +8,7 @@ use crate::client::ExecuteError;
 use crate::qom::error::QomError;
 use crate::qom::property::Property;
 use crate::session::Disconnected;
-use crate::wire::{Incoming, Request, quote};
+use crate::wire::{Message, Request, quote};
 
 use super::inodes::ROOT;
 use super::source::ObjectSource;
@@ -34,7 +34,7 @@ struct FakeState {
 /// Returns the error of a command that the server refused.
 pub(super) fn refusal(class: &str, description: &str) -> QomError {
     let text = format!(r#"{{"error": {{"class": {}, "desc": {}}}}}"#, quote(class), quote(description));
-    let Ok(Incoming::Reply(reply)) = Incoming::parse(text.into_bytes()) else { panic!("not a reply") };
+    let Ok(Message::Reply(reply)) = Message::parse(text.into_bytes()) else { panic!("not a reply") };
     ExecuteError::Refused { request: Box::new(Request::new("qom-get")), reply: Box::new(reply) }.into()
 }
 
@@ -66,7 +66,7 @@ impl FakeSource {
         properties.iter_mut().find(|(property, _)| property.name == name).unwrap().1 = Ok(value.to_owned());
     }
 
-    /// Takes the calls since the last time.
+    /// Takes the calls since it was last called.
     fn take_calls(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().calls)
     }

@@ -25,7 +25,7 @@ impl EntryKind {
         })
     }
 
-    /// Returns its name for use in a sentence.
+    /// Returns the name of the kind for use in a sentence.
     pub fn noun(self) -> &'static str {
         match self {
             EntryKind::Command => "command",
@@ -132,8 +132,8 @@ impl Entry {
             .flatten()
     }
 
-    /// Returns the first sentence of the first paragraph, or an empty string. Skips the paragraph that many entries have in
-    /// common, that they are unstable.
+    /// Returns the first sentence of the first paragraph, or an empty string. Skips the paragraph in many entries which
+    /// says that they are unstable.
     pub fn summary(&self) -> String {
         let first = self.body.iter().find_map(|block| match block {
             Block::Paragraph(text) => Some(text.plain()).filter(|plain| !plain.ends_with("unstable/experimental.")),
@@ -143,7 +143,7 @@ impl Entry {
         sentences(&first).next().map(str::to_owned).unwrap_or_default()
     }
 
-    /// Returns all preformatted lines.
+    /// Returns all preformatted blocks, as lines.
     pub fn verbatim(&self) -> Vec<&[String]> {
         let mut found = Vec::new();
         visit_blocks(&self.body, &mut |block| {

@@ -1,6 +1,6 @@
 //! Resolves the escapes of roff text: `\-`, `\(dq`, `\fB`, `\[…]` and the like.
 //!
-//! Owns characters and faces. Must not know requests, which are for `roff`.
+//! Owns characters and faces. Must not know about requests, which `roff` handles.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -58,7 +58,7 @@ const CHARACTERS: &[(&str, char)] = &[
     ("`e", 'è'),
 ];
 
-/// Returns the text of a paragraph: its lines joined, with one space between words.
+/// Returns the text of a paragraph, with its lines joined and one space between words.
 pub(super) fn unescape_text(raw: &str) -> Text {
     let mut text = Text::default();
     let mut has_space = false;

@@ -1,4 +1,5 @@
-//! Lays out entries as lines of a given width: prose wrapped, lists indented, examples unchanged. Colours are for `render`.
+//! Lays out entries as lines of a given width: prose wrapped, lists indented, examples unchanged. `render` adds the
+//! colours.
 
 mod fill;
 mod members;
@@ -15,8 +16,8 @@ use super::{Manual, Member};
 
 use fill::{Word, line_width, words};
 
-/// On a narrower terminal lines run over.
-const MIN_WIDTH: usize = 24;
+/// The minimum width of the layout. On a narrower terminal, lines overflow.
+const MIN_COLUMNS: usize = 24;
 
 /// Titles that precede the first paragraph of their section.
 const INLINE_TITLES: &[&str] = &["Note", "Caution", "Warning", "Important", "Tip", "Hint"];
@@ -39,11 +40,11 @@ impl Manual {
     pub fn layout<'a>(&'a self, entry: &'a Entry, width: usize) -> Vec<Line> {
         let mut layouter = Layouter::new(self, width);
         layouter.listed.insert(&entry.name);
-        layouter.blocks(&entry.body, 0, Line::new(), true);
+        layouter.add_blocks(&entry.body, 0, Line::new(), true);
         layouter.lines
     }
 
-    /// Lays out the documentation of a member with its type, and with the values of that.
+    /// Lays out the documentation of a member with its type, and with the values of the type.
     pub fn layout_member<'a>(&'a self, result: LookupResult<'a>, width: usize) -> Vec<Line> {
         let mut layouter = Layouter::new(self, width);
         let header = members::header(result.member);
@@ -54,14 +55,14 @@ impl Manual {
         if let Some(condition) = members::condition_note(result.member.condition.as_deref()) {
             note.push_str(&format!(" {condition}"));
         }
-        layouter.line_with_note(header, 2, note);
-        layouter.blocks(&result.member.body, 2, Line::new(), true);
+        layouter.add_line_with_note(header, 2, note);
+        layouter.add_blocks(&result.member.body, 2, Line::new(), true);
         if let Some(entry) = self.type_of(result)
             && matches!(entry.kind, EntryKind::Enum | EntryKind::Alternate)
         {
-            layouter.empty_line();
+            layouter.add_empty_line();
             layouter.lines.push(self.heading(entry));
-            layouter.blocks(&entry.body, 2, Line::new(), true);
+            layouter.add_blocks(&entry.body, 2, Line::new(), true);
         }
         layouter.lines
     }
@@ -78,18 +79,18 @@ struct Layouter<'a> {
 
 impl<'a> Layouter<'a> {
     fn new(manual: &'a Manual, width: usize) -> Layouter<'a> {
-        Layouter { manual, width: width.max(MIN_WIDTH), lines: Vec::new(), listed: HashSet::new() }
+        Layouter { manual, width: width.max(MIN_COLUMNS), lines: Vec::new(), listed: HashSet::new() }
     }
 
     /// Adds an empty line, except at the beginning or after another one.
-    fn empty_line(&mut self) {
+    fn add_empty_line(&mut self) {
         if self.lines.last().is_some_and(|line| !line.is_empty()) {
             self.lines.push(Line::new());
         }
     }
 
     /// Adds a line with a note after it, or below it at `indent` if that does not fit.
-    fn line_with_note(&mut self, mut line: Line, indent: usize, note: String) {
+    fn add_line_with_note(&mut self, mut line: Line, indent: usize, note: String) {
         if line_width(&line) + 2 + note.width() <= self.width {
             line.push(Run::new(Role::Secondary, format!("  {note}")));
             self.lines.push(line);
@@ -100,28 +101,28 @@ impl<'a> Layouter<'a> {
         }
     }
 
-    /// Adds blocks at `indent`. `first` is put before them, on the same line if the first block is a paragraph. Blocks are
-    /// separated by empty lines; lists are so only if `is_loose`.
-    fn blocks(&mut self, blocks: &'a [Block], indent: usize, mut first: Line, is_loose: bool) {
+    /// Adds blocks at `indent`. `first` precedes them, on the same line if the first block is a paragraph. Empty lines
+    /// separate blocks, but precede a list only if `is_loose`.
+    fn add_blocks(&mut self, blocks: &'a [Block], indent: usize, mut first: Line, is_loose: bool) {
         for (index, block) in blocks.iter().enumerate() {
             let is_tight = matches!(block, Block::List(_)) && !is_loose;
             if index > 0 && !is_tight {
-                self.empty_line();
+                self.add_empty_line();
             }
             if !first.is_empty() && !matches!(block, Block::Paragraph(_)) {
                 self.lines.push(std::mem::take(&mut first));
             }
             match block {
-                Block::Paragraph(text) => self.paragraph(text, indent, std::mem::take(&mut first)),
+                Block::Paragraph(text) => self.add_paragraph(text, indent, std::mem::take(&mut first)),
                 Block::Members(members) => {
-                    self.title(&members.title, indent);
-                    self.members(&members.items, indent + 2);
+                    self.add_title(&members.title, indent);
+                    self.add_members(&members.items, indent + 2);
                 }
-                Block::Section { title, body } => self.section(title, body, indent),
-                Block::List(items) => self.list(items, indent),
-                Block::Verbatim(lines) => self.verbatim(lines, indent + 2),
-                Block::Table(rows) => self.table(rows, indent),
-                Block::Quote(body) => self.blocks(body, indent + 4, Line::new(), false),
+                Block::Section { title, body } => self.add_section(title, body, indent),
+                Block::List(items) => self.add_list(items, indent),
+                Block::Verbatim(lines) => self.add_verbatim(lines, indent + 2),
+                Block::Table(rows) => self.add_table(rows, indent),
+                Block::Quote(body) => self.add_blocks(body, indent + 4, Line::new(), false),
             }
         }
         if !first.is_empty() {
@@ -129,23 +130,23 @@ impl<'a> Layouter<'a> {
         }
     }
 
-    fn title(&mut self, title: &str, indent: usize) {
+    fn add_title(&mut self, title: &str, indent: usize) {
         self.lines.push(indented(indent, Run::new(Role::Heading, title)));
     }
 
-    fn section(&mut self, title: &str, body: &'a [Block], indent: usize) {
+    fn add_section(&mut self, title: &str, body: &'a [Block], indent: usize) {
         if INLINE_TITLES.contains(&title) && matches!(body.first(), Some(Block::Paragraph(_))) {
             let first = indented(indent, Run::new(Role::Heading, format!("{title}: ")));
-            self.blocks(body, indent + 2, first, false);
+            self.add_blocks(body, indent + 2, first, false);
             return;
         }
-        self.title(title, indent);
+        self.add_title(title, indent);
         // Preformatted lines are indented anyway.
         let deeper = if matches!(body.first(), Some(Block::Verbatim(_))) { indent } else { indent + 2 };
-        self.blocks(body, deeper, Line::new(), false);
+        self.add_blocks(body, deeper, Line::new(), false);
     }
 
-    fn paragraph(&mut self, text: &Text, indent: usize, first: Line) {
+    fn add_paragraph(&mut self, text: &Text, indent: usize, first: Line) {
         self.fill(words(text, role_of), indent, first);
     }
 
@@ -153,15 +154,15 @@ impl<'a> Layouter<'a> {
         fill::fill(&mut self.lines, words, indent, first, self.width);
     }
 
-    fn list(&mut self, items: &'a [ListItem], indent: usize) {
+    fn add_list(&mut self, items: &'a [ListItem], indent: usize) {
         for item in items {
             let first = indented(indent, Run::new(Role::Secondary, format!("{} ", item.mark)));
-            self.blocks(&item.body, indent + item.mark.width() + 1, first, false);
+            self.add_blocks(&item.body, indent + item.mark.width() + 1, first, false);
         }
     }
 
-    /// Adds preformatted lines. The arrows of an example tell which side sends a line and those after it.
-    fn verbatim(&mut self, lines: &[String], indent: usize) {
+    /// Adds preformatted lines. An arrow in an example shows which side sends its line and the lines after it.
+    fn add_verbatim(&mut self, lines: &[String], indent: usize) {
         let mut role = Role::Sent;
         for line in lines {
             let trimmed = line.trim_start();
@@ -175,7 +176,7 @@ impl<'a> Layouter<'a> {
     }
 
     /// Adds a table whose columns are as wide as their widest cell.
-    fn table(&mut self, rows: &[Vec<Text>], indent: usize) {
+    fn add_table(&mut self, rows: &[Vec<Text>], indent: usize) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let column_width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column));

@@ -1,4 +1,4 @@
-//! Looks up the members of an entry, its own and those of the types that it includes.
+//! Looks up the members of an entry: its own, and those of the types that it includes.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -8,7 +8,7 @@ use super::entry::{Entry, Item, Member};
 /// A member, and the entry that documents it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookupResult<'a> {
-    /// The entry in question, or a type that it includes.
+    /// The entry that was searched, or a type that it includes.
     pub entry: &'a Entry,
     pub member: &'a Member,
     /// For the member of a variant: the tag and its value.
@@ -42,7 +42,7 @@ impl Manual {
     }
 
     /// Returns the member at a dotted path, such as `driver` or `file.filename`, that begins at the entry `name`. Each part
-    /// continues in the type of the part before it. Array indices are skipped.
+    /// is a member of the type of the part before it. Array indices are skipped.
     pub fn member(&self, name: &str, path: &str) -> Option<LookupResult<'_>> {
         let mut entry = self.entry(name)?;
         let mut result = None;
@@ -58,7 +58,7 @@ impl Manual {
         result
     }
 
-    /// Returns the member of `entry` with this name; for an alternate, also that of one of its alternatives.
+    /// Returns the member of `entry` with this name; for an alternate, also a member of one of its alternatives.
     fn member_named<'a>(&'a self, entry: &'a Entry, name: &str) -> Option<LookupResult<'a>> {
         let members = self.members(entry);
         let has_name = |result: &LookupResult<'a>| result.member.name == name;

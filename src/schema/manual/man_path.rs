@@ -12,7 +12,7 @@ use super::Manual;
 /// The folders that are searched unless `MANPATH` is set.
 const DEFAULT_FOLDERS: &[&str] = &["/usr/local/share/man", "/usr/share/man"];
 
-/// The part of a page that is read. That of QEMU 10.0 has 0.8 MB.
+/// The maximum length of a page. The page of QEMU 10.0 has 0.8 MB.
 const MAX_PAGE_BYTES: u64 = 64 << 20;
 
 /// Returns the names of the pages that describe a server, best first.
@@ -41,12 +41,12 @@ pub fn folders(manpath: Option<&OsStr>) -> Vec<PathBuf> {
     found
 }
 
-/// Loads the page `name` of section 7 from the first of `folders` that contains it, compressed or not. `None` if none of
-/// them does.
+/// Loads the page `name` of section 7 from the first of `folders` that contains it, compressed or not. `None` if none
+/// of them contains it.
 ///
 /// # Errors
 ///
-/// If the page exists and cannot be read.
+/// If the page exists but cannot be read.
 pub fn load(name: &str, folders: &[PathBuf]) -> io::Result<Option<Manual>> {
     for folder in folders {
         for suffix in ["7.gz", "7"] {

@@ -1,9 +1,9 @@
 //! The reference manual that is installed with QEMU: documentation of commands, events and types.
 //!
-//! Introspection lists what can be sent; only the manual pages tell what it does. A page is parsed from roff text into
+//! Introspection lists what can be sent; only the manual pages say what it does. A page is parsed from roff text into
 //! [`Entry`]s, which are found by name, by member and by words, and laid out as styled lines. Parsing never fails: it
-//! skips what it does not understand. Knows the page layouts of QEMU 7.2 and of QEMU 10.0. Reads files in [`man_path`]
-//! alone; must not know the terminal.
+//! skips what it does not understand. Knows the page layouts of QEMU 7.2 and of QEMU 10.0. Only [`man_path`] reads
+//! files. Must not know about the terminal.
 
 mod entry;
 mod escape;
@@ -67,7 +67,7 @@ thread_local! {
     static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Counts a step of the parser, for the test that their number grows linearly.
+/// Counts a step of the parser, for the test that the number of steps grows linearly.
 #[inline]
 fn count_step() {
     #[cfg(test)]

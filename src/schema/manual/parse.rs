@@ -38,12 +38,12 @@ pub(super) fn parse_entries(nodes: Vec<Node>) -> Vec<Entry> {
         match node {
             Node::Heading(text) => {
                 let is_table_title = matches!(nodes.peek(), Some(Node::Table(_)));
-                parser.heading(text, is_table_title);
+                parser.add_heading(text, is_table_title);
             }
             Node::Group(children) if children.iter().any(|child| entry_of_item(child).is_some()) => {
-                children.into_iter().for_each(|child| parser.indented(child));
+                children.into_iter().for_each(|child| parser.add_grouped(child));
             }
-            node => parser.other(node),
+            node => parser.add_other(node),
         }
     }
     parser.finish();
@@ -80,7 +80,7 @@ impl Parser {
 
     /// Handles a heading. It begins an entry or, in older pages, a section of one. Any other heading begins a chapter and ends
     /// the current entry, unless it is the title of a table, which belongs to the entry in both layouts.
-    fn heading(&mut self, text: Text, is_table_title: bool) {
+    fn add_heading(&mut self, text: Text, is_table_title: bool) {
         let plain = text.plain();
         if let Some(entry) = entry_of_heading(&plain) {
             self.start(entry, Vec::new(), true);
@@ -95,7 +95,7 @@ impl Parser {
     }
 
     /// Handles a node in a group that contains an entry.
-    fn indented(&mut self, child: Node) {
+    fn add_grouped(&mut self, child: Node) {
         if let Some(entry) = entry_of_item(&child)
             && let Node::Item { body, .. } = child
         {
@@ -103,7 +103,7 @@ impl Parser {
         }
     }
 
-    fn other(&mut self, node: Node) {
+    fn add_other(&mut self, node: Node) {
         if let Some(draft) = &mut self.draft
             && (draft.is_flat || matches!(node, Node::Table(_)))
         {
@@ -143,7 +143,7 @@ fn entry_of_item(node: &Node) -> Option<Entry> {
     Some(new_entry(kind, name, since))
 }
 
-/// Returns the body of `entry`. Its version and conditions are set in the entry instead.
+/// Returns the body of `entry`. The version and the conditions are not part of it, but set in the entry.
 fn body(nodes: Vec<Node>, entry: &mut Entry) -> Vec<Block> {
     let mut body = Vec::new();
     let mut nodes = nodes.into_iter().peekable();
@@ -205,7 +205,7 @@ fn titled(title: &str, nodes: Vec<Node>) -> Vec<Block> {
     vec![Block::Section { title: shown, body }]
 }
 
-/// Returns a title in capitals in sentence case; any other unchanged.
+/// Returns a title in capitals in sentence case, and any other title unchanged.
 fn sentence_case(title: &str) -> String {
     if title.chars().any(char::is_lowercase) {
         return title.to_owned();
@@ -233,7 +233,7 @@ fn members(title: &str, nodes: Vec<Node>) -> Vec<Block> {
     found
 }
 
-/// Replaces groups by their children.
+/// Replaces groups with their children.
 fn without_groups(nodes: Vec<Node>) -> Vec<Node> {
     let mut flat = Vec::new();
     for node in nodes {
@@ -253,7 +253,7 @@ fn blocks(nodes: Vec<Node>) -> Vec<Block> {
     while let Some(node) = nodes.next() {
         super::count_step();
         match node {
-            // A box, after its title in bold with a colon.
+            // The title of a box: bold, with a colon.
             Node::Paragraph(text)
                 if text.is_bold() && text.plain().ends_with(':') && matches!(nodes.peek(), Some(Node::Group(_))) =>
             {
@@ -285,7 +285,7 @@ fn is_quote(nodes: &[Node]) -> bool {
     })
 }
 
-/// Adds an item: to the list before it, if there is one.
+/// Adds an item, to the list before it if there is one.
 fn add_item(found: &mut Vec<Block>, mark: Mark, body: Vec<Node>) {
     let mark = match mark {
         Mark::Bullet => "•".to_owned(),

@@ -1,6 +1,6 @@
 //! Parses roff, as rst2man writes it, into nodes: paragraphs, items, indented groups, examples, tables, headings.
 //!
-//! Owns requests and nesting. Must not know what a heading or an item means, which is for `parse`.
+//! Owns requests and nesting. Must not know what a heading or an item means, which `parse` decides.
 
 use super::escape;
 use super::table;
@@ -46,18 +46,18 @@ pub(super) fn parse_page(roff: &str) -> (Vec<String>, Vec<Node>) {
         let Some((request, rest)) = parse_request(line) else {
             match split_glued_indent(line) {
                 Some((text, rest)) => {
-                    builder.text(text);
-                    builder.request("INDENT", rest);
+                    builder.add_text(text);
+                    builder.handle_request("INDENT", rest);
                 }
-                None => builder.text(line),
+                None => builder.add_text(line),
             }
             continue;
         };
         match request {
             "de" | "de1" | "am" | "ig" => drop(lines.by_ref().find(|line| line.trim_end() == "..")),
-            "nf" | "EX" => builder.verbatim(take_until(&mut lines, &["fi", "EE"])),
+            "nf" | "EX" => builder.add_verbatim(take_until(&mut lines, &["fi", "EE"])),
             "TS" => builder.add(Node::Table(table::parse_rows(&take_until(&mut lines, &["TE"])))),
-            _ => builder.request(request, rest),
+            _ => builder.handle_request(request, rest),
         }
     }
     builder.finish()
@@ -84,7 +84,7 @@ fn split_glued_indent(line: &str) -> Option<(&str, &str)> {
     (at > 0 && !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit() || c == '.')).then(|| (&line[..at], rest))
 }
 
-/// Takes the lines before one of the requests `ends`, and skips that.
+/// Takes the lines before one of the requests `ends`, and skips that request.
 fn take_until<'a>(lines: &mut std::str::Lines<'a>, ends: &[&str]) -> Vec<&'a str> {
     lines
         .take_while(|line| {
@@ -181,7 +181,7 @@ impl Builder {
     }
 
     /// Adds a line of text, or the text after a request for a face.
-    fn text(&mut self, raw: &str) {
+    fn add_text(&mut self, raw: &str) {
         if std::mem::take(&mut self.expects_term) {
             self.start_item(Mark::Term(escape::unescape_text(raw)));
         } else if raw.trim().is_empty() {
@@ -192,7 +192,7 @@ impl Builder {
         }
     }
 
-    fn verbatim(&mut self, lines: Vec<&str>) {
+    fn add_verbatim(&mut self, lines: Vec<&str>) {
         let texts: Vec<String> = lines
             .iter()
             .filter(|line| parse_request(line).is_none())
@@ -201,9 +201,9 @@ impl Builder {
         self.add(Node::Verbatim(dedent(texts)));
     }
 
-    fn request(&mut self, name: &str, rest: &str) {
+    fn handle_request(&mut self, name: &str, rest: &str) {
         match name {
-            "B" | "I" | "BR" | "RB" | "IR" | "RI" | "BI" | "IB" | "SM" | "SB" | "R" => self.text(rest),
+            "B" | "I" | "BR" | "RB" | "IR" | "RI" | "BI" | "IB" | "SM" | "SB" | "R" => self.add_text(rest),
             "TP" => {
                 self.end_paragraph();
                 self.expects_term = true;
@@ -280,7 +280,7 @@ fn is_number(mark: &str) -> bool {
     })
 }
 
-/// Replaces each tab by spaces up to the next multiple of eight columns.
+/// Replaces each tab with spaces up to the next multiple of eight columns.
 fn expand_tabs(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     for (index, part) in line.split('\t').enumerate() {

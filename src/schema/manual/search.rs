@@ -8,8 +8,8 @@ use super::text::sentences;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit<'a> {
     pub entry: &'a Entry,
-    /// The sentence with the word, after the name of the member that it describes, if any. If only the entry's name
-    /// contains the word, the entry's summary.
+    /// The sentence with the word, preceded by the name of the member that it describes, if any. If only the entry's
+    /// name contains the word, the entry's summary.
     pub sentence: String,
 }
 
@@ -26,7 +26,7 @@ enum Rank {
 
 impl Manual {
     /// Returns the entries whose name, members or prose contain `word`, ignoring case and the difference between `_` and
-    /// `-`. They are sorted by rank; within one rank commands and events come before types.
+    /// `-`. They are sorted by rank; within a rank, commands and events come before types.
     pub fn search(&self, word: &str) -> Vec<Hit<'_>> {
         let word = folded(word.trim());
         if word.is_empty() {
@@ -41,7 +41,7 @@ impl Manual {
     }
 }
 
-/// Folds case and underscores.
+/// Returns `text` in lower case, with hyphens instead of underscores.
 fn folded(text: &str) -> String {
     text.to_lowercase().replace('_', "-")
 }

@@ -1,4 +1,4 @@
-//! Styled lines: text with roles, to which `render` gives colours.
+//! Styled lines: text with roles, which `render` shows in colours.
 
 /// The role of a part of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,14 +1,14 @@
-//! Parses tables between `.TS` and `.TE`. Column widths are for `layout`.
+//! Parses tables between `.TS` and `.TE`. `layout` chooses the widths of the columns.
 
 use super::escape;
 use super::text::Text;
 
-/// Returns the rows of a table: the lines after its format, which ends with a full stop.
+/// Returns the rows of a table: the lines after its column format, which ends with a full stop.
 pub(super) fn parse_rows(lines: &[&str]) -> Vec<Vec<Text>> {
     let format = lines.iter().position(|line| line.trim_end().ends_with('.'));
     let mut rows = Vec::new();
     let mut row = Vec::new();
-    // The lines so far of a cell between `T{` and `T}`.
+    // The lines of an unfinished cell between `T{` and `T}`.
     let mut open_cell: Option<String> = None;
     for line in &lines[format.map_or(0, |at| at + 1)..] {
         let mut rest = *line;

@@ -167,7 +167,7 @@ fn scraps() -> impl Strategy<Value = String> {
     proptest::collection::vec(scrap, 0..60).prop_map(|lines| lines.join("\n"))
 }
 
-/// Calls everything that a manual can do.
+/// Calls all functions of a manual.
 fn exercise(page: &str, width: usize) {
     let manual = Manual::parse(page);
     for entry in manual.entries() {

@@ -1,4 +1,4 @@
-//! The text of a manual page: spans, each in one face. Must not know roff.
+//! The text of a manual page: spans, each in one face. Must not know about roff.
 
 /// The typeface of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +39,7 @@ impl Text {
         self.spans.iter().map(|span| span.text.as_str()).collect()
     }
 
-    /// Returns whether all of it is bold, and it is not empty.
+    /// Returns whether the text is not empty and all of it is bold.
     pub fn is_bold(&self) -> bool {
         !self.is_empty() && self.spans.iter().all(|span| span.face == Face::Bold)
     }
@@ -92,7 +92,7 @@ impl Text {
     }
 }
 
-/// Returns the sentences of a paragraph: one ends at a full stop, `!` or `?` before a space and a capital.
+/// Returns the sentences of a paragraph. A sentence ends at a full stop, `!` or `?` before a space and a capital.
 pub(super) fn sentences(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

@@ -57,14 +57,14 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     Ok(LineOutcome::Done)
 }
 
-/// Returns the patterns after `only` or `except`. Warns of those that match no event of the server.
+/// Returns the globs after `only` or `except`. Warns about those that match no event of the server.
 fn patterns(invocation: &mut Invocation<'_>) -> Result<Vec<String>, Diagnostic> {
     invocation.word(1, "event names, such as `JOB_*`")?;
     let Invocation { engine, dot, line, out } = invocation;
     let patterns = &dot.words[1..];
     if let Some(schema) = engine.connection.server().and_then(|server| server.info.schema()) {
         for unknown in patterns.iter().filter_map(|pattern| find_event(&schema, pattern).err()) {
-            out.warning(&unknown.message, line);
+            out.show_warning(&unknown.message, line);
         }
     }
     Ok(patterns.iter().map(|pattern| pattern.text.clone()).collect())
@@ -72,7 +72,7 @@ fn patterns(invocation: &mut Invocation<'_>) -> Result<Vec<String>, Diagnostic> 
 
 fn show_last(engine: &Engine, count: usize, out: &mut dyn Output) {
     for event in engine.events.last(count) {
-        out.event(event);
+        out.show_event(event);
     }
 }
 

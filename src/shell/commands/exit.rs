@@ -10,7 +10,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     aliases: &["quit"],
     usage: "",
     summary: "leave the shell; the VM keeps running (also Ctrl-D)",
-    help: "Leaves the shell. QEMU is not affected, unless the shell started it (qmp-shell-wrap): then QEMU is ended too.",
+    help: "Leaves the shell. QEMU keeps running, unless the shell started it (qmp-shell-wrap): then QEMU ends too.",
     arguments: Arguments::Words { min: 0, max: 0 },
     has_reply_slot: false,
     completes: Completes::Nothing,

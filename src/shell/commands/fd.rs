@@ -16,7 +16,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     summary: "open PATH and send a command with its file descriptor attached",
     help: "Opens PATH for reading and writing, or for reading only if it cannot be written, and sends COMMAND with the\n\
            file descriptor attached: `.fd /dev/kvm getfd fdname=kvm`, `.fd disk.img add-fd fdset-id=1`. File\n\
-           descriptors can be passed over Unix sockets only.",
+           descriptors can be passed only over Unix sockets.",
     arguments: Arguments::Words { min: 2, max: ANY },
     has_reply_slot: true,
     completes: Completes::FileThenCommand,
@@ -32,8 +32,8 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     }
     let request = engine.prepare(&command, line, &mut **out)?;
     let session = engine.connection.session();
-    if !engine.options.dry_run && session.is_some_and(|session| !session.passes_descriptors()) {
-        let message = "file descriptors can be passed over Unix sockets only, and this connection is not one";
+    if !engine.options.dry_run && session.is_some_and(|session| !session.can_pass_fds()) {
+        let message = "file descriptors can be passed only over a Unix socket, which this connection is not";
         return Err(Diagnostic::new(dot.name_span, message));
     }
     let name = expand_home(&path.text);

@@ -10,10 +10,10 @@ use super::super::settings::SETTINGS;
 use super::super::terminal::size::terminal_size;
 use super::{ANY, Arguments, DOT_COMMANDS, DotCommand, Invocation, server_help};
 
-/// The columns of prose.
+/// The width of prose.
 const PROSE_COLUMNS: usize = 78;
 
-/// The fewest and most columns of a page on the server.
+/// The minimum and maximum width of a page on the server.
 const MIN_COLUMNS: usize = 40;
 const MAX_COLUMNS: usize = 100;
 
@@ -56,12 +56,12 @@ A line is one of:
   {\"execute\": …}                 a request as pasted from a manual; may span several
                                  lines. A leading `->` is accepted, and pasted `<-`
                                  replies are skipped
-  transaction(  …  )             one action a line; properties follow the `)`
+  transaction(  …  )             one action per line; properties follow the `)`
   .NAME …                        a dot command
   !COMMAND                       a command for the system's shell
   # …                            a comment
 
-Words end at white space outside quotes and brackets; quotes and `\\` work as in the POSIX shell, and `\\` at the end \
+Words end at whitespace outside quotes and brackets; quotes and `\\` work as in the POSIX shell, and `\\` at the end \
 continues the line. Dots in a key nest, numbers make arrays:
 
   blockdev-add driver=raw node-name=r0 file.driver=null-co
@@ -95,21 +95,21 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         if lines.is_empty() {
             return Err(Diagnostic::new(word.span, format!("no documentation for `{}`", word.text)));
         }
-        invocation.out.page(&lines);
+        invocation.out.show_page(&lines);
         return Ok(LineOutcome::Done);
     }
     invocation.no_more_words(1)?;
     if let Some(text) = shell_page(topic) {
         invocation.out.print(&fill(&text, PROSE_COLUMNS));
     } else if let Some(lines) = server_help::page(invocation.engine, topic, columns) {
-        invocation.out.page(&lines);
+        invocation.out.show_page(&lines);
     } else {
         let mut names = server_help::known_names(invocation.engine);
         names.extend(DOT_COMMANDS.iter().map(|command| command.name.to_owned()));
         names.extend(TOPICS.iter().map(|topic| topic.name.to_owned()));
         let help = match nearest(topic, names.iter().map(String::as_str)) {
             Some(name) => format!("did you mean `help {name}`?"),
-            None => "`help apropos WORD` searches".to_owned(),
+            None => "`help apropos WORD` searches for a word".to_owned(),
         };
         return Err(Diagnostic::new(word.span, format!("unknown topic `{}`; {help}", word.text)));
     }
@@ -161,7 +161,7 @@ fn overview() -> String {
     text
 }
 
-/// Returns synopsis and help of each dot command, for the manual page.
+/// Returns the synopsis and the help of each dot command, for the manual page.
 pub fn manual_section() -> Vec<(String, String)> {
     let commands = DOT_COMMANDS.iter().map(|command| (command.synopsis(), command.help.replace('\n', " ")));
     commands.chain([(SHELL_ESCAPE.0.to_owned(), "Runs a command in the system's shell.".to_owned())]).collect()

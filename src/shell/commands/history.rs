@@ -1,4 +1,4 @@
-//! `.history`: shows the lines entered.
+//! `.history`: shows the lines that were entered.
 
 use crate::assist::Completes;
 use crate::grammar::Diagnostic;
@@ -13,8 +13,8 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     name: "history",
     aliases: &[],
     usage: "[N]",
-    summary: "show the last N lines entered (20)",
-    help: "Shows lines of this and earlier sessions. QMP and HMP have a history each. Lines that contain a\n\
+    summary: "show the last N lines entered (default 20)",
+    help: "Shows lines of this and earlier sessions. QMP and HMP have separate histories. Lines that contain a\n\
            secret or begin with a space are kept in memory only. Ctrl-R searches.",
     arguments: Arguments::Words { min: 0, max: 1 },
     has_reply_slot: false,

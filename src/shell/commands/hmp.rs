@@ -27,7 +27,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         engine.set_language(Language::Hmp);
         return Ok(LineOutcome::Done);
     }
-    // In a script that is not in HMP mode, output is one JSON message a line.
+    // In a script that is not in HMP mode, output is one JSON message per line.
     let is_text = engine.options.interactive || engine.language() == Language::Hmp;
     let form = if is_text { HmpOutput::Text } else { HmpOutput::Reply };
     Ok(engine.run_hmp(dot.tail(), form, line, &mut **out))

@@ -13,9 +13,9 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     name: "log",
     aliases: &[],
     usage: "FILE | off",
-    summary: "record every message both ways in FILE",
-    help: "Appends to FILE, one JSON object a line: {\"time\": …, \"sent\": …} or {\"time\": …, \"received\": …}. Values\n\
-           of secret arguments are replaced. A new file gets mode 0600. `off` closes the log.",
+    summary: "record all messages, in both directions, in FILE",
+    help: "Appends to FILE, one JSON object per line: {\"time\": …, \"sent\": …} or {\"time\": …, \"received\": …}.\n\
+           The values of secret arguments are replaced. A new file gets mode 0600. `off` closes the log.",
     arguments: Arguments::Words { min: 1, max: 1 },
     has_reply_slot: false,
     completes: Completes::Files,

@@ -1,6 +1,6 @@
-//! Dot commands. One table drives dispatch, arity, help, completion and the documentation.
+//! Dot commands. One table drives dispatch, the check of arguments, help, completion and the documentation.
 //!
-//! To add one: write its file, with a `COMMAND`; declare its module here, and add it to [`DOT_COMMANDS`].
+//! CONTRIBUTING.md explains how to add one.
 
 mod connect;
 mod events;
@@ -83,27 +83,27 @@ pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &wait::COMMAND,
 ];
 
-/// A dot command as entered.
+/// A dot command that was entered.
 pub(crate) struct Invocation<'a> {
     pub(crate) engine: &'a mut Engine,
-    /// The line as parsed.
+    /// The parsed line.
     pub(crate) dot: &'a DotLine,
     pub(crate) line: &'a InputLine<'a>,
     pub(crate) out: &'a mut dyn Output,
 }
 
 impl DotCommand {
-    /// Returns the dot command of this name or alias.
+    /// Returns the dot command with this name or alias.
     pub(crate) fn find(name: &str) -> Option<&'static DotCommand> {
         DOT_COMMANDS.iter().copied().find(|command| command.name == name || command.aliases.contains(&name))
     }
 
-    /// Returns name and arguments, as in `.wait EVENT`.
+    /// Returns the name and the arguments, as in `.wait EVENT`.
     pub(crate) fn synopsis(&self) -> String {
         format!(".{} {}", self.name, self.usage).trim_end().to_owned()
     }
 
-    /// Checks the words of a line against the number of arguments.
+    /// Checks the number of arguments in a line.
     fn check_arguments(&self, dot: &DotLine) -> Result<(), Diagnostic> {
         let Arguments::Words { min, max } = self.arguments else { return Ok(()) };
         dot.check_words()?;
@@ -128,7 +128,7 @@ fn run_dot_command(engine: &mut Engine, dot: &DotLine, line: &InputLine<'_>, out
         None => Err(unknown_command(dot)),
     };
     result.unwrap_or_else(|diagnostic| {
-        out.not_sent(&diagnostic, line, command.is_some_and(|command| command.has_reply_slot));
+        out.report_not_sent(&diagnostic, line, command.is_some_and(|command| command.has_reply_slot));
         LineOutcome::Failed
     })
 }
@@ -149,7 +149,7 @@ impl Invocation<'_> {
         self.dot.words.get(index).ok_or_else(missing)
     }
 
-    /// Returns the argument at `index` as a number, or `default` without it. `what` names the number in errors.
+    /// Returns the argument at `index` as a number, or `default` if there is none. `what` names the number in errors.
     fn number(&self, index: usize, default: usize, what: &str) -> Result<usize, Diagnostic> {
         let Some(word) = self.dot.words.get(index) else { return Ok(default) };
         let invalid = |_| Diagnostic::new(word.span, format!("expected {what}, found `{}`", word.text));

@@ -1,4 +1,4 @@
-//! Running a line: parses it once, by the language it is in, and executes what it means.
+//! Running a line: parses it once, in its language, and executes it.
 
 use crate::grammar::{Diagnostic, Language, Line, Span, TransactionLine, parse_line, parse_transaction_line};
 
@@ -17,7 +17,7 @@ pub enum ParsedLine {
     Qmp(Line),
     /// A line inside a transaction block.
     Transaction(TransactionLine),
-    /// A line for the human monitor, as typed.
+    /// A line for the human monitor, exactly as typed.
     Hmp,
     Invalid(Diagnostic),
 }
@@ -30,16 +30,16 @@ impl From<Result<Line, Diagnostic>> for ParsedLine {
 }
 
 impl ParsedLine {
-    /// Whether the line opens a transaction block and leaves it open.
+    /// Returns whether the line opens a transaction block and leaves it open.
     pub(crate) fn opens_transaction(&self) -> bool {
         matches!(self, ParsedLine::Qmp(Line::Transaction(transaction)) if transaction.close.is_none())
     }
 }
 
-/// Parses a line in the present language.
+/// Parses a line in the current language.
 pub fn parse(engine: &Engine, text: &str) -> ParsedLine {
     let trimmed = text.trim_start();
-    // Whatever read the line put this character in the place of invalid bytes.
+    // The code that read the line put this character in the place of invalid bytes.
     if let Some(at) = text.find(char::REPLACEMENT_CHARACTER)
         && !trimmed.starts_with('#')
     {
@@ -89,7 +89,7 @@ fn run_qmp_line(engine: &mut Engine, parsed: Line, line: &InputLine<'_>, out: &m
 fn reject(engine: &mut Engine, diagnostic: Diagnostic, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
     match (engine.language(), engine.in_transaction()) {
         (Language::Hmp, _) => {
-            out.not_sent(&diagnostic, line, false);
+            out.report_not_sent(&diagnostic, line, false);
             LineOutcome::Failed
         }
         (Language::Qmp, true) => engine.reject_action(&diagnostic, line, out),

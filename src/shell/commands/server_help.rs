@@ -1,4 +1,5 @@
-//! Help on commands, events and types of the server: from its introspection, and from the manual page on the user's disk.
+//! Help on commands, events and types of the server: from its introspection, and from the manual page on the local
+//! disk.
 
 use std::rc::Rc;
 
@@ -7,7 +8,7 @@ use crate::schema::{Schema, member_signature, signature};
 
 use super::super::engine::Engine;
 
-/// The fewest columns of a sentence in the results of a search.
+/// The minimum width of a sentence in the results of a search.
 const MIN_SENTENCE_COLUMNS: usize = 20;
 
 /// Returns the page on a command, an event, a type or a member of one; `None` if it is unknown.
@@ -59,7 +60,7 @@ fn manual_text(manual: &Manual, topic: &str, columns: usize) -> Option<ManualTex
     Some(ManualText { heading, since: None, body: manual.layout_member(member, columns) })
 }
 
-/// Returns the entries that contain a word, each with its sentence; names only if no manual is installed.
+/// Returns the entries that contain a word, each with a sentence. Without a manual, returns only names.
 pub(super) fn apropos(engine: &mut Engine, word: &str, columns: usize) -> Vec<Line> {
     let schema = engine.wait_for_schema().ok().flatten();
     let manual = manual(engine, schema.as_deref());
@@ -87,7 +88,7 @@ pub(super) fn apropos(engine: &mut Engine, word: &str, columns: usize) -> Vec<Li
     lines
 }
 
-/// Returns everything that has a page, for suggestions.
+/// Returns the names of everything that has a page, for suggestions.
 pub(super) fn known_names(engine: &mut Engine) -> Vec<String> {
     let schema = engine.wait_for_schema().ok().flatten();
     let manual = manual(engine, schema.as_deref());
@@ -97,13 +98,13 @@ pub(super) fn known_names(engine: &mut Engine) -> Vec<String> {
     names
 }
 
-/// Returns commands and events.
+/// Returns the names of commands and events.
 fn names_of(schema: &Schema) -> Vec<String> {
     let commands = schema.commands().iter().map(|command| command.name.clone());
     commands.chain(schema.events().iter().map(|event| event.name.clone())).collect()
 }
 
-/// Returns the manual page of the server, if it is installed. It is read at the first question.
+/// Returns the manual page of the server, if it is installed. It is read when it is first needed.
 fn manual(engine: &mut Engine, schema: Option<&Schema>) -> Option<Rc<Manual>> {
     if let Some(manual) = engine.connection.server().and_then(|server| server.manual.get().cloned()) {
         return manual;
@@ -132,13 +133,13 @@ fn no_manual_note(engine: &Engine) -> Vec<Line> {
     note(format!("The manual page {page} says more, but is not installed (Debian: package {package})."))
 }
 
-/// Returns a note if manual and server are of different versions.
+/// Returns a note if the manual and the server have different versions.
 fn version_note(engine: &mut Engine, manual: &Manual) -> Vec<Line> {
     let greeting = engine.connection.session().and_then(|session| session.greeting());
     let server = greeting.and_then(|greeting| greeting.version.as_ref()).map(ToString::to_string);
     match (manual.version(), server) {
         (Some(page), Some(server)) if !server.starts_with(page) && !page.starts_with(&server) => {
-            note(format!("The manual page is of QEMU {page}, the server is QEMU {server}."))
+            note(format!("The manual page is for QEMU {page}; the server is QEMU {server}."))
         }
         _ => Vec::new(),
     }

@@ -13,7 +13,7 @@ pub(super) fn run_shell_escape(
     out: &mut dyn Output,
 ) -> LineOutcome {
     if line.script == Some(STDIN_NAME) {
-        out.failed("`!` is not available in scripts read from standard input", line, None);
+        out.report_failure("`!` is not available in scripts read from standard input", line, None);
         return LineOutcome::Failed;
     }
     if engine.options.dry_run || command.is_empty() {
@@ -23,8 +23,8 @@ pub(super) fn run_shell_escape(
     out.with_terminal_released(&mut || status = Some(Command::new("/bin/sh").args(["-c", command]).status()));
     match status {
         Some(Ok(status)) if status.success() => return LineOutcome::Done,
-        Some(Ok(status)) => out.failed(&format!("the command failed: {status}"), line, None),
-        Some(Err(error)) => out.failed(&format!("cannot run a shell: {error}"), line, None),
+        Some(Ok(status)) => out.report_failure(&format!("the command failed: {status}"), line, None),
+        Some(Err(error)) => out.report_failure(&format!("cannot run a shell: {error}"), line, None),
         None => {}
     }
     LineOutcome::Failed

@@ -18,10 +18,10 @@ use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
 use super::{Arguments, DotCommand, Invocation, expand_home, run_line};
 
-/// The depth to which files may source each other.
+/// The maximum depth to which files may source each other.
 const MAX_DEPTH: usize = 16;
 
-/// The largest file that is sourced.
+/// The maximum size of a file that is sourced.
 const MAX_FILE_BYTES: usize = 1 << 30;
 
 /// The time between two checks for Ctrl-C, which another thread handles.
@@ -34,8 +34,8 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     aliases: &[],
     usage: "FILE",
     summary: "run the lines of FILE",
-    help: "Runs the lines of FILE as if they were typed. Messages name file and line. Files may source other files, at\n\
-           most 16 levels deep.",
+    help: "Runs the lines of FILE as if they were typed. Messages name the file and the line. Files may source other\n\
+           files, at most 16 levels deep.",
     arguments: Arguments::Words { min: 1, max: 1 },
     has_reply_slot: false,
     completes: Completes::Files,
@@ -59,7 +59,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     Ok(outcome)
 }
 
-/// Reads a file. It may be a pipe without a writer, or a device that never ends, so Ctrl-C stops the reading.
+/// Reads a file. It may be a pipe without a writer, or a device that never ends, so Ctrl-C ends the reading.
 fn read_file(path: &Path, out: &mut dyn Output) -> io::Result<Vec<u8>> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -84,7 +84,7 @@ fn read_file(path: &Path, out: &mut dyn Output) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Runs the lines of a text. Returns the worst of their outcomes.
+/// Runs the lines of `text`. Returns the worst of their outcomes.
 fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -> LineOutcome {
     let mut assembler = Assembler::new();
     let mut worst = LineOutcome::Done;
@@ -113,13 +113,13 @@ fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -
             return LineOutcome::Failed;
         }
         if out.take_interrupt() {
-            out.failed(STOPPED, &location, None);
+            out.report_failure(STOPPED, &location, None);
             return LineOutcome::Failed;
         }
     }
     if engine.abandon_transaction() {
         let location = InputLine { text: "", script: Some(name), number: text.lines().count() };
-        out.failed("the file ends inside a transaction", &location, None);
+        out.report_failure("the file ends inside a transaction", &location, None);
         worst = LineOutcome::Failed;
     }
     worst

@@ -1,7 +1,7 @@
 //! Suggestions for a line that was not sent: a nearer name, a missing key, or the other language it may be meant for.
 //!
-//! The parser knows only the syntax of a line, and the checker only QMP. Here the server, its human monitor and the dot
-//! commands are known.
+//! The parser knows only the syntax of a line, and the checker only QMP. This module also knows the server, its human
+//! monitor and the dot commands.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use super::{DOT_COMMANDS, DotCommand};
 /// The time that the human monitor may take to list its commands.
 const SUGGESTION_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Longer lines are not repeated in a suggestion.
+/// The maximum length of a line that is repeated in a suggestion.
 const MAX_ECHOED_CHARS: usize = 60;
 
-/// Commands of other shells, and what to use here.
+/// Commands of other shells, and their equivalents here.
 const FOREIGN_COMMANDS: &[(&str, &str)] = &[
     ("?", "`help` explains the shell"),
     ("bye", "`.exit` or Ctrl-D leaves the shell"),
@@ -68,8 +68,8 @@ pub(super) fn with_suggestion(engine: &mut Engine, diagnostic: Diagnostic, text:
     }
 }
 
-/// Suggests another command language that has a command of this name. Not if it differs from a command of the server,
-/// `near`, only in its dashes.
+/// Suggests another language that has a command with this name, unless the name differs from `near`, a command of the
+/// server, only in its dashes.
 fn suggest_other_mode(engine: &mut Engine, name: &Word, text: &str, near: Option<&str>) -> Option<String> {
     if let Some((_, help)) = FOREIGN_COMMANDS.iter().find(|(foreign, _)| *foreign == name.text) {
         return Some((*help).to_owned());
@@ -89,7 +89,7 @@ fn suggest_other_mode(engine: &mut Engine, name: &Word, text: &str, near: Option
     dot_command.map(|name| format!("did you mean `.{name}`?"))
 }
 
-/// Suggests `.hmp` for a line whose command the human monitor has.
+/// Suggests `.hmp` for a line if the human monitor has its command.
 fn suggest_hmp(engine: &mut Engine, command: &str, text: &str) -> Option<String> {
     let server = engine.queryable_server()?;
     server.wait_for_queries(true, Instant::now() + SUGGESTION_TIMEOUT);
@@ -100,13 +100,13 @@ fn suggest_hmp(engine: &mut Engine, command: &str, text: &str) -> Option<String>
     Some(format!("the human monitor has it: `.hmp {text}`"))
 }
 
-/// Whether a word is neither `KEY=VALUE` nor wrong by itself.
+/// Returns whether a word is neither `KEY=VALUE` nor wrong by itself.
 fn is_bare_word(word: &Word) -> bool {
     word.equals.is_none() && word.open.is_none() && !word.is_bare("|")
 }
 
-/// Suggests what a word without a key may mean: a key whose value is missing, or the value of the only key that is still
-/// required. `typed` is the word as typed.
+/// Suggests the meaning of a word without a key: a key whose value is missing, or the value of the only key that is
+/// still required. `typed` is the word as the user typed it.
 fn suggest_argument(
     schema: &Schema,
     arguments: &PartialArguments,
@@ -127,9 +127,9 @@ fn suggest_argument(
     accepts(schema, member.kind, &word.text).then(|| format!("{}={typed}", member.name))
 }
 
-/// Whether a word may be of this type, by its form.
+/// Returns whether a word has the form of a value of this type.
 fn accepts(schema: &Schema, kind: TypeId, word: &str) -> bool {
-    match schema.kind(kind) {
+    match schema.definition(kind) {
         Type::Builtin(Builtin::Str) => true,
         Type::Builtin(Builtin::Int) => word.starts_with(|c: char| c.is_ascii_digit()),
         Type::Enum(values) => values.iter().any(|value| value.name == word),

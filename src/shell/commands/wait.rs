@@ -6,13 +6,13 @@ use crate::assist::Completes;
 use crate::grammar::{Diagnostic, Word};
 use crate::schema::{PartialArguments, Schema, Type, did_you_mean, member_signature};
 
-use super::super::engine::exchange::Stop;
+use super::super::engine::exchange::StopReason;
 use super::super::events::log::EventPattern;
 use super::super::line::LineOutcome;
 use super::events::find_event;
 use super::{ANY, Arguments, DotCommand, Invocation};
 
-/// The columns in which a member's signature is formatted; it is only checked for existence.
+/// The width of a member's signature, of which only the existence matters.
 const SIGNATURE_COLUMNS: usize = 80;
 
 pub(super) const COMMAND: DotCommand = DotCommand {
@@ -20,9 +20,9 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     aliases: &[],
     usage: "EVENT [KEY=VALUE]… [timeout=SECONDS]",
     summary: "wait for an event",
-    help: "Waits for an event by name (or glob) whose data have these values: `.wait JOB_STATUS_CHANGE id=j0\n\
+    help: "Waits for an event with this name (or glob) whose data has these values: `.wait JOB_STATUS_CHANGE id=j0\n\
            status=ready timeout=10`. Events since the last command was sent count too, each for one wait only, so\n\
-           a script has no race. Keys may be dotted. A timeout is a failure.",
+           scripts have no race. Keys may be dotted. A timeout is a failure.",
     arguments: Arguments::Words { min: 1, max: ANY },
     has_reply_slot: false,
     completes: Completes::EventPattern,
@@ -40,10 +40,10 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     if engine.options.dry_run {
         return Ok(LineOutcome::Done);
     }
-    // A time-out too long to represent is no limit.
+    // A timeout that is too long to represent is no limit.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     if timeout.is_some() {
-        // Even with a time-out of 0, events that have arrived count.
+        // Even with a timeout of 0, events that have arrived count.
         engine.drain_until_quiet(&mut **out);
     }
     if engine.events.take(&pattern, 0) {
@@ -54,28 +54,28 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         engine.events.take(&pattern, std::mem::replace(&mut compared, engine.events.total))
     });
     let message = match stop {
-        Stop::Enough => return Ok(LineOutcome::Done),
-        Stop::OutputFailed => return Ok(LineOutcome::Failed),
-        Stop::TimedOut => {
+        StopReason::Enough => return Ok(LineOutcome::Done),
+        StopReason::OutputFailed => return Ok(LineOutcome::Failed),
+        StopReason::TimedOut => {
             let words = dot.words.iter().filter(|word| word.key() != "timeout");
             let words = words.map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
             format!("no event `{words}` within {} s", timeout.unwrap_or_default().as_secs_f64())
         }
-        Stop::Disconnected(disconnected) => {
+        StopReason::Disconnected(disconnected) => {
             engine.disconnected_while_idle(&disconnected, &mut **out);
             if !engine.options.interactive {
                 return Ok(LineOutcome::Disconnected);
             }
             format!("not connected; `{}` cannot arrive", name.text)
         }
-        Stop::NotConnected => format!("not connected; `{}` cannot arrive", name.text),
+        StopReason::NotConnected => format!("not connected; `{}` cannot arrive", name.text),
         _ => format!("stopped waiting for `{}`", name.text),
     };
-    out.failed(&message, line, None);
+    out.report_failure(&message, line, None);
     Ok(LineOutcome::Failed)
 }
 
-/// Parses the name of an event, the values of its data, and the time-out.
+/// Parses the name of an event, the values of its data, and the timeout.
 fn parse_pattern(name: &Word, arguments: &[Word]) -> Result<(EventPattern, Option<Duration>), Diagnostic> {
     let mut pattern = EventPattern { name: name.text.clone(), data: Vec::new() };
     let mut timeout = None;
@@ -84,7 +84,8 @@ fn parse_pattern(name: &Word, arguments: &[Word]) -> Result<(EventPattern, Optio
             return Err(Diagnostic::new(word.span, format!("expected `key=value`, found `{}`", word.text)));
         }
         if word.key() == "timeout" {
-            let seconds = word.value().parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+            let seconds =
+                word.value().parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             let invalid = || {
                 Diagnostic::new(word.value_span(), format!("expected a number of seconds, found `{}`", word.value()))
             };
@@ -97,7 +98,7 @@ fn parse_pattern(name: &Word, arguments: &[Word]) -> Result<(EventPattern, Optio
     Ok((pattern, timeout))
 }
 
-/// Rejects an event that can never arrive, by the server's introspection: the wait would not end.
+/// Rejects an event that can never arrive according to the server's introspection: the wait would not end.
 fn check_pattern(schema: &Schema, name: &Word, arguments: &[Word]) -> Result<(), Diagnostic> {
     let event = find_event(schema, name)?;
     if name.text.contains(['*', '?']) {
@@ -112,7 +113,7 @@ fn check_pattern(schema: &Schema, name: &Word, arguments: &[Word]) -> Result<(),
             return Err(Diagnostic::new(word.key_span(), format!("`{}` has no member `{first}`{near}", event.name)));
         }
         let kind = PartialArguments::default().type_at(schema, event.data, &[key.to_owned()]);
-        if let Some(Type::Enum(values)) = kind.map(|kind| schema.kind(kind))
+        if let Some(Type::Enum(values)) = kind.map(|kind| schema.definition(kind))
             && !values.iter().any(|value| value.name == word.value())
         {
             let near = did_you_mean(word.value(), values.iter().map(|value| value.name.as_str()));

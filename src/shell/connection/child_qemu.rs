@@ -1,7 +1,7 @@
-//! The QEMU that the shell starts with a private QMP connection and ends when it leaves.
+//! The QEMU that the shell starts with a private QMP connection, and ends when the user leaves.
 //!
-//! The connection is a socket pair of which QEMU inherits one end. So there is no socket file that could be left behind or
-//! opened by others, there is nothing to wait for, and the end of QEMU is always the end of the stream.
+//! The connection is a socket pair of which QEMU inherits one end. There is therefore no socket file that could be left
+//! behind or opened by others, there is nothing to wait for, and the stream always ends when QEMU ends.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -20,10 +20,10 @@ use super::super::terminal::async_output::AsyncOutput;
 /// The time that QEMU may take to exit after `quit`, and then after SIGTERM.
 const QEMU_EXIT_GRACE: Duration = Duration::from_secs(5);
 
-/// The most bytes of a line of QEMU's standard error that are shown at once.
+/// The number of bytes at which a long line of QEMU's standard error is split.
 const MAX_STDERR_LINE_BYTES: u64 = 1 << 12;
 
-/// Why QEMU could not be started.
+/// The error of starting QEMU.
 #[derive(Debug, thiserror::Error)]
 pub enum QemuStartError {
     #[error("cannot run `{program}`: {source}")]
@@ -37,24 +37,26 @@ pub enum QemuStartError {
 pub struct QemuProcess {
     program: String,
     child: Arc<Mutex<Child>>,
-    /// Its process group, of which it is the leader.
+    /// The process group that it leads.
     group: Pid,
-    /// The rest of the process group was signalled after the leader exited.
-    reaped: Arc<AtomicBool>,
-    /// Reads its standard error.
+    /// Whether the rest of the process group was signalled after the leader exited.
+    is_group_signalled: Arc<AtomicBool>,
+    /// The thread that reads its standard error.
     stderr_reader: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl QemuProcess {
-    /// Starts `command` with a QMP monitor on a private connection. Returns it and our end of the connection. With `output`,
-    /// its standard error goes there line by line; otherwise it goes to ours. Its standard output joins its standard error,
-    /// and its standard input is empty, because ours belong to the shell.
+    /// Starts `command` with a QMP monitor on a private connection. Returns the process and this end of the connection.
+    /// The process writes its standard error to `output` line by line, or without `output` to the shell's standard
+    /// error. Its standard output goes there too, and its standard input is empty, because those of the shell belong to
+    /// the shell.
     pub fn start(command: &[String], output: Option<AsyncOutput>) -> Result<(QemuProcess, OwnedFd), QemuStartError> {
-        let (program, arguments) = command.split_first().map(|(p, a)| (p.clone(), a)).unwrap_or_default();
+        let (program, arguments) =
+            command.split_first().map(|(program, arguments)| (program.clone(), arguments)).unwrap_or_default();
         let failed = |source: io::Error| QemuStartError::Start { program: program.clone(), source };
         let (socket, child_socket) = UnixStream::pair().map_err(failed)?;
         let child_socket = OwnedFd::from(child_socket);
-        // Inherited by this child only: no other is started before our copy is closed.
+        // Only this child inherits it: no other is started before the copy here is closed.
         rustix::io::fcntl_setfd(&child_socket, rustix::io::FdFlags::empty()).map_err(|error| failed(error.into()))?;
         let (mut stderr, child_stderr) = match &output {
             Some(_) => io::pipe().map(|(reader, writer)| (Some(reader), OwnedFd::from(writer))).map_err(failed)?,
@@ -69,7 +71,7 @@ impl QemuProcess {
             // Ctrl-C at the terminal is for the shell only.
             .process_group(0);
         let child = qemu.spawn().map_err(failed)?;
-        // Our copies of QEMU's ends would keep both streams open.
+        // The copies of QEMU's ends here would keep both streams open.
         drop(qemu);
         drop(child_socket);
         let stderr_reader = stderr.take().zip(output).map(|(stderr, output)| {
@@ -86,7 +88,7 @@ impl QemuProcess {
         let process = QemuProcess {
             program,
             group: Pid::from_child(&child),
-            reaped: Arc::new(AtomicBool::new(false)),
+            is_group_signalled: Arc::new(AtomicBool::new(false)),
             child: Arc::new(Mutex::new(child)),
             stderr_reader: Arc::new(Mutex::new(stderr_reader)),
         };
@@ -97,7 +99,7 @@ impl QemuProcess {
         &self.program
     }
 
-    /// Waits for its exit until `deadline`.
+    /// Waits until `deadline` for the process to exit.
     fn wait_until(&self, deadline: Instant) -> Option<ExitStatus> {
         loop {
             if let Some(status) = self.status() {
@@ -111,19 +113,21 @@ impl QemuProcess {
         }
     }
 
-    /// Returns the exit status, if it has exited.
+    /// Returns the exit status, if the process has exited.
     fn status(&self) -> Option<ExitStatus> {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         let status = child.try_wait().ok().flatten();
-        // A script around QEMU may have left processes of its group. Signalled only once, because the group's number may
-        // be reused after they are gone.
-        if status.is_some() && !self.reaped.swap(true, Ordering::SeqCst) {
+        // A script around QEMU may have left processes in its group. The group is signalled only once, because its
+        // number
+        // may be reused after they are gone.
+        if status.is_some() && !self.is_group_signalled.swap(true, Ordering::SeqCst) {
             let _ = kill_process_group(self.group, Signal::TERM);
         }
         status
     }
 
-    /// Waits until its standard error is read to the end; not beyond `deadline`, because another process may hold it open.
+    /// Waits until its standard error has been read to the end, or until `deadline`, because another process may hold
+    /// it open.
     fn wait_for_stderr(&self, deadline: Instant) {
         let mut reader = self.stderr_reader.lock().unwrap_or_else(PoisonError::into_inner);
         while reader.as_ref().is_some_and(|reader| !reader.is_finished()) && Instant::now() < deadline {
@@ -132,22 +136,24 @@ impl QemuProcess {
         *reader = None;
     }
 
-    /// Returns the error to report if it exits now, after its monitor closed before the session was open.
+    /// Returns the error to report if the process exits now. For a monitor that closed before the session was open.
     pub fn early_exit(&self) -> Option<QemuStartError> {
         let status = self.wait_until(Instant::now() + Duration::from_secs(1))?;
         Some(QemuStartError::Exited { program: self.program.clone(), status })
     }
 
-    /// Describes its state after its monitor closed, as a sentence.
+    /// Returns a sentence about the state of the process after its monitor closed.
     pub fn describe_exit(&self) -> String {
         // The monitor closes shortly before the process exits.
         match self.wait_until(Instant::now() + Duration::from_millis(500)) {
             Some(status) => format!("QEMU has exited ({status})."),
-            None => "QEMU still runs without its monitor; leaving the shell ends it.".to_owned(),
+            None => "QEMU is still running without its monitor; leaving the shell ends it.".to_owned(),
         }
     }
 
-    /// Waits for its exit after `quit`; then ends it by signals. Calls `progress` with what a long wait is for.
+    /// Waits for the process to exit after `quit`, and if it does not, ends it with signals. Calls `progress` with the
+    /// reason
+    /// for a long wait.
     pub fn finish(&self, progress: &mut dyn FnMut(&str)) {
         if self.wait_until(Instant::now() + Duration::from_secs(1)).is_some() {
             return;
@@ -158,7 +164,7 @@ impl QemuProcess {
         }
     }
 
-    /// Ends it by SIGTERM, and then by SIGKILL.
+    /// Ends the process with SIGTERM, and if it survives that, with SIGKILL.
     pub fn kill(&self) {
         self.signal(Signal::TERM);
         if self.wait_until(Instant::now() + QEMU_EXIT_GRACE).is_none() {

@@ -12,26 +12,26 @@ use crate::session::{Address, ConnectError, Listener, MessageQueue, Options, Ses
 use super::server::Server;
 use child_qemu::QemuProcess;
 
-/// A wait for the server that takes longer is announced.
+/// The time after which a wait for the server is announced.
 const PROGRESS_NOTICE_DELAY: Duration = Duration::from_secs(1);
 
-/// The way to the server, and the server while it is connected.
+/// The address of the server, and the server while it is connected.
 #[derive(Debug)]
 pub struct Connection {
     address: Option<Address>,
     options: Options,
-    /// The server connects to us.
+    /// Whether the server connects to this process.
     listen: bool,
     server: Option<Server>,
     /// The CPU that HMP lines refer to; a new session has none.
     pub(crate) hmp_cpu: Option<u64>,
     /// The QEMU that this program started.
     child: Option<QemuProcess>,
-    /// The connection is to that QEMU: it cannot be opened again.
-    to_child: bool,
+    /// Whether the connection is to that QEMU: it cannot be opened again.
+    is_to_child: bool,
 }
 
-/// Why there is no session.
+/// The reason why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
     #[error("not connected; `.connect ADDRESS` connects")]
@@ -53,12 +53,12 @@ impl From<ConnectError> for ConnectionError {
 fn option_hint(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::NoGreeting { .. } => " (a guest agent sends no greeting: use -N)",
-        ConnectError::NoGuestAgent { .. } => " (without -N for a QMP monitor)",
+        ConnectError::NoGuestAgent { .. } => " (for a QMP monitor, leave out -N)",
         _ => "",
     }
 }
 
-/// Opens a session; announces a long wait.
+/// Opens a session, and announces a long wait.
 fn open_with_progress(
     address: &Address,
     options: &Options,
@@ -79,7 +79,7 @@ fn open_with_progress(
 impl Connection {
     /// Returns a connection to `address` that is not open yet.
     pub fn new(address: Option<Address>, options: Options, listen: bool) -> Connection {
-        Connection { address, options, listen, server: None, hmp_cpu: None, child: None, to_child: false }
+        Connection { address, options, listen, server: None, hmp_cpu: None, child: None, is_to_child: false }
     }
 
     /// Returns the open connection to a QEMU that this program started.
@@ -92,7 +92,7 @@ impl Connection {
             server: Some(server),
             hmp_cpu: None,
             child: Some(child),
-            to_child: true,
+            is_to_child: true,
         }
     }
 
@@ -109,7 +109,7 @@ impl Connection {
         self.options.cancelled = flag;
     }
 
-    /// Opens a session to the address. Calls `progress` with what a long wait is for.
+    /// Opens a session with the server at the address. Calls `progress` with the reason for a long wait.
     pub fn open(&mut self, progress: &mut dyn FnMut(&str)) -> Result<&mut Session, ConnectionError> {
         self.server = None;
         self.hmp_cpu = None;
@@ -130,7 +130,7 @@ impl Connection {
     /// Sets another address, and closes the session.
     pub(crate) fn set_address(&mut self, address: Address) {
         self.server = None;
-        self.to_child = false;
+        self.is_to_child = false;
         self.listen = false;
         self.address = Some(address);
     }
@@ -147,7 +147,7 @@ impl Connection {
 
     /// Returns the QEMU that this program started, if the connection is to it.
     pub(crate) fn connected_child(&self) -> Option<&QemuProcess> {
-        self.child.as_ref().filter(|_| self.to_child)
+        self.child.as_ref().filter(|_| self.is_to_child)
     }
 
     /// Returns the QEMU that this program started, whatever server the connection is to.
@@ -159,7 +159,7 @@ impl Connection {
         self.server.is_some()
     }
 
-    /// Closes the session. Returns the server, for what was in flight.
+    /// Closes the session. Returns the server, which knows the commands in flight.
     pub(crate) fn close(&mut self) -> Option<Server> {
         self.server.take()
     }

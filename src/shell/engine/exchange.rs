@@ -1,4 +1,4 @@
-//! The engine's exchange with the server: requests out, messages in, in order of arrival.
+//! The engine's exchange with the server: sends requests, and handles messages in order of arrival.
 //!
 //! [`Engine::receive`] is the only place that handles messages, whatever the engine waits for.
 
@@ -15,21 +15,21 @@ use super::super::output::{Output, ReplyContext};
 use super::super::server::Server;
 use super::Engine;
 
-/// The time that showing what has arrived may keep the user waiting.
+/// The maximum time for which output of what has arrived may keep the user waiting.
 const DRAIN_TIME_SLICE: Duration = Duration::from_millis(100);
 
-/// The bytes of it that are shown at once. A terminal may be slow.
+/// The number of bytes that are shown in one slice. A terminal may be slow.
 const DRAIN_SLICE_BYTES: usize = 64 << 10;
 
-/// The time for which [`Engine::drain_until_quiet`] goes on receiving.
+/// The maximum time for which [`Engine::drain_until_quiet`] receives.
 const FINAL_DRAIN_TIME: Duration = Duration::from_secs(1);
 
-/// The most warnings about one server.
+/// The maximum number of warnings about one server.
 const MAX_SERVER_WARNINGS: usize = 20;
 
-/// Why [`Engine::receive`] returned.
+/// The reason why [`Engine::receive`] returned.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum StopReason {
     /// The awaited reply arrived.
     Reply(Reply),
     /// The caller has received enough.
@@ -40,7 +40,7 @@ pub(crate) enum Stop {
     Interrupted,
     /// The descriptor of [`Wait::Input`] is readable.
     InputReady,
-    /// Output cannot be written: its reader may be gone.
+    /// Output cannot be written; its reader may be gone.
     OutputFailed,
     Disconnected(Disconnected),
     NotConnected,
@@ -52,52 +52,53 @@ pub(crate) enum Exchanged {
     Reply(Reply),
     /// The user pressed Ctrl-C. The reply is shown when it arrives.
     Interrupted,
-    /// The request was shown and not sent.
+    /// The request was shown instead of sent.
     DryRun,
 }
 
 impl Engine {
-    /// Receives messages and handles all but the reply to `awaited`, as long as `wait` says. `is_enough` is called after
-    /// each message, with about how many bytes of messages were shown.
+    /// Receives messages as long as `wait` says, and handles all except the reply to `awaited`. `is_enough` is called
+    /// after
+    /// each message, with the approximate number of bytes that were shown.
     pub(crate) fn receive(
         &mut self,
         awaited: Option<u64>,
         wait: Wait<'_>,
         out: &mut dyn Output,
         mut is_enough: impl FnMut(&mut Engine, usize) -> bool,
-    ) -> Stop {
+    ) -> StopReason {
         let mut shown = 0;
         loop {
-            let Some(server) = self.connection.server() else { return Stop::NotConnected };
+            let Some(server) = self.connection.server() else { return StopReason::NotConnected };
             if wait.is_over() {
-                return Stop::TimedOut;
+                return StopReason::TimedOut;
             }
             let mut received = server.session.poll(Wait::Buffered);
             if let Ok(Received::TimedOut) = received
                 && !matches!(wait, Wait::Buffered)
             {
                 out.flush();
-                // A command in flight is waited for all the same.
+                // A command in flight must be waited for in any case.
                 if awaited.is_none() && out.has_failed() {
-                    return Stop::OutputFailed;
+                    return StopReason::OutputFailed;
                 }
                 received = server.session.poll(wait);
             }
             match received {
-                Ok(Received::TimedOut) => return Stop::TimedOut,
-                Ok(Received::Interrupted) => return Stop::Interrupted,
-                Ok(Received::InputReady) => return Stop::InputReady,
-                Ok(Received::Reply { id, reply }) if awaited == Some(id) => return Stop::Reply(reply),
-                Ok(message) => shown += self.handle(message, out),
-                Err(disconnected) => return Stop::Disconnected(disconnected),
+                Ok(Received::TimedOut) => return StopReason::TimedOut,
+                Ok(Received::Interrupted) => return StopReason::Interrupted,
+                Ok(Received::InputReady) => return StopReason::InputReady,
+                Ok(Received::Reply { id, reply }) if awaited == Some(id) => return StopReason::Reply(reply),
+                Ok(message) => shown += self.handle_message(message, out),
+                Err(disconnected) => return StopReason::Disconnected(disconnected),
             }
             if is_enough(self, shown) {
-                return Stop::Enough;
+                return StopReason::Enough;
             }
         }
     }
 
-    /// Sends a request and waits for its reply. `Err`: there was no reply, and the failure was reported.
+    /// Sends a request and waits for its reply. `Err` means that there was no reply, and that the failure was reported.
     pub(crate) fn exchange(
         &mut self,
         request: &Request,
@@ -106,35 +107,39 @@ impl Engine {
         out: &mut dyn Output,
     ) -> Result<Exchanged, LineOutcome> {
         if self.options.dry_run {
-            out.would_send(&request.to_json(request.id.as_deref()));
+            out.show_unsent_request(&request.to_json(request.id.as_deref()));
             return Ok(Exchanged::DryRun);
         }
         self.ensure_open(line, out)?;
         if self.settings.verbose {
-            out.sending(&request.to_masked_json(request.id.as_deref()));
+            out.show_request(&request.to_masked_json(request.id.as_deref()));
         }
         self.events.command_sent();
         let server = self.connection.server().ok_or(LineOutcome::Disconnected)?;
         server.forget_live_names();
         let sent = match fd {
             None => server.session.send(request),
-            Some(fd) => server.session.send_with_descriptor(request, fd),
+            Some(fd) => server.session.send_with_fd(request, fd),
         };
         let id = match sent {
             Ok(id) => id,
             Err(disconnected) => return Err(self.disconnected_in_flight(&disconnected, request, line, out)),
         };
         match self.receive(Some(id), Wait::Forever, out, |_, _| false) {
-            Stop::Reply(reply) => Ok(Exchanged::Reply(reply)),
-            Stop::Interrupted => {
+            StopReason::Reply(reply) => Ok(Exchanged::Reply(reply)),
+            StopReason::Interrupted => {
                 if let Some(server) = self.connection.server() {
-                    server.cancelled.insert(id, request.clone());
+                    server.interrupted_commands.insert(id, request.clone());
                 }
                 let command = &request.command;
-                out.notice(&format!("`{command}` is still running in the server; its reply is shown when it arrives."));
+                out.show_notice(&format!(
+                    "`{command}` is still running in the server; its reply is shown when it arrives."
+                ));
                 Ok(Exchanged::Interrupted)
             }
-            Stop::Disconnected(disconnected) => Err(self.disconnected_in_flight(&disconnected, request, line, out)),
+            StopReason::Disconnected(disconnected) => {
+                Err(self.disconnected_in_flight(&disconnected, request, line, out))
+            }
             _ => Err(self.disconnected_in_flight(&Disconnected::Closed, request, line, out)),
         }
     }
@@ -145,20 +150,20 @@ impl Engine {
             return Ok(());
         }
         if !self.options.interactive {
-            out.failed("not connected", line, Some("NotSent"));
+            out.report_failure("not connected", line, Some("NotSent"));
             return Err(LineOutcome::Failed);
         }
         self.reconnect(line, out)
     }
 
-    /// Opens a session to the connection's address.
+    /// Opens a session with the server at the connection's address.
     pub(crate) fn reconnect(&mut self, line: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
-        let error = match self.connection.open(&mut |text| out.notice(text)) {
+        let error = match self.connection.open(&mut |text| out.show_notice(text)) {
             Ok(_) => {
                 self.set_quitting(false);
                 if self.options.interactive {
                     self.connection.start_reader();
-                    out.notice(&self.banner());
+                    out.show_notice(&self.banner());
                 }
                 return Ok(());
             }
@@ -168,24 +173,24 @@ impl Engine {
             Err(error) => error.to_string(),
         };
         // Without a class: `.connect` has no reply slot.
-        out.failed(&error, line, None);
+        out.report_failure(&error, line, None);
         Err(LineOutcome::Failed)
     }
 
-    /// Describes the server that the shell is connected to.
+    /// Returns a sentence about the server that the shell is connected to.
     pub(crate) fn banner(&mut self) -> String {
         let location = self.connection.address().map(|address| format!(" at {address}")).unwrap_or_default();
         let server = self.connection.server().map(|server| server.describe()).unwrap_or_default();
         format!("Connected to {server}{location}.")
     }
 
-    /// Handles a message that is not the awaited reply. Returns about how many bytes of it were shown.
-    fn handle(&mut self, message: Received, out: &mut dyn Output) -> usize {
+    /// Handles a message that is not the awaited reply. Returns the approximate number of bytes that were shown.
+    fn handle_message(&mut self, message: Received, out: &mut dyn Output) -> usize {
         match message {
             Received::Event(event) => self.handle_event(event, out),
             Received::Reply { id, reply } => self.handle_late_reply(id, &reply, out),
             Received::Unexpected(unexpected) => {
-                self.report_server_oddity(&unexpected.to_string(), out);
+                self.warn_of_unexpected_data(&unexpected.to_string(), out);
                 0
             }
             _ => 0,
@@ -196,7 +201,7 @@ impl Engine {
         let is_shown = self.settings.events.shows(event.name());
         let shown = if is_shown { event.text().len() } else { 0 };
         if is_shown {
-            out.event(&event);
+            out.show_event(&event);
         }
         self.events.push(event);
         if let Some(server) = self.connection.server() {
@@ -211,20 +216,20 @@ impl Engine {
         if server.info.take_reply(id, reply) {
             return 0;
         }
-        let Some(request) = server.cancelled.remove(&id) else { return 0 };
-        out.reply(&ReplyContext { reply, request: &request, late: true, hint: None }, &InputLine::none());
+        let Some(request) = server.interrupted_commands.remove(&id) else { return 0 };
+        out.show_reply(&ReplyContext { reply, request: &request, late: true, hint: None }, &InputLine::none());
         reply.text().len()
     }
 
-    /// Warns of unexpected data from the server, at most [`MAX_SERVER_WARNINGS`] times.
-    fn report_server_oddity(&mut self, oddity: &str, out: &mut dyn Output) {
+    /// Warns about unexpected data from the server, at most [`MAX_SERVER_WARNINGS`] times.
+    fn warn_of_unexpected_data(&mut self, unexpected: &str, out: &mut dyn Output) {
         let Some(server) = self.connection.server() else { return };
-        server.oddities += 1;
-        if server.oddities <= MAX_SERVER_WARNINGS {
-            out.notice(&format!("warning: {oddity}"));
+        server.unexpected_count += 1;
+        if server.unexpected_count <= MAX_SERVER_WARNINGS {
+            out.show_notice(&format!("warning: {unexpected}"));
         }
-        if server.oddities == MAX_SERVER_WARNINGS {
-            out.notice("Further warnings about this server are suppressed.");
+        if server.unexpected_count == MAX_SERVER_WARNINGS {
+            out.show_notice("Further warnings about this server are suppressed.");
         }
     }
 
@@ -234,8 +239,8 @@ impl Engine {
         let deadline = Instant::now() + DRAIN_TIME_SLICE;
         let is_enough = |_: &mut Engine, shown| shown >= DRAIN_SLICE_BYTES || Instant::now() >= deadline;
         match self.receive(None, Wait::Buffered, out, is_enough) {
-            Stop::Enough => true,
-            Stop::Disconnected(disconnected) => {
+            StopReason::Enough => true,
+            StopReason::Disconnected(disconnected) => {
                 self.disconnected_while_idle(&disconnected, out);
                 false
             }
@@ -243,21 +248,23 @@ impl Engine {
         }
     }
 
-    /// Shows all that the server has sent by now. Does not report a disconnect. Stops after [`FINAL_DRAIN_TIME`].
+    /// Shows everything that the server has sent so far. Does not report a disconnect. Stops after
+    /// [`FINAL_DRAIN_TIME`].
     pub(crate) fn drain_until_quiet(&mut self, out: &mut dyn Output) {
         let deadline = Instant::now() + FINAL_DRAIN_TIME;
         let _ = self.receive(None, Wait::Arrived, out, |_, _| Instant::now() >= deadline);
     }
 
-    /// Waits until `input` is readable, and shows messages meanwhile. `Ok(false)`: output cannot be written.
+    /// Waits until `input` is readable, and shows messages in the meantime. `Ok(false)` means that output cannot be
+    /// written.
     pub(crate) fn wait_for_input(&mut self, input: BorrowedFd<'_>, out: &mut dyn Output) -> Result<bool, LineOutcome> {
-        // Also without a connection.
+        // `receive` does this only with a connection.
         out.flush();
         match self.receive(None, Wait::Input(input), out, |_, _| false) {
-            Stop::OutputFailed => Ok(false),
+            StopReason::OutputFailed => Ok(false),
             // The caller waits for the input itself, by reading it.
-            Stop::NotConnected => Ok(!out.has_failed()),
-            Stop::Disconnected(disconnected) => {
+            StopReason::NotConnected => Ok(!out.has_failed()),
+            StopReason::Disconnected(disconnected) => {
                 self.disconnected_while_idle(&disconnected, out);
                 Err(LineOutcome::Disconnected)
             }
@@ -272,12 +279,12 @@ impl Engine {
         }
     }
 
-    /// Reports the end of a connection without an awaited reply.
+    /// Reports the end of a connection while no reply was awaited.
     pub(crate) fn disconnected_while_idle(&mut self, disconnected: &Disconnected, out: &mut dyn Output) {
         let unknown = self.connection.close().map(|server| unknown_outcomes(&server)).unwrap_or_default();
         let reason = capitalise(&disconnected.to_string());
         let hint = self.reconnect_hint();
-        out.notice(&format!("{reason}.{unknown}{hint}"));
+        out.show_notice(&format!("{reason}.{unknown}{hint}"));
     }
 
     fn disconnected_in_flight(
@@ -296,11 +303,11 @@ impl Engine {
         let hint = self.reconnect_hint();
         let command = &request.command;
         let message = format!("{reason} before `{command}` was answered. It may or may not have been executed.{hint}");
-        out.failed(&message, line, Some("ConnectionLost"));
+        out.report_failure(&message, line, Some("ConnectionLost"));
         LineOutcome::Disconnected
     }
 
-    /// Returns what to expect after a lost connection, as a sentence.
+    /// Returns a sentence about what to expect after a lost connection.
     fn reconnect_hint(&self) -> String {
         match self.connection.connected_child() {
             Some(child) => format!(" {}", child.describe_exit()),
@@ -310,9 +317,10 @@ impl Engine {
     }
 }
 
-/// Returns a sentence about the commands that were still running when the connection ended.
+/// Returns a sentence about the commands that were in flight when the connection ended.
 fn unknown_outcomes(server: &Server) -> String {
-    let commands: Vec<String> = server.cancelled.values().map(|request| format!("`{}`", request.command)).collect();
+    let commands: Vec<String> =
+        server.interrupted_commands.values().map(|request| format!("`{}`", request.command)).collect();
     match commands.is_empty() {
         true => String::new(),
         false => format!(" {} may or may not have been executed.", commands.join(", ")),

@@ -1,8 +1,8 @@
-//! HMP lines: sent as typed through `human-monitor-command`.
+//! HMP lines, which are sent as typed through `human-monitor-command`.
 
 use crate::assist::Name;
 use crate::schema::nearest;
-use crate::wire::{Incoming, quote};
+use crate::wire::{Message, quote};
 
 use super::super::hmp::{hmp_request, hmp_text, is_hmp_failure, is_quit_line, parse_cpu_index};
 use super::super::line::{InputLine, LineOutcome};
@@ -48,17 +48,17 @@ impl Engine {
         }
     }
 
-    /// Shows the current CPU. HMP has no command for that, so the shell answers itself.
+    /// Shows the current CPU. HMP has no command for that, so the shell itself answers.
     fn show_cpu(&mut self, form: HmpOutput, line: &InputLine<'_>, out: &mut dyn Output) {
         let cpu = self.connection.hmp_cpu;
         let text = format!("CPU {}\n", cpu.unwrap_or(0));
         let reply = format!("{{\"return\": {}}}", quote(&text));
-        match Incoming::parse(reply.into_bytes()) {
-            Ok(Incoming::Reply(reply)) if form == HmpOutput::Reply => {
+        match Message::parse(reply.into_bytes()) {
+            Ok(Message::Reply(reply)) if form == HmpOutput::Reply => {
                 let request = hmp_request("cpu", cpu);
-                out.reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line);
+                out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line);
             }
-            _ => out.hmp_text(&text, false, line),
+            _ => out.show_hmp_text(&text, false, line),
         }
     }
 
@@ -72,14 +72,14 @@ impl Engine {
         out: &mut dyn Output,
     ) -> LineOutcome {
         let index = parse_cpu_index(word);
-        // With the new index, so that QEMU checks it.
+        // The line is sent with the new index, so that QEMU checks it.
         let outcome = self.send_hmp(hmp_line, index, form, line, out);
         if outcome == LineOutcome::Done {
             if index.is_some() {
                 self.connection.hmp_cpu = index;
             } else {
                 let current = self.connection.hmp_cpu.unwrap_or(0);
-                out.notice(&format!("The CPU stays {current}: the shell needs a plain number after `cpu`."));
+                out.show_notice(&format!("The CPU stays {current}: the shell needs a plain number after `cpu`."));
             }
         }
         outcome
@@ -94,7 +94,7 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> LineOutcome {
-        // First, because a new session has no current CPU.
+        // Before the request is built, because a new session has no current CPU.
         if let Err(outcome) = self.ensure_open(line, out) {
             return outcome;
         }
@@ -108,17 +108,17 @@ impl Engine {
         let failed = text.as_deref().is_none_or(is_hmp_failure);
         match &text {
             Some(text) if form == HmpOutput::Text => {
-                out.hmp_text(text, failed, line);
+                out.show_hmp_text(text, failed, line);
                 if let Some(near) = self.nearest_hmp_command(text).filter(|_| self.options.interactive) {
-                    out.notice(&format!("did you mean `{near}`?"));
+                    out.show_notice(&format!("did you mean `{near}`?"));
                 }
             }
-            _ => out.reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line),
+            _ => out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line),
         }
         LineOutcome::of(!failed)
     }
 
-    /// Returns the HMP command nearest to the one that the human monitor's text calls unknown.
+    /// Returns the HMP command that is nearest to the one which the human monitor's text calls unknown.
     fn nearest_hmp_command(&mut self, text: &str) -> Option<String> {
         let name = text.strip_prefix("unknown command: '")?.split('\'').next()?;
         let info = &self.connection.server()?.info;

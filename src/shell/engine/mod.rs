@@ -1,15 +1,17 @@
-//! The engine: sends commands and reports to an [`Output`] everything that happens meanwhile, in order of arrival.
+//! The engine: sends commands, and reports to an [`Output`] everything that happens in the meantime, in order of
+//! arrival.
 //!
-//! Prompt and scripts use the same engine. Knows nothing of argument parsing, of dot commands, or of the terminal.
+//! The prompt and scripts use the same engine. It must not know about command-line options, dot commands or the
+//! terminal.
 //!
 //! A command passes through these functions:
 //!
 //! ```text
-//! run_command, run_json     a line as parsed; opens the connection if need be
-//!   prepare, prepare_json   the request, typed and checked by the server's introspection
-//!   perform                 asks before `quit`, shows the reply
-//!     exchange              sends the request, waits for its reply
-//!       receive             handles whatever arrives meanwhile
+//! run_command, run_json     take a parsed line, and open the connection if necessary
+//!   prepare, prepare_json   build the request, checked against the server's introspection
+//!   perform                 asks before `quit`, and shows the reply
+//!     exchange              sends the request, and waits for its reply
+//!       receive             handles everything that arrives in the meantime
 //! ```
 
 pub(crate) mod exchange;
@@ -42,13 +44,13 @@ use transaction::Transaction;
 /// Properties of an engine that do not change.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EngineOptions {
-    /// A person is at a prompt: questions may be asked, and the next command opens a lost connection again.
+    /// Whether the user is at a prompt: questions may be asked, and the next command opens a lost connection again.
     pub interactive: bool,
-    /// Requests are shown instead of sent.
+    /// Whether requests are shown instead of sent.
     pub dry_run: bool,
-    /// The server is never queried for introspection and names.
+    /// Whether the server is never queried for introspection and names.
     pub no_schema: bool,
-    /// Errors come with suggestions, even if the server has to be queried for them.
+    /// Whether errors come with suggestions even if the server must be queried for them.
     pub suggests_corrections: bool,
 }
 
@@ -65,11 +67,11 @@ pub struct Engine {
     language: Language,
     histories: [History; 2],
     transaction: Option<Transaction>,
-    /// Warnings that were shown already.
-    warned: HashSet<String>,
-    /// A line failed, including lines of nested `.source` files. Cleared by [`Engine::take_failed`].
+    /// Warnings that have been shown.
+    shown_warnings: HashSet<String>,
+    /// Whether a line failed, including lines of nested `.source` files. Cleared by [`Engine::take_failed`].
     failed: bool,
-    /// `quit` was sent: the end of the connection is expected.
+    /// Whether `quit` was sent, so that the end of the connection is expected.
     quitting: bool,
 }
 
@@ -85,13 +87,13 @@ impl Engine {
             language: Language::Qmp,
             histories: [History::default(), History::default()],
             transaction: None,
-            warned: HashSet::new(),
+            shown_warnings: HashSet::new(),
             failed: false,
             quitting: false,
         }
     }
 
-    /// Returns the language of the lines.
+    /// Returns the current language of lines.
     pub fn language(&self) -> Language {
         self.language
     }
@@ -119,7 +121,7 @@ impl Engine {
         self.histories = [History::load(Language::Qmp), History::load(Language::Hmp)];
     }
 
-    /// Returns the history of the present language.
+    /// Returns the history of the current language.
     pub fn history(&mut self) -> &mut History {
         self.history_of(self.language)
     }
@@ -133,17 +135,17 @@ impl Engine {
         self.failed |= outcome == LineOutcome::Failed;
     }
 
-    /// Returns whether a line failed after the last call; lines of sourced files count.
+    /// Returns whether a line has failed since the last call, including lines of sourced files.
     pub(crate) fn take_failed(&mut self) -> bool {
         std::mem::take(&mut self.failed)
     }
 
-    /// Closes the log, and reports if lines are missing in it.
+    /// Closes the log, and reports whether lines are missing from it.
     pub fn end_log(&mut self, out: &mut dyn Output) {
         close_log(&self.log, out);
     }
 
-    /// Executes a command as typed.
+    /// Executes a command with `KEY=VALUE` words.
     pub(crate) fn run_command(
         &mut self,
         command: &Command,
@@ -171,7 +173,7 @@ impl Engine {
         Ok(self.perform(&request, None, line, out))
     }
 
-    /// Sends a request, with a file descriptor if there is one, waits for its reply, and shows it.
+    /// Sends a request, with a file descriptor if there is one, waits for its reply, and shows the reply.
     pub(crate) fn perform(
         &mut self,
         request: &Request,
@@ -188,8 +190,8 @@ impl Engine {
             Ok(Exchanged::Interrupted | Exchanged::DryRun) => return LineOutcome::Done,
             Err(outcome) => return outcome,
         };
-        let hint = self.hint(request, &reply);
-        out.reply(&ReplyContext { reply: &reply, request, late: false, hint }, line);
+        let hint = self.error_hint(request, &reply);
+        out.show_reply(&ReplyContext { reply: &reply, request, late: false, hint }, line);
         match reply.succeeded() {
             true if ends_qemu => self.after_quit(out),
             succeeded => LineOutcome::of(succeeded),
@@ -197,16 +199,16 @@ impl Engine {
     }
 }
 
-/// Closes a log, and reports if lines are missing in it.
+/// Closes a log, and reports whether lines are missing from it.
 pub fn close_log(log: &SharedLog, out: &mut dyn Output) {
     let log = log.lock().unwrap_or_else(PoisonError::into_inner).take();
     if log.is_some_and(|log| log.has_failed()) {
-        out.notice("warning: some lines could not be written to the log");
+        out.show_notice("warning: some lines could not be written to the log");
     }
 }
 
 /// Reports a line that was not sent.
 pub(crate) fn not_sent(diagnostic: &Diagnostic, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
-    out.not_sent(diagnostic, line, true);
+    out.report_not_sent(diagnostic, line, true);
     LineOutcome::Failed
 }

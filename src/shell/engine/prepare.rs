@@ -1,4 +1,4 @@
-//! From a parsed line to a request, by the server's introspection; and suggestions for error replies.
+//! Requests for parsed lines, according to the server's introspection, and suggestions for error replies.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ use super::transaction::ClosedBlock;
 const SUGGESTION_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Engine {
-    /// Returns the server's introspection, waiting for it if necessary; `None` if there is none or it is not wanted.
+    /// Returns the server's introspection, after waiting for it if necessary. `None` if there is none or it must not be
+    /// used.
     pub(crate) fn wait_for_schema(&mut self) -> Result<Option<Arc<Schema>>, Diagnostic> {
         let Some(server) = self.queryable_server() else { return Ok(None) };
         server.wait_for_schema().map_err(|_interrupted| {
@@ -37,7 +38,7 @@ impl Engine {
         self.connection.server().and_then(|server| server.info.schema())
     }
 
-    /// Builds the request of a command as typed.
+    /// Builds the request for a command with `KEY=VALUE` words.
     pub(crate) fn prepare(
         &mut self,
         command: &Command,
@@ -52,7 +53,7 @@ impl Engine {
         request_of_command(command, &context).map(|typed| self.warn(typed, line, out))
     }
 
-    /// Builds the request of a JSON object. A script sends it as it is, for the server to check.
+    /// Builds the request for a JSON object. In a script it is not checked here, but by the server.
     pub(super) fn prepare_json(
         &mut self,
         json: &JsonRequest,
@@ -78,7 +79,7 @@ impl Engine {
         check_action(action, &context).map(|typed| drop(self.warn(typed, line, out)))
     }
 
-    /// Builds the request of a complete transaction.
+    /// Builds the request for a complete transaction.
     pub(super) fn prepare_transaction(&mut self, block: &ClosedBlock<'_>) -> Result<Request, Diagnostic> {
         let schema = self.wait_for_schema()?;
         let extra = HashMap::new();
@@ -94,22 +95,24 @@ impl Engine {
         TypingContext { schema, undocumented_types, allow_invalid: !self.settings.check }
     }
 
-    /// Whether every line is checked: a person sees it, or nothing is sent.
+    /// Returns whether every line is checked. Scripts that send requests leave some checks to the server.
     fn checks_all(&self) -> bool {
         self.options.interactive || self.options.dry_run
     }
 
-    /// Shows each warning once.
+    /// Shows the warnings that have not been shown. Returns the request.
     fn warn(&mut self, typed: TypedRequest, line: &InputLine<'_>, out: &mut dyn Output) -> Request {
         for warning in typed.warnings {
-            if self.settings.check && self.warned.insert(warning.message.clone()) {
-                out.warning(&warning.message, line);
+            if self.settings.check && self.shown_warnings.insert(warning.message.clone()) {
+                out.show_warning(&warning.message, line);
             }
         }
         typed.request
     }
 
-    /// Returns types that introspection does not list: of a device's properties, and of the property that `qom-set` sets.
+    /// Returns the types that introspection does not list: those of a device's properties, and that of the property
+    /// that
+    /// `qom-set` sets.
     fn undocumented_types(&mut self, command: &Command) -> HashMap<String, Builtin> {
         let Some(server) = self.queryable_server() else { return HashMap::new() };
         match command.name.as_str() {
@@ -129,7 +132,7 @@ impl Engine {
     }
 
     /// Returns a suggestion for an error reply: the name nearest to the one that was not found.
-    pub(super) fn hint(&mut self, request: &Request, reply: &Reply) -> Option<String> {
+    pub(super) fn error_hint(&mut self, request: &Request, reply: &Reply) -> Option<String> {
         let ReplyBody::Error { class, desc } = reply.body() else { return None };
         let deadline = Instant::now() + SUGGESTION_TIMEOUT;
         let suggests = self.options.suggests_corrections;

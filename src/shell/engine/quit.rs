@@ -9,9 +9,9 @@ use super::super::hmp::quit_request;
 use super::super::line::LineOutcome;
 use super::super::output::Output;
 use super::Engine;
-use super::exchange::Stop;
+use super::exchange::StopReason;
 
-/// The time that QEMU may take to close the connection after it replied to `quit`.
+/// The time that QEMU may take to close the connection after its reply to `quit`.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Engine {
@@ -24,7 +24,7 @@ impl Engine {
         self.quitting = quitting;
     }
 
-    /// Asks the user, if there is one, before QEMU is ended.
+    /// Asks the user, if there is one, for confirmation before QEMU is ended.
     pub(super) fn confirm_quit(&mut self, out: &mut dyn Output) -> bool {
         if !self.options.interactive || self.options.dry_run || !self.settings.confirm {
             return true;
@@ -42,11 +42,11 @@ impl Engine {
             return;
         };
         let is_connected = self.connection.connected_child().is_some();
-        let is_told = match self.connection.session().filter(|_| is_connected) {
+        let is_quit_sent = match self.connection.session().filter(|_| is_connected) {
             Some(session) => session.send(&quit_request()).is_ok(),
             None => is_connected && self.quitting,
         };
-        if is_told {
+        if is_quit_sent {
             self.settings.events = EventFilter::Nothing;
             let _ = self.after_quit(out);
         } else {
@@ -54,16 +54,17 @@ impl Engine {
         }
     }
 
-    /// Receives what the server still sends while it exits.
+    /// Receives everything that the server sends while it exits.
     pub(super) fn after_quit(&mut self, out: &mut dyn Output) -> LineOutcome {
         if self.options.dry_run {
             return LineOutcome::Done;
         }
         self.quitting = true;
         let deadline = Instant::now() + QUIT_TIMEOUT;
-        while let Stop::Interrupted | Stop::OutputFailed = self.receive(None, Wait::Until(deadline), out, |_, _| false)
+        while let StopReason::Interrupted | StopReason::OutputFailed =
+            self.receive(None, Wait::Until(deadline), out, |_, _| false)
         {
-            // The wait is short: it goes on.
+            // The wait is short, so it continues.
             if out.has_failed() {
                 break;
             }

@@ -5,13 +5,13 @@ use std::os::fd::AsFd;
 
 use super::*;
 use crate::session::Options;
-use crate::test_server::{GREETING, Listener, Peer, listening};
+use crate::test_server::{GREETING, Listener, Peer, start_listener};
 use crate::wire::Event;
 
 use super::super::commands::run_line;
 use super::super::events::filter::EventFilter;
 
-/// Records the engine's output, one entry for each call.
+/// A recorder of the engine's output, with one entry for each call.
 #[derive(Default)]
 struct Recorder {
     entries: Vec<String>,
@@ -31,32 +31,32 @@ impl Recorder {
 }
 
 impl Output for Recorder {
-    fn reply(&mut self, context: &ReplyContext<'_>, _line: &InputLine<'_>) {
+    fn show_reply(&mut self, context: &ReplyContext<'_>, _line: &InputLine<'_>) {
         let kind = if context.late { "late reply" } else { "reply" };
         self.push(kind, &format!("{} {}", context.request.command, context.reply.member().1));
     }
 
-    fn hmp_text(&mut self, text: &str, failed: bool, _line: &InputLine<'_>) {
+    fn show_hmp_text(&mut self, text: &str, failed: bool, _line: &InputLine<'_>) {
         self.push(if failed { "failed HMP" } else { "HMP" }, text);
     }
 
-    fn event(&mut self, event: &Event) {
+    fn show_event(&mut self, event: &Event) {
         self.push("event", event.name());
     }
 
-    fn not_sent(&mut self, diagnostic: &Diagnostic, _line: &InputLine<'_>, _fills_reply_slot: bool) {
+    fn report_not_sent(&mut self, diagnostic: &Diagnostic, _line: &InputLine<'_>, _fills_reply_slot: bool) {
         self.push("not sent", &diagnostic.message);
     }
 
-    fn failed(&mut self, message: &str, _line: &InputLine<'_>, class: Option<&str>) {
+    fn report_failure(&mut self, message: &str, _line: &InputLine<'_>, class: Option<&str>) {
         self.push(class.unwrap_or("failed"), message);
     }
 
-    fn sending(&mut self, message: &str) {
+    fn show_request(&mut self, message: &str) {
         self.push("sending", message);
     }
 
-    fn would_send(&mut self, message: &str) {
+    fn show_unsent_request(&mut self, message: &str) {
         self.push("would send", message);
     }
 
@@ -64,13 +64,13 @@ impl Output for Recorder {
         self.push("print", text);
     }
 
-    fn page(&mut self, _lines: &[crate::schema::manual::Line]) {}
+    fn show_page(&mut self, _lines: &[crate::schema::manual::Line]) {}
 
-    fn warning(&mut self, message: &str, _line: &InputLine<'_>) {
+    fn show_warning(&mut self, message: &str, _line: &InputLine<'_>) {
         self.push("warning", message);
     }
 
-    fn notice(&mut self, text: &str) {
+    fn show_notice(&mut self, text: &str) {
         self.push("notice", text);
     }
 
@@ -89,7 +89,7 @@ const WITHOUT_QUERIES: EngineOptions =
 
 /// Returns an engine with an open session to a server that runs `script` after negotiation.
 fn engine(options: EngineOptions, script: impl FnOnce(&mut Peer) + Send + 'static) -> (Engine, Recorder, Listener) {
-    let server = listening(vec![Box::new(|peer| {
+    let server = start_listener(vec![Box::new(|peer| {
         peer.negotiate();
         script(peer);
     })]);
@@ -105,10 +105,10 @@ fn run(engine: &mut Engine, out: &mut Recorder, text: &str) -> LineOutcome {
 #[test]
 fn shows_events_and_the_reply_in_order_of_arrival() {
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
-        let id = peer.expect("stop");
-        peer.event("STOP");
+        let id = peer.expect_command("stop");
+        peer.send_event("STOP");
         peer.reply(&id, "{}");
-        peer.event("RESUME");
+        peer.send_event("RESUME");
     });
     assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Done);
     assert_eq!(out.take(), ["event: STOP", "reply: stop {}"]);
@@ -131,8 +131,8 @@ fn flushes_output_before_it_waits_for_input_without_a_server() {
 #[test]
 fn hides_events_that_the_filter_does_not_select() {
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
-        let id = peer.expect("stop");
-        peer.event("STOP");
+        let id = peer.expect_command("stop");
+        peer.send_event("STOP");
         peer.reply(&id, "{}");
     });
     engine.settings.events = EventFilter::Nothing;
@@ -143,8 +143,8 @@ fn hides_events_that_the_filter_does_not_select() {
 #[test]
 fn takes_a_reply_without_an_id_for_the_oldest_request() {
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
-        peer.expect("stop");
-        peer.message(r#"{"error": {"class": "GenericError", "desc": "no"}}"#);
+        peer.expect_command("stop");
+        peer.send_line(r#"{"error": {"class": "GenericError", "desc": "no"}}"#);
     });
     assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Failed);
     assert_eq!(out.take(), [r#"reply: stop {"class": "GenericError", "desc": "no"}"#]);
@@ -153,9 +153,9 @@ fn takes_a_reply_without_an_id_for_the_oldest_request() {
 #[test]
 fn warns_of_unexpected_data_up_to_a_limit() {
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
-        let id = peer.expect("stop");
+        let id = peer.expect_command("stop");
         for _ in 0..30 {
-            peer.message(r#"{"return": 1, "id": "other"}"#);
+            peer.send_line(r#"{"return": 1, "id": "other"}"#);
         }
         peer.reply(&id, "{}");
     });
@@ -172,8 +172,8 @@ fn warns_of_unexpected_data_up_to_a_limit() {
 #[test]
 fn shows_a_late_reply_to_an_interrupted_command() {
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
-        let slow = peer.expect("migrate");
-        let fast = peer.expect("stop");
+        let slow = peer.expect_command("migrate");
+        let fast = peer.expect_command("stop");
         peer.reply(&slow, "1");
         peer.reply(&fast, "2");
     });
@@ -188,7 +188,7 @@ fn shows_a_late_reply_to_an_interrupted_command() {
 #[test]
 fn reports_a_command_whose_outcome_is_unknown() {
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
-        peer.expect("stop");
+        peer.expect_command("stop");
     });
     assert_eq!(run(&mut engine, &mut out, "stop"), LineOutcome::Disconnected);
     assert_eq!(
@@ -205,7 +205,7 @@ fn reports_a_command_whose_outcome_is_unknown() {
 fn names_interrupted_commands_when_the_connection_ends() {
     let (end, ended) = std::sync::mpsc::channel();
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, move |peer| {
-        peer.expect("migrate");
+        peer.expect_command("migrate");
         ended.recv().unwrap();
     });
     let queue = engine.connection.start_reader().unwrap();
@@ -221,14 +221,14 @@ fn names_interrupted_commands_when_the_connection_ends() {
 
 #[test]
 fn the_next_command_at_a_prompt_reconnects() {
-    let server = listening(vec![
+    let server = start_listener(vec![
         Box::new(|peer| {
             peer.negotiate();
             peer.answer("human-monitor-command", "\"\"");
         }),
         Box::new(|peer| {
             peer.negotiate();
-            let request = peer.request().unwrap();
+            let request = peer.read_request().unwrap();
             assert_eq!(request["arguments"], serde_json::json!({"command-line": "info cpus"}), "without the CPU");
             peer.reply(&request["id"].to_string(), "\"one\"");
         }),
@@ -252,8 +252,8 @@ fn the_next_command_at_a_prompt_reconnects() {
 #[test]
 fn negotiates_again_with_a_server_that_greets_twice() {
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
-        peer.message(GREETING);
-        let id = peer.expect("stop");
+        peer.send_line(GREETING);
+        let id = peer.expect_command("stop");
         peer.answer("qmp_capabilities", "{}");
         peer.reply(&id, "{}");
     });
@@ -264,7 +264,7 @@ fn negotiates_again_with_a_server_that_greets_twice() {
 #[test]
 fn a_dry_run_sends_nothing() {
     let engine_options = EngineOptions { dry_run: true, ..WITHOUT_QUERIES };
-    let (mut engine, mut out, _server) = engine(engine_options, |peer| assert_eq!(peer.request(), None));
+    let (mut engine, mut out, _server) = engine(engine_options, |peer| assert_eq!(peer.read_request(), None));
     assert_eq!(run(&mut engine, &mut out, "block_resize device=d size=1k"), LineOutcome::Done);
     assert_eq!(out.take(), [r#"would send: {"execute": "block_resize", "arguments": {"device": "d", "size": "1k"}}"#]);
     drop(engine);
@@ -288,7 +288,7 @@ fn shows_requests_with_secrets_masked() {
 fn the_end_of_the_connection_after_quit_is_not_an_error() {
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
         peer.answer("quit", "{}");
-        peer.event("SHUTDOWN");
+        peer.send_event("SHUTDOWN");
     });
     assert_eq!(run(&mut engine, &mut out, "quit"), LineOutcome::Leave);
     assert_eq!(out.take(), ["reply: quit {}", "event: SHUTDOWN"]);

@@ -10,7 +10,8 @@ use super::{Engine, not_sent};
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     actions: Vec<Command>,
-    /// A line was wrong and later lines had been entered already, as in a script or a paste: the block will not be sent.
+    /// Whether a line was wrong after later lines had been entered, as in a script or a paste: the block will not be
+    /// sent.
     invalid: bool,
 }
 
@@ -30,7 +31,7 @@ impl Engine {
         self.transaction.take().is_some()
     }
 
-    /// Executes a line that opens a block, and may contain an action and the end.
+    /// Executes a line that opens a block, and may contain an action and the end of the block.
     pub(crate) fn open_transaction(
         &mut self,
         transaction: TransactionLine,
@@ -55,7 +56,7 @@ impl Engine {
         out: &mut dyn Output,
     ) -> LineOutcome {
         if let Some(action) = transaction.action {
-            // Checked now, so that an error is shown next to its line.
+            // The action is checked now, so that an error is shown next to its line.
             if let Err(diagnostic) = self.check_action(&action, line, out) {
                 return match transaction.close {
                     Some(_) => self.reject_end(&diagnostic, line, out),
@@ -73,7 +74,11 @@ impl Engine {
             return LineOutcome::Done;
         };
         if block.invalid {
-            out.failed("the transaction was not sent, because one of its lines was wrong", line, Some("NotSent"));
+            out.report_failure(
+                "the transaction was not sent, because one of its lines was wrong",
+                line,
+                Some("NotSent"),
+            );
             return LineOutcome::Failed;
         }
         if let Err(outcome) = self.ensure_open(line, out) {
@@ -104,7 +109,7 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> LineOutcome {
-        out.not_sent(diagnostic, line, false);
+        out.report_not_sent(diagnostic, line, false);
         if !self.options.interactive {
             self.invalidate_transaction();
         }

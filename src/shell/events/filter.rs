@@ -1,21 +1,21 @@
-//! The filter of shown events, and globs.
+//! The filter that selects which events are shown, and globs.
 
 use std::fmt;
 
-/// Selects events by name. Patterns hold `*` (any text) and `?` (any character); case does not matter.
+/// A filter of events by name. In a glob, `*` stands for any text and `?` for any character; case does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum EventFilter {
     #[default]
     All,
     Nothing,
-    /// Events that match one of the patterns.
+    /// Events that match one of the globs.
     Only(Vec<String>),
-    /// Events that match none of the patterns.
+    /// Events that match none of the globs.
     Except(Vec<String>),
 }
 
 impl EventFilter {
-    /// Whether an event of this name is shown.
+    /// Returns whether an event with this name is shown.
     pub fn shows(&self, name: &str) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_glob(pattern, name));
         match self {
@@ -38,39 +38,40 @@ impl fmt::Display for EventFilter {
     }
 }
 
-/// Whether `name` matches the glob `pattern`, ignoring case.
+/// Returns whether `name` matches the glob `pattern`, ignoring case.
 pub fn matches_glob(pattern: &str, name: &str) -> bool {
     matches_glob_exactly(&pattern.to_lowercase(), &name.to_lowercase())
 }
 
-/// Whether `name` matches the glob `pattern`, in time proportional to at most the product of their lengths.
+/// Returns whether `name` matches the glob `pattern`, in time proportional to at most the product of their lengths.
 pub fn matches_glob_exactly(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
-    let (mut p, mut n) = (0, 0);
+    let (mut in_pattern, mut in_name) = (0, 0);
+    // The index of the last star, and that of the name's character after what it matches.
     let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
+    while in_name < name.len() {
+        match pattern.get(in_pattern) {
             Some('*') => {
-                star = Some((p, n));
-                p += 1;
+                star = Some((in_pattern, in_name));
+                in_pattern += 1;
             }
-            Some(c) if *c == '?' || *c == name[n] => {
-                p += 1;
-                n += 1;
+            Some(c) if *c == '?' || *c == name[in_name] => {
+                in_pattern += 1;
+                in_name += 1;
             }
             _ => match star {
                 // Let the last star match one more character.
                 Some((at, taken)) => {
-                    p = at + 1;
-                    n = taken + 1;
-                    star = Some((at, n));
+                    in_pattern = at + 1;
+                    in_name = taken + 1;
+                    star = Some((at, in_name));
                 }
                 None => return false,
             },
         }
     }
-    pattern[p..].iter().all(|c| *c == '*')
+    pattern[in_pattern..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]

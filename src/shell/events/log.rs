@@ -6,27 +6,27 @@ use crate::wire::Event;
 
 use super::filter::matches_glob;
 
-/// The most events kept.
+/// The maximum number of events that are kept.
 const MAX_EVENTS: usize = 4096;
 
-/// The most bytes of events kept; large ones push older ones out.
+/// The maximum size of the events that are kept; large ones displace older ones.
 const MAX_BYTES: usize = 4 << 20;
 
 /// The latest events, the newest last.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog {
-    /// Each with whether a `.wait` has consumed it.
+    /// The events, each with whether a `.wait` has consumed it.
     events: VecDeque<(Event, bool)>,
     bytes: usize,
-    /// The number of events that arrived after the last command was sent.
+    /// The number of events that have arrived since the last command was sent.
     since_command: usize,
     /// The names of all events received.
     names: BTreeSet<String>,
-    /// The number of events received in all.
+    /// The number of all events received.
     pub(crate) total: u64,
 }
 
-/// Longer names are not offered by completion.
+/// The maximum length of a name that completion offers.
 const MAX_NAME_BYTES: usize = 200;
 
 /// The event that `.wait` waits for.
@@ -57,7 +57,7 @@ impl EventPattern {
             }
             match value {
                 Some(serde_json::Value::String(text)) => text == expected,
-                // As JSON text, because the expected value is text.
+                // The expected value is text, so the JSON texts are compared.
                 Some(other) => format!("{other}") == *expected,
                 None => false,
             }
@@ -75,7 +75,7 @@ impl EventLog {
         self.since_command += 1;
         self.bytes += event.text().len();
         self.events.push_back((event, false));
-        // The newest is kept, however large: a `.wait` may be waiting for it.
+        // The newest event is kept, however large: a `.wait` may be waiting for it.
         while self.events.len() > MAX_EVENTS || self.bytes > MAX_BYTES && self.events.len() > 1 {
             let Some((oldest, _)) = self.events.pop_front() else {
                 break;
@@ -85,18 +85,18 @@ impl EventLog {
         self.since_command = self.since_command.min(self.events.len());
     }
 
-    /// Notes that a command is sent: earlier events no longer count for `.wait`.
+    /// Notes that a command is being sent: earlier events no longer count for `.wait`.
     pub(crate) fn command_sent(&mut self) {
         self.since_command = 0;
     }
 
     /// Consumes the first matching event since the last command, if there is one. An event counts for one `.wait` only;
-    /// other events stay, so that two waits may be written in either order. Skips the first `looked_at` of all events
-    /// received, so that a wait compares each event once.
-    pub(crate) fn take(&mut self, pattern: &EventPattern, looked_at: u64) -> bool {
+    /// other events stay, so that two waits may be in either order. Skips the first `compared` of all events
+    /// received, so that a wait compares each event only once.
+    pub(crate) fn take(&mut self, pattern: &EventPattern, compared: u64) -> bool {
         let dropped = self.total - self.events.len() as u64;
-        let looked_at = usize::try_from(looked_at.saturating_sub(dropped)).unwrap_or(usize::MAX);
-        let from = looked_at.max(self.events.len() - self.since_command);
+        let compared = usize::try_from(compared.saturating_sub(dropped)).unwrap_or(usize::MAX);
+        let from = compared.max(self.events.len() - self.since_command);
         let found = self.events.iter_mut().skip(from).find(|(event, taken)| !*taken && pattern.matches(event));
         found.map(|(_, taken)| *taken = true).is_some()
     }
@@ -115,11 +115,11 @@ impl EventLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Incoming;
+    use crate::wire::Message;
 
     fn event(name: &str, data: &str) -> Event {
-        match Incoming::parse(format!("{{\"event\": \"{name}\", \"data\": {data}}}").into_bytes()) {
-            Ok(Incoming::Event(event)) => event,
+        match Message::parse(format!("{{\"event\": \"{name}\", \"data\": {data}}}").into_bytes()) {
+            Ok(Message::Event(event)) => event,
             other => panic!("{other:?}"),
         }
     }

@@ -1,4 +1,4 @@
-//! Events received: which are shown, and the latest of them.
+//! Received events: the filter of shown ones, and the latest ones.
 
 pub(crate) mod filter;
 pub(crate) mod log;

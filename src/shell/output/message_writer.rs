@@ -5,26 +5,26 @@ use std::io::{self, Write};
 use crate::render::{JsonStyle, Palette, write_json};
 use crate::wire::{quote, single_line};
 
-/// Writes each message on one line.
+/// A writer of messages, each on one line.
 #[derive(Debug, Clone, Default)]
 pub struct JsonMessageWriter {
     pub palette: Palette,
-    /// Escapes control characters, for output to a terminal.
+    /// Whether control characters are escaped, for output to a terminal.
     pub escape_controls: bool,
 }
 
 impl JsonMessageWriter {
-    /// Writes a whole message as received. `path` names its server, where there are several.
+    /// Writes a whole message as received. `path` names its server, if there are several.
     pub fn write(&self, path: Option<&str>, text: &str, out: &mut dyn Write) -> io::Result<()> {
         match (path, text.trim_start().strip_prefix('{')) {
-            (Some(path), Some(members)) => self.value(&format!("{{\"path\": {}, {members}", quote(path)), out)?,
-            _ => self.value(text, out)?,
+            (Some(path), Some(members)) => self.write_value(&format!("{{\"path\": {}, {members}", quote(path)), out)?,
+            _ => self.write_value(text, out)?,
         }
         out.write_all(b"\n")
     }
 
     /// Writes `{"KEY": VALUE}` of a reply, with the id that the user gave.
-    pub(crate) fn reply(
+    pub(crate) fn write_reply(
         &self,
         path: Option<&str>,
         (key, value): (&str, &str),
@@ -34,18 +34,18 @@ impl JsonMessageWriter {
         out.write_all(b"{")?;
         if let Some(path) = path {
             out.write_all(b"\"path\": ")?;
-            self.value(&quote(path), out)?;
+            self.write_value(&quote(path), out)?;
             out.write_all(b", ")?;
         }
         write!(out, "\"{key}\": ")?;
-        self.value(value, out)?;
+        self.write_value(value, out)?;
         if let Some(id) = id {
             write!(out, ", \"id\": {id}")?;
         }
         out.write_all(b"}\n")
     }
 
-    fn value(&self, raw: &str, out: &mut dyn Write) -> io::Result<()> {
+    fn write_value(&self, raw: &str, out: &mut dyn Write) -> io::Result<()> {
         if self.escape_controls || self.palette.is_colored() {
             write_json(raw, JsonStyle::Line, &self.palette, self.escape_controls, out)
         } else {

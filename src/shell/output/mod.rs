@@ -1,5 +1,5 @@
-//! Output of the engine, in one form for each kind of user: a person at a terminal, a program that reads a script's
-//! output, a program that runs one command.
+//! Output of the engine, in one form for each kind of reader: the user at a terminal, a program that reads the output
+//! of a script, and a program that runs one command.
 
 pub(crate) mod message_writer;
 pub(crate) mod one_shot;
@@ -15,80 +15,81 @@ use crate::wire::{Event, Reply, Request, quote};
 
 use super::line::InputLine;
 
-/// The columns of the excerpt of a wrong line, where there is no terminal.
+/// The width of the excerpt of a wrong line, if there is no terminal.
 const EXCERPT_COLUMNS: usize = 120;
 
-/// A reply, and what belongs to it.
+/// A reply, its request, and how to show it.
 #[derive(Debug)]
 pub struct ReplyContext<'a> {
     pub reply: &'a Reply,
     pub request: &'a Request,
-    /// The user stopped waiting for it earlier.
+    /// Whether the user stopped waiting for it.
     pub late: bool,
     /// A suggestion to show with an error.
     pub hint: Option<String>,
 }
 
-/// Receives the output of the engine.
+/// The receiver of the engine's output.
 pub trait Output {
     /// Shows a reply.
-    fn reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>);
-    /// Shows the human monitor's text. `failed`: it reports a failure.
-    fn hmp_text(&mut self, text: &str, failed: bool, line: &InputLine<'_>);
+    fn show_reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>);
+    /// Shows the human monitor's text. `failed` says whether it reports a failure.
+    fn show_hmp_text(&mut self, text: &str, failed: bool, line: &InputLine<'_>);
     /// Shows an event that passes the filter.
-    fn event(&mut self, event: &Event);
-    /// Reports a line that was not sent. `fills_reply_slot`: the error takes the place of a reply.
-    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, fills_reply_slot: bool);
-    /// Reports a failed line, without a place in it. With a class, the error takes the place of a reply.
-    fn failed(&mut self, message: &str, line: &InputLine<'_>, class: Option<&str>);
-    /// Shows a request about to be sent (`-v`).
-    fn sending(&mut self, message: &str);
+    fn show_event(&mut self, event: &Event);
+    /// Reports a line that was not sent. `fills_reply_slot` says whether the error takes the place of a reply.
+    fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, fills_reply_slot: bool);
+    /// Reports a failed line, without a span in it. With a class, the error takes the place of a reply.
+    fn report_failure(&mut self, message: &str, line: &InputLine<'_>, class: Option<&str>);
+    /// Shows a request that is about to be sent (`-v`).
+    fn show_request(&mut self, message: &str);
     /// Shows a request that would be sent (`--dry-run`).
-    fn would_send(&mut self, message: &str);
-    /// Shows text that the user asked for, such as help, with a line end after each line. A script's goes to standard
+    fn show_unsent_request(&mut self, message: &str);
+    /// Shows text that the user asked for, such as help, with a line end after each line. In a script it goes to
+    /// standard
     /// error.
     fn print(&mut self, text: &str);
     /// Shows a help page.
-    fn page(&mut self, lines: &[Line]);
-    /// Warns about a line that still runs.
-    fn warning(&mut self, message: &str, line: &InputLine<'_>);
+    fn show_page(&mut self, lines: &[Line]);
+    /// Shows a warning about a line that is executed all the same.
+    fn show_warning(&mut self, message: &str, line: &InputLine<'_>);
     /// Shows an unsolicited notice.
-    fn notice(&mut self, text: &str);
-    /// Flushes what was written. Called before the engine blocks.
+    fn show_notice(&mut self, text: &str);
+    /// Flushes the output. Called before the engine blocks.
     fn flush(&mut self);
-    /// Returns the place of the first write error, which is kept there.
+    /// Returns the place in which the first write error is kept.
     fn write_error(&mut self) -> &mut Option<io::Error>;
 
-    /// Asks the user for confirmation. Without a user, confirms.
+    /// Asks the user for confirmation. Without a user, returns true.
     fn confirm(&mut self, _question: &str) -> bool {
         true
     }
 
-    /// Calls `f` while it has the standard streams to itself.
+    /// Calls `f`, which has the standard streams to itself.
     fn with_terminal_released(&mut self, f: &mut dyn FnMut()) {
         self.flush();
         f();
     }
 
-    /// Returns whether the user pressed Ctrl-C after the last call.
+    /// Returns whether the user has pressed Ctrl-C since the last call.
     fn take_interrupt(&mut self) -> bool {
         false
     }
 
-    /// Whether a write has failed: the reader may be gone.
+    /// Returns whether a write has failed; the reader may be gone.
     fn has_failed(&mut self) -> bool {
         self.write_error().is_some()
     }
 
-    /// Keeps the first write error.
-    fn check(&mut self, result: io::Result<()>) {
+    /// Keeps the error of a write, if it is the first.
+    fn keep_error(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
             self.write_error().get_or_insert(error);
         }
     }
 }
 
-/// Writes the value of an error that takes the place of a missing reply.
+/// Returns the value of an error that takes the place of a missing reply.
 fn error_value(class: &str, desc: &str) -> String {
     format!("{{\"class\": {}, \"desc\": {}}}", quote(class), quote(desc))
 }

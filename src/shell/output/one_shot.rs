@@ -1,4 +1,4 @@
-//! Output of a single command: its reply on standard output, everything else on standard error. Events are not shown.
+//! Output of a single command: the reply on standard output, everything else on standard error. Events are not shown.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use super::message_writer::JsonMessageWriter;
 use super::terminal::TerminalOutput;
 use super::{EXCERPT_COLUMNS, Output, ReplyContext, error_value};
 
-/// The format of a reply, and the look of messages on standard error.
+/// The format of a reply, and the style of messages on standard error.
 #[derive(Debug, Clone)]
 pub struct OutputStyle {
     pub format: OutputFormat,
     pub messages: JsonMessageWriter,
     /// The colours on standard error.
     pub stderr_palette: Palette,
-    /// The prefix of our own messages.
+    /// The prefix of the program's own messages.
     pub prefix: &'static str,
-    /// The name of the server in JSON, where there are several.
+    /// The name of the server in JSON, if there are several.
     pub path: Option<String>,
-    /// Help that is longer than the screen goes through the pager.
+    /// Whether help that is longer than the screen goes through the pager.
     pub paged: bool,
 }
 
-/// Help to be shown at the end.
+/// Help that is shown at the end.
 enum Help {
     Text(String),
     Page(Vec<Line>),
@@ -67,17 +67,19 @@ impl<O: Write, E: Write> OneShotOutput<O, E> {
         self.write_to_stderr(&message);
     }
 
-    /// Writes an error in the place of a missing reply, for a program that reads JSON.
-    fn error_record(&mut self, class: &str, desc: &str) {
+    /// In JSON, writes an error in the place of a missing reply.
+    fn write_error_record(&mut self, class: &str, desc: &str) {
         if self.style.format == OutputFormat::Json {
             let path = self.style.path.as_deref();
-            let result = self.style.messages.reply(path, ("error", &error_value(class, desc)), None, &mut self.out);
-            self.check(result);
+            let result =
+                self.style.messages.write_reply(path, ("error", &error_value(class, desc)), None, &mut self.out);
+            self.keep_error(result);
         }
     }
 
-    /// Shows the help collected so far. To be called after the connection is closed: a monitor serves one client at a time,
-    /// and a pager may stay open for long.
+    /// Shows the collected help. Must be called after the connection is closed: a monitor serves one client at a time,
+    /// and a
+    /// pager may stay open for long.
     pub fn show_help(&mut self) {
         let mut terminal = TerminalOutput::new(&mut self.out, self.style.messages.palette.clone(), Arc::default());
         if self.style.paged {
@@ -86,22 +88,22 @@ impl<O: Write, E: Write> OneShotOutput<O, E> {
         for help in self.help.drain(..) {
             match help {
                 Help::Text(text) => terminal.print(&text),
-                Help::Page(lines) => terminal.page(&lines),
+                Help::Page(lines) => terminal.show_page(&lines),
             }
         }
         if let Some(error) = terminal.write_error().take() {
-            self.check(Err(error));
+            self.keep_error(Err(error));
         }
     }
 }
 
 impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
-    fn reply(&mut self, context: &ReplyContext<'_>, _line: &InputLine<'_>) {
+    fn show_reply(&mut self, context: &ReplyContext<'_>, _line: &InputLine<'_>) {
         let JsonMessageWriter { palette, escape_controls } = &self.style.messages;
         let result = match (self.style.format, context.reply.body()) {
             (OutputFormat::Json, _) => {
                 let (path, id) = (self.style.path.as_deref(), context.request.id.as_deref());
-                self.style.messages.reply(path, context.reply.member(), id, &mut self.out)
+                self.style.messages.write_reply(path, context.reply.member(), id, &mut self.out)
             }
             (format, ReplyBody::Return(raw)) => format.write_value(raw, palette, *escape_controls, &mut self.out),
             (_, ReplyBody::Error { class, desc }) => {
@@ -111,64 +113,64 @@ impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
                 Ok(())
             }
         };
-        self.check(result);
+        self.keep_error(result);
         if let Some(hint) = &context.hint {
             let hint = self.style.stderr_palette.paint(&self.style.stderr_palette.dim, &sanitize(hint));
             self.write_to_stderr(&hint);
         }
     }
 
-    fn hmp_text(&mut self, text: &str, _failed: bool, _line: &InputLine<'_>) {
+    fn show_hmp_text(&mut self, text: &str, _failed: bool, _line: &InputLine<'_>) {
         self.print(text);
     }
 
-    fn event(&mut self, _event: &Event) {}
+    fn show_event(&mut self, _event: &Event) {}
 
-    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
-        self.error_record("NotSent", &diagnostic.message);
+    fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
+        self.write_error_record("NotSent", &diagnostic.message);
         let excerpt = excerpt(line.text, diagnostic.span, EXCERPT_COLUMNS, &self.style.stderr_palette);
         self.report(&diagnostic.message);
         self.write_to_stderr(&excerpt);
     }
 
-    fn failed(&mut self, message: &str, _line: &InputLine<'_>, class: Option<&str>) {
+    fn report_failure(&mut self, message: &str, _line: &InputLine<'_>, class: Option<&str>) {
         if let Some(class) = class {
-            self.error_record(class, message);
+            self.write_error_record(class, message);
         }
         self.report(message);
     }
 
-    fn sending(&mut self, message: &str) {
+    fn show_request(&mut self, message: &str) {
         let line = format!("-> {}", sanitize(message));
         let line = self.style.stderr_palette.paint(&self.style.stderr_palette.dim, &line);
         self.write_to_stderr(&line);
     }
 
-    fn would_send(&mut self, message: &str) {
+    fn show_unsent_request(&mut self, message: &str) {
         let path = self.style.path.as_deref().filter(|_| self.style.format == OutputFormat::Json);
         let result = self.style.messages.write(path, message, &mut self.out);
-        self.check(result);
+        self.keep_error(result);
     }
 
     fn print(&mut self, text: &str) {
         self.help.push(Help::Text(text.to_owned()));
     }
 
-    fn page(&mut self, lines: &[Line]) {
+    fn show_page(&mut self, lines: &[Line]) {
         self.help.push(Help::Page(lines.to_vec()));
     }
 
-    fn warning(&mut self, message: &str, _line: &InputLine<'_>) {
+    fn show_warning(&mut self, message: &str, _line: &InputLine<'_>) {
         self.report(&format!("warning: {message}"));
     }
 
-    fn notice(&mut self, text: &str) {
+    fn show_notice(&mut self, text: &str) {
         self.report(text);
     }
 
     fn flush(&mut self) {
         let result = self.out.flush();
-        self.check(result);
+        self.keep_error(result);
     }
 
     fn write_error(&mut self) -> &mut Option<io::Error> {

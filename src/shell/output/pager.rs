@@ -8,20 +8,20 @@ use std::sync::atomic::AtomicBool;
 use super::super::settings::default_pager;
 use super::super::terminal::size::terminal_size;
 
-/// Whether a text does not fit on the screen.
+/// Returns whether `text` does not fit on the screen.
 pub(crate) fn exceeds_screen(text: &str) -> bool {
     let (columns, rows) = terminal_size();
     text.lines().map(|line| 1 + line.chars().count().saturating_sub(1) / columns).sum::<usize>() >= rows
 }
 
-/// Writes a text to standard output; at a terminal through the pager, if it is longer than the screen.
+/// Writes `text` to standard output. At a terminal it goes through the pager, if it is longer than the screen.
 pub fn show_text(text: &str) -> io::Result<()> {
     let out = io::stdout();
     if out.is_terminal() && exceeds_screen(text) {
         // Ctrl-C is for the pager, which restores the terminal.
         let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::new(AtomicBool::new(false)));
         if let Some(mut pager) = Pager::start(&default_pager()) {
-            // A pager that is left early closes its input; that is not a failure.
+            // A pager that the user leaves early closes its input; that is not a failure.
             let _ = pager.write_all(text.as_bytes());
             return Ok(());
         }

@@ -34,7 +34,8 @@ impl ScriptOutput {
         }
     }
 
-    /// Applies the settings. In HMP mode, standard output carries only the human monitor's text; errors and events go to
+    /// Applies the settings. In HMP mode, only the human monitor's text goes to standard output; errors and events go
+    /// to
     /// standard error.
     pub(crate) fn apply(&mut self, settings: &Settings, language: Language) {
         self.format = match language {
@@ -43,7 +44,7 @@ impl ScriptOutput {
         };
     }
 
-    /// Writes a message to standard error, which is human-readable even when redirected. A failure to write there cannot be
+    /// Writes a message for the user to standard error, even if that is redirected. A failure to write there cannot be
     /// reported anywhere.
     fn report(&mut self, line: &InputLine<'_>, message: &str) {
         self.flush();
@@ -51,21 +52,21 @@ impl ScriptOutput {
         let _ = self.err.write_all(sanitize(&message).as_bytes());
     }
 
-    /// Writes an error in the place of a missing reply, so that lines and replies stay in step.
-    fn error_record(&mut self, class: &str, desc: &str) {
+    /// In JSON, writes an error in the place of a missing reply, so that lines and replies stay in step.
+    fn write_error_record(&mut self, class: &str, desc: &str) {
         if self.format == OutputFormat::Json {
-            let result = self.messages.reply(None, ("error", &error_value(class, desc)), None, &mut self.out);
-            self.check(result);
+            let result = self.messages.write_reply(None, ("error", &error_value(class, desc)), None, &mut self.out);
+            self.keep_error(result);
         }
     }
 }
 
 impl Output for ScriptOutput {
-    fn reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>) {
+    fn show_reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>) {
         let result = match (self.format, context.reply.body()) {
             (OutputFormat::Json, _) => {
                 let id = context.request.id.as_deref();
-                self.messages.reply(None, context.reply.member(), id, &mut self.out)
+                self.messages.write_reply(None, context.reply.member(), id, &mut self.out)
             }
             (format, ReplyBody::Return(raw)) => format.write_value(raw, &self.messages.palette, true, &mut self.out),
             (_, ReplyBody::Error { class, desc }) => {
@@ -73,48 +74,48 @@ impl Output for ScriptOutput {
                 Ok(())
             }
         };
-        self.check(result);
+        self.keep_error(result);
     }
 
-    fn hmp_text(&mut self, text: &str, _failed: bool, _line: &InputLine<'_>) {
+    fn show_hmp_text(&mut self, text: &str, _failed: bool, _line: &InputLine<'_>) {
         let text = if self.messages.escape_controls { sanitize(text) } else { text.into() };
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.write_all(end.as_bytes()));
-        self.check(result);
+        self.keep_error(result);
     }
 
-    fn event(&mut self, event: &Event) {
+    fn show_event(&mut self, event: &Event) {
         if self.format == OutputFormat::Json {
             let result = self.messages.write(None, event.text(), &mut self.out);
-            return self.check(result);
+            return self.keep_error(result);
         }
         self.flush();
         let line = event_line(event, &Palette::default());
         let _ = self.err.write_all(format!("{line}\n").as_bytes());
     }
 
-    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, fills_reply_slot: bool) {
+    fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, fills_reply_slot: bool) {
         if fills_reply_slot {
-            self.error_record("NotSent", &diagnostic.message);
+            self.write_error_record("NotSent", &diagnostic.message);
         }
         let excerpt = excerpt(line.text, diagnostic.span, EXCERPT_COLUMNS, &Palette::default());
         self.report(line, &format!("{}\n{excerpt}", diagnostic.message));
     }
 
-    fn failed(&mut self, message: &str, line: &InputLine<'_>, class: Option<&str>) {
+    fn report_failure(&mut self, message: &str, line: &InputLine<'_>, class: Option<&str>) {
         if let Some(class) = class {
-            self.error_record(class, message);
+            self.write_error_record(class, message);
         }
         self.report(line, message);
     }
 
-    fn sending(&mut self, message: &str) {
+    fn show_request(&mut self, message: &str) {
         self.report(&InputLine::none(), &format!("-> {message}"));
     }
 
-    fn would_send(&mut self, message: &str) {
+    fn show_unsent_request(&mut self, message: &str) {
         let result = self.out.write_all(message.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
-        self.check(result);
+        self.keep_error(result);
     }
 
     /// Writes help and lists to standard error: standard output belongs to messages.
@@ -124,21 +125,21 @@ impl Output for ScriptOutput {
         }
     }
 
-    fn page(&mut self, lines: &[Line]) {
+    fn show_page(&mut self, lines: &[Line]) {
         self.print(&manual_text(lines, &Palette::default()));
     }
 
-    fn warning(&mut self, message: &str, line: &InputLine<'_>) {
+    fn show_warning(&mut self, message: &str, line: &InputLine<'_>) {
         self.report(line, &format!("warning: {message}"));
     }
 
-    fn notice(&mut self, text: &str) {
+    fn show_notice(&mut self, text: &str) {
         self.report(&InputLine::none(), text);
     }
 
     fn flush(&mut self) {
         let result = self.out.flush();
-        self.check(result);
+        self.keep_error(result);
     }
 
     fn write_error(&mut self) -> &mut Option<io::Error> {

@@ -1,4 +1,4 @@
-//! Output for a person at a terminal.
+//! Output for the user at a terminal.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use super::super::terminal::size::terminal_size;
 use super::pager::{Pager, exceeds_screen};
 use super::{Output, ReplyContext};
 
-/// Longer replies go to the pager without being formatted in memory first.
+/// The maximum length of a reply that is formatted in memory; longer ones are formatted into the pager.
 const MAX_BUFFERED_BYTES: usize = 1 << 20;
 
-/// Writes to the terminal, or to a buffer that is shown above the line being typed.
+/// Output to the terminal, or to a buffer that is shown above the line being typed.
 pub(crate) struct TerminalOutput<W> {
     out: W,
     palette: Palette,
     format: OutputFormat,
     pager: Option<String>,
-    /// The columns before the line that was typed.
+    /// The width of the prompt before the line that was typed.
     prompt_width: usize,
     interrupted: Arc<AtomicBool>,
     no_echo: Option<NoEchoGuard>,
@@ -49,7 +49,7 @@ impl<W: Write> TerminalOutput<W> {
         }
     }
 
-    /// Keeps the terminal without echo until this is dropped. `released` is set while another program has it.
+    /// Turns off the terminal's echo until this is dropped. `released` is set while another program has the terminal.
     pub(crate) fn disable_echo(&mut self, released: Arc<AtomicBool>) {
         self.no_echo = NoEchoGuard::enable(released);
     }
@@ -75,19 +75,19 @@ impl<W: Write> TerminalOutput<W> {
 
     fn write(&mut self, text: &str) {
         let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
-        self.check(result);
+        self.keep_error(result);
     }
 
-    /// Writes a text; through the pager, if it is longer than the screen.
+    /// Writes `text`, through the pager if it is longer than the screen.
     fn write_paged(&mut self, text: &str) {
-        // A pager that is left early closes its input; that is not a failure.
+        // A pager that the user leaves early closes its input; that is not a failure.
         let paged = exceeds_screen(text) && self.with_pager(|pager| drop(pager.write_all(text.as_bytes())));
         if !paged {
             self.write(text);
         }
     }
 
-    /// Lets `f` write to the pager and waits until the user leaves it. Returns false if there is no pager.
+    /// Calls `f` with the pager, and waits until the user leaves the pager. Returns false if there is none.
     fn with_pager(&mut self, f: impl FnOnce(&mut Pager)) -> bool {
         let Some(command) = self.pager.clone() else { return false };
         let shown = self.with_original_mode(|| Pager::start(&command).map(|mut pager| f(&mut pager)).is_some());
@@ -95,7 +95,7 @@ impl<W: Write> TerminalOutput<W> {
         shown
     }
 
-    fn value(&mut self, raw: &str, format: OutputFormat) {
+    fn write_reply_value(&mut self, raw: &str, format: OutputFormat) {
         if raw.len() > MAX_BUFFERED_BYTES && format != OutputFormat::Json {
             let palette = self.palette.clone();
             if self.with_pager(|pager| drop(format.write_value(raw, &palette, true, pager))) {
@@ -104,34 +104,34 @@ impl<W: Write> TerminalOutput<W> {
         }
         let mut text = Vec::new();
         let result = format.write_value(raw, &self.palette, true, &mut text);
-        self.check(result);
+        self.keep_error(result);
         self.write_paged(&String::from_utf8_lossy(&text));
     }
 
-    fn error_line(&mut self, message: &str) {
+    fn write_error_line(&mut self, message: &str) {
         let label = self.palette.paint(&self.palette.error, "error:");
         self.write(&format!("{label} {}\n", sanitize(message)));
     }
 }
 
 impl<W: Write> Output for TerminalOutput<W> {
-    fn reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>) {
+    fn show_reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>) {
         let (reply, request) = (context.reply, context.request);
         if context.late {
-            self.notice(&format!("The reply to `{}` has arrived:", printable(&request.command)));
+            self.show_notice(&format!("The reply to `{}` has arrived:", printable(&request.command)));
             if request.command == HMP_COMMAND
                 && let Some(text) = hmp_text(reply)
             {
-                return self.hmp_text(&text, is_hmp_failure(&text), line);
+                return self.show_hmp_text(&text, is_hmp_failure(&text), line);
             }
         }
         match reply.body() {
             _ if request.id.is_some() || self.format == OutputFormat::Json => {
                 let (key, value) = reply.member();
                 let id = request.id.as_ref().map(|id| format!(", \"id\": {id}")).unwrap_or_default();
-                self.value(&format!("{{\"{key}\": {value}{id}}}"), self.format);
+                self.write_reply_value(&format!("{{\"{key}\": {value}{id}}}"), self.format);
             }
-            ReplyBody::Return(raw) => self.value(raw, self.format),
+            ReplyBody::Return(raw) => self.write_reply_value(raw, self.format),
             ReplyBody::Error { class, desc } => {
                 let location = line.location();
                 let class = self.palette.paint(&self.palette.error, &format!("{location}{}:", printable(class)));
@@ -139,11 +139,11 @@ impl<W: Write> Output for TerminalOutput<W> {
             }
         }
         if let Some(hint) = &context.hint {
-            self.notice(hint);
+            self.show_notice(hint);
         }
     }
 
-    fn hmp_text(&mut self, text: &str, failed: bool, _line: &InputLine<'_>) {
+    fn show_hmp_text(&mut self, text: &str, failed: bool, _line: &InputLine<'_>) {
         let mut text = sanitize(text).into_owned();
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -154,12 +154,12 @@ impl<W: Write> Output for TerminalOutput<W> {
         self.write_paged(&text);
     }
 
-    fn event(&mut self, event: &Event) {
+    fn show_event(&mut self, event: &Event) {
         let line = event_line(event, &self.palette);
         self.write(&format!("{line}\n"));
     }
 
-    fn not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
+    fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
         let (columns, _) = terminal_size();
         let caret = caret_under(line.text, diagnostic.span, self.prompt_width, columns, &self.palette);
         match caret.filter(|_| line.script.is_none()) {
@@ -169,18 +169,18 @@ impl<W: Write> Output for TerminalOutput<W> {
                 self.write(&format!("{text}\n"));
             }
         }
-        self.error_line(&format!("{}{}", line.location(), diagnostic.message));
+        self.write_error_line(&format!("{}{}", line.location(), diagnostic.message));
     }
 
-    fn failed(&mut self, message: &str, line: &InputLine<'_>, _class: Option<&str>) {
-        self.error_line(&format!("{}{message}", line.location()));
+    fn report_failure(&mut self, message: &str, line: &InputLine<'_>, _class: Option<&str>) {
+        self.write_error_line(&format!("{}{message}", line.location()));
     }
 
-    fn sending(&mut self, message: &str) {
-        self.notice(&format!("-> {message}"));
+    fn show_request(&mut self, message: &str) {
+        self.show_notice(&format!("-> {message}"));
     }
 
-    fn would_send(&mut self, message: &str) {
+    fn show_unsent_request(&mut self, message: &str) {
         self.write(&format!("{}\n", sanitize(message)));
     }
 
@@ -189,23 +189,23 @@ impl<W: Write> Output for TerminalOutput<W> {
         self.write_paged(&text);
     }
 
-    fn page(&mut self, lines: &[Line]) {
+    fn show_page(&mut self, lines: &[Line]) {
         let text = manual_text(lines, &self.palette);
         self.write_paged(&text);
     }
 
-    fn warning(&mut self, message: &str, line: &InputLine<'_>) {
-        self.notice(&format!("{}warning: {message}", line.location()));
+    fn show_warning(&mut self, message: &str, line: &InputLine<'_>) {
+        self.show_notice(&format!("{}warning: {message}", line.location()));
     }
 
-    fn notice(&mut self, text: &str) {
+    fn show_notice(&mut self, text: &str) {
         let line = self.palette.paint(&self.palette.dim, &sanitize(text));
         self.write(&format!("{line}\n"));
     }
 
     fn flush(&mut self) {
         let result = self.out.flush();
-        self.check(result);
+        self.keep_error(result);
     }
 
     fn write_error(&mut self) -> &mut Option<io::Error> {
@@ -230,7 +230,7 @@ impl<W: Write> Output for TerminalOutput<W> {
     }
 }
 
-/// Reads a line from the terminal; `None` at its end and on Ctrl-C.
+/// Reads a line from the terminal. `None` at the end of the input and on Ctrl-C.
 fn read_answer(interrupted: &AtomicBool) -> Option<String> {
     let input = rustix::stdio::stdin();
     let mut line = Vec::new();

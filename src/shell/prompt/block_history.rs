@@ -1,4 +1,4 @@
-//! History entries of transactions: a block becomes one entry, once it is complete.
+//! History entries for transactions: a block becomes one entry once it is complete.
 
 use crate::grammar::Language;
 
@@ -11,7 +11,8 @@ pub(super) struct BlockHistory {
 }
 
 impl BlockHistory {
-    /// Adds a line that is about to run. The lines of a block wait for its end; until then only the editor has them.
+    /// Adds a line that is about to run. The lines of a block are kept until its end; until then only the editor has
+    /// them.
     pub(super) fn begin(&mut self, text: &str, opens_block: bool, engine: &mut Engine) {
         let belongs_to_block = match engine.in_transaction() {
             true => !text.trim_start().starts_with('.'),
@@ -24,8 +25,9 @@ impl BlockHistory {
         }
     }
 
-    /// Notes that the line was run; `failed` if it was rejected. Returns whether a block became one entry in the place of
-    /// its lines.
+    /// Notes that the line was run; `failed` says whether it was rejected. Returns whether a block became one entry
+    /// that
+    /// replaces its lines.
     pub(super) fn end(&mut self, failed: bool, engine: &mut Engine) -> bool {
         if self.block.is_empty() {
             return false;
@@ -51,7 +53,7 @@ impl BlockHistory {
         false
     }
 
-    /// Drops the open block: its lines become entries of their own.
+    /// Drops the open block: its lines become separate entries.
     pub(super) fn drop_block(&mut self, engine: &mut Engine) {
         for line in self.block.drain(..) {
             engine.history().add(&line);

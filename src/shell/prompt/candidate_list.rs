@@ -7,33 +7,33 @@ use crate::assist::Candidate;
 /// The gap between a candidate and its description, and between two columns.
 pub(super) const GAP: &str = "  ";
 
-/// The most columns that descriptions take from other candidates.
+/// The maximum width that descriptions take from other candidates.
 const MAX_DESCRIPTION_COLUMNS: usize = 32;
 
 /// The layout of a list.
 pub(super) struct CandidateList {
     candidate_columns: usize,
-    /// Descriptions are cut to this width.
+    /// The width to which descriptions are cut.
     description_columns: usize,
     has_descriptions: bool,
 }
 
 impl CandidateList {
-    /// Lays out a list for a screen of these columns and rows.
+    /// Lays out a list for a screen with this number of columns and rows.
     pub(super) fn new(candidates: &[Candidate], (columns, rows): (usize, usize)) -> CandidateList {
         let widest = |width: fn(&Candidate) -> usize| candidates.iter().map(width).max().unwrap_or(0);
         let candidate_columns = widest(|candidate| candidate.text.width());
         let longest_description = widest(|candidate| candidate.description.width());
-        let least = longest_description.min(MAX_DESCRIPTION_COLUMNS);
+        let min_description = longest_description.min(MAX_DESCRIPTION_COLUMNS);
         let differ = candidates.windows(2).any(|two| two[0].description != two[1].description);
         let gaps = 2 * GAP.len();
-        let in_a_row = (columns / (candidate_columns + least + gaps)).max(1);
+        let per_row = (columns / (candidate_columns + min_description + gaps)).max(1);
         // Descriptions may fill columns that would stay empty.
-        let available = (columns / in_a_row).saturating_sub(candidate_columns + gaps);
+        let available = (columns / per_row).saturating_sub(candidate_columns + gaps);
         CandidateList {
             candidate_columns,
-            description_columns: longest_description.min(available).max(least),
-            has_descriptions: differ && candidates.len().div_ceil(in_a_row) + 2 < rows,
+            description_columns: longest_description.min(available).max(min_description),
+            has_descriptions: differ && candidates.len().div_ceil(per_row) + 2 < rows,
         }
     }
 

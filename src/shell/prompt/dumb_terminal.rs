@@ -1,5 +1,5 @@
-//! Reading lines from a dumb terminal, such as one inside an editor: only the terminal's own editing, and output on rows
-//! of its own.
+//! Reading lines from a dumb terminal, such as one inside an editor: with only the terminal's own editing, and with
+//! output on separate rows.
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -9,13 +9,13 @@ use rustix::pipe::pipe;
 use rustyline::ExternalPrinter;
 use rustyline::error::ReadlineError;
 
-/// Reads lines, and can be woken to show output.
+/// A reader of lines that can be woken to show output.
 #[derive(Debug)]
 pub(super) struct DumbTerminalReader {
     wake_up: OwnedFd,
 }
 
-/// Wakes a [`DumbTerminalReader`].
+/// The printer that wakes a [`DumbTerminalReader`].
 #[derive(Debug)]
 pub(super) struct WakeUpPrinter(OwnedFd);
 
@@ -33,7 +33,8 @@ impl DumbTerminalReader {
         Ok((DumbTerminalReader { wake_up }, WakeUpPrinter(printer)))
     }
 
-    /// Shows the prompt and reads until the text `is_complete`. `output` returns what to show meanwhile, whole lines.
+    /// Shows the prompt and reads until `is_complete` accepts the text. `output` returns whole lines to show in the
+    /// meantime.
     pub(super) fn read(
         &self,
         prompt: &str,
@@ -47,7 +48,7 @@ impl DumbTerminalReader {
         loop {
             let (is_woken, has_input) = self.wait()?;
             if is_woken {
-                // All wake-ups at once: one redraw shows everything.
+                // Takes all wake-ups at once, because one redraw shows everything.
                 rustix::io::read(&self.wake_up, &mut [0; 16]).map_err(io::Error::from)?;
                 let output = output();
                 if !output.is_empty() {
@@ -57,7 +58,7 @@ impl DumbTerminalReader {
             }
             if has_input {
                 let mut row = [0; 4096];
-                // A terminal returns at most one row, so nothing of the next row is read.
+                // A terminal returns at most one row at a time.
                 let len = match rustix::io::read(rustix::stdio::stdin(), &mut row) {
                     Err(rustix::io::Errno::INTR) => continue,
                     read => read.map_err(io::Error::from)?,
@@ -77,7 +78,7 @@ impl DumbTerminalReader {
         }
     }
 
-    /// Waits for a wake-up or input. Returns which is there.
+    /// Waits for a wake-up or input. Returns whether there is a wake-up, and whether there is input.
     fn wait(&self) -> io::Result<(bool, bool)> {
         let stdin = PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN);
         let mut fds = [PollFd::new(&self.wake_up, PollFlags::IN), stdin];

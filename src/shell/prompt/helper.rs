@@ -21,16 +21,16 @@ use super::super::terminal::size::terminal_size;
 use super::candidate_list::{CandidateList, GAP};
 use super::redraw::RedrawTracker;
 
-/// The columns of the widest prompt at which there are hints.
+/// The width of the widest prompt at which there are hints.
 const PROMPT_COLUMNS: usize = 7;
 
-/// The most candidates that are listed.
+/// The maximum number of candidates that are listed.
 const MAX_CANDIDATES: usize = 20_000;
 
-/// Returns what has arrived, as text to show above the prompt.
+/// A function that returns what has arrived, as text to show above the prompt.
 pub(super) type TakeAsyncOutput = Box<dyn Fn() -> String>;
 
-/// Implements the callbacks of rustyline.
+/// The callbacks that rustyline makes.
 pub(super) struct ShellHelper {
     pub(super) engine: Rc<RefCell<Engine>>,
     pub(super) take_async_output: TakeAsyncOutput,
@@ -93,8 +93,10 @@ impl Validator for ShellHelper {
 }
 
 impl Highlighter for ShellHelper {
-    /// Called at each redraw, with the cursor at the beginning of a cleared row. Text before the prompt stays above it for
-    /// good; the editor counts from the prompt on and does not notice it.
+    /// Returns the prompt, with output before it. Rustyline calls this at each redraw, with the cursor at the beginning
+    /// of a
+    /// cleared row. The output stays above the prompt; the editor, which counts from the prompt on, does not notice
+    /// it.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
         let output = (self.take_async_output)();
         let correction = self.redraws.begin(!output.is_empty());
@@ -104,7 +106,7 @@ impl Highlighter for ShellHelper {
         }
     }
 
-    /// Leaves control characters of a paste out, because the editor assumes that they have no width.
+    /// Leaves out the control characters of a paste, because the editor assumes that they have no width.
     fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
         if !self.palette.is_colored() || line.is_empty() {
             return without_controls(line);

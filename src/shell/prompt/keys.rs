@@ -22,7 +22,7 @@ pub(super) fn key_bindings(
     ]
 }
 
-/// Ctrl-C: accepts the line and marks it as dropped. The editor's own way, an error, would lose what is typed ahead.
+/// Ctrl-C: accepts the line and marks it as dropped. The editor's own way, an error, would lose typed-ahead input.
 struct DropLine(Arc<AtomicBool>);
 
 impl ConditionalEventHandler for DropLine {
@@ -48,7 +48,7 @@ struct Suspend(SuspendHandler, FirstRow);
 impl ConditionalEventHandler for Suspend {
     fn handle(&self, _event: &Event, _n: RepeatCount, _positive: bool, _context: &EventContext<'_>) -> Option<Cmd> {
         self.0.suspend_group();
-        self.1.leave();
+        self.1.mark_left();
         Some(Cmd::Repaint)
     }
 }

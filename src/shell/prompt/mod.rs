@@ -41,10 +41,10 @@ const ADVICE: &str = "Tab completes, help explains, Ctrl-D leaves.";
 /// The advice in a shell that started QEMU.
 const ADVICE_WITH_CHILD: &str = "Tab completes, help explains, Ctrl-D ends QEMU and leaves.";
 
-/// The most candidates that are listed without a question.
+/// The maximum number of candidates that are listed without a question.
 const MAX_UNCONFIRMED_CANDIDATES: usize = 200;
 
-/// The most history entries of the editor.
+/// The maximum number of history entries in the editor.
 const MAX_HISTORY_ENTRIES: usize = 10_000;
 
 /// The time, in milliseconds, that the editor waits for the rest of an escape sequence. Without a limit, a lone Esc would delay
@@ -56,14 +56,14 @@ pub struct PromptOptions {
     pub palette: Palette,
     /// Whether history files are read and written.
     pub history: bool,
-    /// Lines from other threads, to be shown at the prompt.
+    /// Lines from other threads, which are shown at the prompt.
     pub async_output: AsyncOutput,
-    /// Called before a signal ends the program.
+    /// A function that is called before a signal ends the program.
     pub on_end: Box<dyn Fn() + Send>,
 }
 
-/// Runs the prompt until the user leaves. The first command opens the connection if it is not open. Ends the QEMU that
-/// this program started. Returns false if a failed line ended the session (`-e`).
+/// Runs the prompt until the user leaves. The first command opens the connection if it is not open. At the end, ends
+/// the QEMU that this program started. Returns false if a failed line ended the session (`-e`).
 pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     let PromptOptions { palette, history, async_output, on_end } = options;
     let interrupts = InterruptHandler::start(on_end)?;
@@ -103,7 +103,7 @@ fn show_banner(engine: &mut Engine, terminal: &mut TerminalOutput<Stdout>) {
     let advice = engine.connection.child().map_or(ADVICE, |_| ADVICE_WITH_CHILD);
     let (columns, _) = terminal_size();
     let gap = if banner.width() + 1 + advice.width() <= columns { " " } else { "\n" };
-    terminal.notice(&format!("{banner}{gap}{advice}"));
+    terminal.show_notice(&format!("{banner}{gap}{advice}"));
 }
 
 type ShellEditor = Editor<ShellHelper, MemHistory>;
@@ -150,7 +150,7 @@ fn take_async_output(
     async_output.waker().acknowledge();
     let mut above = TerminalOutput::new(Vec::new(), palette.clone(), Arc::clone(interrupted));
     for line in async_output.take() {
-        above.notice(&line);
+        above.show_notice(&line);
     }
     if engine.borrow_mut().drain(&mut above) {
         // There is more: another redraw shows it.
@@ -168,15 +168,15 @@ struct Prompt {
     async_output: AsyncOutput,
     /// The language whose history is loaded into the editor.
     loaded_history: Option<Language>,
-    /// Reads lines where the terminal is too limited for the editor.
+    /// The reader of lines if the terminal is too limited for the editor.
     dumb_terminal: Option<DumbTerminalReader>,
     block_history: BlockHistory,
-    /// Set by Ctrl-C in the editor: the line that it returns is dropped.
+    /// A flag that Ctrl-C sets in the editor: the line that the editor returns is dropped.
     dropped: Arc<AtomicBool>,
 }
 
 impl Prompt {
-    /// Starts the waker with the editor's printer; without one, reads lines as from a dumb terminal.
+    /// Starts the waker with the editor's printer. If there is none, prepares to read lines from a dumb terminal.
     fn start_waker(&mut self) -> io::Result<()> {
         match self.editor.create_external_printer() {
             Ok(printer) => {
@@ -201,7 +201,7 @@ impl Prompt {
             self.attach_session();
             self.load_history();
             let line = self.read_line();
-            // What arrived while Enter was pressed comes before the effects of the line.
+            // Output that arrived before Enter was pressed comes before that of the line.
             self.show_waiting_output();
             let is_dropped = self.dropped.swap(false, Ordering::SeqCst);
             match line {
@@ -209,7 +209,7 @@ impl Prompt {
                 Ok((line, prompt_width)) => {
                     if let Some(succeeded) = self.enter(&line, prompt_width) {
                         if self.engine.borrow().is_quitting() {
-                            self.terminal.notice("QEMU has exited.");
+                            self.terminal.show_notice("QEMU has exited.");
                         }
                         return Ok(succeeded);
                     }
@@ -218,12 +218,12 @@ impl Prompt {
                 Err(ReadlineError::Eof) => {
                     // Without the editor, the cursor is still after the prompt.
                     if self.dumb_terminal.is_some() {
-                        self.terminal.notice("");
+                        self.terminal.show_notice("");
                     }
                     return Ok(true);
                 }
                 Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                    self.terminal.notice("The input is not valid UTF-8; the line was dropped.");
+                    self.terminal.show_notice("The input is not valid UTF-8; the line was dropped.");
                 }
                 Err(ReadlineError::Io(error)) => return Err(error),
                 Err(error) => return Err(io::Error::other(error)),
@@ -234,12 +234,12 @@ impl Prompt {
         }
     }
 
-    /// Reads lines until they are complete. Returns them, and the columns of the prompt.
+    /// Reads lines until they are complete. Returns them, and the width of the prompt.
     fn read_line(&mut self) -> rustyline::Result<(String, usize)> {
         let text = self.prompt_text();
         let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
         self.async_output.waker().set_editing(true);
-        self.first_row().leave();
+        self.first_row().mark_left();
         let line = match &self.dumb_terminal {
             None => self.editor.readline(&(text, styled.as_str())),
             Some(reader) => self.read_from_dumb_terminal(reader, &styled),
@@ -285,7 +285,7 @@ impl Prompt {
         }
     }
 
-    /// Loads the history of the present language into the editor, unless it is loaded.
+    /// Loads the history of the current language into the editor, unless it is loaded.
     fn load_history(&mut self) {
         let mut engine = self.engine.borrow_mut();
         let language = engine.language();
@@ -303,7 +303,7 @@ impl Prompt {
 
     fn show_waiting_output(&mut self) {
         for line in self.async_output.take() {
-            self.terminal.notice(&line);
+            self.terminal.show_notice(&line);
         }
         self.engine.borrow_mut().drain(&mut self.terminal);
     }
@@ -313,12 +313,13 @@ impl Prompt {
         let mut engine = self.engine.borrow_mut();
         self.block_history.drop_block(&mut engine);
         if engine.abandon_transaction() {
-            self.terminal.notice("The transaction was dropped; nothing was sent.");
+            self.terminal.show_notice("The transaction was dropped; nothing was sent.");
         }
     }
 
-    /// Runs the entered text: one line, or the several of a paste. Returns `Some` if the shell should be left, and whether
-    /// all is well.
+    /// Runs the entered text: one line, or the several lines of a paste. Returns `Some` if the shell should be left;
+    /// the value
+    /// is false if a failed line is the reason (`-e`).
     fn enter(&mut self, entered: &str, prompt_width: usize) -> Option<bool> {
         let mut assembler = Assembler::new();
         let mut rows = entered.split('\n');
@@ -332,7 +333,7 @@ impl Prompt {
                 None => assembler.finish()?,
             };
             let is_whole = text == entered;
-            // The lines of a paste are shown again in messages, because they do not stand above them.
+            // Messages about a paste show its lines again, because these are not directly above the messages.
             let prompt_width = if is_whole { prompt_width } else { usize::MAX / 2 };
             let outcome = self.run_line(number, &text, prompt_width, !is_whole);
             let exits_on_error = self.engine.borrow().settings.exit_on_error;
@@ -361,7 +362,7 @@ impl Prompt {
         let outcome = run_parsed(&mut engine, parsed, &line, &mut self.terminal);
         let failed = outcome == LineOutcome::Failed;
         if failed && is_pasted {
-            // Later lines are entered already: the block would be sent without this line.
+            // Later lines have been entered already: the block would be sent without this line.
             engine.invalidate_transaction();
         }
         if self.block_history.end(failed, &mut engine) {

@@ -1,21 +1,21 @@
 //! Distinguishes redraws that rustyline starts itself from those that the waker causes, and tracks whether the prompt
-//! stands on the first row of the screen.
+//! is on the first row of the screen.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::terminal::size::terminal_size;
 
-/// Moves the cursor up one row, where the wake sequence found no row above and ended one row too low.
+/// The sequence that moves the cursor up one row, if the wake sequence found no row above and ended one row too low.
 const CURSOR_UP: &str = "\x1b[A";
 
-/// Observes every call that rustyline makes to its helper.
+/// An observer of every call that rustyline makes to its helper.
 #[derive(Debug, Default)]
 pub(super) struct RedrawTracker {
-    /// The next redraw is the editor's own. Rustyline calls another method of the helper before each redraw of its own; a
-    /// redraw without such a call was caused by the waker.
-    expected: Cell<bool>,
-    /// The last key changed the line.
+    /// Whether the next redraw is the editor's own. Rustyline calls another method of the helper before each of its own
+    /// redraws; a redraw without such a call was caused by the waker.
+    is_own_redraw: Cell<bool>,
+    /// Whether the last key changed the line.
     changed: Cell<bool>,
     first_row: FirstRow,
 }
@@ -25,23 +25,23 @@ impl RedrawTracker {
     /// and once more after the next one.
     pub(super) fn key_pressed(&self, changes_line: bool) -> bool {
         if changes_line | self.changed.replace(changes_line) {
-            self.expected.set(true);
+            self.is_own_redraw.set(true);
         }
         changes_line
     }
 
     /// Notes that a list is shown below the line, and the line is redrawn below the list.
     pub(super) fn list_shown(&self) {
-        self.expected.set(true);
-        self.first_row.leave();
+        self.is_own_redraw.set(true);
+        self.first_row.mark_left();
     }
 
-    /// Notes that the line is being drawn, with or without output above it. Returns a correction to write before that.
+    /// Notes that the line is being drawn, with or without output above it. Returns a correction to write first.
     pub(super) fn begin(&self, has_output: bool) -> &'static str {
-        let is_woken = !self.expected.replace(false);
-        let correction = if is_woken && self.first_row.is_at() { CURSOR_UP } else { "" };
+        let is_woken = !self.is_own_redraw.replace(false);
+        let correction = if is_woken && self.first_row.holds_prompt() { CURSOR_UP } else { "" };
         if has_output {
-            self.first_row.leave();
+            self.first_row.mark_left();
         }
         correction
     }
@@ -51,8 +51,8 @@ impl RedrawTracker {
     }
 }
 
-/// Whether the prompt stands on the first row: the screen was cleared, nothing was shown above the prompt since, and the
-/// screen has the same size. Clones share the state.
+/// A record of whether the prompt is on the first row: the screen was cleared, since then nothing has been shown above
+/// the prompt, and the screen has the same size. Clones share the state.
 #[derive(Debug, Default, Clone)]
 pub(super) struct FirstRow(Arc<Mutex<Option<(usize, usize)>>>);
 
@@ -66,12 +66,12 @@ impl FirstRow {
         self.set(Some(terminal_size()));
     }
 
-    /// Notes that something stands above the prompt.
-    pub(super) fn leave(&self) {
+    /// Notes that there is something above the prompt.
+    pub(super) fn mark_left(&self) {
         self.set(None);
     }
 
-    fn is_at(&self) -> bool {
+    fn holds_prompt(&self) -> bool {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) == Some(terminal_size())
     }
 }
@@ -84,7 +84,7 @@ mod tests {
     /// the editor itself.
     struct FakeEditor {
         tracker: RedrawTracker,
-        /// The line was drawn with `highlight_char` true the last time, so it is drawn again.
+        /// Whether `highlight_char` was true when the line was last drawn, so that it is drawn again.
         was_highlighted: bool,
     }
 

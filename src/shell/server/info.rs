@@ -1,4 +1,4 @@
-//! The server's description of itself: introspection, and names for completion.
+//! The information that the server gives about itself: introspection, and names for completion.
 //!
 //! Introspection is queried once, in the background; the human monitor's commands when they are first needed. Live names
 //! are queried when they are needed, and forgotten as soon as a command or an event may have changed them.
@@ -14,15 +14,15 @@ use crate::wire::{Reply, ReplyBody};
 
 use super::live_names::names_in_reply;
 
-/// Larger replies to queries are ignored. Introspection takes some 250 kB; parsing a huge reply would take long, and many
-/// times its size in memory.
+/// The maximum size of a reply to a query; a larger one is ignored. Introspection takes about 250 kB; to parse a huge
+/// reply would take long, and many times its size in memory.
 pub const MAX_QUERY_REPLY_BYTES: usize = 16 << 20;
 
 /// Bounds on the human monitor's help: the bytes of an entry, and the names of one command.
 const MAX_HELP_ENTRY_BYTES: usize = 1000;
 const MAX_ALIASES: usize = 4;
 
-/// A query, to interpret its reply.
+/// The kind of a query, which decides how its reply is interpreted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Query {
     Schema,
@@ -32,11 +32,11 @@ pub(super) enum Query {
     LiveNames(NameKind),
 }
 
-/// Knowledge about a server.
+/// The introspection and the names of a server.
 #[derive(Debug, Default)]
 pub(crate) struct ServerInfo {
     schema: Option<Arc<Schema>>,
-    /// The server has no introspection that can be read.
+    /// Whether the server has no introspection that can be read.
     pub(super) lacks_schema: bool,
     commands: Vec<String>,
     hmp_commands: Vec<Name>,
@@ -74,7 +74,7 @@ impl ServerInfo {
         &self.hmp_info
     }
 
-    /// Returns live names that are known and not outdated.
+    /// Returns live names, if they are known and not outdated.
     pub(super) fn live_names(&self, kind: &NameKind) -> Option<&Vec<Name>> {
         self.live_names.get(kind)
     }
@@ -94,7 +94,7 @@ impl ServerInfo {
         self.pending.values().any(|pending| pending == query)
     }
 
-    /// Whether a reply is awaited that completion and checking need in any case.
+    /// Returns whether a reply is awaited that every completion or check needs.
     pub(super) fn awaits_basics(&self) -> bool {
         self.pending.values().any(|query| !matches!(query, Query::LiveNames(_)))
     }
@@ -107,7 +107,7 @@ impl ServerInfo {
         self.property_types.insert(kind, types);
     }
 
-    /// Takes the reply to a query. Returns false if `id` is not a query's. An error leaves the names empty.
+    /// Takes the reply to a query. Returns false if `id` is not that of a query. An error leaves the names empty.
     pub(crate) fn take_reply(&mut self, id: u64, reply: &Reply) -> bool {
         let Some(query) = self.pending.remove(&id) else { return false };
         let raw = match reply.body() {
@@ -130,7 +130,7 @@ impl ServerInfo {
                 let names = names_in_reply(&kind, &value);
                 self.live_names.insert(kind, names);
             }
-            // After an error, not queried again until something changes.
+            // After an error, these names are not queried again until something changes.
             (Query::LiveNames(kind), None) => drop(self.live_names.insert(kind, Vec::new())),
         }
         true
@@ -152,8 +152,8 @@ pub fn command_names(raw: &str) -> Vec<String> {
     names
 }
 
-/// Returns the names in the human monitor's help, `PREFIXname|alias args -- help` a line. Further lines of help are
-/// indented; further lines of arguments begin with `[`.
+/// Returns the names in the human monitor's help, which has lines `PREFIXname|alias args -- help`. Continued help is
+/// indented; continued arguments begin with `[`.
 fn hmp_names(text: &str, prefix: &str) -> Vec<Name> {
     let mut names = Vec::new();
     let mut entry = String::new();
@@ -208,8 +208,8 @@ mod tests {
         info.pending.insert(1, Query::LiveNames(NameKind::Jobs));
         info.pending.insert(2, Query::Commands);
         assert_eq!(info.forget_live_names(), [1]);
-        let crate::wire::Incoming::Reply(reply) =
-            crate::wire::Incoming::parse(br#"{"return": [{"name": "stop"}]}"#.to_vec()).unwrap()
+        let crate::wire::Message::Reply(reply) =
+            crate::wire::Message::parse(br#"{"return": [{"name": "stop"}]}"#.to_vec()).unwrap()
         else {
             panic!()
         };

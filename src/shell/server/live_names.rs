@@ -7,7 +7,7 @@ use crate::wire::{Request, quote};
 
 use super::super::hmp::hmp_request;
 
-/// Returns the query for names of a kind; `None` for files, which no server knows.
+/// Returns the query for names of a kind. `None` for files, which no server knows.
 pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
     Some(match kind {
         NameKind::Nodes | NameKind::Bitmaps(_) | NameKind::Snapshots => {
@@ -57,7 +57,7 @@ pub(super) fn names_in_reply(kind: &NameKind, reply: &Value) -> Vec<Name> {
 
 /// Returns the names of a kind in a reply, in the reply's order.
 fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
-    // Names and descriptions that are members of the reply's items.
+    // Returns names and descriptions that are members of the reply's items.
     let members = |name: &str, description: &str| -> Vec<Name> {
         items(reply)
             .filter_map(|item| {
@@ -132,15 +132,15 @@ fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
     }
 }
 
-/// Returns the buses in `info qtree`: a line `bus: NAME`, followed by one with its type.
+/// Returns the buses in `info qtree`: each has a line `bus: NAME`, followed by a line with its type.
 fn buses(text: &str) -> Vec<Name> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let pairs = lines.windows(2).filter_map(|two| Some((two[0].strip_prefix("bus: ")?, two[1].strip_prefix("type ")?)));
     pairs.map(|(name, kind)| Name::new(name, kind)).collect()
 }
 
-/// Returns the network backends and devices in `info network`, `NAME: index=0,type=user,…` a line. Below a hub they stand
-/// after a `\`, perhaps without a type.
+/// Returns the network backends and devices in `info network`, which has lines `NAME: index=0,type=user,…`. Below a hub
+/// the name follows a `\`, and the type may be missing.
 fn net_clients(text: &str) -> Vec<Name> {
     let of_line = |line: &str| {
         let (name, rest) = line.split_once(": ").unwrap_or((line, ""));
@@ -155,7 +155,7 @@ fn net_clients(text: &str) -> Vec<Name> {
     text.lines().filter_map(of_line).collect()
 }
 
-/// Returns name and type of each child and link in a reply to `qom-list`.
+/// Returns the name and the type of each child and link in a reply to `qom-list`.
 fn qom_children(reply: &Value) -> impl Iterator<Item = (String, String)> {
     items(reply).filter_map(|item| {
         let typed = string_member(item, "type")?;
@@ -164,7 +164,7 @@ fn qom_children(reply: &Value) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// Returns the items of an array; none of any other value.
+/// Returns the items of an array, or none for any other value.
 pub(super) fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }

@@ -1,6 +1,6 @@
 //! The server at the other end of an open session, and everything known about it.
 //!
-//! What is known belongs to the session and ends with it: another server may be at the same address next time.
+//! This knowledge ends with the session: another server may be at the same address next time.
 
 pub(crate) mod info;
 pub(crate) mod live_names;
@@ -23,10 +23,10 @@ pub(crate) struct Server {
     pub(crate) info: ServerInfo,
     pub(crate) is_guest_agent: bool,
     /// Commands that the user stopped waiting for, by id. Their replies are shown when they arrive.
-    pub(crate) cancelled: BTreeMap<u64, Request>,
+    pub(crate) interrupted_commands: BTreeMap<u64, Request>,
     /// The number of times that the server sent something unexpected.
-    pub(crate) oddities: usize,
-    /// The manual page of the server, once it was searched for; `None` inside if it is not installed.
+    pub(crate) unexpected_count: usize,
+    /// The manual page of the server, once it has been searched for; `None` inside if it is not installed.
     pub(crate) manual: OnceCell<Option<Rc<Manual>>>,
 }
 
@@ -36,13 +36,13 @@ impl Server {
             session,
             info: ServerInfo::default(),
             is_guest_agent,
-            cancelled: BTreeMap::new(),
-            oddities: 0,
+            interrupted_commands: BTreeMap::new(),
+            unexpected_count: 0,
             manual: OnceCell::new(),
         }
     }
 
-    /// Describes the server, for the banner.
+    /// Returns a description of the server for the banner.
     pub(crate) fn describe(&self) -> String {
         match self.session.greeting().and_then(|greeting| greeting.version.as_ref()) {
             Some(version) => format!("QEMU {version}"),

@@ -16,27 +16,29 @@ use super::Server;
 use super::info::{MAX_QUERY_REPLY_BYTES, Query};
 use super::live_names::{items, name_query, string_member};
 
-/// The time that a line may wait for introspection. QEMU takes some 50 ms to produce it.
+/// The time that a line may wait for introspection. QEMU takes about 50 ms to produce it.
 const SCHEMA_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time that a line may wait for the type of a property.
 const PROPERTY_TYPE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The time that closing a session waits for replies in flight.
+/// The time that the closing of a session may wait for replies to queries.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
-/// The user interrupted the wait for introspection.
+/// The error for a wait for introspection that the user interrupted.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
 impl Server {
-    /// Queries what completion and checking need, unless that was done. `hmp` includes the human monitor's commands.
-    pub(crate) fn start_queries(&mut self, hmp: bool) {
+    /// Sends the queries that completion and checking need, unless they have been sent. `include_hmp` adds the human
+    /// monitor's
+    /// commands.
+    pub(crate) fn start_queries(&mut self, include_hmp: bool) {
         // At the end of the connection this fails, and the next read reports it.
-        let _ = self.try_start_queries(hmp);
+        let _ = self.try_start_queries(include_hmp);
     }
 
-    fn try_start_queries(&mut self, hmp: bool) -> Result<(), Disconnected> {
+    fn try_start_queries(&mut self, include_hmp: bool) -> Result<(), Disconnected> {
         if self.is_guest_agent {
             self.send_once(Query::Commands, &Request::new("guest-info"))?;
         } else {
@@ -45,7 +47,7 @@ impl Server {
                 self.send_once(Query::Commands, &Request::new("query-commands"))?;
             }
         }
-        if hmp {
+        if include_hmp {
             self.send_once(Query::HmpHelp, &hmp_request("help", None))?;
             self.send_once(Query::HmpInfoHelp, &hmp_request("help info", None))?;
         }
@@ -59,27 +61,27 @@ impl Server {
         Ok(())
     }
 
-    /// Sends a query unless the server does not read at present: a line being typed must not wait for that. Returns
-    /// whether it was sent.
+    /// Sends a query, unless the server is not reading at the moment: a line being typed must not wait for it. Returns
+    /// whether the query was sent.
     fn send_query(&mut self, query: Query, request: &Request) -> Result<bool, Disconnected> {
-        let is_writable = self.session.is_writable(request);
-        if is_writable {
+        let can_send_now = self.session.can_send_now(request);
+        if can_send_now {
             let id = self.session.send(request)?;
             self.info.pending.insert(id, query);
         }
-        Ok(is_writable)
+        Ok(can_send_now)
     }
 
-    /// Waits until `deadline` for what completion and checking need.
-    pub(crate) fn wait_for_queries(&mut self, hmp: bool, deadline: Instant) {
+    /// Waits until `deadline` for the replies that completion and checking need.
+    pub(crate) fn wait_for_queries(&mut self, include_hmp: bool, deadline: Instant) {
         // A server without introspection is queried a second time, for its command names.
         for _ in 0..2 {
-            self.start_queries(hmp);
+            self.start_queries(include_hmp);
             self.wait_while(deadline, |server| server.info.awaits_basics());
         }
     }
 
-    /// Returns the introspection, waiting for it if necessary; `None` if the server has none.
+    /// Returns the introspection, after waiting for it if necessary. `None` if the server has none.
     pub(crate) fn wait_for_schema(&mut self) -> Result<Option<Arc<Schema>>, Interrupted> {
         self.start_queries(false);
         let deadline = Instant::now() + SCHEMA_TIMEOUT;
@@ -89,7 +91,8 @@ impl Server {
         }
     }
 
-    /// Returns live names, queried until `deadline` if they are not known. A reply that arrives later is kept.
+    /// Returns live names. If they are not known, queries them and waits until `deadline`. A reply that arrives later
+    /// is kept.
     pub(crate) fn live_names(&mut self, kind: &NameKind, deadline: Instant) -> Vec<Name> {
         let query = Query::LiveNames(kind.clone());
         let Some(request) = name_query(kind) else { return Vec::new() };
@@ -103,7 +106,7 @@ impl Server {
         self.info.live_names(kind).cloned().unwrap_or_default()
     }
 
-    /// Returns the types of properties, of a device type or of the object at a path.
+    /// Returns the types of the properties of a device type, or of the object at a path.
     pub(crate) fn property_types(&mut self, kind: NameKind) -> HashMap<String, Builtin> {
         if let Some(known) = self.info.property_types(&kind) {
             return known.clone();
@@ -121,7 +124,7 @@ impl Server {
 
     /// Sends a query and waits for its return value.
     fn query(&mut self, request: &Request, timeout: Duration) -> Option<Value> {
-        if !self.session.is_writable(request) {
+        if !self.session.can_send_now(request) {
             return None;
         }
         match self.session.query(request, Some(Instant::now() + timeout)).ok()? {

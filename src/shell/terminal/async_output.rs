@@ -8,12 +8,12 @@ use crate::render::sanitize;
 
 use super::waker::PromptWaker;
 
-/// The most bytes and lines that wait to be shown. Older ones are dropped: QEMU would not answer while it is blocked in
-/// writing them.
+/// The maximum number of bytes and lines that wait to be shown. Older ones are dropped: QEMU would not answer while it
+/// is blocked by their output.
 const MAX_BYTES: usize = 1 << 17;
 const MAX_LINES: usize = 2000;
 
-/// Shows lines above the line being typed; writes them to standard error before and after the prompt.
+/// Output of lines above the line being typed. Before and after the prompt, they go to standard error.
 #[derive(Debug, Clone, Default)]
 pub struct AsyncOutput {
     queue: Arc<Mutex<Queue>>,
@@ -26,7 +26,7 @@ struct Queue {
     bytes: usize,
     /// The number of lines dropped before these.
     dropped: usize,
-    /// There is a prompt to show the lines at.
+    /// Whether there is a prompt at which the lines can be shown.
     prompt_active: bool,
 }
 
@@ -60,7 +60,7 @@ impl AsyncOutput {
         }
     }
 
-    /// Takes the lines to show, with a note where some were dropped.
+    /// Takes the lines to show, with a note if some were dropped.
     pub(crate) fn take(&self) -> Vec<String> {
         self.queue().take()
     }
@@ -80,7 +80,11 @@ impl Queue {
 
     fn take(&mut self) -> Vec<String> {
         let dropped = std::mem::take(&mut self.dropped);
-        let note = (dropped > 0).then(|| format!("({dropped} lines were dropped here.)"));
+        let note = match dropped {
+            0 => None,
+            1 => Some("(1 line was dropped here.)".to_owned()),
+            _ => Some(format!("({dropped} lines were dropped here.)")),
+        };
         self.bytes = 0;
         note.into_iter().chain(self.lines.drain(..)).collect()
     }
@@ -107,6 +111,6 @@ mod tests {
         assert!(output.take().is_empty());
         output.push("x".repeat(MAX_BYTES));
         output.push("y".to_owned());
-        assert_eq!(output.take(), ["(1 lines were dropped here.)", "y"]);
+        assert_eq!(output.take(), ["(1 line was dropped here.)", "y"]);
     }
 }

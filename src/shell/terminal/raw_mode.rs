@@ -1,15 +1,15 @@
 //! The terminal's mode between two prompts.
 //!
-//! While a command runs, typed-ahead input is for the next prompt: it must neither be echoed into the output nor be read
-//! line by line, which would lose a Ctrl-D. Ctrl-C still arrives as a signal. A question, a pager or a shell escape gets
-//! the terminal in its original mode.
+//! While a command runs, typed-ahead input is for the next prompt: it must be neither echoed into the output nor read
+//! line by line, which would lose a Ctrl-D. Ctrl-C still arrives as a signal. A question, a pager or a shell escape
+//! gets the terminal in its original mode.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-/// Keeps the terminal without echo and without line buffering. Dropping it restores the original mode.
+/// A guard that keeps the terminal without echo and without line buffering. Dropping it restores the original mode.
 #[derive(Debug)]
 pub(crate) struct NoEchoGuard {
     original: Termios,
@@ -19,8 +19,8 @@ pub(crate) struct NoEchoGuard {
 }
 
 impl NoEchoGuard {
-    /// Changes the mode of the terminal on standard input; `None` where there is none. `released` is set while the terminal
-    /// has its original mode.
+    /// Changes the mode of the terminal on standard input. `None` if there is no terminal. `released` is set while the
+    /// terminal has its original mode.
     pub(crate) fn enable(released: Arc<AtomicBool>) -> Option<NoEchoGuard> {
         let original = tcgetattr(rustix::stdio::stdin()).ok()?;
         let mut no_echo = original.clone();

@@ -13,20 +13,20 @@ use crate::session::MessageQueue;
 
 use super::suspend::SuspendHandler;
 
-/// Switches bracketed paste off and goes to the next line, for a prompt that ends by a signal.
+/// The sequence that switches off bracketed paste and goes to the next line, for a prompt that a signal ends.
 const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\r\n";
 
-/// Handles the signals of a program at a prompt. Clones share the state.
+/// A handler of the signals to a program at a prompt. Clones share the state.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct InterruptHandler {
-    /// Set by Ctrl-C.
+    /// The flag that Ctrl-C sets.
     interrupted: Arc<AtomicBool>,
-    /// Interrupted by Ctrl-C.
+    /// The queue that Ctrl-C interrupts.
     target: Arc<Mutex<Option<Arc<MessageQueue>>>>,
     suspend: SuspendHandler,
 }
 
-/// Handles the signals that end a program without a prompt.
+/// A handler of the signals that end a program without a prompt.
 #[derive(Debug)]
 pub struct TerminationHandler {
     handle: Handle,
@@ -60,7 +60,7 @@ impl TerminationHandler {
     }
 }
 
-/// Writes to the terminal unless that would block: a terminal that is not read must not delay the end.
+/// Writes to the terminal unless that would block: a terminal whose output is not read must not delay the end.
 fn write_unless_blocked(bytes: &[u8]) {
     let out = rustix::stdio::stdout();
     let mut fds = [PollFd::new(&out, PollFlags::OUT)];

@@ -1,8 +1,8 @@
-//! Suspending the program with Ctrl-Z: restores the terminal's original mode before the process stops, and sets ours again
-//! when it continues.
+//! Suspending the program with Ctrl-Z: restores the terminal's original mode before the process stops, and sets the
+//! prompt's mode again when it continues.
 //!
-//! Some shells restore the terminal themselves when a job stops; others rely on the job. So SIGTSTP is caught, the mode is
-//! restored, and only then does the process stop itself.
+//! Some shells restore the terminal themselves when a job stops; others rely on the job. Therefore SIGTSTP is caught
+//! and the mode is restored before the process stops itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,16 +12,16 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr}
 use signal_hook::consts::SIGSTOP;
 use signal_hook::low_level::raise;
 
-/// Switches bracketed paste off and on, as the line editor does.
+/// The sequences that switch bracketed paste off and on, as in the line editor.
 const BRACKETED_PASTE_OFF: &[u8] = b"\x1b[?2004l";
 const BRACKETED_PASTE_ON: &[u8] = b"\x1b[?2004h";
 
-/// Handles SIGTSTP, and lets the editor wait until that was done.
+/// A handler of SIGTSTP, for which the editor can wait.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct SuspendHandler {
     /// The number of signals handled.
     handled: Arc<(Mutex<u64>, Condvar)>,
-    /// Another program has the terminal (a pager, a shell escape) and restores it itself.
+    /// Whether another program (a pager, a shell escape) has the terminal, and restores it itself.
     released: Arc<AtomicBool>,
 }
 
@@ -31,7 +31,7 @@ impl SuspendHandler {
         Arc::clone(&self.released)
     }
 
-    /// Handles SIGTSTP: stops the process with the terminal in its `original` mode, and then restores the present one.
+    /// Handles SIGTSTP: stops the process with the terminal in its `original` mode, and then restores the current mode.
     pub(crate) fn suspend_self(&self, original: Option<&Termios>) {
         let stdin = rustix::stdio::stdin();
         if can_be_resumed() {
@@ -65,8 +65,8 @@ impl SuspendHandler {
     }
 }
 
-/// Whether a shell can resume the process: an ancestor in the terminal's session, outside our process group. Without one
-/// the system ignores Ctrl-Z, and so do we.
+/// Returns whether a shell can resume the process: an ancestor in the terminal's session, outside this process group.
+/// Without one, the system ignores Ctrl-Z, and so does this program.
 fn can_be_resumed() -> bool {
     let (group, session) = (getpgrp(), getsid(None).ok());
     let mut ancestor = getppid();
@@ -84,7 +84,7 @@ fn can_be_resumed() -> bool {
 
 fn parent_of(pid: Pid) -> Option<Pid> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The program's name stands in parentheses and may contain anything.
+    // The program's name is in parentheses and may contain anything.
     let (_, fields) = stat.rsplit_once(')')?;
     Pid::from_raw(fields.split_whitespace().nth(1)?.parse().ok()?)
 }

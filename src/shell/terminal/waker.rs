@@ -1,8 +1,9 @@
 //! Waking the line editor when there is output to show above the line being typed.
 //!
-//! The editor's own printer for other threads holds one message, blocks, and may deliver it at the next prompt. So nothing
-//! is printed through it. It only makes the editor redraw its line, and all waiting output is written before the prompt as
-//! part of that redraw, by the thread that draws. So output appears once and in order, whatever the editor is doing.
+//! The editor's own printer for other threads holds one message, blocks, and may deliver it at the next prompt.
+//! Therefore nothing is printed through it. It only makes the editor redraw its line, and all waiting output is written
+//! before the prompt as part of that redraw, by the thread that draws. Output thus appears once and in order, whatever
+//! the editor is doing.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -12,17 +13,17 @@ const WAKE_SEQUENCE: &str = "\x1b[A\n";
 
 #[derive(Debug, Default)]
 struct State {
-    /// The editor has the terminal.
+    /// Whether the editor has the terminal.
     editing: bool,
-    /// Output arrived after the last redraw.
+    /// Whether output has arrived since the last redraw.
     has_output: bool,
-    /// A wake-up was sent and not acknowledged by a redraw.
+    /// Whether a wake-up was sent that no redraw has acknowledged.
     sent: bool,
-    /// The prompt has ended.
+    /// Whether the prompt has ended.
     closed: bool,
 }
 
-/// Makes the line editor redraw. Clones wake the same editor.
+/// A waker that makes the line editor redraw. Clones wake the same editor.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct PromptWaker {
     shared: Arc<(Mutex<State>, Condvar)>,

@@ -59,7 +59,7 @@ fn a_sync_marker_discards_the_unfinished_message() {
 #[test]
 fn without_sync_markers_0xff_is_a_byte_of_the_message() {
     let mut framer = Framer::new(Limits::default());
-    framer.honor_sync_markers(false);
+    framer.honour_sync_markers(false);
     framer.push(b"{\"a\": \"\xff}\"}{\xff}\xff");
     for expected in
         [Frame::Message(b"{\"a\": \"\xff}\"}".to_vec()), Frame::Message(b"{\xff}".to_vec()), Frame::SyncMarker]
@@ -85,30 +85,30 @@ fn skips_telnet_options() {
 
 #[test]
 fn reports_messages_over_the_limits() {
-    let limits = Limits { message: 16, depth: 3 };
+    let limits = Limits { max_message_bytes: 16, max_depth: 3 };
     assert_eq!(frames(limits, &[b"{\"a\":[[[1]]]}"]).1, Some(FrameError::TooDeep(3)));
     assert_eq!(frames(limits, &[b"{\"a\": \"0123456789abcdef"]).1, Some(FrameError::TooLong(16)));
-    // The whole message at once is rejected too.
+    // A message that arrives whole is rejected too.
     assert_eq!(frames(limits, &[b"{\"a\": \"0123456789abcdef\"}"]).1, Some(FrameError::TooLong(16)));
     assert_eq!(frames(limits, &[b"{\"a\": \"0123456\"}"]).1, None);
 }
 
 proptest! {
-    /// Reads of single bytes never fill a block, so they compare a scan by blocks with one byte by byte.
+    /// Reads of single bytes never fill a block, so the test compares a scan by blocks with one byte by byte.
     #[test]
     fn long_messages_end_where_their_brace_closes(
         inner in "([\\[\\]{}\"\\\\]|[a-z:, \"]{1,90}){0,60}",
         deep in 0..6_usize,
         has_marker: bool,
-        honor_markers: bool,
+        honour_markers: bool,
     ) {
-        let mut stream = format!("{{\"{}\":{}{inner}", "k".repeat(BYTEWISE_BYTES), "[".repeat(deep)).into_bytes();
+        let mut stream = format!("{{\"{}\":{}{inner}", "k".repeat(BYTEWISE_PREFIX_BYTES), "[".repeat(deep)).into_bytes();
         if has_marker {
             stream.extend_from_slice(b"\xFF{\"a\"}");
         }
         let read = |chunks: &[&[u8]]| {
-            let mut framer = Framer::new(Limits { depth: 8, ..Limits::default() });
-            framer.honor_sync_markers(honor_markers);
+            let mut framer = Framer::new(Limits { max_depth: 8, ..Limits::default() });
+            framer.honour_sync_markers(honour_markers);
             let mut found = Vec::new();
             for chunk in chunks {
                 framer.push(chunk);
@@ -134,7 +134,7 @@ proptest! {
 #[test]
 fn escapes_continue_across_blocks() {
     for pad in 0..2 * BLOCK_BYTES {
-        let first = format!("{{\"{}\":\"{}\\\"}}\"}}", "k".repeat(BYTEWISE_BYTES), "v".repeat(pad));
+        let first = format!("{{\"{}\":\"{}\\\"}}\"}}", "k".repeat(BYTEWISE_PREFIX_BYTES), "v".repeat(pad));
         let second = format!("{{\"{}\":1}}", "v".repeat(BLOCK_BYTES));
         let stream = [first.as_bytes(), second.as_bytes()].concat();
         assert_eq!(frames(Limits::default(), &[&stream]).0, [message(&first), message(&second)], "{pad}");

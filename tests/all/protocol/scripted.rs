@@ -136,7 +136,7 @@ pub fn reports_a_refused_negotiation() {
     }
 }
 
-pub fn serializes_commands_as_specified() {
+pub fn serialises_commands_as_specified() {
     let (_peer, client) = peer(|conn| {
         for (word, arguments) in [("execute", ""), ("execute", ",\"arguments\":{\"a\":[1,\"b c\"]}"), ("exec-oob", "")]
         {

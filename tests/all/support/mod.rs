@@ -11,7 +11,7 @@ pub mod wording;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a test gives up. A working program never takes this long.
+/// The time after which a test gives up waiting. A working program never takes this long.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Polls `condition` until it holds; panics with `what` after [`TIMEOUT`].

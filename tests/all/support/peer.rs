@@ -64,7 +64,7 @@ impl Peer {
         Peer { folder, thread: Some(thread), is_abandoned }
     }
 
-    /// Returns its address.
+    /// Returns the address on which the peer listens.
     pub fn address(&self) -> String {
         self.folder.path().join("q.sock").to_str().unwrap().to_owned()
     }
@@ -77,7 +77,7 @@ impl Drop for Peer {
             return;
         }
         if has_skipped() {
-            // The client that it waits for was never started.
+            // The client that the peer waits for was never started.
             self.is_abandoned.store(true, Ordering::SeqCst);
             let _ = UnixStream::connect(self.address());
         }
@@ -91,12 +91,12 @@ impl PeerConnection {
         self.send(format!("{line}\r\n").as_bytes());
     }
 
-    /// Sends bytes as they are. Ignores that the client has gone.
+    /// Sends bytes as they are. A client that has disconnected is not an error.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.writer.write_all(bytes);
     }
 
-    /// Sends bytes; returns whether the client still takes them.
+    /// Sends bytes; returns whether the client is still connected.
     pub fn try_send(&mut self, bytes: &[u8]) -> bool {
         self.writer.write_all(bytes).is_ok()
     }
@@ -135,7 +135,7 @@ impl PeerConnection {
         Some(self.read_line())
     }
 
-    /// Waits until the client has sent something, and leaves it unread.
+    /// Waits until the client has sent data, and leaves the data unread.
     pub fn wait_for_data(&mut self) {
         assert!(!self.reader.fill_buf().unwrap().is_empty(), "the client has closed");
     }
@@ -229,7 +229,8 @@ impl PeerConnection {
     }
 }
 
-/// Returns a TCP port to which no connection succeeds or fails: the queue of its listener is full. The sockets keep it so.
+/// Returns a TCP port on which connections neither succeed nor fail, and the sockets that keep its listener's queue
+/// full.
 pub fn full_listener() -> (u16, Vec<OwnedFd>) {
     let socket = || {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

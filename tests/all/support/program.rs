@@ -1,4 +1,4 @@
-//! Runs of the programs as a script runs them: arguments, standard input, output, exit status.
+//! The programs, run as by a script: with arguments, standard input, output and an exit status.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -9,7 +9,7 @@ use expect_test::Expect;
 
 use super::{snapshot, wait_until};
 
-/// A program to be run.
+/// A program that is ready to run.
 pub struct Program {
     command: Command,
     input: Option<Vec<u8>>,
@@ -49,13 +49,13 @@ pub fn program(path: &str, args: &[&str]) -> Program {
     Program::new(path, args)
 }
 
-/// Limit of a run's address space, in KiB, for servers that try to exhaust memory. The program itself takes some 20 MiB,
+/// The limit on a run's address space, for servers that try to exhaust memory. The program itself takes about 20 MiB,
 /// and each of its threads a stack.
 pub const ADDRESS_SPACE_KIB: usize = 192 << 10;
 
-/// Runs `qmp-shell` in an address space of `space` KiB.
-pub fn run_confined(args: &[&str], space: usize) -> Run {
-    let line = format!("ulimit -v {space}; exec \"$0\" \"$@\"");
+/// Runs `qmp-shell` with a limit on its address space.
+pub fn run_confined(args: &[&str], address_space_kib: usize) -> Run {
+    let line = format!("ulimit -v {address_space_kib}; exec \"$0\" \"$@\"");
     qmp_shell(args).under(&["/bin/sh", "-c", &line]).run()
 }
 
@@ -77,13 +77,13 @@ impl Program {
         Program { command, input: None, _home: home }
     }
 
-    /// Sets a variable of its environment.
+    /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: &str) -> Program {
         self.command.env(name, value);
         self
     }
 
-    /// Runs it by another program, which gets it and its arguments after its own.
+    /// Prepares `outer` instead, with this program and its arguments as further arguments.
     pub fn under(mut self, outer: &[&str]) -> Program {
         let mut command = Command::new(outer[0]);
         command.args(&outer[1..]).arg(self.command.get_program()).args(self.command.get_args());
@@ -97,7 +97,7 @@ impl Program {
         self
     }
 
-    /// Runs it in this folder.
+    /// Sets the folder in which it runs.
     pub fn in_folder(mut self, folder: &std::path::Path) -> Program {
         self.command.current_dir(folder);
         self
@@ -109,7 +109,7 @@ impl Program {
         self
     }
 
-    /// Starts it with pipes on all three streams, to talk to it while it runs.
+    /// Starts it with pipes on all three streams, so that a test can talk to it.
     pub fn start(mut self) -> Child {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
@@ -143,7 +143,7 @@ impl Program {
 impl From<Output> for Run {
     fn from(output: Output) -> Run {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        // Signals count as in a shell.
+        // As in a shell, the status after a signal is 128 and its number.
         let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
         Run { stdout: text(output.stdout), stderr: text(output.stderr), status }
     }
@@ -157,7 +157,7 @@ impl Run {
         self
     }
 
-    /// Compares all that the run left with a snapshot.
+    /// Compares the whole outcome with a snapshot.
     #[track_caller]
     pub fn check(&self, expected: Expect) {
         snapshot::check(self.render(), expected);

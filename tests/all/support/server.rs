@@ -21,7 +21,8 @@ pub const SMALL: &[&str] = &["-machine", "none", "-display", "none", "-nodefault
 pub const Q35: &[&str] = &["-M", "q35", "-m", "64", "-smp", "2", "-display", "none", "-nodefaults", "-S"];
 
 impl Server {
-    /// Starts the installed QEMU with `options`, QMP on `q.sock` and HMP on `hmp.sock`. Records a skip where it is missing.
+    /// Starts the installed QEMU with `options`, QMP on `q.sock` and HMP on `hmp.sock`. Records a skip if it is
+    /// missing.
     pub fn qemu(options: &[&str]) -> Option<Server> {
         let program = require_program("qemu-system-x86_64")?;
         Some(Server::start_qemu(&program, options))
@@ -50,9 +51,9 @@ impl Server {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Server::ready(child, folder);
+        let server = Server::wait_until_ready(child, folder);
         wait_until("the human monitor's socket", || is_listening(&server.path("hmp.sock")));
-        // While it starts it may greet twice and refuse requests in between; the next client is greeted once.
+        // A QEMU that is just starting may greet twice and refuse requests in between; the next client is greeted once.
         drop(server.client());
         server
     }
@@ -67,7 +68,7 @@ impl Server {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        Some(Server::ready(child, folder))
+        Some(Server::wait_until_ready(child, folder))
     }
 
     /// Starts qemu-ga on `q.sock`.
@@ -84,10 +85,11 @@ impl Server {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        Some(Server::ready(child, folder))
+        Some(Server::wait_until_ready(child, folder))
     }
 
-    fn ready(child: Child, folder: TempDir) -> Server {
+    /// Waits until the server listens on `q.sock`.
+    fn wait_until_ready(child: Child, folder: TempDir) -> Server {
         let mut server = Server { child, folder };
         let socket = server.path("q.sock");
         wait_until("the server's socket", || {
@@ -150,8 +152,8 @@ impl Drop for Server {
     }
 }
 
-/// Returns whether a process listens on this socket; its file exists a moment earlier. Connecting to find out would disturb
-/// a monitor, which serves one client at a time.
+/// Returns whether a process listens on this socket, whose file exists a moment earlier. Does not connect, which would
+/// disturb a monitor: it serves one client at a time.
 pub fn is_listening(path: &str) -> bool {
     const ACCEPTS: &str = "00010000";
     // Paths of other processes may be invalid UTF-8.

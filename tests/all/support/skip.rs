@@ -14,8 +14,8 @@ thread_local! {
     static SKIPPED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Records that the running test, or a part of it, is skipped because `missing` is not available. Where
-/// `QMP_SHELL_TEST_REQUIRE` is set, it fails the test instead.
+/// Records that the running test, or a part of it, is skipped because `missing` is not available. Fails the test
+/// instead if `QMP_SHELL_TEST_REQUIRE` is set.
 #[track_caller]
 pub fn skip(missing: &str) {
     let is_required = std::env::var_os("QMP_SHELL_TEST_REQUIRE").is_some();
@@ -23,17 +23,18 @@ pub fn skip(missing: &str) {
     skip_optional(missing);
 }
 
-/// Records a skip that is never a failure, for what `tests/install` cannot provide, such as permission to mount.
+/// Records a skip that is never a failure. For requirements that `tests/install` cannot meet, such as permission to
+/// mount.
 pub fn skip_optional(missing: &str) {
-    // Several threads may belong to one test.
+    // One test may have several threads.
     static LOCK: Mutex<()> = Mutex::new(());
 
     SKIPPED.set(true);
     let _lock = LOCK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let file = folder().join(test_name());
+    let file = record_folder().join(test_name());
     let recorded = fs::read_to_string(&file).unwrap_or_default();
     if !recorded.lines().any(|line| line == missing) {
-        fs::create_dir_all(folder()).unwrap();
+        fs::create_dir_all(record_folder()).unwrap();
         let mut file = File::options().append(true).create(true).open(file).unwrap();
         writeln!(file, "{missing}").unwrap();
     }
@@ -44,7 +45,7 @@ pub fn has_skipped() -> bool {
     SKIPPED.get()
 }
 
-/// Finds a program that a test needs; records a skip where it is missing.
+/// Finds a program that a test needs; records a skip if it is missing.
 #[track_caller]
 pub fn require_program(program: &str) -> Option<PathBuf> {
     let found = find_program(program);
@@ -62,14 +63,14 @@ pub fn spawn_for_test<'scope, T: Send + 'scope>(
     std::thread::Builder::new().name(test_name()).spawn_scoped(scope, f).unwrap()
 }
 
-/// One file for each skipped test, named after the test.
-fn folder() -> PathBuf {
+/// Returns the folder with one file for each skipped test, named after the test.
+fn record_folder() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cache = std::env::var_os("QMP_SHELL_TEST_CACHE").unwrap_or_else(|| "target/test-cache".into());
     root.join(cache).join("skipped")
 }
 
-/// The name of the running test: libtest names a test's thread after it.
+/// Returns the name of the running test: libtest names a test's thread after it.
 fn test_name() -> String {
     std::thread::current().name().unwrap_or("unnamed thread").to_owned()
 }

@@ -1,6 +1,6 @@
 //! Snapshots: whole outputs compared with `expect!` literals, which `UPDATE_EXPECT=1 tests/run` rewrites.
 //!
-//! What differs between two runs or two machines is replaced by a placeholder first, by [`normalize`].
+//! First, [`normalise`] replaces text that differs between two runs or two machines with placeholders.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -13,21 +13,21 @@ use super::program::Run;
 /// Returns whether snapshots are being rewritten instead of compared.
 pub fn is_updating() -> bool {
     // nextest runs every test in a process of its own, and two processes would overwrite each other's changes.
-    let updating = std::env::var_os("UPDATE_EXPECT").is_some();
-    let in_nextest = std::env::var_os("NEXTEST").is_some();
-    assert!(!(updating && in_nextest), "UPDATE_EXPECT needs `cargo test`, as `UPDATE_EXPECT=1 tests/run` runs it");
-    updating
+    let is_updating = std::env::var_os("UPDATE_EXPECT").is_some();
+    let is_in_nextest = std::env::var_os("NEXTEST").is_some();
+    assert!(!(is_updating && is_in_nextest), "UPDATE_EXPECT needs `cargo test`; use `UPDATE_EXPECT=1 tests/run`");
+    is_updating
 }
 
-/// Compares a text, normalized, with its snapshot.
+/// Normalises a text and compares it with its snapshot.
 #[track_caller]
 pub fn check(actual: impl AsRef<str>, expected: Expect) {
-    /// Texts of the snapshots compared so far, by their places. One snapshot may be compared several times, but it can be
-    /// rewritten only once.
+    /// The texts of the snapshots compared so far, by their positions. A snapshot may be compared several times, but
+    /// can be rewritten only once.
     static SEEN: Mutex<Option<HashMap<String, String>>> = Mutex::new(None);
 
-    let mut actual = normalize(actual.as_ref());
-    // A literal of several lines is not moved by rustfmt, which expect-test would not find again.
+    let mut actual = normalise(actual.as_ref());
+    // Gives every literal several lines: rustfmt may move a literal of one line, and expect-test then does not find it.
     if !actual.ends_with('\n') {
         actual.push('\n');
     }
@@ -38,11 +38,11 @@ pub fn check(actual: impl AsRef<str>, expected: Expect) {
     let place = expected.position.to_string();
     match seen.get_or_insert_default().insert(place.clone(), actual.clone()) {
         None => expected.assert_eq(&actual),
-        Some(before) => assert_eq!(before, actual, "{place}: one snapshot for two texts"),
+        Some(before) => assert_eq!(before, actual, "{place}: one snapshot for two different texts"),
     }
 }
 
-/// Inputs with their outputs, for one snapshot.
+/// Inputs and their outputs, for one snapshot.
 #[derive(Default)]
 pub struct Table {
     text: String,
@@ -67,7 +67,7 @@ impl Table {
         }
     }
 
-    /// Adds an input and all that a run for it left.
+    /// Adds an input and the outcome of its run.
     pub fn run(&mut self, input: impl AsRef<str>, run: &Run) {
         self.row(input, run.render());
     }
@@ -78,7 +78,7 @@ impl Table {
     }
 }
 
-/// Replaces what differs between two runs or two machines:
+/// Replaces text that differs between two runs or two machines:
 ///
 /// | placeholder | stands for |
 /// |---|---|
@@ -89,7 +89,7 @@ impl Table {
 /// | `{TIME}` | a time of day with milliseconds |
 ///
 /// Control characters other than line ends are written as escapes.
-pub fn normalize(text: &str) -> String {
+pub fn normalise(text: &str) -> String {
     let temporary = std::env::temp_dir().join(".tmp").display().to_string();
     let programs = std::path::Path::new(env!("CARGO_BIN_EXE_qmp")).parent().unwrap().display().to_string();
     let text = text.replace(&programs, "{BIN}");
@@ -118,7 +118,7 @@ pub fn normalize(text: &str) -> String {
 /// A placeholder, and the length of the text that it replaces.
 type Replaced = (&'static str, usize);
 
-/// `tempfile` names its folders `.tmp` and six more characters.
+/// Replaces a temporary folder, which `tempfile` names `.tmp` and six more characters.
 fn replace_temporary(rest: &str, temporary: &str) -> Option<Replaced> {
     let name = rest.strip_prefix(temporary)?.get(..6)?;
     name.chars().all(|c| c.is_ascii_alphanumeric()).then_some(("{DIR}", temporary.len() + 6))
@@ -134,7 +134,7 @@ fn replace_version(rest: &str, before: &str) -> Option<Replaced> {
         return None;
     };
     let version = &rest[..rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len())];
-    // The dot of a sentence's end is not part of it.
+    // A full stop at the end of a sentence is not part of the version.
     let version = version.trim_end_matches('.');
     (version.split('.').count() == parts).then_some(("{VERSION}", version.len()))
 }
@@ -162,7 +162,7 @@ fn replaces_only_what_varies() {
         "QEMU 12.3.4 at {}/q.sock. QEMU 1.2.34 (QEMU 3 of 4), pc-q35-12.3-machine, 127.0.0.1:4444, 12:01:02.345 STOP\x1b\n",
         folder.path().display()
     );
-    let normalized = "QEMU {VERSION} at {DIR}/q.sock. QEMU {VERSION} (QEMU 3 of 4), pc-q35-{VERSION}-machine, \
+    let normalised = "QEMU {VERSION} at {DIR}/q.sock. QEMU {VERSION} (QEMU 3 of 4), pc-q35-{VERSION}-machine, \
                       127.0.0.1:{PORT}, {TIME} STOP\\u{1b}\n";
-    assert_eq!(normalize(&text), normalized);
+    assert_eq!(normalise(&text), normalised);
 }

@@ -1,4 +1,4 @@
-//! A real terminal: tmux, with what a user types and sees.
+//! A real terminal, in tmux: types as a user does, and reads the screen.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,7 +19,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts `qmp-shell ARGS` in a terminal of 100 columns and 40 rows. Records a skip where tmux is missing.
+    /// Starts `qmp-shell ARGS` in a terminal of 100 columns and 40 rows. Records a skip if tmux is missing.
     pub fn qmp_shell(args: &str) -> Option<Terminal> {
         Terminal::start(&format!("{} {args}", env!("CARGO_BIN_EXE_qmp-shell")), 100, 40)
     }
@@ -84,7 +84,7 @@ impl Terminal {
         self.output_of(line)
     }
 
-    /// Presses Enter on a line that was typed already, and goes on as [`Terminal::run_line`].
+    /// Presses Enter on a line that is already typed, and continues as [`Terminal::run_line`] does.
     #[track_caller]
     pub fn output_of(&self, line: &str) -> String {
         let rows = PROMPTS.map(|prompt| format!("{prompt} {line}"));
@@ -118,8 +118,8 @@ impl Terminal {
         screen[at + line.len() + 2..].to_owned()
     }
 
-    /// Compares the screen, with wrapped lines joined, with a snapshot. A wait must have made sure that the screen is
-    /// complete.
+    /// Joins the wrapped lines of the screen and compares it with a snapshot. The caller must have waited until the
+    /// screen is complete.
     #[track_caller]
     pub fn check_screen(&self, expected: Expect) {
         let screen = self.tmux(&["capture-pane", "-p", "-J"]);
@@ -127,7 +127,7 @@ impl Terminal {
         snapshot::check(rows.join("\n") + "\n", expected);
     }
 
-    /// Pastes text as a terminal does: in brackets, if the program asked for them.
+    /// Pastes text as a terminal does: between the bracket sequences, if the program asked for them.
     pub fn paste(&self, text: &str) {
         self.tmux(&["set-buffer", "--", text]);
         self.tmux(&["paste-buffer", "-p"]);
@@ -169,13 +169,13 @@ impl Terminal {
         self.tmux(&["capture-pane", "-p", "-e"]).trim_end().to_owned()
     }
 
-    /// Waits until the screen fulfils `condition`; returns it.
+    /// Waits until the screen satisfies `condition`; returns the screen.
     #[track_caller]
     pub fn wait(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
         wait_for_text(what, || self.screen(), condition)
     }
 
-    /// Waits until the scrollback, without spaces at line ends, fulfils `condition`; returns it.
+    /// Waits until the scrollback, without spaces at line ends, satisfies `condition`; returns the scrollback.
     #[track_caller]
     pub fn wait_in_scrollback(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
         let scrollback = || self.scrollback().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
@@ -212,7 +212,7 @@ impl Terminal {
         screen[at..].split(']').next().unwrap().parse().unwrap()
     }
 
-    /// Records from now on what is written to the terminal; returns a function that reads the record so far.
+    /// Starts to record the bytes written to the terminal; returns a function that reads the record so far.
     pub fn record(&self) -> impl Fn() -> Vec<u8> {
         let file = self.home.join("record");
         self.tmux(&["pipe-pane", &format!("exec cat > '{}'", file.display())]);
@@ -227,7 +227,7 @@ impl Terminal {
     }
 }
 
-/// Polls a terminal's text until it fulfils `condition`; returns it.
+/// Polls a terminal's text until it satisfies `condition`; returns the text.
 #[track_caller]
 fn wait_for_text(what: &str, read: impl Fn() -> String, condition: impl Fn(&str) -> bool) -> String {
     let mut text = String::new();

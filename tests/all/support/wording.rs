@@ -1,7 +1,7 @@
-//! Texts of the programs that tests wait for or look for while a session goes on.
+//! Texts of the programs that tests wait for or look for during a session.
 //!
-//! Everything that is compared only once it is complete is a snapshot instead, which updates itself. A text belongs here
-//! only where a test cannot go on before it has appeared. A change of wording is one line here.
+//! Output that is compared once it is complete is a snapshot instead, which updates itself. A text belongs here only if
+//! a test cannot go on before it has appeared. Each text is on one line, so that a change of wording changes one line.
 
 /// The prompt without a connection.
 pub const NOT_CONNECTED: &str = "(not connected)";
@@ -13,10 +13,10 @@ pub const ERROR: &str = "error: ";
 pub const UNKNOWN_OUTCOME: &str = "It may or may not have been executed.";
 
 /// In the notice that output of a wrapped QEMU was dropped.
-pub const LINES_LEFT_OUT: &str = " lines were dropped here.)";
+pub const LINES_DROPPED: &str = " lines were dropped here.)";
 
-/// In the errors of `qom fuse` for a system that does not allow mounting.
-pub const MAY_NOT_MOUNT: [&str; 2] = ["mounting needs root or", "not allowed to open"];
+/// In the errors of `qom fuse` on a system that does not allow mounting.
+pub const CANNOT_MOUNT: [&str; 2] = ["mounting needs root or", "not allowed to open"];
 
 /// At the end of a question.
 pub const CONFIRM: &str = "[y/N]";

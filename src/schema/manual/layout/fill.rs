@@ -32,7 +32,7 @@ pub(super) fn words(text: &Text, role_of: impl Fn(Face) -> Role) -> Vec<Word> {
     words
 }
 
-/// Replaces a word of two hyphens by a dash.
+/// Replaces a word of two hyphens with a dash.
 fn dashed(word: &str) -> &str {
     if word == "--" { "—" } else { word }
 }

@@ -31,18 +31,18 @@ pub(super) fn condition_note(condition: Option<&str>) -> Option<String> {
 }
 
 impl<'a> Layouter<'a> {
-    /// Adds a list of members, and those of the types that it includes.
-    pub(super) fn members(&mut self, items: &'a [Item], indent: usize) {
+    /// Adds a list of members, including those of the types that it refers to.
+    pub(super) fn add_members(&mut self, items: &'a [Item], indent: usize) {
         let mut flat = Vec::new();
         let mut variants = Vec::new();
         self.flatten(items, &mut flat, &mut variants);
         let has_types = flat.iter().any(|item| matches!(item, Item::Member(member) if !member.type_text.is_empty()));
         if has_types {
-            self.typed_members(&flat, indent);
+            self.add_typed_members(&flat, indent);
         } else {
-            self.untyped_members(&flat, indent);
+            self.add_untyped_members(&flat, indent);
         }
-        self.variants(&variants, indent);
+        self.add_variants(&variants, indent);
     }
 
     /// Collects the items, with each included type replaced by its own items once. Variants are collected separately.
@@ -62,29 +62,29 @@ impl<'a> Layouter<'a> {
     }
 
     /// Adds each member with its type, and its documentation below.
-    fn typed_members(&mut self, items: &[&'a Item], indent: usize) {
+    fn add_typed_members(&mut self, items: &[&'a Item], indent: usize) {
         for item in items {
             match item {
                 Item::Member(member) => {
                     let mut line = vec![Run::new(Role::Plain, " ".repeat(indent))];
                     line.extend(header(member));
-                    self.line_with_condition(line, indent + 4, member.condition.as_deref());
-                    self.blocks(&member.body, indent + 4, Line::new(), false);
+                    self.add_line_with_condition(line, indent + 4, member.condition.as_deref());
+                    self.add_blocks(&member.body, indent + 4, Line::new(), false);
                 }
-                item => self.unnamed_item(item, indent),
+                item => self.add_unnamed_item(item, indent),
             }
         }
     }
 
-    fn line_with_condition(&mut self, line: Line, indent: usize, condition: Option<&str>) {
+    fn add_line_with_condition(&mut self, line: Line, indent: usize, condition: Option<&str>) {
         match condition_note(condition) {
-            Some(note) => self.line_with_note(line, indent, note),
+            Some(note) => self.add_line_with_note(line, indent, note),
             None => self.lines.push(line),
         }
     }
 
     /// Adds names in one column and their documentation in another. Names without documentation share lines.
-    fn untyped_members(&mut self, items: &[&'a Item], indent: usize) {
+    fn add_untyped_members(&mut self, items: &[&'a Item], indent: usize) {
         let widths = items.iter().filter_map(|item| match item {
             Item::Member(member) if !member.body.is_empty() => Some(member.name.width()),
             _ => None,
@@ -95,7 +95,7 @@ impl<'a> Layouter<'a> {
             match item {
                 Item::Member(member) if member.body.is_empty() => undocumented.push(member),
                 Item::Member(member) => {
-                    self.names(&std::mem::take(&mut undocumented), indent);
+                    self.add_names(&std::mem::take(&mut undocumented), indent);
                     let mut header = header(member);
                     let note = condition_note(member.condition.as_deref());
                     header.extend(note.map(|note| Run::new(Role::Secondary, format!("  {note}"))));
@@ -108,19 +108,19 @@ impl<'a> Layouter<'a> {
                     } else {
                         line.push(Run::new(Role::Plain, " ".repeat(column - header_width)));
                     }
-                    self.blocks(&member.body, indent + column, line, false);
+                    self.add_blocks(&member.body, indent + column, line, false);
                 }
                 item => {
-                    self.names(&std::mem::take(&mut undocumented), indent);
-                    self.unnamed_item(item, indent);
+                    self.add_names(&std::mem::take(&mut undocumented), indent);
+                    self.add_unnamed_item(item, indent);
                 }
             }
         }
-        self.names(&undocumented, indent);
+        self.add_names(&undocumented, indent);
     }
 
     /// Adds names separated by commas.
-    fn names(&mut self, members: &[&Member], indent: usize) {
+    fn add_names(&mut self, members: &[&Member], indent: usize) {
         let mut words: Vec<Word> = Vec::new();
         for (index, member) in members.iter().enumerate() {
             let mut word = vec![Run::new(Role::Name, &member.name)];
@@ -138,9 +138,9 @@ impl<'a> Layouter<'a> {
         }
     }
 
-    fn unnamed_item(&mut self, item: &'a Item, indent: usize) {
+    fn add_unnamed_item(&mut self, item: &'a Item, indent: usize) {
         match item {
-            Item::Other(body) => self.blocks(body, indent, Line::new(), false),
+            Item::Other(body) => self.add_blocks(body, indent, Line::new(), false),
             Item::Include(include) => {
                 let mut line = indented(indent, Run::new(Role::Plain, "the members of "));
                 line.push(Run::new(Role::Reference, &include.type_name));
@@ -151,7 +151,7 @@ impl<'a> Layouter<'a> {
     }
 
     /// Adds a line for each variant: the value of the tag, and the type whose members it includes.
-    fn variants(&mut self, variants: &[&Include], indent: usize) {
+    fn add_variants(&mut self, variants: &[&Include], indent: usize) {
         let mut current_tag = "";
         let values = variants.iter().filter_map(|include| include.when.as_ref());
         let column = values.map(|(_, value)| value.width()).max().unwrap_or(0) + 2;
@@ -160,7 +160,7 @@ impl<'a> Layouter<'a> {
                 continue;
             };
             if tag != current_tag {
-                let mut line = indented(indent, Run::new(Role::Plain, "and, by "));
+                let mut line = indented(indent, Run::new(Role::Plain, "and, depending on "));
                 line.push(Run::new(Role::Name, tag));
                 line.push(Run::new(Role::Plain, ", the members of"));
                 self.lines.push(line);
@@ -169,7 +169,7 @@ impl<'a> Layouter<'a> {
             let mut line = indented(indent + 4, Run::new(Role::Strong, value));
             line.push(Run::new(Role::Plain, " ".repeat(column - value.width())));
             line.push(Run::new(Role::Reference, &include.type_name));
-            self.line_with_condition(line, indent + 4 + column, include.condition.as_deref());
+            self.add_line_with_condition(line, indent + 4 + column, include.condition.as_deref());
         }
     }
 }

@@ -35,7 +35,7 @@ Arguments
       • unique
   kind: ThingKind, optional
       of which kind
-  and, by kind, the members of
+  and, depending on kind, the members of
       round  ThingRound
 
 Features
