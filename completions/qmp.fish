@@ -7,7 +7,7 @@ complete -c qmp -l wait -d 'Wait for the server to appear, indefinitely or for u
 complete -c qmp -l jobs -d 'Query at most N servers at a time' -r
 complete -c qmp -l max-message -d 'Maximum size of a message from the server (suffixes k, M, G)' -r
 complete -c qmp -l events -d 'Follow events as JSON Lines: all, or those whose names match a GLOB' -r
-complete -c qmp -l count -d 'With --events, stop after N events; seeing fewer is a failure' -r
+complete -c qmp -l count -d 'With --events, stop after N events; fewer are a failure' -r
 complete -c qmp -l complete -d 'Print the completions of LINE, a command line that begins with the name of this program' -r
 complete -c qmp -l generate -d 'Print the manual page, or completions for a shell' -r -f -a "man\t'The manual page'
 bash\t'Completions for bash'
@@ -21,8 +21,8 @@ pretty\t'The return value as indented JSON'"
 complete -c qmp -l timeout -d 'Time limit for connecting, and then for the greeting [default: 5]; with --events, how long to follow [default: indefinitely]' -r
 complete -c qmp -s v -l verbose -d 'Show each request as it is sent'
 complete -c qmp -s N -l skip-negotiation -d 'Connect to a guest agent: synchronise instead of negotiating'
-complete -c qmp -l no-check -d 'Send commands even if they are wrong by the server\'s introspection'
-complete -c qmp -l no-schema -d 'Do not query introspection: no checking, values typed by their form, fewer completions'
+complete -c qmp -l no-check -d 'Send commands even if they contradict the server\'s introspection'
+complete -c qmp -l no-schema -d 'Do not query introspection: no checks, values interpreted by their form, fewer completions'
 complete -c qmp -l dry-run -d 'Print requests as JSON instead of sending them'
 complete -c qmp -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c qmp -s V -l version -d 'Print version'

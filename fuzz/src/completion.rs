@@ -49,7 +49,7 @@ pub fn check(data: &[u8]) {
         hmp_info: hmp,
         dot_commands: dot_commands.to_vec(),
         topics: vec![Name::new("line", "")],
-        settings: vec![SettingEntry { name: "pager", help: "", values: vec!["on", "off"] }],
+        settings: vec![SettingEntry { name: "pager", help: "", values: vec![("on", ""), ("off", "")] }],
         events: vec!["STOP".to_owned()],
         ..CompletionContext::default()
     };

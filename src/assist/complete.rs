@@ -127,7 +127,7 @@ mod tests {
                 .map(|(name, completes)| DotCommandEntry { name, aliases: &[], summary: "", completes })
                 .to_vec(),
             topics: names(&["line"]),
-            settings: vec![SettingEntry { name: "pager", help: "", values: vec!["on", "off"] }],
+            settings: vec![SettingEntry { name: "pager", help: "", values: vec![("on", ""), ("off", "")] }],
             events: ["STOP", "RESUME"].map(str::to_owned).to_vec(),
             ..CompletionContext::default()
         };

@@ -57,7 +57,7 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         (Completes::Settings, 1) => {
             let setting = context.settings.iter().find(|setting| setting.name == arguments[0]);
             let values = setting.map(|setting| setting.values.as_slice()).unwrap_or_default();
-            Completion::of_names(&typed, start, values.iter().map(|value| (*value, "")))
+            Completion::of_names(&typed, start, values.iter().copied())
         }
         (Completes::Topics, 0) => complete_topics(&typed, start, completer),
         _ => Completion::default(),

@@ -47,8 +47,8 @@ pub struct DotCommandEntry {
 pub struct SettingEntry {
     pub name: &'static str,
     pub help: &'static str,
-    /// Values to offer.
-    pub values: Vec<&'static str>,
+    /// Values to offer, with their descriptions.
+    pub values: Vec<(&'static str, &'static str)>,
 }
 
 /// The completion of a dot command's arguments.

@@ -60,8 +60,7 @@ impl ValueChoices {
     }
 
     /// Adds live names, or files if the key takes a file. A key that takes live names takes no file, even if the server
-    /// has
-    /// none of these names.
+    /// has none of these names.
     fn add_live_names(&mut self, position: &KeyPosition<'_>, kinds: &[NameKind], typed: &str, lookup: &Lookup<'_>) {
         for kind in kinds {
             let names = match kind {

@@ -82,8 +82,7 @@ impl Client {
     }
 
     /// Waits for the next server to connect to `listener`, and negotiates with it. Without [`Options::wait`] the wait
-    /// has no
-    /// limit.
+    /// has no limit.
     ///
     /// ```
     /// use qmp_shell::{Client, Listener, Options};
@@ -189,8 +188,7 @@ impl Client {
     }
 
     /// Sends a command without waiting for its reply. The server executes commands in order. Up to eight of them may be
-    /// in
-    /// flight, those of all clones counted; the call for a ninth blocks until a reply arrives, except with
+    /// in flight, those of all clones counted; the call for a ninth blocks until a reply arrives, except with
     /// [`Request::oob`].
     ///
     /// ```
@@ -277,8 +275,7 @@ impl Client {
 
     /// Ends the connection for all clones, from any thread. Commands in flight are
     /// [`Unanswered`](ExecuteError::Unanswered), commands that have not been sent are not sent, and listeners end. The
-    /// VM
-    /// keeps running. Calling it again does nothing.
+    /// VM keeps running. Calling it again does nothing.
     pub fn close(&self) {
         self.inner.close();
     }

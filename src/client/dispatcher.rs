@@ -164,8 +164,7 @@ impl Dispatcher {
     }
 
     /// Answers a second greeting unless another thread is sending, which then does it afterwards. The reader thread
-    /// must
-    /// not wait for a sender: that may be waiting for the server to read, and the server for the reader thread.
+    /// must not wait for a sender: that may be waiting for the server to read, and the server for the reader thread.
     fn renegotiate_if_idle(&self) {
         while self.state().renegotiation.is_some() {
             let Ok(mut out) = self.out.try_lock() else { return };

@@ -9,8 +9,7 @@ impl Line {
     /// Parses a command, or `help`, from words that are split already. A quote or a blank in a word stands for itself.
     ///
     /// Returns the line as a user would type it, with words quoted if necessary, and the parsed line, whose spans refer
-    /// to
-    /// that text.
+    /// to that text.
     pub fn from_arguments(arguments: &[&str]) -> (String, Result<Line, Diagnostic>) {
         let mut text = String::new();
         let words: Vec<Word> = arguments.iter().map(|argument| push_word(&mut text, argument)).collect();

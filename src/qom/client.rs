@@ -90,8 +90,7 @@ impl QomClient {
     }
 
     /// Returns a correction of `path`, which does not exist: `path` up to and including its first unknown name, with
-    /// that
-    /// name replaced with the most similar one.
+    /// that name replaced with the most similar one.
     pub fn nearest_path(&self, path: &str) -> Option<String> {
         let mut rest = path;
         while let Some((parent, name)) = split_last(rest) {

@@ -9,11 +9,9 @@ use std::io::{self, Write};
 
 use crate::wire::{end_of_string, unquote};
 
+use super::CHUNK_BYTES;
 use super::palette::Palette;
 use super::sanitize::{printable, sanitize};
-
-/// The size at which buffered output is passed on.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The name in paths of a top-level array.
 const ITEM: &str = "item";
@@ -110,7 +108,8 @@ impl FlatPrinter<'_> {
         let end = end_of_string(self.raw.as_bytes(), at + 1);
         let string = &self.raw[at..end];
         // A string with an invalid escape is shown as the server wrote it.
-        let text = unquote(string).unwrap_or_else(|| Cow::Borrowed(string.trim_matches('"')));
+        let inner = string[1..].strip_suffix('"').unwrap_or(&string[1..]);
+        let text = unquote(string).unwrap_or(Cow::Borrowed(inner));
         match self.levels.last() {
             None => self.write_top_level_string(&text),
             Some(level) if self.key_is_next => {
@@ -196,6 +195,7 @@ mod tests {
             ("{}", ""),
             ("[]", ""),
             ("{\"empty\": \"\"}", "empty: \n"),
+            (r#"{"invalid": "\ud800\""}"#, "invalid: \\ud800\\\"\n"),
         ] {
             assert_eq!(flat(raw), expected, "{raw}");
         }

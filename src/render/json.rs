@@ -1,13 +1,14 @@
 //! Prints JSON text, indented or on one line: it changes only whitespace and adds colour.
 //!
 //! The text must be one that the message parser accepted; it is not checked again. It is scanned once, from one punctuation
-//! character to the next. Memory use does not depend on its size, since output is passed on in chunks, and there is no
+//! character to the next. Memory use does not depend on its size, since output is written in chunks, and there is no
 //! recursion that deep nesting could exhaust.
 
 use std::io::{self, Write};
 
 use crate::wire::{BLOCK_BYTES, StringFinder, blocks, set_bits};
 
+use super::CHUNK_BYTES;
 use super::palette::Palette;
 use super::sanitize::is_printable;
 
@@ -19,9 +20,6 @@ pub enum JsonStyle {
     /// Everything on one line.
     Line,
 }
-
-/// The size at which buffered output is passed on.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The nesting depth up to which lines are indented. Without a limit, a megabyte of brackets would become gigabytes of
 /// spaces.
@@ -37,7 +35,7 @@ pub fn write_json(
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
     let raw = raw.as_bytes();
-    let buf = Vec::with_capacity(CHUNK_BYTES.min(2 * raw.len()) + MAX_BLOCK_OUTPUT_BYTES);
+    let buf = Vec::with_capacity(CHUNK_BYTES.min(2 * raw.len()) + BLOCK_OUTPUT_BYTES);
     let mut printer = Printer { raw, buf, style, palette, escape_controls, depth: 0, after_opening: false, out };
     let mut strings = StringFinder::default();
     let mut from = 0;
@@ -58,7 +56,7 @@ pub fn write_json(
 }
 
 /// The number of bytes that the output of one block rarely exceeds, so that the buffer rarely grows.
-const MAX_BLOCK_OUTPUT_BYTES: usize = 4096;
+const BLOCK_OUTPUT_BYTES: usize = 4096;
 
 /// A line end and the maximum indentation, so that both are copied at once.
 const LINE_START: [u8; 1 + 2 * MAX_INDENTED_LEVELS] = {
@@ -275,7 +273,7 @@ mod tests {
         let mut largest = Largest(0);
         let raw = format!("[\"{}\"]", "x\u{7f}".repeat(CHUNK_BYTES));
         write_json(&raw, JsonStyle::Line, &Palette::default(), true, &mut largest).unwrap();
-        assert!(largest.0 < CHUNK_BYTES + MAX_BLOCK_OUTPUT_BYTES, "{}", largest.0);
+        assert!(largest.0 < CHUNK_BYTES + BLOCK_OUTPUT_BYTES, "{}", largest.0);
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {

@@ -1,7 +1,7 @@
 //! The render layer: values, events, errors and help as text, with or without colour.
 //!
 //! Writes to any `Write` or returns text. JSON is printed from the server's text, so that every number and string keeps
-//! its spelling. Must not know about sockets or the standard streams.
+//! its spelling; servers also write what is not JSON, such as `nan`. Must not know about sockets or the standard streams.
 
 mod caret;
 mod event;
@@ -20,3 +20,6 @@ pub use manual::manual_text;
 pub use palette::Palette;
 pub use sanitize::{is_printable, printable, sanitize, without_controls};
 pub use wrap::fill;
+
+/// The size at which buffered output is written.
+const CHUNK_BYTES: usize = 64 * 1024;

@@ -1,11 +1,11 @@
-//! The context that gives a line its types: what is known about the server, and how strict to be.
+//! The context that gives a line its types: knowledge about the server, and how strict to be.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::model::{Builtin, Schema};
 
-/// What is known about the server, to give the values in a line their types and to check them.
+/// Knowledge about the server, to give the values in a line their types and to check them.
 #[derive(Debug, Clone, Copy)]
 pub struct TypingContext<'a> {
     /// The server's introspection. Without it, types are inferred from the form of values and nothing is checked.

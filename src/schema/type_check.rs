@@ -243,8 +243,7 @@ impl<'a> TypeChecker<'a> {
     }
 
     /// Checks a value of an alternate, and gives it its type. The form of the value selects the type, as the JSON type
-    /// does
-    /// in the server.
+    /// does in the server.
     fn type_alternate(&mut self, node: Node, kinds: &[TypeId], key: Span, path: &str) -> Result<Json, Diagnostic> {
         let schema = self.schema;
         let find = |test: &dyn Fn(&Type) -> bool| kinds.iter().copied().find(|id| test(schema.definition(*id)));

@@ -48,7 +48,7 @@ pub use output::one_shot::{OneShotOutput, OutputStyle};
 pub use output::pager::show_text;
 pub use output::script::ScriptOutput;
 pub use output::{Output, ReplyContext};
-pub use output_format::{OUTPUT_FORMATS, OutputFormat};
+pub use output_format::{OUTPUT_FORMATS, OutputFormat, OutputFormatEntry};
 pub use prompt::{PromptOptions, run_prompt};
 pub use script::{Script, ScriptEnd, run_scripts};
 pub use server::info::{MAX_QUERY_REPLY_BYTES, command_names};

@@ -15,19 +15,43 @@ pub enum OutputFormat {
     Pretty,
 }
 
-/// All formats, with their names and descriptions for `-o` and `.set output`.
-pub const OUTPUT_FORMATS: &[(OutputFormat, &str, &str)] = &[
-    (OutputFormat::Flat, "flat", "One line for each value, such as `a.b[0].c: value`"),
-    (OutputFormat::Json, "json", "The whole reply as JSON on one line"),
-    (OutputFormat::Pretty, "pretty", "The return value as indented JSON"),
+/// The name of a format, and its description for `-o` and `.set output`.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputFormatEntry {
+    pub format: OutputFormat,
+    pub name: &'static str,
+    pub help: &'static str,
+}
+
+/// All formats, by name.
+pub const OUTPUT_FORMATS: &[OutputFormatEntry] = &[
+    OutputFormatEntry {
+        format: OutputFormat::Flat,
+        name: "flat",
+        help: "One line for each value, such as `a.b[0].c: value`",
+    },
+    OutputFormatEntry { format: OutputFormat::Json, name: "json", help: "The whole reply as JSON on one line" },
+    OutputFormatEntry { format: OutputFormat::Pretty, name: "pretty", help: "The return value as indented JSON" },
 ];
 
 impl OutputFormat {
-    pub(crate) fn name(self) -> &'static str {
-        OUTPUT_FORMATS.iter().find(|(format, ..)| *format == self).map_or("", |(_, name, _)| name)
+    /// Returns the format of this name.
+    pub fn find(name: &str) -> Option<OutputFormat> {
+        OUTPUT_FORMATS.iter().find(|entry| entry.name == name).map(|entry| entry.format)
     }
 
-    /// Writes a return value, with line ends. `escape_controls` makes it safe for a terminal.
+    pub(crate) fn name(self) -> &'static str {
+        OUTPUT_FORMATS.iter().find(|entry| entry.format == self).map_or("", |entry| entry.name)
+    }
+
+    /// Whether whole replies are written, errors included. In the other formats, standard output has return values
+    /// only.
+    pub fn shows_whole_replies(self) -> bool {
+        self == OutputFormat::Json
+    }
+
+    /// Writes a return value, with line ends. `escape_controls` makes JSON safe for a terminal; other formats always
+    /// are.
     pub(crate) fn write_value(
         self,
         raw: &str,
@@ -35,20 +59,12 @@ impl OutputFormat {
         escape_controls: bool,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let layout = match self {
+        let style = match self {
             OutputFormat::Flat => return write_flat(raw, palette, out),
             OutputFormat::Json => JsonStyle::Line,
             OutputFormat::Pretty => JsonStyle::Indented,
         };
-        write_json(raw, layout, palette, escape_controls, out)?;
+        write_json(raw, style, palette, escape_controls, out)?;
         out.write_all(b"\n")
-    }
-}
-
-impl std::str::FromStr for OutputFormat {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        OUTPUT_FORMATS.iter().find(|(_, known, _)| *known == name).map(|(format, ..)| *format).ok_or(())
     }
 }

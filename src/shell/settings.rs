@@ -47,8 +47,8 @@ pub(crate) fn default_pager() -> String {
 pub(crate) struct Setting {
     pub(crate) name: &'static str,
     pub(crate) help: &'static str,
-    /// The values to offer; a setting may accept others.
-    pub(crate) values: fn() -> Vec<&'static str>,
+    /// The values to offer, with their descriptions; a setting may accept others.
+    pub(crate) values: fn() -> Vec<(&'static str, &'static str)>,
     get: fn(&Settings) -> String,
     set: fn(&mut Settings, &str) -> Result<(), String>,
 }
@@ -82,8 +82,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
         values: output_formats,
         get: |settings| settings.output.name().to_owned(),
         set: |settings, value| {
-            let expected = || format!("expected {}, found `{value}`", alternatives(&output_formats()));
-            value.parse().map(|format| settings.output = format).map_err(|()| expected())
+            let names: Vec<&str> = OUTPUT_FORMATS.iter().map(|entry| entry.name).collect();
+            let expected = || format!("expected {}, found `{value}`", alternatives(&names));
+            OutputFormat::find(value).map(|format| settings.output = format).ok_or_else(expected)
         },
     },
     Setting {
@@ -125,12 +126,12 @@ impl Setting {
     }
 }
 
-fn on_off() -> Vec<&'static str> {
-    vec!["on", "off"]
+fn on_off() -> Vec<(&'static str, &'static str)> {
+    vec![("on", ""), ("off", "")]
 }
 
-fn output_formats() -> Vec<&'static str> {
-    OUTPUT_FORMATS.iter().map(|(_, name, _)| *name).collect()
+fn output_formats() -> Vec<(&'static str, &'static str)> {
+    OUTPUT_FORMATS.iter().map(|entry| (entry.name, entry.help)).collect()
 }
 
 /// Joins names as `a`, `b` or `c`.
@@ -163,7 +164,7 @@ mod tests {
         assert!(SETTINGS.is_sorted_by_key(|setting| setting.name));
         let mut settings = Settings::default();
         for setting in SETTINGS {
-            for value in (setting.values)() {
+            for (value, _) in (setting.values)() {
                 assert_eq!(setting.set(&mut settings, value), Ok(()), "{} {value}", setting.name);
                 if value != "on" || setting.name != "pager" {
                     assert_eq!(setting.get(&settings), value, "{}", setting.name);
@@ -177,10 +178,11 @@ mod tests {
         let mut settings = Settings::default();
         for (name, value, error) in [
             ("check", "maybe", "expected `on` or `off`, found `maybe`"),
-            ("output", "xml", "expected `flat`, `json` or `pretty`, found `xml`"),
             ("pager", "'", "expected `on`, `off` or a command, found `'`"),
         ] {
             assert_eq!(Setting::find(name).unwrap().set(&mut settings, value), Err(error.to_owned()));
         }
+        let error = Setting::find("output").unwrap().set(&mut settings, "xml").unwrap_err();
+        assert!(OUTPUT_FORMATS.iter().all(|entry| error.contains(&format!("`{}`", entry.name))), "{error}");
     }
 }

@@ -313,7 +313,7 @@ fn rejects_invalid_addresses() {
         status: 2
 
         > fd:x
-        stderr: error: invalid value 'fd:x' for '[ADDRESS]': invalid file descriptor `x` in an address `fd:N`
+        stderr: error: invalid value 'fd:x' for '[ADDRESS]': invalid file descriptor `x` in address `fd:x`
         stderr:
         stderr: For more information, try '--help'.
         status: 2

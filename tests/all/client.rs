@@ -203,7 +203,7 @@ fn errors_carry_the_request_and_the_reply() {
         arguments of `x` must be a JSON object: key must be a string
 
         > fd
-        `getfd` was not sent: file descriptors can be passed over a Unix socket only
+        `getfd` was not sent: file descriptors can be passed only over a Unix socket
 
         > refused
         `x`: DeviceNotFound: no `d`

@@ -161,9 +161,9 @@ fn refuses_to_pass_file_descriptors_over_tcp() {
     let Some(_server) = Server::qemu(&[SMALL, &["-qmp", &options]].concat()) else { return };
     let seen = run(&format!("127.0.0.1:{port}"), &[".fd /dev/null getfd fdname=x", "query-name"]).expect_status(1);
     seen.check(expect![[r#"
-        {"error": {"class": "NotSent", "desc": "file descriptors can be passed over Unix sockets only, and this connection is not one"}}
+        {"error": {"class": "NotSent", "desc": "file descriptors can be passed only over a Unix socket, which this connection is not"}}
         {"return": {}}
-        stderr: <stdin>:1: file descriptors can be passed over Unix sockets only, and this connection is not one
+        stderr: <stdin>:1: file descriptors can be passed only over a Unix socket, which this connection is not
         stderr:   .fd /dev/null getfd fdname=x
         stderr:   ^^^
         status: 1
@@ -312,7 +312,7 @@ fn shows_and_changes_settings() {
         > .set pager 'less -R'
         > .set pager
         {"return": {"name": "demo"}}
-        stderr: check          on           reject what is wrong by the server's introspection (--no-check)
+        stderr: check          on           reject lines that contradict the server's introspection (--no-check)
         stderr: confirm        on           ask before `quit` ends QEMU
         stderr: exit-on-error  off          leave after the first line that fails (-e)
         stderr: output         json         the format of replies (-o)

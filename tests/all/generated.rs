@@ -36,7 +36,10 @@ fn completions_are_those_that_the_programs_generate() {
                 continue;
             }
             let stored = std::fs::read_to_string(path).unwrap_or_default();
-            assert!(generated == stored, "completions/{file} is out of date; `UPDATE_EXPECT=1 tests/run` updates it");
+            assert!(
+                generated == stored,
+                "completions/{file} is out of date; `UPDATE_EXPECT=1 tests/run generated::` updates it"
+            );
         }
     }
 }

@@ -101,7 +101,7 @@ pub fn ignores_a_sync_reply_with_another_number() {
     });
     let run = qmp_shell(&["-N", "--timeout", "0.2", &peer.address(), "-c", "guest-ping"]).run();
     run.check(expect![[r#"
-        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no guest agent answered within 0.2 s; is it running in the guest? (without -N for a QMP monitor)
+        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no guest agent answered within 0.2 s; is it running in the guest? (for a QMP monitor, leave out -N)
         status: 3
     "#]]);
 }
@@ -132,7 +132,7 @@ fn suggests_the_right_option_for_each_kind_of_server() {
         status: 3
 
         > storage daemon with -N
-        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no guest agent answered within 0.3 s; is it running in the guest? (without -N for a QMP monitor)
+        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no guest agent answered within 0.3 s; is it running in the guest? (for a QMP monitor, leave out -N)
         status: 3
     "#]]);
 }

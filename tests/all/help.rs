@@ -104,7 +104,7 @@ fn explains_events_members_types_and_words() {
                ^^^^^^^^^^^
 
         > zzzzzz
-        -c:1: unknown topic `zzzzzz`; `help apropos WORD` searches
+        -c:1: unknown topic `zzzzzz`; `help apropos WORD` searches for a word
           help zzzzzz
                ^^^^^^
 
@@ -158,7 +158,7 @@ fn reads_both_layouts_and_mentions_another_version() {
     snapshot::check(
         words.collect::<Vec<_>>().join(" "),
         expect![[r#"
-            The manual page is of QEMU {VERSION} the server is QEMU {VERSION}
+            The manual page is for QEMU {VERSION} the server is QEMU {VERSION}
         "#]],
     );
     let pages = std::env::var("QMP_SHELL_TEST_QEMU72").unwrap();

@@ -461,7 +461,7 @@ fn gives_up_on_a_silent_server() {
         status: 3
 
         > -N
-        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no guest agent answered within 0.2 s; is it running in the guest? (without -N for a QMP monitor)
+        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no guest agent answered within 0.2 s; is it running in the guest? (for a QMP monitor, leave out -N)
         status: 3
     "#]]);
 }

@@ -169,7 +169,7 @@ pub(crate) struct SessionArgs {
     #[command(flatten)]
     pub(crate) generate: GenerateArgs,
 
-    /// In a script, indent replies; errors and events go to standard error
+    /// The same as --output pretty: in a script, errors and events go to standard error
     #[arg(short, long, conflicts_with = "output", help_heading = HEADING_OUTPUT)]
     pub(crate) pretty: bool,
 

@@ -43,8 +43,8 @@ pub(crate) enum Generate {
 
 /// Returns a parser for the names in [`OUTPUT_FORMATS`].
 pub(crate) fn output_format_parser() -> impl TypedValueParser<Value = OutputFormat> {
-    let values = OUTPUT_FORMATS.iter().map(|(_, name, help)| PossibleValue::new(*name).help(*help));
-    PossibleValuesParser::new(values).try_map(|name| name.parse().map_err(|()| "unknown output format"))
+    let values = OUTPUT_FORMATS.iter().map(|entry| PossibleValue::new(entry.name).help(entry.help));
+    PossibleValuesParser::new(values).try_map(|name| OutputFormat::find(&name).ok_or("unknown output format"))
 }
 
 /// Returns a parser for addresses. Paths in them may have any encoding.

@@ -61,8 +61,8 @@ impl OneShot {
             format: request.output.unwrap_or(OutputFormat::Flat),
             stderr_palette: stderr_palette(args.common.color),
             prefix: MESSAGE_PREFIX,
-            path: None,
-            paged: messages.escape_controls,
+            server_name: None,
+            is_paged: messages.escape_controls,
             messages,
         };
         let settings = Settings { verbose: args.common.verbose, check: !request.no_check, ..Settings::default() };
@@ -79,7 +79,7 @@ impl OneShot {
 
     /// Returns the style of output for one of several servers.
     pub(super) fn style_for(&self, server_name: &str) -> OutputStyle {
-        OutputStyle { path: Some(server_name.to_owned()), prefix: "", paged: false, ..self.style.clone() }
+        OutputStyle { server_name: Some(server_name.to_owned()), prefix: "", is_paged: false, ..self.style.clone() }
     }
 
     /// Returns whether replies are JSON Lines.

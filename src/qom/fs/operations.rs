@@ -337,8 +337,7 @@ impl QomFs {
     }
 
     /// Reports why a property cannot be read, and maps the error. A lost connection is not reported, because there
-    /// would be
-    /// a report for each file.
+    /// would be a report for each file.
     fn report_unreadable(&self, node: &FsNode, error: &QomError) -> FsError {
         let fs_error = FsError::from_qom(error, Operation::Read, &node.path);
         if fs_error != FsError::Disconnected {

@@ -135,7 +135,8 @@ fn settings_help() -> String {
     let mut text = command_page(&super::set::COMMAND);
     text.push('\n');
     for setting in SETTINGS {
-        text.push_str(&format!("  {:<14} {} ({})\n", setting.name, setting.help, (setting.values)().join(", ")));
+        let values: Vec<&str> = (setting.values)().into_iter().map(|(value, _)| value).collect();
+        text.push_str(&format!("  {:<14} {} ({})\n", setting.name, setting.help, values.join(", ")));
     }
     text
 }

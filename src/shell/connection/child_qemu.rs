@@ -147,13 +147,12 @@ impl QemuProcess {
         // The monitor closes shortly before the process exits.
         match self.wait_until(Instant::now() + Duration::from_millis(500)) {
             Some(status) => format!("QEMU has exited ({status})."),
-            None => "QEMU is still running without its monitor; leaving the shell ends it.".to_owned(),
+            None => "QEMU still runs without its monitor; leaving the shell ends it.".to_owned(),
         }
     }
 
     /// Waits for the process to exit after `quit`, and if it does not, ends it with signals. Calls `progress` with the
-    /// reason
-    /// for a long wait.
+    /// reason for a long wait.
     pub fn finish(&self, progress: &mut dyn FnMut(&str)) {
         if self.wait_until(Instant::now() + Duration::from_secs(1)).is_some() {
             return;

@@ -58,8 +58,7 @@ pub(crate) enum Exchanged {
 
 impl Engine {
     /// Receives messages as long as `wait` says, and handles all except the reply to `awaited`. `is_enough` is called
-    /// after
-    /// each message, with the approximate number of bytes that were shown.
+    /// after each message, with the approximate number of bytes that were shown.
     pub(crate) fn receive(
         &mut self,
         awaited: Option<u64>,

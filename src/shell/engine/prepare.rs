@@ -111,8 +111,7 @@ impl Engine {
     }
 
     /// Returns the types that introspection does not list: those of a device's properties, and that of the property
-    /// that
-    /// `qom-set` sets.
+    /// that `qom-set` sets.
     fn undocumented_types(&mut self, command: &Command) -> HashMap<String, Builtin> {
         let Some(server) = self.queryable_server() else { return HashMap::new() };
         match command.name.as_str() {

@@ -46,8 +46,7 @@ pub trait Output {
     /// Shows a request that would be sent (`--dry-run`).
     fn show_unsent_request(&mut self, message: &str);
     /// Shows text that the user asked for, such as help, with a line end after each line. In a script it goes to
-    /// standard
-    /// error.
+    /// standard error.
     fn print(&mut self, text: &str);
     /// Shows a help page.
     fn show_page(&mut self, lines: &[Line]);

@@ -19,15 +19,16 @@ use super::{EXCERPT_COLUMNS, Output, ReplyContext, error_value};
 #[derive(Debug, Clone)]
 pub struct OutputStyle {
     pub format: OutputFormat,
+    /// Writes JSON to standard output; its palette is that of all output there.
     pub messages: JsonMessageWriter,
     /// The colours on standard error.
     pub stderr_palette: Palette,
     /// The prefix of the program's own messages.
     pub prefix: &'static str,
     /// The name of the server in JSON, if there are several.
-    pub path: Option<String>,
+    pub server_name: Option<String>,
     /// Whether help that is longer than the screen goes through the pager.
-    pub paged: bool,
+    pub is_paged: bool,
 }
 
 /// Help that is shown at the end.
@@ -67,22 +68,21 @@ impl<O: Write, E: Write> OneShotOutput<O, E> {
         self.write_to_stderr(&message);
     }
 
-    /// In JSON, writes an error in the place of a missing reply.
-    fn write_error_record(&mut self, class: &str, desc: &str) {
-        if self.style.format == OutputFormat::Json {
-            let path = self.style.path.as_deref();
+    /// Fills the reply slot with an error, in a format that has one.
+    fn fill_reply_slot(&mut self, class: &str, desc: &str) {
+        if self.style.format.shows_whole_replies() {
+            let server_name = self.style.server_name.as_deref();
             let result =
-                self.style.messages.write_reply(path, ("error", &error_value(class, desc)), None, &mut self.out);
+                self.style.messages.write_reply(server_name, ("error", &error_value(class, desc)), None, &mut self.out);
             self.keep_error(result);
         }
     }
 
     /// Shows the collected help. Must be called after the connection is closed: a monitor serves one client at a time,
-    /// and a
-    /// pager may stay open for long.
+    /// and a pager may stay open for long.
     pub fn show_help(&mut self) {
         let mut terminal = TerminalOutput::new(&mut self.out, self.style.messages.palette.clone(), Arc::default());
-        if self.style.paged {
+        if self.style.is_paged {
             terminal.apply(&Settings::default(), 0);
         }
         for help in self.help.drain(..) {
@@ -100,13 +100,14 @@ impl<O: Write, E: Write> OneShotOutput<O, E> {
 impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
     fn show_reply(&mut self, context: &ReplyContext<'_>, _line: &InputLine<'_>) {
         let JsonMessageWriter { palette, escape_controls } = &self.style.messages;
-        let result = match (self.style.format, context.reply.body()) {
-            (OutputFormat::Json, _) => {
-                let (path, id) = (self.style.path.as_deref(), context.request.id.as_deref());
-                self.style.messages.write_reply(path, context.reply.member(), id, &mut self.out)
+        let format = self.style.format;
+        let result = match context.reply.body() {
+            _ if format.shows_whole_replies() => {
+                let (server_name, id) = (self.style.server_name.as_deref(), context.request.id.as_deref());
+                self.style.messages.write_reply(server_name, context.reply.member(), id, &mut self.out)
             }
-            (format, ReplyBody::Return(raw)) => format.write_value(raw, palette, *escape_controls, &mut self.out),
-            (_, ReplyBody::Error { class, desc }) => {
+            ReplyBody::Return(raw) => format.write_value(raw, palette, *escape_controls, &mut self.out),
+            ReplyBody::Error { class, desc } => {
                 let palette = &self.style.stderr_palette;
                 let class = palette.paint(&palette.error, &sanitize(&format!("{class}:")));
                 self.write_to_stderr(&format!("{class} {}", sanitize(desc)));
@@ -127,7 +128,7 @@ impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
     fn show_event(&mut self, _event: &Event) {}
 
     fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
-        self.write_error_record("NotSent", &diagnostic.message);
+        self.fill_reply_slot("NotSent", &diagnostic.message);
         let excerpt = excerpt(line.text, diagnostic.span, EXCERPT_COLUMNS, &self.style.stderr_palette);
         self.report(&diagnostic.message);
         self.write_to_stderr(&excerpt);
@@ -135,7 +136,7 @@ impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
 
     fn report_failure(&mut self, message: &str, _line: &InputLine<'_>, class: Option<&str>) {
         if let Some(class) = class {
-            self.write_error_record(class, message);
+            self.fill_reply_slot(class, message);
         }
         self.report(message);
     }
@@ -147,8 +148,8 @@ impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
     }
 
     fn show_unsent_request(&mut self, message: &str) {
-        let path = self.style.path.as_deref().filter(|_| self.style.format == OutputFormat::Json);
-        let result = self.style.messages.write(path, message, &mut self.out);
+        let server_name = self.style.server_name.as_deref().filter(|_| self.style.format.shows_whole_replies());
+        let result = self.style.messages.write(server_name, message, &mut self.out);
         self.keep_error(result);
     }
 

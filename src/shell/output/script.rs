@@ -35,11 +35,10 @@ impl ScriptOutput {
     }
 
     /// Applies the settings. In HMP mode, only the human monitor's text goes to standard output; errors and events go
-    /// to
-    /// standard error.
+    /// to standard error.
     pub(crate) fn apply(&mut self, settings: &Settings, language: Language) {
         self.format = match language {
-            Language::Hmp if settings.output == OutputFormat::Json => OutputFormat::Pretty,
+            Language::Hmp if settings.output.shows_whole_replies() => OutputFormat::Pretty,
             _ => settings.output,
         };
     }
@@ -52,9 +51,9 @@ impl ScriptOutput {
         let _ = self.err.write_all(sanitize(&message).as_bytes());
     }
 
-    /// In JSON, writes an error in the place of a missing reply, so that lines and replies stay in step.
-    fn write_error_record(&mut self, class: &str, desc: &str) {
-        if self.format == OutputFormat::Json {
+    /// Fills the reply slot with an error, in a format that has one.
+    fn fill_reply_slot(&mut self, class: &str, desc: &str) {
+        if self.format.shows_whole_replies() {
             let result = self.messages.write_reply(None, ("error", &error_value(class, desc)), None, &mut self.out);
             self.keep_error(result);
         }
@@ -63,13 +62,13 @@ impl ScriptOutput {
 
 impl Output for ScriptOutput {
     fn show_reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>) {
-        let result = match (self.format, context.reply.body()) {
-            (OutputFormat::Json, _) => {
+        let result = match context.reply.body() {
+            _ if self.format.shows_whole_replies() => {
                 let id = context.request.id.as_deref();
                 self.messages.write_reply(None, context.reply.member(), id, &mut self.out)
             }
-            (format, ReplyBody::Return(raw)) => format.write_value(raw, &self.messages.palette, true, &mut self.out),
-            (_, ReplyBody::Error { class, desc }) => {
+            ReplyBody::Return(raw) => self.format.write_value(raw, &self.messages.palette, true, &mut self.out),
+            ReplyBody::Error { class, desc } => {
                 self.report(line, &format!("{class}: {desc}"));
                 Ok(())
             }
@@ -85,7 +84,7 @@ impl Output for ScriptOutput {
     }
 
     fn show_event(&mut self, event: &Event) {
-        if self.format == OutputFormat::Json {
+        if self.format.shows_whole_replies() {
             let result = self.messages.write(None, event.text(), &mut self.out);
             return self.keep_error(result);
         }
@@ -96,7 +95,7 @@ impl Output for ScriptOutput {
 
     fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, fills_reply_slot: bool) {
         if fills_reply_slot {
-            self.write_error_record("NotSent", &diagnostic.message);
+            self.fill_reply_slot("NotSent", &diagnostic.message);
         }
         let excerpt = excerpt(line.text, diagnostic.span, EXCERPT_COLUMNS, &Palette::default());
         self.report(line, &format!("{}\n{excerpt}", diagnostic.message));
@@ -104,7 +103,7 @@ impl Output for ScriptOutput {
 
     fn report_failure(&mut self, message: &str, line: &InputLine<'_>, class: Option<&str>) {
         if let Some(class) = class {
-            self.write_error_record(class, message);
+            self.fill_reply_slot(class, message);
         }
         self.report(line, message);
     }

@@ -95,8 +95,9 @@ impl<W: Write> TerminalOutput<W> {
         shown
     }
 
-    fn write_reply_value(&mut self, raw: &str, format: OutputFormat) {
-        if raw.len() > MAX_BUFFERED_BYTES && format != OutputFormat::Json {
+    fn write_value(&mut self, raw: &str) {
+        let format = self.format;
+        if raw.len() > MAX_BUFFERED_BYTES && !format.shows_whole_replies() {
             let palette = self.palette.clone();
             if self.with_pager(|pager| drop(format.write_value(raw, &palette, true, pager))) {
                 return;
@@ -126,12 +127,12 @@ impl<W: Write> Output for TerminalOutput<W> {
             }
         }
         match reply.body() {
-            _ if request.id.is_some() || self.format == OutputFormat::Json => {
+            _ if request.id.is_some() || self.format.shows_whole_replies() => {
                 let (key, value) = reply.member();
                 let id = request.id.as_ref().map(|id| format!(", \"id\": {id}")).unwrap_or_default();
-                self.write_reply_value(&format!("{{\"{key}\": {value}{id}}}"), self.format);
+                self.write_value(&format!("{{\"{key}\": {value}{id}}}"));
             }
-            ReplyBody::Return(raw) => self.write_reply_value(raw, self.format),
+            ReplyBody::Return(raw) => self.write_value(raw),
             ReplyBody::Error { class, desc } => {
                 let location = line.location();
                 let class = self.palette.paint(&self.palette.error, &format!("{location}{}:", printable(class)));

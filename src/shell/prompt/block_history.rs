@@ -26,8 +26,7 @@ impl BlockHistory {
     }
 
     /// Notes that the line was run; `failed` says whether it was rejected. Returns whether a block became one entry
-    /// that
-    /// replaces its lines.
+    /// that replaces its lines.
     pub(super) fn end(&mut self, failed: bool, engine: &mut Engine) -> bool {
         if self.block.is_empty() {
             return false;

@@ -94,9 +94,8 @@ impl Validator for ShellHelper {
 
 impl Highlighter for ShellHelper {
     /// Returns the prompt, with output before it. Rustyline calls this at each redraw, with the cursor at the beginning
-    /// of a
-    /// cleared row. The output stays above the prompt; the editor, which counts from the prompt on, does not notice
-    /// it.
+    /// of a cleared row. The output stays above the prompt; the editor, which counts from the prompt on, does not
+    /// notice it.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
         let output = (self.take_async_output)();
         let correction = self.redraws.begin(!output.is_empty());

@@ -318,8 +318,7 @@ impl Prompt {
     }
 
     /// Runs the entered text: one line, or the several lines of a paste. Returns `Some` if the shell should be left;
-    /// the value
-    /// is false if a failed line is the reason (`-e`).
+    /// the value is false if a failed line is the reason (`-e`).
     fn enter(&mut self, entered: &str, prompt_width: usize) -> Option<bool> {
         let mut assembler = Assembler::new();
         let mut rows = entered.split('\n');

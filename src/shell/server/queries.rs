@@ -31,8 +31,7 @@ pub(crate) struct Interrupted;
 
 impl Server {
     /// Sends the queries that completion and checking need, unless they have been sent. `include_hmp` adds the human
-    /// monitor's
-    /// commands.
+    /// monitor's commands.
     pub(crate) fn start_queries(&mut self, include_hmp: bool) {
         // At the end of the connection this fails, and the next read reports it.
         let _ = self.try_start_queries(include_hmp);
