@@ -295,6 +295,41 @@ fn connects_to_another_server_and_back() {
 }
 
 #[test]
+fn keeps_the_connection_at_a_prompt_until_another_one_is_open() {
+    let (Some(server), Some(other)) =
+        (Server::qemu(&[SMALL, &["-name", "one"]].concat()), Server::qemu(&[SMALL, &["-name", "two"]].concat()))
+    else {
+        return;
+    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.check_line(".connect typo.sock", expect![[r#"
+        error: there is no socket at `typo.sock`; a QEMU started with `-qmp unix:typo.sock,server=on,wait=off` creates one; the connection to `{DIR}/q.sock` stays open
+    "#]]);
+    assert!(terminal.run_line("query-name").contains("one"));
+    // Events of the server that was left do not count.
+    assert!(terminal.run_line("stop").contains("STOP"));
+    terminal.run_line(&format!(".connect {}", other.address()));
+    assert!(terminal.run_line("query-name").contains("two"));
+    terminal.check_line(
+        ".wait STOP timeout=0",
+        expect![[r#"
+        error: no event `STOP` within 0 s
+    "#]],
+    );
+    // A server that sends a greeting is not a guest agent, whatever the option says.
+    terminal.run_line(&format!(".connect -N {}", server.address()));
+    assert!(terminal.run_line("query-name").contains("one"));
+    terminal.check_line(
+        ".connect -N",
+        expect![[r#"
+                        ^^
+        error: missing address after `-N`
+    "#]],
+    );
+}
+
+#[test]
 fn shows_and_changes_settings() {
     let lines =
         [".set", ".set pager off", ".set pager", ".set verbose on", "query-name", ".set pager 'less -R'", ".set pager"];

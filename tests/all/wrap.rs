@@ -456,6 +456,10 @@ fn ends_only_the_qemu_that_it_started() {
 
     let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
     terminal.wait_for_last("(QEMU)");
+    // A connection to QEMU that was given up could not be opened again.
+    let refused = terminal.run_line(".connect /typo");
+    assert!(refused.trim_end().ends_with("the connection to QEMU stays open"), "{refused}");
+    assert!(terminal.run_line("query-name").contains("wrapped"));
     terminal.check_line(
         &connect,
         expect![[r#"

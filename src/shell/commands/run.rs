@@ -82,7 +82,7 @@ fn run_qmp_line(engine: &mut Engine, parsed: Line, line: &InputLine<'_>, out: &m
         Line::Json(json) => engine.run_json(&json, line, out),
         Line::Command(command) => engine.run_command(&command, line, out),
     };
-    result.unwrap_or_else(|diagnostic| not_sent(&with_suggestion(engine, diagnostic, line.text), line, out))
+    result.unwrap_or_else(|diagnostic| not_sent(&with_suggestion(engine, diagnostic, line.text, out), line, out))
 }
 
 /// Rejects a line that cannot be parsed.
@@ -93,6 +93,6 @@ fn reject(engine: &mut Engine, diagnostic: Diagnostic, line: &InputLine<'_>, out
             LineOutcome::Failed
         }
         (Language::Qmp, true) => engine.reject_action(&diagnostic, line, out),
-        (Language::Qmp, false) => not_sent(&with_suggestion(engine, diagnostic, line.text), line, out),
+        (Language::Qmp, false) => not_sent(&with_suggestion(engine, diagnostic, line.text, out), line, out),
     }
 }

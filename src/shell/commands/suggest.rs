@@ -9,6 +9,7 @@ use crate::grammar::{Diagnostic, Word, tokenize};
 use crate::schema::{Builtin, PartialArguments, Schema, Type, TypeId, nearest, nearest_command, unknown_command};
 
 use super::super::engine::Engine;
+use super::super::output::Output;
 use super::{DOT_COMMANDS, DotCommand};
 
 /// The time that the human monitor may take to list its commands.
@@ -27,7 +28,12 @@ const FOREIGN_COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Adds a suggestion to the diagnostic of a line. An unknown command is reported before errors in its arguments.
-pub(super) fn with_suggestion(engine: &mut Engine, diagnostic: Diagnostic, text: &str) -> Diagnostic {
+pub(super) fn with_suggestion(
+    engine: &mut Engine,
+    diagnostic: Diagnostic,
+    text: &str,
+    out: &mut dyn Output,
+) -> Diagnostic {
     let words = tokenize(text).words;
     let words = match words.as_slice() {
         [first, rest @ ..] if first.is_bare("exec-oob") => rest,
@@ -41,7 +47,7 @@ pub(super) fn with_suggestion(engine: &mut Engine, diagnostic: Diagnostic, text:
     if !is_name || diagnostic.span != name.span && bare_word.is_none() && !is_hmp_style {
         return diagnostic;
     }
-    let Ok(Some(schema)) = engine.wait_for_schema() else { return diagnostic };
+    let Ok(Some(schema)) = engine.wait_for_schema(out) else { return diagnostic };
     let Some(info) = schema.command(&name.text) else {
         let near = nearest_command(&schema, &name.text);
         // A single command of `qmp` has no other language and no dot commands.

@@ -46,12 +46,14 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         // Even with a timeout of 0, events that have arrived count.
         engine.drain_until_quiet(&mut **out);
     }
-    if engine.events.take(&pattern, 0) {
+    if engine.connection.events().take(&pattern, 0) {
         return Ok(LineOutcome::Done);
     }
-    let mut compared = engine.events.total;
+    let mut compared = engine.connection.events().total;
     let stop = engine.receive(None, deadline.into(), &mut **out, |engine, _| {
-        engine.events.take(&pattern, std::mem::replace(&mut compared, engine.events.total))
+        let events = engine.connection.events();
+        let from = std::mem::replace(&mut compared, events.total);
+        events.take(&pattern, from)
     });
     let message = match stop {
         StopReason::Enough => return Ok(LineOutcome::Done),

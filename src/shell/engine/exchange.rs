@@ -5,14 +5,13 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use crate::session::{Disconnected, Received, Wait};
+use crate::session::{Address, Disconnected, Received, Wait};
 use crate::wire::{Event, Reply, Request};
 
 use super::super::connection::ConnectionError;
 use super::super::hmp::is_quit;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
-use super::super::server::Server;
 use super::Engine;
 
 /// The maximum time for which output of what has arrived may keep the user waiting.
@@ -109,12 +108,17 @@ impl Engine {
             out.show_unsent_request(&request.to_json(request.id.as_deref()));
             return Ok(Exchanged::DryRun);
         }
-        self.ensure_open(line, out)?;
-        if self.settings.verbose {
+        let verbose = self.settings.verbose;
+        let Some(server) = self.connection.server() else {
+            // The request was built for the server whose connection has ended, so another one must not get it.
+            let message = format!("the connection ended before `{}` was sent", request.command);
+            out.report_failure(&message, line, Some("NotSent"));
+            return Err(LineOutcome::Disconnected);
+        };
+        if verbose {
             out.show_request(&request.to_masked_json(request.id.as_deref()));
         }
-        self.events.command_sent();
-        let server = self.connection.server().ok_or(LineOutcome::Disconnected)?;
+        server.events.command_sent();
         server.forget_live_names();
         let sent = match fd {
             None => server.session.send(request),
@@ -143,37 +147,73 @@ impl Engine {
         }
     }
 
-    /// Opens the session if it is not open. At a prompt, the next command opens a lost connection again.
+    /// Opens the session if it is not open. At a prompt, the next command opens a lost connection again. Must be called
+    /// before a line is judged by the server's introspection.
     pub(crate) fn ensure_open(&mut self, line: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
-        if self.connection.is_open() || self.options.dry_run {
+        if self.options.dry_run {
+            return Ok(());
+        }
+        if self.options.interactive {
+            // The connection may have been lost a moment ago, and another server may be at the address.
+            self.drain(out);
+        }
+        if self.connection.is_open() {
             return Ok(());
         }
         if !self.options.interactive {
             out.report_failure("not connected", line, Some("NotSent"));
             return Err(LineOutcome::Failed);
         }
-        self.reconnect(line, out)
+        self.reopen(out).map_err(|error| {
+            let message = match error {
+                ConnectionError::Connect(_) => format!("{error}. Nothing was sent."),
+                _ => error.to_string(),
+            };
+            // Without a class: a prompt has no reply slots.
+            out.report_failure(&message, line, None);
+            LineOutcome::Failed
+        })
     }
 
     /// Opens a session with the server at the connection's address.
-    pub(crate) fn reconnect(&mut self, line: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
-        let error = match self.connection.open(&mut |text| out.show_notice(text)) {
-            Ok(_) => {
-                self.set_quitting(false);
-                if self.options.interactive {
-                    self.connection.start_reader();
-                    out.show_notice(&self.banner());
-                }
-                return Ok(());
+    pub(crate) fn reopen(&mut self, out: &mut dyn Output) -> Result<(), ConnectionError> {
+        self.finish_queries();
+        self.connection.open(&mut |text| out.show_notice(text))?;
+        self.greet(out);
+        Ok(())
+    }
+
+    /// Connects to another server. If that fails, the connection to the current one stays open at a prompt. In a script it
+    /// is closed, because the lines that follow are meant for the other server.
+    pub(crate) fn switch(
+        &mut self,
+        address: Address,
+        is_guest_agent: bool,
+        out: &mut dyn Output,
+    ) -> Result<(), ConnectionError> {
+        self.finish_queries();
+        let replaced = self.connection.switch(address, is_guest_agent, &mut |text| out.show_notice(text));
+        if replaced.is_err() && !self.options.interactive {
+            self.connection.close();
+        }
+        if let Some(mut server) = replaced? {
+            server.finish_queries();
+            let commands = command_names(server.interrupted_commands.values());
+            if !commands.is_empty() {
+                out.show_notice(&format!("{commands} may still be running in the server that was left."));
             }
-            Err(error @ ConnectionError::Connect(_)) if self.options.interactive => {
-                format!("{error}. Nothing was sent.")
-            }
-            Err(error) => error.to_string(),
-        };
-        // Without a class: `.connect` has no reply slot.
-        out.report_failure(&error, line, None);
-        Err(LineOutcome::Failed)
+        }
+        self.greet(out);
+        Ok(())
+    }
+
+    /// Shows a banner at a prompt, after a connection was opened.
+    fn greet(&mut self, out: &mut dyn Output) {
+        self.set_quitting(false);
+        if self.options.interactive {
+            self.connection.start_reader();
+            out.show_notice(&self.banner());
+        }
     }
 
     /// Returns a sentence about the server that the shell is connected to.
@@ -202,8 +242,8 @@ impl Engine {
         if is_shown {
             out.show_event(&event);
         }
-        self.events.push(event);
         if let Some(server) = self.connection.server() {
+            server.events.push(event);
             server.forget_live_names();
         }
         shown
@@ -280,7 +320,11 @@ impl Engine {
 
     /// Reports the end of a connection while no reply was awaited.
     pub(crate) fn disconnected_while_idle(&mut self, disconnected: &Disconnected, out: &mut dyn Output) {
-        let unknown = self.connection.close().map(|server| unknown_outcomes(&server)).unwrap_or_default();
+        let commands = command_names(&self.connection.close());
+        let unknown = match commands.is_empty() {
+            true => String::new(),
+            false => format!(" {commands} may or may not have been executed."),
+        };
         let reason = capitalise(&disconnected.to_string());
         let hint = self.reconnect_hint();
         out.show_notice(&format!("{reason}.{unknown}{hint}"));
@@ -316,14 +360,10 @@ impl Engine {
     }
 }
 
-/// Returns a sentence about the commands that were in flight when the connection ended.
-fn unknown_outcomes(server: &Server) -> String {
-    let commands: Vec<String> =
-        server.interrupted_commands.values().map(|request| format!("`{}`", request.command)).collect();
-    match commands.is_empty() {
-        true => String::new(),
-        false => format!(" {} may or may not have been executed.", commands.join(", ")),
-    }
+/// Returns the names of commands, joined with commas.
+fn command_names<'a>(requests: impl IntoIterator<Item = &'a Request>) -> String {
+    let names: Vec<String> = requests.into_iter().map(|request| format!("`{}`", request.command)).collect();
+    names.join(", ")
 }
 
 fn capitalise(text: &str) -> String {

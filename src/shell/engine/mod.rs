@@ -22,7 +22,6 @@ mod quit;
 mod tests;
 mod transaction;
 
-use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 use std::sync::PoisonError;
 
@@ -31,7 +30,6 @@ use crate::session::SharedLog;
 use crate::wire::Request;
 
 use super::connection::Connection;
-use super::events::log::EventLog;
 use super::history::History;
 use super::hmp::is_quit;
 use super::line::{InputLine, LineOutcome};
@@ -60,15 +58,12 @@ pub struct Engine {
     pub settings: Settings,
     pub(crate) options: EngineOptions,
     pub(crate) connection: Connection,
-    pub(crate) events: EventLog,
     pub(crate) log: SharedLog,
     /// The nesting depth of `.source`.
     pub(crate) source_depth: usize,
     language: Language,
     histories: [History; 2],
     transaction: Option<Transaction>,
-    /// Warnings that have been shown.
-    shown_warnings: HashSet<String>,
     /// Whether a line failed, including lines of nested `.source` files. Cleared by [`Engine::take_failed`].
     failed: bool,
     /// Whether `quit` was sent, so that the end of the connection is expected.
@@ -81,13 +76,11 @@ impl Engine {
             settings,
             options,
             connection,
-            events: EventLog::default(),
             log,
             source_depth: 0,
             language: Language::Qmp,
             histories: [History::default(), History::default()],
             transaction: None,
-            shown_warnings: HashSet::new(),
             failed: false,
             quitting: false,
         }

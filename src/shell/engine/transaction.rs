@@ -85,7 +85,7 @@ impl Engine {
             self.transaction = Some(block);
             return outcome;
         }
-        match self.prepare_transaction(&ClosedBlock { actions: &block.actions, properties: &properties }) {
+        match self.prepare_transaction(&ClosedBlock { actions: &block.actions, properties: &properties }, out) {
             Ok(request) => self.perform(&request, None, line, out),
             Err(diagnostic) => {
                 self.transaction = Some(block);
