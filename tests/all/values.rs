@@ -1,0 +1,100 @@
+//! Words as users type them, and the values that they become. Real servers are asked for the types with `--dry-run`.
+
+use expect_test::{Expect, expect};
+
+use crate::support::program::{dry_run, qmp_shell};
+use crate::support::server::{Q35, Server};
+use crate::support::snapshot;
+
+/// Checks a script's output and messages, each line after the input lines, against a snapshot.
+#[track_caller]
+fn check(address: &str, lines: &[&str], expected: Expect) {
+    let run = dry_run(address, lines.iter().copied());
+    snapshot::check(format!("{}\n{}", run.stdout, run.stderr), expected);
+}
+
+#[test]
+fn takes_a_range_for_a_list_of_integers() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    check(
+        &server.address(),
+        &[
+            "object-add qom-type=memory-backend-ram id=m size=64M host-nodes=0-1",
+            "object-add qom-type=memory-backend-ram id=m size=64M host-nodes=0-1,4,0x6-0x7",
+            "set-numa-node type=node cpus=2-2",
+            "set-numa-node type=node cpus=3-1",
+            "set-numa-node type=node cpus=0-70000",
+        ],
+        expect![[r#"
+            {"execute": "object-add", "arguments": {"qom-type": "memory-backend-ram", "id": "m", "size": 67108864, "host-nodes": [0, 1]}}
+            {"execute": "object-add", "arguments": {"qom-type": "memory-backend-ram", "id": "m", "size": 67108864, "host-nodes": [0, 1, 4, 6, 7]}}
+            {"execute": "set-numa-node", "arguments": {"type": "node", "cpus": [2]}}
+            {"error": {"class": "NotSent", "desc": "`cpus`: the first number of the range `3-1` is greater than the last"}}
+            {"error": {"class": "NotSent", "desc": "`cpus`: the range `0-70000` has more than 65536 numbers"}}
+
+            <stdin>:4: `cpus`: the first number of the range `3-1` is greater than the last
+              set-numa-node type=node cpus=3-1
+                                           ^^^
+            <stdin>:5: `cpus`: the range `0-70000` has more than 65536 numbers
+              set-numa-node type=node cpus=0-70000
+                                           ^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn takes_no_part_of_a_number_for_the_whole() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let lines = [
+        "object-add qom-type=memory-backend-ram id=m size=00-5",
+        "object-add qom-type=memory-backend-ram id=m size=64M host-nodes=0-",
+        "object-add qom-type=memory-backend-ram id=m size=64M host-nodes.0=0-1",
+        "migrate-set-parameters downtime-limit=0-300",
+        "qom-set path=/machine/unattached/device[0] property=hv-version-id-build value=0-1",
+        "device_add driver=virtio-net-pci host_mtu=0-1500",
+        "device_add driver=virtio-net-pci host_mtu=0x5dc-",
+        ".wait STOP timeout=0-5",
+        ".events 0-5",
+    ];
+    check(
+        &server.address(),
+        &lines,
+        expect![[r#"
+        {"error": {"class": "NotSent", "desc": "expected an integer (such as 4096, 0x1000 or 4k) for `size`, found `00-5`"}}
+        {"error": {"class": "NotSent", "desc": "expected an integer (such as 4096, 0x1000 or 4k) for `host-nodes`, found `0-`"}}
+        {"error": {"class": "NotSent", "desc": "expected an integer (such as 4096, 0x1000 or 4k) for `host-nodes.0`, found `0-1`"}}
+        {"error": {"class": "NotSent", "desc": "expected an integer (such as 4096, 0x1000 or 4k) for `downtime-limit`, found `0-300`"}}
+        {"error": {"class": "NotSent", "desc": "expected an integer (such as 4096, 0x1000 or 4k) for `value`, found `0-1`"}}
+        {"error": {"class": "NotSent", "desc": "expected an integer (such as 4096, 0x1000 or 4k) for `host_mtu`, found `0-1500`"}}
+        {"error": {"class": "NotSent", "desc": "expected an integer (such as 4096, 0x1000 or 4k) for `host_mtu`, found `0x5dc-`"}}
+
+        <stdin>:1: expected an integer (such as 4096, 0x1000 or 4k) for `size`, found `00-5`
+          object-add qom-type=memory-backend-ram id=m size=00-5
+                                                           ^^^^
+        <stdin>:2: expected an integer (such as 4096, 0x1000 or 4k) for `host-nodes`, found `0-`
+          object-add qom-type=memory-backend-ram id=m size=64M host-nodes=0-
+                                                                          ^^
+        <stdin>:3: expected an integer (such as 4096, 0x1000 or 4k) for `host-nodes.0`, found `0-1`
+          object-add qom-type=memory-backend-ram id=m size=64M host-nodes.0=0-1
+                                                                            ^^^
+        <stdin>:4: expected an integer (such as 4096, 0x1000 or 4k) for `downtime-limit`, found `0-300`
+          migrate-set-parameters downtime-limit=0-300
+                                                ^^^^^
+        <stdin>:5: expected an integer (such as 4096, 0x1000 or 4k) for `value`, found `0-1`
+          qom-set path=/machine/unattached/device[0] property=hv-version-id-build value=0-1
+                                                                                        ^^^
+        <stdin>:6: expected an integer (such as 4096, 0x1000 or 4k) for `host_mtu`, found `0-1500`
+          device_add driver=virtio-net-pci host_mtu=0-1500
+                                                    ^^^^^^
+        <stdin>:7: expected an integer (such as 4096, 0x1000 or 4k) for `host_mtu`, found `0x5dc-`
+          device_add driver=virtio-net-pci host_mtu=0x5dc-
+                                                    ^^^^^^
+        <stdin>:8: expected a number of seconds, found `0-5`
+          .wait STOP timeout=0-5
+                             ^^^
+        <stdin>:9: expected a number, `on`, `off`, `only` or `except`, found `0-5`
+          .events 0-5
+                  ^^^
+    "#]],
+    );
+}
