@@ -42,7 +42,7 @@ fn push_word(text: &mut String, argument: &str) -> Word {
     });
     push_quoted(text, equals.map_or(argument, |(_, at)| &argument[at + 1..]));
     let span = Span::new(start, text.len());
-    Word { span, text: argument.to_owned(), equals, bracket: None, quoted: true, open: None }
+    Word { span, text: argument.to_owned(), equals, bracket: None, quoted: true, open: None, dropped: None }
 }
 
 /// Returns the argument as a word, if it needs no quotes.

@@ -16,6 +16,8 @@ pub struct Command {
     pub json: Option<Json>,
     /// The `KEY=VALUE` words in order.
     pub args: Vec<Arg>,
+    /// Warnings about characters that are not part of a word's text, although they may have been meant to be.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One `KEY=VALUE`.
@@ -73,7 +75,9 @@ impl Command {
         if name.text.is_empty() {
             return Err(Diagnostic::new(name.span, "expected a command, found an empty word"));
         }
-        let mut command = Command { name: name.text.clone(), name_span: name.span, oob, json: None, args: Vec::new() };
+        let warnings = words.as_slice().iter().filter_map(|word| dropped_warning(word)).collect();
+        let name_span = name.span;
+        let mut command = Command { name: name.text.clone(), name_span, oob, json: None, args: Vec::new(), warnings };
         for (index, word) in words.enumerate() {
             check_word(word)?;
             if index == 0 && word.is_json() {
@@ -129,6 +133,14 @@ pub(super) fn check_word(word: &Word) -> Result<(), Diagnostic> {
         Some(Unclosed::Double) => Err(Diagnostic::new(word.span, "unclosed `\"` in this word")),
         Some(Unclosed::Escape) => Err(Diagnostic::new(word.span, "incomplete escape at the end of the line")),
     }
+}
+
+/// Returns a warning if a character was dropped from a word.
+fn dropped_warning(word: &Word) -> Option<Diagnostic> {
+    let c = u32::from(word.dropped?);
+    let message =
+        format!("the invisible character U+{c:04X} in `{}` is not sent; to send it, quote the value", word.key());
+    Some(Diagnostic::new(word.span, message))
 }
 
 /// Parses the JSON value that begins at `at` and must end with the word.

@@ -9,6 +9,7 @@ use crate::wire::quote;
 
 use super::diagnostic::{Diagnostic, Span};
 use super::number::parse_number;
+use super::scan::is_blank;
 
 /// The maximum nesting depth that QEMU accepts, including the braces of the request.
 pub const MAX_DEPTH: usize = 1024;
@@ -180,7 +181,7 @@ impl Parser<'_> {
     fn skip_whitespace(&mut self) -> Result<(), Diagnostic> {
         loop {
             let rest = &self.text[self.at..];
-            let trimmed = rest.trim_start();
+            let trimmed = rest.trim_start_matches(is_blank);
             self.at += rest.len() - trimmed.len();
             if trimmed.starts_with('#') || trimmed.starts_with("//") {
                 self.at += trimmed.find('\n').unwrap_or(trimmed.len());
@@ -386,6 +387,7 @@ mod tests {
             ("18446744073709551615", "18446744073709551615"),
             ("-9223372036854775808", "-9223372036854775808"),
             ("1.50e+3", "1.50e+3"),
+            ("{\u{a0}\"a\u{200b}\":\u{200b} 1\u{3000},\u{feff}}", "{\"a\u{200b}\":1}"),
         ] {
             let (json, end) = parse_json(text, 0).unwrap();
             assert_eq!((strict(&json).as_str(), end), (expected, text.len()), "{text}");

@@ -3,11 +3,29 @@
 //! It keeps its state between calls, so it can split a finished line into words, and can also tell after each physical
 //! line whether the input is complete, without scanning it again.
 
+/// Returns whether a character separates words outside quotes.
+pub fn is_blank(c: char) -> bool {
+    c.is_whitespace() || is_invisible(c)
+}
+
+/// Returns whether a character shows nothing, and comes with text pasted from web pages, chats and word processors: a
+/// soft hyphen, a space without width, a byte order mark, a direction mark. Joiners are not among them: words of some
+/// languages are spelled with them.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
+}
+
 /// The role of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CharClass {
-    /// Whitespace between words.
+    /// Whitespace between words, or an invisible character there.
     Blank,
+    /// An invisible character inside a word, not part of the text.
+    Invisible,
     /// Part of a comment, `#` included.
     Comment,
     /// Part of the word's text.
@@ -150,11 +168,18 @@ impl Scanner {
     fn step_bare(&mut self, c: char) -> CharClass {
         let between_words = self.state == State::BetweenWords;
         match c {
-            ' ' | '\t' | '\n' | '\r' => {
+            c if c.is_whitespace() => {
                 self.state = State::BetweenWords;
                 self.at_value = true;
                 self.has_equals = false;
                 CharClass::Blank
+            }
+            c if is_invisible(c) => {
+                if between_words {
+                    CharClass::Blank
+                } else {
+                    CharClass::Invisible
+                }
             }
             '#' if between_words => {
                 self.state = State::Comment;

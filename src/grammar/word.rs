@@ -20,6 +20,8 @@ pub struct Word {
     pub quoted: bool,
     /// The quote, bracket or escape that is unclosed at the end of the word.
     pub open: Option<Unclosed>,
+    /// The first character outside quotes that is not part of the text, although it may have been meant to be.
+    pub dropped: Option<char>,
 }
 
 impl Word {
@@ -98,6 +100,7 @@ pub fn tokenize(text: &str) -> Tokens {
             bracket: None,
             quoted: false,
             open: None,
+            dropped: None,
         });
         current.span.end = end;
         match class {
@@ -116,6 +119,7 @@ pub fn tokenize(text: &str) -> Tokens {
                 current.text.push('=');
                 current.quoted = false;
             }
+            CharClass::Invisible => current.dropped = current.dropped.or(Some(c)),
             CharClass::Skip if text[current.span.range()] == *"\\\n" => word = None,
             // A backslash that continues the line is not a quote: `a=1\` and a line end are the bare value 1.
             CharClass::Skip if c == '\n' || text[at..].starts_with("\\\n") => {}
@@ -155,6 +159,9 @@ mod tests {
             ("a=1 # rest", vec!["a=1"]),
             ("a=1#no comment", vec!["a=1#no", "comment"]),
             ("{'a': 1, # note }\n 'b': 2} x", vec!["{'a': 1, # note }\n 'b': 2}", "x"]),
+            ("a\u{a0}b\u{3000}c='d\u{a0}e'\u{2028}f=\\\u{a0}", vec!["a", "b", "c=d\u{a0}e", "f=\u{a0}"]),
+            ("\u{200b}a\u{200b} b=\u{feff}{\"x\": 1}\u{ad}", vec!["a", "b={\"x\": 1}"]),
+            ("a\u{200b}b 'a\u{200b}b' \u{2060} c", vec!["ab", "a\u{200b}b", "c"]),
         ] {
             assert_eq!(texts(line), expected, "{line:?}");
         }

@@ -6,10 +6,17 @@ use crate::support::program::{dry_run, qmp_shell};
 use crate::support::server::{Q35, Server};
 use crate::support::snapshot;
 
-/// Checks a script's output and messages, each line after the input lines, against a snapshot.
+/// Checks the requests and messages of a script, in which a server gives values their types, against a snapshot.
 #[track_caller]
 fn check(address: &str, lines: &[&str], expected: Expect) {
     let run = dry_run(address, lines.iter().copied());
+    snapshot::check(format!("{}\n{}", run.stdout, run.stderr), expected);
+}
+
+/// Checks the requests and messages of a script without a server against a snapshot.
+#[track_caller]
+fn check_untyped(script: impl Into<Vec<u8>>, expected: Expect) {
+    let run = qmp_shell(&["--dry-run"]).input(script).run();
     snapshot::check(format!("{}\n{}", run.stdout, run.stderr), expected);
 }
 
@@ -96,5 +103,47 @@ fn takes_no_part_of_a_number_for_the_whole() {
           .events 0-5
                   ^^^
     "#]],
+    );
+}
+
+#[test]
+fn takes_any_unicode_blank_outside_quotes_for_a_blank() {
+    check_untyped(
+        "block_resize\u{a0}device=d\u{a0}\u{a0}size=1\n\
+         \u{3000}c\u{2003}a='x\u{a0}y'\u{202f}b=\"x\u{a0}y\"\u{2028}c=x\\\u{a0}y\n\
+         \u{a0}{\u{a0}'execute':\u{a0}'c',\u{2009}'arguments': {'a': 'x\u{a0}y'}}\u{a0}\n\
+         c {\u{a0}'a':\u{a0}1}\u{a0}b=[1,\u{a0}2]\u{a0}# \u{a0}\n\
+         transaction(\u{a0}abort\u{a0})\n\
+         \u{a0}.wait\u{a0}X\u{a0}timeout=0\n",
+        expect![[r#"
+            {"execute": "block_resize", "arguments": {"device": "d", "size": 1}}
+            {"execute": "c", "arguments": {"a": "x y", "b": "x y", "c": "x y"}}
+            {"execute": "c", "arguments": {"a": "x y"}}
+            {"execute": "c", "arguments": {"a": 1, "b": [1, 2]}}
+            {"execute": "transaction", "arguments": {"actions": [{"type": "abort", "data": {}}]}}
+
+        "#]],
+    );
+}
+
+#[test]
+fn drops_invisible_characters_outside_quotes_and_says_so() {
+    check_untyped(
+        "\u{200b}query-status\u{200b}\n\
+         block_\u{200b}resize device=d\u{200e} size=\u{202a}1\n\
+         c a='x\u{200b}y' b=\u{feff}{'x': 1} # \u{200b}\n\
+         {\u{200b}'execute': 'c\u{200b}'\u{2060}}\n\
+         c a=\u{645}\u{6cc}\u{200c}\u{62e}\n",
+        expect![[r#"
+            {"execute": "query-status"}
+            {"execute": "block_resize", "arguments": {"device": "d", "size": 1}}
+            {"execute": "c", "arguments": {"a": "x​y", "b": {"x": 1}}}
+            {"execute": "c​"}
+            {"execute": "c", "arguments": {"a": "می‌خ"}}
+
+            <stdin>:2: warning: the invisible character U+200E in `device` is not sent; to send it, quote the value
+            <stdin>:2: warning: the invisible character U+202A in `size` is not sent; to send it, quote the value
+            <stdin>:3: warning: the invisible character U+FEFF in `b` is not sent; to send it, quote the value
+        "#]],
     );
 }

@@ -1,6 +1,6 @@
 //! Running a line: parses it once, in its language, and executes it.
 
-use crate::grammar::{Diagnostic, Language, Line, Span, TransactionLine, parse_line, parse_transaction_line};
+use crate::grammar::{Diagnostic, Language, Line, Span, TransactionLine, is_blank, parse_line, parse_transaction_line};
 
 use super::super::engine::hmp::HmpOutput;
 use super::super::engine::{Engine, not_sent};
@@ -38,7 +38,7 @@ impl ParsedLine {
 
 /// Parses a line in the current language.
 pub fn parse(engine: &Engine, text: &str) -> ParsedLine {
-    let trimmed = text.trim_start();
+    let trimmed = text.trim_start_matches(is_blank);
     // The code that read the line put this character in the place of invalid bytes.
     if let Some(at) = text.find(char::REPLACEMENT_CHARACTER)
         && !trimmed.starts_with('#')
