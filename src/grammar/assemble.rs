@@ -1,7 +1,7 @@
 //! Joins physical lines into logical ones: after a `\` at the end, and while a JSON object is unclosed.
 
 use super::scan::{Scanner, Unclosed, is_blank};
-use super::word::tokenize;
+use super::word::{Word, tokenize};
 
 /// The language of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,7 +100,7 @@ fn opens_json(text: &str) -> bool {
         return false;
     }
     let words = tokenize(&text[arrow_len(text)..]).words;
-    words.len() <= 3 && words.last().is_some_and(|word| word.equals.is_none())
+    words.len() <= 3 && words.last().is_some_and(Word::is_json)
 }
 
 /// Returns whether a line is in another language: `!COMMAND`.

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, parse_json};
-use super::scan::Unclosed;
+use super::scan::{Unclosed, is_curly_quote};
 use super::word::Word;
 
 /// A command as the user typed it.
@@ -121,14 +121,20 @@ impl Arg {
     }
 }
 
-/// Rejects words that are unclosed or reserved.
+/// Rejects words that are unclosed or reserved, and values in the quotation marks of typography, which do not quote.
 pub(super) fn check_word(word: &Word) -> Result<(), Diagnostic> {
+    if let Some(c) = word.value().chars().next().filter(|c| is_curly_quote(*c) && !word.quoted) {
+        let message = format!("`{c}` is not a quote; use `\"` or `'`, or quote the value to send it");
+        return Err(Diagnostic::new(word.value_span(), message));
+    }
     if word.is_bare("|") {
         return Err(Diagnostic::new(word.span, "`|` is reserved; quote it to send it"));
     }
     match word.open {
+        None => Ok(()),
         // The JSON parser reports an unclosed bracket, because it knows which one it is.
-        None | Some(Unclosed::Bracket) => Ok(()),
+        Some(Unclosed::Bracket) if word.bracket.is_some() => Ok(()),
+        Some(Unclosed::Bracket) => Err(Diagnostic::new(word.span, "unclosed `{` in this word")),
         Some(Unclosed::Single) => Err(Diagnostic::new(word.span, "unclosed `'` in this word")),
         Some(Unclosed::Double) => Err(Diagnostic::new(word.span, "unclosed `\"` in this word")),
         Some(Unclosed::Escape) => Err(Diagnostic::new(word.span, "incomplete escape at the end of the line")),

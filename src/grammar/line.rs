@@ -299,6 +299,8 @@ mod tests {
             ("c =1", 2, 4, "expected a key before the `=`"),
             ("c a..b=1", 2, 6, "key `a..b` has an empty part"),
             ("c a='x", 2, 6, "unclosed `'` in this word"),
+            ("c a=json:{x", 2, 11, "unclosed `{` in this word"),
+            ("c a=“x y”", 4, 8, "`“` is not a quote; use `\"` or `'`, or quote the value to send it"),
             ("query-status | jq", 13, 14, "`|` is reserved; quote it to send it"),
             ("{\"a\": 1}", 1, 4, "unknown member `a`; a request has `execute` or `exec-oob`, `arguments` and `id`"),
             ("{\"execute\": 5}", 12, 13, "expected a string for `execute`, found a number"),

@@ -19,6 +19,14 @@ pub(super) fn is_invisible(c: char) -> bool {
     )
 }
 
+/// Returns whether a character is a quotation mark of typography, which word processors put in the place of `'` and `"`.
+pub(super) fn is_curly_quote(c: char) -> bool {
+    matches!(c, '\u{2018}'..='\u{201f}')
+}
+
+/// The prefix of a block device's description in JSON, where QEMU expects a file name.
+const JSON_PREFIX: &str = "json:";
+
 /// The role of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CharClass {
@@ -56,6 +64,8 @@ enum State {
     BracketBlockComment,
     /// After a `*` in a block comment, which may end it.
     BracketBlockCommentStar,
+    /// After a backslash outside strings in `json:{…}`.
+    BracketBareEscape,
 }
 
 /// A construct that is unclosed at the end of the text.
@@ -75,8 +85,12 @@ pub enum Unclosed {
 pub(super) struct Scanner {
     state: State,
     depth: usize,
-    /// Whether a bracket opens JSON here: at the start of a word, or of the value after its `=`.
-    at_value: bool,
+    /// The number of characters of [`JSON_PREFIX`] that have been read, if nothing else has been since the start of the
+    /// word, or of the value after its `=`. A bracket at the start, or after the whole prefix, opens JSON.
+    prefix: Option<usize>,
+    /// Whether the brackets are those of `json:{…}`, which is a string. It has no comments, and outside the strings in it
+    /// a backslash escapes.
+    is_text: bool,
     /// Whether the word's `=` has been read.
     has_equals: bool,
     /// Whether the escape being read is at the beginning of a word.
@@ -85,7 +99,14 @@ pub(super) struct Scanner {
 
 impl Scanner {
     pub(super) fn new() -> Self {
-        Scanner { state: State::BetweenWords, depth: 0, at_value: true, has_equals: false, escape_starts_word: false }
+        Scanner {
+            state: State::BetweenWords,
+            depth: 0,
+            prefix: Some(0),
+            is_text: false,
+            has_equals: false,
+            escape_starts_word: false,
+        }
     }
 
     /// Returns what is unclosed after the characters so far.
@@ -106,7 +127,7 @@ impl Scanner {
 
     fn enter_word(&mut self, state: State) {
         self.state = state;
-        self.at_value = false;
+        self.prefix = None;
     }
 
     /// Reads one character.
@@ -121,7 +142,7 @@ impl Scanner {
                 if self.escape_starts_word {
                     // The line continues between two words.
                     self.state = State::BetweenWords;
-                    self.at_value = true;
+                    self.prefix = Some(0);
                 }
                 CharClass::Skip
             }
@@ -158,6 +179,10 @@ impl Scanner {
                 }
                 CharClass::Comment
             }
+            State::Bracket if c == '\\' && self.is_text => {
+                self.state = State::BracketBareEscape;
+                CharClass::Skip
+            }
             _ => {
                 self.step_bracket(c);
                 CharClass::Keep
@@ -170,7 +195,7 @@ impl Scanner {
         match c {
             c if c.is_whitespace() => {
                 self.state = State::BetweenWords;
-                self.at_value = true;
+                self.prefix = Some(0);
                 self.has_equals = false;
                 CharClass::Blank
             }
@@ -198,22 +223,28 @@ impl Scanner {
                 self.enter_word(State::BareEscape);
                 CharClass::Skip
             }
-            '{' | '[' if self.at_value => {
-                self.enter_word(State::Bracket);
-                self.depth = 1;
-                CharClass::Keep
-            }
+            '{' | '[' if self.prefix == Some(0) => self.open_bracket(false),
+            '{' if self.prefix == Some(JSON_PREFIX.len()) => self.open_bracket(true),
             '=' if !self.has_equals => {
                 self.state = State::Bare;
                 self.has_equals = true;
-                self.at_value = true;
+                self.prefix = Some(0);
                 CharClass::Equals
             }
             _ => {
+                let prefix = self.prefix.filter(|read| JSON_PREFIX[*read..].starts_with(c)).map(|read| read + 1);
                 self.enter_word(State::Bare);
+                self.prefix = prefix;
                 CharClass::Keep
             }
         }
+    }
+
+    fn open_bracket(&mut self, is_text: bool) -> CharClass {
+        self.enter_word(State::Bracket);
+        self.depth = 1;
+        self.is_text = is_text;
+        CharClass::Keep
     }
 
     /// Reads one character of JSON. Strings can have single or double quotes; comments can begin with `#`, `//` or
@@ -230,8 +261,9 @@ impl Scanner {
             (State::BracketBlockComment | State::BracketBlockCommentStar, _) => State::BracketBlockComment,
             (State::BracketSlash, '/') => State::BracketLineComment,
             (State::BracketSlash, '*') => State::BracketBlockComment,
-            (_, '/') => State::BracketSlash,
-            (_, '#') => State::BracketLineComment,
+            (State::BracketBareEscape, _) => State::Bracket,
+            (_, '/') if !self.is_text => State::BracketSlash,
+            (_, '#') if !self.is_text => State::BracketLineComment,
             (_, '"' | '\'') => State::BracketString(c),
             (_, '{' | '[') => {
                 self.depth += 1;

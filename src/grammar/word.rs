@@ -105,7 +105,8 @@ pub fn tokenize(text: &str) -> Tokens {
         current.span.end = end;
         match class {
             CharClass::Keep => {
-                if scanner.in_bracket() && !was_in_bracket && current.bracket.is_none() {
+                let is_at_value = current.text.len() == current.equals.map_or(0, |(_, at)| at + 1);
+                if scanner.in_bracket() && !was_in_bracket && is_at_value {
                     current.bracket = Some(at);
                 }
                 current.text.push(c);
@@ -160,6 +161,12 @@ mod tests {
             ("a=1#no comment", vec!["a=1#no", "comment"]),
             ("{'a': 1, # note }\n 'b': 2} x", vec!["{'a': 1, # note }\n 'b': 2}", "x"]),
             ("a\u{a0}b\u{3000}c='d\u{a0}e'\u{2028}f=\\\u{a0}", vec!["a", "b", "c=d\u{a0}e", "f=\u{a0}"]),
+            (r#"f=json:{"a": "b c", 'd':"\"e"} g"#, vec![r#"f=json:{"a": "b c", 'd':"\"e"}"#, "g"]),
+            (r#"f=json:{\"a\":\"http://b#c\"} g"#, vec![r#"f=json:{"a":"http://b#c"}"#, "g"]),
+            (
+                r#"f='json:{"a":1}' json:{"b c"} jso:{"a b" xjson:{"c d""#,
+                vec![r#"f=json:{"a":1}"#, r#"json:{"b c"}"#, "jso:{a b", "xjson:{c d"],
+            ),
             ("\u{200b}a\u{200b} b=\u{feff}{\"x\": 1}\u{ad}", vec!["a", "b={\"x\": 1}"]),
             ("a\u{200b}b 'a\u{200b}b' \u{2060} c", vec!["ab", "a\u{200b}b", "c"]),
         ] {
@@ -185,6 +192,7 @@ mod tests {
             ("a=\"b", Some(Unclosed::Double)),
             ("a={\"b", Some(Unclosed::Bracket)),
             ("a=[1, /* ", Some(Unclosed::Bracket)),
+            ("a=json:{\"b\": {}", Some(Unclosed::Bracket)),
             ("a\\", Some(Unclosed::Escape)),
             ("a=[1]", None),
         ] {

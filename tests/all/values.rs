@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::support::program::{dry_run, qmp_shell};
+use crate::support::program::{dry_run, qmp, qmp_shell};
 use crate::support::server::{Q35, Server};
 use crate::support::snapshot;
 
@@ -144,6 +144,104 @@ fn drops_invisible_characters_outside_quotes_and_says_so() {
             <stdin>:2: warning: the invisible character U+200E in `device` is not sent; to send it, quote the value
             <stdin>:2: warning: the invisible character U+202A in `size` is not sent; to send it, quote the value
             <stdin>:3: warning: the invisible character U+FEFF in `b` is not sent; to send it, quote the value
+        "#]],
+    );
+}
+
+#[test]
+fn explains_a_script_in_utf_16() {
+    let script = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        "\u{feff}query-status\r\nstop\r\n".encode_utf16().flat_map(bytes).collect()
+    };
+    for script in [script(u16::to_le_bytes), script(u16::to_be_bytes)] {
+        let run = qmp_shell(&["--dry-run"]).input(script).run().expect_status(1);
+        assert!(
+            run.lines().iter().all(|line| line.contains("\"a NUL character is not text; convert a script in UTF-16")),
+            "{run:#?}"
+        );
+    }
+}
+
+#[test]
+fn explains_curly_quotes() {
+    check_untyped(
+        "c a=“x y”\nc a=b“c” d=“x\nc a='“x”' b=’s\ndevice_del “net0”\n.wait STOP id=“x”\n\
+         {“execute”: “stop”}\nc {'a': ‘b’}\nc a=[“b”]\n",
+        expect![[r#"
+            {"error": {"class": "NotSent", "desc": "`“` is not a quote; use `\"` or `'`, or quote the value to send it"}}
+            {"error": {"class": "NotSent", "desc": "`“` is not a quote; use `\"` or `'`, or quote the value to send it"}}
+            {"error": {"class": "NotSent", "desc": "`’` is not a quote; use `\"` or `'`, or quote the value to send it"}}
+            {"error": {"class": "NotSent", "desc": "`“` is not a quote; use `\"` or `'`, or quote the value to send it"}}
+            {"error": {"class": "NotSent", "desc": "expected a quoted key or `}`, found `“`; quote with `\"` or `'`"}}
+            {"error": {"class": "NotSent", "desc": "expected a JSON value, found `‘`; quote with `\"` or `'`"}}
+            {"error": {"class": "NotSent", "desc": "expected a JSON value, found `“`; quote with `\"` or `'`"}}
+
+            <stdin>:1: `“` is not a quote; use `"` or `'`, or quote the value to send it
+              c a=“x y”
+                  ^^
+            <stdin>:2: `“` is not a quote; use `"` or `'`, or quote the value to send it
+              c a=b“c” d=“x
+                         ^^
+            <stdin>:3: `’` is not a quote; use `"` or `'`, or quote the value to send it
+              c a='“x”' b=’s
+                          ^^
+            <stdin>:4: `“` is not a quote; use `"` or `'`, or quote the value to send it
+              device_del “net0”
+                         ^^^^^^
+            <stdin>:5: `“` is not a quote; use `"` or `'`, or quote the value to send it
+              .wait STOP id=“x”
+                            ^^^
+            <stdin>:6: expected a quoted key or `}`, found `“`; quote with `"` or `'`
+              {“execute”: “stop”}
+               ^
+            <stdin>:7: expected a JSON value, found `‘`; quote with `"` or `'`
+              c {'a': ‘b’}
+                      ^
+            <stdin>:8: expected a JSON value, found `“`; quote with `"` or `'`
+              c a=[“b”]
+                   ^
+        "#]],
+    );
+    let run = qmp(&["--path=demo:", "nosuch", "--id=“x”"]).run();
+    assert!(run.stderr.contains("has no command `nosuch`"), "{run:#?}");
+}
+
+#[test]
+fn keeps_the_quotes_in_the_json_of_a_file_name() {
+    check_untyped(
+        r#"
+c filename=json:{"driver": "nbd", 'path': "/a b"} b=1
+c filename=json:{\"driver\":\"https\",\"url\":\"https://h/#a\"} b=1
+c filename='json:{"driver":"nbd"}' b="json:{\"driver\":\"nbd\"}"
+c {"filename": "json:{\"driver\":\"nbd\"}"}
+c filename=json:{"driver":"nbd"
+stop
+"#,
+        expect![[r#"
+            {"execute": "c", "arguments": {"filename": "json:{\"driver\": \"nbd\", 'path': \"/a b\"}", "b": 1}}
+            {"execute": "c", "arguments": {"filename": "json:{\"driver\":\"https\",\"url\":\"https://h/#a\"}", "b": 1}}
+            {"execute": "c", "arguments": {"filename": "json:{\"driver\":\"nbd\"}", "b": "json:{\"driver\":\"nbd\"}"}}
+            {"execute": "c", "arguments": {"filename": "json:{\"driver\":\"nbd\"}"}}
+            {"error": {"class": "NotSent", "desc": "unclosed `{` in this word"}}
+            {"execute": "stop"}
+
+            <stdin>:6: unclosed `{` in this word
+              c filename=json:{"driver":"nbd"
+                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn takes_files_joined_after_a_byte_order_mark() {
+    check_untyped(
+        "\u{feff}stop\n\u{feff}cont\n\u{feff}{'execute': 'stop'}\n.hmp\n\u{feff}info status\n",
+        expect![[r#"
+            {"execute": "stop"}
+            {"execute": "cont"}
+            {"execute": "stop"}
+            {"execute": "human-monitor-command", "arguments": {"command-line": "info status"}}
+
         "#]],
     );
 }
