@@ -3,7 +3,11 @@
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, parse_json};
 use super::scan::{Unclosed, is_curly_quote};
+use super::secrets::line_has_secret;
 use super::word::Word;
+
+/// The maximum length of a value that a warning repeats.
+const MAX_SHOWN_VALUE_BYTES: usize = 200;
 
 /// A command as the user typed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +79,7 @@ impl Command {
         if name.text.is_empty() {
             return Err(Diagnostic::new(name.span, "expected a command, found an empty word"));
         }
-        let warnings = words.as_slice().iter().filter_map(|word| dropped_warning(word)).collect();
+        let warnings = words.as_slice().iter().filter_map(|word| dropped_warning(text, word)).collect();
         let name_span = name.span;
         let mut command = Command { name: name.text.clone(), name_span, oob, json: None, args: Vec::new(), warnings };
         for (index, word) in words.enumerate() {
@@ -141,11 +145,18 @@ pub(super) fn check_word(word: &Word) -> Result<(), Diagnostic> {
     }
 }
 
-/// Returns a warning if a character was dropped from a word.
-fn dropped_warning(word: &Word) -> Option<Diagnostic> {
-    let c = u32::from(word.dropped?);
-    let message =
-        format!("the invisible character U+{c:04X} in `{}` is not sent; to send it, quote the value", word.key());
+/// Returns a warning if a character was dropped from a word. `text` is the line that contains it.
+fn dropped_warning(text: &str, word: &Word) -> Option<Diagnostic> {
+    let value = &text[word.value_span().range()];
+    let can_be_shown = value.len() <= MAX_SHOWN_VALUE_BYTES && !value.contains(['\'', '"', '\n']);
+    let (dropped, quoted) = match word.dropped? {
+        '\\' if can_be_shown && !line_has_secret(text) => {
+            ("a backslash".to_owned(), format!(": `{}='{value}'`", word.key()))
+        }
+        '\\' => ("a backslash".to_owned(), String::new()),
+        c => (format!("the invisible character U+{:04X}", u32::from(c)), String::new()),
+    };
+    let message = format!("{dropped} in `{}` is not sent; to send it, quote the value{quoted}", word.key());
     Some(Diagnostic::new(word.span, message))
 }
 

@@ -40,6 +40,8 @@ pub(super) enum CharClass {
     Keep,
     /// Part of the word's text, and so is the backslash before it.
     KeepBoth,
+    /// Part of the word's text, after a backslash that is not.
+    Escaped,
     /// A quote or an escaping backslash, not part of the text.
     Skip,
     /// The first unquoted `=` of a word.
@@ -137,7 +139,7 @@ impl Scanner {
             State::BareEscape => {
                 self.state = State::Bare;
                 if c != '\n' {
-                    return CharClass::Keep;
+                    return CharClass::Escaped;
                 }
                 if self.escape_starts_word {
                     // The line continues between two words.
@@ -182,6 +184,10 @@ impl Scanner {
             State::Bracket if c == '\\' && self.is_text => {
                 self.state = State::BracketBareEscape;
                 CharClass::Skip
+            }
+            State::BracketBareEscape => {
+                self.state = State::Bracket;
+                CharClass::Escaped
             }
             _ => {
                 self.step_bracket(c);
@@ -261,7 +267,6 @@ impl Scanner {
             (State::BracketBlockComment | State::BracketBlockCommentStar, _) => State::BracketBlockComment,
             (State::BracketSlash, '/') => State::BracketLineComment,
             (State::BracketSlash, '*') => State::BracketBlockComment,
-            (State::BracketBareEscape, _) => State::Bracket,
             (_, '/') if !self.is_text => State::BracketSlash,
             (_, '#') if !self.is_text => State::BracketLineComment,
             (_, '"' | '\'') => State::BracketString(c),

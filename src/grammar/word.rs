@@ -3,7 +3,10 @@
 //! It never fails. The last word of an unfinished line says what is unclosed.
 
 use super::diagnostic::Span;
-use super::scan::{CharClass, Scanner, Unclosed};
+use super::scan::{CharClass, Scanner, Unclosed, is_blank};
+
+/// The characters, other than blanks, that may need a backslash in a POSIX shell.
+const SPECIAL_CHARS: &str = "|&;<>()$`\\\"'*?[]{}#~=%!";
 
 /// A word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +114,13 @@ pub fn tokenize(text: &str) -> Tokens {
                 }
                 current.text.push(c);
             }
+            CharClass::Escaped => {
+                // A backslash takes nothing away from other characters, so it was not meant as an escape.
+                if !is_blank(c) && !SPECIAL_CHARS.contains(c) {
+                    current.dropped = current.dropped.or(Some('\\'));
+                }
+                current.text.push(c);
+            }
             CharClass::KeepBoth => {
                 current.text.push('\\');
                 current.text.push(c);
@@ -183,6 +193,24 @@ mod tests {
         assert!(!tokenize("a=1\\\n b").words[0].quoted, "a continued line is not quoted");
         let tokens = tokenize("'k'=v");
         assert!(!tokens.words[0].quoted, "the value of a quoted key is not quoted");
+    }
+
+    #[test]
+    fn words_tell_that_a_character_was_dropped() {
+        for (line, dropped) in [
+            (r"path=C:\Windows\\x", Some('\\')),
+            (r"path=C:\_x", Some('\\')),
+            (r"path=C:\.x", Some('\\')),
+            (r"path=C:\\Windows", None),
+            (r"a\ b\=\'\{\|\#", None),
+            (r"'C:\Windows'", None),
+            (r#""C:\Windows\\""#, None),
+            ("a\\\nb", None),
+            (r#"json:{\"a\": \b}"#, Some('\\')),
+            ("a\u{feff}\\b", Some('\u{feff}')),
+        ] {
+            assert_eq!(tokenize(line).words[0].dropped, dropped, "{line}");
+        }
     }
 
     #[test]

@@ -53,14 +53,14 @@ pub fn request_of_command(command: &Command, context: &TypingContext<'_>) -> Res
 fn type_command(command: &Command, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
     let mut request = Request::new(&command.name);
     request.oob = command.oob;
-    let mut warnings = command.warnings.clone();
+    let mut warnings = Vec::new();
     let has_arguments = command.json.is_some() || !command.args.is_empty();
     let tree = argument_tree(command)?;
     let arguments = match find_command(&command.name, command.name_span, command.oob, context)? {
         Some((schema, info)) => {
             let mut checker = checker_of_command(schema, info, command.name_span, context);
             let arguments = checker.type_arguments(tree, info.arguments, command.name_span)?;
-            warnings.append(&mut checker.warnings);
+            warnings = checker.warnings;
             arguments
         }
         None => infer_object(tree, command.name_span)?,

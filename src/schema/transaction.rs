@@ -17,7 +17,7 @@ pub fn check_action(action: &Command, context: &TypingContext<'_>) -> Result<Typ
 }
 
 fn type_action(action: &Command, context: &TypingContext<'_>) -> Result<TypedRequest, Diagnostic> {
-    let mut warnings = action.warnings.clone();
+    let mut warnings = Vec::new();
     let data = action_data(action, context, &mut warnings)?;
     let mut request = Request::new(&action.name);
     set_arguments(&mut request, &data)?;

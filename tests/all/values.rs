@@ -245,3 +245,38 @@ fn takes_files_joined_after_a_byte_order_mark() {
         "#]],
     );
 }
+
+#[test]
+fn warns_of_backslashes_that_a_windows_path_loses() {
+    check_untyped(
+        r#"
+guest-exec path=C:\Windows\System32\cmd.exe
+guest-exec path=C:\Windows\System32\cmd.exe
+guest-exec path='C:\Windows\System32\cmd.exe'
+guest-exec path="C:\Windows\System32\cmd.exe" arg=[] capture-output=true
+guest-exec path=C:\\Windows\\cmd.exe
+guest-exec path=C:\Program\ Files\"x".exe
+guest-set-user-password username=a password=a\b
+c a=\'b\'\ \{\|\#
+transaction( c dir=C:\tmp )
+"#,
+        expect![[r#"
+            {"execute": "guest-exec", "arguments": {"path": "C:WindowsSystem32cmd.exe"}}
+            {"execute": "guest-exec", "arguments": {"path": "C:WindowsSystem32cmd.exe"}}
+            {"execute": "guest-exec", "arguments": {"path": "C:\\Windows\\System32\\cmd.exe"}}
+            {"execute": "guest-exec", "arguments": {"path": "C:\\Windows\\System32\\cmd.exe", "arg": [], "capture-output": true}}
+            {"execute": "guest-exec", "arguments": {"path": "C:\\Windows\\cmd.exe"}}
+            {"error": {"class": "NotSent", "desc": "unclosed `\"` in this word"}}
+            {"execute": "guest-set-user-password", "arguments": {"username": "a", "password": "ab"}}
+            {"execute": "c", "arguments": {"a": "'b' {|#"}}
+            {"execute": "transaction", "arguments": {"actions": [{"type": "c", "data": {"dir": "C:tmp"}}]}}
+
+            <stdin>:2: warning: a backslash in `path` is not sent; to send it, quote the value: `path='C:\Windows\System32\cmd.exe'`
+            <stdin>:7: unclosed `"` in this word
+              guest-exec path=C:\Program\ Files\"x".exe
+                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+            <stdin>:8: warning: a backslash in `password` is not sent; to send it, quote the value
+            <stdin>:10: warning: a backslash in `dir` is not sent; to send it, quote the value: `dir='C:\tmp'`
+        "#]],
+    );
+}
