@@ -1,6 +1,6 @@
 //! The word or JSON string being typed, and how candidates continue it in the quotes that are open.
 
-use crate::grammar::Unclosed;
+use crate::grammar::{Unclosed, is_blank};
 
 use super::json::PartialJson;
 
@@ -24,7 +24,7 @@ impl CurrentWord<'_> {
             match (self.open, c) {
                 (Some(Unclosed::Single), '\'') => out.push_str("'\\'"),
                 (Some(Unclosed::Double), '"' | '\\' | '$' | '`') | (None, '\'' | '"' | '\\') => out.push('\\'),
-                (None, c) if c.is_whitespace() => out.push('\\'),
+                (None, c) if is_blank(c) => out.push('\\'),
                 // At the start of a value, these would begin JSON.
                 (None, '{' | '[') if out.is_empty() => out.push('\\'),
                 _ => {}

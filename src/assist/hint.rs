@@ -1,6 +1,6 @@
 //! The hint after the cursor: the keys that are still missing, required ones first.
 
-use crate::grammar::{Language, tokenize};
+use crate::grammar::{Language, is_blank, tokenize};
 use crate::schema::{Continuation, Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty};
 
 use super::types::CompletionContext;
@@ -37,7 +37,7 @@ pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Opti
     }
     // A word that is being typed is continued only if it is the beginning of a key.
     let mut typed = "";
-    let ends_with_word = !line.ends_with([' ', '\t']);
+    let ends_with_word = !line.ends_with(is_blank);
     if ends_with_word && let Some((last, before)) = words.split_last() {
         if last.equals.is_some() || last.bracket.is_some() {
             return None;

@@ -1,6 +1,6 @@
 //! Parsing of words that are split already, such as the arguments of a program.
 
-use super::command::Command;
+use super::command::{Command, check_word};
 use super::diagnostic::{Diagnostic, Span};
 use super::line::{DotLine, Line};
 use super::word::{Word, tokenize};
@@ -42,18 +42,19 @@ fn push_word(text: &mut String, argument: &str) -> Word {
     });
     push_quoted(text, equals.map_or(argument, |(_, at)| &argument[at + 1..]));
     let span = Span::new(start, text.len());
-    Word { span, text: argument.to_owned(), equals, bracket: None, quoted: true, open: None }
+    Word { span, text: argument.to_owned(), equals, bracket: None, quoted: true, open: None, dropped: None }
 }
 
 /// Returns the argument as a word, if it needs no quotes.
 fn bare_word(argument: &str) -> Option<Word> {
-    let is_reserved = matches!(argument, "|" | "(" | ")");
+    let is_parenthesis = matches!(argument, "(" | ")");
     let tokens = tokenize(argument);
     let [word] = <[Word; 1]>::try_from(tokens.words).ok()?;
     let is_whole = word.text == argument && word.open.is_none() && tokens.comments.is_empty();
+    let is_valid = check_word(&word).is_ok();
     // The key of `{…}=VALUE` is not JSON.
     let has_json_key = word.bracket == Some(0) && word.equals.is_some();
-    (is_whole && !is_reserved && !has_json_key).then_some(word)
+    (is_whole && is_valid && !is_parenthesis && !has_json_key).then_some(word)
 }
 
 fn push_quoted(text: &mut String, argument: &str) {
@@ -78,6 +79,7 @@ mod tests {
             (&["c", "{\"a\": 1}", "b=#1", "n=a\nb"], "c {\"a\": 1} b=#1 n='a\nb'"),
             (&["c", "x={open", "a b=c", "{\"a\": 1}=c"], "c x='{open' 'a b'='c' '{\"a\": 1}'='c'"),
             (&["c", "a=b=c", "--", "-v", "|", "(", "#no", ""], "c a=b=c -- -v '|' '(' '#no' ''"),
+            (&["c", "a=“b”", "a=b“c”", "“a”=\u{a0}"], "c a='“b”' a=b“c” '“a”'='\u{a0}'"),
             (&["help", "apropos", "a b"], "help apropos 'a b'"),
         ] {
             assert_eq!(Line::from_arguments(arguments).0, text);

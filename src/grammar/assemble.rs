@@ -1,7 +1,7 @@
 //! Joins physical lines into logical ones: after a `\` at the end, and while a JSON object is unclosed.
 
-use super::scan::{Scanner, Unclosed};
-use super::word::tokenize;
+use super::scan::{Scanner, Unclosed, is_blank};
+use super::word::{Word, tokenize};
 
 /// The language of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,12 +38,8 @@ impl Assembler {
     /// Adds a physical line, with or without its line end. Returns the logical line that it completes.
     pub fn push(&mut self, line: &str, language: Language) -> Option<LogicalLine> {
         self.count += 1;
-        let line = if self.count == 1 {
-            // Some editors begin a file with a byte order mark.
-            line.strip_prefix('\u{feff}').unwrap_or(line)
-        } else {
-            line
-        };
+        // Some editors begin a file with a byte order mark, which comes after other lines if files are joined.
+        let line = line.strip_prefix('\u{feff}').unwrap_or(line);
         let line = line.strip_suffix('\n').unwrap_or(line);
         let line = line.strip_suffix('\r').unwrap_or(line);
         let mut scanner = match self.scanner.take() {
@@ -100,21 +96,21 @@ impl Assembler {
 /// The bracket of a value (`key={…`) does not continue the line: a typing error there must not swallow the next lines.
 fn opens_json(text: &str) -> bool {
     // The tail of a dot command may be in another language, such as that of the human monitor.
-    if text.trim_start().starts_with('.') {
+    if text.trim_start_matches(is_blank).starts_with('.') {
         return false;
     }
     let words = tokenize(&text[arrow_len(text)..]).words;
-    words.len() <= 3 && words.last().is_some_and(|word| word.equals.is_none())
+    words.len() <= 3 && words.last().is_some_and(Word::is_json)
 }
 
 /// Returns whether a line is in another language: `!COMMAND`.
 fn is_verbatim(line: &str) -> bool {
-    line.trim_start().starts_with('!')
+    line.trim_start_matches(is_blank).starts_with('!')
 }
 
 /// Returns the length of a leading `->` or `<-` of pasted JSON, with the whitespace before it.
 fn arrow_len(line: &str) -> usize {
-    let trimmed = line.trim_start();
+    let trimmed = line.trim_start_matches(is_blank);
     let indent = line.len() - trimmed.len();
     if trimmed.starts_with("->") || trimmed.starts_with("<-") { indent + 2 } else { 0 }
 }

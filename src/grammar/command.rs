@@ -2,8 +2,12 @@
 
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, parse_json};
-use super::scan::Unclosed;
+use super::scan::{Unclosed, is_curly_quote};
+use super::secrets::line_has_secret;
 use super::word::Word;
+
+/// The maximum length of a value that a warning repeats.
+const MAX_SHOWN_VALUE_BYTES: usize = 200;
 
 /// A command as the user typed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct Command {
     pub json: Option<Json>,
     /// The `KEY=VALUE` words in order.
     pub args: Vec<Arg>,
+    /// Warnings about characters that are not part of a word's text, although they may have been meant to be.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One `KEY=VALUE`.
@@ -73,7 +79,9 @@ impl Command {
         if name.text.is_empty() {
             return Err(Diagnostic::new(name.span, "expected a command, found an empty word"));
         }
-        let mut command = Command { name: name.text.clone(), name_span: name.span, oob, json: None, args: Vec::new() };
+        let warnings = words.as_slice().iter().filter_map(|word| dropped_warning(text, word)).collect();
+        let name_span = name.span;
+        let mut command = Command { name: name.text.clone(), name_span, oob, json: None, args: Vec::new(), warnings };
         for (index, word) in words.enumerate() {
             check_word(word)?;
             if index == 0 && word.is_json() {
@@ -117,18 +125,39 @@ impl Arg {
     }
 }
 
-/// Rejects words that are unclosed or reserved.
+/// Rejects words that are unclosed or reserved, and values in the quotation marks of typography, which do not quote.
 pub(super) fn check_word(word: &Word) -> Result<(), Diagnostic> {
+    if let Some(c) = word.value().chars().next().filter(|c| is_curly_quote(*c) && !word.quoted) {
+        let message = format!("`{c}` is not a quote; use `\"` or `'`, or quote the value to send it");
+        return Err(Diagnostic::new(word.value_span(), message));
+    }
     if word.is_bare("|") {
         return Err(Diagnostic::new(word.span, "`|` is reserved; quote it to send it"));
     }
     match word.open {
+        None => Ok(()),
         // The JSON parser reports an unclosed bracket, because it knows which one it is.
-        None | Some(Unclosed::Bracket) => Ok(()),
+        Some(Unclosed::Bracket) if word.bracket.is_some() => Ok(()),
+        Some(Unclosed::Bracket) => Err(Diagnostic::new(word.span, "unclosed `{` in this word")),
         Some(Unclosed::Single) => Err(Diagnostic::new(word.span, "unclosed `'` in this word")),
         Some(Unclosed::Double) => Err(Diagnostic::new(word.span, "unclosed `\"` in this word")),
         Some(Unclosed::Escape) => Err(Diagnostic::new(word.span, "incomplete escape at the end of the line")),
     }
+}
+
+/// Returns a warning if a character was dropped from a word. `text` is the line that contains it.
+fn dropped_warning(text: &str, word: &Word) -> Option<Diagnostic> {
+    let value = &text[word.value_span().range()];
+    let can_be_shown = value.len() <= MAX_SHOWN_VALUE_BYTES && !value.contains(['\'', '"', '\n']);
+    let (dropped, quoted) = match word.dropped? {
+        '\\' if can_be_shown && !line_has_secret(text) => {
+            ("a backslash".to_owned(), format!(": `{}='{value}'`", word.key()))
+        }
+        '\\' => ("a backslash".to_owned(), String::new()),
+        c => (format!("the invisible character U+{:04X}", u32::from(c)), String::new()),
+    };
+    let message = format!("{dropped} in `{}` is not sent; to send it, quote the value{quoted}", word.key());
+    Some(Diagnostic::new(word.span, message))
 }
 
 /// Parses the JSON value that begins at `at` and must end with the word.

@@ -9,6 +9,7 @@ use crate::wire::quote;
 
 use super::diagnostic::{Diagnostic, Span};
 use super::number::parse_number;
+use super::scan::{is_blank, is_curly_quote};
 
 /// The maximum nesting depth that QEMU accepts, including the braces of the request.
 pub const MAX_DEPTH: usize = 1024;
@@ -171,7 +172,8 @@ impl Parser<'_> {
             None => self.fail(Span::at(self.text.len()), format!("expected {what}, found the end of the input")),
             Some(c) => {
                 let span = Span::new(self.at, self.at + c.len_utf8());
-                self.fail(span, format!("expected {what}, found `{c}`"))
+                let hint = if is_curly_quote(c) { "; quote with `\"` or `'`" } else { "" };
+                self.fail(span, format!("expected {what}, found `{c}`{hint}"))
             }
         }
     }
@@ -180,7 +182,7 @@ impl Parser<'_> {
     fn skip_whitespace(&mut self) -> Result<(), Diagnostic> {
         loop {
             let rest = &self.text[self.at..];
-            let trimmed = rest.trim_start();
+            let trimmed = rest.trim_start_matches(is_blank);
             self.at += rest.len() - trimmed.len();
             if trimmed.starts_with('#') || trimmed.starts_with("//") {
                 self.at += trimmed.find('\n').unwrap_or(trimmed.len());
@@ -386,6 +388,7 @@ mod tests {
             ("18446744073709551615", "18446744073709551615"),
             ("-9223372036854775808", "-9223372036854775808"),
             ("1.50e+3", "1.50e+3"),
+            ("{\u{a0}\"a\u{200b}\":\u{200b} 1\u{3000},\u{feff}}", "{\"a\u{200b}\":1}"),
         ] {
             let (json, end) = parse_json(text, 0).unwrap();
             assert_eq!((strict(&json).as_str(), end), (expected, text.len()), "{text}");
@@ -398,6 +401,7 @@ mod tests {
             ("{\"a\" 1}", 5, "expected `:`, found `1`"),
             ("{\"a\": 1 \"b\": 2}", 8, "expected `,` or `}`, found `\"`"),
             ("{a: 1}", 1, "expected a quoted key or `}`, found `a`"),
+            ("{“a”: 1}", 1, "expected a quoted key or `}`, found `“`; quote with `\"` or `'`"),
             ("{\"a\": 1, \"a\": 2}", 9, "duplicate key `a`"),
             ("[1, 2", 0, "unclosed `[`"),
             ("{\"a\": ", 6, "expected a JSON value, found the end of the input"),

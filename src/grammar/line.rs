@@ -3,6 +3,7 @@
 use super::command::{Arg, Command, check_word};
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, Member, parse_json};
+use super::scan::is_blank;
 use super::word::{Word, tokenize};
 
 /// A line of QMP mode.
@@ -90,8 +91,8 @@ pub struct TransactionLine {
 
 /// Parses a logical line.
 pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
-    let start = text.len() - text.trim_start().len();
-    let trimmed = text.trim();
+    let start = text.len() - text.trim_start_matches(is_blank).len();
+    let trimmed = text.trim_matches(is_blank);
     if let Some(command) = trimmed.strip_prefix('!') {
         return Ok(Line::ShellEscape(command.trim().to_owned()));
     }
@@ -99,7 +100,7 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
         return Ok(Line::Blank);
     }
     if let Some(rest) = trimmed.strip_prefix("->") {
-        if rest.trim_start().starts_with('{') {
+        if rest.trim_start_matches(is_blank).starts_with('{') {
             return parse_request(text, start + 2).map(Line::Json);
         }
         let span = Span::new(start, start + 2);
@@ -179,7 +180,9 @@ fn parse_json_action(text: &str, words: &[Word]) -> Result<Command, Diagnostic> 
         }
     }
     match name {
-        Some((name, name_span)) => Ok(Command { name, name_span, oob: false, json: data, args: Vec::new() }),
+        Some((name, name_span)) => {
+            Ok(Command { name, name_span, oob: false, json: data, args: Vec::new(), warnings: Vec::new() })
+        }
         None => Err(Diagnostic::new(span, "missing member `type` of the action")),
     }
 }
@@ -263,6 +266,10 @@ mod tests {
 
     #[test]
     fn parses_pasted_requests() {
+        let Ok(Line::Json(request)) = parse_line("\u{feff}\u{a0}->\u{200b}{\u{a0}\"execute\": \"stop\"}\u{a0}") else {
+            panic!()
+        };
+        assert_eq!(request.command, "stop");
         let text = "-> { 'execute': \"query-status\",\n  \"arguments\": {}, 'id': [1], }";
         let Ok(Line::Json(request)) = parse_line(text) else { panic!() };
         assert_eq!((request.command.as_str(), request.oob), ("query-status", false));
@@ -292,6 +299,8 @@ mod tests {
             ("c =1", 2, 4, "expected a key before the `=`"),
             ("c a..b=1", 2, 6, "key `a..b` has an empty part"),
             ("c a='x", 2, 6, "unclosed `'` in this word"),
+            ("c a=json:{x", 2, 11, "unclosed `{` in this word"),
+            ("c a=“x y”", 4, 8, "`“` is not a quote; use `\"` or `'`, or quote the value to send it"),
             ("query-status | jq", 13, 14, "`|` is reserved; quote it to send it"),
             ("{\"a\": 1}", 1, 4, "unknown member `a`; a request has `execute` or `exec-oob`, `arguments` and `id`"),
             ("{\"execute\": 5}", 12, 13, "expected a string for `execute`, found a number"),

@@ -3,17 +3,45 @@
 //! It keeps its state between calls, so it can split a finished line into words, and can also tell after each physical
 //! line whether the input is complete, without scanning it again.
 
+/// Returns whether a character separates words outside quotes.
+pub fn is_blank(c: char) -> bool {
+    c.is_whitespace() || is_invisible(c)
+}
+
+/// Returns whether a character shows nothing, and comes with text pasted from web pages, chats and word processors: a
+/// soft hyphen, a space without width, a byte order mark, a direction mark. Joiners are not among them: words of some
+/// languages are spelled with them.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
+}
+
+/// Returns whether a character is a quotation mark of typography, which word processors put in the place of `'` and `"`.
+pub(super) fn is_curly_quote(c: char) -> bool {
+    matches!(c, '\u{2018}'..='\u{201f}')
+}
+
+/// The prefix of a block device's description in JSON, where QEMU expects a file name.
+const JSON_PREFIX: &str = "json:";
+
 /// The role of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CharClass {
-    /// Whitespace between words.
+    /// Whitespace between words, or an invisible character there.
     Blank,
+    /// An invisible character inside a word, not part of the text.
+    Invisible,
     /// Part of a comment, `#` included.
     Comment,
     /// Part of the word's text.
     Keep,
     /// Part of the word's text, and so is the backslash before it.
     KeepBoth,
+    /// Part of the word's text, after a backslash that is not.
+    Escaped,
     /// A quote or an escaping backslash, not part of the text.
     Skip,
     /// The first unquoted `=` of a word.
@@ -38,6 +66,8 @@ enum State {
     BracketBlockComment,
     /// After a `*` in a block comment, which may end it.
     BracketBlockCommentStar,
+    /// After a backslash outside strings in `json:{…}`.
+    BracketBareEscape,
 }
 
 /// A construct that is unclosed at the end of the text.
@@ -57,8 +87,12 @@ pub enum Unclosed {
 pub(super) struct Scanner {
     state: State,
     depth: usize,
-    /// Whether a bracket opens JSON here: at the start of a word, or of the value after its `=`.
-    at_value: bool,
+    /// The number of characters of [`JSON_PREFIX`] that have been read, if nothing else has been since the start of the
+    /// word, or of the value after its `=`. A bracket at the start, or after the whole prefix, opens JSON.
+    prefix: Option<usize>,
+    /// Whether the brackets are those of `json:{…}`, which is a string. It has no comments, and outside the strings in it
+    /// a backslash escapes.
+    is_text: bool,
     /// Whether the word's `=` has been read.
     has_equals: bool,
     /// Whether the escape being read is at the beginning of a word.
@@ -67,7 +101,14 @@ pub(super) struct Scanner {
 
 impl Scanner {
     pub(super) fn new() -> Self {
-        Scanner { state: State::BetweenWords, depth: 0, at_value: true, has_equals: false, escape_starts_word: false }
+        Scanner {
+            state: State::BetweenWords,
+            depth: 0,
+            prefix: Some(0),
+            is_text: false,
+            has_equals: false,
+            escape_starts_word: false,
+        }
     }
 
     /// Returns what is unclosed after the characters so far.
@@ -88,7 +129,7 @@ impl Scanner {
 
     fn enter_word(&mut self, state: State) {
         self.state = state;
-        self.at_value = false;
+        self.prefix = None;
     }
 
     /// Reads one character.
@@ -98,12 +139,12 @@ impl Scanner {
             State::BareEscape => {
                 self.state = State::Bare;
                 if c != '\n' {
-                    return CharClass::Keep;
+                    return CharClass::Escaped;
                 }
                 if self.escape_starts_word {
                     // The line continues between two words.
                     self.state = State::BetweenWords;
-                    self.at_value = true;
+                    self.prefix = Some(0);
                 }
                 CharClass::Skip
             }
@@ -140,6 +181,14 @@ impl Scanner {
                 }
                 CharClass::Comment
             }
+            State::Bracket if c == '\\' && self.is_text => {
+                self.state = State::BracketBareEscape;
+                CharClass::Skip
+            }
+            State::BracketBareEscape => {
+                self.state = State::Bracket;
+                CharClass::Escaped
+            }
             _ => {
                 self.step_bracket(c);
                 CharClass::Keep
@@ -150,11 +199,18 @@ impl Scanner {
     fn step_bare(&mut self, c: char) -> CharClass {
         let between_words = self.state == State::BetweenWords;
         match c {
-            ' ' | '\t' | '\n' | '\r' => {
+            c if c.is_whitespace() => {
                 self.state = State::BetweenWords;
-                self.at_value = true;
+                self.prefix = Some(0);
                 self.has_equals = false;
                 CharClass::Blank
+            }
+            c if is_invisible(c) => {
+                if between_words {
+                    CharClass::Blank
+                } else {
+                    CharClass::Invisible
+                }
             }
             '#' if between_words => {
                 self.state = State::Comment;
@@ -173,22 +229,28 @@ impl Scanner {
                 self.enter_word(State::BareEscape);
                 CharClass::Skip
             }
-            '{' | '[' if self.at_value => {
-                self.enter_word(State::Bracket);
-                self.depth = 1;
-                CharClass::Keep
-            }
+            '{' | '[' if self.prefix == Some(0) => self.open_bracket(false),
+            '{' if self.prefix == Some(JSON_PREFIX.len()) => self.open_bracket(true),
             '=' if !self.has_equals => {
                 self.state = State::Bare;
                 self.has_equals = true;
-                self.at_value = true;
+                self.prefix = Some(0);
                 CharClass::Equals
             }
             _ => {
+                let prefix = self.prefix.filter(|read| JSON_PREFIX[*read..].starts_with(c)).map(|read| read + 1);
                 self.enter_word(State::Bare);
+                self.prefix = prefix;
                 CharClass::Keep
             }
         }
+    }
+
+    fn open_bracket(&mut self, is_text: bool) -> CharClass {
+        self.enter_word(State::Bracket);
+        self.depth = 1;
+        self.is_text = is_text;
+        CharClass::Keep
     }
 
     /// Reads one character of JSON. Strings can have single or double quotes; comments can begin with `#`, `//` or
@@ -205,8 +267,8 @@ impl Scanner {
             (State::BracketBlockComment | State::BracketBlockCommentStar, _) => State::BracketBlockComment,
             (State::BracketSlash, '/') => State::BracketLineComment,
             (State::BracketSlash, '*') => State::BracketBlockComment,
-            (_, '/') => State::BracketSlash,
-            (_, '#') => State::BracketLineComment,
+            (_, '/') if !self.is_text => State::BracketSlash,
+            (_, '#') if !self.is_text => State::BracketLineComment,
             (_, '"' | '\'') => State::BracketString(c),
             (_, '{' | '[') => {
                 self.depth += 1;

@@ -3,7 +3,10 @@
 //! It never fails. The last word of an unfinished line says what is unclosed.
 
 use super::diagnostic::Span;
-use super::scan::{CharClass, Scanner, Unclosed};
+use super::scan::{CharClass, Scanner, Unclosed, is_blank};
+
+/// The characters, other than blanks, that may need a backslash in a POSIX shell.
+const SPECIAL_CHARS: &str = "|&;<>()$`\\\"'*?[]{}#~=%!";
 
 /// A word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Word {
     pub quoted: bool,
     /// The quote, bracket or escape that is unclosed at the end of the word.
     pub open: Option<Unclosed>,
+    /// The first character outside quotes that is not part of the text, although it may have been meant to be.
+    pub dropped: Option<char>,
 }
 
 impl Word {
@@ -98,12 +103,21 @@ pub fn tokenize(text: &str) -> Tokens {
             bracket: None,
             quoted: false,
             open: None,
+            dropped: None,
         });
         current.span.end = end;
         match class {
             CharClass::Keep => {
-                if scanner.in_bracket() && !was_in_bracket && current.bracket.is_none() {
+                let is_at_value = current.text.len() == current.equals.map_or(0, |(_, at)| at + 1);
+                if scanner.in_bracket() && !was_in_bracket && is_at_value {
                     current.bracket = Some(at);
+                }
+                current.text.push(c);
+            }
+            CharClass::Escaped => {
+                // A backslash takes nothing away from other characters, so it was not meant as an escape.
+                if !is_blank(c) && !SPECIAL_CHARS.contains(c) {
+                    current.dropped = current.dropped.or(Some('\\'));
                 }
                 current.text.push(c);
             }
@@ -116,6 +130,7 @@ pub fn tokenize(text: &str) -> Tokens {
                 current.text.push('=');
                 current.quoted = false;
             }
+            CharClass::Invisible => current.dropped = current.dropped.or(Some(c)),
             CharClass::Skip if text[current.span.range()] == *"\\\n" => word = None,
             // A backslash that continues the line is not a quote: `a=1\` and a line end are the bare value 1.
             CharClass::Skip if c == '\n' || text[at..].starts_with("\\\n") => {}
@@ -155,6 +170,15 @@ mod tests {
             ("a=1 # rest", vec!["a=1"]),
             ("a=1#no comment", vec!["a=1#no", "comment"]),
             ("{'a': 1, # note }\n 'b': 2} x", vec!["{'a': 1, # note }\n 'b': 2}", "x"]),
+            ("a\u{a0}b\u{3000}c='d\u{a0}e'\u{2028}f=\\\u{a0}", vec!["a", "b", "c=d\u{a0}e", "f=\u{a0}"]),
+            (r#"f=json:{"a": "b c", 'd':"\"e"} g"#, vec![r#"f=json:{"a": "b c", 'd':"\"e"}"#, "g"]),
+            (r#"f=json:{\"a\":\"http://b#c\"} g"#, vec![r#"f=json:{"a":"http://b#c"}"#, "g"]),
+            (
+                r#"f='json:{"a":1}' json:{"b c"} jso:{"a b" xjson:{"c d""#,
+                vec![r#"f=json:{"a":1}"#, r#"json:{"b c"}"#, "jso:{a b", "xjson:{c d"],
+            ),
+            ("\u{200b}a\u{200b} b=\u{feff}{\"x\": 1}\u{ad}", vec!["a", "b={\"x\": 1}"]),
+            ("a\u{200b}b 'a\u{200b}b' \u{2060} c", vec!["ab", "a\u{200b}b", "c"]),
         ] {
             assert_eq!(texts(line), expected, "{line:?}");
         }
@@ -172,12 +196,31 @@ mod tests {
     }
 
     #[test]
+    fn words_tell_that_a_character_was_dropped() {
+        for (line, dropped) in [
+            (r"path=C:\Windows\\x", Some('\\')),
+            (r"path=C:\_x", Some('\\')),
+            (r"path=C:\.x", Some('\\')),
+            (r"path=C:\\Windows", None),
+            (r"a\ b\=\'\{\|\#", None),
+            (r"'C:\Windows'", None),
+            (r#""C:\Windows\\""#, None),
+            ("a\\\nb", None),
+            (r#"json:{\"a\": \b}"#, Some('\\')),
+            ("a\u{feff}\\b", Some('\u{feff}')),
+        ] {
+            assert_eq!(tokenize(line).words[0].dropped, dropped, "{line}");
+        }
+    }
+
+    #[test]
     fn unfinished_words_tell_what_is_unclosed() {
         for (line, open) in [
             ("a 'b c", Some(Unclosed::Single)),
             ("a=\"b", Some(Unclosed::Double)),
             ("a={\"b", Some(Unclosed::Bracket)),
             ("a=[1, /* ", Some(Unclosed::Bracket)),
+            ("a=json:{\"b\": {}", Some(Unclosed::Bracket)),
             ("a\\", Some(Unclosed::Escape)),
             ("a=[1]", None),
         ] {

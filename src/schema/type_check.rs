@@ -13,7 +13,7 @@ use super::arg_tree::{ArgTree, Entry, Node};
 use super::context::TypingContext;
 use super::infer::infer_node;
 use super::model::{Builtin, Object, ObjectMember, Schema, Type, TypeId};
-use super::scalar::{boolean, integer, number};
+use super::scalar::{boolean, integer, integer_range, number};
 use super::suggest::nearest;
 
 /// A checker for the arguments of one command, which also gives them their types.
@@ -203,18 +203,7 @@ impl<'a> TypeChecker<'a> {
                 if let Some(json) = &arg.json {
                     return self.check_json(json.clone()?, id, path);
                 }
-                let parts: Vec<&str> = match text {
-                    "" => Vec::new(),
-                    text if arg.word.quoted => vec![text],
-                    text => text.split(',').collect(),
-                };
-                let items = parts.into_iter().map(|part| {
-                    // The item's own span is unknown, because quotes have been removed, so it has the span of the whole
-                    // value.
-                    let word = Word { span, text: part.to_owned(), equals: None, bracket: None, ..arg.word };
-                    self.type_word(&Arg { key: arg.key.clone(), word, json: None }, *element, path)
-                });
-                Ok(Json { span, kind: JsonKind::Array(items.collect::<Result<_, _>>()?) })
+                self.type_items(arg, *element, path)
             }
             Type::Object(_) => match &arg.json {
                 Some(json) => self.check_json(json.clone()?, id, path),
@@ -222,6 +211,29 @@ impl<'a> TypeChecker<'a> {
             },
             Type::Alternate(kinds) => self.type_alternate(Node::Word(arg.clone()), kinds, span, path),
         }
+    }
+
+    /// Gives the items of an array, which are separated by commas, their type. For integers, an item can be a range.
+    fn type_items(&mut self, arg: &Arg, element: TypeId, path: &str) -> Result<Json, Diagnostic> {
+        let (span, text) = (arg.word.value_span(), arg.word.value());
+        let parts: Vec<&str> = match text {
+            "" => Vec::new(),
+            text if arg.word.quoted => vec![text],
+            text => text.split(',').collect(),
+        };
+        let are_integers = *self.schema.definition(element) == Type::Builtin(Builtin::Int);
+        let mut items = Vec::with_capacity(parts.len());
+        for part in parts {
+            let range = if are_integers { integer_range(part) } else { Ok(None) };
+            if let Some(numbers) = range.map_err(|message| Diagnostic::new(span, format!("`{path}`: {message}")))? {
+                items.extend(numbers.into_iter().map(|number| Json { span, kind: JsonKind::Number(number) }));
+                continue;
+            }
+            // The item's own span is unknown, because quotes have been removed, so it has the span of the whole value.
+            let word = Word { span, text: part.to_owned(), equals: None, bracket: None, ..arg.word };
+            items.push(self.type_word(&Arg { key: arg.key.clone(), word, json: None }, element, path)?);
+        }
+        Ok(Json { span, kind: JsonKind::Array(items) })
     }
 
     fn type_word_as_builtin(&mut self, arg: &Arg, kind: Builtin, path: &str) -> Result<Json, Diagnostic> {

@@ -85,7 +85,8 @@ fn find_id(text: &str) -> Option<u64> {
                     && let Some(value) = text[end..].trim_start().strip_prefix(':')
                 {
                     let value = value.trim_start();
-                    let len = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+                    let is_in_number = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-');
+                    let len = value.find(|c| !is_in_number(c)).unwrap_or(value.len());
                     return value[..len].parse().ok();
                 }
                 at = end;
@@ -130,6 +131,7 @@ mod tests {
             (r#"{"id" : 7, "return": {"id": 8 9}}"#, Some(7)),
             (r#"{"return": {"id": 8 9}}"#, None),
             (r#"{"return": "id", "id": "7"}"#, None),
+            (r#"{"return": [1}, "id": 7.5}"#, None),
             (r#"{"return": "\"#, None),
         ] {
             assert_eq!(find_id(text), id, "{text}");

@@ -1,6 +1,6 @@
 //! Running a line: parses it once, in its language, and executes it.
 
-use crate::grammar::{Diagnostic, Language, Line, Span, TransactionLine, parse_line, parse_transaction_line};
+use crate::grammar::{Diagnostic, Language, Line, Span, TransactionLine, is_blank, parse_line, parse_transaction_line};
 
 use super::super::engine::hmp::HmpOutput;
 use super::super::engine::{Engine, not_sent};
@@ -38,13 +38,9 @@ impl ParsedLine {
 
 /// Parses a line in the current language.
 pub fn parse(engine: &Engine, text: &str) -> ParsedLine {
-    let trimmed = text.trim_start();
-    // The code that read the line put this character in the place of invalid bytes.
-    if let Some(at) = text.find(char::REPLACEMENT_CHARACTER)
-        && !trimmed.starts_with('#')
-    {
-        let span = Span::new(at, at + char::REPLACEMENT_CHARACTER.len_utf8());
-        return ParsedLine::Invalid(Diagnostic::new(span, "invalid UTF-8"));
+    let trimmed = text.trim_start_matches(is_blank);
+    if let Some(diagnostic) = encoding_error(text).filter(|_| !trimmed.starts_with('#')) {
+        return ParsedLine::Invalid(diagnostic);
     }
     let parsed = match (engine.language(), engine.in_transaction()) {
         (Language::Hmp, _) if trimmed.is_empty() || trimmed.starts_with('#') => Ok(ParsedLine::Qmp(Line::Blank)),
@@ -53,6 +49,17 @@ pub fn parse(engine: &Engine, text: &str) -> ParsedLine {
         _ => parse_line(text).map(ParsedLine::Qmp),
     };
     parsed.unwrap_or_else(ParsedLine::Invalid)
+}
+
+/// Returns the error for a line that is not UTF-8 text.
+fn encoding_error(text: &str) -> Option<Diagnostic> {
+    // The code that read the line put the replacement character in the place of invalid bytes.
+    let (at, c) = text.match_indices(['\0', char::REPLACEMENT_CHARACTER]).next()?;
+    let message = match text.contains('\0') {
+        true => "a NUL character is not text; convert a script in UTF-16 to UTF-8 (`iconv -f UTF-16 -t UTF-8`)",
+        false => "invalid UTF-8",
+    };
+    Some(Diagnostic::new(Span::new(at, at + c.len()), message))
 }
 
 /// Parses and executes a line.

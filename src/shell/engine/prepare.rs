@@ -84,12 +84,13 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<Request, Diagnostic> {
+        self.warn(&command.warnings, line, out);
         let has_arguments = command.json.is_some() || !command.args.is_empty();
         // Without arguments, a script does not wait for introspection.
         let schema = if has_arguments || self.checks_all() { self.wait_for_schema(out)? } else { self.known_schema() };
         let extra = self.undocumented_types(command, out)?;
         let context = self.typing_context(schema.as_deref(), &extra);
-        request_of_command(command, &context).map(|typed| self.warn(typed, line, out))
+        request_of_command(command, &context).map(|typed| self.checked(typed, line, out))
     }
 
     /// Builds the request for a JSON object. In a script it is not checked here, but by the server.
@@ -102,7 +103,7 @@ impl Engine {
         let schema = if self.checks_all() { self.wait_for_schema(out)? } else { None };
         let extra = HashMap::new();
         let context = self.typing_context(schema.as_deref(), &extra);
-        request_of_json(json, &context).map(|typed| self.warn(typed, line, out))
+        request_of_json(json, &context).map(|typed| self.checked(typed, line, out))
     }
 
     /// Checks one action of a transaction.
@@ -112,10 +113,11 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<(), Diagnostic> {
+        self.warn(&action.warnings, line, out);
         let schema = self.wait_for_schema(out)?;
         let extra = HashMap::new();
         let context = self.typing_context(schema.as_deref(), &extra);
-        check_action(action, &context).map(|typed| drop(self.warn(typed, line, out)))
+        check_action(action, &context).map(|typed| drop(self.checked(typed, line, out)))
     }
 
     /// Builds the request for a complete transaction.
@@ -143,18 +145,22 @@ impl Engine {
         self.options.interactive || self.options.dry_run
     }
 
-    /// Shows the warnings that have not been shown. Returns the request.
-    fn warn(&mut self, typed: TypedRequest, line: &InputLine<'_>, out: &mut dyn Output) -> Request {
-        if !self.settings.check {
-            return typed.request;
+    /// Shows the warnings of the check. Returns the request.
+    fn checked(&mut self, typed: TypedRequest, line: &InputLine<'_>, out: &mut dyn Output) -> Request {
+        if self.settings.check {
+            self.warn(&typed.warnings, line, out);
         }
-        for warning in typed.warnings {
+        typed.request
+    }
+
+    /// Shows the warnings that have not been shown.
+    fn warn(&mut self, warnings: &[Diagnostic], line: &InputLine<'_>, out: &mut dyn Output) {
+        for warning in warnings {
             let shown = self.connection.server().map(|server| &mut server.shown_warnings);
             if shown.is_none_or(|shown| shown.insert(warning.message.clone())) {
                 out.show_warning(&warning.message, line);
             }
         }
-        typed.request
     }
 
     /// Returns the types that introspection does not list: those of a device's properties, and that of the property
