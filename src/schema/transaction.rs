@@ -124,7 +124,7 @@ pub fn action_type(schema: &Schema, action: &str) -> Option<TypeId> {
 fn action_features<'a>(schema: &'a Schema, action: &str) -> &'a [String] {
     let features = || {
         let object = action_object(schema)?;
-        let Type::Enum(values) = schema.definition(object.members.get(object.tag?)?.kind) else { return None };
+        let Type::Enum(values) = schema.definition(object.tag_member()?.kind) else { return None };
         Some(values.iter().find(|value| value.name == action)?.features.as_slice())
     };
     features().unwrap_or_default()

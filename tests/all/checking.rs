@@ -77,6 +77,21 @@ const BLOCK_LINES: &[&str] = &[
     "blockdev-add driver=qcow2",
     "blockdev-add driver=raw file.driver=file",
     "blockdev-add driver=raw file.driver=file file.filname=/x",
+    // Keys of a variant whose tag is missing, mistyped or wrong: the tag is what is reported.
+    "blockdev-add driver=qcow2 file.filename=/x",
+    "blockdev-add filename=/x",
+    "blockdev-add driver=raw file={\"filename\": \"/x\"}",
+    "blockdev-add file=p drivr=qcow2",
+    "blockdev-add file=p driver=qcow3",
+    "blockdev-add node-nme=n",
+    // Keys of another level.
+    "blockdev-add driver=raw filename=/x",
+    "blockdev-add driver=raw file.driver=file file.filename=/x file.offset=1",
+    "nbd-server-start addr.type=unix path=/x",
+    "nbd-server-start addr.type=unix addr.path=/x",
+    "block-dirty-bitmap-merge node=n target=t bitmap=b",
+    "block-dirty-bitmap-merge node=n bitmaps.target=t",
+    "block_resize blub=1",
     // Values.
     "blockdev-add driver=qcow3 file=p",
     "blockdev-add driver=raw file.driver=fil",
@@ -233,11 +248,63 @@ fn check_block_lines(server: &Server) {
 
             blockdev-add driver=raw file.driver=file
                                     ^^^^^^^^^^^
-            missing key `filename` for `file` of `blockdev-add` with driver=file (a string)
+            missing key `file.filename` for `blockdev-add` with file.driver=file (a string)
 
             blockdev-add driver=raw file.driver=file file.filname=/x
                                                      ^^^^^^^^^^^^
-            unknown key `filname` for `file` of `blockdev-add` with driver=file; did you mean `filename`?
+            unknown key `file.filname` for `blockdev-add` with file.driver=file; did you mean `file.filename`?
+
+            blockdev-add driver=qcow2 file.filename=/x
+                                      ^^^^^^^^^^^^^
+            missing key `file.driver` for `blockdev-add` (one of file, host_cdrom, host_device)
+
+            blockdev-add filename=/x
+            ^^^^^^^^^^^^
+            missing key `driver` for `blockdev-add` (one of file, host_cdrom, host_device)
+
+            blockdev-add driver=raw file={"filename": "/x"}
+                                         ^^^^^^^^^^^^^^^^^^
+            missing key `file.driver` for `blockdev-add` (one of file, host_cdrom, host_device)
+
+            blockdev-add file=p drivr=qcow2
+                                ^^^^^
+            unknown key `drivr` for `blockdev-add`; did you mean `driver`?
+
+            blockdev-add file=p driver=qcow3
+                                       ^^^^^
+            unknown value `qcow3` for `driver`; did you mean `qcow2`?
+
+            blockdev-add node-nme=n
+                         ^^^^^^^^
+            unknown key `node-nme` for `blockdev-add`; did you mean `node-name`?
+
+            blockdev-add driver=raw filename=/x
+                                    ^^^^^^^^
+            unknown key `filename` for `blockdev-add` with driver=raw; did you mean `file.filename`?
+
+            blockdev-add driver=raw file.driver=file file.filename=/x file.offset=1
+                                                                      ^^^^^^^^^^^
+            unknown key `file.offset` for `blockdev-add` with file.driver=file; did you mean `offset`?
+
+            nbd-server-start addr.type=unix path=/x
+                                            ^^^^
+            unknown key `path` for `nbd-server-start`; did you mean `addr.data.path`?
+
+            nbd-server-start addr.type=unix addr.path=/x
+                                            ^^^^^^^^^
+            unknown key `addr.path` for `nbd-server-start` with addr.type=unix; did you mean `addr.data.path`?
+
+            block-dirty-bitmap-merge node=n target=t bitmap=b
+                                                     ^^^^^^
+            unknown key `bitmap` for `block-dirty-bitmap-merge`; did you mean `bitmaps`?
+
+            block-dirty-bitmap-merge node=n bitmaps.target=t
+                                            ^^^^^^^^^^^^^^
+            expected an array of str or object for `bitmaps`, found an object; did you mean `target`?
+
+            block_resize blub=1
+                         ^^^^
+            unknown key `blub` for `block_resize`; it needs `size`
 
             blockdev-add driver=qcow3 file=p
                                 ^^^^^
@@ -378,12 +445,12 @@ fn check_machine_lines(server: &Server) {
             missing key `driver` for `device_add` (a string); the human monitor has it: `.hmp device_add virtio-net-pci,id=n0`
 
             netdev_add user,id=n0
-                       ^^^^^^^
-            unknown key `user,id` for `netdev_add`; the human monitor has it: `.hmp netdev_add user,id=n0`
+            ^^^^^^^^^^
+            missing key `type` for `netdev_add` (one of …, …); the human monitor has it: `.hmp netdev_add user,id=n0`
 
             chardev-add id=c backend.type=null
                              ^^^^^^^^^^^^
-            missing key `data` for `backend` of `chardev-add` with type=null (an object, which may be {})
+            missing key `backend.data` for `chardev-add` with backend.type=null (an object, which may be {})
 
             device_del net0
                        ^^^^
@@ -427,7 +494,7 @@ fn check_machine_lines(server: &Server) {
 
             migrate-set-capabilities capabilities.0.capabilty=xbzrle
                                      ^^^^^^^^^^^^^^^^^^^^^^^^
-            unknown key `capabilty` for `capabilities.0` of `migrate-set-capabilities`; did you mean `capability`?
+            unknown key `capabilities.0.capabilty` for `migrate-set-capabilities`; did you mean `capabilities.0.capability`?
         "#]],
     );
 }

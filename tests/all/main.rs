@@ -37,6 +37,7 @@ mod hostile_servers;
 mod interrupts;
 mod log;
 mod manual;
+mod mistakes;
 mod monitor;
 mod prompt;
 mod protocol;
