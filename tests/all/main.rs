@@ -53,4 +53,5 @@ mod server_verdicts;
 mod shell_completion;
 mod transactions;
 mod typing;
+mod waiting;
 mod wrap;
