@@ -35,7 +35,7 @@ pub fn check(data: &[u8]) {
         ("set", Completes::Settings),
         ("source", Completes::Files),
         ("help", Completes::Topics),
-        ("wait", Completes::EventPattern),
+        ("wait", Completes::Wait),
         ("exit", Completes::Nothing),
     ];
     let dot_commands =

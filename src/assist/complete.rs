@@ -116,7 +116,7 @@ mod tests {
             ("set", Completes::Settings),
             ("source", Completes::Files),
             ("help", Completes::Topics),
-            ("wait", Completes::EventPattern),
+            ("wait", Completes::Wait),
         ];
         let mut context = CompletionContext {
             language,

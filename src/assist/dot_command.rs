@@ -33,19 +33,14 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
             let forms = [("except", "all but these"), ("off", "none"), ("on", "all"), ("only", "only these")];
             Completion::of_names(&typed, start, forms)
         }
-        (Completes::EventFilter, _) | (Completes::EventPattern, 0) => {
-            let names = event_names(completer);
-            Completion::of_names(&typed, start, names.iter().map(|name| (name.as_str(), "")))
-        }
-        (Completes::EventPattern, _) => {
-            let mut completion = complete_after(text, 2, event_subject(completer, &arguments[0]));
-            if !typed.contains('=') && !arguments.iter().any(|word| word.starts_with("timeout=")) {
-                let timeout = Completion::of_names(&typed, start, [("timeout=", "maximum wait in seconds")]);
-                completion.start = timeout.start;
-                completion.candidates.extend(timeout.candidates);
-            }
+        (Completes::EventFilter, _) => complete_event(&typed, start, completer),
+        (Completes::Wait, 0) => {
+            let mut completion =
+                Completion::of_names(&typed, start, [("job", "the end of a job"), ("migration", "its end")]);
+            completion.candidates.extend(complete_event(&typed, start, completer).candidates);
             completion
         }
+        (Completes::Wait, _) => complete_wait(text, &typed, start, arguments, completer),
         (Completes::HmpLine, _) => {
             let name_end = text.len() - text.trim_start().len() + 1 + name.len();
             let line = &text[name_end.min(text.len())..];
@@ -76,6 +71,34 @@ pub(super) fn complete_topics(typed: &str, start: usize, completer: &Completer<'
     if let Some(schema) = context.schema {
         let events = schema.events().iter().map(|event| (event.name.as_str(), "event"));
         completion.candidates.extend(Completion::of_names(typed, start, events).candidates);
+    }
+    completion
+}
+
+fn complete_event(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
+    let names = event_names(completer);
+    Completion::of_names(typed, start, names.iter().map(|name| (name.as_str(), "")))
+}
+
+/// Completes the arguments of `.wait` after the event, `job` or `migration`.
+fn complete_wait(text: &str, typed: &str, start: usize, arguments: &[String], completer: &Completer<'_>) -> Completion {
+    let mut completion = match (arguments[0].as_str(), arguments.len()) {
+        ("job", 1) => {
+            return Completion::of_names(typed, start, pairs(completer.lookup.get(&NameKind::Jobs)));
+        }
+        ("job", _) => {
+            let statuses =
+                [("status=pending", "until it can be finalized"), ("status=ready", "until it can be completed")];
+            let is_given = arguments.iter().any(|word| word.starts_with("status="));
+            Completion::of_names(typed, start, statuses.into_iter().filter(|_| !is_given))
+        }
+        ("migration", _) => Completion::default(),
+        (event, _) => complete_after(text, 2, event_subject(completer, event)),
+    };
+    if !typed.contains('=') && !arguments.iter().any(|word| word.starts_with("timeout=")) {
+        let timeout = Completion::of_names(typed, start, [("timeout=", "maximum wait in seconds")]);
+        completion.start = timeout.start;
+        completion.candidates.extend(timeout.candidates);
     }
     completion
 }

@@ -60,8 +60,8 @@ pub enum Completes {
     FileThenCommand,
     /// The forms of `.events`, then event names.
     EventFilter,
-    /// An event, then the keys and values of its data.
-    EventPattern,
+    /// An event, then the keys and values of its data; or a job or the migration.
+    Wait,
     /// A line for the human monitor.
     HmpLine,
     /// A setting, then its values.

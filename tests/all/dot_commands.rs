@@ -487,7 +487,7 @@ fn suggests_the_nearest_dot_command() {
                    ^^^^
 
         > .wait
-        <stdin>:2: missing argument; usage: `.wait EVENT [KEY=VALUE]… [timeout=SECONDS]`
+        <stdin>:2: missing argument; usage: `.wait EVENT [KEY=VALUE]… | job ID | migration [timeout=SECONDS]`
           .wait
                ^
 

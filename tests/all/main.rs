@@ -55,4 +55,5 @@ mod shell_completion;
 mod transactions;
 mod typing;
 mod values;
+mod waiting;
 mod wrap;

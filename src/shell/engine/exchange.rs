@@ -147,6 +147,27 @@ impl Engine {
         }
     }
 
+    /// Sends a query of the shell's own, and waits for its reply. Unlike a command of the user, it does not end what
+    /// counts as the latest events.
+    pub(crate) fn query(
+        &mut self,
+        request: &Request,
+        wait: Wait<'_>,
+        out: &mut dyn Output,
+    ) -> Result<Reply, StopReason> {
+        let server = self.connection.server().ok_or(StopReason::NotConnected)?;
+        let id = server.session.send(request).map_err(StopReason::Disconnected)?;
+        match self.receive(Some(id), wait, out, |_, _| false) {
+            StopReason::Reply(reply) => Ok(reply),
+            stop => {
+                if let Some(server) = self.connection.server() {
+                    server.session.discard_reply(id);
+                }
+                Err(stop)
+            }
+        }
+    }
+
     /// Opens the session if it is not open. At a prompt, the next command opens a lost connection again. Must be called
     /// before a line is judged by the server's introspection.
     pub(crate) fn ensure_open(&mut self, line: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
