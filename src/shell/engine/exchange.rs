@@ -110,6 +110,9 @@ impl Engine {
             return Ok(Exchanged::DryRun);
         }
         self.ensure_open(line, out)?;
+        if let Some(reply) = self.connection.server().and_then(|server| server.fulfilled(request)) {
+            return Ok(Exchanged::Reply(reply));
+        }
         if self.settings.verbose {
             out.show_request(&request.to_masked_json(request.id.as_deref()));
         }
