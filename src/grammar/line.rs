@@ -4,12 +4,13 @@ use super::command::{Arg, Command, check_word};
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, Member, parse_json};
 use super::scan::is_blank;
+use super::transcript::{arrow_len, without_arrow};
 use super::word::{Word, tokenize};
 
 /// A line of QMP mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    /// A line that does nothing: empty, a comment, or a pasted reply.
+    /// A line that does nothing: empty, or a comment.
     Blank,
     /// A dot command (`.name …`), or `help`.
     Dot(DotLine),
@@ -79,6 +80,8 @@ pub struct JsonRequest {
     /// An object.
     pub arguments: Option<Json>,
     pub id: Option<Json>,
+    /// Whether `->` comes before it, as in documents and in the output of a verbose shell.
+    pub has_arrow: bool,
 }
 
 /// A line inside a transaction block, or the rest of the line that opens one.
@@ -96,18 +99,14 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
     if let Some(command) = trimmed.strip_prefix('!') {
         return Ok(Line::ShellEscape(command.trim().to_owned()));
     }
-    if trimmed.starts_with("<-") {
-        return Ok(Line::Blank);
+    let arrow = arrow_len(text);
+    if without_arrow(text).starts_with('{') {
+        let request = parse_request(text, arrow.max(start))?;
+        return Ok(Line::Json(JsonRequest { has_arrow: trimmed.starts_with("->"), ..request }));
     }
-    if let Some(rest) = trimmed.strip_prefix("->") {
-        if rest.trim_start_matches(is_blank).starts_with('{') {
-            return parse_request(text, start + 2).map(Line::Json);
-        }
-        let span = Span::new(start, start + 2);
-        return Err(Diagnostic::new(span, "expected a JSON request after `->`"));
-    }
-    if trimmed.starts_with('{') {
-        return parse_request(text, start).map(Line::Json);
+    if arrow > 0 {
+        let message = format!("expected a JSON request after `{}`", &text[start..arrow]);
+        return Err(Diagnostic::new(Span::new(start, arrow), message));
     }
     let words = tokenize(text).words;
     let Some(first) = words.first() else {
@@ -233,7 +232,7 @@ fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {
         let message = format!("expected a string for `{}`, found {}", member.key, member.value.type_name());
         return Err(Diagnostic::new(member.value.span, message));
     };
-    Ok(JsonRequest { command: name, command_span: member.value.span, oob, arguments, id })
+    Ok(JsonRequest { command: name, command_span: member.value.span, oob, arguments, id, has_arrow: false })
 }
 
 #[cfg(test)]
@@ -248,8 +247,8 @@ mod tests {
     }
 
     #[test]
-    fn blank_lines_comments_and_pasted_replies_do_nothing() {
-        for text in ["", "  \t", "# note", "   # note", "<- {\"return\": {}}", "<- { \"return\":\n {} }"] {
+    fn blank_lines_and_comments_do_nothing() {
+        for text in ["", "  \t", "# note", "   # note"] {
             assert_eq!(parse_line(text), Ok(Line::Blank), "{text:?}");
         }
     }

@@ -13,12 +13,13 @@ mod line;
 mod number;
 mod scan;
 mod secrets;
+mod transcript;
 mod word;
 
 pub use assemble::{Assembler, Language, is_complete};
 pub use command::{Arg, Command, Key};
 pub use diagnostic::{Diagnostic, Span};
-pub use json::{Json, JsonKind, MAX_DEPTH, Member, parse_json, too_deep};
+pub use json::{Json, JsonKind, MAX_DEPTH, Member, comment_end, parse_json, string_end, too_deep};
 pub use line::{DotLine, JsonRequest, Line, TransactionLine, parse_line, parse_transaction_line};
 pub use number::{out_of_range, parse_number};
 pub use scan::{Unclosed, is_blank};

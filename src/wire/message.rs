@@ -300,6 +300,14 @@ impl Event {
 }
 
 impl Reply {
+    /// Creates a successful reply without an id. `value` is JSON text.
+    #[doc(hidden)]
+    pub fn returning(value: &str) -> Reply {
+        let prefix = "{\"return\": ";
+        let body = Body::Return(prefix.len()..prefix.len() + value.len());
+        Reply { id: None, body, text: format!("{prefix}{value}}}") }
+    }
+
     /// Returns the result.
     pub fn body(&self) -> ReplyBody<'_> {
         match &self.body {

@@ -39,6 +39,7 @@ mod log;
 mod manual;
 mod mistakes;
 mod monitor;
+mod pasting;
 mod prompt;
 mod protocol;
 mod python_compat;

@@ -70,6 +70,9 @@ pub fn run_line(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output)
 
 /// Executes a parsed line.
 pub fn run_parsed(engine: &mut Engine, parsed: ParsedLine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    if !matches!(parsed, ParsedLine::Qmp(Line::Blank | Line::Json(_))) {
+        engine.forget_typed_request();
+    }
     let outcome = match parsed {
         ParsedLine::Qmp(parsed) => run_qmp_line(engine, parsed, line, out),
         ParsedLine::Transaction(transaction) => engine.run_transaction_line(transaction, line, out),

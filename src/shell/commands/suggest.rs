@@ -40,7 +40,8 @@ pub(super) fn with_suggestion(
         words => words,
     };
     let Some((name, words)) = words.split_first() else { return diagnostic };
-    let is_name = name.bracket.is_none() && name.equals.is_none() && name.open.is_none();
+    let is_arrow = matches!(name.text.as_str(), "->" | "<-");
+    let is_name = name.bracket.is_none() && name.equals.is_none() && name.open.is_none() && !is_arrow;
     let bare_word = words.iter().find(|word| word.span == diagnostic.span && is_bare_word(word));
     // `NAME,KEY=VALUE,…` as on QEMU's command line and in HMP.
     let is_hmp_style = words.first().is_some_and(|word| word.equals.is_some() && word.key().contains(','));

@@ -115,6 +115,9 @@ impl Engine {
             out.report_failure(&message, line, Some("NotSent"));
             return Err(LineOutcome::Disconnected);
         };
+        if let Some(reply) = server.fulfilled(request) {
+            return Ok(Exchanged::Reply(reply));
+        }
         if verbose {
             out.show_request(&request.to_masked_json(request.id.as_deref()));
         }

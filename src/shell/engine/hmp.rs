@@ -2,7 +2,7 @@
 
 use crate::assist::Name;
 use crate::schema::nearest;
-use crate::wire::{Message, quote};
+use crate::wire::{Reply, quote};
 
 use super::super::hmp::{hmp_request, hmp_text, is_hmp_failure, is_quit_line, parse_cpu_index};
 use super::super::line::{InputLine, LineOutcome};
@@ -57,14 +57,11 @@ impl Engine {
     fn show_cpu(&mut self, form: HmpOutput, line: &InputLine<'_>, out: &mut dyn Output) {
         let cpu = self.hmp_cpu();
         let text = format!("CPU {}\n", cpu.unwrap_or(0));
-        let reply = format!("{{\"return\": {}}}", quote(&text));
-        match Message::parse(reply.into_bytes()) {
-            Ok(Message::Reply(reply)) if form == HmpOutput::Reply => {
-                let request = hmp_request("cpu", cpu);
-                out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line);
-            }
-            _ => out.show_hmp_text(&text, false, line),
+        if form == HmpOutput::Text {
+            return out.show_hmp_text(&text, false, line);
         }
+        let (reply, request) = (Reply::returning(&quote(&text)), hmp_request("cpu", cpu));
+        out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line);
     }
 
     /// Selects a CPU. QEMU forgets it after each `human-monitor-command`, so the shell sends it with every line.

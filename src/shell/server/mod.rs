@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use crate::schema::manual::Manual;
 use crate::session::Session;
-use crate::wire::Request;
+use crate::wire::{Reply, Request};
 
 use super::events::log::EventLog;
 use info::ServerInfo;
@@ -51,6 +51,20 @@ impl Server {
             hmp_cpu: None,
             manual: OnceCell::new(),
         }
+    }
+
+    /// Returns the reply to a request that opening the session has fulfilled: servers negotiate capabilities only once,
+    /// but many scripts begin with it.
+    pub(crate) fn fulfilled(&self, request: &Request) -> Option<Reply> {
+        #[derive(serde::Deserialize)]
+        struct Arguments {
+            #[serde(default)]
+            enable: Vec<String>,
+        }
+        let greeting = self.session.greeting().filter(|_| request.command == "qmp_capabilities" && !request.oob)?;
+        let arguments: Arguments = serde_json::from_str(request.arguments.as_deref().unwrap_or("{}")).ok()?;
+        let is_enabled = arguments.enable.iter().all(|capability| capability == "oob" && greeting.offers_oob());
+        is_enabled.then(|| Reply::returning("{}"))
     }
 
     /// Returns a description of the server for the banner.
