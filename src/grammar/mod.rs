@@ -23,5 +23,5 @@ pub use json::{Json, JsonKind, MAX_DEPTH, Member, comment_end, parse_json, strin
 pub use line::{DotLine, JsonRequest, Line, TransactionLine, parse_line, parse_transaction_line};
 pub use number::{out_of_range, parse_number};
 pub use scan::{Unclosed, is_blank};
-pub use secrets::line_has_secret;
+pub use secrets::{line_has_secret, mask_secrets};
 pub use word::{Tokens, Word, tokenize};

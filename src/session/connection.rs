@@ -136,11 +136,11 @@ impl SendHalf {
         fd: Option<BorrowedFd<'_>>,
         while_blocked: WhileBlocked<'_>,
     ) -> Result<(), Unsent> {
+        self.secrets.remember(id, request);
         let id = id.to_string();
         if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             record(&self.log, Direction::Sent, &request.to_masked_json(Some(&id)));
         }
-        self.secrets.remember(request);
         let line = request.to_line(&id);
         let mut unsent = line.as_bytes();
         let sent = self.socket.send_with_fd(&mut unsent, fd, while_blocked);

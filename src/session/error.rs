@@ -72,7 +72,7 @@ pub enum ConnectError {
     /// The command of an `exec:` address cannot be split into words or started.
     #[error("cannot run `{command}`: {reason}")]
     Exec {
-        /// The command as given.
+        /// The command, without what comes after its first word if it contains a secret.
         command: String,
         /// The reason.
         reason: String,
