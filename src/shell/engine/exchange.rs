@@ -5,14 +5,15 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use crate::grammar::{Diagnostic, Span};
 use crate::session::{Address, Disconnected, Received, Wait};
-use crate::wire::{Event, Reply, Request};
+use crate::wire::{Event, Reply, Request, noncharacter};
 
 use super::super::connection::ConnectionError;
 use super::super::hmp::is_quit;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
-use super::Engine;
+use super::{Engine, not_sent};
 
 /// The maximum time for which output of what has arrived may keep the user waiting.
 const DRAIN_TIME_SLICE: Duration = Duration::from_millis(100);
@@ -22,6 +23,9 @@ const DRAIN_SLICE_BYTES: usize = 64 << 10;
 
 /// The maximum time for which [`Engine::drain_until_quiet`] receives.
 const FINAL_DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// The time after which the wait for the reply to a command is announced.
+pub(super) const REPLY_ANNOUNCEMENT_DELAY: Duration = Duration::from_secs(5);
 
 /// The maximum number of warnings about one server.
 const MAX_SERVER_WARNINGS: usize = 20;
@@ -104,6 +108,9 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<Exchanged, LineOutcome> {
+        if let Some(c) = request.arguments.as_deref().and_then(noncharacter) {
+            return Err(not_sent(&noncharacter_diagnostic(c, line.text), line, out));
+        }
         if self.options.dry_run {
             out.show_unsent_request(&request.to_json(request.id.as_deref()));
             return Ok(Exchanged::DryRun);
@@ -131,7 +138,7 @@ impl Engine {
             Ok(id) => id,
             Err(disconnected) => return Err(self.disconnected_in_flight(&disconnected, request, line, out)),
         };
-        match self.receive(Some(id), Wait::Forever, out, |_, _| false) {
+        match self.receive_reply(id, &request.command, out) {
             StopReason::Reply(reply) => Ok(Exchanged::Reply(reply)),
             StopReason::Interrupted => {
                 if let Some(server) = self.connection.server() {
@@ -148,6 +155,18 @@ impl Engine {
             }
             _ => Err(self.disconnected_in_flight(&Disconnected::Closed, request, line, out)),
         }
+    }
+
+    /// Receives messages until the reply to a command arrives. Announces a long wait.
+    fn receive_reply(&mut self, id: u64, command: &str, out: &mut dyn Output) -> StopReason {
+        let announce_at = Instant::now() + REPLY_ANNOUNCEMENT_DELAY;
+        match self.receive(Some(id), Wait::Until(announce_at), out, |_, _| false) {
+            StopReason::TimedOut => {}
+            stop => return stop,
+        }
+        let hint = if self.options.interactive { "; Ctrl-C stops waiting" } else { "" };
+        out.show_notice(&format!("Waiting for the reply to `{command}`{hint}."));
+        self.receive(Some(id), Wait::Forever, out, |_, _| false)
     }
 
     /// Sends a query of the shell's own, and waits for its reply. Unlike a command of the user, it does not end what
@@ -382,6 +401,17 @@ impl Engine {
             None => String::new(),
         }
     }
+}
+
+/// Returns the diagnostic for a noncharacter in a request, which points at it or at its escape.
+fn noncharacter_diagnostic(c: char, text: &str) -> Diagnostic {
+    let mut units = [0; 2];
+    let escape: String = c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    // Escapes are ASCII, so offsets are the same in lower case.
+    let raw = text.find(c).map(|start| Span::new(start, start + c.len_utf8()));
+    let escaped = || text.to_ascii_lowercase().find(&escape).map(|start| Span::new(start, start + escape.len()));
+    let span = raw.or_else(escaped).unwrap_or_default();
+    Diagnostic::new(span, format!("invalid character U+{:04X}: QEMU rejects noncharacters", u32::from(c)))
 }
 
 /// Returns the names of commands, joined with commas.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::exchange::REPLY_ANNOUNCEMENT_DELAY;
 use super::prepare::ANNOUNCEMENT_DELAY;
 use super::*;
 use crate::session::Options;
@@ -192,6 +193,17 @@ fn shows_a_late_reply_to_an_interrupted_command() {
 }
 
 #[test]
+fn announces_a_long_wait_for_a_reply() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        let id = peer.expect_command("savevm");
+        std::thread::sleep(REPLY_ANNOUNCEMENT_DELAY + Duration::from_millis(200));
+        peer.reply(&id, "{}");
+    });
+    assert_eq!(run(&mut engine, &mut out, "savevm"), LineOutcome::Done);
+    assert_eq!(out.take(), ["notice: Waiting for the reply to `savevm`.", "reply: savevm {}"]);
+}
+
+#[test]
 fn reports_a_command_whose_outcome_is_unknown() {
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
         peer.expect_command("stop");
@@ -289,6 +301,15 @@ fn sends_no_request_to_another_server_than_it_was_built_for() {
     let outcome = engine.exchange(&Request::new("stop"), None, &line, &mut out);
     assert!(matches!(outcome, Err(LineOutcome::Disconnected)), "{outcome:?}");
     assert_eq!(out.take(), ["NotSent: the connection ended before `stop` was sent"]);
+}
+
+#[test]
+fn sends_no_noncharacters() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| assert_eq!(peer.read_request(), None));
+    for line in ["c a=\u{fffe}", r#"{"execute": "c", "arguments": {"a": "\uFFFE"}}"#, ".hmp info \u{fffe}"] {
+        assert_eq!(run(&mut engine, &mut out, line), LineOutcome::Failed);
+        assert_eq!(out.take(), ["not sent: invalid character U+FFFE: QEMU rejects noncharacters"]);
+    }
 }
 
 #[test]
