@@ -310,6 +310,7 @@ fn sends_no_noncharacters() {
         assert_eq!(run(&mut engine, &mut out, line), LineOutcome::Failed);
         assert_eq!(out.take(), ["not sent: invalid character U+FFFE: QEMU rejects noncharacters"]);
     }
+    drop(engine);
 }
 
 #[test]
