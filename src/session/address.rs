@@ -65,6 +65,9 @@ pub enum AddressError {
     /// `fd:` without the number of a file descriptor.
     #[error("invalid file descriptor `{0}` in address `fd:{0}`")]
     Fd(String),
+    /// `exec:` with a redirection, a pipe or another operator of a shell in its command, which no shell runs.
+    #[error("`{0}` in an `exec:` address needs a shell; write `exec:sh -c '…'`")]
+    ShellOperator(String),
     /// A scheme without anything after it.
     #[error("missing value after the colon in address `{0}`")]
     Incomplete(String),
@@ -92,7 +95,7 @@ impl FromStr for Address {
                 Ok(fd) if fd >= 0 => Ok(Address::Fd(fd)),
                 _ => Err(AddressError::Fd(rest.to_owned())),
             }),
-            ("exec:", |rest| Ok(Address::Exec(rest.trim().to_owned()))),
+            ("exec:", parse_exec),
         ];
         for (scheme, parse) in schemes {
             if let Some(rest) = text.strip_prefix(scheme) {
@@ -136,6 +139,43 @@ impl Address {
 
 fn names_a_socket(text: &str) -> bool {
     std::fs::metadata(text).is_ok_and(|meta| meta.file_type().is_socket())
+}
+
+fn parse_exec(command: &str) -> Result<Address, AddressError> {
+    let mut words = raw_words(command.trim());
+    // `ssh` joins its arguments, for the shell at the other end.
+    let reaches_a_shell = words.next().is_some_and(|program| program.rsplit('/').next() == Some("ssh"));
+    match raw_words(command).find(|word| is_shell_operator(word)).filter(|_| !reaches_a_shell) {
+        Some(operator) => Err(AddressError::ShellOperator(operator.to_owned())),
+        None => Ok(Address::Exec(command.trim().to_owned())),
+    }
+}
+
+/// Splits a command into its words, with their quotes.
+fn raw_words(command: &str) -> impl Iterator<Item = &str> {
+    let mut open_quote = None;
+    let mut is_escaped = false;
+    let words = command.split(move |c: char| {
+        if std::mem::take(&mut is_escaped) {
+            return false;
+        }
+        match (open_quote, c) {
+            (None | Some('"'), '\\') => is_escaped = true,
+            (None, '\'' | '"') => open_quote = Some(c),
+            (Some(quote), _) if quote == c => open_quote = None,
+            (None, _) => return c.is_ascii_whitespace(),
+            _ => {}
+        }
+        false
+    });
+    words.filter(|word| !word.is_empty())
+}
+
+/// Returns whether a shell takes a word for an operator, or for a word with one at its end: `&`, `2>/dev/null`, `(cat;`.
+fn is_shell_operator(word: &str) -> bool {
+    let after_descriptor = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    let ends_command = word.strip_suffix(['&', ';', '|']).is_some_and(|before| !before.ends_with('\\'));
+    after_descriptor.starts_with(['<', '>']) || word.starts_with(['&', '|', ';', '(', '`']) || ends_command
 }
 
 fn parse_tcp(text: &str) -> Result<Address, AddressError> {
@@ -222,6 +262,35 @@ mod tests {
         assert_eq!(address.to_string(), "exec:sshpass <secret>");
         assert_eq!(format!("{address:?}"), "Address(exec:sshpass <secret>)");
         assert_eq!(address.to_os_string(), "exec:sshpass -p hunter2 ssh h");
+    }
+
+    #[test]
+    fn refuses_the_operators_of_a_shell_in_a_command() {
+        for (command, operator) in [
+            ("cat q.out & cat > q.in", "&"),
+            ("cat q.out| cat", "out|"),
+            ("cat <q.in", "<q.in"),
+            ("nc h 1 2>/dev/null", "2>/dev/null"),
+            ("cd /run; cat", "/run;"),
+            ("a && b", "&&"),
+            ("(a)", "(a)"),
+            ("a `b`", "`b`"),
+        ] {
+            let error = format!("exec:{command}").parse::<Address>().unwrap_err().to_string();
+            assert!(error.starts_with('`') && error.ends_with("needs a shell; write `exec:sh -c '…'`"), "{error}");
+            assert!(error.contains(operator), "{command}: {error}");
+        }
+        for command in [
+            "sh -c 'cat q.out & cat > q.in'",
+            r#"sh -c "cat q.out & cat > \"q in\"""#,
+            r"a \& \> \; b\;",
+            "websocat ws://h/?a=1&b=2;c",
+            "ssh h socat - UNIX:/q 2>/dev/null",
+            "/usr/bin/ssh h cat < /q",
+            "a 5 -> b=>c",
+        ] {
+            assert_eq!(format!("exec:{command}").parse(), Ok(Address::Exec(command.to_owned())));
+        }
     }
 
     #[test]

@@ -229,7 +229,8 @@ fn start_exec(command: &str) -> Result<Connected, ConnectError> {
     Ok(Connected { socket: Socket::from(OwnedFd::from(socket)), process: Some(ExecProcess(child)) })
 }
 
-fn is_runnable(program: &str) -> bool {
+/// Returns whether `program` is a file, or the name of one in `PATH`.
+pub(crate) fn is_runnable(program: &str) -> bool {
     if program.contains('/') {
         return Path::new(program).is_file();
     }

@@ -23,6 +23,8 @@ mod session;
 mod socket;
 
 pub use address::{Address, AddressError};
+#[cfg(feature = "programs")]
+pub(crate) use connect::is_runnable;
 pub use connection::Wait;
 pub(crate) use connection::{Closer, ReceiveHalf, SendHalf};
 pub use error::{ConnectError, Disconnected};

@@ -1,5 +1,7 @@
 //! The settings of `.set`. One table drives how they are set, shown, completed and explained.
 
+use crate::session::is_runnable;
+
 use super::events::filter::EventFilter;
 use super::output_format::{OUTPUT_FORMATS, OutputFormat};
 
@@ -26,7 +28,7 @@ impl Default for Settings {
         Settings {
             verbose: false,
             output: OutputFormat::Pretty,
-            pager: Some(default_pager()),
+            pager: default_pager(),
             check: true,
             confirm: true,
             exit_on_error: false,
@@ -35,11 +37,14 @@ impl Default for Settings {
     }
 }
 
-/// Returns `$PAGER`, or `less` with the options that git gives it.
-pub(crate) fn default_pager() -> String {
+/// `less`, with the options that git gives it.
+const LESS: &str = "less -FRX";
+
+/// Returns `$PAGER`, or `less` if it is installed.
+pub(crate) fn default_pager() -> Option<String> {
     match std::env::var("PAGER") {
-        Ok(pager) if !pager.trim().is_empty() => pager,
-        _ => "less -FRX".to_owned(),
+        Ok(pager) if !pager.trim().is_empty() => Some(pager),
+        _ => is_runnable("less").then(|| LESS.to_owned()),
     }
 }
 
@@ -95,7 +100,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         set: |settings, value| {
             settings.pager = match value {
                 "off" => None,
-                "on" => Some(default_pager()),
+                "on" => default_pager().or(Some(LESS.to_owned())),
                 command if shlex::split(command).is_some_and(|words| !words.is_empty()) => Some(command.to_owned()),
                 _ => return Err(format!("expected `on`, `off` or a command, found `{value}`")),
             };

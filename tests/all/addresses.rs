@@ -331,3 +331,25 @@ fn rejects_invalid_addresses() {
         status: 2
     "#]]);
 }
+
+#[test]
+fn explains_that_a_command_of_fifos_needs_a_shell() {
+    let Some(server) = here(&[]) else { return };
+    let address = "exec:cat q.out & cat > q.in";
+    let run = qmp_shell(&[address, "-c", "query-name"]).run().expect_status(2);
+    assert!(run.stderr.contains("`&` in an `exec:` address needs a shell; write `exec:sh -c '…'`"), "{run:#?}");
+    let Some(socat) = require_program("socat") else { return };
+    let pipe = format!("exec:sh -c '{} - UNIX:{} 2>/dev/null | cat'", socat.display(), server.address());
+    expect_here(&pipe);
+    // At a prompt, the connection that works is kept.
+    let run = qmp_shell(&[&server.address()]).input(format!(".connect {address}\nquery-name\n")).run().expect_status(1);
+    assert_eq!(run.stdout, NAMED);
+    snapshot::check(
+        &run.stderr,
+        expect![[r#"
+            <stdin>:1: `&` in an `exec:` address needs a shell; write `exec:sh -c '…'`
+              .connect exec:cat q.out & cat > q.in
+                       ^^^^^^^^
+        "#]],
+    );
+}

@@ -259,6 +259,47 @@ fn sends_long_output_to_the_pager() {
 }
 
 #[test]
+fn runs_the_pager_as_the_shell_does() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(_) = require_program("jq") else { return };
+    let pager = "A='x y' tail -n 1 | sed 's/^/paged: /'";
+    let Some(terminal) = Terminal::start(&format!("PAGER={pager:?} {SHELL} {}", server.address()), 100, 12) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("query-commands");
+    terminal.wait_for("query-commands\npaged: ]\n(QEMU)");
+    // The words are kept as they were typed, and a program that reads the reply gets it without colours.
+    terminal.enter(r#".set pager jq -c '[.[]|select(."name" == "stop" or .name == "cont").name]'"#);
+    terminal.enter("query-commands");
+    terminal.wait_for("\n[\"cont\",\"stop\"]\n(QEMU)");
+    // One quoted word is a command too.
+    terminal.enter(".set pager 'head -n 1 | tr [ x'");
+    terminal.enter("query-commands");
+    terminal.wait_for("query-commands\nx\n(QEMU)");
+}
+
+#[test]
+fn shows_what_a_pager_that_fails_did_not() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(_) = require_program("jq") else { return };
+    let Some(terminal) = Terminal::start(&format!("PAGER=nosuch {SHELL} {}", server.address()), 100, 8) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("query-commands");
+    terminal.wait_for("\n  }\n]\n(QEMU)");
+    let shown = terminal.scrollback();
+    assert!(shown.contains("\nerror: the pager `nosuch` failed: exit status: 127\n[\n  {\n"), "{shown}");
+    let qmp = format!("PAGER=jq {} --path demo: help query-block", env!("CARGO_BIN_EXE_qmp"));
+    let Some(terminal) = Terminal::start(&qmp, 100, 8) else { return };
+    assert_eq!(terminal.wait_for_end(), 0);
+    let shown = terminal.scrollback();
+    assert!(
+        shown.contains("\nerror: the pager `jq` failed: exit status: ") && shown.contains("\nquery-block  command\n"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn returns_to_the_prompt_when_the_pager_is_left() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let Some(_) = require_program("less") else { return };

@@ -21,7 +21,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
 };
 
 fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
-    let Invocation { engine, dot, out, .. } = invocation;
+    let Invocation { engine, dot, line, out } = invocation;
     let Some((name, values)) = dot.words.split_first() else {
         let rows = SETTINGS.iter().map(|setting| row(setting, &engine.settings));
         out.print(&rows.collect::<String>());
@@ -32,12 +32,16 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         let help = near.map_or("`.set` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
         Diagnostic::new(name.span, format!("unknown setting `{}`; {help}", name.text))
     })?;
-    let Some(first) = values.first() else {
-        out.print(&row(setting, &engine.settings));
-        return Ok(LineOutcome::Done);
+    let value = match values {
+        [] => {
+            out.print(&row(setting, &engine.settings));
+            return Ok(LineOutcome::Done);
+        }
+        [word] => word.text.as_str(),
+        // Several words are a command, whose quotes are for the shell that runs it.
+        [first, .., last] => &line.text[first.span.start..last.span.end],
     };
-    let value: Vec<&str> = values.iter().map(|word| word.text.as_str()).collect();
-    setting.set(&mut engine.settings, &value.join(" ")).map_err(|message| Diagnostic::new(first.span, message))?;
+    setting.set(&mut engine.settings, value).map_err(|message| Diagnostic::new(values[0].span, message))?;
     Ok(LineOutcome::Done)
 }
 

@@ -1,12 +1,22 @@
 //! The pager for output that is longer than the screen, as in git.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::super::settings::default_pager;
 use super::super::terminal::size::terminal_size;
+
+/// The options of `less` if `LESS` is not set: leave at once if the text fits, show colours, keep the screen.
+const DEFAULT_LESS_OPTIONS: &str = "FRX";
+
+/// The status of a shell's command that Ctrl-C ended.
+const INTERRUPTED_STATUS: i32 = 128 + signal_hook::consts::SIGINT;
+
+/// The pagers that show colours.
+const COLOR_PAGERS: &[&str] = &["bat", "cat", "less", "more", "most"];
 
 /// Returns whether `text` does not fit on the screen.
 pub(crate) fn exceeds_screen(text: &str) -> bool {
@@ -17,13 +27,15 @@ pub(crate) fn exceeds_screen(text: &str) -> bool {
 /// Writes `text` to standard output. At a terminal it goes through the pager, if it is longer than the screen.
 pub fn show_text(text: &str) -> io::Result<()> {
     let out = io::stdout();
-    if out.is_terminal() && exceeds_screen(text) {
+    if out.is_terminal()
+        && exceeds_screen(text)
+        && let Some(pager) = default_pager()
+    {
         // Ctrl-C is for the pager, which restores the terminal.
         let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::new(AtomicBool::new(false)));
-        if let Some(mut pager) = Pager::start(&default_pager()) {
-            // A pager that the user leaves early closes its input; that is not a failure.
-            let _ = pager.write_all(text.as_bytes());
-            return Ok(());
+        match page_text(&pager, text) {
+            Ok(()) => return Ok(()),
+            Err(message) => writeln!(io::stderr(), "error: {message}")?,
         }
     }
     let mut out = out.lock();
@@ -31,39 +43,86 @@ pub fn show_text(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// A running pager. Dropping it waits until the user leaves it.
-pub(crate) struct Pager {
-    child: Child,
-    input: Option<ChildStdin>,
+/// Shows `text` in the pager `command`, as [`run_pager`] does.
+pub(crate) fn page_text(command: &str, text: &str) -> Result<(), String> {
+    let text = if shows_colors(command) { Cow::Borrowed(text) } else { without_colors(text) };
+    run_pager(command, |input| drop(input.write_all(text.as_bytes())))
 }
 
-impl Pager {
-    /// Starts `command`; `None` if it cannot be started.
-    pub(crate) fn start(command: &str) -> Option<Pager> {
-        let words = shlex::split(command)?;
-        let (program, arguments) = words.split_first()?;
-        let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).spawn().ok()?;
-        let input = child.stdin.take();
-        Some(Pager { child, input })
+/// Runs `command` in the shell, as git and man do with a pager. `write` writes its input; a pager that the user leaves
+/// early closes it, which is not a failure. Waits until the user leaves the pager. The error says that it failed, so that
+/// the text may not have been shown.
+pub(crate) fn run_pager(command: &str, write: impl FnOnce(&mut ChildStdin)) -> Result<(), String> {
+    let failed = |reason: String| format!("the pager `{command}` failed: {reason}");
+    let mut shell = Command::new("/bin/sh");
+    // Ctrl-C is for the programs in the command; without the trap it would end the shell before them.
+    shell.args(["-c", &format!("trap : INT\n{command}")]).stdin(Stdio::piped());
+    if std::env::var_os("LESS").is_none() {
+        shell.env("LESS", DEFAULT_LESS_OPTIONS);
+    }
+    let mut child = shell.spawn().map_err(|error| failed(error.to_string()))?;
+    if let Some(mut input) = child.stdin.take() {
+        write(&mut input);
+    }
+    let status = child.wait().map_err(|error| failed(error.to_string()))?;
+    match status.code() {
+        Some(0 | INTERRUPTED_STATUS) | None => Ok(()),
+        Some(_) => Err(failed(status.to_string())),
     }
 }
 
-impl Write for Pager {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.input {
-            Some(input) => input.write(bytes),
-            None => Ok(bytes.len()),
+/// Returns whether the pager `command` shows colours. Other programs, such as `jq`, read the text.
+pub(crate) fn shows_colors(command: &str) -> bool {
+    let words = shlex::split(command).unwrap_or_default();
+    let program = words.iter().find(|word| !word.contains('='));
+    let name = program.and_then(|program| program.rsplit('/').next());
+    name.is_some_and(|name| COLOR_PAGERS.contains(&name))
+}
+
+/// Removes the escape codes of a [palette](crate::render::Palette), the only ones in text for the terminal.
+fn without_colors(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split('\x1b');
+    let first = parts.next().unwrap_or_default();
+    if first.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    let rest = parts.map(|part| part.split_once('m').map_or(part, |(_, text)| text));
+    Cow::Owned(std::iter::once(first).chain(rest).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::Palette;
+
+    #[test]
+    fn only_pagers_show_colors() {
+        for command in ["less", "less -FRX", "/usr/bin/less", "LESS=R LESSCHARSET=utf-8 less -S", "more", "cat"] {
+            assert!(shows_colors(command), "{command}");
+        }
+        for command in ["jq .", "tee file | less", "lesser", "A=less", "", "'"] {
+            assert!(!shows_colors(command), "{command}");
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.input.as_mut().map_or(Ok(()), ChildStdin::flush)
+    #[test]
+    fn removes_the_colors_of_a_palette() {
+        let palette = Palette::new(true);
+        for code in [&palette.key, &palette.error, &palette.dim] {
+            let text = format!("mmm {} {}m\n", palette.paint(code, "a"), palette.paint(code, "m"));
+            assert_eq!(without_colors(&text), "mmm a mm\n");
+        }
+        assert!(matches!(without_colors("plain"), Cow::Borrowed("plain")));
     }
-}
 
-impl Drop for Pager {
-    fn drop(&mut self) {
-        self.input = None;
-        let _ = self.child.wait();
+    #[test]
+    fn a_failed_pager_is_reported() {
+        let write = |_: &mut ChildStdin| {};
+        for command in ["true", "exit 130", "kill -s KILL $$", "cat > /dev/null | true"] {
+            assert_eq!(run_pager(command, write), Ok(()), "{command}");
+        }
+        for (command, reason) in [("exit 3", "exit status: 3"), ("/nonexistent 2>/dev/null", "exit status: 127")] {
+            assert_eq!(run_pager(command, write), Err(format!("the pager `{command}` failed: {reason}")));
+        }
     }
 }

@@ -16,7 +16,7 @@ use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
 use super::super::terminal::raw_mode::NoEchoGuard;
 use super::super::terminal::size::terminal_size;
-use super::pager::{Pager, exceeds_screen};
+use super::pager::{exceeds_screen, page_text, run_pager, shows_colors};
 use super::{Output, Rejection, ReplyContext};
 
 /// The maximum length of a reply that is formatted in memory; longer ones are formatted into the pager.
@@ -80,33 +80,41 @@ impl<W: Write> TerminalOutput<W> {
 
     /// Writes `text`, through the pager if it is longer than the screen.
     fn write_paged(&mut self, text: &str) {
-        // A pager that the user leaves early closes its input; that is not a failure.
-        let paged = exceeds_screen(text) && self.with_pager(|pager| drop(pager.write_all(text.as_bytes())));
-        if !paged {
+        if !exceeds_screen(text) || !self.with_pager(|command| page_text(command, text)) {
             self.write(text);
         }
     }
 
-    /// Calls `f` with the pager, and waits until the user leaves the pager. Returns false if there is none.
-    fn with_pager(&mut self, f: impl FnOnce(&mut Pager)) -> bool {
+    /// Calls `f`, which runs the pager and waits until the user leaves it, with the pager's command. Returns false if
+    /// there is no pager, or if it failed, which is reported.
+    fn with_pager(&mut self, f: impl FnOnce(&str) -> Result<(), String>) -> bool {
         let Some(command) = self.pager.clone() else { return false };
-        let shown = self.with_original_mode(|| Pager::start(&command).map(|mut pager| f(&mut pager)).is_some());
+        let result = self.with_original_mode(|| f(&command));
         self.interrupted.store(false, Ordering::SeqCst);
-        shown
+        if let Err(message) = &result {
+            self.write_error_line(message);
+        }
+        result.is_ok()
     }
 
     fn write_value(&mut self, raw: &str) {
         let format = self.format;
-        if raw.len() > MAX_BUFFERED_BYTES && !format.shows_whole_replies() {
-            let palette = self.palette.clone();
-            if self.with_pager(|pager| drop(format.write_value(raw, &palette, true, pager))) {
+        let is_long = raw.len() > MAX_BUFFERED_BYTES && !format.shows_whole_replies();
+        if is_long {
+            let colored = self.palette.clone();
+            let paged = self.with_pager(|command| {
+                let palette = if shows_colors(command) { colored } else { Palette::default() };
+                run_pager(command, |input| drop(format.write_value(raw, &palette, true, input)))
+            });
+            if paged {
                 return;
             }
         }
         let mut text = Vec::new();
         let result = format.write_value(raw, &self.palette, true, &mut text);
         self.keep_error(result);
-        self.write_paged(&String::from_utf8_lossy(&text));
+        let text = String::from_utf8_lossy(&text);
+        if is_long { self.write(&text) } else { self.write_paged(&text) }
     }
 
     fn write_error_line(&mut self, message: &str) {
