@@ -350,7 +350,7 @@ impl Prompt {
         let parsed = parse(&engine, text);
         // A pasted reply is not worth an entry.
         if engine.language() == Language::Hmp || !text.trim_start().starts_with("<-") {
-            self.block_history.begin(text, parsed.opens_transaction(), &mut engine);
+            self.block_history.begin(text, &mut engine);
             // A history in memory cannot fail.
             let _ = self.editor.add_history_entry(text);
         }
