@@ -115,11 +115,8 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
     if trimmed.starts_with('.') && first.equals.is_none() || first.is_bare("help") {
         return DotLine::parse(text, &words).map(Line::Dot);
     }
-    if first.is_bare("transaction(") {
-        return parse_transaction(text, &words[1..]).map(Line::Transaction);
-    }
-    if first.is_bare("transaction") && words.get(1).is_some_and(|word| word.is_bare("(")) {
-        return parse_transaction(text, &words[2..]).map(Line::Transaction);
+    if let Some(words) = words_in_transaction(&words) {
+        return parse_transaction(text, words).map(Line::Transaction);
     }
     if !first.quoted && first.text.starts_with("transaction(") && first.text != "transaction()" {
         let message = "expected spaces around the parentheses: `transaction( ACTION … )`";
@@ -132,14 +129,33 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
     Command::parse(text, &words).map(Line::Command)
 }
 
+/// Returns the words after `transaction(` at the beginning of a line.
+pub fn words_in_transaction(words: &[Word]) -> Option<&[Word]> {
+    match words {
+        [first, rest @ ..] if first.is_bare("transaction(") => Some(rest),
+        [first, second, rest @ ..] if first.is_bare("transaction") && second.is_bare("(") => Some(rest),
+        _ => None,
+    }
+}
+
+/// Returns whether a line opens a transaction block and leaves it open.
+pub fn opens_transaction(text: &str) -> bool {
+    let words = tokenize(text).words;
+    words_in_transaction(&words).is_some_and(|words| end_of_transaction(words).is_none())
+}
+
+/// Returns the index of the word that closes a transaction block.
+pub fn end_of_transaction(words: &[Word]) -> Option<usize> {
+    words.iter().position(|word| word.is_bare(")"))
+}
+
 /// Parses a logical line inside a transaction block.
 pub fn parse_transaction_line(text: &str) -> Result<TransactionLine, Diagnostic> {
     parse_transaction(text, &tokenize(text).words)
 }
 
 fn parse_transaction(text: &str, words: &[Word]) -> Result<TransactionLine, Diagnostic> {
-    let closing = words.iter().position(|word| word.is_bare(")"));
-    let (action, close) = match closing {
+    let (action, close) = match end_of_transaction(words) {
         Some(at) => (&words[..at], Some(parse_args(text, &words[at + 1..])?)),
         None => (words, None),
     };

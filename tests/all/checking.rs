@@ -116,6 +116,8 @@ const BLOCK_LINES: &[&str] = &[
     "transaction( block-dirty-bitmap-ad node=n name=b )",
     "transaction( block-dirty-bitmap-add node=n nam=b )",
     "transaction( block-dirty-bitmap-add node=n )",
+    "transaction( block-dirty-bitmap-add disk0 )",
+    "transaction( blockdev-snapshot node=n overlay )",
     "transaction( abort x=1 )",
     "transaction( abort ) completion-mode=all",
     "transaction( abort ) completion_mode=grouped",
@@ -131,11 +133,25 @@ const MACHINE_LINES: &[&str] = &[
     "savevm",
     "drive_mirror disk0 /x",
     "drive_mirror device=disk0",
+    "object_add iothread,id=i",
+    "migrate -d tcp:h:1",
+    "set_link net0 off",
+    "eject cd0",
+    "qom-set /objects/io poll-max-ns 1",
+    "send-key ctrl-alt-delete",
+    // Commas between arguments, as on QEMU's command line.
     "device_add virtio-net-pci,id=n0",
     "netdev_add user,id=n0",
+    "netdev_add type=user,id=n0",
+    "chardev-add null,id=c",
     "chardev-add id=c backend.type=null",
     "device_del net0",
+    // Numbers that are in MiB in HMP and in bytes in QMP.
+    "balloon 512",
     "balloon 512M",
+    "block_resize disk0 100",
+    "block_resize device=disk0 100",
+    "stop now",
     "set_link name=n",
     "device_add id=d",
     "device_add driver=virtio-net-pci mq=maybe",
@@ -390,6 +406,14 @@ fn check_block_lines(server: &Server) {
                          ^^^^^^^^^^^^^^^^^^^^^^
             missing key `name` for `block-dirty-bitmap-add` (a string)
 
+            transaction( block-dirty-bitmap-add disk0 )
+                                                ^^^^^
+            expected `key=value`, found `disk0`; it needs `node`, `name`
+
+            transaction( blockdev-snapshot node=n overlay )
+                                                  ^^^^^^^
+            expected `key=value`, found `overlay`; did you mean `overlay=…`?
+
             transaction( abort x=1 )
                                ^
             unknown key `x` for `abort`; it takes no keys
@@ -440,13 +464,45 @@ fn check_machine_lines(server: &Server) {
             ^^^^^^^^^^^^
             the server has no command `drive_mirror`; did you mean `drive-mirror`?
 
-            device_add virtio-net-pci,id=n0
+            object_add iothread,id=i
             ^^^^^^^^^^
-            missing key `driver` for `device_add` (a string); the human monitor has it: `.hmp device_add virtio-net-pci,id=n0`
+            the server has no command `object_add`; did you mean `object-add qom-type=iothread id=i`, or `.hmp object_add iothread,id=i`?
+
+            migrate -d tcp:h:1
+                    ^^
+            expected `key=value`, found `-d`; the human monitor has it: `.hmp migrate -d tcp:h:1`
+
+            set_link net0 off
+                     ^^^^
+            expected `key=value`, found `net0`; the human monitor has it: `.hmp set_link net0 off`
+
+            eject cd0
+                  ^^^
+            expected `key=value`, found `cd0`; the human monitor has it: `.hmp eject cd0`
+
+            qom-set /objects/io poll-max-ns 1
+                    ^^^^^^^^^^^
+            expected `key=value`, found `/objects/io`; the human monitor has it: `.hmp qom-set /objects/io poll-max-ns 1`
+
+            send-key ctrl-alt-delete
+                     ^^^^^^^^^^^^^^^
+            expected `key=value`, found `ctrl-alt-delete`; the human monitor has it: `.hmp sendkey ctrl-alt-delete`
+
+            device_add virtio-net-pci,id=n0
+                       ^^^^^^^^^^^^^^^^^^^^
+            expected blanks between arguments, found commas in `virtio-net-pci,id=n0`; did you mean `device_add driver=virtio-net-pci id=n0`, or `.hmp device_add virtio-net-pci,id=n0`?
 
             netdev_add user,id=n0
-            ^^^^^^^^^^
-            missing key `type` for `netdev_add` (one of …, …); the human monitor has it: `.hmp netdev_add user,id=n0`
+                       ^^^^^^^^^^
+            expected blanks between arguments, found commas in `user,id=n0`; did you mean `netdev_add type=user id=n0`, or `.hmp netdev_add user,id=n0`?
+
+            netdev_add type=user,id=n0
+                       ^^^^^^^^^^^^^^^
+            expected blanks between arguments, found commas in `type=user,id=n0`; did you mean `netdev_add type=user id=n0`?
+
+            chardev-add null,id=c
+                        ^^^^^^^^^
+            expected blanks between arguments, found commas in `null,id=c`; did you mean `.hmp chardev-add null,id=c`?
 
             chardev-add id=c backend.type=null
                              ^^^^^^^^^^^^
@@ -456,9 +512,25 @@ fn check_machine_lines(server: &Server) {
                        ^^^^
             expected `key=value`, found `net0`; did you mean `id=net0`?
 
+            balloon 512
+                    ^^^
+            expected `key=value`, found `512`; the human monitor counts in MiB, QMP in bytes: `value=512M`, or `.hmp balloon 512`
+
             balloon 512M
                     ^^^^
             expected `key=value`, found `512M`; did you mean `value=512M`?
+
+            block_resize disk0 100
+                         ^^^^^
+            expected `key=value`, found `disk0`; the human monitor has it: `.hmp block_resize disk0 100`
+
+            block_resize device=disk0 100
+                                      ^^^
+            expected `key=value`, found `100`; did you mean `size=100M`?
+
+            stop now
+                 ^^^
+            expected `key=value`, found `now`; it takes no keys
 
             set_link name=n
             ^^^^^^^^

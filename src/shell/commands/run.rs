@@ -1,6 +1,8 @@
 //! Running a line: parses it once, in its language, and executes it.
 
-use crate::grammar::{Diagnostic, Language, Line, Span, TransactionLine, is_blank, parse_line, parse_transaction_line};
+use crate::grammar::{
+    Diagnostic, Language, Line, Span, TransactionLine, is_blank, opens_transaction, parse_line, parse_transaction_line,
+};
 
 use super::super::engine::hmp::HmpOutput;
 use super::super::engine::{Engine, not_sent};
@@ -26,13 +28,6 @@ impl From<Result<Line, Diagnostic>> for ParsedLine {
     /// Takes a line that was parsed in QMP mode.
     fn from(line: Result<Line, Diagnostic>) -> ParsedLine {
         line.map_or_else(ParsedLine::Invalid, ParsedLine::Qmp)
-    }
-}
-
-impl ParsedLine {
-    /// Returns whether the line opens a transaction block and leaves it open.
-    pub(crate) fn opens_transaction(&self) -> bool {
-        matches!(self, ParsedLine::Qmp(Line::Transaction(transaction)) if transaction.close.is_none())
     }
 }
 
@@ -97,12 +92,17 @@ fn run_qmp_line(engine: &mut Engine, parsed: Line, line: &InputLine<'_>, out: &m
 
 /// Rejects a line that cannot be parsed.
 fn reject(engine: &mut Engine, diagnostic: Diagnostic, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
-    match (engine.language(), engine.in_transaction()) {
-        (Language::Hmp, _) => {
-            out.report_not_sent(&diagnostic, line, false);
-            LineOutcome::Failed
-        }
-        (Language::Qmp, true) => engine.reject_action(&diagnostic, line, out),
-        (Language::Qmp, false) => not_sent(&with_suggestion(engine, diagnostic, line.text, out), line, out),
+    if engine.language() == Language::Hmp {
+        out.report_not_sent(&diagnostic, line, false);
+        return LineOutcome::Failed;
+    }
+    let diagnostic = with_suggestion(engine, diagnostic, line.text, out);
+    if opens_transaction(line.text) {
+        // Otherwise, the actions after the line would be executed by themselves.
+        engine.begin_transaction();
+    }
+    match engine.in_transaction() {
+        true => engine.reject_action(&diagnostic, line, out),
+        false => not_sent(&diagnostic, line, out),
     }
 }

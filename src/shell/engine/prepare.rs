@@ -42,6 +42,13 @@ impl Engine {
         Ok(self.queryable_server().and_then(|server| server.info.schema()))
     }
 
+    /// Returns the server's introspection if it arrives within `timeout`, for a hint that is not worth a longer wait.
+    pub(crate) fn schema_within(&mut self, timeout: Duration) -> Option<Arc<Schema>> {
+        let server = self.queryable_server()?;
+        server.wait_for_queries(false, Instant::now() + timeout);
+        server.info.schema()
+    }
+
     /// Receives messages until `is_answered`, which also sends the query, and handles them. The wait has no limit, since
     /// a line must not mean something else because the server is slow; it is announced, and Ctrl-C ends it.
     fn wait_for_answer(

@@ -353,7 +353,7 @@ impl Prompt {
     fn run_line(&mut self, number: usize, text: &str, prompt_width: usize, is_pasted: bool) -> LineOutcome {
         let mut engine = self.engine.borrow_mut();
         let parsed = parse(&engine, text);
-        self.block_history.begin(text, parsed.opens_transaction(), &mut engine);
+        self.block_history.begin(text, &mut engine);
         // A history in memory cannot fail.
         let _ = self.editor.add_history_entry(text);
         self.terminal.apply(&engine.settings, prompt_width);
