@@ -54,4 +54,4 @@ pub use script::{Script, ScriptEnd, run_scripts};
 pub use server::info::{MAX_QUERY_REPLY_BYTES, command_names};
 pub use settings::Settings;
 pub use terminal::async_output::AsyncOutput;
-pub use terminal::signals::TerminationHandler;
+pub use terminal::signals::{TerminationHandler, termination_signals};

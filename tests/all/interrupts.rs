@@ -79,6 +79,26 @@ fn ctrl_c_returns_to_the_prompt_and_shows_the_late_reply() {
 }
 
 #[test]
+fn ctrl_c_does_not_discard_what_was_just_printed() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        conn.expect_command("job-slow");
+        conn.wait_for_close();
+    });
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("job-slow");
+    let device = terminal.tmux(&["display-message", "-p", "#{pane_tty}"]);
+    // While Ctrl-C arrives as a signal, the terminal must not discard output on its way.
+    wait_until("the mode between two prompts", || {
+        let mode = std::process::Command::new("stty").args(["-a", "-F", device.trim()]).output().unwrap();
+        let mode = String::from_utf8(mode.stdout).unwrap();
+        let has = |flag: &str| mode.split_whitespace().any(|word| word.trim_end_matches(';') == flag);
+        has("isig") && has("-icanon") && has("noflsh")
+    });
+}
+
+#[test]
 fn ctrl_c_cancels_connecting_and_reading() {
     let Some(terminal) = Terminal::start("PS1='$ ' /bin/sh", 200, 40) else { return };
     let path = |name: &str| terminal.home.join(name).to_str().unwrap().to_owned();

@@ -197,6 +197,27 @@ fn the_human_monitors_sessions_are_pasted_at_the_prompt() {
     terminal.wait_for_last("(qemu)");
 }
 
+#[test]
+fn quit_is_asked_about_in_every_form() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&format!("--no-history {}", server.address())) else { return };
+    terminal.wait_for_queries();
+    for line in [
+        "human-monitor-command command-line=quit",
+        "human-monitor-command {\"command-line\": \" q \"}",
+        "{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"\\u0071uit\"}}",
+        "{\"execute\": \"query-name\"} {\"execute\": \"quit\"}",
+        ".fd /dev/null human-monitor-command command-line=quit",
+        ".hmp quit",
+        "(qemu) quit",
+        "(QEMU) quit",
+    ] {
+        terminal.ask(line);
+        terminal.enter("n");
+        terminal.wait_for_last("(QEMU)");
+    }
+}
+
 /// Returns the folder of the documents of the installed QEMU; records a skip if it is missing.
 fn documents() -> Option<PathBuf> {
     let folder = Path::new("/usr/share/doc/qemu-system-common");
