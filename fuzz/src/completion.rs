@@ -30,7 +30,7 @@ pub fn check(data: &[u8]) {
     let hmp = ["info", "device_add"].map(|name| Name::new(name, "")).to_vec();
     let dot_commands = [
         ("events", Completes::EventFilter),
-        ("fd", Completes::FileThenCommand),
+        ("fd", Completes::FileThenCommand(&[("read-only", "")])),
         ("hmp", Completes::HmpLine),
         ("set", Completes::Settings),
         ("source", Completes::Files),

@@ -114,7 +114,7 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| Name::new(*name, "")).collect::<Vec<_>>();
         let dot_commands = [
             ("events", Completes::EventFilter),
-            ("fd", Completes::FileThenCommand),
+            ("fd", Completes::FileThenCommand(&[("read-only", "")])),
             ("hmp", Completes::HmpLine),
             ("set", Completes::Settings),
             ("source", Completes::Files),

@@ -22,13 +22,25 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         return Completion::default();
     };
     match (entry.completes, arguments.len()) {
-        (Completes::Files | Completes::FileThenCommand, 0) => {
-            let files = completer.lookup.get(&NameKind::Files(typed.clone()));
-            let candidates = files.iter().map(|file| Candidate::new(escaped(&file.text), "")).collect();
-            Completion { start, candidates, missing: Vec::new() }
+        (Completes::Files, 0) => complete_file(&typed, start, completer),
+        (Completes::FileThenCommand(options), count) => {
+            let has_option = arguments.first().is_some_and(|word| options.iter().any(|(option, _)| word == option));
+            match count - usize::from(has_option) {
+                0 => {
+                    let mut completion = complete_file(&typed, start, completer);
+                    if !has_option {
+                        let options = Completion::of_names(&typed, start, options.iter().copied());
+                        completion.candidates.extend(options.candidates);
+                    }
+                    completion
+                }
+                1 => Completion::of_names(&typed, start, pairs(&command_names(completer))),
+                _ => {
+                    let command = usize::from(has_option) + 1;
+                    complete_command_arguments(text, command + 2, &arguments[command], completer)
+                }
+            }
         }
-        (Completes::FileThenCommand, 1) => Completion::of_names(&typed, start, pairs(&command_names(completer))),
-        (Completes::FileThenCommand, _) => complete_command_arguments(text, 3, &arguments[1], completer),
         (Completes::EventFilter, 0) => {
             let forms = [("except", "all but these"), ("off", "none"), ("on", "all"), ("only", "only these")];
             Completion::of_names(&typed, start, forms)
@@ -57,6 +69,12 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         (Completes::Topics, 0) => complete_topics(&typed, start, completer),
         _ => Completion::default(),
     }
+}
+
+fn complete_file(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
+    let files = completer.lookup.get(&NameKind::Files(typed.to_owned()));
+    let candidates = files.iter().map(|file| Candidate::new(escaped(&file.text), "")).collect();
+    Completion { start, candidates, missing: Vec::new() }
 }
 
 /// Completes a help topic: a dot command, another topic of the shell, a command or an event of the server.

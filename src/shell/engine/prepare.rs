@@ -31,6 +31,10 @@ const QUERY_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// The time that the server may take to return the names for a suggestion.
 const SUGGESTION_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// The hint for a block device whose set of descriptors has none that was opened as it needs it.
+const FD_MODE_HINT: &str = "`.fd read-only PATH add-fd fdset-id=N` adds a file descriptor for `read-only=on`, \
+                            `.fd read-write …` one for writing";
+
 impl Engine {
     /// Returns the server's introspection, after waiting for it if necessary. `None` if there is none or it must not be
     /// used.
@@ -206,6 +210,9 @@ impl Engine {
     /// Returns a suggestion for an error reply: the name nearest to the one that was not found.
     pub(super) fn error_hint(&mut self, request: &Request, reply: &Reply) -> Option<String> {
         let ReplyBody::Error { class, desc } = reply.body() else { return None };
+        if desc.contains("file descriptor with matching flags") {
+            return Some(FD_MODE_HINT.to_owned());
+        }
         let deadline = Instant::now() + SUGGESTION_TIMEOUT;
         let suggests = self.options.suggests_corrections;
         let near = if class == "CommandNotFound" {
