@@ -1,7 +1,8 @@
 //! The grammar of lines: the tokenizer, the line parser, and the assembler of logical lines.
 
 use qmp_shell::grammar::{
-    Arg, Assembler, Command, Language, Line, Span, Tokens, is_complete, parse_line, parse_transaction_line, tokenize,
+    Arg, Assembler, Command, Language, Line, Span, Tokens, is_blank, is_complete, parse_line, parse_transaction_line,
+    tokenize,
 };
 
 use super::{assertions, spans};
@@ -34,7 +35,7 @@ fn check_tokens(text: &str, tokens: &Tokens) {
     for span in all.iter().copied().chain([Span::at(text.len())]) {
         spans::inside(text, span);
         let between = text[end..span.start].replace("\\\n", "");
-        assert!(between.chars().all(|c| " \t\r\n".contains(c)), "{between:?} is not in a word");
+        assert!(between.chars().all(is_blank), "{between:?} is not in a word");
         end = span.end;
     }
     for (index, word) in tokens.words.iter().enumerate() {

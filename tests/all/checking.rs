@@ -158,7 +158,6 @@ const MACHINE_LINES: &[&str] = &[
     "device_add driver=virtio-net-pci host_mtu=x",
     "qom-set path=/machine property=graphics value=maybe",
     "qom-set path=/machine property=graphics",
-    "set_password protocol=vnc",
     "send-key keys.0.type=qcode keys.0.data=aa",
     "migrate-set-capabilities capabilities.0.capabilty=xbzrle",
 ];
@@ -555,10 +554,6 @@ fn check_machine_lines(server: &Server) {
             qom-set path=/machine property=graphics
             ^^^^^^^
             missing key `value` for `qom-set` (any value)
-
-            set_password protocol=vnc
-            ^^^^^^^^^^^^
-            missing key `password` for `set_password` with protocol=vnc (a string)
 
             send-key keys.0.type=qcode keys.0.data=aa
                                                    ^^

@@ -128,12 +128,12 @@ impl Engine {
         if verbose {
             out.show_request(&request.to_masked_json(request.id.as_deref()));
         }
-        server.events.command_sent();
         server.forget_live_names();
         let sent = match fd {
             None => server.session.send(request),
             Some(fd) => server.session.send_with_fd(request, fd),
         };
+        self.connection.record.events.command_sent();
         let id = match sent {
             Ok(id) => id,
             Err(disconnected) => return Err(self.disconnected_in_flight(&disconnected, request, line, out)),
@@ -285,8 +285,8 @@ impl Engine {
         if is_shown {
             out.show_event(&event);
         }
+        self.connection.record.events.push(event);
         if let Some(server) = self.connection.server() {
-            server.events.push(event);
             server.forget_live_names();
         }
         shown

@@ -48,14 +48,9 @@ impl Engine {
         }
     }
 
-    /// Returns the CPU that HMP lines refer to, if one was selected.
-    fn hmp_cpu(&mut self) -> Option<u64> {
-        self.connection.server()?.hmp_cpu
-    }
-
     /// Shows the current CPU. HMP has no command for that, so the shell itself answers.
     fn show_cpu(&mut self, form: HmpOutput, line: &InputLine<'_>, out: &mut dyn Output) {
-        let cpu = self.hmp_cpu();
+        let cpu = self.connection.record.hmp_cpu;
         let text = format!("CPU {}\n", cpu.unwrap_or(0));
         if form == HmpOutput::Text {
             return out.show_hmp_text(&text, false, line);
@@ -78,11 +73,9 @@ impl Engine {
         let outcome = self.send_hmp(hmp_line, index, form, line, out);
         if outcome == LineOutcome::Done {
             if index.is_some() {
-                if let Some(server) = self.connection.server() {
-                    server.hmp_cpu = index;
-                }
+                self.connection.record.hmp_cpu = index;
             } else {
-                let current = self.hmp_cpu().unwrap_or(0);
+                let current = self.connection.record.hmp_cpu.unwrap_or(0);
                 out.show_notice(&format!("The CPU stays {current}: the shell needs a plain number after `cpu`."));
             }
         }
@@ -102,7 +95,7 @@ impl Engine {
         if let Err(outcome) = self.ensure_open(line, out) {
             return outcome;
         }
-        let request = hmp_request(hmp_line, cpu.or(self.hmp_cpu()));
+        let request = hmp_request(hmp_line, cpu.or(self.connection.record.hmp_cpu));
         let reply = match self.exchange(&request, None, line, out) {
             Ok(Exchanged::Reply(reply)) => reply,
             Ok(Exchanged::Interrupted | Exchanged::DryRun) => return LineOutcome::Done,

@@ -24,6 +24,7 @@ mod transaction;
 
 use std::os::fd::BorrowedFd;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::grammar::{Command, Diagnostic, JsonRequest, Language};
 use crate::session::SharedLog;
@@ -39,6 +40,10 @@ use super::settings::Settings;
 use exchange::Exchanged;
 use transaction::Transaction;
 
+/// The time limit of [`EngineOptions::query_timeout`] where no user can press Ctrl-C. QEMU takes about 50 ms to produce its
+/// introspection, but a busy one may take longer to begin.
+pub const SCRIPT_QUERY_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Properties of an engine that do not change.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EngineOptions {
@@ -46,6 +51,8 @@ pub struct EngineOptions {
     pub interactive: bool,
     /// Whether requests are shown instead of sent.
     pub dry_run: bool,
+    /// The time limit for answers to queries that give a line its meaning; `None` waits until Ctrl-C.
+    pub query_timeout: Option<Duration>,
     /// Whether the server is never queried for introspection and names.
     pub no_schema: bool,
     /// Whether errors come with suggestions even if the server must be queried for them.

@@ -31,17 +31,19 @@ pub(super) fn wait(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagn
         // Even with a timeout of 0, events that have arrived count.
         engine.drain_until_quiet(&mut **out);
     }
-    if engine.connection.events().take(&pattern, 0) {
+    if engine.connection.record.events.take(&pattern, 0) {
         return Ok(LineOutcome::Done);
     }
     let words = dot.words.iter().filter(|word| word.key() != "timeout");
     let words = words.map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
     let awaited = format!("event `{words}`");
-    announce(&awaited, invocation);
+    if timeout != Some(Duration::ZERO) {
+        announce(&awaited, invocation);
+    }
     let Invocation { engine, out, .. } = invocation;
-    let mut compared = engine.connection.events().total;
+    let mut compared = engine.connection.record.events.total;
     let stop = engine.receive(None, deadline_after(timeout).into(), &mut **out, |engine, _| {
-        let events = engine.connection.events();
+        let events = &mut engine.connection.record.events;
         let from = std::mem::replace(&mut compared, events.total);
         events.take(&pattern, from)
     });

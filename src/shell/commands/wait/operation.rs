@@ -130,7 +130,7 @@ fn ask(
     Ok(match reply.body() {
         ReplyBody::Return(raw) => {
             let value = serde_json::from_str(raw).unwrap_or_default();
-            operation.progress(&value, invocation.engine.connection.events())
+            operation.progress(&value, &invocation.engine.connection.record.events)
         }
         ReplyBody::Error { class, desc } => {
             let name = operation.describe();
@@ -148,9 +148,9 @@ fn pause(
 ) -> StopReason {
     let next = Instant::now() + interval;
     let until = deadline.map_or(next, |deadline| deadline.min(next));
-    let mut total = invocation.engine.connection.events().total;
+    let mut total = invocation.engine.connection.record.events.total;
     invocation.engine.receive(None, Some(until).into(), &mut *invocation.out, |engine, _| {
-        let events = engine.connection.events();
+        let events = &engine.connection.record.events;
         let is_event = std::mem::replace(&mut total, events.total) != events.total;
         is_event && events.last(1).any(|event| operation.is_changed_by(event.name()))
     })
