@@ -204,7 +204,7 @@ impl EventWriter<'_> {
             Update::Event(event) => {
                 let path = self.has_several.then_some(name.as_str());
                 let mut line = Vec::with_capacity(event.text().len() + 64);
-                self.json.write(path, event.text(), &mut line)?;
+                self.json.write_event(path, &event, &mut line)?;
                 let mut out = io::stdout().lock();
                 out.write_all(&line)?;
                 out.flush()?;

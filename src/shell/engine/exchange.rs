@@ -9,6 +9,7 @@ use crate::session::{Disconnected, Received, Wait};
 use crate::wire::{Event, Reply, Request};
 
 use super::super::connection::ConnectionError;
+use super::super::events::advice::advice_on_failure;
 use super::super::hmp::is_quit;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
@@ -224,6 +225,12 @@ impl Engine {
             out.show_event(&event);
         }
         self.events.push(event);
+        if is_shown
+            && self.options.interactive
+            && let Some(advice) = advice_on_failure(&self.events)
+        {
+            out.show_notice(&advice);
+        }
         if let Some(server) = self.connection.server() {
             server.forget_live_names();
         }
