@@ -3,6 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -189,7 +190,7 @@ impl Client {
 
     /// Sends a command without waiting for its reply. The server executes commands in order. Up to eight of them may be
     /// in flight, those of all clones counted; the call for a ninth blocks until a reply arrives, except with
-    /// [`Request::oob`].
+    /// [`Request::oob`]. If no reply arrives, it blocks until [`Client::close`]; [`Client::start_within`] has a limit.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -202,6 +203,27 @@ impl Client {
     /// ```
     pub fn start(&self, request: Request) -> Result<Pending, ExecuteError> {
         self.send(request, None)
+    }
+
+    /// Sends a command as [`Client::start`] does, but waits up to `timeout` until fewer than eight are in flight. After the
+    /// timeout, the inner `Err` returns the command, which was not sent. A `timeout` of zero does not wait.
+    ///
+    /// ```
+    /// # let qemu = qmp_shell::Client::connect("demo:")?;
+    /// use std::time::Duration;
+    /// use qmp_shell::Request;
+    ///
+    /// match qemu.start_within(Request::new("query-block"), Duration::from_secs(5))? {
+    ///     Ok(pending) => println!("{}", pending.reply()?.text()),
+    ///     Err(request) => println!("eight commands are unanswered; `{}` was not sent", request.command),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn start_within(&self, request: Request, timeout: Duration) -> Result<Result<Pending, Request>, ExecuteError> {
+        // A timeout that is too long to represent is no limit.
+        let deadline = Instant::now().checked_add(timeout);
+        let sent = self.inner.dispatcher.send_before(deadline, Box::new(validate_request(request)?))?;
+        Ok(sent.map_err(|request| *request))
     }
 
     fn send(&self, request: Request, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {

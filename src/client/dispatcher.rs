@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::ThreadId;
+use std::time::{Duration, Instant};
 
 use crate::session::{Disconnected, ReceiveHalf, Routed, Router, SendHalf};
 use crate::wire::{Event, Greeting, Request};
@@ -82,14 +83,24 @@ impl Dispatcher {
 
     /// Sends a request. If it is in-band, first waits until fewer than [`MAX_IN_BAND_COMMANDS`] are in flight.
     pub(super) fn send(&self, request: Box<Request>, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
-        let current = std::thread::current().id();
-        assert!(
-            self.reader.get() != Some(&current),
-            "an event filter cannot execute commands: their replies would never be received"
-        );
-        if !request.oob {
-            self.reserve_slot();
+        self.reserve_slot(&request, None);
+        self.send_in_slot(request, fd)
+    }
+
+    /// Sends a request as [`Dispatcher::send`] does, but waits until `deadline` at most. After it, the inner `Err`
+    /// returns the request.
+    pub(super) fn send_before(
+        &self,
+        deadline: Option<Instant>,
+        request: Box<Request>,
+    ) -> Result<Result<Pending, Box<Request>>, ExecuteError> {
+        match self.reserve_slot(&request, deadline) {
+            true => self.send_in_slot(request, None).map(Ok),
+            false => Ok(Err(request)),
         }
+    }
+
+    fn send_in_slot(&self, request: Box<Request>, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
         let (caller, outcome) = sync_channel(1);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         if fd.is_some() && !out.can_pass_fds() {
@@ -117,13 +128,27 @@ impl Dispatcher {
         }
     }
 
-    /// Waits until another in-band command may be in flight, and counts it.
-    fn reserve_slot(&self) {
+    /// Waits until `deadline` for another in-band command to be allowed in flight, and counts it. Returns whether the
+    /// request may be sent; at the end of the connection, sending it reports that.
+    fn reserve_slot(&self, request: &Request, deadline: Option<Instant>) -> bool {
+        let current = std::thread::current().id();
+        assert!(
+            self.reader.get() != Some(&current),
+            "an event filter cannot execute commands: their replies would never be received"
+        );
+        if request.oob {
+            return true;
+        }
         let mut state = self.state();
         while state.disconnected.is_none() && state.in_band_count >= MAX_IN_BAND_COMMANDS {
-            state = self.slot_freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.slot_freed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return false,
+                Some(rest) => self.slot_freed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
         state.in_band_count += 1;
+        true
     }
 
     fn release_slot(&self, in_band: bool) {

@@ -9,7 +9,7 @@
 //! | `events` | the event filter, the latest events, the course of jobs |
 //! | `output_format`, `settings` | the formats of replies; the settings of `.set` |
 //! | `history` | lines entered, and their files |
-//! | `hmp` | HMP lines inside QMP requests |
+//! | `hmp` | HMP lines inside QMP requests, and whether they succeeded |
 //! | `terminal` | modes, size and signals of the terminal |
 //! | `output` | output for a terminal, a script's reader, a single command |
 //! | `server` | the connected server and everything known about it |

@@ -33,6 +33,7 @@ mod help;
 mod hints;
 mod history;
 mod hmp;
+mod hmp_statuses;
 mod hostile_servers;
 mod interrupts;
 mod log;

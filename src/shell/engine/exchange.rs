@@ -10,6 +10,7 @@ use crate::session::{Address, Disconnected, Received, Wait};
 use crate::wire::{Event, Reply, Request, noncharacter};
 
 use super::super::connection::ConnectionError;
+use super::super::events::advice::advice_on_failure;
 use super::super::hmp::is_quit;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
@@ -286,6 +287,12 @@ impl Engine {
             out.show_event(&event);
         }
         self.connection.record.events.push(event);
+        if is_shown
+            && self.options.interactive
+            && let Some(advice) = advice_on_failure(&self.connection.record.events)
+        {
+            out.show_notice(&advice);
+        }
         if let Some(server) = self.connection.server() {
             server.forget_live_names();
         }

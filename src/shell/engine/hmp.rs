@@ -4,7 +4,7 @@ use crate::assist::Name;
 use crate::schema::nearest;
 use crate::wire::{Reply, quote};
 
-use super::super::hmp::{hmp_request, hmp_text, is_hmp_failure, is_quit_line, parse_cpu_index};
+use super::super::hmp::{has_succeeded, hmp_request, hmp_text, is_quit_line, parse_cpu_index};
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
 use super::Engine;
@@ -101,18 +101,17 @@ impl Engine {
             Ok(Exchanged::Interrupted | Exchanged::DryRun) => return LineOutcome::Done,
             Err(outcome) => return outcome,
         };
-        let text = hmp_text(&reply);
-        let failed = text.as_deref().is_none_or(is_hmp_failure);
-        match &text {
+        let has_succeeded = has_succeeded(&request, &reply);
+        match hmp_text(&reply) {
             Some(text) if form == HmpOutput::Text => {
-                out.show_hmp_text(text, failed, line);
-                if let Some(near) = self.nearest_hmp_command(text).filter(|_| self.options.interactive) {
+                out.show_hmp_text(&text, !has_succeeded, line);
+                if let Some(near) = self.nearest_hmp_command(&text).filter(|_| self.options.interactive) {
                     out.show_notice(&format!("did you mean `{near}`?"));
                 }
             }
             _ => out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line),
         }
-        LineOutcome::of(!failed)
+        LineOutcome::of(has_succeeded)
     }
 
     /// Returns the HMP command that is nearest to the one which the human monitor's text calls unknown.

@@ -32,7 +32,7 @@ use crate::wire::Request;
 
 use super::connection::Connection;
 use super::history::History;
-use super::hmp::is_quit;
+use super::hmp::{has_succeeded, is_quit};
 use super::line::{InputLine, LineOutcome};
 use super::output::{Output, ReplyContext};
 use super::server::Server;
@@ -208,7 +208,7 @@ impl Engine {
         };
         let hint = self.error_hint(request, &reply);
         out.show_reply(&ReplyContext { reply: &reply, request, late: false, hint }, line);
-        match reply.succeeded() {
+        match has_succeeded(request, &reply) {
             true if ends_qemu => self.after_quit(out),
             succeeded => LineOutcome::of(succeeded),
         }

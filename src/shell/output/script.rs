@@ -85,7 +85,7 @@ impl Output for ScriptOutput {
 
     fn show_event(&mut self, event: &Event) {
         if self.format.shows_whole_replies() {
-            let result = self.messages.write(None, event.text(), &mut self.out);
+            let result = self.messages.write_event(None, event, &mut self.out);
             return self.keep_error(result);
         }
         self.flush();
