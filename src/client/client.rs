@@ -14,6 +14,8 @@ use super::dispatcher::Dispatcher;
 use super::error::ExecuteError;
 use super::events::{EventQueue, Events};
 use super::open::open;
+#[cfg(feature = "programs")]
+use super::pending::IsCancelled;
 use super::pending::Pending;
 use super::request::{request, validate_request};
 
@@ -204,8 +206,20 @@ impl Client {
         self.send(request, None)
     }
 
+    /// Sends a command as [`Client::start`] does. `Ok(None)` if `is_cancelled`, which is called again and again, returns true
+    /// before it can be sent.
+    #[cfg(feature = "programs")]
+    pub(crate) fn start_unless(
+        &self,
+        request: Request,
+        is_cancelled: IsCancelled<'_>,
+    ) -> Result<Option<Pending>, ExecuteError> {
+        self.inner.dispatcher.send(Box::new(validate_request(request)?), None, is_cancelled)
+    }
+
     fn send(&self, request: Request, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
-        self.inner.dispatcher.send(Box::new(validate_request(request)?), fd)
+        let sent = self.inner.dispatcher.send(Box::new(validate_request(request)?), fd, &|| false)?;
+        Ok(sent.expect("nothing cancels the wait"))
     }
 
     /// Ends QEMU with `quit`. Succeeds if QEMU replies or closes the connection. [`Events`] end when QEMU has exited.

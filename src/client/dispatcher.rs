@@ -12,7 +12,7 @@ use crate::wire::{Event, Greeting, Request};
 
 use super::error::{ExecuteError, ListenError};
 use super::events::EventQueue;
-use super::pending::{Outcome, Pending};
+use super::pending::{CANCEL_POLL_INTERVAL, IsCancelled, Outcome, Pending};
 
 /// The maximum number of in-band commands in flight. QEMU queues this many; with one more it stops reading, and an
 /// out-of-band command could not overtake the others.
@@ -80,15 +80,21 @@ impl Dispatcher {
         self.closing.store(true, Ordering::Release);
     }
 
-    /// Sends a request. If it is in-band, first waits until fewer than [`MAX_IN_BAND_COMMANDS`] are in flight.
-    pub(super) fn send(&self, request: Box<Request>, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
+    /// Sends a request. If it is in-band, first waits until fewer than [`MAX_IN_BAND_COMMANDS`] are in flight; `Ok(None)` if
+    /// `is_cancelled` returns true meanwhile.
+    pub(super) fn send(
+        &self,
+        request: Box<Request>,
+        fd: Option<BorrowedFd<'_>>,
+        is_cancelled: IsCancelled<'_>,
+    ) -> Result<Option<Pending>, ExecuteError> {
         let current = std::thread::current().id();
         assert!(
             self.reader.get() != Some(&current),
             "an event filter cannot execute commands: their replies would never be received"
         );
-        if !request.oob {
-            self.reserve_slot();
+        if !request.oob && !self.reserve_slot(is_cancelled) {
+            return Ok(None);
         }
         let (caller, outcome) = sync_channel(1);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +111,7 @@ impl Dispatcher {
         let sent = out.send(id, &request, fd);
         drop(out);
         self.renegotiate_if_idle();
-        let Err(unsent) = sent else { return Ok(Pending { request, outcome }) };
+        let Err(unsent) = sent else { return Ok(Some(Pending { request, outcome })) };
         let cancelled = self.state().router.pending.cancel(id);
         if let Some(call) = cancelled {
             self.release_slot(call.in_band);
@@ -117,13 +123,18 @@ impl Dispatcher {
         }
     }
 
-    /// Waits until another in-band command may be in flight, and counts it.
-    fn reserve_slot(&self) {
+    /// Waits until another in-band command may be in flight, and counts it. Returns false if the wait was cancelled.
+    fn reserve_slot(&self, is_cancelled: IsCancelled<'_>) -> bool {
         let mut state = self.state();
         while state.disconnected.is_none() && state.in_band_count >= MAX_IN_BAND_COMMANDS {
-            state = self.slot_freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.slot_freed.wait_timeout(state, CANCEL_POLL_INTERVAL);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if is_cancelled() {
+                return false;
+            }
         }
         state.in_band_count += 1;
+        true
     }
 
     fn release_slot(&self, in_band: bool) {
