@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::session::{Address, Closer, ConnectError, Listener, Options, Session};
 use crate::wire::{Event, Greeting, Request};
 
-use super::dispatcher::Dispatcher;
+use super::dispatcher::{Dispatcher, SlotWait};
 use super::error::ExecuteError;
 use super::events::{EventQueue, Events};
 use super::open::open;
+#[cfg(feature = "programs")]
+use super::pending::IsCancelled;
 use super::pending::Pending;
 use super::request::{request, validate_request};
 
@@ -222,8 +224,21 @@ impl Client {
     pub fn start_within(&self, request: Request, timeout: Duration) -> Result<Result<Pending, Request>, ExecuteError> {
         // A timeout that is too long to represent is no limit.
         let deadline = Instant::now().checked_add(timeout);
-        let sent = self.inner.dispatcher.send_before(deadline, Box::new(validate_request(request)?))?;
+        let wait = deadline.map_or(SlotWait::Forever, SlotWait::Until);
+        let sent = self.inner.dispatcher.send_within(wait, Box::new(validate_request(request)?))?;
         Ok(sent.map_err(|request| *request))
+    }
+
+    /// Sends a command as [`Client::start`] does. `Ok(None)` if `is_cancelled`, which is called again and again, returns true
+    /// before it can be sent.
+    #[cfg(feature = "programs")]
+    pub(crate) fn start_unless(
+        &self,
+        request: Request,
+        is_cancelled: IsCancelled<'_>,
+    ) -> Result<Option<Pending>, ExecuteError> {
+        let wait = SlotWait::Unless(is_cancelled);
+        Ok(self.inner.dispatcher.send_within(wait, Box::new(validate_request(request)?))?.ok())
     }
 
     fn send(&self, request: Request, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {

@@ -13,7 +13,7 @@ use crate::wire::{Event, Greeting, Request};
 
 use super::error::{ExecuteError, ListenError};
 use super::events::EventQueue;
-use super::pending::{Outcome, Pending};
+use super::pending::{CANCEL_POLL_INTERVAL, IsCancelled, Outcome, Pending};
 
 /// The maximum number of in-band commands in flight. QEMU queues this many; with one more it stops reading, and an
 /// out-of-band command could not overtake the others.
@@ -52,6 +52,16 @@ impl fmt::Debug for Dispatcher {
     }
 }
 
+/// The limit of a wait until another command may be in flight.
+#[derive(Clone, Copy)]
+pub(super) enum SlotWait<'a> {
+    Forever,
+    Until(Instant),
+    /// Until the function, which is called again and again, returns true.
+    #[cfg_attr(not(feature = "programs"), expect(dead_code, reason = "only the programs cancel a wait"))]
+    Unless(IsCancelled<'a>),
+}
+
 impl Dispatcher {
     pub(super) fn new(out: SendHalf, router: Router<()>, greeting: Option<Greeting>) -> Dispatcher {
         let state = State {
@@ -83,18 +93,18 @@ impl Dispatcher {
 
     /// Sends a request. If it is in-band, first waits until fewer than [`MAX_IN_BAND_COMMANDS`] are in flight.
     pub(super) fn send(&self, request: Box<Request>, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
-        self.reserve_slot(&request, None);
+        self.reserve_slot(&request, SlotWait::Forever);
         self.send_in_slot(request, fd)
     }
 
-    /// Sends a request as [`Dispatcher::send`] does, but waits until `deadline` at most. After it, the inner `Err`
+    /// Sends a request as [`Dispatcher::send`] does, but waits only as long as `wait` says. After that, the inner `Err`
     /// returns the request.
-    pub(super) fn send_before(
+    pub(super) fn send_within(
         &self,
-        deadline: Option<Instant>,
+        wait: SlotWait<'_>,
         request: Box<Request>,
     ) -> Result<Result<Pending, Box<Request>>, ExecuteError> {
-        match self.reserve_slot(&request, deadline) {
+        match self.reserve_slot(&request, wait) {
             true => self.send_in_slot(request, None).map(Ok),
             false => Ok(Err(request)),
         }
@@ -128,9 +138,9 @@ impl Dispatcher {
         }
     }
 
-    /// Waits until `deadline` for another in-band command to be allowed in flight, and counts it. Returns whether the
-    /// request may be sent; at the end of the connection, sending it reports that.
-    fn reserve_slot(&self, request: &Request, deadline: Option<Instant>) -> bool {
+    /// Waits as long as `wait` says for another in-band command to be allowed in flight, and counts it. Returns whether
+    /// the request may be sent; at the end of the connection, sending it reports that.
+    fn reserve_slot(&self, request: &Request, wait: SlotWait<'_>) -> bool {
         let current = std::thread::current().id();
         assert!(
             self.reader.get() != Some(&current),
@@ -141,11 +151,16 @@ impl Dispatcher {
         }
         let mut state = self.state();
         while state.disconnected.is_none() && state.in_band_count >= MAX_IN_BAND_COMMANDS {
-            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => self.slot_freed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(Duration::ZERO) => return false,
-                Some(rest) => self.slot_freed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0,
+            let time = match wait {
+                SlotWait::Forever => Duration::MAX,
+                SlotWait::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
+                SlotWait::Unless(is_cancelled) if is_cancelled() => Duration::ZERO,
+                SlotWait::Unless(_) => CANCEL_POLL_INTERVAL,
             };
+            if time.is_zero() {
+                return false;
+            }
+            state = self.slot_freed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.in_band_count += 1;
         true

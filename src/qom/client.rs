@@ -1,8 +1,8 @@
 //! Commands on single objects: list, get and set properties, and resolve what a user typed.
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::client::{Client, ExecuteError, Pending};
+use crate::client::{Client, ExecuteError, Pending, parse_return};
 use crate::schema::{Builtin, nearest, property_value};
 use crate::wire::{ReplyBody, Request, quote};
 
@@ -19,11 +19,19 @@ const MAX_TREE_MEMBERS: usize = 2_000_000;
 pub struct QomClient {
     client: Client,
     pub(super) max_tree_members: usize,
+    /// Says whether to give up a wait for the server.
+    is_interrupted: fn() -> bool,
 }
 
 impl QomClient {
     pub fn new(client: &Client) -> QomClient {
-        QomClient { client: client.clone(), max_tree_members: MAX_TREE_MEMBERS }
+        QomClient { client: client.clone(), max_tree_members: MAX_TREE_MEMBERS, is_interrupted: || false }
+    }
+
+    /// Has each wait for the server end with [`QomError::Interrupted`] when `is_interrupted`, called in the thread that
+    /// waits, returns true. Does not apply to [`QomClient::tree`].
+    pub fn interrupted_by(self, is_interrupted: fn() -> bool) -> QomClient {
+        QomClient { is_interrupted, ..self }
     }
 
     /// Limits the number of members that [`QomClient::tree`] reads.
@@ -33,12 +41,12 @@ impl QomClient {
 
     /// Lists the properties of an object, including its children and links, in the server's order.
     pub fn list(&self, path: &str) -> Result<Vec<Property>, QomError> {
-        Ok(self.start_list(path)?.wait()?)
+        self.finish(self.start_list(path)?)
     }
 
     /// Reads a property: the JSON text as the server wrote it. A child or a link reads as a path, an unset link as `""`.
     pub fn get(&self, path: &str, property: &str) -> Result<String, QomError> {
-        finish_get(self.start_get(path, property)?)
+        self.finish_get(self.start_get(path, property)?)
     }
 
     /// Sets a property to the value that `text` denotes for the property's type. The type is looked up first; if the
@@ -68,7 +76,7 @@ impl QomClient {
     /// Sets a property to a JSON value.
     pub(super) fn set_json(&self, path: &str, property: &str, json: &str) -> Result<(), QomError> {
         let arguments = format!(r#"{{"path":{},"property":{},"value":{json}}}"#, quote(path), quote(property));
-        self.start("qom-set", arguments)?.wait::<IgnoredAny>()?;
+        self.finish::<IgnoredAny>(self.start("qom-set", arguments)?)?;
         Ok(())
     }
 
@@ -120,18 +128,26 @@ impl QomClient {
     }
 
     fn start(&self, command: &str, arguments: String) -> Result<Pending, QomError> {
-        Ok(self.client.start(Request::new(command).with_arguments(arguments))?)
+        let request = Request::new(command).with_arguments(arguments);
+        self.client.start_unless(request, &self.is_interrupted)?.ok_or(QomError::Interrupted)
     }
-}
 
-/// Waits for the reply to `qom-get`. The value is not parsed, because QEMU writes some numbers as `inf`, which is not
-/// JSON.
-pub(super) fn finish_get(pending: Pending) -> Result<String, QomError> {
-    let request = Box::new(pending.request().clone());
-    let reply = pending.reply()?;
-    match reply.body() {
-        ReplyBody::Return(json) => Ok(json.to_owned()),
-        ReplyBody::Error { .. } => Err(ExecuteError::Refused { request, reply: Box::new(reply) }.into()),
+    /// Waits for the return value of a command.
+    fn finish<T: DeserializeOwned>(&self, pending: Pending) -> Result<T, QomError> {
+        let request = Box::new(pending.request().clone());
+        let reply = pending.reply_unless(&self.is_interrupted)?.ok_or(QomError::Interrupted)?;
+        Ok(parse_return(request, reply)?)
+    }
+
+    /// Waits for the reply to `qom-get`. The value is not parsed, because QEMU writes some numbers as `inf`, which is not
+    /// JSON.
+    pub(super) fn finish_get(&self, pending: Pending) -> Result<String, QomError> {
+        let request = Box::new(pending.request().clone());
+        let reply = pending.reply_unless(&self.is_interrupted)?.ok_or(QomError::Interrupted)?;
+        match reply.body() {
+            ReplyBody::Return(json) => Ok(json.to_owned()),
+            ReplyBody::Error { .. } => Err(ExecuteError::Refused { request, reply: Box::new(reply) }.into()),
+        }
     }
 }
 

@@ -10,6 +10,9 @@ pub enum QomError {
     /// The text does not denote a value of the property's type. Nothing was sent.
     #[error("`{property}` of `{path}`: {message}")]
     InvalidValue { path: String, property: String, message: String },
+    /// The wait for the server was given up.
+    #[error("interrupted")]
+    Interrupted,
     #[error("the tree has more than {max_members} objects and properties; limit it with `--depth`")]
     TooManyMembers { max_members: usize },
 }
@@ -21,7 +24,7 @@ impl QomError {
         match self {
             QomError::Execute(error) => error.desc().map_or_else(|| error.to_string(), str::to_owned),
             QomError::InvalidValue { message, .. } => message.clone(),
-            QomError::TooManyMembers { .. } => self.to_string(),
+            QomError::Interrupted | QomError::TooManyMembers { .. } => self.to_string(),
         }
     }
 
@@ -29,7 +32,7 @@ impl QomError {
     pub fn class(&self) -> Option<&str> {
         match self {
             QomError::Execute(error) => error.class(),
-            QomError::InvalidValue { .. } | QomError::TooManyMembers { .. } => None,
+            QomError::InvalidValue { .. } | QomError::Interrupted | QomError::TooManyMembers { .. } => None,
         }
     }
 

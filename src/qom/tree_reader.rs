@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::client::Pending;
 
-use super::client::{QomClient, finish_get};
+use super::client::QomClient;
 use super::error::QomError;
 use super::property::Property;
 use super::tree::{PropertyValue, Tree};
@@ -152,7 +152,7 @@ impl TreeReader<'_> {
                 Err(error) if object == 0 || error.is_disconnected() => return Err(error),
                 Err(error) => self.tree.set_failed(object, error.reason()),
             },
-            TreeRequest::Get { object, member } => match finish_get(pending) {
+            TreeRequest::Get { object, member } => match self.qom.finish_get(pending) {
                 Err(error) if error.is_disconnected() => return Err(error),
                 result => self.tree.set_value(object, member, result.map_err(|error| error.reason())),
             },

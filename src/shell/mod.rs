@@ -39,7 +39,7 @@ pub use commands::{ParsedLine, manual_section, run_line, run_parsed};
 pub use completion::{complete_line, wait_for_names};
 pub use connection::child_qemu::{QemuProcess, QemuStartError};
 pub use connection::{Connection, ConnectionError};
-pub use engine::{Engine, EngineOptions, SCRIPT_QUERY_TIMEOUT, close_log};
+pub use engine::{Engine, EngineOptions, MISSING_LINES, SCRIPT_QUERY_TIMEOUT, close_log};
 pub use events::filter::{EventFilter, matches_glob_exactly};
 pub use history::History;
 pub use line::{InputLine, LineOutcome};

@@ -6,15 +6,17 @@ mod complete;
 mod fuse;
 mod multicall;
 
+use std::cell::OnceCell;
 use std::process::ExitCode;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use clap::{ArgMatches, CommandFactory};
 
 use crate::client::Client;
 use crate::qom::QomClient;
 use crate::render::{Palette, printable};
-use crate::session::{Direction, Options, SharedLog};
+use crate::session::{Direction, Options, SharedLog, end_log};
+use crate::shell::MISSING_LINES;
 
 use super::args::{Generate, address_from_environment};
 use super::color::{stderr_palette, stdout_palette};
@@ -50,17 +52,19 @@ impl Program for QomArgs {
             return Err(Failure::usage(message));
         };
         let color = self.common.color;
+        let log = OnceCell::new();
         let connect = || {
             let options = Options { wait: self.wait.wait, ..self.common.options()? };
+            let log: &SharedLog = log.get_or_init(|| Arc::clone(&options.log));
             let client = Client::connect_with(&address, &options).map_err(Failure::not_connected)?;
             if self.common.verbose {
                 // Not earlier, because the user did not ask for the greeting and the negotiation.
-                show_messages(&options.log, stderr_palette(color));
+                show_messages(log, stderr_palette(color));
             }
             Ok(client)
         };
         let qom = || Ok(QomClient::new(&connect()?));
-        match command {
+        let run = || match command {
             QomCommand::Fuse(args) => fuse::run(args, connect),
             QomCommand::List { path, json } => commands::list(&qom()?, path, *json),
             QomCommand::Get { target, property, json } => commands::get(&qom()?, target, property.as_deref(), *json),
@@ -68,7 +72,12 @@ impl Program for QomArgs {
             QomCommand::Tree { path, depth, json } => {
                 commands::tree(qom()?, path, *depth, *json, &stdout_palette(color))
             }
+        };
+        let status = run();
+        if log.get().is_some_and(end_log) {
+            report(&format!("qom: {MISSING_LINES}"));
         }
+        status
     }
 }
 

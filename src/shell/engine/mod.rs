@@ -16,6 +16,7 @@
 
 pub(crate) mod exchange;
 pub(crate) mod hmp;
+mod noncharacters;
 mod prepare;
 mod quit;
 #[cfg(test)]
@@ -23,11 +24,10 @@ mod tests;
 mod transaction;
 
 use std::os::fd::BorrowedFd;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::grammar::{Command, Diagnostic, JsonRequest, Language};
-use crate::session::SharedLog;
+use crate::session::{SharedLog, end_log};
 use crate::wire::Request;
 
 use super::connection::Connection;
@@ -215,11 +215,13 @@ impl Engine {
     }
 }
 
+/// The warning about a log that is incomplete.
+pub const MISSING_LINES: &str = "warning: some lines could not be written to the log";
+
 /// Closes a log, and reports whether lines are missing from it.
 pub fn close_log(log: &SharedLog, out: &mut dyn Output) {
-    let log = log.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if log.is_some_and(|log| log.has_failed()) {
-        out.show_notice("warning: some lines could not be written to the log");
+    if end_log(log) {
+        out.show_notice(MISSING_LINES);
     }
 }
 
