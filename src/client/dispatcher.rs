@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::ThreadId;
+#[cfg(feature = "programs")]
+use std::time::Duration;
+use std::time::Instant;
 
 use crate::session::{Disconnected, ReceiveHalf, Routed, Router, SendHalf};
 use crate::wire::{Event, Greeting, Request};
@@ -17,6 +20,10 @@ use super::pending::{CANCEL_POLL_INTERVAL, IsCancelled, Outcome, Pending};
 /// The maximum number of in-band commands in flight. QEMU queues this many; with one more it stops reading, and an
 /// out-of-band command could not overtake the others.
 const MAX_IN_BAND_COMMANDS: usize = 8;
+
+/// The time after which several unanswered commands mean that the server may take only one at a time.
+#[cfg(feature = "programs")]
+const STALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The state shared by callers, listeners and the reader thread.
 pub(super) struct Dispatcher {
@@ -34,6 +41,10 @@ struct State {
     router: Router<PendingCall>,
     /// In-band commands that are in flight or about to be sent.
     in_band_count: usize,
+    /// Whether the server gets a request only after it has answered the one before. Then all commands count as in-band.
+    takes_one_request: bool,
+    /// The time of the last request or message.
+    last_progress: Instant,
     listeners: Vec<Weak<EventQueue>>,
     disconnected: Option<Disconnected>,
     /// The answer to a second greeting, to be sent before the next command.
@@ -43,6 +54,12 @@ struct State {
 struct PendingCall {
     in_band: bool,
     caller: SyncSender<Outcome>,
+}
+
+impl State {
+    fn max_in_band(&self) -> usize {
+        if self.takes_one_request { 1 } else { MAX_IN_BAND_COMMANDS }
+    }
 }
 
 impl fmt::Debug for Dispatcher {
@@ -56,6 +73,8 @@ impl Dispatcher {
         let state = State {
             router: router.successor(),
             in_band_count: 0,
+            last_progress: Instant::now(),
+            takes_one_request: greeting.as_ref().is_some_and(Greeting::takes_one_request),
             listeners: Vec::new(),
             disconnected: None,
             renegotiation: None,
@@ -80,6 +99,33 @@ impl Dispatcher {
         self.closing.store(true, Ordering::Release);
     }
 
+    /// Returns whether several commands are in flight and nothing has happened for [`STALL_TIMEOUT`].
+    #[cfg(feature = "programs")]
+    pub(super) fn is_stalled(&self) -> bool {
+        let state = self.state();
+        state.in_band_count > 1 && state.last_progress.elapsed() > STALL_TIMEOUT
+    }
+
+    /// Has the server get one request at a time from now on, and gives up the commands in flight: as if this side had
+    /// closed the connection. Returns false if the server got one at a time before.
+    #[cfg(feature = "programs")]
+    pub(super) fn take_turns(&self) -> bool {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.takes_one_request, true) {
+            return false;
+        }
+        let given_up: Vec<PendingCall> = state.router.pending.drain().collect();
+        // A command that is about to be sent is not among them, so it still counts.
+        state.in_band_count -= given_up.iter().filter(|call| call.in_band).count();
+        drop(state);
+        self.slot_freed.notify_all();
+        for call in given_up {
+            // Fails if the caller has dropped its `Pending`.
+            let _ = call.caller.send(Err(Disconnected::ClosedHere));
+        }
+        true
+    }
+
     /// Sends a request. If it is in-band, first waits until fewer than [`MAX_IN_BAND_COMMANDS`] are in flight; `Ok(None)` if
     /// `is_cancelled` returns true meanwhile.
     pub(super) fn send(
@@ -93,19 +139,20 @@ impl Dispatcher {
             self.reader.get() != Some(&current),
             "an event filter cannot execute commands: their replies would never be received"
         );
-        if !request.oob && !self.reserve_slot(is_cancelled) {
+        let in_band = !request.oob || self.state().takes_one_request;
+        if in_band && !self.reserve_slot(is_cancelled) {
             return Ok(None);
         }
         let (caller, outcome) = sync_channel(1);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         if fd.is_some() && !out.can_pass_fds() {
             drop(out);
-            self.release_slot(!request.oob);
+            self.release_slot(in_band);
             return Err(ExecuteError::CannotPassFd { request });
         }
         self.renegotiate(&mut out);
         let id = out.next_id();
-        if let Err(disconnected) = self.register(id, PendingCall { in_band: !request.oob, caller }) {
+        if let Err(disconnected) = self.register(id, PendingCall { in_band, caller }) {
             return Err(ExecuteError::NotSent { request, disconnected });
         }
         let sent = out.send(id, &request, fd);
@@ -126,12 +173,14 @@ impl Dispatcher {
     /// Waits until another in-band command may be in flight, and counts it. Returns false if the wait was cancelled.
     fn reserve_slot(&self, is_cancelled: IsCancelled<'_>) -> bool {
         let mut state = self.state();
-        while state.disconnected.is_none() && state.in_band_count >= MAX_IN_BAND_COMMANDS {
+        while state.disconnected.is_none() && state.in_band_count >= state.max_in_band() {
             let waited = self.slot_freed.wait_timeout(state, CANCEL_POLL_INTERVAL);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            // Without the lock, because `is_cancelled` may look at the state.
+            drop(waited);
             if is_cancelled() {
                 return false;
             }
+            state = self.state();
         }
         state.in_band_count += 1;
         true
@@ -148,6 +197,7 @@ impl Dispatcher {
             return Err(disconnected.clone());
         }
         state.router.pending.register(id, call);
+        state.last_progress = Instant::now();
         Ok(())
     }
 
@@ -192,7 +242,10 @@ impl Dispatcher {
                 Err(_) if self.closing.load(Ordering::Acquire) => break Disconnected::ClosedHere,
                 Err(disconnected) => break disconnected,
             };
-            let routed = self.state().router.route(item);
+            let mut state = self.state();
+            state.last_progress = Instant::now();
+            let routed = state.router.route(item);
+            drop(state);
             match routed {
                 Routed::Reply { entry, reply, .. } => {
                     self.release_slot(entry.in_band);

@@ -38,6 +38,7 @@ mod interrupts;
 mod log;
 mod manual;
 mod monitor;
+mod one_request;
 mod prompt;
 mod protocol;
 mod python_compat;
