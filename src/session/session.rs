@@ -200,7 +200,7 @@ impl Session {
     ) -> Result<u64, Disconnected> {
         let id = self.out.next_id();
         let takes_one_request = self.greeting.as_ref().is_some_and(Greeting::takes_one_request);
-        let must_wait = takes_one_request && self.router.pending.values().next().is_some();
+        let must_wait = takes_one_request && !self.router.pending.is_empty();
         self.router.pending.register(id, reply_use);
         if must_wait {
             let fd = fd.map(|fd| fd.try_clone_to_owned()).transpose()?;
