@@ -241,6 +241,20 @@ impl Client {
         Ok(self.inner.dispatcher.send_within(wait, Box::new(validate_request(request)?))?.ok())
     }
 
+    /// Returns whether several commands are in flight and none has been answered for some time: the server may take only
+    /// one at a time.
+    #[cfg(feature = "programs")]
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.inner.dispatcher.is_stalled()
+    }
+
+    /// Has the server get one request at a time from now on, and gives up the commands in flight, as if this side had
+    /// closed the connection. Returns false if the server got one at a time before.
+    #[cfg(feature = "programs")]
+    pub(crate) fn take_turns(&self) -> bool {
+        self.inner.dispatcher.take_turns()
+    }
+
     fn send(&self, request: Request, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
         self.inner.dispatcher.send(Box::new(validate_request(request)?), fd)
     }

@@ -19,6 +19,10 @@ use super::pending::{CANCEL_POLL_INTERVAL, IsCancelled, Outcome, Pending};
 /// out-of-band command could not overtake the others.
 const MAX_IN_BAND_COMMANDS: usize = 8;
 
+/// The time after which several unanswered commands mean that the server may take only one at a time.
+#[cfg(feature = "programs")]
+const STALL_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The state shared by callers, listeners and the reader thread.
 pub(super) struct Dispatcher {
     out: Mutex<SendHalf>,
@@ -35,6 +39,10 @@ struct State {
     router: Router<PendingCall>,
     /// In-band commands that are in flight or about to be sent.
     in_band_count: usize,
+    /// Whether the server gets a request only after it has answered the one before. Then all commands count as in-band.
+    takes_one_request: bool,
+    /// The time of the last request or message.
+    last_progress: Instant,
     listeners: Vec<Weak<EventQueue>>,
     disconnected: Option<Disconnected>,
     /// The answer to a second greeting, to be sent before the next command.
@@ -44,6 +52,12 @@ struct State {
 struct PendingCall {
     in_band: bool,
     caller: SyncSender<Outcome>,
+}
+
+impl State {
+    fn max_in_band(&self) -> usize {
+        if self.takes_one_request { 1 } else { MAX_IN_BAND_COMMANDS }
+    }
 }
 
 impl fmt::Debug for Dispatcher {
@@ -67,6 +81,8 @@ impl Dispatcher {
         let state = State {
             router: router.successor(),
             in_band_count: 0,
+            last_progress: Instant::now(),
+            takes_one_request: greeting.as_ref().is_some_and(Greeting::takes_one_request),
             listeners: Vec::new(),
             disconnected: None,
             renegotiation: None,
@@ -91,10 +107,41 @@ impl Dispatcher {
         self.closing.store(true, Ordering::Release);
     }
 
+    /// Returns whether several commands are in flight and nothing has happened for [`STALL_TIMEOUT`].
+    #[cfg(feature = "programs")]
+    pub(super) fn is_stalled(&self) -> bool {
+        let state = self.state();
+        state.in_band_count > 1 && state.last_progress.elapsed() > STALL_TIMEOUT
+    }
+
+    /// Has the server get one request at a time from now on, and gives up the commands in flight: as if this side had
+    /// closed the connection. Returns false if the server got one at a time before.
+    #[cfg(feature = "programs")]
+    pub(super) fn take_turns(&self) -> bool {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.takes_one_request, true) {
+            return false;
+        }
+        let given_up: Vec<PendingCall> = state.router.pending.drain().collect();
+        // A command that is about to be sent is not among them, so it still counts.
+        state.in_band_count -= given_up.iter().filter(|call| call.in_band).count();
+        drop(state);
+        self.slot_freed.notify_all();
+        for call in given_up {
+            // Fails if the caller has dropped its `Pending`.
+            let _ = call.caller.send(Err(Disconnected::ClosedHere));
+        }
+        true
+    }
+
     /// Sends a request. If it is in-band, first waits until fewer than [`MAX_IN_BAND_COMMANDS`] are in flight.
     pub(super) fn send(&self, request: Box<Request>, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
-        self.reserve_slot(&request, SlotWait::Forever);
-        self.send_in_slot(request, fd)
+        self.assert_outside_filter();
+        let in_band = self.is_in_band(&request);
+        if in_band {
+            self.reserve_slot(SlotWait::Forever);
+        }
+        self.send_in_slot(request, fd, in_band)
     }
 
     /// Sends a request as [`Dispatcher::send`] does, but waits only as long as `wait` says. After that, the inner `Err`
@@ -104,23 +151,43 @@ impl Dispatcher {
         wait: SlotWait<'_>,
         request: Box<Request>,
     ) -> Result<Result<Pending, Box<Request>>, ExecuteError> {
-        match self.reserve_slot(&request, wait) {
-            true => self.send_in_slot(request, None).map(Ok),
-            false => Ok(Err(request)),
+        self.assert_outside_filter();
+        let in_band = self.is_in_band(&request);
+        if in_band && !self.reserve_slot(wait) {
+            return Ok(Err(request));
         }
+        self.send_in_slot(request, None, in_band).map(Ok)
     }
 
-    fn send_in_slot(&self, request: Box<Request>, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
+    fn assert_outside_filter(&self) {
+        let current = std::thread::current().id();
+        assert!(
+            self.reader.get() != Some(&current),
+            "an event filter cannot execute commands: their replies would never be received"
+        );
+    }
+
+    /// Returns whether a request has to wait until the server may get another one.
+    fn is_in_band(&self, request: &Request) -> bool {
+        !request.oob || self.state().takes_one_request
+    }
+
+    fn send_in_slot(
+        &self,
+        request: Box<Request>,
+        fd: Option<BorrowedFd<'_>>,
+        in_band: bool,
+    ) -> Result<Pending, ExecuteError> {
         let (caller, outcome) = sync_channel(1);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         if fd.is_some() && !out.can_pass_fds() {
             drop(out);
-            self.release_slot(!request.oob);
+            self.release_slot(in_band);
             return Err(ExecuteError::CannotPassFd { request });
         }
         self.renegotiate(&mut out);
         let id = out.next_id();
-        if let Err(disconnected) = self.register(id, PendingCall { in_band: !request.oob, caller }) {
+        if let Err(disconnected) = self.register(id, PendingCall { in_band, caller }) {
             return Err(ExecuteError::NotSent { request, disconnected });
         }
         let sent = out.send(id, &request, fd);
@@ -140,27 +207,26 @@ impl Dispatcher {
 
     /// Waits as long as `wait` says for another in-band command to be allowed in flight, and counts it. Returns whether
     /// the request may be sent; at the end of the connection, sending it reports that.
-    fn reserve_slot(&self, request: &Request, wait: SlotWait<'_>) -> bool {
-        let current = std::thread::current().id();
-        assert!(
-            self.reader.get() != Some(&current),
-            "an event filter cannot execute commands: their replies would never be received"
-        );
-        if request.oob {
-            return true;
-        }
+    fn reserve_slot(&self, wait: SlotWait<'_>) -> bool {
         let mut state = self.state();
-        while state.disconnected.is_none() && state.in_band_count >= MAX_IN_BAND_COMMANDS {
+        while state.disconnected.is_none() && state.in_band_count >= state.max_in_band() {
             let time = match wait {
                 SlotWait::Forever => Duration::MAX,
                 SlotWait::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
-                SlotWait::Unless(is_cancelled) if is_cancelled() => Duration::ZERO,
                 SlotWait::Unless(_) => CANCEL_POLL_INTERVAL,
             };
             if time.is_zero() {
                 return false;
             }
             state = self.slot_freed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
+            if let SlotWait::Unless(is_cancelled) = wait {
+                // Without the lock, because `is_cancelled` may look at the state.
+                drop(state);
+                if is_cancelled() {
+                    return false;
+                }
+                state = self.state();
+            }
         }
         state.in_band_count += 1;
         true
@@ -177,6 +243,7 @@ impl Dispatcher {
             return Err(disconnected.clone());
         }
         state.router.pending.register(id, call);
+        state.last_progress = Instant::now();
         Ok(())
     }
 
@@ -221,7 +288,10 @@ impl Dispatcher {
                 Err(_) if self.closing.load(Ordering::Acquire) => break Disconnected::ClosedHere,
                 Err(disconnected) => break disconnected,
             };
-            let routed = self.state().router.route(item);
+            let mut state = self.state();
+            state.last_progress = Instant::now();
+            let routed = state.router.route(item);
+            drop(state);
             match routed {
                 Routed::Reply { entry, reply, .. } => {
                     self.release_slot(entry.in_band);

@@ -40,6 +40,7 @@ mod log;
 mod manual;
 mod mistakes;
 mod monitor;
+mod one_request;
 mod pasting;
 mod prompt;
 mod protocol;

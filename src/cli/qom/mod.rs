@@ -8,7 +8,7 @@ mod multicall;
 
 use std::cell::OnceCell;
 use std::process::ExitCode;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use clap::{ArgMatches, CommandFactory};
 
@@ -52,14 +52,19 @@ impl Program for QomArgs {
             return Err(Failure::usage(message));
         };
         let color = self.common.color;
-        let log = OnceCell::new();
+        let used_options = OnceCell::new();
         let connect = || {
-            let options = Options { wait: self.wait.wait, ..self.common.options()? };
-            let log: &SharedLog = log.get_or_init(|| Arc::clone(&options.log));
-            let client = Client::connect_with(&address, &options).map_err(Failure::not_connected)?;
+            let options = match used_options.get() {
+                Some(options) => options,
+                None => {
+                    let options = Options { wait: self.wait.wait, ..self.common.options()? };
+                    used_options.get_or_init(|| options)
+                }
+            };
+            let client = Client::connect_with(&address, options).map_err(Failure::not_connected)?;
             if self.common.verbose {
                 // Not earlier, because the user did not ask for the greeting and the negotiation.
-                show_messages(log, stderr_palette(color));
+                show_messages(&options.log, stderr_palette(color));
             }
             Ok(client)
         };
@@ -69,12 +74,10 @@ impl Program for QomArgs {
             QomCommand::List { path, json } => commands::list(&qom()?, path, *json),
             QomCommand::Get { target, property, json } => commands::get(&qom()?, target, property.as_deref(), *json),
             QomCommand::Set { target, words } => commands::set(&qom()?, target, words),
-            QomCommand::Tree { path, depth, json } => {
-                commands::tree(qom()?, path, *depth, *json, &stdout_palette(color))
-            }
+            QomCommand::Tree { path, depth, json } => commands::tree(qom, path, *depth, *json, &stdout_palette(color)),
         };
         let status = run();
-        if log.get().is_some_and(end_log) {
+        if used_options.get().is_some_and(|options| end_log(&options.log)) {
             report(&format!("qom: {MISSING_LINES}"));
         }
         status

@@ -64,6 +64,7 @@ impl FsError {
         let description = match error {
             QomError::Execute(_) => error.reason(),
             QomError::Interrupted => return FsError::Interrupted,
+            QomError::Stalled => return FsError::Disconnected,
             QomError::InvalidValue { .. } | QomError::TooManyMembers { .. } => return FsError::InvalidValue,
         };
         match error.class() {
