@@ -5,13 +5,30 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use unicode_width::UnicodeWidthChar;
+
 use super::super::settings::default_pager;
 use super::super::terminal::size::terminal_size;
+
+/// The distance between two tab stops of a terminal, in columns.
+const TAB_COLUMNS: usize = 8;
 
 /// Returns whether `text` does not fit on the screen.
 pub(crate) fn exceeds_screen(text: &str) -> bool {
     let (columns, rows) = terminal_size();
-    text.lines().map(|line| 1 + line.chars().count().saturating_sub(1) / columns).sum::<usize>() >= rows
+    text.lines().map(|line| 1 + shown_width(line).saturating_sub(1) / columns).sum::<usize>() >= rows
+}
+
+/// Returns the number of columns that a line takes. Its only escape sequences are colours.
+fn shown_width(line: &str) -> usize {
+    let mut parts = line.split('\x1b');
+    let first = parts.next().unwrap_or_default();
+    let colored = parts.map(|part| part.split_once('m').map_or("", |(_, text)| text));
+    let chars = std::iter::once(first).chain(colored).flat_map(str::chars);
+    chars.fold(0, |column, c| match c {
+        '\t' => (column / TAB_COLUMNS + 1) * TAB_COLUMNS,
+        c => column + c.width().unwrap_or(0),
+    })
 }
 
 /// Writes `text` to standard output. At a terminal it goes through the pager, if it is longer than the screen.
@@ -65,5 +82,17 @@ impl Drop for Pager {
     fn drop(&mut self) {
         self.input = None;
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_take_no_columns() {
+        for (line, width) in [("", 0), ("ab", 2), ("\x1b[1;32m\"ab\"\x1b[0m: 1", 7), ("漢字", 4), ("a\tb", 9)] {
+            assert_eq!(shown_width(line), width, "{line:?}");
+        }
     }
 }
