@@ -35,7 +35,8 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         }
         (Completes::EventFilter, _) | (Completes::EventPattern, 0) => {
             let names = event_names(completer);
-            Completion::of_names(&typed, start, names.iter().map(|name| (name.as_str(), "")))
+            // Events are matched in any case, and their names are in upper case.
+            Completion::of_names(&typed.to_uppercase(), start, names.iter().map(|name| (name.as_str(), "")))
         }
         (Completes::EventPattern, _) => {
             let mut completion = complete_after(text, 2, event_subject(completer, &arguments[0]));
