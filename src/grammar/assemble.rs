@@ -182,6 +182,7 @@ pub fn is_complete(text: &str, language: Language) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::line::{Line, parse_line};
     use super::*;
 
     fn lines(text: &str, language: Language) -> Vec<LogicalLine> {
@@ -248,6 +249,15 @@ mod tests {
             lines("-> {\"execute\":\n(QEMU) stop\n<- {\n-> {\"execute\": \"cont\"}", Language::Qmp),
             [line(1, "-> {\"execute\":"), line(2, "stop"), line(4, "-> {\"execute\": \"cont\"}")]
         );
+    }
+
+    #[test]
+    fn old_documents_have_other_arrows() {
+        let session =
+            "C: { \"execute\": \"stop\" }\nS: { \"return\": {} }\n→ {\"execute\": \"cont\"}\n← {\"x\": 1}\nC: x";
+        let found: Vec<String> = lines(session, Language::Qmp).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(found, ["C: { \"execute\": \"stop\" }", "→ {\"execute\": \"cont\"}", "C: x"]);
+        assert!(found[..2].iter().all(|line| matches!(parse_line(line), Ok(Line::Json(_)))));
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl Transcript {
 
     /// Returns whether a row without a prompt may have been typed.
     fn may_be_typed(&mut self, row: &str, is_hmp: bool) -> bool {
-        if is_elision(row) {
+        if is_elision(row) || is_banner(row) {
             return false;
         }
         match self.before {
@@ -134,7 +134,8 @@ impl Transcript {
         } else if !trimmed.is_empty() && !trimmed.starts_with('#') {
             self.before = Prompted::Nothing;
         }
-        let is_reply = has_server_member(&members) || object.is_some() && trimmed.starts_with("<-");
+        let is_from_server = leading_arrow(trimmed).is_some_and(|(_, is_from_server)| is_from_server);
+        let is_reply = has_server_member(&members) || object.is_some() && is_from_server;
         !(is_reply && command.is_none() || is_elision(without_arrow(trimmed)))
     }
 
@@ -177,7 +178,8 @@ fn leading_prompt(row: &str) -> Option<(Prompt, usize)> {
         let is_name = !name.is_empty() && !name.contains(|c: char| c == '(' || c.is_whitespace());
         is_name.then_some((Prompt::Shell, name.len() + 2))
     };
-    let word = |text: &str| row.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+    let word =
+        |text: &str| row.strip_prefix(text).is_some_and(|rest| rest.chars().next().is_none_or(char::is_whitespace));
     let fixed = FIXED.iter().find(|(text, _)| word(text)).map(|(text, prompt)| (*prompt, text.len()));
     fixed.or_else(|| named().filter(|(_, len)| word(&row[..*len])))
 }
@@ -189,11 +191,25 @@ pub(super) fn begins_anew(row: &str) -> bool {
     leading_prompt(trimmed).is_some() || arrow_len(trimmed) > 0 && without_arrow(trimmed).starts_with('{')
 }
 
-/// Returns the length of a leading `->` or `<-` of a pasted message, with the whitespace before it.
+/// The arrows of documents, old and new, before a message: to the server, and from it.
+const ARROWS: [(&str, &str); 3] = [("->", "<-"), ("→", "←"), ("C:", "S:")];
+
+/// Returns the arrow at the beginning of a row, and whether it comes from the server. Only `->` and `<-` are arrows
+/// whatever follows.
+fn leading_arrow(row: &str) -> Option<(&'static str, bool)> {
+    let is_arrow = |arrow: &str| {
+        let rest = row.strip_prefix(arrow);
+        rest.is_some_and(|rest| matches!(arrow, "->" | "<-") || rest.trim_start().starts_with('{'))
+    };
+    let arrows = ARROWS.iter().flat_map(|(to, from)| [(*to, false), (*from, true)]);
+    arrows.into_iter().find(|(arrow, _)| is_arrow(arrow))
+}
+
+/// Returns the length of the arrow before a pasted message, with the whitespace before it.
 pub(super) fn arrow_len(row: &str) -> usize {
     let trimmed = row.trim_start();
     let indent = row.len() - trimmed.len();
-    if trimmed.starts_with("->") || trimmed.starts_with("<-") { indent + 2 } else { 0 }
+    leading_arrow(trimmed).map_or(0, |(arrow, _)| indent + arrow.len())
 }
 
 /// Returns the text after a leading arrow, or the whole text.
@@ -218,6 +234,13 @@ pub(super) fn without_continuation_prompt(row: &str) -> &str {
 /// Returns whether a row stands for what a document left out.
 fn is_elision(row: &str) -> bool {
     matches!(row.trim_end(), "..." | "…" | "[...]" | "[…]")
+}
+
+/// Returns whether a row is the banner of a monitor or of a shell for one.
+fn is_banner(row: &str) -> bool {
+    let is_monitor = || row.strip_prefix("QEMU ").is_some_and(|rest| rest.contains(" monitor - type "));
+    ["Welcome to the QMP ", "Welcome to the HMP ", "Connected to QEMU "].iter().any(|text| row.starts_with(text))
+        || is_monitor()
 }
 
 fn is_dot_command(row: &str) -> bool {
