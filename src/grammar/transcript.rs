@@ -115,28 +115,30 @@ impl Transcript {
     /// Returns whether a line of QMP mode was typed: whether it is anything but a message of the server, or the echo of the
     /// line before.
     pub(super) fn is_typed(&mut self, line: &str) -> bool {
-        let trimmed = line.trim();
-        let prompt = self.prompt.take();
-        let object = Some(without_arrow(trimmed)).filter(|rest| rest.starts_with('{'));
-        let members = object.map(outer_members).unwrap_or_default();
-        let command = command_of(&members);
-        if let Some(prompt) = prompt {
+        let role = Role::of(line.trim());
+        if let Some(prompt) = self.prompt.take() {
             self.before = prompt.before(line);
-        } else if command.is_some_and(|command| self.is_echo(command)) {
-            self.doubtful += usize::from(self.is_resumed);
-            // The same request once more is not an echo.
-            self.before = Prompted::Shell(String::new());
-            return false;
-        } else if object.is_some() && command.is_none() && self.before != Prompted::Nothing && !is_action(&members) {
-            // A shell may show a reply without its `return`.
-            self.doubtful += usize::from(self.is_resumed && !has_server_member(&members));
-            return false;
-        } else if !trimmed.is_empty() && !trimmed.starts_with('#') {
-            self.before = Prompted::Nothing;
+            return role != Role::Message && role != Role::Elision;
         }
-        let is_from_server = leading_arrow(trimmed).is_some_and(|(_, is_from_server)| is_from_server);
-        let is_reply = has_server_member(&members) || object.is_some() && is_from_server;
-        !(is_reply && command.is_none() || is_elision(without_arrow(trimmed)))
+        match role {
+            Role::Blank => true,
+            Role::Elision | Role::Message => false,
+            Role::Request(command) if self.is_echo(command) => {
+                self.doubtful += usize::from(self.is_resumed);
+                // The same request once more is not an echo.
+                self.before = Prompted::Shell(String::new());
+                false
+            }
+            // A shell may show a reply without its `return`.
+            Role::Object if self.before != Prompted::Nothing => {
+                self.doubtful += usize::from(self.is_resumed);
+                false
+            }
+            Role::Request(_) | Role::Object | Role::Command => {
+                self.before = Prompted::Nothing;
+                true
+            }
+        }
     }
 
     /// Returns whether a request for `command` is what a verbose shell shows after the line before.
@@ -149,6 +151,50 @@ impl Transcript {
                 let mut words = line.split_whitespace();
                 words.any(|word| word == command || word == ".hmp" && command == HMP_COMMAND)
             }
+        }
+    }
+}
+
+/// The role of a line of QMP mode in a session.
+#[derive(Debug, PartialEq, Eq)]
+enum Role<'t> {
+    /// Nothing, or a comment.
+    Blank,
+    /// Dots that stand for what was left out.
+    Elision,
+    /// A request for this command.
+    Request(&'t str),
+    /// A message of the server.
+    Message,
+    /// Another object.
+    Object,
+    /// Anything else.
+    Command,
+}
+
+impl Role<'_> {
+    fn of(line: &str) -> Role<'_> {
+        let rest = without_arrow(line);
+        if rest.is_empty() || line.starts_with('#') {
+            return Role::Blank;
+        }
+        if is_elision(rest) {
+            return Role::Elision;
+        }
+        if !rest.starts_with('{') {
+            return Role::Command;
+        }
+        let members = outer_members(rest);
+        let has_only = |keys: &[&str]| !members.is_empty() && members.iter().all(|(key, _)| keys.contains(key));
+        if let Some(command) = command_of(&members) {
+            Role::Request(command)
+        } else if members.iter().any(|(key, _)| SERVER_MEMBERS.contains(key)) || has_arrow_of_server(line) {
+            Role::Message
+        } else if has_only(&["type", "data"]) {
+            // An action of a transaction.
+            Role::Command
+        } else {
+            Role::Object
         }
     }
 }
@@ -203,6 +249,10 @@ fn leading_arrow(row: &str) -> Option<(&'static str, bool)> {
     };
     let arrows = ARROWS.iter().flat_map(|(to, from)| [(*to, false), (*from, true)]);
     arrows.into_iter().find(|(arrow, _)| is_arrow(arrow))
+}
+
+fn has_arrow_of_server(line: &str) -> bool {
+    leading_arrow(line).is_some_and(|(_, is_from_server)| is_from_server)
 }
 
 /// Returns the length of the arrow before a pasted message, with the whitespace before it.
@@ -295,15 +345,6 @@ fn outer_members(text: &str) -> Vec<OuterMember<'_>> {
 fn command_of<'t>(members: &[OuterMember<'t>]) -> Option<&'t str> {
     let (_, command) = members.iter().find(|(key, _)| matches!(*key, "execute" | "exec-oob"))?;
     Some(command.unwrap_or_default())
-}
-
-/// Returns whether these are the members of an action of a transaction.
-fn is_action(members: &[OuterMember<'_>]) -> bool {
-    !members.is_empty() && members.iter().all(|(key, _)| matches!(*key, "type" | "data"))
-}
-
-fn has_server_member(members: &[OuterMember<'_>]) -> bool {
-    members.iter().any(|(key, _)| SERVER_MEMBERS.contains(key))
 }
 
 #[cfg(test)]
