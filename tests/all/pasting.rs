@@ -201,6 +201,7 @@ fn the_human_monitors_sessions_are_pasted_at_the_prompt() {
 
     // Without brackets, each row is a line of its own.
     terminal.press("C-l");
+    terminal.wait("a cleared screen", |screen| screen == "(qemu)");
     terminal.tmux(&["set-buffer", "--", "(qemu) info status\nVM status: paused\nquit\n(qemu) info status\n"]);
     terminal.tmux(&["paste-buffer"]);
     let screen = terminal.wait("both replies", |screen| {
