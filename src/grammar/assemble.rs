@@ -38,10 +38,11 @@ impl Assembler {
         Assembler::default()
     }
 
-    /// Begins another entry at a prompt: physical lines are counted from 1 again.
-    pub fn begin_entry(&mut self) {
+    /// Begins another entry at a prompt: physical lines are counted from 1 again. `is_pasted` says whether it follows the
+    /// entry before too fast for a human.
+    pub fn begin_entry(&mut self, is_pasted: bool) {
         let mut transcript = std::mem::take(&mut self.transcript);
-        transcript.resume();
+        transcript.resume(is_pasted);
         *self = Assembler { transcript, ..Assembler::default() };
     }
 
@@ -178,6 +179,7 @@ pub fn is_complete(text: &str, language: Language) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::line::{Line, parse_line};
     use super::*;
 
     fn lines(text: &str, language: Language) -> Vec<LogicalLine> {
@@ -247,6 +249,15 @@ mod tests {
     }
 
     #[test]
+    fn old_documents_have_other_arrows() {
+        let session =
+            "C: { \"execute\": \"stop\" }\nS: { \"return\": {} }\n→ {\"execute\": \"cont\"}\n← {\"x\": 1}\nC: x";
+        let found: Vec<String> = lines(session, Language::Qmp).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(found, ["C: { \"execute\": \"stop\" }", "→ {\"execute\": \"cont\"}", "C: x"]);
+        assert!(found[..2].iter().all(|line| matches!(parse_line(line), Ok(Line::Json(_)))));
+    }
+
+    #[test]
     fn only_the_request_after_its_command_is_an_echo() {
         let count = |text| lines(text, Language::Qmp).len();
         assert_eq!(count("(QEMU) stop\n{\"execute\": \"stop\"}\n{\"execute\": \"stop\"}"), 2);
@@ -267,10 +278,13 @@ mod tests {
             assembler.take_notice().as_deref(),
             Some("1 line was passed over as output of a line with a prompt.")
         );
-        assembler.begin_entry();
+        assembler.begin_entry(true);
+        assert_eq!(assembler.push("stop", Language::Qmp), []);
+        assert!(assembler.take_notice().is_some());
+        assembler.begin_entry(false);
         assert_eq!(assembler.push("stop", Language::Qmp), [line(1, "stop")]);
         assembler.push("(QEMU) stop", Language::Qmp);
-        assembler.begin_entry();
+        assembler.begin_entry(false);
         assert_eq!(assembler.push("{\"execute\": \"stop\"}", Language::Qmp), []);
         assert!(assembler.take_notice().is_some() && assembler.take_notice().is_none());
     }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use rustix::process::Pid;
+
 use crate::wire::{Greeting, Limits, Request};
 
 use super::address::Address;
@@ -148,6 +150,12 @@ impl Session {
     /// this process.
     pub fn can_pass_fds(&self) -> bool {
         self.out.can_pass_fds()
+    }
+
+    /// Returns the server's process, if it is on this machine and not behind a child of this process.
+    #[doc(hidden)]
+    pub fn peer_process(&self) -> Option<Pid> {
+        self.out.peer_process()
     }
 
     /// Starts the reader thread, which reads messages as they arrive. Returns its queue.
