@@ -55,6 +55,16 @@ impl Key {
         Ok(Key { parts, span: word.key_span() })
     }
 
+    /// Joins the first parts to one, if they are one of the `names`, which may contain dots.
+    pub fn join_name<'a>(&mut self, names: impl Iterator<Item = &'a String>) {
+        let typed = self.dotted();
+        let is_prefix =
+            |name: &str| typed.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        if let Some(name) = names.filter(|name| name.contains('.') && is_prefix(name)).max_by_key(|name| name.len()) {
+            self.parts.splice(..name.split('.').count(), [name.clone()]);
+        }
+    }
+
     /// Returns the key as it was typed.
     pub fn dotted(&self) -> String {
         self.parts.join(".")

@@ -8,11 +8,13 @@
 use std::collections::HashMap;
 
 use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Member, Span, Word};
+use crate::wire::quote;
 
 use super::arg_tree::{ArgTree, Entry, Node};
 use super::context::TypingContext;
 use super::infer::infer_node;
 use super::model::{Builtin, Object, ObjectMember, Schema, Type, TypeId};
+use super::property::PropertyType;
 use super::scalar::{boolean, integer, integer_range, number};
 use super::suggest::nearest;
 
@@ -21,7 +23,7 @@ pub(super) struct TypeChecker<'a> {
     schema: &'a Schema,
     /// The command as messages name it: "`blockdev-add`".
     subject: String,
-    undocumented_types: &'a HashMap<String, Builtin>,
+    undocumented_types: &'a HashMap<String, PropertyType>,
     /// Whether the command takes arguments that introspection does not list.
     accepts_unknown_keys: bool,
     /// Whether everything is accepted; the types of invalid values are then inferred.
@@ -99,14 +101,15 @@ impl<'a> TypeChecker<'a> {
         for Entry { name, span, node } in tree.into_entries() {
             let is_argument = path.is_empty();
             let member_path = if is_argument { name.clone() } else { format!("{path}.{name}") };
-            let undocumented = if is_argument { self.undocumented_types.get(&name).copied() } else { None };
+            let undocumented = self.undocumented_types.get(&name).copied();
+            let undocumented = undocumented.filter(|kind| is_argument && *kind != PropertyType::Unknown);
             let accepts_unknown = self.allow_invalid || is_argument && self.accepts_unknown_keys;
             let value = match (active.find(&name), undocumented, node) {
                 (Some(member), None, node) => {
                     self.warn(&member_path, &member.features, span);
                     self.type_or_infer(node, member.kind, span, &member_path)?
                 }
-                (_, Some(kind), Node::Word(arg)) => self.type_word_as_builtin(&arg, kind, &member_path)?,
+                (_, Some(kind), Node::Word(arg)) => self.type_word_as_property(&arg, kind, &member_path)?,
                 (Some(_), _, node) => infer_node(node, span)?,
                 (None, _, node) if accepts_unknown => infer_node(node, span)?,
                 (None, ..) => return Err(unknown_key(&name, span, &subject, &active, &given)),
@@ -236,21 +239,31 @@ impl<'a> TypeChecker<'a> {
         Ok(Json { span, kind: JsonKind::Array(items) })
     }
 
+    /// Gives the value of a property that introspection does not describe its type.
+    fn type_word_as_property(&mut self, arg: &Arg, kind: PropertyType, path: &str) -> Result<Json, Diagnostic> {
+        let span = arg.word.value_span();
+        match (kind, &arg.json) {
+            // QOM calls a list of integers an integer too.
+            (PropertyType::Builtin(Builtin::Int) | PropertyType::Qapi | PropertyType::Unknown, Some(json)) => {
+                json.clone()
+            }
+            (PropertyType::Builtin(kind), _) => self.type_word_as_builtin(arg, kind, path),
+            (PropertyType::Qapi, None) => Ok(Json::string(span, arg.word.value())),
+            (PropertyType::Unknown, None) => infer_node(Node::Word(arg.clone()), span),
+        }
+    }
+
     fn type_word_as_builtin(&mut self, arg: &Arg, kind: Builtin, path: &str) -> Result<Json, Diagnostic> {
         let (span, text) = (arg.word.value_span(), arg.word.value());
-        let kind = match kind {
-            Builtin::Str => return Ok(Json::string(span, text)),
-            Builtin::Any => return infer_node(Node::Word(arg.clone()), span),
-            Builtin::Int => integer(text).map(|value| value.map(JsonKind::Number)),
-            Builtin::Number => number(text).map(|value| value.map(JsonKind::Number)),
-            Builtin::Bool => Ok(boolean(text).map(JsonKind::Bool)),
-            Builtin::Null => Ok((text == "null").then_some(JsonKind::Null)),
+        if kind == Builtin::Any {
+            return infer_node(Node::Word(arg.clone()), span);
         }
-        .map_err(|message| Diagnostic::new(span, format!("`{path}`: {message}")))?
-        .ok_or_else(|| {
-            let message = format!("expected {} for `{path}`, found `{text}`", describe_builtin(kind));
-            Diagnostic::new(span, message)
-        })?;
+        let kind = builtin_value(text, kind)
+            .map_err(|message| Diagnostic::new(span, format!("`{path}`: {message}")))?
+            .ok_or_else(|| {
+                let message = format!("expected {} for `{path}`, found `{text}`", describe_builtin(kind));
+                Diagnostic::new(span, message)
+            })?;
         Ok(Json { span, kind })
     }
 
@@ -322,6 +335,17 @@ impl<'a> TypeChecker<'a> {
     fn warn(&mut self, path: &str, features: &[String], span: Span) {
         self.warnings.extend(feature_warnings(features, format!("`{path}` of {}", self.subject), span));
     }
+}
+
+/// Parses text as a value of a builtin type. `Ok(None)` if it is of another type. For any type, it is a string.
+pub(super) fn builtin_value(text: &str, kind: Builtin) -> Result<Option<JsonKind>, String> {
+    Ok(match kind {
+        Builtin::Str | Builtin::Any => Some(JsonKind::String(quote(text))),
+        Builtin::Int => integer(text)?.map(JsonKind::Number),
+        Builtin::Number => number(text)?.map(JsonKind::Number),
+        Builtin::Bool => boolean(text).map(JsonKind::Bool),
+        Builtin::Null => (text == "null").then_some(JsonKind::Null),
+    })
 }
 
 /// Returns a warning for each feature that marks `what` as deprecated or unstable.

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::support::program::{dry_run, qmp, qmp_shell};
+use crate::support::program::{dry_run, qmp, qmp_shell, qom};
 use crate::support::server::{Q35, Server};
 use crate::support::snapshot;
 
@@ -279,4 +279,67 @@ transaction( c dir=C:\tmp )
             <stdin>:10: warning: a backslash in `dir` is not sent; to send it, quote the value: `dir='C:\tmp'`
         "#]],
     );
+}
+
+#[test]
+fn looks_for_names_with_dots_before_it_nests() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    check(
+        &server.address(),
+        &[
+            "device_add driver=qemu64-x86_64-cpu socket-id=0 core-id=0 thread-id=0 sse4.2=off",
+            "device_add driver=nvme-ns zoned=on zoned.zone_size=64M fdp.ruhs=0x1",
+            "device_add driver=nvme-ns zoned.zone_size=0-64M",
+            "device_add {\"driver\": \"nvme-ns\", \"zoned.zone_size\": 1} zoned.zone_size=1",
+            "device_add driver=virtio-blk-pci iothread-vq-mapping.0.iothread=i iothread-vq-mapping.0.vqs=[0]",
+        ],
+        expect![[r#"
+            {"execute": "device_add", "arguments": {"driver": "qemu64-x86_64-cpu", "socket-id": 0, "core-id": 0, "thread-id": 0, "sse4.2": false}}
+            {"execute": "device_add", "arguments": {"driver": "nvme-ns", "zoned": true, "zoned.zone_size": 67108864, "fdp.ruhs": "0x1"}}
+            {"error": {"class": "NotSent", "desc": "expected an integer (such as 4096, 0x1000 or 4k) for `zoned.zone_size`, found `0-64M`"}}
+            {"error": {"class": "NotSent", "desc": "duplicate key `zoned.zone_size`"}}
+            {"execute": "device_add", "arguments": {"driver": "virtio-blk-pci", "iothread-vq-mapping": [{"iothread": "i", "vqs": [0]}]}}
+
+            <stdin>:3: expected an integer (such as 4096, 0x1000 or 4k) for `zoned.zone_size`, found `0-64M`
+              device_add driver=nvme-ns zoned.zone_size=0-64M
+                                                        ^^^^^
+            <stdin>:4: duplicate key `zoned.zone_size`
+              device_add {"driver": "nvme-ns", "zoned.zone_size": 1} zoned.zone_size=1
+                                                                     ^^^^^^^^^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn takes_values_of_enumerations_that_look_like_numbers_for_strings() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    check(
+        &server.address(),
+        &[
+            "device_add driver=cxl-type3 x-speed=16 x-width=8",
+            "device_add driver=floppy drive-type=144",
+            "device_add driver=virtio-blk-pci iothread-vq-mapping=[{'iothread': 'i', 'vqs': [0]}] werror=stop",
+        ],
+        expect![[r#"
+            {"execute": "device_add", "arguments": {"driver": "cxl-type3", "x-speed": "16", "x-width": "8"}}
+            {"execute": "device_add", "arguments": {"driver": "floppy", "drive-type": "144"}}
+            {"execute": "device_add", "arguments": {"driver": "virtio-blk-pci", "iothread-vq-mapping": [{"iothread": "i", "vqs": [0]}], "werror": "stop"}}
+
+        "#]],
+    );
+}
+
+#[test]
+fn takes_a_list_where_qom_says_integer() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let lines = "object-add qom-type=memory-backend-ram id=m size=64M\n\
+                 qom-set path=/objects/m property=host-nodes value=[0]\n\
+                 qom-get path=/objects/m property=host-nodes\n\
+                 qom-set path=/objects/m property=host-nodes value=[]\n\
+                 qom-set path=/objects/m property=size value=[]\n";
+    let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
+    assert_eq!(run.replies()[2], r#"{"return": [0]}"#);
+    assert_eq!(run.replies()[3], r#"{"return": {}}"#);
+    let run = qom(&["set", "--socket", &server.address(), "/objects/m.host-nodes", "[0]"]).run();
+    assert_eq!(run.status, 0, "{run:#?}");
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::assist::{Name, NameKind, name_kinds_of_key};
 use crate::grammar::{Command, Diagnostic, JsonRequest, Span, tokenize};
 use crate::schema::{
-    Builtin, PartialArguments, Schema, TypedRequest, TypingContext, check_action, nearest, request_of_command,
+    PartialArguments, PropertyType, Schema, TypedRequest, TypingContext, check_action, nearest, request_of_command,
     request_of_json, request_of_transaction,
 };
 use crate::wire::{Reply, ReplyBody, Request};
@@ -92,7 +92,7 @@ impl Engine {
     fn typing_context<'a>(
         &self,
         schema: Option<&'a Schema>,
-        undocumented_types: &'a HashMap<String, Builtin>,
+        undocumented_types: &'a HashMap<String, PropertyType>,
     ) -> TypingContext<'a> {
         TypingContext { schema, undocumented_types, allow_invalid: !self.settings.check }
     }
@@ -121,7 +121,7 @@ impl Engine {
 
     /// Returns the types that introspection does not list: those of a device's properties, and that of the property
     /// that `qom-set` sets.
-    fn undocumented_types(&mut self, command: &Command) -> HashMap<String, Builtin> {
+    fn undocumented_types(&mut self, command: &Command) -> HashMap<String, PropertyType> {
         let Some(server) = self.queryable_server() else { return HashMap::new() };
         match command.name.as_str() {
             "device_add" => match command.text_of("driver") {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::assist::{Name, NameKind};
-use crate::schema::{Builtin, Schema};
+use crate::schema::{PropertyType, Schema};
 use crate::wire::{Reply, ReplyBody};
 
 use super::live_names::names_in_reply;
@@ -43,7 +43,7 @@ pub(crate) struct ServerInfo {
     hmp_info: Vec<Name>,
     live_names: HashMap<NameKind, Vec<Name>>,
     /// Types of properties, by device type or object path.
-    property_types: HashMap<NameKind, HashMap<String, Builtin>>,
+    property_types: HashMap<NameKind, HashMap<String, PropertyType>>,
     /// Queries in flight, by id.
     pub(super) pending: HashMap<u64, Query>,
     /// Queries that are not repeated.
@@ -99,11 +99,11 @@ impl ServerInfo {
         self.pending.values().any(|query| !matches!(query, Query::LiveNames(_)))
     }
 
-    pub(super) fn property_types(&self, kind: &NameKind) -> Option<&HashMap<String, Builtin>> {
+    pub(super) fn property_types(&self, kind: &NameKind) -> Option<&HashMap<String, PropertyType>> {
         self.property_types.get(kind)
     }
 
-    pub(super) fn set_property_types(&mut self, kind: NameKind, types: HashMap<String, Builtin>) {
+    pub(super) fn set_property_types(&mut self, kind: NameKind, types: HashMap<String, PropertyType>) {
         self.property_types.insert(kind, types);
     }
 

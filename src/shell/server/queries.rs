@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::assist::{Name, NameKind};
-use crate::schema::{Builtin, Schema, builtin_of_property};
+use crate::schema::{PropertyType, Schema};
 use crate::session::{Disconnected, Received, Taken, Waited};
 use crate::wire::{ReplyBody, Request};
 
@@ -106,16 +106,17 @@ impl Server {
     }
 
     /// Returns the types of the properties of a device type, or of the object at a path.
-    pub(crate) fn property_types(&mut self, kind: NameKind) -> HashMap<String, Builtin> {
+    pub(crate) fn property_types(&mut self, kind: NameKind) -> HashMap<String, PropertyType> {
         if let Some(known) = self.info.property_types(&kind) {
             return known.clone();
         }
         let value = name_query(&kind).and_then(|request| self.query(&request, PROPERTY_TYPE_TIMEOUT));
         let Some(value) = value else { return HashMap::new() };
         let type_of = |item: &Value| {
-            builtin_of_property(&string_member(item, "type")?, string_member(item, "description").as_deref())
+            let kind = string_member(item, "type")?;
+            Some(PropertyType::of(&kind, string_member(item, "description").as_deref()))
         };
-        let types: HashMap<String, Builtin> =
+        let types: HashMap<String, PropertyType> =
             items(&value).filter_map(|item| Some((string_member(item, "name")?, type_of(item)?))).collect();
         self.info.set_property_types(kind, types.clone());
         types
