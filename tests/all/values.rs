@@ -343,3 +343,12 @@ fn takes_a_list_where_qom_says_integer() {
     let run = qom(&["set", "--socket", &server.address(), "/objects/m.host-nodes", "[0]"]).run();
     assert_eq!(run.status, 0, "{run:#?}");
 }
+
+#[test]
+fn takes_any_unicode_blank_for_a_blank_in_hmp_mode() {
+    check_untyped(".hmp\u{a0}info\u{a0}status\n.hmp\n\u{a0}x /4xb\u{2003}\"0\u{a0}\"\u{200b}\n", expect![[r#"
+        {"execute": "human-monitor-command", "arguments": {"command-line": "info status"}}
+        {"execute": "human-monitor-command", "arguments": {"command-line": " x /4xb \"0 \""}}
+
+    "#]]);
+}
