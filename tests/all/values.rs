@@ -141,9 +141,9 @@ fn drops_invisible_characters_outside_quotes_and_says_so() {
             {"execute": "c​"}
             {"execute": "c", "arguments": {"a": "می‌خ"}}
 
-            <stdin>:2: warning: the invisible character U+200E in `device` is not sent; to send it, quote the value
-            <stdin>:2: warning: the invisible character U+202A in `size` is not sent; to send it, quote the value
-            <stdin>:3: warning: the invisible character U+FEFF in `b` is not sent; to send it, quote the value
+            <stdin>:2: warning: the invisible character U+200E is dropped from `device`; to keep it, quote the value
+            <stdin>:2: warning: the invisible character U+202A is dropped from `size`; to keep it, quote the value
+            <stdin>:3: warning: the invisible character U+FEFF is dropped from `b`; to keep it, quote the value
         "#]],
     );
 }
@@ -259,6 +259,9 @@ guest-exec path=C:\Program\ Files\"x".exe
 guest-set-user-password username=a password=a\b
 c a=\'b\'\ \{\|\#
 transaction( c dir=C:\tmp )
+.wait X path=C:\tmp
+.source C:\tmp
+.hmp print C:\tmp
 "#,
         expect![[r#"
             {"execute": "guest-exec", "arguments": {"path": "C:WindowsSystem32cmd.exe"}}
@@ -270,13 +273,19 @@ transaction( c dir=C:\tmp )
             {"execute": "guest-set-user-password", "arguments": {"username": "a", "password": "ab"}}
             {"execute": "c", "arguments": {"a": "'b' {|#"}}
             {"execute": "transaction", "arguments": {"actions": [{"type": "c", "data": {"dir": "C:tmp"}}]}}
+            {"execute": "human-monitor-command", "arguments": {"command-line": "print C:\\tmp"}}
 
-            <stdin>:2: warning: a backslash in `path` is not sent; to send it, quote the value: `path='C:\Windows\System32\cmd.exe'`
+            <stdin>:2: warning: a backslash is dropped from `path`; to keep it, quote the value: `path='C:\Windows\System32\cmd.exe'`
             <stdin>:7: unclosed `"` in this word
               guest-exec path=C:\Program\ Files\"x".exe
                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-            <stdin>:8: warning: a backslash in `password` is not sent; to send it, quote the value
-            <stdin>:10: warning: a backslash in `dir` is not sent; to send it, quote the value: `dir='C:\tmp'`
+            <stdin>:8: warning: a backslash is dropped from `password`; to keep it, quote the value
+            <stdin>:10: warning: a backslash is dropped from `dir`; to keep it, quote the value: `dir='C:\tmp'`
+            <stdin>:11: warning: a backslash is dropped from `path`; to keep it, quote the value: `path='C:\tmp'`
+            <stdin>:12: warning: a backslash is dropped from `C:tmp`; to keep it, quote the value: `'C:\tmp'`
+            <stdin>:12: cannot read `C:tmp`: No such file or directory (os error 2)
+              .source C:\tmp
+                      ^^^^^^
         "#]],
     );
 }
@@ -346,9 +355,12 @@ fn takes_a_list_where_qom_says_integer() {
 
 #[test]
 fn takes_any_unicode_blank_for_a_blank_in_hmp_mode() {
-    check_untyped(".hmp\u{a0}info\u{a0}status\n.hmp\n\u{a0}x /4xb\u{2003}\"0\u{a0}\"\u{200b}\n", expect![[r#"
+    check_untyped(
+        ".hmp\u{a0}info\u{a0}status\n.hmp\n\u{a0}x /4xb\u{2003}\"0\u{a0}\"\u{200b}\n",
+        expect![[r#"
         {"execute": "human-monitor-command", "arguments": {"command-line": "info status"}}
         {"execute": "human-monitor-command", "arguments": {"command-line": " x /4xb \"0 \""}}
 
-    "#]]);
+    "#]],
+    );
 }

@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// Shows the warnings that have not been shown.
-    fn warn(&mut self, warnings: &[Diagnostic], line: &InputLine<'_>, out: &mut dyn Output) {
+    pub(crate) fn warn(&mut self, warnings: &[Diagnostic], line: &InputLine<'_>, out: &mut dyn Output) {
         for warning in warnings {
             if self.shown_warnings.insert(warning.message.clone()) {
                 out.show_warning(&warning.message, line);
