@@ -17,7 +17,12 @@ fn check(address: &str, lines: &[&str], expected: Expect) {
 #[track_caller]
 fn check_untyped(script: impl Into<Vec<u8>>, expected: Expect) {
     let run = qmp_shell(&["--dry-run"]).input(script).run();
-    snapshot::check(format!("{}\n{}", run.stdout, run.stderr), expected);
+    let text = format!("{}\n{}", run.stdout, run.stderr);
+    let show = |c: char| match c {
+        '\u{a0}' | '\u{200b}' | '\u{200c}' => c.escape_unicode().to_string(),
+        c => c.to_string(),
+    };
+    snapshot::check(text.chars().map(show).collect::<String>(), expected);
 }
 
 #[test]
@@ -117,8 +122,8 @@ fn takes_any_unicode_blank_outside_quotes_for_a_blank() {
          \u{a0}.wait\u{a0}X\u{a0}timeout=0\n",
         expect![[r#"
             {"execute": "block_resize", "arguments": {"device": "d", "size": 1}}
-            {"execute": "c", "arguments": {"a": "x y", "b": "x y", "c": "x y"}}
-            {"execute": "c", "arguments": {"a": "x y"}}
+            {"execute": "c", "arguments": {"a": "x\u{a0}y", "b": "x\u{a0}y", "c": "x\u{a0}y"}}
+            {"execute": "c", "arguments": {"a": "x\u{a0}y"}}
             {"execute": "c", "arguments": {"a": 1, "b": [1, 2]}}
             {"execute": "transaction", "arguments": {"actions": [{"type": "abort", "data": {}}]}}
 
@@ -137,9 +142,9 @@ fn drops_invisible_characters_outside_quotes_and_says_so() {
         expect![[r#"
             {"execute": "query-status"}
             {"execute": "block_resize", "arguments": {"device": "d", "size": 1}}
-            {"execute": "c", "arguments": {"a": "x​y", "b": {"x": 1}}}
-            {"execute": "c​"}
-            {"execute": "c", "arguments": {"a": "می‌خ"}}
+            {"execute": "c", "arguments": {"a": "x\u{200b}y", "b": {"x": 1}}}
+            {"execute": "c\u{200b}"}
+            {"execute": "c", "arguments": {"a": "می\u{200c}خ"}}
 
             <stdin>:2: warning: the invisible character U+200E is dropped from `device`; to keep it, quote the value
             <stdin>:2: warning: the invisible character U+202A is dropped from `size`; to keep it, quote the value
@@ -358,9 +363,9 @@ fn takes_any_unicode_blank_for_a_blank_in_hmp_mode() {
     check_untyped(
         ".hmp\u{a0}info\u{a0}status\n.hmp\n\u{a0}x /4xb\u{2003}\"0\u{a0}\"\u{200b}\n",
         expect![[r#"
-        {"execute": "human-monitor-command", "arguments": {"command-line": "info status"}}
-        {"execute": "human-monitor-command", "arguments": {"command-line": " x /4xb \"0 \""}}
+            {"execute": "human-monitor-command", "arguments": {"command-line": "info status"}}
+            {"execute": "human-monitor-command", "arguments": {"command-line": " x /4xb \"0\u{a0}\""}}
 
-    "#]],
+        "#]],
     );
 }
