@@ -24,7 +24,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn new(stream: UnixStream) -> Peer {
+    pub(crate) fn new(stream: UnixStream) -> Peer {
         stream.set_read_timeout(Some(REQUEST_TIMEOUT)).unwrap();
         Peer { reader: BufReader::new(stream.try_clone().unwrap()), stream }
     }
@@ -119,11 +119,16 @@ pub(crate) fn start_listener(scripts: Vec<Box<PeerScript>>) -> Listener {
 
 /// Listens at `path`, and serves one connection after the other, each by its script.
 pub(crate) fn start_listener_at(path: &Path, scripts: Vec<Box<PeerScript>>) -> Script {
-    let listener = UnixListener::bind(path).unwrap();
+    let listener = listen_at(path);
     let thread = std::thread::spawn(move || {
         for script in scripts {
             script(&mut Peer::new(listener.accept().unwrap().0));
         }
     });
     Script(Some(thread))
+}
+
+/// Returns a socket that listens at `path`.
+pub(crate) fn listen_at(path: &Path) -> UnixListener {
+    UnixListener::bind(path).unwrap()
 }

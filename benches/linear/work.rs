@@ -105,7 +105,7 @@ pub fn assemble(count: usize) -> Work {
     let text = format!("{{\"execute\": \"x\", \"arguments\": {{\n{}}}}}", "  \"key\": 1,\n".repeat(count));
     Box::new(move || {
         let mut assembler = Assembler::new();
-        let lines = text.split('\n').filter_map(|line| assembler.push(line, Language::Qmp)).count();
+        let lines = text.split('\n').flat_map(|line| assembler.push(line, Language::Qmp)).count();
         assert_eq!(lines, 1);
     })
 }

@@ -30,12 +30,12 @@ pub fn check(data: &[u8]) {
     let hmp = ["info", "device_add"].map(|name| Name::new(name, "")).to_vec();
     let dot_commands = [
         ("events", Completes::EventFilter),
-        ("fd", Completes::FileThenCommand),
+        ("fd", Completes::FileThenCommand(&[("read-only", "")])),
         ("hmp", Completes::HmpLine),
         ("set", Completes::Settings),
         ("source", Completes::Files),
         ("help", Completes::Topics),
-        ("wait", Completes::EventPattern),
+        ("wait", Completes::Wait),
         ("exit", Completes::Nothing),
     ];
     let dot_commands =

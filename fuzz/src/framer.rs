@@ -28,9 +28,12 @@ pub fn check(data: &[u8]) {
         }
     }
     for frame in &whole {
-        if let Frame::Message(message) = frame {
+        if let Frame::Message(message) | Frame::Broken(message) = frame {
             assert!(message.len() <= limits.max_message_bytes);
-            assert!(message.first() == Some(&b'{') && matches!(message.last(), Some(b'}' | b']')));
+            assert!(message.first() == Some(&b'{'));
+        }
+        if let Frame::Message(message) = frame {
+            assert!(matches!(message.last(), Some(b'}' | b']')));
         }
     }
 }
@@ -97,7 +100,7 @@ fn check_all_bytes(stream: &[u8], frames: &[Frame], end: &Result<Vec<u8>, FrameE
     let mut after_marker = false;
     for frame in frames {
         rest = skip_ignored(rest, after_marker);
-        let (Frame::Message(bytes) | Frame::Junk(bytes)) = frame else {
+        let (Frame::Message(bytes) | Frame::Broken(bytes) | Frame::Junk(bytes)) = frame else {
             // A sync marker, perhaps after the beginning of a message.
             let at = rest.iter().position(|byte| *byte == 0xFF).expect("a sync marker in the stream");
             assert!(at == 0 || honour_markers && rest[0] == b'{', "a sync marker discarded more than a message");

@@ -75,17 +75,20 @@ fn last_line(text: &str, language: Language, in_transaction: bool) -> (usize, bo
     let mut assembler = Assembler::new();
     for row in text.split_inclusive('\n').filter(|row| row.ends_with('\n')) {
         end += row.len();
-        let Some((_, line)) = assembler.push(row, language) else { continue };
-        start = end;
-        let transaction = match in_transaction {
-            true => parse_transaction_line(&line).ok(),
-            false => match parse_line(&line) {
-                Ok(Line::Transaction(transaction)) if language == Language::Qmp => Some(transaction),
-                _ => None,
-            },
-        };
-        if let Some(transaction) = transaction {
-            in_transaction = transaction.close.is_none();
+        for (_, line) in assembler.push(row, language) {
+            let transaction = match in_transaction {
+                true => parse_transaction_line(&line).ok(),
+                false => match parse_line(&line) {
+                    Ok(Line::Transaction(transaction)) if language == Language::Qmp => Some(transaction),
+                    _ => None,
+                },
+            };
+            if let Some(transaction) = transaction {
+                in_transaction = transaction.close.is_none();
+            }
+        }
+        if !assembler.is_open() {
+            start = end;
         }
     }
     (start, in_transaction)
@@ -111,12 +114,12 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| Name::new(*name, "")).collect::<Vec<_>>();
         let dot_commands = [
             ("events", Completes::EventFilter),
-            ("fd", Completes::FileThenCommand),
+            ("fd", Completes::FileThenCommand(&[("read-only", "")])),
             ("hmp", Completes::HmpLine),
             ("set", Completes::Settings),
             ("source", Completes::Files),
             ("help", Completes::Topics),
-            ("wait", Completes::EventPattern),
+            ("wait", Completes::Wait),
         ];
         let mut context = CompletionContext {
             language,

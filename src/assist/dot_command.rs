@@ -22,30 +22,37 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         return Completion::default();
     };
     match (entry.completes, arguments.len()) {
-        (Completes::Files | Completes::FileThenCommand, 0) => {
-            let files = completer.lookup.get(&NameKind::Files(typed.clone()));
-            let candidates = files.iter().map(|file| Candidate::new(escaped(&file.text), "")).collect();
-            Completion { start, candidates, missing: Vec::new() }
+        (Completes::Files, 0) => complete_file(&typed, start, completer),
+        (Completes::FileThenCommand(options), count) => {
+            let has_option = arguments.first().is_some_and(|word| options.iter().any(|(option, _)| word == option));
+            match count - usize::from(has_option) {
+                0 => {
+                    let mut completion = complete_file(&typed, start, completer);
+                    if !has_option {
+                        let options = Completion::of_names(&typed, start, options.iter().copied());
+                        completion.candidates.extend(options.candidates);
+                    }
+                    completion
+                }
+                1 => Completion::of_names(&typed, start, pairs(&command_names(completer))),
+                _ => {
+                    let command = usize::from(has_option) + 1;
+                    complete_command_arguments(text, command + 2, &arguments[command], completer)
+                }
+            }
         }
-        (Completes::FileThenCommand, 1) => Completion::of_names(&typed, start, pairs(&command_names(completer))),
-        (Completes::FileThenCommand, _) => complete_command_arguments(text, 3, &arguments[1], completer),
         (Completes::EventFilter, 0) => {
             let forms = [("except", "all but these"), ("off", "none"), ("on", "all"), ("only", "only these")];
             Completion::of_names(&typed, start, forms)
         }
-        (Completes::EventFilter, _) | (Completes::EventPattern, 0) => {
-            let names = event_names(completer);
-            Completion::of_names(&typed, start, names.iter().map(|name| (name.as_str(), "")))
-        }
-        (Completes::EventPattern, _) => {
-            let mut completion = complete_after(text, 2, event_subject(completer, &arguments[0]));
-            if !typed.contains('=') && !arguments.iter().any(|word| word.starts_with("timeout=")) {
-                let timeout = Completion::of_names(&typed, start, [("timeout=", "maximum wait in seconds")]);
-                completion.start = timeout.start;
-                completion.candidates.extend(timeout.candidates);
-            }
+        (Completes::EventFilter, _) => complete_event(&typed, start, completer),
+        (Completes::Wait, 0) => {
+            let mut completion =
+                Completion::of_names(&typed, start, [("job", "the end of a job"), ("migration", "its end")]);
+            completion.candidates.extend(complete_event(&typed, start, completer).candidates);
             completion
         }
+        (Completes::Wait, _) => complete_wait(text, &typed, start, arguments, completer),
         (Completes::HmpLine, _) => {
             let name_end = text.len() - text.trim_start().len() + 1 + name.len();
             let line = &text[name_end.min(text.len())..];
@@ -64,6 +71,12 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
     }
 }
 
+fn complete_file(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
+    let files = completer.lookup.get(&NameKind::Files(typed.to_owned()));
+    let candidates = files.iter().map(|file| Candidate::new(escaped(&file.text), "")).collect();
+    Completion { start, candidates, missing: Vec::new() }
+}
+
 /// Completes a help topic: a dot command, another topic of the shell, a command or an event of the server.
 pub(super) fn complete_topics(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
     let context = completer.context;
@@ -76,6 +89,34 @@ pub(super) fn complete_topics(typed: &str, start: usize, completer: &Completer<'
     if let Some(schema) = context.schema {
         let events = schema.events().iter().map(|event| (event.name.as_str(), "event"));
         completion.candidates.extend(Completion::of_names(typed, start, events).candidates);
+    }
+    completion
+}
+
+fn complete_event(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
+    let names = event_names(completer);
+    Completion::of_names(typed, start, names.iter().map(|name| (name.as_str(), "")))
+}
+
+/// Completes the arguments of `.wait` after the event, `job` or `migration`.
+fn complete_wait(text: &str, typed: &str, start: usize, arguments: &[String], completer: &Completer<'_>) -> Completion {
+    let mut completion = match (arguments[0].as_str(), arguments.len()) {
+        ("job", 1) => {
+            return Completion::of_names(typed, start, pairs(completer.lookup.get(&NameKind::Jobs)));
+        }
+        ("job", _) => {
+            let statuses =
+                [("status=pending", "until it can be finalized"), ("status=ready", "until it can be completed")];
+            let is_given = arguments.iter().any(|word| word.starts_with("status="));
+            Completion::of_names(typed, start, statuses.into_iter().filter(|_| !is_given))
+        }
+        ("migration", _) => Completion::default(),
+        (event, _) => complete_after(text, 2, event_subject(completer, event)),
+    };
+    if !typed.contains('=') && !arguments.iter().any(|word| word.starts_with("timeout=")) {
+        let timeout = Completion::of_names(typed, start, [("timeout=", "maximum wait in seconds")]);
+        completion.start = timeout.start;
+        completion.candidates.extend(timeout.candidates);
     }
     completion
 }

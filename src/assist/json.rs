@@ -1,6 +1,6 @@
 //! The cursor's position in incomplete JSON.
 
-use crate::grammar::{Json, JsonKind, MAX_DEPTH, Span, parse_json};
+use crate::grammar::{Json, JsonKind, MAX_DEPTH, Span, comment_end, parse_json, string_end};
 use crate::schema::PartialArguments;
 
 /// The part of the JSON text at the cursor.
@@ -84,29 +84,6 @@ pub(super) fn read_partial_json(text: &str, start: usize) -> PartialJson {
         at += c.len_utf8();
     }
     reader.finish(text.len(), String::new(), None)
-}
-
-/// Returns the offset after the closing quote.
-fn string_end(text: &str, at: usize, quote: char) -> Option<usize> {
-    let mut escaped = false;
-    for (offset, c) in text[at + 1..].char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            c if c == quote => return Some(at + 1 + offset + 1),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// Returns the offset after the comment that begins at `at`.
-fn comment_end(text: &str, at: usize) -> Option<usize> {
-    let rest = &text[at..];
-    match rest.strip_prefix("/*") {
-        Some(inside) => inside.find("*/").map(|end| at + 2 + end + 2),
-        None => rest.find('\n').map(|end| at + end),
-    }
 }
 
 struct Reader {

@@ -56,12 +56,12 @@ pub struct SettingEntry {
 pub enum Completes {
     Nothing,
     Files,
-    /// A file, then a QMP command.
-    FileThenCommand,
+    /// A file, perhaps after one of these words, then a QMP command.
+    FileThenCommand(&'static [(&'static str, &'static str)]),
     /// The forms of `.events`, then event names.
     EventFilter,
-    /// An event, then the keys and values of its data.
-    EventPattern,
+    /// An event, then the keys and values of its data; or a job or the migration.
+    Wait,
     /// A line for the human monitor.
     HmpLine,
     /// A setting, then its values.

@@ -1,7 +1,9 @@
 //! Errors of calls and of listening. Each carries what was sent and what was received.
 
+use std::fmt;
+
 use crate::session::Disconnected;
-use crate::wire::{Reply, ReplyBody, Request};
+use crate::wire::{Reply, ReplyBody, Request, Revealed};
 
 /// The error of a command that returned no result.
 ///
@@ -27,9 +29,9 @@ use crate::wire::{Reply, ReplyBody, Request};
 /// # Ok::<(), qmp_shell::ConnectError>(())
 /// ```
 ///
-/// The message never shows arguments. [`ExecuteError::request`] has the request; its [`Debug`](std::fmt::Debug) output shows
-/// arguments without secrets.
-#[derive(Debug, thiserror::Error)]
+/// The message never shows arguments. [`ExecuteError::request`] has the request. [`Debug`](std::fmt::Debug) output shows the
+/// message and the request, without secrets.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecuteError {
     /// The arguments cannot be written as JSON, are not an object, or are nested deeper than servers read. Nothing was
@@ -42,7 +44,7 @@ pub enum ExecuteError {
         reason: String,
     },
     /// The server replied with an error.
-    #[error("`{}`: {}", .request.command, description(.reply))]
+    #[error("`{}`: {}", .request.command, description(.request, .reply))]
     Refused {
         /// The request.
         request: Box<Request>,
@@ -74,7 +76,7 @@ pub enum ExecuteError {
         disconnected: Disconnected,
     },
     /// The command was executed, but its return value is not of the requested type.
-    #[error("the return value of `{}` is not of the requested type: {source}", .request.command)]
+    #[error("the return value of `{}` is not of the requested type{}", .request.command, type_error(.request, .source))]
     Return {
         /// The request.
         request: Box<Request>,
@@ -85,10 +87,28 @@ pub enum ExecuteError {
     },
 }
 
-fn description(reply: &Reply) -> String {
+fn description(request: &Request, reply: &Reply) -> String {
     match reply.body() {
-        ReplyBody::Error { class, desc } => format!("{class}: {desc}"),
+        ReplyBody::Error { class, desc } => format!("{class}: {}", request.without_secrets(desc)),
         ReplyBody::Return(_) => "it succeeded".to_owned(),
+    }
+}
+
+/// Returns the reason why a value is not of the requested type, unless it could show a secret value.
+fn type_error(request: &Request, error: &serde_json::Error) -> String {
+    match request.revealed() {
+        Revealed::Nothing => format!(": {}", request.without_secrets(&error.to_string())),
+        _ => String::new(),
+    }
+}
+
+/// Shows no reply, which may contain a secret that was sent or asked for.
+impl fmt::Debug for ExecuteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecuteError")
+            .field("message", &format_args!("{self}"))
+            .field("request", &self.request())
+            .finish_non_exhaustive()
     }
 }
 

@@ -48,7 +48,9 @@ impl Monitor {
             match self.framer.next_frame() {
                 Ok(Some(Frame::Message(message))) => self.execute_message(&message),
                 Ok(Some(Frame::SyncMarker)) => self.reply_error("the input before a byte 0xFF was discarded"),
-                Ok(Some(Frame::Junk(_))) => self.reply_error("invalid message; expected a JSON object"),
+                Ok(Some(Frame::Junk(_) | Frame::Broken(_))) => {
+                    self.reply_error("invalid message; expected a JSON object")
+                }
                 Ok(None) => break,
                 Err(_) => {
                     // The rest of the message is junk to the new framer: one error for each line.

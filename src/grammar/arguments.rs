@@ -6,11 +6,18 @@ use super::line::{DotLine, Line};
 use super::word::{Word, tokenize};
 
 impl Line {
-    /// Parses a command, or `help`, from words that are split already. A quote or a blank in a word stands for itself.
+    /// Parses a command, `help`, or `hmp` and an HMP line, from words that are split already. A quote or a blank in a
+    /// word stands for itself.
     ///
     /// Returns the line as a user would type it, with words quoted if necessary, and the parsed line, whose spans refer
     /// to that text.
     pub fn from_arguments(arguments: &[&str]) -> (String, Result<Line, Diagnostic>) {
+        if arguments.first() == Some(&"hmp") {
+            // The human monitor has its own quotes.
+            let text = arguments.join(" ");
+            let line = DotLine::parse(&text, &tokenize(&text).words).map(Line::Dot);
+            return (text, line);
+        }
         let mut text = String::new();
         let words: Vec<Word> = arguments.iter().map(|argument| push_word(&mut text, argument)).collect();
         let line = match words.first() {
@@ -81,6 +88,7 @@ mod tests {
             (&["c", "a=b=c", "--", "-v", "|", "(", "#no", ""], "c a=b=c -- -v '|' '(' '#no' ''"),
             (&["c", "a=“b”", "a=b“c”", "“a”=\u{a0}"], "c a='“b”' a=b“c” '“a”'='\u{a0}'"),
             (&["help", "apropos", "a b"], "help apropos 'a b'"),
+            (&["hmp", "info mtree -f", "x='1'"], "hmp info mtree -f x='1'"),
         ] {
             assert_eq!(Line::from_arguments(arguments).0, text);
         }
@@ -89,6 +97,8 @@ mod tests {
     #[test]
     fn parses_help_and_commands() {
         assert!(matches!(Line::from_arguments(&["help", "x"]).1, Ok(Line::Dot(dot)) if dot.words[0].text == "x"));
+        let (_, line) = Line::from_arguments(&["hmp", "eject", "-f  cd0"]);
+        assert!(matches!(line, Ok(Line::Dot(dot)) if dot.name == "hmp" && dot.tail() == "eject -f  cd0"));
         let (_, line) = Line::from_arguments(&["exec-oob", "c", "{\"a\": 1}", "b.c=1 2"]);
         let Ok(Line::Command(command)) = line else { panic!("{line:?}") };
         assert_eq!((command.name.as_str(), command.oob, command.json.is_some()), ("c", true, true));

@@ -1,6 +1,8 @@
-//! Joins physical lines into logical ones: after a `\` at the end, and while a JSON object is unclosed.
+//! Joins physical lines into logical ones: after a `\` at the end, and while a JSON object is unclosed. Splits lines of
+//! several objects, and leaves out what was not typed in a pasted session.
 
 use super::scan::{Scanner, Unclosed, is_blank};
+use super::transcript::{Transcript, arrow_len, begins_anew, next_object, without_arrow, without_continuation_prompt};
 use super::word::{Word, tokenize};
 
 /// The language of a line.
@@ -25,6 +27,7 @@ pub struct Assembler {
     count: usize,
     /// Whether the unclosed bracket belongs to a JSON object that may span lines.
     in_json: bool,
+    transcript: Transcript,
 }
 
 /// A logical line, and the number of its first physical line, counted from 1.
@@ -35,13 +38,41 @@ impl Assembler {
         Assembler::default()
     }
 
-    /// Adds a physical line, with or without its line end. Returns the logical line that it completes.
-    pub fn push(&mut self, line: &str, language: Language) -> Option<LogicalLine> {
+    /// Begins another entry at a prompt: physical lines are counted from 1 again.
+    pub fn begin_entry(&mut self) {
+        let mut transcript = std::mem::take(&mut self.transcript);
+        transcript.resume();
+        *self = Assembler { transcript, ..Assembler::default() };
+    }
+
+    /// Adds a physical line, with or without its line end. Returns the logical lines that it completes: several if it has
+    /// several JSON objects, none if it is part of the output in a pasted session.
+    pub fn push(&mut self, line: &str, language: Language) -> Vec<LogicalLine> {
         self.count += 1;
         // Some editors begin a file with a byte order mark, which comes after other lines if files are joined.
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
         let line = line.strip_suffix('\n').unwrap_or(line);
         let line = line.strip_suffix('\r').unwrap_or(line);
+        let mut lines = Vec::new();
+        if self.in_json && begins_anew(line) {
+            lines.extend(self.finish());
+        }
+        let typed = match self.scanner {
+            Some(_) => without_continuation_prompt(line).into(),
+            None => match self.transcript.typed_part(line, language == Language::Hmp) {
+                Some(typed) => typed,
+                None => return lines,
+            },
+        };
+        let mut rest = &*typed;
+        while let Some(next) = self.add(rest, language, &mut lines) {
+            rest = &rest[next..];
+        }
+        lines
+    }
+
+    /// Adds a part of a physical line: up to its second JSON object, whose offset is returned, or else all of it.
+    fn add(&mut self, line: &str, language: Language, lines: &mut Vec<LogicalLine>) -> Option<usize> {
         let mut scanner = match self.scanner.take() {
             Some(mut scanner) => {
                 self.text.push('\n');
@@ -51,16 +82,27 @@ impl Assembler {
             None => {
                 self.first = self.count;
                 if language == Language::Hmp || is_verbatim(line) {
-                    return Some((self.first, line.to_owned()));
+                    lines.push((self.first, line.to_owned()));
+                    return None;
                 }
                 Scanner::new()
             }
         };
         let from = if self.text.is_empty() { arrow_len(line) } else { 0 };
-        for c in line[from..].chars() {
+        let is_object = without_arrow(if self.text.is_empty() { line } else { &self.text }).starts_with('{');
+        let mut next = None;
+        for (at, c) in line[from..].char_indices() {
+            let was_in_bracket = scanner.in_bracket();
             scanner.step(c);
+            if is_object && was_in_bracket && !scanner.in_bracket() {
+                let end = from + at + c.len_utf8();
+                next = next_object(&line[end..]).map(|offset| end + offset);
+                if next.is_some() {
+                    break;
+                }
+            }
         }
-        self.text.push_str(line);
+        self.text.push_str(&line[..next.unwrap_or(line.len())]);
         let continues = match scanner.open() {
             Some(Unclosed::Escape) => true,
             Some(Unclosed::Bracket) => self.in_json || opens_json(&self.text),
@@ -69,16 +111,23 @@ impl Assembler {
         self.in_json = continues && scanner.open() == Some(Unclosed::Bracket);
         if continues {
             self.scanner = Some(scanner);
-            return None;
+        } else {
+            lines.extend(self.take_line());
         }
-        Some((self.first, std::mem::take(&mut self.text)))
+        next
+    }
+
+    /// Returns the line that is being read, if it was typed.
+    fn take_line(&mut self) -> Option<LogicalLine> {
+        let text = std::mem::take(&mut self.text);
+        self.transcript.is_typed(&text).then_some((self.first, text))
     }
 
     /// Returns the unfinished line at the end of the input.
     pub fn finish(&mut self) -> Option<LogicalLine> {
         self.in_json = false;
         self.scanner.take()?;
-        Some((self.first, std::mem::take(&mut self.text)))
+        self.take_line()
     }
 
     /// Returns the number of physical lines so far.
@@ -89,6 +138,16 @@ impl Assembler {
     /// Returns whether a logical line is unfinished.
     pub fn is_open(&self) -> bool {
         self.scanner.is_some()
+    }
+
+    /// Returns a notice about lines that were passed over although they may have been meant, once.
+    pub fn take_notice(&mut self) -> Option<String> {
+        let lines = match self.transcript.take_doubtful() {
+            0 => return None,
+            1 => "1 line was".to_owned(),
+            count => format!("{count} lines were"),
+        };
+        Some(format!("{lines} passed over as output of a line with a prompt."))
     }
 }
 
@@ -108,13 +167,6 @@ fn is_verbatim(line: &str) -> bool {
     line.trim_start_matches(is_blank).starts_with('!')
 }
 
-/// Returns the length of a leading `->` or `<-` of pasted JSON, with the whitespace before it.
-fn arrow_len(line: &str) -> usize {
-    let trimmed = line.trim_start_matches(is_blank);
-    let indent = line.len() - trimmed.len();
-    if trimmed.starts_with("->") || trimmed.starts_with("<-") { indent + 2 } else { 0 }
-}
-
 /// Returns whether `text`, one or more physical lines, ends with a complete logical line.
 pub fn is_complete(text: &str, language: Language) -> bool {
     let mut assembler = Assembler::new();
@@ -130,7 +182,7 @@ mod tests {
 
     fn lines(text: &str, language: Language) -> Vec<LogicalLine> {
         let mut assembler = Assembler::new();
-        let mut lines: Vec<LogicalLine> = text.lines().filter_map(|line| assembler.push(line, language)).collect();
+        let mut lines: Vec<LogicalLine> = text.lines().flat_map(|line| assembler.push(line, language)).collect();
         lines.extend(assembler.finish());
         lines
     }
@@ -149,11 +201,78 @@ mod tests {
                 line(3, "{\"x\":\n 1}"),
                 line(5, "stop"),
                 line(6, "-> {\n}"),
-                line(8, "<-{\n}"),
                 line(10, "# c \\"),
                 line(11, "cont"),
             ]
         );
+    }
+
+    #[test]
+    fn several_objects_on_a_line_are_several_lines() {
+        assert_eq!(
+            lines(
+                "{\"execute\": \"a\"}{\"execute\": \"b\",\n\"id\": \"}{\"\n} {\"execute\":\n\"c\"} -> {} cont",
+                Language::Qmp
+            ),
+            [
+                line(1, "{\"execute\": \"a\"}"),
+                line(1, "{\"execute\": \"b\",\n\"id\": \"}{\"\n} "),
+                line(3, "{\"execute\":\n\"c\"} "),
+                line(4, "-> {} cont"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pasted_session_is_what_was_typed_in_it() {
+        let session = "(QEMU) query-status\n{\n  \"execute\": \"query-status\"\n}\n{\"status\": \"paused\"}\n[\n  {\"a\": 1},\n]\n\
+                       12:01:02.345 STOP\nerror: no\n(QEMU-VM1) transaction(\nTRANS> abort\nTRANS> )\n\
+                       -> {\"execute\": \"transaction\"}\n...\n<- {\"return\": {}}\n{\"timestamp\": {...},\n\"event\": \"STOP\"}\n\
+                       $ ls \\\n  -l\n<- {\"execute\": \"stop\"}\n(qemu) info name\nstop\n(QEMU)";
+        let typed = ["query-status", "transaction(", "abort", ")", "<- {\"execute\": \"stop\"}", ".hmp info name"];
+        let found: Vec<String> = lines(session, Language::Qmp).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(found, typed);
+        let session = "info name\n(qemu) info status\nVM status: paused\n\n.qmp\n(QEMU) help\nquit -- quit";
+        let typed = ["info name", "info status", ".qmp", "help"];
+        let found: Vec<String> = lines(session, Language::Hmp).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(found, typed);
+    }
+
+    #[test]
+    fn an_unclosed_object_ends_before_a_prompt_or_an_arrow() {
+        assert_eq!(
+            lines("-> {\"execute\":\n(QEMU) stop\n<- {\n-> {\"execute\": \"cont\"}", Language::Qmp),
+            [line(1, "-> {\"execute\":"), line(2, "stop"), line(4, "-> {\"execute\": \"cont\"}")]
+        );
+    }
+
+    #[test]
+    fn only_the_request_after_its_command_is_an_echo() {
+        let count = |text| lines(text, Language::Qmp).len();
+        assert_eq!(count("(QEMU) stop\n{\"execute\": \"stop\"}\n{\"execute\": \"stop\"}"), 2);
+        assert_eq!(count("(QEMU) stop\n{\"execute\": \"cont\"}"), 2);
+        assert_eq!(count("(QEMU) stop\ncont\n{\"execute\": \"stop\"}"), 3);
+        assert_eq!(count("(QEMU) {\"execute\": \"stop\"}\n-> {\"execute\": \"stop\"}"), 1);
+        assert_eq!(count("(QEMU) .hmp quit\n-> {\"execute\": \"human-monitor-command\"}"), 1);
+        assert_eq!(count("stop\n{\"execute\": \"stop\"}"), 2);
+        assert_eq!(count("(QEMU) transaction(\n{\"type\": \"abort\"}\n)"), 3);
+    }
+
+    #[test]
+    fn tells_of_lines_that_may_have_been_meant() {
+        let mut assembler = Assembler::new();
+        assembler.push("(qemu) info name", Language::Qmp);
+        assembler.push("stop", Language::Qmp);
+        assert_eq!(
+            assembler.take_notice().as_deref(),
+            Some("1 line was passed over as output of a line with a prompt.")
+        );
+        assembler.begin_entry();
+        assert_eq!(assembler.push("stop", Language::Qmp), [line(1, "stop")]);
+        assembler.push("(QEMU) stop", Language::Qmp);
+        assembler.begin_entry();
+        assert_eq!(assembler.push("{\"execute\": \"stop\"}", Language::Qmp), []);
+        assert!(assembler.take_notice().is_some() && assembler.take_notice().is_none());
     }
 
     #[test]

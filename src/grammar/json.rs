@@ -358,6 +358,29 @@ impl Parser<'_> {
     }
 }
 
+/// Returns the offset after the string that `quote` opens at `at`; `None` if it is unclosed.
+pub fn string_end(text: &str, at: usize, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    for (offset, c) in text[at + 1..].char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            c if c == quote => return Some(at + 1 + offset + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Returns the offset after the comment that begins at `at`; `None` if the text ends in it.
+pub fn comment_end(text: &str, at: usize) -> Option<usize> {
+    let rest = &text[at..];
+    match rest.strip_prefix("/*") {
+        Some(inside) => inside.find("*/").map(|end| at + 2 + end + 2),
+        None => rest.find('\n').map(|end| at + end),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,12 +4,13 @@ use super::command::{Arg, Command, check_word, dropped_warning};
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, Member, parse_json};
 use super::scan::is_blank;
+use super::transcript::{arrow_len, without_arrow};
 use super::word::{Word, tokenize};
 
 /// A line of QMP mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    /// A line that does nothing: empty, a comment, or a pasted reply.
+    /// A line that does nothing: empty, or a comment.
     Blank,
     /// A dot command (`.name …`), or `help`.
     Dot(DotLine),
@@ -84,6 +85,8 @@ pub struct JsonRequest {
     /// An object.
     pub arguments: Option<Json>,
     pub id: Option<Json>,
+    /// Whether `->` comes before it, as in documents and in the output of a verbose shell.
+    pub has_arrow: bool,
 }
 
 /// A line inside a transaction block, or the rest of the line that opens one.
@@ -101,18 +104,14 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
     if let Some(command) = trimmed.strip_prefix('!') {
         return Ok(Line::ShellEscape(command.trim().to_owned()));
     }
-    if trimmed.starts_with("<-") {
-        return Ok(Line::Blank);
+    let arrow = arrow_len(text);
+    if without_arrow(text).starts_with('{') {
+        let request = parse_request(text, arrow.max(start))?;
+        return Ok(Line::Json(JsonRequest { has_arrow: trimmed.starts_with("->"), ..request }));
     }
-    if let Some(rest) = trimmed.strip_prefix("->") {
-        if rest.trim_start_matches(is_blank).starts_with('{') {
-            return parse_request(text, start + 2).map(Line::Json);
-        }
-        let span = Span::new(start, start + 2);
-        return Err(Diagnostic::new(span, "expected a JSON request after `->`"));
-    }
-    if trimmed.starts_with('{') {
-        return parse_request(text, start).map(Line::Json);
+    if arrow > 0 {
+        let message = format!("expected a JSON request after `{}`", &text[start..arrow]);
+        return Err(Diagnostic::new(Span::new(start, arrow), message));
     }
     let words = tokenize(text).words;
     let Some(first) = words.first() else {
@@ -121,11 +120,8 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
     if trimmed.starts_with('.') && first.equals.is_none() || first.is_bare("help") {
         return DotLine::parse(text, &words).map(Line::Dot);
     }
-    if first.is_bare("transaction(") {
-        return parse_transaction(text, &words[1..]).map(Line::Transaction);
-    }
-    if first.is_bare("transaction") && words.get(1).is_some_and(|word| word.is_bare("(")) {
-        return parse_transaction(text, &words[2..]).map(Line::Transaction);
+    if let Some(words) = words_in_transaction(&words) {
+        return parse_transaction(text, words).map(Line::Transaction);
     }
     if !first.quoted && first.text.starts_with("transaction(") && first.text != "transaction()" {
         let message = "expected spaces around the parentheses: `transaction( ACTION … )`";
@@ -138,14 +134,33 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
     Command::parse(text, &words).map(Line::Command)
 }
 
+/// Returns the words after `transaction(` at the beginning of a line.
+pub fn words_in_transaction(words: &[Word]) -> Option<&[Word]> {
+    match words {
+        [first, rest @ ..] if first.is_bare("transaction(") => Some(rest),
+        [first, second, rest @ ..] if first.is_bare("transaction") && second.is_bare("(") => Some(rest),
+        _ => None,
+    }
+}
+
+/// Returns whether a line opens a transaction block and leaves it open.
+pub fn opens_transaction(text: &str) -> bool {
+    let words = tokenize(text).words;
+    words_in_transaction(&words).is_some_and(|words| end_of_transaction(words).is_none())
+}
+
+/// Returns the index of the word that closes a transaction block.
+pub fn end_of_transaction(words: &[Word]) -> Option<usize> {
+    words.iter().position(|word| word.is_bare(")"))
+}
+
 /// Parses a logical line inside a transaction block.
 pub fn parse_transaction_line(text: &str) -> Result<TransactionLine, Diagnostic> {
     parse_transaction(text, &tokenize(text).words)
 }
 
 fn parse_transaction(text: &str, words: &[Word]) -> Result<TransactionLine, Diagnostic> {
-    let closing = words.iter().position(|word| word.is_bare(")"));
-    let (action, close) = match closing {
+    let (action, close) = match end_of_transaction(words) {
         Some(at) => (&words[..at], Some(parse_args(text, &words[at + 1..])?)),
         None => (words, None),
     };
@@ -238,7 +253,7 @@ fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {
         let message = format!("expected a string for `{}`, found {}", member.key, member.value.type_name());
         return Err(Diagnostic::new(member.value.span, message));
     };
-    Ok(JsonRequest { command: name, command_span: member.value.span, oob, arguments, id })
+    Ok(JsonRequest { command: name, command_span: member.value.span, oob, arguments, id, has_arrow: false })
 }
 
 #[cfg(test)]
@@ -253,8 +268,8 @@ mod tests {
     }
 
     #[test]
-    fn blank_lines_comments_and_pasted_replies_do_nothing() {
-        for text in ["", "  \t", "# note", "   # note", "<- {\"return\": {}}", "<- { \"return\":\n {} }"] {
+    fn blank_lines_and_comments_do_nothing() {
+        for text in ["", "  \t", "# note", "   # note"] {
             assert_eq!(parse_line(text), Ok(Line::Blank), "{text:?}");
         }
     }

@@ -13,14 +13,18 @@ mod line;
 mod number;
 mod scan;
 mod secrets;
+mod transcript;
 mod word;
 
 pub use assemble::{Assembler, Language, is_complete};
 pub use command::{Arg, Command, Key};
 pub use diagnostic::{Diagnostic, Span};
-pub use json::{Json, JsonKind, MAX_DEPTH, Member, parse_json, too_deep};
-pub use line::{DotLine, JsonRequest, Line, TransactionLine, parse_line, parse_transaction_line};
+pub use json::{Json, JsonKind, MAX_DEPTH, Member, comment_end, parse_json, string_end, too_deep};
+pub use line::{
+    DotLine, JsonRequest, Line, TransactionLine, end_of_transaction, opens_transaction, parse_line,
+    parse_transaction_line, words_in_transaction,
+};
 pub use number::{out_of_range, parse_number};
 pub use scan::{Unclosed, is_blank};
-pub use secrets::line_has_secret;
+pub use secrets::{line_has_secret, mask_secrets};
 pub use word::{Tokens, Word, tokenize};

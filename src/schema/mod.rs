@@ -7,22 +7,25 @@
 
 mod arg_tree;
 mod context;
+mod describe;
 mod infer;
 mod introspection;
 mod json_writer;
+mod level;
 pub mod manual;
 mod model;
 mod partial_arguments;
 mod property;
 mod request;
 mod scalar;
-
 mod signature;
 mod suggest;
 mod transaction;
 mod type_check;
+mod unknown_key;
 
 pub use context::TypingContext;
+pub use describe::{may_be_empty, type_label};
 pub use introspection::SchemaError;
 pub use model::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, Type, TypeId};
 pub use partial_arguments::{Continuation, Expected, PartialArguments};
@@ -30,5 +33,4 @@ pub use property::{PropertyType, property_value};
 pub use request::{TypedRequest, member_type, nearest_command, request_of_command, request_of_json, unknown_command};
 pub use signature::{member_signature, signature};
 pub use suggest::{did_you_mean, nearest};
-pub use transaction::{action_type, check_action, request_of_transaction, transaction_variants};
-pub use type_check::{may_be_empty, type_label};
+pub use transaction::{action_type, check_action, request_of_transaction, transaction_variants, unknown_action};

@@ -83,6 +83,13 @@ pub struct Object {
     pub variants: Vec<(String, TypeId)>,
 }
 
+impl Object {
+    /// Returns the member whose value selects the variant.
+    pub fn tag_member(&self) -> Option<&ObjectMember> {
+        self.members.get(self.tag?)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectMember {
     pub name: String,
@@ -130,6 +137,29 @@ impl Schema {
         match self.definition(id) {
             Type::Object(object) => object,
             _ => &EMPTY,
+        }
+    }
+
+    /// Returns the object type that a type is, or that an alternate includes.
+    pub(super) fn object_within(&self, id: TypeId) -> Option<TypeId> {
+        match self.definition(id) {
+            Type::Object(_) => Some(id),
+            Type::Alternate(kinds) => {
+                kinds.iter().copied().find(|kind| matches!(self.definition(*kind), Type::Object(_)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the element type of the array type that a type is, or that an alternate includes.
+    pub(super) fn element_within(&self, id: TypeId) -> Option<TypeId> {
+        let element = |id: TypeId| match self.definition(id) {
+            Type::Array(element) => Some(*element),
+            _ => None,
+        };
+        match self.definition(id) {
+            Type::Alternate(kinds) => kinds.iter().find_map(|kind| element(*kind)),
+            _ => element(id),
         }
     }
 

@@ -3,8 +3,8 @@
 use crate::grammar::{Arg, Json, JsonKind, Span, Word, parse_json};
 
 use super::arg_tree::{ArgTree, Node};
-use super::model::{ObjectMember, Schema, Type, TypeId};
-use super::type_check::ActiveMembers;
+use super::level::ActiveMembers;
+use super::model::{ObjectMember, Schema, TypeId};
 
 /// The keys and values that are given so far. Skips what cannot be parsed yet.
 #[derive(Debug, Clone, Default)]
@@ -85,11 +85,11 @@ impl PartialArguments {
         let mut kind = root;
         for part in path {
             if let Ok(_index) = part.parse::<usize>()
-                && let Some(element) = array_of(schema, kind)
+                && let Some(element) = schema.element_within(kind)
             {
                 kind = element;
             } else {
-                let active = active_members(schema, object_of(schema, kind)?, tree);
+                let active = active_members(schema, schema.object_within(kind)?, tree);
                 kind = active.members.iter().find(|member| member.name == *part)?.kind;
             }
             tree = tree.and_then(|tree| tree.branch(part));
@@ -99,14 +99,15 @@ impl PartialArguments {
 
     /// Returns the members that an object at `path` below an object of type `root` can have.
     pub fn expected<'a>(&self, schema: &'a Schema, root: TypeId, path: &[String]) -> Option<Expected<'a>> {
-        let object = object_of(schema, self.type_at(schema, root, path)?)?;
+        let object = schema.object_within(self.type_at(schema, root, path)?)?;
         let active = active_members(schema, object, self.tree_at(path));
-        Some(Expected { members: active.members, given: self.names_at(path), tags: active.tags })
+        let tags = active.tags.iter().map(|tag| tag.name.as_str()).collect();
+        Some(Expected { members: active.members, given: self.names_at(path), tags })
     }
 
     /// Returns the type of the items of the array at `path` below an object of type `root`.
     pub fn element_at(&self, schema: &Schema, root: TypeId, path: &[String]) -> Option<TypeId> {
-        array_of(schema, self.type_at(schema, root, path)?)
+        schema.element_within(self.type_at(schema, root, path)?)
     }
 
     /// Returns whether a value is given at `path` or above it, so that no key can be below.
@@ -170,8 +171,8 @@ fn active_members<'a>(schema: &'a Schema, object: TypeId, tree: Option<&ArgTree>
 
 /// Implements [`PartialArguments::continuation`] for the keys in `tree`, whose value has the type `kind`.
 fn continuation(schema: &Schema, tree: &ArgTree, kind: Option<TypeId>) -> Option<Continuation> {
-    let object = kind.and_then(|kind| object_of(schema, kind));
-    let element = kind.and_then(|kind| array_of(schema, kind));
+    let object = kind.and_then(|kind| schema.object_within(kind));
+    let element = kind.and_then(|kind| schema.element_within(kind));
     let members = object.map(|object| active_members(schema, object, Some(tree)).members);
     let kind_of = |name: &str| match element.filter(|_| name.parse::<usize>().is_ok()) {
         Some(element) => Some(element),
@@ -195,27 +196,4 @@ fn continuation(schema: &Schema, tree: &ArgTree, kind: Option<TypeId>) -> Option
         None => Some(Continuation::Optional),
     };
     below.max(here)
-}
-
-/// Returns the object type that a type is, or that an alternate includes.
-fn object_of(schema: &Schema, kind: TypeId) -> Option<TypeId> {
-    match schema.definition(kind) {
-        Type::Object(_) => Some(kind),
-        Type::Alternate(kinds) => {
-            kinds.iter().copied().find(|kind| matches!(schema.definition(*kind), Type::Object(_)))
-        }
-        _ => None,
-    }
-}
-
-/// Returns the element type of the array type that a type is, or that an alternate includes.
-fn array_of(schema: &Schema, kind: TypeId) -> Option<TypeId> {
-    match schema.definition(kind) {
-        Type::Array(element) => Some(*element),
-        Type::Alternate(kinds) => kinds.iter().find_map(|kind| match schema.definition(*kind) {
-            Type::Array(element) => Some(*element),
-            _ => None,
-        }),
-        _ => None,
-    }
 }

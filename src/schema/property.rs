@@ -3,11 +3,12 @@
 use crate::grammar::{Diagnostic, Json, Span, parse_json};
 use crate::wire::quote;
 
+use super::describe::describe_builtin;
 use super::infer::infer_scalar;
 use super::json_writer::{check_depth, minified_json};
 use super::model::Builtin;
 use super::request::on_deep_stack;
-use super::type_check::{builtin_value, describe_builtin};
+use super::type_check::builtin_value;
 
 /// The nesting level of a value in the request that sets it: inside the request (level 1) and its arguments (level 2).
 const VALUE_LEVEL: usize = 3;

@@ -158,6 +158,16 @@ pub(super) fn accepts_unknown_keys(schema: &Schema, info: &CommandInfo) -> bool 
     }
 }
 
+impl Schema {
+    /// Returns whether a command takes an argument with this name, in any variant.
+    pub fn accepts_key(&self, info: &CommandInfo, name: &str) -> bool {
+        let object = self.object(info.arguments);
+        let variants = object.variants.iter().map(|(_, variant)| self.object(*variant));
+        let members = [object].into_iter().chain(variants).flat_map(|object| &object.members);
+        accepts_unknown_keys(self, info) || members.into_iter().any(|member| member.name == name)
+    }
+}
+
 /// Collects the arguments of a command: the leading JSON object, and the `KEY=VALUE` words that add to it.
 pub(super) fn argument_tree(command: &Command, context: &TypingContext<'_>) -> Result<ArgTree, Diagnostic> {
     let mut tree = ArgTree::default();

@@ -1,8 +1,8 @@
 //! Signatures of commands, events and members according to introspection, for the top of a help page.
 
+use super::describe::type_label;
 use super::manual::{Line, Role, Run};
 use super::model::{Object, ObjectMember, Schema, Type, TypeId};
-use super::type_check::type_label;
 
 /// The maximum width of the column of member names.
 const MAX_NAME_COLUMNS: usize = 40;
@@ -98,7 +98,7 @@ impl Page<'_> {
                 self.lines.push(line);
             }
         }
-        let Some(tag) = object.tag.and_then(|tag| object.members.get(tag)) else { return };
+        let Some(tag) = object.tag_member() else { return };
         for (case, variant) in &object.variants {
             let members = &self.schema.object(*variant).members;
             if members.is_empty() {

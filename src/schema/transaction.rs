@@ -84,14 +84,14 @@ fn action_data(
     let tree = argument_tree(action, context)?;
     let untyped = |tree| infer_object(tree, action.name_span);
     let Some(schema) = context.schema else { return untyped(tree) };
-    let Some(variants) = transaction_variants(schema) else { return untyped(tree) };
+    if transaction_variants(schema).is_none() {
+        return untyped(tree);
+    }
     let Some(data) = action_type(schema, &action.name) else {
         if context.allow_invalid {
             return untyped(tree);
         }
-        let hint = did_you_mean(&action.name, variants.iter().map(|(case, _)| case.as_str()));
-        let message = format!("unknown transaction action `{}`{hint}", action.name);
-        return Err(Diagnostic::new(action.name_span, message));
+        return Err(unknown_action(schema, &action.name, action.name_span));
     };
     let features = action_features(schema, &action.name);
     warnings.extend(feature_warnings(features, format!("`{}` of `transaction`", action.name), action.name_span));
@@ -99,6 +99,13 @@ fn action_data(
     let data = checker.type_arguments(tree, data, action.name_span)?;
     warnings.append(&mut checker.warnings);
     Ok(data)
+}
+
+/// Returns the error for an action that a transaction cannot have.
+pub fn unknown_action(schema: &Schema, name: &str, span: Span) -> Diagnostic {
+    let variants = transaction_variants(schema).unwrap_or_default();
+    let hint = did_you_mean(name, variants.iter().map(|(case, _)| case.as_str()));
+    Diagnostic::new(span, format!("unknown transaction action `{name}`{hint}"))
 }
 
 /// Returns the actions that a transaction can have, each with the object type that contains its data.
@@ -124,7 +131,7 @@ pub fn action_type(schema: &Schema, action: &str) -> Option<TypeId> {
 fn action_features<'a>(schema: &'a Schema, action: &str) -> &'a [String] {
     let features = || {
         let object = action_object(schema)?;
-        let Type::Enum(values) = schema.definition(object.members.get(object.tag?)?.kind) else { return None };
+        let Type::Enum(values) = schema.definition(object.tag_member()?.kind) else { return None };
         Some(values.iter().find(|value| value.name == action)?.features.as_slice())
     };
     features().unwrap_or_default()

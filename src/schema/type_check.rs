@@ -6,17 +6,21 @@
 //! checked.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Member, Span, Word};
 use crate::wire::quote;
 
 use super::arg_tree::{ArgTree, Entry, Node};
 use super::context::TypingContext;
+use super::describe::{describe, describe_alternate, describe_builtin, may_be_empty};
 use super::infer::infer_node;
-use super::model::{Builtin, Object, ObjectMember, Schema, Type, TypeId};
+use super::level::{Level, key_in_levels};
+use super::model::{Builtin, Schema, Type, TypeId};
 use super::property::PropertyType;
 use super::scalar::{boolean, integer, integer_range, number};
 use super::suggest::nearest;
+use super::unknown_key::UnknownKeys;
 
 /// A checker for the arguments of one command, which also gives them their types.
 pub(super) struct TypeChecker<'a> {
@@ -28,41 +32,10 @@ pub(super) struct TypeChecker<'a> {
     accepts_unknown_keys: bool,
     /// Whether everything is accepted; the types of invalid values are then inferred.
     allow_invalid: bool,
+    /// The object that is being checked, after those that contain it.
+    levels: Vec<Rc<Level<'a>>>,
     /// Warnings about the deprecated and unstable features that are used.
     pub(super) warnings: Vec<Diagnostic>,
-}
-
-/// The members of an object type that apply to a value: its own, and those of the variants that its tags select.
-pub(super) struct ActiveMembers<'a> {
-    pub(super) members: Vec<&'a ObjectMember>,
-    /// The selections, such as `driver=qcow2`.
-    pub(super) selected: Vec<String>,
-    /// The names of the tags, given or not.
-    pub(super) tags: Vec<&'a str>,
-}
-
-impl<'a> ActiveMembers<'a> {
-    /// Finds the members of the object type `id`. `text` returns the text that is given for a tag.
-    pub(super) fn of(schema: &'a Schema, id: TypeId, text: &dyn Fn(&str) -> Option<String>) -> ActiveMembers<'a> {
-        let mut active = ActiveMembers { members: Vec::new(), selected: Vec::new(), tags: Vec::new() };
-        active.add(schema, schema.object(id), text);
-        active
-    }
-
-    fn add(&mut self, schema: &'a Schema, object: &'a Object, text: &dyn Fn(&str) -> Option<String>) {
-        self.members.extend(&object.members);
-        let Some(tag) = object.tag.and_then(|tag| object.members.get(tag)) else { return };
-        self.tags.push(&tag.name);
-        let Some(value) = text(&tag.name) else { return };
-        self.selected.push(format!("{}={value}", tag.name));
-        if let Some((_, variant)) = object.variants.iter().find(|(case, _)| *case == value) {
-            self.add(schema, schema.object(*variant), text);
-        }
-    }
-
-    fn find(&self, name: &str) -> Option<&'a ObjectMember> {
-        self.members.iter().find(|member| member.name == name).copied()
-    }
 }
 
 impl<'a> TypeChecker<'a> {
@@ -78,6 +51,7 @@ impl<'a> TypeChecker<'a> {
             undocumented_types: context.undocumented_types,
             accepts_unknown_keys,
             allow_invalid: context.allow_invalid,
+            levels: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -88,41 +62,64 @@ impl<'a> TypeChecker<'a> {
     }
 
     fn type_object(&mut self, tree: ArgTree, id: TypeId, span: Span, path: &str) -> Result<Json, Diagnostic> {
-        let schema = self.schema;
-        let active = ActiveMembers::of(schema, id, &|tag| tree.text(tag));
-        let subject = match (path, active.selected.as_slice()) {
-            ("", []) => self.subject.clone(),
-            ("", selected) => format!("{} with {}", self.subject, selected.join(" ")),
-            (path, []) => format!("`{path}` of {}", self.subject),
-            (path, selected) => format!("`{path}` of {} with {}", self.subject, selected.join(" ")),
-        };
-        let given: Vec<String> = tree.entries().iter().map(|entry| entry.name.clone()).collect();
+        self.levels.push(Rc::new(Level::of(self.schema, id, &tree, path)));
+        let members = self.type_members(tree, span);
+        self.levels.pop();
+        Ok(Json { span, kind: JsonKind::Object(members?) })
+    }
+
+    /// Checks the members of the innermost object, and gives them their types.
+    fn type_members(&mut self, tree: ArgTree, span: Span) -> Result<Vec<Member>, Diagnostic> {
+        let Some(level) = self.levels.last().cloned() else { return Ok(Vec::new()) };
+        self.check_names(&level, &tree, span)?;
         let mut typed = Vec::with_capacity(tree.entries().len());
         for Entry { name, span, node } in tree.into_entries() {
-            let is_argument = path.is_empty();
-            let member_path = if is_argument { name.clone() } else { format!("{path}.{name}") };
-            let undocumented = self.undocumented_types.get(&name).copied();
-            let undocumented = undocumented.filter(|kind| is_argument && *kind != PropertyType::Unknown);
-            let accepts_unknown = self.allow_invalid || is_argument && self.accepts_unknown_keys;
-            let value = match (active.find(&name), undocumented, node) {
+            let path = level.key(&name);
+            let value = match (level.find(&name), self.undocumented_type(&level, &name), node) {
                 (Some(member), None, node) => {
-                    self.warn(&member_path, &member.features, span);
-                    self.type_or_infer(node, member.kind, span, &member_path)?
+                    self.warn(&path, &member.features, span);
+                    self.type_or_infer(node, member.kind, span, &path)?
                 }
-                (_, Some(kind), Node::Word(arg)) => self.type_word_as_property(&arg, kind, &member_path)?,
-                (Some(_), _, node) => infer_node(node, span)?,
-                (None, _, node) if accepts_unknown => infer_node(node, span)?,
-                (None, ..) => return Err(unknown_key(&name, span, &subject, &active, &given)),
+                (_, Some(kind), Node::Word(arg)) => self.type_word_as_property(&arg, kind, &path)?,
+                (_, _, node) => infer_node(node, span)?,
             };
             typed.push(Member { key: name, key_span: span, value });
         }
-        let missing = active.members.iter().find(|member| !member.optional && !given.contains(&member.name));
-        if let Some(missing) = missing.filter(|_| !self.allow_invalid) {
-            let empty = if may_be_empty(schema, missing.kind) { ", which may be {}" } else { "" };
-            let expected = describe(schema, missing.kind) + empty;
-            return Err(Diagnostic::new(span, format!("missing key `{}` for {subject} ({expected})", missing.name)));
+        match level.missing().next() {
+            Some(member) if !self.allow_invalid => {
+                let empty = if may_be_empty(self.schema, member.kind) { ", which may be {}" } else { "" };
+                let values = describe(self.schema, member.kind) + empty;
+                Err(level.missing_key(&self.subject, member, &values, span))
+            }
+            _ => Ok(typed),
         }
-        Ok(Json { span, kind: JsonKind::Object(typed) })
+    }
+
+    /// Rejects a key that the object does not have.
+    fn check_names(&mut self, level: &Rc<Level<'a>>, tree: &ArgTree, span: Span) -> Result<(), Diagnostic> {
+        if self.allow_invalid || level.is_top() && self.accepts_unknown_keys {
+            return Ok(());
+        }
+        let is_known = |name: &str| level.find(name).is_some() || self.undocumented_type(level, name).is_some();
+        let unknown: Vec<&Entry> = tree.entries().iter().filter(|entry| !is_known(&entry.name)).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        // An invalid tag selects no variant, so that the keys of the variant look unknown.
+        for tag in level.tags() {
+            if let Some(entry) = tree.get(&tag.name) {
+                self.type_value(entry.node.clone(), tag.kind, entry.span, &level.key(&tag.name))?;
+            }
+        }
+        let (_, enclosing) = self.levels.split_last().unwrap_or((level, &[]));
+        let found = UnknownKeys { schema: self.schema, command: &self.subject, level, enclosing, keys: &unknown, tree };
+        Err(found.diagnose(span))
+    }
+
+    /// Returns the type of an argument that introspection does not describe.
+    fn undocumented_type(&self, level: &Level<'_>, name: &str) -> Option<PropertyType> {
+        let kind = self.undocumented_types.get(name).copied();
+        kind.filter(|kind| level.is_top() && *kind != PropertyType::Unknown)
     }
 
     /// Gives the value at a key its type. If everything is accepted, infers the type of an invalid value.
@@ -148,7 +145,14 @@ impl<'a> TypeChecker<'a> {
                 }
                 Ok(Json { span: key, kind: JsonKind::Array(items) })
             }
-            (_, Node::Branch(_)) => Err(self.mismatch(key, path, id, "an object")),
+            (_, Node::Branch(tree)) => {
+                let mut diagnostic = self.mismatch(key, path, id, "an object");
+                let mut names = tree.entries().iter().map(|entry| entry.name.as_str());
+                if let Some(moved) = names.find_map(|name| key_in_levels(&self.levels, name)) {
+                    diagnostic.message.push_str(&format!("; did you mean `{moved}`?"));
+                }
+                Err(diagnostic)
+            }
             (_, Node::Json(json)) => self.check_json(json, id, path),
             (_, Node::Word(arg)) => self.type_word(&arg, id, path),
         }
@@ -352,81 +356,4 @@ pub(super) fn builtin_value(text: &str, kind: Builtin) -> Result<Option<JsonKind
 pub(super) fn feature_warnings(features: &[String], what: String, span: Span) -> impl Iterator<Item = Diagnostic> {
     let marks = features.iter().filter(|feature| matches!(feature.as_str(), "deprecated" | "unstable"));
     marks.map(move |mark| Diagnostic::new(span, format!("{what} is {mark}")))
-}
-
-fn unknown_key(key: &str, span: Span, subject: &str, active: &ActiveMembers<'_>, given: &[String]) -> Diagnostic {
-    let names = active.members.iter().map(|member| member.name.as_str());
-    let mut unused = names.clone().filter(|name| !given.iter().any(|given| given == name));
-    let hint = match nearest(key, names.clone()) {
-        Some(near) => format!("; did you mean `{near}`?"),
-        None if active.members.is_empty() => "; it takes no keys".to_owned(),
-        None => match (unused.next(), unused.count()) {
-            (Some(only), 0) => format!("; the only other key is `{only}`"),
-            _ => String::new(),
-        },
-    };
-    Diagnostic::new(span, format!("unknown key `{key}` for {subject}{hint}"))
-}
-
-/// Returns a description of the values of a builtin type, with an article.
-pub(super) fn describe_builtin(kind: Builtin) -> &'static str {
-    match kind {
-        Builtin::Str => "a string",
-        Builtin::Int => "an integer (such as 4096, 0x1000 or 4k)",
-        Builtin::Number => "a number",
-        Builtin::Bool => "true or false (on, off, yes, no)",
-        Builtin::Null => "null",
-        Builtin::Any => "any value",
-    }
-}
-
-/// Returns a description of the values of a type, with an article.
-fn describe(schema: &Schema, id: TypeId) -> String {
-    const MAX_ENUM_VALUES: usize = 8;
-    match schema.definition(id) {
-        Type::Builtin(kind) => describe_builtin(*kind).to_owned(),
-        Type::Enum(values) => {
-            let names: Vec<&str> = values.iter().take(MAX_ENUM_VALUES).map(|value| value.name.as_str()).collect();
-            let more = if values.len() > MAX_ENUM_VALUES { ", …" } else { "" };
-            format!("one of {}{more}", names.join(", "))
-        }
-        Type::Array(element) => match schema.definition(*element) {
-            Type::Object(_) => "an array of objects".to_owned(),
-            _ => format!("an array of {}", type_label(schema, *element)),
-        },
-        Type::Object(_) => "an object".to_owned(),
-        Type::Alternate(kinds) => describe_alternate(schema, kinds),
-    }
-}
-
-fn describe_alternate(schema: &Schema, kinds: &[TypeId]) -> String {
-    let mut kinds: Vec<String> = kinds.iter().map(|kind| describe(schema, *kind)).collect();
-    match kinds.pop() {
-        Some(last) if !kinds.is_empty() => format!("{} or {last}", kinds.join(", ")),
-        last => last.unwrap_or_default(),
-    }
-}
-
-/// Returns whether a type is an object without required members, so that no dotted key below it is needed.
-pub fn may_be_empty(schema: &Schema, id: TypeId) -> bool {
-    match schema.definition(id) {
-        Type::Object(object) => object.members.iter().all(|member| member.optional),
-        _ => false,
-    }
-}
-
-/// Returns the name of a type for help and hints: `int`, `[str]`.
-pub fn type_label(schema: &Schema, id: TypeId) -> String {
-    match schema.definition(id) {
-        Type::Builtin(Builtin::Str) => "str".to_owned(),
-        Type::Builtin(Builtin::Int) => "int".to_owned(),
-        Type::Builtin(Builtin::Number) => "number".to_owned(),
-        Type::Builtin(Builtin::Bool) => "bool".to_owned(),
-        Type::Builtin(Builtin::Null) => "null".to_owned(),
-        Type::Builtin(Builtin::Any) => "any".to_owned(),
-        Type::Enum(_) => "enum".to_owned(),
-        Type::Array(element) => format!("[{}]", type_label(schema, *element)),
-        Type::Object(_) => "object".to_owned(),
-        Type::Alternate(kinds) => kinds.iter().map(|kind| type_label(schema, *kind)).collect::<Vec<_>>().join(" or "),
-    }
 }

@@ -1,5 +1,6 @@
 //! Addresses of servers, in the forms that users write.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::fd::RawFd;
@@ -8,9 +9,11 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::wire::{MASK, command_line_has_secret};
+
 /// The address of a server, in one of these forms: `PATH`, `unix:PATH`, `unix:@NAME`, `HOST:PORT`, `[V6]:PORT`,
 /// `tcp:HOST:PORT`, `fd:N`, `exec:COMMAND` or `demo:`. A word that contains a `/` or names an existing socket is a
-/// path, even if it contains a colon.
+/// path, even if it contains a colon. As text, a command that contains a secret is shown as its first word.
 ///
 /// ```
 /// use qmp_shell::Address;
@@ -20,7 +23,7 @@ use std::str::FromStr;
 /// assert_eq!("exec:ssh host socat - UNIX:/vm.sock".parse(), Ok(Address::Exec("ssh host socat - UNIX:/vm.sock".into())));
 /// assert_eq!("localhost:x".parse::<Address>().unwrap_err().to_string().split(';').next(), Some("invalid port `x` in address `localhost:x`"));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
     /// A Unix socket in the file system.
@@ -128,6 +131,7 @@ impl Address {
     pub fn to_os_string(&self) -> OsString {
         match self {
             Address::Unix(path) => path.as_os_str().to_owned(),
+            Address::Exec(command) => format!("exec:{command}").into(),
             address => address.to_string().into(),
         }
     }
@@ -185,6 +189,14 @@ fn parse_tcp(text: &str) -> Result<Address, AddressError> {
     Ok(Address::Tcp { host: host.to_owned(), port })
 }
 
+/// Returns a command as messages show it: one that contains a secret is cut off after its first word.
+pub(super) fn without_secrets(command: &str) -> Cow<'_, str> {
+    match command_line_has_secret(command) {
+        true => Cow::Owned(format!("{} {MASK}", command.split_whitespace().next().unwrap_or_default())),
+        false => Cow::Borrowed(command),
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -193,9 +205,15 @@ impl fmt::Display for Address {
             Address::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Address::Tcp { host, port } => write!(f, "{host}:{port}"),
             Address::Fd(fd) => write!(f, "fd:{fd}"),
-            Address::Exec(command) => write!(f, "exec:{command}"),
+            Address::Exec(command) => write!(f, "exec:{}", without_secrets(command)),
             Address::Demo => write!(f, "demo:"),
         }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
     }
 }
 
@@ -236,6 +254,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().unwrap_err().to_string(), message);
         }
+    }
+
+    #[test]
+    fn a_command_with_a_secret_is_shown_as_its_first_word() {
+        let address: Address = "exec:sshpass -p hunter2 ssh h".parse().unwrap();
+        assert_eq!(address.to_string(), "exec:sshpass <secret>");
+        assert_eq!(format!("{address:?}"), "Address(exec:sshpass <secret>)");
+        assert_eq!(address.to_os_string(), "exec:sshpass -p hunter2 ssh h");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
 
-use super::address::Address;
+use super::address::{Address, without_secrets};
 use super::error::ConnectError;
 use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
 use super::socket::{Socket, wait_writable};
@@ -208,7 +208,7 @@ fn duplicate_inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
 }
 
 fn start_exec(command: &str) -> Result<Connected, ConnectError> {
-    let failed = |reason: String| ConnectError::Exec { command: command.to_owned(), reason };
+    let failed = |reason: String| ConnectError::Exec { command: without_secrets(command).into_owned(), reason };
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let words = words.ok_or_else(|| failed("a quote is not closed".to_owned()))?;
     let program = words.first().map(String::as_str).unwrap_or_default();

@@ -5,7 +5,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::wire::{Frame, Framer, Limits, Message, MessageError, Request, preview};
 
@@ -86,7 +86,13 @@ pub(crate) struct ReceiveHalf {
     secrets: Arc<SentSecrets>,
     /// The number of items since the last message.
     consecutive_junk: usize,
+    /// The time since when nothing has followed a line end in a string.
+    stalled_since: Option<Instant>,
 }
+
+/// The time within which a server that sends line ends in strings as they are continues after one. Then the message is
+/// given up.
+const BROKEN_STRING_GRACE: Duration = Duration::from_secs(1);
 
 /// The number of items without a message after which reading stops. A single stray line is skipped.
 const MAX_CONSECUTIVE_JUNK: usize = 100;
@@ -106,6 +112,7 @@ pub(super) fn split(
         log: Arc::clone(&log),
         secrets: Arc::clone(&secrets),
         consecutive_junk: 0,
+        stalled_since: None,
     };
     (SendHalf { socket, last_id: first_id(), log, secrets, process }, input)
 }
@@ -136,11 +143,11 @@ impl SendHalf {
         fd: Option<BorrowedFd<'_>>,
         while_blocked: WhileBlocked<'_>,
     ) -> Result<(), Unsent> {
+        self.secrets.remember(id, request);
         let id = id.to_string();
         if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             record(&self.log, Direction::Sent, &request.to_masked_json(Some(&id)));
         }
-        self.secrets.remember(request);
         let line = request.to_line(&id);
         let mut unsent = line.as_bytes();
         let sent = self.socket.send_with_fd(&mut unsent, fd, while_blocked);
@@ -200,17 +207,31 @@ impl ReceiveHalf {
             if let Some(item) = self.next_framed()? {
                 return Ok(Polled::Item(item));
             }
+            let give_up = self.time_to_give_up();
+            if give_up.is_some_and(|time| time <= Instant::now()) {
+                let frame = self.framer.take_broken_message();
+                return self.item(frame).map(Polled::Item);
+            }
             let socket = self.socket.as_fd();
             let ready = match wait {
                 Wait::Buffered => false,
                 Wait::Arrived => wait_readable(&[socket], Some(Instant::now()))?[0],
-                Wait::Until(deadline) => wait_readable(&[socket], Some(deadline))?[0],
+                Wait::Until(deadline) => {
+                    wait_readable(&[socket], Some(give_up.map_or(deadline, |time| time.min(deadline))))?[0]
+                }
+                Wait::Forever if give_up.is_some() => wait_readable(&[socket], give_up)?[0],
                 Wait::Forever => true,
-                // Input comes first, so that a script that has ended does not report a connection that is lost at the
-                // same time. Messages are read anyway before the next command is sent.
-                Wait::Input(input) if wait_readable(&[socket, input], None)?[1] => return Ok(Polled::InputReady),
-                Wait::Input(_) => true,
+                Wait::Input(input) => match wait_readable(&[socket, input], give_up)?[..] {
+                    // Input comes first, so that a script that has ended does not report a connection that is lost at
+                    // the same time. Messages are read anyway before the next command is sent.
+                    [_, true] => return Ok(Polled::InputReady),
+                    [ready, _] => ready,
+                    _ => false,
+                },
             };
+            if !ready && give_up.is_some() && !matches!(wait, Wait::Buffered | Wait::Arrived) {
+                continue;
+            }
             if !ready {
                 return Ok(Polled::TimedOut);
             }
@@ -229,9 +250,22 @@ impl ReceiveHalf {
 
     /// Returns the next item, if it is complete.
     fn next_framed(&mut self) -> Result<Option<StreamItem>, Disconnected> {
-        let Some(frame) = self.framer.next_frame()? else {
-            return Ok(None);
-        };
+        match self.framer.next_frame()? {
+            Some(frame) => self.item(frame).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the time after which a message with a line end in a string, at the end of what has arrived, is given up.
+    fn time_to_give_up(&mut self) -> Option<Instant> {
+        if !self.framer.ends_in_broken_string() {
+            self.stalled_since = None;
+            return None;
+        }
+        Some(*self.stalled_since.get_or_insert_with(Instant::now) + BROKEN_STRING_GRACE)
+    }
+
+    fn item(&mut self, frame: Frame) -> Result<StreamItem, Disconnected> {
         let item = match frame {
             Frame::SyncMarker => StreamItem::SyncMarker,
             Frame::Junk(bytes) => StreamItem::NotQmp(MessageError {
@@ -239,11 +273,12 @@ impl ReceiveHalf {
                 preview: preview(String::from_utf8_lossy(&bytes).trim_end()),
             }),
             Frame::Message(bytes) => {
-                if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-                    let text = self.secrets.redact(String::from_utf8_lossy(&bytes));
-                    record(&self.log, Direction::Received, &text);
-                }
+                self.record(&bytes);
                 Message::parse(bytes).map_or_else(StreamItem::NotQmp, StreamItem::Message)
+            }
+            Frame::Broken(bytes) => {
+                self.record(&bytes);
+                Message::of_broken(&bytes).map_or_else(StreamItem::NotQmp, StreamItem::Message)
             }
         };
         // A guest agent may send anything before it is synchronised; the timeout limits that.
@@ -252,11 +287,20 @@ impl ReceiveHalf {
         if self.consecutive_junk > MAX_CONSECUTIVE_JUNK {
             return Err(Disconnected::InvalidStream);
         }
-        Ok(Some(item))
+        Ok(item)
+    }
+
+    /// Records a message in the log, if there is one.
+    fn record(&self, message: &[u8]) {
+        if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            let text = self.secrets.redact(String::from_utf8_lossy(message));
+            record(&self.log, Direction::Received, &text);
+        }
     }
 
     /// Reads what has arrived; blocks until there is at least one byte.
     fn fill(&mut self) -> Result<(), Disconnected> {
+        self.stalled_since = None;
         let socket = &self.socket;
         match self.framer.fill(|buf| socket.receive(buf))? {
             0 if self.framer.partial_message().is_empty() => Err(Disconnected::Closed),

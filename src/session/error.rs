@@ -72,7 +72,7 @@ pub enum ConnectError {
     /// The command of an `exec:` address cannot be split into words or started.
     #[error("cannot run `{command}`: {reason}")]
     Exec {
-        /// The command as given.
+        /// The command, without what comes after its first word if it contains a secret.
         command: String,
         /// The reason.
         reason: String,
@@ -92,6 +92,9 @@ pub enum ConnectError {
     /// The server is a human monitor.
     #[error("`{0}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`")]
     HumanMonitor(Address),
+    /// A guest agent was expected, but the server sent the greeting of a QMP monitor.
+    #[error("`{0}` is a QMP monitor, not a guest agent")]
+    QmpMonitor(Address),
     /// The server speaks another protocol.
     #[error("the server at `{address}` does not speak QMP; it sent: {preview}")]
     NotQmp {

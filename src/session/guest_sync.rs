@@ -21,13 +21,18 @@ pub(super) fn synchronise(handshake: &mut Handshake<'_>) -> Result<(), ConnectEr
     let sent = handshake.session.send_bytes(&[&[0xFF], request.as_bytes()].concat());
     sent.map_err(|reason| handshake.disconnected(reason))?;
     // The number is enough: an agent too old to send the marker still returns it.
-    let synchronised = handshake.receive_until(|message| match message {
-        Received::Unexpected(Unexpected::Reply(reply)) if reply.body() == ReplyBody::Return(&number) => Taken::Done(()),
+    let is_synchronised = handshake.receive_until(|message| match message {
+        Received::Unexpected(Unexpected::Reply(reply)) if reply.body() == ReplyBody::Return(&number) => {
+            Taken::Done(true)
+        }
+        Received::Greeting(_) => Taken::Done(false),
         _ => Taken::Consumed,
     })?;
     handshake.session.honour_sync_markers(false);
-    synchronised.ok_or_else(|| ConnectError::NoGuestAgent {
-        address: handshake.address.clone(),
-        seconds: handshake.timeout_seconds(),
-    })
+    let address = handshake.address.clone();
+    match is_synchronised {
+        Some(true) => Ok(()),
+        Some(false) => Err(ConnectError::QmpMonitor(address)),
+        None => Err(ConnectError::NoGuestAgent { address, seconds: handshake.timeout_seconds() }),
+    }
 }

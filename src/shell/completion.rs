@@ -82,7 +82,7 @@ pub(crate) fn with_completion_context<T>(
         dot_commands: dot_commands.collect(),
         topics: topics(),
         settings: settings.collect(),
-        events: engine.events.names(),
+        events: engine.connection.events().names(),
     };
     f(engine, &mut context)
 }

@@ -6,7 +6,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `line` | a line's origin and outcome |
-//! | `events` | the event filter, the latest events |
+//! | `events` | the event filter, the latest events, the course of jobs |
 //! | `output_format`, `settings` | the formats of replies; the settings of `.set` |
 //! | `history` | lines entered, and their files |
 //! | `hmp` | HMP lines inside QMP requests |
@@ -54,4 +54,4 @@ pub use script::{Script, ScriptEnd, run_scripts};
 pub use server::info::{MAX_QUERY_REPLY_BYTES, command_names};
 pub use settings::Settings;
 pub use terminal::async_output::AsyncOutput;
-pub use terminal::signals::TerminationHandler;
+pub use terminal::signals::{TerminationHandler, termination_signals};

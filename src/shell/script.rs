@@ -178,16 +178,17 @@ impl Runner<'_> {
     }
 
     fn push(&mut self, name: &str, assembler: &mut Assembler, line: &str) -> Result<(), ScriptEnd> {
-        match assembler.push(line, self.engine.language()) {
-            Some((number, text)) => self.run_line(name, number, &text),
-            None => Ok(()),
-        }
+        let mut lines = assembler.push(line, self.engine.language()).into_iter();
+        lines.try_for_each(|(number, text)| self.run_line(name, number, &text))
     }
 
     /// Ends a script: an incomplete line is run as it is, an open transaction block is a failure.
     fn finish(&mut self, name: &str, assembler: &mut Assembler) -> Result<(), ScriptEnd> {
         if let Some((number, text)) = assembler.finish() {
             self.run_line(name, number, &text)?;
+        }
+        if let Some(notice) = assembler.take_notice() {
+            self.out.show_notice(&notice);
         }
         self.end_transaction(name, assembler.count());
         Ok(())

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use memchr::memchr3;
+use memchr::{memchr, memchr3};
 
 use super::simd_scan::{BLOCK_BYTES, BitMask64, Block, BlockStrings, StringFinder, set_bits};
 use super::text::SHORT_STRING_BYTES;
@@ -34,6 +34,9 @@ impl Default for Limits {
 pub enum Frame {
     /// The bytes of one JSON object, from its `{` to its `}`.
     Message(Vec<u8>),
+    /// The beginning of a message, up to the line end in its unclosed string after which the next message begins. JSON
+    /// has no line end in a string.
+    Broken(Vec<u8>),
     /// A byte 0xFF, which tells the receiver to discard everything before it.
     SyncMarker,
     /// Bytes between messages that cannot begin one, up to the next `{`, sync marker or line end.
@@ -80,12 +83,20 @@ fn ends_within(mut depth: usize, opening: BitMask64, closing: BitMask64) -> bool
         })
 }
 
+/// Returns the index of the first byte that matters in a string.
+fn find_in_string(bytes: &[u8]) -> Option<usize> {
+    let end = memchr3(b'"', b'\\', b'\n', bytes);
+    memchr(0xFF, &bytes[..end.unwrap_or(bytes.len())]).or(end)
+}
+
 /// The result of one step through a message.
 enum Progress {
     Continue,
     /// All buffered bytes are scanned.
     NeedMore,
     SyncMarker,
+    /// The position is at a line end in a string, and the next message begins after it.
+    Broken,
     /// The position is at a bracket that nests too deep.
     TooDeep,
     /// The position is after the last brace of the message.
@@ -175,6 +186,19 @@ impl Framer {
         &self.buf[self.start..]
     }
 
+    /// Returns whether everything buffered is the beginning of a message that ends with a line end in a string. It is valid
+    /// in no way, and some servers send line ends as they are, so only time tells whether the message continues.
+    pub fn ends_in_broken_string(&self) -> bool {
+        self.in_string && self.buf[self.pos..] == *b"\n"
+    }
+
+    /// Returns what [`Framer::ends_in_broken_string`] is about, which does not continue. Must be called only then.
+    pub fn take_broken_message(&mut self) -> Frame {
+        let message = self.buf[self.start..self.pos].to_vec();
+        self.begin_anew();
+        Frame::Broken(message)
+    }
+
     /// Returns the next frame, or `None` if more bytes are needed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         if self.depth == 0 {
@@ -242,8 +266,9 @@ impl Framer {
                 Progress::Continue => {}
                 Progress::NeedMore => break,
                 Progress::SyncMarker => return Ok(Some(self.discard_message())),
+                Progress::Broken | Progress::End if self.pos - self.start > self.limits.max_message_bytes => break,
+                Progress::Broken => return Ok(Some(self.take_broken_message())),
                 Progress::TooDeep => return Err(FrameError::TooDeep(self.limits.max_depth)),
-                Progress::End if self.pos - self.start > self.limits.max_message_bytes => break,
                 Progress::End => return Ok(Some(Frame::Message(self.take_message()))),
             }
         }
@@ -253,13 +278,13 @@ impl Framer {
         Ok(None)
     }
 
-    /// Continues in a string: after its end, or after the next escape or 0xFF.
+    /// Continues in a string: after its end, or after the next escape, line end or 0xFF.
     #[inline]
     fn step_in_string(&mut self) -> Progress {
         let rest = &self.buf[self.pos..];
         let near = &rest[..rest.len().min(SHORT_STRING_BYTES)];
-        let far = || memchr3(b'"', b'\\', 0xFF, &rest[near.len()..]).map(|len| near.len() + len);
-        let hit = near.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0xFF)).or_else(far);
+        let far = || find_in_string(&rest[near.len()..]).map(|len| near.len() + len);
+        let hit = near.iter().position(|byte| matches!(byte, b'"' | b'\\' | b'\n' | 0xFF)).or_else(far);
         let Some(hit) = hit else {
             self.pos = self.buf.len();
             return Progress::NeedMore;
@@ -270,6 +295,11 @@ impl Framer {
                 self.in_string = false;
                 self.pos += 1;
             }
+            b'\n' => match &self.buf[self.pos + 1..] {
+                [b'{', b'"', ..] => return Progress::Broken,
+                [] | [b'{'] => return Progress::NeedMore,
+                _ => self.pos += 1,
+            },
             0xFF if self.honours_sync_markers => return Progress::SyncMarker,
             0xFF => self.pos += 1,
             _ if self.pos + 1 == self.buf.len() => return Progress::NeedMore,
@@ -310,7 +340,7 @@ impl Framer {
     }
 
     /// Skips blocks that need no scan byte by byte: they do not end the message or nest too deep, and contain no sync
-    /// marker, no escape outside a string and no escape that continues in the next block.
+    /// marker, no line end in a string, no escape outside a string and no escape that continues in the next block.
     fn skip_blocks(&mut self) {
         let mut finder = StringFinder::new(self.in_string);
         while let Some(bytes) = self.buf[self.pos..].first_chunk() {
@@ -318,7 +348,7 @@ impl Framer {
             let BlockStrings { strings, backslashes } = finder.next(&block);
             let opening = block.opening() & !strings;
             let closing = block.closing() & !strings;
-            let special = block.positions_of(0xFF) | (backslashes & !strings);
+            let special = block.positions_of(0xFF) | (block.positions_of(b'\n') & strings) | (backslashes & !strings);
             let max_depth = self.depth + opening.count_ones() as usize;
             if special != 0
                 || finder.in_escape()
@@ -350,11 +380,16 @@ impl Framer {
 
     /// Discards the message before a sync marker.
     fn discard_message(&mut self) -> Frame {
+        self.begin_anew();
+        Frame::SyncMarker
+    }
+
+    /// Leaves the message, which ends at the byte at the position.
+    fn begin_anew(&mut self) {
         self.pos += 1;
         self.start = self.pos;
         self.depth = 0;
         self.in_string = false;
-        Frame::SyncMarker
     }
 }
 

@@ -175,7 +175,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// If the text is neither a QMP message nor a broken reply with an id.
+    /// If the text is neither a QMP message nor a broken reply.
     pub fn parse(bytes: Vec<u8>) -> Result<Message, MessageError> {
         let text =
             String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
@@ -190,12 +190,26 @@ impl Message {
         if let Ok(members) = Members::parse(&replace_nan(&text)) {
             return Message::new(members, text);
         }
-        if let Some(text) = synthetic_reply(&text, &error)
+        Message::replaced(&text, &error.to_string())
+    }
+
+    /// Returns the error of the class `InvalidReply` for a [`Frame::Broken`](super::Frame::Broken).
+    ///
+    /// # Errors
+    ///
+    /// If it is not the beginning of a reply.
+    pub fn of_broken(bytes: &[u8]) -> Result<Message, MessageError> {
+        Message::replaced(&String::from_utf8_lossy(bytes), "a string is not closed before the end of the line")
+    }
+
+    /// Returns an error in the place of a broken reply.
+    fn replaced(text: &str, reason: &str) -> Result<Message, MessageError> {
+        if let Some(text) = synthetic_reply(text, reason)
             && let Ok(members) = Members::parse(&text)
         {
             return Message::new(members, text);
         }
-        Err(MessageError { reason: error.to_string(), preview: preview(&text) })
+        Err(MessageError { reason: reason.to_owned(), preview: preview(text.trim_end()) })
     }
 
     fn new(members: Members, text: String) -> Result<Message, MessageError> {
@@ -300,6 +314,14 @@ impl Event {
 }
 
 impl Reply {
+    /// Creates a successful reply without an id. `value` is JSON text.
+    #[doc(hidden)]
+    pub fn returning(value: &str) -> Reply {
+        let prefix = "{\"return\": ";
+        let body = Body::Return(prefix.len()..prefix.len() + value.len());
+        Reply { id: None, body, text: format!("{prefix}{value}}}") }
+    }
+
     /// Returns the result.
     pub fn body(&self) -> ReplyBody<'_> {
         match &self.body {
@@ -394,7 +416,7 @@ mod tests {
 
     #[test]
     fn rejects_text_that_is_not_a_message() {
-        for text in ["{}", "{\"return\": 1]", "{\"a\" 1}", "{\"return\": NaM}"] {
+        for text in ["{}", "{\"event\": 1]", "{\"a\" 1}", "{\"data\": NaM}"] {
             assert!(Message::parse(text.as_bytes().to_vec()).is_err(), "{text}");
         }
     }
@@ -419,6 +441,18 @@ mod tests {
         let ReplyBody::Error { class, desc } = reply.body() else { panic!() };
         assert_eq!((class, reply.id()), ("InvalidReply", Some("7")));
         assert!(desc.ends_with("): {\"return\": [1}, \"id\": 7}"), "{desc}");
+
+        let Ok(Message::Reply(reply)) = Message::of_broken(b"{\"return\": \"C:\\\", \"id\": 7}\r") else { panic!() };
+        let ReplyBody::Error { class, desc } = reply.body() else { panic!() };
+        assert_eq!((class, reply.id()), ("InvalidReply", Some("7")));
+        assert!(desc.contains("a string is not closed before the end of the line"), "{desc}");
+        for (text, id) in
+            [("{\"return\": NaM}", None), ("{\"error\": ]}", None), ("{\"id\": 7, \"return\": x}", Some("7"))]
+        {
+            let Message::Reply(reply) = parse(text) else { panic!() };
+            assert_eq!(reply.id(), id, "{text}");
+        }
+        assert!(Message::of_broken(b"{\"event\": \"A").is_err());
     }
 
     #[test]

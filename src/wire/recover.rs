@@ -63,11 +63,27 @@ fn is_not_finite(word: &[u8]) -> bool {
     [b"nan".as_slice(), b"inf", b"infinity"].iter().any(|name| word.eq_ignore_ascii_case(name))
 }
 
-/// Returns an error reply with the id of the broken reply `text`. `None` if that has no numeric id.
-pub(super) fn synthetic_reply(text: &str, error: &serde_json::Error) -> Option<String> {
-    let id = find_id(text)?;
-    let desc = format!("the reply is not valid JSON ({error}): {}", preview(text));
-    Some(format!("{{\"error\": {{\"class\": \"InvalidReply\", \"desc\": {}}}, \"id\": {id}}}", quote(&desc)))
+/// Returns an error reply in the place of the broken reply `text`, with its id if that is found. `None` if it is not a
+/// reply.
+pub(super) fn synthetic_reply(text: &str, reason: &str) -> Option<String> {
+    let id = match find_id(text).or_else(|| id_at_end(text)) {
+        Some(id) => format!(", \"id\": {id}"),
+        None if begins_reply(text) => String::new(),
+        None => return None,
+    };
+    let desc = format!("the reply is not valid JSON ({reason}): {}", preview(text.trim_end()));
+    Some(format!("{{\"error\": {{\"class\": \"InvalidReply\", \"desc\": {}}}{id}}}", quote(&desc)))
+}
+
+fn begins_reply(text: &str) -> bool {
+    let key = text.trim_start_matches('{').trim_start();
+    key.starts_with("\"return\"") || key.starts_with("\"error\"")
+}
+
+/// Finds the number after `"id":` if nothing but the closing brace follows, whatever is before it.
+fn id_at_end(text: &str) -> Option<u64> {
+    let (_, rest) = text.rsplit_once("\"id\"")?;
+    rest.trim().strip_prefix(':')?.strip_suffix('}')?.trim().parse().ok()
 }
 
 /// Finds the number after `"id":` in the outermost object.
@@ -136,6 +152,8 @@ mod tests {
         ] {
             assert_eq!(find_id(text), id, "{text}");
         }
+        assert_eq!(id_at_end("{\"return\": \"C:\\\", \"id\": 7 }\r"), Some(7));
+        assert_eq!(id_at_end("{\"id\": 7, \"return\": \"C:\\\"}"), None);
     }
 
     proptest! {

@@ -6,10 +6,14 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 
+use super::scalars::replace_ranges;
 use super::text::{minified, quote, spaced};
 
-/// The replacement for a secret, and for arguments that may contain one.
-const MASK: &str = "\"<secret>\"";
+/// The replacement for a secret value, and for arguments that may contain one.
+pub(crate) const MASKED_STRING: &str = "\"<secret>\"";
+
+/// The replacement for a secret inside a longer text.
+pub(crate) const MASK: &str = "<secret>";
 
 /// One command, for [`Client::start`](crate::Client::start).
 ///
@@ -83,7 +87,7 @@ impl Request {
     pub fn to_masked_json(&self, id: Option<&str>) -> String {
         let arguments = self.arguments.as_deref().map(|arguments| match &self.secrets {
             Some(secrets) => mask(arguments, secrets),
-            None => Cow::Borrowed(MASK),
+            None => Cow::Borrowed(MASKED_STRING),
         });
         spaced(&self.minified_json(arguments.as_deref(), id))
     }
@@ -119,18 +123,9 @@ fn mask<'a>(arguments: &'a str, secrets: &[Range<usize>]) -> Cow<'a, str> {
     if secrets.is_empty() {
         return Cow::Borrowed(arguments);
     }
-    let mut masked = String::with_capacity(arguments.len());
-    let mut end = 0;
-    for secret in secrets {
-        // Ranges that do not fit were found in other arguments, so all of these are masked.
-        let Some(before) = arguments.get(end..secret.start) else { return Cow::Borrowed(MASK) };
-        masked.push_str(before);
-        masked.push_str(MASK);
-        end = secret.end;
-    }
-    let Some(rest) = arguments.get(end..) else { return Cow::Borrowed(MASK) };
-    masked.push_str(rest);
-    Cow::Owned(masked)
+    let masks = secrets.iter().map(|secret| (secret.clone(), Cow::Borrowed(MASKED_STRING)));
+    // Ranges that do not fit were found in other arguments, so all of these are masked.
+    replace_ranges(arguments, masks).map_or(Cow::Borrowed(MASKED_STRING), Cow::Owned)
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 //! name counts as the name that it is close to, and in commands that exist to carry a secret every argument is secret
 //! unless it is known to be harmless.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::value::RawValue;
 
-use super::request::Request;
-use super::text::{end_of_string, unquote};
+use super::command_line::command_line_has_secret;
+use super::request::{MASK, Request};
+use super::scalars::{Scalar, scalar_text, scalars};
 
 /// Commands that carry a secret, each with those of its keys that do not.
 const SECRET_COMMANDS: &[(&str, &[&str])] = &[
@@ -21,8 +21,8 @@ const SECRET_COMMANDS: &[(&str, &[&str])] = &[
     ("sev-inject-launch-secret", &["packet-header", "gpa"]),
 ];
 
-/// Keys with secret values: in one command, or in any (`None`). The input of `guest-exec` may be a password for the
-/// program that it runs; a block device over HTTP logs in with its cookie.
+/// Keys with secret values: in one command, or in any (`None`). What a program in the guest, a file there or its console is
+/// given may be a password; a block device over HTTP logs in with its cookie.
 const SECRET_KEYS: &[(Option<&str>, &str)] = &[
     (None, "password"),
     (None, "passwd"),
@@ -30,10 +30,15 @@ const SECRET_KEYS: &[(Option<&str>, &str)] = &[
     (None, "cookie"),
     (Some("object-add"), "data"),
     (Some("guest-exec"), "input-data"),
+    (Some("guest-file-write"), "buf-b64"),
+    (Some("ringbuf-write"), "data"),
 ];
 
 /// HMP commands whose line contains a secret.
-const SECRET_HMP_COMMANDS: &[&str] = &["set_password", "change_vnc_password", "block_passwd"];
+const SECRET_HMP_COMMANDS: &[&str] = &["set_password", "change_vnc_password", "block_passwd", "ringbuf_write"];
+
+/// Commands whose reply has the contents of a file or the output of a program in its strings.
+const REVEALING_COMMANDS: &[&str] = &["guest-file-read", "guest-exec-status"];
 
 /// Shorter secrets are not searched for in what the server sends: they occur everywhere, and masking them hides
 /// nothing.
@@ -48,80 +53,72 @@ impl Request {
         };
     }
 
-    /// Returns the parts of the secrets that a server might echo: the text of a value, or the last word of an HMP line.
-    pub(crate) fn secret_texts(&self) -> impl Iterator<Item = &str> {
+    /// Returns the texts of the secrets that a server might echo: a whole value, the last word of an HMP line, the
+    /// password in a URL.
+    pub(crate) fn secret_texts(&self) -> Vec<String> {
         let arguments = self.arguments.as_deref().unwrap_or_default();
-        self.secrets.iter().flatten().filter_map(|range| {
-            let text = arguments.get(range.clone())?.trim_matches('"');
-            let text = match self.command.as_str() {
-                "human-monitor-command" => text.rsplit([' ', '=', ',']).next()?.trim_matches(['"', '\\', '}']),
-                _ => text,
-            };
-            (text.len() >= MIN_ECHOED_SECRET_BYTES).then_some(text)
-        })
+        let mut texts = Vec::new();
+        for range in self.secrets.iter().flatten() {
+            let Some(text) = arguments.get(range.clone()).and_then(scalar_text) else { continue };
+            texts.extend(passwords_in_urls(&text).map(str::to_owned));
+            if self.command == "human-monitor-command" {
+                texts.extend(text.rsplit([' ', '=', ',']).next().map(|word| word.trim_matches(['"', '}']).to_owned()));
+            } else {
+                texts.push(text.into_owned());
+            }
+        }
+        texts.retain(|text| text.len() >= MIN_ECHOED_SECRET_BYTES);
+        texts
+    }
+
+    /// Returns `text`, such as an error of the server, with the secrets of the request masked.
+    pub(crate) fn without_secrets(&self, text: &str) -> String {
+        self.secret_texts().iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+    }
+
+    /// Returns which strings of the reply are secret.
+    pub(crate) fn revealed(&self) -> Revealed {
+        let arguments = self.arguments.as_deref().unwrap_or_default();
+        let reads = |name: &str, test: fn(&str) -> bool| {
+            let mut values = scalars(arguments).filter(|value| value.is_member && value.member == name);
+            values.any(|value| value.text.is_some_and(|text| test(&text)))
+        };
+        let all = match self.command.as_str() {
+            "qom-list-get" => return Revealed::SecretProperties,
+            "qom-get" => reads("property", is_secret_property),
+            "human-monitor-command" => reads("command-line", hmp_line_reads_secret),
+            command => REVEALING_COMMANDS.contains(&command),
+        };
+        if all { Revealed::Strings } else { Revealed::Nothing }
     }
 }
 
-/// A string value in a command's arguments.
-struct StringValue<'a> {
-    /// The key of the argument that contains it.
-    argument: Cow<'a, str>,
-    /// The innermost key above it. Array items have the key of their array; numeric keys count as indices.
-    key: Cow<'a, str>,
-    /// Whether it is the value of the argument itself.
-    is_argument: bool,
-    text: Cow<'a, str>,
-    /// Its byte range in the JSON text, quotes included.
-    range: Range<usize>,
+/// The secrets in a reply, apart from those that any message may contain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Revealed {
+    Nothing,
+    /// All strings in the return value.
+    Strings,
+    /// The values beside the names of secret properties, as in the reply to `qom-list-get`.
+    SecretProperties,
 }
 
 fn secret_ranges(command: &str, arguments: &str) -> Option<Vec<Range<usize>>> {
     serde_json::from_str::<&RawValue>(arguments).ok()?;
-    let values = string_values(arguments)?;
+    let values: Vec<Scalar<'_>> = scalars(arguments).collect();
+    if values.iter().any(|value| value.text.is_none()) {
+        return None;
+    }
     let secret = values.iter().filter(|value| is_secret(command, value, &values));
     Some(secret.map(|value| value.range.clone()).collect())
 }
 
-/// Collects the string values of an object, valid JSON, in order. `None` if a string does not decode to text.
-fn string_values(json: &str) -> Option<Vec<StringValue<'_>>> {
-    let bytes = json.as_bytes();
-    let mut values = Vec::new();
-    // The current key in each open object or array. They are not on the call stack, which deep JSON would overflow.
-    let mut keys: Vec<Cow<'_, str>> = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'{' | b'[' => keys.push(keys.last().cloned().unwrap_or_default()),
-            b'}' | b']' => drop(keys.pop()),
-            b'"' => {
-                let range = at..end_of_string(bytes, at + 1);
-                let text = unquote(&json[range.clone()])?;
-                at = range.end;
-                let is_key = json[at..].trim_ascii_start().starts_with(':');
-                match keys.as_mut_slice() {
-                    [.., outer, key] if is_key && text.parse::<usize>().is_ok() => key.clone_from(outer),
-                    [.., key] if is_key => *key = text,
-                    [argument, rest @ ..] => values.push(StringValue {
-                        argument: argument.clone(),
-                        key: rest.last().unwrap_or(argument).clone(),
-                        is_argument: rest.is_empty(),
-                        text,
-                        range,
-                    }),
-                    [] => {}
-                }
-                continue;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    Some(values)
-}
-
-/// Returns whether `value` is secret. `all` are the string values of the command's arguments.
-fn is_secret(command: &str, value: &StringValue<'_>, all: &[StringValue<'_>]) -> bool {
+/// Returns whether `value` is secret. `all` are the values of the command's arguments.
+fn is_secret(command: &str, value: &Scalar<'_>, all: &[Scalar<'_>]) -> bool {
     let key = &*value.key;
+    if value.is_null() {
+        return false;
+    }
     if SECRET_COMMANDS.iter().any(|(name, harmless)| is_near(command, name) && !harmless.contains(&key)) {
         return true;
     }
@@ -129,17 +126,36 @@ fn is_secret(command: &str, value: &StringValue<'_>, all: &[StringValue<'_>]) ->
         return true;
     }
     let argument_is = |name: &str, test: fn(&str) -> bool| {
-        all.iter().any(|value| value.is_argument && value.argument == name && test(&value.text))
+        all.iter().any(|value| value.is_member && value.member == name && test(value.decoded()))
     };
-    // All strings inside the argument `value` are parts of the value that is set.
-    let key = if value.argument == "value" { "value" } else { key };
-    has_credentials(&value.text)
+    // All values inside the argument `value` are parts of the value that is set.
+    let key = if value.member == "value" { "value" } else { key };
+    let text = value.decoded();
+    value.is_string && has_credentials(text)
+        || runs_program(text) && command_line_has_secret(text)
         || match key {
             "value" if is_near(command, "qom-set") => argument_is("property", is_secret_property),
             "arg" if is_near(command, "change") => argument_is("target", |target| target.starts_with("pass")),
-            "command-line" => hmp_line_has_secret(&value.text),
+            // No rule tells the passwords among the arguments of any program.
+            "arg" | "env" => is_near(command, "guest-exec"),
+            "args" => {
+                let words: Vec<&str> = all.iter().filter(|value| value.key == "args").map(Scalar::decoded).collect();
+                command_line_has_secret(&words.join(" "))
+            }
+            "command-line" => hmp_line_has_secret(text),
             _ => false,
         }
+}
+
+/// Returns whether a string in a message from the server is secret, whatever it replies to.
+pub(crate) fn is_secret_in_message(value: &Scalar<'_>) -> bool {
+    is_secret("", value, &[])
+}
+
+/// Returns whether a message from the server may contain a string for [`is_secret_in_message`]. Much faster than looking at
+/// each.
+pub(crate) fn may_contain_secret(message: &str) -> bool {
+    ["passw", "passphrase", "cookie", "://", "rbd:", "json:", "exec:"].iter().any(|mark| message.contains(mark))
 }
 
 /// Returns whether a QOM property with this name is secret.
@@ -168,14 +184,23 @@ fn is_secret_key(name: &str) -> bool {
 
 /// Returns whether a text contains a URL with a password, a Ceph image with its key, or the JSON of an image with either.
 fn has_credentials(text: &str) -> bool {
-    let in_url = text.match_indices("://").any(|(at, colon)| {
+    let in_json = text.contains("json:{") && text.split(|c: char| !c.is_alphanumeric() && c != '-').any(is_secret_key);
+    passwords_in_urls(text).next().is_some() || in_json || text.contains("rbd:") && text.contains(":key=")
+}
+
+/// Returns the passwords of `USER:PASSWORD@` and `USER%PASSWORD@` in the URLs of a text.
+fn passwords_in_urls(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("://").filter_map(|(at, colon)| {
         let rest = &text[at + colon.len()..];
         let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\''));
-        let user = rest[..end.unwrap_or(rest.len())].rsplit_once('@');
-        user.is_some_and(|(user, _)| user.contains([':', '%']))
-    });
-    let in_json = text.contains("json:{") && text.split(|c: char| !c.is_alphanumeric() && c != '-').any(is_secret_key);
-    in_url || in_json || text.contains("rbd:") && text.contains(":key=")
+        let (user, _) = rest[..end.unwrap_or(rest.len())].rsplit_once('@')?;
+        user.split_once([':', '%']).map(|(_, password)| password)
+    })
+}
+
+/// Returns whether a text has a program run on the host: by an address `exec:COMMAND` or a forwarded port.
+fn runs_program(text: &str) -> bool {
+    text.contains("exec:") || text.contains("-cmd:")
 }
 
 /// Returns whether an HMP line contains a secret.
@@ -190,6 +215,13 @@ pub(crate) fn hmp_line_has_secret(line: &str) -> bool {
         || is_near(command, "qom-set") && any(&is_secret_property)
         || any(&|word| word.rsplit('.').next().is_some_and(is_secret_key)) && line.contains('=')
         || has_credentials(line)
+        || runs_program(line) && command_line_has_secret(line)
+}
+
+/// Returns whether an HMP line prints the value of a secret property.
+fn hmp_line_reads_secret(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    words.next() == Some("qom-get") && words.nth(1).is_some_and(is_secret_property)
 }
 
 /// Returns whether text in any form (a command, JSON, an HMP line; finished or not) mentions a command, a key or an
@@ -202,9 +234,12 @@ pub(crate) fn mentions_secret(text: &str) -> bool {
     let has_data = words.contains(&"data");
     let commands = SECRET_COMMANDS.iter().map(|(name, _)| *name);
     let keys = SECRET_KEYS.iter().filter(|(owner, _)| owner.is_none_or(has_near)).map(|(_, name)| *name);
-    // `sshpass` takes a password on its command line.
-    commands.chain(keys).chain(["sshpass"]).any(has_near)
+    let is_command_line = text.trim_start().starts_with('!')
+        || runs_program(text)
+        || ["guest-exec", "migrate", "migrate-incoming"].into_iter().any(has_near);
+    commands.chain(keys).any(has_near)
         || has_credentials(text)
+        || is_command_line && command_line_has_secret(text)
         || text.contains("secret") && (has_data || has_near("object-add"))
         || (has_near("change") || has_near("qom-set")) && (text.contains("passw") || has_near("password") || has_data)
 }
@@ -244,7 +279,26 @@ mod tests {
             ("change", r#"{"target": "password", "arg": "x"}"#, r#"{"target": "password", "arg": "<secret>"}"#),
             ("human-monitor-command", r#"{"command-line": "set_password vnc x"}"#, r#"{"command-line": "<secret>"}"#),
             ("migrate", r#"{"uri": "ftp://u:x@h"}"#, r#"{"uri": "<secret>"}"#),
-            ("x", r#"{"password": 5}"#, r#"{"password": 5}"#),
+            ("x", r#"{"password": 5}"#, r#"{"password": "<secret>"}"#),
+            ("x", r#"{"password": null, "size": 67108864}"#, r#"{"password": null, "size": 67108864}"#),
+            (
+                "guest-exec",
+                r#"{"path": "/bin/ls", "arg": ["-a"], "env": ["A=b"], "capture-output": true}"#,
+                r#"{"path": "/bin/ls", "arg": ["<secret>"], "env": ["<secret>"], "capture-output": true}"#,
+            ),
+            ("guest-file-write", r#"{"handle": 5, "buf-b64": "eA=="}"#, r#"{"handle": 5, "buf-b64": "<secret>"}"#),
+            ("migrate", r#"{"uri": "exec:sshpass -p x ssh h"}"#, r#"{"uri": "<secret>"}"#),
+            ("migrate", r#"{"uri": "exec:gzip -c > /f"}"#, r#"{"uri": "exec:gzip -c > /f"}"#),
+            (
+                "migrate",
+                r#"{"channels": [{"addr": {"transport": "exec", "args": ["sshpass", "-p", "x"]}}]}"#,
+                r#"{"channels": [{"addr": {"transport": "exec", "args": ["<secret>", "<secret>", "<secret>"]}}]}"#,
+            ),
+            (
+                "human-monitor-command",
+                r#"{"command-line": "migrate \"exec:sshpass -p x ssh h\""}"#,
+                r#"{"command-line": "<secret>"}"#,
+            ),
             ("x", r#"{"a": "\ud800"}"#, r#""<secret>""#),
             ("x", "{\"a\": 1", "\"<secret>\""),
         ] {
@@ -259,9 +313,11 @@ mod tests {
         let texts = |command: &str, arguments: &str| {
             let mut request = Request::new(command).with_arguments(arguments);
             request.mark_secrets();
-            request.secret_texts().map(str::to_owned).collect::<Vec<_>>()
+            request.secret_texts()
         };
         assert_eq!(texts("x", r#"{"password": "hunter2", "passwd": "abc"}"#), ["hunter2"]);
+        assert_eq!(texts("x", r#"{"password": 123456, "passwd": "p\u00e4ss"}"#), ["123456", "päss"]);
+        assert_eq!(texts("x", r#"{"url": "http://u:hunter2@h"}"#), ["hunter2", "http://u:hunter2@h"]);
         assert_eq!(texts("human-monitor-command", r#"{"command-line": "set_password vnc hunter2"}"#), ["hunter2"]);
     }
 }

@@ -77,6 +77,21 @@ const BLOCK_LINES: &[&str] = &[
     "blockdev-add driver=qcow2",
     "blockdev-add driver=raw file.driver=file",
     "blockdev-add driver=raw file.driver=file file.filname=/x",
+    // Keys of a variant whose tag is missing, mistyped or wrong: the tag is what is reported.
+    "blockdev-add driver=qcow2 file.filename=/x",
+    "blockdev-add filename=/x",
+    "blockdev-add driver=raw file={\"filename\": \"/x\"}",
+    "blockdev-add file=p drivr=qcow2",
+    "blockdev-add file=p driver=qcow3",
+    "blockdev-add node-nme=n",
+    // Keys of another level.
+    "blockdev-add driver=raw filename=/x",
+    "blockdev-add driver=raw file.driver=file file.filename=/x file.offset=1",
+    "nbd-server-start addr.type=unix path=/x",
+    "nbd-server-start addr.type=unix addr.path=/x",
+    "block-dirty-bitmap-merge node=n target=t bitmap=b",
+    "block-dirty-bitmap-merge node=n bitmaps.target=t",
+    "block_resize blub=1",
     // Values.
     "blockdev-add driver=qcow3 file=p",
     "blockdev-add driver=raw file.driver=fil",
@@ -101,6 +116,8 @@ const BLOCK_LINES: &[&str] = &[
     "transaction( block-dirty-bitmap-ad node=n name=b )",
     "transaction( block-dirty-bitmap-add node=n nam=b )",
     "transaction( block-dirty-bitmap-add node=n )",
+    "transaction( block-dirty-bitmap-add disk0 )",
+    "transaction( blockdev-snapshot node=n overlay )",
     "transaction( abort x=1 )",
     "transaction( abort ) completion-mode=all",
     "transaction( abort ) completion_mode=grouped",
@@ -116,11 +133,25 @@ const MACHINE_LINES: &[&str] = &[
     "savevm",
     "drive_mirror disk0 /x",
     "drive_mirror device=disk0",
+    "object_add iothread,id=i",
+    "migrate -d tcp:h:1",
+    "set_link net0 off",
+    "eject cd0",
+    "qom-set /objects/io poll-max-ns 1",
+    "send-key ctrl-alt-delete",
+    // Commas between arguments, as on QEMU's command line.
     "device_add virtio-net-pci,id=n0",
     "netdev_add user,id=n0",
+    "netdev_add type=user,id=n0",
+    "chardev-add null,id=c",
     "chardev-add id=c backend.type=null",
     "device_del net0",
+    // Numbers that are in MiB in HMP and in bytes in QMP.
+    "balloon 512",
     "balloon 512M",
+    "block_resize disk0 100",
+    "block_resize device=disk0 100",
+    "stop now",
     "set_link name=n",
     "device_add id=d",
     "device_add driver=virtio-net-pci mq=maybe",
@@ -233,11 +264,63 @@ fn check_block_lines(server: &Server) {
 
             blockdev-add driver=raw file.driver=file
                                     ^^^^^^^^^^^
-            missing key `filename` for `file` of `blockdev-add` with driver=file (a string)
+            missing key `file.filename` for `blockdev-add` with file.driver=file (a string)
 
             blockdev-add driver=raw file.driver=file file.filname=/x
                                                      ^^^^^^^^^^^^
-            unknown key `filname` for `file` of `blockdev-add` with driver=file; did you mean `filename`?
+            unknown key `file.filname` for `blockdev-add` with file.driver=file; did you mean `file.filename`?
+
+            blockdev-add driver=qcow2 file.filename=/x
+                                      ^^^^^^^^^^^^^
+            missing key `file.driver` for `blockdev-add` (one of file, host_cdrom, host_device)
+
+            blockdev-add filename=/x
+            ^^^^^^^^^^^^
+            missing key `driver` for `blockdev-add` (one of file, host_cdrom, host_device)
+
+            blockdev-add driver=raw file={"filename": "/x"}
+                                         ^^^^^^^^^^^^^^^^^^
+            missing key `file.driver` for `blockdev-add` (one of file, host_cdrom, host_device)
+
+            blockdev-add file=p drivr=qcow2
+                                ^^^^^
+            unknown key `drivr` for `blockdev-add`; did you mean `driver`?
+
+            blockdev-add file=p driver=qcow3
+                                       ^^^^^
+            unknown value `qcow3` for `driver`; did you mean `qcow2`?
+
+            blockdev-add node-nme=n
+                         ^^^^^^^^
+            unknown key `node-nme` for `blockdev-add`; did you mean `node-name`?
+
+            blockdev-add driver=raw filename=/x
+                                    ^^^^^^^^
+            unknown key `filename` for `blockdev-add` with driver=raw; did you mean `file.filename`?
+
+            blockdev-add driver=raw file.driver=file file.filename=/x file.offset=1
+                                                                      ^^^^^^^^^^^
+            unknown key `file.offset` for `blockdev-add` with file.driver=file; did you mean `offset`?
+
+            nbd-server-start addr.type=unix path=/x
+                                            ^^^^
+            unknown key `path` for `nbd-server-start`; did you mean `addr.data.path`?
+
+            nbd-server-start addr.type=unix addr.path=/x
+                                            ^^^^^^^^^
+            unknown key `addr.path` for `nbd-server-start` with addr.type=unix; did you mean `addr.data.path`?
+
+            block-dirty-bitmap-merge node=n target=t bitmap=b
+                                                     ^^^^^^
+            unknown key `bitmap` for `block-dirty-bitmap-merge`; did you mean `bitmaps`?
+
+            block-dirty-bitmap-merge node=n bitmaps.target=t
+                                            ^^^^^^^^^^^^^^
+            expected an array of str or object for `bitmaps`, found an object; did you mean `target`?
+
+            block_resize blub=1
+                         ^^^^
+            unknown key `blub` for `block_resize`; it needs `size`
 
             blockdev-add driver=qcow3 file=p
                                 ^^^^^
@@ -323,6 +406,14 @@ fn check_block_lines(server: &Server) {
                          ^^^^^^^^^^^^^^^^^^^^^^
             missing key `name` for `block-dirty-bitmap-add` (a string)
 
+            transaction( block-dirty-bitmap-add disk0 )
+                                                ^^^^^
+            expected `key=value`, found `disk0`; it needs `node`, `name`
+
+            transaction( blockdev-snapshot node=n overlay )
+                                                  ^^^^^^^
+            expected `key=value`, found `overlay`; did you mean `overlay=…`?
+
             transaction( abort x=1 )
                                ^
             unknown key `x` for `abort`; it takes no keys
@@ -373,25 +464,73 @@ fn check_machine_lines(server: &Server) {
             ^^^^^^^^^^^^
             the server has no command `drive_mirror`; did you mean `drive-mirror`?
 
-            device_add virtio-net-pci,id=n0
+            object_add iothread,id=i
             ^^^^^^^^^^
-            missing key `driver` for `device_add` (a string); the human monitor has it: `.hmp device_add virtio-net-pci,id=n0`
+            the server has no command `object_add`; did you mean `object-add qom-type=iothread id=i`, or `.hmp object_add iothread,id=i`?
+
+            migrate -d tcp:h:1
+                    ^^
+            expected `key=value`, found `-d`; the human monitor has it: `.hmp migrate -d tcp:h:1`
+
+            set_link net0 off
+                     ^^^^
+            expected `key=value`, found `net0`; the human monitor has it: `.hmp set_link net0 off`
+
+            eject cd0
+                  ^^^
+            expected `key=value`, found `cd0`; the human monitor has it: `.hmp eject cd0`
+
+            qom-set /objects/io poll-max-ns 1
+                    ^^^^^^^^^^^
+            expected `key=value`, found `/objects/io`; the human monitor has it: `.hmp qom-set /objects/io poll-max-ns 1`
+
+            send-key ctrl-alt-delete
+                     ^^^^^^^^^^^^^^^
+            expected `key=value`, found `ctrl-alt-delete`; the human monitor has it: `.hmp sendkey ctrl-alt-delete`
+
+            device_add virtio-net-pci,id=n0
+                       ^^^^^^^^^^^^^^^^^^^^
+            expected blanks between arguments, found commas in `virtio-net-pci,id=n0`; did you mean `device_add driver=virtio-net-pci id=n0`, or `.hmp device_add virtio-net-pci,id=n0`?
 
             netdev_add user,id=n0
-                       ^^^^^^^
-            unknown key `user,id` for `netdev_add`; the human monitor has it: `.hmp netdev_add user,id=n0`
+                       ^^^^^^^^^^
+            expected blanks between arguments, found commas in `user,id=n0`; did you mean `netdev_add type=user id=n0`, or `.hmp netdev_add user,id=n0`?
+
+            netdev_add type=user,id=n0
+                       ^^^^^^^^^^^^^^^
+            expected blanks between arguments, found commas in `type=user,id=n0`; did you mean `netdev_add type=user id=n0`?
+
+            chardev-add null,id=c
+                        ^^^^^^^^^
+            expected blanks between arguments, found commas in `null,id=c`; did you mean `.hmp chardev-add null,id=c`?
 
             chardev-add id=c backend.type=null
                              ^^^^^^^^^^^^
-            missing key `data` for `backend` of `chardev-add` with type=null (an object, which may be {})
+            missing key `backend.data` for `chardev-add` with backend.type=null (an object, which may be {})
 
             device_del net0
                        ^^^^
             expected `key=value`, found `net0`; did you mean `id=net0`?
 
+            balloon 512
+                    ^^^
+            expected `key=value`, found `512`; the human monitor counts in MiB, QMP in bytes: `value=512M`, or `.hmp balloon 512`
+
             balloon 512M
                     ^^^^
             expected `key=value`, found `512M`; did you mean `value=512M`?
+
+            block_resize disk0 100
+                         ^^^^^
+            expected `key=value`, found `disk0`; the human monitor has it: `.hmp block_resize disk0 100`
+
+            block_resize device=disk0 100
+                                      ^^^
+            expected `key=value`, found `100`; did you mean `size=100M`?
+
+            stop now
+                 ^^^
+            expected `key=value`, found `now`; it takes no keys
 
             set_link name=n
             ^^^^^^^^
@@ -427,7 +566,7 @@ fn check_machine_lines(server: &Server) {
 
             migrate-set-capabilities capabilities.0.capabilty=xbzrle
                                      ^^^^^^^^^^^^^^^^^^^^^^^^
-            unknown key `capabilty` for `capabilities.0` of `migrate-set-capabilities`; did you mean `capability`?
+            unknown key `capabilities.0.capabilty` for `migrate-set-capabilities`; did you mean `capabilities.0.capability`?
         "#]],
     );
 }

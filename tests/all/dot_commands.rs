@@ -98,6 +98,36 @@ fn passes_a_file_descriptor_with_its_command() {
 }
 
 #[test]
+fn opens_a_file_for_reading_only_where_a_block_device_is_read_only() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let image = server.path("image");
+    std::fs::write(&image, vec![7u8; 65536]).unwrap();
+    let add = |number, more| format!("blockdev-add driver=file node-name=n{number} filename=/dev/fdset/1 {more}");
+    let seen = run(
+        &server.address(),
+        &[
+            &format!(".fd {image} add-fd fdset-id=1"),
+            &add(0, "read-only=on"),
+            &format!(".fd read-only {image} add-fd fdset-id=1"),
+            &add(1, "read-only=on"),
+            &add(2, ""),
+            &format!(".fd read-only {image} add-fd fdset-id=2"),
+            "blockdev-add driver=file node-name=n3 filename=/dev/fdset/2",
+            &format!(".fd read-write {image} add-fd fdset-id=2"),
+            "blockdev-add driver=file node-name=n3 filename=/dev/fdset/2",
+            ".fd read-only",
+            &format!(".fd read-write {image}"),
+            ".fd read-write / add-fd fdset-id=3",
+            "query-fdsets",
+        ],
+    )
+    .expect_status(1);
+    let failed: Vec<usize> = (0..13).filter(|line| seen.lines()[*line].contains("\"error\"")).collect();
+    assert_eq!(failed, [1, 6, 9, 10, 11], "{seen:#?}");
+    assert!(seen.stderr.contains("cannot open `/`: Is a directory"), "{seen:#?}");
+}
+
+#[test]
 fn reports_file_descriptors_that_cannot_be_passed() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let mut table = Table::new();
@@ -110,17 +140,17 @@ fn reports_file_descriptors_that_cannot_be_passed() {
     }
     table.check(expect![[r#"
         > .fd
-        {"error": {"class": "NotSent", "desc": "missing argument; usage: `.fd PATH COMMAND [KEY=VALUE]…`"}}
+        {"error": {"class": "NotSent", "desc": "missing argument; usage: `.fd [read-only | read-write] PATH COMMAND [KEY=VALUE]…`"}}
         {"return": {}}
-        stderr: <stdin>:1: missing argument; usage: `.fd PATH COMMAND [KEY=VALUE]…`
+        stderr: <stdin>:1: missing argument; usage: `.fd [read-only | read-write] PATH COMMAND [KEY=VALUE]…`
         stderr:   .fd
         stderr:      ^
         status: 1
 
         > .fd /dev/null
-        {"error": {"class": "NotSent", "desc": "missing argument; usage: `.fd PATH COMMAND [KEY=VALUE]…`"}}
+        {"error": {"class": "NotSent", "desc": "missing argument; usage: `.fd [read-only | read-write] PATH COMMAND [KEY=VALUE]…`"}}
         {"return": {}}
-        stderr: <stdin>:1: missing argument; usage: `.fd PATH COMMAND [KEY=VALUE]…`
+        stderr: <stdin>:1: missing argument; usage: `.fd [read-only | read-write] PATH COMMAND [KEY=VALUE]…`
         stderr:   .fd /dev/null
         stderr:                ^
         status: 1
@@ -295,6 +325,41 @@ fn connects_to_another_server_and_back() {
 }
 
 #[test]
+fn keeps_the_connection_at_a_prompt_until_another_one_is_open() {
+    let (Some(server), Some(other)) =
+        (Server::qemu(&[SMALL, &["-name", "one"]].concat()), Server::qemu(&[SMALL, &["-name", "two"]].concat()))
+    else {
+        return;
+    };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.check_line(".connect typo.sock", expect![[r#"
+        error: there is no socket at `typo.sock`; a QEMU started with `-qmp unix:typo.sock,server=on,wait=off` creates one; the connection to `{DIR}/q.sock` stays open
+    "#]]);
+    assert!(terminal.run_line("query-name").contains("one"));
+    // Events of the server that was left do not count.
+    assert!(terminal.run_line("stop").contains("STOP"));
+    terminal.run_line(&format!(".connect {}", other.address()));
+    assert!(terminal.run_line("query-name").contains("two"));
+    terminal.check_line(
+        ".wait STOP timeout=0",
+        expect![[r#"
+        error: no event `STOP` within 0 s
+    "#]],
+    );
+    // A server that sends a greeting is not a guest agent, whatever the option says.
+    terminal.run_line(&format!(".connect -N {}", server.address()));
+    assert!(terminal.run_line("query-name").contains("one"));
+    terminal.check_line(
+        ".connect -N",
+        expect![[r#"
+                        ^^
+        error: missing address after `-N`
+    "#]],
+    );
+}
+
+#[test]
 fn shows_and_changes_settings() {
     let lines =
         [".set", ".set pager off", ".set pager", ".set verbose on", "query-name", ".set pager 'less -R'", ".set pager"];
@@ -452,7 +517,7 @@ fn suggests_the_nearest_dot_command() {
                    ^^^^
 
         > .wait
-        <stdin>:2: missing argument; usage: `.wait EVENT [KEY=VALUE]… [timeout=SECONDS]`
+        <stdin>:2: missing argument; usage: `.wait EVENT [KEY=VALUE]… | job ID | migration [timeout=SECONDS]`
           .wait
                ^
 

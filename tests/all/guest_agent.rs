@@ -132,7 +132,7 @@ fn suggests_the_right_option_for_each_kind_of_server() {
         status: 3
 
         > storage daemon with -N
-        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no guest agent answered within 0.3 s; is it running in the guest? (for a QMP monitor, leave out -N)
+        stderr: qmp-shell: `{DIR}/q.sock` is a QMP monitor, not a guest agent (leave out -N)
         status: 3
     "#]]);
 }

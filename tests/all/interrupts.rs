@@ -79,15 +79,35 @@ fn ctrl_c_returns_to_the_prompt_and_shows_the_late_reply() {
 }
 
 #[test]
+fn ctrl_c_does_not_discard_what_was_just_printed() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        conn.expect_command("job-slow");
+        conn.wait_for_close();
+    });
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("job-slow");
+    let device = terminal.tmux(&["display-message", "-p", "#{pane_tty}"]);
+    // While Ctrl-C arrives as a signal, the terminal must not discard output on its way.
+    wait_until("the mode between two prompts", || {
+        let mode = std::process::Command::new("stty").args(["-a", "-F", device.trim()]).output().unwrap();
+        let mode = String::from_utf8(mode.stdout).unwrap();
+        let has = |flag: &str| mode.split_whitespace().any(|word| word.trim_end_matches(';') == flag);
+        has("isig") && has("-icanon") && has("noflsh")
+    });
+}
+
+#[test]
 fn ctrl_c_cancels_connecting_and_reading() {
     let Some(terminal) = Terminal::start("PS1='$ ' /bin/sh", 200, 40) else { return };
     let path = |name: &str| terminal.home.join(name).to_str().unwrap().to_owned();
     let mut table = Table::new();
-    let mut cancel = |line: &str| {
+    let mut cancel = |line: &str, prompt: &str| {
         terminal.enter(line);
         terminal.wait("the editor to accept the line", |_| terminal.cursor().0 == 0);
         terminal.press("C-c");
-        let screen = terminal.wait("the prompt", |screen| screen.ends_with(wording::NOT_CONNECTED));
+        let screen = terminal.wait("the prompt", |screen| screen.ends_with(prompt));
         let (_, output) = screen.rsplit_once(&format!(" {line}\n")).unwrap_or_else(|| panic!("{line}:\n{screen}"));
         // The length of a caret depends on the name of the folder.
         let rows: Vec<&str> = output.lines().filter(|row| !row.contains('^')).collect();
@@ -97,11 +117,11 @@ fn ctrl_c_cancels_connecting_and_reading() {
     terminal.enter(&format!("mkfifo {}; {SHELL} --no-schema --wait --timeout 600 demo:", path("pipe")));
     terminal.wait_for_last("(QEMU)");
     for name in ["silent", "none"] {
-        cancel(&format!(".connect {}", path(name)));
+        cancel(&format!(".connect {}", path(name)), "(QEMU)");
     }
     let (port, _crowd) = full_listener();
-    cancel(&format!(".connect 127.0.0.1:{port}"));
-    cancel(&format!(".source {}", path("pipe")));
+    cancel(&format!(".connect 127.0.0.1:{port}"), "(QEMU)");
+    cancel(&format!(".source {}", path("pipe")), "(QEMU)");
     terminal.press("C-d");
     terminal.wait_for_last("$");
 
@@ -117,23 +137,23 @@ fn ctrl_c_cancels_connecting_and_reading() {
     terminal.wait_for_last("(QEMU)");
     drop(server);
     terminal.wait_for(wording::WILL_RECONNECT);
-    cancel("query-name");
+    cancel("query-name", wording::NOT_CONNECTED);
     table.check(expect![[r#"
         > .connect {DIR}/silent
-        error: connecting to `{DIR}/silent` was cancelled. Nothing was sent.
-        (not connected)
+        error: connecting to `{DIR}/silent` was cancelled; the connection to `demo:` stays open
+        (QEMU)
 
         > .connect {DIR}/none
-        error: connecting to `{DIR}/none` was cancelled. Nothing was sent.
-        (not connected)
+        error: connecting to `{DIR}/none` was cancelled; the connection to `demo:` stays open
+        (QEMU)
 
         > .connect 127.0.0.1:{PORT}
-        error: connecting to `127.0.0.1:{PORT}` was cancelled. Nothing was sent.
-        (not connected)
+        error: connecting to `127.0.0.1:{PORT}` was cancelled; the connection to `demo:` stays open
+        (QEMU)
 
         > .source {DIR}/pipe
         error: cannot read `{DIR}/pipe`: stopped by Ctrl-C
-        (not connected)
+        (QEMU)
 
         > query-name
         Listening on {DIR}/ours for the server to connect.
@@ -344,7 +364,7 @@ fn ctrl_c_while_waiting_for_introspection_sends_nothing() {
         Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
         (QEMU) migrate uri=tcp:x:1
                ^
-        error: cancelled while the server's introspection was being fetched; nothing was sent
+        error: cancelled while the server's introspection was awaited; nothing was sent
         (QEMU)
     "#]]);
     terminal.press("C-d");

@@ -194,7 +194,7 @@ fn reports_errors_with_a_status() {
         status: 1
 
         > query-status oops
-        stderr: qmp: expected `key=value`, found `oops`
+        stderr: qmp: expected `key=value`, found `oops`; it takes no keys
         stderr:   query-status oops
         stderr:                ^^^^
         status: 1
@@ -325,6 +325,132 @@ fn runs_a_program_for_a_command_that_the_server_lacks() {
     assert_eq!(outcome(&run), ("", "", 0));
     let run = run_on(&address, &["no-such-program"]).expect_status(1);
     assert!(run.stderr.starts_with("CommandNotFound: "), "{run:#?}");
+}
+
+#[test]
+fn sends_lines_to_the_human_monitor() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let address = server.address();
+    let mut table = Table::new();
+    for args in [
+        &["hmp", "info", "status"][..],
+        &["hmp", "info status"],
+        &["-o", "json", "hmp", "info", "status"],
+        &["hmp", "device_add", "foo"],
+        &["hmp"],
+        // Lines that only the human monitor understands.
+        &["info", "status"],
+        &["eject", "cd0"],
+        &["balloon", "512"],
+    ] {
+        table.run(args.join(" "), &run_on(&address, args));
+    }
+    table.check(expect![[r#"
+        > hmp info status
+        VM status: running
+
+        > hmp info status
+        VM status: running
+
+        > -o json hmp info status
+        {"return": "VM status: running\r\n"}
+
+        > hmp device_add foo
+        Error: 'foo' is not a valid device model name
+        status: 1
+
+        > hmp
+        stderr: qmp: missing LINE after `hmp`; try `qmp hmp info status`
+        status: 2
+
+        > info status
+        stderr: qmp: the server has no command `info`; the human monitor has it: `qmp hmp info status`
+        stderr:   info status
+        stderr:   ^^^^
+        status: 1
+
+        > eject cd0
+        stderr: qmp: expected `key=value`, found `cd0`; the human monitor has it: `qmp hmp eject cd0`
+        stderr:   eject cd0
+        stderr:         ^^^
+        status: 1
+
+        > balloon 512
+        stderr: qmp: expected `key=value`, found `512`; the human monitor counts in MiB, QMP in bytes: `value=512M`, or `qmp hmp balloon 512`
+        stderr:   balloon 512
+        stderr:           ^^^
+        status: 1
+    "#]]);
+}
+
+#[test]
+fn tells_where_options_belong() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let address = server.address();
+    let mut table = Table::new();
+    for args in [
+        &["query-status", "--path", "x.sock"][..],
+        &["query-status", "--path=x.sock"],
+        &["query-status", "-o", "json"],
+        // Here it is a key.
+        &["qom-list", "--path", "/machine"],
+    ] {
+        table.run(args.join(" "), &run_on(&address, args));
+        table.run(format!("{}, without a server", args.join(" ")), &qmp(args).run());
+    }
+    table.check(expect![[r#"
+        > query-status --path x.sock
+        stderr: qmp: expected `key=value`, found `x.sock`
+        stderr:   query-status path=true x.sock
+        stderr:                          ^^^^^^
+        stderr: qmp: options precede COMMAND: `qmp --path x.sock query-status`
+        status: 1
+
+        > query-status --path x.sock, without a server
+        stderr: qmp: expected `key=value`, found `x.sock`
+        stderr:   query-status path=true x.sock
+        stderr:                          ^^^^^^
+        stderr: qmp: options precede COMMAND: `qmp --path x.sock query-status`
+        status: 1
+
+        > query-status --path=x.sock
+        stderr: qmp: unknown key `path` for `query-status`; it takes no keys
+        stderr:   query-status path=x.sock
+        stderr:                ^^^^
+        stderr: qmp: options precede COMMAND: `qmp --path=x.sock query-status`
+        status: 1
+
+        > query-status --path=x.sock, without a server
+        stderr: qmp: no --path given, and neither QMP_PATH nor QMP_SOCKET is set; options precede COMMAND: `qmp --path=x.sock query-status`
+        status: 2
+
+        > query-status -o json
+        stderr: qmp: expected `key=value`, found `-o`
+        stderr:   query-status -o json
+        stderr:                ^^
+        stderr: qmp: options precede COMMAND: `qmp -o json query-status`
+        status: 1
+
+        > query-status -o json, without a server
+        stderr: qmp: expected `key=value`, found `-o`
+        stderr:   query-status -o json
+        stderr:                ^^
+        stderr: qmp: options precede COMMAND: `qmp -o json query-status`
+        status: 1
+
+        > qom-list --path /machine
+        stderr: qmp: expected `key=value`, found `/machine`; did you mean `--path=/machine`?
+        stderr:   qom-list path=true /machine
+        stderr:                      ^^^^^^^^
+        status: 1
+
+        > qom-list --path /machine, without a server
+        stderr: qmp: expected `key=value`, found `/machine`
+        stderr:   qom-list path=true /machine
+        stderr:                      ^^^^^^^^
+        stderr: qmp: options precede COMMAND: `qmp --path /machine qom-list`
+        status: 1
+    "#]]);
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn accepts_an_object_that_contains_itself() {
     snapshot::check(
         run.stderr.lines().next().unwrap(),
         expect![[r#"
-            -c:1: unknown key `j` for `k.k.k` of `c`; the only other key is `k`
+            -c:1: unknown key `k.k.k.j` for `c`; the only other key is `k.k.k.k`
         "#]],
     );
 }

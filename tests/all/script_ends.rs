@@ -144,7 +144,7 @@ fn quit_ends_qemu_and_the_script_successfully() {
         {"return": {}}
         {"error": {"class": "NotSent", "desc": "not connected"}}
         stderr: -c:2: not connected
-        stderr: -c:3: not connected; `RESUME` cannot arrive
+        stderr: -c:3: not connected; cannot wait for event `RESUME`
         status: 1
     "#]]);
     assert!(server.wait_for_end());

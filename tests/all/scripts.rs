@@ -84,9 +84,9 @@ fn lines_and_files_run_in_the_order_given() {
     snapshot::check(
         &run.stderr,
         expect![[r#"
-            -c:5: expected `key=value`, found `x`
+            -c:5: unknown transaction action `typo`
               typo x
-                   ^
+              ^^^^
             -c:6: the transaction was not sent, because one of its lines was wrong
         "#]],
     );
@@ -109,12 +109,12 @@ fn reports_each_failed_line_and_goes_on() {
     let run = qmp_shell(&[&server.address(), "-f", "cmds.qmp"]).in_folder(folder.path()).run();
     run.check(expect![[r#"
         {"return": {"status": "prelaunch", "running": false}}
-        {"error": {"class": "NotSent", "desc": "expected `key=value`, found `oops`"}}
+        {"error": {"class": "NotSent", "desc": "expected `key=value`, found `oops`; it takes no keys"}}
         {"error": {"class": "NotSent", "desc": "expected a JSON value, found `}`"}}
         {"error": {"class": "DeviceNotFound", "desc": "Device 'none' not found"}}
         {"return": "unknown command: 'nonsense'\r\n"}
         {"return": {"status": "prelaunch", "running": false}}
-        stderr: cmds.qmp:4: expected `key=value`, found `oops`
+        stderr: cmds.qmp:4: expected `key=value`, found `oops`; it takes no keys
         stderr:   query-status oops
         stderr:                ^^^^
         stderr: cmds.qmp:5: expected a JSON value, found `}`
@@ -171,7 +171,7 @@ fn pretty_output_separates_values_from_errors_and_events() {
                 errors.join("\n"),
                 expect![[r#"
                     <stdin>:2: CommandNotFound: The command nonsense has not been found
-                    <stdin>:3: expected `key=value`, found `oops`
+                    <stdin>:3: expected `key=value`, found `oops`; it takes no keys
                       query-status oops
                                    ^^^^
                 "#]],

@@ -11,26 +11,11 @@ use qmp_shell::schema::{Builtin, Schema, Type, TypeId, TypingContext, request_of
 use qmp_shell::session::{Options, Received, Session, connect};
 use qmp_shell::wire::{ReplyBody, Request};
 
+use crate::support::random::Random;
 use crate::support::server::{SMALL, Server};
 
 /// A key that no command has.
 const UNKNOWN_KEY: &str = "qmp-shell-unknown-key";
-
-/// Pseudo-random numbers, the same for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 11).unwrap() % limit
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// Generates JSON from introspection, with occasional mistakes.
 struct Generator<'a> {

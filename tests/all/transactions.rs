@@ -258,6 +258,54 @@ fn an_invalid_line_at_the_prompt_can_be_repeated() {
 }
 
 #[test]
+fn a_wrong_line_opens_its_block() {
+    // The actions after it are not executed by themselves.
+    let lines = "transaction( block-dirty-bitmap-add disk0\nabort\n)\ntransaction( block-dirty-bitmap-add disk0 )\n\
+                 transaction(abort)\nquery-name\n";
+    let run = qmp_shell(&["demo:"]).input(lines).run();
+    run.check(expect![[r#"
+        {"error": {"class": "NotSent", "desc": "the transaction was not sent, because one of its lines was wrong"}}
+        {"error": {"class": "NotSent", "desc": "expected `key=value`, found `disk0`; it needs `node`, `name`"}}
+        {"error": {"class": "NotSent", "desc": "expected spaces around the parentheses: `transaction( ACTION … )`"}}
+        {"return": {"name": "demo"}}
+        stderr: <stdin>:1: expected `key=value`, found `disk0`; it needs `node`, `name`
+        stderr:   transaction( block-dirty-bitmap-add disk0
+        stderr:                                       ^^^^^
+        stderr: <stdin>:3: the transaction was not sent, because one of its lines was wrong
+        stderr: <stdin>:4: expected `key=value`, found `disk0`; it needs `node`, `name`
+        stderr:   transaction( block-dirty-bitmap-add disk0 )
+        stderr:                                       ^^^^^
+        stderr: <stdin>:5: expected spaces around the parentheses: `transaction( ACTION … )`
+        stderr:   transaction(abort)
+        stderr:   ^^^^^^^^^^^^^^^^^^
+        status: 1
+    "#]]);
+    let Some(terminal) = Terminal::qmp_shell("demo:") else { return };
+    terminal.wait_for_last("(QEMU)");
+    for line in ["transaction( block-dirty-bitmap-add disk0", "abort", ".history 3", ")", ".history 2"] {
+        terminal.run_line(line);
+    }
+    terminal.check_screen(expect![[r#"
+        Connected to QEMU {VERSION} at demo:. Tab completes, help explains, Ctrl-D leaves.
+        (QEMU) transaction( block-dirty-bitmap-add disk0
+                                                   ^^^^^
+        error: expected `key=value`, found `disk0`; it needs `node`, `name`
+        TRANS> abort
+        TRANS> .history 3
+            1  transaction( block-dirty-bitmap-add disk0
+            2  .history 3
+        TRANS> )
+        GenericError: transaction aborted by action 'abort'
+        (QEMU) .history 2
+            3  transaction(
+               abort
+               )
+            4  .history 2
+        (QEMU)
+    "#]]);
+}
+
+#[test]
 fn reports_an_invalid_action_at_the_end_of_its_block() {
     // Its line was accepted before, so the error has no span.
     let lines = "transaction(\n.set check off\nabort x=1\n.set check on\n) kkké=1\nquery-name\n";

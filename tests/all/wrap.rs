@@ -337,6 +337,39 @@ fn ends_qemu_when_it_gets_a_signal() {
 }
 
 #[test]
+fn qemu_ends_with_a_shell_that_is_killed() {
+    let Some(qemu) = QemuCommand::qemu() else { return };
+    let mut shell = qmp_shell_wrap(&qemu.arguments(&["-c", "query-status", "-f", "-"])).start();
+    let _open = shell.stdin.take();
+    let mut reply = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut reply).unwrap();
+    kill_process(qemu.process("qmp-shell-wrap"), Signal::KILL).unwrap();
+    shell.wait().unwrap();
+    wait_until("QEMU to end", || qemu.processes().is_empty());
+}
+
+#[test]
+fn nohup_keeps_the_shell_and_its_qemu_running() {
+    let Some(qemu) = QemuCommand::qemu() else { return };
+    let mut shell = qmp_shell_wrap(&qemu.arguments(&["-f", "-"]))
+        .under(&["/bin/sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""])
+        .start();
+    let (mut stdin, mut stdout) = (shell.stdin.take().unwrap(), BufReader::new(shell.stdout.take().unwrap()));
+    for hang_up in [true, false] {
+        stdin.write_all(b"query-status\n").unwrap();
+        let mut reply = String::new();
+        stdout.read_line(&mut reply).unwrap();
+        assert!(reply.contains("running"), "{reply}");
+        if hang_up {
+            kill_process(qemu.process("qmp-shell-wrap"), Signal::HUP).unwrap();
+        }
+    }
+    drop(stdin);
+    assert!(shell.wait().unwrap().success());
+    qemu.assert_gone();
+}
+
+#[test]
 fn shows_the_output_of_a_slow_start_and_can_be_interrupted() {
     let Some(mut qemu) = QemuCommand::qemu() else { return };
     let folder = tempfile::tempdir().unwrap();
@@ -456,6 +489,10 @@ fn ends_only_the_qemu_that_it_started() {
 
     let Some(terminal) = Terminal::qmp_shell_wrap(&qemu.line()) else { return };
     terminal.wait_for_last("(QEMU)");
+    // A connection to QEMU that was given up could not be opened again.
+    let refused = terminal.run_line(".connect /typo");
+    assert!(refused.trim_end().ends_with("the connection to QEMU stays open"), "{refused}");
+    assert!(terminal.run_line("query-name").contains("wrapped"));
     terminal.check_line(
         &connect,
         expect![[r#"

@@ -25,8 +25,8 @@ const HEADING_SERVERS: &str = "Several servers";
     name = "qmp",
     version,
     max_term_width = 100,
-    override_usage = "qmp [OPTIONS] COMMAND [--KEY=VALUE]...\n       qmp [OPTIONS] help [TOPIC | apropos WORD]\n       \
-                      qmp [OPTIONS] --events [GLOB]...",
+    override_usage = "qmp [OPTIONS] COMMAND [--KEY=VALUE]...\n       qmp [OPTIONS] hmp LINE\n       \
+                      qmp [OPTIONS] help [TOPIC | apropos WORD]\n       qmp [OPTIONS] --events [GLOB]...",
     after_help = after_help::<QmpArgs>(),
     after_long_help = after_long_help::<QmpArgs>(),
     mut_arg("output", |arg| arg.default_value("flat")),

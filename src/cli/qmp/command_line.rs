@@ -4,9 +4,12 @@
 
 use std::ffi::OsString;
 
+use clap::CommandFactory;
+
+use super::args::QmpArgs;
 use crate::grammar::{Diagnostic, Line, parse_line};
 
-/// A command with its arguments, a request written as JSON, or `help`.
+/// A command with its arguments, a request written as JSON, `help`, or `hmp` with an HMP line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CommandLine {
     /// The line as the user would type it in `qmp-shell`, for messages.
@@ -17,6 +20,45 @@ pub(super) struct CommandLine {
     pub(super) command: Option<String>,
     /// A correction of `--KEY VALUE`, a form that other programs accept.
     pub(super) correction: Option<String>,
+    /// An option of `qmp` among the arguments.
+    pub(super) misplaced_option: Option<MisplacedOption>,
+}
+
+/// A word after COMMAND that looks like an option of `qmp`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MisplacedOption {
+    /// The key that it sets, if it is one.
+    pub(super) key: Option<String>,
+    /// The command line with the option at its place.
+    pub(super) corrected: String,
+}
+
+impl MisplacedOption {
+    /// Finds the first option of `qmp` in the words after COMMAND.
+    fn find(command: &str, words: &[&str]) -> Option<MisplacedOption> {
+        let program = QmpArgs::command();
+        words.iter().enumerate().find_map(|(index, word)| {
+            let option = program.get_arguments().find(|option| is_spelling_of(word, option))?;
+            let takes_value = option.get_action().takes_values() && !word.contains('=');
+            let value = words.get(index + 1).filter(|_| takes_value).map(|value| format!(" {value}"));
+            let value = value.unwrap_or_default();
+            let key = word.strip_prefix("--").map(|key| key.split('=').next().unwrap_or_default().to_owned());
+            Some(MisplacedOption { key, corrected: format!("qmp {word}{value} {command}") })
+        })
+    }
+
+    /// Returns a hint about its place.
+    pub(super) fn hint(&self) -> String {
+        format!("options precede COMMAND: `{}`", self.corrected)
+    }
+}
+
+/// Returns whether a word is an option in its long or short form.
+fn is_spelling_of(word: &str, option: &clap::Arg) -> bool {
+    match word.strip_prefix("--") {
+        Some(long) => long.split('=').next() == option.get_long(),
+        None => word.strip_prefix('-').is_some_and(|short| short.chars().eq(option.get_short())),
+    }
 }
 
 impl CommandLine {
@@ -31,9 +73,13 @@ impl CommandLine {
         };
         if is_json_request(first) {
             return match rest.first() {
-                None => {
-                    Ok(CommandLine { text: first.to_owned(), line: parse_line(first), command: None, correction: None })
-                }
+                None => Ok(CommandLine {
+                    text: first.to_owned(),
+                    line: parse_line(first),
+                    command: None,
+                    correction: None,
+                    misplaced_option: None,
+                }),
                 Some(word) => Err(format!("unexpected word `{word}` after the JSON request; quote the request")),
             };
         }
@@ -46,16 +92,24 @@ impl CommandLine {
             let hint = if name.contains('/') { "; quote a pattern of servers: --path '*.sock'" } else { "" };
             return Err(format!("`{name}` is not a command name{hint}"));
         }
-        let arguments: Vec<String> = rest.iter().map(|word| without_dashes(word)).collect();
+        let is_shell_command = matches!(first, "help" | "hmp");
+        if first == "hmp" && rest.is_empty() {
+            return Err("missing LINE after `hmp`; try `qmp hmp info status`".to_owned());
+        }
+        let arguments: Vec<String> = match is_shell_command {
+            true => rest.iter().map(|word| (*word).to_owned()).collect(),
+            false => rest.iter().map(|word| without_dashes(word)).collect(),
+        };
         let words: Vec<&str> = [first].into_iter().chain(arguments.iter().map(String::as_str)).collect();
         let (text, line) = Line::from_arguments(&words);
-        let command = (first != "help").then(|| name.to_owned());
-        Ok(CommandLine { text, line, command, correction: corrected_argument(rest) })
+        let command = (!is_shell_command).then(|| name.to_owned());
+        let misplaced_option = MisplacedOption::find(name, rest).filter(|_| !is_shell_command);
+        Ok(CommandLine { text, line, command, correction: corrected_argument(rest), misplaced_option })
     }
 
     /// Returns whether this is `help`, with or without a topic.
     pub(super) fn is_help(&self) -> bool {
-        matches!(self.line, Ok(Line::Dot(_)))
+        matches!(&self.line, Ok(Line::Dot(dot)) if dot.name == "help")
     }
 }
 
@@ -120,6 +174,22 @@ mod tests {
     }
 
     #[test]
+    fn finds_options_after_the_command() {
+        for (words, expected) in [
+            (vec!["stop", "--path", "a.sock"], Some((Some("path"), "qmp --path a.sock stop"))),
+            (vec!["stop", "--path=a.sock"], Some((Some("path"), "qmp --path=a.sock stop"))),
+            (vec!["qom-list", "--x=1", "-o", "json"], Some((None, "qmp -o json qom-list"))),
+            (vec!["stop", "-v", "x"], Some((None, "qmp -v stop"))),
+            (vec!["eject", "--device=cd", "-x"], None),
+            (vec!["hmp", "migrate", "-v"], None),
+        ] {
+            let found = parse(&words).unwrap().misplaced_option;
+            let found = found.as_ref().map(|option| (option.key.as_deref(), option.corrected.as_str()));
+            assert_eq!(found, expected, "{words:?}");
+        }
+    }
+
+    #[test]
     fn rejects_words_that_are_not_a_command() {
         for (words, message) in [
             (vec![], "missing COMMAND; try `qmp help` or `qmp --help`"),
@@ -131,6 +201,7 @@ mod tests {
             (vec!["transaction(", "abort", ")"], "`transaction(` is not a command name"),
             (vec!["b.sock/", "stop"], "`b.sock/` is not a command name; quote a pattern of servers: --path '*.sock'"),
             (vec!["exec-oob"], "missing COMMAND after `exec-oob`"),
+            (vec!["hmp"], "missing LINE after `hmp`; try `qmp hmp info status`"),
             (
                 vec!["{\"execute\":", "\"stop\"}"],
                 "unexpected word `\"stop\"}` after the JSON request; quote the request",

@@ -59,7 +59,7 @@ fn current_word(words: &[OsString]) -> Option<CurrentWord> {
         let is_option = last.starts_with('-');
         return (!is_option).then(|| CurrentWord { before: Vec::new(), word: last.to_owned(), prefix: "" });
     };
-    let takes_names = command == "help" || command == "exec-oob" && arguments.is_empty();
+    let takes_names = matches!(command, "help" | "hmp") || command == "exec-oob" && arguments.is_empty();
     let undashed = match last {
         // Not yet more than the dashes of `--KEY`.
         "" | "-" => Some(""),
@@ -71,6 +71,11 @@ fn current_word(words: &[OsString]) -> Option<CurrentWord> {
     };
     // Brackets and quotes of JSON would have to be quoted for the user's shell.
     let value = word.split_once('=').map_or(word, |(_, value)| value);
-    let before = [command.to_owned()].into_iter().chain(arguments.iter().map(|word| without_dashes(word))).collect();
+    let before = match (command, arguments) {
+        ("hmp", arguments) => [".hmp"].iter().chain(arguments).map(|word| (*word).to_owned()).collect(),
+        (command, arguments) => {
+            [command.to_owned()].into_iter().chain(arguments.iter().map(|word| without_dashes(word))).collect()
+        }
+    };
     (!value.starts_with(['{', '['])).then(|| CurrentWord { before, word: word.to_owned(), prefix })
 }

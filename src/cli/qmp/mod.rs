@@ -53,7 +53,7 @@ impl Program for QmpArgs {
             let globs = [globs.clone(), globs_after_options(&self)?].concat();
             let servers = find_servers(&self.path)?;
             if servers.servers.is_empty() {
-                return Err(no_server());
+                return Err(no_server(None));
             }
             return follow_events::follow(&self, &globs, servers, &options);
         }
@@ -65,8 +65,11 @@ impl Program for QmpArgs {
 fn run_command(args: &QmpArgs, one_shot: OneShot) -> Result<Status, Failure> {
     let stdout = BufWriter::with_capacity(STDOUT_BUFFER_BYTES, io::stdout());
     let mut out = OneShotOutput::new(stdout, io::stderr(), one_shot.style());
-    if !one_shot.validate(&mut out) {
-        return finish(Status::Failed, &mut out);
+    if let Some(error) = one_shot.syntax_error() {
+        let servers = find_servers(&args.path).ok().filter(|servers| !servers.has_several);
+        let server = servers.as_ref().and_then(|servers| servers.servers.first());
+        let outcome = one_shot.reject(error, server.map(|server| &server.address), &mut out);
+        return finish(outcome.into(), &mut out);
     }
     let mut servers = find_servers(&args.path)?;
     if one_shot.is_help() {
@@ -81,7 +84,7 @@ fn run_command(args: &QmpArgs, one_shot: OneShot) -> Result<Status, Failure> {
     }
     let server = servers.servers.first();
     if server.is_none() && !one_shot.can_run_offline() {
-        return Err(no_server());
+        return Err(no_server(one_shot.option_hint()));
     }
     run_on_one(&one_shot, server, out)
 }
@@ -120,6 +123,7 @@ fn globs_after_options(args: &QmpArgs) -> Result<Vec<String>, Failure> {
     }
 }
 
-fn no_server() -> Failure {
-    Failure::usage("no --path given, and neither QMP_PATH nor QMP_SOCKET is set; try `qmp --path demo: query-status`")
+fn no_server(hint: Option<String>) -> Failure {
+    let hint = hint.unwrap_or_else(|| "try `qmp --path demo: query-status`".to_owned());
+    Failure::usage(format!("no --path given, and neither QMP_PATH nor QMP_SOCKET is set; {hint}"))
 }

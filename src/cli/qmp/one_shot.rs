@@ -1,17 +1,22 @@
 //! One command on one server.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::args::QmpArgs;
-use super::command_line::CommandLine;
+use super::command_line::{CommandLine, MisplacedOption};
 use super::external_command::{ExternalCommand, server_has_command};
 use crate::cli::color::stderr_palette;
 use crate::cli::exit_status::{Failure, Status};
+use crate::grammar::Diagnostic;
+use crate::schema::Schema;
 use crate::session::{Address, Options};
 use crate::shell::{
     Connection, Engine, EngineOptions, InputLine, LineOutcome, Output, OutputFormat, OutputStyle, ParsedLine, Settings,
     close_log, run_parsed,
 };
+
+/// The time in which a server must answer to be asked about a line with a syntax error.
+const HINT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The output of `qmp help`.
 const OVERVIEW: &str = "\
@@ -23,6 +28,7 @@ qmp COMMAND [--KEY=VALUE | KEY=VALUE]... sends one command and prints the reply.
   qmp blockdev-add driver=raw node-name=n0 file.driver=null-co
   qmp blockdev-add '{\"driver\": \"null-co\"}' node-name=n1
 
+  qmp hmp LINE           sends a line to the human monitor
   qmp help COMMAND       explains a command, an event or a type of the server
   qmp help COMMAND.KEY   one of its keys
   qmp help apropos WORD  searches for a word
@@ -100,19 +106,61 @@ impl OneShot {
         InputLine { text: &self.command_line.text, script: None, number: 1 }
     }
 
-    /// Returns whether the line can be parsed, and reports the error if not. The arguments of a program are not
-    /// checked.
-    pub(super) fn validate(&self, out: &mut dyn Output) -> bool {
-        let Err(diagnostic) = &self.command_line.line else { return true };
-        if self.external.is_some() {
-            return true;
+    /// Returns the error of a line that cannot be parsed. The arguments of a program are not checked.
+    pub(super) fn syntax_error(&self) -> Option<&Diagnostic> {
+        self.command_line.line.as_ref().err().filter(|_| self.external.is_none())
+    }
+
+    /// Reports a syntax error. The server at `address`, if it can be reached, knows what the line may mean.
+    pub(super) fn reject(&self, error: &Diagnostic, address: Option<&Address>, out: &mut dyn Output) -> LineOutcome {
+        let mut engine = address.and_then(|address| self.connect_for_hints(address));
+        let schema = engine.as_mut().and_then(|engine| engine.schema_within(HINT_TIMEOUT));
+        let has_key = |option: &MisplacedOption| self.takes_key_of(option, schema.as_deref());
+        let misplaced = self.command_line.misplaced_option.as_ref().filter(|option| has_key(option) != Some(true));
+        // With a server whose schema is unknown, the word before the value may be a key as well as an option.
+        let may_be_key = misplaced.is_none() || schema.is_none() && address.is_some();
+        let correction = self.command_line.correction.as_ref().filter(|_| may_be_key);
+        let outcome = match (correction, &mut engine, misplaced) {
+            (None, Some(engine), None) => {
+                run_parsed(engine, ParsedLine::Invalid(error.clone()), &self.input_line(), out)
+            }
+            (correction, ..) => {
+                let hint = correction.map(|correction| format!("; did you mean `{correction}`?")).unwrap_or_default();
+                let diagnostic = Diagnostic::new(error.span, format!("{}{hint}", error.message));
+                out.report_not_sent(&diagnostic, &self.input_line(), true);
+                LineOutcome::Failed
+            }
+        };
+        if let Some(option) = misplaced {
+            out.show_notice(&option.hint());
         }
-        let mut diagnostic = diagnostic.clone();
-        if let Some(correction) = &self.command_line.correction {
-            diagnostic.message.push_str(&format!("; did you mean `{correction}`?"));
+        if let Some(mut engine) = engine {
+            engine.finish_queries();
         }
-        out.report_not_sent(&diagnostic, &self.input_line(), true);
-        false
+        outcome
+    }
+
+    /// Returns an engine for a server that answers at once.
+    fn connect_for_hints(&self, address: &Address) -> Option<Engine> {
+        if self.engine_options.no_schema {
+            return None;
+        }
+        let options = Options { wait: None, timeout: HINT_TIMEOUT, ..self.options.clone() };
+        let mut connection = Connection::new(Some(address.clone()), options, false);
+        connection.open(&mut |_| {}).ok()?;
+        Some(Engine::new(connection, self.settings.clone(), self.engine_options, self.options.log.clone()))
+    }
+
+    /// Returns whether the command has the key that an option would set; `None` if that is not known.
+    fn takes_key_of(&self, option: &MisplacedOption, schema: Option<&Schema>) -> Option<bool> {
+        let Some(key) = &option.key else { return Some(false) };
+        let info = schema?.command(self.command_line.command.as_deref()?)?;
+        Some(schema?.accepts_key(info, key))
+    }
+
+    /// Returns a sentence about an option after COMMAND, for a command that cannot be sent.
+    pub(super) fn option_hint(&self) -> Option<String> {
+        self.command_line.misplaced_option.as_ref().map(MisplacedOption::hint)
     }
 
     /// Runs the command, and closes the connection.
@@ -136,6 +184,12 @@ impl OneShot {
         let mut engine = Engine::new(connection, self.settings.clone(), self.engine_options, self.options.log.clone());
         let parsed = ParsedLine::from(self.command_line.line.clone());
         let outcome = run_parsed(&mut engine, parsed, &self.input_line(), out);
+        if let Some(option) = &self.command_line.misplaced_option
+            && outcome == LineOutcome::Failed
+            && self.takes_key_of(option, engine.schema_within(HINT_TIMEOUT).as_deref()) == Some(false)
+        {
+            out.show_notice(&option.hint());
+        }
         engine.finish_queries();
         out.flush();
         Ok(Outcome::Ran(outcome))

@@ -49,7 +49,6 @@ mod mount {
     use anyhow::{Context, anyhow};
     use rustix::process::{geteuid, setsid};
     use rustix::stdio::{dup2_stderr, dup2_stdout};
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 
     use super::{Client, Failure, FuseArgs, Status};
@@ -58,6 +57,7 @@ mod mount {
         Mount, MountError, MountOptions, QomClient, QomFs, UnmountOutcome, UnmountReason, check_mountpoint,
     };
     use crate::render::printable;
+    use crate::shell::termination_signals;
 
     /// The variable in the environment of the process that serves the tree in the background.
     const BACKGROUND_VARIABLE: &str = "QOM_FUSE_IN_BACKGROUND";
@@ -77,7 +77,7 @@ mod mount {
         let options = MountOptions { read_only: args.read_only, allow_other: args.allow_other };
         let fs = QomFs::new(Box::new(QomClient::new(&client)), args.read_only, Box::new(report_problem));
         // From here on, a signal unmounts the tree. A signal that arrives before the mount takes effect after it.
-        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|error| Failure::new(Status::Failed, error))?;
+        let signals = Signals::new(termination_signals()).map_err(|error| Failure::new(Status::Failed, error))?;
         let mount = Mount::new(fs, mountpoint, options).map_err(mount_failure)?;
         let disconnected = watch_connection(&client, mount.mountpoint());
         announce(&client, mount.mountpoint(), in_background);

@@ -10,10 +10,12 @@ use super::{ANY, Arguments, DotCommand, Invocation};
 pub(super) const COMMAND: DotCommand = DotCommand {
     name: "connect",
     aliases: &[],
-    usage: "[ADDRESS]",
+    usage: "[-N] [ADDRESS]",
     summary: "connect to a server, or reconnect to the current one",
-    help: "Closes the connection and opens one to ADDRESS: PATH, unix:PATH, unix:@NAME, HOST:PORT,\n\
-           [V6]:PORT, fd:N, exec:COMMAND or demo:. Without ADDRESS, reconnects to the same server.",
+    help: "Connects to ADDRESS, and then leaves the current server: PATH, unix:PATH, unix:@NAME, HOST:PORT,\n\
+           [V6]:PORT, fd:N, exec:COMMAND or demo:. With -N it is a guest agent. If that fails, the connection\n\
+           to the current server stays open at a prompt; in a script it is closed, so that the lines that\n\
+           follow do not go to the wrong server. Without ADDRESS, reconnects to the same server.",
     arguments: Arguments::Words { min: 0, max: ANY },
     has_reply_slot: false,
     completes: Completes::Files,
@@ -21,25 +23,51 @@ pub(super) const COMMAND: DotCommand = DotCommand {
 };
 
 fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
-    invocation.engine.finish_queries();
-    if let Some(word) = invocation.dot.words.first() {
-        let tail = invocation.dot.tail();
-        // The words of a command are split by the shell that runs it.
-        let text = if tail.starts_with("exec:") {
-            tail
-        } else {
-            invocation.no_more_words(1)?;
-            &word.text
-        };
-        let address: Result<Address, AddressError> = text.parse();
-        let address = address.map_err(|error| Diagnostic::new(word.span, error.to_string()))?;
-        invocation.engine.connection.set_address(address);
-    }
-    if invocation.engine.options.dry_run {
+    let target = target(invocation)?;
+    let Invocation { engine, line, out, .. } = invocation;
+    if engine.options.dry_run {
+        if let Some((address, is_guest_agent)) = target {
+            engine.connection.set_address(address, is_guest_agent);
+        }
         return Ok(LineOutcome::Done);
     }
-    Ok(match invocation.engine.reconnect(invocation.line, invocation.out) {
-        Ok(()) => LineOutcome::Done,
-        Err(outcome) => outcome,
-    })
+    let connected = match target {
+        Some((address, is_guest_agent)) => engine.switch(address, is_guest_agent, &mut **out),
+        None => engine.reopen(&mut **out),
+    };
+    let Err(error) = connected else { return Ok(LineOutcome::Done) };
+    let kept = match (engine.connection.is_open(), engine.connection.address()) {
+        (true, Some(address)) => format!("; the connection to `{address}` stays open"),
+        (true, None) => "; the connection to QEMU stays open".to_owned(),
+        (false, _) => String::new(),
+    };
+    // Without a class: `.connect` has no reply slot.
+    out.report_failure(&format!("{error}{kept}"), line, None);
+    Ok(LineOutcome::Failed)
+}
+
+/// Returns the address, if there is one, and whether the server there is a guest agent.
+fn target(invocation: &Invocation<'_>) -> Result<Option<(Address, bool)>, Diagnostic> {
+    let words = &invocation.dot.words;
+    let option = words.first().filter(|word| matches!(word.text.as_str(), "-N" | "--skip-negotiation"));
+    let is_guest_agent = option.is_some() || invocation.engine.connection.is_guest_agent();
+    let index = usize::from(option.is_some());
+    let Some(word) = words.get(index) else {
+        return match option {
+            Some(option) => Err(Diagnostic::new(option.span, "missing address after `-N`")),
+            None => Ok(None),
+        };
+    };
+    let tail = &invocation.dot.tail()[word.span.start - words[0].span.start..];
+    // The words of a command are split by the shell that runs it.
+    let text = if tail.starts_with("exec:") {
+        tail
+    } else {
+        invocation.no_more_words(index + 1)?;
+        &word.text
+    };
+    let address: Result<Address, AddressError> = text.parse();
+    address
+        .map(|address| Some((address, is_guest_agent)))
+        .map_err(|error| Diagnostic::new(word.span, error.to_string()))
 }

@@ -91,7 +91,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     if topic == "apropos" {
         invocation.no_more_words(2)?;
         let word = invocation.word(1, "a word to search for")?.clone();
-        let lines = server_help::apropos(invocation.engine, &word.text, columns);
+        let lines = server_help::apropos(invocation.engine, &word.text, columns, invocation.out);
         if lines.is_empty() {
             return Err(Diagnostic::new(word.span, format!("no documentation for `{}`", word.text)));
         }
@@ -101,10 +101,10 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     invocation.no_more_words(1)?;
     if let Some(text) = shell_page(topic) {
         invocation.out.print(&fill(&text, PROSE_COLUMNS));
-    } else if let Some(lines) = server_help::page(invocation.engine, topic, columns) {
+    } else if let Some(lines) = server_help::page(invocation.engine, topic, columns, invocation.out) {
         invocation.out.show_page(&lines);
     } else {
-        let mut names = server_help::known_names(invocation.engine);
+        let mut names = server_help::known_names(invocation.engine, invocation.out);
         names.extend(DOT_COMMANDS.iter().map(|command| command.name.to_owned()));
         names.extend(TOPICS.iter().map(|topic| topic.name.to_owned()));
         let help = match nearest(topic, names.iter().map(String::as_str)) {

@@ -1,6 +1,8 @@
 //! Running a line: parses it once, in its language, and executes it.
 
-use crate::grammar::{Diagnostic, Language, Line, Span, TransactionLine, is_blank, parse_line, parse_transaction_line};
+use crate::grammar::{
+    Diagnostic, Language, Line, Span, TransactionLine, is_blank, opens_transaction, parse_line, parse_transaction_line,
+};
 
 use super::super::engine::hmp::HmpOutput;
 use super::super::engine::{Engine, not_sent};
@@ -26,13 +28,6 @@ impl From<Result<Line, Diagnostic>> for ParsedLine {
     /// Takes a line that was parsed in QMP mode.
     fn from(line: Result<Line, Diagnostic>) -> ParsedLine {
         line.map_or_else(ParsedLine::Invalid, ParsedLine::Qmp)
-    }
-}
-
-impl ParsedLine {
-    /// Returns whether the line opens a transaction block and leaves it open.
-    pub(crate) fn opens_transaction(&self) -> bool {
-        matches!(self, ParsedLine::Qmp(Line::Transaction(transaction)) if transaction.close.is_none())
     }
 }
 
@@ -70,6 +65,9 @@ pub fn run_line(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output)
 
 /// Executes a parsed line.
 pub fn run_parsed(engine: &mut Engine, parsed: ParsedLine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    if !matches!(parsed, ParsedLine::Qmp(Line::Blank | Line::Json(_))) {
+        engine.forget_typed_request();
+    }
     let outcome = match parsed {
         ParsedLine::Qmp(parsed) => run_qmp_line(engine, parsed, line, out),
         ParsedLine::Transaction(transaction) => engine.run_transaction_line(transaction, line, out),
@@ -89,17 +87,22 @@ fn run_qmp_line(engine: &mut Engine, parsed: Line, line: &InputLine<'_>, out: &m
         Line::Json(json) => engine.run_json(&json, line, out),
         Line::Command(command) => engine.run_command(&command, line, out),
     };
-    result.unwrap_or_else(|diagnostic| not_sent(&with_suggestion(engine, diagnostic, line.text), line, out))
+    result.unwrap_or_else(|diagnostic| not_sent(&with_suggestion(engine, diagnostic, line.text, out), line, out))
 }
 
 /// Rejects a line that cannot be parsed.
 fn reject(engine: &mut Engine, diagnostic: Diagnostic, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
-    match (engine.language(), engine.in_transaction()) {
-        (Language::Hmp, _) => {
-            out.report_not_sent(&diagnostic, line, false);
-            LineOutcome::Failed
-        }
-        (Language::Qmp, true) => engine.reject_action(&diagnostic, line, out),
-        (Language::Qmp, false) => not_sent(&with_suggestion(engine, diagnostic, line.text), line, out),
+    if engine.language() == Language::Hmp {
+        out.report_not_sent(&diagnostic, line, false);
+        return LineOutcome::Failed;
+    }
+    let diagnostic = with_suggestion(engine, diagnostic, line.text, out);
+    if opens_transaction(line.text) {
+        // Otherwise, the actions after the line would be executed by themselves.
+        engine.begin_transaction();
+    }
+    match engine.in_transaction() {
+        true => engine.reject_action(&diagnostic, line, out),
+        false => not_sent(&diagnostic, line, out),
     }
 }

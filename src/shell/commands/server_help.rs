@@ -7,13 +7,14 @@ use crate::schema::manual::{Line, Manual, Role, Run, man_path};
 use crate::schema::{Schema, member_signature, signature};
 
 use super::super::engine::Engine;
+use super::super::output::Output;
 
 /// The minimum width of a sentence in the results of a search.
 const MIN_SENTENCE_COLUMNS: usize = 20;
 
 /// Returns the page on a command, an event, a type or a member of one; `None` if it is unknown.
-pub(super) fn page(engine: &mut Engine, topic: &str, columns: usize) -> Option<Vec<Line>> {
-    let schema = engine.wait_for_schema().ok().flatten();
+pub(super) fn page(engine: &mut Engine, topic: &str, columns: usize, out: &mut dyn Output) -> Option<Vec<Line>> {
+    let schema = engine.wait_for_schema(out).ok().flatten();
     let manual = manual(engine, schema.as_deref());
     let mut lines = Vec::new();
     if let Some(schema) = schema.as_deref() {
@@ -61,8 +62,8 @@ fn manual_text(manual: &Manual, topic: &str, columns: usize) -> Option<ManualTex
 }
 
 /// Returns the entries that contain a word, each with a sentence. Without a manual, returns only names.
-pub(super) fn apropos(engine: &mut Engine, word: &str, columns: usize) -> Vec<Line> {
-    let schema = engine.wait_for_schema().ok().flatten();
+pub(super) fn apropos(engine: &mut Engine, word: &str, columns: usize, out: &mut dyn Output) -> Vec<Line> {
+    let schema = engine.wait_for_schema(out).ok().flatten();
     let manual = manual(engine, schema.as_deref());
     let mut lines: Vec<Line> = Vec::new();
     for hit in manual.iter().flat_map(|manual| manual.search(word)) {
@@ -89,8 +90,8 @@ pub(super) fn apropos(engine: &mut Engine, word: &str, columns: usize) -> Vec<Li
 }
 
 /// Returns the names of everything that has a page, for suggestions.
-pub(super) fn known_names(engine: &mut Engine) -> Vec<String> {
-    let schema = engine.wait_for_schema().ok().flatten();
+pub(super) fn known_names(engine: &mut Engine, out: &mut dyn Output) -> Vec<String> {
+    let schema = engine.wait_for_schema(out).ok().flatten();
     let manual = manual(engine, schema.as_deref());
     let mut names = engine.connection.server().map(|server| server.info.command_names()).unwrap_or_default();
     names.extend(schema.iter().flat_map(|schema| names_of(schema)));

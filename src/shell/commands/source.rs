@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -88,34 +89,22 @@ fn read_file(path: &Path, out: &mut dyn Output) -> io::Result<Vec<u8>> {
 fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -> LineOutcome {
     let mut assembler = Assembler::new();
     let mut worst = LineOutcome::Done;
-    let mut rows = text.lines();
-    loop {
-        let (number, text) = match rows.next() {
-            Some(row) => match assembler.push(row, engine.language()) {
-                Some(line) => line,
-                None => continue,
-            },
-            None => match assembler.finish() {
-                Some(line) => line,
-                None => break,
-            },
+    // After the last row comes what it leaves unfinished.
+    for row in text.lines().map(Some).chain([None]) {
+        let lines = match row {
+            Some(row) => assembler.push(row, engine.language()),
+            None => assembler.finish().into_iter().collect(),
         };
-        let location = InputLine { text: "", script: Some(name), number };
-        match run_line(engine, &InputLine { text: &text, ..location }, out) {
-            LineOutcome::Done => {}
-            LineOutcome::Failed if engine.settings.exit_on_error => return LineOutcome::Failed,
-            LineOutcome::Failed => worst = LineOutcome::Failed,
-            // As in a script, later lines are still checked: a command among them cannot be sent.
-            LineOutcome::Leave if engine.is_quitting() && !engine.options.interactive => {}
-            outcome @ (LineOutcome::Leave | LineOutcome::Disconnected) => return outcome,
+        for (number, text) in lines {
+            match run_sourced_line(engine, &InputLine { text: &text, script: Some(name), number }, out) {
+                ControlFlow::Continue(LineOutcome::Failed) => worst = LineOutcome::Failed,
+                ControlFlow::Continue(_) => {}
+                ControlFlow::Break(outcome) => return outcome,
+            }
         }
-        if out.has_failed() {
-            return LineOutcome::Failed;
-        }
-        if out.take_interrupt() {
-            out.report_failure(STOPPED, &location, None);
-            return LineOutcome::Failed;
-        }
+    }
+    if let Some(notice) = assembler.take_notice() {
+        out.show_notice(&notice);
     }
     if engine.abandon_transaction() {
         let location = InputLine { text: "", script: Some(name), number: text.lines().count() };
@@ -123,4 +112,29 @@ fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -
         worst = LineOutcome::Failed;
     }
     worst
+}
+
+/// Runs one line of a file. `Break` means that no further line should run.
+fn run_sourced_line(
+    engine: &mut Engine,
+    line: &InputLine<'_>,
+    out: &mut dyn Output,
+) -> ControlFlow<LineOutcome, LineOutcome> {
+    let outcome = run_line(engine, line, out);
+    match outcome {
+        LineOutcome::Done => {}
+        LineOutcome::Failed if engine.settings.exit_on_error => return ControlFlow::Break(outcome),
+        LineOutcome::Failed => {}
+        // As in a script, later lines are still checked: a command among them cannot be sent.
+        LineOutcome::Leave if engine.is_quitting() && !engine.options.interactive => {}
+        LineOutcome::Leave | LineOutcome::Disconnected => return ControlFlow::Break(outcome),
+    }
+    if out.has_failed() {
+        return ControlFlow::Break(LineOutcome::Failed);
+    }
+    if out.take_interrupt() {
+        out.report_failure(STOPPED, &InputLine { text: "", ..*line }, None);
+        return ControlFlow::Break(LineOutcome::Failed);
+    }
+    ControlFlow::Continue(outcome)
 }

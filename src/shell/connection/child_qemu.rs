@@ -70,6 +70,7 @@ impl QemuProcess {
             .stderr(Stdio::from(child_stderr))
             // Ctrl-C at the terminal is for the shell only.
             .process_group(0);
+        end_with_this_process(&mut qemu);
         let child = qemu.spawn().map_err(failed)?;
         // The copies of QEMU's ends here would keep both streams open.
         drop(qemu);
@@ -178,6 +179,23 @@ impl QemuProcess {
             let _ = kill_process_group(self.group, signal);
         }
     }
+}
+
+/// Lets the kernel end the child with SIGTERM when this process ends without doing so, as after SIGKILL: nobody else can
+/// reach the child's monitor. It must be spawned by the main thread, because the end of its thread counts.
+#[allow(unsafe_code)]
+fn end_with_this_process(command: &mut Command) {
+    let parent = rustix::process::getpid();
+    let set_signal = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+        // This process may have ended before the signal was set.
+        match rustix::process::getppid() == Some(parent) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    };
+    // SAFETY: between fork and exec the closure only makes system calls; it neither allocates nor locks.
+    unsafe { command.pre_exec(set_signal) };
 }
 
 /// Returns the options that attach a QMP monitor to an inherited file descriptor.

@@ -8,27 +8,35 @@ use std::time::Duration;
 
 use crate::client::open;
 use crate::session::{Address, ConnectError, Listener, MessageQueue, Options, Session};
+use crate::wire::Request;
 
+use super::events::log::EventLog;
 use super::server::Server;
 use child_qemu::QemuProcess;
 
 /// The time after which a wait for the server is announced.
 const PROGRESS_NOTICE_DELAY: Duration = Duration::from_secs(1);
 
-/// The address of the server, and the server while it is connected.
-#[derive(Debug)]
-pub struct Connection {
-    address: Option<Address>,
-    options: Options,
+/// The address of a server, and the kind of server that is expected there.
+#[derive(Debug, Clone)]
+struct Target {
+    address: Address,
     /// Whether the server connects to this process.
     listen: bool,
+    is_guest_agent: bool,
+}
+
+/// The server that the shell talks to, while it is connected, and the target to connect to.
+#[derive(Debug)]
+pub struct Connection {
+    /// `None` if the server is the QEMU that this program started: a connection to that cannot be opened again.
+    target: Option<Target>,
+    options: Options,
     server: Option<Server>,
-    /// The CPU that HMP lines refer to; a new session has none.
-    pub(crate) hmp_cpu: Option<u64>,
+    /// The events of the last server, from the end of its connection until another one is open.
+    ended_events: EventLog,
     /// The QEMU that this program started.
     child: Option<QemuProcess>,
-    /// Whether the connection is to that QEMU: it cannot be opened again.
-    is_to_child: bool,
 }
 
 /// The reason why there is no session.
@@ -54,7 +62,33 @@ fn option_hint(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::NoGreeting { .. } => " (a guest agent sends no greeting: use -N)",
         ConnectError::NoGuestAgent { .. } => " (for a QMP monitor, leave out -N)",
+        ConnectError::QmpMonitor(_) => " (leave out -N)",
         _ => "",
+    }
+}
+
+impl Target {
+    /// Opens a session. Calls `progress` with the reason for a long wait.
+    fn connect(&self, options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Server, ConnectError> {
+        let address = &self.address;
+        let options = Options { guest_agent: self.is_guest_agent, ..options.clone() };
+        let session = if self.listen {
+            let listener = Listener::bind(address)?;
+            progress(&format!("Listening on {address} for the server to connect."));
+            Session::accept(&listener, &options)?
+        } else {
+            open_with_progress(address, &options, progress)?
+        };
+        Ok(Server::new(session, self.is_guest_agent))
+    }
+
+    /// Returns whether both addresses lead to the same server, as far as their text and the file system tell.
+    fn is_at(&self, address: &Address) -> bool {
+        let canonical = |address: &Address| match address {
+            Address::Unix(path) => path.canonicalize().ok(),
+            _ => None,
+        };
+        self.address == *address || canonical(address).is_some_and(|path| canonical(&self.address) == Some(path))
     }
 }
 
@@ -79,29 +113,27 @@ fn open_with_progress(
 impl Connection {
     /// Returns a connection to `address` that is not open yet.
     pub fn new(address: Option<Address>, options: Options, listen: bool) -> Connection {
-        Connection { address, options, listen, server: None, hmp_cpu: None, child: None, is_to_child: false }
+        let is_guest_agent = options.guest_agent;
+        let target = address.map(|address| Target { address, listen, is_guest_agent });
+        Connection { target, options, server: None, ended_events: EventLog::default(), child: None }
     }
 
     /// Returns the open connection to a QEMU that this program started.
     pub fn to_child(session: Session, options: Options, child: QemuProcess) -> Connection {
-        let server = Server::new(session, options.guest_agent);
-        Connection {
-            address: None,
-            options,
-            listen: false,
-            server: Some(server),
-            hmp_cpu: None,
-            child: Some(child),
-            is_to_child: true,
-        }
+        let server = Some(Server::new(session, options.guest_agent));
+        Connection { server, child: Some(child), ..Connection::new(None, options, false) }
     }
 
     pub(crate) fn address(&self) -> Option<&Address> {
-        self.address.as_ref()
+        self.target.as_ref().map(|target| &target.address)
     }
 
     pub(crate) fn is_guest_agent(&self) -> bool {
-        self.options.guest_agent
+        match (&self.server, &self.target) {
+            (Some(server), _) => server.is_guest_agent,
+            (None, Some(target)) => target.is_guest_agent,
+            (None, None) => self.options.guest_agent,
+        }
     }
 
     /// Sets the flag that cancels connecting.
@@ -109,30 +141,50 @@ impl Connection {
         self.options.cancelled = flag;
     }
 
-    /// Opens a session with the server at the address. Calls `progress` with the reason for a long wait.
+    /// Opens a session with the server at the address, and first closes the one that is open. Calls `progress` with
+    /// the reason for a long wait.
     pub fn open(&mut self, progress: &mut dyn FnMut(&str)) -> Result<&mut Session, ConnectionError> {
-        self.server = None;
-        self.hmp_cpu = None;
-        if let Some(child) = self.connected_child() {
-            return Err(ConnectionError::ChildExited(child.describe_exit()));
-        }
-        let address = self.address.as_ref().ok_or(ConnectionError::NoAddress)?;
-        let session = if self.listen {
-            let listener = Listener::bind(address)?;
-            progress(&format!("Listening on {address} for the server to connect."));
-            Session::accept(&listener, &self.options)?
-        } else {
-            open_with_progress(address, &self.options, progress)?
+        // A monitor serves one client at a time.
+        self.close();
+        let Some(target) = &self.target else {
+            let child = self.connected_child();
+            return Err(
+                child.map_or(ConnectionError::NoAddress, |child| ConnectionError::ChildExited(child.describe_exit()))
+            );
         };
-        Ok(&mut self.server.insert(Server::new(session, self.options.guest_agent)).session)
+        let server = target.connect(&self.options, progress)?;
+        self.ended_events = EventLog::default();
+        Ok(&mut self.server.insert(server).session)
     }
 
-    /// Sets another address, and closes the session.
-    pub(crate) fn set_address(&mut self, address: Address) {
-        self.server = None;
-        self.is_to_child = false;
-        self.listen = false;
-        self.address = Some(address);
+    /// Opens a session with the server at `address`, and takes it in place of the one that was open, which is returned.
+    /// After an error, everything is as it was, unless `address` is that of the current server.
+    pub(crate) fn switch(
+        &mut self,
+        address: Address,
+        is_guest_agent: bool,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Option<Server>, ConnectionError> {
+        if self.target.as_ref().is_some_and(|target| target.is_at(&address)) {
+            self.close();
+        }
+        let mut target = Target { address, listen: false, is_guest_agent };
+        let server = match target.connect(&self.options, progress) {
+            Err(ConnectError::QmpMonitor(_)) => {
+                target.is_guest_agent = false;
+                target.connect(&self.options, progress)?
+            }
+            result => result?,
+        };
+        self.target = Some(target);
+        self.ended_events = EventLog::default();
+        Ok(self.server.replace(server))
+    }
+
+    /// Sets another address, without connecting to it.
+    pub(crate) fn set_address(&mut self, address: Address, is_guest_agent: bool) {
+        self.close();
+        self.target = Some(Target { address, listen: false, is_guest_agent });
     }
 
     /// Returns the connected server.
@@ -145,9 +197,17 @@ impl Connection {
         self.server.as_mut().map(|server| &mut server.session)
     }
 
+    /// Returns the events of the connected server, or else those of the last one.
+    pub(crate) fn events(&mut self) -> &mut EventLog {
+        match &mut self.server {
+            Some(server) => &mut server.events,
+            None => &mut self.ended_events,
+        }
+    }
+
     /// Returns the QEMU that this program started, if the connection is to it.
     pub(crate) fn connected_child(&self) -> Option<&QemuProcess> {
-        self.child.as_ref().filter(|_| self.is_to_child)
+        self.child.as_ref().filter(|_| self.target.is_none())
     }
 
     /// Returns the QEMU that this program started, whatever server the connection is to.
@@ -159,9 +219,11 @@ impl Connection {
         self.server.is_some()
     }
 
-    /// Closes the session. Returns the server, which knows the commands in flight.
-    pub(crate) fn close(&mut self) -> Option<Server> {
-        self.server.take()
+    /// Closes the session. Returns the commands in flight that the user stopped waiting for.
+    pub(crate) fn close(&mut self) -> Vec<Request> {
+        let Some(server) = self.server.take() else { return Vec::new() };
+        self.ended_events = server.events;
+        server.interrupted_commands.into_values().collect()
     }
 
     /// Starts the session's reader thread and returns its queue.

@@ -5,15 +5,15 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use crate::session::{Disconnected, Received, Wait};
-use crate::wire::{Event, Reply, Request};
+use crate::grammar::{Diagnostic, Span};
+use crate::session::{Address, Disconnected, Received, Wait};
+use crate::wire::{Event, Reply, Request, noncharacter};
 
 use super::super::connection::ConnectionError;
 use super::super::hmp::is_quit;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
-use super::super::server::Server;
-use super::Engine;
+use super::{Engine, not_sent};
 
 /// The maximum time for which output of what has arrived may keep the user waiting.
 const DRAIN_TIME_SLICE: Duration = Duration::from_millis(100);
@@ -23,6 +23,9 @@ const DRAIN_SLICE_BYTES: usize = 64 << 10;
 
 /// The maximum time for which [`Engine::drain_until_quiet`] receives.
 const FINAL_DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// The time after which the wait for the reply to a command is announced.
+pub(super) const REPLY_ANNOUNCEMENT_DELAY: Duration = Duration::from_secs(5);
 
 /// The maximum number of warnings about one server.
 const MAX_SERVER_WARNINGS: usize = 20;
@@ -105,16 +108,27 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<Exchanged, LineOutcome> {
+        if let Some(c) = request.arguments.as_deref().and_then(noncharacter) {
+            return Err(not_sent(&noncharacter_diagnostic(c, line.text), line, out));
+        }
         if self.options.dry_run {
             out.show_unsent_request(&request.to_json(request.id.as_deref()));
             return Ok(Exchanged::DryRun);
         }
-        self.ensure_open(line, out)?;
-        if self.settings.verbose {
+        let verbose = self.settings.verbose;
+        let Some(server) = self.connection.server() else {
+            // The request was built for the server whose connection has ended, so another one must not get it.
+            let message = format!("the connection ended before `{}` was sent", request.command);
+            out.report_failure(&message, line, Some("NotSent"));
+            return Err(LineOutcome::Disconnected);
+        };
+        if let Some(reply) = server.fulfilled(request) {
+            return Ok(Exchanged::Reply(reply));
+        }
+        if verbose {
             out.show_request(&request.to_masked_json(request.id.as_deref()));
         }
-        self.events.command_sent();
-        let server = self.connection.server().ok_or(LineOutcome::Disconnected)?;
+        server.events.command_sent();
         server.forget_live_names();
         let sent = match fd {
             None => server.session.send(request),
@@ -124,7 +138,7 @@ impl Engine {
             Ok(id) => id,
             Err(disconnected) => return Err(self.disconnected_in_flight(&disconnected, request, line, out)),
         };
-        match self.receive(Some(id), Wait::Forever, out, |_, _| false) {
+        match self.receive_reply(id, &request.command, out) {
             StopReason::Reply(reply) => Ok(Exchanged::Reply(reply)),
             StopReason::Interrupted => {
                 if let Some(server) = self.connection.server() {
@@ -143,37 +157,106 @@ impl Engine {
         }
     }
 
-    /// Opens the session if it is not open. At a prompt, the next command opens a lost connection again.
+    /// Receives messages until the reply to a command arrives. Announces a long wait.
+    fn receive_reply(&mut self, id: u64, command: &str, out: &mut dyn Output) -> StopReason {
+        let announce_at = Instant::now() + REPLY_ANNOUNCEMENT_DELAY;
+        match self.receive(Some(id), Wait::Until(announce_at), out, |_, _| false) {
+            StopReason::TimedOut => {}
+            stop => return stop,
+        }
+        let hint = if self.options.interactive { "; Ctrl-C stops waiting" } else { "" };
+        out.show_notice(&format!("Waiting for the reply to `{command}`{hint}."));
+        self.receive(Some(id), Wait::Forever, out, |_, _| false)
+    }
+
+    /// Sends a query of the shell's own, and waits for its reply. Unlike a command of the user, it does not end what
+    /// counts as the latest events.
+    pub(crate) fn query(
+        &mut self,
+        request: &Request,
+        wait: Wait<'_>,
+        out: &mut dyn Output,
+    ) -> Result<Reply, StopReason> {
+        let server = self.connection.server().ok_or(StopReason::NotConnected)?;
+        let id = server.session.send(request).map_err(StopReason::Disconnected)?;
+        match self.receive(Some(id), wait, out, |_, _| false) {
+            StopReason::Reply(reply) => Ok(reply),
+            stop => {
+                if let Some(server) = self.connection.server() {
+                    server.session.discard_reply(id);
+                }
+                Err(stop)
+            }
+        }
+    }
+
+    /// Opens the session if it is not open. At a prompt, the next command opens a lost connection again. Must be called
+    /// before a line is judged by the server's introspection.
     pub(crate) fn ensure_open(&mut self, line: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
-        if self.connection.is_open() || self.options.dry_run {
+        if self.options.dry_run {
+            return Ok(());
+        }
+        if self.options.interactive {
+            // The connection may have been lost a moment ago, and another server may be at the address.
+            self.drain(out);
+        }
+        if self.connection.is_open() {
             return Ok(());
         }
         if !self.options.interactive {
             out.report_failure("not connected", line, Some("NotSent"));
             return Err(LineOutcome::Failed);
         }
-        self.reconnect(line, out)
+        self.reopen(out).map_err(|error| {
+            let message = match error {
+                ConnectionError::Connect(_) => format!("{error}. Nothing was sent."),
+                _ => error.to_string(),
+            };
+            // Without a class: a prompt has no reply slots.
+            out.report_failure(&message, line, None);
+            LineOutcome::Failed
+        })
     }
 
     /// Opens a session with the server at the connection's address.
-    pub(crate) fn reconnect(&mut self, line: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
-        let error = match self.connection.open(&mut |text| out.show_notice(text)) {
-            Ok(_) => {
-                self.set_quitting(false);
-                if self.options.interactive {
-                    self.connection.start_reader();
-                    out.show_notice(&self.banner());
-                }
-                return Ok(());
+    pub(crate) fn reopen(&mut self, out: &mut dyn Output) -> Result<(), ConnectionError> {
+        self.finish_queries();
+        self.connection.open(&mut |text| out.show_notice(text))?;
+        self.greet(out);
+        Ok(())
+    }
+
+    /// Connects to another server. If that fails, the connection to the current one stays open at a prompt. In a script it
+    /// is closed, because the lines that follow are meant for the other server.
+    pub(crate) fn switch(
+        &mut self,
+        address: Address,
+        is_guest_agent: bool,
+        out: &mut dyn Output,
+    ) -> Result<(), ConnectionError> {
+        self.finish_queries();
+        let replaced = self.connection.switch(address, is_guest_agent, &mut |text| out.show_notice(text));
+        if replaced.is_err() && !self.options.interactive {
+            self.connection.close();
+        }
+        if let Some(mut server) = replaced? {
+            server.finish_queries();
+            let commands = command_names(server.interrupted_commands.values());
+            if !commands.is_empty() {
+                out.show_notice(&format!("{commands} may still be running in the server that was left."));
             }
-            Err(error @ ConnectionError::Connect(_)) if self.options.interactive => {
-                format!("{error}. Nothing was sent.")
-            }
-            Err(error) => error.to_string(),
-        };
-        // Without a class: `.connect` has no reply slot.
-        out.report_failure(&error, line, None);
-        Err(LineOutcome::Failed)
+        }
+        self.greet(out);
+        Ok(())
+    }
+
+    /// Shows a banner at a prompt, after a connection was opened.
+    fn greet(&mut self, out: &mut dyn Output) {
+        self.set_quitting(false);
+        if self.options.interactive {
+            self.connection.start_reader();
+            out.show_notice(&self.banner());
+        }
     }
 
     /// Returns a sentence about the server that the shell is connected to.
@@ -202,8 +285,8 @@ impl Engine {
         if is_shown {
             out.show_event(&event);
         }
-        self.events.push(event);
         if let Some(server) = self.connection.server() {
+            server.events.push(event);
             server.forget_live_names();
         }
         shown
@@ -280,7 +363,11 @@ impl Engine {
 
     /// Reports the end of a connection while no reply was awaited.
     pub(crate) fn disconnected_while_idle(&mut self, disconnected: &Disconnected, out: &mut dyn Output) {
-        let unknown = self.connection.close().map(|server| unknown_outcomes(&server)).unwrap_or_default();
+        let commands = command_names(&self.connection.close());
+        let unknown = match commands.is_empty() {
+            true => String::new(),
+            false => format!(" {commands} may or may not have been executed."),
+        };
         let reason = capitalise(&disconnected.to_string());
         let hint = self.reconnect_hint();
         out.show_notice(&format!("{reason}.{unknown}{hint}"));
@@ -316,14 +403,21 @@ impl Engine {
     }
 }
 
-/// Returns a sentence about the commands that were in flight when the connection ended.
-fn unknown_outcomes(server: &Server) -> String {
-    let commands: Vec<String> =
-        server.interrupted_commands.values().map(|request| format!("`{}`", request.command)).collect();
-    match commands.is_empty() {
-        true => String::new(),
-        false => format!(" {} may or may not have been executed.", commands.join(", ")),
-    }
+/// Returns the diagnostic for a noncharacter in a request, which points at it or at its escape.
+fn noncharacter_diagnostic(c: char, text: &str) -> Diagnostic {
+    let mut units = [0; 2];
+    let escape: String = c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    // Escapes are ASCII, so offsets are the same in lower case.
+    let raw = text.find(c).map(|start| Span::new(start, start + c.len_utf8()));
+    let escaped = || text.to_ascii_lowercase().find(&escape).map(|start| Span::new(start, start + escape.len()));
+    let span = raw.or_else(escaped).unwrap_or_default();
+    Diagnostic::new(span, format!("invalid character U+{:04X}: QEMU rejects noncharacters", u32::from(c)))
+}
+
+/// Returns the names of commands, joined with commas.
+fn command_names<'a>(requests: impl IntoIterator<Item = &'a Request>) -> String {
+    let names: Vec<String> = requests.into_iter().map(|request| format!("`{}`", request.command)).collect();
+    names.join(", ")
 }
 
 fn capitalise(text: &str) -> String {

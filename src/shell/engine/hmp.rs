@@ -2,7 +2,7 @@
 
 use crate::assist::Name;
 use crate::schema::nearest;
-use crate::wire::{Message, quote};
+use crate::wire::{Reply, quote};
 
 use super::super::hmp::{hmp_request, hmp_text, is_hmp_failure, is_quit_line, parse_cpu_index, with_plain_blanks};
 use super::super::line::{InputLine, LineOutcome};
@@ -49,18 +49,20 @@ impl Engine {
         }
     }
 
+    /// Returns the CPU that HMP lines refer to, if one was selected.
+    fn hmp_cpu(&mut self) -> Option<u64> {
+        self.connection.server()?.hmp_cpu
+    }
+
     /// Shows the current CPU. HMP has no command for that, so the shell itself answers.
     fn show_cpu(&mut self, form: HmpOutput, line: &InputLine<'_>, out: &mut dyn Output) {
-        let cpu = self.connection.hmp_cpu;
+        let cpu = self.hmp_cpu();
         let text = format!("CPU {}\n", cpu.unwrap_or(0));
-        let reply = format!("{{\"return\": {}}}", quote(&text));
-        match Message::parse(reply.into_bytes()) {
-            Ok(Message::Reply(reply)) if form == HmpOutput::Reply => {
-                let request = hmp_request("cpu", cpu);
-                out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line);
-            }
-            _ => out.show_hmp_text(&text, false, line),
+        if form == HmpOutput::Text {
+            return out.show_hmp_text(&text, false, line);
         }
+        let (reply, request) = (Reply::returning(&quote(&text)), hmp_request("cpu", cpu));
+        out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line);
     }
 
     /// Selects a CPU. QEMU forgets it after each `human-monitor-command`, so the shell sends it with every line.
@@ -77,9 +79,11 @@ impl Engine {
         let outcome = self.send_hmp(hmp_line, index, form, line, out);
         if outcome == LineOutcome::Done {
             if index.is_some() {
-                self.connection.hmp_cpu = index;
+                if let Some(server) = self.connection.server() {
+                    server.hmp_cpu = index;
+                }
             } else {
-                let current = self.connection.hmp_cpu.unwrap_or(0);
+                let current = self.hmp_cpu().unwrap_or(0);
                 out.show_notice(&format!("The CPU stays {current}: the shell needs a plain number after `cpu`."));
             }
         }
@@ -99,7 +103,7 @@ impl Engine {
         if let Err(outcome) = self.ensure_open(line, out) {
             return outcome;
         }
-        let request = hmp_request(hmp_line, cpu.or(self.connection.hmp_cpu));
+        let request = hmp_request(hmp_line, cpu.or(self.hmp_cpu()));
         let reply = match self.exchange(&request, None, line, out) {
             Ok(Exchanged::Reply(reply)) => reply,
             Ok(Exchanged::Interrupted | Exchanged::DryRun) => return LineOutcome::Done,

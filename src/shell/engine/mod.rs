@@ -22,7 +22,6 @@ mod quit;
 mod tests;
 mod transaction;
 
-use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 use std::sync::PoisonError;
 
@@ -31,7 +30,6 @@ use crate::session::SharedLog;
 use crate::wire::Request;
 
 use super::connection::Connection;
-use super::events::log::EventLog;
 use super::history::History;
 use super::hmp::is_quit;
 use super::line::{InputLine, LineOutcome};
@@ -60,15 +58,14 @@ pub struct Engine {
     pub settings: Settings,
     pub(crate) options: EngineOptions,
     pub(crate) connection: Connection,
-    pub(crate) events: EventLog,
     pub(crate) log: SharedLog,
     /// The nesting depth of `.source`.
     pub(crate) source_depth: usize,
     language: Language,
     histories: [History; 2],
     transaction: Option<Transaction>,
-    /// Warnings that have been shown.
-    shown_warnings: HashSet<String>,
+    /// The request of the line before, if that was not written as JSON.
+    typed_request: Option<Request>,
     /// Whether a line failed, including lines of nested `.source` files. Cleared by [`Engine::take_failed`].
     failed: bool,
     /// Whether `quit` was sent, so that the end of the connection is expected.
@@ -81,13 +78,12 @@ impl Engine {
             settings,
             options,
             connection,
-            events: EventLog::default(),
             log,
             source_depth: 0,
             language: Language::Qmp,
             histories: [History::default(), History::default()],
             transaction: None,
-            shown_warnings: HashSet::new(),
+            typed_request: None,
             failed: false,
             quitting: false,
         }
@@ -170,7 +166,19 @@ impl Engine {
             return Ok(outcome);
         }
         let request = self.prepare_json(json, line, out)?;
-        Ok(self.perform(&request, None, line, out))
+        let before = self.typed_request.take();
+        if json.has_arrow && before.as_ref() == Some(&request) {
+            out.show_warning("the echo of the line before was not sent again", line);
+            return Ok(LineOutcome::Done);
+        }
+        let outcome = self.perform(&request, None, line, out);
+        self.typed_request = None;
+        Ok(outcome)
+    }
+
+    /// Notes that a line is about to run that is not the echo of the line before.
+    pub(crate) fn forget_typed_request(&mut self) {
+        self.typed_request = None;
     }
 
     /// Sends a request, with a file descriptor if there is one, waits for its reply, and shows the reply.
@@ -181,6 +189,7 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> LineOutcome {
+        self.typed_request = Some(request.clone());
         let ends_qemu = is_quit(request);
         if ends_qemu && !self.confirm_quit(out) {
             return LineOutcome::Done;

@@ -12,25 +12,75 @@ use crate::schema::{
     PartialArguments, PropertyType, Schema, TypedRequest, TypingContext, check_action, nearest, request_of_command,
     request_of_json, request_of_transaction,
 };
+use crate::session::Wait;
 use crate::wire::{Reply, ReplyBody, Request};
 
 use super::super::line::InputLine;
 use super::super::output::Output;
+use super::super::server::Server;
 use super::Engine;
+use super::exchange::StopReason;
 use super::transaction::ClosedBlock;
+
+/// The time after which a wait for an answer to a query is announced.
+pub(super) const ANNOUNCEMENT_DELAY: Duration = Duration::from_secs(3);
+
+/// The time after which a query is tried again that could not be sent, because the server was not reading.
+const QUERY_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The time that the server may take to return the names for a suggestion.
 const SUGGESTION_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// The hint for a block device whose set of descriptors has none that was opened as it needs it.
+const FD_MODE_HINT: &str = "`.fd read-only PATH add-fd fdset-id=N` adds a file descriptor for `read-only=on`, \
+                            `.fd read-write …` one for writing";
+
 impl Engine {
     /// Returns the server's introspection, after waiting for it if necessary. `None` if there is none or it must not be
     /// used.
-    pub(crate) fn wait_for_schema(&mut self) -> Result<Option<Arc<Schema>>, Diagnostic> {
-        let Some(server) = self.queryable_server() else { return Ok(None) };
-        server.wait_for_schema().map_err(|_interrupted| {
-            let message = "cancelled while the server's introspection was being fetched; nothing was sent";
-            Diagnostic::new(Span::default(), message)
-        })
+    pub(crate) fn wait_for_schema(&mut self, out: &mut dyn Output) -> Result<Option<Arc<Schema>>, Diagnostic> {
+        self.wait_for_answer("introspection", out, |server| {
+            server.start_queries(false);
+            server.is_guest_agent || server.info.has_answered_introspection()
+        })?;
+        Ok(self.queryable_server().and_then(|server| server.info.schema()))
+    }
+
+    /// Returns the server's introspection if it arrives within `timeout`, for a hint that is not worth a longer wait.
+    pub(crate) fn schema_within(&mut self, timeout: Duration) -> Option<Arc<Schema>> {
+        let server = self.queryable_server()?;
+        server.wait_for_queries(false, Instant::now() + timeout);
+        server.info.schema()
+    }
+
+    /// Receives messages until `is_answered`, which also sends the query, and handles them. The wait has no limit, since
+    /// a line must not mean something else because the server is slow; it is announced, and Ctrl-C ends it.
+    fn wait_for_answer(
+        &mut self,
+        subject: &str,
+        out: &mut dyn Output,
+        mut is_answered: impl FnMut(&mut Server) -> bool,
+    ) -> Result<(), Diagnostic> {
+        let announce_at = Instant::now() + ANNOUNCEMENT_DELAY;
+        let mut is_announced = false;
+        let mut is_over = |engine: &mut Engine| engine.queryable_server().is_none_or(&mut is_answered);
+        while !is_over(self) {
+            if !is_announced && Instant::now() >= announce_at {
+                is_announced = true;
+                out.show_notice(&format!("Waiting for the server's {subject}."));
+            }
+            let retry_at = Instant::now() + QUERY_RETRY_INTERVAL;
+            match self.receive(None, Wait::Until(retry_at), out, |engine, _| is_over(engine)) {
+                StopReason::Interrupted => {
+                    let message = format!("cancelled while the server's {subject} was awaited; nothing was sent");
+                    return Err(Diagnostic::new(Span::default(), message));
+                }
+                StopReason::Disconnected(disconnected) => self.disconnected_while_idle(&disconnected, out),
+                StopReason::OutputFailed => break,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Returns the introspection, if it has arrived.
@@ -48,8 +98,8 @@ impl Engine {
         self.warn(&command.warnings, line, out);
         let has_arguments = command.json.is_some() || !command.args.is_empty();
         // Without arguments, a script does not wait for introspection.
-        let schema = if has_arguments || self.checks_all() { self.wait_for_schema()? } else { self.known_schema() };
-        let extra = self.undocumented_types(command);
+        let schema = if has_arguments || self.checks_all() { self.wait_for_schema(out)? } else { self.known_schema() };
+        let extra = self.undocumented_types(command, out)?;
         let context = self.typing_context(schema.as_deref(), &extra);
         request_of_command(command, &context).map(|typed| self.checked(typed, line, out))
     }
@@ -61,7 +111,7 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<Request, Diagnostic> {
-        let schema = if self.checks_all() { self.wait_for_schema()? } else { None };
+        let schema = if self.checks_all() { self.wait_for_schema(out)? } else { None };
         let extra = HashMap::new();
         let context = self.typing_context(schema.as_deref(), &extra);
         request_of_json(json, &context).map(|typed| self.checked(typed, line, out))
@@ -75,15 +125,19 @@ impl Engine {
         out: &mut dyn Output,
     ) -> Result<(), Diagnostic> {
         self.warn(&action.warnings, line, out);
-        let schema = self.wait_for_schema()?;
+        let schema = self.wait_for_schema(out)?;
         let extra = HashMap::new();
         let context = self.typing_context(schema.as_deref(), &extra);
         check_action(action, &context).map(|typed| drop(self.checked(typed, line, out)))
     }
 
     /// Builds the request for a complete transaction.
-    pub(super) fn prepare_transaction(&mut self, block: &ClosedBlock<'_>) -> Result<Request, Diagnostic> {
-        let schema = self.wait_for_schema()?;
+    pub(super) fn prepare_transaction(
+        &mut self,
+        block: &ClosedBlock<'_>,
+        out: &mut dyn Output,
+    ) -> Result<Request, Diagnostic> {
+        let schema = self.wait_for_schema(out)?;
         let extra = HashMap::new();
         let context = self.typing_context(schema.as_deref(), &extra);
         request_of_transaction(block.actions, block.properties, &context).map(|typed| typed.request)
@@ -113,7 +167,8 @@ impl Engine {
     /// Shows the warnings that have not been shown.
     pub(crate) fn warn(&mut self, warnings: &[Diagnostic], line: &InputLine<'_>, out: &mut dyn Output) {
         for warning in warnings {
-            if self.shown_warnings.insert(warning.message.clone()) {
+            let shown = self.connection.server().map(|server| &mut server.shown_warnings);
+            if shown.is_none_or(|shown| shown.insert(warning.message.clone())) {
                 out.show_warning(&warning.message, line);
             }
         }
@@ -121,27 +176,43 @@ impl Engine {
 
     /// Returns the types that introspection does not list: those of a device's properties, and that of the property
     /// that `qom-set` sets.
-    fn undocumented_types(&mut self, command: &Command) -> HashMap<String, PropertyType> {
-        let Some(server) = self.queryable_server() else { return HashMap::new() };
-        match command.name.as_str() {
-            "device_add" => match command.text_of("driver") {
-                Some(driver) => server.property_types(NameKind::DeviceProperties(driver)),
-                None => HashMap::new(),
-            },
-            "qom-set" => {
-                let (Some(path), Some(property)) = (command.text_of("path"), command.text_of("property")) else {
-                    return HashMap::new();
-                };
-                let types = server.property_types(NameKind::QomProperties(path));
-                types.get(&property).map(|kind| HashMap::from([("value".to_owned(), *kind)])).unwrap_or_default()
+    fn undocumented_types(
+        &mut self,
+        command: &Command,
+        out: &mut dyn Output,
+    ) -> Result<HashMap<String, PropertyType>, Diagnostic> {
+        match (command.name.as_str(), command.text_of("driver"), command.text_of("path"), command.text_of("property")) {
+            ("device_add", Some(driver), ..) => self.property_types(&NameKind::DeviceProperties(driver), out),
+            ("qom-set", _, Some(path), Some(property)) => {
+                let types = self.property_types(&NameKind::QomProperties(path), out)?;
+                let value = types.get(&property).map(|kind| ("value".to_owned(), *kind));
+                Ok(value.into_iter().collect())
             }
-            _ => HashMap::new(),
+            _ => Ok(HashMap::new()),
         }
+    }
+
+    /// Returns the types of the properties of a device type, or of the object at a path, after waiting for them if
+    /// necessary.
+    fn property_types(
+        &mut self,
+        kind: &NameKind,
+        out: &mut dyn Output,
+    ) -> Result<HashMap<String, PropertyType>, Diagnostic> {
+        self.wait_for_answer("list of properties", out, |server| {
+            server.query_property_types(kind);
+            server.info.property_types(kind).is_some()
+        })?;
+        let types = self.queryable_server().and_then(|server| server.info.property_types(kind));
+        Ok(types.cloned().unwrap_or_default())
     }
 
     /// Returns a suggestion for an error reply: the name nearest to the one that was not found.
     pub(super) fn error_hint(&mut self, request: &Request, reply: &Reply) -> Option<String> {
         let ReplyBody::Error { class, desc } = reply.body() else { return None };
+        if desc.contains("file descriptor with matching flags") {
+            return Some(FD_MODE_HINT.to_owned());
+        }
         let deadline = Instant::now() + SUGGESTION_TIMEOUT;
         let suggests = self.options.suggests_corrections;
         let near = if class == "CommandNotFound" {

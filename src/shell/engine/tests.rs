@@ -2,7 +2,12 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
+use serde_json::json;
+
+use super::exchange::REPLY_ANNOUNCEMENT_DELAY;
+use super::prepare::ANNOUNCEMENT_DELAY;
 use super::*;
 use crate::session::Options;
 use crate::test_server::{GREETING, Listener, Peer, start_listener};
@@ -10,6 +15,8 @@ use crate::wire::Event;
 
 use super::super::commands::run_line;
 use super::super::events::filter::EventFilter;
+
+mod sessions;
 
 /// A recorder of the engine's output, with one entry for each call.
 #[derive(Default)]
@@ -186,6 +193,17 @@ fn shows_a_late_reply_to_an_interrupted_command() {
 }
 
 #[test]
+fn announces_a_long_wait_for_a_reply() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
+        let id = peer.expect_command("savevm");
+        std::thread::sleep(REPLY_ANNOUNCEMENT_DELAY + Duration::from_millis(200));
+        peer.reply(&id, "{}");
+    });
+    assert_eq!(run(&mut engine, &mut out, "savevm"), LineOutcome::Done);
+    assert_eq!(out.take(), ["notice: Waiting for the reply to `savevm`.", "reply: savevm {}"]);
+}
+
+#[test]
 fn reports_a_command_whose_outcome_is_unknown() {
     let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| {
         peer.expect_command("stop");
@@ -247,6 +265,52 @@ fn the_next_command_at_a_prompt_reconnects() {
     assert_eq!(out.take(), ["notice: The server closed the connection. The next command will reconnect."]);
     assert_eq!(run(&mut engine, &mut out, "info cpus"), LineOutcome::Done);
     assert_eq!(out.take(), [connected.as_str(), "HMP: one"]);
+}
+
+#[test]
+fn waits_for_a_slow_server_to_give_a_line_its_meaning() {
+    let introspection = json!([
+        {"name": "device_add", "meta-type": "command", "arg-type": "device", "ret-type": "none"},
+        {"name": "device", "meta-type": "object", "members": [{"name": "driver", "type": "str"}]},
+        {"name": "none", "meta-type": "object", "members": []},
+        {"name": "str", "meta-type": "builtin", "json-type": "string"},
+    ]);
+    let engine_options = EngineOptions { no_schema: false, ..WITHOUT_QUERIES };
+    let (mut engine, mut out, _server) = engine(engine_options, move |peer| {
+        let id = peer.expect_command("query-qmp-schema");
+        peer.send_event("RESUME");
+        peer.reply(&id, &introspection.to_string());
+        let id = peer.expect_command("device-list-properties");
+        std::thread::sleep(ANNOUNCEMENT_DELAY + Duration::from_millis(200));
+        peer.reply(&id, r#"[{"name": "serial", "type": "str"}, {"name": "addr", "type": "int32"}]"#);
+        let request = peer.read_request().unwrap();
+        assert_eq!(request["arguments"], json!({"driver": "d", "serial": "123", "addr": 5}));
+        peer.reply(&request["id"].to_string(), "{}");
+    });
+    assert_eq!(run(&mut engine, &mut out, "device_add driver=d serial=123 addr=5"), LineOutcome::Done);
+    let expected = ["event: RESUME", "notice: Waiting for the server's list of properties.", "reply: device_add {}"];
+    assert_eq!(out.take(), expected);
+}
+
+#[test]
+fn sends_no_request_to_another_server_than_it_was_built_for() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |_| {});
+    engine.options.interactive = true;
+    engine.connection.close();
+    let line = InputLine { text: "stop", script: None, number: 1 };
+    let outcome = engine.exchange(&Request::new("stop"), None, &line, &mut out);
+    assert!(matches!(outcome, Err(LineOutcome::Disconnected)), "{outcome:?}");
+    assert_eq!(out.take(), ["NotSent: the connection ended before `stop` was sent"]);
+}
+
+#[test]
+fn sends_no_noncharacters() {
+    let (mut engine, mut out, _server) = engine(WITHOUT_QUERIES, |peer| assert_eq!(peer.read_request(), None));
+    for line in ["c a=\u{fffe}", r#"{"execute": "c", "arguments": {"a": "\uFFFE"}}"#, ".hmp info \u{fffe}"] {
+        assert_eq!(run(&mut engine, &mut out, line), LineOutcome::Failed);
+        assert_eq!(out.take(), ["not sent: invalid character U+FFFE: QEMU rejects noncharacters"]);
+    }
+    drop(engine);
 }
 
 #[test]

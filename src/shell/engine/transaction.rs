@@ -31,6 +31,11 @@ impl Engine {
         self.transaction.take().is_some()
     }
 
+    /// Opens a block.
+    pub(crate) fn begin_transaction(&mut self) {
+        self.transaction = Some(Transaction::default());
+    }
+
     /// Executes a line that opens a block, and may contain an action and the end of the block.
     pub(crate) fn open_transaction(
         &mut self,
@@ -38,7 +43,7 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> LineOutcome {
-        self.transaction = Some(Transaction::default());
+        self.begin_transaction();
         let is_whole = transaction.close.is_some();
         let outcome = self.run_transaction_line(transaction, line, out);
         if is_whole {
@@ -85,7 +90,7 @@ impl Engine {
             self.transaction = Some(block);
             return outcome;
         }
-        match self.prepare_transaction(&ClosedBlock { actions: &block.actions, properties: &properties }) {
+        match self.prepare_transaction(&ClosedBlock { actions: &block.actions, properties: &properties }, out) {
             Ok(request) => self.perform(&request, None, line, out),
             Err(diagnostic) => {
                 self.transaction = Some(block);

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::wire::Event;
 
 use super::filter::matches_glob;
+use super::job_trace::JobTrace;
 
 /// The maximum number of events that are kept.
 const MAX_EVENTS: usize = 4096;
@@ -104,6 +105,11 @@ impl EventLog {
     /// Returns the last `count` events, oldest first.
     pub(crate) fn last(&self, count: usize) -> impl Iterator<Item = &Event> {
         self.events.iter().skip(self.events.len().saturating_sub(count)).map(|(event, _)| event)
+    }
+
+    /// Returns the course of the latest job with this id.
+    pub(crate) fn job_trace(&self, id: &str) -> JobTrace {
+        JobTrace::of(id, self.events.iter().rev().map(|(event, _)| event))
     }
 
     /// Returns the names of all events received, each once.

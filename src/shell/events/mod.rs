@@ -1,4 +1,5 @@
-//! Received events: the filter of shown ones, and the latest ones.
+//! Received events: the filter of shown ones, the latest ones, and the course of jobs.
 
 pub(crate) mod filter;
+pub(crate) mod job_trace;
 pub(crate) mod log;

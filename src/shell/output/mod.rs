@@ -9,7 +9,8 @@ pub(crate) mod terminal;
 
 use std::io;
 
-use crate::grammar::Diagnostic;
+use crate::grammar::{Diagnostic, mask_secrets};
+use crate::render::{Palette, excerpt};
 use crate::schema::manual::Line;
 use crate::wire::{Event, Reply, Request, quote};
 
@@ -85,6 +86,21 @@ pub trait Output {
         if let Err(error) = result {
             self.write_error().get_or_insert(error);
         }
+    }
+}
+
+/// A line that was not sent, as it is described away from the prompt at which it was typed: without its secrets, since
+/// standard error ends up in logs.
+struct Rejection {
+    message: String,
+    excerpt: String,
+}
+
+impl Rejection {
+    fn new(diagnostic: &Diagnostic, line: &InputLine<'_>, columns: usize, palette: &Palette) -> Rejection {
+        let (text, diagnostic) = mask_secrets(line.text, diagnostic);
+        let excerpt = excerpt(&text, diagnostic.span, columns, palette);
+        Rejection { message: diagnostic.into_owned().message, excerpt }
     }
 }
 

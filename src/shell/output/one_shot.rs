@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use crate::grammar::Diagnostic;
-use crate::render::{Palette, excerpt, sanitize};
+use crate::render::{Palette, sanitize};
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody};
 
@@ -13,7 +13,7 @@ use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
 use super::message_writer::JsonMessageWriter;
 use super::terminal::TerminalOutput;
-use super::{EXCERPT_COLUMNS, Output, ReplyContext, error_value};
+use super::{EXCERPT_COLUMNS, Output, Rejection, ReplyContext, error_value};
 
 /// The format of a reply, and the style of messages on standard error.
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
             ReplyBody::Error { class, desc } => {
                 let palette = &self.style.stderr_palette;
                 let class = palette.paint(&palette.error, &sanitize(&format!("{class}:")));
-                self.write_to_stderr(&format!("{class} {}", sanitize(desc)));
+                self.write_to_stderr(&format!("{class} {}", sanitize(&context.request.without_secrets(desc))));
                 Ok(())
             }
         };
@@ -128,9 +128,10 @@ impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
     fn show_event(&mut self, _event: &Event) {}
 
     fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
-        self.fill_reply_slot("NotSent", &diagnostic.message);
-        let excerpt = excerpt(line.text, diagnostic.span, EXCERPT_COLUMNS, &self.style.stderr_palette);
-        self.report(&diagnostic.message);
+        let Rejection { message, excerpt } =
+            Rejection::new(diagnostic, line, EXCERPT_COLUMNS, &self.style.stderr_palette);
+        self.fill_reply_slot("NotSent", &message);
+        self.report(&message);
         self.write_to_stderr(&excerpt);
     }
 

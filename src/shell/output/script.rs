@@ -4,7 +4,7 @@
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 
 use crate::grammar::{Diagnostic, Language};
-use crate::render::{Palette, event_line, excerpt, manual_text, sanitize};
+use crate::render::{Palette, event_line, manual_text, sanitize};
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody};
 
@@ -12,7 +12,7 @@ use super::super::line::InputLine;
 use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
 use super::message_writer::JsonMessageWriter;
-use super::{EXCERPT_COLUMNS, Output, ReplyContext, error_value};
+use super::{EXCERPT_COLUMNS, Output, Rejection, ReplyContext, error_value};
 
 /// Standard output and standard error of a script.
 pub struct ScriptOutput {
@@ -69,7 +69,7 @@ impl Output for ScriptOutput {
             }
             ReplyBody::Return(raw) => self.format.write_value(raw, &self.messages.palette, true, &mut self.out),
             ReplyBody::Error { class, desc } => {
-                self.report(line, &format!("{class}: {desc}"));
+                self.report(line, &format!("{class}: {}", context.request.without_secrets(desc)));
                 Ok(())
             }
         };
@@ -94,11 +94,11 @@ impl Output for ScriptOutput {
     }
 
     fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, fills_reply_slot: bool) {
+        let Rejection { message, excerpt } = Rejection::new(diagnostic, line, EXCERPT_COLUMNS, &Palette::default());
         if fills_reply_slot {
-            self.fill_reply_slot("NotSent", &diagnostic.message);
+            self.fill_reply_slot("NotSent", &message);
         }
-        let excerpt = excerpt(line.text, diagnostic.span, EXCERPT_COLUMNS, &Palette::default());
-        self.report(line, &format!("{}\n{excerpt}", diagnostic.message));
+        self.report(line, &format!("{message}\n{excerpt}"));
     }
 
     fn report_failure(&mut self, message: &str, line: &InputLine<'_>, class: Option<&str>) {

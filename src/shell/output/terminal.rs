@@ -17,7 +17,7 @@ use super::super::settings::Settings;
 use super::super::terminal::raw_mode::NoEchoGuard;
 use super::super::terminal::size::terminal_size;
 use super::pager::{exceeds_screen, page_text, run_pager, shows_colors};
-use super::{Output, ReplyContext};
+use super::{Output, Rejection, ReplyContext};
 
 /// The maximum length of a reply that is formatted in memory; longer ones are formatted into the pager.
 const MAX_BUFFERED_BYTES: usize = 1 << 20;
@@ -170,15 +170,18 @@ impl<W: Write> Output for TerminalOutput<W> {
 
     fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
         let (columns, _) = terminal_size();
-        let caret = caret_under(line.text, diagnostic.span, self.prompt_width, columns, &self.palette);
-        match caret.filter(|_| line.script.is_none()) {
-            Some(caret) => self.write(&format!("{caret}\n")),
-            None => {
-                let text = excerpt(line.text, diagnostic.span, columns, &self.palette);
-                self.write(&format!("{text}\n"));
+        let mut message = diagnostic.message.clone();
+        let excerpt = match line.script {
+            Some(_) => {
+                let rejection = Rejection::new(diagnostic, line, columns, &self.palette);
+                message = rejection.message;
+                rejection.excerpt
             }
-        }
-        self.write_error_line(&format!("{}{}", line.location(), diagnostic.message));
+            None => caret_under(line.text, diagnostic.span, self.prompt_width, columns, &self.palette)
+                .unwrap_or_else(|| excerpt(line.text, diagnostic.span, columns, &self.palette)),
+        };
+        self.write(&format!("{excerpt}\n"));
+        self.write_error_line(&format!("{}{message}", line.location()));
     }
 
     fn report_failure(&mut self, message: &str, line: &InputLine<'_>, _class: Option<&str>) {

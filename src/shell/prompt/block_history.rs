@@ -1,6 +1,6 @@
 //! History entries for transactions: a block becomes one entry once it is complete.
 
-use crate::grammar::Language;
+use crate::grammar::{Language, opens_transaction};
 
 use super::super::engine::Engine;
 
@@ -13,10 +13,11 @@ pub(super) struct BlockHistory {
 impl BlockHistory {
     /// Adds a line that is about to run. The lines of a block are kept until its end; until then only the editor has
     /// them.
-    pub(super) fn begin(&mut self, text: &str, opens_block: bool, engine: &mut Engine) {
-        let belongs_to_block = match engine.in_transaction() {
-            true => !text.trim_start().starts_with('.'),
-            false => opens_block,
+    pub(super) fn begin(&mut self, text: &str, engine: &mut Engine) {
+        let belongs_to_block = match (engine.language(), engine.in_transaction()) {
+            (Language::Hmp, _) => false,
+            (Language::Qmp, true) => !text.trim_start().starts_with('.'),
+            (Language::Qmp, false) => opens_transaction(text),
         };
         if belongs_to_block {
             self.block.push(text.to_owned());
@@ -48,6 +49,9 @@ impl BlockHistory {
             && let Some(line) = self.block.pop()
         {
             engine.history().add(&line);
+            if self.block.is_empty() {
+                self.block.push("transaction(".to_owned());
+            }
         }
         false
     }

@@ -89,6 +89,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         loaded_history: None,
         dumb_terminal: None,
         block_history: BlockHistory::default(),
+        assembler: Assembler::new(),
         dropped: Arc::default(),
     };
     prompt.start_waker()?;
@@ -171,6 +172,7 @@ struct Prompt {
     /// The reader of lines if the terminal is too limited for the editor.
     dumb_terminal: Option<DumbTerminalReader>,
     block_history: BlockHistory,
+    assembler: Assembler,
     /// A flag that Ctrl-C sets in the editor: the line that the editor returns is dropped.
     dropped: Arc<AtomicBool>,
 }
@@ -320,40 +322,40 @@ impl Prompt {
     /// Runs the entered text: one line, or the several lines of a paste. Returns `Some` if the shell should be left;
     /// the value is false if a failed line is the reason (`-e`).
     fn enter(&mut self, entered: &str, prompt_width: usize) -> Option<bool> {
-        let mut assembler = Assembler::new();
-        let mut rows = entered.split('\n');
-        loop {
+        self.assembler.begin_entry();
+        // After the last row comes what it leaves unfinished.
+        for row in entered.split('\n').map(Some).chain([None]) {
             let language = self.engine.borrow().language();
-            let (number, text) = match rows.next() {
-                Some(row) => match assembler.push(row, language) {
-                    Some(line) => line,
-                    None => continue,
-                },
-                None => assembler.finish()?,
+            let lines = match row {
+                Some(row) => self.assembler.push(row, language),
+                None => self.assembler.finish().into_iter().collect(),
             };
-            let is_whole = text == entered;
-            // Messages about a paste show its lines again, because these are not directly above the messages.
-            let prompt_width = if is_whole { prompt_width } else { usize::MAX / 2 };
-            let outcome = self.run_line(number, &text, prompt_width, !is_whole);
-            let exits_on_error = self.engine.borrow().settings.exit_on_error;
-            match outcome {
-                LineOutcome::Leave => return Some(true),
-                LineOutcome::Failed | LineOutcome::Disconnected if exits_on_error => return Some(false),
-                _ => {}
+            for (number, text) in lines {
+                let is_whole = text == entered;
+                // Messages about a paste show its lines again, because these are not directly above the messages.
+                let prompt_width = if is_whole { prompt_width } else { usize::MAX / 2 };
+                let outcome = self.run_line(number, &text, prompt_width, !is_whole);
+                let exits_on_error = self.engine.borrow().settings.exit_on_error;
+                match outcome {
+                    LineOutcome::Leave => return Some(true),
+                    LineOutcome::Failed | LineOutcome::Disconnected if exits_on_error => return Some(false),
+                    _ => {}
+                }
             }
         }
+        if let Some(notice) = self.assembler.take_notice() {
+            self.terminal.show_notice(&notice);
+        }
+        None
     }
 
     /// Runs one line, and keeps it in the history.
     fn run_line(&mut self, number: usize, text: &str, prompt_width: usize, is_pasted: bool) -> LineOutcome {
         let mut engine = self.engine.borrow_mut();
         let parsed = parse(&engine, text);
-        // A pasted reply is not worth an entry.
-        if engine.language() == Language::Hmp || !text.trim_start().starts_with("<-") {
-            self.block_history.begin(text, parsed.opens_transaction(), &mut engine);
-            // A history in memory cannot fail.
-            let _ = self.editor.add_history_entry(text);
-        }
+        self.block_history.begin(text, &mut engine);
+        // A history in memory cannot fail.
+        let _ = self.editor.add_history_entry(text);
         self.terminal.apply(&engine.settings, prompt_width);
         let queue = engine.connection.start_reader();
         self.interrupts.set_target(queue);

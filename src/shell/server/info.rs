@@ -12,7 +12,7 @@ use crate::assist::{Name, NameKind};
 use crate::schema::{PropertyType, Schema};
 use crate::wire::{Reply, ReplyBody};
 
-use super::live_names::names_in_reply;
+use super::live_names::{items, names_in_reply, string_member};
 
 /// The maximum size of a reply to a query; a larger one is ignored. Introspection takes about 250 kB; to parse a huge
 /// reply would take long, and many times its size in memory.
@@ -30,6 +30,7 @@ pub(super) enum Query {
     HmpHelp,
     HmpInfoHelp,
     LiveNames(NameKind),
+    PropertyTypes(NameKind),
 }
 
 /// The introspection and the names of a server.
@@ -96,15 +97,17 @@ impl ServerInfo {
 
     /// Returns whether a reply is awaited that every completion or check needs.
     pub(super) fn awaits_basics(&self) -> bool {
-        self.pending.values().any(|query| !matches!(query, Query::LiveNames(_)))
+        self.pending.values().any(|query| !matches!(query, Query::LiveNames(_) | Query::PropertyTypes(_)))
     }
 
-    pub(super) fn property_types(&self, kind: &NameKind) -> Option<&HashMap<String, PropertyType>> {
+    /// Returns whether introspection has arrived, or it is certain that none will.
+    pub(crate) fn has_answered_introspection(&self) -> bool {
+        self.schema.is_some() || self.lacks_schema
+    }
+
+    /// Returns the types of properties, once the server has returned them. They are empty after an error.
+    pub(crate) fn property_types(&self, kind: &NameKind) -> Option<&HashMap<String, PropertyType>> {
         self.property_types.get(kind)
-    }
-
-    pub(super) fn set_property_types(&mut self, kind: NameKind, types: HashMap<String, PropertyType>) {
-        self.property_types.insert(kind, types);
     }
 
     /// Takes the reply to a query. Returns false if `id` is not that of a query. An error leaves the names empty.
@@ -132,6 +135,10 @@ impl ServerInfo {
             }
             // After an error, these names are not queried again until something changes.
             (Query::LiveNames(kind), None) => drop(self.live_names.insert(kind, Vec::new())),
+            (Query::PropertyTypes(kind), _) => {
+                let types = raw.map(property_types_in_reply).unwrap_or_default();
+                self.property_types.insert(kind, types);
+            }
         }
         true
     }
@@ -150,6 +157,16 @@ pub fn command_names(raw: &str) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Returns the types of the properties in a reply that lists them.
+fn property_types_in_reply(raw: &str) -> HashMap<String, PropertyType> {
+    let value = serde_json::from_str(raw).unwrap_or_default();
+    let property = |item: &Value| {
+        let kind = PropertyType::of(&string_member(item, "type")?, string_member(item, "description").as_deref());
+        Some((string_member(item, "name")?, kind))
+    };
+    items(&value).filter_map(property).collect()
 }
 
 /// Returns the names in the human monitor's help, which has lines `PREFIXname|alias args -- help`. Continued help is

@@ -1,19 +1,21 @@
-//! The server at the other end of an open session, and everything known about it.
+//! The server at the other end of an open session, and everything that the shell knows of it.
 //!
-//! This knowledge ends with the session: another server may be at the same address next time.
+//! This knowledge ends with the session, because another server may be at the same address next time. Only its events
+//! are kept for `.events` and `.wait` until another connection is open.
 
 pub(crate) mod info;
 pub(crate) mod live_names;
 mod queries;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use crate::schema::manual::Manual;
 use crate::session::Session;
-use crate::wire::Request;
+use crate::wire::{Reply, Request};
 
+use super::events::log::EventLog;
 use info::ServerInfo;
 
 /// A connected server.
@@ -26,6 +28,12 @@ pub(crate) struct Server {
     pub(crate) interrupted_commands: BTreeMap<u64, Request>,
     /// The number of times that the server sent something unexpected.
     pub(crate) unexpected_count: usize,
+    /// The warnings about lines that have been shown.
+    pub(crate) shown_warnings: HashSet<String>,
+    /// The latest events.
+    pub(crate) events: EventLog,
+    /// The CPU that HMP lines refer to, if one was selected.
+    pub(crate) hmp_cpu: Option<u64>,
     /// The manual page of the server, once it has been searched for; `None` inside if it is not installed.
     pub(crate) manual: OnceCell<Option<Rc<Manual>>>,
 }
@@ -38,8 +46,25 @@ impl Server {
             is_guest_agent,
             interrupted_commands: BTreeMap::new(),
             unexpected_count: 0,
+            shown_warnings: HashSet::new(),
+            events: EventLog::default(),
+            hmp_cpu: None,
             manual: OnceCell::new(),
         }
+    }
+
+    /// Returns the reply to a request that opening the session has fulfilled: servers negotiate capabilities only once,
+    /// but many scripts begin with it.
+    pub(crate) fn fulfilled(&self, request: &Request) -> Option<Reply> {
+        #[derive(serde::Deserialize)]
+        struct Arguments {
+            #[serde(default)]
+            enable: Vec<String>,
+        }
+        let greeting = self.session.greeting().filter(|_| request.command == "qmp_capabilities" && !request.oob)?;
+        let arguments: Arguments = serde_json::from_str(request.arguments.as_deref().unwrap_or("{}")).ok()?;
+        let is_enabled = arguments.enable.iter().all(|capability| capability == "oob" && greeting.offers_oob());
+        is_enabled.then(|| Reply::returning("{}"))
     }
 
     /// Returns a description of the server for the banner.

@@ -1,33 +1,18 @@
 //! Queries that the shell sends for itself, between the user's commands.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::assist::{Name, NameKind};
-use crate::schema::{PropertyType, Schema};
 use crate::session::{Disconnected, Received, Taken, Waited};
-use crate::wire::{ReplyBody, Request};
+use crate::wire::Request;
 
 use super::super::hmp::hmp_request;
 use super::Server;
-use super::info::{MAX_QUERY_REPLY_BYTES, Query};
-use super::live_names::{items, name_query, string_member};
-
-/// The time that a line may wait for introspection. QEMU takes about 50 ms to produce it.
-const SCHEMA_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The time that a line may wait for the type of a property.
-const PROPERTY_TYPE_TIMEOUT: Duration = Duration::from_millis(500);
+use super::info::Query;
+use super::live_names::name_query;
 
 /// The time that the closing of a session may wait for replies to queries.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
-
-/// The error for a wait for introspection that the user interrupted.
-#[derive(Debug)]
-pub(crate) struct Interrupted;
 
 impl Server {
     /// Sends the queries that completion and checking need, unless they have been sent. `include_hmp` adds the human
@@ -80,13 +65,16 @@ impl Server {
         }
     }
 
-    /// Returns the introspection, after waiting for it if necessary. `None` if the server has none.
-    pub(crate) fn wait_for_schema(&mut self) -> Result<Option<Arc<Schema>>, Interrupted> {
-        self.start_queries(false);
-        let deadline = Instant::now() + SCHEMA_TIMEOUT;
-        match self.wait_while(deadline, |server| server.info.awaits(&Query::Schema)) {
-            Waited::Interrupted => Err(Interrupted),
-            _ => Ok(self.info.schema()),
+    /// Queries the types of the properties of a device type, or of the object at a path, unless they are known or
+    /// awaited, or the server is not reading at the moment.
+    pub(crate) fn query_property_types(&mut self, kind: &NameKind) {
+        let query = Query::PropertyTypes(kind.clone());
+        if let Some(request) = name_query(kind)
+            && self.info.property_types(kind).is_none()
+            && !self.info.awaits(&query)
+        {
+            // At the end of the connection this fails, and the next read reports it.
+            let _ = self.send_query(query, &request);
         }
     }
 
@@ -103,37 +91,6 @@ impl Server {
         }
         self.wait_while(deadline, |server| server.info.awaits(&query));
         self.info.live_names(kind).cloned().unwrap_or_default()
-    }
-
-    /// Returns the types of the properties of a device type, or of the object at a path.
-    pub(crate) fn property_types(&mut self, kind: NameKind) -> HashMap<String, PropertyType> {
-        if let Some(known) = self.info.property_types(&kind) {
-            return known.clone();
-        }
-        let value = name_query(&kind).and_then(|request| self.query(&request, PROPERTY_TYPE_TIMEOUT));
-        let Some(value) = value else { return HashMap::new() };
-        let type_of = |item: &Value| {
-            let kind = string_member(item, "type")?;
-            Some(PropertyType::of(&kind, string_member(item, "description").as_deref()))
-        };
-        let types: HashMap<String, PropertyType> =
-            items(&value).filter_map(|item| Some((string_member(item, "name")?, type_of(item)?))).collect();
-        self.info.set_property_types(kind, types.clone());
-        types
-    }
-
-    /// Sends a query and waits for its return value.
-    fn query(&mut self, request: &Request, timeout: Duration) -> Option<Value> {
-        if !self.session.can_send_now(request) {
-            return None;
-        }
-        match self.session.query(request, Some(Instant::now() + timeout)).ok()? {
-            Waited::Done(reply) => match reply.body() {
-                ReplyBody::Return(raw) if raw.len() <= MAX_QUERY_REPLY_BYTES => serde_json::from_str(raw).ok(),
-                _ => None,
-            },
-            _ => None,
-        }
     }
 
     /// Forgets live names, because a command or an event may have changed them.

@@ -1,8 +1,9 @@
 //! The terminal's mode between two prompts.
 //!
 //! While a command runs, typed-ahead input is for the next prompt: it must be neither echoed into the output nor read
-//! line by line, which would lose a Ctrl-D. Ctrl-C still arrives as a signal. A question, a pager or a shell escape
-//! gets the terminal in its original mode.
+//! line by line, which would lose a Ctrl-D. Ctrl-C still arrives as a signal, but must not discard what is on its way to the
+//! terminal: a reply may just have been printed. A question, a pager or a shell escape gets the terminal in its original
+//! mode.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,7 @@ impl NoEchoGuard {
         let original = tcgetattr(rustix::stdio::stdin()).ok()?;
         let mut no_echo = original.clone();
         no_echo.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        no_echo.local_modes.insert(LocalModes::NOFLSH);
         no_echo.special_codes[SpecialCodeIndex::VMIN] = 1;
         no_echo.special_codes[SpecialCodeIndex::VTIME] = 0;
         set_mode(&no_echo);

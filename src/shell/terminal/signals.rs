@@ -16,6 +16,24 @@ use super::suspend::SuspendHandler;
 /// The sequence that switches off bracketed paste and goes to the next line, for a prompt that a signal ends.
 const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\r\n";
 
+/// Returns the signals that end a program and leave it time to clean up: not a SIGHUP that the program was started to
+/// ignore, as by `nohup`.
+pub fn termination_signals() -> Vec<i32> {
+    let mut signals = vec![SIGINT, SIGTERM];
+    if !is_ignored(SIGHUP) {
+        signals.push(SIGHUP);
+    }
+    signals
+}
+
+/// Returns whether this process ignores a signal.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    ignored & (1 << (signal - 1)) != 0
+}
+
 /// A handler of the signals to a program at a prompt. Clones share the state.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct InterruptHandler {
@@ -36,7 +54,7 @@ pub struct TerminationHandler {
 impl TerminationHandler {
     /// Calls `on_end` before a signal ends the program.
     pub fn start(on_end: impl Fn() + Send + 'static) -> io::Result<TerminationHandler> {
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let mut signals = Signals::new(termination_signals())?;
         let handle = signals.handle();
         let fired = Arc::new(AtomicBool::new(false));
         let set_fired = Arc::clone(&fired);
@@ -75,7 +93,7 @@ impl InterruptHandler {
         let handler = InterruptHandler::default();
         let shared = handler.clone();
         let original = tcgetattr(rustix::stdio::stdin()).ok();
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP])?;
+        let mut signals = Signals::new(termination_signals().into_iter().chain([SIGTSTP]))?;
         std::thread::spawn(move || {
             for signal in signals.forever() {
                 match signal {

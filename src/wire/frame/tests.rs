@@ -49,6 +49,32 @@ fn frames_do_not_depend_on_where_reads_cut_the_stream() {
 }
 
 #[test]
+fn a_line_end_in_a_string_ends_a_message_if_the_next_begins_there() {
+    let broken = |text: &str| Frame::Broken(text.as_bytes().to_vec());
+    let next = "{\"return\": {}, \"id\": 8}";
+    let long = format!("{{\"return\": [\"{}\", \"C:\\\"], \"id\": 7}}", "long ".repeat(300));
+    for begun in ["{\"return\": \"C:\\\", \"id\": 7}\r", "{\"a\": \"", long.as_str()] {
+        let stream = format!("{begun}\n{next}\r\n{next}");
+        let expected = [broken(begun), message(next), message(next)];
+        assert_eq!(frames(Limits::default(), &[stream.as_bytes()]).0, expected, "{begun}");
+        let bytes: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
+        assert_eq!(frames(Limits::default(), &bytes).0, expected, "{begun}");
+
+        let mut framer = Framer::new(Limits::default());
+        framer.push(begun.as_bytes());
+        assert!(framer.next_frame() == Ok(None) && !framer.ends_in_broken_string());
+        framer.push(b"\n");
+        assert!(framer.next_frame() == Ok(None) && framer.ends_in_broken_string());
+        assert_eq!(framer.take_broken_message(), broken(begun));
+        framer.push(next.as_bytes());
+        assert_eq!(framer.next_frame(), Ok(Some(message(next))));
+    }
+    // Some servers send line ends in strings as they are.
+    let lines = "{\"return\": \"one\ntwo\n{\n\"}";
+    assert_eq!(frames(Limits::default(), &[lines.as_bytes()]).0, [message(lines)]);
+}
+
+#[test]
 fn a_sync_marker_discards_the_unfinished_message() {
     for begun in ["{\"return\": [1, ", "{\"return\": \"x", "{\"return\": \"x\\"] {
         let stream = [begun.as_bytes(), b"\xff\n{\"return\": 5}"].concat();
@@ -97,7 +123,7 @@ proptest! {
     /// Reads of single bytes never fill a block, so the test compares a scan by blocks with one byte by byte.
     #[test]
     fn long_messages_end_where_their_brace_closes(
-        inner in "([\\[\\]{}\"\\\\]|[a-z:, \"]{1,90}){0,60}",
+        inner in "([\\[\\]{}\"\\\\\n]|[a-z:, \"]{1,90}){0,60}",
         deep in 0..6_usize,
         has_marker: bool,
         honour_markers: bool,

@@ -2,6 +2,7 @@
 
 pub mod peer;
 pub mod program;
+pub mod random;
 pub mod server;
 pub mod skip;
 pub mod snapshot;

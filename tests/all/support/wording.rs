@@ -29,3 +29,6 @@ pub const WILL_RECONNECT: &str = "The next command will reconnect";
 
 /// At the beginning of the banner.
 pub const CONNECTED: &str = "Connected to";
+
+/// At the end of the notice of `.wait` at a prompt.
+pub const WAITING: &str = "Ctrl-C stops waiting.";

@@ -1,0 +1,323 @@
+//! Tells the lines of a pasted session that were typed from the rest of it: prompts, replies, events, echoes.
+
+use std::borrow::Cow;
+
+use super::json::{comment_end, string_end};
+use super::scan::is_blank;
+
+/// The members that only messages of a server have.
+const SERVER_MEMBERS: &[&str] = &["return", "error", "event", "QMP"];
+
+/// The command whose request carries a line for the human monitor.
+const HMP_COMMAND: &str = "human-monitor-command";
+
+/// The prompt before a line of a pasted session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prompt {
+    /// `(QEMU)`, or with a VM's name.
+    Shell,
+    /// `TRANS>`.
+    Block,
+    /// `(qemu)`.
+    HumanMonitor,
+    /// `$`, of the system's shell.
+    System,
+}
+
+impl Prompt {
+    /// Returns what is remembered of a line with this prompt.
+    fn before(self, line: &str) -> Prompted {
+        match self {
+            Prompt::Shell => Prompted::Shell(line.to_owned()),
+            // The end of a block sends it.
+            Prompt::Block => Prompted::Shell("transaction".to_owned()),
+            Prompt::HumanMonitor | Prompt::System => Prompted::Other,
+        }
+    }
+}
+
+/// The last line that had a prompt, if its output may follow.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Prompted {
+    #[default]
+    Nothing,
+    /// A line for a QMP shell.
+    Shell(String),
+    /// A line in another language, whose output is any text.
+    Other,
+}
+
+/// A record of what a pasted session has shown so far.
+#[derive(Debug, Default)]
+pub(super) struct Transcript {
+    before: Prompted,
+    /// The prompt of the line that is being read.
+    prompt: Option<Prompt>,
+    /// Whether `before` was entered separately.
+    is_resumed: bool,
+    /// The number of rows that were passed over although they may have been meant.
+    doubtful: usize,
+}
+
+impl Transcript {
+    /// Notes that what follows is entered separately. Text without a form of its own is recognised as output only within
+    /// one paste.
+    pub(super) fn resume(&mut self) {
+        if self.before == Prompted::Other {
+            self.before = Prompted::Nothing;
+        }
+        self.is_resumed = true;
+    }
+
+    /// Returns the number of rows that were passed over although they may have been meant, and forgets it.
+    pub(super) fn take_doubtful(&mut self) -> usize {
+        std::mem::take(&mut self.doubtful)
+    }
+
+    /// Returns the typed part of a row that begins a line; `None` if nothing of it was typed. `is_hmp` says whether
+    /// lines are for the human monitor.
+    pub(super) fn typed_part<'r>(&mut self, row: &'r str, is_hmp: bool) -> Option<Cow<'r, str>> {
+        let (prompt, typed) = split_prompts(row);
+        let Some(prompt) = prompt else {
+            return self.may_be_typed(row.trim_start_matches(is_blank), is_hmp).then_some(Cow::Borrowed(row));
+        };
+        self.is_resumed = false;
+        let prompt = if is_hmp && prompt != Prompt::System { Prompt::HumanMonitor } else { prompt };
+        self.before = prompt.before(typed);
+        if typed.is_empty() || prompt == Prompt::System {
+            return None;
+        }
+        self.prompt = Some(prompt).filter(|_| !is_hmp);
+        // In QMP mode, a dot command sends a line to the human monitor.
+        let needs_command = prompt == Prompt::HumanMonitor && !is_hmp && !typed.starts_with(['.', '!', '#']);
+        Some(if needs_command { Cow::Owned(format!(".hmp {typed}")) } else { Cow::Borrowed(typed) })
+    }
+
+    /// Returns whether a row without a prompt may have been typed.
+    fn may_be_typed(&mut self, row: &str, is_hmp: bool) -> bool {
+        if is_elision(row) {
+            return false;
+        }
+        match self.before {
+            Prompted::Nothing => true,
+            Prompted::Shell(_) => {
+                let may_be_typed = row.is_empty() || can_begin_line(row);
+                self.doubtful += usize::from(self.is_resumed && !may_be_typed);
+                may_be_typed
+            }
+            Prompted::Other => {
+                let is_own = is_dot_command(row) || !is_hmp && without_arrow(row).starts_with('{');
+                self.doubtful += usize::from(!is_own && !row.is_empty());
+                is_own
+            }
+        }
+    }
+
+    /// Returns whether a line of QMP mode was typed: whether it is anything but a message of the server, or the echo of the
+    /// line before.
+    pub(super) fn is_typed(&mut self, line: &str) -> bool {
+        let trimmed = line.trim();
+        let prompt = self.prompt.take();
+        let object = Some(without_arrow(trimmed)).filter(|rest| rest.starts_with('{'));
+        let members = object.map(outer_members).unwrap_or_default();
+        let command = command_of(&members);
+        if let Some(prompt) = prompt {
+            self.before = prompt.before(line);
+        } else if command.is_some_and(|command| self.is_echo(command)) {
+            self.doubtful += usize::from(self.is_resumed);
+            // The same request once more is not an echo.
+            self.before = Prompted::Shell(String::new());
+            return false;
+        } else if object.is_some() && command.is_none() && self.before != Prompted::Nothing && !is_action(&members) {
+            // A shell may show a reply without its `return`.
+            self.doubtful += usize::from(self.is_resumed && !has_server_member(&members));
+            return false;
+        } else if !trimmed.is_empty() && !trimmed.starts_with('#') {
+            self.before = Prompted::Nothing;
+        }
+        let is_reply = has_server_member(&members) || object.is_some() && trimmed.starts_with("<-");
+        !(is_reply && command.is_none() || is_elision(without_arrow(trimmed)))
+    }
+
+    /// Returns whether a request for `command` is what a verbose shell shows after the line before.
+    fn is_echo(&self, command: &str) -> bool {
+        match &self.before {
+            Prompted::Nothing => false,
+            Prompted::Other => command == HMP_COMMAND,
+            Prompted::Shell(line) if line.starts_with('{') => command_of(&outer_members(line)) == Some(command),
+            Prompted::Shell(line) => {
+                let mut words = line.split_whitespace();
+                words.any(|word| word == command || word == ".hmp" && command == HMP_COMMAND)
+            }
+        }
+    }
+}
+
+/// Splits a row into the prompts at its beginning, of which the last is returned, and the rest.
+fn split_prompts(row: &str) -> (Option<Prompt>, &str) {
+    let mut rest = row.trim_start_matches(is_blank);
+    let mut last = None;
+    while let Some((prompt, len)) = leading_prompt(rest) {
+        last = Some(prompt);
+        rest = rest[len..].trim_start_matches(is_blank);
+    }
+    (last, rest)
+}
+
+/// Returns the prompt at the beginning of a row, and its length.
+fn leading_prompt(row: &str) -> Option<(Prompt, usize)> {
+    const FIXED: [(&str, Prompt); 5] = [
+        ("TRANS>", Prompt::Block),
+        ("(qemu)", Prompt::HumanMonitor),
+        ("(not connected)", Prompt::Shell),
+        ("$", Prompt::System),
+        ("$>", Prompt::System),
+    ];
+    let named = || {
+        let name = row.strip_prefix('(')?.split(')').next()?;
+        let is_name = !name.is_empty() && !name.contains(|c: char| c == '(' || c.is_whitespace());
+        is_name.then_some((Prompt::Shell, name.len() + 2))
+    };
+    let word = |text: &str| row.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+    let fixed = FIXED.iter().find(|(text, _)| word(text)).map(|(text, prompt)| (*prompt, text.len()));
+    fixed.or_else(|| named().filter(|(_, len)| word(&row[..*len])))
+}
+
+/// Returns whether a row inside an unfinished object shows that the object is not continued: a prompt, or an arrow
+/// before another object.
+pub(super) fn begins_anew(row: &str) -> bool {
+    let trimmed = row.trim_start_matches(is_blank);
+    leading_prompt(trimmed).is_some() || arrow_len(trimmed) > 0 && without_arrow(trimmed).starts_with('{')
+}
+
+/// Returns the length of a leading `->` or `<-` of a pasted message, with the whitespace before it.
+pub(super) fn arrow_len(row: &str) -> usize {
+    let trimmed = row.trim_start_matches(is_blank);
+    let indent = row.len() - trimmed.len();
+    if trimmed.starts_with("->") || trimmed.starts_with("<-") { indent + 2 } else { 0 }
+}
+
+/// Returns the text after a leading arrow, or the whole text.
+pub(super) fn without_arrow(text: &str) -> &str {
+    text[arrow_len(text)..].trim_start_matches(is_blank)
+}
+
+/// Returns the offset of another object after the end of the one before, if only an arrow and whitespace come before it.
+pub(super) fn next_object(rest: &str) -> Option<usize> {
+    let trimmed = rest.trim_start_matches(is_blank);
+    without_arrow(trimmed).starts_with('{').then_some(rest.len() - trimmed.len())
+}
+
+/// Returns a row without the dots that some programs show before the continuation of a line.
+pub(super) fn without_continuation_prompt(row: &str) -> &str {
+    match row.trim_start_matches(is_blank).strip_prefix("...") {
+        Some(rest) if rest.starts_with([' ', '\t']) => rest,
+        _ => row,
+    }
+}
+
+/// Returns whether a row stands for what a document left out.
+fn is_elision(row: &str) -> bool {
+    matches!(row.trim_end(), "..." | "…" | "[...]" | "[…]")
+}
+
+fn is_dot_command(row: &str) -> bool {
+    row.strip_prefix('.').is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
+}
+
+/// Returns whether a row may be a line of QMP mode, or its beginning. Rows of output such as `[`, `12:01:02.345 STOP` or
+/// `error: …` cannot.
+fn can_begin_line(row: &str) -> bool {
+    if row.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        return row.split_whitespace().next().is_some_and(|word| !word.ends_with(':'));
+    }
+    row.starts_with(['!', '#', '{', ')']) || is_dot_command(row) || arrow_len(row) > 0
+}
+
+/// A member of an object: its key, and its value if that is a string.
+type OuterMember<'t> = (&'t str, Option<&'t str>);
+
+/// Returns the members of an object that is not valid JSON everywhere: in documents a comma is missing, or the middle.
+fn outer_members(text: &str) -> Vec<OuterMember<'_>> {
+    let (mut members, mut depth, mut at) = (Vec::<OuterMember<'_>>::new(), 0, 0);
+    let mut is_value = false;
+    while let Some(c) = text[at..].chars().next() {
+        let end = match c {
+            '"' | '\'' => string_end(text, at, c).unwrap_or(text.len()),
+            '#' => comment_end(text, at).unwrap_or(text.len()),
+            '/' if text[at..].starts_with("//") || text[at..].starts_with("/*") => {
+                comment_end(text, at).unwrap_or(text.len())
+            }
+            _ => at + c.len_utf8(),
+        };
+        match c {
+            '{' | '[' => depth += 1,
+            '}' | ']' if depth <= 1 => break,
+            '}' | ']' => depth -= 1,
+            '"' | '\'' if depth == 1 => {
+                let string = text[at..end].trim_matches(c);
+                match members.last_mut() {
+                    Some((_, value)) if is_value => *value = Some(string),
+                    _ => members.push((string, None)),
+                }
+            }
+            _ => {}
+        }
+        // The comma is what a document forgets, so the next string is a value only right after a colon.
+        is_value = c == ':' || is_value && c.is_whitespace();
+        at = end;
+    }
+    members
+}
+
+fn command_of<'t>(members: &[OuterMember<'t>]) -> Option<&'t str> {
+    let (_, command) = members.iter().find(|(key, _)| matches!(*key, "execute" | "exec-oob"))?;
+    Some(command.unwrap_or_default())
+}
+
+/// Returns whether these are the members of an action of a transaction.
+fn is_action(members: &[OuterMember<'_>]) -> bool {
+    !members.is_empty() && members.iter().all(|(key, _)| matches!(*key, "type" | "data"))
+}
+
+fn has_server_member(members: &[OuterMember<'_>]) -> bool {
+    members.iter().any(|(key, _)| SERVER_MEMBERS.contains(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_prompts() {
+        for (row, prompt, rest) in [
+            ("(QEMU) stop", Some(Prompt::Shell), "stop"),
+            ("  (QEMU)", Some(Prompt::Shell), ""),
+            ("(QEMU-VM1) stop", Some(Prompt::Shell), "stop"),
+            ("(QEMU) (QEMU) stop ", Some(Prompt::Shell), "stop "),
+            ("(not connected) stop", Some(Prompt::Shell), "stop"),
+            ("(qemu) info name", Some(Prompt::HumanMonitor), "info name"),
+            ("TRANS> )", Some(Prompt::Block), ")"),
+            ("(QEMU)stop", None, "(QEMU)stop"),
+            ("(Live QEMU) stop", None, "(Live QEMU) stop"),
+            ("() stop", None, "() stop"),
+            ("(open stop", None, "(open stop"),
+        ] {
+            assert_eq!(split_prompts(row), (prompt, rest), "{row}");
+        }
+    }
+
+    #[test]
+    fn reads_the_members_of_what_is_almost_json() {
+        for (text, expected) in [
+            (r#"{"execute": "stop"}"#, vec![("execute", Some("stop"))]),
+            (r#"{ 'id' : 1, "return": {"event": "x"} }"#, vec![("id", None), ("return", None)]),
+            ("{\"arguments\": {}\n \"execute\" : \"a\",\n}", vec![("arguments", None), ("execute", Some("a"))]),
+            ("{\"a\": {...}, # it's\n \"b\": [1, \"c\"] // d\"\n}", vec![("a", None), ("b", None)]),
+            ("{\"execute\": }", vec![("execute", None)]),
+            ("{\"open", vec![("open", None)]),
+        ] {
+            assert_eq!(outer_members(text), expected, "{text}");
+        }
+    }
+}

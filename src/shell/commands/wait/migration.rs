@@ -1,0 +1,62 @@
+//! The wait for the migration.
+
+use serde_json::Value;
+
+use crate::wire::Request;
+
+use super::super::super::events::log::EventLog;
+use super::operation::{Operation, Progress, State};
+
+/// The statuses in which the migration stays until a command is sent, with that command.
+const RESTING_STATUSES: &[(&str, &str)] = &[
+    ("colo", "x-colo-lost-heartbeat"),
+    ("postcopy-paused", "migrate-recover"),
+    ("pre-switchover", "migrate-continue state=pre-switchover"),
+];
+
+/// The latest migration, of which a server has at most one.
+#[derive(Debug)]
+pub(super) struct Migration;
+
+impl Operation for Migration {
+    fn describe(&self) -> String {
+        "the migration".to_owned()
+    }
+
+    fn query(&self) -> Request {
+        Request::new("query-migrate")
+    }
+
+    fn is_changed_by(&self, event_name: &str) -> bool {
+        event_name.starts_with("MIGRATION")
+    }
+
+    fn progress(&self, reply: &Value, _events: &EventLog) -> Progress {
+        let text = |member: &str| reply.get(member).and_then(Value::as_str);
+        match text("status") {
+            None | Some("none") => Progress::Failed("no migration has been started".to_owned()),
+            Some("completed") => Progress::Done,
+            Some("cancelled") => Progress::Failed("the migration was cancelled".to_owned()),
+            Some("failed") => {
+                let reason = text("error-desc").map(|reason| format!(": {reason}")).unwrap_or_default();
+                Progress::Failed(format!("the migration failed{reason}"))
+            }
+            Some(status) => {
+                let command = RESTING_STATUSES.iter().find(|(resting, _)| *resting == status);
+                Progress::UnderWay(State {
+                    status: status.to_owned(),
+                    per_cent: per_cent(reply),
+                    needs: command.map(|(_, command)| (*command).to_owned()),
+                })
+            }
+        }
+    }
+}
+
+/// Returns how much of the memory has been sent, in per cent.
+fn per_cent(reply: &Value) -> Option<u64> {
+    let member = |name| reply.get("ram")?.get(name)?.as_u64();
+    let (total, remaining) = (member("total")?, member("remaining")?);
+    let sent = total.checked_sub(remaining)?;
+    u64::try_from(u128::from(sent) * 100 / u128::from(total).max(1)).ok().filter(|_| total > 0)
+}
