@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::grammar::{Tokens, Unclosed, Word};
-use crate::schema::{Continuation, Expected, PartialArguments, Schema, Type, TypeId, may_be_empty, type_label};
+use crate::schema::{Continuation, PartialArguments, Schema, Type, TypeId, may_be_empty, type_label};
 
 use super::current_word::{CurrentWord, Quoting};
 use super::json::{JsonCursor, PartialJson, read_partial_json};
@@ -144,7 +144,7 @@ fn complete_inside_json(
                 .map(|member| Name::new(&member.name, describe(subject.schema, member.kind, member.optional)))
                 .collect();
             if whole(path).is_empty() {
-                keys.extend(undocumented_keys(arguments, &expected, subject));
+                keys.extend(undocumented_keys(arguments, subject));
             }
             offer_json_keys(json, keys.into_iter())
         }
@@ -189,6 +189,13 @@ fn complete_keys(
             found.candidates.push(Candidate::new(current.continued_with(rest, true) + suffix, description));
         }
     };
+    // The name of a property may contain dots, which seem to nest.
+    let prefix: String = base.iter().map(|part| format!("{part}.")).collect();
+    let properties = undocumented_keys(arguments, subject);
+    let properties = properties.iter().filter_map(|key| Some((key.text.strip_prefix(&prefix)?, &key.description)));
+    if !base.is_empty() {
+        properties.clone().for_each(|(name, description)| push(name, "=", description));
+    }
     if arguments.has_value(base) {
         return found;
     }
@@ -228,18 +235,18 @@ fn complete_keys(
         }
     }
     if base.is_empty() {
-        let keys = undocumented_keys(arguments, &expected, subject);
-        keys.iter().for_each(|key| push(&key.text, "=", &key.description));
+        properties.for_each(|(name, description)| push(name, "=", description));
     }
     found
 }
 
 /// Returns keys that introspection does not list: the properties of the device being added.
-fn undocumented_keys(arguments: &PartialArguments, expected: &Expected<'_>, subject: &Subject<'_>) -> Vec<Name> {
+fn undocumented_keys(arguments: &PartialArguments, subject: &Subject<'_>) -> Vec<Name> {
     if subject.name != "device_add" {
         return Vec::new();
     }
     let Some(driver) = arguments.text_at(&["driver"]) else { return Vec::new() };
+    let expected = arguments.expected(subject.schema, subject.root, &[]).unwrap_or_default();
     let properties = subject.lookup.get(&NameKind::DeviceProperties(driver)).iter();
     let keys = properties.filter(|property| {
         let is_listed = expected.given.contains(&property.text)

@@ -83,7 +83,7 @@ pub(super) struct KeyPosition<'a> {
     pub(super) command: String,
     /// The path of the key below the arguments of that command or action.
     pub(super) path: &'a [String],
-    arguments: &'a PartialArguments,
+    pub(super) arguments: &'a PartialArguments,
     /// The path of the action's arguments in a transaction, such as `actions.0.data`; otherwise empty.
     prefix: &'a [String],
 }

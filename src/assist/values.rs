@@ -47,7 +47,8 @@ impl ValueChoices {
             Some((_, inside)) => inside.trim_end_matches(')'),
             None => text,
         };
-        let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '-');
+        let is_word =
+            |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
         if qom_type == "bool" {
             self.literals.extend(["true", "false"].map(|text| Name::new(text, "bool")));
         } else if qom_type == "OnOffAuto" {
@@ -154,8 +155,9 @@ fn is_reference(schema: &Schema, kind: TypeId) -> bool {
 /// Returns the kind that lists the property whose value is being typed, and the property's name.
 fn property_at(position: &KeyPosition<'_>) -> Option<(NameKind, String)> {
     match (position.command.as_str(), position.path) {
-        ("device_add", [name]) if name != "driver" && name != "id" && name != "bus" => {
-            Some((NameKind::DeviceProperties(position.sibling("driver")?), name.clone()))
+        // The name of a property may contain dots.
+        ("device_add", path) if !matches!(path, [name] if matches!(name.as_str(), "driver" | "id" | "bus")) => {
+            Some((NameKind::DeviceProperties(position.arguments.text_at(&["driver"])?), path.join(".")))
         }
         ("qom-set", [name]) if name == "value" => {
             Some((NameKind::QomProperties(position.sibling("path")?), position.sibling("property")?))

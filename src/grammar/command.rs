@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, parse_json};
-use super::scan::{Unclosed, is_curly_quote};
+use super::scan::{Unclosed, is_curly_quote, is_invisible};
 use super::secrets::line_has_secret;
 use super::word::Word;
 
@@ -53,6 +53,16 @@ impl Key {
             return Err(Diagnostic::new(word.key_span(), format!("key `{}` has an empty part", word.key())));
         }
         Ok(Key { parts, span: word.key_span() })
+    }
+
+    /// Joins the first parts to one, if they are one of the `names`, which may contain dots.
+    pub fn join_name<'a>(&mut self, names: impl Iterator<Item = &'a String>) {
+        let typed = self.dotted();
+        let is_prefix =
+            |name: &str| typed.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        if let Some(name) = names.filter(|name| name.contains('.') && is_prefix(name)).max_by_key(|name| name.len()) {
+            self.parts.splice(..name.split('.').count(), [name.clone()]);
+        }
     }
 
     /// Returns the key as it was typed.
@@ -146,18 +156,22 @@ pub(super) fn check_word(word: &Word) -> Result<(), Diagnostic> {
 }
 
 /// Returns a warning if a character was dropped from a word. `text` is the line that contains it.
-fn dropped_warning(text: &str, word: &Word) -> Option<Diagnostic> {
-    let value = &text[word.value_span().range()];
-    let can_be_shown = value.len() <= MAX_SHOWN_VALUE_BYTES && !value.contains(['\'', '"', '\n']);
-    let (dropped, quoted) = match word.dropped? {
-        '\\' if can_be_shown && !line_has_secret(text) => {
-            ("a backslash".to_owned(), format!(": `{}='{value}'`", word.key()))
-        }
-        '\\' => ("a backslash".to_owned(), String::new()),
-        c => (format!("the invisible character U+{:04X}", u32::from(c)), String::new()),
+pub(super) fn dropped_warning(text: &str, word: &Word) -> Option<Diagnostic> {
+    let dropped = match word.dropped? {
+        '\\' => "a backslash".to_owned(),
+        c => format!("the invisible character U+{:04X}", u32::from(c)),
     };
-    let message = format!("{dropped} in `{}` is not sent; to send it, quote the value{quoted}", word.key());
+    let value = &text[word.value_span().range()];
+    let is_plain = is_shown_in_quotes(value) && !line_has_secret(text);
+    let key = &text[word.span.start..word.value_span().start];
+    let quoted = if is_plain { format!(": `{key}'{value}'`") } else { String::new() };
+    let message = format!("{dropped} is dropped from `{}`; to keep it, quote the value{quoted}", word.key());
     Some(Diagnostic::new(word.span, message))
+}
+
+/// Returns whether a value is short, and means itself if it is shown in single quotes.
+fn is_shown_in_quotes(value: &str) -> bool {
+    value.len() <= MAX_SHOWN_VALUE_BYTES && !value.contains(['\'', '"', '\n']) && !value.contains(is_invisible)
 }
 
 /// Parses the JSON value that begins at `at` and must end with the word.

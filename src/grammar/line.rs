@@ -1,6 +1,6 @@
 //! Parses a logical line: its kind and its parts.
 
-use super::command::{Arg, Command, check_word};
+use super::command::{Arg, Command, check_word, dropped_warning};
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, Member, parse_json};
 use super::scan::is_blank;
@@ -62,6 +62,11 @@ impl DotLine {
     /// Rejects words with an unclosed quote, and reserved ones.
     pub fn check_words(&self) -> Result<(), Diagnostic> {
         self.words.iter().try_for_each(check_word)
+    }
+
+    /// Returns warnings about characters that were dropped from the words. `text` is the whole line.
+    pub fn warnings(&self, text: &str) -> Vec<Diagnostic> {
+        self.words.iter().filter_map(|word| dropped_warning(text, word)).collect()
     }
 
     /// Parses the words from `index` on as a QMP command. `text` is the whole line.

@@ -3,7 +3,7 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::client::{Client, ExecuteError, Pending, parse_return};
-use crate::schema::{Builtin, nearest, property_value};
+use crate::schema::{PropertyType, nearest, property_value};
 use crate::wire::{Reply, ReplyBody, Request, quote};
 
 use super::error::QomError;
@@ -86,18 +86,12 @@ impl QomClient {
     pub fn set(&self, path: &str, property: &str, text: &str) -> Result<(), QomError> {
         let properties = self.list(path)?;
         let listed = properties.iter().find(|listed| listed.name == property);
-        self.set_typed(path, property, listed.and_then(Property::builtin), text)
+        self.set_typed(path, property, listed.map_or(PropertyType::Unknown, Property::value_type), text)
     }
 
-    /// Sets a property whose type is known to the value that `text` denotes for it.
-    pub(super) fn set_typed(
-        &self,
-        path: &str,
-        property: &str,
-        builtin: Option<Builtin>,
-        text: &str,
-    ) -> Result<(), QomError> {
-        let json = property_value(text, builtin).map_err(|message| QomError::InvalidValue {
+    /// Sets a property of a type to the value that `text` denotes for it.
+    pub(super) fn set_typed(&self, path: &str, property: &str, kind: PropertyType, text: &str) -> Result<(), QomError> {
+        let json = property_value(text, kind).map_err(|message| QomError::InvalidValue {
             path: path.to_owned(),
             property: property.to_owned(),
             message,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{Builtin, builtin_of_property};
+use crate::schema::PropertyType;
 
 /// A property. Children and links of an object are properties too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +36,8 @@ impl Property {
         }
     }
 
-    /// Returns the JSON type of the values, if the type name reveals it.
-    pub(super) fn builtin(&self) -> Option<Builtin> {
-        builtin_of_property(&self.type_name, self.description.as_deref())
+    /// Returns the type of the values, as far as its name tells.
+    pub(super) fn value_type(&self) -> PropertyType {
+        PropertyType::of(&self.type_name, self.description.as_deref())
     }
 }

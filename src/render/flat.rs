@@ -1,7 +1,8 @@
 //! Prints JSON text in the flat format: a line `a.b[0].c: value` for each value.
 //!
 //! Like [`write_json`](super::write_json), it scans the text once and without recursion. Numbers and literals keep the
-//! server's spelling; strings are printed without quotes.
+//! server's spelling; strings are printed without quotes. Those that could be taken for something else are printed as
+//! JSON, so that values that differ in more than the type of a scalar are never printed alike.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,7 +12,7 @@ use crate::wire::{end_of_string, unquote};
 
 use super::CHUNK_BYTES;
 use super::palette::Palette;
-use super::sanitize::{printable, sanitize};
+use super::sanitize::{escape_json, is_printable, printable, sanitize};
 
 /// The name in paths of a top-level array.
 const ITEM: &str = "item";
@@ -26,7 +27,7 @@ struct Level {
 
 /// Writes the JSON text `raw`, which the message parser must have accepted, with one line for each value that contains no
 /// others. An empty object or array is `{}` or `[]` inside another value, and nothing at the top level. A top-level string
-/// keeps its line ends. Control characters are escaped.
+/// keeps its line ends, and its other control characters are escaped.
 pub fn write_flat(raw: &str, palette: &Palette, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     let buf = Vec::with_capacity(CHUNK_BYTES + 4096);
     let mut printer = FlatPrinter { raw, palette, path: String::new(), levels: Vec::new(), key_is_next: false, buf };
@@ -107,20 +108,18 @@ impl FlatPrinter<'_> {
     fn string(&mut self, at: usize) -> usize {
         let end = end_of_string(self.raw.as_bytes(), at + 1);
         let string = &self.raw[at..end];
-        // A string with an invalid escape is shown as the server wrote it.
-        let inner = string[1..].strip_suffix('"').unwrap_or(&string[1..]);
-        let text = unquote(string).unwrap_or(Cow::Borrowed(inner));
         match self.levels.last() {
-            None => self.write_top_level_string(&text),
+            None => self.write_top_level_string(&unquote(string).unwrap_or(Cow::Borrowed(string))),
             Some(level) if self.key_is_next => {
+                let is_top = level.path_len == 0;
                 self.path.truncate(level.path_len);
-                if level.path_len > 0 {
+                if !is_top {
                     self.path.push('.');
                 }
-                self.path.push_str(&printable(&text));
+                self.path.push_str(&text_or_json(string, |key| is_plain_key(key) && !(is_top && key == ITEM)));
                 self.key_is_next = false;
             }
-            Some(_) => self.write_line(&self.palette.string, &printable(&text)),
+            Some(_) => self.write_line(&self.palette.string, &text_or_json(string, is_plain_value)),
         }
         end
     }
@@ -167,6 +166,21 @@ impl FlatPrinter<'_> {
     }
 }
 
+/// Returns the text of a JSON string, if it has one that is plain; otherwise the string as the server wrote it.
+fn text_or_json(string: &str, is_plain: impl Fn(&str) -> bool) -> Cow<'_, str> {
+    unquote(string).filter(|text| is_plain(text)).unwrap_or_else(|| escape_json(string))
+}
+
+/// Returns whether a value is on one line, and cannot be taken for a JSON string or an empty object or array.
+fn is_plain_value(text: &str) -> bool {
+    is_printable(text) && !text.starts_with('"') && !matches!(text, "{}" | "[]")
+}
+
+/// Returns whether a key can be told from the keys, indices and values around it.
+fn is_plain_key(text: &str) -> bool {
+    is_printable(text) && !text.is_empty() && !text.contains(['.', '[', ':', '"'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +209,11 @@ mod tests {
             ("{}", ""),
             ("[]", ""),
             ("{\"empty\": \"\"}", "empty: \n"),
-            (r#"{"invalid": "\ud800\""}"#, "invalid: \\ud800\\\"\n"),
+            (r#"{"invalid": "\ud800\""}"#, "invalid: \"\\ud800\\\"\"\n"),
+            (
+                r#"{"path": "C:\\new", "quote": "a\"b\"", "brackets": "[1]", "spaces": " a: b "}"#,
+                "path: C:\\new\nquote: a\"b\"\nbrackets: [1]\nspaces:  a: b \n",
+            ),
         ] {
             assert_eq!(flat(raw), expected, "{raw}");
         }
@@ -213,11 +231,31 @@ mod tests {
 
     #[test]
     fn only_top_level_strings_span_lines() {
-        assert_eq!(flat(r#"{"a": "x\ny\u001b[2J\"\u00e9\ud834\udd1e\\"}"#), "a: x\\ny\\x1b[2J\"é𝄞\\\n");
-        assert_eq!(flat(r#"{"a\n.b": 1, "lone": "\ud800", "raw": "a	b"}"#), "a\\n.b: 1\nlone: \\ud800\nraw: a\\tb\n");
+        assert_eq!(flat(r#"{"a": "x\"\u00e9\ud834\udd1e\\"}"#), "a: x\"é𝄞\\\n");
+        assert_eq!(flat("{\"a\": \"x\\ny\\u001b[2J\u{9b}\"}"), "a: \"x\\ny\\u001b[2J\\u009b\"\n");
+        assert_eq!(flat(r#"{"lone": "\ud800", "raw": "a	b"}"#), "lone: \"\\ud800\"\nraw: \"a\\u0009b\"\n");
         assert_eq!(flat(r#""a\r\nb\u0007\r\n""#), "a\nb\\x07\n");
         assert_eq!(flat(r#""prelaunch""#), "prelaunch\n");
         assert_eq!(flat("\"\""), "");
+    }
+
+    #[test]
+    fn prints_as_json_what_could_be_taken_for_something_else() {
+        for (one, other) in [
+            (r#"{"a": "x\ny"}"#, r#"{"a": "x\\ny"}"#),
+            (r#"{"a.b": 1}"#, r#"{"a": {"b": 1}}"#),
+            (r#"{"a[0]": 1}"#, r#"{"a": [1]}"#),
+            (r#"{"a: b": "c"}"#, r#"{"a": "b: c"}"#),
+            (r#"{"a": {"": 1}}"#, r#"{"a.": 1}"#),
+            (r#"{"\"a.b\"": 1}"#, r#"{"a.b": 1}"#),
+            (r#"{"a": "\"x\\ny\""}"#, r#"{"a": "x\ny"}"#),
+            (r#"{"a": "{}"}"#, r#"{"a": {}}"#),
+            (r#"{"a": "[]"}"#, r#"{"a": []}"#),
+            (r#"{"item": [1]}"#, "[1]"),
+        ] {
+            assert_ne!(flat(one), flat(other));
+        }
+        assert_eq!(flat(r#"{"a.b": {"c[0]": ["x\ny"]}}"#), "\"a.b\".\"c[0]\"[0]: \"x\\ny\"\n");
     }
 
     #[test]
@@ -237,7 +275,11 @@ mod tests {
 
     /// Prints a value by the definition of the format, recursively.
     fn print_recursively(value: &Value, path: &str, out: &mut String) {
-        let joined = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        let json = |text: &str| Value::from(text).to_string();
+        let joined = |key: &str| {
+            let key = if key.contains(['.', '[', ':', '"']) { json(key) } else { key.to_owned() };
+            if path.is_empty() { key } else { format!("{path}.{key}") }
+        };
         match value {
             Value::Object(members) if !members.is_empty() => {
                 members.iter().for_each(|(key, value)| print_recursively(value, &joined(key), out));
@@ -250,7 +292,10 @@ mod tests {
                     .for_each(|(at, value)| print_recursively(value, &format!("{name}[{at}]"), out));
             }
             Value::Object(_) | Value::Array(_) if path.is_empty() => {}
-            Value::String(text) => out.push_str(&format!("{path}: {}\n", printable(text))),
+            Value::String(text) if text.contains('\n') || text.starts_with('"') || text == "{}" || text == "[]" => {
+                out.push_str(&format!("{path}: {}\n", json(text)));
+            }
+            Value::String(text) => out.push_str(&format!("{path}: {text}\n")),
             value => out.push_str(&format!("{path}: {value}\n")),
         }
     }
@@ -265,10 +310,63 @@ mod tests {
         leaf.prop_recursive(4, 32, 6, |inner| {
             proptest::prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-                proptest::collection::vec(("[a-z{\",]{1,4}", inner), 0..6)
+                proptest::collection::vec(("[a-z{\",.:\\[]{1,4}", inner), 0..6)
                     .prop_map(|members| Value::Object(members.into_iter().collect())),
             ]
         })
+    }
+
+    /// Returns the value with scalars as strings: the format does not tell their types.
+    fn with_text_scalars(value: Value) -> Value {
+        match value {
+            Value::Object(members) => members.into_iter().map(|(key, value)| (key, with_text_scalars(value))).collect(),
+            Value::Array(items) => items.into_iter().map(with_text_scalars).collect(),
+            Value::String(text) => Value::String(text),
+            scalar => Value::String(scalar.to_string()),
+        }
+    }
+
+    /// Reads a JSON string at the start of a text, or else the text up to the first character that `ends` it. Returns the
+    /// rest of the text too.
+    fn read_text<'a>(text: &'a str, ends: &[char]) -> (String, &'a str) {
+        let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
+        match strings.next().filter(|_| text.starts_with('"')) {
+            Some(string) => (string.unwrap(), &text[strings.byte_offset()..]),
+            None => {
+                let (text, rest) = text.split_at(text.find(ends).unwrap_or(text.len()));
+                (text.to_owned(), rest)
+            }
+        }
+    }
+
+    /// Reads flat output back.
+    fn read_back(flat: &str) -> Value {
+        let mut root = Value::Null;
+        for line in flat.lines() {
+            let mut place = &mut root;
+            let mut rest = if line.starts_with("item[") { &line[ITEM.len()..] } else { line };
+            while !rest.starts_with(':') {
+                if let Some(index) = rest.strip_prefix('[') {
+                    let (index, after) = index.split_once(']').unwrap();
+                    if place.is_null() {
+                        *place = Value::Array(Vec::new());
+                    }
+                    let items = place.as_array_mut().unwrap();
+                    let index: usize = index.parse().unwrap();
+                    items.resize(items.len().max(index + 1), Value::Null);
+                    (place, rest) = (&mut items[index], after);
+                } else {
+                    let (key, after) = read_text(rest.strip_prefix('.').unwrap_or(rest), &['.', '[', ':']);
+                    (place, rest) = (&mut place[key], after);
+                }
+            }
+            *place = match &rest[2..] {
+                "{}" => Value::Object(serde_json::Map::new()),
+                "[]" => Value::Array(Vec::new()),
+                text => Value::String(read_text(text, &[]).0),
+            };
+        }
+        root
     }
 
     proptest! {
@@ -279,6 +377,7 @@ mod tests {
             let mut expected = String::new();
             print_recursively(&value, "", &mut expected);
             prop_assert_eq!(flat(&raw), expected);
+            prop_assert_eq!(read_back(&flat(&raw)), with_text_scalars(value));
         }
     }
 }

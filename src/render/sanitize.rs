@@ -48,6 +48,22 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Escapes all control characters in JSON text, as JSON does in strings.
+pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
+    if is_printable(json) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            // All of these have at most four digits.
+            c if is_control(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +74,7 @@ mod tests {
         assert_eq!(sanitize("\x1b[2J\x07\u{9b}5n\x7f\r"), "\\x1b[2J\\x07\\x9b5n\\x7f\\x0d");
         assert_eq!(sanitize("a\u{202e}b\u{61c}"), "a\\u{202e}b\\u{61c}");
         assert_eq!(printable("a\nb\x1b"), "a\\nb\\x1b");
+        assert_eq!(escape_json("\"a\n\u{9b}\u{202e}é\""), "\"a\\u000a\\u009b\\u202eé\"");
         assert_eq!(without_controls("a\n\tb\x07\u{202e}c"), "a\n\tbc");
         assert!(is_printable("a é漢") && !is_printable("a\n") && !is_printable("\u{9b}"));
     }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::model::{Builtin, Schema};
+use super::model::Schema;
+use super::property::PropertyType;
 
 /// Knowledge about the server, to give the values in a line their types and to check them.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +13,7 @@ pub struct TypingContext<'a> {
     pub schema: Option<&'a Schema>,
     /// The types of keys that introspection does not describe: the properties of the device of `device_add`, and the
     /// `value` of `qom-set`.
-    pub undocumented_types: &'a HashMap<String, Builtin>,
+    pub undocumented_types: &'a HashMap<String, PropertyType>,
     /// Whether to accept what does not match introspection.
     pub allow_invalid: bool,
 }
@@ -20,7 +21,7 @@ pub struct TypingContext<'a> {
 impl TypingContext<'static> {
     /// Returns the context in which nothing is known about the server.
     pub fn none() -> TypingContext<'static> {
-        static EMPTY: LazyLock<HashMap<String, Builtin>> = LazyLock::new(HashMap::new);
+        static EMPTY: LazyLock<HashMap<String, PropertyType>> = LazyLock::new(HashMap::new);
         TypingContext { schema: None, undocumented_types: &EMPTY, allow_invalid: false }
     }
 }

@@ -29,7 +29,7 @@ pub use describe::{may_be_empty, type_label};
 pub use introspection::SchemaError;
 pub use model::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, Type, TypeId};
 pub use partial_arguments::{Continuation, Expected, PartialArguments};
-pub use property::{builtin_of_property, property_value};
+pub use property::{PropertyType, property_value};
 pub use request::{TypedRequest, member_type, nearest_command, request_of_command, request_of_json, unknown_command};
 pub use signature::{member_signature, signature};
 pub use suggest::{did_you_mean, nearest};

@@ -55,7 +55,7 @@ fn type_command(command: &Command, context: &TypingContext<'_>) -> Result<TypedR
     request.oob = command.oob;
     let mut warnings = Vec::new();
     let has_arguments = command.json.is_some() || !command.args.is_empty();
-    let tree = argument_tree(command)?;
+    let tree = argument_tree(command, context)?;
     let arguments = match find_command(&command.name, command.name_span, command.oob, context)? {
         Some((schema, info)) => {
             let mut checker = checker_of_command(schema, info, command.name_span, context);
@@ -169,7 +169,7 @@ impl Schema {
 }
 
 /// Collects the arguments of a command: the leading JSON object, and the `KEY=VALUE` words that add to it.
-pub(super) fn argument_tree(command: &Command) -> Result<ArgTree, Diagnostic> {
+pub(super) fn argument_tree(command: &Command, context: &TypingContext<'_>) -> Result<ArgTree, Diagnostic> {
     let mut tree = ArgTree::default();
     if let Some(json) = &command.json {
         let JsonKind::Object(members) = &json.kind else {
@@ -179,7 +179,9 @@ pub(super) fn argument_tree(command: &Command) -> Result<ArgTree, Diagnostic> {
         tree = ArgTree::from_members(members.clone());
     }
     for arg in &command.args {
-        tree.insert(arg)?;
+        let mut arg = arg.clone();
+        arg.key.join_name(context.undocumented_types.keys());
+        tree.insert(&arg)?;
     }
     Ok(tree)
 }

@@ -81,7 +81,7 @@ fn action_data(
     context: &TypingContext<'_>,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Json, Diagnostic> {
-    let tree = argument_tree(action)?;
+    let tree = argument_tree(action, context)?;
     let untyped = |tree| infer_object(tree, action.name_span);
     let Some(schema) = context.schema else { return untyped(tree) };
     if transaction_variants(schema).is_none() {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::grammar::{Arg, Diagnostic, Json, JsonKind, Member, Span, Word};
+use crate::wire::quote;
 
 use super::arg_tree::{ArgTree, Entry, Node};
 use super::context::TypingContext;
@@ -16,6 +17,7 @@ use super::describe::{describe, describe_alternate, describe_builtin, may_be_emp
 use super::infer::infer_node;
 use super::level::{Level, key_in_levels};
 use super::model::{Builtin, Schema, Type, TypeId};
+use super::property::PropertyType;
 use super::scalar::{boolean, integer, integer_range, number};
 use super::suggest::nearest;
 use super::unknown_key::UnknownKeys;
@@ -25,7 +27,7 @@ pub(super) struct TypeChecker<'a> {
     schema: &'a Schema,
     /// The command as messages name it: "`blockdev-add`".
     subject: String,
-    undocumented_types: &'a HashMap<String, Builtin>,
+    undocumented_types: &'a HashMap<String, PropertyType>,
     /// Whether the command takes arguments that introspection does not list.
     accepts_unknown_keys: bool,
     /// Whether everything is accepted; the types of invalid values are then inferred.
@@ -78,7 +80,7 @@ impl<'a> TypeChecker<'a> {
                     self.warn(&path, &member.features, span);
                     self.type_or_infer(node, member.kind, span, &path)?
                 }
-                (_, Some(kind), Node::Word(arg)) => self.type_word_as_builtin(&arg, kind, &path)?,
+                (_, Some(kind), Node::Word(arg)) => self.type_word_as_property(&arg, kind, &path)?,
                 (_, _, node) => infer_node(node, span)?,
             };
             typed.push(Member { key: name, key_span: span, value });
@@ -115,8 +117,9 @@ impl<'a> TypeChecker<'a> {
     }
 
     /// Returns the type of an argument that introspection does not describe.
-    fn undocumented_type(&self, level: &Level<'_>, name: &str) -> Option<Builtin> {
-        self.undocumented_types.get(name).copied().filter(|_| level.is_top())
+    fn undocumented_type(&self, level: &Level<'_>, name: &str) -> Option<PropertyType> {
+        let kind = self.undocumented_types.get(name).copied();
+        kind.filter(|kind| level.is_top() && *kind != PropertyType::Unknown)
     }
 
     /// Gives the value at a key its type. If everything is accepted, infers the type of an invalid value.
@@ -240,21 +243,31 @@ impl<'a> TypeChecker<'a> {
         Ok(Json { span, kind: JsonKind::Array(items) })
     }
 
+    /// Gives the value of a property that introspection does not describe its type.
+    fn type_word_as_property(&mut self, arg: &Arg, kind: PropertyType, path: &str) -> Result<Json, Diagnostic> {
+        let span = arg.word.value_span();
+        match (kind, &arg.json) {
+            // QOM calls a list of integers an integer too.
+            (PropertyType::Builtin(Builtin::Int) | PropertyType::Qapi | PropertyType::Unknown, Some(json)) => {
+                json.clone()
+            }
+            (PropertyType::Builtin(kind), _) => self.type_word_as_builtin(arg, kind, path),
+            (PropertyType::Qapi, None) => Ok(Json::string(span, arg.word.value())),
+            (PropertyType::Unknown, None) => infer_node(Node::Word(arg.clone()), span),
+        }
+    }
+
     fn type_word_as_builtin(&mut self, arg: &Arg, kind: Builtin, path: &str) -> Result<Json, Diagnostic> {
         let (span, text) = (arg.word.value_span(), arg.word.value());
-        let kind = match kind {
-            Builtin::Str => return Ok(Json::string(span, text)),
-            Builtin::Any => return infer_node(Node::Word(arg.clone()), span),
-            Builtin::Int => integer(text).map(|value| value.map(JsonKind::Number)),
-            Builtin::Number => number(text).map(|value| value.map(JsonKind::Number)),
-            Builtin::Bool => Ok(boolean(text).map(JsonKind::Bool)),
-            Builtin::Null => Ok((text == "null").then_some(JsonKind::Null)),
+        if kind == Builtin::Any {
+            return infer_node(Node::Word(arg.clone()), span);
         }
-        .map_err(|message| Diagnostic::new(span, format!("`{path}`: {message}")))?
-        .ok_or_else(|| {
-            let message = format!("expected {} for `{path}`, found `{text}`", describe_builtin(kind));
-            Diagnostic::new(span, message)
-        })?;
+        let kind = builtin_value(text, kind)
+            .map_err(|message| Diagnostic::new(span, format!("`{path}`: {message}")))?
+            .ok_or_else(|| {
+                let message = format!("expected {} for `{path}`, found `{text}`", describe_builtin(kind));
+                Diagnostic::new(span, message)
+            })?;
         Ok(Json { span, kind })
     }
 
@@ -326,6 +339,17 @@ impl<'a> TypeChecker<'a> {
     fn warn(&mut self, path: &str, features: &[String], span: Span) {
         self.warnings.extend(feature_warnings(features, format!("`{path}` of {}", self.subject), span));
     }
+}
+
+/// Parses text as a value of a builtin type. `Ok(None)` if it is of another type. For any type, it is a string.
+pub(super) fn builtin_value(text: &str, kind: Builtin) -> Result<Option<JsonKind>, String> {
+    Ok(match kind {
+        Builtin::Str | Builtin::Any => Some(JsonKind::String(quote(text))),
+        Builtin::Int => integer(text)?.map(JsonKind::Number),
+        Builtin::Number => number(text)?.map(JsonKind::Number),
+        Builtin::Bool => boolean(text).map(JsonKind::Bool),
+        Builtin::Null => (text == "null").then_some(JsonKind::Null),
+    })
 }
 
 /// Returns a warning for each feature that marks `what` as deprecated or unstable.

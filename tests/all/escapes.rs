@@ -187,7 +187,7 @@ const TYPED: &[(&str, &str)] = &[
     ("help good.choice", "enum-"),
     ("help apropos comm", "command-"),
     (".wait STOP timeout=0.01", "`STOP`"),
-    ("good \u{202e}=1", "\\u{202e}"),
+    ("good '\u{202e}'=1", "\\u{202e}"),
     (".set verbose on", ""),
     ("refuse", "-> {"),
 ];

@@ -286,7 +286,7 @@ fn prints_replies_in_the_spelling_of_the_server() {
             .into(),
     );
     let run = run_on(&peer.address(), &["x"]).expect_status(0);
-    assert_eq!(run.stdout, "big: 18446744073709551615\nexp: 1e3\nesc: \\x1b[2J\\n\ndeep[0][0]: {}\nnan: nan\n");
+    assert_eq!(run.stdout, "big: 18446744073709551615\nexp: 1e3\nesc: \"\\u001b[2J\\n\"\ndeep[0][0]: {}\nnan: nan\n");
     assert_eq!(run_on(&peer.address(), &["text"]).stdout, "a\n\\x07b\n");
     assert_eq!(run_on(&peer.address(), &["-o", "json", "x"]).stdout, format!("{{\"return\": {reply}}}\n"));
 }

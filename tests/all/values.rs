@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::support::program::{dry_run, qmp, qmp_shell};
+use crate::support::program::{dry_run, qmp, qmp_shell, qom};
 use crate::support::server::{Q35, Server};
 use crate::support::snapshot;
 
@@ -17,7 +17,12 @@ fn check(address: &str, lines: &[&str], expected: Expect) {
 #[track_caller]
 fn check_untyped(script: impl Into<Vec<u8>>, expected: Expect) {
     let run = qmp_shell(&["--dry-run"]).input(script).run();
-    snapshot::check(format!("{}\n{}", run.stdout, run.stderr), expected);
+    let text = format!("{}\n{}", run.stdout, run.stderr);
+    let show = |c: char| match c {
+        '\u{a0}' | '\u{200b}' | '\u{200c}' => c.escape_unicode().to_string(),
+        c => c.to_string(),
+    };
+    snapshot::check(text.chars().map(show).collect::<String>(), expected);
 }
 
 #[test]
@@ -117,8 +122,8 @@ fn takes_any_unicode_blank_outside_quotes_for_a_blank() {
          \u{a0}.wait\u{a0}X\u{a0}timeout=0\n",
         expect![[r#"
             {"execute": "block_resize", "arguments": {"device": "d", "size": 1}}
-            {"execute": "c", "arguments": {"a": "x y", "b": "x y", "c": "x y"}}
-            {"execute": "c", "arguments": {"a": "x y"}}
+            {"execute": "c", "arguments": {"a": "x\u{a0}y", "b": "x\u{a0}y", "c": "x\u{a0}y"}}
+            {"execute": "c", "arguments": {"a": "x\u{a0}y"}}
             {"execute": "c", "arguments": {"a": 1, "b": [1, 2]}}
             {"execute": "transaction", "arguments": {"actions": [{"type": "abort", "data": {}}]}}
 
@@ -137,13 +142,13 @@ fn drops_invisible_characters_outside_quotes_and_says_so() {
         expect![[r#"
             {"execute": "query-status"}
             {"execute": "block_resize", "arguments": {"device": "d", "size": 1}}
-            {"execute": "c", "arguments": {"a": "x​y", "b": {"x": 1}}}
-            {"execute": "c​"}
-            {"execute": "c", "arguments": {"a": "می‌خ"}}
+            {"execute": "c", "arguments": {"a": "x\u{200b}y", "b": {"x": 1}}}
+            {"execute": "c\u{200b}"}
+            {"execute": "c", "arguments": {"a": "می\u{200c}خ"}}
 
-            <stdin>:2: warning: the invisible character U+200E in `device` is not sent; to send it, quote the value
-            <stdin>:2: warning: the invisible character U+202A in `size` is not sent; to send it, quote the value
-            <stdin>:3: warning: the invisible character U+FEFF in `b` is not sent; to send it, quote the value
+            <stdin>:2: warning: the invisible character U+200E is dropped from `device`; to keep it, quote the value
+            <stdin>:2: warning: the invisible character U+202A is dropped from `size`; to keep it, quote the value
+            <stdin>:3: warning: the invisible character U+FEFF is dropped from `b`; to keep it, quote the value
         "#]],
     );
 }
@@ -259,6 +264,9 @@ guest-exec path=C:\Program\ Files\"x".exe
 guest-set-user-password username=a password=a\b
 c a=\'b\'\ \{\|\#
 transaction( c dir=C:\tmp )
+.wait X path=C:\tmp
+.source C:\tmp
+.hmp print C:\tmp
 "#,
         expect![[r#"
             {"execute": "guest-exec", "arguments": {"path": "C:WindowsSystem32cmd.exe"}}
@@ -270,13 +278,95 @@ transaction( c dir=C:\tmp )
             {"execute": "guest-set-user-password", "arguments": {"username": "a", "password": "ab"}}
             {"execute": "c", "arguments": {"a": "'b' {|#"}}
             {"execute": "transaction", "arguments": {"actions": [{"type": "c", "data": {"dir": "C:tmp"}}]}}
+            {"execute": "human-monitor-command", "arguments": {"command-line": "print C:\\tmp"}}
 
-            <stdin>:2: warning: a backslash in `path` is not sent; to send it, quote the value: `path='C:\Windows\System32\cmd.exe'`
+            <stdin>:2: warning: a backslash is dropped from `path`; to keep it, quote the value: `path='C:\Windows\System32\cmd.exe'`
+            <stdin>:3: warning: a backslash is dropped from `path`; to keep it, quote the value: `path='C:\Windows\System32\cmd.exe'`
             <stdin>:7: unclosed `"` in this word
               guest-exec path=C:\Program\ Files\"x".exe
                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-            <stdin>:8: warning: a backslash in `password` is not sent; to send it, quote the value
-            <stdin>:10: warning: a backslash in `dir` is not sent; to send it, quote the value: `dir='C:\tmp'`
+            <stdin>:8: warning: a backslash is dropped from `password`; to keep it, quote the value
+            <stdin>:10: warning: a backslash is dropped from `dir`; to keep it, quote the value: `dir='C:\tmp'`
+            <stdin>:11: warning: a backslash is dropped from `path`; to keep it, quote the value: `path='C:\tmp'`
+            <stdin>:12: warning: a backslash is dropped from `C:tmp`; to keep it, quote the value: `'C:\tmp'`
+            <stdin>:12: cannot read `C:tmp`: No such file or directory (os error 2)
+              .source C:\tmp
+                      ^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn looks_for_names_with_dots_before_it_nests() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    check(
+        &server.address(),
+        &[
+            "device_add driver=qemu64-x86_64-cpu socket-id=0 core-id=0 thread-id=0 sse4.2=off",
+            "device_add driver=nvme-ns zoned=on zoned.zone_size=64M fdp.ruhs=0x1",
+            "device_add driver=nvme-ns zoned.zone_size=0-64M",
+            "device_add {\"driver\": \"nvme-ns\", \"zoned.zone_size\": 1} zoned.zone_size=1",
+            "device_add driver=virtio-blk-pci iothread-vq-mapping.0.iothread=i iothread-vq-mapping.0.vqs=[0]",
+        ],
+        expect![[r#"
+            {"execute": "device_add", "arguments": {"driver": "qemu64-x86_64-cpu", "socket-id": 0, "core-id": 0, "thread-id": 0, "sse4.2": false}}
+            {"execute": "device_add", "arguments": {"driver": "nvme-ns", "zoned": true, "zoned.zone_size": 67108864, "fdp.ruhs": "0x1"}}
+            {"error": {"class": "NotSent", "desc": "expected an integer (such as 4096, 0x1000 or 4k) for `zoned.zone_size`, found `0-64M`"}}
+            {"error": {"class": "NotSent", "desc": "duplicate key `zoned.zone_size`"}}
+            {"execute": "device_add", "arguments": {"driver": "virtio-blk-pci", "iothread-vq-mapping": [{"iothread": "i", "vqs": [0]}]}}
+
+            <stdin>:3: expected an integer (such as 4096, 0x1000 or 4k) for `zoned.zone_size`, found `0-64M`
+              device_add driver=nvme-ns zoned.zone_size=0-64M
+                                                        ^^^^^
+            <stdin>:4: duplicate key `zoned.zone_size`
+              device_add {"driver": "nvme-ns", "zoned.zone_size": 1} zoned.zone_size=1
+                                                                     ^^^^^^^^^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn takes_values_of_enumerations_that_look_like_numbers_for_strings() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    check(
+        &server.address(),
+        &[
+            "device_add driver=cxl-type3 x-speed=16 x-width=8",
+            "device_add driver=floppy drive-type=144",
+            "device_add driver=virtio-blk-pci iothread-vq-mapping=[{'iothread': 'i', 'vqs': [0]}] werror=stop",
+        ],
+        expect![[r#"
+            {"execute": "device_add", "arguments": {"driver": "cxl-type3", "x-speed": "16", "x-width": "8"}}
+            {"execute": "device_add", "arguments": {"driver": "floppy", "drive-type": "144"}}
+            {"execute": "device_add", "arguments": {"driver": "virtio-blk-pci", "iothread-vq-mapping": [{"iothread": "i", "vqs": [0]}], "werror": "stop"}}
+
+        "#]],
+    );
+}
+
+#[test]
+fn takes_a_list_where_qom_says_integer() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let lines = "object-add qom-type=memory-backend-ram id=m size=64M\n\
+                 qom-set path=/objects/m property=host-nodes value=[0]\n\
+                 qom-get path=/objects/m property=host-nodes\n\
+                 qom-set path=/objects/m property=host-nodes value=[]\n\
+                 qom-set path=/objects/m property=size value=[]\n";
+    let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
+    assert_eq!(run.replies()[2], r#"{"return": [0]}"#);
+    assert_eq!(run.replies()[3], r#"{"return": {}}"#);
+    let run = qom(&["set", "--socket", &server.address(), "/objects/m.host-nodes", "[0]"]).run();
+    assert_eq!(run.status, 0, "{run:#?}");
+}
+
+#[test]
+fn takes_any_unicode_blank_for_a_blank_in_hmp_mode() {
+    check_untyped(
+        ".hmp\u{a0}info\u{a0}status\n.hmp\n\u{a0}x /4xb\u{2003}\"0\u{a0}\"\u{200b}\n",
+        expect![[r#"
+            {"execute": "human-monitor-command", "arguments": {"command-line": "info status"}}
+            {"execute": "human-monitor-command", "arguments": {"command-line": " x /4xb \"0\u{a0}\""}}
+
         "#]],
     );
 }

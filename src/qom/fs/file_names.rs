@@ -1,10 +1,12 @@
 //! File names for property names, and relative paths between objects.
 //!
-//! Characters that a file name cannot contain, and `%`, are percent-encoded as in URLs. A name that is too long is cut
-//! and ends in `%~` and a hash of the whole name; it is found again by comparing it with the names of all properties of
-//! the object.
+//! Characters that a file name cannot contain, those that a terminal would interpret, and `%` are percent-encoded as in
+//! URLs. A name that is too long is cut and ends in `%~` and a hash of the whole name; it is found again by comparing it
+//! with the names of all properties of the object.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::render::is_printable;
 
 /// Linux's limit on a file name, `NAME_MAX`.
 pub const MAX_FILE_NAME_BYTES: usize = 255;
@@ -17,7 +19,7 @@ pub(super) fn file_name(name: &str) -> String {
     let mut escaped = match name {
         "" => return EMPTY_NAME.to_owned(),
         "." | ".." => name.replace('.', "%2E"),
-        name => name.replace('%', "%25").replace('/', "%2F").replace('\0', "%00"),
+        name => name.chars().map(encode).collect(),
     };
     if escaped.len() > MAX_FILE_NAME_BYTES {
         let suffix = format!("%~{:016x}", stable_hash(&name));
@@ -29,6 +31,15 @@ pub(super) fn file_name(name: &str) -> String {
         escaped.push_str(&suffix);
     }
     escaped
+}
+
+fn encode(c: char) -> String {
+    let mut buffer = [0; 4];
+    let text = c.encode_utf8(&mut buffer);
+    if is_printable(text) && !matches!(c, '%' | '/') {
+        return text.to_owned();
+    }
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// Returns a hash that is the same in every run.
@@ -62,6 +73,8 @@ mod tests {
             ("\\x2from@etc\\x2facpi\\x2ftables[0]", "\\x2from@etc\\x2facpi\\x2ftables[0]"),
             ("a/b", "a%2Fb"),
             ("a\0b", "a%00b"),
+            ("a\n\x1b[2J\x7fé", "a%0A%1B[2J%7Fé"),
+            ("\u{9b}\u{202e}", "%C2%9B%E2%80%AE"),
             ("100%", "100%25"),
             ("%2F", "%252F"),
             (".", "%2E"),
@@ -106,12 +119,18 @@ mod tests {
         if file == EMPTY_NAME {
             return String::new();
         }
-        file.replace("%2F", "/").replace("%00", "\0").replace("%2E", ".").replace("%25", "%")
+        let mut pieces = file.split('%');
+        let mut bytes = pieces.next().unwrap().as_bytes().to_vec();
+        for piece in pieces {
+            bytes.push(u8::from_str_radix(&piece[..2], 16).unwrap());
+            bytes.extend_from_slice(&piece.as_bytes()[2..]);
+        }
+        String::from_utf8(bytes).unwrap()
     }
 
     proptest! {
         #[test]
-        fn every_name_can_be_unescaped(name in "[a-z./%\\x00é2EF50]{0,80}") {
+        fn every_name_can_be_unescaped(name in "[a-z./%\\x00\n\\x1b\u{9b}é2EF50]{0,30}") {
             let file = file_name(&name);
             prop_assert!(!file.is_empty() && file.len() <= 255 && !file.contains(['/', '\0']));
             prop_assert!(file != "." && file != "..");

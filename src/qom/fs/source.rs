@@ -3,7 +3,7 @@
 use crate::qom::client::QomClient;
 use crate::qom::error::QomError;
 use crate::qom::property::Property;
-use crate::schema::Builtin;
+use crate::schema::{Builtin, PropertyType};
 use crate::wire::quote;
 
 /// The maximum number of requests in flight: half of what QEMU queues for one connection, so that other operations get
@@ -50,14 +50,16 @@ impl ObjectSource for QomClient {
     }
 
     fn set(&self, path: &str, property: &Property, text: &str) -> Result<(), QomError> {
-        let builtin = property.builtin();
+        let kind = property.value_type();
         // The type name may not reveal the type, as with `PCIELinkSpeed`. Then a value that is a string now, such as
         // `"8"`, stays one.
         let is_string = || QomClient::get(self, path, &property.name).is_ok_and(|json| json.starts_with('"'));
-        match builtin {
-            Some(Builtin::Str) => self.set_typed(path, &property.name, builtin, text),
-            None if is_string() => self.set_json(path, &property.name, &quote(text)),
-            _ => self.set_typed(path, &property.name, builtin, text.trim()),
+        match kind {
+            PropertyType::Builtin(Builtin::Str) => self.set_typed(path, &property.name, kind, text),
+            PropertyType::Qapi | PropertyType::Unknown if is_string() => {
+                self.set_json(path, &property.name, &quote(text))
+            }
+            _ => self.set_typed(path, &property.name, kind, text.trim()),
         }
     }
 }

@@ -121,6 +121,9 @@ impl DotCommand {
 /// Runs a dot command.
 fn run_dot_command(engine: &mut Engine, dot: &DotLine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
     let command = DotCommand::find(&dot.name);
+    if command.is_some_and(|command| matches!(command.arguments, Arguments::Words { .. })) {
+        engine.warn(&dot.warnings(line.text), line, out);
+    }
     let result = match command {
         Some(command) => command
             .check_arguments(dot)

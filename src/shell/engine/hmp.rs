@@ -4,7 +4,7 @@ use crate::assist::Name;
 use crate::schema::nearest;
 use crate::wire::{Reply, quote};
 
-use super::super::hmp::{has_succeeded, hmp_request, hmp_text, is_quit_line, parse_cpu_index};
+use super::super::hmp::{has_succeeded, hmp_request, hmp_text, is_quit_line, parse_cpu_index, with_plain_blanks};
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
 use super::Engine;
@@ -27,6 +27,7 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> LineOutcome {
+        let hmp_line = &with_plain_blanks(hmp_line);
         let mut words = hmp_line.split_whitespace();
         if words.next() == Some("cpu") {
             return match (words.next(), words.next()) {

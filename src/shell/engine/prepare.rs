@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::assist::{Name, NameKind, name_kinds_of_key};
 use crate::grammar::{Command, Diagnostic, JsonRequest, Span, tokenize};
 use crate::schema::{
-    Builtin, PartialArguments, Schema, TypedRequest, TypingContext, check_action, nearest, request_of_command,
+    PartialArguments, PropertyType, Schema, TypedRequest, TypingContext, check_action, nearest, request_of_command,
     request_of_json, request_of_transaction,
 };
 use crate::session::Wait;
@@ -153,7 +153,7 @@ impl Engine {
     fn typing_context<'a>(
         &self,
         schema: Option<&'a Schema>,
-        undocumented_types: &'a HashMap<String, Builtin>,
+        undocumented_types: &'a HashMap<String, PropertyType>,
     ) -> TypingContext<'a> {
         TypingContext { schema, undocumented_types, allow_invalid: !self.settings.check }
     }
@@ -172,7 +172,7 @@ impl Engine {
     }
 
     /// Shows the warnings that have not been shown.
-    fn warn(&mut self, warnings: &[Diagnostic], line: &InputLine<'_>, out: &mut dyn Output) {
+    pub(crate) fn warn(&mut self, warnings: &[Diagnostic], line: &InputLine<'_>, out: &mut dyn Output) {
         for warning in warnings {
             if self.connection.record.shown_warnings.insert(warning.message.clone()) {
                 out.show_warning(&warning.message, line);
@@ -186,7 +186,7 @@ impl Engine {
         &mut self,
         command: &Command,
         out: &mut dyn Output,
-    ) -> Result<HashMap<String, Builtin>, Diagnostic> {
+    ) -> Result<HashMap<String, PropertyType>, Diagnostic> {
         match (command.name.as_str(), command.text_of("driver"), command.text_of("path"), command.text_of("property")) {
             ("device_add", Some(driver), ..) => self.property_types(&NameKind::DeviceProperties(driver), out),
             ("qom-set", _, Some(path), Some(property)) => {
@@ -204,7 +204,7 @@ impl Engine {
         &mut self,
         kind: &NameKind,
         out: &mut dyn Output,
-    ) -> Result<HashMap<String, Builtin>, Diagnostic> {
+    ) -> Result<HashMap<String, PropertyType>, Diagnostic> {
         self.wait_for_answer("list of properties", out, |server| {
             server.query_property_types(kind);
             server.info.property_types(kind).is_some()

@@ -2,6 +2,9 @@
 
 mod verdict;
 
+use std::borrow::Cow;
+
+use crate::grammar::is_blank;
 use crate::wire::{Reply, ReplyBody, Request, quote};
 
 /// The QMP command that executes an HMP line.
@@ -17,6 +20,31 @@ pub(crate) fn hmp_request(line: &str, cpu: Option<u64>) -> Request {
     let mut request = Request::new(HMP_COMMAND).with_arguments(arguments);
     request.mark_secrets();
     request
+}
+
+/// Returns an HMP line with blanks that the human monitor takes for blanks: outside quotes, those of Unicode become spaces,
+/// and invisible characters are dropped, as in a line of QMP mode.
+pub(crate) fn with_plain_blanks(line: &str) -> Cow<'_, str> {
+    let is_foreign = |c: char| !c.is_ascii() && is_blank(c);
+    if !line.contains(is_foreign) {
+        return Cow::Borrowed(line);
+    }
+    let mut plain = String::with_capacity(line.len());
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for c in line.chars() {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match c {
+            '\\' if is_quoted && !was_escaped => is_escaped = true,
+            '"' if !was_escaped => is_quoted = !is_quoted,
+            _ => {}
+        }
+        match c {
+            c if is_quoted || !is_foreign(c) => plain.push(c),
+            c if c.is_whitespace() => plain.push(' '),
+            _ => {}
+        }
+    }
+    Cow::Owned(plain)
 }
 
 /// Returns the human monitor's text in a successful reply, with plain line ends.
@@ -79,6 +107,17 @@ pub(crate) fn is_quit(request: &Request) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks_outside_quotes_become_spaces() {
+        for (line, plain) in [
+            ("info\u{a0}status\u{200b}", "info status"),
+            ("x \"a\u{a0}\\\"\u{a0}b\"\u{a0}\tc", "x \"a\u{a0}\\\"\u{a0}b\" \tc"),
+            ("sendkey \u{645}\u{200c}", "sendkey \u{645}\u{200c}"),
+        ] {
+            assert_eq!(with_plain_blanks(line), plain);
+        }
+    }
 
     #[test]
     fn parses_cpu_indices_as_the_human_monitor_does() {

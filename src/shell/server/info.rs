@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::assist::{Name, NameKind};
-use crate::schema::{Builtin, Schema, builtin_of_property};
+use crate::schema::{PropertyType, Schema};
 use crate::wire::{Reply, ReplyBody};
 
 use super::live_names::{items, names_in_reply, string_member};
@@ -44,7 +44,7 @@ pub(crate) struct ServerInfo {
     hmp_info: Vec<Name>,
     live_names: HashMap<NameKind, Vec<Name>>,
     /// Types of properties, by device type or object path.
-    property_types: HashMap<NameKind, HashMap<String, Builtin>>,
+    property_types: HashMap<NameKind, HashMap<String, PropertyType>>,
     /// Queries in flight, by id.
     pub(super) pending: HashMap<u64, Query>,
     /// Queries that are not repeated.
@@ -106,7 +106,7 @@ impl ServerInfo {
     }
 
     /// Returns the types of properties, once the server has returned them. They are empty after an error.
-    pub(crate) fn property_types(&self, kind: &NameKind) -> Option<&HashMap<String, Builtin>> {
+    pub(crate) fn property_types(&self, kind: &NameKind) -> Option<&HashMap<String, PropertyType>> {
         self.property_types.get(kind)
     }
 
@@ -160,12 +160,13 @@ pub fn command_names(raw: &str) -> Vec<String> {
 }
 
 /// Returns the types of the properties in a reply that lists them.
-fn property_types_in_reply(raw: &str) -> HashMap<String, Builtin> {
+fn property_types_in_reply(raw: &str) -> HashMap<String, PropertyType> {
     let value = serde_json::from_str(raw).unwrap_or_default();
-    let type_of = |item: &Value| {
-        builtin_of_property(&string_member(item, "type")?, string_member(item, "description").as_deref())
+    let property = |item: &Value| {
+        let kind = PropertyType::of(&string_member(item, "type")?, string_member(item, "description").as_deref());
+        Some((string_member(item, "name")?, kind))
     };
-    items(&value).filter_map(|item| Some((string_member(item, "name")?, type_of(item)?))).collect()
+    items(&value).filter_map(property).collect()
 }
 
 /// Returns the names in the human monitor's help, which has lines `PREFIXname|alias args -- help`. Continued help is
