@@ -8,6 +8,7 @@
 mod arg_tree;
 mod context;
 mod describe;
+mod example;
 mod infer;
 mod introspection;
 mod json_writer;
@@ -26,6 +27,7 @@ mod unknown_key;
 
 pub use context::TypingContext;
 pub use describe::{may_be_empty, type_label};
+pub use example::word_fits;
 pub use introspection::SchemaError;
 pub use model::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, Type, TypeId};
 pub use partial_arguments::{Continuation, Expected, PartialArguments};

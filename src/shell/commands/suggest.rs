@@ -9,8 +9,8 @@ use crate::grammar::{
     Diagnostic, Line, Word, end_of_transaction, line_has_secret, parse_line, tokenize, words_in_transaction,
 };
 use crate::schema::{
-    Builtin, CommandInfo, PartialArguments, Schema, Type, TypeId, TypingContext, action_type, nearest, nearest_command,
-    request_of_command, unknown_action, unknown_command,
+    CommandInfo, PartialArguments, Schema, TypeId, TypingContext, action_type, nearest, nearest_command,
+    request_of_command, unknown_action, unknown_command, word_fits,
 };
 
 use super::super::engine::Engine;
@@ -227,7 +227,7 @@ impl Rejected<'_> {
             (Some(one), None, _) | (None, None, [one]) => one,
             _ => return None,
         };
-        accepts(schema, member.kind, &word.text).then(|| format!("{}={typed}{unit}", member.name))
+        word_fits(schema, member.kind, &word.text).then(|| format!("{}={typed}{unit}", member.name))
     }
 
     /// Returns a sentence about the keys that are missing.
@@ -247,16 +247,4 @@ fn is_plain_number(text: &str) -> bool {
 /// Returns whether a word is neither `KEY=VALUE` nor wrong by itself.
 fn is_bare_word(word: &Word) -> bool {
     word.equals.is_none() && word.open.is_none() && !word.is_bare("|")
-}
-
-/// Returns whether a word has the form of a value of this type.
-fn accepts(schema: &Schema, kind: TypeId, word: &str) -> bool {
-    match schema.definition(kind) {
-        Type::Builtin(Builtin::Str) => true,
-        Type::Builtin(Builtin::Int) => word.starts_with(|c: char| c.is_ascii_digit()),
-        Type::Builtin(Builtin::Bool) => matches!(word, "on" | "off" | "true" | "false" | "yes" | "no"),
-        Type::Enum(values) => values.iter().any(|value| value.name == word),
-        Type::Alternate(kinds) => kinds.iter().any(|kind| accepts(schema, *kind, word)),
-        _ => false,
-    }
 }
