@@ -626,7 +626,7 @@ fn points_at_mistakes_before_sending_to_the_storage_daemon() {
         expect![[r#"
             query-status x=1
             ^^^^^^^^^^^^
-            the server has no command `query-status`; did you mean `query-blockstats`?
+            the server has no command `query-status`
         "#]],
     );
 }

@@ -9,7 +9,7 @@ use crate::grammar::{
     Diagnostic, Line, Word, end_of_transaction, line_has_secret, parse_line, tokenize, words_in_transaction,
 };
 use crate::schema::{
-    CommandInfo, PartialArguments, Schema, TypeId, TypingContext, action_type, nearest, nearest_command,
+    Builtin, CommandInfo, PartialArguments, Schema, Type, TypeId, TypingContext, action_type, nearest, nearest_command,
     request_of_command, unknown_action, unknown_command, word_fits,
 };
 
@@ -54,7 +54,7 @@ pub(super) fn with_suggestion(engine: &mut Engine, diagnostic: Diagnostic, text:
     };
     let end = end_of_transaction(words).filter(|_| is_action).unwrap_or(words.len());
     let Some((name, words)) = words[..end].split_first() else { return diagnostic };
-    let is_name = name.bracket.is_none() && name.equals.is_none() && name.open.is_none() && !name.text.contains('(');
+    let is_name = is_bare_word(name) && name.bracket.is_none() && !name.text.contains('(');
     let bare_word = words.iter().find(|word| word.span == diagnostic.span && is_bare_word(word));
     let line = Rejected { text, name, words, bare_word };
     let commas = line.word_with_commas();
@@ -224,7 +224,9 @@ impl Rejected<'_> {
         }
         let mut required = missing.iter().filter(|member| !member.optional);
         let member = match (required.next(), required.next(), missing.as_slice()) {
-            (Some(one), None, _) | (None, None, [one]) => one,
+            (Some(one), None, _) => one,
+            // Any word is a string, so that says nothing about an optional key.
+            (None, None, [one]) if !matches!(schema.definition(one.kind), Type::Builtin(Builtin::Str)) => one,
             _ => return None,
         };
         word_fits(schema, member.kind, &word.text).then(|| format!("{}={typed}{unit}", member.name))
@@ -246,5 +248,5 @@ fn is_plain_number(text: &str) -> bool {
 
 /// Returns whether a word is neither `KEY=VALUE` nor wrong by itself.
 fn is_bare_word(word: &Word) -> bool {
-    word.equals.is_none() && word.open.is_none() && !word.is_bare("|")
+    word.equals.is_none() && word.open.is_none() && !word.is_bare("|") && !word.is_foreign_comment()
 }

@@ -21,6 +21,7 @@ mod quit;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod value_hint;
 
 use std::collections::HashSet;
 use std::os::fd::BorrowedFd;

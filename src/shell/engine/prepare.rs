@@ -18,6 +18,7 @@ use super::super::line::InputLine;
 use super::super::output::Output;
 use super::Engine;
 use super::transaction::ClosedBlock;
+use super::value_hint::meant_argument;
 
 /// The time that the server may take to return the names for a suggestion.
 const SUGGESTION_TIMEOUT: Duration = Duration::from_millis(500);
@@ -135,7 +136,10 @@ impl Engine {
         let ReplyBody::Error { class, desc } = reply.body() else { return None };
         let deadline = Instant::now() + SUGGESTION_TIMEOUT;
         let suggests = self.options.suggests_corrections;
-        let near = if class == "CommandNotFound" {
+        let meant = meant_argument(request, desc);
+        let near = if meant.is_some() {
+            meant
+        } else if class == "CommandNotFound" {
             if suggests && let Some(server) = self.queryable_server() {
                 server.wait_for_queries(false, deadline);
             }
