@@ -33,6 +33,6 @@ pub use model::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember
 pub use partial_arguments::{Continuation, Expected, PartialArguments};
 pub use property::{builtin_of_property, property_value};
 pub use request::{TypedRequest, member_type, nearest_command, request_of_command, request_of_json, unknown_command};
-pub use signature::{member_signature, signature};
+pub use signature::{member_signature, signature, signature_of_variant};
 pub use suggest::{did_you_mean, nearest};
 pub use transaction::{action_type, check_action, request_of_transaction, transaction_variants, unknown_action};

@@ -251,16 +251,18 @@ fn compare(address: &str) {
         assert!(!theirs.is_empty(), "the server executed {line:?}");
         let Some(parameter) = named_parameter(theirs) else { continue };
         let names = |key: &str| ours.contains(&format!("`{key}`"));
-        let [as_the_server, better, all] = counts.entry(line.mistake).or_default();
+        let [as_the_server, right, all] = counts.entry(line.mistake).or_default();
         *all += 1;
         *as_the_server += usize::from(names(&parameter));
-        *better += usize::from(names(&line.key) && parameter != line.key);
+        *right += usize::from(names(&line.key));
         if !names(&line.key) && !names(&parameter) {
             poorer.push(format!("{line:?}\nours:   {ours}\ntheirs: {theirs}\n"));
         }
     }
-    eprintln!("as the server, better, all: {counts:?}");
+    eprintln!("naming the key that the server names, the right key, all: {counts:?}");
     assert!(poorer.is_empty(), "{} poorer:\n{}", poorer.len(), poorer.join("\n"));
+    let [_, right, all] = counts[&Mistake::Misspelled];
+    assert!(right * 100 >= all * 95, "the right key is suggested for {right} of {all} misspelled ones");
     let compared: usize = counts.values().map(|[.., all]| all).sum();
     assert!(compared >= count / 2 && counts.len() == MISTAKES.len(), "not a fair sample: {counts:?}");
 }

@@ -14,6 +14,7 @@ use crate::schema::{
 };
 
 use super::super::engine::Engine;
+use super::super::hmp::HMP_COMMAND;
 use super::{DOT_COMMANDS, DotCommand};
 
 /// The time that the human monitor may take to list its commands.
@@ -119,6 +120,9 @@ fn suggest_for_unknown_command(engine: &mut Engine, schema: &Schema, line: &Reje
     let name = line.name.text.as_str();
     if let Some((_, help)) = FOREIGN_COMMANDS.iter().find(|(foreign, _)| *foreign == name) {
         return Some((*help).to_owned());
+    }
+    if name == HMP_COMMAND {
+        return Some("it has no human monitor".to_owned());
     }
     let near = nearest_command(schema, name);
     let twin = near.filter(|near| near.replace('_', "-") == name.replace('_', "-"));

@@ -2,7 +2,7 @@
 
 use crate::assist::Name;
 use crate::schema::nearest;
-use crate::wire::{Message, quote};
+use crate::wire::{Message, ReplyBody, quote};
 
 use super::super::hmp::{hmp_request, hmp_text, is_hmp_failure, is_quit_line, parse_cpu_index};
 use super::super::line::{InputLine, LineOutcome};
@@ -104,6 +104,10 @@ impl Engine {
             Ok(Exchanged::Interrupted | Exchanged::DryRun) => return LineOutcome::Done,
             Err(outcome) => return outcome,
         };
+        if matches!(reply.body(), ReplyBody::Error { class, .. } if class == "CommandNotFound") {
+            out.report_failure("the server has no human monitor", line, Some("CommandNotFound"));
+            return LineOutcome::Failed;
+        }
         let text = hmp_text(&reply);
         let failed = text.as_deref().is_none_or(is_hmp_failure);
         match &text {
