@@ -2,7 +2,7 @@
 
 use crate::assist::Name;
 use crate::schema::nearest;
-use crate::wire::{Reply, quote};
+use crate::wire::{Reply, ReplyBody, quote};
 
 use super::super::hmp::{has_succeeded, hmp_request, hmp_text, is_quit_line, parse_cpu_index, with_plain_blanks};
 use super::super::line::{InputLine, LineOutcome};
@@ -102,6 +102,10 @@ impl Engine {
             Ok(Exchanged::Interrupted | Exchanged::DryRun) => return LineOutcome::Done,
             Err(outcome) => return outcome,
         };
+        if matches!(reply.body(), ReplyBody::Error { class, .. } if class == "CommandNotFound") {
+            out.report_failure("the server has no human monitor", line, Some("CommandNotFound"));
+            return LineOutcome::Failed;
+        }
         let has_succeeded = has_succeeded(&request, &reply);
         match hmp_text(&reply) {
             Some(text) if form == HmpOutput::Text => {

@@ -22,6 +22,7 @@ mod quit;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod value_hint;
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;

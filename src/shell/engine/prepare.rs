@@ -21,6 +21,7 @@ use super::super::server::Server;
 use super::Engine;
 use super::exchange::StopReason;
 use super::transaction::ClosedBlock;
+use super::value_hint::meant_argument;
 
 /// The time after which a wait for an answer to a query is announced.
 pub(super) const ANNOUNCEMENT_DELAY: Duration = Duration::from_secs(3);
@@ -221,7 +222,10 @@ impl Engine {
         }
         let deadline = Instant::now() + SUGGESTION_TIMEOUT;
         let suggests = self.options.suggests_corrections;
-        let near = if class == "CommandNotFound" {
+        let meant = meant_argument(request, desc);
+        let near = if meant.is_some() {
+            meant
+        } else if class == "CommandNotFound" {
             if suggests && let Some(server) = self.queryable_server() {
                 server.wait_for_queries(false, deadline);
             }

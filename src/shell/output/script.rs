@@ -74,6 +74,9 @@ impl Output for ScriptOutput {
             }
         };
         self.keep_error(result);
+        if let Some(hint) = &context.hint {
+            self.report(line, hint);
+        }
     }
 
     fn show_hmp_text(&mut self, text: &str, _failed: bool, _line: &InputLine<'_>) {
