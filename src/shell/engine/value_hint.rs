@@ -10,7 +10,8 @@ pub(super) fn meant_argument(request: &Request, desc: &str) -> Option<String> {
     let has_secrets = request.to_masked_json(None) != request.to_json(None);
     let arguments: Value = serde_json::from_str(request.arguments.as_deref()?).ok()?;
     if has_secrets {
-        return None;
+        let (key, expected) = rejected_argument(desc)?;
+        return (expected == "array" && arguments[key].is_string()).then(|| format!("{key}.0=…"));
     }
     if request.command == "device_add" {
         return with_blanks(arguments["driver"].as_str()?, desc);
@@ -62,9 +63,9 @@ mod tests {
     fn suggests_the_form_that_the_server_expects() {
         let invalid = |key: &str, expected: &str| format!("Invalid parameter type for '{key}', expected: {expected}");
         for (command, arguments, desc, meant) in [
-            ("guest-exec", r#"{"arg": "-a"}"#, invalid("arg", "array"), Some("arg.0=-a")),
-            ("guest-exec", r#"{"arg": "-a,b"}"#, invalid("arg", "array"), Some("arg.0=-a arg.1=b")),
-            ("guest-exec", r#"{"arg": ["x", 5]}"#, invalid("arg[1]", "string"), Some("arg.1='5'")),
+            ("guest-exec", r#"{"arg": "-a"}"#, invalid("arg", "array"), Some("arg.0=…")),
+            ("c", r#"{"arg": "-a,b"}"#, invalid("arg", "array"), Some("arg.0=-a arg.1=b")),
+            ("c", r#"{"arg": ["x", 5]}"#, invalid("arg[1]", "string"), Some("arg.1='5'")),
             (
                 "c",
                 r#"{"model": {"props": {"avx": "on"}}}"#,
@@ -82,7 +83,7 @@ mod tests {
                 Some("device_add driver=e1000 id=n mac=x"),
             ),
             ("device_add", r#"{"driver": "SUNW,tcx"}"#, "'SUNW,tcx' is not valid".to_owned(), None),
-            ("set_password", r#"{"password": "x"}"#, invalid("password", "array"), None),
+            ("set_password", r#"{"password": "x"}"#, invalid("password", "string"), None),
         ] {
             let mut request = Request::new(command).with_arguments(arguments);
             request.mark_secrets();
