@@ -1,7 +1,8 @@
 //! The grammar of lines: the tokenizer, the line parser, and the assembler of logical lines.
 
 use qmp_shell::grammar::{
-    Arg, Assembler, Command, Language, Line, Span, Tokens, is_complete, parse_line, parse_transaction_line, tokenize,
+    Arg, Assembler, Command, Language, Line, Span, Tokens, is_blank, is_complete, parse_line, parse_transaction_line,
+    tokenize,
 };
 
 use super::{assertions, spans};
@@ -34,7 +35,7 @@ fn check_tokens(text: &str, tokens: &Tokens) {
     for span in all.iter().copied().chain([Span::at(text.len())]) {
         spans::inside(text, span);
         let between = text[end..span.start].replace("\\\n", "");
-        assert!(between.chars().all(|c| " \t\r\n".contains(c)), "{between:?} is not in a word");
+        assert!(between.chars().all(is_blank), "{between:?} is not in a word");
         end = span.end;
     }
     for (index, word) in tokens.words.iter().enumerate() {
@@ -54,7 +55,8 @@ fn check_tokens(text: &str, tokens: &Tokens) {
 /// Asserts that a line is split like a POSIX shell does, if it has nothing that a shell does not know. A continued line
 /// between two words is excluded, since it is a word for `shlex`, though not for a shell.
 fn check_shlex(text: &str, tokens: &Tokens) {
-    if text.contains(['#', '{', '[', '\r', '\0']) || text.contains("\\\n") {
+    let is_foreign_blank = |c: char| is_blank(c) && !" \t\n".contains(c);
+    if text.contains(['#', '{', '[', '\0']) || text.contains("\\\n") || text.contains(is_foreign_blank) {
         return;
     }
     let is_open = tokens.words.last().is_some_and(|word| word.open.is_some());
