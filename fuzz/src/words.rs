@@ -55,7 +55,8 @@ fn check_tokens(text: &str, tokens: &Tokens) {
 /// Asserts that a line is split like a POSIX shell does, if it has nothing that a shell does not know. A continued line
 /// between two words is excluded, since it is a word for `shlex`, though not for a shell.
 fn check_shlex(text: &str, tokens: &Tokens) {
-    if text.contains(['#', '{', '[', '\r', '\0']) || text.contains("\\\n") {
+    let is_foreign_blank = |c: char| is_blank(c) && !" \t\n".contains(c);
+    if text.contains(['#', '{', '[', '\0']) || text.contains("\\\n") || text.contains(is_foreign_blank) {
         return;
     }
     let is_open = tokens.words.last().is_some_and(|word| word.open.is_some());

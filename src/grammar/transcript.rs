@@ -225,8 +225,7 @@ fn leading_prompt(row: &str) -> Option<(Prompt, usize)> {
         let is_name = !name.is_empty() && !name.contains(|c: char| c == '(' || c.is_whitespace());
         is_name.then_some((Prompt::Shell, name.len() + 2))
     };
-    let word =
-        |text: &str| row.strip_prefix(text).is_some_and(|rest| rest.chars().next().is_none_or(char::is_whitespace));
+    let word = |text: &str| row.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with(is_blank));
     let fixed = FIXED.iter().find(|(text, _)| word(text)).map(|(text, prompt)| (*prompt, text.len()));
     fixed.or_else(|| named().filter(|(_, len)| word(&row[..*len])))
 }
@@ -277,7 +276,7 @@ pub(super) fn next_object(rest: &str) -> Option<usize> {
 /// Returns a row without the dots that some programs show before the continuation of a line.
 pub(super) fn without_continuation_prompt(row: &str) -> &str {
     match row.trim_start_matches(is_blank).strip_prefix("...") {
-        Some(rest) if rest.starts_with([' ', '\t']) => rest,
+        Some(rest) if rest.starts_with(is_blank) => rest,
         _ => row,
     }
 }

@@ -39,7 +39,7 @@ impl PropertyType {
             // The value of a link is a path.
             name if name.starts_with("link<") => PropertyType::Builtin(Builtin::Str),
             name if name.starts_with("uint") || name.starts_with("int") => PropertyType::Builtin(Builtin::Int),
-            // The names of QAPI's types, and of no others, begin with a capital.
+            // QAPI's types begin with a capital, and of QOM's own only `QemuUUID`, a string.
             name if name.starts_with(|c: char| c.is_ascii_uppercase()) => PropertyType::Qapi,
             _ => PropertyType::Unknown,
         }

@@ -114,7 +114,7 @@ fn takes_no_part_of_a_number_for_the_whole() {
 #[test]
 fn takes_any_unicode_blank_outside_quotes_for_a_blank() {
     check_untyped(
-        "block_resize\u{a0}device=d\u{a0}\u{a0}size=1\n\
+        "(QEMU)\u{a0}block_resize\u{a0}device=d\u{a0}\u{a0}size=1\n\
          \u{3000}c\u{2003}a='x\u{a0}y'\u{202f}b=\"x\u{a0}y\"\u{2028}c=x\\\u{a0}y\n\
          \u{a0}{\u{a0}'execute':\u{a0}'c',\u{2009}'arguments': {'a': 'x\u{a0}y'}}\u{a0}\n\
          c {\u{a0}'a':\u{a0}1}\u{a0}b=[1,\u{a0}2]\u{a0}# \u{a0}\n\
