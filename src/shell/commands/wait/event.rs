@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::grammar::{Diagnostic, Word};
 use crate::schema::{PartialArguments, Schema, Type, did_you_mean, member_signature};
+use crate::wire::Event;
 
-use super::super::super::engine::exchange::StopReason;
+use super::super::super::events::advice::warning_about;
 use super::super::super::events::log::EventPattern;
 use super::super::super::line::LineOutcome;
 use super::super::Invocation;
@@ -31,8 +32,8 @@ pub(super) fn wait(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagn
         // Even with a timeout of 0, events that have arrived count.
         engine.drain_until_quiet(&mut **out);
     }
-    if engine.events.take(&pattern, 0) {
-        return Ok(LineOutcome::Done);
+    if let Some(event) = engine.events.take(&pattern, 0) {
+        return Ok(succeed(&event, invocation));
     }
     let words = dot.words.iter().filter(|word| word.key() != "timeout");
     let words = words.map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
@@ -40,14 +41,24 @@ pub(super) fn wait(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagn
     announce(&awaited, invocation);
     let Invocation { engine, out, .. } = invocation;
     let mut compared = engine.events.total;
+    let mut taken = None;
     let stop = engine.receive(None, deadline_after(timeout).into(), &mut **out, |engine, _| {
-        engine.events.take(&pattern, std::mem::replace(&mut compared, engine.events.total))
+        taken = engine.events.take(&pattern, std::mem::replace(&mut compared, engine.events.total));
+        taken.is_some()
     });
-    if matches!(stop, StopReason::Enough) {
-        return Ok(LineOutcome::Done);
+    if let Some(event) = taken {
+        return Ok(succeed(&event, invocation));
     }
     let late = || format!("no {awaited} within {} s", timeout.unwrap_or_default().as_secs_f64());
     Ok(give_up(&stop, &awaited, late, invocation))
+}
+
+/// Ends the wait. Warns if the event tells of a failure: scripts wait for the end of a job, whatever it is.
+fn succeed(event: &Event, invocation: &mut Invocation<'_>) -> LineOutcome {
+    if let Some(warning) = warning_about(event, &invocation.engine.events) {
+        invocation.out.show_warning(&warning, invocation.line);
+    }
+    LineOutcome::Done
 }
 
 /// Parses the name of an event, the values of its data, and the timeout.

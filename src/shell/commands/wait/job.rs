@@ -92,6 +92,11 @@ impl Operation for Job {
         Request::new("query-jobs")
     }
 
+    /// Returns a long time, because every change has an event.
+    fn max_interval(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
     fn is_changed_by(&self, event_name: &str) -> bool {
         event_name.contains("JOB_")
     }

@@ -1,5 +1,7 @@
 //! The wait for the migration.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::wire::Request;
@@ -27,13 +29,20 @@ impl Operation for Migration {
         Request::new("query-migrate")
     }
 
+    /// Returns a short time, because a migration has events only if the server was told to send them.
+    fn max_interval(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     fn is_changed_by(&self, event_name: &str) -> bool {
         event_name.starts_with("MIGRATION")
     }
 
     fn progress(&self, reply: &Value, _events: &EventLog) -> Progress {
         let text = |member: &str| reply.get(member).and_then(Value::as_str);
-        match text("status") {
+        // The destination of QEMU 7.2 has no status while it listens for the source.
+        let is_listening = reply.get("socket-address").is_some();
+        match text("status").or(is_listening.then_some("setup")) {
             None | Some("none") => Progress::Failed("no migration has been started".to_owned()),
             Some("completed") => Progress::Done,
             Some("cancelled") => Progress::Failed("the migration was cancelled".to_owned()),
