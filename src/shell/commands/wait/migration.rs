@@ -51,21 +51,11 @@ impl Operation for Migration {
                 Progress::Failed(format!("the migration failed{reason}"))
             }
             Some(status) => {
-                let command = RESTING_STATUSES.iter().find(|(resting, _)| *resting == status);
-                Progress::UnderWay(State {
-                    status: status.to_owned(),
-                    per_cent: per_cent(reply),
-                    needs: command.map(|(_, command)| (*command).to_owned()),
-                })
+                let number = |member: &str| reply.get("ram")?.get(member)?.as_u64();
+                let (total, remaining) = (number("total"), number("remaining"));
+                let sent = total.zip(remaining).and_then(|(total, remaining)| total.checked_sub(remaining));
+                Progress::UnderWay(State::new(status, RESTING_STATUSES).with_progress(sent, total))
             }
         }
     }
-}
-
-/// Returns how much of the memory has been sent, in per cent.
-fn per_cent(reply: &Value) -> Option<u64> {
-    let member = |name| reply.get("ram")?.get(name)?.as_u64();
-    let (total, remaining) = (member("total")?, member("remaining")?);
-    let sent = total.checked_sub(remaining)?;
-    u64::try_from(u128::from(sent) * 100 / u128::from(total).max(1)).ok().filter(|_| total > 0)
 }

@@ -53,12 +53,25 @@ pub(super) enum Progress {
 pub(super) struct State {
     /// The server's name for it.
     pub(super) status: String,
-    pub(super) per_cent: Option<u64>,
+    pub(super) per_cent: Option<u128>,
     /// The command without which it goes no further.
     pub(super) needs: Option<String>,
 }
 
 impl State {
+    /// Creates a state. `resting` has the statuses that last until a command is sent, with that command.
+    pub(super) fn new(status: &str, resting: &[(&str, &str)]) -> State {
+        let needs = resting.iter().find(|(resting, _)| *resting == status).map(|(_, command)| (*command).to_owned());
+        State { status: status.to_owned(), per_cent: None, needs }
+    }
+
+    /// Adds how much is done. The total may be unknown.
+    pub(super) fn with_progress(self, done: Option<u64>, total: Option<u64>) -> State {
+        let per_cent = |(done, total): (u64, u64)| (u128::from(done) * 100).checked_div(u128::from(total));
+        let per_cent = done.zip(total).and_then(per_cent).map(|per_cent| per_cent.min(100));
+        State { per_cent, ..self }
+    }
+
     fn describe(&self) -> String {
         match self.per_cent {
             Some(per_cent) => format!("{} ({per_cent} %)", self.status),
