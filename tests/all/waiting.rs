@@ -311,6 +311,25 @@ fn a_migration_that_needs_a_command_to_go_on_is_not_waited_for_in_silence() {
 }
 
 #[test]
+fn an_event_that_is_switched_off_is_not_waited_for_in_silence() {
+    let qemus = [Server::qemu(SMALL), Server::qemu_7_2(SMALL)];
+    for server in qemus.into_iter().flatten() {
+        let lines = ".wait MIGRATION status=completed timeout=0.1\n\
+                     migrate-set-capabilities capabilities.0.capability=events capabilities.0.state=on\n\
+                     .wait migration status=completed timeout=0.1\n";
+        let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
+        snapshot::check(
+            run.stderr,
+            expect![[r#"
+                <stdin>:1: warning: migrations have events only with the capability `events`; `.wait migration` works without
+                <stdin>:1: no event `MIGRATION status=completed` within 0.1 s
+                <stdin>:3: no event `migration status=completed` within 0.1 s
+            "#]],
+        );
+    }
+}
+
+#[test]
 fn the_destination_of_a_migration_can_wait_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", folder.path().join("m.sock").display());
