@@ -47,8 +47,8 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         }
         (Completes::EventFilter, _) => complete_event(&typed, start, completer),
         (Completes::Wait, 0) => {
-            let mut completion =
-                Completion::of_names(&typed, start, [("job", "the end of a job"), ("migration", "its end")]);
+            let operations = [("job", "the end of a job"), ("migration", "the end of the migration")];
+            let mut completion = Completion::of_names(&typed, start, operations);
             completion.candidates.extend(complete_event(&typed, start, completer).candidates);
             completion
         }

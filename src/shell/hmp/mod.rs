@@ -71,8 +71,10 @@ fn hmp_line(request: &Request) -> Option<String> {
 
 /// Returns whether a request succeeded, according to its reply and, in a reply of the human monitor, to the text.
 pub(crate) fn has_succeeded(request: &Request, reply: &Reply) -> bool {
-    let reports_failure = || Some(verdict::reports_failure(&hmp_line(request)?, &hmp_text(reply)?));
-    reply.succeeded() && !reports_failure().unwrap_or(false)
+    match hmp_line(request) {
+        Some(line) => hmp_text(reply).is_some_and(|text| !verdict::reports_failure(&line, &text)),
+        None => reply.succeeded(),
+    }
 }
 
 /// Parses a CPU index as the human monitor does: decimal, hexadecimal or octal. `None` for an expression (`1+2`), which
@@ -107,6 +109,7 @@ pub(crate) fn is_quit(request: &Request) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Message;
 
     #[test]
     fn blanks_outside_quotes_become_spaces() {
@@ -141,6 +144,21 @@ mod tests {
         let arguments: serde_json::Value = serde_json::from_str(request.arguments.as_deref().unwrap()).unwrap();
         assert_eq!(arguments, serde_json::json!({"command-line": "x /4xb \"0\"", "cpu-index": 1}));
         assert!(!hmp_request("set_password vnc hunter2", Some(0)).to_masked_json(None).contains("hunter2"));
+    }
+
+    #[test]
+    fn the_text_decides_only_about_lines_of_the_human_monitor() {
+        let succeeded = |request: &Request, reply: &str| match Message::parse(reply.as_bytes().to_vec()) {
+            Ok(Message::Reply(reply)) => has_succeeded(request, &reply),
+            other => panic!("{other:?}"),
+        };
+        let stop = hmp_request("stop", None);
+        assert!(succeeded(&stop, r#"{"return": ""}"#));
+        for reply in [r#"{"return": "no\r\n"}"#, r#"{"return": {}}"#, r#"{"error": {"class": "E", "desc": ""}}"#] {
+            assert!(!succeeded(&stop, reply), "{reply}");
+        }
+        assert!(succeeded(&Request::new("qom-get"), r#"{"return": "Error: no"}"#));
+        assert!(!succeeded(&Request::new("stop"), r#"{"error": {"class": "E", "desc": ""}}"#));
     }
 
     #[test]

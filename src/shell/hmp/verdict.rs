@@ -72,6 +72,9 @@ const SPEAKING: &[(&str, Text)] = &[
     ("xp", Answer(UNREADABLE)),
 ];
 
+/// The commands that can be asked for a list: `device_add help`, `object_add secret,?`, `drive_add 0 format=help`.
+const LISTING: &[&str] = &["chardev-add", "device_add", "drive_add", "log", "netdev_add", "object_add"];
+
 /// Returns whether the text that the human monitor returned for a line reports a failure.
 pub(super) fn reports_failure(line: &str, text: &str) -> bool {
     let matches = |globs: &[&str]| text.lines().any(|line| matches_any(globs, line));
@@ -98,13 +101,13 @@ fn role_of_text(line: &str) -> &'static Text {
     // As in `x/4xb 0`.
     let end = line.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(line.len());
     let (name, arguments) = line.split_at(end);
-    if asks_for_help(arguments) {
+    if LISTING.contains(&name) && asks_for_help(arguments) {
         return &Answer(&[]);
     }
     SPEAKING.iter().find(|(speaking, _)| *speaking == name).map_or(&Report(&[]), |(_, role)| role)
 }
 
-/// Returns whether arguments ask for a list: `device_add help`, `object_add secret,?`, `drive_add 0 format=help`.
+/// Returns whether arguments ask for a list.
 fn asks_for_help(arguments: &str) -> bool {
     let mut options = arguments.split(|c: char| c.is_whitespace() || c == ',');
     options.any(|option| matches!(option.rsplit('=').next(), Some("help" | "?")))
@@ -119,6 +122,7 @@ mod tests {
         assert!(SPEAKING.is_sorted_by_key(|(name, _)| *name));
         for (line, text) in [
             ("drive_del x", "Device 'x' not found\n"),
+            ("drive_del help", "Device 'help' not found\n"),
             (" drive_add 0 file=OK", "Could not open 'OK': No such file or directory\n"),
             ("log nosuch", "Log items (comma separated):\nnone  remove all logs\n"),
             ("gdbserver x:1", "warning: no\nCould not open gdbserver on device 'x:1'\n"),
