@@ -38,10 +38,11 @@ impl Assembler {
         Assembler::default()
     }
 
-    /// Begins another entry at a prompt: physical lines are counted from 1 again.
-    pub fn begin_entry(&mut self) {
+    /// Begins another entry at a prompt: physical lines are counted from 1 again. `is_pasted` says whether it follows the
+    /// entry before too fast for a human.
+    pub fn begin_entry(&mut self, is_pasted: bool) {
         let mut transcript = std::mem::take(&mut self.transcript);
-        transcript.resume();
+        transcript.resume(is_pasted);
         *self = Assembler { transcript, ..Assembler::default() };
     }
 
@@ -281,10 +282,13 @@ mod tests {
             assembler.take_notice().as_deref(),
             Some("1 line was passed over as output of a line with a prompt.")
         );
-        assembler.begin_entry();
+        assembler.begin_entry(true);
+        assert_eq!(assembler.push("stop", Language::Qmp), []);
+        assert!(assembler.take_notice().is_some());
+        assembler.begin_entry(false);
         assert_eq!(assembler.push("stop", Language::Qmp), [line(1, "stop")]);
         assembler.push("(QEMU) stop", Language::Qmp);
-        assembler.begin_entry();
+        assembler.begin_entry(false);
         assert_eq!(assembler.push("{\"execute\": \"stop\"}", Language::Qmp), []);
         assert!(assembler.take_notice().is_some() && assembler.take_notice().is_none());
     }

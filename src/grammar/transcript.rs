@@ -59,10 +59,10 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    /// Notes that what follows is entered separately. Text without a form of its own is recognised as output only within
-    /// one paste.
-    pub(super) fn resume(&mut self) {
-        if self.before == Prompted::Other {
+    /// Notes that what follows is entered separately; `is_pasted` says whether too fast for a human. Text without a form of
+    /// its own is recognised as output only within one paste.
+    pub(super) fn resume(&mut self, is_pasted: bool) {
+        if self.before == Prompted::Other && !is_pasted {
             self.before = Prompted::Nothing;
         }
         self.is_resumed = true;

@@ -198,6 +198,16 @@ fn the_human_monitors_sessions_are_pasted_at_the_prompt() {
     assert_eq!(screen.matches("VM status: paused (prelaunch)").count(), 2, "{screen}");
     terminal.enter("info name");
     terminal.wait_for_last("(qemu)");
+
+    // Without brackets, each row is a line of its own.
+    terminal.press("C-l");
+    terminal.wait("a cleared screen", |screen| screen == "(qemu)");
+    terminal.tmux(&["set-buffer", "--", "(qemu) info status\nVM status: paused\nquit\n(qemu) info status\n"]);
+    terminal.tmux(&["paste-buffer"]);
+    let screen = terminal.wait("both replies", |screen| {
+        screen.matches("VM status: paused (prelaunch)").count() == 2 && screen.ends_with("(qemu)")
+    });
+    assert_eq!(screen.matches("1 line was passed over").count(), 2, "{screen}");
 }
 
 #[test]
