@@ -184,7 +184,9 @@ pub fn is_complete(text: &str, language: Language) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::line::{Line, parse_line};
+    use super::super::transcript::typed_start;
     use super::*;
+    use proptest::prelude::{prop_assert, proptest};
 
     fn lines(text: &str, language: Language) -> Vec<LogicalLine> {
         let mut assembler = Assembler::new();
@@ -317,5 +319,34 @@ mod tests {
         assert_eq!(lines("stop\n{\"execute\":\n", Language::Qmp), [line(1, "stop"), line(2, "{\"execute\":")]);
         assert!(!is_complete("{\"a\":", Language::Qmp));
         assert!(is_complete("{\"a\":\n1}", Language::Qmp));
+    }
+
+    proptest! {
+        /// Every logical line is part of what was entered, in order, and `.hmp` is all that is added.
+        #[test]
+        fn logical_lines_are_parts_of_the_text(
+            parts in proptest::collection::vec(
+                proptest::sample::select(&[
+                    "(QEMU)", "(qemu)", "(", ")", "TRANS>", "$", " ", "\n", "->", "<-", "→", "C:", "{", "}", "[", "]", "\"", "'", "\\",
+                    "#", "...", ".", "\"execute\": \"stop\"", "\"return\": {}", "stop", "a=1", "漢", "//", "/*", ":", ",",
+                ][..]),
+                0..24,
+            ),
+        ) {
+            let text = parts.concat();
+            for language in [Language::Qmp, Language::Hmp] {
+                let rows: Vec<&str> = text.split('\n').collect();
+                let found = lines(&text, language);
+                prop_assert!(found.is_sorted_by_key(|(number, _)| *number));
+                for (number, line) in found {
+                    for (part, row) in line.split('\n').zip(&rows[number - 1..]) {
+                        prop_assert!(row.contains(part.strip_prefix(".hmp ").unwrap_or(part)), "{part:?} in {row:?}");
+                    }
+                    let _ = parse_line(&line);
+                }
+                is_complete(&text, language);
+            }
+            prop_assert!(text.is_char_boundary(typed_start(&text)));
+        }
     }
 }

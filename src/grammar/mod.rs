@@ -24,4 +24,5 @@ pub use line::{DotLine, JsonRequest, Line, TransactionLine, parse_line, parse_tr
 pub use number::{out_of_range, parse_number};
 pub use scan::Unclosed;
 pub use secrets::line_has_secret;
+pub use transcript::typed_start;
 pub use word::{Tokens, Word, tokenize};

@@ -188,6 +188,18 @@ fn sessions_are_pasted_at_the_prompt() {
 }
 
 #[test]
+fn a_line_is_completed_after_its_pasted_prompt() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&format!("--no-history {}", server.address())) else { return };
+    terminal.wait_for_queries();
+    terminal.paste("(QEMU) query-nam");
+    terminal.press("Tab");
+    terminal.wait_for_last("(QEMU) (QEMU) query-name");
+    terminal.press("Enter");
+    terminal.wait_for("(QEMU) (QEMU) query-name\n{}\n(QEMU)");
+}
+
+#[test]
 fn the_human_monitors_sessions_are_pasted_at_the_prompt() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(terminal) = Terminal::qmp_shell(&format!("-H --no-history {}", server.address())) else { return };
