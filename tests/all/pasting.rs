@@ -155,6 +155,11 @@ fn the_echo_of_a_line_without_its_prompt_is_not_sent_again() {
     let named = r#"{"return": {}, "id": 1}"#;
     assert_eq!(run.lines(), [r#"{"return": []}"#, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, named]);
     assert_eq!(run.stderr, "<stdin>:2: warning: the echo of the line before was not sent again\n");
+
+    let script = "set_password protocol=vnc password=hunter2\n\
+                  -> {\"execute\": \"set_password\", \"arguments\": {\"protocol\": \"vnc\", \"password\": \"<secret>\"}}\n";
+    let run = run_in_all_ways(&[&server.address()], script).expect_status(1);
+    assert_eq!(run.lines().len(), 1, "{run:?}");
 }
 
 #[test]
