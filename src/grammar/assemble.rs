@@ -62,8 +62,12 @@ impl Assembler {
         if self.in_json && begins_anew(line) {
             lines.extend(self.finish());
         }
-        let typed = match self.scanner {
-            Some(_) => without_continuation_prompt(line).into(),
+        let typed = match &self.scanner {
+            // Elsewhere, the dots are part of a value.
+            Some(scanner) if self.in_json || scanner.continues_between_words() => {
+                without_continuation_prompt(line).into()
+            }
+            Some(_) => line.into(),
             None => match self.transcript.typed_part(line, language == Language::Hmp) {
                 Some(typed) => typed,
                 None => return lines,
@@ -293,6 +297,15 @@ mod tests {
         assembler.begin_entry(false);
         assert_eq!(assembler.push("{\"execute\": \"stop\"}", Language::Qmp), []);
         assert!(assembler.take_notice().is_some() && assembler.take_notice().is_none());
+    }
+
+    #[test]
+    fn dots_before_a_continuation_are_left_out_between_words() {
+        let text = "a \\\n... b=1\n{\"x\":\n  ... 1}\na b=\"1 \\\n... 2\"\na b=1\\\n... 2";
+        assert_eq!(
+            lines(text, Language::Qmp),
+            [line(1, "a \\\n b=1"), line(3, "{\"x\":\n 1}"), line(5, "a b=\"1 \\\n... 2\""), line(7, "a b=1\\\n... 2"),]
+        );
     }
 
     #[test]
