@@ -58,8 +58,12 @@ impl Assembler {
         if self.in_json && begins_anew(line) {
             lines.extend(self.finish());
         }
-        let typed = match self.scanner {
-            Some(_) => without_continuation_prompt(line).into(),
+        let typed = match &self.scanner {
+            // Elsewhere, the dots are part of a value.
+            Some(scanner) if self.in_json || scanner.continues_between_words() => {
+                without_continuation_prompt(line).into()
+            }
+            Some(_) => line.into(),
             None => match self.transcript.typed_part(line, language == Language::Hmp) {
                 Some(typed) => typed,
                 None => return lines,
@@ -180,7 +184,9 @@ pub fn is_complete(text: &str, language: Language) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::line::{Line, parse_line};
+    use super::super::transcript::typed_start;
     use super::*;
+    use proptest::prelude::{prop_assert, proptest};
 
     fn lines(text: &str, language: Language) -> Vec<LogicalLine> {
         let mut assembler = Assembler::new();
@@ -290,6 +296,15 @@ mod tests {
     }
 
     #[test]
+    fn dots_before_a_continuation_are_left_out_between_words() {
+        let text = "a \\\n... b=1\n{\"x\":\n  ... 1}\na b=\"1 \\\n... 2\"\na b=1\\\n... 2";
+        assert_eq!(
+            lines(text, Language::Qmp),
+            [line(1, "a \\\n b=1"), line(3, "{\"x\":\n 1}"), line(5, "a b=\"1 \\\n... 2\""), line(7, "a b=1\\\n... 2"),]
+        );
+    }
+
+    #[test]
     fn an_unclosed_quote_ends_with_its_line() {
         assert_eq!(lines("a='x\nb", Language::Qmp), [line(1, "a='x"), line(2, "b")]);
     }
@@ -313,5 +328,34 @@ mod tests {
         assert_eq!(lines("stop\n{\"execute\":\n", Language::Qmp), [line(1, "stop"), line(2, "{\"execute\":")]);
         assert!(!is_complete("{\"a\":", Language::Qmp));
         assert!(is_complete("{\"a\":\n1}", Language::Qmp));
+    }
+
+    proptest! {
+        /// Every logical line is part of what was entered, in order, and `.hmp` is all that is added.
+        #[test]
+        fn logical_lines_are_parts_of_the_text(
+            parts in proptest::collection::vec(
+                proptest::sample::select(&[
+                    "(QEMU)", "(qemu)", "(", ")", "TRANS>", "$", " ", "\n", "->", "<-", "→", "C:", "{", "}", "[", "]", "\"", "'", "\\",
+                    "#", "...", ".", "\"execute\": \"stop\"", "\"return\": {}", "stop", "a=1", "漢", "//", "/*", ":", ",",
+                ][..]),
+                0..24,
+            ),
+        ) {
+            let text = parts.concat();
+            for language in [Language::Qmp, Language::Hmp] {
+                let rows: Vec<&str> = text.split('\n').collect();
+                let found = lines(&text, language);
+                prop_assert!(found.is_sorted_by_key(|(number, _)| *number));
+                for (number, line) in found {
+                    for (part, row) in line.split('\n').zip(&rows[number - 1..]) {
+                        prop_assert!(row.contains(part.strip_prefix(".hmp ").unwrap_or(part)), "{part:?} in {row:?}");
+                    }
+                    let _ = parse_line(&line);
+                }
+                is_complete(&text, language);
+            }
+            prop_assert!(text.is_char_boundary(typed_start(&text)));
+        }
     }
 }

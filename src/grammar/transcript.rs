@@ -200,13 +200,17 @@ impl Role<'_> {
     }
 }
 
+/// Returns the offset after the pasted prompts at the beginning of `text`.
+pub fn typed_start(text: &str) -> usize {
+    text.len() - split_prompts(text).1.len()
+}
+
 /// Splits a row into the prompts at its beginning, of which the last is returned, and the rest.
 fn split_prompts(row: &str) -> (Option<Prompt>, &str) {
-    let mut rest = row.trim_start_matches(is_blank);
-    let mut last = None;
-    while let Some((prompt, len)) = leading_prompt(rest) {
+    let (mut last, mut rest) = (None, row);
+    while let Some((prompt, len)) = leading_prompt(rest.trim_start_matches(is_blank)) {
         last = Some(prompt);
-        rest = rest[len..].trim_start_matches(is_blank);
+        rest = rest.trim_start_matches(is_blank)[len..].trim_start_matches(is_blank);
     }
     (last, rest)
 }
@@ -221,7 +225,7 @@ fn leading_prompt(row: &str) -> Option<(Prompt, usize)> {
         ("$>", Prompt::System),
     ];
     let named = || {
-        let name = row.strip_prefix('(')?.split(')').next()?;
+        let (name, _) = row.strip_prefix('(')?.split_once(')')?;
         let is_name = !name.is_empty() && !name.contains(|c: char| c == '(' || c.is_whitespace());
         is_name.then_some((Prompt::Shell, name.len() + 2))
     };
@@ -365,6 +369,7 @@ mod tests {
             ("(Live QEMU) stop", None, "(Live QEMU) stop"),
             ("() stop", None, "() stop"),
             ("(open stop", None, "(open stop"),
+            ("(open", None, "(open"),
         ] {
             assert_eq!(split_prompts(row), (prompt, rest), "{row}");
         }

@@ -155,6 +155,11 @@ fn the_echo_of_a_line_without_its_prompt_is_not_sent_again() {
     let named = r#"{"return": {}, "id": 1}"#;
     assert_eq!(run.lines(), [r#"{"return": []}"#, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, named]);
     assert_eq!(run.stderr, "<stdin>:2: warning: the echo of the line before was not sent again\n");
+
+    let script = "set_password protocol=vnc password=hunter2\n\
+                  -> {\"execute\": \"set_password\", \"arguments\": {\"protocol\": \"vnc\", \"password\": \"<secret>\"}}\n";
+    let run = run_in_all_ways(&[&server.address()], script).expect_status(1);
+    assert_eq!(run.lines().len(), 1, "{run:?}");
 }
 
 #[test]
@@ -185,6 +190,18 @@ fn sessions_are_pasted_at_the_prompt() {
         assert_eq!(screen.matches("GenericError: Transaction aborted").count(), 1, "{screen}");
         assert!(!screen.contains("error:"), "{screen}");
     }
+}
+
+#[test]
+fn a_line_is_completed_after_its_pasted_prompt() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&format!("--no-history {}", server.address())) else { return };
+    terminal.wait_for_queries();
+    terminal.paste("(QEMU) query-nam");
+    terminal.press("Tab");
+    terminal.wait_for_last("(QEMU) (QEMU) query-name");
+    terminal.press("Enter");
+    terminal.wait_for("(QEMU) (QEMU) query-name\n{}\n(QEMU)");
 }
 
 #[test]

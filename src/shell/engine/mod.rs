@@ -174,8 +174,7 @@ impl Engine {
             return Ok(outcome);
         }
         let request = self.prepare_json(json, line, out)?;
-        let before = self.typed_request.take();
-        if json.has_arrow && before.as_ref() == Some(&request) {
+        if json.has_arrow && self.typed_request.take().is_some_and(|typed| is_echo(&request, &typed)) {
             out.show_warning("the echo of the line before was not sent again", line);
             return Ok(LineOutcome::Done);
         }
@@ -214,6 +213,11 @@ impl Engine {
             succeeded => LineOutcome::of(succeeded),
         }
     }
+}
+
+/// Returns whether `request` is what a verbose shell shows of a typed one: secrets may be masked.
+fn is_echo(request: &Request, typed: &Request) -> bool {
+    request == typed || request.to_json(request.id.as_deref()) == typed.to_masked_json(typed.id.as_deref())
 }
 
 /// The warning about a log that is incomplete.

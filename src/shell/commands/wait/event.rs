@@ -91,7 +91,7 @@ struct Capability {
 
 /// Ends the wait. Warns if the event tells of a failure: scripts wait for the end of a job, whatever it is.
 fn succeed(event: &Event, invocation: &mut Invocation<'_>) -> LineOutcome {
-    if let Some(warning) = warning_about(event, &invocation.engine.events) {
+    if let Some(warning) = warning_about(event, &invocation.engine.connection.record.events) {
         invocation.out.show_warning(&warning, invocation.line);
     }
     LineOutcome::Done
