@@ -37,12 +37,14 @@ pub(super) struct ActiveMembers<'a> {
     pub(super) selected: Vec<String>,
     /// The names of the tags, given or not.
     pub(super) tags: Vec<&'a str>,
+    /// The object type whose tag is not given, so that its variants are open.
+    open: Option<&'a Object>,
 }
 
 impl<'a> ActiveMembers<'a> {
     /// Finds the members of the object type `id`. `text` returns the text that is given for a tag.
     pub(super) fn of(schema: &'a Schema, id: TypeId, text: &dyn Fn(&str) -> Option<String>) -> ActiveMembers<'a> {
-        let mut active = ActiveMembers { members: Vec::new(), selected: Vec::new(), tags: Vec::new() };
+        let mut active = ActiveMembers { members: Vec::new(), selected: Vec::new(), tags: Vec::new(), open: None };
         active.add(schema, schema.object(id), text);
         active
     }
@@ -51,11 +53,29 @@ impl<'a> ActiveMembers<'a> {
         self.members.extend(&object.members);
         let Some(tag) = object.tag.and_then(|tag| object.members.get(tag)) else { return };
         self.tags.push(&tag.name);
-        let Some(value) = text(&tag.name) else { return };
+        let Some(value) = text(&tag.name) else {
+            self.open = Some(object);
+            return;
+        };
         self.selected.push(format!("{}={value}", tag.name));
         if let Some((_, variant)) = object.variants.iter().find(|(case, _)| *case == value) {
             self.add(schema, schema.object(*variant), text);
         }
+    }
+
+    /// Returns whether a variant that a tag may still select has a member with this name.
+    fn may_find(&self, schema: &Schema, name: &str) -> bool {
+        let mut open: Vec<&Object> = self.open.into_iter().collect();
+        while let Some(object) = open.pop() {
+            let variants = object.variants.iter().map(|(_, variant)| schema.object(*variant));
+            for variant in variants {
+                if variant.members.iter().any(|member| member.name == name) {
+                    return true;
+                }
+                open.push(variant);
+            }
+        }
+        false
     }
 
     fn find(&self, name: &str) -> Option<&'a ObjectMember> {
@@ -109,7 +129,10 @@ impl<'a> TypeChecker<'a> {
                 (_, Some(kind), Node::Word(arg)) => self.type_word_as_builtin(&arg, kind, &member_path)?,
                 (Some(_), _, node) => infer_node(node, span)?,
                 (None, _, node) if accepts_unknown => infer_node(node, span)?,
-                (None, ..) => return Err(unknown_key(&name, span, &subject, &active, &given)),
+                (None, ..) => {
+                    let wants_more = active.may_find(schema, &name);
+                    return Err(Diagnostic { wants_more, ..unknown_key(&name, span, &subject, &active, &given) });
+                }
             };
             typed.push(Member { key: name, key_span: span, value });
         }
@@ -117,7 +140,10 @@ impl<'a> TypeChecker<'a> {
         if let Some(missing) = missing.filter(|_| !self.allow_invalid) {
             let empty = if may_be_empty(schema, missing.kind) { ", which may be {}" } else { "" };
             let expected = describe(schema, missing.kind) + empty;
-            return Err(Diagnostic::new(span, format!("missing key `{}` for {subject} ({expected})", missing.name)));
+            return Err(Diagnostic::unfinished(
+                span,
+                format!("missing key `{}` for {subject} ({expected})", missing.name),
+            ));
         }
         Ok(Json { span, kind: JsonKind::Object(typed) })
     }

@@ -21,6 +21,10 @@ const SECRET_COMMANDS: &[(&str, &[&str])] = &[
     ("sev-inject-launch-secret", &["packet-header", "gpa"]),
 ];
 
+/// Keys, besides those of [`SECRET_COMMANDS`], whose values are no secret even in a line that has one.
+#[cfg(feature = "programs")]
+const HARMLESS_KEYS: &[&str] = &["driver", "id", "node-name", "path", "property", "qom-type"];
+
 /// Keys with secret values: in one command, or in any (`None`). What a program in the guest, a file there or its console is
 /// given may be a password; a block device over HTTP logs in with its cookie.
 const SECRET_KEYS: &[(Option<&str>, &str)] = &[
@@ -222,6 +226,12 @@ pub(crate) fn hmp_line_has_secret(line: &str) -> bool {
 fn hmp_line_reads_secret(line: &str) -> bool {
     let mut words = line.split_whitespace();
     words.next() == Some("qom-get") && words.nth(1).is_some_and(is_secret_property)
+}
+
+/// Returns whether the values of a key are no secret even in a line that has one.
+#[cfg(feature = "programs")]
+pub(crate) fn is_harmless_key(key: &str) -> bool {
+    HARMLESS_KEYS.contains(&key) || SECRET_COMMANDS.iter().any(|(_, harmless)| harmless.contains(&key))
 }
 
 /// Returns whether text in any form (a command, JSON, an HMP line; finished or not) mentions a command, a key or an
