@@ -22,5 +22,5 @@ pub use json::{Json, JsonKind, MAX_DEPTH, Member, parse_json, too_deep};
 pub use line::{DotLine, JsonRequest, Line, TransactionLine, parse_line, parse_transaction_line};
 pub use number::{out_of_range, parse_number};
 pub use scan::Unclosed;
-pub use secrets::{line_has_secret, mask_secrets};
+pub use secrets::{line_has_secret, mask_secrets, mask_secrets_in_message};
 pub use word::{Tokens, Word, tokenize};

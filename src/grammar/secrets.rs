@@ -34,6 +34,14 @@ pub fn mask_secrets<'a>(line: &'a str, diagnostic: &'a Diagnostic) -> (Cow<'a, s
     (Cow::Owned(masked), Cow::Owned(Diagnostic::new(span, message)))
 }
 
+/// Returns a message about a line with what it quotes of the line's values masked, if the line may contain a secret.
+pub fn mask_secrets_in_message<'m>(line: &str, message: &'m str) -> Cow<'m, str> {
+    match line_has_secret(line) {
+        true => Cow::Owned(mask_secrets(line, &Diagnostic::new(Span::default(), message)).1.into_owned().message),
+        false => Cow::Borrowed(message),
+    }
+}
+
 /// Returns the ranges of the values in a line that may be secret: of keys, in JSON, and the words without a key after the
 /// first.
 fn values_in(line: &str) -> Vec<Range<usize>> {

@@ -57,7 +57,7 @@ impl Request {
         };
     }
 
-    /// Returns the texts of the secrets that a server might echo: a whole value, the last word of an HMP line, the
+    /// Returns the texts of the secrets that a server might echo: a whole value, the secret word of an HMP line, the
     /// password in a URL.
     pub(crate) fn secret_texts(&self) -> Vec<String> {
         let arguments = self.arguments.as_deref().unwrap_or_default();
@@ -66,7 +66,7 @@ impl Request {
             let Some(text) = arguments.get(range.clone()).and_then(scalar_text) else { continue };
             texts.extend(passwords_in_urls(&text).map(str::to_owned));
             if self.command == "human-monitor-command" {
-                texts.extend(text.rsplit([' ', '=', ',']).next().map(|word| word.trim_matches(['"', '}']).to_owned()));
+                texts.extend(secret_hmp_word(&text).map(str::to_owned));
             } else {
                 texts.push(text.into_owned());
             }
@@ -105,6 +105,16 @@ pub(crate) enum Revealed {
     Strings,
     /// The values beside the names of secret properties, as in the reply to `qom-list-get`.
     SecretProperties,
+}
+
+/// Returns the secret in an HMP line that has one: the third word of `set_password vnc PASSWORD keep`, the last of others.
+fn secret_hmp_word(line: &str) -> Option<&str> {
+    let mut words = line.split([' ', '\t', '=', ',']).filter(|word| !word.is_empty());
+    let word = match words.next() {
+        Some(command) if is_near(command, "set_password") => words.nth(1),
+        _ => words.next_back(),
+    };
+    word.map(|word| word.trim_matches(['"', '}']))
 }
 
 fn secret_ranges(command: &str, arguments: &str) -> Option<Vec<Range<usize>>> {
@@ -329,5 +339,7 @@ mod tests {
         assert_eq!(texts("x", r#"{"password": 123456, "passwd": "p\u00e4ss"}"#), ["123456", "päss"]);
         assert_eq!(texts("x", r#"{"url": "http://u:hunter2@h"}"#), ["hunter2", "http://u:hunter2@h"]);
         assert_eq!(texts("human-monitor-command", r#"{"command-line": "set_password vnc hunter2"}"#), ["hunter2"]);
+        assert_eq!(texts("human-monitor-command", r#"{"command-line": "set_password vnc hunter2 keep"}"#), ["hunter2"]);
+        assert_eq!(texts("human-monitor-command", r#"{"command-line": "change vnc password hunter2"}"#), ["hunter2"]);
     }
 }
