@@ -98,7 +98,7 @@ impl Transcript {
         }
         self.prompt = Some(prompt).filter(|_| !is_hmp);
         // In QMP mode, a dot command sends a line to the human monitor.
-        let needs_command = prompt == Prompt::HumanMonitor && !is_hmp && !typed.starts_with(['.', '!', '#']);
+        let needs_command = prompt == Prompt::HumanMonitor && !is_hmp && !typed.starts_with(['.', '!', '#', '{']);
         Some(if needs_command { Cow::Owned(format!(".hmp {typed}")) } else { Cow::Borrowed(typed) })
     }
 
