@@ -1,28 +1,35 @@
-complete -c qmp-shell-wrap -s l -l logfile -d 'Append every message, sent or received, to FILE' -r -F
-complete -c qmp-shell-wrap -s c -l command -d 'Run LINE and exit; may be repeated, and mixed with -f' -r
-complete -c qmp-shell-wrap -s f -l file -d 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated' -r -F
-complete -c qmp-shell-wrap -l max-message -d 'Maximum size of a message from the server (suffixes k, M, G)' -r
-complete -c qmp-shell-wrap -l generate -d 'Print the manual page, or completions for a shell' -r -f -a "man\t'The manual page'
+function __fish_qmp_shell_wrap_before_words
+    set -l words (commandline -opc)
+    argparse -s 'v/verbose' 'l/logfile=' 'H/hmp' 'c/command=' 'f/file=' 'e/exit-on-error' 'max-message=' 'no-check' 'no-schema' 'dry-run' 'generate=' 'p/pretty' 'no-events' 'no-history' 'color=' 'o/output=' 'timeout=' 'h/help' 'V/version' -- $words[2..] 2>/dev/null
+    or return 0
+    not set -q argv[1]
+end
+
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s l -l logfile -d 'Append every message, sent or received, to FILE' -r -F
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s c -l command -d 'Run LINE and exit; may be repeated, and mixed with -f' -r
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s f -l file -d 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated' -r -F
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l max-message -d 'Maximum size of a message from the server (suffixes k, M, G)' -r
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l generate -d 'Print the manual page, or completions for a shell' -r -f -a "man\t'The manual page'
 bash\t'Completions for bash'
 zsh\t'Completions for zsh'
 fish\t'Completions for fish'
 elvish\t'Completions for elvish'
 powershell\t'Completions for PowerShell'"
-complete -c qmp-shell-wrap -l color -d 'When to use colour; auto means never in scripts' -r -f -a "auto\t'Use colour on a terminal that supports it'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l color -d 'When to use colour; auto means never in scripts' -r -f -a "auto\t'Use colour on a terminal that supports it'
 always\t'Always use colour'
 never\t'Never use colour'"
-complete -c qmp-shell-wrap -s o -l output -d 'Reply format [default: pretty at a prompt, json in scripts]' -r -f -a "flat\t'One line for each value, such as `a.b[0].c: value`'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s o -l output -d 'Reply format [default: pretty at a prompt, json in scripts]' -r -f -a "flat\t'One line for each value, such as `a.b[0].c: value`'
 json\t'The whole reply as JSON on one line'
 pretty\t'The return value as indented JSON'"
-complete -c qmp-shell-wrap -l timeout -d 'Time limit for QEMU\'s greeting [default: none, as long as QEMU runs]' -r
-complete -c qmp-shell-wrap -s v -l verbose -d 'Show each request as it is sent'
-complete -c qmp-shell-wrap -s H -l hmp -d 'Start in HMP mode: lines go to the human monitor'
-complete -c qmp-shell-wrap -s e -l exit-on-error -d 'Stop at the first line that fails'
-complete -c qmp-shell-wrap -l no-check -d 'Send commands even if they contradict the server\'s introspection'
-complete -c qmp-shell-wrap -l no-schema -d 'Do not query introspection: no checks, values interpreted by their form, fewer completions'
-complete -c qmp-shell-wrap -l dry-run -d 'Print requests as JSON instead of sending them'
-complete -c qmp-shell-wrap -s p -l pretty -d 'The same as --output pretty: in a script, errors and events go to standard error'
-complete -c qmp-shell-wrap -l no-events -d 'Do not show events'
-complete -c qmp-shell-wrap -l no-history -d 'Do not read or write the history files'
-complete -c qmp-shell-wrap -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c qmp-shell-wrap -s V -l version -d 'Print version'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l timeout -d 'Time limit for QEMU\'s greeting [default: none, as long as QEMU runs]' -r
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s v -l verbose -d 'Show each request as it is sent'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s H -l hmp -d 'Start in HMP mode: lines go to the human monitor'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s e -l exit-on-error -d 'Stop at the first line that fails'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l no-check -d 'Send commands even if they contradict the server\'s introspection'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l no-schema -d 'Do not query introspection: no checks, values interpreted by their form, fewer completions'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l dry-run -d 'Print requests as JSON instead of sending them'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s p -l pretty -d 'The same as --output pretty: in a script, errors and events go to standard error'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l no-events -d 'Do not show events'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l no-history -d 'Do not read or write the history files'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s V -l version -d 'Print version'

@@ -80,7 +80,7 @@
 //! | `QEMUMonitorProtocol(address)` and `connect()` | [`Client::connect`] |
 //! | `QEMUMonitorProtocol(address, server=True)` and `accept()` | [`Listener::bind`] and [`Client::accept`] |
 //! | `connect(negotiate=False)`, for a guest agent | [`Options::guest_agent`] with [`Client::connect_with`], which synchronises with the agent |
-//! | `settimeout()` | [`Options::timeout`] to connect, [`Pending::reply_within`] for one reply |
+//! | `settimeout()` | [`Options::timeout`] to connect, [`Client::start_within`] to send, [`Pending::reply_within`] for one reply |
 //! | `cmd(name, args)` and `command(name, **args)` | [`Client::execute`], into your own type or `serde_json::Value` |
 //! | `cmd_obj(object)` | [`Request`], [`Client::start`] and [`Pending::reply`] |
 //! | `cmd_raw()`, which returns errors as values | [`Pending::reply`] |

@@ -47,8 +47,8 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         }
         (Completes::EventFilter, _) => complete_event(&typed, start, completer),
         (Completes::Wait, 0) => {
-            let mut completion =
-                Completion::of_names(&typed, start, [("job", "the end of a job"), ("migration", "its end")]);
+            let operations = [("job", "the end of a job"), ("migration", "the end of the migration")];
+            let mut completion = Completion::of_names(&typed, start, operations);
             completion.candidates.extend(complete_event(&typed, start, completer).candidates);
             completion
         }
@@ -95,7 +95,8 @@ pub(super) fn complete_topics(typed: &str, start: usize, completer: &Completer<'
 
 fn complete_event(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
     let names = event_names(completer);
-    Completion::of_names(typed, start, names.iter().map(|name| (name.as_str(), "")))
+    // Events are matched in any case, and their names are in upper case.
+    Completion::of_names(&typed.to_uppercase(), start, names.iter().map(|name| (name.as_str(), "")))
 }
 
 /// Completes the arguments of `.wait` after the event, `job` or `migration`.

@@ -293,7 +293,10 @@ fn argument_names(kind: &ArgumentKind, previous: &str, word: &str, completer: &C
         QomProperty => lookup.get(&NameKind::QomProperties(previous.to_owned())).to_vec(),
         Parameter => migration_parameters(schema),
         ParameterValue => listed_values(schema, "migrate-set-parameters", previous, ""),
-        File => lookup.get(&NameKind::Files(word.to_owned())).iter().map(|file| Name::new(&file.text, "")).collect(),
+        File => {
+            let files = lookup.get(&NameKind::ServerFiles(word.to_owned())).iter();
+            files.map(|file| Name::new(&file.text, "")).collect()
+        }
     };
     (0, names)
 }

@@ -55,8 +55,10 @@ pub enum NameKind {
     Exports,
     /// CPU models of `-cpu`.
     CpuModels,
-    /// Paths on this machine that begin with the text; directories end with a `/`.
+    /// Paths that begin with the text, as this program opens them; directories end with a `/`.
     Files(String),
+    /// The same as the server opens them: its current directory may be another one.
+    ServerFiles(String),
 }
 
 /// Returns the kinds of names that a key of a command takes, given the other arguments.

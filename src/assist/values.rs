@@ -71,7 +71,7 @@ impl ValueChoices {
             if *kind == NameKind::Cpus { &mut self.literals } else { &mut self.strings }.extend(names);
         }
         if kinds.is_empty() && self.strings.is_empty() && self.takes_text && takes_file(position) {
-            self.strings.extend(lookup.get(&NameKind::Files(typed.to_owned())).iter().cloned());
+            self.strings.extend(lookup.get(&NameKind::ServerFiles(typed.to_owned())).iter().cloned());
         }
     }
 }

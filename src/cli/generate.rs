@@ -33,8 +33,34 @@ fn completions<A: HelpExt>(shell: Shell) -> String {
     let name = command.get_name().to_owned();
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut command, &name, &mut text);
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    if shell == Shell::Fish && command.get_arguments().any(|argument| argument.is_trailing_var_arg_set()) {
+        text = with_options_before_words(&command, &text);
+    }
     if A::USES_LIVE_COMPLETION { with_live_completion(shell, &name, &text) } else { text }
+}
+
+/// Changes completions for fish, so that options are offered only before the first word that is not one.
+fn with_options_before_words(command: &clap::Command, text: &str) -> String {
+    let name = command.get_name();
+    let condition = format!("__fish_{}_before_words", name.replace('-', "_"));
+    let options = command.get_arguments().filter_map(|argument| {
+        let names = [argument.get_short().map(String::from), argument.get_long().map(str::to_owned)];
+        let names = names.into_iter().flatten().collect::<Vec<_>>().join("/");
+        let value = match argument.get_num_args() {
+            Some(values) if !values.takes_values() => "",
+            Some(values) if values.min_values() == 0 => "=?",
+            _ => "=",
+        };
+        (!argument.is_positional()).then(|| format!("'{names}{value}'"))
+    });
+    let options = options.collect::<Vec<_>>().join(" ");
+    // An option that lacks its value is a failure of `argparse`, and the value is to be completed.
+    let function = format!(
+        "function {condition}\n    set -l words (commandline -opc)\n    argparse -s {options} -- $words[2..] 2>/dev/null\n    \
+         or return 0\n    not set -q argv[1]\nend\n\n"
+    );
+    function + &text.replace(&format!("complete -c {name} -"), &format!("complete -c {name} -n {condition} -"))
 }
 
 /// Adds live completion, which asks the program itself, to the completions of a shell that can do it.

@@ -7,8 +7,8 @@ use clap::ArgMatches;
 use crate::grammar::Language;
 use crate::session::SharedLog;
 use crate::shell::{
-    AsyncOutput, Connection, Engine, EngineOptions, EventFilter, OutputFormat, PromptOptions, Script, ScriptEnd,
-    ScriptOutput, Settings,
+    AsyncOutput, Connection, Engine, EngineOptions, EventFilter, OutputFormat, PromptOptions, SCRIPT_QUERY_TIMEOUT,
+    Script, ScriptEnd, ScriptOutput, Settings,
 };
 
 use super::args::SessionArgs;
@@ -53,7 +53,8 @@ pub(super) fn new_engine(connection: Connection, args: &SessionArgs, input: &Inp
         ..Settings::default()
     };
     let (dry_run, no_schema) = (args.request.dry_run, args.request.no_schema);
-    let engine_options = EngineOptions { interactive, dry_run, no_schema, ..EngineOptions::default() };
+    let query_timeout = (!interactive).then_some(SCRIPT_QUERY_TIMEOUT);
+    let engine_options = EngineOptions { interactive, dry_run, query_timeout, no_schema, ..EngineOptions::default() };
     let mut engine = Engine::new(connection, settings, engine_options, log);
     if args.hmp {
         engine.set_language(Language::Hmp);

@@ -3,6 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::session::{Address, Closer, ConnectError, Listener, Options, Session};
 use crate::wire::{Event, Greeting, Request};
 
-use super::dispatcher::Dispatcher;
+use super::dispatcher::{Dispatcher, SlotWait};
 use super::error::ExecuteError;
 use super::events::{EventQueue, Events};
 use super::open::open;
+#[cfg(feature = "programs")]
+use super::pending::IsCancelled;
 use super::pending::Pending;
 use super::request::{request, validate_request};
 
@@ -189,7 +192,7 @@ impl Client {
 
     /// Sends a command without waiting for its reply. The server executes commands in order. Up to eight of them may be
     /// in flight, those of all clones counted; the call for a ninth blocks until a reply arrives, except with
-    /// [`Request::oob`].
+    /// [`Request::oob`]. If no reply arrives, it blocks until [`Client::close`]; [`Client::start_within`] has a limit.
     ///
     /// ```
     /// # let qemu = qmp_shell::Client::connect("demo:")?;
@@ -202,6 +205,54 @@ impl Client {
     /// ```
     pub fn start(&self, request: Request) -> Result<Pending, ExecuteError> {
         self.send(request, None)
+    }
+
+    /// Sends a command as [`Client::start`] does, but waits up to `timeout` until fewer than eight are in flight. After the
+    /// timeout, the inner `Err` returns the command, which was not sent. A `timeout` of zero does not wait.
+    ///
+    /// ```
+    /// # let qemu = qmp_shell::Client::connect("demo:")?;
+    /// use std::time::Duration;
+    /// use qmp_shell::Request;
+    ///
+    /// match qemu.start_within(Request::new("query-block"), Duration::from_secs(5))? {
+    ///     Ok(pending) => println!("{}", pending.reply()?.text()),
+    ///     Err(request) => println!("eight commands are unanswered; `{}` was not sent", request.command),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn start_within(&self, request: Request, timeout: Duration) -> Result<Result<Pending, Request>, ExecuteError> {
+        // A timeout that is too long to represent is no limit.
+        let deadline = Instant::now().checked_add(timeout);
+        let wait = deadline.map_or(SlotWait::Forever, SlotWait::Until);
+        let sent = self.inner.dispatcher.send_within(wait, Box::new(validate_request(request)?))?;
+        Ok(sent.map_err(|request| *request))
+    }
+
+    /// Sends a command as [`Client::start`] does. `Ok(None)` if `is_cancelled`, which is called again and again, returns true
+    /// before it can be sent.
+    #[cfg(feature = "programs")]
+    pub(crate) fn start_unless(
+        &self,
+        request: Request,
+        is_cancelled: IsCancelled<'_>,
+    ) -> Result<Option<Pending>, ExecuteError> {
+        let wait = SlotWait::Unless(is_cancelled);
+        Ok(self.inner.dispatcher.send_within(wait, Box::new(validate_request(request)?))?.ok())
+    }
+
+    /// Returns whether several commands are in flight and none has been answered for some time: the server may take only
+    /// one at a time.
+    #[cfg(feature = "programs")]
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.inner.dispatcher.is_stalled()
+    }
+
+    /// Has the server get one request at a time from now on, and gives up the commands in flight, as if this side had
+    /// closed the connection. Returns false if the server got one at a time before.
+    #[cfg(feature = "programs")]
+    pub(crate) fn take_turns(&self) -> bool {
+        self.inner.dispatcher.take_turns()
     }
 
     fn send(&self, request: Request, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {

@@ -6,17 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::ThreadId;
+use std::time::{Duration, Instant};
 
 use crate::session::{Disconnected, ReceiveHalf, Routed, Router, SendHalf};
 use crate::wire::{Event, Greeting, Request};
 
 use super::error::{ExecuteError, ListenError};
 use super::events::EventQueue;
-use super::pending::{Outcome, Pending};
+use super::pending::{CANCEL_POLL_INTERVAL, IsCancelled, Outcome, Pending};
 
 /// The maximum number of in-band commands in flight. QEMU queues this many; with one more it stops reading, and an
 /// out-of-band command could not overtake the others.
 const MAX_IN_BAND_COMMANDS: usize = 8;
+
+/// The time after which several unanswered commands mean that the server may take only one at a time.
+#[cfg(feature = "programs")]
+const STALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The state shared by callers, listeners and the reader thread.
 pub(super) struct Dispatcher {
@@ -34,6 +39,10 @@ struct State {
     router: Router<PendingCall>,
     /// In-band commands that are in flight or about to be sent.
     in_band_count: usize,
+    /// Whether the server gets a request only after it has answered the one before. Then all commands count as in-band.
+    takes_one_request: bool,
+    /// The time of the last request or message.
+    last_progress: Instant,
     listeners: Vec<Weak<EventQueue>>,
     disconnected: Option<Disconnected>,
     /// The answer to a second greeting, to be sent before the next command.
@@ -45,10 +54,26 @@ struct PendingCall {
     caller: SyncSender<Outcome>,
 }
 
+impl State {
+    fn max_in_band(&self) -> usize {
+        if self.takes_one_request { 1 } else { MAX_IN_BAND_COMMANDS }
+    }
+}
+
 impl fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dispatcher").finish_non_exhaustive()
     }
+}
+
+/// The limit of a wait until another command may be in flight.
+#[derive(Clone, Copy)]
+pub(super) enum SlotWait<'a> {
+    Forever,
+    Until(Instant),
+    /// Until the function, which is called again and again, returns true.
+    #[cfg_attr(not(feature = "programs"), expect(dead_code, reason = "only the programs cancel a wait"))]
+    Unless(IsCancelled<'a>),
 }
 
 impl Dispatcher {
@@ -56,6 +81,8 @@ impl Dispatcher {
         let state = State {
             router: router.successor(),
             in_band_count: 0,
+            last_progress: Instant::now(),
+            takes_one_request: greeting.as_ref().is_some_and(Greeting::takes_one_request),
             listeners: Vec::new(),
             disconnected: None,
             renegotiation: None,
@@ -80,26 +107,87 @@ impl Dispatcher {
         self.closing.store(true, Ordering::Release);
     }
 
+    /// Returns whether several commands are in flight and nothing has happened for [`STALL_TIMEOUT`].
+    #[cfg(feature = "programs")]
+    pub(super) fn is_stalled(&self) -> bool {
+        let state = self.state();
+        state.in_band_count > 1 && state.last_progress.elapsed() > STALL_TIMEOUT
+    }
+
+    /// Has the server get one request at a time from now on, and gives up the commands in flight: as if this side had
+    /// closed the connection. Returns false if the server got one at a time before.
+    #[cfg(feature = "programs")]
+    pub(super) fn take_turns(&self) -> bool {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.takes_one_request, true) {
+            return false;
+        }
+        let given_up: Vec<PendingCall> = state.router.pending.drain().collect();
+        // A command that is about to be sent is not among them, so it still counts.
+        state.in_band_count -= given_up.iter().filter(|call| call.in_band).count();
+        drop(state);
+        self.slot_freed.notify_all();
+        for call in given_up {
+            // Fails if the caller has dropped its `Pending`.
+            let _ = call.caller.send(Err(Disconnected::ClosedHere));
+        }
+        true
+    }
+
     /// Sends a request. If it is in-band, first waits until fewer than [`MAX_IN_BAND_COMMANDS`] are in flight.
     pub(super) fn send(&self, request: Box<Request>, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {
+        self.assert_outside_filter();
+        let in_band = self.is_in_band(&request);
+        if in_band {
+            self.reserve_slot(SlotWait::Forever);
+        }
+        self.send_in_slot(request, fd, in_band)
+    }
+
+    /// Sends a request as [`Dispatcher::send`] does, but waits only as long as `wait` says. After that, the inner `Err`
+    /// returns the request.
+    pub(super) fn send_within(
+        &self,
+        wait: SlotWait<'_>,
+        request: Box<Request>,
+    ) -> Result<Result<Pending, Box<Request>>, ExecuteError> {
+        self.assert_outside_filter();
+        let in_band = self.is_in_band(&request);
+        if in_band && !self.reserve_slot(wait) {
+            return Ok(Err(request));
+        }
+        self.send_in_slot(request, None, in_band).map(Ok)
+    }
+
+    fn assert_outside_filter(&self) {
         let current = std::thread::current().id();
         assert!(
             self.reader.get() != Some(&current),
             "an event filter cannot execute commands: their replies would never be received"
         );
-        if !request.oob {
-            self.reserve_slot();
-        }
+    }
+
+    /// Returns whether a request has to wait until the server may get another one.
+    fn is_in_band(&self, request: &Request) -> bool {
+        !request.oob || self.state().takes_one_request
+    }
+
+    fn send_in_slot(
+        &self,
+        request: Box<Request>,
+        fd: Option<BorrowedFd<'_>>,
+        in_band: bool,
+    ) -> Result<Pending, ExecuteError> {
         let (caller, outcome) = sync_channel(1);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         if fd.is_some() && !out.can_pass_fds() {
             drop(out);
-            self.release_slot(!request.oob);
+            self.release_slot(in_band);
             return Err(ExecuteError::CannotPassFd { request });
         }
         self.renegotiate(&mut out);
         let id = out.next_id();
-        if let Err(disconnected) = self.register(id, PendingCall { in_band: !request.oob, caller }) {
+        if let Err(disconnected) = self.register(id, PendingCall { in_band, caller }) {
             return Err(ExecuteError::NotSent { request, disconnected });
         }
         let sent = out.send(id, &request, fd);
@@ -117,13 +205,31 @@ impl Dispatcher {
         }
     }
 
-    /// Waits until another in-band command may be in flight, and counts it.
-    fn reserve_slot(&self) {
+    /// Waits as long as `wait` says for another in-band command to be allowed in flight, and counts it. Returns whether
+    /// the request may be sent; at the end of the connection, sending it reports that.
+    fn reserve_slot(&self, wait: SlotWait<'_>) -> bool {
         let mut state = self.state();
-        while state.disconnected.is_none() && state.in_band_count >= MAX_IN_BAND_COMMANDS {
-            state = self.slot_freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while state.disconnected.is_none() && state.in_band_count >= state.max_in_band() {
+            let time = match wait {
+                SlotWait::Forever => Duration::MAX,
+                SlotWait::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
+                SlotWait::Unless(_) => CANCEL_POLL_INTERVAL,
+            };
+            if time.is_zero() {
+                return false;
+            }
+            state = self.slot_freed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
+            if let SlotWait::Unless(is_cancelled) = wait {
+                // Without the lock, because `is_cancelled` may look at the state.
+                drop(state);
+                if is_cancelled() {
+                    return false;
+                }
+                state = self.state();
+            }
         }
         state.in_band_count += 1;
+        true
     }
 
     fn release_slot(&self, in_band: bool) {
@@ -137,6 +243,7 @@ impl Dispatcher {
             return Err(disconnected.clone());
         }
         state.router.pending.register(id, call);
+        state.last_progress = Instant::now();
         Ok(())
     }
 
@@ -181,7 +288,10 @@ impl Dispatcher {
                 Err(_) if self.closing.load(Ordering::Acquire) => break Disconnected::ClosedHere,
                 Err(disconnected) => break disconnected,
             };
-            let routed = self.state().router.route(item);
+            let mut state = self.state();
+            state.last_progress = Instant::now();
+            let routed = state.router.route(item);
+            drop(state);
             match routed {
                 Routed::Reply { entry, reply, .. } => {
                     self.release_slot(entry.in_band);

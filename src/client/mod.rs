@@ -17,3 +17,5 @@ pub use error::{ExecuteError, ListenError};
 pub use events::Events;
 pub use open::open;
 pub use pending::Pending;
+#[cfg(feature = "programs")]
+pub(crate) use pending::parse_return;

@@ -13,6 +13,12 @@ use super::error::ExecuteError;
 /// The reply to a request, or the reason why there is none.
 pub(super) type Outcome = Result<Reply, Disconnected>;
 
+/// Says whether to give up a wait.
+pub(crate) type IsCancelled<'a> = &'a dyn Fn() -> bool;
+
+/// The time between two calls of an [`IsCancelled`].
+pub(super) const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(100);
+
 /// A command in flight; see [`Client::start`](super::Client::start).
 ///
 /// ```
@@ -88,20 +94,37 @@ impl Pending {
         }
     }
 
+    /// Waits for the reply as [`Pending::reply`] does. `Ok(None)` if `is_cancelled`, which is called again and again, returns
+    /// true before it comes.
+    #[cfg(feature = "programs")]
+    pub(crate) fn reply_unless(mut self, is_cancelled: IsCancelled<'_>) -> Result<Option<Reply>, ExecuteError> {
+        loop {
+            match self.reply_within(CANCEL_POLL_INTERVAL)? {
+                Ok(reply) => return Ok(Some(reply)),
+                Err(_) if is_cancelled() => return Ok(None),
+                Err(in_flight) => self = in_flight,
+            }
+        }
+    }
+
     /// Waits for the return value, as a `T`. Fails as [`Client::execute`](super::Client::execute) does.
     pub fn wait<T: DeserializeOwned>(self) -> Result<T, ExecuteError> {
         let outcome = self.outcome();
-        let request = self.request;
-        let reply = match outcome {
-            Ok(reply) => Box::new(reply),
-            Err(disconnected) => return Err(ExecuteError::Unanswered { request, disconnected }),
-        };
-        match reply.body() {
-            ReplyBody::Error { .. } => Err(ExecuteError::Refused { request, reply }),
-            ReplyBody::Return(raw) => match serde_json::from_str(raw) {
-                Ok(value) => Ok(value),
-                Err(source) => Err(ExecuteError::Return { request, reply, source }),
-            },
+        match outcome {
+            Ok(reply) => parse_return(self.request, reply),
+            Err(disconnected) => Err(ExecuteError::Unanswered { request: self.request, disconnected }),
         }
+    }
+}
+
+/// Returns the return value in the reply to `request`, as a `T`.
+pub(crate) fn parse_return<T: DeserializeOwned>(request: Box<Request>, reply: Reply) -> Result<T, ExecuteError> {
+    let reply = Box::new(reply);
+    match reply.body() {
+        ReplyBody::Error { .. } => Err(ExecuteError::Refused { request, reply }),
+        ReplyBody::Return(raw) => match serde_json::from_str(raw) {
+            Ok(value) => Ok(value),
+            Err(source) => Err(ExecuteError::Return { request, reply, source }),
+        },
     }
 }

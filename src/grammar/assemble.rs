@@ -38,10 +38,11 @@ impl Assembler {
         Assembler::default()
     }
 
-    /// Begins another entry at a prompt: physical lines are counted from 1 again.
-    pub fn begin_entry(&mut self) {
+    /// Begins another entry at a prompt: physical lines are counted from 1 again. `is_pasted` says whether it follows the
+    /// entry before too fast for a human.
+    pub fn begin_entry(&mut self, is_pasted: bool) {
         let mut transcript = std::mem::take(&mut self.transcript);
-        transcript.resume();
+        transcript.resume(is_pasted);
         *self = Assembler { transcript, ..Assembler::default() };
     }
 
@@ -57,8 +58,12 @@ impl Assembler {
         if self.in_json && begins_anew(line) {
             lines.extend(self.finish());
         }
-        let typed = match self.scanner {
-            Some(_) => without_continuation_prompt(line).into(),
+        let typed = match &self.scanner {
+            // Elsewhere, the dots are part of a value.
+            Some(scanner) if self.in_json || scanner.continues_between_words() => {
+                without_continuation_prompt(line).into()
+            }
+            Some(_) => line.into(),
             None => match self.transcript.typed_part(line, language == Language::Hmp) {
                 Some(typed) => typed,
                 None => return lines,
@@ -178,7 +183,10 @@ pub fn is_complete(text: &str, language: Language) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::line::{Line, parse_line};
+    use super::super::transcript::typed_start;
     use super::*;
+    use proptest::prelude::{prop_assert, proptest};
 
     fn lines(text: &str, language: Language) -> Vec<LogicalLine> {
         let mut assembler = Assembler::new();
@@ -247,6 +255,15 @@ mod tests {
     }
 
     #[test]
+    fn old_documents_have_other_arrows() {
+        let session =
+            "C: { \"execute\": \"stop\" }\nS: { \"return\": {} }\n→ {\"execute\": \"cont\"}\n← {\"x\": 1}\nC: x";
+        let found: Vec<String> = lines(session, Language::Qmp).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(found, ["C: { \"execute\": \"stop\" }", "→ {\"execute\": \"cont\"}", "C: x"]);
+        assert!(found[..2].iter().all(|line| matches!(parse_line(line), Ok(Line::Json(_)))));
+    }
+
+    #[test]
     fn only_the_request_after_its_command_is_an_echo() {
         let count = |text| lines(text, Language::Qmp).len();
         assert_eq!(count("(QEMU) stop\n{\"execute\": \"stop\"}\n{\"execute\": \"stop\"}"), 2);
@@ -267,12 +284,24 @@ mod tests {
             assembler.take_notice().as_deref(),
             Some("1 line was passed over as output of a line with a prompt.")
         );
-        assembler.begin_entry();
+        assembler.begin_entry(true);
+        assert_eq!(assembler.push("stop", Language::Qmp), []);
+        assert!(assembler.take_notice().is_some());
+        assembler.begin_entry(false);
         assert_eq!(assembler.push("stop", Language::Qmp), [line(1, "stop")]);
         assembler.push("(QEMU) stop", Language::Qmp);
-        assembler.begin_entry();
+        assembler.begin_entry(false);
         assert_eq!(assembler.push("{\"execute\": \"stop\"}", Language::Qmp), []);
         assert!(assembler.take_notice().is_some() && assembler.take_notice().is_none());
+    }
+
+    #[test]
+    fn dots_before_a_continuation_are_left_out_between_words() {
+        let text = "a \\\n... b=1\n{\"x\":\n  ... 1}\na b=\"1 \\\n... 2\"\na b=1\\\n... 2";
+        assert_eq!(
+            lines(text, Language::Qmp),
+            [line(1, "a \\\n b=1"), line(3, "{\"x\":\n 1}"), line(5, "a b=\"1 \\\n... 2\""), line(7, "a b=1\\\n... 2"),]
+        );
     }
 
     #[test]
@@ -299,5 +328,34 @@ mod tests {
         assert_eq!(lines("stop\n{\"execute\":\n", Language::Qmp), [line(1, "stop"), line(2, "{\"execute\":")]);
         assert!(!is_complete("{\"a\":", Language::Qmp));
         assert!(is_complete("{\"a\":\n1}", Language::Qmp));
+    }
+
+    proptest! {
+        /// Every logical line is part of what was entered, in order, and `.hmp` is all that is added.
+        #[test]
+        fn logical_lines_are_parts_of_the_text(
+            parts in proptest::collection::vec(
+                proptest::sample::select(&[
+                    "(QEMU)", "(qemu)", "(", ")", "TRANS>", "$", " ", "\n", "->", "<-", "→", "C:", "{", "}", "[", "]", "\"", "'", "\\",
+                    "#", "...", ".", "\"execute\": \"stop\"", "\"return\": {}", "stop", "a=1", "漢", "//", "/*", ":", ",",
+                ][..]),
+                0..24,
+            ),
+        ) {
+            let text = parts.concat();
+            for language in [Language::Qmp, Language::Hmp] {
+                let rows: Vec<&str> = text.split('\n').collect();
+                let found = lines(&text, language);
+                prop_assert!(found.is_sorted_by_key(|(number, _)| *number));
+                for (number, line) in found {
+                    for (part, row) in line.split('\n').zip(&rows[number - 1..]) {
+                        prop_assert!(row.contains(part.strip_prefix(".hmp ").unwrap_or(part)), "{part:?} in {row:?}");
+                    }
+                    let _ = parse_line(&line);
+                }
+                is_complete(&text, language);
+            }
+            prop_assert!(text.is_char_boundary(typed_start(&text)));
+        }
     }
 }

@@ -82,8 +82,8 @@ impl Command {
             name = words.next().ok_or_else(|| Diagnostic::new(end, "expected a command after `exec-oob`"))?;
         }
         check_word(name)?;
-        if name.equals.is_some() {
-            let message = format!("expected a command, found `{}`", name.text);
+        if name.equals.is_some() || name.is_foreign_comment() {
+            let message = format!("expected a command, found `{}`{}", name.text, comment_hint(name));
             return Err(Diagnostic::new(name.span, message));
         }
         if name.text.is_empty() {
@@ -126,13 +126,18 @@ impl Arg {
     pub fn parse(text: &str, word: &Word) -> Result<Arg, Diagnostic> {
         check_word(word)?;
         if word.equals.is_none() {
-            let message = format!("expected `key=value`, found `{}`", word.text);
+            let message = format!("expected `key=value`, found `{}`{}", word.text, comment_hint(word));
             return Err(Diagnostic::new(word.span, message));
         }
         let key = Key::parse(word)?;
         let json = word.bracket.map(|at| json_to_word_end(text, word, at));
         Ok(Arg { key, word: word.clone(), json })
     }
+}
+
+/// Returns the hint for a word that begins a comment in other languages.
+pub(super) fn comment_hint(word: &Word) -> &'static str {
+    if word.is_foreign_comment() { "; comments begin with `#`" } else { "" }
 }
 
 /// Rejects words that are unclosed or reserved, and values in the quotation marks of typography, which do not quote.

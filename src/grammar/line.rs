@@ -1,6 +1,6 @@
 //! Parses a logical line: its kind and its parts.
 
-use super::command::{Arg, Command, check_word, dropped_warning};
+use super::command::{Arg, Command, check_word, comment_hint, dropped_warning};
 use super::diagnostic::{Diagnostic, Span};
 use super::json::{Json, JsonKind, Member, parse_json};
 use super::scan::is_blank;
@@ -113,6 +113,10 @@ pub fn parse_line(text: &str) -> Result<Line, Diagnostic> {
         let message = format!("expected a JSON request after `{}`", &text[start..arrow]);
         return Err(Diagnostic::new(Span::new(start, arrow), message));
     }
+    if trimmed.starts_with('[') {
+        let message = "expected a command or a request, found an array; enter the requests in it one at a time";
+        return Err(Diagnostic::new(Span::new(start, start + 1), message));
+    }
     let words = tokenize(text).words;
     let Some(first) = words.first() else {
         return Ok(Line::Blank);
@@ -216,7 +220,8 @@ fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {
     let tail = tokenize(&text[end..]).words;
     if let Some(word) = tail.first() {
         let span = Span::new(end + word.span.start, end + word.span.end);
-        return Err(Diagnostic::new(span, "unexpected text after the JSON request"));
+        let message = format!("unexpected text after the JSON request{}", comment_hint(word));
+        return Err(Diagnostic::new(span, message));
     }
     let span = json.span;
     let JsonKind::Object(members) = json.kind else {
@@ -326,6 +331,15 @@ mod tests {
             ("{\"execute\": 5}", 12, 13, "expected a string for `execute`, found a number"),
             ("{\"execute\": \"stop\"} cont", 20, 24, "unexpected text after the JSON request"),
             ("exec-oob", 8, 8, "expected a command after `exec-oob`"),
+            (
+                "[{\"execute\": \"stop\"}]",
+                0,
+                1,
+                "expected a command or a request, found an array; enter the requests in it one at a time",
+            ),
+            ("// note", 0, 2, "expected a command, found `//`; comments begin with `#`"),
+            ("stop /* note */", 5, 7, "expected `key=value`, found `/*`; comments begin with `#`"),
+            ("{\"execute\": \"stop\"} //", 20, 22, "unexpected text after the JSON request; comments begin with `#`"),
             ("transaction(abort)", 0, 18, "expected spaces around the parentheses: `transaction( ACTION … )`"),
         ] {
             let diagnostic = parse_line(text).expect_err(text);

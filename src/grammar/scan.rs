@@ -127,6 +127,11 @@ impl Scanner {
         self.depth > 0
     }
 
+    /// Returns whether the line continues between two words, after a backslash.
+    pub(super) fn continues_between_words(&self) -> bool {
+        self.state == State::BareEscape && self.escape_starts_word
+    }
+
     fn enter_word(&mut self, state: State) {
         self.state = state;
         self.prefix = None;

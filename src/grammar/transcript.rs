@@ -60,10 +60,10 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    /// Notes that what follows is entered separately. Text without a form of its own is recognised as output only within
-    /// one paste.
-    pub(super) fn resume(&mut self) {
-        if self.before == Prompted::Other {
+    /// Notes that what follows is entered separately; `is_pasted` says whether too fast for a human. Text without a form of
+    /// its own is recognised as output only within one paste.
+    pub(super) fn resume(&mut self, is_pasted: bool) {
+        if self.before == Prompted::Other && !is_pasted {
             self.before = Prompted::Nothing;
         }
         self.is_resumed = true;
@@ -95,7 +95,7 @@ impl Transcript {
 
     /// Returns whether a row without a prompt may have been typed.
     fn may_be_typed(&mut self, row: &str, is_hmp: bool) -> bool {
-        if is_elision(row) {
+        if is_elision(row) || is_banner(row) {
             return false;
         }
         match self.before {
@@ -116,27 +116,30 @@ impl Transcript {
     /// Returns whether a line of QMP mode was typed: whether it is anything but a message of the server, or the echo of the
     /// line before.
     pub(super) fn is_typed(&mut self, line: &str) -> bool {
-        let trimmed = line.trim();
-        let prompt = self.prompt.take();
-        let object = Some(without_arrow(trimmed)).filter(|rest| rest.starts_with('{'));
-        let members = object.map(outer_members).unwrap_or_default();
-        let command = command_of(&members);
-        if let Some(prompt) = prompt {
+        let role = Role::of(line.trim());
+        if let Some(prompt) = self.prompt.take() {
             self.before = prompt.before(line);
-        } else if command.is_some_and(|command| self.is_echo(command)) {
-            self.doubtful += usize::from(self.is_resumed);
-            // The same request once more is not an echo.
-            self.before = Prompted::Shell(String::new());
-            return false;
-        } else if object.is_some() && command.is_none() && self.before != Prompted::Nothing && !is_action(&members) {
-            // A shell may show a reply without its `return`.
-            self.doubtful += usize::from(self.is_resumed && !has_server_member(&members));
-            return false;
-        } else if !trimmed.is_empty() && !trimmed.starts_with('#') {
-            self.before = Prompted::Nothing;
+            return role != Role::Message && role != Role::Elision;
         }
-        let is_reply = has_server_member(&members) || object.is_some() && trimmed.starts_with("<-");
-        !(is_reply && command.is_none() || is_elision(without_arrow(trimmed)))
+        match role {
+            Role::Blank => true,
+            Role::Elision | Role::Message => false,
+            Role::Request(command) if self.is_echo(command) => {
+                self.doubtful += usize::from(self.is_resumed);
+                // The same request once more is not an echo.
+                self.before = Prompted::Shell(String::new());
+                false
+            }
+            // A shell may show a reply without its `return`.
+            Role::Object if self.before != Prompted::Nothing => {
+                self.doubtful += usize::from(self.is_resumed);
+                false
+            }
+            Role::Request(_) | Role::Object | Role::Command => {
+                self.before = Prompted::Nothing;
+                true
+            }
+        }
     }
 
     /// Returns whether a request for `command` is what a verbose shell shows after the line before.
@@ -153,13 +156,61 @@ impl Transcript {
     }
 }
 
+/// The role of a line of QMP mode in a session.
+#[derive(Debug, PartialEq, Eq)]
+enum Role<'t> {
+    /// Nothing, or a comment.
+    Blank,
+    /// Dots that stand for what was left out.
+    Elision,
+    /// A request for this command.
+    Request(&'t str),
+    /// A message of the server.
+    Message,
+    /// Another object.
+    Object,
+    /// Anything else.
+    Command,
+}
+
+impl Role<'_> {
+    fn of(line: &str) -> Role<'_> {
+        let rest = without_arrow(line);
+        if rest.is_empty() || line.starts_with('#') {
+            return Role::Blank;
+        }
+        if is_elision(rest) {
+            return Role::Elision;
+        }
+        if !rest.starts_with('{') {
+            return Role::Command;
+        }
+        let members = outer_members(rest);
+        let has_only = |keys: &[&str]| !members.is_empty() && members.iter().all(|(key, _)| keys.contains(key));
+        if let Some(command) = command_of(&members) {
+            Role::Request(command)
+        } else if members.iter().any(|(key, _)| SERVER_MEMBERS.contains(key)) || has_arrow_of_server(line) {
+            Role::Message
+        } else if has_only(&["type", "data"]) {
+            // An action of a transaction.
+            Role::Command
+        } else {
+            Role::Object
+        }
+    }
+}
+
+/// Returns the offset after the pasted prompts at the beginning of `text`.
+pub fn typed_start(text: &str) -> usize {
+    text.len() - split_prompts(text).1.len()
+}
+
 /// Splits a row into the prompts at its beginning, of which the last is returned, and the rest.
 fn split_prompts(row: &str) -> (Option<Prompt>, &str) {
-    let mut rest = row.trim_start_matches(is_blank);
-    let mut last = None;
-    while let Some((prompt, len)) = leading_prompt(rest) {
+    let (mut last, mut rest) = (None, row);
+    while let Some((prompt, len)) = leading_prompt(rest.trim_start_matches(is_blank)) {
         last = Some(prompt);
-        rest = rest[len..].trim_start_matches(is_blank);
+        rest = rest.trim_start_matches(is_blank)[len..].trim_start_matches(is_blank);
     }
     (last, rest)
 }
@@ -174,7 +225,7 @@ fn leading_prompt(row: &str) -> Option<(Prompt, usize)> {
         ("$>", Prompt::System),
     ];
     let named = || {
-        let name = row.strip_prefix('(')?.split(')').next()?;
+        let (name, _) = row.strip_prefix('(')?.split_once(')')?;
         let is_name = !name.is_empty() && !name.contains(|c: char| c == '(' || c.is_whitespace());
         is_name.then_some((Prompt::Shell, name.len() + 2))
     };
@@ -190,11 +241,29 @@ pub(super) fn begins_anew(row: &str) -> bool {
     leading_prompt(trimmed).is_some() || arrow_len(trimmed) > 0 && without_arrow(trimmed).starts_with('{')
 }
 
-/// Returns the length of a leading `->` or `<-` of a pasted message, with the whitespace before it.
+/// The arrows of documents, old and new, before a message: to the server, and from it.
+const ARROWS: [(&str, &str); 3] = [("->", "<-"), ("→", "←"), ("C:", "S:")];
+
+/// Returns the arrow at the beginning of a row, and whether it comes from the server. Only `->` and `<-` are arrows
+/// whatever follows.
+fn leading_arrow(row: &str) -> Option<(&'static str, bool)> {
+    let is_arrow = |arrow: &str| {
+        let rest = row.strip_prefix(arrow);
+        rest.is_some_and(|rest| matches!(arrow, "->" | "<-") || rest.trim_start().starts_with('{'))
+    };
+    let arrows = ARROWS.iter().flat_map(|(to, from)| [(*to, false), (*from, true)]);
+    arrows.into_iter().find(|(arrow, _)| is_arrow(arrow))
+}
+
+fn has_arrow_of_server(line: &str) -> bool {
+    leading_arrow(line).is_some_and(|(_, is_from_server)| is_from_server)
+}
+
+/// Returns the length of the arrow before a pasted message, with the whitespace before it.
 pub(super) fn arrow_len(row: &str) -> usize {
     let trimmed = row.trim_start_matches(is_blank);
     let indent = row.len() - trimmed.len();
-    if trimmed.starts_with("->") || trimmed.starts_with("<-") { indent + 2 } else { 0 }
+    leading_arrow(trimmed).map_or(0, |(arrow, _)| indent + arrow.len())
 }
 
 /// Returns the text after a leading arrow, or the whole text.
@@ -219,6 +288,13 @@ pub(super) fn without_continuation_prompt(row: &str) -> &str {
 /// Returns whether a row stands for what a document left out.
 fn is_elision(row: &str) -> bool {
     matches!(row.trim_end(), "..." | "…" | "[...]" | "[…]")
+}
+
+/// Returns whether a row is the banner of a monitor or of a shell for one.
+fn is_banner(row: &str) -> bool {
+    let is_monitor = || row.strip_prefix("QEMU ").is_some_and(|rest| rest.contains(" monitor - type "));
+    ["Welcome to the QMP ", "Welcome to the HMP ", "Connected to QEMU "].iter().any(|text| row.starts_with(text))
+        || is_monitor()
 }
 
 fn is_dot_command(row: &str) -> bool {
@@ -275,15 +351,6 @@ fn command_of<'t>(members: &[OuterMember<'t>]) -> Option<&'t str> {
     Some(command.unwrap_or_default())
 }
 
-/// Returns whether these are the members of an action of a transaction.
-fn is_action(members: &[OuterMember<'_>]) -> bool {
-    !members.is_empty() && members.iter().all(|(key, _)| matches!(*key, "type" | "data"))
-}
-
-fn has_server_member(members: &[OuterMember<'_>]) -> bool {
-    members.iter().any(|(key, _)| SERVER_MEMBERS.contains(key))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,6 +369,7 @@ mod tests {
             ("(Live QEMU) stop", None, "(Live QEMU) stop"),
             ("() stop", None, "() stop"),
             ("(open stop", None, "(open stop"),
+            ("(open", None, "(open"),
         ] {
             assert_eq!(split_prompts(row), (prompt, rest), "{row}");
         }

@@ -56,6 +56,11 @@ impl Word {
         !self.quoted && self.text == text
     }
 
+    /// Returns whether the word begins a comment in C and JavaScript.
+    pub fn is_foreign_comment(&self) -> bool {
+        !self.quoted && (self.text.starts_with("//") || self.text.starts_with("/*"))
+    }
+
     /// Returns the word with its indices shifted, for a line in which it begins at `start` and not at 0.
     pub(super) fn shifted(mut self, start: usize) -> Word {
         self.span = Span::new(self.span.start + start, self.span.end + start);

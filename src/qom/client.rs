@@ -1,10 +1,10 @@
 //! Commands on single objects: list, get and set properties, and resolve what a user typed.
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::client::{Client, ExecuteError, Pending};
+use crate::client::{Client, ExecuteError, Pending, parse_return};
 use crate::schema::{PropertyType, nearest, property_value};
-use crate::wire::{ReplyBody, Request, quote};
+use crate::wire::{Reply, ReplyBody, Request, quote};
 
 use super::error::QomError;
 use super::path::{join, property_splits, split_last};
@@ -19,11 +19,38 @@ const MAX_TREE_MEMBERS: usize = 2_000_000;
 pub struct QomClient {
     client: Client,
     pub(super) max_tree_members: usize,
+    /// Says whether to give up a wait for the server.
+    is_interrupted: fn() -> bool,
+    /// Called when the server turns out to take one request at a time. Without it, that is an error.
+    on_stall: Option<fn()>,
 }
 
 impl QomClient {
     pub fn new(client: &Client) -> QomClient {
-        QomClient { client: client.clone(), max_tree_members: MAX_TREE_MEMBERS }
+        QomClient {
+            client: client.clone(),
+            max_tree_members: MAX_TREE_MEMBERS,
+            is_interrupted: || false,
+            on_stall: None,
+        }
+    }
+
+    /// Has each wait for the server end with [`QomError::Interrupted`] when `is_interrupted`, called in the thread that
+    /// waits, returns true. Does not apply to [`QomClient::tree`].
+    pub fn interrupted_by(self, is_interrupted: fn() -> bool) -> QomClient {
+        QomClient { is_interrupted, ..self }
+    }
+
+    /// Has a server that answers none of several requests get one at a time, after a call of `report`. Does not apply to
+    /// [`QomClient::tree`].
+    pub fn with_fallback(self, report: fn()) -> QomClient {
+        QomClient { on_stall: Some(report), ..self }
+    }
+
+    /// Has the server get one request at a time.
+    pub fn taking_turns(self) -> QomClient {
+        self.client.take_turns();
+        self
     }
 
     /// Limits the number of members that [`QomClient::tree`] reads.
@@ -33,12 +60,25 @@ impl QomClient {
 
     /// Lists the properties of an object, including its children and links, in the server's order.
     pub fn list(&self, path: &str) -> Result<Vec<Property>, QomError> {
-        Ok(self.start_list(path)?.wait()?)
+        self.read(|| self.finish(self.start_list(path)?))
     }
 
     /// Reads a property: the JSON text as the server wrote it. A child or a link reads as a path, an unset link as `""`.
     pub fn get(&self, path: &str, property: &str) -> Result<String, QomError> {
-        finish_get(self.start_get(path, property)?)
+        self.read(|| self.finish_get(self.start_get(path, property)?))
+    }
+
+    /// Runs a read, and again with one request at a time if the server answers none of several.
+    fn read<T>(&self, read: impl Fn() -> Result<T, QomError>) -> Result<T, QomError> {
+        match (read(), self.on_stall) {
+            (Err(QomError::Stalled), Some(report)) => {
+                if self.client.take_turns() {
+                    report();
+                }
+                read()
+            }
+            (result, _) => result,
+        }
     }
 
     /// Sets a property to the value that `text` denotes for the property's type. The type is looked up first; if the
@@ -62,7 +102,7 @@ impl QomClient {
     /// Sets a property to a JSON value.
     pub(super) fn set_json(&self, path: &str, property: &str, json: &str) -> Result<(), QomError> {
         let arguments = format!(r#"{{"path":{},"property":{},"value":{json}}}"#, quote(path), quote(property));
-        self.start("qom-set", arguments)?.wait::<IgnoredAny>()?;
+        self.finish::<IgnoredAny>(self.start("qom-set", arguments)?)?;
         Ok(())
     }
 
@@ -114,18 +154,41 @@ impl QomClient {
     }
 
     fn start(&self, command: &str, arguments: String) -> Result<Pending, QomError> {
-        Ok(self.client.start(Request::new(command).with_arguments(arguments))?)
+        let request = Request::new(command).with_arguments(arguments);
+        self.client.start_unless(request, &|| self.must_give_up())?.ok_or_else(|| self.reason_to_give_up())
     }
-}
 
-/// Waits for the reply to `qom-get`. The value is not parsed, because QEMU writes some numbers as `inf`, which is not
-/// JSON.
-pub(super) fn finish_get(pending: Pending) -> Result<String, QomError> {
-    let request = Box::new(pending.request().clone());
-    let reply = pending.reply()?;
-    match reply.body() {
-        ReplyBody::Return(json) => Ok(json.to_owned()),
-        ReplyBody::Error { .. } => Err(ExecuteError::Refused { request, reply: Box::new(reply) }.into()),
+    /// Waits for the return value of a command.
+    pub(super) fn finish<T: DeserializeOwned>(&self, pending: Pending) -> Result<T, QomError> {
+        let request = Box::new(pending.request().clone());
+        Ok(parse_return(request, self.reply(pending)?)?)
+    }
+
+    /// Waits for the reply to `qom-get`. The value is not parsed, because QEMU writes some numbers as `inf`, which is not
+    /// JSON.
+    pub(super) fn finish_get(&self, pending: Pending) -> Result<String, QomError> {
+        let request = Box::new(pending.request().clone());
+        let reply = self.reply(pending)?;
+        match reply.body() {
+            ReplyBody::Return(json) => Ok(json.to_owned()),
+            ReplyBody::Error { .. } => Err(ExecuteError::Refused { request, reply: Box::new(reply) }.into()),
+        }
+    }
+
+    fn reply(&self, pending: Pending) -> Result<Reply, QomError> {
+        match pending.reply_unless(&|| self.must_give_up()) {
+            // Given up by another thread.
+            Err(error) if error.is_given_up() => Err(QomError::Stalled),
+            reply => reply?.ok_or_else(|| self.reason_to_give_up()),
+        }
+    }
+
+    fn must_give_up(&self) -> bool {
+        (self.is_interrupted)() || self.client.is_stalled()
+    }
+
+    fn reason_to_give_up(&self) -> QomError {
+        if (self.is_interrupted)() { QomError::Interrupted } else { QomError::Stalled }
     }
 }
 

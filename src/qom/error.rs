@@ -10,6 +10,12 @@ pub enum QomError {
     /// The text does not denote a value of the property's type. Nothing was sent.
     #[error("`{property}` of `{path}`: {message}")]
     InvalidValue { path: String, property: String, message: String },
+    /// The wait for the server was given up.
+    #[error("interrupted")]
+    Interrupted,
+    /// The server answered none of several requests that were in flight.
+    #[error("the server does not answer several requests at once")]
+    Stalled,
     #[error("the tree has more than {max_members} objects and properties; limit it with `--depth`")]
     TooManyMembers { max_members: usize },
 }
@@ -21,7 +27,7 @@ impl QomError {
         match self {
             QomError::Execute(error) => error.desc().map_or_else(|| error.to_string(), str::to_owned),
             QomError::InvalidValue { message, .. } => message.clone(),
-            QomError::TooManyMembers { .. } => self.to_string(),
+            QomError::Interrupted | QomError::Stalled | QomError::TooManyMembers { .. } => self.to_string(),
         }
     }
 
@@ -29,13 +35,21 @@ impl QomError {
     pub fn class(&self) -> Option<&str> {
         match self {
             QomError::Execute(error) => error.class(),
-            QomError::InvalidValue { .. } | QomError::TooManyMembers { .. } => None,
+            QomError::InvalidValue { .. }
+            | QomError::Interrupted
+            | QomError::Stalled
+            | QomError::TooManyMembers { .. } => None,
         }
     }
 
     /// Returns whether the connection is lost, so that every further call will fail too.
     pub fn is_disconnected(&self) -> bool {
         matches!(self, QomError::Execute(ExecuteError::NotSent { .. } | ExecuteError::Unanswered { .. }))
+    }
+
+    /// Returns whether further requests of the same reader would fail, too.
+    pub(super) fn is_final(&self) -> bool {
+        self.is_disconnected() || matches!(self, QomError::Interrupted | QomError::Stalled)
     }
 
     /// Returns whether the server does not have the command.

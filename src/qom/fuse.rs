@@ -1,6 +1,7 @@
 //! The kernel interface: passes each FUSE request to [`QomFs`] and translates the result.
 //!
-//! It makes no decisions of its own. It tells the kernel to cache nothing, so that the kernel asks again each time.
+//! It makes no decisions of its own. It says on whose behalf the thread waits for the server, so that a signal can end the
+//! wait, and it tells the kernel to cache nothing, so that the kernel asks again each time.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,6 +15,7 @@ use fuser::{
 };
 use rustix::fs::OFlags;
 
+use super::caller;
 use super::fs::{Attributes, FileKind, FsError, MAX_FILE_NAME_BYTES, OpenMode, QomFs};
 
 /// The time for which the kernel may cache entries and attributes.
@@ -82,6 +84,7 @@ impl From<FsError> for Errno {
             FsError::InvalidValue => Errno::EINVAL,
             FsError::NoValue => Errno::ENODATA,
             FsError::Disconnected => Errno::EIO,
+            FsError::Interrupted => Errno::EINTR,
             FsError::IsDirectory => Errno::EISDIR,
             FsError::NotDirectory => Errno::ENOTDIR,
             FsError::TooLarge => Errno::EFBIG,
@@ -113,7 +116,8 @@ impl Filesystem for FuseAdapter {
         (self.on_unmount)();
     }
 
-    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        caller::set(request.pid());
         let result = name.to_str().ok_or(FsError::NotFound).and_then(|name| self.fs.lookup(parent.0, name));
         match result {
             Ok(attributes) => reply.entry(&KERNEL_CACHE_TTL, &self.file_attr(&attributes), Generation(0)),
@@ -125,13 +129,14 @@ impl Filesystem for FuseAdapter {
         self.fs.forget(inode.0, lookups);
     }
 
-    fn getattr(&self, _: &Request, inode: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr) {
+    fn getattr(&self, request: &Request, inode: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr) {
+        caller::set(request.pid());
         self.reply_attributes(self.fs.attributes(inode.0, handle.map(|handle| handle.0)), reply);
     }
 
     fn setattr(
         &self,
-        _: &Request,
+        request: &Request,
         inode: INodeNo,
         mode: Option<u32>,
         uid: Option<u32>,
@@ -147,6 +152,7 @@ impl Filesystem for FuseAdapter {
         _flags: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
+        caller::set(request.pid());
         let handle = handle.map(|handle| handle.0);
         let set = || {
             if let Some(size) = size {
@@ -162,14 +168,16 @@ impl Filesystem for FuseAdapter {
         self.reply_attributes(set(), reply);
     }
 
-    fn readlink(&self, _: &Request, inode: INodeNo, reply: ReplyData) {
+    fn readlink(&self, request: &Request, inode: INodeNo, reply: ReplyData) {
+        caller::set(request.pid());
         match self.fs.read_link(inode.0) {
             Ok(target) => reply.data(target.as_bytes()),
             Err(error) => reply.error(error.into()),
         }
     }
 
-    fn open(&self, _: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        caller::set(request.pid());
         let (read, write) = match flags.acc_mode() {
             OpenAccMode::O_RDONLY => (true, false),
             OpenAccMode::O_WRONLY => (false, true),
@@ -186,7 +194,7 @@ impl Filesystem for FuseAdapter {
 
     fn read(
         &self,
-        _: &Request,
+        request: &Request,
         _inode: INodeNo,
         handle: FileHandle,
         offset: u64,
@@ -195,6 +203,7 @@ impl Filesystem for FuseAdapter {
         _owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
+        caller::set(request.pid());
         match self.fs.read(handle.0, offset, size as usize) {
             Ok(data) => reply.data(&data),
             Err(error) => reply.error(error.into()),
@@ -203,7 +212,7 @@ impl Filesystem for FuseAdapter {
 
     fn write(
         &self,
-        _: &Request,
+        request: &Request,
         _inode: INodeNo,
         handle: FileHandle,
         offset: u64,
@@ -213,23 +222,26 @@ impl Filesystem for FuseAdapter {
         _owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
+        caller::set(request.pid());
         match self.fs.write(handle.0, offset, data) {
             Ok(()) => reply.written(u32::try_from(data.len()).expect("a FUSE write is smaller than 4 GiB")),
             Err(error) => reply.error(error.into()),
         }
     }
 
-    fn flush(&self, _: &Request, _inode: INodeNo, handle: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
+    fn flush(&self, request: &Request, _inode: INodeNo, handle: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
+        caller::set(request.pid());
         reply_empty(self.fs.flush(handle.0), reply);
     }
 
-    fn fsync(&self, _: &Request, _inode: INodeNo, handle: FileHandle, _data: bool, reply: ReplyEmpty) {
+    fn fsync(&self, request: &Request, _inode: INodeNo, handle: FileHandle, _data: bool, reply: ReplyEmpty) {
+        caller::set(request.pid());
         reply_empty(self.fs.flush(handle.0), reply);
     }
 
     fn release(
         &self,
-        _: &Request,
+        request: &Request,
         _inode: INodeNo,
         handle: FileHandle,
         _flags: OpenFlags,
@@ -237,10 +249,12 @@ impl Filesystem for FuseAdapter {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
+        caller::set(request.pid());
         reply_empty(self.fs.release(handle.0), reply);
     }
 
-    fn opendir(&self, _: &Request, inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+    fn opendir(&self, request: &Request, inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        caller::set(request.pid());
         match self.fs.open_directory(inode.0) {
             Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::empty()),
             Err(error) => reply.error(error.into()),
@@ -265,7 +279,8 @@ impl Filesystem for FuseAdapter {
         reply.ok();
     }
 
-    fn access(&self, _: &Request, inode: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
+    fn access(&self, request: &Request, inode: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
+        caller::set(request.pid());
         let [read, write, execute] =
             [AccessFlags::R_OK, AccessFlags::W_OK, AccessFlags::X_OK].map(|flag| mask.contains(flag));
         reply_empty(self.fs.access(inode.0, read, write, execute), reply);

@@ -2,6 +2,8 @@
 //!
 //! Must not know about the shell or the terminal.
 
+#[cfg(feature = "fuse")]
+mod caller;
 mod client;
 mod error;
 #[cfg(any(feature = "fuse", test))]
@@ -16,6 +18,8 @@ mod render_tree;
 mod tree;
 mod tree_reader;
 
+#[cfg(feature = "fuse")]
+pub use caller::caller_is_interrupted;
 pub use client::QomClient;
 pub use error::QomError;
 #[cfg(any(feature = "fuse", test))]

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::client::Pending;
 
-use super::client::{QomClient, finish_get};
+use super::client::QomClient;
 use super::error::QomError;
 use super::property::Property;
 use super::tree::{PropertyValue, Tree};
@@ -127,7 +127,7 @@ impl TreeReader<'_> {
 
     fn receive(&mut self, request: TreeRequest, pending: Pending) -> Result<(), QomError> {
         match request {
-            TreeRequest::ListGet { objects } => match pending.wait::<Vec<ListGetObject>>().map_err(QomError::from) {
+            TreeRequest::ListGet { objects } => match self.qom.finish::<Vec<ListGetObject>>(pending) {
                 Ok(listed) if listed.len() == objects.len() => {
                     for (object, listed) in objects.into_iter().zip(listed) {
                         let value = |value: Box<RawValue>| Ok(Box::<str>::from(value).into_string());
@@ -136,7 +136,7 @@ impl TreeReader<'_> {
                         self.set_members(object, properties)?;
                     }
                 }
-                Err(error) if error.is_disconnected() => return Err(error),
+                Err(error) if error.is_final() => return Err(error),
                 refused => {
                     if matches!(&refused, Err(error) if error.is_unknown_command()) {
                         self.has_list_get = false;
@@ -145,15 +145,15 @@ impl TreeReader<'_> {
                     self.queue_lists(objects);
                 }
             },
-            TreeRequest::List { object } => match pending.wait::<Vec<Property>>().map_err(QomError::from) {
+            TreeRequest::List { object } => match self.qom.finish::<Vec<Property>>(pending) {
                 Ok(listed) => {
                     self.set_members(object, listed.into_iter().map(|property| (property, None)).collect())?;
                 }
-                Err(error) if object == 0 || error.is_disconnected() => return Err(error),
+                Err(error) if object == 0 || error.is_final() => return Err(error),
                 Err(error) => self.tree.set_failed(object, error.reason()),
             },
-            TreeRequest::Get { object, member } => match finish_get(pending) {
-                Err(error) if error.is_disconnected() => return Err(error),
+            TreeRequest::Get { object, member } => match self.qom.finish_get(pending) {
+                Err(error) if error.is_final() => return Err(error),
                 result => self.tree.set_value(object, member, result.map_err(|error| error.reason())),
             },
         }

@@ -1,6 +1,10 @@
-//! Prints an event on one line.
+//! An event on one line, and whether it reports a failure.
+
+use std::borrow::Cow;
 
 use chrono::{DateTime, Local, TimeZone};
+
+use serde_json::{Map, Value};
 
 use crate::wire::{Event, Timestamp};
 
@@ -8,8 +12,36 @@ use super::json::{JsonStyle, write_json};
 use super::palette::Palette;
 use super::sanitize::printable;
 
+/// Parts of the names of events that always report failures.
+const FAILURE_NAMES: &[&str] = &["CORRUPTED", "CRASH", "ERROR", "FAILURE", "PANIC", "REPORT_BAD"];
+
+/// Members of an event's data, with the values that report a failure.
+const FAILURE_MEMBERS: &[(&str, &[&str])] =
+    &[("device-state", &["error"]), ("reason", &["error"]), ("status", &["aborting", "failed"])];
+
+/// Returns whether an event reports a failure, such as that of a job.
+pub fn is_failure(event: &Event) -> bool {
+    if FAILURE_NAMES.iter().any(|part| event.name().contains(part)) {
+        return true;
+    }
+    let Ok(data) = event.data_as::<Map<String, Value>>() else { return false };
+    let has_value = |(member, values): &(&str, &[&str])| {
+        data.get(*member).and_then(Value::as_str).is_some_and(|value| values.contains(&value))
+    };
+    data.get("error").is_some_and(|error| !error.is_null()) || FAILURE_MEMBERS.iter().any(has_value)
+}
+
+/// Returns the palette for an event: failures look like errors.
+pub fn event_palette<'p>(event: &Event, palette: &'p Palette) -> Cow<'p, Palette> {
+    match palette.is_colored() && is_failure(event) {
+        true => Cow::Owned(palette.for_failures()),
+        false => Cow::Borrowed(palette),
+    }
+}
+
 /// Returns `12:01:02.345 STOP {…}`: the local time, the name and the data, without a line end.
 pub fn event_line(event: &Event, palette: &Palette) -> String {
+    let palette = &*event_palette(event, palette);
     let time = event.timestamp().map_or_else(|| NO_TIME.to_owned(), local_time);
     let mut out =
         format!("{} {}", palette.paint(&palette.dim, &time), palette.paint(&palette.name, &printable(event.name())));
@@ -48,6 +80,42 @@ mod tests {
             "\u0007"}}"#;
         let Ok(Message::Event(event)) = Message::parse(raw.as_bytes().to_vec()) else { panic!() };
         assert_eq!(event_line(&event, &Palette::default()), "--:--:--.--- A\\x1bB {\"x\": \"\\u0007\"}");
+    }
+
+    fn event(name: &str, data: &str) -> Event {
+        match Message::parse(format!("{{\"event\": \"{name}\", \"data\": {data}}}").into_bytes()) {
+            Ok(Message::Event(event)) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn failures_look_like_errors() {
+        for (name, data) in [
+            ("BLOCK_JOB_ERROR", r#"{"device": "j", "action": "report"}"#),
+            ("BLOCK_JOB_COMPLETED", r#"{"device": "j", "error": "Input/output error"}"#),
+            ("JOB_STATUS_CHANGE", r#"{"id": "j", "status": "aborting"}"#),
+            ("MIGRATION", r#"{"status": "failed"}"#),
+            ("BLOCK_IO_ERROR", "{}"),
+            ("DEVICE_UNPLUG_GUEST_ERROR", "{}"),
+            ("MEM_UNPLUG_ERROR", "{}"),
+            ("GUEST_PANICKED", "{}"),
+            ("QUORUM_FAILURE", "{}"),
+            ("DUMP_COMPLETED", r#"{"result": {"status": "failed"}, "error": "no space"}"#),
+            ("COLO_EXIT", r#"{"mode": "primary", "reason": "error"}"#),
+        ] {
+            let line = event_line(&event(name, data), &Palette::new(true));
+            assert!(is_failure(&event(name, data)) && line.contains(&format!("\x1b[1;31m{name}")), "{line}");
+            assert!(!line.contains("\x1b[32m"), "{line}");
+        }
+        for (name, data) in [
+            ("BLOCK_JOB_COMPLETED", r#"{"device": "error", "len": 5, "error": null}"#),
+            ("JOB_STATUS_CHANGE", r#"{"id": "failed", "status": "ready"}"#),
+            ("MIGRATION", r#"{"status": "completed"}"#),
+            ("STOP", "[]"),
+        ] {
+            assert!(!is_failure(&event(name, data)), "{name}");
+        }
     }
 
     #[test]

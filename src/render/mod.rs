@@ -13,7 +13,7 @@ mod sanitize;
 mod wrap;
 
 pub use caret::{caret_under, excerpt};
-pub use event::event_line;
+pub use event::{event_line, event_palette};
 pub use flat::write_flat;
 pub use json::{JsonStyle, write_json};
 pub use manual::manual_text;

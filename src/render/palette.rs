@@ -43,6 +43,11 @@ impl Palette {
         }
     }
 
+    /// Returns the palette for a message about a failure.
+    pub fn for_failures(&self) -> Palette {
+        Palette { name: self.error.clone(), string: self.error.clone(), ..self.clone() }
+    }
+
     pub fn is_colored(&self) -> bool {
         !self.reset.is_empty()
     }

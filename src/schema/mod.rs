@@ -8,6 +8,7 @@
 mod arg_tree;
 mod context;
 mod describe;
+mod example;
 mod infer;
 mod introspection;
 mod json_writer;
@@ -26,11 +27,12 @@ mod unknown_key;
 
 pub use context::TypingContext;
 pub use describe::{may_be_empty, type_label};
+pub use example::word_fits;
 pub use introspection::SchemaError;
 pub use model::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember, Schema, Type, TypeId};
 pub use partial_arguments::{Continuation, Expected, PartialArguments};
 pub use property::{PropertyType, property_value};
 pub use request::{TypedRequest, member_type, nearest_command, request_of_command, request_of_json, unknown_command};
-pub use signature::{member_signature, signature};
+pub use signature::{member_signature, signature, signature_of_variant};
 pub use suggest::{did_you_mean, nearest};
 pub use transaction::{action_type, check_action, request_of_transaction, transaction_variants, unknown_action};

@@ -2,7 +2,7 @@
 
 use super::describe::type_label;
 use super::manual::{Line, Role, Run};
-use super::model::{Object, ObjectMember, Schema, Type, TypeId};
+use super::model::{CommandInfo, Object, ObjectMember, Schema, Type, TypeId};
 
 /// The maximum width of the column of member names.
 const MAX_NAME_COLUMNS: usize = 40;
@@ -24,6 +24,20 @@ pub fn signature(schema: &Schema, name: &str, width: usize) -> Option<Vec<Line>>
         page.add_object(schema.object(event.data), "has no data");
     }
     Some(page.lines)
+}
+
+/// Returns the signature of a variant of a command: these members, with `selection`, the arguments that select it.
+pub fn signature_of_variant(
+    schema: &Schema,
+    command: &CommandInfo,
+    selection: &str,
+    members: &[&ObjectMember],
+    width: usize,
+) -> Vec<Line> {
+    let mut page = Page { schema, width, lines: Vec::new() };
+    page.add_title(&command.name, &format!("command with {selection}"), &command.features);
+    page.add_members(members);
+    page.lines
 }
 
 /// Returns the signature of a member of a command or event: its type, and everything that the type contains. `path` is
@@ -85,19 +99,7 @@ impl Page<'_> {
         if object.members.is_empty() && object.variants.is_empty() {
             self.lines.push(vec![Run::new(Role::Secondary, format!("  {if_empty}"))]);
         }
-        let name_width = object.members.iter().map(|member| member.name.len()).max().unwrap_or(0).min(MAX_NAME_COLUMNS);
-        for member in &object.members {
-            let mut line = vec![Run::new(Role::Name, format!("  {:<name_width$}", member.name))];
-            line.push(Run::new(Role::Type, format!("  {}", member_label(self.schema, member))));
-            if !member.features.is_empty() {
-                line.push(Run::new(Role::Strong, format!("  {}", member.features.join(", "))));
-            }
-            if let Some(values) = self.values_of(member.kind) {
-                self.add_wrapped(line, &values, name_width + 6);
-            } else {
-                self.lines.push(line);
-            }
-        }
+        self.add_members(&object.members.iter().collect::<Vec<_>>());
         let Some(tag) = object.tag_member() else { return };
         for (case, variant) in &object.variants {
             let members = &self.schema.object(*variant).members;
@@ -113,6 +115,23 @@ impl Page<'_> {
                 Run::new(Role::Strong, format!("{case}:")),
             ];
             self.add_wrapped(head, &names, 6);
+        }
+    }
+
+    /// Adds a line for each member.
+    fn add_members(&mut self, members: &[&ObjectMember]) {
+        let name_width = members.iter().map(|member| member.name.len()).max().unwrap_or(0).min(MAX_NAME_COLUMNS);
+        for member in members {
+            let mut line = vec![Run::new(Role::Name, format!("  {:<name_width$}", member.name))];
+            line.push(Run::new(Role::Type, format!("  {}", member_label(self.schema, member))));
+            if !member.features.is_empty() {
+                line.push(Run::new(Role::Strong, format!("  {}", member.features.join(", "))));
+            }
+            if let Some(values) = self.values_of(member.kind) {
+                self.add_wrapped(line, &values, name_width + 6);
+            } else {
+                self.lines.push(line);
+            }
         }
     }
 

@@ -1,36 +1,70 @@
 //! Finds the known name that a mistyped one probably means.
 
-/// The minimum score of a name that is suggested.
-const MIN_SCORE: f64 = 0.9;
-
-/// Returns the name that is most similar to `typed`, if it is similar enough; otherwise the only name that begins with
-/// `typed`.
+/// Returns the name that is nearest to `typed`, if it is near enough; otherwise the only name that begins with `typed`,
+/// or the only one that has all its words in order.
+///
+/// Only the words in which two names differ are compared: `query-foo` and `query-balloon` have much in common, but not
+/// what matters.
 pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let typed = typed.replace('_', "-").to_lowercase();
+    let typed = normalised(typed);
     let typed_chars = typed.chars().count();
-    let mut best: Option<(f64, &str)> = None;
-    let (mut prefixed_count, mut prefixed) = (0, None);
+    let mut best: Option<(Distance, &str)> = None;
+    let (mut prefixed, mut with_words) = (Vec::new(), Vec::new());
     for name in names {
-        let candidate = name.replace('_', "-").to_lowercase();
-        // A text that is this much longer is not similar, and a comparison takes time proportional to both lengths.
+        let candidate = normalised(name);
+        // A text that is this much longer is not near, and a comparison takes time proportional to both lengths.
         if typed_chars > 2 * candidate.chars().count() + 4 {
             continue;
         }
         if typed_chars > 1 && candidate.starts_with(&typed) {
-            prefixed_count += 1;
-            prefixed = Some(name);
+            prefixed.push(name);
         }
-        let mut score = strsim::jaro_winkler(&typed, &candidate);
-        if strsim::osa_distance(&typed, &candidate) <= 1 + typed.len() / 6 {
-            // Wrong and missing letters are more frequent than extra ones, so a longer candidate is more likely.
-            score += if candidate.len() >= typed.len() { 0.6 } else { 0.5 };
+        if has_words_of(&typed, &candidate) {
+            with_words.push(name);
         }
-        if best.is_none_or(|(best_score, _)| score > best_score) {
-            best = Some((score, name));
+        if let Some(distance) = distance(&typed, &candidate)
+            && best.as_ref().is_none_or(|(least, _)| distance < *least)
+        {
+            best = Some((distance, name));
         }
     }
-    let similar = best.filter(|(score, _)| *score >= MIN_SCORE).map(|(_, name)| name);
-    similar.or(prefixed.filter(|_| prefixed_count == 1))
+    let longer = if prefixed.is_empty() { with_words } else { prefixed };
+    let only = if let [name] = longer[..] { Some(name) } else { None };
+    best.map(|(_, name)| name).or(only)
+}
+
+/// The number of mistakes between a typed name and a candidate, whether the candidate is shorter, and the dissimilarity
+/// of both. Wrong and missing letters are more frequent than extra ones, so a longer candidate is more likely.
+type Distance = (usize, bool, f64);
+
+/// Returns the distance between two names, if it is small compared with the words in which they differ.
+fn distance(typed: &str, candidate: &str) -> Option<Distance> {
+    const CHARS_PER_MISTAKE: usize = 6;
+    let (typed, candidate) = without_common_words(typed, candidate);
+    let mistakes = strsim::osa_distance(&typed, &candidate);
+    let (typed_chars, chars) = (typed.chars().count(), candidate.chars().count());
+    let longer = typed_chars.max(chars);
+    let is_near = mistakes <= 1 + longer / CHARS_PER_MISTAKE && 2 * mistakes <= longer;
+    is_near.then(|| (mistakes, chars < typed_chars, -strsim::jaro_winkler(&typed, &candidate)))
+}
+
+/// Removes the words that two names have in common at their beginning and end.
+fn without_common_words(a: &str, b: &str) -> (String, String) {
+    let (a, b): (Vec<&str>, Vec<&str>) = (a.split('-').collect(), b.split('-').collect());
+    let start = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[start..], &b[start..]);
+    let end = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    (a[..a.len() - end].join("-"), b[..b.len() - end].join("-"))
+}
+
+/// Returns whether a name has all words of `typed`, in order: at least two.
+fn has_words_of(typed: &str, name: &str) -> bool {
+    let mut words = name.split('-');
+    typed.contains('-') && typed.split('-').all(|word| words.any(|other| other == word))
+}
+
+fn normalised(name: &str) -> String {
+    name.replace('_', "-").to_lowercase()
 }
 
 /// Returns the hint for the end of an error message about a mistyped name: `; did you mean …?`, or nothing.
@@ -44,7 +78,22 @@ mod tests {
 
     #[test]
     fn suggests_similar_names_only() {
-        let names = ["query-status", "query-stats", "query-block", "block_resize", "quit", "stop", "qcow", "qcow2"];
+        let names = [
+            "query-status",
+            "query-stats",
+            "query-block",
+            "query-balloon",
+            "query-pci",
+            "query-cpus-fast",
+            "query-cpu-definitions",
+            "query-hotpluggable-cpus",
+            "block_resize",
+            "block-dirty-bitmap-add",
+            "quit",
+            "stop",
+            "qcow",
+            "qcow2",
+        ];
         for (typed, expected) in [
             ("query-statsu", Some("query-status")),
             ("query_status", Some("query-status")),
@@ -53,10 +102,19 @@ mod tests {
             ("stopp", Some("stop")),
             ("qcow3", Some("qcow2")),
             ("query-staus", Some("query-status")),
-            ("bl", Some("block_resize")),
+            ("block-res", Some("block_resize")),
+            ("bl", None),
             ("que", None),
             ("frobnicate", None),
             ("x", None),
+            // Common words at the beginning or end say nothing.
+            ("query-foo", None),
+            ("query-cpu", None),
+            ("query-blub-status", None),
+            ("block-foo", None),
+            // A word is missing.
+            ("block-bitmap-add", Some("block-dirty-bitmap-add")),
+            ("query-cpus", Some("query-cpus-fast")),
         ] {
             assert_eq!(nearest(typed, names), expected, "{typed}");
         }

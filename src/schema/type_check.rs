@@ -14,8 +14,9 @@ use crate::wire::quote;
 use super::arg_tree::{ArgTree, Entry, Node};
 use super::context::TypingContext;
 use super::describe::{describe, describe_alternate, describe_builtin, may_be_empty};
+use super::example::{example_of_object, only_required_scalar};
 use super::infer::infer_node;
-use super::level::{Level, key_in_levels};
+use super::level::{Level, child_key, key_in_levels};
 use super::model::{Builtin, Schema, Type, TypeId};
 use super::property::PropertyType;
 use super::scalar::{boolean, integer, integer_range, number};
@@ -214,7 +215,7 @@ impl<'a> TypeChecker<'a> {
             }
             Type::Object(_) => match &arg.json {
                 Some(json) => self.check_json(json.clone()?, id, path),
-                None => Err(self.mismatch(span, path, id, &format!("`{text}`"))),
+                None => self.type_word_as_object(arg, id, path),
             },
             Type::Alternate(kinds) => self.type_alternate(Node::Word(arg.clone()), kinds, span, path),
         }
@@ -238,6 +239,10 @@ impl<'a> TypeChecker<'a> {
             }
             // The item's own span is unknown, because quotes have been removed, so it has the span of the whole value.
             let word = Word { span, text: part.to_owned(), equals: None, bracket: None, ..arg.word };
+            let path = match self.schema.definition(element) {
+                Type::Object(_) => &child_key(path, &items.len().to_string()),
+                _ => path,
+            };
             items.push(self.type_word(&Arg { key: arg.key.clone(), word, json: None }, element, path)?);
         }
         Ok(Json { span, kind: JsonKind::Array(items) })
@@ -255,6 +260,21 @@ impl<'a> TypeChecker<'a> {
             (PropertyType::Qapi, None) => Ok(Json::string(span, arg.word.value())),
             (PropertyType::Unknown, None) => infer_node(Node::Word(arg.clone()), span),
         }
+    }
+
+    /// Gives the type of an object to a word that is not JSON: it is the value of the only required member.
+    fn type_word_as_object(&mut self, arg: &Arg, id: TypeId, path: &str) -> Result<Json, Diagnostic> {
+        let schema = self.schema;
+        let (span, text) = (arg.word.value_span(), arg.word.value());
+        let Some(member) = only_required_scalar(schema, id) else {
+            let mut diagnostic = self.mismatch(span, path, id, &format!("`{text}`"));
+            let example = example_of_object(schema, id, path, text);
+            diagnostic.message.push_str(&format!("; write it as in `{example}`"));
+            return Err(diagnostic);
+        };
+        let value = self.type_word(arg, member.kind, &child_key(path, &member.name))?;
+        let member = Member { key: member.name.clone(), key_span: span, value };
+        Ok(Json { span, kind: JsonKind::Object(vec![member]) })
     }
 
     fn type_word_as_builtin(&mut self, arg: &Arg, kind: Builtin, path: &str) -> Result<Json, Diagnostic> {

@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
+
 use crate::wire::{Frame, Framer, Limits, Message, MessageError, Request, preview};
 
 use super::connect::ExecProcess;
@@ -165,6 +167,11 @@ impl SendHalf {
     /// this process.
     pub(crate) fn can_pass_fds(&self) -> bool {
         self.process.is_none() && self.socket.is_unix()
+    }
+
+    /// Returns the server's process, if it is on this machine and not behind a child of this process.
+    pub(crate) fn peer_process(&self) -> Option<Pid> {
+        self.socket.peer_process().filter(|_| self.process.is_none())
     }
 
     /// Returns a handle that ends the connection from any thread, even while another one is sending.

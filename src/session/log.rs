@@ -8,10 +8,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{SecondsFormat, Utc};
-use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::wire::{single_line, to_valid_json};
+
+use super::log_writer::LogWriter;
 
 /// The log that several sessions and threads write to, if there is one.
 pub type SharedLog = Arc<Mutex<Option<MessageLog>>>;
@@ -31,14 +33,23 @@ pub type Observer = Box<dyn FnMut(Direction, &str) + Send>;
 /// A log that writes to a file, calls an observer, or both. The file is appended to; a new one gets mode 0600.
 #[derive(Default)]
 pub struct MessageLog {
-    file: Option<File>,
+    sink: Option<Sink>,
     observer: Option<Observer>,
     failed: bool,
 }
 
+/// The place that lines are written to.
+#[derive(Debug)]
+enum Sink {
+    /// A regular file, which takes a line at once.
+    File(File),
+    /// Anything else, whose reader may stall.
+    Writer(LogWriter),
+}
+
 impl fmt::Debug for MessageLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MessageLog").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("MessageLog").field("sink", &self.sink).finish_non_exhaustive()
     }
 }
 
@@ -51,8 +62,11 @@ impl MessageLog {
             Some(Errno::NXIO) => io::Error::other("it is a pipe without a reader"),
             _ => error,
         })?;
-        fcntl_setfl(&file, OFlags::APPEND)?;
-        Ok(MessageLog { file: Some(file), ..MessageLog::default() })
+        let sink = match file.metadata()?.is_file() {
+            true => Sink::File(file),
+            false => Sink::Writer(LogWriter::start(file)?),
+        };
+        Ok(MessageLog { sink: Some(sink), ..MessageLog::default() })
     }
 
     /// Calls `observer` with each message from now on.
@@ -66,7 +80,7 @@ impl MessageLog {
         if let Some(observer) = &mut self.observer {
             observer(direction, &message);
         }
-        let Some(file) = &mut self.file else { return };
+        let Some(sink) = &mut self.sink else { return };
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
         let direction = match direction {
             Direction::Sent => "sent",
@@ -75,13 +89,21 @@ impl MessageLog {
         // One write per line, so that two programs can share a log.
         let line = format!("{{\"time\": \"{time}\", \"{direction}\": {message}}}\n");
         // A full disk must not end a session; the program reports it once, at the end.
-        self.failed |= file.write_all(line.as_bytes()).is_err();
+        match sink {
+            Sink::File(file) => self.failed |= file.write_all(line.as_bytes()).is_err(),
+            Sink::Writer(writer) => writer.push(line.into_bytes()),
+        }
     }
 
-    /// Returns whether a line is missing because it could not be written.
-    pub fn has_failed(&self) -> bool {
-        self.failed
+    /// Ends the log, after what can be written is written. Returns whether a line is missing.
+    fn close(self) -> bool {
+        self.failed || matches!(self.sink, Some(Sink::Writer(writer)) if writer.close())
     }
+}
+
+/// Closes the log, if there is one. Returns whether lines are missing from it.
+pub fn end_log(log: &SharedLog) -> bool {
+    log.lock().unwrap_or_else(PoisonError::into_inner).take().is_some_and(MessageLog::close)
 }
 
 /// Records a message, if there is a log.

@@ -1,10 +1,13 @@
 //! An open session, which sends requests and receives messages in order of arrival.
 
+use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
+
+use rustix::process::Pid;
 
 use crate::wire::{Greeting, Limits, Request};
 
@@ -49,6 +52,8 @@ pub struct Session {
     /// Messages to be received before those of `source`.
     backlog: Backlog,
     pub(super) greeting: Option<Greeting>,
+    /// The requests to a server that takes one at a time.
+    queued: VecDeque<QueuedRequest>,
 }
 
 /// The source of messages.
@@ -104,6 +109,14 @@ pub(crate) enum Waited<T> {
     Flooded,
 }
 
+/// A request that is sent once the one before is answered.
+#[derive(Debug)]
+struct QueuedRequest {
+    id: u64,
+    request: Request,
+    fd: Option<OwnedFd>,
+}
+
 impl Session {
     pub(super) fn new(socket: Socket, process: Option<ExecProcess>, limits: Limits, log: SharedLog) -> Session {
         let (out, input) = split(socket, process, limits, log);
@@ -113,6 +126,7 @@ impl Session {
             router: Router::default(),
             backlog: Backlog::default(),
             greeting: None,
+            queued: VecDeque::new(),
         }
     }
 
@@ -136,6 +150,12 @@ impl Session {
     /// this process.
     pub fn can_pass_fds(&self) -> bool {
         self.out.can_pass_fds()
+    }
+
+    /// Returns the server's process, if it is on this machine and not behind a child of this process.
+    #[doc(hidden)]
+    pub fn peer_process(&self) -> Option<Pid> {
+        self.out.peer_process()
     }
 
     /// Starts the reader thread, which reads messages as they arrive. Returns its queue.
@@ -187,7 +207,25 @@ impl Session {
         reply_use: ReplyUse,
     ) -> Result<u64, Disconnected> {
         let id = self.out.next_id();
+        let takes_one_request = self.greeting.as_ref().is_some_and(Greeting::takes_one_request);
+        let must_wait = takes_one_request && !self.router.pending.is_empty();
         self.router.pending.register(id, reply_use);
+        if must_wait {
+            let fd = fd.map(|fd| fd.try_clone_to_owned()).transpose()?;
+            self.queued.push_back(QueuedRequest { id, request: request.clone(), fd });
+            return Ok(id);
+        }
+        self.transmit_now(id, request, fd)?;
+        Ok(id)
+    }
+
+    /// Sends the next request that waits for its turn.
+    fn transmit_queued(&mut self) -> Result<(), Disconnected> {
+        let Some(QueuedRequest { id, request, fd }) = self.queued.pop_front() else { return Ok(()) };
+        self.transmit_now(id, &request, fd.as_ref().map(|fd| fd.as_fd()))
+    }
+
+    fn transmit_now(&mut self, id: u64, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<(), Disconnected> {
         let sent = match &mut self.source {
             Source::Direct(input) => self.out.send_with(id, request, fd, WhileBlocked::Read(&mut || read_more(input))),
             Source::Threaded(reader) => {
@@ -197,8 +235,7 @@ impl Session {
         sent.map_err(|unsent| {
             self.router.pending.cancel(id);
             unsent.disconnected
-        })?;
-        Ok(id)
+        })
     }
 
     /// Sends bytes as they are.
@@ -286,7 +323,12 @@ impl Session {
                 Polled::Interrupted => return Ok(Received::Interrupted),
                 Polled::InputReady => return Ok(Received::InputReady),
             };
-            return Ok(match self.router.route(item) {
+            let routed = self.router.route(item);
+            if let Routed::Reply { .. } = routed {
+                // At the end of the connection this fails, and the next read reports it.
+                let _ = self.transmit_queued();
+            }
+            return Ok(match routed {
                 Routed::Reply { entry: ReplyUse::Discard, .. } => Received::DiscardedReply,
                 Routed::Renegotiate(request) => {
                     // At the end of the connection this fails, and the next read reports it.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
+use rustix::process::Pid;
 
 use super::options::CANCEL_POLL_INTERVAL;
 
@@ -119,6 +120,12 @@ impl Socket {
     /// Returns whether file descriptors can be sent over it.
     pub(super) fn is_unix(&self) -> bool {
         rustix::net::sockopt::socket_domain(&self.fd) == Ok(rustix::net::AddressFamily::UNIX)
+    }
+
+    /// Returns the process at the other end, if it is on this machine.
+    pub(super) fn peer_process(&self) -> Option<Pid> {
+        let credentials = self.is_unix().then(|| rustix::net::sockopt::socket_peercred(&self.fd));
+        Some(credentials?.ok()?.pid)
     }
 
     /// Ends both directions: the peer and the local reader see the end of the stream.

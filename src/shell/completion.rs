@@ -1,5 +1,6 @@
 //! Completion, hints and highlighting with the engine's knowledge of the server.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::assist::{
@@ -82,26 +83,41 @@ pub(crate) fn with_completion_context<T>(
         dot_commands: dot_commands.collect(),
         topics: topics(),
         settings: settings.collect(),
-        events: engine.connection.events().names(),
+        events: engine.connection.record.events.names(),
     };
     f(engine, &mut context)
 }
 
 fn fetch_names(engine: &mut Engine, kind: &NameKind, deadline: Instant) -> Vec<Name> {
     match kind {
-        NameKind::Files(typed) => files(typed),
+        NameKind::Files(typed) => files(typed, &expand_home),
+        NameKind::ServerFiles(typed) => server_files(engine, typed),
         kind => engine.queryable_server().map(|server| server.live_names(kind, deadline)).unwrap_or_default(),
     }
 }
 
-/// Returns the files whose path begins with `typed`, sorted; directories end with a `/`.
-fn files(typed: &str) -> Vec<Name> {
+/// Returns the files whose path begins with `typed` as the server opens it. If its process is on another machine, or of
+/// another user, those are guessed from this program's own.
+fn server_files(engine: &mut Engine, typed: &str) -> Vec<Name> {
+    let process = engine.connection.session().and_then(|session| session.peer_process());
+    files(typed, &|folder| {
+        let seen_by_server = process.map(|process| {
+            let link = if folder.starts_with('/') { "root" } else { "cwd" };
+            Path::new(&format!("/proc/{}/{link}", process.as_raw_nonzero())).join(folder.trim_start_matches('/'))
+        });
+        seen_by_server.filter(|folder| folder.exists()).unwrap_or_else(|| PathBuf::from(folder))
+    })
+}
+
+/// Returns the files whose path begins with `typed`, sorted; directories end with a `/`. `locate` returns the path of a
+/// directory for this program.
+fn files(typed: &str, locate: &dyn Fn(&str) -> PathBuf) -> Vec<Name> {
     let (folder, prefix) = match typed.rfind('/') {
         Some(at) => (&typed[..=at], &typed[at + 1..]),
         None => ("", typed),
     };
-    let path = expand_home(if folder.is_empty() { "." } else { folder });
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let entries =
+        std::fs::read_dir(locate(if folder.is_empty() { "." } else { folder })).into_iter().flatten().flatten();
     let mut files: Vec<Name> = entries
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;

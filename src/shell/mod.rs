@@ -9,7 +9,7 @@
 //! | `events` | the event filter, the latest events, the course of jobs |
 //! | `output_format`, `settings` | the formats of replies; the settings of `.set` |
 //! | `history` | lines entered, and their files |
-//! | `hmp` | HMP lines inside QMP requests |
+//! | `hmp` | HMP lines inside QMP requests, and whether they succeeded |
 //! | `terminal` | modes, size and signals of the terminal |
 //! | `output` | output for a terminal, a script's reader, a single command |
 //! | `server` | the connected server and everything known about it |
@@ -39,7 +39,7 @@ pub use commands::{ParsedLine, manual_section, run_line, run_parsed};
 pub use completion::{complete_line, wait_for_names};
 pub use connection::child_qemu::{QemuProcess, QemuStartError};
 pub use connection::{Connection, ConnectionError};
-pub use engine::{Engine, EngineOptions, close_log};
+pub use engine::{Engine, EngineOptions, MISSING_LINES, SCRIPT_QUERY_TIMEOUT, close_log};
 pub use events::filter::{EventFilter, matches_glob_exactly};
 pub use history::History;
 pub use line::{InputLine, LineOutcome};

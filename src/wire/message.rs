@@ -284,6 +284,12 @@ impl Greeting {
     pub fn offers_oob(&self) -> bool {
         self.capabilities.iter().any(|capability| capability == "oob")
     }
+
+    /// Returns whether the server can read a request only after it has answered the one before. libvirt's
+    /// `virt-qemu-qmp-proxy` is such a server, known by a package that no build of QEMU has.
+    pub(crate) fn takes_one_request(&self) -> bool {
+        self.version.as_ref().is_some_and(|version| version.package == format!("qemu-{version}"))
+    }
 }
 
 impl Event {
@@ -412,6 +418,12 @@ mod tests {
         assert_eq!(greeting.version.as_ref().unwrap().to_string(), "10.0.2");
         assert!(greeting.offers_oob());
         assert_eq!(parse(r#"{"QMP": []}"#), Message::Greeting(Greeting::default()));
+        for (package, takes_one) in
+            [("qemu-10.0.2", true), ("qemu-10.0.2-1.fc42", false), ("v10.0.2", false), ("", false)]
+        {
+            let version = Some(Version { numbers: (10, 0, 2), package: package.to_owned() });
+            assert_eq!(Greeting { version, capabilities: Vec::new() }.takes_one_request(), takes_one, "{package}");
+        }
     }
 
     #[test]

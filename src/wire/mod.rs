@@ -33,5 +33,5 @@ pub(crate) use secrets::is_secret_property;
 mod for_programs {
     pub(crate) use super::secrets::{hmp_line_has_secret, mentions_secret};
     pub(crate) use super::simd_scan::{BLOCK_BYTES, StringFinder, blocks, set_bits};
-    pub(crate) use super::text::{end_of_string, noncharacter, spaced, unquote};
+    pub(crate) use super::text::{end_of_string, spaced, unquote};
 }

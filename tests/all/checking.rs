@@ -158,8 +158,14 @@ const MACHINE_LINES: &[&str] = &[
     "device_add driver=virtio-net-pci host_mtu=x",
     "qom-set path=/machine property=graphics value=maybe",
     "qom-set path=/machine property=graphics",
-    "set_password protocol=vnc",
     "send-key keys.0.type=qcode keys.0.data=aa",
+    // Words where an object is expected.
+    "send-key keys=ctrl-alt-delete",
+    "nbd-server-start addr=/run/nbd.sock",
+    "chardev-add id=c backend=null",
+    "chardev-add id=c backend=socket",
+    "migrate-set-capabilities capabilities=xbzrle",
+    "query-cpu-model-expansion type=static model.nmae=max",
     "migrate-set-capabilities capabilities.0.capabilty=xbzrle",
 ];
 
@@ -360,7 +366,7 @@ fn check_block_lines(server: &Server) {
 
             blockdev-add driver=raw file=p cache=on
                                                  ^^
-            expected an object for `cache`, found `on`
+            expected an object for `cache`, found `on`; write it as in `cache.direct=on`
 
             blockdev-add driver=raw file=p size.x=1
                                            ^^^^^^
@@ -556,13 +562,33 @@ fn check_machine_lines(server: &Server) {
             ^^^^^^^
             missing key `value` for `qom-set` (any value)
 
-            set_password protocol=vnc
-            ^^^^^^^^^^^^
-            missing key `password` for `set_password` with protocol=vnc (a string)
-
             send-key keys.0.type=qcode keys.0.data=aa
                                                    ^^
             unknown value `aa` for `keys.0.data`; did you mean `a`?
+
+            send-key keys=ctrl-alt-delete
+                          ^^^^^^^^^^^^^^^
+            expected an object for `keys.0`, found `ctrl-alt-delete`; write it as in `keys.0.type=qcode keys.0.data=ctrl`
+
+            nbd-server-start addr=/run/nbd.sock
+                                  ^^^^^^^^^^^^^
+            expected an object for `addr`, found `/run/nbd.sock`; write it as in `addr.type=unix addr.data.path=/run/nbd.sock`
+
+            chardev-add id=c backend=null
+                                     ^^^^
+            expected an object for `backend`, found `null`; write it as in `backend.type=null backend.data={}`
+
+            chardev-add id=c backend=socket
+                                     ^^^^^^
+            expected an object for `backend`, found `socket`; write it as in `backend.type=socket backend.data.addr.type=unix backend.data.addr.data.path=…`
+
+            migrate-set-capabilities capabilities=xbzrle
+                                                  ^^^^^^
+            expected an object for `capabilities.0`, found `xbzrle`; write it as in `capabilities.0.capability=xbzrle capabilities.0.state=on`
+
+            query-cpu-model-expansion type=static model.nmae=max
+                                                  ^^^^^^^^^^
+            unknown key `model.nmae` for `query-cpu-model-expansion`; did you mean `model.name`?
 
             migrate-set-capabilities capabilities.0.capabilty=xbzrle
                                      ^^^^^^^^^^^^^^^^^^^^^^^^
@@ -595,7 +621,7 @@ fn points_at_mistakes_before_sending_to_the_storage_daemon() {
         expect![[r#"
             query-status x=1
             ^^^^^^^^^^^^
-            the server has no command `query-status`; did you mean `query-blockstats`?
+            the server has no command `query-status`
         "#]],
     );
 }

@@ -41,6 +41,31 @@ fn outcome<T>(result: &Receiver<T>) -> T {
 }
 
 #[test]
+fn eight_commands_that_are_never_answered_do_not_hold_the_ninth_forever() {
+    let (_peer, client) = peer(|conn| {
+        let ids: Vec<String> = (0..8).map(|_| conn.expect_command("wait")).collect();
+        assert_eq!(conn.read_request().0, "overtake");
+        conn.reply(&ids[3], "{}");
+        assert_eq!(conn.read_request().0, "ninth");
+        conn.wait_for_close();
+    });
+    let unanswered: Vec<_> = (0..8).map(|_| client.start(Request::new("wait")).unwrap()).collect();
+    for timeout in [Duration::ZERO, Duration::from_millis(50)] {
+        let unsent = client.start_within(Request::new("ninth"), timeout).unwrap().unwrap_err();
+        assert_eq!(unsent.command, "ninth");
+    }
+    // An out-of-band command does not wait. After a reply there is room again.
+    let mut overtake = Request::new("overtake");
+    overtake.oob = true;
+    let _overtaking = client.start_within(overtake, Duration::ZERO).unwrap().unwrap();
+    let _ninth = client.start_within(Request::new("ninth"), TIMEOUT).unwrap().unwrap();
+    client.close();
+    let closed = client.start_within(Request::new("tenth"), Duration::ZERO).unwrap_err();
+    assert!(matches!(closed, ExecuteError::NotSent { .. }), "{closed}");
+    drop(unanswered);
+}
+
+#[test]
 fn closing_ends_every_waiting_call() {
     let (read_tx, read_rx) = channel();
     let (closed_tx, closed_rx) = channel();

@@ -166,7 +166,9 @@ fn check(name: &str, server: &Server) {
         let typed = &row.line[completion.start..];
         for candidate in &completion.candidates {
             let quoted = |text: &str| text.starts_with(['"', '\'']);
-            let begins = candidate.text.starts_with(typed) || quoted(&candidate.text) || quoted(typed);
+            // The names of events are matched in any case.
+            let is_event = row.line.starts_with('.') && candidate.text.starts_with(&typed.to_uppercase());
+            let begins = candidate.text.starts_with(typed) || is_event || quoted(&candidate.text) || quoted(typed);
             assert!(begins, "{line}: `{}` does not continue `{typed}`", candidate.text);
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use crate::support::peer::Peer;
-use crate::support::server::{Q35, Server, run_hmp_line};
+use crate::support::server::{Q35, SMALL, Server, run_hmp_line};
 use crate::support::terminal::Terminal;
 use crate::support::wait_until;
 
@@ -294,6 +294,21 @@ fn shows_the_events_of_a_real_machine() {
     let screen = terminal.wait_for("RESUME\n{}\n(QEMU)");
     assert_eq!(screen.matches("RESUME").count(), 2, "{screen}");
     assert!(terminal.coloured_screen().contains("\x1b[1m\x1b[35mRESUME"));
+}
+
+#[test]
+fn a_job_that_fails_looks_like_an_error_and_its_reason_can_be_found() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("blockdev-create job-id=j options.driver=file options.filename=/nonexistent/x options.size=1");
+    terminal.wait_for("`.wait job j` says why.");
+    let failed = "\x1b[1m\x1b[31mJOB_STATUS_CHANGE";
+    let screen = terminal.wait("the reply", |screen| screen.trim_end().ends_with("(QEMU)"));
+    assert_eq!(screen.matches("JOB_STATUS_CHANGE").count(), 4, "{screen}");
+    assert_eq!(terminal.coloured_screen().matches(failed).count(), 1, "{}", terminal.coloured_screen());
+    terminal.enter(".wait job j");
+    terminal.wait_for("error: job `j` failed: Could not create '/nonexistent/x': No such file or directory\n(QEMU)");
 }
 
 #[test]

@@ -75,12 +75,6 @@ fn a_flood_does_not_delay_timeouts() {
         (&["-c", "# a script reads what has come by its end"], 0, ""),
         (&["-c", ".wait STOP timeout=0.3"], 1, ""),
         (&["--complete", "block_resize dev"], 0, ""),
-        (
-            // Introspection never comes.
-            &["--dry-run", "-c", "block_resize device=x"],
-            0,
-            "{\"execute\": \"block_resize\", \"arguments\": {\"device\": \"x\"}}\n",
-        ),
     ];
     let run = |(args, status, shown): &(&[&str], i32, &str)| {
         let peer = Peer::start(|conn| {

@@ -422,6 +422,36 @@ fn reports_a_lost_server_as_an_io_error() {
 }
 
 #[test]
+fn a_signal_ends_programs_that_wait_for_a_frozen_server() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(mut mount) = Mount::new(&server.address(), &[]) else { return };
+    let send = |id: u32, signal: &str| {
+        assert!(Command::new("kill").args(["-s", signal, &id.to_string()]).status().unwrap().success());
+    };
+    send(server.id(), "STOP");
+    // More programs than the tree has requests in flight, so that later ones wait for their turn.
+    for (number, signal) in (0..12).zip(["INT", "TERM"].into_iter().cycle()) {
+        let program = ["cat type", "ls -l .", "find . -name type", "tee type"][number % 4];
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("exec {program}")])
+            .current_dir(mount.mount_point())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        send(child.id(), signal);
+        wait_until(&format!("{program} to end on {signal}"), || child.try_wait().unwrap().is_some());
+    }
+    send(server.id(), "CONT");
+    assert_eq!(mount.sh("cat type").stdout, "container\n");
+    mount.signal("TERM");
+    let (status, stderr) = mount.end();
+    // On a slow machine, the server seems to take one request at a time.
+    assert!(status == 0 && stderr.lines().all(|line| line.contains("one at a time")), "{stderr}");
+}
+
+#[test]
 fn a_slow_reply_does_not_delay_other_reads() {
     if !can_mount() {
         return;

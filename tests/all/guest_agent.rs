@@ -118,6 +118,20 @@ fn completes_the_commands_of_a_guest_agent() {
 }
 
 #[test]
+fn hints_at_the_form_of_values_that_the_agent_rejects() {
+    let Some(agent) = Server::guest_agent() else { return };
+    // The path does not exist, and a value of the wrong type is rejected before it matters.
+    let lines = "guest-exec path=/nonexistent arg=-a\nguest-exec path=/nonexistent arg.0=5\n";
+    let run = qmp_shell(&["-N", &agent.address()]).input(lines).run();
+    run.check(expect![[r#"
+        {"error": {"class": "GenericError", "desc": "Invalid parameter type for 'arg', expected: array"}}
+        {"error": {"class": "GenericError", "desc": "Invalid parameter type for 'arg[0]', expected: string"}}
+        stderr: <stdin>:1: did you mean `arg.0=…`?
+        status: 1
+    "#]]);
+}
+
+#[test]
 fn suggests_the_right_option_for_each_kind_of_server() {
     let (Some(agent), Some(daemon)) = (Server::guest_agent(), Server::storage_daemon()) else { return };
     let mut table = Table::new();
@@ -147,21 +161,23 @@ fn runs_a_script_on_the_storage_daemon() {
         blockdev-del node-name=n0\n\
         query-status\n\
         human-monitor-command command-line=help\n\
+        .hmp info status\n\
         quit\n";
     let run = qmp_shell(&[&server.address()]).input(script).run().expect_status(1);
     let replies = run.replies();
-    let [added, stacked, nodes, in_use, no_machine, no_hmp, quit] = replies[..] else { panic!("{run:#?}") };
+    let [added, stacked, nodes, in_use, no_machine, no_command, no_hmp, quit] = replies[..] else { panic!("{run:#?}") };
     for reply in [added, stacked, quit] {
         assert_eq!(reply, r#"{"return": {}}"#);
     }
     assert!(nodes.contains(r#""node-name": "r0""#), "{nodes}");
     assert!(in_use.starts_with(r#"{"error": {"class": "GenericError""#), "{in_use}");
     snapshot::check(
-        format!("{no_machine}\n{no_hmp}\n"),
+        format!("{no_machine}\n{no_command}\n{no_hmp}\n"),
         expect![[r#"
-        {"error": {"class": "NotSent", "desc": "the server has no command `query-status`; did you mean `query-blockstats`?"}}
-        {"error": {"class": "NotSent", "desc": "the server has no command `human-monitor-command`"}}
-    "#]],
+            {"error": {"class": "NotSent", "desc": "the server has no command `query-status`"}}
+            {"error": {"class": "NotSent", "desc": "the server has no command `human-monitor-command`; it has no human monitor"}}
+            {"error": {"class": "CommandNotFound", "desc": "the server has no human monitor"}}
+        "#]],
     );
     assert!(server.wait_for_end());
 }
@@ -183,7 +199,7 @@ fn opens_a_prompt_on_the_storage_daemon() {
     // It has no human monitor, which is an error and not a wait.
     terminal.enter(".hmp");
     terminal.enter("info status");
-    terminal.wait_for("CommandNotFound: ");
+    terminal.wait_for("error: the server has no human monitor");
     terminal.enter(".qmp");
     terminal.enter("quit");
     terminal.wait_for(wording::CONFIRM);

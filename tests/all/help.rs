@@ -121,6 +121,71 @@ fn explains_events_members_types_and_words() {
 }
 
 #[test]
+fn explains_variants_devices_and_the_shell_escape() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(()) = require_page() else { return };
+    let address = server.address();
+    expect_fragments(
+        &help(&address, "blockdev-add driver=qcow2").expect_status(0),
+        &[
+            "blockdev-add  command with driver=qcow2\n  node-name ",
+            "\n  lazy-refcounts ",
+            "\nlazy-refcounts: boolean, optional  of BlockdevOptionsQcow2\n",
+        ],
+    );
+    // The manual documents these keys with the first driver that has them.
+    expect_fragments(
+        &help(&address, "blockdev-add driver=host_device").expect_status(0),
+        &["\n  filename ", "\nfilename: string  of BlockdevOptionsFile\n"],
+    );
+    expect_fragments(
+        &help(&address, "virtio-blk-pci").expect_status(0),
+        &["virtio-blk-pci  device, with these properties\n", "\n  drive ", "\n  serial "],
+    );
+    let mut table = Table::new();
+    for topic in ["!", "!ls", "blockdev-add driver=qcow3", "blockdev-add drivr=raw", "STOP x", "virtio-blk-pc"] {
+        table.run(topic, &help(&address, topic));
+    }
+    table.check(expect![[r#"
+        > !
+        stderr: !COMMAND
+        stderr:     run a command in the system's shell
+        stderr:
+        stderr: Runs a command in the system's shell.
+
+        > !ls
+        stderr: !COMMAND
+        stderr:     run a command in the system's shell
+        stderr:
+        stderr: Runs a command in the system's shell.
+
+        > blockdev-add driver=qcow3
+        stderr: -c:1: unknown value `qcow3` for `driver`; did you mean `qcow2`?
+        stderr:   help blockdev-add driver=qcow3
+        stderr:                            ^^^^^
+        status: 1
+
+        > blockdev-add drivr=raw
+        stderr: -c:1: unknown key `drivr`; did you mean `driver`?
+        stderr:   help blockdev-add drivr=raw
+        stderr:                     ^^^^^
+        status: 1
+
+        > STOP x
+        stderr: -c:1: unexpected argument `x`
+        stderr:   help STOP x
+        stderr:             ^
+        status: 1
+
+        > virtio-blk-pc
+        stderr: -c:1: unknown topic `virtio-blk-pc`; did you mean `help virtio-blk-pci`?
+        stderr:   help virtio-blk-pc
+        stderr:        ^^^^^^^^^^^^^
+        status: 1
+    "#]]);
+}
+
+#[test]
 fn names_the_package_of_a_missing_manual_page() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let nowhere = tempfile::tempdir().unwrap();

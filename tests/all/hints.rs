@@ -9,6 +9,7 @@ use qmp_shell::schema::Schema;
 use qmp_shell::session::{Address, Options, Received, Session};
 use qmp_shell::wire::{ReplyBody, Request};
 
+use crate::support::program::qmp_shell;
 use crate::support::server::{Q35, Server};
 use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
@@ -212,5 +213,46 @@ fn suggests_live_names_after_an_error_reply() {
         > device_add driver=pc-dimm memdv=m0
         GenericError: Property 'pc-dimm.memdv' not found
         did you mean `memdev`?
+    "#]]);
+}
+
+#[test]
+fn hints_at_the_form_of_values_that_only_qemu_rejects() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let lines = "device_add driver=virtio-net-pci,id=n0\n\
+                 query-cpu-model-expansion type=static model.name=max model.props.avx=on\n\
+                 [{\"execute\": \"query-status\"}, {\"execute\": \"query-name\"}]\n\
+                 // a comment\nquery-status // a comment\nquery-foo\nquery-cpu\n\
+                 device_add driver=max-x86_64-cpu id=c core-2\n";
+    qmp_shell(&[&server.address()]).input(lines).run().check(expect![[r#"
+        {"error": {"class": "GenericError", "desc": "'virtio-net-pci,id=n0' is not a valid device model name"}}
+        {"error": {"class": "GenericError", "desc": "Invalid parameter type for 'model.props.avx', expected: boolean"}}
+        {"error": {"class": "NotSent", "desc": "expected a command or a request, found an array; enter the requests in it one at a time"}}
+        {"error": {"class": "NotSent", "desc": "expected a command, found `//`; comments begin with `#`"}}
+        {"error": {"class": "NotSent", "desc": "expected `key=value`, found `//`; comments begin with `#`"}}
+        {"error": {"class": "NotSent", "desc": "the server has no command `query-foo`"}}
+        {"error": {"class": "NotSent", "desc": "the server has no command `query-cpu`"}}
+        {"error": {"class": "NotSent", "desc": "expected `key=value`, found `core-2`"}}
+        stderr: <stdin>:1: did you mean `device_add driver=virtio-net-pci id=n0`?
+        stderr: <stdin>:2: did you mean `model.props.avx=true`?
+        stderr: <stdin>:3: expected a command or a request, found an array; enter the requests in it one at a time
+        stderr:   [{"execute": "query-status"}, {"execute": "query-name"}]
+        stderr:   ^
+        stderr: <stdin>:4: expected a command, found `//`; comments begin with `#`
+        stderr:   // a comment
+        stderr:   ^^
+        stderr: <stdin>:5: expected `key=value`, found `//`; comments begin with `#`
+        stderr:   query-status // a comment
+        stderr:                ^^
+        stderr: <stdin>:6: the server has no command `query-foo`
+        stderr:   query-foo
+        stderr:   ^^^^^^^^^
+        stderr: <stdin>:7: the server has no command `query-cpu`
+        stderr:   query-cpu
+        stderr:   ^^^^^^^^^
+        stderr: <stdin>:8: expected `key=value`, found `core-2`
+        stderr:   device_add driver=max-x86_64-cpu id=c core-2
+        stderr:                                         ^^^^^^
+        status: 1
     "#]]);
 }

@@ -91,6 +91,23 @@ fn saves_each_line_and_recalls_it_in_the_next_session() {
 }
 
 #[test]
+fn esc_keeps_the_line_that_a_search_found() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.run_line("query-name");
+    for (key, line) in [("Escape", "(QEMU) query-name"), ("C-g", "(QEMU)")] {
+        terminal.press("C-r");
+        terminal.type_text("y-na");
+        terminal.wait_for_last("(reverse-i-search)`y-na': query-name");
+        terminal.press(key);
+        terminal.wait_for_last(line);
+        terminal.press("C-c");
+        terminal.wait_for_last("(QEMU)");
+    }
+}
+
+#[test]
 fn recalls_a_transaction_block_as_one_entry() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };

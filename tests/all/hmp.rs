@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use crate::support::peer::{Peer, PeerConnection};
-use crate::support::program::{qmp_shell, qmp_shell_wrap};
+use crate::support::program::{qmp, qmp_shell, qmp_shell_wrap};
 use crate::support::server::{Q35, SMALL, Server};
 use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
@@ -86,6 +86,45 @@ fn counts_error_texts_as_failures() {
         }
         let run = qmp_shell(&["-H", "-e", &server.address()]).input("nope\ninfo name\n").run();
         assert_eq!(run.expect_status(1).stdout, "unknown command: 'nope'\n");
+    }
+}
+
+#[test]
+fn a_drive_that_cannot_be_added_or_deleted_ends_a_script() {
+    let qemus = [Server::qemu(Q35), Server::qemu_7_2(Q35)];
+    for server in qemus.into_iter().flatten() {
+        for (line, output) in [
+            (
+                "drive_add 0 if=none,file=/nonexistent,id=d",
+                "Could not open '/nonexistent': No such file or directory\n",
+            ),
+            ("drive_del nosuch", "Device 'nosuch' not found\n"),
+        ] {
+            let run = qmp_shell(&["-H", "-e", &server.address()]).input(format!("{line}\ninfo status\n")).run();
+            assert_eq!(run.expect_status(1).stdout, output);
+        }
+        let run = run_hmp(&server, &["drive_add 0 if=none,driver=null-co,id=d", "drive_del d"]).expect_status(0);
+        assert_eq!(run.stdout, "OK\n");
+    }
+}
+
+#[test]
+fn a_line_of_the_monitor_fails_however_it_is_sent() {
+    let qemus = [Server::qemu(Q35), Server::qemu_7_2(Q35)];
+    for server in qemus.into_iter().flatten() {
+        let address = server.address();
+        for (line, status) in [("device_add foo", 1), ("drive_del foo", 1), ("info status", 0), ("stop", 0)] {
+            let argument = format!("--command-line={line}");
+            qmp(&["--path", &address, "human-monitor-command", &argument]).run().expect_status(status);
+            for form in [
+                format!(".hmp {line}"),
+                format!("human-monitor-command command-line='{line}'"),
+                format!("{{\"execute\": \"human-monitor-command\", \"arguments\": {{\"command-line\": \"{line}\"}}}}"),
+                format!(".fd /dev/null human-monitor-command command-line='{line}'"),
+            ] {
+                qmp_shell(&[&address, "-c", &form]).run().expect_status(status);
+            }
+        }
     }
 }
 

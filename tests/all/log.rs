@@ -6,7 +6,7 @@ use std::path::Path;
 use expect_test::expect;
 
 use crate::support::peer::Peer;
-use crate::support::program::qmp_shell;
+use crate::support::program::{qmp, qmp_shell, qom};
 use crate::support::server::{Q35, SMALL, Server, run_hmp_line};
 use crate::support::snapshot;
 use crate::support::terminal::Terminal;
@@ -212,6 +212,57 @@ fn warns_of_a_log_that_cannot_be_written() {
         "#]],
         );
     }
+}
+
+#[test]
+fn a_log_whose_reader_stalls_does_not_stop_the_session() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("log").to_str().unwrap().to_owned();
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // It can be opened, but nothing is read.
+    let _reader = std::fs::File::options().read(true).write(true).open(&fifo).unwrap();
+    let lines = "query-qmp-schema\n".repeat(5) + "query-name\n";
+    let run = qmp_shell(&[&server.address(), "-l", &fifo]).input(lines).run().expect_status(0);
+    assert_eq!(run.lines().last(), Some(&"{\"return\": {}}"));
+    assert_eq!(run.stderr, "warning: some lines could not be written to the log\n");
+    for (run, name) in [
+        (qom(&["tree", "-l", &fifo, "-s", &server.address(), "/machine"]).run(), "qom"),
+        (qmp(&["-l", &fifo, "--path", &server.address(), "query-qmp-schema"]).run(), "qmp"),
+    ] {
+        assert_eq!(run.stderr, format!("{name}: warning: some lines could not be written to the log\n"));
+        run.expect_status(0);
+    }
+}
+
+#[test]
+fn a_log_with_a_slow_reader_is_complete() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("log").to_str().unwrap().to_owned();
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let path = fifo.clone();
+    let reading = std::thread::spawn(move || {
+        use std::io::Read;
+        let (mut file, mut text) = (std::fs::File::open(path).unwrap(), Vec::new());
+        let mut piece = [0; 16384];
+        while let Ok(len @ 1..) = file.read(&mut piece) {
+            text.extend_from_slice(&piece[..len]);
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        String::from_utf8(text).unwrap()
+    });
+    wait_until("the reader", || {
+        let run = qmp_shell(&[&server.address(), "-l", &fifo, "-c", "query-qmp-schema", "-c", "query-name"]).run();
+        assert!(run.stderr.is_empty() || run.stderr.contains("without a reader"), "{run:#?}");
+        run.status == 0
+    });
+    let log = reading.join().unwrap();
+    assert!(
+        log.len() > 200_000 && log.ends_with("}\n") && log.contains("\"execute\": \"query-name\""),
+        "{}",
+        log.len()
+    );
 }
 
 #[test]

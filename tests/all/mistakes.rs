@@ -221,11 +221,14 @@ fn number(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-fn compare(address: &str) {
+fn schema_of(address: &str) -> Schema {
     let client = qmp_shell::Client::connect(address).unwrap();
     let raw: Box<serde_json::value::RawValue> = client.execute("query-qmp-schema", ()).unwrap();
-    drop(client);
-    let schema = Schema::parse(raw.get()).unwrap();
+    Schema::parse(raw.get()).unwrap()
+}
+
+fn compare(address: &str) {
+    let schema = schema_of(address);
     let count = number("QMP_SHELL_TEST_MISTAKES", 600);
     let seed = number("QMP_SHELL_TEST_SEED", 0x51_7CC1_B727);
     eprintln!("QMP_SHELL_TEST_SEED={seed}");
@@ -248,18 +251,48 @@ fn compare(address: &str) {
         assert!(!theirs.is_empty(), "the server executed {line:?}");
         let Some(parameter) = named_parameter(theirs) else { continue };
         let names = |key: &str| ours.contains(&format!("`{key}`"));
-        let [as_the_server, better, all] = counts.entry(line.mistake).or_default();
+        let [as_the_server, right, all] = counts.entry(line.mistake).or_default();
         *all += 1;
         *as_the_server += usize::from(names(&parameter));
-        *better += usize::from(names(&line.key) && parameter != line.key);
+        *right += usize::from(names(&line.key));
         if !names(&line.key) && !names(&parameter) {
             poorer.push(format!("{line:?}\nours:   {ours}\ntheirs: {theirs}\n"));
         }
     }
-    eprintln!("as the server, better, all: {counts:?}");
+    eprintln!("naming the key that the server names, the right key, all: {counts:?}");
     assert!(poorer.is_empty(), "{} poorer:\n{}", poorer.len(), poorer.join("\n"));
+    let [_, right, all] = counts[&Mistake::Misspelled];
+    assert!(right * 100 >= all * 95, "the right key is suggested for {right} of {all} misspelled ones");
     let compared: usize = counts.values().map(|[.., all]| all).sum();
     assert!(compared >= count / 2 && counts.len() == MISTAKES.len(), "not a fair sample: {counts:?}");
+}
+
+#[test]
+fn examples_of_objects_are_valid() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let schema = schema_of(&server.address());
+    let mut lines = Vec::new();
+    for command in schema.commands().iter().filter(|command| command.name != "device_add") {
+        let object = schema.object(command.arguments);
+        let variants = object.variants.iter().map(|(case, variant)| (Some(case), schema.object(*variant)));
+        for (case, part) in [(None, object)].into_iter().chain(variants) {
+            let tag = object.tag_member().zip(case).map(|(tag, case)| format!(" {}={case}", tag.name));
+            let start = command.name.clone() + &tag.unwrap_or_default();
+            lines.extend(part.members.iter().map(|member| (start.clone(), format!("{}=x-y", member.name))));
+        }
+    }
+    let refused = dry_run(&server.address(), lines.iter().map(|(start, word)| format!("{start} {word}")));
+    let descs = descriptions(&refused.lines());
+    let example = |desc: &str| Some(desc.split_once("write it as in `")?.1.trim_end_matches('`').to_owned());
+    let examples: Vec<(&str, String)> =
+        lines.iter().zip(&descs).filter_map(|((start, _), desc)| Some((start.as_str(), example(desc)?))).collect();
+    assert!(examples.len() > 20, "{examples:?}");
+    let lines: Vec<String> = examples.iter().map(|(start, example)| format!("{start} {example}")).collect();
+    let run = dry_run(&server.address(), lines.iter());
+    for (line, desc) in lines.iter().zip(descriptions(&run.lines())) {
+        // Other keys of the command may be missing.
+        assert!(desc.is_empty() || desc.starts_with("missing key") && !desc.contains('.'), "{line}: {desc}");
+    }
 }
 
 #[test]

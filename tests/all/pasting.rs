@@ -101,8 +101,7 @@ fn arrows_the_other_way_round_are_taken() {
 }
 
 /// A session of a QMP shell with `-v`, as a forum shows it.
-const SESSION: &str = r#"$ ./qmp-shell -v /tmp/qmp-sock
-Welcome to the QMP low-level shell!
+const SESSION: &str = r#"Welcome to the QMP low-level shell!
 Connected to QEMU 8.2.2
 
 (QEMU) query-status
@@ -139,7 +138,11 @@ fn a_pasted_session_runs_again() {
     let aborted = r#"{"error": {"class": "GenericError", "desc": "Transaction aborted using Abort action"}}"#;
     let text = r#"{"return": "VM status: paused (prelaunch)\r\n"}"#;
     assert_eq!(run.lines(), [PRELAUNCH, PRELAUNCH, aborted, text, PRELAUNCH]);
-    assert_eq!(run.stderr, "4 lines were passed over as output of a line with a prompt.\n");
+    assert_eq!(run.stderr, "2 lines were passed over as output of a line with a prompt.\n");
+
+    let session = "$ ./qmp-shell vm.sock\nConnecting\n\n(QEMU)\u{a0}query-status\n";
+    let run = run_in_all_ways(&[&server.address()], session).expect_status(0);
+    assert_eq!(run.lines(), [PRELAUNCH]);
 }
 
 #[test]
@@ -152,6 +155,11 @@ fn the_echo_of_a_line_without_its_prompt_is_not_sent_again() {
     let named = r#"{"return": {}, "id": 1}"#;
     assert_eq!(run.lines(), [r#"{"return": []}"#, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, named]);
     assert_eq!(run.stderr, "<stdin>:2: warning: the echo of the line before was not sent again\n");
+
+    let script = "set_password protocol=vnc password=hunter2\n\
+                  -> {\"execute\": \"set_password\", \"arguments\": {\"protocol\": \"vnc\", \"password\": \"<secret>\"}}\n";
+    let run = run_in_all_ways(&[&server.address()], script).expect_status(1);
+    assert_eq!(run.lines().len(), 1, "{run:?}");
 }
 
 #[test]
@@ -185,6 +193,18 @@ fn sessions_are_pasted_at_the_prompt() {
 }
 
 #[test]
+fn a_line_is_completed_after_its_pasted_prompt() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&format!("--no-history {}", server.address())) else { return };
+    terminal.wait_for_queries();
+    terminal.paste("(QEMU) query-nam");
+    terminal.press("Tab");
+    terminal.wait_for_last("(QEMU) (QEMU) query-name");
+    terminal.press("Enter");
+    terminal.wait_for("(QEMU) (QEMU) query-name\n{}\n(QEMU)");
+}
+
+#[test]
 fn the_human_monitors_sessions_are_pasted_at_the_prompt() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(terminal) = Terminal::qmp_shell(&format!("-H --no-history {}", server.address())) else { return };
@@ -195,6 +215,16 @@ fn the_human_monitors_sessions_are_pasted_at_the_prompt() {
     assert_eq!(screen.matches("VM status: paused (prelaunch)").count(), 2, "{screen}");
     terminal.enter("info name");
     terminal.wait_for_last("(qemu)");
+
+    // Without brackets, each row is a line of its own.
+    terminal.press("C-l");
+    terminal.wait("a cleared screen", |screen| screen == "(qemu)");
+    terminal.tmux(&["set-buffer", "--", "(qemu) info status\nVM status: paused\nquit\n(qemu) info status\n"]);
+    terminal.tmux(&["paste-buffer"]);
+    let screen = terminal.wait("both replies", |screen| {
+        screen.matches("VM status: paused (prelaunch)").count() == 2 && screen.ends_with("(qemu)")
+    });
+    assert_eq!(screen.matches("1 line was passed over").count(), 2, "{screen}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 
+use crate::support::peer::Peer;
 use crate::support::program::qmp_shell;
 use crate::support::server::{Q35, SMALL, Server, run_hmp_line};
 use crate::support::skip::require_program;
@@ -302,6 +303,26 @@ fn shows_what_a_pager_that_fails_did_not() {
 }
 
 #[test]
+fn colours_do_not_make_output_longer_than_the_screen() {
+    let reply = format!(
+        "{{{}}}",
+        (0..14).map(|n| format!("\"{n:038}\": {n:030}")).collect::<Vec<_>>().join(", ").replace(": 0", ": 1")
+    );
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        let id = conn.expect_command("query-rows");
+        conn.reply(&id, &reply);
+        conn.wait_for_close();
+    });
+    let command = format!("PAGER='sed s/^/paged:/' {SHELL} --color always --no-schema {}", peer.address());
+    let Some(terminal) = Terminal::start(&command, 80, 24) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter("query-rows");
+    let screen = terminal.wait("the reply", |screen| screen.ends_with("}\n(QEMU)"));
+    assert!(!screen.contains("paged:"), "{screen}");
+}
+
+#[test]
 fn returns_to_the_prompt_when_the_pager_is_left() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let Some(_) = require_program("less") else { return };
@@ -385,6 +406,23 @@ fn completes_commands_dot_commands_and_files() {
         }
         terminal.press("C-c");
         terminal.wait_for_last("(QEMU)");
+    }
+}
+
+#[test]
+fn completes_the_files_that_the_server_opens() {
+    // Its current directory is that of the tests.
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (line, file) in [
+        ("screendump filename=Cargo.to", "Cargo.toml"),
+        ("screendump filename=src/wire/mod", "src/wire/mod.rs"),
+        (".hmp screendump CHANGE", "CHANGELOG.md"),
+        (".source Cargo.to", ""),
+    ] {
+        let run = qmp_shell(&["--complete", line, &server.address()]).in_folder(folder.path()).run();
+        let found = run.stdout.lines().next().unwrap_or_default().split('\t').next().unwrap();
+        assert_eq!(found, file, "{line}: {run:?}");
     }
 }
 

@@ -220,6 +220,7 @@ fn reports_errors_with_a_status() {
         stderr:   tip: to pass '--no-such-option' as a value, use '-- --no-such-option'
         stderr:
         stderr: Usage: qmp [OPTIONS] COMMAND [--KEY=VALUE]...
+        stderr:        qmp [OPTIONS] hmp LINE
         stderr:        qmp [OPTIONS] help [TOPIC | apropos WORD]
         stderr:        qmp [OPTIONS] --events [GLOB]...
         stderr:
@@ -239,6 +240,7 @@ fn reports_errors_with_a_status() {
         stderr:   --events [<GLOB>...]
         stderr:
         stderr: Usage: qmp [OPTIONS] COMMAND [--KEY=VALUE]...
+        stderr:        qmp [OPTIONS] hmp LINE
         stderr:        qmp [OPTIONS] help [TOPIC | apropos WORD]
         stderr:        qmp [OPTIONS] --events [GLOB]...
         stderr:

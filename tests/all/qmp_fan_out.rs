@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier};
 
 use expect_test::expect;
 
-use crate::support::peer::Peer;
+use crate::support::peer::{Peer, PeerConnection, Script};
 use crate::support::program::{Run, qmp};
 use crate::support::server::{Q35, SMALL, Server};
 use crate::support::snapshot::Table;
@@ -172,4 +172,31 @@ fn queries_more_servers_than_the_limit_of_open_files() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), 41);
+}
+
+#[test]
+fn asks_more_servers_than_files_may_be_open() {
+    const COUNT: usize = 200;
+    const LIMITED: &[&str] = &["/bin/sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""];
+    let reply = |conn: &mut PeerConnection| {
+        conn.negotiate();
+        let id = conn.expect_command("query-name");
+        conn.reply(&id, "{\"name\": \"vm\"}");
+        conn.wait_for_close();
+    };
+    let peer = Peer::start_all((0..COUNT).map(|_| Box::new(reply) as Script).collect());
+    let names: Vec<String> = (0..COUNT).map(|n| format!("{n}.sock")).collect();
+    let sockets: Vec<(&str, String)> = names.iter().map(|name| (name.as_str(), peer.address())).collect();
+    let sockets: Vec<(&str, &str)> = sockets.iter().map(|(name, address)| (*name, address.as_str())).collect();
+    let folder = folder_of(&sockets);
+
+    let query = qmp(&["--path", "*.sock", "--timeout", "30", "query-name"]).under(LIMITED);
+    let run = query.in_folder(folder.path()).run().expect_status(0);
+    assert_eq!((run.lines().len(), run.stderr.as_str()), (COUNT, ""));
+    // All servers must be followed at the same time.
+    let follow = qmp(&["--path", "*.sock", "--events"]).under(LIMITED).in_folder(folder.path()).run().expect_status(1);
+    assert!(
+        follow.stderr.starts_with("qmp: cannot follow 200 servers at a time: the limit on open files"),
+        "{follow:?}"
+    );
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::support::TIMEOUT;
 use crate::support::peer::Peer;
-use crate::support::program::{Program, qmp, qom};
+use crate::support::program::{Program, program, qmp, qom};
 use crate::support::server::{Q35, Server};
 use crate::support::skip::require_program;
 use crate::support::terminal::Terminal;
@@ -102,6 +102,26 @@ fn gives_up_quickly_without_a_server() {
         assert!(start.elapsed() < TIMEOUT / 10, "{address}");
     }
     assert!(!file.exists(), "a command was run");
+}
+
+#[test]
+fn fish_offers_options_only_before_the_command() {
+    let Some(_) = require_program("fish") else { return };
+    for (completions, line, expected) in [
+        ("qmp.fish", "qmp --no-sch", "--no-schema"),
+        ("qmp.fish", "qmp -o j", "json"),
+        ("qmp.fish", "qmp -o json --no-sch", "--no-schema"),
+        ("qmp.fish", "qmp block-commit --no-sch", ""),
+        ("qmp.fish", "qmp --path vm.sock -v block-commit --no-sch", ""),
+        ("qmp-shell-wrap.fish", "qmp-shell-wrap --no-sch", "--no-schema"),
+        ("qmp-shell-wrap.fish", "qmp-shell-wrap qemu-system-x86_64 --no-sch", ""),
+    ] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(completions);
+        let script = format!("source {}; complete -C '{line}'", file.display());
+        let run = program("fish", &["--no-config", "-c", &script]).env("QMP_PATH", "/nonexistent").run();
+        let found = run.stdout.split(['\t', '\n']).next().unwrap_or_default();
+        assert_eq!(found, expected, "{line}: {run:?}");
+    }
 }
 
 #[test]

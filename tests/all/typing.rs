@@ -138,6 +138,12 @@ const MACHINE: &[Typed] = &[
         "netdev_add type=user id=1 hostfwd.0.str=tcp::22-:22",
         r#"{"type": "user", "id": "1", "hostfwd": [{"str": "tcp::22-:22"}]}"#,
     ),
+    // A word is the value of an object's only required key.
+    (
+        "netdev_add type=user id=1 hostfwd=tcp::22-:22,tcp::80-:80 dnssearch='a,b'",
+        r#"{"type": "user", "id": "1", "hostfwd": [{"str": "tcp::22-:22"}, {"str": "tcp::80-:80"}], "dnssearch": [{"str": "a,b"}]}"#,
+    ),
+    ("query-cpu-model-expansion type=full model=007", r#"{"type": "full", "model": {"name": "007"}}"#),
     (
         "object-add id=1 size=1G share=on qom-type=memory-backend-ram",
         r#"{"id": "1", "size": 1073741824, "share": true, "qom-type": "memory-backend-ram"}"#,

@@ -281,7 +281,6 @@ transaction( c dir=C:\tmp )
             {"execute": "human-monitor-command", "arguments": {"command-line": "print C:\\tmp"}}
 
             <stdin>:2: warning: a backslash is dropped from `path`; to keep it, quote the value: `path='C:\Windows\System32\cmd.exe'`
-            <stdin>:3: warning: a backslash is dropped from `path`; to keep it, quote the value: `path='C:\Windows\System32\cmd.exe'`
             <stdin>:7: unclosed `"` in this word
               guest-exec path=C:\Program\ Files\"x".exe
                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^

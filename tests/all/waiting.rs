@@ -126,8 +126,8 @@ fn a_cancelled_job_is_a_failure() {
 
 #[test]
 fn a_job_that_needs_a_command_to_go_on_is_not_waited_for_in_silence() {
-    for server in servers_with_jobs() {
-        let run = run_with_disks(
+    let run = |server: Server| {
+        run_with_disks(
             &server,
             "blockdev-backup job-id=p device=disk0 target=copy sync=full speed=1\n\
              job-pause id=p\n\
@@ -140,9 +140,12 @@ fn a_job_that_needs_a_command_to_go_on_is_not_waited_for_in_silence() {
              .wait job m timeout=3\n\
              job-finalize id=m\n\
              .wait job m\n",
-        );
+        )
+    };
+    let running: Vec<_> = servers_with_jobs().map(|server| std::thread::spawn(move || run(server))).collect();
+    for run in running {
         snapshot::check(
-            run.expect_status(1).stderr,
+            run.join().unwrap().expect_status(1).stderr,
             expect![[r#"
                 <stdin>:6: warning: job `p` is paused; it needs `job-resume id=p` to go on
                 <stdin>:6: job `p` is still paused (1 %) after 3 s; it needs `job-resume id=p` to go on
@@ -196,6 +199,32 @@ fn a_job_of_the_demo_machine_can_be_waited_for() {
                  job-complete id=m\n.wait job m timeout=20\n";
     let run = qmp_shell(&["--no-events", "demo:"]).input(lines).run().expect_status(0);
     assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn an_event_of_a_job_that_failed_ends_a_wait_with_a_warning() {
+    for server in servers_with_jobs() {
+        let run = run_with_disks(
+            &server,
+            "blockdev-backup job-id=a device=disk0 target=bad sync=full\n\
+             .wait JOB_STATUS_CHANGE id=a status=null timeout=20\n\
+             blockdev-backup job-id=b device=disk0 target=bad sync=full\n\
+             .wait BLOCK_JOB_COMPLETED device=b timeout=20\n\
+             blockdev-create job-id=c options.driver=file options.filename=/nonexistent/x options.size=1\n\
+             .wait JOB_STATUS_CHANGE id=c status=concluded timeout=20\n\
+             blockdev-backup job-id=d device=disk0 target=copy sync=full speed=1\n\
+             job-cancel id=d\n\
+             .wait JOB_STATUS_CHANGE id=d status=null timeout=20\n",
+        );
+        snapshot::check(
+            run.expect_status(0).stderr,
+            expect![[r#"
+                <stdin>:5: warning: job `a` failed: Input/output error; `.wait job a` would fail
+                <stdin>:7: warning: job `b` failed: Input/output error; `.wait job b` would fail
+                <stdin>:9: warning: job `c` failed; `.wait job c` would fail
+            "#]],
+        );
+    }
 }
 
 #[test]
@@ -278,6 +307,42 @@ fn a_migration_that_needs_a_command_to_go_on_is_not_waited_for_in_silence() {
                 <stdin>:5: the migration was cancelled
             "#]],
         );
+    }
+}
+
+#[test]
+fn an_event_that_is_switched_off_is_not_waited_for_in_silence() {
+    let qemus = [Server::qemu(SMALL), Server::qemu_7_2(SMALL)];
+    for server in qemus.into_iter().flatten() {
+        let lines = ".wait MIGRATION status=completed timeout=0.1\n\
+                     migrate-set-capabilities capabilities.0.capability=events capabilities.0.state=on\n\
+                     .wait migration status=completed timeout=0.1\n";
+        let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(1);
+        snapshot::check(
+            run.stderr,
+            expect![[r#"
+                <stdin>:1: warning: migrations have events only with the capability `events`; `.wait migration` works without
+                <stdin>:1: no event `MIGRATION status=completed` within 0.1 s
+                <stdin>:3: no event `migration status=completed` within 0.1 s
+            "#]],
+        );
+    }
+}
+
+#[test]
+fn the_destination_of_a_migration_can_wait_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = format!("unix:{}", folder.path().join("m.sock").display());
+    for start in [Server::qemu, Server::qemu_7_2] {
+        let destination: Vec<&str> = Q35.iter().copied().chain(["-incoming", &socket]).collect();
+        let (Some(source), Some(destination)) = (start(Q35), start(&destination)) else { return };
+        let run = qmp_shell(&[&destination.address(), "-c", ".wait migration timeout=0.2"]).run().expect_status(1);
+        assert_eq!(run.stderr, "-c:1: the migration is still setup after 0.2 s\n");
+        let waiting = qmp_shell(&[&destination.address(), "-c", ".wait migration timeout=20"]).start();
+        let lines = format!("migrate uri={socket}\n.wait migration timeout=20\n");
+        qmp_shell(&[&source.address()]).input(lines).run().expect_status(0);
+        let run = Run::from(waiting.wait_with_output().unwrap()).expect_status(0);
+        assert_eq!(run.stderr, "");
     }
 }
 

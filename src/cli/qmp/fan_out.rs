@@ -7,11 +7,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 
 use super::one_shot::{OneShot, Outcome};
-use super::servers::{Server, raise_fd_limit};
+use super::servers::{Server, reserve_descriptors};
 use crate::cli::exit_status::{Failure, Status};
 use crate::cli::stdio::finish_printing;
 use crate::render::{printable, sanitize};
 use crate::shell::OneShotOutput;
+
+/// The number of file descriptors that one server may need: those of a program that runs instead of the command, with
+/// its pipes. A socket is one.
+const DESCRIPTORS_PER_SERVER: usize = 6;
 
 /// The output for one server, with its name as prefix, and whether the command succeeded there.
 struct ServerOutput {
@@ -20,11 +24,12 @@ struct ServerOutput {
     succeeded: bool,
 }
 
-/// Runs the command on each server, on at most `jobs` of them at a time. A failure on one does not stop the others.
+/// Runs the command on each server, on at most `jobs` of them at a time, or on as many as may be
+/// connected to. A failure on one does not stop the others.
 pub(super) fn run(one_shot: OneShot, servers: Vec<Server>, jobs: usize) -> Result<Status, Failure> {
     let count = servers.len();
-    let jobs = jobs.min(count);
-    raise_fd_limit(jobs);
+    let wanted = jobs.min(count);
+    let jobs = (reserve_descriptors(wanted * DESCRIPTORS_PER_SERVER) / DESCRIPTORS_PER_SERVER).max(1);
     let outputs = start_workers(one_shot, servers, jobs)?;
     let mut succeeded = 0;
     let mut out = io::stdout().lock();

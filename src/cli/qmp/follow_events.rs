@@ -10,7 +10,7 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::args::QmpArgs;
-use super::servers::{Server, Servers, raise_fd_limit};
+use super::servers::{Server, Servers, reserve_descriptors};
 use crate::cli::exit_status::{Failure, Status};
 use crate::cli::stdio::{finish_printing, report};
 use crate::render::{printable, sanitize};
@@ -43,7 +43,14 @@ type ServerUpdate = (usize, Update);
 pub(super) fn follow(args: &QmpArgs, globs: &[String], servers: Servers, options: &Options) -> Result<Status, Failure> {
     let Servers { servers, has_several } = servers;
     let filter = if globs.is_empty() { EventFilter::All } else { EventFilter::Only(globs.to_vec()) };
-    raise_fd_limit(servers.len());
+    let max_servers = reserve_descriptors(servers.len());
+    if max_servers < servers.len() {
+        let message = format!(
+            "cannot follow {} servers at a time: the limit on open files (`ulimit -n`) allows {max_servers}",
+            servers.len()
+        );
+        return Err(Failure::with_message(Status::Failed, message));
+    }
     let (tx, updates) = sync_channel(MAX_QUEUED_UPDATES);
     let servers = Arc::new(servers);
     for index in 0..servers.len() {
@@ -204,7 +211,7 @@ impl EventWriter<'_> {
             Update::Event(event) => {
                 let path = self.has_several.then_some(name.as_str());
                 let mut line = Vec::with_capacity(event.text().len() + 64);
-                self.json.write(path, event.text(), &mut line)?;
+                self.json.write_event(path, &event, &mut line)?;
                 let mut out = io::stdout().lock();
                 out.write_all(&line)?;
                 out.flush()?;

@@ -18,9 +18,9 @@ use super::args::Generate;
 use super::exit_status::{Failure, Status};
 use super::program::{Program, run_program};
 use super::shell_completion::print_completions;
-use super::stdio::finish_printing;
-use crate::session::Options;
-use crate::shell::{OneShotOutput, Output};
+use super::stdio::{finish_printing, report};
+use crate::session::{Options, end_log};
+use crate::shell::{MISSING_LINES, OneShotOutput, Output};
 use args::QmpArgs;
 use command_line::CommandLine;
 use one_shot::{OneShot, Outcome};
@@ -55,7 +55,11 @@ impl Program for QmpArgs {
             if servers.servers.is_empty() {
                 return Err(no_server(None));
             }
-            return follow_events::follow(&self, &globs, servers, &options);
+            let status = follow_events::follow(&self, &globs, servers, &options);
+            if end_log(&options.log) {
+                report(&format!("qmp: {MISSING_LINES}"));
+            }
+            return status;
         }
         let command_line = CommandLine::parse(&self.words).map_err(Failure::usage)?;
         run_command(&self, OneShot::new(&self, command_line, options))

@@ -11,8 +11,8 @@ use crate::grammar::Diagnostic;
 use crate::schema::Schema;
 use crate::session::{Address, Options};
 use crate::shell::{
-    Connection, Engine, EngineOptions, InputLine, LineOutcome, Output, OutputFormat, OutputStyle, ParsedLine, Settings,
-    close_log, run_parsed,
+    Connection, Engine, EngineOptions, InputLine, LineOutcome, Output, OutputFormat, OutputStyle, ParsedLine,
+    SCRIPT_QUERY_TIMEOUT, Settings, close_log, run_parsed,
 };
 
 /// The time in which a server must answer to be asked about a line with a syntax error.
@@ -72,9 +72,13 @@ impl OneShot {
             messages,
         };
         let settings = Settings { verbose: args.common.verbose, check: !request.no_check, ..Settings::default() };
-        let (dry_run, no_schema) = (request.dry_run, request.no_schema);
-        let engine_options =
-            EngineOptions { dry_run, no_schema, suggests_corrections: true, ..EngineOptions::default() };
+        let engine_options = EngineOptions {
+            interactive: false,
+            dry_run: request.dry_run,
+            query_timeout: Some(SCRIPT_QUERY_TIMEOUT),
+            no_schema: request.no_schema,
+            suggests_corrections: true,
+        };
         OneShot { command_line, options, external, style, settings, engine_options }
     }
 

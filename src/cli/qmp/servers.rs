@@ -14,8 +14,9 @@ use crate::cli::exit_status::{Failure, Status};
 use crate::session::Address;
 use crate::shell::matches_glob_exactly;
 
-/// The number of file descriptors that the program needs besides its connections.
-const OTHER_DESCRIPTORS: u64 = 64;
+/// The number of file descriptors that the program may need besides those that are open and those of its connections:
+/// for folders, name resolution and the log.
+const SPARE_DESCRIPTORS: u64 = 16;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Server {
@@ -137,15 +138,24 @@ fn text_for_matching(name: &OsStr) -> String {
     text
 }
 
-/// Raises the limit on open file descriptors for this number of connections, as far as the system permits.
-pub(super) fn raise_fd_limit(connections: usize) {
-    let needed = connections as u64 + OTHER_DESCRIPTORS;
+/// Raises the limit on open file descriptors for `wanted` further ones, as far as the system permits. Returns how many
+/// of them may be open at a time.
+pub(super) fn reserve_descriptors(wanted: usize) -> usize {
+    let used = count_open_descriptors() + SPARE_DESCRIPTORS;
+    let needed = used + wanted as u64;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < needed) {
         limit.current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
-        // If this fails, connecting reports it.
+        // If this fails, the old limit holds.
         let _ = setrlimit(Resource::Nofile, limit);
     }
+    let room = getrlimit(Resource::Nofile).current.map(|current| current.saturating_sub(used));
+    room.and_then(|room| usize::try_from(room).ok()).map_or(wanted, |room| room.min(wanted))
+}
+
+/// Returns the number of open file descriptors. Where the system does not tell, only the standard streams are counted.
+fn count_open_descriptors() -> u64 {
+    std::fs::read_dir("/dev/fd").map_or(3, |entries| entries.count() as u64)
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use crate::shell::show_text;
 
 use crate::cli::args::environment_variable;
 use crate::cli::exit_status::{Failure, Status};
-use crate::cli::stdio::{finish_printing, print};
+use crate::cli::stdio::{finish_printing, print, report};
+
+/// The notice about a server that takes one request at a time.
+pub(super) const ONE_AT_A_TIME: &str = "the server does not answer several requests at once; it gets one at a time";
 
 pub(super) fn list(qom: &QomClient, path: &str, json: bool) -> Result<Status, Failure> {
     let mut properties = qom.list(path).map_err(|error| failure(qom, &error, path, None))?;
@@ -59,14 +62,24 @@ pub(super) fn set(qom: &QomClient, target: &str, words: &[String]) -> Result<Sta
     Ok(Status::Success)
 }
 
+/// Shows a tree. `connect` opens a connection; a server that does not answer several requests at once gets a second one.
 pub(super) fn tree(
-    qom: QomClient,
+    connect: impl Fn() -> Result<QomClient, Failure>,
     path: &str,
     depth: Option<usize>,
     json: bool,
     palette: &Palette,
 ) -> Result<Status, Failure> {
-    let tree = qom.tree(path, depth).map_err(|error| failure(&qom, &error, path, None))?;
+    let mut qom = connect()?;
+    let mut tree = qom.tree(path, depth);
+    if matches!(tree, Err(QomError::Stalled)) {
+        report(&format!("qom: {ONE_AT_A_TIME}"));
+        // The unanswered requests may have confused the server.
+        drop(qom);
+        qom = connect()?.taking_turns();
+        tree = qom.tree(path, depth);
+    }
+    let tree = tree.map_err(|error| failure(&qom, &error, path, None))?;
     // A monitor serves one client at a time, and a pager may stay open for long.
     drop(qom);
     if json {

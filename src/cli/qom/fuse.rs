@@ -51,10 +51,12 @@ mod mount {
     use rustix::stdio::{dup2_stderr, dup2_stdout};
     use signal_hook::iterator::Signals;
 
+    use super::super::commands::ONE_AT_A_TIME;
     use super::{Client, Failure, FuseArgs, Status};
     use crate::cli::stdio::{print, report};
     use crate::qom::{
-        Mount, MountError, MountOptions, QomClient, QomFs, UnmountOutcome, UnmountReason, check_mountpoint,
+        Mount, MountError, MountOptions, QomClient, QomFs, UnmountOutcome, UnmountReason, caller_is_interrupted,
+        check_mountpoint,
     };
     use crate::render::printable;
     use crate::shell::termination_signals;
@@ -75,7 +77,10 @@ mod mount {
         // The client is leaked on purpose: dropping it would be reported as a lost connection.
         let client = ManuallyDrop::new(connect()?);
         let options = MountOptions { read_only: args.read_only, allow_other: args.allow_other };
-        let fs = QomFs::new(Box::new(QomClient::new(&client)), args.read_only, Box::new(report_problem));
+        let tree = QomClient::new(&client)
+            .interrupted_by(caller_is_interrupted)
+            .with_fallback(|| report_problem(ONE_AT_A_TIME));
+        let fs = QomFs::new(Box::new(tree), args.read_only, Box::new(report_problem));
         // From here on, a signal unmounts the tree. A signal that arrives before the mount takes effect after it.
         let signals = Signals::new(termination_signals()).map_err(|error| Failure::new(Status::Failed, error))?;
         let mount = Mount::new(fs, mountpoint, options).map_err(mount_failure)?;

@@ -6,6 +6,7 @@ mod complete;
 mod fuse;
 mod multicall;
 
+use std::cell::OnceCell;
 use std::process::ExitCode;
 use std::sync::PoisonError;
 
@@ -14,7 +15,8 @@ use clap::{ArgMatches, CommandFactory};
 use crate::client::Client;
 use crate::qom::QomClient;
 use crate::render::{Palette, printable};
-use crate::session::{Direction, Options, SharedLog};
+use crate::session::{Direction, Options, SharedLog, end_log};
+use crate::shell::MISSING_LINES;
 
 use super::args::{Generate, address_from_environment};
 use super::color::{stderr_palette, stdout_palette};
@@ -50,9 +52,16 @@ impl Program for QomArgs {
             return Err(Failure::usage(message));
         };
         let color = self.common.color;
+        let used_options = OnceCell::new();
         let connect = || {
-            let options = Options { wait: self.wait.wait, ..self.common.options()? };
-            let client = Client::connect_with(&address, &options).map_err(Failure::not_connected)?;
+            let options = match used_options.get() {
+                Some(options) => options,
+                None => {
+                    let options = Options { wait: self.wait.wait, ..self.common.options()? };
+                    used_options.get_or_init(|| options)
+                }
+            };
+            let client = Client::connect_with(&address, options).map_err(Failure::not_connected)?;
             if self.common.verbose {
                 // Not earlier, because the user did not ask for the greeting and the negotiation.
                 show_messages(&options.log, stderr_palette(color));
@@ -60,15 +69,18 @@ impl Program for QomArgs {
             Ok(client)
         };
         let qom = || Ok(QomClient::new(&connect()?));
-        match command {
+        let run = || match command {
             QomCommand::Fuse(args) => fuse::run(args, connect),
             QomCommand::List { path, json } => commands::list(&qom()?, path, *json),
             QomCommand::Get { target, property, json } => commands::get(&qom()?, target, property.as_deref(), *json),
             QomCommand::Set { target, words } => commands::set(&qom()?, target, words),
-            QomCommand::Tree { path, depth, json } => {
-                commands::tree(qom()?, path, *depth, *json, &stdout_palette(color))
-            }
+            QomCommand::Tree { path, depth, json } => commands::tree(qom, path, *depth, *json, &stdout_palette(color)),
+        };
+        let status = run();
+        if used_options.get().is_some_and(|options| end_log(&options.log)) {
+            report(&format!("qom: {MISSING_LINES}"));
         }
+        status
     }
 }
 

@@ -17,6 +17,8 @@ pub enum FsError {
     NoValue,
     /// The connection to the server is lost (`EIO`).
     Disconnected,
+    /// A signal ended the wait for the server (`EINTR`).
+    Interrupted,
     /// The file is a directory (`EISDIR`).
     IsDirectory,
     /// The file is not a directory (`ENOTDIR`).
@@ -61,6 +63,8 @@ impl FsError {
         }
         let description = match error {
             QomError::Execute(_) => error.reason(),
+            QomError::Interrupted => return FsError::Interrupted,
+            QomError::Stalled => return FsError::Disconnected,
             QomError::InvalidValue { .. } | QomError::TooManyMembers { .. } => return FsError::InvalidValue,
         };
         match error.class() {

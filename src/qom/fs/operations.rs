@@ -263,8 +263,11 @@ impl QomFs {
         let result = self.source.set(&node.path, property, &text);
         lock(&self.inodes).invalidate_values();
         result.map_err(|error| {
-            report(&error.reason());
-            FsError::from_qom(&error, Operation::Write, &node.path)
+            let fs_error = FsError::from_qom(&error, Operation::Write, &node.path);
+            if fs_error != FsError::Interrupted {
+                report(&error.reason());
+            }
+            fs_error
         })
     }
 
@@ -328,7 +331,7 @@ impl QomFs {
                 ValueInfo { size: Ok(size as u64), is_link: target.is_some(), hash: stable_hash(json) }
             }
             Err(error) => match FsError::from_qom(error, Operation::Read, &node.path) {
-                error @ (FsError::Disconnected | FsError::NotFound) => return Err(error),
+                error @ (FsError::Disconnected | FsError::Interrupted | FsError::NotFound) => return Err(error),
                 error => ValueInfo { size: Err(error), is_link: false, hash: 0 },
             },
         };
@@ -340,7 +343,7 @@ impl QomFs {
     /// would be a report for each file.
     fn report_unreadable(&self, node: &FsNode, error: &QomError) -> FsError {
         let fs_error = FsError::from_qom(error, Operation::Read, &node.path);
-        if fs_error != FsError::Disconnected {
+        if !matches!(fs_error, FsError::Disconnected | FsError::Interrupted) {
             (self.report)(&format!("cannot read {}: {}", node.full_path(), error.reason()));
         }
         fs_error

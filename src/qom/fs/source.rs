@@ -1,6 +1,6 @@
 //! The object tree behind the files, as a trait so that tests can replace the server.
 
-use crate::qom::client::{QomClient, finish_get};
+use crate::qom::client::QomClient;
 use crate::qom::error::QomError;
 use crate::qom::property::Property;
 use crate::schema::{Builtin, PropertyType};
@@ -40,7 +40,11 @@ impl ObjectSource for QomClient {
         let mut values = Vec::with_capacity(properties.len());
         for chunk in properties.chunks(MAX_IN_FLIGHT) {
             let sent: Vec<_> = chunk.iter().map(|property| self.start_get(path, property)).collect();
-            values.extend(sent.into_iter().map(|pending| finish_get(pending?)));
+            values.extend(sent.into_iter().map(|pending| self.finish_get(pending?)));
+        }
+        if values.iter().any(|value| matches!(value, Err(QomError::Stalled))) {
+            // Reading each by itself falls back to one request at a time.
+            return properties.iter().map(|property| QomClient::get(self, path, property)).collect();
         }
         values
     }

@@ -31,7 +31,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
 fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     let Some(word) = invocation.dot.words.first() else {
         let Invocation { engine, out, .. } = invocation;
-        out.print(&format!("events: {}; {} received\n", engine.settings.events, engine.connection.events().total));
+        out.print(&format!("events: {}; {} received\n", engine.settings.events, engine.connection.record.events.total));
         show_last(engine, DEFAULT_EVENTS, &mut **out);
         return Ok(LineOutcome::Done);
     };
@@ -70,8 +70,8 @@ fn patterns(invocation: &mut Invocation<'_>) -> Result<Vec<String>, Diagnostic> 
     Ok(patterns.iter().map(|pattern| pattern.text.clone()).collect())
 }
 
-fn show_last(engine: &mut Engine, count: usize, out: &mut dyn Output) {
-    for event in engine.connection.events().last(count) {
+fn show_last(engine: &Engine, count: usize, out: &mut dyn Output) {
+    for event in engine.connection.record.events.last(count) {
         out.show_event(event);
     }
 }

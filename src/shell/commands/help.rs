@@ -20,6 +20,8 @@ const MAX_COLUMNS: usize = 100;
 /// The shell escape, which is listed with the dot commands.
 const SHELL_ESCAPE: (&str, &str) = ("!COMMAND", "run a command in the system's shell");
 
+const SHELL_ESCAPE_HELP: &str = "Runs a command in the system's shell.";
+
 pub(super) const COMMAND: DotCommand = DotCommand {
     name: "help",
     aliases: &[],
@@ -27,7 +29,8 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     summary: "explain the shell, or a command, event or type of the server",
     help: "Without TOPIC, shows an overview. TOPIC is a dot command, with or without its dot, or `line`, `keys`,\n\
            `settings`; or a command or event of the server, a type of its manual, or a member of one of these:\n\
-           `help blockdev-add`, `help STOP`, `help blockdev-add.driver`. The arguments come from the server's own\n\
+           `help blockdev-add`, `help STOP`, `help blockdev-add.driver`; or a variant of a command:\n\
+           `help blockdev-add driver=qcow2`; or a type of devices: `help virtio-blk-pci`. The arguments come from the server's own\n\
            introspection; their meaning comes from the manual page, if it is installed. `apropos` searches for a word.",
     arguments: Arguments::Words { min: 0, max: ANY },
     has_reply_slot: false,
@@ -98,10 +101,26 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         invocation.out.show_page(&lines);
         return Ok(LineOutcome::Done);
     }
+    if let [_, arguments @ ..] = invocation.dot.words.as_slice()
+        && !arguments.is_empty()
+        && let Some(page) = server_help::variant_page(
+            invocation.engine,
+            topic,
+            invocation.line.text,
+            arguments,
+            columns,
+            invocation.out,
+        )
+    {
+        invocation.out.show_page(&page?);
+        return Ok(LineOutcome::Done);
+    }
     invocation.no_more_words(1)?;
     if let Some(text) = shell_page(topic) {
         invocation.out.print(&fill(&text, PROSE_COLUMNS));
     } else if let Some(lines) = server_help::page(invocation.engine, topic, columns, invocation.out) {
+        invocation.out.show_page(&lines);
+    } else if let Some(lines) = server_help::device_page(invocation.engine, topic) {
         invocation.out.show_page(&lines);
     } else {
         let mut names = server_help::known_names(invocation.engine, invocation.out);
@@ -120,6 +139,9 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
 fn shell_page(topic: &str) -> Option<String> {
     if topic == "set" {
         return Some(settings_help());
+    }
+    if topic.starts_with('!') {
+        return Some(format!("{}\n    {}\n\n{SHELL_ESCAPE_HELP}\n", SHELL_ESCAPE.0, SHELL_ESCAPE.1));
     }
     match TOPICS.iter().find(|known| known.name == topic) {
         Some(topic) => Some((topic.text)()),
@@ -165,7 +187,7 @@ fn overview() -> String {
 /// Returns the synopsis and the help of each dot command, for the manual page.
 pub fn manual_section() -> Vec<(String, String)> {
     let commands = DOT_COMMANDS.iter().map(|command| (command.synopsis(), command.help.replace('\n', " ")));
-    commands.chain([(SHELL_ESCAPE.0.to_owned(), "Runs a command in the system's shell.".to_owned())]).collect()
+    commands.chain([(SHELL_ESCAPE.0.to_owned(), SHELL_ESCAPE_HELP.to_owned())]).collect()
 }
 
 #[cfg(test)]

@@ -2,12 +2,20 @@
 //! disk.
 
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use crate::schema::manual::{Line, Manual, Role, Run, man_path};
-use crate::schema::{Schema, member_signature, signature};
+use crate::assist::NameKind;
+use crate::grammar::{Diagnostic, Word};
+use crate::schema::manual::{Line, LookupResult, Manual, Role, Run, man_path};
+use crate::schema::{
+    Expected, PartialArguments, Schema, Type, did_you_mean, member_signature, signature, signature_of_variant,
+};
 
 use super::super::engine::Engine;
 use super::super::output::Output;
+
+/// The time that the server may take to list devices or their properties.
+const DEVICE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The minimum width of a sentence in the results of a search.
 const MIN_SENTENCE_COLUMNS: usize = 20;
@@ -41,6 +49,81 @@ pub(super) fn page(engine: &mut Engine, topic: &str, columns: usize, out: &mut d
         None => {}
     }
     Some(lines)
+}
+
+/// Returns the page on a command with arguments that select a variant. `None` if the server does not have the command.
+pub(super) fn variant_page(
+    engine: &mut Engine,
+    command: &str,
+    text: &str,
+    words: &[Word],
+    columns: usize,
+    out: &mut dyn Output,
+) -> Option<Result<Vec<Line>, Diagnostic>> {
+    let schema = engine.wait_for_schema(out).ok().flatten()?;
+    let info = schema.command(command)?;
+    let arguments = PartialArguments::of_words(text, words);
+    let expected = arguments.expected(&schema, info.arguments, &[])?;
+    if let Some(diagnostic) = words.iter().find_map(|word| wrong_argument(&schema, &expected, word)) {
+        return Some(Err(diagnostic));
+    }
+    let others: Vec<_> =
+        expected.members.iter().copied().filter(|member| !expected.given.contains(&member.name)).collect();
+    let selection: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let mut lines = signature_of_variant(&schema, info, &selection.join(" "), &others, columns);
+    if let Some(manual) = manual(engine, Some(&schema))
+        && let Some(entry) = manual.entry(command)
+    {
+        let documented = manual.members(entry);
+        let is_selected = |result: &LookupResult<'_>| {
+            result.when.is_none_or(|(tag, value)| arguments.text_at(&[tag]).as_deref() == Some(value))
+        };
+        for member in others {
+            let has_name = |result: &&LookupResult<'_>| result.member.name == member.name;
+            let selected = documented.iter().filter(has_name).find(|result| is_selected(result));
+            // The manual names only the first of several variants with the same members.
+            let Some(result) = selected.or_else(|| documented.iter().find(has_name)) else { continue };
+            lines.push(Vec::new());
+            lines.extend(manual.layout_member(LookupResult { when: None, ..*result }, columns));
+        }
+        lines.extend(version_note(engine, &manual));
+    }
+    Some(Ok(lines))
+}
+
+/// Returns the error for an argument that a command does not take.
+fn wrong_argument(schema: &Schema, expected: &Expected<'_>, word: &Word) -> Option<Diagnostic> {
+    if word.equals.is_none() {
+        return Some(Diagnostic::new(word.span, format!("expected `key=value`, found `{}`", word.text)));
+    }
+    let name = word.key().split('.').next().unwrap_or_default();
+    let Some(member) = expected.members.iter().find(|member| member.name == name) else {
+        let near = did_you_mean(name, expected.members.iter().map(|member| member.name.as_str()));
+        return Some(Diagnostic::new(word.key_span(), format!("unknown key `{name}`{near}")));
+    };
+    let Type::Enum(values) = schema.definition(member.kind) else { return None };
+    let is_known = values.iter().any(|value| value.name == word.value());
+    let near = did_you_mean(word.value(), values.iter().map(|value| value.name.as_str()));
+    let message = format!("unknown value `{}` for `{name}`{near}", word.value());
+    (!is_known).then(|| Diagnostic::new(word.value_span(), message))
+}
+
+/// Returns the page on a type of devices: its properties. `None` if there is no such type.
+pub(super) fn device_page(engine: &mut Engine, driver: &str) -> Option<Vec<Line>> {
+    let server = engine.queryable_server()?;
+    let kind = NameKind::DeviceProperties(driver.to_owned());
+    let properties = server.live_names(&kind, Instant::now() + DEVICE_TIMEOUT);
+    let width = properties.iter().map(|property| property.text.len()).max()?;
+    let title = vec![Run::new(Role::Heading, driver), Run::new(Role::Secondary, "  device, with these properties")];
+    let lines = properties.into_iter().map(|property| {
+        let (kind, description) = property.description.split_once(": ").unwrap_or((&property.description, ""));
+        vec![
+            Run::new(Role::Name, format!("  {:<width$}", property.text)),
+            Run::new(Role::Type, format!("  {kind}")),
+            Run::new(Role::Plain, if description.is_empty() { String::new() } else { format!("  {description}") }),
+        ]
+    });
+    Some([title].into_iter().chain(lines).collect())
 }
 
 /// The manual's text on a topic.
@@ -96,6 +179,10 @@ pub(super) fn known_names(engine: &mut Engine, out: &mut dyn Output) -> Vec<Stri
     let mut names = engine.connection.server().map(|server| server.info.command_names()).unwrap_or_default();
     names.extend(schema.iter().flat_map(|schema| names_of(schema)));
     names.extend(manual.iter().flat_map(|manual| manual.entries().iter().map(|entry| entry.name.clone())));
+    if let Some(server) = engine.queryable_server() {
+        let devices = server.live_names(&NameKind::DeviceTypes, Instant::now() + DEVICE_TIMEOUT);
+        names.extend(devices.into_iter().map(|device| device.text));
+    }
     names
 }
 

@@ -10,10 +10,11 @@ use crate::grammar::{
 };
 use crate::schema::{
     Builtin, CommandInfo, PartialArguments, Schema, Type, TypeId, TypingContext, action_type, nearest, nearest_command,
-    request_of_command, unknown_action, unknown_command,
+    request_of_command, unknown_action, unknown_command, word_fits,
 };
 
 use super::super::engine::Engine;
+use super::super::hmp::HMP_COMMAND;
 use super::super::output::Output;
 use super::{DOT_COMMANDS, DotCommand};
 
@@ -61,8 +62,7 @@ pub(super) fn with_suggestion(
     let end = end_of_transaction(words).filter(|_| is_action).unwrap_or(words.len());
     let Some((name, words)) = words[..end].split_first() else { return diagnostic };
     let is_arrow = matches!(name.text.as_str(), "->" | "<-");
-    let is_word = name.bracket.is_none() && name.equals.is_none() && name.open.is_none();
-    let is_name = is_word && !is_arrow && !name.text.contains('(');
+    let is_name = is_bare_word(name) && name.bracket.is_none() && !is_arrow && !name.text.contains('(');
     let bare_word = words.iter().find(|word| word.span == diagnostic.span && is_bare_word(word));
     let line = Rejected { text, name, words, bare_word };
     let commas = line.word_with_commas();
@@ -127,6 +127,9 @@ fn suggest_for_unknown_command(engine: &mut Engine, schema: &Schema, line: &Reje
     let name = line.name.text.as_str();
     if let Some((_, help)) = FOREIGN_COMMANDS.iter().find(|(foreign, _)| *foreign == name) {
         return Some((*help).to_owned());
+    }
+    if name == HMP_COMMAND {
+        return Some("it has no human monitor".to_owned());
     }
     let near = nearest_command(schema, name);
     let twin = near.filter(|near| near.replace('_', "-") == name.replace('_', "-"));
@@ -232,10 +235,12 @@ impl Rejected<'_> {
         }
         let mut required = missing.iter().filter(|member| !member.optional);
         let member = match (required.next(), required.next(), missing.as_slice()) {
-            (Some(one), None, _) | (None, None, [one]) => one,
+            (Some(one), None, _) => one,
+            // Any word is a string, so that says nothing about an optional key.
+            (None, None, [one]) if !matches!(schema.definition(one.kind), Type::Builtin(Builtin::Str)) => one,
             _ => return None,
         };
-        accepts(schema, member.kind, &word.text).then(|| format!("{}={typed}{unit}", member.name))
+        word_fits(schema, member.kind, &word.text).then(|| format!("{}={typed}{unit}", member.name))
     }
 
     /// Returns a sentence about the keys that are missing.
@@ -254,17 +259,5 @@ fn is_plain_number(text: &str) -> bool {
 
 /// Returns whether a word is neither `KEY=VALUE` nor wrong by itself.
 fn is_bare_word(word: &Word) -> bool {
-    word.equals.is_none() && word.open.is_none() && !word.is_bare("|")
-}
-
-/// Returns whether a word has the form of a value of this type.
-fn accepts(schema: &Schema, kind: TypeId, word: &str) -> bool {
-    match schema.definition(kind) {
-        Type::Builtin(Builtin::Str) => true,
-        Type::Builtin(Builtin::Int) => word.starts_with(|c: char| c.is_ascii_digit()),
-        Type::Builtin(Builtin::Bool) => matches!(word, "on" | "off" | "true" | "false" | "yes" | "no"),
-        Type::Enum(values) => values.iter().any(|value| value.name == word),
-        Type::Alternate(kinds) => kinds.iter().any(|kind| accepts(schema, *kind, word)),
-        _ => false,
-    }
+    word.equals.is_none() && word.open.is_none() && !word.is_bare("|") && !word.is_foreign_comment()
 }

@@ -10,8 +10,7 @@ use crate::client::open;
 use crate::session::{Address, ConnectError, Listener, MessageQueue, Options, Session};
 use crate::wire::Request;
 
-use super::events::log::EventLog;
-use super::server::Server;
+use super::server::{ConnectionRecord, Server};
 use child_qemu::QemuProcess;
 
 /// The time after which a wait for the server is announced.
@@ -33,8 +32,8 @@ pub struct Connection {
     target: Option<Target>,
     options: Options,
     server: Option<Server>,
-    /// The events of the last server, from the end of its connection until another one is open.
-    ended_events: EventLog,
+    /// The record of the session that is open, or else of the last one.
+    pub(crate) record: ConnectionRecord,
     /// The QEMU that this program started.
     child: Option<QemuProcess>,
 }
@@ -115,7 +114,7 @@ impl Connection {
     pub fn new(address: Option<Address>, options: Options, listen: bool) -> Connection {
         let is_guest_agent = options.guest_agent;
         let target = address.map(|address| Target { address, listen, is_guest_agent });
-        Connection { target, options, server: None, ended_events: EventLog::default(), child: None }
+        Connection { target, options, server: None, record: ConnectionRecord::default(), child: None }
     }
 
     /// Returns the open connection to a QEMU that this program started.
@@ -153,7 +152,7 @@ impl Connection {
             );
         };
         let server = target.connect(&self.options, progress)?;
-        self.ended_events = EventLog::default();
+        self.record = ConnectionRecord::default();
         Ok(&mut self.server.insert(server).session)
     }
 
@@ -177,7 +176,7 @@ impl Connection {
             result => result?,
         };
         self.target = Some(target);
-        self.ended_events = EventLog::default();
+        self.record = ConnectionRecord::default();
         Ok(self.server.replace(server))
     }
 
@@ -197,14 +196,6 @@ impl Connection {
         self.server.as_mut().map(|server| &mut server.session)
     }
 
-    /// Returns the events of the connected server, or else those of the last one.
-    pub(crate) fn events(&mut self) -> &mut EventLog {
-        match &mut self.server {
-            Some(server) => &mut server.events,
-            None => &mut self.ended_events,
-        }
-    }
-
     /// Returns the QEMU that this program started, if the connection is to it.
     pub(crate) fn connected_child(&self) -> Option<&QemuProcess> {
         self.child.as_ref().filter(|_| self.target.is_none())
@@ -222,7 +213,6 @@ impl Connection {
     /// Closes the session. Returns the commands in flight that the user stopped waiting for.
     pub(crate) fn close(&mut self) -> Vec<Request> {
         let Some(server) = self.server.take() else { return Vec::new() };
-        self.ended_events = server.events;
         server.interrupted_commands.into_values().collect()
     }
 

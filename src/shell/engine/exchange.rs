@@ -5,14 +5,15 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use crate::grammar::{Diagnostic, Span};
 use crate::session::{Address, Disconnected, Received, Wait};
-use crate::wire::{Event, Reply, Request, noncharacter};
+use crate::wire::{Event, Reply, Request};
 
 use super::super::connection::ConnectionError;
+use super::super::events::advice::advice_on_failure;
 use super::super::hmp::is_quit;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
+use super::noncharacters::reject_noncharacters;
 use super::{Engine, not_sent};
 
 /// The maximum time for which output of what has arrived may keep the user waiting.
@@ -108,8 +109,8 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<Exchanged, LineOutcome> {
-        if let Some(c) = request.arguments.as_deref().and_then(noncharacter) {
-            return Err(not_sent(&noncharacter_diagnostic(c, line.text), line, out));
+        if let Err(diagnostic) = reject_noncharacters(request, line.text) {
+            return Err(not_sent(&diagnostic, line, out));
         }
         if self.options.dry_run {
             out.show_unsent_request(&request.to_json(request.id.as_deref()));
@@ -128,12 +129,12 @@ impl Engine {
         if verbose {
             out.show_request(&request.to_masked_json(request.id.as_deref()));
         }
-        server.events.command_sent();
         server.forget_live_names();
         let sent = match fd {
             None => server.session.send(request),
             Some(fd) => server.session.send_with_fd(request, fd),
         };
+        self.connection.record.events.command_sent();
         let id = match sent {
             Ok(id) => id,
             Err(disconnected) => return Err(self.disconnected_in_flight(&disconnected, request, line, out)),
@@ -285,8 +286,14 @@ impl Engine {
         if is_shown {
             out.show_event(&event);
         }
+        self.connection.record.events.push(event);
+        if is_shown
+            && self.options.interactive
+            && let Some(advice) = advice_on_failure(&self.connection.record.events)
+        {
+            out.show_notice(&advice);
+        }
         if let Some(server) = self.connection.server() {
-            server.events.push(event);
             server.forget_live_names();
         }
         shown
@@ -401,17 +408,6 @@ impl Engine {
             None => String::new(),
         }
     }
-}
-
-/// Returns the diagnostic for a noncharacter in a request, which points at it or at its escape.
-fn noncharacter_diagnostic(c: char, text: &str) -> Diagnostic {
-    let mut units = [0; 2];
-    let escape: String = c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect();
-    // Escapes are ASCII, so offsets are the same in lower case.
-    let raw = text.find(c).map(|start| Span::new(start, start + c.len_utf8()));
-    let escaped = || text.to_ascii_lowercase().find(&escape).map(|start| Span::new(start, start + escape.len()));
-    let span = raw.or_else(escaped).unwrap_or_default();
-    Diagnostic::new(span, format!("invalid character U+{:04X}: QEMU rejects noncharacters", u32::from(c)))
 }
 
 /// Returns the names of commands, joined with commas.

@@ -2,9 +2,9 @@
 
 use crate::assist::Name;
 use crate::schema::nearest;
-use crate::wire::{Reply, quote};
+use crate::wire::{Reply, ReplyBody, quote};
 
-use super::super::hmp::{hmp_request, hmp_text, is_hmp_failure, is_quit_line, parse_cpu_index, with_plain_blanks};
+use super::super::hmp::{has_succeeded, hmp_request, hmp_text, is_quit_line, parse_cpu_index, with_plain_blanks};
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
 use super::Engine;
@@ -49,14 +49,9 @@ impl Engine {
         }
     }
 
-    /// Returns the CPU that HMP lines refer to, if one was selected.
-    fn hmp_cpu(&mut self) -> Option<u64> {
-        self.connection.server()?.hmp_cpu
-    }
-
     /// Shows the current CPU. HMP has no command for that, so the shell itself answers.
     fn show_cpu(&mut self, form: HmpOutput, line: &InputLine<'_>, out: &mut dyn Output) {
-        let cpu = self.hmp_cpu();
+        let cpu = self.connection.record.hmp_cpu;
         let text = format!("CPU {}\n", cpu.unwrap_or(0));
         if form == HmpOutput::Text {
             return out.show_hmp_text(&text, false, line);
@@ -79,11 +74,9 @@ impl Engine {
         let outcome = self.send_hmp(hmp_line, index, form, line, out);
         if outcome == LineOutcome::Done {
             if index.is_some() {
-                if let Some(server) = self.connection.server() {
-                    server.hmp_cpu = index;
-                }
+                self.connection.record.hmp_cpu = index;
             } else {
-                let current = self.hmp_cpu().unwrap_or(0);
+                let current = self.connection.record.hmp_cpu.unwrap_or(0);
                 out.show_notice(&format!("The CPU stays {current}: the shell needs a plain number after `cpu`."));
             }
         }
@@ -103,24 +96,27 @@ impl Engine {
         if let Err(outcome) = self.ensure_open(line, out) {
             return outcome;
         }
-        let request = hmp_request(hmp_line, cpu.or(self.hmp_cpu()));
+        let request = hmp_request(hmp_line, cpu.or(self.connection.record.hmp_cpu));
         let reply = match self.exchange(&request, None, line, out) {
             Ok(Exchanged::Reply(reply)) => reply,
             Ok(Exchanged::Interrupted | Exchanged::DryRun) => return LineOutcome::Done,
             Err(outcome) => return outcome,
         };
-        let text = hmp_text(&reply);
-        let failed = text.as_deref().is_none_or(is_hmp_failure);
-        match &text {
+        if matches!(reply.body(), ReplyBody::Error { class, .. } if class == "CommandNotFound") {
+            out.report_failure("the server has no human monitor", line, Some("CommandNotFound"));
+            return LineOutcome::Failed;
+        }
+        let has_succeeded = has_succeeded(&request, &reply);
+        match hmp_text(&reply) {
             Some(text) if form == HmpOutput::Text => {
-                out.show_hmp_text(text, failed, line);
-                if let Some(near) = self.nearest_hmp_command(text).filter(|_| self.options.interactive) {
+                out.show_hmp_text(&text, !has_succeeded, line);
+                if let Some(near) = self.nearest_hmp_command(&text).filter(|_| self.options.interactive) {
                     out.show_notice(&format!("did you mean `{near}`?"));
                 }
             }
             _ => out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line),
         }
-        LineOutcome::of(!failed)
+        LineOutcome::of(has_succeeded)
     }
 
     /// Returns the HMP command that is nearest to the one which the human monitor's text calls unknown.

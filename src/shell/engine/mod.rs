@@ -16,28 +16,34 @@
 
 pub(crate) mod exchange;
 pub(crate) mod hmp;
+mod noncharacters;
 mod prepare;
 mod quit;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod value_hint;
 
 use std::os::fd::BorrowedFd;
-use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::grammar::{Command, Diagnostic, JsonRequest, Language};
-use crate::session::SharedLog;
+use crate::session::{SharedLog, end_log};
 use crate::wire::Request;
 
 use super::connection::Connection;
 use super::history::History;
-use super::hmp::is_quit;
+use super::hmp::{has_succeeded, is_quit};
 use super::line::{InputLine, LineOutcome};
 use super::output::{Output, ReplyContext};
 use super::server::Server;
 use super::settings::Settings;
 use exchange::Exchanged;
 use transaction::Transaction;
+
+/// The time limit of [`EngineOptions::query_timeout`] where no user can press Ctrl-C. QEMU takes about 50 ms to produce its
+/// introspection, but a busy one may take longer to begin.
+pub const SCRIPT_QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Properties of an engine that do not change.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,6 +52,8 @@ pub struct EngineOptions {
     pub interactive: bool,
     /// Whether requests are shown instead of sent.
     pub dry_run: bool,
+    /// The time limit for answers to queries that give a line its meaning; `None` waits until Ctrl-C.
+    pub query_timeout: Option<Duration>,
     /// Whether the server is never queried for introspection and names.
     pub no_schema: bool,
     /// Whether errors come with suggestions even if the server must be queried for them.
@@ -166,8 +174,7 @@ impl Engine {
             return Ok(outcome);
         }
         let request = self.prepare_json(json, line, out)?;
-        let before = self.typed_request.take();
-        if json.has_arrow && before.as_ref() == Some(&request) {
+        if json.has_arrow && self.typed_request.take().is_some_and(|typed| is_echo(&request, &typed)) {
             out.show_warning("the echo of the line before was not sent again", line);
             return Ok(LineOutcome::Done);
         }
@@ -201,18 +208,25 @@ impl Engine {
         };
         let hint = self.error_hint(request, &reply);
         out.show_reply(&ReplyContext { reply: &reply, request, late: false, hint }, line);
-        match reply.succeeded() {
+        match has_succeeded(request, &reply) {
             true if ends_qemu => self.after_quit(out),
             succeeded => LineOutcome::of(succeeded),
         }
     }
 }
 
+/// Returns whether `request` is what a verbose shell shows of a typed one: secrets may be masked.
+fn is_echo(request: &Request, typed: &Request) -> bool {
+    request == typed || request.to_json(request.id.as_deref()) == typed.to_masked_json(typed.id.as_deref())
+}
+
+/// The warning about a log that is incomplete.
+pub const MISSING_LINES: &str = "warning: some lines could not be written to the log";
+
 /// Closes a log, and reports whether lines are missing from it.
 pub fn close_log(log: &SharedLog, out: &mut dyn Output) {
-    let log = log.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if log.is_some_and(|log| log.has_failed()) {
-        out.show_notice("warning: some lines could not be written to the log");
+    if end_log(log) {
+        out.show_notice(MISSING_LINES);
     }
 }
 

@@ -21,6 +21,7 @@ use super::super::server::Server;
 use super::Engine;
 use super::exchange::StopReason;
 use super::transaction::ClosedBlock;
+use super::value_hint::meant_argument;
 
 /// The time after which a wait for an answer to a query is announced.
 pub(super) const ANNOUNCEMENT_DELAY: Duration = Duration::from_secs(3);
@@ -53,21 +54,28 @@ impl Engine {
         server.info.schema()
     }
 
-    /// Receives messages until `is_answered`, which also sends the query, and handles them. The wait has no limit, since
-    /// a line must not mean something else because the server is slow; it is announced, and Ctrl-C ends it.
+    /// Receives messages until `is_answered`, which also sends the query, and handles them. A line must not mean something
+    /// else because the server is slow, so it is not sent without the answer. The wait is announced; Ctrl-C ends it.
     fn wait_for_answer(
         &mut self,
         subject: &str,
         out: &mut dyn Output,
         mut is_answered: impl FnMut(&mut Server) -> bool,
     ) -> Result<(), Diagnostic> {
-        let announce_at = Instant::now() + ANNOUNCEMENT_DELAY;
+        let start = Instant::now();
         let mut is_announced = false;
         let mut is_over = |engine: &mut Engine| engine.queryable_server().is_none_or(&mut is_answered);
         while !is_over(self) {
-            if !is_announced && Instant::now() >= announce_at {
+            if !is_announced && start.elapsed() >= ANNOUNCEMENT_DELAY {
                 is_announced = true;
                 out.show_notice(&format!("Waiting for the server's {subject}."));
+            }
+            if let Some(limit) = self.options.query_timeout.filter(|limit| start.elapsed() >= *limit) {
+                let seconds = limit.as_secs_f64();
+                let message = format!(
+                    "the server did not send its {subject} within {seconds} s; nothing was sent, --no-schema sends without it"
+                );
+                return Err(Diagnostic::new(Span::default(), message));
             }
             let retry_at = Instant::now() + QUERY_RETRY_INTERVAL;
             match self.receive(None, Wait::Until(retry_at), out, |engine, _| is_over(engine)) {
@@ -167,8 +175,7 @@ impl Engine {
     /// Shows the warnings that have not been shown.
     pub(crate) fn warn(&mut self, warnings: &[Diagnostic], line: &InputLine<'_>, out: &mut dyn Output) {
         for warning in warnings {
-            let shown = self.connection.server().map(|server| &mut server.shown_warnings);
-            if shown.is_none_or(|shown| shown.insert(warning.message.clone())) {
+            if self.connection.record.shown_warnings.insert(warning.message.clone()) {
                 out.show_warning(&warning.message, line);
             }
         }
@@ -215,7 +222,10 @@ impl Engine {
         }
         let deadline = Instant::now() + SUGGESTION_TIMEOUT;
         let suggests = self.options.suggests_corrections;
-        let near = if class == "CommandNotFound" {
+        let meant = meant_argument(request, desc);
+        let near = if meant.is_some() {
+            meant
+        } else if class == "CommandNotFound" {
             if suggests && let Some(server) = self.queryable_server() {
                 server.wait_for_queries(false, deadline);
             }

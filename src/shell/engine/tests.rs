@@ -91,8 +91,13 @@ impl Output for Recorder {
 }
 
 /// An engine that never queries the server for itself.
-const WITHOUT_QUERIES: EngineOptions =
-    EngineOptions { interactive: false, dry_run: false, no_schema: true, suggests_corrections: false };
+const WITHOUT_QUERIES: EngineOptions = EngineOptions {
+    interactive: false,
+    dry_run: false,
+    query_timeout: None,
+    no_schema: true,
+    suggests_corrections: false,
+};
 
 /// Returns an engine with an open session to a server that runs `script` after negotiation.
 fn engine(options: EngineOptions, script: impl FnOnce(&mut Peer) + Send + 'static) -> (Engine, Recorder, Listener) {
@@ -290,6 +295,21 @@ fn waits_for_a_slow_server_to_give_a_line_its_meaning() {
     assert_eq!(run(&mut engine, &mut out, "device_add driver=d serial=123 addr=5"), LineOutcome::Done);
     let expected = ["event: RESUME", "notice: Waiting for the server's list of properties.", "reply: device_add {}"];
     assert_eq!(out.take(), expected);
+}
+
+#[test]
+fn sends_nothing_if_a_server_does_not_give_a_line_its_meaning() {
+    let query_timeout = Some(Duration::from_millis(50));
+    let engine_options = EngineOptions { no_schema: false, query_timeout, ..WITHOUT_QUERIES };
+    let (mut engine, mut out, _server) = engine(engine_options, |peer| {
+        peer.expect_command("query-qmp-schema");
+        assert_eq!(peer.read_request(), None);
+    });
+    assert_eq!(run(&mut engine, &mut out, "block_resize device=d size=1k"), LineOutcome::Failed);
+    let message =
+        "the server did not send its introspection within 0.05 s; nothing was sent, --no-schema sends without it";
+    assert_eq!(out.take(), [format!("not sent: {message}")]);
+    drop(engine);
 }
 
 #[test]

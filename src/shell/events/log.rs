@@ -94,12 +94,14 @@ impl EventLog {
     /// Consumes the first matching event since the last command, if there is one. An event counts for one `.wait` only;
     /// other events stay, so that two waits may be in either order. Skips the first `compared` of all events
     /// received, so that a wait compares each event only once.
-    pub(crate) fn take(&mut self, pattern: &EventPattern, compared: u64) -> bool {
+    pub(crate) fn take(&mut self, pattern: &EventPattern, compared: u64) -> Option<Event> {
         let dropped = self.total - self.events.len() as u64;
         let compared = usize::try_from(compared.saturating_sub(dropped)).unwrap_or(usize::MAX);
         let from = compared.max(self.events.len() - self.since_command);
         let found = self.events.iter_mut().skip(from).find(|(event, taken)| !*taken && pattern.matches(event));
-        found.map(|(_, taken)| *taken = true).is_some()
+        let (event, taken) = found?;
+        *taken = true;
+        Some(event.clone())
     }
 
     /// Returns the last `count` events, oldest first.
@@ -142,11 +144,11 @@ mod tests {
         recent.command_sent();
         recent.push(event("JOB", "{\"id\": \"j\", \"n\": {\"x\": [5, true]}}"));
         recent.push(event("STOP", "{}"));
-        assert!(recent.take(&pattern("STOP", &[]), 0));
-        assert!(recent.take(&pattern("J*", &[("id", "j"), ("n.x.0", "5"), ("n.x.1", "true")]), 0));
-        assert!(!recent.take(&pattern("JOB", &[]), 0), "already consumed");
-        assert!(!recent.take(&pattern("OLD", &[]), 0), "before the last command");
-        assert!(!recent.take(&pattern("STOP", &[("id", "j")]), 0));
+        assert!(recent.take(&pattern("STOP", &[]), 0).is_some());
+        assert!(recent.take(&pattern("J*", &[("id", "j"), ("n.x.0", "5"), ("n.x.1", "true")]), 0).is_some());
+        assert!(recent.take(&pattern("JOB", &[]), 0).is_none(), "already consumed");
+        assert!(recent.take(&pattern("OLD", &[]), 0).is_none(), "before the last command");
+        assert!(recent.take(&pattern("STOP", &[("id", "j")]), 0).is_none());
     }
 
     #[test]
@@ -168,7 +170,7 @@ mod tests {
         let mut recent = EventLog::default();
         recent.push(event("SMALL", "{}"));
         recent.push(event("LARGE", &format!("\"{}\"", "x".repeat(MAX_BYTES))));
-        assert!(recent.take(&pattern("LARGE", &[]), 0));
+        assert!(recent.take(&pattern("LARGE", &[]), 0).is_some());
         recent.push(event("NEXT", "{}"));
         assert_eq!((recent.events.len(), recent.bytes), (1, recent.events[0].0.text().len()));
     }

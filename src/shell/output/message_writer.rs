@@ -1,9 +1,10 @@
 //! Messages as JSON Lines, in the server's own spelling.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
-use crate::render::{JsonStyle, Palette, write_json};
-use crate::wire::{quote, single_line};
+use crate::render::{JsonStyle, Palette, event_palette, write_json};
+use crate::wire::{Event, quote, single_line};
 
 /// A writer of messages, each on one line.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,14 @@ impl JsonMessageWriter {
             _ => self.write_value(text, out)?,
         }
         out.write_all(b"\n")
+    }
+
+    /// Writes an event as [`JsonMessageWriter::write`] does.
+    pub fn write_event(&self, path: Option<&str>, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        match event_palette(event, &self.palette) {
+            Cow::Borrowed(_) => self.write(path, event.text(), out),
+            Cow::Owned(palette) => JsonMessageWriter { palette, ..*self }.write(path, event.text(), out),
+        }
     }
 
     /// Writes `{"KEY": VALUE}` of a reply, with the id that the user gave.

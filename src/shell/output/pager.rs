@@ -6,6 +6,8 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use unicode_width::UnicodeWidthChar;
+
 use super::super::settings::default_pager;
 use super::super::terminal::size::terminal_size;
 
@@ -18,10 +20,22 @@ const INTERRUPTED_STATUS: i32 = 128 + signal_hook::consts::SIGINT;
 /// The pagers that show colours.
 const COLOR_PAGERS: &[&str] = &["bat", "cat", "less", "more", "most"];
 
+/// The distance between two tab stops of a terminal, in columns.
+const TAB_COLUMNS: usize = 8;
+
 /// Returns whether `text` does not fit on the screen.
 pub(crate) fn exceeds_screen(text: &str) -> bool {
     let (columns, rows) = terminal_size();
-    text.lines().map(|line| 1 + line.chars().count().saturating_sub(1) / columns).sum::<usize>() >= rows
+    let rows_of = |line| 1 + shown_width(line).saturating_sub(1) / columns;
+    without_colors(text).lines().map(rows_of).sum::<usize>() >= rows
+}
+
+/// Returns the number of columns that a line without escape sequences takes.
+fn shown_width(line: &str) -> usize {
+    line.chars().fold(0, |column, c| match c {
+        '\t' => (column / TAB_COLUMNS + 1) * TAB_COLUMNS,
+        c => column + c.width().unwrap_or(0),
+    })
 }
 
 /// Writes `text` to standard output. At a terminal it goes through the pager, if it is longer than the screen.
@@ -123,6 +137,13 @@ mod tests {
         }
         for (command, reason) in [("exit 3", "exit status: 3"), ("/nonexistent 2>/dev/null", "exit status: 127")] {
             assert_eq!(run_pager(command, write), Err(format!("the pager `{command}` failed: {reason}")));
+        }
+    }
+
+    #[test]
+    fn wide_characters_and_tabs_take_several_columns() {
+        for (line, width) in [("", 0), ("ab", 2), ("漢字", 4), ("a\tb", 9), ("12345678\t", 16)] {
+            assert_eq!(shown_width(line), width, "{line:?}");
         }
     }
 }

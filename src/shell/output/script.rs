@@ -74,6 +74,9 @@ impl Output for ScriptOutput {
             }
         };
         self.keep_error(result);
+        if let Some(hint) = &context.hint {
+            self.report(line, hint);
+        }
     }
 
     fn show_hmp_text(&mut self, text: &str, _failed: bool, _line: &InputLine<'_>) {
@@ -85,7 +88,7 @@ impl Output for ScriptOutput {
 
     fn show_event(&mut self, event: &Event) {
         if self.format.shows_whole_replies() {
-            let result = self.messages.write(None, event.text(), &mut self.out);
+            let result = self.messages.write_event(None, event, &mut self.out);
             return self.keep_error(result);
         }
         self.flush();

@@ -10,7 +10,7 @@ use crate::render::{Palette, caret_under, event_line, excerpt, manual_text, prin
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody};
 
-use super::super::hmp::{HMP_COMMAND, hmp_text, is_hmp_failure};
+use super::super::hmp::{HMP_COMMAND, has_succeeded, hmp_text};
 use super::super::line::InputLine;
 use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
@@ -131,7 +131,7 @@ impl<W: Write> Output for TerminalOutput<W> {
             if request.command == HMP_COMMAND
                 && let Some(text) = hmp_text(reply)
             {
-                return self.show_hmp_text(&text, is_hmp_failure(&text), line);
+                return self.show_hmp_text(&text, !has_succeeded(request, reply), line);
             }
         }
         match reply.body() {

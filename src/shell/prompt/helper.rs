@@ -12,7 +12,7 @@ use rustyline::{CompletionType, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
 use crate::assist::{Completion, TokenStyle, highlight, hint};
-use crate::grammar::{Unclosed, is_complete, tokenize};
+use crate::grammar::{Unclosed, is_complete, tokenize, typed_start};
 use crate::render::{Palette, is_printable, without_controls};
 
 use super::super::completion::{complete_line, with_completion_context};
@@ -77,6 +77,7 @@ impl Hinter for ShellHelper {
         // A hint that wraps would move the prompt.
         let (columns, _) = terminal_size();
         let available = columns.checked_sub(PROMPT_COLUMNS + line.width() + 1)?;
+        let line = &line[typed_start(line)..];
         let hint = with_completion_context(&mut self.engine.borrow_mut(), |_, context| hint(line, context, available))?;
         is_printable(&hint).then_some(ArgumentHint(hint))
     }
@@ -110,8 +111,10 @@ impl Highlighter for ShellHelper {
         if !self.palette.is_colored() || line.is_empty() {
             return without_controls(line);
         }
+        let (prompt, line) = line.split_at(typed_start(line));
         let styles = with_completion_context(&mut self.engine.borrow_mut(), |_, context| highlight(line, context));
         let mut out = String::with_capacity(line.len() * 2);
+        out.push_str(&without_controls(prompt));
         let mut end = 0;
         for (span, style) in styles {
             out.push_str(&without_controls(&line[end..span.start]));
@@ -145,6 +148,8 @@ impl Completer for ShellHelper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _context: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let prompt_len = typed_start(line).min(pos);
+        let (line, pos) = (&line[prompt_len..], pos - prompt_len);
         let Completion { start, candidates, .. } = complete_line(&mut self.engine.borrow_mut(), &line[..pos]);
         let is_only = candidates.len() == 1;
         let words = tokenize(&line[..pos]).words;
@@ -167,6 +172,6 @@ impl Completer for ShellHelper {
             }
             Pair { display, replacement }
         });
-        Ok((start, pairs.collect()))
+        Ok((prompt_len + start, pairs.collect()))
     }
 }

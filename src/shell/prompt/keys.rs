@@ -3,19 +3,27 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyEvent, RepeatCount};
+use rustyline::{
+    Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyCode, KeyEvent, Modifiers, Movement,
+    RepeatCount,
+};
 
 use super::super::terminal::suspend::SuspendHandler;
 use super::redraw::FirstRow;
+
+/// Esc: ends a search of the history and keeps the line that it found, as in bash. Ctrl-G abandons the search. Elsewhere
+/// it has no effect.
+const STAY: Cmd = Cmd::Move(Movement::ForwardChar(0));
 
 /// Returns the key bindings. `dropped` is set if the line that the editor returns next should be dropped.
 pub(super) fn key_bindings(
     dropped: Arc<AtomicBool>,
     suspend: SuspendHandler,
     first_row: FirstRow,
-) -> [(KeyEvent, EventHandler); 3] {
+) -> [(KeyEvent, EventHandler); 4] {
     let handler = |handler: Box<dyn ConditionalEventHandler>| EventHandler::Conditional(handler);
     [
+        (KeyEvent(KeyCode::Esc, Modifiers::NONE), EventHandler::Simple(STAY)),
         (KeyEvent::ctrl('C'), handler(Box::new(DropLine(dropped)))),
         (KeyEvent::ctrl('L'), handler(Box::new(ClearScreen(first_row.clone())))),
         (KeyEvent::ctrl('Z'), handler(Box::new(Suspend(suspend, first_row)))),

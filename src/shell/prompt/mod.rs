@@ -12,6 +12,7 @@ use std::io::{self, Stdout};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::{History as _, MemHistory};
@@ -50,6 +51,9 @@ const MAX_HISTORY_ENTRIES: usize = 10_000;
 /// The time, in milliseconds, that the editor waits for the rest of an escape sequence. Without a limit, a lone Esc would delay
 /// all output until the next key.
 const ESCAPE_TIMEOUT_MS: u16 = 50;
+
+/// The time within which a line that is pasted without brackets is read: nobody types one as fast.
+const MAX_PASTED_LINE_TIME: Duration = Duration::from_millis(100);
 
 /// The set-up of a prompt.
 pub struct PromptOptions {
@@ -90,6 +94,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         dumb_terminal: None,
         block_history: BlockHistory::default(),
         assembler: Assembler::new(),
+        is_pasted: false,
         dropped: Arc::default(),
     };
     prompt.start_waker()?;
@@ -173,6 +178,8 @@ struct Prompt {
     dumb_terminal: Option<DumbTerminalReader>,
     block_history: BlockHistory,
     assembler: Assembler,
+    /// Whether the line was read too fast to be typed by a human.
+    is_pasted: bool,
     /// A flag that Ctrl-C sets in the editor: the line that the editor returns is dropped.
     dropped: Arc<AtomicBool>,
 }
@@ -242,11 +249,13 @@ impl Prompt {
         let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
         self.async_output.waker().set_editing(true);
         self.first_row().mark_left();
+        let start = Instant::now();
         let line = match &self.dumb_terminal {
             None => self.editor.readline(&(text, styled.as_str())),
             Some(reader) => self.read_from_dumb_terminal(reader, &styled),
         };
         self.async_output.waker().set_editing(false);
+        self.is_pasted = start.elapsed() < MAX_PASTED_LINE_TIME;
         line.map(|line| (line, text.width()))
     }
 
@@ -322,7 +331,7 @@ impl Prompt {
     /// Runs the entered text: one line, or the several lines of a paste. Returns `Some` if the shell should be left;
     /// the value is false if a failed line is the reason (`-e`).
     fn enter(&mut self, entered: &str, prompt_width: usize) -> Option<bool> {
-        self.assembler.begin_entry();
+        self.assembler.begin_entry(self.is_pasted);
         // After the last row comes what it leaves unfinished.
         for row in entered.split('\n').map(Some).chain([None]) {
             let language = self.engine.borrow().language();

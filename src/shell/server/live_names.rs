@@ -38,7 +38,7 @@ pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
         NameKind::NetClients | NameKind::Netdevs => hmp_request("info network", None),
         NameKind::Exports => Request::new("query-block-exports"),
         NameKind::CpuModels => Request::new("query-cpu-definitions"),
-        NameKind::Files(_) => return None,
+        NameKind::Files(_) | NameKind::ServerFiles(_) => return None,
     })
 }
 
@@ -128,7 +128,7 @@ fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
             .flatten()
             .map(|name| Name::new(name, "snapshot"))
             .collect(),
-        NameKind::Files(_) => Vec::new(),
+        NameKind::Files(_) | NameKind::ServerFiles(_) => Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The server at the other end of an open session, and everything that the shell knows of it.
 //!
-//! This knowledge ends with the session, because another server may be at the same address next time. Only its events
-//! are kept for `.events` and `.wait` until another connection is open.
+//! This knowledge ends with the session, because another server may be at the same address next time. Only the
+//! [`ConnectionRecord`] is kept until another session is open: `.events` and `.wait` need the last events of a server.
 
 pub(crate) mod info;
 pub(crate) mod live_names;
@@ -28,14 +28,19 @@ pub(crate) struct Server {
     pub(crate) interrupted_commands: BTreeMap<u64, Request>,
     /// The number of times that the server sent something unexpected.
     pub(crate) unexpected_count: usize,
-    /// The warnings about lines that have been shown.
-    pub(crate) shown_warnings: HashSet<String>,
-    /// The latest events.
-    pub(crate) events: EventLog,
-    /// The CPU that HMP lines refer to, if one was selected.
-    pub(crate) hmp_cpu: Option<u64>,
     /// The manual page of the server, once it has been searched for; `None` inside if it is not installed.
     pub(crate) manual: OnceCell<Option<Rc<Manual>>>,
+}
+
+/// A record of one connection, which is kept after its end until another one is open.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionRecord {
+    /// The latest events.
+    pub(crate) events: EventLog,
+    /// The warnings about lines that have been shown.
+    pub(crate) shown_warnings: HashSet<String>,
+    /// The CPU that HMP lines refer to, if one was selected.
+    pub(crate) hmp_cpu: Option<u64>,
 }
 
 impl Server {
@@ -46,9 +51,6 @@ impl Server {
             is_guest_agent,
             interrupted_commands: BTreeMap::new(),
             unexpected_count: 0,
-            shown_warnings: HashSet::new(),
-            events: EventLog::default(),
-            hmp_cpu: None,
             manual: OnceCell::new(),
         }
     }

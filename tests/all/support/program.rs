@@ -60,8 +60,8 @@ pub fn run_confined(args: &[&str], address_space_kib: usize) -> Run {
 }
 
 /// Runs the lines as one script with `--dry-run`: the server is asked for introspection, and nothing else is sent.
-pub fn dry_run<'a>(address: &str, lines: impl IntoIterator<Item = &'a str>) -> Run {
-    let lines: Vec<&str> = lines.into_iter().collect();
+pub fn dry_run(address: &str, lines: impl IntoIterator<Item = impl AsRef<str>>) -> Run {
+    let lines: Vec<String> = lines.into_iter().map(|line| line.as_ref().to_owned()).collect();
     qmp_shell(&["--dry-run", address]).input(lines.join("\n")).run()
 }
 

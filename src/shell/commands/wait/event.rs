@@ -1,16 +1,22 @@
 //! The wait for an event.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
 
 use crate::grammar::{Diagnostic, Word};
 use crate::schema::{PartialArguments, Schema, Type, did_you_mean, member_signature};
+use crate::wire::{Event, ReplyBody, Request};
 
-use super::super::super::engine::exchange::StopReason;
+use super::super::super::events::advice::warning_about;
 use super::super::super::events::log::EventPattern;
 use super::super::super::line::LineOutcome;
 use super::super::Invocation;
 use super::super::events::find_event;
 use super::{announce, deadline_after, give_up, parse_timeout};
+
+/// The time that the server may take to return its capabilities, which only a warning needs.
+const CAPABILITIES_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The width of a member's signature, of which only the existence matters.
 const SIGNATURE_COLUMNS: usize = 80;
@@ -19,7 +25,7 @@ const SIGNATURE_COLUMNS: usize = 80;
 pub(super) fn wait(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     let (name, arguments) = (&invocation.dot.words[0], &invocation.dot.words[1..]);
     let (pattern, timeout) = parse_pattern(name, arguments)?;
-    let Invocation { engine, dot, out, .. } = invocation;
+    let Invocation { engine, out, .. } = invocation;
     let schema = engine.connection.server().and_then(|server| server.info.schema());
     if let Some(schema) = schema.filter(|_| engine.settings.check) {
         check_pattern(&schema, name, arguments)?;
@@ -31,25 +37,64 @@ pub(super) fn wait(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagn
         // Even with a timeout of 0, events that have arrived count.
         engine.drain_until_quiet(&mut **out);
     }
-    if engine.connection.events().take(&pattern, 0) {
-        return Ok(LineOutcome::Done);
+    // Before the events are looked through, because more of them may arrive meanwhile.
+    warn_if_switched_off(&name.text, invocation);
+    let Invocation { engine, dot, .. } = invocation;
+    if let Some(event) = engine.connection.record.events.take(&pattern, 0) {
+        return Ok(succeed(&event, invocation));
     }
     let words = dot.words.iter().filter(|word| word.key() != "timeout");
     let words = words.map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
     let awaited = format!("event `{words}`");
-    announce(&awaited, invocation);
+    if timeout != Some(Duration::ZERO) {
+        announce(&awaited, invocation);
+    }
     let Invocation { engine, out, .. } = invocation;
-    let mut compared = engine.connection.events().total;
+    let mut compared = engine.connection.record.events.total;
+    let mut taken = None;
     let stop = engine.receive(None, deadline_after(timeout).into(), &mut **out, |engine, _| {
-        let events = engine.connection.events();
+        let events = &mut engine.connection.record.events;
         let from = std::mem::replace(&mut compared, events.total);
-        events.take(&pattern, from)
+        taken = events.take(&pattern, from);
+        taken.is_some()
     });
-    if matches!(stop, StopReason::Enough) {
-        return Ok(LineOutcome::Done);
+    if let Some(event) = taken {
+        return Ok(succeed(&event, invocation));
     }
     let late = || format!("no {awaited} within {} s", timeout.unwrap_or_default().as_secs_f64());
     Ok(give_up(&stop, &awaited, late, invocation))
+}
+
+/// Warns of an event that the server sends only if it was told to, and was not.
+fn warn_if_switched_off(name: &str, invocation: &mut Invocation<'_>) {
+    if !["MIGRATION", "MIGRATION_PASS"].iter().any(|event| event.eq_ignore_ascii_case(name)) {
+        return;
+    }
+    let Invocation { engine, line, out, .. } = invocation;
+    let query = Request::new("query-migrate-capabilities");
+    let deadline = Instant::now() + CAPABILITIES_TIMEOUT;
+    let Ok(reply) = engine.query(&query, Some(deadline).into(), &mut **out) else { return };
+    let ReplyBody::Return(raw) = reply.body() else { return };
+    let capabilities: Vec<Capability> = serde_json::from_str(raw).unwrap_or_default();
+    if capabilities.iter().any(|item| item.capability == "events" && !item.state) {
+        let message = "migrations have events only with the capability `events`; `.wait migration` works without";
+        out.show_warning(message, line);
+    }
+}
+
+/// A migration capability, and whether it is on.
+#[derive(Deserialize)]
+struct Capability {
+    capability: String,
+    state: bool,
+}
+
+/// Ends the wait. Warns if the event tells of a failure: scripts wait for the end of a job, whatever it is.
+fn succeed(event: &Event, invocation: &mut Invocation<'_>) -> LineOutcome {
+    if let Some(warning) = warning_about(event, &invocation.engine.connection.record.events) {
+        invocation.out.show_warning(&warning, invocation.line);
+    }
+    LineOutcome::Done
 }
 
 /// Parses the name of an event, the values of its data, and the timeout.

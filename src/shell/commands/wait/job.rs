@@ -57,12 +57,11 @@ impl Job {
         if self.status.as_deref() == Some(status) {
             return Progress::Done;
         }
-        let command = RESTING_STATUSES.iter().find(|(resting, _)| *resting == status).map(|(_, command)| command);
-        Progress::UnderWay(State {
-            status: status.to_owned(),
-            per_cent: per_cent(job),
-            needs: command.map(|command| format!("{command} id={}", self.id)),
-        })
+        let number = |member: &str| job.get(member).and_then(Value::as_u64);
+        let (done, total) = (number("current-progress"), number("total-progress"));
+        let mut state = State::new(status, RESTING_STATUSES).with_progress(done, total);
+        state.needs = state.needs.map(|command| format!("{command} id={}", self.id));
+        Progress::UnderWay(state)
     }
 
     /// Returns the progress of a job that has ended.
@@ -90,6 +89,11 @@ impl Operation for Job {
 
     fn query(&self) -> Request {
         Request::new("query-jobs")
+    }
+
+    /// Returns a long time, because every change has an event.
+    fn max_interval(&self) -> Duration {
+        Duration::from_secs(60)
     }
 
     fn is_changed_by(&self, event_name: &str) -> bool {
@@ -124,12 +128,4 @@ fn parse_status(word: &Word) -> Result<String, Diagnostic> {
 
 fn text<'a>(job: &'a Value, member: &str) -> Option<&'a str> {
     job.get(member)?.as_str()
-}
-
-/// Returns the progress of a job in per cent, if its total is known.
-fn per_cent(job: &Value) -> Option<u64> {
-    let member = |name| job.get(name).and_then(Value::as_u64);
-    let (current, total) = (member("current-progress")?, member("total-progress")?);
-    let per_cent = u128::from(current) * 100 / u128::from(total).max(1);
-    u64::try_from(per_cent.min(100)).ok().filter(|_| total > 0)
 }

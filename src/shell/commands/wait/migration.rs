@@ -1,5 +1,7 @@
 //! The wait for the migration.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::wire::Request;
@@ -27,13 +29,20 @@ impl Operation for Migration {
         Request::new("query-migrate")
     }
 
+    /// Returns a short time, because a migration has events only if the server was told to send them.
+    fn max_interval(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     fn is_changed_by(&self, event_name: &str) -> bool {
         event_name.starts_with("MIGRATION")
     }
 
     fn progress(&self, reply: &Value, _events: &EventLog) -> Progress {
         let text = |member: &str| reply.get(member).and_then(Value::as_str);
-        match text("status") {
+        // The destination of QEMU 7.2 has no status while it listens for the source.
+        let is_listening = reply.get("socket-address").is_some();
+        match text("status").or(is_listening.then_some("setup")) {
             None | Some("none") => Progress::Failed("no migration has been started".to_owned()),
             Some("completed") => Progress::Done,
             Some("cancelled") => Progress::Failed("the migration was cancelled".to_owned()),
@@ -42,21 +51,11 @@ impl Operation for Migration {
                 Progress::Failed(format!("the migration failed{reason}"))
             }
             Some(status) => {
-                let command = RESTING_STATUSES.iter().find(|(resting, _)| *resting == status);
-                Progress::UnderWay(State {
-                    status: status.to_owned(),
-                    per_cent: per_cent(reply),
-                    needs: command.map(|(_, command)| (*command).to_owned()),
-                })
+                let number = |member: &str| reply.get("ram")?.get(member)?.as_u64();
+                let (total, remaining) = (number("total"), number("remaining"));
+                let sent = total.zip(remaining).and_then(|(total, remaining)| total.checked_sub(remaining));
+                Progress::UnderWay(State::new(status, RESTING_STATUSES).with_progress(sent, total))
             }
         }
     }
-}
-
-/// Returns how much of the memory has been sent, in per cent.
-fn per_cent(reply: &Value) -> Option<u64> {
-    let member = |name| reply.get("ram")?.get(name)?.as_u64();
-    let (total, remaining) = (member("total")?, member("remaining")?);
-    let sent = total.checked_sub(remaining)?;
-    u64::try_from(u128::from(sent) * 100 / u128::from(total).max(1)).ok().filter(|_| total > 0)
 }

@@ -1,7 +1,6 @@
 //! The wait for an operation of the server that ends by itself, such as a job.
 //!
-//! The server is asked for the state of the operation, again after each event about it, and also from time to time: a
-//! migration has events only if the server was told to send them.
+//! The server is asked for the state of the operation, again after each event about it, and also from time to time.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +14,8 @@ use super::super::super::line::LineOutcome;
 use super::super::Invocation;
 use super::{announce, deadline_after, give_up};
 
-/// The time between the first two questions; it doubles each time, up to the longest.
+/// The time between the first two questions after an event. It doubles with each further one.
 const FIRST_INTERVAL: Duration = Duration::from_millis(50);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The time that the server has to answer a question, if the timeout of the wait is shorter.
 const MIN_REPLY_TIME: Duration = Duration::from_secs(1);
@@ -32,6 +30,8 @@ pub(super) trait Operation {
     fn describe(&self) -> String;
     /// Returns the query whose reply has its state.
     fn query(&self) -> Request;
+    /// Returns the maximum time between two questions.
+    fn max_interval(&self) -> Duration;
     /// Returns whether it may have another state after an event with this name.
     fn is_changed_by(&self, event_name: &str) -> bool;
     /// Returns its progress, according to the reply and to the events so far.
@@ -53,12 +53,25 @@ pub(super) enum Progress {
 pub(super) struct State {
     /// The server's name for it.
     pub(super) status: String,
-    pub(super) per_cent: Option<u64>,
+    pub(super) per_cent: Option<u128>,
     /// The command without which it goes no further.
     pub(super) needs: Option<String>,
 }
 
 impl State {
+    /// Creates a state. `resting` has the statuses that last until a command is sent, with that command.
+    pub(super) fn new(status: &str, resting: &[(&str, &str)]) -> State {
+        let needs = resting.iter().find(|(resting, _)| *resting == status).map(|(_, command)| (*command).to_owned());
+        State { status: status.to_owned(), per_cent: None, needs }
+    }
+
+    /// Adds how much is done. The total may be unknown.
+    pub(super) fn with_progress(self, done: Option<u64>, total: Option<u64>) -> State {
+        let per_cent = |(done, total): (u64, u64)| (u128::from(done) * 100).checked_div(u128::from(total));
+        let per_cent = done.zip(total).and_then(per_cent).map(|per_cent| per_cent.min(100));
+        State { per_cent, ..self }
+    }
+
     fn describe(&self) -> String {
         match self.per_cent {
             Some(per_cent) => format!("{} ({per_cent} %)", self.status),
@@ -82,23 +95,23 @@ pub(super) fn wait_for(
         return LineOutcome::Done;
     }
     let name = operation.describe();
+    let no_answer = || format!("cannot wait for {name}: the server does not answer");
     let deadline = deadline_after(timeout);
-    let seconds = timeout.unwrap_or_default().as_secs_f64();
     let mut advice = Advice::default();
     let mut interval = FIRST_INTERVAL;
     let mut is_announced = false;
     loop {
+        let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let state = match ask(operation, deadline, invocation) {
+            Ok(Progress::UnderWay(state)) if is_late => {
+                let seconds = timeout.unwrap_or_default().as_secs_f64();
+                let message = format!("{name} is still {} after {seconds} s{}", state.describe(), state.advice());
+                return fail(&message, invocation);
+            }
             Ok(Progress::UnderWay(state)) => state,
             Ok(Progress::Done) => return LineOutcome::Done,
-            Ok(Progress::Failed(message)) => {
-                invocation.out.report_failure(&message, invocation.line, None);
-                return LineOutcome::Failed;
-            }
-            Err(stop) => {
-                let no_answer = || format!("cannot wait for {name}: the server does not answer");
-                return give_up(&stop, &name, no_answer, invocation);
-            }
+            Ok(Progress::Failed(message)) => return fail(&message, invocation),
+            Err(stop) => return give_up(&stop, &name, no_answer, invocation),
         };
         if !std::mem::replace(&mut is_announced, true) {
             announce(&format!("{name}, which is {}", state.describe()), invocation);
@@ -107,15 +120,16 @@ pub(super) fn wait_for(
             invocation.out.show_warning(&format!("{name} is {}{}", state.status, state.advice()), invocation.line);
         }
         match pause(operation, interval, deadline, invocation) {
-            StopReason::Enough => {}
-            StopReason::TimedOut if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
-            stop => {
-                let late = || format!("{name} is still {} after {seconds} s{}", state.describe(), state.advice());
-                return give_up(&stop, &name, late, invocation);
-            }
+            StopReason::Enough => interval = FIRST_INTERVAL,
+            StopReason::TimedOut => interval = operation.max_interval().min(interval * 2),
+            stop => return give_up(&stop, &name, no_answer, invocation),
         }
-        interval = LONGEST_INTERVAL.min(interval * 2);
     }
+}
+
+fn fail(message: &str, invocation: &mut Invocation<'_>) -> LineOutcome {
+    invocation.out.report_failure(message, invocation.line, None);
+    LineOutcome::Failed
 }
 
 /// Asks the server for the progress of an operation.
@@ -130,7 +144,7 @@ fn ask(
     Ok(match reply.body() {
         ReplyBody::Return(raw) => {
             let value = serde_json::from_str(raw).unwrap_or_default();
-            operation.progress(&value, invocation.engine.connection.events())
+            operation.progress(&value, &invocation.engine.connection.record.events)
         }
         ReplyBody::Error { class, desc } => {
             let name = operation.describe();
@@ -148,9 +162,9 @@ fn pause(
 ) -> StopReason {
     let next = Instant::now() + interval;
     let until = deadline.map_or(next, |deadline| deadline.min(next));
-    let mut total = invocation.engine.connection.events().total;
+    let mut total = invocation.engine.connection.record.events.total;
     invocation.engine.receive(None, Some(until).into(), &mut *invocation.out, |engine, _| {
-        let events = engine.connection.events();
+        let events = &engine.connection.record.events;
         let is_event = std::mem::replace(&mut total, events.total) != events.total;
         is_event && events.last(1).any(|event| operation.is_changed_by(event.name()))
     })

@@ -1,4 +1,6 @@
-//! HMP lines inside `human-monitor-command`, and QEMU's `quit` in both languages.
+//! HMP lines inside `human-monitor-command`, their success, and QEMU's `quit` in both languages.
+
+mod verdict;
 
 use std::borrow::Cow;
 
@@ -56,10 +58,23 @@ pub(crate) fn hmp_text(reply: &Reply) -> Option<String> {
     }
 }
 
-/// Returns whether the human monitor's text, which always comes as a success, reports a failure.
-pub(crate) fn is_hmp_failure(text: &str) -> bool {
-    const PREFIXES: &[&str] = &["unknown command:", "Error:", "invalid CPU index", "Try \"help "];
-    text.lines().any(|line| PREFIXES.iter().any(|prefix| line.starts_with(prefix)))
+/// Returns the HMP line that a request executes, if it is one for the human monitor.
+fn hmp_line(request: &Request) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Arguments {
+        #[serde(rename = "command-line")]
+        line: String,
+    }
+    let arguments = request.arguments.as_deref().filter(|_| request.command == HMP_COMMAND)?;
+    serde_json::from_str::<Arguments>(arguments).ok().map(|arguments| arguments.line)
+}
+
+/// Returns whether a request succeeded, according to its reply and, in a reply of the human monitor, to the text.
+pub(crate) fn has_succeeded(request: &Request, reply: &Reply) -> bool {
+    match hmp_line(request) {
+        Some(line) => hmp_text(reply).is_some_and(|text| !verdict::reports_failure(&line, &text)),
+        None => reply.succeeded(),
+    }
 }
 
 /// Parses a CPU index as the human monitor does: decimal, hexadecimal or octal. `None` for an expression (`1+2`), which
@@ -88,22 +103,13 @@ pub(crate) fn is_quit_line(line: &str) -> bool {
 
 /// Returns whether a request ends QEMU, in either language.
 pub(crate) fn is_quit(request: &Request) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Arguments {
-        #[serde(rename = "command-line")]
-        line: String,
-    }
-    let hmp_line = || {
-        let arguments: Arguments = serde_json::from_str(request.arguments.as_deref()?).ok()?;
-        Some(arguments.line)
-    };
-    request.command == quit_request().command
-        || request.command == HMP_COMMAND && hmp_line().is_some_and(|line| is_quit_line(&line))
+    request.command == quit_request().command || hmp_line(request).is_some_and(|line| is_quit_line(&line))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Message;
 
     #[test]
     fn blanks_outside_quotes_become_spaces() {
@@ -114,14 +120,6 @@ mod tests {
         ] {
             assert_eq!(with_plain_blanks(line), plain);
         }
-    }
-
-    #[test]
-    fn recognises_failures_by_their_text() {
-        for text in ["unknown command: 'x'\n", "Error: no\n", "trailing\nTry \"help cpu\" for more information\n"] {
-            assert!(is_hmp_failure(text), "{text}");
-        }
-        assert!(!is_hmp_failure("VM status: paused\nprinted Error: in a line\n"));
     }
 
     #[test]
@@ -146,6 +144,21 @@ mod tests {
         let arguments: serde_json::Value = serde_json::from_str(request.arguments.as_deref().unwrap()).unwrap();
         assert_eq!(arguments, serde_json::json!({"command-line": "x /4xb \"0\"", "cpu-index": 1}));
         assert!(!hmp_request("set_password vnc hunter2", Some(0)).to_masked_json(None).contains("hunter2"));
+    }
+
+    #[test]
+    fn the_text_decides_only_about_lines_of_the_human_monitor() {
+        let succeeded = |request: &Request, reply: &str| match Message::parse(reply.as_bytes().to_vec()) {
+            Ok(Message::Reply(reply)) => has_succeeded(request, &reply),
+            other => panic!("{other:?}"),
+        };
+        let stop = hmp_request("stop", None);
+        assert!(succeeded(&stop, r#"{"return": ""}"#));
+        for reply in [r#"{"return": "no\r\n"}"#, r#"{"return": {}}"#, r#"{"error": {"class": "E", "desc": ""}}"#] {
+            assert!(!succeeded(&stop, reply), "{reply}");
+        }
+        assert!(succeeded(&Request::new("qom-get"), r#"{"return": "Error: no"}"#));
+        assert!(!succeeded(&Request::new("stop"), r#"{"error": {"class": "E", "desc": ""}}"#));
     }
 
     #[test]

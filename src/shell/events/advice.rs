@@ -1,0 +1,98 @@
+//! Advice on failures that an event reports without their reason, or that only its data tells.
+
+use serde::Deserialize;
+
+use crate::wire::Event;
+
+use super::log::EventLog;
+
+/// The members of an event's data that tell of failures.
+#[derive(Deserialize)]
+struct Data {
+    #[serde(alias = "device")]
+    id: Option<String>,
+    status: Option<String>,
+    error: Option<String>,
+}
+
+/// Returns a sentence about the failure that the latest event reports, if the reason is only in the reply to a query.
+pub(crate) fn advice_on_failure(log: &EventLog) -> Option<String> {
+    let event = log.last(1).next().filter(|event| matches!(event.name(), "JOB_STATUS_CHANGE" | "MIGRATION"))?;
+    let data: Data = event.data_as().ok()?;
+    match (data.id, data.status.as_deref()) {
+        // A block job has told its reason by now.
+        (Some(id), Some("concluded")) => {
+            let trace = log.job_trace(&id);
+            let is_unexplained = trace.has_failed && !trace.is_cancelled && trace.reason.is_none();
+            is_unexplained.then(|| format!("Job `{id}` failed; `.wait job {id}` says why."))
+        }
+        (None, Some("failed")) => Some("The migration failed; `.wait migration` says why.".to_owned()),
+        _ => None,
+    }
+}
+
+/// Returns a warning about an event that a script waited for as a success, but that tells of a failure.
+pub(crate) fn warning_about(event: &Event, log: &EventLog) -> Option<String> {
+    let data: Data = event.data_as().ok()?;
+    let failed_job = |id: &str, reason: Option<&str>| {
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("job `{id}` failed{reason}; `.wait job {id}` would fail")
+    };
+    match (event.name(), data) {
+        ("JOB_STATUS_CHANGE", Data { id: Some(id), status: Some(status), .. })
+            if matches!(status.as_str(), "concluded" | "null") =>
+        {
+            let trace = log.job_trace(&id);
+            (trace.has_failed && !trace.is_cancelled).then(|| failed_job(&id, trace.reason.as_deref()))
+        }
+        ("BLOCK_JOB_COMPLETED", Data { id: Some(id), error: Some(error), .. }) => Some(failed_job(&id, Some(&error))),
+        (name, Data { error: Some(error), .. }) => Some(format!("`{name}` reports an error: {error}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Message;
+
+    #[test]
+    fn advises_on_failures_whose_reason_is_unknown() {
+        let mut log = EventLog::default();
+        let mut advice_after = |name: &str, data: &str| {
+            match Message::parse(format!("{{\"event\": \"{name}\", \"data\": {data}}}").into_bytes()) {
+                Ok(Message::Event(event)) => log.push(event),
+                other => panic!("{other:?}"),
+            }
+            advice_on_failure(&log)
+        };
+        let status = |status: &str| format!(r#"{{"id": "s", "status": "{status}"}}"#);
+        assert_eq!(advice_after("JOB_STATUS_CHANGE", &status("aborting")), None);
+        let advice = advice_after("JOB_STATUS_CHANGE", &status("concluded"));
+        assert_eq!(advice.as_deref(), Some("Job `s` failed; `.wait job s` says why."));
+        assert_eq!(advice_after("JOB_STATUS_CHANGE", &status("created")), None);
+        assert_eq!(advice_after("JOB_STATUS_CHANGE", &status("aborting")), None);
+        assert_eq!(advice_after("BLOCK_JOB_COMPLETED", r#"{"device": "s", "error": "no space"}"#), None);
+        assert_eq!(advice_after("JOB_STATUS_CHANGE", &status("concluded")), None);
+        assert_eq!(advice_after("MIGRATION", r#"{"status": "completed"}"#), None);
+        assert!(advice_after("MIGRATION", r#"{"status": "failed"}"#).is_some());
+    }
+
+    #[test]
+    fn warns_of_ends_that_are_failures() {
+        let warning = |name: &str, data: &str| match Message::parse(
+            format!("{{\"event\": \"{name}\", \"data\": {data}}}").into_bytes(),
+        ) {
+            Ok(Message::Event(event)) => warning_about(&event, &EventLog::default()),
+            other => panic!("{other:?}"),
+        };
+        let failed_dump = r#"{"result": {"status": "failed"}, "error": "no space"}"#;
+        assert_eq!(
+            warning("DUMP_COMPLETED", failed_dump).as_deref(),
+            Some("`DUMP_COMPLETED` reports an error: no space")
+        );
+        assert_eq!(warning("BLOCK_JOB_COMPLETED", r#"{"device": "j"}"#), None);
+        assert_eq!(warning("JOB_STATUS_CHANGE", r#"{"id": "j", "status": "null"}"#), None);
+        assert_eq!(warning("STOP", "null"), None);
+    }
+}
