@@ -171,8 +171,11 @@ impl ArgTree {
                 return Err(Diagnostic::new(entry.span, message));
             }
             let Some(index) = entry.name.parse::<usize>().ok().filter(|index| *index < len) else {
-                let message =
-                    format!("array index {} leaves a gap; {len} items have indices 0 to {}", entry.name, len - 1);
+                let expected = match len {
+                    1 => "the only item has index 0".to_owned(),
+                    len => format!("{len} items have indices 0 to {}", len - 1),
+                };
+                let message = format!("array index {} leaves a gap; {expected}", entry.name);
                 return Err(Diagnostic::new(entry.span, message));
             };
             items[index] = Some(entry);

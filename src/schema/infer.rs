@@ -50,7 +50,14 @@ pub(super) fn infer_node(node: Node, key: Span) -> Result<Json, Diagnostic> {
         Node::Word(arg) => infer_value(&arg),
         Node::Json(json) => Ok(json),
         Node::Branch(tree) if tree.is_array() => {
-            let items = tree.into_items()?.into_iter().map(|entry| infer_node(entry.node, entry.span));
+            let begins_at_zero = tree.get("0").is_some();
+            let items = tree.into_items().map_err(|mut diagnostic| {
+                if !begins_at_zero {
+                    diagnostic.message.push_str("; a name with a dot must be written in JSON");
+                }
+                diagnostic
+            })?;
+            let items = items.into_iter().map(|entry| infer_node(entry.node, entry.span));
             Ok(Json { span: key, kind: JsonKind::Array(items.collect::<Result<_, _>>()?) })
         }
         Node::Branch(tree) => infer_object(tree, key),

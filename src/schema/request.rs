@@ -252,6 +252,11 @@ mod tests {
             ("c a.b=1 a=2", 8, "`a` cannot have a value; there are already keys below it"),
             ("c {\"a\": 1} a=2", 11, "duplicate key `a`"),
             ("c l.0=x l.2=y", 8, "array index 2 leaves a gap; 2 items have indices 0 to 1"),
+            (
+                "c props.sse4.2=off",
+                2,
+                "array index 2 leaves a gap; the only item has index 0; a name with a dot must be written in JSON",
+            ),
             ("c l.0=x l.k=y", 8, "expected an array index, found `k`; do not mix numbered and named parts"),
             (
                 "c a=18446744073709551616",

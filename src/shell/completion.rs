@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::assist::{
-    Completion, CompletionContext, DotCommandEntry, Name, NameKind, Names, SettingEntry, complete_with,
+    Completes, Completion, CompletionContext, DotCommandEntry, Name, NameKind, Names, SettingEntry, complete_with,
 };
 use crate::grammar::Language;
 use crate::render::{is_printable, printable};
 
-use super::commands::{Arguments, DOT_COMMANDS, DotCommand, expand_home, topics};
+use super::commands::{DOT_COMMANDS, DotCommand, expand_home, topics};
 use super::engine::Engine;
 use super::settings::SETTINGS;
 
@@ -45,7 +45,7 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
     match text.trim_start().strip_prefix('.') {
         Some(rest) => {
             let name = rest.split_whitespace().next().unwrap_or_default();
-            DotCommand::find(name).is_some_and(|command| command.arguments == Arguments::RawTail)
+            DotCommand::find(name).is_some_and(|command| command.completes == Completes::HmpLine)
         }
         None => engine.language() == Language::Hmp,
     }

@@ -341,7 +341,9 @@ fn explains_that_a_command_of_fifos_needs_a_shell() {
     let Some(socat) = require_program("socat") else { return };
     let pipe = format!("exec:sh -c '{} - UNIX:{} 2>/dev/null | cat'", socat.display(), server.address());
     expect_here(&pipe);
-    // At a prompt, the connection that works is kept.
+    // A `|` is an operator too, and not the reserved word of a QMP line.
+    let run = qmp_shell(&[&server.address()]).input(".connect exec:cat q.out | cat\n").run().expect_status(1);
+    assert!(run.stderr.contains("`|` in an `exec:` address needs a shell"), "{run:#?}");
     let run = qmp_shell(&[&server.address()]).input(format!(".connect {address}\nquery-name\n")).run().expect_status(1);
     assert_eq!(run.stdout, NAMED);
     snapshot::check(

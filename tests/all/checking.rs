@@ -374,7 +374,7 @@ fn check_block_lines(server: &Server) {
 
             blockdev-add driver=quorum vote-threshold=1 children.1=a
                                                         ^^^^^^^^^^
-            array index 1 leaves a gap; 1 items have indices 0 to 0
+            array index 1 leaves a gap; the only item has index 0
 
             blockdev-add driver=quorum vote-threshold=1 children=["a", 5]
                                                                        ^

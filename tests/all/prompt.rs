@@ -274,10 +274,12 @@ fn runs_the_pager_as_the_shell_does() {
     terminal.enter(r#".set pager jq -c '[.[]|select(."name" == "stop" or .name == "cont").name]'"#);
     terminal.enter("query-commands");
     terminal.wait_for("\n[\"cont\",\"stop\"]\n(QEMU)");
-    // One quoted word is a command too.
-    terminal.enter(".set pager 'head -n 1 | tr [ x'");
-    terminal.enter("query-commands");
-    terminal.wait_for("query-commands\nx\n(QEMU)");
+    // One quoted word is a command too, and a pipeline needs no quotes.
+    for (pager, shown) in [("'head -n 1 | tr [ x'", "x"), ("tail -n 1 | tr ] y", "y")] {
+        terminal.enter(&format!(".set pager {pager}"));
+        terminal.enter("query-commands");
+        terminal.wait_for(&format!("query-commands\n{shown}\n(QEMU)"));
+    }
 }
 
 #[test]

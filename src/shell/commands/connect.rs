@@ -5,7 +5,7 @@ use crate::grammar::Diagnostic;
 use crate::session::{Address, AddressError};
 
 use super::super::line::LineOutcome;
-use super::{ANY, Arguments, DotCommand, Invocation};
+use super::{Arguments, DotCommand, Invocation};
 
 pub(super) const COMMAND: DotCommand = DotCommand {
     name: "connect",
@@ -16,7 +16,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
            [V6]:PORT, fd:N, exec:COMMAND or demo:. With -N it is a guest agent. If that fails, the connection\n\
            to the current server stays open at a prompt; in a script it is closed, so that the lines that\n\
            follow do not go to the wrong server. Without ADDRESS, reconnects to the same server.",
-    arguments: Arguments::Words { min: 0, max: ANY },
+    arguments: Arguments::RawTail,
     has_reply_slot: false,
     completes: Completes::Files,
     run,
@@ -63,6 +63,7 @@ fn target(invocation: &Invocation<'_>) -> Result<Option<(Address, bool)>, Diagno
     let text = if tail.starts_with("exec:") {
         tail
     } else {
+        invocation.dot.check_words()?;
         invocation.no_more_words(index + 1)?;
         &word.text
     };

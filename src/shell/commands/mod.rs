@@ -60,7 +60,8 @@ pub(crate) enum Arguments {
         min: usize,
         max: usize,
     },
-    /// The rest of the line, in another language: quotes and escapes stay as they are.
+    /// The rest of the line, which may be in another language: quotes and escapes stay as they are, and words are not
+    /// checked.
     RawTail,
 }
 

@@ -6,7 +6,7 @@ use crate::schema::nearest;
 
 use super::super::line::LineOutcome;
 use super::super::settings::{SETTINGS, Setting, Settings};
-use super::{ANY, Arguments, DotCommand, Invocation};
+use super::{Arguments, DotCommand, Invocation};
 
 pub(super) const COMMAND: DotCommand = DotCommand {
     name: "set",
@@ -14,7 +14,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     usage: "[NAME [VALUE]]",
     summary: "show settings, or change one",
     help: "Without NAME, shows all settings; without VALUE, shows that one.",
-    arguments: Arguments::Words { min: 0, max: ANY },
+    arguments: Arguments::RawTail,
     has_reply_slot: false,
     completes: Completes::Settings,
     run,
@@ -37,7 +37,10 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
             out.print(&row(setting, &engine.settings));
             return Ok(LineOutcome::Done);
         }
-        [word] => word.text.as_str(),
+        [word] => {
+            dot.check_words()?;
+            word.text.as_str()
+        }
         // Several words are a command, whose quotes are for the shell that runs it.
         [first, .., last] => &line.text[first.span.start..last.span.end],
     };
