@@ -16,7 +16,7 @@ mod secrets;
 mod word;
 
 pub use assemble::{Assembler, Language, is_complete};
-pub use command::{Arg, Command, Key};
+pub use command::{Arg, Command, Key, missing_key};
 pub use diagnostic::{Diagnostic, Span};
 pub use json::{Json, JsonKind, MAX_DEPTH, Member, parse_json, too_deep};
 pub use line::{

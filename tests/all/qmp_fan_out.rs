@@ -81,9 +81,12 @@ fn names_the_server_of_each_line_and_goes_on_after_a_failure() {
         none: there is no socket at `none`; a QEMU started with `-qmp unix:none,server=on,wait=off` creates one
 
         > stop now
-        stderr: qmp: expected `key=value`, found `now`
-        stderr:   stop now
-        stderr:        ^^^
+        stderr: a.sock: expected `key=value`, found `now`; it takes no keys
+        stderr: a.sock:   stop now
+        stderr: a.sock:        ^^^
+        stderr: b.sock: expected `key=value`, found `now`; it takes no keys
+        stderr: b.sock:   stop now
+        stderr: b.sock:        ^^^
         status: 1
 
         > --path *.socket stop
