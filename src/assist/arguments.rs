@@ -3,12 +3,14 @@
 
 use std::collections::HashSet;
 
-use crate::grammar::{Tokens, Unclosed, Word};
-use crate::schema::{Continuation, PartialArguments, Schema, Type, TypeId, may_be_empty, type_label};
+use crate::grammar::{Tokens, Unclosed, Word, tokenize};
+use crate::schema::{
+    Continuation, ObjectMember, PartialArguments, Schema, Type, TypeId, may_be_empty, positional_member, type_label,
+};
 
 use super::current_word::{CurrentWord, Quoting};
 use super::json::{JsonCursor, PartialJson, read_partial_json};
-use super::name_kind::NameKind;
+use super::name_kind::{NameKind, name_kinds_of_key};
 use super::types::{Candidate, Completion, Lookup, Name};
 use super::values::complete_value;
 
@@ -35,14 +37,15 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
     if current.is_some() {
         words = &words[..words.len() - 1];
     }
-    let arguments = PartialArguments::of_words(text, words);
+    let positional = positional_member(subject.schema, subject.root).map(|member| member.name.as_str());
+    let arguments = PartialArguments::of_words(text, words, positional);
+    // The first word can be the value of that key, as well as a key.
+    let positional = positional.filter(|_| words.is_empty());
     let Some(word) = current else {
-        return complete_keys(
-            &arguments,
-            &[],
-            &CurrentWord { start: text.len(), raw: "", text: "", open: None },
-            subject,
-        );
+        let empty = || CurrentWord { start: text.len(), raw: "", text: "", open: None };
+        let keys = complete_keys(&arguments, &[], &empty(), subject);
+        let names = positional.filter(|key| names_what_exists(key, &arguments, subject));
+        return with_values(keys, text, &arguments, names, empty(), subject);
     };
     if word.open == Some(Unclosed::Escape) {
         return Completion::default();
@@ -67,7 +70,53 @@ pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<
     };
     let start = text[word.span.start..].rfind('.').map_or(word.span.start, |at| word.span.start + at + 1);
     let current = CurrentWord { start, raw: &text[start..], text: typed, open: word.open };
-    complete_keys(&arguments, &base, &current, subject)
+    let keys = complete_keys(&arguments, &base, &current, subject);
+    let start = word.span.start;
+    let whole = CurrentWord { start, raw: &text[start..], text: &word.text, open: word.open };
+    with_values(keys, text, &arguments, positional, whole, subject)
+}
+
+/// Returns whether the values of a key are names of what exists in the machine, which are few. Types and files are offered
+/// once the first letter is typed.
+fn names_what_exists(key: &str, arguments: &PartialArguments, subject: &Subject<'_>) -> bool {
+    let is_enum = |member: &ObjectMember| matches!(subject.schema.definition(member.kind), Type::Enum(_));
+    if positional_member(subject.schema, subject.root).is_some_and(is_enum) {
+        return false;
+    }
+    let kinds = name_kinds_of_key(subject.name, key, arguments);
+    let is_other = |kind: &NameKind| {
+        matches!(kind, NameKind::Files(_) | NameKind::DeviceTypes | NameKind::ObjectTypes | NameKind::QomTypes)
+    };
+    !kinds.is_empty() && !kinds.iter().any(is_other)
+}
+
+/// Adds the values of the key `positional` to the candidates for a first word.
+fn with_values(
+    keys: Completion,
+    text: &str,
+    arguments: &PartialArguments,
+    positional: Option<&str>,
+    current: CurrentWord<'_>,
+    subject: &Subject<'_>,
+) -> Completion {
+    let Some(key) = positional else { return keys };
+    let mut values = complete_value(arguments, &[key.to_owned()], Quoting::Word(current), subject);
+    // A name such as `a=b` or `#c` needs its key.
+    let is_value = |candidate: &Candidate| {
+        let line = format!("{}{}", &text[..values.start], candidate.text);
+        let tokens = tokenize(&line);
+        let word = tokens.words.last().filter(|word| word.span.start == values.start && word.equals.is_none());
+        word.is_some_and(|word| word.bracket.is_none() && !word.text.starts_with('-'))
+    };
+    values.candidates.retain(is_value);
+    if values.candidates.is_empty() && values.missing.is_empty() {
+        return keys;
+    }
+    if keys.start == values.start {
+        values.candidates.extend(keys.candidates);
+        values.missing.extend(keys.missing);
+    }
+    values
 }
 
 /// Completes an incomplete JSON request. `subject` returns the subject for a command's name.

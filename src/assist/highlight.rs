@@ -1,7 +1,7 @@
 //! Syntax highlighting of a line while it is typed.
 
 use crate::grammar::{Arg, Language, Span, Word, parse_number, tokenize};
-use crate::schema::{Builtin, PartialArguments, Schema, Type, TypeId, action_type};
+use crate::schema::{Builtin, PartialArguments, Schema, Type, TypeId, action_type, positional_member};
 
 use super::refusals::refusals;
 use super::types::CompletionContext;
@@ -106,7 +106,9 @@ impl<'a> ValueTypes<'a> {
             Some((schema, root))
         });
         let arguments = words.get(start + 1..).unwrap_or_default();
-        ValueTypes { subject, arguments: PartialArguments::of_words(line, arguments) }
+        let positional = subject.and_then(|(schema, root)| positional_member(schema, root));
+        let positional = positional.map(|member| member.name.as_str());
+        ValueTypes { subject, arguments: PartialArguments::of_words(line, arguments, positional) }
     }
 
     /// Returns the style of the value of a word, if its type is known and does not depend on its form.

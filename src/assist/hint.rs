@@ -1,7 +1,9 @@
 //! The hint after the cursor: the keys that are still missing, required ones first.
 
 use crate::grammar::{Language, is_blank, tokenize};
-use crate::schema::{Continuation, Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty};
+use crate::schema::{
+    Continuation, Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty, positional_member,
+};
 
 use super::types::CompletionContext;
 
@@ -45,7 +47,8 @@ pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Opti
         typed = &last.text;
         words = before;
     }
-    let arguments = PartialArguments::of_words(line, words);
+    let positional = positional_member(schema, root).map(|member| member.name.as_str());
+    let arguments = PartialArguments::of_words(line, words, positional);
     let mut keys = MissingKeys { schema, root, arguments: &arguments, keys: Vec::new() }.collect();
     if !typed.is_empty() {
         // The key being typed comes first.

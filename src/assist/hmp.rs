@@ -307,7 +307,7 @@ fn undescribed(words: &[&str]) -> Vec<Name> {
 
 /// Returns the values that introspection lists for a key of a QMP command, if the arguments `assumed` are given.
 fn listed_values(schema: Option<&Schema>, command: &str, key: &str, assumed: &str) -> Vec<Name> {
-    let arguments = PartialArguments::of_words(assumed, &tokenize(assumed).words);
+    let arguments = PartialArguments::of_words(assumed, &tokenize(assumed).words, None);
     let path: Vec<String> = key.split('.').map(str::to_owned).collect();
     let kind = schema.and_then(|schema| {
         Some(schema.definition(arguments.type_at(schema, schema.command(command)?.arguments, &path)?))

@@ -163,7 +163,7 @@ mod tests {
                     let expected: Vec<(String, &str)> =
                         words.iter().filter_map(|word| word.split_once('=')).map(|(key, value)| (key.to_owned(), value)).collect();
                     prop_assert_eq!(args, expected);
-                    prop_assert_eq!(command.args.len(), words.len());
+                    prop_assert_eq!(command.args.len() + usize::from(command.positional.is_some()), words.len());
                     for span in spans(&command) {
                         prop_assert!(text.get(span.range()).is_some(), "{span:?} in {text:?}");
                     }

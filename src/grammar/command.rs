@@ -18,6 +18,8 @@ pub struct Command {
     pub oob: bool,
     /// The JSON value before the `KEY=VALUE` words.
     pub json: Option<Json>,
+    /// A first word without a key: the value of the only required key, if the command has one.
+    pub positional: Option<Word>,
     /// The `KEY=VALUE` words in order.
     pub args: Vec<Arg>,
     /// Warnings about characters that are not part of a word's text, although they may have been meant to be.
@@ -90,12 +92,21 @@ impl Command {
             return Err(Diagnostic::new(name.span, "expected a command, found an empty word"));
         }
         let warnings = words.as_slice().iter().filter_map(|word| dropped_warning(text, word)).collect();
-        let name_span = name.span;
-        let mut command = Command { name: name.text.clone(), name_span, oob, json: None, args: Vec::new(), warnings };
+        let mut command = Command {
+            name: name.text.clone(),
+            name_span: name.span,
+            oob,
+            json: None,
+            positional: None,
+            args: Vec::new(),
+            warnings,
+        };
         for (index, word) in words.enumerate() {
             check_word(word)?;
             if index == 0 && word.is_json() {
                 command.json = Some(json_to_word_end(text, word, word.span.start)?);
+            } else if index == 0 && word.is_positional() {
+                command.positional = Some(word.clone());
             } else {
                 command.args.push(Arg::parse(text, word)?);
             }
@@ -122,17 +133,27 @@ impl Command {
 }
 
 impl Arg {
+    /// Creates the argument for a value whose key is not named.
+    pub fn positional(key: &str, word: &Word) -> Arg {
+        Arg { key: Key { parts: vec![key.to_owned()], span: word.span }, word: word.clone(), json: None }
+    }
+
     /// Parses a `KEY=VALUE` word. `text` is the line that contains it.
     pub fn parse(text: &str, word: &Word) -> Result<Arg, Diagnostic> {
         check_word(word)?;
         if word.equals.is_none() {
-            let message = format!("expected `key=value`, found `{}`{}", word.text, comment_hint(word));
-            return Err(Diagnostic::new(word.span, message));
+            return Err(missing_key(word));
         }
         let key = Key::parse(word)?;
         let json = word.bracket.map(|at| json_to_word_end(text, word, at));
         Ok(Arg { key, word: word.clone(), json })
     }
+}
+
+/// Returns the error for a word without a key.
+pub fn missing_key(word: &Word) -> Diagnostic {
+    let message = format!("expected `key=value`, found `{}`{}", word.text, comment_hint(word));
+    Diagnostic::new(word.span, message)
 }
 
 /// Returns the hint for a word that begins a comment in other languages.

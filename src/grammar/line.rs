@@ -205,7 +205,8 @@ fn parse_json_action(text: &str, words: &[Word]) -> Result<Command, Diagnostic> 
     }
     match name {
         Some((name, name_span)) => {
-            Ok(Command { name, name_span, oob: false, json: data, args: Vec::new(), warnings: Vec::new() })
+            let (positional, args, warnings) = (None, Vec::new(), Vec::new());
+            Ok(Command { name, name_span, oob: false, json: data, positional, args, warnings })
         }
         None => Err(Diagnostic::new(span, "missing member `type` of the action")),
     }
@@ -319,7 +320,8 @@ mod tests {
     #[test]
     fn errors_point_at_their_word() {
         for (text, start, end, message) in [
-            ("stop now", 5, 8, "expected `key=value`, found `now`"),
+            ("stop a=1 now", 9, 12, "expected `key=value`, found `now`"),
+            ("stop -f", 5, 7, "expected `key=value`, found `-f`"),
             ("a=1", 0, 3, "expected a command, found `a=1`"),
             ("c =1", 2, 4, "expected a key before the `=`"),
             ("c a..b=1", 2, 6, "key `a..b` has an empty part"),

@@ -17,7 +17,7 @@ mod transcript;
 mod word;
 
 pub use assemble::{Assembler, Language, is_complete};
-pub use command::{Arg, Command, Key};
+pub use command::{Arg, Command, Key, missing_key};
 pub use diagnostic::{Diagnostic, Span};
 pub use json::{Json, JsonKind, MAX_DEPTH, Member, comment_end, parse_json, string_end, too_deep};
 pub use line::{

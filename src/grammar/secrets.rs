@@ -143,6 +143,7 @@ mod tests {
             "set-password protocol=vnc password=x",
             "{\"execute\": \"set_password\", \"arguments\": {\"password\": ",
             "change-vnc-password password=x",
+            "change-vnc-password x",
             "object-add qom-type=secret id=s data=x",
             "object-add qom-type=secret_keyring id=s",
             "  .hmp set_password vnc x",

@@ -61,6 +61,13 @@ impl Word {
         !self.quoted && (self.text.starts_with("//") || self.text.starts_with("/*"))
     }
 
+    /// Returns whether the word can be the value of a key that is not named. A word that begins with a dash is an option
+    /// in HMP and elsewhere.
+    pub fn is_positional(&self) -> bool {
+        let is_value = self.equals.is_none() && self.bracket.is_none() && self.open.is_none() && !self.text.is_empty();
+        is_value && (self.quoted || !self.text.starts_with('-') && self.text != "|" && !self.is_foreign_comment())
+    }
+
     /// Returns the word with its indices shifted, for a line in which it begins at `start` and not at 0.
     pub(super) fn shifted(mut self, start: usize) -> Word {
         self.span = Span::new(self.span.start + start, self.span.end + start);

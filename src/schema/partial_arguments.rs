@@ -51,15 +51,17 @@ impl<'a> Expected<'a> {
 }
 
 impl PartialArguments {
-    /// Collects the arguments in `words`: a leading JSON object, and `KEY=VALUE` words. `text` is the line with the
-    /// words.
-    pub fn of_words(text: &str, words: &[Word]) -> PartialArguments {
+    /// Collects the arguments in `words`: a leading JSON object or a value of the key `positional`, and `KEY=VALUE`
+    /// words. `text` is the line with the words.
+    pub fn of_words(text: &str, words: &[Word], positional: Option<&str>) -> PartialArguments {
         let mut tree = ArgTree::default();
         for (index, word) in words.iter().enumerate() {
             if index == 0 && word.is_json() {
                 if let Ok((Json { kind: JsonKind::Object(members), .. }, _)) = parse_json(text, word.span.start) {
                     tree = ArgTree::from_members(members);
                 }
+            } else if let Some(key) = positional.filter(|_| index == 0 && word.is_positional()) {
+                let _ = tree.insert(&Arg::positional(key, word));
             } else if let Ok(arg) = Arg::parse(text, word) {
                 // A key that conflicts with an earlier one is reported when the line is entered; until then the earlier
                 // one counts.

@@ -1,8 +1,9 @@
 //! Turns parsed lines into requests: gives the arguments their types, checks them, and writes them as JSON.
 
+use std::borrow::Cow;
 use std::thread::Builder;
 
-use crate::grammar::{Command, Diagnostic, Json, JsonKind, JsonRequest, Span};
+use crate::grammar::{Command, Diagnostic, Json, JsonKind, JsonRequest, Span, missing_key};
 use crate::wire::{Request, spaced};
 
 use super::arg_tree::ArgTree;
@@ -10,6 +11,7 @@ use super::context::TypingContext;
 use super::infer::infer_object;
 use super::json_writer::{check_depth, minified_json};
 use super::model::{CommandInfo, Schema, TypeId};
+use super::positional::with_positional_key;
 use super::suggest::nearest;
 use super::type_check::{TypeChecker, feature_warnings};
 
@@ -54,9 +56,14 @@ fn type_command(command: &Command, context: &TypingContext<'_>) -> Result<TypedR
     let mut request = Request::new(&command.name);
     request.oob = command.oob;
     let mut warnings = Vec::new();
+    let found = find_command(&command.name, command.name_span, command.oob, context)?;
+    let command = &*match found {
+        Some((schema, info)) => with_positional_key(command, schema, info.arguments),
+        None => Cow::Borrowed(command),
+    };
     let has_arguments = command.json.is_some() || !command.args.is_empty();
     let tree = argument_tree(command, context)?;
-    let arguments = match find_command(&command.name, command.name_span, command.oob, context)? {
+    let arguments = match found {
         Some((schema, info)) => {
             let mut checker = checker_of_command(schema, info, command.name_span, context);
             let arguments = checker.type_arguments(tree, info.arguments, command.name_span)?;
@@ -171,6 +178,9 @@ impl Schema {
 /// Collects the arguments of a command: the leading JSON object, and the `KEY=VALUE` words that add to it.
 pub(super) fn argument_tree(command: &Command, context: &TypingContext<'_>) -> Result<ArgTree, Diagnostic> {
     let mut tree = ArgTree::default();
+    if let Some(word) = &command.positional {
+        return Err(missing_key(word));
+    }
     if let Some(json) = &command.json {
         let JsonKind::Object(members) = &json.kind else {
             let message = format!("expected an object or `key=value` as arguments, found {}", json.type_name());

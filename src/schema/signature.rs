@@ -3,6 +3,7 @@
 use super::describe::type_label;
 use super::manual::{Line, Role, Run};
 use super::model::{CommandInfo, Object, ObjectMember, Schema, Type, TypeId};
+use super::positional::positional_member;
 
 /// The maximum width of the column of member names.
 const MAX_NAME_COLUMNS: usize = 40;
@@ -17,6 +18,10 @@ pub fn signature(schema: &Schema, name: &str, width: usize) -> Option<Vec<Line>>
         }
         page.add_title(name, "command", &features);
         page.add_object(schema.object(command.arguments), "takes no arguments");
+        if let Some(member) = positional_member(schema, command.arguments) {
+            let text = format!("  short: {name} {}", member.name.to_uppercase());
+            page.lines.push(vec![Run::new(Role::Secondary, text)]);
+        }
         page.add_returns(command.returns);
     } else {
         let event = schema.event(name)?;

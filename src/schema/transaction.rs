@@ -7,6 +7,7 @@ use super::arg_tree::ArgTree;
 use super::context::TypingContext;
 use super::infer::infer_object;
 use super::model::{Object, Schema, Type, TypeId};
+use super::positional::with_positional_key;
 use super::request::{TypedRequest, argument_tree, find_command, member_type, on_deep_stack, set_arguments};
 use super::suggest::did_you_mean;
 use super::type_check::{TypeChecker, feature_warnings};
@@ -81,21 +82,21 @@ fn action_data(
     context: &TypingContext<'_>,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Json, Diagnostic> {
-    let tree = argument_tree(action, context)?;
-    let untyped = |tree| infer_object(tree, action.name_span);
-    let Some(schema) = context.schema else { return untyped(tree) };
+    let untyped = || infer_object(argument_tree(action, context)?, action.name_span);
+    let Some(schema) = context.schema else { return untyped() };
     if transaction_variants(schema).is_none() {
-        return untyped(tree);
+        return untyped();
     }
     let Some(data) = action_type(schema, &action.name) else {
         if context.allow_invalid {
-            return untyped(tree);
+            return untyped();
         }
         return Err(unknown_action(schema, &action.name, action.name_span));
     };
     let features = action_features(schema, &action.name);
     warnings.extend(feature_warnings(features, format!("`{}` of `transaction`", action.name), action.name_span));
     let mut checker = TypeChecker::new(context, schema, &format!("`{}`", action.name), false);
+    let tree = argument_tree(&with_positional_key(action, schema, data), context)?;
     let data = checker.type_arguments(tree, data, action.name_span)?;
     warnings.append(&mut checker.warnings);
     Ok(data)

@@ -60,7 +60,10 @@ const BLOCK_LINES: &[&str] = &[
     "hlep",
     "exit",
     // Words without a key.
-    "job-dismiss 'j 0'",
+    "job-dismiss id",
+    "job-dismiss j0 j1",
+    "blockdev-add null-c node-name=n",
+    "blockdev-del n node-name=n",
     "block-export-add type=nbd id=e node-name=n writable",
     // Keys: unknown, mistyped, with the wrong dash, of another variant, given twice, missing.
     "blockdev-add driver=qcow2 node-nme=n0 file=p",
@@ -145,7 +148,7 @@ const MACHINE_LINES: &[&str] = &[
     "netdev_add type=user,id=n0",
     "chardev-add null,id=c",
     "chardev-add id=c backend.type=null",
-    "device_del net0",
+    "device_del -f",
     // Numbers that are in MiB in HMP and in bytes in QMP.
     "balloon 512",
     "balloon 512M",
@@ -212,9 +215,21 @@ fn check_block_lines(server: &Server) {
             ^^^^
             the server has no command `exit`; `.exit` or Ctrl-D leaves the shell
 
-            job-dismiss 'j 0'
-                        ^^^^^
-            expected `key=value`, found `j 0`; did you mean `id='j 0'`?
+            job-dismiss id
+                        ^^
+            expected `key=value`, found `id`; did you mean `id=…`?
+
+            job-dismiss j0 j1
+                           ^^
+            expected `key=value`, found `j1`
+
+            blockdev-add null-c node-name=n
+                         ^^^^^^
+            unknown value `null-c` for `driver`; did you mean `null-co`?
+
+            blockdev-del n node-name=n
+                           ^^^^^^^^^
+            duplicate key `node-name`
 
             block-export-add type=nbd id=e node-name=n writable
                                                        ^^^^^^^^
@@ -514,9 +529,9 @@ fn check_machine_lines(server: &Server) {
                              ^^^^^^^^^^^^
             missing key `backend.data` for `chardev-add` with backend.type=null (an object, which may be {})
 
-            device_del net0
-                       ^^^^
-            expected `key=value`, found `net0`; did you mean `id=net0`?
+            device_del -f
+                       ^^
+            expected `key=value`, found `-f`; the human monitor has it: `.hmp device_del -f`
 
             balloon 512
                     ^^^

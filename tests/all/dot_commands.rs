@@ -132,7 +132,7 @@ fn reports_file_descriptors_that_cannot_be_passed() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let mut table = Table::new();
     for line in
-        [".fd", ".fd /dev/null", ".fd /nonexistent getfd fdname=x", ".fd /dev/null .help", ".fd /dev/null getfd typo"]
+        [".fd", ".fd /dev/null", ".fd /nonexistent getfd fdname=x", ".fd /dev/null .help", ".fd /dev/null getfd x typo"]
     {
         let seen = run(&server.address(), &[line, "query-name"]).expect_status(1);
         assert_eq!(seen.lines().len(), 2, "{line}: {seen:#?}");
@@ -168,12 +168,12 @@ fn reports_file_descriptors_that_cannot_be_passed() {
         {"return": {}}
         status: 1
 
-        > .fd /dev/null getfd typo
+        > .fd /dev/null getfd x typo
         {"error": {"class": "NotSent", "desc": "expected `key=value`, found `typo`"}}
         {"return": {}}
         stderr: <stdin>:1: expected `key=value`, found `typo`
-        stderr:   .fd /dev/null getfd typo
-        stderr:                       ^^^^
+        stderr:   .fd /dev/null getfd x typo
+        stderr:                         ^^^^
         status: 1
     "#]]);
     // The server may lose the file descriptor.

@@ -48,6 +48,8 @@ fn hints_name_the_missing_keys() {
         ("device_del i", 60, Some("d=")),
         ("device_del id=", 60, None),
         ("device_del id=x ", 60, None),
+        ("device_del x ", 60, None),
+        ("blockdev-add null-co ", 16, Some("[node-name=] …")),
         // Objects continue with a dot, down to the required keys.
         ("blockdev-add driver=qcow2 node-name=n file.driver=null-co ", 30, Some("[discard=] [cache.] …")),
         ("blockdev-add driver=qcow2 ", 36, Some("file= [node-name=] [discard=] …")),

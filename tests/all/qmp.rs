@@ -181,7 +181,7 @@ fn reports_errors_with_a_status() {
     table.run("stop, without a server", &qmp(&["stop"]).run());
     table.run("stop, without a socket", &run_on("/nowhere", &["stop"]));
     // A mistake that needs no server is found without one.
-    table.run("stop now, without a socket", &run_on("/nowhere", &["stop", "now"]));
+    table.run("stop x=1 now, without a socket", &run_on("/nowhere", &["stop", "x=1", "now"]));
     table.run("query-status, with a lost connection", &run_on(&dies.address(), &["query-status"]));
     table.check(expect![[r#"
         > query-nmae
@@ -255,10 +255,10 @@ fn reports_errors_with_a_status() {
         stderr: qmp: there is no socket at `/nowhere`; a QEMU started with `-qmp unix:/nowhere,server=on,wait=off` creates one
         status: 3
 
-        > stop now, without a socket
+        > stop x=1 now, without a socket
         stderr: qmp: expected `key=value`, found `now`
-        stderr:   stop now
-        stderr:        ^^^
+        stderr:   stop x=1 now
+        stderr:            ^^^
         status: 1
 
         > query-status, with a lost connection

@@ -66,7 +66,7 @@ fn names_the_server_of_each_line_and_goes_on_after_a_failure() {
     assert_eq!(run.stdout, "");
     assert_eq!(run.stderr.matches(".sock:   blockdev-add driver=null-co node-nme=x\n").count(), 2, "{run:#?}");
     // A mistake that needs no server is reported once.
-    table.run("stop now", &qmp_in(&["--path", "*.sock", "stop", "now"]));
+    table.run("stop x=1 now", &qmp_in(&["--path", "*.sock", "stop", "x=1", "now"]));
 
     // A glob that matches one server prefixes lines, too; one that matches none is an error.
     let run = qmp_in(&["--path", "a*", "query-status"]).expect_status(0);
@@ -80,10 +80,10 @@ fn names_the_server_of_each_line_and_goes_on_after_a_failure() {
         > --path=a.sock --path=none --path=b.sock --path=a.sock query-cpus-fast
         none: there is no socket at `none`; a QEMU started with `-qmp unix:none,server=on,wait=off` creates one
 
-        > stop now
+        > stop x=1 now
         stderr: qmp: expected `key=value`, found `now`
-        stderr:   stop now
-        stderr:        ^^^
+        stderr:   stop x=1 now
+        stderr:            ^^^
         status: 1
 
         > --path *.socket stop

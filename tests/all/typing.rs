@@ -35,6 +35,12 @@ const BLOCKS: &[Typed] = &[
     ("blockdev-del node-name={a}b", r#"{"node-name": "{a}b"}"#),
     ("blockdev-del node-name=[1, 2]", r#"{"node-name": "[1, 2]"}"#),
     ("blockdev-del node-name=a,b", r#"{"node-name": "a,b"}"#),
+    // A word without a key is the value of the only required key.
+    ("blockdev-del disk0", r#"{"node-name": "disk0"}"#),
+    ("blockdev-del 007", r#"{"node-name": "007"}"#),
+    ("blockdev-del 'a b'", r#"{"node-name": "a b"}"#),
+    ("job-dismiss '-x'", r#"{"id": "-x"}"#),
+    ("blockdev-add null-co node-name=n size=1k", r#"{"driver": "null-co", "node-name": "n", "size": 1024}"#),
     // Integers, in every spelling, up to 64 bits.
     ("block_resize node-name=n size=123", r#"{"node-name": "n", "size": 123}"#),
     ("block_resize node-name=n size=007", r#"{"node-name": "n", "size": 7}"#),
@@ -134,6 +140,7 @@ const MACHINE: &[Typed] = &[
         "migrate-set-capabilities capabilities.0.state=on capabilities.0.capability=xbzrle",
         r#"{"capabilities": [{"state": true, "capability": "xbzrle"}]}"#,
     ),
+    ("device_add virtio-net-pci id=1 mq=on", r#"{"driver": "virtio-net-pci", "id": "1", "mq": true}"#),
     (
         "netdev_add type=user id=1 hostfwd.0.str=tcp::22-:22",
         r#"{"type": "user", "id": "1", "hostfwd": [{"str": "tcp::22-:22"}]}"#,

@@ -47,7 +47,8 @@ pub(super) fn complete(words: &[String]) -> Option<Vec<Candidate>> {
         candidates.sort_by(|a, b| a.text.cmp(&b.text));
         candidates.dedup_by(|a, b| a.text == b.text);
     }
-    candidates.iter_mut().for_each(|candidate| candidate.text.insert_str(0, current.prefix));
+    let keys = candidates.iter_mut().filter(|candidate| candidate.text.contains('=') || candidate.text.ends_with('.'));
+    keys.for_each(|key| key.text.insert_str(0, current.prefix));
     Some(candidates)
 }
 

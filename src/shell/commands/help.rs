@@ -55,6 +55,7 @@ const LINE_HELP: &str = "\
 A line is one of:
 
   COMMAND [{JSON}] [KEY=VALUE]…  device_del id=d0
+  COMMAND VALUE [KEY=VALUE]…     device_del d0, if one key is required and is not a number
   exec-oob COMMAND …             the same, out of band
   {\"execute\": …}                 a request as pasted from a manual; may span several
                                  lines. A leading `->` is accepted, and pasted `<-`

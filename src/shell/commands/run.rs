@@ -70,7 +70,10 @@ pub fn run_parsed(engine: &mut Engine, parsed: ParsedLine, line: &InputLine<'_>,
     }
     let outcome = match parsed {
         ParsedLine::Qmp(parsed) => run_qmp_line(engine, parsed, line, out),
-        ParsedLine::Transaction(transaction) => engine.run_transaction_line(transaction, line, out),
+        ParsedLine::Transaction(transaction) => match check_positional(engine, &transaction, out) {
+            Ok(()) => engine.run_transaction_line(transaction, line, out),
+            Err(diagnostic) => reject(engine, diagnostic, line, out),
+        },
         ParsedLine::Hmp => engine.run_hmp(line.text, HmpOutput::Text, line, out),
         ParsedLine::Invalid(diagnostic) => reject(engine, diagnostic, line, out),
     };
@@ -83,11 +86,24 @@ fn run_qmp_line(engine: &mut Engine, parsed: Line, line: &InputLine<'_>, out: &m
         Line::Blank => return LineOutcome::Done,
         Line::Dot(dot) => return run_dot_command(engine, &dot, line, out),
         Line::ShellEscape(command) => return run_shell_escape(engine, &command, line, out),
-        Line::Transaction(transaction) => return engine.open_transaction(transaction, line, out),
+        Line::Transaction(transaction) => {
+            return match check_positional(engine, &transaction, out) {
+                Ok(()) => engine.open_transaction(transaction, line, out),
+                Err(diagnostic) => reject(engine, diagnostic, line, out),
+            };
+        }
         Line::Json(json) => engine.run_json(&json, line, out),
         Line::Command(command) => engine.run_command(&command, line, out),
     };
     result.unwrap_or_else(|diagnostic| not_sent(&with_suggestion(engine, diagnostic, line.text, out), line, out))
+}
+
+fn check_positional(
+    engine: &mut Engine,
+    transaction: &TransactionLine,
+    out: &mut dyn Output,
+) -> Result<(), Diagnostic> {
+    transaction.action.iter().try_for_each(|action| engine.check_positional(action, out))
 }
 
 /// Rejects a line that cannot be parsed.

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::assist::NameKind;
-use crate::grammar::{Diagnostic, Word};
+use crate::grammar::{Diagnostic, Word, missing_key};
 use crate::schema::manual::{Line, LookupResult, Manual, Role, Run, man_path};
 use crate::schema::{
-    Expected, PartialArguments, Schema, Type, did_you_mean, member_signature, signature, signature_of_variant,
+    Expected, PartialArguments, Schema, Type, did_you_mean, member_signature, positional_member, signature,
+    signature_of_variant,
 };
 
 use super::super::engine::Engine;
@@ -62,9 +63,12 @@ pub(super) fn variant_page(
 ) -> Option<Result<Vec<Line>, Diagnostic>> {
     let schema = engine.wait_for_schema(out).ok().flatten()?;
     let info = schema.command(command)?;
-    let arguments = PartialArguments::of_words(text, words);
+    let positional = positional_member(&schema, info.arguments).map(|member| member.name.as_str());
+    let arguments = PartialArguments::of_words(text, words, positional);
     let expected = arguments.expected(&schema, info.arguments, &[])?;
-    if let Some(diagnostic) = words.iter().find_map(|word| wrong_argument(&schema, &expected, word)) {
+    let is_short = positional.is_some() && words.first().is_some_and(Word::is_positional);
+    let with_keys = &words[usize::from(is_short)..];
+    if let Some(diagnostic) = with_keys.iter().find_map(|word| wrong_argument(&schema, &expected, word)) {
         return Some(Err(diagnostic));
     }
     let others: Vec<_> =
@@ -94,7 +98,7 @@ pub(super) fn variant_page(
 /// Returns the error for an argument that a command does not take.
 fn wrong_argument(schema: &Schema, expected: &Expected<'_>, word: &Word) -> Option<Diagnostic> {
     if word.equals.is_none() {
-        return Some(Diagnostic::new(word.span, format!("expected `key=value`, found `{}`", word.text)));
+        return Some(missing_key(word));
     }
     let name = word.key().split('.').next().unwrap_or_default();
     let Some(member) = expected.members.iter().find(|member| member.name == name) else {

@@ -6,11 +6,12 @@
 use std::time::{Duration, Instant};
 
 use crate::grammar::{
-    Diagnostic, Line, Word, end_of_transaction, line_has_secret, parse_line, tokenize, words_in_transaction,
+    Diagnostic, Line, Word, end_of_transaction, line_has_secret, missing_key, parse_line, tokenize,
+    words_in_transaction,
 };
 use crate::schema::{
     Builtin, CommandInfo, PartialArguments, Schema, Type, TypeId, TypingContext, action_type, nearest, nearest_command,
-    request_of_command, unknown_action, unknown_command, word_fits,
+    positional_member, request_of_command, unknown_action, unknown_command, word_fits,
 };
 
 use super::super::engine::Engine;
@@ -63,13 +64,25 @@ pub(super) fn with_suggestion(
     let Some((name, words)) = words[..end].split_first() else { return diagnostic };
     let is_arrow = matches!(name.text.as_str(), "->" | "<-");
     let is_name = is_bare_word(name) && name.bracket.is_none() && !is_arrow && !name.text.contains('(');
-    let bare_word = words.iter().find(|word| word.span == diagnostic.span && is_bare_word(word));
-    let line = Rejected { text, name, words, bare_word };
-    let commas = line.word_with_commas();
+    let bare_word = words.iter().find(|word| is_bare_word(word) && missing_key(word) == diagnostic);
+    let mut line = Rejected { text, name, words, bare_word };
+    let commas = words.iter().find(|word| has_commas(word));
     if !is_name || diagnostic.span != name.span && bare_word.is_none() && commas.is_none() {
         return diagnostic;
     }
     let Ok(Some(schema)) = engine.wait_for_schema(out) else { return diagnostic };
+    let root = match is_action {
+        true => action_type(&schema, &name.text),
+        false => schema.command(&name.text).map(|info| info.arguments),
+    };
+    let mut diagnostic = diagnostic;
+    // The parser takes the first word for the value of a key, and reports the second one.
+    if let Some(first) = words.first().filter(|first| bare_word.is_some() && first.is_positional())
+        && root.is_some_and(|root| positional_member(&schema, root).is_none())
+    {
+        line.bare_word = Some(first);
+        diagnostic = missing_key(first);
+    }
     let help = match (schema.command(&name.text), is_action) {
         (_, true) => match action_type(&schema, &name.text) {
             Some(data) => line
@@ -102,18 +115,18 @@ fn suggest_for_command(
     line: &Rejected<'_>,
 ) -> Option<String> {
     let hmp_line = line.is_hmp_style().then(|| hmp_line(engine, line)).flatten();
-    if line.word_with_commas().is_some() {
+    if line.words.iter().any(has_commas) {
         return meant([line.with_blanks(schema, info), hmp_line].into_iter().flatten());
     }
     let bare_word = line.bare_word?;
     if schema.object(info.arguments).members.is_empty() {
-        return Some("it takes no keys".to_owned());
+        return line.needs(schema, info.arguments);
     }
     let is_in_mib = IN_MIB_IN_HMP.contains(&info.name.as_str()) && is_plain_number(&bare_word.text);
     let argument = line.meant_argument(schema, info.arguments, if is_in_mib { "M" } else { "" });
     let has_one_bare_word = line.words.iter().filter(|word| word.equals.is_none()).count() == 1;
     match (argument, hmp_line) {
-        (Some(argument), Some(hmp_line)) if is_in_mib => {
+        (Some(argument), Some(hmp_line)) if is_in_mib && has_one_bare_word => {
             Some(format!("the human monitor counts in MiB, QMP in bytes: `{argument}`, or `{hmp_line}`"))
         }
         (Some(argument), _) if has_one_bare_word => meant([argument]),
@@ -192,15 +205,6 @@ impl Rejected<'_> {
         self.words.first().is_some_and(|word| word.equals.is_none() || word.key().contains(','))
     }
 
-    /// Returns the word that has `KEY=VALUE` after a comma, as on QEMU's command line and in HMP.
-    fn word_with_commas(&self) -> Option<&Word> {
-        let has_commas = |word: &&Word| {
-            let options = word.text.split_once(',').map(|(_, options)| options);
-            !word.quoted && word.bracket.is_none() && options.is_some_and(|options| options.contains('='))
-        };
-        self.words.iter().find(has_commas)
-    }
-
     /// Returns the line with blanks for commas and with the key that is implied before the first comma, if `info` takes
     /// these arguments.
     fn with_blanks(&self, schema: &Schema, info: &CommandInfo) -> Option<String> {
@@ -222,12 +226,20 @@ impl Rejected<'_> {
         request_of_command(&command, &context).ok().map(|_| line)
     }
 
+    /// Returns the arguments that are given.
+    fn arguments(&self, schema: &Schema, root: TypeId) -> PartialArguments {
+        // A first word that was rejected is not the value of a key.
+        let is_first_rejected = self.bare_word.is_some_and(|word| self.words.first() == Some(word));
+        let positional = positional_member(schema, root).filter(|_| !is_first_rejected);
+        PartialArguments::of_words(self.text, self.words, positional.map(|member| member.name.as_str()))
+    }
+
     /// Returns the argument that the word without a key seems to be: a key whose value is missing, or the value of the
     /// only key that is still required. `unit` is appended to a value.
     fn meant_argument(&self, schema: &Schema, root: TypeId, unit: &str) -> Option<String> {
-        let word = self.bare_word?;
+        let word = self.bare_word.filter(|word| word.is_positional())?;
         let typed = if line_has_secret(self.text) { "…" } else { &self.text[word.span.range()] };
-        let arguments = PartialArguments::of_words(self.text, self.words);
+        let arguments = self.arguments(schema, root);
         let expected = arguments.expected(schema, root, &[])?;
         let missing = expected.missing();
         if missing.iter().any(|member| member.name == word.text) {
@@ -243,14 +255,23 @@ impl Rejected<'_> {
         word_fits(schema, member.kind, &word.text).then(|| format!("{}={typed}{unit}", member.name))
     }
 
-    /// Returns a sentence about the keys that are missing.
+    /// Returns a sentence about the keys that are missing, or that there are none.
     fn needs(&self, schema: &Schema, root: TypeId) -> Option<String> {
-        let arguments = PartialArguments::of_words(self.text, self.words);
+        let arguments = self.arguments(schema, root);
         let expected = arguments.expected(schema, root, &[])?;
+        if expected.members.is_empty() {
+            return Some("it takes no keys".to_owned());
+        }
         let required = expected.missing().into_iter().filter(|member| !member.optional);
         let required: Vec<String> = required.map(|member| format!("`{}`", member.name)).collect();
         (!required.is_empty()).then(|| format!("it needs {}", required.join(", ")))
     }
+}
+
+/// Returns whether a word has `KEY=VALUE` after a comma, as on QEMU's command line and in HMP.
+fn has_commas(word: &Word) -> bool {
+    let options = word.text.split_once(',').map(|(_, options)| options);
+    !word.quoted && word.bracket.is_none() && options.is_some_and(|options| options.contains('='))
 }
 
 fn is_plain_number(text: &str) -> bool {

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::assist::{Name, NameKind, name_kinds_of_key};
-use crate::grammar::{Command, Diagnostic, JsonRequest, Span, tokenize};
+use crate::grammar::{Command, Diagnostic, JsonRequest, Span, missing_key, tokenize};
 use crate::schema::{
-    PartialArguments, PropertyType, Schema, TypedRequest, TypingContext, check_action, nearest, request_of_command,
-    request_of_json, request_of_transaction,
+    PartialArguments, PropertyType, Schema, TypedRequest, TypingContext, action_type, check_action, nearest,
+    request_of_command, request_of_json, request_of_transaction, with_positional_key,
 };
 use crate::session::Wait;
 use crate::wire::{Reply, ReplyBody, Request};
@@ -104,9 +104,12 @@ impl Engine {
         out: &mut dyn Output,
     ) -> Result<Request, Diagnostic> {
         self.warn(&command.warnings, line, out);
-        let has_arguments = command.json.is_some() || !command.args.is_empty();
+        let has_arguments = command.json.is_some() || command.positional.is_some() || !command.args.is_empty();
         // Without arguments, a script does not wait for introspection.
         let schema = if has_arguments || self.checks_all() { self.wait_for_schema(out)? } else { self.known_schema() };
+        let info = schema.as_ref().and_then(|schema| schema.command(&command.name).map(|info| (schema, info)));
+        let with_key = info.map(|(schema, info)| with_positional_key(command, schema, info.arguments));
+        let command = with_key.as_deref().unwrap_or(command);
         let extra = self.undocumented_types(command, out)?;
         let context = self.typing_context(schema.as_deref(), &extra);
         request_of_command(command, &context).map(|typed| self.checked(typed, line, out))
@@ -123,6 +126,17 @@ impl Engine {
         let extra = HashMap::new();
         let context = self.typing_context(schema.as_deref(), &extra);
         request_of_json(json, &context).map(|typed| self.checked(typed, line, out))
+    }
+
+    /// Rejects a first word without a key in an action that has no key for it.
+    pub(crate) fn check_positional(&mut self, action: &Command, out: &mut dyn Output) -> Result<(), Diagnostic> {
+        let Some(word) = &action.positional else { return Ok(()) };
+        let schema = self.wait_for_schema(out)?;
+        let data = schema.as_ref().and_then(|schema| Some((schema, action_type(schema, &action.name)?)));
+        match data.map(|(schema, data)| with_positional_key(action, schema, data)) {
+            Some(with_key) if with_key.positional.is_none() => Ok(()),
+            _ => Err(missing_key(word)),
+        }
     }
 
     /// Checks one action of a transaction.
@@ -244,7 +258,7 @@ impl Engine {
         let server = self.queryable_server()?;
         let text = request.arguments.as_deref()?;
         let arguments: Value = serde_json::from_str(text).ok()?;
-        let given = PartialArguments::of_words(text, &tokenize(text).words);
+        let given = PartialArguments::of_words(text, &tokenize(text).words, None);
         for (key, value) in arguments.as_object()? {
             // A property that the device does not have.
             if request.command == "device_add"
