@@ -123,47 +123,67 @@ fn secret_ranges(command: &str, arguments: &str) -> Option<Vec<Range<usize>>> {
     if values.iter().any(|value| value.text.is_none()) {
         return None;
     }
-    let secret = values.iter().filter(|value| is_secret(command, value, &values));
+    let context = RequestContext::new(command, &values);
+    let secret = values.iter().filter(|value| context.is_secret(value));
     Some(secret.map(|value| value.range.clone()).collect())
 }
 
-/// Returns whether `value` is secret. `all` are the values of the command's arguments.
-fn is_secret(command: &str, value: &Scalar<'_>, all: &[Scalar<'_>]) -> bool {
-    let key = &*value.key;
-    if value.is_null() {
-        return false;
-    }
-    if SECRET_COMMANDS.iter().any(|(name, harmless)| is_near(command, name) && !harmless.contains(&key)) {
-        return true;
-    }
-    if SECRET_KEYS.iter().any(|(owner, name)| owner.is_none_or(|owner| is_near(command, owner)) && is_near(key, name)) {
-        return true;
-    }
-    let argument_is = |name: &str, test: fn(&str) -> bool| {
-        all.iter().any(|value| value.is_member && value.member == name && test(value.decoded()))
-    };
-    // All values inside the argument `value` are parts of the value that is set.
-    let key = if value.member == "value" { "value" } else { key };
-    let text = value.decoded();
-    value.is_string && has_credentials(text)
-        || runs_program(text) && command_line_has_secret(text)
-        || match key {
-            "value" if is_near(command, "qom-set") => argument_is("property", is_secret_property),
-            "arg" if is_near(command, "change") => argument_is("target", |target| target.starts_with("pass")),
-            // No rule tells the passwords among the arguments of any program.
-            "arg" | "env" => is_near(command, "guest-exec"),
-            "args" => {
-                let words: Vec<&str> = all.iter().filter(|value| value.key == "args").map(Scalar::decoded).collect();
-                command_line_has_secret(&words.join(" "))
-            }
-            "command-line" => hmp_line_has_secret(text),
-            _ => false,
+/// The properties of a request that decide about its values.
+#[derive(Default)]
+struct RequestContext<'a> {
+    command: &'a str,
+    sets_secret_property: bool,
+    changes_password: bool,
+    /// Whether the command line in the items of `args` has a secret.
+    runs_with_secret: bool,
+}
+
+impl<'a> RequestContext<'a> {
+    fn new(command: &'a str, values: &[Scalar<'_>]) -> RequestContext<'a> {
+        let argument_is = |name: &str, test: fn(&str) -> bool| {
+            values.iter().any(|value| value.is_member && value.member == name && test(value.decoded()))
+        };
+        let args: Vec<&str> = values.iter().filter(|value| value.key == "args").map(Scalar::decoded).collect();
+        RequestContext {
+            command,
+            sets_secret_property: is_near(command, "qom-set") && argument_is("property", is_secret_property),
+            changes_password: is_near(command, "change") && argument_is("target", |target| target.starts_with("pass")),
+            runs_with_secret: command_line_has_secret(&args.join(" ")),
         }
+    }
+
+    fn is_secret(&self, value: &Scalar<'_>) -> bool {
+        let (key, command) = (&*value.key, self.command);
+        if value.is_null() {
+            return false;
+        }
+        if SECRET_COMMANDS.iter().any(|(name, harmless)| is_near(command, name) && !harmless.contains(&key)) {
+            return true;
+        }
+        let is_owner = |owner: &Option<&str>| owner.is_none_or(|owner| is_near(command, owner));
+        if SECRET_KEYS.iter().any(|(owner, name)| is_owner(owner) && is_near(key, name)) {
+            return true;
+        }
+        // All values inside the argument `value` are parts of the value that is set.
+        let key = if value.member == "value" { "value" } else { key };
+        let text = value.decoded();
+        value.is_string && has_credentials(text)
+            || runs_program(text) && command_line_has_secret(text)
+            || match key {
+                "value" => self.sets_secret_property,
+                "args" => self.runs_with_secret,
+                "arg" if self.changes_password => true,
+                // No rule tells the passwords among the arguments of any program.
+                "arg" | "env" => is_near(command, "guest-exec"),
+                "command-line" => hmp_line_has_secret(text),
+                _ => false,
+            }
+    }
 }
 
 /// Returns whether a string in a message from the server is secret, whatever it replies to.
 pub(crate) fn is_secret_in_message(value: &Scalar<'_>) -> bool {
-    is_secret("", value, &[])
+    RequestContext::default().is_secret(value)
 }
 
 /// Returns whether a message from the server may contain a string for [`is_secret_in_message`]. Much faster than looking at
