@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
         }
     }
     for frame in &whole {
-        if let Frame::Message(message) | Frame::Broken(message) = frame {
+        if let Frame::Message(message) | Frame::Broken(message, _) = frame {
             assert!(message.len() <= limits.max_message_bytes);
             assert!(message.first() == Some(&b'{'));
         }
@@ -100,7 +100,7 @@ fn check_all_bytes(stream: &[u8], frames: &[Frame], end: &Result<Vec<u8>, FrameE
     let mut after_marker = false;
     for frame in frames {
         rest = skip_ignored(rest, after_marker);
-        let (Frame::Message(bytes) | Frame::Broken(bytes) | Frame::Junk(bytes)) = frame else {
+        let (Frame::Message(bytes) | Frame::Broken(bytes, _) | Frame::Junk(bytes)) = frame else {
             // A sync marker, perhaps after the beginning of a message.
             let at = rest.iter().position(|byte| *byte == 0xFF).expect("a sync marker in the stream");
             assert!(at == 0 || honour_markers && rest[0] == b'{', "a sync marker discarded more than a message");

@@ -1,7 +1,9 @@
 //! Syntax highlighting of a line while it is typed.
 
-use crate::grammar::{Language, Span, Word, parse_number, tokenize};
+use crate::grammar::{Arg, Language, Span, Word, parse_number, tokenize};
+use crate::schema::{Builtin, PartialArguments, Schema, Type, TypeId, action_type};
 
+use super::refusals::refusals;
 use super::types::CompletionContext;
 
 /// The role of a piece of a line.
@@ -15,6 +17,8 @@ pub enum TokenStyle {
     /// `true`, `false`, `null`, `on`, `off`.
     Literal,
     Comment,
+    /// A key or a value that Enter would refuse.
+    Refused,
 }
 
 /// Returns the pieces of `line` that have a style, in order.
@@ -41,12 +45,19 @@ pub fn highlight(line: &str, context: &CompletionContext<'_>) -> Vec<(Span, Toke
             add_name(word, line, context, &mut styles);
         }
     }
+    let types = ValueTypes::new(line, &tokens.words, context);
     for word in words {
         if word.equals.is_some() {
             styles.push((word.key_span(), TokenStyle::Key));
-            add_value(word, word.value_span(), line, &mut styles);
+            add_value(word, types.style_of(word, line), line, &mut styles);
         } else if word.bracket == Some(word.span.start) {
             add_json(line, word.span, &mut styles);
+        }
+    }
+    if !trimmed.starts_with('.') {
+        for refused in refusals(line, context) {
+            styles.retain(|(span, _)| span.end <= refused.start || span.start >= refused.end);
+            styles.push((refused, TokenStyle::Refused));
         }
     }
     styles.sort_by_key(|(span, _)| span.start);
@@ -76,11 +87,55 @@ fn add_name(word: &Word, line: &str, context: &CompletionContext<'_>, styles: &m
     styles.push((word.span, if is_known { TokenStyle::Command } else { TokenStyle::UnknownCommand }));
 }
 
-fn add_value(word: &Word, span: Span, line: &str, styles: &mut Vec<(Span, TokenStyle)>) {
-    let text = word.value();
+/// The types that introspection gives the values of a line.
+struct ValueTypes<'a> {
+    subject: Option<(&'a Schema, TypeId)>,
+    arguments: PartialArguments,
+}
+
+impl<'a> ValueTypes<'a> {
+    fn new(line: &str, words: &[Word], context: &CompletionContext<'a>) -> ValueTypes<'a> {
+        let is_opening = |word: &&Word| matches!(word.text.as_str(), "exec-oob" | "transaction(");
+        let in_transaction = context.in_transaction || words.first().is_some_and(|word| word.text == "transaction(");
+        let start = usize::from(words.first().filter(is_opening).is_some());
+        let subject = context.schema.zip(words.get(start)).and_then(|(schema, word)| {
+            let root = match in_transaction {
+                true => action_type(schema, &word.text)?,
+                false => schema.command(&word.text)?.arguments,
+            };
+            Some((schema, root))
+        });
+        let arguments = words.get(start + 1..).unwrap_or_default();
+        ValueTypes { subject, arguments: PartialArguments::of_words(line, arguments) }
+    }
+
+    /// Returns the style of the value of a word, if its type is known and does not depend on its form.
+    fn style_of(&self, word: &Word, line: &str) -> Option<TokenStyle> {
+        let (schema, root) = self.subject?;
+        let key = Arg::parse(line, word).ok()?.key;
+        let mut kind = self.arguments.type_at(schema, root, &key.parts)?;
+        while let Type::Array(element) = schema.definition(kind) {
+            if word.bracket.is_some() {
+                return None;
+            }
+            kind = *element;
+        }
+        match schema.definition(kind) {
+            Type::Builtin(Builtin::Str) | Type::Enum(_) => Some(TokenStyle::String),
+            Type::Builtin(Builtin::Int | Builtin::Number) => Some(TokenStyle::Number),
+            Type::Builtin(Builtin::Bool | Builtin::Null) => Some(TokenStyle::Literal),
+            _ => None,
+        }
+    }
+}
+
+/// Adds the value of a word: in the style of its type if that is known, otherwise by its form.
+fn add_value(word: &Word, known: Option<TokenStyle>, line: &str, styles: &mut Vec<(Span, TokenStyle)>) {
+    let (text, span) = (word.value(), word.value_span());
     match text {
         "" => {}
-        _ if word.bracket == Some(span.start) => add_json(line, span, styles),
+        _ if word.bracket == Some(span.start) && known.is_none() => add_json(line, span, styles),
+        _ if let Some(style) = known => styles.push((span, style)),
         _ if word.quoted => styles.push((span, TokenStyle::String)),
         "true" | "false" | "null" | "on" | "off" => styles.push((span, TokenStyle::Literal)),
         text if matches!(parse_number(text), Ok(Some(_))) => styles.push((span, TokenStyle::Number)),

@@ -13,6 +13,7 @@ mod hint;
 mod hmp;
 mod json;
 mod name_kind;
+mod refusals;
 mod types;
 mod values;
 

@@ -15,6 +15,8 @@ pub struct CompletionContext<'a> {
     /// Whether the line is in a transaction block.
     pub in_transaction: bool,
     pub schema: Option<&'a Schema>,
+    /// Whether lines that contradict introspection are accepted.
+    pub accepts_invalid: bool,
     /// The names that have been fetched from the running server or the file system.
     pub names: Names,
     /// QMP commands, for a server without introspection.

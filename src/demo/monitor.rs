@@ -48,7 +48,7 @@ impl Monitor {
             match self.framer.next_frame() {
                 Ok(Some(Frame::Message(message))) => self.execute_message(&message),
                 Ok(Some(Frame::SyncMarker)) => self.reply_error("the input before a byte 0xFF was discarded"),
-                Ok(Some(Frame::Junk(_) | Frame::Broken(_))) => {
+                Ok(Some(Frame::Junk(_) | Frame::Broken(..))) => {
                     self.reply_error("invalid message; expected a JSON object")
                 }
                 Ok(None) => break,

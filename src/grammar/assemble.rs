@@ -272,6 +272,7 @@ mod tests {
         assert_eq!(count("(QEMU) {\"execute\": \"stop\"}\n-> {\"execute\": \"stop\"}"), 1);
         assert_eq!(count("(QEMU) .hmp quit\n-> {\"execute\": \"human-monitor-command\"}"), 1);
         assert_eq!(count("stop\n{\"execute\": \"stop\"}"), 2);
+        assert_eq!(lines("(qemu) {\"execute\": \"stop\"}", Language::Qmp), [line(1, "{\"execute\": \"stop\"}")]);
         assert_eq!(count("(QEMU) transaction(\n{\"type\": \"abort\"}\n)"), 3);
     }
 

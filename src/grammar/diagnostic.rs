@@ -32,11 +32,18 @@ pub struct Diagnostic {
     pub span: Span,
     /// In lower case and without a full stop.
     pub message: String,
+    /// Whether more text at the end of the line can put it right.
+    pub wants_more: bool,
 }
 
 impl Diagnostic {
     pub fn new(span: Span, message: impl Into<String>) -> Self {
-        Diagnostic { span, message: message.into() }
+        Diagnostic { span, message: message.into(), wants_more: false }
+    }
+
+    /// Creates a diagnostic about something that is missing, and may still follow.
+    pub fn unfinished(span: Span, message: impl Into<String>) -> Self {
+        Diagnostic { wants_more: true, ..Diagnostic::new(span, message) }
     }
 }
 

@@ -26,6 +26,6 @@ pub use line::{
 };
 pub use number::{out_of_range, parse_number};
 pub use scan::{Unclosed, is_blank};
-pub use secrets::{line_has_secret, mask_secrets};
+pub use secrets::{line_has_secret, mask_secrets, mask_secrets_in_message};
 pub use transcript::typed_start;
 pub use word::{Tokens, Word, tokenize};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::wire::{MASK, hmp_line_has_secret, mentions_secret, replace_ranges, scalars};
+use crate::wire::{MASK, hmp_line_has_secret, is_harmless_key, mentions_secret, replace_ranges, scalars};
 
 use super::diagnostic::{Diagnostic, Span};
 use super::word::{Word, tokenize};
@@ -17,7 +17,7 @@ pub fn line_has_secret(line: &str) -> bool {
 }
 
 /// Returns the line and the diagnostic with the values in them masked, if the line may contain a secret. In a wrong line,
-/// any value may be one.
+/// any value may be one, except of keys that never have one.
 pub fn mask_secrets<'a>(line: &'a str, diagnostic: &'a Diagnostic) -> (Cow<'a, str>, Cow<'a, Diagnostic>) {
     if !line_has_secret(line) {
         return (Cow::Borrowed(line), Cow::Borrowed(diagnostic));
@@ -34,7 +34,16 @@ pub fn mask_secrets<'a>(line: &'a str, diagnostic: &'a Diagnostic) -> (Cow<'a, s
     (Cow::Owned(masked), Cow::Owned(Diagnostic::new(span, message)))
 }
 
-/// Returns the ranges of all values in a line: of keys, in JSON, and the words without a key after the first.
+/// Returns a message about a line with what it quotes of the line's values masked, if the line may contain a secret.
+pub fn mask_secrets_in_message<'m>(line: &str, message: &'m str) -> Cow<'m, str> {
+    match line_has_secret(line) {
+        true => Cow::Owned(mask_secrets(line, &Diagnostic::new(Span::default(), message)).1.into_owned().message),
+        false => Cow::Borrowed(message),
+    }
+}
+
+/// Returns the ranges of the values in a line that may be secret: of keys, in JSON, and the words without a key after the
+/// first.
 fn values_in(line: &str) -> Vec<Range<usize>> {
     let tokens = tokenize(line);
     let mut ranges: Vec<Range<usize>> = Vec::new();
@@ -43,10 +52,12 @@ fn values_in(line: &str) -> Vec<Range<usize>> {
             Word { bracket: Some(start), .. } => {
                 let json = &line[*start..word.span.end];
                 let is_name = |key: &str, is_member| is_member && matches!(key, "execute" | "exec-oob");
-                let values = scalars(json).filter(|value| !is_name(&value.key, value.is_member));
+                let values =
+                    scalars(json).filter(|value| !is_name(&value.key, value.is_member) && !is_harmless_key(&value.key));
                 ranges.extend(values.map(|value| start + value.range.start..start + value.range.end));
             }
             Word { equals: None, .. } if number == 0 => {}
+            word if word.equals.is_some() && is_harmless_key(word.key()) => {}
             word => ranges.push(word.value_span().range()),
         }
     }
@@ -94,7 +105,7 @@ mod tests {
                 "set_password protocol=vnc pasword=hunter2",
                 26..33,
                 "`set_password` has no key `pasword`; did you mean `password`?",
-                "set_password protocol=<secret> [pasword]=<secret>: `set_password` has no key `pasword`; did you mean `password`?",
+                "set_password protocol=vnc [pasword]=<secret>: `set_password` has no key `pasword`; did you mean `password`?",
             ),
             (
                 "set_password hunter2 x=1",

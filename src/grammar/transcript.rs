@@ -20,7 +20,7 @@ enum Prompt {
     Block,
     /// `(qemu)`.
     HumanMonitor,
-    /// `$`, of the system's shell.
+    /// `$` or `user@host:~$`, of the system's shell.
     System,
 }
 
@@ -31,7 +31,8 @@ impl Prompt {
             Prompt::Shell => Prompted::Shell(line.to_owned()),
             // The end of a block sends it.
             Prompt::Block => Prompted::Shell("transaction".to_owned()),
-            Prompt::HumanMonitor | Prompt::System => Prompted::Other,
+            Prompt::HumanMonitor => Prompted::HumanMonitor,
+            Prompt::System => Prompted::System,
         }
     }
 }
@@ -43,8 +44,17 @@ enum Prompted {
     Nothing,
     /// A line for a QMP shell.
     Shell(String),
-    /// A line in another language, whose output is any text.
-    Other,
+    /// A line for the human monitor, whose output is any text.
+    HumanMonitor,
+    /// A line for the system's shell, whose output is any text.
+    System,
+}
+
+impl Prompted {
+    /// Returns whether its output can be any text, which has no form of its own.
+    fn has_any_output(&self) -> bool {
+        matches!(self, Prompted::HumanMonitor | Prompted::System)
+    }
 }
 
 /// A record of what a pasted session has shown so far.
@@ -63,7 +73,7 @@ impl Transcript {
     /// Notes that what follows is entered separately; `is_pasted` says whether too fast for a human. Text without a form of
     /// its own is recognised as output only within one paste.
     pub(super) fn resume(&mut self, is_pasted: bool) {
-        if self.before == Prompted::Other && !is_pasted {
+        if self.before.has_any_output() && !is_pasted {
             self.before = Prompted::Nothing;
         }
         self.is_resumed = true;
@@ -89,13 +99,13 @@ impl Transcript {
         }
         self.prompt = Some(prompt).filter(|_| !is_hmp);
         // In QMP mode, a dot command sends a line to the human monitor.
-        let needs_command = prompt == Prompt::HumanMonitor && !is_hmp && !typed.starts_with(['.', '!', '#']);
+        let needs_command = prompt == Prompt::HumanMonitor && !is_hmp && !typed.starts_with(['.', '!', '#', '{']);
         Some(if needs_command { Cow::Owned(format!(".hmp {typed}")) } else { Cow::Borrowed(typed) })
     }
 
     /// Returns whether a row without a prompt may have been typed.
     fn may_be_typed(&mut self, row: &str, is_hmp: bool) -> bool {
-        if is_elision(row) || is_banner(row) {
+        if is_filler(row) || is_banner(row) {
             return false;
         }
         match self.before {
@@ -105,7 +115,7 @@ impl Transcript {
                 self.doubtful += usize::from(self.is_resumed && !may_be_typed);
                 may_be_typed
             }
-            Prompted::Other => {
+            Prompted::HumanMonitor | Prompted::System => {
                 let is_own = is_dot_command(row) || !is_hmp && without_arrow(row).starts_with('{');
                 self.doubtful += usize::from(!is_own && !row.is_empty());
                 is_own
@@ -119,11 +129,11 @@ impl Transcript {
         let role = Role::of(line.trim());
         if let Some(prompt) = self.prompt.take() {
             self.before = prompt.before(line);
-            return role != Role::Message && role != Role::Elision;
+            return role != Role::Message && role != Role::Filler;
         }
         match role {
             Role::Blank => true,
-            Role::Elision | Role::Message => false,
+            Role::Filler | Role::Message => false,
             Role::Request(command) if self.is_echo(command) => {
                 self.doubtful += usize::from(self.is_resumed);
                 // The same request once more is not an echo.
@@ -145,8 +155,8 @@ impl Transcript {
     /// Returns whether a request for `command` is what a verbose shell shows after the line before.
     fn is_echo(&self, command: &str) -> bool {
         match &self.before {
-            Prompted::Nothing => false,
-            Prompted::Other => command == HMP_COMMAND,
+            Prompted::Nothing | Prompted::System => false,
+            Prompted::HumanMonitor => command == HMP_COMMAND,
             Prompted::Shell(line) if line.starts_with('{') => command_of(&outer_members(line)) == Some(command),
             Prompted::Shell(line) => {
                 let mut words = line.split_whitespace();
@@ -161,8 +171,8 @@ impl Transcript {
 enum Role<'t> {
     /// Nothing, or a comment.
     Blank,
-    /// Dots that stand for what was left out.
-    Elision,
+    /// Dots and the like.
+    Filler,
     /// A request for this command.
     Request(&'t str),
     /// A message of the server.
@@ -179,8 +189,8 @@ impl Role<'_> {
         if rest.is_empty() || line.starts_with('#') {
             return Role::Blank;
         }
-        if is_elision(rest) {
-            return Role::Elision;
+        if is_filler(rest) {
+            return Role::Filler;
         }
         if !rest.starts_with('{') {
             return Role::Command;
@@ -217,13 +227,8 @@ fn split_prompts(row: &str) -> (Option<Prompt>, &str) {
 
 /// Returns the prompt at the beginning of a row, and its length.
 fn leading_prompt(row: &str) -> Option<(Prompt, usize)> {
-    const FIXED: [(&str, Prompt); 5] = [
-        ("TRANS>", Prompt::Block),
-        ("(qemu)", Prompt::HumanMonitor),
-        ("(not connected)", Prompt::Shell),
-        ("$", Prompt::System),
-        ("$>", Prompt::System),
-    ];
+    const FIXED: [(&str, Prompt); 3] =
+        [("TRANS>", Prompt::Block), ("(qemu)", Prompt::HumanMonitor), ("(not connected)", Prompt::Shell)];
     let named = || {
         let (name, _) = row.strip_prefix('(')?.split_once(')')?;
         let is_name = !name.is_empty() && !name.contains(|c: char| c == '(' || c.is_whitespace());
@@ -231,7 +236,23 @@ fn leading_prompt(row: &str) -> Option<(Prompt, usize)> {
     };
     let word = |text: &str| row.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with(is_blank));
     let fixed = FIXED.iter().find(|(text, _)| word(text)).map(|(text, prompt)| (*prompt, text.len()));
-    fixed.or_else(|| named().filter(|(_, len)| word(&row[..*len])))
+    let named = || named().filter(|(_, len)| word(&row[..*len]));
+    fixed.or_else(named).or_else(|| Some((Prompt::System, system_prompt_len(row)?)))
+}
+
+/// Returns the length of a prompt of the system's shell: `$`, or with the user and the host before it, where root has `#`.
+fn system_prompt_len(row: &str) -> Option<usize> {
+    let end = row.find(['$', '#'])? + 1;
+    let (prompt, rest) = row.split_at(end);
+    let first = prompt.split_whitespace().next()?;
+    let is_named = !first.starts_with('@') && first.contains('@') && !prompt.contains(['=', '{', '"', '\'']);
+    let len = match prompt {
+        "$" if rest.starts_with('>') => end + 1,
+        "$" => end,
+        _ if is_named => end,
+        _ => return None,
+    };
+    row[len..].chars().next().is_none_or(char::is_whitespace).then_some(len)
 }
 
 /// Returns whether a row inside an unfinished object shows that the object is not continued: a prompt, or an arrow
@@ -285,9 +306,9 @@ pub(super) fn without_continuation_prompt(row: &str) -> &str {
     }
 }
 
-/// Returns whether a row stands for what a document left out.
-fn is_elision(row: &str) -> bool {
-    matches!(row.trim_end(), "..." | "…" | "[...]" | "[…]")
+/// Returns whether a row stands for what a document left out, or for the key that ended the session.
+fn is_filler(row: &str) -> bool {
+    matches!(row.trim_end(), "..." | "…" | "[...]" | "[…]" | "^C" | "^D")
 }
 
 /// Returns whether a row is the banner of a monitor or of a shell for one.
@@ -364,6 +385,13 @@ mod tests {
             ("(QEMU) (QEMU) stop ", Some(Prompt::Shell), "stop "),
             ("(not connected) stop", Some(Prompt::Shell), "stop"),
             ("(qemu) info name", Some(Prompt::HumanMonitor), "info name"),
+            ("$ ls", Some(Prompt::System), "ls"),
+            ("$x", None, "$x"),
+            ("$> ls", Some(Prompt::System), "ls"),
+            ("user@host:~/my dir$ ls", Some(Prompt::System), "ls"),
+            ("[root@host ~]# ls", Some(Prompt::System), "ls"),
+            ("@vm stop # now", None, "@vm stop # now"),
+            ("migrate uri=exec:ssh root@host # now", None, "migrate uri=exec:ssh root@host # now"),
             ("TRANS> )", Some(Prompt::Block), ")"),
             ("(QEMU)stop", None, "(QEMU)stop"),
             ("(Live QEMU) stop", None, "(Live QEMU) stop"),

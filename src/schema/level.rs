@@ -102,7 +102,7 @@ impl<'a> Level<'a> {
     /// Returns the error for a member that is not given. `values` describes the values that it takes.
     pub(super) fn missing_key(&self, command: &str, member: &ObjectMember, values: &str, span: Span) -> Diagnostic {
         let (key, subject) = (self.key(&member.name), self.subject(command));
-        Diagnostic::new(span, format!("missing key `{key}` for {subject} ({values})"))
+        Diagnostic::unfinished(span, format!("missing key `{key}` for {subject} ({values})"))
     }
 }
 

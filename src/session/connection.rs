@@ -88,13 +88,13 @@ pub(crate) struct ReceiveHalf {
     secrets: Arc<SentSecrets>,
     /// The number of items since the last message.
     consecutive_junk: usize,
-    /// The time since when nothing has followed a line end in a string.
+    /// The time since when nothing has followed a line end that cuts off a message.
     stalled_since: Option<Instant>,
 }
 
-/// The time within which a server that sends line ends in strings as they are continues after one. Then the message is
-/// given up.
-const BROKEN_STRING_GRACE: Duration = Duration::from_secs(1);
+/// The time within which a server that sends line ends where JSON has none continues after one. Then the message is given
+/// up.
+const CUT_OFF_GRACE: Duration = Duration::from_secs(1);
 
 /// The number of items without a message after which reading stops. A single stray line is skipped.
 const MAX_CONSECUTIVE_JUNK: usize = 100;
@@ -216,7 +216,7 @@ impl ReceiveHalf {
             }
             let give_up = self.time_to_give_up();
             if give_up.is_some_and(|time| time <= Instant::now()) {
-                let frame = self.framer.take_broken_message();
+                let frame = self.framer.take_cut_off();
                 return self.item(frame).map(Polled::Item);
             }
             let socket = self.socket.as_fd();
@@ -263,13 +263,13 @@ impl ReceiveHalf {
         }
     }
 
-    /// Returns the time after which a message with a line end in a string, at the end of what has arrived, is given up.
+    /// Returns the time after which a message that is cut off at the end of what has arrived is given up.
     fn time_to_give_up(&mut self) -> Option<Instant> {
-        if !self.framer.ends_in_broken_string() {
+        if !self.framer.is_cut_off() {
             self.stalled_since = None;
             return None;
         }
-        Some(*self.stalled_since.get_or_insert_with(Instant::now) + BROKEN_STRING_GRACE)
+        Some(*self.stalled_since.get_or_insert_with(Instant::now) + CUT_OFF_GRACE)
     }
 
     fn item(&mut self, frame: Frame) -> Result<StreamItem, Disconnected> {
@@ -283,9 +283,9 @@ impl ReceiveHalf {
                 self.record(&bytes);
                 Message::parse(bytes).map_or_else(StreamItem::NotQmp, StreamItem::Message)
             }
-            Frame::Broken(bytes) => {
+            Frame::Broken(bytes, reason) => {
                 self.record(&bytes);
-                Message::of_broken(&bytes).map_or_else(StreamItem::NotQmp, StreamItem::Message)
+                Message::of_broken(&bytes, reason).map_or_else(StreamItem::NotQmp, StreamItem::Message)
             }
         };
         // A guest agent may send anything before it is synchronised; the timeout limits that.

@@ -76,6 +76,7 @@ pub(crate) fn with_completion_context<T>(
         language: engine.language(),
         in_transaction: engine.in_transaction(),
         schema: schema.as_deref(),
+        accepts_invalid: !engine.settings.check,
         names: Names::default(),
         commands,
         hmp_commands,

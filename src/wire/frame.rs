@@ -34,9 +34,8 @@ impl Default for Limits {
 pub enum Frame {
     /// The bytes of one JSON object, from its `{` to its `}`.
     Message(Vec<u8>),
-    /// The beginning of a message, up to the line end in its unclosed string after which the next message begins. JSON
-    /// has no line end in a string.
-    Broken(Vec<u8>),
+    /// The beginning of a message that does not continue after a line end, and the reason why it is broken.
+    Broken(Vec<u8>, &'static str),
     /// A byte 0xFF, which tells the receiver to discard everything before it.
     SyncMarker,
     /// Bytes between messages that cannot begin one, up to the next `{`, sync marker or line end.
@@ -95,7 +94,7 @@ enum Progress {
     /// All buffered bytes are scanned.
     NeedMore,
     SyncMarker,
-    /// The position is at a line end in a string, and the next message begins after it.
+    /// The position is at a line end after which another message begins.
     Broken,
     /// The position is at a bracket that nests too deep.
     TooDeep,
@@ -186,17 +185,33 @@ impl Framer {
         &self.buf[self.start..]
     }
 
-    /// Returns whether everything buffered is the beginning of a message that ends with a line end in a string. It is valid
-    /// in no way, and some servers send line ends as they are, so only time tells whether the message continues.
-    pub fn ends_in_broken_string(&self) -> bool {
-        self.in_string && self.buf[self.pos..] == *b"\n"
+    /// Returns whether everything buffered is the beginning of a message, and ends with a line end where JSON has none: in a
+    /// string, or after a first line that is more than a bracket. Some servers send line ends in strings as they are, so
+    /// only time tells whether the message continues.
+    pub fn is_cut_off(&self) -> bool {
+        let ends_line = self.depth > 0 && self.buf.last() == Some(&b'\n');
+        if self.in_string {
+            return ends_line && self.pos + 1 == self.buf.len();
+        }
+        let message = self.partial_message();
+        ends_line && memchr(b'\n', message) == Some(message.len() - 1) && !message[1..].trim_ascii().is_empty()
     }
 
-    /// Returns what [`Framer::ends_in_broken_string`] is about, which does not continue. Must be called only then.
-    pub fn take_broken_message(&mut self) -> Frame {
+    /// Returns the message that is [cut off](Framer::is_cut_off), which does not continue. Must be called only then.
+    pub fn take_cut_off(&mut self) -> Frame {
+        self.pos = self.buf.len() - 1;
+        self.take_broken()
+    }
+
+    /// Returns the message before the line end at the position.
+    fn take_broken(&mut self) -> Frame {
+        let reason = match self.in_string {
+            true => "a string is not closed before the end of the line",
+            false => "it is not complete at the end of the line",
+        };
         let message = self.buf[self.start..self.pos].to_vec();
         self.begin_anew();
-        Frame::Broken(message)
+        Frame::Broken(message, reason)
     }
 
     /// Returns the next frame, or `None` if more bytes are needed.
@@ -267,7 +282,7 @@ impl Framer {
                 Progress::NeedMore => break,
                 Progress::SyncMarker => return Ok(Some(self.discard_message())),
                 Progress::Broken | Progress::End if self.pos - self.start > self.limits.max_message_bytes => break,
-                Progress::Broken => return Ok(Some(self.take_broken_message())),
+                Progress::Broken => return Ok(Some(self.take_broken())),
                 Progress::TooDeep => return Err(FrameError::TooDeep(self.limits.max_depth)),
                 Progress::End => return Ok(Some(Frame::Message(self.take_message()))),
             }
@@ -323,6 +338,10 @@ impl Framer {
             self.pos += hit;
             return Progress::SyncMarker;
         }
+        if byte == b'{' && self.begins_message(self.pos + hit) {
+            self.pos = self.pos + hit - 1;
+            return Progress::Broken;
+        }
         self.pos += hit + 1;
         match byte {
             b'"' => self.in_string = true,
@@ -339,8 +358,16 @@ impl Framer {
         Progress::Continue
     }
 
+    /// Returns whether the brace at `at` inside a message cannot be a part of it: it begins a line, and nothing before it
+    /// lets a value follow.
+    fn begins_message(&self, at: usize) -> bool {
+        let message = &self.buf[self.start..at];
+        message.ends_with(b"\n") && !matches!(message.trim_ascii_end().last(), Some(b',' | b':' | b'[' | b'{'))
+    }
+
     /// Skips blocks that need no scan byte by byte: they do not end the message or nest too deep, and contain no sync
-    /// marker, no line end in a string, no escape outside a string and no escape that continues in the next block.
+    /// marker, no line end in a string or before a brace, no escape outside a string and no escape that continues in the
+    /// next block.
     fn skip_blocks(&mut self) {
         let mut finder = StringFinder::new(self.in_string);
         while let Some(bytes) = self.buf[self.pos..].first_chunk() {
@@ -348,7 +375,10 @@ impl Framer {
             let BlockStrings { strings, backslashes } = finder.next(&block);
             let opening = block.opening() & !strings;
             let closing = block.closing() & !strings;
-            let special = block.positions_of(0xFF) | (block.positions_of(b'\n') & strings) | (backslashes & !strings);
+            let line_ends = block.positions_of(b'\n');
+            let line_starts = line_ends << 1 | BitMask64::from(self.buf[self.pos - 1] == b'\n');
+            let special =
+                block.positions_of(0xFF) | (line_ends & strings) | (line_starts & opening) | (backslashes & !strings);
             let max_depth = self.depth + opening.count_ones() as usize;
             if special != 0
                 || finder.in_escape()

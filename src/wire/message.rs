@@ -198,8 +198,8 @@ impl Message {
     /// # Errors
     ///
     /// If it is not the beginning of a reply.
-    pub fn of_broken(bytes: &[u8]) -> Result<Message, MessageError> {
-        Message::replaced(&String::from_utf8_lossy(bytes), "a string is not closed before the end of the line")
+    pub fn of_broken(bytes: &[u8], reason: &str) -> Result<Message, MessageError> {
+        Message::replaced(&String::from_utf8_lossy(bytes), reason)
     }
 
     /// Returns an error in the place of a broken reply.
@@ -454,17 +454,19 @@ mod tests {
         assert_eq!((class, reply.id()), ("InvalidReply", Some("7")));
         assert!(desc.ends_with("): {\"return\": [1}, \"id\": 7}"), "{desc}");
 
-        let Ok(Message::Reply(reply)) = Message::of_broken(b"{\"return\": \"C:\\\", \"id\": 7}\r") else { panic!() };
+        let Ok(Message::Reply(reply)) = Message::of_broken(b"{\"return\": \"C:\\\", \"id\": 7}\r", "why") else {
+            panic!()
+        };
         let ReplyBody::Error { class, desc } = reply.body() else { panic!() };
         assert_eq!((class, reply.id()), ("InvalidReply", Some("7")));
-        assert!(desc.contains("a string is not closed before the end of the line"), "{desc}");
+        assert!(desc.contains("(why)"), "{desc}");
         for (text, id) in
             [("{\"return\": NaM}", None), ("{\"error\": ]}", None), ("{\"id\": 7, \"return\": x}", Some("7"))]
         {
             let Message::Reply(reply) = parse(text) else { panic!() };
             assert_eq!(reply.id(), id, "{text}");
         }
-        assert!(Message::of_broken(b"{\"event\": \"A").is_err());
+        assert!(Message::of_broken(b"{\"event\": \"A", "why").is_err());
     }
 
     #[test]

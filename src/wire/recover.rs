@@ -83,7 +83,7 @@ fn begins_reply(text: &str) -> bool {
 /// Finds the number after `"id":` if nothing but the closing brace follows, whatever is before it.
 fn id_at_end(text: &str) -> Option<u64> {
     let (_, rest) = text.rsplit_once("\"id\"")?;
-    rest.trim().strip_prefix(':')?.strip_suffix('}')?.trim().parse().ok()
+    rest.trim().trim_end_matches('}').strip_prefix(':')?.trim().parse().ok()
 }
 
 /// Finds the number after `"id":` in the outermost object.

@@ -21,6 +21,10 @@ const SECRET_COMMANDS: &[(&str, &[&str])] = &[
     ("sev-inject-launch-secret", &["packet-header", "gpa"]),
 ];
 
+/// Keys, besides those of [`SECRET_COMMANDS`], whose values are no secret even in a line that has one.
+#[cfg(feature = "programs")]
+const HARMLESS_KEYS: &[&str] = &["driver", "id", "node-name", "path", "property", "qom-type"];
+
 /// Keys with secret values: in one command, or in any (`None`). What a program in the guest, a file there or its console is
 /// given may be a password; a block device over HTTP logs in with its cookie.
 const SECRET_KEYS: &[(Option<&str>, &str)] = &[
@@ -53,7 +57,7 @@ impl Request {
         };
     }
 
-    /// Returns the texts of the secrets that a server might echo: a whole value, the last word of an HMP line, the
+    /// Returns the texts of the secrets that a server might echo: a whole value, the secret word of an HMP line, the
     /// password in a URL.
     pub(crate) fn secret_texts(&self) -> Vec<String> {
         let arguments = self.arguments.as_deref().unwrap_or_default();
@@ -62,7 +66,7 @@ impl Request {
             let Some(text) = arguments.get(range.clone()).and_then(scalar_text) else { continue };
             texts.extend(passwords_in_urls(&text).map(str::to_owned));
             if self.command == "human-monitor-command" {
-                texts.extend(text.rsplit([' ', '=', ',']).next().map(|word| word.trim_matches(['"', '}']).to_owned()));
+                texts.extend(secret_hmp_word(&text).map(str::to_owned));
             } else {
                 texts.push(text.into_owned());
             }
@@ -101,6 +105,16 @@ pub(crate) enum Revealed {
     Strings,
     /// The values beside the names of secret properties, as in the reply to `qom-list-get`.
     SecretProperties,
+}
+
+/// Returns the secret in an HMP line that has one: the third word of `set_password vnc PASSWORD keep`, the last of others.
+fn secret_hmp_word(line: &str) -> Option<&str> {
+    let mut words = line.split([' ', '\t', '=', ',']).filter(|word| !word.is_empty());
+    let word = match words.next() {
+        Some(command) if is_near(command, "set_password") => words.nth(1),
+        _ => words.next_back(),
+    };
+    word.map(|word| word.trim_matches(['"', '}']))
 }
 
 fn secret_ranges(command: &str, arguments: &str) -> Option<Vec<Range<usize>>> {
@@ -224,6 +238,12 @@ fn hmp_line_reads_secret(line: &str) -> bool {
     words.next() == Some("qom-get") && words.nth(1).is_some_and(is_secret_property)
 }
 
+/// Returns whether the values of a key are no secret even in a line that has one.
+#[cfg(feature = "programs")]
+pub(crate) fn is_harmless_key(key: &str) -> bool {
+    HARMLESS_KEYS.contains(&key) || SECRET_COMMANDS.iter().any(|(_, harmless)| harmless.contains(&key))
+}
+
 /// Returns whether text in any form (a command, JSON, an HMP line; finished or not) mentions a command, a key or an
 /// address that carries a secret.
 #[cfg(feature = "programs")]
@@ -319,5 +339,7 @@ mod tests {
         assert_eq!(texts("x", r#"{"password": 123456, "passwd": "p\u00e4ss"}"#), ["123456", "päss"]);
         assert_eq!(texts("x", r#"{"url": "http://u:hunter2@h"}"#), ["hunter2", "http://u:hunter2@h"]);
         assert_eq!(texts("human-monitor-command", r#"{"command-line": "set_password vnc hunter2"}"#), ["hunter2"]);
+        assert_eq!(texts("human-monitor-command", r#"{"command-line": "set_password vnc hunter2 keep"}"#), ["hunter2"]);
+        assert_eq!(texts("human-monitor-command", r#"{"command-line": "change vnc password hunter2"}"#), ["hunter2"]);
     }
 }

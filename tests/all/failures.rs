@@ -345,6 +345,8 @@ pub fn a_script_goes_on_after_invalid_replies_and_stays_in_step() {
         b"{\"return\": \"C:\\\", \"id\": {id}}\r\n{\"event\": \"STOP\"}\r\n",
         b"{\"id\": {id}, \"return\": \"cut off\n",
         b"{\"return\": \"cut off\n",
+        b"{\"return\": {\"a\": 1}, \"id\": {id}\r\n",
+        b"{\"return\": [1, 2, \"id\": {id}}\r\n{\"event\": \"STOP\"}\r\n",
         b"{\"event\": \"cut off\n{\"return\": \"one\ntwo\", \"id\": {id}}\n",
     ];
     let mut table = Table::new();
@@ -432,6 +434,18 @@ pub fn a_script_goes_on_after_invalid_replies_and_stays_in_step() {
 
         > {"return": "cut off
         {"error": {"class": "InvalidReply", "desc": "the reply is not valid JSON (a string is not closed before the end of the line): {\"return\": \"cut off"}}
+        {"return": "in step"}
+        status: 1
+
+        > {"return": {"a": 1}, "id": {id}
+        {"error": {"class": "InvalidReply", "desc": "the reply is not valid JSON (it is not complete at the end of the line): {\"return\": {\"a\": 1}, \"id\": {id}"}}
+        {"return": "in step"}
+        status: 1
+
+        > {"return": [1, 2, "id": {id}}
+        > {"event": "STOP"}
+        {"error": {"class": "InvalidReply", "desc": "the reply is not valid JSON (it is not complete at the end of the line): {\"return\": [1, 2, \"id\": {id}}"}}
+        {"event": "STOP"}
         {"return": "in step"}
         status: 1
 

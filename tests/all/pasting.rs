@@ -163,6 +163,18 @@ fn the_echo_of_a_line_without_its_prompt_is_not_sent_again() {
 }
 
 #[test]
+fn a_session_of_socat_runs_again() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let session = "user@host:~$ socat - UNIX-CONNECT:/tmp/qmp.sock\n\
+                   {\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\n\
+                   {\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"info name\"}}\n\
+                   {\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"\"}}\n\
+                   {\"execute\": \"qmp_capabilities\"}\n{\"return\": {}}\n{\"execute\": \"query-status\"}\n^C\n";
+    let run = run_in_all_ways(&[&server.address()], session).expect_status(0);
+    assert_eq!((run.lines(), run.stderr.as_str()), (vec![r#"{"return": ""}"#, NOTHING, PRELAUNCH], ""));
+}
+
+#[test]
 fn a_pasted_session_of_the_human_monitor_runs_again() {
     let Some(server) = Server::qemu(Q35) else { return };
     let session = "(qemu) info status\nVM status: paused (prelaunch)\n(qemu) help quit\nquit|q  -- quit the emulator\n\

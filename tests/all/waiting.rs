@@ -241,7 +241,7 @@ fn mistakes_in_a_wait_for_a_job_are_pointed_at() {
             <stdin>:6: missing argument: expected the id of a job
               .wait job
                        ^
-            <stdin>:7: expected the id of a job, found `id=backup0`
+            <stdin>:7: expected the id of a job, found `id=backup0`; did you mean `backup0`?
               .wait job id=backup0
                         ^^^^^^^^^^
             <stdin>:8: expected one of `paused`, `pending`, `ready`, `standby`, found `raedy`

@@ -77,13 +77,15 @@ const LISTING: &[&str] = &["chardev-add", "device_add", "drive_add", "log", "net
 
 /// Returns whether the text that the human monitor returned for a line reports a failure.
 pub(super) fn reports_failure(line: &str, text: &str) -> bool {
-    let matches = |globs: &[&str]| text.lines().any(|line| matches_any(globs, line));
-    if matches(FAILURES) {
-        return true;
-    }
+    let is_remark = |line: &&str| matches_any(REMARKS, line);
+    let has = |globs: &[&str]| text.lines().any(|line| matches_any(globs, line));
     match role_of_text(line) {
-        Answer(failures) => matches(failures),
-        Report(successes) => !text.lines().all(|line| matches_any(REMARKS, line)) && !matches(successes),
+        Answer(failures) => {
+            // The lines in between may be anything, such as those of a ring buffer.
+            let ends = [text.lines().find(|line| !is_remark(line)), text.lines().next_back()];
+            has(failures) || ends.into_iter().flatten().any(|line| matches_any(FAILURES, line))
+        }
+        Report(successes) => has(FAILURES) || !text.lines().all(|line| is_remark(&line)) && !has(successes),
     }
 }
 
@@ -149,6 +151,7 @@ mod tests {
             ("stop", ""),
             ("x/4xb 0", "0000000000000000: 0x00\n"),
             ("info name", "a name with Error: in it\n"),
+            ("ringbuf_read ring 100", "booting\nError: no disk\nretrying\n"),
             ("help drive_del", "drive_del device -- remove host block device\n"),
         ] {
             assert!(!reports_failure(line, text), "{line}");

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::grammar::Diagnostic;
+use crate::grammar::{Diagnostic, mask_secrets_in_message};
 use crate::render::{Palette, sanitize};
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody};
@@ -135,11 +135,11 @@ impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
         self.write_to_stderr(&excerpt);
     }
 
-    fn report_failure(&mut self, message: &str, _line: &InputLine<'_>, class: Option<&str>) {
+    fn report_failure(&mut self, message: &str, line: &InputLine<'_>, class: Option<&str>) {
         if let Some(class) = class {
             self.fill_reply_slot(class, message);
         }
-        self.report(message);
+        self.report(&mask_secrets_in_message(line.text, message));
     }
 
     fn show_request(&mut self, message: &str) {
@@ -162,8 +162,8 @@ impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
         self.help.push(Help::Page(lines.to_vec()));
     }
 
-    fn show_warning(&mut self, message: &str, _line: &InputLine<'_>) {
-        self.report(&format!("warning: {message}"));
+    fn show_warning(&mut self, message: &str, line: &InputLine<'_>) {
+        self.report(&format!("warning: {}", mask_secrets_in_message(line.text, message)));
     }
 
     fn show_notice(&mut self, text: &str) {

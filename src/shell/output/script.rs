@@ -3,7 +3,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 
-use crate::grammar::{Diagnostic, Language};
+use crate::grammar::{Diagnostic, Language, mask_secrets_in_message};
 use crate::render::{Palette, event_line, manual_text, sanitize};
 use crate::schema::manual::Line;
 use crate::wire::{Event, ReplyBody};
@@ -47,6 +47,7 @@ impl ScriptOutput {
     /// reported anywhere.
     fn report(&mut self, line: &InputLine<'_>, message: &str) {
         self.flush();
+        let message = mask_secrets_in_message(line.text, message);
         let message = format!("{}{message}\n", line.location());
         let _ = self.err.write_all(sanitize(&message).as_bytes());
     }

@@ -42,7 +42,7 @@ impl ShellHelper {
     fn color_of(&self, style: TokenStyle) -> &str {
         match style {
             TokenStyle::Command => "",
-            TokenStyle::UnknownCommand => &self.palette.error,
+            TokenStyle::UnknownCommand | TokenStyle::Refused => &self.palette.error,
             TokenStyle::Key => &self.palette.key,
             TokenStyle::String => &self.palette.string,
             TokenStyle::Number => &self.palette.number,

@@ -29,7 +29,8 @@ impl Job {
     /// Parses the arguments after `job`. Returns the timeout too.
     pub(super) fn parse(id: &Word, arguments: &[Word]) -> Result<(Job, Option<Duration>), Diagnostic> {
         if id.equals.is_some() {
-            return Err(Diagnostic::new(id.span, format!("expected the id of a job, found `{}`", id.text)));
+            let message = format!("expected the id of a job, found `{}`; did you mean `{}`?", id.text, id.value());
+            return Err(Diagnostic::new(id.span, message));
         }
         let mut job = Job { id: id.text.clone(), status: None };
         let mut timeout = None;
