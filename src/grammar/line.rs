@@ -147,10 +147,16 @@ pub fn words_in_transaction(words: &[Word]) -> Option<&[Word]> {
     }
 }
 
-/// Returns whether a line opens a transaction block and leaves it open.
+/// Returns whether a line opens a transaction block and leaves it open, even if a blank is missing after `transaction(`.
 pub fn opens_transaction(text: &str) -> bool {
     let words = tokenize(text).words;
-    words_in_transaction(&words).is_some_and(|words| end_of_transaction(words).is_none())
+    match words_in_transaction(&words) {
+        Some(words) => end_of_transaction(words).is_none(),
+        None => {
+            let is_opening = |first: &Word| !first.quoted && first.text.starts_with("transaction(");
+            words.first().is_some_and(is_opening) && !words.iter().any(|word| word.text.ends_with(')'))
+        }
+    }
 }
 
 /// Returns the index of the word that closes a transaction block.
@@ -315,6 +321,18 @@ mod tests {
         let action = line.action.unwrap();
         assert_eq!((action.name.as_str(), action.json.is_some()), ("abort", true));
         assert!(parse_transaction_line("{\"type\": \"abort\"} )").unwrap().close.is_some());
+    }
+
+    #[test]
+    fn knows_lines_that_open_a_block() {
+        for text in ["transaction(", "transaction ( abort", "transaction( abort x", "transaction(abort a=1"] {
+            assert!(opens_transaction(text), "{text}");
+        }
+        for text in
+            ["transaction()", "transaction( abort )", "transaction(abort)", "transaction", "abort", "x transaction("]
+        {
+            assert!(!opens_transaction(text), "{text}");
+        }
     }
 
     #[test]

@@ -113,12 +113,13 @@ impl<'t, 'a> UnknownKeys<'t, 'a> {
         names(&mut self.level.unused()).or_else(|| names(&mut self.level.active.members.iter().copied()))
     }
 
-    /// Returns the key with this name in an object below that is given or required, at the least depth.
+    /// Returns the key with this name in an object below that is given or required: at the least depth, and a required key
+    /// if there is one.
     fn key_below(&self, name: &str) -> Option<String> {
         let members = self.level.active.members.iter().copied();
         let mut places = self.places(members, &self.level.path, Some(self.tree));
         for _ in 0..MAX_LEVELS_BELOW {
-            let mut below = Vec::new();
+            let (mut below, mut optional) = (Vec::new(), None);
             for place in &places {
                 let text = |tag: &str| place.tree?.text(tag);
                 let active = ActiveMembers::of(self.schema, place.kind, &text);
@@ -127,10 +128,15 @@ impl<'t, 'a> UnknownKeys<'t, 'a> {
                 let variants = variants.flat_map(|(_, kind)| &self.schema.object(*kind).members);
                 let members: Vec<&ObjectMember> = active.members.iter().copied().chain(variants).collect();
                 let is_given = place.tree.is_some_and(|tree| tree.get(name).is_some());
-                if !is_given && members.iter().any(|member| member.name == name) {
-                    return Some(child_key(&place.path, name));
+                match members.iter().find(|member| member.name == name && !is_given) {
+                    Some(member) if !member.optional => return Some(child_key(&place.path, name)),
+                    Some(_) => optional = optional.or_else(|| Some(child_key(&place.path, name))),
+                    None => {}
                 }
                 below.extend(self.places(members.into_iter(), &place.path, place.tree));
+            }
+            if optional.is_some() {
+                return optional;
             }
             places = below;
         }

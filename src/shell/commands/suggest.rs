@@ -71,30 +71,31 @@ pub(super) fn with_suggestion(
         return diagnostic;
     }
     let Ok(Some(schema)) = engine.wait_for_schema(out) else { return diagnostic };
+    let info = schema.command(&name.text).filter(|_| !is_action);
     let root = match is_action {
         true => action_type(&schema, &name.text),
-        false => schema.command(&name.text).map(|info| info.arguments),
+        false => info.map(|info| info.arguments),
+    };
+    let Some(root) = root else {
+        if is_action {
+            return unknown_action(&schema, &name.text, name.span);
+        }
+        let help = suggest_for_unknown_command(engine, &schema, &line);
+        return unknown_command(&name.text, name.span, help.as_deref());
     };
     let mut diagnostic = diagnostic;
     // The parser takes the first word for the value of a key, and reports the second one.
     if let Some(first) = words.first().filter(|first| bare_word.is_some() && first.is_positional())
-        && root.is_some_and(|root| positional_member(&schema, root).is_none())
+        && positional_member(&schema, root).is_none()
     {
         line.bare_word = Some(first);
         diagnostic = missing_key(first);
     }
-    let help = match (schema.command(&name.text), is_action) {
-        (_, true) => match action_type(&schema, &name.text) {
-            Some(data) => line
-                .meant_argument(&schema, data, "")
-                .and_then(|argument| meant([argument]))
-                .or_else(|| line.needs(&schema, data)),
-            None => return unknown_action(&schema, &name.text, name.span),
-        },
-        (Some(info), false) => suggest_for_command(engine, &schema, info, &line),
-        (None, false) => {
-            let help = suggest_for_unknown_command(engine, &schema, &line);
-            return unknown_command(&name.text, name.span, help.as_deref());
+    let help = match info {
+        Some(info) => suggest_for_command(engine, &schema, info, &line),
+        None => {
+            let argument = line.meant_argument(&schema, root, "").and_then(|argument| meant([argument]));
+            argument.or_else(|| line.needs(&schema, root))
         }
     };
     match (help, commas) {
