@@ -377,8 +377,8 @@ impl Framer {
             let closing = block.closing() & !strings;
             let line_ends = block.positions_of(b'\n');
             let line_starts = line_ends << 1 | BitMask64::from(self.buf[self.pos - 1] == b'\n');
-            let special =
-                block.positions_of(0xFF) | (line_ends & strings) | (line_starts & opening) | (backslashes & !strings);
+            let markers = if self.honours_sync_markers { block.positions_of(0xFF) } else { 0 };
+            let special = markers | (line_ends & strings) | (line_starts & opening) | (backslashes & !strings);
             let max_depth = self.depth + opening.count_ones() as usize;
             if special != 0
                 || finder.in_escape()
