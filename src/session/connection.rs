@@ -3,6 +3,7 @@
 //! The halves may be used from two threads at once. Dropping either ends the connection.
 
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use super::error::Disconnected;
 use super::log::{Direction, SharedLog, record};
 use super::pending::StreamItem;
 use super::redaction::SentSecrets;
-use super::socket::{Socket, WhileBlocked, wait_readable};
+use super::socket::{READ_LIMIT, Socket, WhileBlocked, wait_readable};
 
 /// The limit of a wait for a message.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +91,8 @@ pub(crate) struct ReceiveHalf {
     consecutive_junk: usize,
     /// The time since when nothing has followed a line end that cuts off a message.
     stalled_since: Option<Instant>,
+    /// Whether reads can be limited; `None` before the first attempt.
+    limits_reads: Option<bool>,
 }
 
 /// The time within which a server that sends line ends where JSON has none continues after one. Then the message is given
@@ -115,6 +118,7 @@ pub(super) fn split(
         secrets: Arc::clone(&secrets),
         consecutive_junk: 0,
         stalled_since: None,
+        limits_reads: None,
     };
     (SendHalf { socket, last_id: first_id(), log, secrets, process }, input)
 }
@@ -223,6 +227,10 @@ impl ReceiveHalf {
             let ready = match wait {
                 Wait::Buffered => false,
                 Wait::Arrived => wait_readable(&[socket], Some(Instant::now()))?[0],
+                Wait::Until(deadline) if give_up.is_none() && deadline > Instant::now() + READ_LIMIT => {
+                    self.fill_limited()?;
+                    continue;
+                }
                 Wait::Until(deadline) => {
                     wait_readable(&[socket], Some(give_up.map_or(deadline, |time| time.min(deadline))))?[0]
                 }
@@ -307,9 +315,38 @@ impl ReceiveHalf {
 
     /// Reads what has arrived; blocks until there is at least one byte.
     fn fill(&mut self) -> Result<(), Disconnected> {
+        let socket = Arc::clone(&self.socket);
+        self.fill_with(|buf| socket.receive(buf).map(Some))
+    }
+
+    /// Reads what has arrived; blocks until there is at least one byte, or for [`READ_LIMIT`].
+    fn fill_limited(&mut self) -> Result<(), Disconnected> {
+        let socket = Arc::clone(&self.socket);
+        match *self.limits_reads.get_or_insert_with(|| socket.limit_reads()) {
+            true => self.fill_with(|buf| socket.receive_limited(buf)),
+            false => match wait_readable(&[socket.as_fd()], Some(Instant::now() + READ_LIMIT))?[0] {
+                true => self.fill(),
+                false => Ok(()),
+            },
+        }
+    }
+
+    /// Reads with `receive`, which returns `None` if nothing has arrived.
+    fn fill_with(
+        &mut self,
+        receive: impl FnOnce(&mut Vec<u8>) -> io::Result<Option<usize>>,
+    ) -> Result<(), Disconnected> {
+        let mut has_timed_out = false;
+        let read = self.framer.fill(|buf| {
+            let len = receive(buf)?;
+            has_timed_out = len.is_none();
+            Ok::<_, io::Error>(len.unwrap_or_default())
+        })?;
+        if has_timed_out {
+            return Ok(());
+        }
         self.stalled_since = None;
-        let socket = &self.socket;
-        match self.framer.fill(|buf| socket.receive(buf))? {
+        match read {
             0 if self.framer.partial_message().is_empty() => Err(Disconnected::Closed),
             0 => Err(Disconnected::MidMessage),
             _ => Ok(()),
