@@ -4,8 +4,9 @@
 //! line whether the input is complete, without scanning it again.
 
 /// Returns whether a character separates words outside quotes.
+#[inline]
 pub fn is_blank(c: char) -> bool {
-    c.is_whitespace() || is_invisible(c)
+    c.is_whitespace() || !c.is_ascii() && is_invisible(c)
 }
 
 /// Returns whether a character shows nothing, and comes with text pasted from web pages, chats and word processors: a
