@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
+use crate::wire::HMP_COMMAND;
+
 use super::json::{comment_end, string_end};
 use super::scan::is_blank;
 
 /// The members that only messages of a server have.
 const SERVER_MEMBERS: &[&str] = &["return", "error", "event", "QMP"];
-
-/// The command whose request carries a line for the human monitor.
-const HMP_COMMAND: &str = "human-monitor-command";
 
 /// The prompt before a line of a pasted session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

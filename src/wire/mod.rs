@@ -31,6 +31,7 @@ pub(crate) use secrets::is_secret_property;
 /// Functions for the modules above, beyond the public interface.
 #[cfg(feature = "programs")]
 mod for_programs {
+    pub(crate) use super::request::HMP_COMMAND;
     pub(crate) use super::secrets::{hmp_line_has_secret, is_harmless_key, mentions_secret};
     pub(crate) use super::simd_scan::{BLOCK_BYTES, StringFinder, blocks, set_bits};
     pub(crate) use super::text::{end_of_string, spaced, unquote};

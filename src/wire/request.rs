@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 use super::scalars::replace_ranges;
 use super::text::{minified, quote, spaced};
 
+/// The command that executes a line of the human monitor.
+pub(crate) const HMP_COMMAND: &str = "human-monitor-command";
+
 /// The replacement for a secret value, and for arguments that may contain one.
 pub(crate) const MASKED_STRING: &str = "\"<secret>\"";
 

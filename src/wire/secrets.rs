@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde_json::value::RawValue;
 
 use super::command_line::command_line_has_secret;
-use super::request::{MASK, Request};
+use super::request::{HMP_COMMAND, MASK, Request};
 use super::scalars::{Scalar, scalar_text, scalars};
 
 /// Commands that carry a secret, each with those of its keys that do not.
@@ -65,7 +65,7 @@ impl Request {
         for range in self.secrets.iter().flatten() {
             let Some(text) = arguments.get(range.clone()).and_then(scalar_text) else { continue };
             texts.extend(passwords_in_urls(&text).map(str::to_owned));
-            if self.command == "human-monitor-command" {
+            if self.command == HMP_COMMAND {
                 texts.extend(secret_hmp_word(&text).map(str::to_owned));
             } else {
                 texts.push(text.into_owned());
@@ -90,7 +90,7 @@ impl Request {
         let all = match self.command.as_str() {
             "qom-list-get" => return Revealed::SecretProperties,
             "qom-get" => reads("property", is_secret_property),
-            "human-monitor-command" => reads("command-line", hmp_line_reads_secret),
+            HMP_COMMAND => reads("command-line", hmp_line_reads_secret),
             command => REVEALING_COMMANDS.contains(&command),
         };
         if all { Revealed::Strings } else { Revealed::Nothing }

@@ -13,9 +13,9 @@ use crate::schema::{
     Builtin, CommandInfo, PartialArguments, Schema, Type, TypeId, TypingContext, action_type, nearest, nearest_command,
     positional_member, request_of_command, unknown_action, unknown_command, word_fits,
 };
+use crate::wire::HMP_COMMAND;
 
 use super::super::engine::Engine;
-use super::super::hmp::HMP_COMMAND;
 use super::super::output::Output;
 use super::{DOT_COMMANDS, DotCommand};
 

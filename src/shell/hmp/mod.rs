@@ -5,10 +5,7 @@ mod verdict;
 use std::borrow::Cow;
 
 use crate::grammar::is_blank;
-use crate::wire::{Reply, ReplyBody, Request, quote};
-
-/// The QMP command that executes an HMP line.
-pub(crate) const HMP_COMMAND: &str = "human-monitor-command";
+use crate::wire::{HMP_COMMAND, Reply, ReplyBody, Request, quote};
 
 /// Returns the request that executes an HMP line. `cpu` is the CPU that the line refers to.
 pub(crate) fn hmp_request(line: &str, cpu: Option<u64>) -> Request {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::grammar::Diagnostic;
 use crate::render::{Palette, caret_under, event_line, excerpt, manual_text, printable, sanitize};
 use crate::schema::manual::Line;
-use crate::wire::{Event, ReplyBody};
+use crate::wire::{Event, HMP_COMMAND, ReplyBody};
 
-use super::super::hmp::{HMP_COMMAND, has_succeeded, hmp_text};
+use super::super::hmp::{has_succeeded, hmp_text};
 use super::super::line::InputLine;
 use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
