@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::grammar::{Tokens, Unclosed, Word, tokenize};
+use crate::grammar::{Span, Unclosed, Word, tokenize};
 use crate::schema::{
     Continuation, ObjectMember, PartialArguments, Schema, Type, TypeId, may_be_empty, positional_member, type_label,
 };
@@ -27,12 +27,12 @@ pub(super) struct Subject<'a> {
     pub(super) lookup: &'a Lookup<'a>,
 }
 
-/// Completes the end of `text`, after the name of the subject. `tokens` holds the words after that name.
-pub(super) fn complete_arguments(text: &str, tokens: &Tokens, subject: &Subject<'_>) -> Completion {
-    if tokens.comments.last().is_some_and(|comment| comment.end == text.len()) {
+/// Completes the end of `text`, after the name of the subject. `words` are those after that name.
+pub(super) fn complete_arguments(text: &str, words: &[Word], comments: &[Span], subject: &Subject<'_>) -> Completion {
+    if comments.last().is_some_and(|comment| comment.end == text.len()) {
         return Completion::default();
     }
-    let mut words: &[Word] = &tokens.words;
+    let mut words = words;
     let current = words.last().filter(|word| word.span.end == text.len());
     if current.is_some() {
         words = &words[..words.len() - 1];

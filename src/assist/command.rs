@@ -1,6 +1,6 @@
 //! Completion of QMP commands, requests as JSON, and transactions.
 
-use crate::grammar::tokenize;
+use crate::grammar::{Tokens, tokenize};
 use crate::schema::{Type, action_type, member_type, transaction_variants};
 
 use super::arguments::{Subject, complete_arguments, complete_json, complete_request};
@@ -27,33 +27,33 @@ pub(super) fn complete_command(text: &str, completer: &Completer<'_>) -> Complet
             }
         };
     }
-    let (words, typed, start) = split_at_cursor(text);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let tokens = tokenize(text);
+    let (words, typed, start) = split_at_cursor(text, &tokens.words);
     match words[..] {
         ["transaction(", ..] if !completer.in_transaction => {
-            complete_action(text, 1, &words[1..], &typed, start, completer)
+            complete_action(text, 1, &words[1..], typed, start, completer)
         }
         ["transaction", "(", ..] if !completer.in_transaction => {
-            complete_action(text, 2, &words[2..], &typed, start, completer)
+            complete_action(text, 2, &words[2..], typed, start, completer)
         }
-        _ if completer.in_transaction => complete_action(text, 0, &words, &typed, start, completer),
+        _ if completer.in_transaction => complete_action(text, 0, &words, typed, start, completer),
         [] => {
             let mut names = command_names(completer);
             names.push(Name::new("exec-oob", "send a command out of band"));
             names.push(Name::new("help", "explain the shell"));
             names.push(Name::new("transaction(", "collect actions into one request"));
-            let mut completion = Completion::of_names(&typed, start, pairs(&names));
+            let mut completion = Completion::of_names(typed, start, pairs(&names));
             completion.candidates.sort_by(|a, b| a.text.cmp(&b.text));
             completion
         }
         ["exec-oob"] => {
             let names = command_names(completer);
             let names = names.iter().filter(|name| can_be_oob(completer, &name.text));
-            Completion::of_names(&typed, start, names.map(pair))
+            Completion::of_names(typed, start, names.map(pair))
         }
-        ["help"] => complete_topics(&typed, start, completer),
-        ["exec-oob", name, ..] => complete_command_arguments(text, 2, name, completer),
-        [name, ..] => complete_command_arguments(text, 1, name, completer),
+        ["help"] => complete_topics(typed, start, completer),
+        ["exec-oob", name, ..] => complete_words_after(text, &tokens, 2, command_subject(completer, name)),
+        [name, ..] => complete_words_after(text, &tokens, 1, command_subject(completer, name)),
     }
 }
 
@@ -116,10 +116,14 @@ pub(super) fn complete_command_arguments(
 
 /// Completes arguments after the first `words` words.
 pub(super) fn complete_after(text: &str, words: usize, subject: Option<Subject<'_>>) -> Completion {
+    complete_words_after(text, &tokenize(text), words, subject)
+}
+
+/// Completes arguments as [`complete_after`] does. `tokens` are those of `text`.
+fn complete_words_after(text: &str, tokens: &Tokens, words: usize, subject: Option<Subject<'_>>) -> Completion {
     let Some(subject) = subject else { return Completion::default() };
-    let mut tokens = tokenize(text);
-    tokens.words.drain(..words.min(tokens.words.len()));
-    complete_arguments(text, &tokens, &subject)
+    let arguments = tokens.words.get(words..).unwrap_or_default();
+    complete_arguments(text, arguments, &tokens.comments, &subject)
 }
 
 /// Returns whether the command can be executed out of band. Without introspection every command may be.

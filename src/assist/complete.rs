@@ -1,6 +1,6 @@
 //! Completion at the end of a line: finds out which kind of line it is, and calls the module for that kind.
 
-use crate::grammar::{Assembler, Language, Line, parse_line, parse_transaction_line, tokenize};
+use crate::grammar::{Assembler, Language, Line, Word, parse_line, parse_transaction_line};
 
 use super::command::complete_command;
 use super::dot_command::complete_dot_command;
@@ -94,15 +94,13 @@ fn last_line(text: &str, language: Language, in_transaction: bool) -> (usize, bo
     (start, in_transaction)
 }
 
-/// Splits a line into the words before the one being typed, that word, and its byte offset.
-pub(super) fn split_at_cursor(text: &str) -> (Vec<String>, String, usize) {
-    let mut words = tokenize(text).words;
-    let (current, start) = match words.last() {
-        Some(word) if word.span.end == text.len() => (word.text.clone(), word.span.start),
-        _ => return (words.into_iter().map(|word| word.text).collect(), String::new(), text.len()),
+/// Splits the words of a line into those before the one being typed, that word, and its byte offset.
+pub(super) fn split_at_cursor<'w>(text: &str, words: &'w [Word]) -> (Vec<&'w str>, &'w str, usize) {
+    let (before, typed, start) = match words.split_last() {
+        Some((word, before)) if word.span.end == text.len() => (before, word.text.as_str(), word.span.start),
+        _ => (words, "", text.len()),
     };
-    words.pop();
-    (words.into_iter().map(|word| word.text).collect(), current, start)
+    (before.iter().map(|word| word.text.as_str()).collect(), typed, start)
 }
 
 #[cfg(test)]

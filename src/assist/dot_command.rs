@@ -1,5 +1,7 @@
 //! Completion of dot commands, according to what each of them takes.
 
+use crate::grammar::tokenize;
+
 use super::arguments::Subject;
 use super::command::{command_names, complete_after, complete_command_arguments, pairs};
 use super::complete::{Completer, split_at_cursor};
@@ -10,7 +12,8 @@ use super::types::{Candidate, Completes, Completion};
 /// Completes a line that begins with a dot.
 pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Completion {
     let context = completer.context;
-    let (words, typed, start) = split_at_cursor(text);
+    let tokens = tokenize(text);
+    let (words, typed, start) = split_at_cursor(text, &tokens.words);
     let Some((name, arguments)) = words.split_first() else {
         let entries = context.dot_commands.iter().map(|entry| (entry.name, entry.summary));
         let mut completion = Completion::of_names(typed.trim_start_matches('.'), start, entries);
@@ -22,51 +25,51 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         return Completion::default();
     };
     match (entry.completes, arguments.len()) {
-        (Completes::Files, 0) => complete_file(&typed, start, completer),
+        (Completes::Files, 0) => complete_file(typed, start, completer),
         (Completes::FileThenCommand(options), count) => {
-            let has_option = arguments.first().is_some_and(|word| options.iter().any(|(option, _)| word == option));
+            let has_option = arguments.first().is_some_and(|word| options.iter().any(|(option, _)| *word == *option));
             match count - usize::from(has_option) {
                 0 => {
-                    let mut completion = complete_file(&typed, start, completer);
+                    let mut completion = complete_file(typed, start, completer);
                     if !has_option {
-                        let options = Completion::of_names(&typed, start, options.iter().copied());
+                        let options = Completion::of_names(typed, start, options.iter().copied());
                         completion.candidates.extend(options.candidates);
                     }
                     completion
                 }
-                1 => Completion::of_names(&typed, start, pairs(&command_names(completer))),
+                1 => Completion::of_names(typed, start, pairs(&command_names(completer))),
                 _ => {
                     let command = usize::from(has_option) + 1;
-                    complete_command_arguments(text, command + 2, &arguments[command], completer)
+                    complete_command_arguments(text, command + 2, arguments[command], completer)
                 }
             }
         }
         (Completes::EventFilter, 0) => {
             let forms = [("except", "all but these"), ("off", "none"), ("on", "all"), ("only", "only these")];
-            Completion::of_names(&typed, start, forms)
+            Completion::of_names(typed, start, forms)
         }
-        (Completes::EventFilter, _) => complete_event(&typed, start, completer),
+        (Completes::EventFilter, _) => complete_event(typed, start, completer),
         (Completes::Wait, 0) => {
             let operations = [("job", "the end of a job"), ("migration", "the end of the migration")];
-            let mut completion = Completion::of_names(&typed, start, operations);
-            completion.candidates.extend(complete_event(&typed, start, completer).candidates);
+            let mut completion = Completion::of_names(typed, start, operations);
+            completion.candidates.extend(complete_event(typed, start, completer).candidates);
             completion
         }
-        (Completes::Wait, _) => complete_wait(text, &typed, start, arguments, completer),
+        (Completes::Wait, _) => complete_wait(text, typed, start, arguments, completer),
         (Completes::HmpLine, _) => {
             let name_end = text.len() - text.trim_start().len() + 1 + name.len();
             let line = &text[name_end.min(text.len())..];
             complete_hmp(text, name_end + (line.len() - line.trim_start().len()), completer)
         }
         (Completes::Settings, 0) => {
-            Completion::of_names(&typed, start, context.settings.iter().map(|setting| (setting.name, setting.help)))
+            Completion::of_names(typed, start, context.settings.iter().map(|setting| (setting.name, setting.help)))
         }
         (Completes::Settings, 1) => {
             let setting = context.settings.iter().find(|setting| setting.name == arguments[0]);
             let values = setting.map(|setting| setting.values.as_slice()).unwrap_or_default();
-            Completion::of_names(&typed, start, values.iter().copied())
+            Completion::of_names(typed, start, values.iter().copied())
         }
-        (Completes::Topics, 0) => complete_topics(&typed, start, completer),
+        (Completes::Topics, 0) => complete_topics(typed, start, completer),
         _ => Completion::default(),
     }
 }
@@ -100,8 +103,8 @@ fn complete_event(typed: &str, start: usize, completer: &Completer<'_>) -> Compl
 }
 
 /// Completes the arguments of `.wait` after the event, `job` or `migration`.
-fn complete_wait(text: &str, typed: &str, start: usize, arguments: &[String], completer: &Completer<'_>) -> Completion {
-    let mut completion = match (arguments[0].as_str(), arguments.len()) {
+fn complete_wait(text: &str, typed: &str, start: usize, arguments: &[&str], completer: &Completer<'_>) -> Completion {
+    let mut completion = match (arguments[0], arguments.len()) {
         ("job", 1) => {
             return Completion::of_names(typed, start, pairs(completer.lookup.get(&NameKind::Jobs)));
         }

@@ -345,7 +345,7 @@ fn option_names(word: &str, command: &str, key: &str, completer: &Completer<'_>)
         return (0, Vec::new());
     }
     let subject = Subject { schema, name: command, root: info.arguments, lookup: &completer.lookup };
-    let completion = complete_arguments(&line, &tokens, &subject);
+    let completion = complete_arguments(&line, &tokens.words, &[], &subject);
     let names = completion.candidates.into_iter().map(|candidate| {
         let text = match candidate.text.as_str() {
             "true" => "on".to_owned(),
