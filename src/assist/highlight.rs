@@ -1,6 +1,6 @@
 //! Syntax highlighting of a line while it is typed.
 
-use crate::grammar::{Arg, Language, Span, Word, parse_number, tokenize};
+use crate::grammar::{Arg, Assembler, Language, Span, Word, parse_number, tokenize};
 use crate::schema::{Builtin, PartialArguments, Schema, Type, TypeId, action_type, positional_member};
 
 use super::refusals::refusals;
@@ -21,8 +21,10 @@ pub enum TokenStyle {
     Refused,
 }
 
-/// Returns the pieces of `line` that have a style, in order.
-pub fn highlight(line: &str, context: &CompletionContext<'_>) -> Vec<(Span, TokenStyle)> {
+/// Returns the pieces of `text` that have a style, in order. If it has several lines, as a paste may, only the first one has
+/// styles, because the others depend on what it does.
+pub fn highlight(text: &str, context: &CompletionContext<'_>) -> Vec<(Span, TokenStyle)> {
+    let line = first_line(text, context.language);
     let trimmed = line.trim_start();
     if context.language == Language::Hmp && !trimmed.starts_with(['.', '#']) || trimmed.starts_with('!') {
         return Vec::new();
@@ -62,6 +64,20 @@ pub fn highlight(line: &str, context: &CompletionContext<'_>) -> Vec<(Span, Toke
     }
     styles.sort_by_key(|(span, _)| span.start);
     styles
+}
+
+/// Returns the first logical line of `text`.
+fn first_line(text: &str, language: Language) -> &str {
+    let mut assembler = Assembler::new();
+    let mut end = 0;
+    for row in text.split_inclusive('\n') {
+        end += row.len();
+        if !assembler.push(row, language).is_empty() {
+            break;
+        }
+    }
+    let line = &text[..end];
+    if end < text.len() { line.trim_end_matches('\n') } else { line }
 }
 
 /// Adds the name of a command. A name that is still being typed is unknown only if no command begins with it.

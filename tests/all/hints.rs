@@ -114,6 +114,9 @@ fn styles_every_token_of_a_line() {
         ("qom-set {\"a\": [1, \"x\", null]} b=2", Qmp, "ccccccc  XXX   n  ttt  llll   X n"),
         ("qom-set value={\"a\": \"un", Qmp, "ccccccc kkkkk  kkk  ttt"),
         ("{\"execute\": \"stop\"", Qmp, " kkkkkkkkk  tttttt"),
+        // A paste has styles on its first line only.
+        ("query-status\n-> {\"execute\": 5}\nquery-xx ", Qmp, "cccccccccccc"),
+        ("qom-set path=x \\\nvalue=5 ", Qmp, "ccccccc kkkk t   kkkkk n"),
         // Values have the style of their type.
         ("device_del id=5", Qmp, "cccccccccc kk t"),
         ("device_del id=on ", Qmp, "cccccccccc kk tt"),
