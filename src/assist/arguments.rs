@@ -309,7 +309,7 @@ fn child_path(base: &[String], name: &str) -> Vec<String> {
     base.iter().cloned().chain([name.to_owned()]).collect()
 }
 
-/// Returns what may follow a key: `=` for a value that fits into a word, `.` for keys below it, `.0.` for an array of
+/// Returns the text that may follow a key: `=` for a value that fits into a word, `.` for keys below it, `.0.` for an array of
 /// objects.
 fn key_suffixes(schema: &Schema, kind: TypeId) -> Vec<&'static str> {
     let has_keys = |kind: TypeId| match schema.definition(kind) {

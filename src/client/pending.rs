@@ -13,7 +13,7 @@ use super::error::ExecuteError;
 /// The reply to a request, or the reason why there is none.
 pub(super) type Outcome = Result<Reply, Disconnected>;
 
-/// Says whether to give up a wait.
+/// A function that returns whether to give up a wait.
 pub(crate) type IsCancelled<'a> = &'a dyn Fn() -> bool;
 
 /// The time between two calls of an [`IsCancelled`].

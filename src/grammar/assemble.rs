@@ -1,5 +1,5 @@
 //! Joins physical lines into logical ones: after a `\` at the end, and while a JSON object is unclosed. Splits lines of
-//! several objects, and leaves out what was not typed in a pasted session.
+//! several objects, and leaves out the prompts and output of a pasted session.
 
 use super::scan::{Scanner, Unclosed, is_blank};
 use super::transcript::{Transcript, arrow_len, begins_anew, next_object, without_arrow, without_continuation_prompt};

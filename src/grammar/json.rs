@@ -114,7 +114,7 @@ impl Container {
         if self.is_array() { ']' } else { '}' }
     }
 
-    /// Returns what is expected after an item.
+    /// Returns the tokens that are expected after an item.
     fn expected_after_item(&self) -> &'static str {
         if self.is_array() { "`,` or `]`" } else { "`,` or `}`" }
     }

@@ -112,7 +112,7 @@ impl Scanner {
         }
     }
 
-    /// Returns what is unclosed after the characters so far.
+    /// Returns the construct that is unclosed after the characters so far.
     pub(super) fn open(&self) -> Option<Unclosed> {
         match self.state {
             State::BetweenWords | State::Bare | State::Comment => None,

@@ -80,8 +80,8 @@ fn index_in_masked(index: usize, hidden: &[Range<usize>], is_end: bool) -> usize
     shifted
 }
 
-/// Masks what a message quotes in backticks if it is a part of a hidden value or contains one. What is still to be seen in the
-/// masked line is kept.
+/// Masks a message's quotations in backticks that are a part of a hidden value or contain one. Text that the masked line
+/// still shows is kept.
 fn mask_quotations(message: &str, hidden: &[&str], masked_line: &str) -> String {
     let is_hidden = |part: &str| {
         let contains = |value: &&str| value.len() >= MIN_QUOTED_SECRET_BYTES && part.contains(value);

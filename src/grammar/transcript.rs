@@ -1,4 +1,4 @@
-//! Tells the lines of a pasted session that were typed from the rest of it: prompts, replies, events, echoes.
+//! Separates the typed lines of a pasted session from the rest of it: prompts, replies, events, echoes.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ enum Prompt {
 }
 
 impl Prompt {
-    /// Returns what is remembered of a line with this prompt.
+    /// Returns the record of a line with this prompt.
     fn before(self, line: &str) -> Prompted {
         match self {
             Prompt::Shell => Prompted::Shell(line.to_owned()),
@@ -56,7 +56,7 @@ impl Prompted {
     }
 }
 
-/// A record of what a pasted session has shown so far.
+/// The part of a pasted session that has been read.
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
     before: Prompted,
@@ -69,7 +69,7 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    /// Notes that what follows is entered separately; `is_pasted` says whether too fast for a human. Text without a form of
+    /// Notes that the following lines are entered separately; `is_pasted` says whether too fast for a human. Text without a form of
     /// its own is recognised as output only within one paste.
     pub(super) fn resume(&mut self, is_pasted: bool) {
         if self.before.has_any_output() && !is_pasted {
@@ -151,7 +151,7 @@ impl Transcript {
         }
     }
 
-    /// Returns whether a request for `command` is what a verbose shell shows after the line before.
+    /// Returns whether a request for `command` is the echo of the line before, as a verbose shell shows it.
     fn is_echo(&self, command: &str) -> bool {
         match &self.before {
             Prompted::Nothing | Prompted::System => false,

@@ -1,6 +1,6 @@
 //! The program on whose behalf a thread serves a request of the kernel, and whether a signal waits for it.
 //!
-//! The kernel tells a file system to end a wait with an interrupt request, which the library `fuser` rejects. So whoever
+//! The kernel tells a file system to end a wait with an interrupt request, which the library `fuser` rejects. A thread that
 //! waits for the server looks at the signals of the program instead.
 
 use std::cell::Cell;

@@ -19,7 +19,7 @@ const MAX_TREE_MEMBERS: usize = 2_000_000;
 pub struct QomClient {
     client: Client,
     pub(super) max_tree_members: usize,
-    /// Says whether to give up a wait for the server.
+    /// A function that returns whether to give up a wait for the server.
     is_interrupted: fn() -> bool,
     /// Called when the server turns out to take one request at a time. Without it, that is an error.
     on_stall: Option<fn()>,

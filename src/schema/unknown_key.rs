@@ -78,7 +78,7 @@ impl<'t, 'a> UnknownKeys<'t, 'a> {
         Diagnostic::new(key.span, message)
     }
 
-    /// Returns what to do instead of giving the key `name`.
+    /// Returns a hint for the key `name`: another key, or the keys that are needed.
     fn hint(&self, name: &str) -> String {
         if let Some(key) = key_in_levels(self.enclosing, name).or_else(|| self.key_below(name)) {
             return format!("; did you mean `{key}`?");

@@ -173,7 +173,7 @@ impl SendHalf {
         self.process.is_none() && self.socket.is_unix()
     }
 
-    /// Returns the server's process, if it is on this machine and not behind a child of this process.
+    /// Returns the server's process, if it is on this machine and the connection is not through a child of this process.
     pub(crate) fn peer_process(&self) -> Option<Pid> {
         self.socket.peer_process().filter(|_| self.process.is_none())
     }

@@ -1,4 +1,4 @@
-//! Redaction of secrets in messages from the server, which must not reach a log: echoes of what was sent to it, and
+//! Redaction of secrets in messages from the server, which must not reach a log: echoes of sent secrets, and
 //! secrets that it was asked for.
 
 use std::borrow::Cow;
@@ -89,7 +89,7 @@ impl SentSecrets {
 }
 
 impl Known {
-    /// Returns what a message reveals, if it is a reply that reveals something.
+    /// Returns the kind of secrets that a message reveals, if it is a reply that reveals any.
     fn take_revealed(&mut self, message: &str) -> Revealed {
         if self.revealing.is_empty() {
             return Revealed::Nothing;

@@ -152,7 +152,7 @@ impl Session {
         self.out.can_pass_fds()
     }
 
-    /// Returns the server's process, if it is on this machine and not behind a child of this process.
+    /// Returns the server's process, if it is on this machine and the connection is not through a child of this process.
     #[doc(hidden)]
     pub fn peer_process(&self) -> Option<Pid> {
         self.out.peer_process()

@@ -213,7 +213,7 @@ impl InodeTable {
         self.values.insert(path, CachedValue { read_at: Instant::now(), generation: self.generation, info, changed });
     }
 
-    /// Returns what is known about a value, if it was read recently and nothing has been written since.
+    /// Returns the cached data about a value, if it was read recently and nothing has been written since.
     pub(super) fn cached_value(&self, node: &FsNode) -> Option<ValueInfo> {
         let value = self.values.get(&node.full_path())?;
         let is_current = value.read_at.elapsed() < self.value_ttl && value.generation == self.generation;

@@ -307,7 +307,7 @@ impl QomFs {
         Ok(value)
     }
 
-    /// Returns what `stat` needs to know about a value, from the cache or from the server.
+    /// Returns the data about a value that `stat` needs, from the cache or from the server.
     fn value_info(&self, node: &FsNode) -> Result<ValueInfo, FsError> {
         let property = node.property.as_ref().ok_or(FsError::IsDirectory)?;
         let cached = lock(&self.inodes).cached_value(node);

@@ -1,4 +1,4 @@
-//! The object tree behind the files, as a trait so that tests can replace the server.
+//! The source of the files, which is the object tree, as a trait so that tests can replace the server.
 
 use crate::qom::client::QomClient;
 use crate::qom::error::QomError;

@@ -136,7 +136,7 @@ fn suggest_for_command(
     }
 }
 
-/// Suggests what a line with an unknown command means: another language that has it, or a similar name.
+/// Suggests a meaning for a line with an unknown command: another language that has it, or a similar name.
 fn suggest_for_unknown_command(engine: &mut Engine, schema: &Schema, line: &Rejected<'_>) -> Option<String> {
     let name = line.name.text.as_str();
     if let Some((_, help)) = FOREIGN_COMMANDS.iter().find(|(foreign, _)| *foreign == name) {

@@ -1,7 +1,7 @@
 //! The QEMU that the shell starts with a private QMP connection, and ends when the user leaves.
 //!
-//! The connection is a socket pair of which QEMU inherits one end. There is therefore no socket file that could be left
-//! behind or opened by others, there is nothing to wait for, and the stream always ends when QEMU ends.
+//! The connection is a socket pair of which QEMU inherits one end. There is therefore no socket file that could remain or
+//! be opened by others, there is nothing to wait for, and the stream always ends when QEMU ends.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -181,8 +181,8 @@ impl QemuProcess {
     }
 }
 
-/// Lets the kernel end the child with SIGTERM when this process ends without doing so, as after SIGKILL: nobody else can
-/// reach the child's monitor. It must be spawned by the main thread, because the end of its thread counts.
+/// Lets the kernel end the child with SIGTERM when this process ends without doing so, as after SIGKILL: no other process
+/// can reach the child's monitor. It must be spawned by the main thread, because the end of its thread counts.
 #[allow(unsafe_code)]
 fn end_with_this_process(command: &mut Command) {
     let parent = rustix::process::getpid();

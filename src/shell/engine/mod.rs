@@ -215,7 +215,7 @@ impl Engine {
     }
 }
 
-/// Returns whether `request` is what a verbose shell shows of a typed one: secrets may be masked.
+/// Returns whether `request` is the echo of a typed one, as a verbose shell shows it: secrets may be masked.
 fn is_echo(request: &Request, typed: &Request) -> bool {
     request == typed || request.to_json(request.id.as_deref()) == typed.to_masked_json(typed.id.as_deref())
 }

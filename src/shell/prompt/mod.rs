@@ -52,7 +52,7 @@ const MAX_HISTORY_ENTRIES: usize = 10_000;
 /// all output until the next key.
 const ESCAPE_TIMEOUT_MS: u16 = 50;
 
-/// The time within which a line that is pasted without brackets is read: nobody types one as fast.
+/// The time within which a line that is pasted without brackets is read; typing a line takes longer.
 const MAX_PASTED_LINE_TIME: Duration = Duration::from_millis(100);
 
 /// The set-up of a prompt.

@@ -62,7 +62,7 @@ fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
     Instant::now().checked_add(timeout?)
 }
 
-/// Says at a prompt what is awaited.
+/// Shows at a prompt the subject of the wait.
 fn announce(awaited: &str, invocation: &mut Invocation<'_>) {
     if invocation.engine.options.interactive {
         invocation.out.show_notice(&format!("Waiting for {awaited}. Ctrl-C stops waiting."));
