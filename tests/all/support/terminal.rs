@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use expect_test::Expect;
 
@@ -122,7 +123,17 @@ impl Terminal {
     /// screen is complete.
     #[track_caller]
     pub fn check_screen(&self, expected: Expect) {
-        let screen = self.tmux(&["capture-pane", "-p", "-J"]);
+        let capture = || self.tmux(&["capture-pane", "-p", "-J"]);
+        // A prompt that is being redrawn is missing for a moment.
+        let mut screen = capture();
+        loop {
+            std::thread::sleep(Duration::from_millis(20));
+            let next = capture();
+            if next == screen {
+                break;
+            }
+            screen = next;
+        }
         let rows: Vec<&str> = screen.trim_end().lines().map(str::trim_end).collect();
         snapshot::check(rows.join("\n") + "\n", expected);
     }

@@ -257,6 +257,10 @@ impl Random {
                 assert!(entries.last().unwrap().contains("is still running"), "{entries:?}");
                 self.model.interrupted += 1;
                 self.model.events = 0;
+                // The server may not have read it yet.
+                while self.servers[self.model.target].served().slow.len() < self.model.interrupted {
+                    std::thread::yield_now();
+                }
             }
             Step::Connect(index) => {
                 let line = format!(".connect {}", self.paths[index].display());
@@ -347,7 +351,7 @@ impl Random {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(1000) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
 
     #[test]
     fn knowledge_of_a_server_ends_with_its_connection(steps in proptest::collection::vec(step(), 1..25)) {
