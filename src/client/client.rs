@@ -222,7 +222,7 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn start_within(&self, request: Request, timeout: Duration) -> Result<Result<Pending, Request>, ExecuteError> {
-        // A timeout that is too long to represent is no limit.
+        // A timeout that is too long to represent sets no limit.
         let deadline = Instant::now().checked_add(timeout);
         let wait = deadline.map_or(SlotWait::Forever, SlotWait::Until);
         let sent = self.inner.dispatcher.send_within(wait, Box::new(validate_request(request)?))?;

@@ -155,7 +155,7 @@ impl PartialArguments {
         whole
     }
 
-    /// Returns which keys can follow at `path` or below. `None` if there is no key at `path`, or none can follow it.
+    /// Returns the kind of keys that can follow at `path` or below. `None` if `path` has no key, or nothing can follow it.
     pub fn continuation(&self, schema: &Schema, root: TypeId, path: &[String]) -> Option<Continuation> {
         continuation(schema, self.tree_at(path)?, self.type_at(schema, root, path))
     }

@@ -270,36 +270,9 @@ fn start(server: &'static Server, has_session: bool) -> Peer {
     })
 }
 
-#[test]
-fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
-    let mut table = Table::new();
-    for (servers, has_session) in [(NO_SESSION, false), (IN_SESSION, true)] {
-        for server in servers {
-            let peer = start(server, has_session);
-            let address = peer.address();
-            let start = Instant::now();
-            let timeout = server.timeout().as_secs_f64().to_string();
-            let args = ["--timeout", &timeout, "--max-message", "1M", "--no-events", "-c", "query-status", &address];
-            let run = run_confined(&args, ADDRESS_SPACE_KIB);
-            let name = server.name;
-            let status = match server.end {
-                End::Disconnected if has_session => 4,
-                End::Unconnected | End::TimedOut | End::Disconnected => 3,
-                End::Answered(value) => {
-                    assert_eq!(run.lines(), [format!("{{\"return\": {value}}}")], "{name}: {run:#?}");
-                    0
-                }
-            };
-            assert_eq!(run.status, status, "{name}: {run:#?}");
-            if status != 0 {
-                let error = run.stderr.lines().last().unwrap_or_default();
-                table.row(name, server.stable_part(error, &address));
-            }
-            assert!(run.stderr.len() < 64 << 10, "{name}: {} bytes of messages", run.stderr.len());
-            assert!(start.elapsed() < Duration::from_secs(20), "{name}: it took {:?}", start.elapsed());
-        }
-    }
-    table.check(expect![[r#"
+/// Returns the errors about the servers of [`NO_SESSION`], the same at a terminal and in a script.
+fn errors_without_session() -> Expect {
+    expect![[r#"
         > junk
         qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
 
@@ -368,7 +341,12 @@ fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
 
         > a refusal
         qmp-shell: the server refused the capabilities negotiation: not \x1b[31mtoday
+    "#]]
+}
 
+#[test]
+fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
+    let in_session = expect![[r#"
         > a reply announced and never finished
         -c:1: The server sent a message of more than 1048576 bytes before `query-status` was answered. It may or may not have been executed.
 
@@ -395,7 +373,37 @@ fn a_script_ends_with_an_error_in_bounded_time_and_memory() {
 
         > a wrong id, and then the end
         -c:1: The server closed the connection before `query-status` was answered. It may or may not have been executed.
-    "#]]);
+    "#]];
+    for (servers, has_session, expected) in
+        [(NO_SESSION, false, errors_without_session()), (IN_SESSION, true, in_session)]
+    {
+        let mut table = Table::new();
+        for server in servers {
+            let peer = start(server, has_session);
+            let address = peer.address();
+            let start = Instant::now();
+            let timeout = server.timeout().as_secs_f64().to_string();
+            let args = ["--timeout", &timeout, "--max-message", "1M", "--no-events", "-c", "query-status", &address];
+            let run = run_confined(&args, ADDRESS_SPACE_KIB);
+            let name = server.name;
+            let status = match server.end {
+                End::Disconnected if has_session => 4,
+                End::Unconnected | End::TimedOut | End::Disconnected => 3,
+                End::Answered(value) => {
+                    assert_eq!(run.lines(), [format!("{{\"return\": {value}}}")], "{name}: {run:#?}");
+                    0
+                }
+            };
+            assert_eq!(run.status, status, "{name}: {run:#?}");
+            if status != 0 {
+                let error = run.stderr.lines().last().unwrap_or_default();
+                table.row(name, server.stable_part(error, &address));
+            }
+            assert!(run.stderr.len() < 64 << 10, "{name}: {} bytes of messages", run.stderr.len());
+            assert!(start.elapsed() < Duration::from_secs(20), "{name}: it took {:?}", start.elapsed());
+        }
+        table.check(expected);
+    }
 }
 
 #[test]
@@ -544,80 +552,7 @@ fn modes(terminal: &Terminal) -> String {
 
 #[test]
 fn restores_the_terminal_when_there_is_no_session() {
-    run_at_a_terminal(
-        NO_SESSION,
-        false,
-        expect![[r#"
-            > junk
-            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: \0\u{17}�\u{1b}[2J\u{7} whatéver
-
-            > junk without end
-            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj
-
-            > HTML
-            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: <!DOCTYPE html>
-
-            > an HTTP response
-            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: HTTP/1.1 400 Bad Request
-
-            > a human monitor
-            qmp-shell: `{ADDRESS}` is a human monitor (HMP) socket; QMP needs `-qmp …` or `-mon …,mode=control`
-
-            > telnet
-            qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
-
-            > telnet without end
-            qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent only data that is not QMP
-
-            > sync markers without end
-            qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent only data that is not QMP
-
-            > NUL bytes without end
-            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0
-
-            > silence
-            qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
-
-            > half a greeting
-            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: {"QMP": {"vers
-
-            > a greeting that drips
-            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent:
-
-            > whitespace without end
-            qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
-
-            > a string without end
-            qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent a message of more than 1048576 bytes
-
-            > nesting of a million
-            qmp-shell: the connection to `{ADDRESS}` ended before negotiation was complete: the server sent a message nested more than 2048 levels deep
-
-            > events in place of a greeting
-            qmp-shell: connected to `{ADDRESS}`, but no greeting came within 0.5 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
-
-            > events without end in place of a greeting
-            qmp-shell: `{ADDRESS}` keeps sending data, but does not complete the negotiation
-
-            > a greeting, and no more
-            qmp-shell: `{ADDRESS}` sent a greeting, but did not answer the capabilities negotiation within 0.5 s
-
-            > a greeting, and events without end
-            qmp-shell: `{ADDRESS}` keeps sending data, but does not complete the negotiation
-
-            > greetings without end
-            qmp-shell: `{ADDRESS}` keeps sending data, but does not complete the negotiation
-
-            > a reply without a request
-            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: {"return": {"x": "y"}}
-
-            > another protocol in JSON
-            qmp-shell: the server at `{ADDRESS}` does not speak QMP; it sent: {"jsonrpc": "2.0"}
-
-            > a refusal
-            qmp-shell: the server refused the capabilities negotiation: not \x1b[31mtoday
-        "#]],
-    );
+    run_at_a_terminal(NO_SESSION, false, errors_without_session());
 }
 
 #[test]

@@ -48,27 +48,33 @@ fn frames_do_not_depend_on_where_reads_cut_the_stream() {
     assert_eq!(found, whole[1..]);
 }
 
+/// Asserts that a line end after `begun`, the beginning of a message, makes it a broken one if another message follows, or
+/// if it is given up.
+#[track_caller]
+fn check_cut_off(begun: &str, reason: &'static str) {
+    let broken = Frame::Broken(begun.as_bytes().to_vec(), reason);
+    let next = "{\"return\": {}, \"id\": 8}";
+    let stream = format!("{begun}\n{next}\r\n{next}");
+    let expected = [broken.clone(), message(next), message(next)];
+    assert_eq!(frames(Limits::default(), &[stream.as_bytes()]).0, expected, "{begun}");
+    let bytes: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
+    assert_eq!(frames(Limits::default(), &bytes).0, expected, "{begun}");
+
+    let mut framer = Framer::new(Limits::default());
+    framer.push(begun.as_bytes());
+    assert!(framer.next_frame() == Ok(None) && !framer.is_cut_off());
+    framer.push(b"\n");
+    assert!(framer.next_frame() == Ok(None) && framer.is_cut_off());
+    assert_eq!(framer.take_cut_off(), broken);
+    framer.push(next.as_bytes());
+    assert_eq!(framer.next_frame(), Ok(Some(message(next))));
+}
+
 #[test]
 fn a_line_end_in_a_string_ends_a_message_if_the_next_begins_there() {
-    let broken =
-        |text: &str| Frame::Broken(text.as_bytes().to_vec(), "a string is not closed before the end of the line");
-    let next = "{\"return\": {}, \"id\": 8}";
     let long = format!("{{\"return\": [\"{}\", \"C:\\\"], \"id\": 7}}", "long ".repeat(300));
     for begun in ["{\"return\": \"C:\\\", \"id\": 7}\r", "{\"a\": \"", long.as_str()] {
-        let stream = format!("{begun}\n{next}\r\n{next}");
-        let expected = [broken(begun), message(next), message(next)];
-        assert_eq!(frames(Limits::default(), &[stream.as_bytes()]).0, expected, "{begun}");
-        let bytes: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
-        assert_eq!(frames(Limits::default(), &bytes).0, expected, "{begun}");
-
-        let mut framer = Framer::new(Limits::default());
-        framer.push(begun.as_bytes());
-        assert!(framer.next_frame() == Ok(None) && !framer.is_cut_off());
-        framer.push(b"\n");
-        assert!(framer.next_frame() == Ok(None) && framer.is_cut_off());
-        assert_eq!(framer.take_cut_off(), broken(begun));
-        framer.push(next.as_bytes());
-        assert_eq!(framer.next_frame(), Ok(Some(message(next))));
+        check_cut_off(begun, "a string is not closed before the end of the line");
     }
     // Some servers send line ends in strings as they are.
     let lines = "{\"return\": \"one\ntwo\n{\n\"}";
@@ -77,24 +83,9 @@ fn a_line_end_in_a_string_ends_a_message_if_the_next_begins_there() {
 
 #[test]
 fn an_incomplete_line_ends_a_message_if_the_next_begins_there() {
-    let broken = |text: &str| Frame::Broken(text.as_bytes().to_vec(), "it is not complete at the end of the line");
-    let next = "{\"return\": {}, \"id\": 8}";
     let long = format!("{{\"return\": [{}", "{\"a\": 1}, ".repeat(300));
     for begun in ["{\"return\": {\"a\": 1}, \"id\": 7\r", "{\"return\": [1, 2", &format!("{long}0")] {
-        let stream = format!("{begun}\n{next}\r\n{next}");
-        let expected = [broken(begun), message(next), message(next)];
-        assert_eq!(frames(Limits::default(), &[stream.as_bytes()]).0, expected, "{begun}");
-        let bytes: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
-        assert_eq!(frames(Limits::default(), &bytes).0, expected, "{begun}");
-
-        let mut framer = Framer::new(Limits::default());
-        framer.push(begun.as_bytes());
-        assert!(framer.next_frame() == Ok(None) && !framer.is_cut_off());
-        framer.push(b"\n");
-        assert!(framer.next_frame() == Ok(None) && framer.is_cut_off());
-        assert_eq!(framer.take_cut_off(), broken(begun));
-        framer.push(next.as_bytes());
-        assert_eq!(framer.next_frame(), Ok(Some(message(next))));
+        check_cut_off(begun, "it is not complete at the end of the line");
     }
     // Messages on several lines, also without indentation.
     for lines in ["{\r\n\"return\": [\n{\n\"a\":\n{\"b\": 1}\n},\n{}\n]\n}", &format!("{long}\n{{}}]}}")] {

@@ -57,7 +57,7 @@ fn parse_timeout(word: &Word) -> Result<Duration, Diagnostic> {
     })
 }
 
-/// Returns the end of a wait that begins now. A timeout that is too long to represent is no limit.
+/// Returns the end of a wait that begins now. A timeout that is too long to represent sets no limit.
 fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
     Instant::now().checked_add(timeout?)
 }
