@@ -126,13 +126,16 @@
 // 5. The server's spelling of numbers, strings and keys reaches the user unchanged.
 // 6. A command is sent at most once. After a reconnect nothing is sent again unless the user enters it again.
 // 7. A secret that the user types stays out of history and log.
+// 8. All that the shell knows of a server ends with the connection: `shell::server`, and the record in
+//    `shell::connection`. A request is sent only to the server for which it was built.
 //
 // ## How a line is understood
 //
 // Words get the types that the server's introspection gives their keys. A name or type that the server would reject is
-// rejected before it is sent. Without introspection, values are typed by their form and nothing is checked. A prompt
-// queries introspection in the background as soon as it appears; a script queries it at the first line with arguments. A
-// test compares the verdicts with those of real servers, over tens of thousands of generated requests.
+// rejected before it is sent. A line waits for a slow server to send its introspection: it is never sent with another
+// meaning. If the server has none, values are typed by their form and nothing is checked. A prompt queries introspection
+// in the background as soon as it appears; a script queries it at the first line with arguments. A test compares the
+// verdicts with those of real servers, over tens of thousands of generated requests.
 //
 // ## How messages are received
 //
