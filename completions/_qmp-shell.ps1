@@ -28,6 +28,7 @@ Register-ArgumentCompleter -Native -CommandName 'qmp-shell' -ScriptBlock {
             [CompletionResult]::new('--command', '--command', [CompletionResultType]::ParameterName, 'Run LINE and exit; may be repeated, and mixed with -f')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated')
             [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated')
+            [CompletionResult]::new('--monitor', '--monitor', [CompletionResultType]::ParameterName, 'The monitor that answers HMP lines')
             [CompletionResult]::new('--max-message', '--max-message', [CompletionResultType]::ParameterName, 'Maximum size of a message from the server (suffixes k, M, G)')
             [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print the manual page, or completions for a shell')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour; auto means never in scripts')

@@ -27,6 +27,7 @@ Register-ArgumentCompleter -Native -CommandName 'qmp' -ScriptBlock {
             [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear, indefinitely or for up to SECONDS')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Query at most N servers at a time')
+            [CompletionResult]::new('--monitor', '--monitor', [CompletionResultType]::ParameterName, 'The monitor that answers HMP lines')
             [CompletionResult]::new('--max-message', '--max-message', [CompletionResultType]::ParameterName, 'Maximum size of a message from the server (suffixes k, M, G)')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Follow events as JSON Lines: all, or those whose names match a GLOB')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'With --events, stop after N events; fewer are a failure')

@@ -24,6 +24,7 @@ set edit:completion:arg-completer[qmp-shell-wrap] = {|@words|
             cand --command 'Run LINE and exit; may be repeated, and mixed with -f'
             cand -f 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated'
             cand --file 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated'
+            cand --monitor 'The monitor that answers HMP lines'
             cand --max-message 'Maximum size of a message from the server (suffixes k, M, G)'
             cand --generate 'Print the manual page, or completions for a shell'
             cand --color 'When to use colour; auto means never in scripts'

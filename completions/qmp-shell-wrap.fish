@@ -1,6 +1,6 @@
 function __fish_qmp_shell_wrap_before_words
     set -l words (commandline -opc)
-    argparse -s 'v/verbose' 'l/logfile=' 'H/hmp' 'c/command=' 'f/file=' 'e/exit-on-error' 'max-message=' 'no-check' 'no-schema' 'dry-run' 'generate=' 'p/pretty' 'no-events' 'no-history' 'color=' 'o/output=' 'timeout=' 'h/help' 'V/version' -- $words[2..] 2>/dev/null
+    argparse -s 'v/verbose' 'l/logfile=' 'H/hmp' 'c/command=' 'f/file=' 'e/exit-on-error' 'monitor=' 'max-message=' 'no-check' 'no-schema' 'dry-run' 'generate=' 'p/pretty' 'no-events' 'no-history' 'color=' 'o/output=' 'timeout=' 'h/help' 'V/version' -- $words[2..] 2>/dev/null
     or return 0
     not set -q argv[1]
 end
@@ -8,6 +8,9 @@ end
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s l -l logfile -d 'Append every message, sent or received, to FILE' -r -F
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s c -l command -d 'Run LINE and exit; may be repeated, and mixed with -f' -r
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s f -l file -d 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated' -r -F
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l monitor -d 'The monitor that answers HMP lines' -r -f -a "auto\t'the server\'s if it has one, or else the shell\'s own'
+own\t'the shell\'s own, over QMP alone'
+server\t'the server\'s, through human-monitor-command'"
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l max-message -d 'Maximum size of a message from the server (suffixes k, M, G)' -r
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l generate -d 'Print the manual page, or completions for a shell' -r -f -a "man\t'The manual page'
 bash\t'Completions for bash'

@@ -2,6 +2,9 @@ complete -c qmp-shell -l timeout -d 'Time limit for connecting, and then for the
 complete -c qmp-shell -s l -l logfile -d 'Append every message, sent or received, to FILE' -r -F
 complete -c qmp-shell -s c -l command -d 'Run LINE and exit; may be repeated, and mixed with -f' -r
 complete -c qmp-shell -s f -l file -d 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated' -r -F
+complete -c qmp-shell -l monitor -d 'The monitor that answers HMP lines' -r -f -a "auto\t'the server\'s if it has one, or else the shell\'s own'
+own\t'the shell\'s own, over QMP alone'
+server\t'the server\'s, through human-monitor-command'"
 complete -c qmp-shell -l max-message -d 'Maximum size of a message from the server (suffixes k, M, G)' -r
 complete -c qmp-shell -l generate -d 'Print the manual page, or completions for a shell' -r -f -a "man\t'The manual page'
 bash\t'Completions for bash'

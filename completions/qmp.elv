@@ -24,6 +24,7 @@ set edit:completion:arg-completer[qmp] = {|@words|
             cand --logfile 'Append every message, sent or received, to FILE'
             cand --wait 'Wait for the server to appear, indefinitely or for up to SECONDS'
             cand --jobs 'Query at most N servers at a time'
+            cand --monitor 'The monitor that answers HMP lines'
             cand --max-message 'Maximum size of a message from the server (suffixes k, M, G)'
             cand --events 'Follow events as JSON Lines: all, or those whose names match a GLOB'
             cand --count 'With --events, stop after N events; fewer are a failure'

@@ -1,6 +1,6 @@
 function __fish_qmp_before_words
     set -l words (commandline -opc)
-    argparse -s 'path=' 'v/verbose' 'color=' 'l/logfile=' 'wait=?' 'N/skip-negotiation' 'jobs=' 'max-message=' 'no-check' 'no-schema' 'dry-run' 'events=?' 'count=' 'complete=' 'generate=' 'o/output=' 'timeout=' 'h/help' 'V/version' -- $words[2..] 2>/dev/null
+    argparse -s 'path=' 'v/verbose' 'color=' 'l/logfile=' 'wait=?' 'N/skip-negotiation' 'jobs=' 'monitor=' 'max-message=' 'no-check' 'no-schema' 'dry-run' 'events=?' 'count=' 'complete=' 'generate=' 'o/output=' 'timeout=' 'h/help' 'V/version' -- $words[2..] 2>/dev/null
     or return 0
     not set -q argv[1]
 end
@@ -12,6 +12,9 @@ never\t'Never use colour'"
 complete -c qmp -n __fish_qmp_before_words -s l -l logfile -d 'Append every message, sent or received, to FILE' -r -F
 complete -c qmp -n __fish_qmp_before_words -l wait -d 'Wait for the server to appear, indefinitely or for up to SECONDS' -r
 complete -c qmp -n __fish_qmp_before_words -l jobs -d 'Query at most N servers at a time' -r
+complete -c qmp -n __fish_qmp_before_words -l monitor -d 'The monitor that answers HMP lines' -r -f -a "auto\t'the server\'s if it has one, or else the shell\'s own'
+own\t'the shell\'s own, over QMP alone'
+server\t'the server\'s, through human-monitor-command'"
 complete -c qmp -n __fish_qmp_before_words -l max-message -d 'Maximum size of a message from the server (suffixes k, M, G)' -r
 complete -c qmp -n __fish_qmp_before_words -l events -d 'Follow events as JSON Lines: all, or those whose names match a GLOB' -r
 complete -c qmp -n __fish_qmp_before_words -l count -d 'With --events, stop after N events; fewer are a failure' -r

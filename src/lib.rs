@@ -110,10 +110,11 @@
 // | `demo` | the demo machine: a small QMP server over a socket pair | `wire` |
 // | `client` | commands as typed calls, events for listeners, opening any address | `wire`, `session`, `demo` |
 // | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
+// | `monitor` | the human monitor over QMP alone: a line of HMP to requests, and replies to its text; pure | `wire`, `schema` |
 // | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
 // | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `grammar`, `schema` |
 // | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `client`, `schema`, `render` |
-// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `grammar`, `session`, `client`, `schema`, `render`, `assist` |
+// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `grammar`, `session`, `client`, `schema`, `monitor`, `render`, `assist` |
 // | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `grammar`, `session`, `client`, `schema`, `render`, `assist`, `qom`, `shell` |
 //
 // ## Invariants
@@ -163,6 +164,9 @@ pub mod demo;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod grammar;
+#[cfg(feature = "programs")]
+#[doc(hidden)]
+pub mod monitor;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod qom;

@@ -48,6 +48,7 @@ pub(super) fn new_engine(connection: Connection, args: &SessionArgs, input: &Inp
         verbose: args.common.verbose,
         output: args.request.output.unwrap_or(default_format),
         check: !args.request.no_check,
+        monitor: args.request.monitor,
         exit_on_error: args.exit_on_error,
         events: if args.no_events { EventFilter::Nothing } else { EventFilter::All },
         ..Settings::default()

@@ -34,9 +34,9 @@ pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
 
 /// Waits until `deadline` for the introspection and the names that every completion of `text` needs.
 pub fn wait_for_names(engine: &mut Engine, text: &str, deadline: Instant) {
-    let is_hmp = takes_hmp_line(engine, text);
+    let asks_monitor = takes_hmp_line(engine, text) && !engine.uses_own_monitor();
     if let Some(server) = engine.queryable_server() {
-        server.wait_for_queries(is_hmp, deadline);
+        server.wait_for_queries(asks_monitor, deadline);
     }
 }
 
@@ -59,8 +59,7 @@ pub(crate) fn with_completion_context<T>(
     let info = engine.connection.server().map(|server| &server.info);
     let schema = info.and_then(|info| info.schema());
     let commands = info.filter(|_| schema.is_none()).map(|info| info.command_names()).unwrap_or_default();
-    let hmp_commands = info.map(|info| info.hmp_commands().to_vec()).unwrap_or_default();
-    let hmp_info = info.map(|info| info.hmp_info().to_vec()).unwrap_or_default();
+    let (hmp_commands, hmp_info) = engine.hmp_names();
     let dot_commands = DOT_COMMANDS.iter().map(|command| DotCommandEntry {
         name: command.name,
         aliases: command.aliases,

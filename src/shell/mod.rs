@@ -52,6 +52,6 @@ pub use output_format::{OUTPUT_FORMATS, OutputFormat, OutputFormatEntry};
 pub use prompt::{PromptOptions, run_prompt};
 pub use script::{Script, ScriptEnd, run_scripts};
 pub use server::info::{MAX_QUERY_REPLY_BYTES, command_names};
-pub use settings::Settings;
+pub use settings::{MONITOR_CHOICES, MonitorChoice, Settings};
 pub use terminal::async_output::AsyncOutput;
 pub use terminal::signals::{TerminationHandler, termination_signals};

@@ -19,6 +19,8 @@ pub struct Settings {
     pub confirm: bool,
     /// Whether the shell leaves after the first line that fails.
     pub exit_on_error: bool,
+    /// Which monitor answers HMP lines.
+    pub monitor: MonitorChoice,
     /// The filter of shown events.
     pub events: EventFilter,
 }
@@ -32,8 +34,38 @@ impl Default for Settings {
             check: true,
             confirm: true,
             exit_on_error: false,
+            monitor: MonitorChoice::Auto,
             events: EventFilter::All,
         }
+    }
+}
+
+/// The monitor that answers HMP lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MonitorChoice {
+    /// The server's if it has one, or else the shell's.
+    Auto,
+    /// The server's, through `human-monitor-command`.
+    Server,
+    /// The shell's, over QMP alone.
+    Own,
+}
+
+/// The choices of `.set monitor` and `--monitor`, with their names and descriptions.
+pub const MONITOR_CHOICES: &[(&str, MonitorChoice, &str)] = &[
+    ("auto", MonitorChoice::Auto, "the server's if it has one, or else the shell's own"),
+    ("own", MonitorChoice::Own, "the shell's own, over QMP alone"),
+    ("server", MonitorChoice::Server, "the server's, through human-monitor-command"),
+];
+
+impl MonitorChoice {
+    /// Returns the choice with this name.
+    pub fn find(name: &str) -> Option<MonitorChoice> {
+        MONITOR_CHOICES.iter().find(|(known, ..)| *known == name).map(|(_, choice, _)| *choice)
+    }
+
+    pub fn name(self) -> &'static str {
+        MONITOR_CHOICES.iter().find(|(_, choice, _)| *choice == self).map_or("", |(name, ..)| name)
     }
 }
 
@@ -80,6 +112,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
         values: on_off,
         get: |settings| format_switch(settings.exit_on_error),
         set: |settings, value| parse_switch(value).map(|on| settings.exit_on_error = on),
+    },
+    Setting {
+        name: "monitor",
+        help: "the monitor that answers HMP lines (--monitor)",
+        values: || MONITOR_CHOICES.iter().map(|(name, _, help)| (*name, *help)).collect(),
+        get: |settings| settings.monitor.name().to_owned(),
+        set: |settings, value| {
+            let names: Vec<&str> = MONITOR_CHOICES.iter().map(|(name, ..)| *name).collect();
+            let expected = || format!("expected {}, found `{value}`", alternatives(&names));
+            MonitorChoice::find(value).map(|choice| settings.monitor = choice).ok_or_else(expected)
+        },
     },
     Setting {
         name: "output",

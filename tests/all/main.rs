@@ -41,6 +41,7 @@ mod manual;
 mod mistakes;
 mod monitor;
 mod one_request;
+mod own_monitor;
 mod pasting;
 mod prompt;
 mod protocol;

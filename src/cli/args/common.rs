@@ -10,10 +10,10 @@ use anyhow::Context;
 use clap::{ArgMatches, Args, ValueHint};
 
 use crate::session::{MessageLog, Options, SharedLog};
-use crate::shell::{OutputFormat, Script};
+use crate::shell::{MonitorChoice, OutputFormat, Script};
 use crate::wire::Limits;
 
-use super::values::{Color, Generate, output_format_parser, seconds, size};
+use super::values::{Color, Generate, monitor_parser, output_format_parser, seconds, size};
 use crate::cli::exit_status::{Failure, Status};
 
 pub(crate) const HEADING_CONNECTION: &str = "Connecting";
@@ -113,6 +113,17 @@ pub(crate) struct RequestArgs {
     /// Reply format
     #[arg(short, long, value_name = "FORMAT", value_parser = output_format_parser(), help_heading = HEADING_OUTPUT)]
     pub(crate) output: Option<OutputFormat>,
+
+    /// The monitor that answers HMP lines
+    #[arg(
+        long,
+        value_name = "MONITOR",
+        value_parser = monitor_parser(),
+        default_value = "auto",
+        hide_default_value = true,
+        help_heading = HEADING_CONNECTION
+    )]
+    pub(crate) monitor: MonitorChoice,
 
     /// Maximum size of a message from the server (suffixes k, M, G)
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, help_heading = HEADING_CONNECTION)]

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::session::Address;
-use crate::shell::{OUTPUT_FORMATS, OutputFormat};
+use crate::shell::{MONITOR_CHOICES, MonitorChoice, OUTPUT_FORMATS, OutputFormat};
 
 /// The help of an argument that is the address of the server.
 pub(crate) const ADDRESS_HELP: &str = "Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, \
@@ -45,6 +45,12 @@ pub(crate) enum Generate {
 pub(crate) fn output_format_parser() -> impl TypedValueParser<Value = OutputFormat> {
     let values = OUTPUT_FORMATS.iter().map(|entry| PossibleValue::new(entry.name).help(entry.help));
     PossibleValuesParser::new(values).try_map(|name| OutputFormat::find(&name).ok_or("unknown output format"))
+}
+
+/// Returns a parser for the names in [`MONITOR_CHOICES`].
+pub(crate) fn monitor_parser() -> impl TypedValueParser<Value = MonitorChoice> {
+    let values = MONITOR_CHOICES.iter().map(|(name, _, help)| PossibleValue::new(*name).help(*help));
+    PossibleValuesParser::new(values).try_map(|name| MonitorChoice::find(&name).ok_or("unknown monitor"))
 }
 
 /// Returns a parser for addresses. Paths in them may have any encoding.

@@ -71,7 +71,8 @@ impl OneShot {
             is_paged: messages.escape_controls,
             messages,
         };
-        let settings = Settings { verbose: args.common.verbose, check: !request.no_check, ..Settings::default() };
+        let (verbose, check, monitor) = (args.common.verbose, !request.no_check, request.monitor);
+        let settings = Settings { verbose, check, monitor, ..Settings::default() };
         let engine_options = EngineOptions {
             interactive: false,
             dry_run: request.dry_run,

@@ -5,6 +5,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use crate::grammar::Language;
 use crate::session::{Address, Disconnected, Received, Wait};
 use crate::wire::{Event, Reply, Request};
 
@@ -257,6 +258,9 @@ impl Engine {
         if self.options.interactive {
             self.connection.start_reader();
             out.show_notice(&self.banner());
+            if self.language() == Language::Hmp {
+                self.announce_monitor(out);
+            }
         }
     }
 

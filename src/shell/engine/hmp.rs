@@ -1,8 +1,8 @@
-//! HMP lines, which are sent as typed through `human-monitor-command`.
+//! HMP lines, which are sent as typed through `human-monitor-command`, or executed by the shell's own monitor.
 
 use crate::assist::Name;
 use crate::schema::nearest;
-use crate::wire::{Reply, ReplyBody, quote};
+use crate::wire::{Reply, quote};
 
 use super::super::hmp::{has_succeeded, hmp_request, hmp_text, is_quit_line, parse_cpu_index, with_plain_blanks};
 use super::super::line::{InputLine, LineOutcome};
@@ -28,36 +28,73 @@ impl Engine {
         out: &mut dyn Output,
     ) -> LineOutcome {
         let hmp_line = &with_plain_blanks(hmp_line);
+        // Before a monitor is chosen, and because a new session has no current CPU.
+        if let Err(outcome) = self.ensure_open(line, out) {
+            return outcome;
+        }
         let mut words = hmp_line.split_whitespace();
         if words.next() == Some("cpu") {
             return match (words.next(), words.next()) {
-                (Some(index), None) => self.select_cpu(index, hmp_line, form, line, out),
+                (Some(index), None) if !self.uses_own_monitor() => self.select_cpu(index, hmp_line, form, line, out),
                 (None, _) => {
                     self.show_cpu(form, line, out);
                     LineOutcome::Done
                 }
-                _ => self.send_hmp(hmp_line, None, form, line, out),
+                _ => self.execute_hmp(hmp_line, form, line, out),
             };
         }
         let ends_qemu = is_quit_line(hmp_line);
         if ends_qemu && !self.confirm_quit(out) {
             return LineOutcome::Done;
         }
-        match self.send_hmp(hmp_line, None, form, line, out) {
+        match self.execute_hmp(hmp_line, form, line, out) {
             LineOutcome::Done if ends_qemu => self.after_quit(out),
             outcome => outcome,
         }
     }
 
+    /// Executes an HMP line in the server's monitor or in the shell's own.
+    fn execute_hmp(
+        &mut self,
+        hmp_line: &str,
+        form: HmpOutput,
+        line: &InputLine<'_>,
+        out: &mut dyn Output,
+    ) -> LineOutcome {
+        if !self.uses_own_monitor() {
+            return self.send_hmp(hmp_line, None, form, line, out);
+        }
+        match self.run_own_monitor(hmp_line, line, out) {
+            Ok((text, outcome)) => {
+                self.show_own_text(&text, outcome, hmp_line, form, line, out);
+                outcome
+            }
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Shows a text of the shell's own monitor.
+    fn show_own_text(
+        &mut self,
+        text: &str,
+        outcome: LineOutcome,
+        hmp_line: &str,
+        form: HmpOutput,
+        line: &InputLine<'_>,
+        out: &mut dyn Output,
+    ) {
+        if form == HmpOutput::Text {
+            out.show_hmp_text(text, outcome == LineOutcome::Failed, line);
+            return self.suggest_hmp_command(text, out);
+        }
+        let (reply, request) = (Reply::returning(&quote(text)), hmp_request(hmp_line, None));
+        out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line);
+    }
+
     /// Shows the current CPU. HMP has no command for that, so the shell itself answers.
     fn show_cpu(&mut self, form: HmpOutput, line: &InputLine<'_>, out: &mut dyn Output) {
-        let cpu = self.connection.record.hmp_cpu;
-        let text = format!("CPU {}\n", cpu.unwrap_or(0));
-        if form == HmpOutput::Text {
-            return out.show_hmp_text(&text, false, line);
-        }
-        let (reply, request) = (Reply::returning(&quote(&text)), hmp_request("cpu", cpu));
-        out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line);
+        let text = format!("CPU {}\n", self.connection.record.monitor.cpu_index());
+        self.show_own_text(&text, LineOutcome::Done, "cpu", form, line, out);
     }
 
     /// Selects a CPU. QEMU forgets it after each `human-monitor-command`, so the shell sends it with every line.
@@ -74,9 +111,9 @@ impl Engine {
         let outcome = self.send_hmp(hmp_line, index, form, line, out);
         if outcome == LineOutcome::Done {
             if index.is_some() {
-                self.connection.record.hmp_cpu = index;
+                self.connection.record.monitor.cpu = index;
             } else {
-                let current = self.connection.record.hmp_cpu.unwrap_or(0);
+                let current = self.connection.record.monitor.cpu_index();
                 out.show_notice(&format!("The CPU stays {current}: the shell needs a plain number after `cpu`."));
             }
         }
@@ -92,17 +129,16 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> LineOutcome {
-        // Before the request is built, because a new session has no current CPU.
-        if let Err(outcome) = self.ensure_open(line, out) {
-            return outcome;
-        }
-        let request = hmp_request(hmp_line, cpu.or(self.connection.record.hmp_cpu));
+        let request = hmp_request(hmp_line, cpu.or(self.connection.record.monitor.cpu));
         let reply = match self.exchange(&request, None, line, out) {
             Ok(Exchanged::Reply(reply)) => reply,
             Ok(Exchanged::Interrupted | Exchanged::DryRun) => return LineOutcome::Done,
             Err(outcome) => return outcome,
         };
-        if matches!(reply.body(), ReplyBody::Error { class, .. } if class == "CommandNotFound") {
+        if self.note_missing_monitor(&reply) {
+            if self.uses_own_monitor() {
+                return self.execute_hmp(hmp_line, form, line, out);
+            }
             out.report_failure("the server has no human monitor", line, Some("CommandNotFound"));
             return LineOutcome::Failed;
         }
@@ -110,25 +146,30 @@ impl Engine {
         match hmp_text(&reply) {
             Some(text) if form == HmpOutput::Text => {
                 out.show_hmp_text(&text, !has_succeeded, line);
-                if let Some(near) = self.nearest_hmp_command(&text).filter(|_| self.options.interactive) {
-                    out.show_notice(&format!("did you mean `{near}`?"));
-                }
+                self.suggest_hmp_command(&text, out);
             }
             _ => out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line),
         }
         LineOutcome::of(has_succeeded)
     }
 
+    /// Suggests a command at a prompt, if the text calls one unknown.
+    fn suggest_hmp_command(&mut self, text: &str, out: &mut dyn Output) {
+        if let Some(near) = self.nearest_hmp_command(text).filter(|_| self.options.interactive) {
+            out.show_notice(&format!("did you mean `{near}`?"));
+        }
+    }
+
     /// Returns the HMP command that is nearest to the one which the human monitor's text calls unknown.
     fn nearest_hmp_command(&mut self, text: &str) -> Option<String> {
         let name = text.strip_prefix("unknown command: '")?.split('\'').next()?;
-        let info = &self.connection.server()?.info;
+        let (commands, info_commands) = self.hmp_names();
         let nearest_of = |typed: &str, known: &[Name]| {
             nearest(typed, known.iter().map(|name| name.text.as_str())).map(str::to_owned)
         };
         match name.strip_prefix("info ") {
-            Some(subcommand) => Some(format!("info {}", nearest_of(subcommand, info.hmp_info())?)),
-            None => nearest_of(name, info.hmp_commands()),
+            Some(subcommand) => Some(format!("info {}", nearest_of(subcommand, &info_commands)?)),
+            None => nearest_of(name, &commands),
         }
     }
 }

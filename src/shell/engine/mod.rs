@@ -17,6 +17,7 @@
 pub(crate) mod exchange;
 pub(crate) mod hmp;
 mod noncharacters;
+mod own_monitor;
 mod prepare;
 mod quit;
 #[cfg(test)]

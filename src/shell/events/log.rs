@@ -91,6 +91,12 @@ impl EventLog {
         self.since_command = 0;
     }
 
+    /// Counts all events for `.wait` that have arrived since the number of all events was `total`.
+    pub(crate) fn count_from(&mut self, total: u64) {
+        let count = usize::try_from(self.total - total).unwrap_or(usize::MAX);
+        self.since_command = count.min(self.events.len());
+    }
+
     /// Consumes the first matching event since the last command, if there is one. An event counts for one `.wait` only;
     /// other events stay, so that two waits may be in either order. Skips the first `compared` of all events
     /// received, so that a wait compares each event only once.

@@ -65,6 +65,14 @@ pub trait Output {
         true
     }
 
+    /// Shows the progress of a long operation at a prompt, in place of the progress shown before.
+    fn show_progress(&mut self, _text: &str) {}
+
+    /// Asks the user for a secret, which is not echoed. `None` without a user.
+    fn ask_for_secret(&mut self, _prompt: &str) -> Option<String> {
+        None
+    }
+
     /// Calls `f`, which has the standard streams to itself.
     fn with_terminal_released(&mut self, f: &mut dyn FnMut()) {
         self.flush();

@@ -110,6 +110,9 @@ fn show_banner(engine: &mut Engine, terminal: &mut TerminalOutput<Stdout>) {
     let (columns, _) = terminal_size();
     let gap = if banner.width() + 1 + advice.width() <= columns { " " } else { "\n" };
     terminal.show_notice(&format!("{banner}{gap}{advice}"));
+    if engine.language() == Language::Hmp {
+        engine.announce_monitor(terminal);
+    }
 }
 
 type ShellEditor = Editor<ShellHelper, MemHistory>;
@@ -278,9 +281,9 @@ impl Prompt {
             queue.set_waker(move || waker.wake());
         }
         self.interrupts.set_target(queue);
-        let is_hmp = engine.language() == Language::Hmp;
+        let asks_monitor = engine.language() == Language::Hmp && !engine.uses_own_monitor();
         if let Some(server) = engine.queryable_server() {
-            server.start_queries(is_hmp);
+            server.start_queries(asks_monitor);
         }
     }
 

@@ -11,6 +11,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
+use crate::monitor::MonitorState;
 use crate::schema::manual::Manual;
 use crate::session::Session;
 use crate::wire::{Reply, Request};
@@ -26,6 +27,8 @@ pub(crate) struct Server {
     pub(crate) is_guest_agent: bool,
     /// Commands that the user stopped waiting for, by id. Their replies are shown when they arrive.
     pub(crate) interrupted_commands: BTreeMap<u64, Request>,
+    /// Whether the server has refused a line for its human monitor, because it has none.
+    pub(crate) lacks_human_monitor: bool,
     /// The number of times that the server sent something unexpected.
     pub(crate) unexpected_count: usize,
     /// The manual page of the server, once it has been searched for; `None` inside if it is not installed.
@@ -39,8 +42,8 @@ pub(crate) struct ConnectionRecord {
     pub(crate) events: EventLog,
     /// The warnings about lines that have been shown.
     pub(crate) shown_warnings: HashSet<String>,
-    /// The CPU that HMP lines refer to, if one was selected.
-    pub(crate) hmp_cpu: Option<u64>,
+    /// The state of the human monitor, which QEMU forgets after each line.
+    pub(crate) monitor: MonitorState,
 }
 
 impl Server {
@@ -50,6 +53,7 @@ impl Server {
             info: ServerInfo::default(),
             is_guest_agent,
             interrupted_commands: BTreeMap::new(),
+            lacks_human_monitor: false,
             unexpected_count: 0,
             manual: OnceCell::new(),
         }

@@ -1,5 +1,6 @@
 //! Shared test support: real servers, a scripted peer, the programs run as a script or in a real terminal, snapshots.
 
+pub mod hmp_machine;
 pub mod peer;
 pub mod program;
 pub mod random;

@@ -1,0 +1,129 @@
+//! One command of the monitor, and a line that calls it.
+
+use serde_json::Value;
+
+use crate::wire::Request;
+
+use super::arguments::{Arguments, parse_line};
+use super::parameter::Parameter;
+use super::server::{Failure, QmpServer};
+use super::state::MonitorState;
+
+/// A command of the monitor.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// The name; that of a subcommand of `info` begins with `info `.
+    pub(crate) name: &'static str,
+    pub(crate) aliases: &'static [&'static str],
+    pub(crate) parameters: &'static [Parameter],
+    /// The purpose, in one line.
+    pub(crate) summary: &'static str,
+    pub(crate) coverage: Coverage,
+    pub(crate) run: Run,
+}
+
+/// The part of a command that QMP can serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coverage {
+    /// All of it: the text is that of QEMU's own monitor.
+    Full,
+    /// A part. The sentence says what is missing.
+    Partial(&'static str),
+    /// Nothing. The sentence names what is missing, and from which QEMU on there is something.
+    Unavailable(&'static str),
+}
+
+/// A command that was entered: its arguments, and what it works with.
+pub(crate) struct Invocation<'a> {
+    pub(crate) command: &'static Command,
+    pub(crate) arguments: Arguments,
+    pub(crate) server: &'a mut dyn QmpServer,
+    pub(crate) state: &'a mut MonitorState,
+}
+
+/// A function that executes a command, and returns the text that it prints, lines with their ends.
+pub(crate) type Run = fn(&mut Invocation<'_>) -> Result<String, Failure>;
+
+impl Command {
+    /// Declares a command that QMP serves completely.
+    pub(crate) const fn new(
+        name: &'static str,
+        parameters: &'static [Parameter],
+        summary: &'static str,
+        run: Run,
+    ) -> Command {
+        Command { name, aliases: &[], parameters, summary, coverage: Coverage::Full, run }
+    }
+
+    /// Declares a command that no QMP command can serve. `reason` names what is missing.
+    pub(crate) const fn unavailable(
+        name: &'static str,
+        parameters: &'static [Parameter],
+        summary: &'static str,
+        reason: &'static str,
+    ) -> Command {
+        let run = |_: &mut Invocation<'_>| Err(Failure::Text(String::new()));
+        Command { name, aliases: &[], parameters, summary, coverage: Coverage::Unavailable(reason), run }
+    }
+
+    /// Adds other names.
+    pub(crate) const fn aliases(mut self, aliases: &'static [&'static str]) -> Command {
+        self.aliases = aliases;
+        self
+    }
+
+    /// Declares that QMP serves only a part. `missing` says what is missing, in one sentence.
+    pub(crate) const fn partial(mut self, missing: &'static str) -> Command {
+        self.coverage = Coverage::Partial(missing);
+        self
+    }
+
+    /// Returns the name and the arguments, as in `eject [-f] device`.
+    pub(crate) fn usage(&self) -> String {
+        let parameters = self.parameters.iter().map(Parameter::usage);
+        [self.name.to_owned()].into_iter().chain(parameters).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Executes a line, and returns the text that it prints.
+pub(crate) fn run_line(line: &str, server: &mut dyn QmpServer, state: &mut MonitorState) -> Result<String, Failure> {
+    let Some((command, arguments)) = parse_line(line)? else { return Ok(String::new()) };
+    if let Coverage::Unavailable(reason) = command.coverage {
+        return Err(Failure::error(reason));
+    }
+    (command.run)(&mut Invocation { command, arguments, server, state })
+}
+
+impl Invocation<'_> {
+    /// Sends a request that changes nothing. `arguments` is an object, whose null members are left out.
+    pub(crate) fn query(&mut self, command: &str, arguments: Value) -> Result<Value, Failure> {
+        self.server.query(&request(command, arguments))
+    }
+
+    /// Executes a request that has nothing to say if it succeeds. `arguments` is an object, whose null members are left
+    /// out.
+    pub(crate) fn execute(&mut self, command: &str, arguments: Value) -> Result<String, Failure> {
+        self.server.execute(&request(command, arguments))?;
+        Ok(String::new())
+    }
+
+    /// Shows what is missing in the text of a command that QMP serves only in part.
+    pub(crate) fn show_missing_part(&mut self) {
+        if let Coverage::Partial(missing) = self.command.coverage {
+            self.server.show_notice(missing);
+        }
+    }
+}
+
+/// Returns a request. `arguments` is an object, whose null members are left out, or null.
+pub(crate) fn request(command: &str, arguments: Value) -> Request {
+    let request = Request::new(command);
+    let Value::Object(mut members) = arguments else { return request };
+    members.retain(|_, value| !value.is_null());
+    if members.is_empty() {
+        return request;
+    }
+    let mut request = request.with_arguments(Value::Object(members).to_string());
+    request.mark_secrets();
+    request
+}

@@ -1,0 +1,94 @@
+//! The needs of a command: its server and its user, and the ways in which it fails.
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::schema::Schema;
+use crate::wire::Request;
+
+/// The QMP server that a command of the monitor uses, and the user who waits for it.
+///
+/// Queries are kept apart from requests that act, so that a line can be explained without executing it.
+pub(crate) trait QmpServer {
+    /// Sends a request that changes nothing, and returns its return value.
+    fn query(&mut self, request: &Request) -> Result<Value, Failure>;
+
+    /// Sends several requests that change nothing, without waiting for each reply in turn. Returns their return values
+    /// or errors in the same order.
+    fn query_all(&mut self, requests: &[Request]) -> Result<Vec<Result<Value, ServerError>>, Failure>;
+
+    /// Sends a request that may change something, and returns its return value.
+    fn execute(&mut self, request: &Request) -> Result<Value, Failure>;
+
+    /// Sends a request with a file descriptor, which the server duplicates (`getfd`, `add-fd`).
+    fn execute_with_fd(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<Value, Failure>;
+
+    /// Returns whether the server can receive file descriptors: only over a Unix socket.
+    fn can_receive_fds(&mut self) -> bool;
+
+    /// Returns the server's introspection, if it has any.
+    fn schema(&mut self) -> Option<Arc<Schema>>;
+
+    /// Waits before the server is asked again. Events are shown in the meantime, and Ctrl-C ends the wait with
+    /// [`Failure::Interrupted`].
+    fn pause(&mut self, duration: Duration) -> Result<(), Failure>;
+
+    /// Shows the progress of a long operation, in place of the progress shown before. Scripts do not show it.
+    fn show_progress(&mut self, text: &str);
+
+    /// Shows a sentence apart from the command's text.
+    fn show_notice(&mut self, text: &str);
+
+    /// Asks the user for a secret, which is not echoed. `None` if there is no user to ask.
+    fn ask_for_secret(&mut self, prompt: &str) -> Result<Option<String>, Failure>;
+}
+
+/// An error reply of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerError {
+    pub(crate) class: String,
+    pub(crate) desc: String,
+}
+
+/// The reason why a command failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The server refused a request. QEMU's own monitor prints `Error: DESC`.
+    Error(ServerError),
+    /// The command's text, lines with their ends, which tells what is wrong.
+    Text(String),
+    /// The user pressed Ctrl-C. The shell has told what is still under way in the server.
+    Interrupted,
+    /// There is no reply, and the shell has reported why.
+    Ended,
+}
+
+impl Failure {
+    /// Returns a failure with the text `Error: DESC`.
+    pub(crate) fn error(desc: impl Into<String>) -> Failure {
+        Failure::Error(ServerError { class: "GenericError".to_owned(), desc: desc.into() })
+    }
+
+    /// Returns a failure with a text of one line, which ends without a line end.
+    pub(crate) fn line(text: impl Into<String>) -> Failure {
+        Failure::Text(text.into() + "\n")
+    }
+
+    /// Returns the text that the monitor prints, with its line ends; empty if the shell has reported the failure.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Failure::Error(error) => format!("Error: {}\n", error.desc),
+            Failure::Text(text) => text.clone(),
+            Failure::Interrupted | Failure::Ended => String::new(),
+        }
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Failure {
+        Failure::Error(error)
+    }
+}

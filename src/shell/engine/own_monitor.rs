@@ -1,0 +1,192 @@
+//! The shell's own human monitor: HMP lines that become QMP requests of the engine.
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::assist::Name;
+use crate::monitor::{self, Failure, INFO_PREFIX, QmpServer, ServerError};
+use crate::schema::Schema;
+use crate::session::Wait;
+use crate::wire::{HMP_COMMAND, Reply, ReplyBody, Request};
+
+use super::super::hmp::hmp_request;
+use super::super::line::{InputLine, LineOutcome};
+use super::super::output::Output;
+use super::super::settings::MonitorChoice;
+use super::Engine;
+use super::exchange::{Exchanged, StopReason};
+
+impl Engine {
+    /// Returns whether the shell's own monitor answers HMP lines.
+    pub(crate) fn uses_own_monitor(&mut self) -> bool {
+        match self.settings.monitor {
+            MonitorChoice::Own => true,
+            MonitorChoice::Server => false,
+            MonitorChoice::Auto => self.connection.server().is_some_and(|server| {
+                let schema = server.info.schema();
+                server.lacks_human_monitor || schema.is_some_and(|schema| schema.command(HMP_COMMAND).is_none())
+            }),
+        }
+    }
+
+    /// Finds out whether the server has a human monitor, and says so if it has none.
+    pub(crate) fn announce_monitor(&mut self, out: &mut dyn Output) {
+        if self.settings.monitor == MonitorChoice::Auto && !self.uses_own_monitor() {
+            // An empty line does nothing.
+            if let Ok(reply) = self.query(&hmp_request("", None), Wait::Forever, out) {
+                self.note_missing_monitor(&reply);
+            }
+        }
+        if self.uses_own_monitor() {
+            out.show_notice("The shell's own monitor answers HMP lines, over QMP alone; `help` lists its commands.");
+        }
+    }
+
+    /// Returns the HMP commands and the subcommands of `info`, with their help, as far as they are known.
+    pub(crate) fn hmp_names(&mut self) -> (Vec<Name>, Vec<Name>) {
+        if self.uses_own_monitor() {
+            let name = |name: &str, summary: &str| Name::new(name.trim_start_matches(INFO_PREFIX), summary);
+            let names = |command: &monitor::Command| {
+                let all = [command.name].into_iter().chain(command.aliases.iter().copied());
+                all.map(|text| name(text, command.summary)).collect::<Vec<_>>()
+            };
+            return (monitor::commands().flat_map(names).collect(), monitor::info_commands().flat_map(names).collect());
+        }
+        let info = self.connection.server().map(|server| &server.info);
+        info.map(|info| (info.hmp_commands().to_vec(), info.hmp_info().to_vec())).unwrap_or_default()
+    }
+
+    /// Notes that the server has no human monitor, if that is what the reply says. Returns whether it does.
+    pub(super) fn note_missing_monitor(&mut self, reply: &Reply) -> bool {
+        let is_missing = matches!(reply.body(), ReplyBody::Error { class, .. } if class == "CommandNotFound");
+        if let Some(server) = self.connection.server() {
+            server.lacks_human_monitor |= is_missing && !server.is_guest_agent;
+        }
+        is_missing
+    }
+
+    /// Executes an HMP line in the shell's own monitor. Returns its text, whether it succeeded, and the outcome.
+    pub(super) fn run_own_monitor(
+        &mut self,
+        hmp_line: &str,
+        line: &InputLine<'_>,
+        out: &mut dyn Output,
+    ) -> Result<(String, LineOutcome), LineOutcome> {
+        let mut state = std::mem::take(&mut self.connection.record.monitor);
+        let events_before = self.connection.record.events.total;
+        let mut server = EngineServer { engine: self, line, out, ended: None };
+        let result = monitor::run_line(hmp_line, &mut server, &mut state);
+        let ended = server.ended;
+        self.connection.record.monitor = state;
+        // All events since the first request count for `.wait`.
+        self.connection.record.events.count_from(events_before);
+        match result {
+            Ok(text) => Ok((text, LineOutcome::Done)),
+            Err(failure) => match ended {
+                Some(outcome) => Err(outcome),
+                None => Ok((failure.text(), LineOutcome::Failed)),
+            },
+        }
+    }
+}
+
+/// The server that the engine is connected to, as the monitor sees it.
+struct EngineServer<'a> {
+    engine: &'a mut Engine,
+    line: &'a InputLine<'a>,
+    out: &'a mut dyn Output,
+    /// The outcome of a line that ended without a reply, once it did.
+    ended: Option<LineOutcome>,
+}
+
+impl EngineServer<'_> {
+    fn exchange(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<Value, Failure> {
+        match self.engine.exchange(request, fd, self.line, self.out) {
+            Ok(Exchanged::Reply(reply)) => Ok(return_value(&reply)?),
+            Ok(Exchanged::Interrupted | Exchanged::DryRun) => {
+                self.ended = Some(LineOutcome::Done);
+                Err(Failure::Interrupted)
+            }
+            Err(outcome) => {
+                self.ended = Some(outcome);
+                Err(Failure::Ended)
+            }
+        }
+    }
+}
+
+impl QmpServer for EngineServer<'_> {
+    fn query(&mut self, request: &Request) -> Result<Value, Failure> {
+        self.exchange(request, None)
+    }
+
+    fn query_all(&mut self, requests: &[Request]) -> Result<Vec<Result<Value, ServerError>>, Failure> {
+        let mut values = Vec::with_capacity(requests.len());
+        for request in requests {
+            values.push(match self.query(request) {
+                Ok(value) => Ok(value),
+                Err(Failure::Error(error)) => Err(error),
+                Err(failure) => return Err(failure),
+            });
+        }
+        Ok(values)
+    }
+
+    fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
+        self.exchange(request, None)
+    }
+
+    fn execute_with_fd(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<Value, Failure> {
+        self.exchange(request, Some(fd))
+    }
+
+    fn can_receive_fds(&mut self) -> bool {
+        self.engine.connection.session().is_some_and(|session| session.can_pass_fds())
+    }
+
+    fn schema(&mut self) -> Option<Arc<Schema>> {
+        self.engine.wait_for_schema(self.out).unwrap_or_default()
+    }
+
+    fn pause(&mut self, duration: Duration) -> Result<(), Failure> {
+        let wait = Wait::Until(Instant::now() + duration);
+        match self.engine.receive(None, wait, self.out, |_, _| false) {
+            StopReason::Interrupted => {
+                self.ended = Some(LineOutcome::Done);
+                Err(Failure::Interrupted)
+            }
+            StopReason::Disconnected(disconnected) => {
+                self.engine.disconnected_while_idle(&disconnected, self.out);
+                self.ended = Some(LineOutcome::Disconnected);
+                Err(Failure::Ended)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn show_progress(&mut self, text: &str) {
+        self.out.show_progress(text);
+    }
+
+    fn show_notice(&mut self, text: &str) {
+        self.out.show_notice(text);
+    }
+
+    fn ask_for_secret(&mut self, prompt: &str) -> Result<Option<String>, Failure> {
+        Ok(self.out.ask_for_secret(prompt))
+    }
+}
+
+/// Returns the return value in a reply.
+fn return_value(reply: &Reply) -> Result<Value, ServerError> {
+    match reply.body() {
+        ReplyBody::Return(raw) => serde_json::from_str(raw).map_err(|error| ServerError {
+            class: "InvalidReply".to_owned(),
+            desc: format!("the server's reply cannot be read: {error}"),
+        }),
+        ReplyBody::Error { class, desc, .. } => Err(ServerError { class: class.to_owned(), desc: desc.to_owned() }),
+    }
+}

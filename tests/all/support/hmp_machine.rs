@@ -1,0 +1,125 @@
+//! Machines on which HMP lines are tried, and the lines' texts and outcomes.
+
+use std::process::Command;
+
+use qmp_shell::grammar::Language;
+use qmp_shell::render::Palette;
+use qmp_shell::session::{Options, SharedLog};
+use qmp_shell::shell::{
+    Connection, Engine, EngineOptions, InputLine, JsonMessageWriter, LineOutcome, MonitorChoice, OneShotOutput,
+    OutputFormat, OutputStyle, Settings, run_line,
+};
+
+use super::server::{Q35, Server};
+
+/// The path of a virtio device, `{RNG}` in the table.
+const RNG: &str = "/machine/peripheral/rng0/virtio-backend";
+
+/// Options of the machines, by section, in addition to [`Q35`]. `{DIR}` is a folder with disks.
+const MACHINES: &[(&str, &str)] = &[
+    (
+        "q35",
+        "-machine usb=on -audiodev none,id=a0 -vnc none -device VGA -device usb-tablet -object iothread,id=io0 \
+         -drive if=none,id=d0,file={DIR}/disk0.qcow2,format=qcow2 -device virtio-blk-pci,drive=d0 \
+         -drive if=none,id=d1,file={DIR}/disk1.qcow2,format=qcow2 -device virtio-blk-pci,drive=d1 \
+         -drive if=none,id=cd0,media=cdrom -device ide-cd,drive=cd0,id=cd \
+         -netdev user,id=n0 -device e1000e,netdev=n0,id=e0 -device pcie-root-port,id=rp0 \
+         -chardev ringbuf,id=ring,size=16 -chardev null,id=ser0 -device isa-serial,chardev=ser0 \
+         -device virtio-balloon-pci -device virtio-rng-pci,id=rng0 \
+         -device vmgenid,guid=6c33c5a0-5b35-44e5-a1ca-8c2a20e8d5cd",
+    ),
+    ("snapshots", "-drive if=none,id=d0,file={DIR}/overlay.qcow2,format=qcow2 -device virtio-blk-pci,drive=d0"),
+    ("incoming", "-incoming defer"),
+    ("bare", ""),
+    ("rocker", "-device rocker,name=r0,id=r0"),
+];
+
+/// A server with the machine of a section, and a folder with its disks.
+pub struct Machine {
+    pub server: Server,
+    folder: tempfile::TempDir,
+}
+
+impl Machine {
+    /// Starts a machine. `section` is its name in [`MACHINES`], and further options after a space.
+    pub fn start(section: &str, start: impl FnOnce(&[&str]) -> Option<Server>) -> Option<Machine> {
+        let (section, more) = section.split_once(' ').unwrap_or((section, ""));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("disk.raw"), vec![0; 1 << 20]).unwrap();
+        let backing = ["-b", "disk0.qcow2", "-F", "qcow2"];
+        for (name, options) in [("disk0", &[][..]), ("disk1", &[]), ("overlay", &backing)] {
+            let mut qemu_img = Command::new("qemu-img");
+            qemu_img.args(["create", "-q", "-f", "qcow2"]).args(options).arg(format!("{name}.qcow2")).arg("1M");
+            assert!(qemu_img.current_dir(&folder).status().unwrap().success());
+        }
+        let (_, options) = MACHINES.iter().find(|(name, _)| *name == section).unwrap();
+        let options = options.replace("{DIR}", folder.path().to_str().unwrap());
+        let options = options + " " + &more.replace("{DIR}", folder.path().to_str().unwrap());
+        let options: Vec<&str> = Q35.iter().copied().chain(options.split_whitespace()).collect();
+        Some(Machine { server: start(&options)?, folder })
+    }
+
+    /// Returns the names of all commands, and of all subcommands of `info`.
+    pub fn command_names(&self) -> Vec<String> {
+        let client = self.server.client();
+        let list = |line: &str| -> String {
+            client.execute("human-monitor-command", serde_json::json!({ "command-line": line })).unwrap()
+        };
+        let lists = list("help") + &list("help info");
+        // Help of several lines is indented.
+        let entries = lists.lines().filter(|line| line.contains(" -- ") && line.starts_with(char::is_lowercase));
+        entries.map(|entry| command_name(entry).split('|').next().unwrap().to_owned()).collect()
+    }
+
+    /// Runs lines in one session, in the server's monitor or the shell's own. Returns the text of each, and whether it
+    /// succeeded. In the texts, `{DIR}` and `{VERSION}` stand for what varies.
+    pub fn run(&self, lines: &[&str], monitor: MonitorChoice) -> Vec<(String, bool)> {
+        let folder = self.folder.path().to_str().unwrap();
+        let port = free_port();
+        let mut connection = Connection::new(Some(self.server.address().parse().unwrap()), Options::default(), false);
+        connection.open(&mut |_| {}).unwrap();
+        let version = connection.session().unwrap().greeting().unwrap().version.clone().unwrap();
+        let version = format!("{version}{}", version.package);
+        let settings = Settings { monitor, ..Settings::default() };
+        let mut engine = Engine::new(connection, settings, EngineOptions::default(), SharedLog::default());
+        engine.set_language(Language::Hmp);
+        let run_one = |line: &&str| {
+            let text = line.replace("{DIR}", folder).replace("{RNG}", RNG).replace("{PORT}", &port);
+            let mut out = OneShotOutput::new(Vec::new(), Vec::new(), style());
+            let outcome = run_line(&mut engine, &InputLine { text: &text, script: None, number: 1 }, &mut out);
+            out.show_help();
+            let (stdout, stderr) = out.into_inner();
+            let text = String::from_utf8_lossy(&[stdout, stderr].concat()).replace(folder, "{DIR}");
+            let succeeded = matches!(outcome, LineOutcome::Done | LineOutcome::Leave);
+            (text.replace(&version, "{VERSION}"), succeeded)
+        };
+        lines.iter().map(run_one).collect()
+    }
+}
+
+fn style() -> OutputStyle {
+    let palette = Palette::new(false);
+    OutputStyle {
+        format: OutputFormat::Pretty,
+        messages: JsonMessageWriter { palette: palette.clone(), escape_controls: true },
+        stderr_palette: palette,
+        prefix: "",
+        server_name: None,
+        is_paged: false,
+    }
+}
+
+/// Returns a TCP port that is free at the moment.
+fn free_port() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+/// Returns the name of the command in a line, with the subcommand of `info`.
+pub fn command_name(line: &str) -> String {
+    let mut words = line.split_whitespace();
+    let name = words.next().unwrap_or_default();
+    match words.next() {
+        Some(topic) if name == "info" && !topic.starts_with('[') => format!("info {topic}"),
+        _ => name.to_owned(),
+    }
+}
