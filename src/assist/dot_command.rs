@@ -1,6 +1,6 @@
 //! Completion of dot commands, according to what each of them takes.
 
-use crate::grammar::tokenize;
+use crate::grammar::{Language, tokenize};
 
 use super::arguments::Subject;
 use super::command::{command_names, complete_after, complete_command_arguments, pairs};
@@ -56,10 +56,24 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
             completion
         }
         (Completes::Wait, _) => complete_wait(text, typed, start, arguments, completer),
-        (Completes::HmpLine, _) => {
-            let name_end = text.len() - text.trim_start().len() + 1 + name.len();
-            let line = &text[name_end.min(text.len())..];
-            complete_hmp(text, name_end + (line.len() - line.trim_start().len()), completer)
+        (Completes::HmpLine, _) => complete_hmp_tail(text, name, completer),
+        (Completes::AnyLine, 0) => {
+            let mut completion = complete_hmp_tail(text, name, completer);
+            if context.language == Language::Qmp {
+                let commands = Completion::of_names(typed, start, pairs(&command_names(completer)));
+                completion.start = start;
+                completion.candidates.extend(commands.candidates);
+                completion.candidates.sort_by(|a, b| a.text.cmp(&b.text));
+                completion.candidates.dedup_by(|a, b| a.text == b.text);
+            }
+            completion
+        }
+        (Completes::AnyLine, _) => {
+            let is_qmp = || command_names(completer).iter().any(|command| command.text == arguments[0]);
+            match context.language == Language::Qmp && is_qmp() {
+                true => complete_command_arguments(text, 2, arguments[0], completer),
+                false => complete_hmp_tail(text, name, completer),
+            }
         }
         (Completes::Settings, 0) => {
             Completion::of_names(typed, start, context.settings.iter().map(|setting| (setting.name, setting.help)))
@@ -72,6 +86,13 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         (Completes::Topics, 0) => complete_topics(typed, start, completer),
         _ => Completion::default(),
     }
+}
+
+/// Completes everything after the name of a dot command as an HMP line.
+fn complete_hmp_tail(text: &str, name: &str, completer: &Completer<'_>) -> Completion {
+    let name_end = text.len() - text.trim_start().len() + 1 + name.len();
+    let line = &text[name_end.min(text.len())..];
+    complete_hmp(text, name_end + (line.len() - line.trim_start().len()), completer)
 }
 
 fn complete_file(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {

@@ -66,6 +66,8 @@ pub enum Completes {
     Wait,
     /// A line for the human monitor.
     HmpLine,
+    /// A line for either monitor.
+    AnyLine,
     /// A setting, then its values.
     Settings,
     Topics,

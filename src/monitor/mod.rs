@@ -12,6 +12,7 @@
 //! | `arguments` | the arguments in a line, parsed as QEMU's own monitor does |
 //! | `state` | the memory of the monitor from one line to the next |
 //! | `command` | one command, and a line that calls it |
+//! | `explain` | the requests that a line becomes |
 //! | `text` | layouts that several commands share |
 //! | `commands` | the table of all commands, in files by subject |
 
@@ -20,6 +21,7 @@
 mod arguments;
 mod command;
 mod commands;
+mod explain;
 mod expression;
 mod parameter;
 mod server;
@@ -28,5 +30,6 @@ mod text;
 
 pub(crate) use command::{Command, run_line};
 pub(crate) use commands::{INFO_PREFIX, commands, info_commands};
+pub(crate) use explain::{Explanation, explain_line};
 pub(crate) use server::{Failure, QmpServer, ServerError};
 pub(crate) use state::MonitorState;

@@ -45,7 +45,8 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
     match text.trim_start().strip_prefix('.') {
         Some(rest) => {
             let name = rest.split_whitespace().next().unwrap_or_default();
-            DotCommand::find(name).is_some_and(|command| command.completes == Completes::HmpLine)
+            DotCommand::find(name)
+                .is_some_and(|command| matches!(command.completes, Completes::HmpLine | Completes::AnyLine))
         }
         None => engine.language() == Language::Hmp,
     }

@@ -5,6 +5,7 @@
 mod connect;
 mod events;
 mod exit;
+mod explain;
 mod fd;
 mod help;
 mod history;
@@ -73,6 +74,7 @@ pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &connect::COMMAND,
     &events::COMMAND,
     &exit::COMMAND,
+    &explain::COMMAND,
     &fd::COMMAND,
     &help::COMMAND,
     &history::COMMAND,

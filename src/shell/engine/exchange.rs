@@ -117,6 +117,17 @@ impl Engine {
             out.show_unsent_request(&request.to_json(request.id.as_deref()));
             return Ok(Exchanged::DryRun);
         }
+        self.transact(request, fd, line, out)
+    }
+
+    /// Sends a request, even in a dry run, and waits for its reply.
+    pub(super) fn transact(
+        &mut self,
+        request: &Request,
+        fd: Option<BorrowedFd<'_>>,
+        line: &InputLine<'_>,
+        out: &mut dyn Output,
+    ) -> Result<Exchanged, LineOutcome> {
         let verbose = self.settings.verbose;
         let Some(server) = self.connection.server() else {
             // The request was built for the server whose connection has ended, so another one must not get it.

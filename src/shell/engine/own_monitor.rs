@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::assist::Name;
-use crate::monitor::{self, Failure, INFO_PREFIX, QmpServer, ServerError};
+use crate::monitor::{self, Explanation, Failure, INFO_PREFIX, QmpServer, ServerError};
 use crate::schema::Schema;
 use crate::session::Wait;
 use crate::wire::{HMP_COMMAND, Reply, ReplyBody, Request};
@@ -18,6 +18,7 @@ use super::super::output::Output;
 use super::super::settings::MonitorChoice;
 use super::Engine;
 use super::exchange::{Exchanged, StopReason};
+use super::noncharacters::reject_noncharacters;
 
 impl Engine {
     /// Returns whether the shell's own monitor answers HMP lines.
@@ -75,11 +76,20 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<(String, LineOutcome), LineOutcome> {
+        if self.options.dry_run {
+            let explanation = self.explain_hmp(hmp_line, line, out)?;
+            explanation.requests.iter().for_each(|request| out.show_unsent_request(&request.to_json(None)));
+            return Ok(match explanation.result {
+                Err(failure) if explanation.requests.is_empty() => (failure.text(), LineOutcome::Failed),
+                _ => (String::new(), LineOutcome::Done),
+            });
+        }
         let mut state = std::mem::take(&mut self.connection.record.monitor);
         let events_before = self.connection.record.events.total;
         let mut server = EngineServer { engine: self, line, out, ended: None };
         let result = monitor::run_line(hmp_line, &mut server, &mut state);
         let ended = server.ended;
+        out.show_progress("");
         self.connection.record.monitor = state;
         // All events since the first request count for `.wait`.
         self.connection.record.events.count_from(events_before);
@@ -89,6 +99,24 @@ impl Engine {
                 Some(outcome) => Err(outcome),
                 None => Ok((failure.text(), LineOutcome::Failed)),
             },
+        }
+    }
+}
+
+impl Engine {
+    /// Explains an HMP line, without executing it.
+    pub(crate) fn explain_hmp(
+        &mut self,
+        hmp_line: &str,
+        line: &InputLine<'_>,
+        out: &mut dyn Output,
+    ) -> Result<Explanation, LineOutcome> {
+        let state = self.connection.record.monitor.clone();
+        let mut server = EngineServer { engine: self, line, out, ended: None };
+        let explanation = monitor::explain_line(hmp_line, &mut server, &state);
+        match server.ended {
+            Some(outcome) => Err(outcome),
+            None => Ok(explanation),
         }
     }
 }
@@ -104,8 +132,10 @@ struct EngineServer<'a> {
 
 impl EngineServer<'_> {
     fn exchange(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<Value, Failure> {
-        match self.engine.exchange(request, fd, self.line, self.out) {
-            Ok(Exchanged::Reply(reply)) => Ok(return_value(&reply)?),
+        let checked = reject_noncharacters(request, self.line.text)
+            .map_err(|diagnostic| super::not_sent(&diagnostic, self.line, self.out));
+        match checked.and_then(|()| self.engine.transact(request, fd, self.line, self.out)) {
+            Ok(Exchanged::Reply(reply)) => Ok(return_value(request, &reply)?),
             Ok(Exchanged::Interrupted | Exchanged::DryRun) => {
                 self.ended = Some(LineOutcome::Done);
                 Err(Failure::Interrupted)
@@ -181,12 +211,16 @@ impl QmpServer for EngineServer<'_> {
 }
 
 /// Returns the return value in a reply.
-fn return_value(reply: &Reply) -> Result<Value, ServerError> {
+fn return_value(request: &Request, reply: &Reply) -> Result<Value, ServerError> {
     match reply.body() {
         ReplyBody::Return(raw) => serde_json::from_str(raw).map_err(|error| ServerError {
             class: "InvalidReply".to_owned(),
             desc: format!("the server's reply cannot be read: {error}"),
         }),
-        ReplyBody::Error { class, desc, .. } => Err(ServerError { class: class.to_owned(), desc: desc.to_owned() }),
+        ReplyBody::Error { class: class @ "CommandNotFound", .. } => {
+            let desc = format!("the server has no QMP command `{}`", request.command);
+            Err(ServerError { class: class.to_owned(), desc })
+        }
+        ReplyBody::Error { class, desc } => Err(ServerError { class: class.to_owned(), desc: desc.to_owned() }),
     }
 }

@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::assist::{Name, NameKind, name_kinds_of_key};
 use crate::grammar::{Command, Diagnostic, JsonRequest, Span, missing_key, tokenize};
 use crate::schema::{
-    PartialArguments, PropertyType, Schema, TypedRequest, TypingContext, action_type, check_action, nearest,
-    request_of_command, request_of_json, request_of_transaction, with_positional_key,
+    PartialArguments, PropertyType, Schema, TypedRequest, TypingContext, action_type, check_action, line_of_request,
+    nearest, request_of_command, request_of_json, request_of_transaction, with_positional_key,
 };
 use crate::session::Wait;
 use crate::wire::{Reply, ReplyBody, Request};
@@ -116,7 +116,7 @@ impl Engine {
     }
 
     /// Builds the request for a JSON object. In a script it is not checked here, but by the server.
-    pub(super) fn prepare_json(
+    pub(crate) fn prepare_json(
         &mut self,
         json: &JsonRequest,
         line: &InputLine<'_>,
@@ -163,6 +163,18 @@ impl Engine {
         let extra = HashMap::new();
         let context = self.typing_context(schema.as_deref(), &extra);
         request_of_transaction(block.actions, block.properties, &context).map(|typed| typed.request)
+    }
+
+    /// Returns whether the server has a QMP command. Without introspection, every name could be one.
+    pub(crate) fn knows_command(&mut self, name: &str, out: &mut dyn Output) -> Result<bool, Diagnostic> {
+        let schema = self.wait_for_schema(out)?;
+        Ok(schema.is_none_or(|schema| schema.command(name).is_some()))
+    }
+
+    /// Returns a line of QMP mode that means the request.
+    pub(crate) fn spell_request(&mut self, request: &Request) -> String {
+        let schema = self.known_schema();
+        line_of_request(request, &self.typing_context(schema.as_deref(), &HashMap::new()))
     }
 
     fn typing_context<'a>(

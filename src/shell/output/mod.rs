@@ -4,6 +4,7 @@
 pub(crate) mod message_writer;
 pub(crate) mod one_shot;
 pub(crate) mod pager;
+mod progress_line;
 pub(crate) mod script;
 pub(crate) mod terminal;
 
@@ -65,7 +66,7 @@ pub trait Output {
         true
     }
 
-    /// Shows the progress of a long operation at a prompt, in place of the progress shown before.
+    /// Shows the progress of a long operation at a prompt, in place of the progress shown before. Empty text removes it.
     fn show_progress(&mut self, _text: &str) {}
 
     /// Asks the user for a secret, which is not echoed. `None` without a user.

@@ -17,6 +17,7 @@ use super::super::settings::Settings;
 use super::super::terminal::raw_mode::NoEchoGuard;
 use super::super::terminal::size::terminal_size;
 use super::pager::{exceeds_screen, page_text, run_pager, shows_colors};
+use super::progress_line::{ProgressLine, can_replace_lines};
 use super::{Output, Rejection, ReplyContext};
 
 /// The maximum length of a reply that is formatted in memory; longer ones are formatted into the pager.
@@ -32,6 +33,7 @@ pub(crate) struct TerminalOutput<W> {
     prompt_width: usize,
     interrupted: Arc<AtomicBool>,
     no_echo: Option<NoEchoGuard>,
+    progress: ProgressLine,
     error: Option<io::Error>,
 }
 
@@ -45,6 +47,7 @@ impl<W: Write> TerminalOutput<W> {
             prompt_width: 0,
             interrupted,
             no_echo: None,
+            progress: ProgressLine::default(),
             error: None,
         }
     }
@@ -74,6 +77,9 @@ impl<W: Write> TerminalOutput<W> {
     }
 
     fn write(&mut self, text: &str) {
+        let cleared = self.progress.take_clearing();
+        let result = self.out.write_all(cleared.as_bytes());
+        self.keep_error(result);
         let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         self.keep_error(result);
     }
@@ -231,6 +237,31 @@ impl<W: Write> Output for TerminalOutput<W> {
             self.write("\n");
         }
         matches!(answer.as_deref().map(str::trim), Some("y" | "Y" | "yes" | "Yes" | "YES"))
+    }
+
+    fn show_progress(&mut self, text: &str) {
+        if !text.is_empty() && !can_replace_lines() {
+            if self.progress.is_due() {
+                self.show_notice(text);
+            }
+            return;
+        }
+        let (columns, _) = terminal_size();
+        let text = self.progress.replace_with(&sanitize(text), columns);
+        let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        self.keep_error(result);
+    }
+
+    fn ask_for_secret(&mut self, prompt: &str) -> Option<String> {
+        self.write(prompt);
+        let answer = match &self.no_echo {
+            Some(guard) => guard.with_hidden_line(|| read_answer(&self.interrupted)),
+            None => None,
+        };
+        if answer.is_none() {
+            self.write("\n");
+        }
+        answer
     }
 
     fn with_terminal_released(&mut self, f: &mut dyn FnMut()) {

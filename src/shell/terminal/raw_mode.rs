@@ -35,8 +35,20 @@ impl NoEchoGuard {
 
     /// Calls `f` with the terminal in its original mode.
     pub(crate) fn with_original_mode<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.with_mode(&self.original, f)
+    }
+
+    /// Calls `f`, which reads a line that is not echoed.
+    pub(crate) fn with_hidden_line<T>(&self, f: impl FnOnce() -> T) -> T {
+        let mut hidden = self.original.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.insert(LocalModes::ICANON | LocalModes::ECHONL);
+        self.with_mode(&hidden, f)
+    }
+
+    fn with_mode<T>(&self, mode: &Termios, f: impl FnOnce() -> T) -> T {
         self.released.store(true, Ordering::SeqCst);
-        set_mode(&self.original);
+        set_mode(mode);
         let result = f();
         set_mode(&self.no_echo);
         self.released.store(false, Ordering::SeqCst);

@@ -1,0 +1,84 @@
+//! Explanation of a line: the requests that it becomes, without sending those that act.
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::schema::Schema;
+use crate::wire::Request;
+
+use super::command::run_line;
+use super::server::{Failure, QmpServer, ServerError};
+use super::state::MonitorState;
+
+/// The maximum number of times that an explained line may wait for what is not going to happen.
+const MAX_PAUSES: usize = 3;
+
+/// The requests that a line becomes, and the reason why there are no more of them.
+pub(crate) struct Explanation {
+    pub(crate) requests: Vec<Request>,
+    /// The text of a line that says something without acting, or the failure.
+    pub(crate) result: Result<String, Failure>,
+}
+
+/// Explains a line. Queries are sent, because the requests after them depend on their replies; requests that act are
+/// assumed to succeed.
+pub(crate) fn explain_line(line: &str, server: &mut dyn QmpServer, state: &MonitorState) -> Explanation {
+    let mut recorder = Recorder { server, requests: Vec::new(), pauses: 0 };
+    let result = run_line(line, &mut recorder, &mut state.clone());
+    Explanation { requests: recorder.requests, result }
+}
+
+/// A server that records the requests which act, and passes queries on.
+struct Recorder<'a> {
+    server: &'a mut dyn QmpServer,
+    requests: Vec<Request>,
+    pauses: usize,
+}
+
+impl QmpServer for Recorder<'_> {
+    fn query(&mut self, request: &Request) -> Result<Value, Failure> {
+        // A loop that waits repeats its query.
+        if self.requests.last() != Some(request) {
+            self.requests.push(request.clone());
+        }
+        self.server.query(request)
+    }
+
+    fn query_all(&mut self, requests: &[Request]) -> Result<Vec<Result<Value, ServerError>>, Failure> {
+        self.requests.extend_from_slice(requests);
+        self.server.query_all(requests)
+    }
+
+    fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
+        self.requests.push(request.clone());
+        Ok(json!({}))
+    }
+
+    fn execute_with_fd(&mut self, request: &Request, _: BorrowedFd<'_>) -> Result<Value, Failure> {
+        self.execute(request)
+    }
+
+    fn can_receive_fds(&mut self) -> bool {
+        self.server.can_receive_fds()
+    }
+
+    fn schema(&mut self) -> Option<Arc<Schema>> {
+        self.server.schema()
+    }
+
+    fn pause(&mut self, _: Duration) -> Result<(), Failure> {
+        self.pauses += 1;
+        if self.pauses > MAX_PAUSES { Err(Failure::Interrupted) } else { Ok(()) }
+    }
+
+    fn show_progress(&mut self, _: &str) {}
+
+    fn show_notice(&mut self, _: &str) {}
+
+    fn ask_for_secret(&mut self, _: &str) -> Result<Option<String>, Failure> {
+        Ok(Some("SECRET".to_owned()))
+    }
+}
