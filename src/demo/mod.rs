@@ -6,7 +6,7 @@
 //! ```text
 //! server (socket, thread) -> monitor (negotiation, framing) -> commands (one table) -> machine (state, time, events)
 //!                                                                  |
-//!                                          check, introspect, hmp -+- read the same table
+//!                                               check, introspect -+- read the same table
 //! ```
 //!
 //! Only `server` knows about the socket and the clock. Everything else is plain state, which gets input and the time as
@@ -19,7 +19,6 @@ mod check;
 mod commands;
 mod error;
 mod event;
-mod hmp;
 mod introspect;
 mod job;
 mod jobs;

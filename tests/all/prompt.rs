@@ -230,6 +230,9 @@ fn quit_asks_for_confirmation() {
         terminal.wait("the answer", |screen| screen.contains("\"running\"") && screen.ends_with("}\n(QEMU)"));
         assert!(!server.has_ended(), "after `{answer}`");
     }
+    // The questions before must not be taken for this one.
+    terminal.press("C-l");
+    terminal.wait("a clear screen", |screen| screen == "(QEMU)");
     terminal.enter("quit");
     terminal.wait_for(wording::CONFIRM);
     terminal.enter("y");

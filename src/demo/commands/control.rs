@@ -1,12 +1,11 @@
-//! Commands that control the run state, the connection, the human monitor and the display passwords.
+//! Commands that control the run state, the connection and the display passwords.
 
 use serde_json::json;
 
 use super::no_result;
 use crate::demo::args::Args;
 use crate::demo::error::{CommandError, CommandResult, ErrorClass};
-use crate::demo::hmp;
-use crate::demo::machine::{CPU_COUNT, Machine};
+use crate::demo::machine::Machine;
 use crate::demo::qapi::{Enum, Object, Type, object, optional, required, union};
 
 static CAPABILITY: Enum = Enum { name: "QMPCapability", values: &["oob"] };
@@ -36,9 +35,6 @@ static RUN_STATE: Enum = Enum {
 };
 pub(super) static STATUS_INFO: Object =
     object("StatusInfo", &[required("running", Type::Bool), required("status", Type::Enum(&RUN_STATE))]);
-
-pub(super) static HUMAN_MONITOR_COMMAND_ARGS: Object =
-    object("q_obj_human-monitor-command", &[required("command-line", Type::Str), optional("cpu-index", Type::Int)]);
 
 static DISPLAY_PROTOCOL: Enum = Enum { name: "DisplayProtocol", values: &["vnc", "spice"] };
 static SET_PASSWORD_ACTION: Enum = Enum { name: "SetPasswordAction", values: &["keep", "fail", "disconnect"] };
@@ -93,14 +89,6 @@ pub(super) fn system_powerdown(machine: &mut Machine, _: Args<'_>) -> CommandRes
 pub(super) fn quit(machine: &mut Machine, _: Args<'_>) -> CommandResult {
     machine.quit();
     no_result()
-}
-
-pub(super) fn human_monitor_command(machine: &mut Machine, args: Args<'_>) -> CommandResult {
-    let cpu = args.optional_u64("cpu-index").unwrap_or(0);
-    if cpu >= CPU_COUNT {
-        return Err(CommandError::generic(format!("argument 'cpu-index' must be between 0 and {}", CPU_COUNT - 1)));
-    }
-    Ok(hmp::run(machine, args.required_str("command-line")?, cpu).into())
 }
 
 /// Checks the arguments and ignores the password.
@@ -158,15 +146,5 @@ mod tests {
         assert!(run(&mut machine, "set_password", set("vnc", "keep")).is_ok());
         assert!(run(&mut machine, "set_password", set("vnc", "fail")).is_err());
         assert!(run(&mut machine, "set_password", set("spice", "keep")).is_err());
-    }
-
-    #[test]
-    fn rejects_a_cpu_index_out_of_range() {
-        let mut machine = default_machine();
-        let args = json!({"command-line": "info registers", "cpu-index": 2});
-        assert_eq!(
-            run(&mut machine, "human-monitor-command", args).unwrap_err(),
-            "argument 'cpu-index' must be between 0 and 1"
-        );
     }
 }

@@ -23,8 +23,6 @@ use super::job::JobVerb;
 use super::machine::Machine;
 use super::qapi::{EMPTY, Object, Type};
 
-pub use object::OBJECT_OPTIONS;
-
 pub struct Command {
     pub name: &'static str,
     pub args: &'static Object,
@@ -62,10 +60,6 @@ static COMMANDS: &[Command] = &[
     command("system_reset", &EMPTY, NO_RESULT, control::system_reset),
     command("system_powerdown", &EMPTY, NO_RESULT, control::system_powerdown),
     command("quit", &EMPTY, NO_RESULT, control::quit),
-    Command {
-        features: &["savevm-monitor-nodes"],
-        ..command("human-monitor-command", &control::HUMAN_MONITOR_COMMAND_ARGS, Type::Str, control::human_monitor_command)
-    },
     command("set_password", &control::SET_PASSWORD_ARGS, NO_RESULT, control::set_password),
     command("change-vnc-password", &control::CHANGE_VNC_PASSWORD_ARGS, NO_RESULT, control::change_vnc_password),
     // Queries about the machine and the server.

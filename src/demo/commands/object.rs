@@ -61,7 +61,7 @@ static SECRET_PROPERTIES: Object = object(
 );
 
 /// The arguments of `object-add`.
-pub static OBJECT_OPTIONS: Object = union(
+pub(super) static OBJECT_OPTIONS: Object = union(
     "ObjectOptions",
     &[required("qom-type", Type::Enum(&OBJECT_TYPE)), required("id", Type::Str)],
     "qom-type",

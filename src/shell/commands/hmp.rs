@@ -25,6 +25,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     let Invocation { engine, dot, line, out } = invocation;
     if dot.tail().is_empty() {
         engine.set_language(Language::Hmp);
+        engine.announce_monitor(&mut **out);
         return Ok(LineOutcome::Done);
     }
     // In a script that is not in HMP mode, output is one JSON message per line.

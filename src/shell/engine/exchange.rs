@@ -5,7 +5,6 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use crate::grammar::Language;
 use crate::session::{Address, Disconnected, Received, Wait};
 use crate::wire::{Event, Reply, Request};
 
@@ -269,9 +268,7 @@ impl Engine {
         if self.options.interactive {
             self.connection.start_reader();
             out.show_notice(&self.banner());
-            if self.language() == Language::Hmp {
-                self.announce_monitor(out);
-            }
+            self.announce_monitor(out);
         }
     }
 
@@ -318,6 +315,8 @@ impl Engine {
     fn handle_late_reply(&mut self, id: u64, reply: &Reply, out: &mut dyn Output) -> usize {
         let Some(server) = self.connection.server() else { return 0 };
         if server.info.take_reply(id, reply) {
+            // The introspection may have arrived.
+            self.announce_monitor(out);
             return 0;
         }
         let Some(request) = server.interrupted_commands.remove(&id) else { return 0 };

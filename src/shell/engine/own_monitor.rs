@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::assist::Name;
+use crate::grammar::Language;
 use crate::monitor::{self, Explanation, Failure, INFO_PREFIX, QmpServer, ServerError};
 use crate::schema::Schema;
 use crate::session::Wait;
 use crate::wire::{HMP_COMMAND, Reply, ReplyBody, Request};
 
-use super::super::hmp::hmp_request;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
 use super::super::settings::MonitorChoice;
@@ -33,15 +33,11 @@ impl Engine {
         }
     }
 
-    /// Finds out whether the server has a human monitor, and says so if it has none.
+    /// Says at a prompt in HMP mode that the shell's own monitor answers, once for each connection, as soon as that is
+    /// known.
     pub(crate) fn announce_monitor(&mut self, out: &mut dyn Output) {
-        if self.settings.monitor == MonitorChoice::Auto && !self.uses_own_monitor() {
-            // An empty line does nothing.
-            if let Ok(reply) = self.query(&hmp_request("", None), Wait::Forever, out) {
-                self.note_missing_monitor(&reply);
-            }
-        }
-        if self.uses_own_monitor() {
+        let is_due = self.options.interactive && self.language() == Language::Hmp && self.uses_own_monitor();
+        if is_due && !std::mem::replace(&mut self.connection.record.is_monitor_announced, true) {
             out.show_notice("The shell's own monitor answers HMP lines, over QMP alone; `help` lists its commands.");
         }
     }

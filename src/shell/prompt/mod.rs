@@ -110,9 +110,7 @@ fn show_banner(engine: &mut Engine, terminal: &mut TerminalOutput<Stdout>) {
     let (columns, _) = terminal_size();
     let gap = if banner.width() + 1 + advice.width() <= columns { " " } else { "\n" };
     terminal.show_notice(&format!("{banner}{gap}{advice}"));
-    if engine.language() == Language::Hmp {
-        engine.announce_monitor(terminal);
-    }
+    engine.announce_monitor(terminal);
 }
 
 type ShellEditor = Editor<ShellHelper, MemHistory>;

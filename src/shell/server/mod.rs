@@ -42,6 +42,8 @@ pub(crate) struct ConnectionRecord {
     pub(crate) events: EventLog,
     /// The warnings about lines that have been shown.
     pub(crate) shown_warnings: HashSet<String>,
+    /// Whether the user knows that the shell's own monitor answers.
+    pub(crate) is_monitor_announced: bool,
     /// The state of the human monitor, which QEMU forgets after each line.
     pub(crate) monitor: MonitorState,
 }
