@@ -117,13 +117,13 @@ impl Invocation<'_> {
 
 /// Returns a request. `arguments` is an object, whose null members are left out, or null.
 pub(crate) fn request(command: &str, arguments: Value) -> Request {
-    let request = Request::new(command);
-    let Value::Object(mut members) = arguments else { return request };
-    members.retain(|_, value| !value.is_null());
-    if members.is_empty() {
-        return request;
+    let mut request = Request::new(command);
+    if let Value::Object(mut members) = arguments {
+        members.retain(|_, value| !value.is_null());
+        if !members.is_empty() {
+            request = request.with_arguments(Value::Object(members).to_string());
+        }
     }
-    let mut request = request.with_arguments(Value::Object(members).to_string());
     request.mark_secrets();
     request
 }

@@ -60,4 +60,5 @@ mod transactions;
 mod typing;
 mod values;
 mod waiting;
+mod without_hmp;
 mod wrap;

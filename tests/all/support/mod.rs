@@ -8,6 +8,7 @@ pub mod server;
 pub mod skip;
 pub mod snapshot;
 pub mod terminal;
+pub mod without_hmp;
 pub mod wording;
 
 use std::path::PathBuf;

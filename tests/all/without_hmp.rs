@@ -1,0 +1,79 @@
+//! Servers without a human monitor: the storage daemon, and a QEMU that hides and refuses `human-monitor-command`.
+
+use expect_test::expect;
+
+use crate::support::program::{qmp, qmp_shell};
+use crate::support::server::{Q35, Server};
+use crate::support::snapshot;
+use crate::support::terminal::Terminal;
+use crate::support::without_hmp::hide_human_monitor;
+
+#[test]
+fn the_own_monitor_answers_at_a_prompt() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let address = hide_human_monitor(&server.address(), folder.path());
+    let Some(terminal) = Terminal::qmp_shell(&format!("-H {address}")) else { return };
+    terminal.wait_for("The shell's own monitor answers HMP lines, over QMP alone; `help` lists its commands.");
+    for (line, answer) in [
+        ("info status", "VM status: paused (prelaunch)\n(qemu)"),
+        ("cont", "RESUME"),
+        ("info status", "VM status: running\n(qemu)"),
+        ("inof status", "did you mean `info`?\n(qemu)"),
+    ] {
+        terminal.enter(line);
+        terminal.wait_for(answer);
+    }
+}
+
+#[test]
+fn the_own_monitor_answers_in_scripts_and_in_qmp() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let address = hide_human_monitor(&server.address(), folder.path());
+    let script = qmp_shell(&["-H", &address, "-c", "info status", "-c", "nosuch", "-c", "stop"]);
+    snapshot::check(
+        script.run().expect_status(1).stdout,
+        expect![[r#"
+            VM status: paused (prelaunch)
+            unknown command: 'nosuch'
+        "#]],
+    );
+    let one_shot = qmp(&["--path", &address, "hmp", "info", "status"]);
+    assert_eq!(one_shot.run().expect_status(0).stdout, "VM status: paused (prelaunch)\n");
+    let json = qmp_shell(&[&address, "-c", ".hmp info status"]);
+    assert_eq!(json.run().expect_status(0).stdout, "{\"return\": \"VM status: paused (prelaunch)\\n\"}\n");
+}
+
+#[test]
+fn the_storage_daemon_has_a_monitor() {
+    let Some(server) = Server::storage_daemon() else { return };
+    let run = qmp_shell(&["-H", &server.address(), "-c", "info status"]).run().expect_status(1);
+    assert_eq!(run.stdout, "Error: the server has no QMP command `query-status`\n");
+}
+
+#[test]
+fn explains_lines() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let address = server.address();
+    let mut words = vec![address.as_str()];
+    for line in [
+        ".explain stop",
+        ".explain .hmp stop",
+        ".explain info status",
+        ".explain block_resize device=x size=1G",
+        ".explain {\"execute\": \"stop\"}",
+    ] {
+        words.extend(["-c", line]);
+    }
+    snapshot::check(
+        qmp_shell(&words).run().expect_status(0).stderr,
+        expect![[r#"
+        {"execute": "stop"}
+        stop
+        query-status
+        {"execute": "block_resize", "arguments": {"device": "x", "size": 1073741824}}
+        {"execute": "stop"}
+    "#]],
+    );
+}
