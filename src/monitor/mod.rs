@@ -15,12 +15,14 @@
 //! | `explain` | the requests that a line becomes |
 //! | `text` | layouts that several commands share |
 //! | `commands` | the table of all commands, in files by subject |
+//! | `coverage` | the same table as a chapter of the manual |
 
 #![allow(dead_code)]
 
 mod arguments;
 mod command;
 mod commands;
+mod coverage;
 mod explain;
 mod expression;
 mod parameter;
@@ -30,6 +32,7 @@ mod text;
 
 pub(crate) use command::{Command, run_line};
 pub(crate) use commands::{INFO_PREFIX, commands, info_commands};
+pub use coverage::coverage_table;
 pub(crate) use explain::{Explanation, explain_line};
 pub(crate) use server::{Failure, QmpServer, ServerError};
 pub(crate) use state::MonitorState;

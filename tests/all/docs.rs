@@ -62,6 +62,18 @@ fn sessions_look_as_shown() {
     });
 }
 
+#[test]
+fn the_coverage_of_the_human_monitor_is_that_of_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/human-monitor.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, found) = text.split_once(" -->\n\n").unwrap();
+    let expected = qmp_shell::monitor::coverage_table();
+    if is_updating() {
+        return rewrite(&path, &text, &format!("{before} -->\n\n{expected}"));
+    }
+    assert!(found == expected, "{} is out of date; `UPDATE_EXPECT=1 tests/run docs::` rewrites it", path.display());
+}
+
 /// Types a session in a folder of its own, with the servers that it uses, and compares the screen with it.
 fn replay(path: &Path, session: &str) {
     let folder = tempfile::tempdir().unwrap();
