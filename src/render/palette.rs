@@ -17,6 +17,8 @@ pub struct Palette {
     /// Secondary text: times, hints, notices.
     pub dim: String,
     pub prompt: String,
+    /// Text that a search found.
+    pub found: String,
     /// Ends any of the above.
     pub reset: String,
 }
@@ -39,6 +41,7 @@ impl Palette {
             name: bold(Color::Magenta),
             dim: "\x1b[2m".to_owned(),
             prompt: bold(Color::Green),
+            found: "\x1b[7m".to_owned(),
             reset: "\x1b[0m".to_owned(),
         }
     }

@@ -287,8 +287,8 @@ fn files_pastes_and_manual_pages_cannot_control_the_terminal() {
     terminal.wait_for_last("(QEMU)");
     terminal.press("C-r");
     terminal.type_text("ry-history");
-    terminal.wait_for("`ry-history'");
-    terminal.press("C-c");
+    terminal.wait_for(") ry-history_");
+    terminal.press("C-g");
     terminal.wait_for_last("(QEMU)");
     terminal.enter(".history 5");
     terminal.wait("the history again", |screen| screen.contains("plain\n") && screen.ends_with("\n(QEMU)"));

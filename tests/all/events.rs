@@ -167,25 +167,40 @@ fn shows_events_from_the_top_of_a_cleared_screen() {
 }
 
 #[test]
-fn shows_events_after_a_history_search() {
+fn shows_events_while_the_history_is_searched() {
     let (peer, name_tx) = announcer();
     let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("# a line to be found");
     terminal.wait_for("found\n(QEMU)");
+    terminal.press("C-l");
+    terminal.wait("an empty screen", |screen| screen.lines().count() == 1);
     terminal.press("C-r");
-    terminal.type_text("to be");
-    let search = "(reverse-i-search)`to be': # a line to be found";
-    terminal.wait_for_last(search);
-    for number in 0..5 {
-        name_tx.send(format!("E{number}")).unwrap();
+    let mut shown = 0;
+    // The line and the row below it after each key. F5 means nothing and ends the search.
+    for (key, below) in [
+        ("", "(QEMU)\n(reverse search) _"),
+        ("to be", "(QEMU) # a line to be found\n(reverse search) to be_"),
+        ("x", "(QEMU) # a line to be found\n(no older match) to bex_"),
+        ("F5", "(QEMU) # a line to be found"),
+        ("Home", "(QEMU) # a line to be found"),
+    ] {
+        match key {
+            "F5" | "Home" => terminal.press(key),
+            text => terminal.type_text(text),
+        }
+        terminal.wait(below, |screen| screen.ends_with(below));
+        for _ in 0..2 {
+            shown += 1;
+            let name = format!("E{shown}");
+            name_tx.send(name.clone()).unwrap();
+            let screen = terminal.wait(&name, |screen| screen.contains(&name) && screen.ends_with(below));
+            assert_eq!(numbered(&screen, "E"), (1..=shown).collect::<Vec<_>>(), "{screen}");
+            assert_eq!(screen.lines().count(), shown + below.lines().count(), "{screen}");
+        }
     }
-    terminal.press("End");
-    let screen = terminal.wait("five events above the line", |screen| {
-        numbered(screen, "E").len() == 5 && screen.ends_with("\n(QEMU) # a line to be found")
-    });
-    assert_eq!(numbered(&screen, "E"), [0, 1, 2, 3, 4], "{screen}");
-    assert_eq!(screen.matches("reverse-i-search").count(), 0, "{screen}");
+    let (column, row) = terminal.cursor();
+    assert_eq!((column, row), ("(QEMU) ".len(), shown));
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn saves_each_line_and_recalls_it_in_the_next_session() {
     terminal.wait_for_last("(QEMU)");
     terminal.press("C-r");
     terminal.type_text("ry-n");
-    terminal.wait_for_last("(reverse-i-search)`ry-n': query-name");
+    terminal.wait_for("(QEMU) query-name\n(reverse search) ry-n_");
     terminal.press("Enter");
     terminal.wait_for("(QEMU) query-name\n{}\n(QEMU)");
     let entries = [&entries[..], &[entries[1], entries[0]]].concat();
@@ -91,20 +91,50 @@ fn saves_each_line_and_recalls_it_in_the_next_session() {
 }
 
 #[test]
-fn esc_keeps_the_line_that_a_search_found() {
+fn searches_the_history() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
-    terminal.run_line("query-name");
-    for (key, line) in [("Escape", "(QEMU) query-name"), ("C-g", "(QEMU)")] {
-        terminal.press("C-r");
-        terminal.type_text("y-na");
-        terminal.wait_for_last("(reverse-i-search)`y-na': query-name");
-        terminal.press(key);
-        terminal.wait_for_last(line);
-        terminal.press("C-c");
-        terminal.wait_for_last("(QEMU)");
+    for line in ["query-name", "# one", "{\n  \"execute\": \"query-kvm\"}", "query-status", "query-status"] {
+        terminal.paste(line);
+        terminal.press("Enter");
     }
+    terminal.wait_for("\"running\": ");
+    terminal.wait_for_last("(QEMU)");
+    let search = |keys: &[&str], expected: &str| {
+        keys.iter().for_each(|key| terminal.press(key));
+        terminal.wait(expected, |screen| screen.ends_with(expected));
+    };
+    terminal.type_text("unsent");
+    search(&["Left", "C-r"], "(QEMU) unsent\n(reverse search) _");
+    search(&["q", "u", "e"], "(QEMU) query-status\n(reverse search) que_");
+    search(&["C-r"], "(QEMU) {\n  \"execute\": \"query-kvm\"}\n(reverse search) que_");
+    search(&["C-r"], "(QEMU) query-name\n(reverse search) que_");
+    search(&["C-r"], "(QEMU) query-name\n(no older match) que_");
+    search(&["C-s"], "(QEMU) {\n  \"execute\": \"query-kvm\"}\n(forward search) que_");
+    search(&["C-r", "x"], "(QEMU) query-name\n(no older match) quex_");
+    search(&["BSpace", "BSpace"], "(QEMU) query-status\n(reverse search) qu_");
+    // Case matters.
+    search(&["BSpace", "BSpace", "O"], "(QEMU) unsent\n(no older match) O_");
+    for abandon in ["C-g", "C-c"] {
+        search(&["BSpace", "o", "n", "e"], "(QEMU) # one\n(reverse search) one_");
+        search(&[abandon], "\n(QEMU) unsent");
+        assert_eq!(terminal.cursor().0, "(QEMU) unsen".len());
+        search(&["C-r"], "(QEMU) unsent\n(reverse search) _");
+    }
+    // The other keys keep the line that was found, and have their usual effect on it.
+    for (key, column) in [("Escape", 9), ("C-e", 12), ("Home", 7), ("Left", 8), ("Right", 10)] {
+        search(&["o", "n", "e"], "(QEMU) # one\n(reverse search) one_");
+        search(&[key], "\n(QEMU) # one");
+        wait_until(key, || terminal.cursor().0 == column);
+        search(&["C-r"], "(QEMU) # one\n(reverse search) _");
+    }
+    search(&["k", "v", "m"], "(QEMU) {\n  \"execute\": \"query-kvm\"}\n(reverse search) kvm_");
+    terminal.press("C-l");
+    search(&[], "(QEMU) {\n  \"execute\": \"query-kvm\"}\n(reverse search) kvm_");
+    terminal.press("Enter");
+    let screen = terminal.wait("the reply", |screen| screen.contains("\"present\": ") && screen.ends_with("\n(QEMU)"));
+    assert!(screen.starts_with("(QEMU) {\n  \"execute\": \"query-kvm\"}\n{\n"), "{screen}");
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn a_prompt_writes_no_secret_into_any_file() {
     enter(&numbered(HMP, 500), "hmp_history");
     terminal.press("C-r");
     terminal.type_text("vnc hunter2");
-    terminal.wait_for("vnc hunter2': ");
+    terminal.wait_for(") vnc hunter2_");
     terminal.press("Enter");
     terminal.enter(".qmp");
     // A server that is lost with a secret in flight.

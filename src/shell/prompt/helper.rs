@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
+use rustyline::line_buffer::LineBuffer;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{CompletionType, Context, Helper};
+use rustyline::{Changeset, CompletionType, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
 use crate::assist::{Completion, TokenStyle, highlight, hint};
@@ -19,6 +21,7 @@ use super::super::completion::{complete_line, with_completion_context};
 use super::super::engine::Engine;
 use super::super::terminal::size::terminal_size;
 use super::candidate_list::{CandidateList, GAP};
+use super::history_search::HistorySearch;
 use super::redraw::RedrawTracker;
 
 /// The width of the widest prompt at which there are hints.
@@ -36,6 +39,7 @@ pub(super) struct ShellHelper {
     pub(super) take_async_output: TakeAsyncOutput,
     pub(super) palette: Palette,
     pub(super) redraws: RedrawTracker,
+    pub(super) search: HistorySearch,
 }
 
 impl ShellHelper {
@@ -50,16 +54,31 @@ impl ShellHelper {
             TokenStyle::Comment => &self.palette.dim,
         }
     }
+
+    /// Returns a line that a search of the history found, with the text searched for emphasised.
+    fn highlight_found(&self, line: &str, found: Range<usize>) -> String {
+        let text = self.palette.paint(&self.palette.found, &without_controls(&line[found.clone()]));
+        format!("{}{text}{}", without_controls(&line[..found.start]), without_controls(&line[found.end..]))
+    }
 }
 
 impl Helper for ShellHelper {}
 
-/// The hint after the cursor. It cannot be accepted: its keys have no values.
-pub(super) struct ArgumentHint(String);
+/// The hint after the line. It cannot be accepted.
+pub(super) enum LineHint {
+    /// The further arguments of a command. Its keys have no values.
+    Arguments(String),
+    /// The row of a search below the line, with a line end before it. Empty once the search has ended, because the editor
+    /// keeps a hint until the line changes.
+    SearchRow(String, HistorySearch),
+}
 
-impl Hint for ArgumentHint {
+impl Hint for LineHint {
     fn display(&self) -> &str {
-        &self.0
+        match self {
+            LineHint::SearchRow(_, search) if !search.is_active() => "",
+            LineHint::Arguments(text) | LineHint::SearchRow(text, _) => text,
+        }
     }
 
     fn completion(&self) -> Option<&str> {
@@ -68,9 +87,12 @@ impl Hint for ArgumentHint {
 }
 
 impl Hinter for ShellHelper {
-    type Hint = ArgumentHint;
+    type Hint = LineHint;
 
-    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<ArgumentHint> {
+    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<LineHint> {
+        if let Some(row) = self.search.row(terminal_size().0) {
+            return Some(LineHint::SearchRow(format!("\n{row}"), self.search.clone()));
+        }
         if pos < line.len() || line.is_empty() {
             return None;
         }
@@ -79,7 +101,7 @@ impl Hinter for ShellHelper {
         let available = columns.checked_sub(PROMPT_COLUMNS + line.width() + 1)?;
         let line = &line[typed_start(line)..];
         let hint = with_completion_context(&mut self.engine.borrow_mut(), |_, context| hint(line, context, available))?;
-        is_printable(&hint).then_some(ArgumentHint(hint))
+        is_printable(&hint).then_some(LineHint::Arguments(hint))
     }
 }
 
@@ -111,6 +133,9 @@ impl Highlighter for ShellHelper {
         if !self.palette.is_colored() || line.is_empty() {
             return without_controls(line);
         }
+        if let Some(found) = self.search.found_in(line) {
+            return Cow::Owned(self.highlight_found(line, found));
+        }
         let (prompt, line) = line.split_at(typed_start(line));
         let styles = with_completion_context(&mut self.engine.borrow_mut(), |_, context| highlight(line, context));
         let mut out = String::with_capacity(line.len() * 2);
@@ -126,6 +151,12 @@ impl Highlighter for ShellHelper {
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        if hint.is_empty() {
+            return Cow::Borrowed(self.redraws.ended_search_row());
+        }
+        if hint.starts_with('\n') {
+            self.redraws.search_row_shown();
+        }
         Cow::Owned(self.palette.paint(&self.palette.dim, hint))
     }
 
@@ -147,7 +178,11 @@ impl Highlighter for ShellHelper {
 impl Completer for ShellHelper {
     type Candidate = Pair;
 
-    fn complete(&self, line: &str, pos: usize, _context: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+    /// Returns the candidates for the word at the cursor. In a search of the history, returns the line that it shows.
+    fn complete(&self, line: &str, pos: usize, context: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        if let Some(line) = self.search.handle_key(line, pos, context.history()) {
+            return Ok((0, vec![Pair { display: String::new(), replacement: line }]));
+        }
         let prompt_len = typed_start(line).min(pos);
         let (line, pos) = (&line[prompt_len..], pos - prompt_len);
         let Completion { start, candidates, .. } = complete_line(&mut self.engine.borrow_mut(), &line[..pos]);
@@ -173,5 +208,16 @@ impl Completer for ShellHelper {
             Pair { display, replacement }
         });
         Ok((prompt_len + start, pairs.collect()))
+    }
+
+    /// Replaces the word at the cursor. In a search of the history, replaces the line.
+    fn update(&self, line: &mut LineBuffer, start: usize, elected: &str, changes: &mut Changeset) {
+        match self.search.take_cursor() {
+            Some(cursor) => line.update(elected, cursor, changes),
+            None => {
+                let end = line.pos();
+                line.replace(start..end, elected, changes);
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ mod block_history;
 mod candidate_list;
 mod dumb_terminal;
 mod helper;
+mod history_search;
 mod keys;
 mod redraw;
 
@@ -33,7 +34,8 @@ use super::terminal::size::terminal_size;
 use block_history::BlockHistory;
 use dumb_terminal::DumbTerminalReader;
 use helper::ShellHelper;
-use keys::key_bindings;
+use history_search::HistorySearch;
+use keys::{KeyTargets, key_bindings};
 use redraw::{FirstRow, RedrawTracker};
 
 /// The advice after the banner.
@@ -83,8 +85,9 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
             engine.load_histories();
         }
     }
+    let search = HistorySearch::default();
     let mut prompt = Prompt {
-        editor: new_editor(&engine, &palette, &async_output, interrupts.interrupted())?,
+        editor: new_editor(&engine, &palette, &async_output, interrupts.interrupted(), &search)?,
         engine,
         terminal,
         palette,
@@ -93,6 +96,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         loaded_history: None,
         dumb_terminal: None,
         block_history: BlockHistory::default(),
+        search,
         assembler: Assembler::new(),
         is_pasted: false,
         dropped: Arc::default(),
@@ -120,6 +124,7 @@ fn new_editor(
     palette: &Palette,
     async_output: &AsyncOutput,
     interrupted: Arc<AtomicBool>,
+    search: &HistorySearch,
 ) -> io::Result<ShellEditor> {
     let config = Config::builder()
         .completion_type(CompletionType::List)
@@ -143,6 +148,7 @@ fn new_editor(
         take_async_output,
         palette: palette.clone(),
         redraws: RedrawTracker::default(),
+        search: search.clone(),
     }));
     Ok(editor)
 }
@@ -178,6 +184,7 @@ struct Prompt {
     /// The reader of lines if the terminal is too limited for the editor.
     dumb_terminal: Option<DumbTerminalReader>,
     block_history: BlockHistory,
+    search: HistorySearch,
     assembler: Assembler,
     /// Whether the line was read too fast to be typed by a human.
     is_pasted: bool,
@@ -192,9 +199,15 @@ impl Prompt {
             Ok(printer) => {
                 self.async_output.waker().start(printer);
                 self.terminal.disable_echo(self.interrupts.suspend_handler().released());
-                let (dropped, suspend) = (Arc::clone(&self.dropped), self.interrupts.suspend_handler());
-                for (key, handler) in key_bindings(dropped, suspend, self.first_row()) {
-                    self.editor.bind_sequence(key, handler);
+                let targets = KeyTargets {
+                    dropped: Arc::clone(&self.dropped),
+                    suspend: self.interrupts.suspend_handler(),
+                    first_row: self.first_row(),
+                    search: self.search.clone(),
+                    waker: self.async_output.waker().clone(),
+                };
+                for (event, handler) in key_bindings(targets) {
+                    self.editor.bind_sequence(event, handler);
                 }
             }
             Err(_) => {
@@ -256,6 +269,7 @@ impl Prompt {
             Some(reader) => self.read_from_dumb_terminal(reader, &styled),
         };
         self.async_output.waker().set_editing(false);
+        self.search.end();
         self.is_pasted = start.elapsed() < MAX_PASTED_LINE_TIME;
         line.map(|line| (line, text.width()))
     }

@@ -17,6 +17,8 @@ pub(super) struct RedrawTracker {
     is_own_redraw: Cell<bool>,
     /// Whether the last key changed the line.
     changed: Cell<bool>,
+    /// Whether the editor counts a row of a search below the line.
+    has_search_row: Cell<bool>,
     first_row: FirstRow,
 }
 
@@ -39,11 +41,25 @@ impl RedrawTracker {
     /// Notes that the line is being drawn, with or without output above it. Returns a correction to write first.
     pub(super) fn begin(&self, has_output: bool) -> &'static str {
         let is_woken = !self.is_own_redraw.replace(false);
+        if !is_woken {
+            self.has_search_row.set(false);
+        }
         let correction = if is_woken && self.first_row.holds_prompt() { CURSOR_UP } else { "" };
         if has_output {
             self.first_row.mark_left();
         }
         correction
+    }
+
+    /// Notes that the row of a search is being drawn below the line.
+    pub(super) fn search_row_shown(&self) {
+        self.has_search_row.set(true);
+    }
+
+    /// Returns what to draw instead of the row of a search that has ended: an empty row if the redraw is the waker's, for
+    /// which the editor counts the rows that it drew last.
+    pub(super) fn ended_search_row(&self) -> &'static str {
+        if self.has_search_row.get() { "\n" } else { "" }
     }
 
     pub(super) fn first_row(&self) -> FirstRow {
@@ -132,6 +148,21 @@ mod tests {
         assert_eq!(editor.insert(), Some(""));
         assert_eq!(editor.wake(true), CURSOR_UP, "the output goes above the prompt");
         assert_eq!(editor.wake(false), "", "the prompt has left the first row");
+    }
+
+    #[test]
+    fn an_ended_search_leaves_an_empty_row_until_the_editor_redraws() {
+        let mut editor = FakeEditor::new();
+        editor.insert();
+        editor.tracker.search_row_shown();
+        for _ in 0..2 {
+            editor.wake(true);
+            assert_eq!(editor.tracker.ended_search_row(), "\n");
+        }
+        editor.move_cursor();
+        assert_eq!(editor.tracker.ended_search_row(), "");
+        editor.wake(true);
+        assert_eq!(editor.tracker.ended_search_row(), "");
     }
 
     #[test]
