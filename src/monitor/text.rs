@@ -21,3 +21,56 @@ pub(crate) fn is_true(object: &Value, key: &str) -> bool {
 pub(crate) fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
+
+/// Returns a size with at most three significant digits, such as `1.47 MiB`. Each next unit begins at 1000.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let mut value = bytes as f64;
+    let mut units = UNITS.iter();
+    let mut unit = units.next();
+    while value >= 1000.0 {
+        value /= 1024.0;
+        unit = units.next();
+    }
+    format!("{} {}", three_digits(value), unit.unwrap_or(&""))
+}
+
+/// Returns a number below 1000 with at most three significant digits, as C's `%.3g` does.
+fn three_digits(value: f64) -> String {
+    let decimals = match value {
+        ..1.0 => 3,
+        1.0..10.0 => 2,
+        10.0..100.0 => 1,
+        100.0..999.5 => 0,
+        _ => return "1e+03".to_owned(),
+    };
+    let digits = format!("{value:.decimals$}");
+    match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => digits,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_has_at_most_three_digits() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "0.977 KiB"),
+            (1_024, "1 KiB"),
+            (197_120, "192 KiB"),
+            (1_023_488, "1e+03 KiB"),
+            (1_024_000, "0.977 MiB"),
+            (1_079_296, "1.03 MiB"),
+            (5_497_558_138_880, "5 TiB"),
+            (1_151_795_604_700_004_352, "0.999 EiB"),
+            (u64::MAX, "16 EiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

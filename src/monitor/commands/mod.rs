@@ -1,5 +1,7 @@
 //! The table of all commands, in files by subject.
 
+mod block_info;
+mod image_info;
 mod machine;
 
 use std::sync::LazyLock;
@@ -7,7 +9,10 @@ use std::sync::LazyLock;
 use super::command::Command;
 
 /// The commands of each subject.
-const TABLES: &[&[Command]] = &[machine::COMMANDS];
+const TABLES: &[&[Command]] = &[
+    block_info::COMMANDS, //
+    machine::COMMANDS,
+];
 
 /// The prefix of the names of `info` subcommands.
 pub(crate) const INFO_PREFIX: &str = "info ";

@@ -27,7 +27,8 @@ fn parse_row(row: &str) -> (Comparison, &str) {
 }
 
 /// The beginnings of values that differ from one machine to the next, or change by themselves.
-const MOVING: &[&str] = &["thread_id=", "idle_time_ns=", "_total_time_ns=", "/dev/pts/", "qemu.sock.", "HVA "];
+const MOVING: &[&str] =
+    &["thread_id=", "idle_time_ns=", "_total_time_ns=", "/dev/pts/", "qemu.sock.", "HVA ", "#block"];
 
 /// Replaces what differs from one machine to the next: values after [`MOVING`], dates, addresses of the host.
 fn without_moving_parts(text: &str) -> String {
@@ -122,5 +123,6 @@ macro_rules! compared_lines {
 }
 
 compared_lines! {
+    block
     machine
 }

@@ -29,6 +29,20 @@ const MACHINES: &[(&str, &str)] = &[
          -device vmgenid,guid=6c33c5a0-5b35-44e5-a1ca-8c2a20e8d5cd",
     ),
     ("snapshots", "-drive if=none,id=d0,file={DIR}/overlay.qcow2,format=qcow2 -device virtio-blk-pci,drive=d0"),
+    (
+        "disks",
+        "-object secret,id=s,data=abc123 -object throttle-group,id=tg,x-iops-total=77 -device virtio-scsi-pci,id=s0 \
+         -drive if=none,id=d0,file={DIR}/overlay.qcow2,format=qcow2,bps=1000,iops_rd=5,iops_rd_max=10,iops_size=4096,\
+         group=g1,detect-zeroes=on -device virtio-blk-pci,drive=d0,id=vd0 \
+         -drive if=none,id=ro,file={DIR}/disk1.qcow2,format=qcow2,readonly=on,cache=none -device virtio-blk-pci,drive=ro \
+         -drive if=none,id=cd0,media=cdrom -device ide-cd,drive=cd0,id=cd \
+         -drive if=none,id=wt,file={DIR}/disk.raw,format=raw,cache=directsync,rerror=stop,werror=stop \
+         -device scsi-hd,drive=wt,id=sd0,bus=s0.0 -device scsi-cd,id=cd1,bus=s0.0 \
+         -drive if=none,id=un,file=null-co://,format=raw,cache=unsafe \
+         -drive if=ide,index=3,media=cdrom,file={DIR}/cd.raw,format=raw,id=cd3 \
+         -blockdev node-name=bn,driver=null-co,read-zeroes=on -device virtio-blk-pci,drive=bn \
+         -blockdev node-name=free,driver=throttle,throttle-group=tg,file.driver=null-co",
+    ),
     ("incoming", "-incoming defer"),
     ("bare", ""),
     ("rocker", "-device rocker,name=r0,id=r0"),
@@ -45,7 +59,9 @@ impl Machine {
     pub fn start(section: &str, start: impl FnOnce(&[&str]) -> Option<Server>) -> Option<Machine> {
         let (section, more) = section.split_once(' ').unwrap_or((section, ""));
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("disk.raw"), vec![0; 1 << 20]).unwrap();
+        for name in ["disk.raw", "cd.raw"] {
+            std::fs::write(folder.path().join(name), vec![0; 1 << 20]).unwrap();
+        }
         let backing = ["-b", "disk0.qcow2", "-F", "qcow2"];
         for (name, options) in [("disk0", &[][..]), ("disk1", &[]), ("overlay", &backing)] {
             let mut qemu_img = Command::new("qemu-img");
