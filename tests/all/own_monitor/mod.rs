@@ -5,6 +5,8 @@
 //! options of QEMU after the name; `#` begins a comment. A line after `~ ` is run, but its text may differ; so must one
 //! after `! `, which is a difference that is known and explained in the comment above it.
 
+mod explained;
+
 use qmp_shell::shell::MonitorChoice;
 
 use crate::support::hmp_machine::Machine;
@@ -16,6 +18,15 @@ enum Comparison {
     Equal,
     Skipped,
     Different,
+}
+
+/// Returns the machine and the rows of each section of a file.
+fn sections(file: &str) -> impl Iterator<Item = (&str, Vec<(Comparison, &str)>)> {
+    file.split("\n== ").skip(1).map(|section| {
+        let (header, rows) = section.split_once('\n').unwrap();
+        let is_row = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+        (header, rows.lines().filter(is_row).map(parse_row).collect())
+    })
 }
 
 fn parse_row(row: &str) -> (Comparison, &str) {
@@ -74,11 +85,8 @@ fn without_dates(text: &str) -> String {
 fn compare(file: &str, start: fn(&[&str]) -> Option<Server>) {
     let mut differences = Vec::new();
     let mut count = 0;
-    for section in file.split("\n== ").skip(1) {
-        let (header, rows) = section.split_once('\n').unwrap();
+    for (header, rows) in sections(file) {
         let (Some(theirs), Some(ours)) = (Machine::start(header, start), Machine::start(header, start)) else { return };
-        let rows: Vec<(Comparison, &str)> =
-            rows.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).map(parse_row).collect();
         let lines: Vec<&str> = rows.iter().map(|(_, line)| *line).collect();
         let expected = theirs.run(&lines, MonitorChoice::Server);
         let found = ours.run(&lines, MonitorChoice::Own);
@@ -117,6 +125,11 @@ macro_rules! compared_lines {
             #[test]
             fn equals_that_of_qemu_7_2() {
                 super::compare(LINES, Server::qemu_7_2);
+            }
+
+            #[test]
+            fn explanations_do_the_same() {
+                super::explained::compare(LINES);
             }
         })*
     };

@@ -88,28 +88,45 @@ impl Machine {
     }
 
     /// Runs lines in one session, in the server's monitor or the shell's own. Returns the text of each, and whether it
-    /// succeeded. In the texts, `{DIR}` and `{VERSION}` stand for what varies.
+    /// succeeded.
     pub fn run(&self, lines: &[&str], monitor: MonitorChoice) -> Vec<(String, bool)> {
-        let folder = self.folder.path().to_str().unwrap();
-        let port = free_port();
+        let mut session = self.session(monitor);
+        lines.iter().map(|line| session.run(line)).collect()
+    }
+
+    /// Connects in HMP mode.
+    pub fn session(&self, monitor: MonitorChoice) -> HmpSession<'_> {
         let mut connection = Connection::new(Some(self.server.address().parse().unwrap()), Options::default(), false);
         connection.open(&mut |_| {}).unwrap();
         let version = connection.session().unwrap().greeting().unwrap().version.clone().unwrap();
-        let version = format!("{version}{}", version.package);
         let settings = Settings { monitor, ..Settings::default() };
         let mut engine = Engine::new(connection, settings, EngineOptions::default(), SharedLog::default());
         engine.set_language(Language::Hmp);
-        let run_one = |line: &&str| {
-            let text = line.replace("{DIR}", folder).replace("{RNG}", RNG).replace("{PORT}", &port);
-            let mut out = OneShotOutput::new(Vec::new(), Vec::new(), style());
-            let outcome = run_line(&mut engine, &InputLine { text: &text, script: None, number: 1 }, &mut out);
-            out.show_help();
-            let (stdout, stderr) = out.into_inner();
-            let text = String::from_utf8_lossy(&[stdout, stderr].concat()).replace(folder, "{DIR}");
-            let succeeded = matches!(outcome, LineOutcome::Done | LineOutcome::Leave);
-            (text.replace(&version, "{VERSION}"), succeeded)
-        };
-        lines.iter().map(run_one).collect()
+        HmpSession { machine: self, engine, version: format!("{version}{}", version.package), port: free_port() }
+    }
+}
+
+/// A session on a machine, which begins in HMP mode.
+pub struct HmpSession<'a> {
+    machine: &'a Machine,
+    engine: Engine,
+    version: String,
+    port: String,
+}
+
+impl HmpSession<'_> {
+    /// Runs a line. Returns its text, and whether it succeeded. In the text, `{DIR}` and `{VERSION}` stand for what
+    /// varies.
+    pub fn run(&mut self, line: &str) -> (String, bool) {
+        let folder = self.machine.folder.path().to_str().unwrap();
+        let text = line.replace("{DIR}", folder).replace("{RNG}", RNG).replace("{PORT}", &self.port);
+        let mut out = OneShotOutput::new(Vec::new(), Vec::new(), style());
+        let outcome = run_line(&mut self.engine, &InputLine { text: &text, script: None, number: 1 }, &mut out);
+        out.show_help();
+        let (stdout, stderr) = out.into_inner();
+        let text = String::from_utf8_lossy(&[stdout, stderr].concat()).replace(folder, "{DIR}");
+        let succeeded = matches!(outcome, LineOutcome::Done | LineOutcome::Leave);
+        (text.replace(&self.version, "{VERSION}"), succeeded)
     }
 }
 
