@@ -1,10 +1,10 @@
-//! One command of the monitor, and a line that calls it.
+//! One command of the monitor, and the call of it.
 
 use serde_json::Value;
 
 use crate::wire::Request;
 
-use super::arguments::{Arguments, parse_line};
+use super::arguments::Arguments;
 use super::parameter::Parameter;
 use super::server::{Failure, QmpServer};
 use super::state::MonitorState;
@@ -78,20 +78,16 @@ impl Command {
         self
     }
 
-    /// Returns the name and the arguments, as in `eject [-f] device`.
+    /// Returns the name and its aliases, as in `print|p`.
+    pub(crate) fn all_names(&self) -> String {
+        [&[self.name], self.aliases].concat().join("|")
+    }
+
+    /// Returns the names and the arguments, as in `eject [-f] device`.
     pub(crate) fn usage(&self) -> String {
         let parameters = self.parameters.iter().map(Parameter::usage);
-        [self.name.to_owned()].into_iter().chain(parameters).collect::<Vec<_>>().join(" ")
+        [self.all_names()].into_iter().chain(parameters).collect::<Vec<_>>().join(" ")
     }
-}
-
-/// Executes a line, and returns the text that it prints.
-pub(crate) fn run_line(line: &str, server: &mut dyn QmpServer, state: &mut MonitorState) -> Result<String, Failure> {
-    let Some((command, arguments)) = parse_line(line)? else { return Ok(String::new()) };
-    if let Coverage::Unavailable(reason) = command.coverage {
-        return Err(Failure::error(reason));
-    }
-    (command.run)(&mut Invocation { command, arguments, server, state })
 }
 
 impl Invocation<'_> {

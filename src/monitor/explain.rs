@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::schema::Schema;
 use crate::wire::Request;
 
-use super::command::run_line;
+use super::line::run_line;
 use super::server::{Failure, QmpServer, ServerError};
 use super::state::MonitorState;
 
@@ -80,5 +80,8 @@ impl QmpServer for Recorder<'_> {
 
     fn ask_for_secret(&mut self, _: &str) -> Result<Option<String>, Failure> {
         Ok(Some("SECRET".to_owned()))
+    }
+    fn history(&mut self) -> Vec<String> {
+        self.server.history()
     }
 }

@@ -7,15 +7,18 @@
 //! | module | owns |
 //! |---|---|
 //! | `server` | the needs of a command, and the ways in which it fails |
-//! | `parameter` | the declaration of a command's arguments |
-//! | `expression` | integer expressions |
-//! | `arguments` | the arguments in a line, parsed as QEMU's own monitor does |
 //! | `state` | the memory of the monitor from one line to the next |
-//! | `command` | one command, and a line that calls it |
-//! | `explain` | the requests that a line becomes |
+//! | `parameter` | the declaration of a command's arguments |
+//! | `words` | the characters of a line: white space, words, and text in quotes |
+//! | `expression` | integer expressions |
+//! | `size` | sizes with a fraction and a suffix |
+//! | `arguments` | the arguments in a line, parsed as QEMU's own monitor does |
+//! | `command` | one command, and the call of it |
 //! | `text` | layouts that several commands share |
 //! | `commands` | the table of all commands, in files by subject |
-//! | `coverage` | the same table as a chapter of the manual |
+//! | `line` | a line: the command that it calls, and the arguments |
+//! | `explain` | the requests that a line becomes |
+//! | `coverage` | the table of commands as a chapter of the manual |
 
 #![allow(dead_code)]
 
@@ -25,14 +28,18 @@ mod commands;
 mod coverage;
 mod explain;
 mod expression;
+mod line;
 mod parameter;
 mod server;
+mod size;
 mod state;
 mod text;
+mod words;
 
-pub(crate) use command::{Command, run_line};
+pub(crate) use command::Command;
 pub(crate) use commands::{INFO_PREFIX, commands, info_commands};
 pub use coverage::coverage_table;
 pub(crate) use explain::{Explanation, explain_line};
+pub(crate) use line::run_line;
 pub(crate) use server::{Failure, QmpServer, ServerError};
 pub(crate) use state::MonitorState;

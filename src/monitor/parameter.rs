@@ -23,6 +23,8 @@ pub(crate) enum ParameterKind {
     Options,
     /// An expression of 32 bits.
     Integer,
+    /// `.` and an expression of 32 bits, attached to the argument before it.
+    Index,
     /// An expression of 64 bits.
     LongInteger,
     /// An expression, in MiB.
@@ -40,13 +42,23 @@ pub(crate) enum ParameterKind {
 }
 
 use ParameterKind::{
-    BlockDevice, FileName, Flag, FlagWithText, Format, Integer, LongInteger, Mebibytes, Options, RestOfLine, Size,
-    Switch, Text,
+    BlockDevice, FileName, Flag, FlagWithText, Format, Index, Integer, LongInteger, Mebibytes, Options, RestOfLine,
+    Size, Switch, Text,
 };
+
+impl ParameterKind {
+    /// Returns the letter of a flag.
+    pub(crate) fn flag(self) -> Option<char> {
+        match self {
+            Flag(letter) | FlagWithText(letter) => Some(letter),
+            _ => None,
+        }
+    }
+}
 
 impl Parameter {
     const fn new(name: &'static str, kind: ParameterKind) -> Parameter {
-        let is_optional = matches!(kind, Flag(_) | FlagWithText(_) | Format);
+        let is_optional = matches!(kind, Flag(_) | FlagWithText(_) | Format | Index);
         Parameter { name, kind, is_optional }
     }
 
@@ -62,7 +74,8 @@ impl Parameter {
             Flag(letter) => format!("[-{letter}]"),
             FlagWithText(letter) => format!("[-{letter} {}]", self.name),
             Format => "[/fmt]".to_owned(),
-            Switch if self.is_optional => format!("[{}=on|off]", self.name).replace('=', " "),
+            Index => format!("[.{}]", self.name),
+            Switch if self.is_optional => "[on|off]".to_owned(),
             Switch => "on|off".to_owned(),
             _ if self.is_optional => format!("[{}]", self.name),
             _ => self.name.to_owned(),
@@ -85,6 +98,7 @@ constructors! {
     rest_of_line RestOfLine,
     options Options,
     integer Integer,
+    index Index,
     long_integer LongInteger,
     mebibytes Mebibytes,
     size Size,

@@ -44,6 +44,9 @@ pub(crate) trait QmpServer {
 
     /// Asks the user for a secret, which is not echoed. `None` if there is no user to ask.
     fn ask_for_secret(&mut self, prompt: &str) -> Result<Option<String>, Failure>;
+
+    /// Returns the lines of the monitor that the user has entered, oldest first.
+    fn history(&mut self) -> Vec<String>;
 }
 
 /// An error reply of the server.

@@ -5,6 +5,25 @@
 pub(crate) struct MonitorState {
     /// The CPU that lines refer to, if one was selected.
     pub(crate) cpu: Option<u64>,
+    /// The form in which values were last shown.
+    pub(crate) format: ValueFormat,
+}
+
+/// The form in which `x`, `xp` and `print` show values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ValueFormat {
+    /// The number of values.
+    pub(crate) count: u32,
+    /// `x`, `d`, `u`, `o`, `c`, or `i` for instructions.
+    pub(crate) letter: char,
+    /// The bytes of a value: 1, 2, 4 or 8.
+    pub(crate) size: u8,
+}
+
+impl Default for ValueFormat {
+    fn default() -> ValueFormat {
+        ValueFormat { count: 1, letter: 'x', size: 4 }
+    }
 }
 
 impl MonitorState {

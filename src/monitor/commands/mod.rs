@@ -1,16 +1,19 @@
 //! The table of all commands, in files by subject.
 
 mod block_info;
+mod help;
 mod image_info;
 mod machine;
 
 use std::sync::LazyLock;
 
 use super::command::Command;
+use super::words::{is_space, skip_space, split_before};
 
 /// The commands of each subject.
 const TABLES: &[&[Command]] = &[
     block_info::COMMANDS, //
+    help::COMMANDS,
     machine::COMMANDS,
 ];
 
@@ -34,23 +37,26 @@ pub(crate) fn info_commands() -> impl Iterator<Item = &'static Command> {
     ALL.iter().copied().filter(|command| command.name.starts_with(INFO_PREFIX))
 }
 
-/// Finds the command that a line calls. Returns it and the rest of the line, or else the name that is unknown.
-pub(super) fn find(line: &str) -> Result<(&'static Command, &str), String> {
+/// Finds the command that a line calls. Returns it, unless its name is unknown, and the rest of the line after the name.
+pub(super) fn find(line: &str) -> (Option<&'static Command>, &str) {
     let (name, rest) = split_name(line);
-    if name == INFO_PREFIX.trim_end() {
-        let (subcommand, rest) = split_name(rest.trim_start());
-        let full = format!("{INFO_PREFIX}{subcommand}");
-        return named(&full).map(|command| (command, rest)).ok_or(full);
+    let arguments = skip_space(rest);
+    if name != INFO_PREFIX.trim_end() || arguments.is_empty() {
+        return (named(name), rest);
     }
-    named(name).map(|command| (command, rest)).ok_or_else(|| name.to_owned())
+    if rest.starts_with('/') {
+        return (None, rest);
+    }
+    let (subcommand, rest) = split_name(arguments);
+    (named(&format!("{INFO_PREFIX}{subcommand}")), rest)
 }
 
 /// Splits a line after its first name, which ends at white space or `/`, as in `x/4xb`.
 fn split_name(line: &str) -> (&str, &str) {
-    let end = line.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(line.len());
-    line.split_at(end)
+    split_before(line, |c| is_space(c) || c == '/')
 }
 
+/// Returns the command with a name, such as `stop`, `s` or `info status`.
 fn named(name: &str) -> Option<&'static Command> {
     ALL.iter().copied().find(|command| command.name == name || command.aliases.contains(&name))
 }

@@ -204,6 +204,10 @@ impl QmpServer for EngineServer<'_> {
     fn ask_for_secret(&mut self, prompt: &str) -> Result<Option<String>, Failure> {
         Ok(self.out.ask_for_secret(prompt))
     }
+
+    fn history(&mut self) -> Vec<String> {
+        self.engine.history_of(Language::Hmp).entries().to_vec()
+    }
 }
 
 /// Returns the return value in a reply.

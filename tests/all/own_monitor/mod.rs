@@ -6,6 +6,7 @@
 //! after `! `, which is a difference that is known and explained in the comment above it.
 
 mod explained;
+mod generated_lines;
 
 use qmp_shell::shell::MonitorChoice;
 
@@ -137,5 +138,6 @@ macro_rules! compared_lines {
 
 compared_lines! {
     block
+    help
     machine
 }

@@ -1,0 +1,44 @@
+//! A line of the monitor: the command that it calls, and the arguments.
+
+use super::arguments::{Surroundings, parse_arguments};
+use super::command::{Coverage, Invocation};
+use super::commands::{INFO_PREFIX, find};
+use super::server::{Failure, QmpServer};
+use super::state::MonitorState;
+use super::words::skip_space;
+
+/// Executes a line, and returns the text that it prints.
+pub(crate) fn run_line(line: &str, server: &mut dyn QmpServer, state: &mut MonitorState) -> Result<String, Failure> {
+    let start = skip_space(line);
+    if start.is_empty() {
+        return Ok(String::new());
+    }
+    let (command, rest) = find(start);
+    let called = &line[..line.len() - rest.len()];
+    let command = command.ok_or_else(|| Failure::line(format!("unknown command: '{called}'")))?;
+    let names = command.all_names();
+    let mut format = state.format;
+    let mut registers = |name: &str| register_value(name, server, state);
+    let mut surroundings = Surroundings { registers: &mut registers, format: &mut format };
+    let arguments = parse_arguments(names.trim_start_matches(INFO_PREFIX), command.parameters, rest, &mut surroundings);
+    // A form is kept even if a later argument is wrong.
+    state.format = format;
+    let arguments = arguments.map_err(|failure| with_advice(failure, called))?;
+    if let Coverage::Unavailable(reason) = command.coverage {
+        return Err(Failure::error(reason));
+    }
+    (command.run)(&mut Invocation { command, arguments, server, state })
+}
+
+/// Returns the value of a register of the current CPU.
+fn register_value(_name: &str, _server: &mut dyn QmpServer, _state: &mut MonitorState) -> Result<i64, Failure> {
+    Err(Failure::line("unknown register"))
+}
+
+/// Adds to a report of wrong arguments where help is. `called` is the line up to the name of its command.
+fn with_advice(failure: Failure, called: &str) -> Failure {
+    match failure {
+        Failure::Text(text) => Failure::line(format!("{text}Try \"help {called}\" for more information")),
+        failure => failure,
+    }
+}
