@@ -1,6 +1,7 @@
 //! The diagnosis of keys that an object does not have: misspellings, keys of another object, and keys of a variant whose
 //! tag is missing.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::grammar::{Diagnostic, Span};
@@ -118,9 +119,14 @@ impl<'t, 'a> UnknownKeys<'t, 'a> {
     fn key_below(&self, name: &str) -> Option<String> {
         let members = self.level.active.members.iter().copied();
         let mut places = self.places(members, &self.level.path, Some(self.tree));
+        // Types nest in themselves by many keys. Where nothing is given, all places of a type are alike.
+        let mut seen = HashSet::new();
         for _ in 0..MAX_LEVELS_BELOW {
             let (mut below, mut optional) = (Vec::new(), None);
-            for place in &places {
+            for place in places {
+                if place.tree.is_none() && !seen.insert(place.kind) {
+                    continue;
+                }
                 let text = |tag: &str| place.tree?.text(tag);
                 let active = ActiveMembers::of(self.schema, place.kind, &text);
                 // The variant that has the key may not be selected yet.
