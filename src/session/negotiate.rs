@@ -65,7 +65,7 @@ impl Handshake<'_> {
         loop {
             self.options.check_cancelled(self.address)?;
             let poll_until = from_now(CANCEL_POLL_INTERVAL).min(self.deadline);
-            match self.session.receive_until(Some(poll_until), &mut take) {
+            match self.session.receive_new_until(Some(poll_until), &mut take) {
                 Ok(Waited::Done(value)) => return Ok(Some(value)),
                 Ok(Waited::Flooded) => return Err(ConnectError::NoHandshake(self.address.clone())),
                 Ok(_) if poll_until < self.deadline => {}

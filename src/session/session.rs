@@ -281,33 +281,44 @@ impl Session {
     ) -> Result<Waited<T>, Disconnected> {
         // Messages that an earlier wait kept are offered again, because this wait may be for one of them.
         let mut earlier = std::mem::take(&mut self.backlog);
-        let mut kept = Backlog::default();
-        let outcome = loop {
-            if kept.is_full() {
-                break Ok(Waited::Flooded);
-            }
-            let message = match earlier.pop() {
-                Some(message) => message,
-                None => match self.poll(deadline.into()) {
-                    Ok(message) => message,
-                    Err(disconnected) => break Err(disconnected),
-                },
-            };
-            match message {
-                Received::TimedOut => break Ok(Waited::TimedOut),
-                Received::Interrupted => break Ok(Waited::Interrupted),
-                message => match take(message) {
-                    Taken::Done(value) => break Ok(Waited::Done(value)),
-                    Taken::Consumed => {}
-                    Taken::Kept(message) => kept.push(message),
-                },
-            }
-        };
         while let Some(message) = earlier.pop() {
-            kept.push(message);
+            match take(message) {
+                Taken::Done(value) => {
+                    while let Some(message) = earlier.pop() {
+                        self.backlog.push(message);
+                    }
+                    return Ok(Waited::Done(value));
+                }
+                Taken::Consumed => {}
+                Taken::Kept(message) => self.backlog.push(message),
+            }
         }
-        self.backlog = kept;
-        outcome
+        self.receive_new_until(deadline, take)
+    }
+
+    /// Receives messages as [`Session::receive_until`] does, but offers none that an earlier wait kept: a wait in many
+    /// short parts would otherwise spend its time with them.
+    pub(super) fn receive_new_until<T>(
+        &mut self,
+        deadline: Option<Instant>,
+        mut take: impl FnMut(Received) -> Taken<T>,
+    ) -> Result<Waited<T>, Disconnected> {
+        let wait = Wait::from(deadline);
+        while !self.backlog.is_full() {
+            if wait.is_over() {
+                return Ok(Waited::TimedOut);
+            }
+            match self.poll_source(wait)? {
+                Received::TimedOut => return Ok(Waited::TimedOut),
+                Received::Interrupted => return Ok(Waited::Interrupted),
+                message => match take(message) {
+                    Taken::Done(value) => return Ok(Waited::Done(value)),
+                    Taken::Consumed => {}
+                    Taken::Kept(message) => self.backlog.push(message),
+                },
+            }
+        }
+        Ok(Waited::Flooded)
     }
 
     /// Receives a message from the source. Answers a second greeting without returning it.
