@@ -74,6 +74,11 @@ impl QmpServer for Recorder<'_> {
         if self.pauses > MAX_PAUSES { Err(Failure::Interrupted) } else { Ok(()) }
     }
 
+    fn wait_for_job(&mut self, id: &str, status: &str) -> Result<Value, Failure> {
+        self.requests.push(Request::new("query-jobs"));
+        Ok(json!({ "id": id, "status": status }))
+    }
+
     fn show_progress(&mut self, _: &str) {}
 
     fn show_notice(&mut self, _: &str) {}

@@ -14,6 +14,10 @@
 //! | `size` | sizes with a fraction and a suffix |
 //! | `arguments` | the arguments in a line, parsed as QEMU's own monitor does |
 //! | `command` | one command, and the call of it |
+//! | `command` | one command, and a line that calls it |
+//! | `socket_address` | addresses of sockets as QEMU's own monitor takes them |
+//! | `jobs` | jobs that a command starts in the server and waits for |
+//! | `explain` | the requests that a line becomes |
 //! | `text` | layouts that several commands share |
 //! | `commands` | the table of all commands, in files by subject |
 //! | `line` | a line: the command that it calls, and the arguments |
@@ -32,6 +36,10 @@ mod line;
 mod parameter;
 mod server;
 mod size;
+mod jobs;
+mod parameter;
+mod server;
+mod socket_address;
 mod state;
 mod text;
 mod words;

@@ -9,6 +9,8 @@ use serde_json::Value;
 use crate::schema::Schema;
 use crate::wire::Request;
 
+use super::jobs::poll_job;
+
 /// The QMP server that a command of the monitor uses, and the user who waits for it.
 ///
 /// Queries are kept apart from requests that act, so that a line can be explained without executing it.
@@ -35,6 +37,12 @@ pub(crate) trait QmpServer {
     /// Waits before the server is asked again. Events are shown in the meantime, and Ctrl-C ends the wait with
     /// [`Failure::Interrupted`].
     fn pause(&mut self, duration: Duration) -> Result<(), Failure>;
+
+    /// Waits until a job has a status, or has concluded, and returns it as `query-jobs` does. A job that concludes must
+    /// not dismiss itself.
+    fn wait_for_job(&mut self, id: &str, status: &str) -> Result<Value, Failure> {
+        poll_job(self, id, status)
+    }
 
     /// Shows the progress of a long operation, in place of the progress shown before. Scripts do not show it.
     fn show_progress(&mut self, text: &str);

@@ -24,6 +24,8 @@ impl Default for ValueFormat {
     fn default() -> ValueFormat {
         ValueFormat { count: 1, letter: 'x', size: 4 }
     }
+    /// The number of jobs that lines have started.
+    pub(crate) jobs_started: u64,
 }
 
 impl MonitorState {

@@ -24,7 +24,7 @@ fn info_block(call: &mut Invocation<'_>) -> Result<String, Failure> {
         let reply = call.query("query-block", json!({}))?;
         let devices = items(&reply);
         let text = describe_all(call, devices, &name, |device| string(device, "device"))?;
-        let has_nodes_only = devices.is_empty() && name.is_none() && is_storage_daemon(call)?;
+        let has_nodes_only = devices.is_empty() && name.is_none() && call.is_storage_daemon();
         if !has_nodes_only && (name.is_none() || !text.is_empty()) {
             return Ok(text);
         }
@@ -33,15 +33,6 @@ fn info_block(call: &mut Invocation<'_>) -> Result<String, Failure> {
     // A node is the medium of a device without a name.
     let entries: Vec<Value> = items(&nodes).iter().map(|node| json!({ "inserted": node })).collect();
     describe_all(call, &entries, &name, |entry| string(&entry["inserted"], "node-name"))
-}
-
-/// Returns whether the server is a storage daemon, which has block nodes but no devices.
-pub(super) fn is_storage_daemon(call: &mut Invocation<'_>) -> Result<bool, Failure> {
-    match call.query("query-status", json!({})) {
-        Ok(_) => Ok(false),
-        Err(Failure::Error(error)) => Ok(error.class == "CommandNotFound"),
-        Err(failure) => Err(failure),
-    }
 }
 
 /// Describes the entries with the name, or all. A blank line comes before each but the first of the list.
@@ -168,7 +159,7 @@ fn info_blockstats(call: &mut Invocation<'_>) -> Result<String, Failure> {
     ];
     let mut reply = call.query("query-blockstats", json!({}))?;
     let mut name_key = "device";
-    if items(&reply).is_empty() && is_storage_daemon(call)? {
+    if items(&reply).is_empty() && call.is_storage_daemon() {
         reply = call.query("query-blockstats", json!({ "query-nodes": true }))?;
         name_key = "node-name";
     }

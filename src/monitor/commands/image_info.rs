@@ -1,7 +1,7 @@
 //! Images of a block device in words: a chain of images, and tables of internal snapshots.
 
 use chrono::{Local, TimeZone};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::command::Invocation;
 use super::super::server::Failure;
@@ -19,8 +19,7 @@ pub(super) enum TableLayout {
 impl TableLayout {
     /// Returns the layout that the server's own monitor uses.
     pub(super) fn of_server(call: &mut Invocation<'_>) -> Result<TableLayout, Failure> {
-        let version = call.query("query-version", json!({}))?;
-        Ok(if integer(&version["qemu"], "major") >= 9 { TableLayout::Current } else { TableLayout::Old })
+        Ok(if call.major_version()? >= 9 { TableLayout::Current } else { TableLayout::Old })
     }
 
     /// Returns the header of the table.
@@ -142,6 +141,8 @@ fn write_member(label: &str, value: &Value, indent: usize, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

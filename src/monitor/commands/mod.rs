@@ -1,9 +1,18 @@
 //! The table of all commands, in files by subject.
 
+mod block;
 mod block_info;
 mod help;
+mod block_jobs;
+mod block_nodes;
+mod commit;
+mod disk_snapshots;
 mod image_info;
 mod machine;
+mod media;
+mod nbd;
+mod snapshot_nodes;
+mod vm_snapshots;
 
 use std::sync::LazyLock;
 
@@ -14,7 +23,15 @@ use super::words::{is_space, skip_space, split_before};
 const TABLES: &[&[Command]] = &[
     block_info::COMMANDS, //
     help::COMMANDS,
+    block::COMMANDS,
+    block_info::COMMANDS,
+    block_jobs::COMMANDS,
+    commit::COMMANDS,
+    disk_snapshots::COMMANDS,
     machine::COMMANDS,
+    media::COMMANDS,
+    nbd::COMMANDS,
+    vm_snapshots::COMMANDS,
 ];
 
 /// The prefix of the names of `info` subcommands.

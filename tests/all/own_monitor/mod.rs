@@ -39,8 +39,18 @@ fn parse_row(row: &str) -> (Comparison, &str) {
 }
 
 /// The beginnings of values that differ from one machine to the next, or change by themselves.
-const MOVING: &[&str] =
-    &["thread_id=", "idle_time_ns=", "_total_time_ns=", "/dev/pts/", "qemu.sock.", "HVA ", "#block"];
+const MOVING: &[&str] = &[
+    "thread_id=",
+    "idle_time_ns=",
+    "_total_time_ns=",
+    "/dev/pts/",
+    "qemu.sock.",
+    "HVA ",
+    "#block",
+    "uuid: ",
+    "iters: ",
+    "cid: ",
+];
 
 /// Replaces what differs from one machine to the next: values after [`MOVING`], dates, addresses of the host.
 fn without_moving_parts(text: &str) -> String {
@@ -49,7 +59,7 @@ fn without_moving_parts(text: &str) -> String {
         let mut parts = text.split(prefix);
         let mut out = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            let rest = part.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+            let rest = part.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '-');
             out.push_str(prefix);
             out.push_str("{N}");
             out.push_str(rest);
@@ -139,5 +149,9 @@ macro_rules! compared_lines {
 compared_lines! {
     block
     help
+    block_jobs
     machine
+    media
+    nbd
+    snapshots
 }

@@ -1,5 +1,6 @@
 //! Machines on which HMP lines are tried, and the lines' texts and outcomes.
 
+use std::path::Path;
 use std::process::Command;
 
 use qmp_shell::grammar::Language;
@@ -43,6 +44,23 @@ const MACHINES: &[(&str, &str)] = &[
          -blockdev node-name=bn,driver=null-co,read-zeroes=on -device virtio-blk-pci,drive=bn \
          -blockdev node-name=free,driver=throttle,throttle-group=tg,file.driver=null-co",
     ),
+    // Images of many formats, made by `make_images`.
+    (
+        "formats",
+        "-object secret,id=s,data=abc123 \
+         -blockdev node-name=luks,driver=luks,key-secret=s,file.driver=file,file.filename={DIR}/a.luks \
+         -blockdev node-name=vmdk,driver=vmdk,file.driver=file,file.filename={DIR}/a.vmdk \
+         -blockdev node-name=vdi,driver=vdi,file.driver=file,file.filename={DIR}/a.vdi \
+         -blockdev node-name=lq,driver=qcow2,encrypt.format=luks,encrypt.key-secret=s,file.driver=file,\
+         file.filename={DIR}/luks.qcow2 \
+         -blockdev node-name=old,driver=qcow2,file.driver=file,file.filename={DIR}/old.qcow2 \
+         -blockdev node-name=lazy,driver=qcow2,file.driver=file,file.filename={DIR}/lazy.qcow2 \
+         -blockdev node-name=bitmaps,driver=qcow2,file.driver=file,file.filename={DIR}/bitmaps.qcow2 \
+         -blockdev node-name=top,driver=qcow2,file.driver=file,file.filename={DIR}/top.qcow2 \
+         -blockdev node-name=debug,driver=blkdebug,image=old \
+         -blockdev node-name=part,driver=raw,offset=512,size=1023488,file.driver=null-co \
+         -blockdev node-name=huge,driver=null-co,size=1151795604700004352",
+    ),
     ("incoming", "-incoming defer"),
     ("bare", ""),
     ("rocker", "-device rocker,name=r0,id=r0"),
@@ -54,6 +72,42 @@ pub struct Machine {
     folder: tempfile::TempDir,
 }
 
+/// The images of every machine: the options of `qemu-img create`.
+const IMAGES: &[&str] = &[
+    "create -f qcow2 disk0.qcow2 1M",
+    "create -f qcow2 disk1.qcow2 1M",
+    "create -f qcow2 disk2.qcow2 1M",
+    "create -f qcow2 -b disk0.qcow2 -F qcow2 overlay.qcow2 1M",
+    "create -f qcow2 -b disk2.qcow2 -F qcow2 rov.qcow2 1M",
+];
+
+const FORMAT_IMAGES: &[&str] = &[
+    "create -f luks --object secret,id=s,data=abc123 -o key-secret=s,iter-time=10 a.luks 1M",
+    "create -f vmdk a.vmdk 1M",
+    "create -f vdi a.vdi 1M",
+    "create -f qcow2 --object secret,id=s,data=abc123 \
+     -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 luks.qcow2 1M",
+    "create -f qcow2 -o compat=0.10 old.qcow2 1M",
+    "create -f qcow2 -o lazy_refcounts=on lazy.qcow2 5T",
+    "create -f qcow2 bitmaps.qcow2 1M",
+    "bitmap --add bitmaps.qcow2 b0",
+    "bitmap --add bitmaps.qcow2 b1",
+    "bitmap --disable bitmaps.qcow2 b1",
+    "create -f qcow2 base.qcow2 1M",
+    "snapshot -c first base.qcow2",
+    "snapshot -c second-with-a-name-that-is-longer base.qcow2",
+    "create -f qcow2 -b base.qcow2 -F qcow2 middle.qcow2 1M",
+    "create -f qcow2 -b middle.qcow2 -F qcow2 top.qcow2 2M",
+];
+
+/// Runs `qemu-img` in a folder, once for each row.
+fn make_images(folder: &Path, rows: &[&str]) {
+    for row in rows {
+        let output = Command::new("qemu-img").args(row.split_whitespace()).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{row}: {output:?}");
+    }
+}
+
 impl Machine {
     /// Starts a machine. `section` is its name in [`MACHINES`], and further options after a space.
     pub fn start(section: &str, start: impl FnOnce(&[&str]) -> Option<Server>) -> Option<Machine> {
@@ -62,11 +116,9 @@ impl Machine {
         for name in ["disk.raw", "cd.raw"] {
             std::fs::write(folder.path().join(name), vec![0; 1 << 20]).unwrap();
         }
-        let backing = ["-b", "disk0.qcow2", "-F", "qcow2"];
-        for (name, options) in [("disk0", &[][..]), ("disk1", &[]), ("overlay", &backing)] {
-            let mut qemu_img = Command::new("qemu-img");
-            qemu_img.args(["create", "-q", "-f", "qcow2"]).args(options).arg(format!("{name}.qcow2")).arg("1M");
-            assert!(qemu_img.current_dir(&folder).status().unwrap().success());
+        make_images(folder.path(), IMAGES);
+        if section == "formats" {
+            make_images(folder.path(), FORMAT_IMAGES);
         }
         let (_, options) = MACHINES.iter().find(|(name, _)| *name == section).unwrap();
         let options = options.replace("{DIR}", folder.path().to_str().unwrap());

@@ -1,0 +1,166 @@
+//! The block nodes that a snapshot of the VM includes, in the order of QEMU's own monitor.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use super::super::command::{Invocation, request};
+use super::super::server::Failure;
+use super::super::text::{is_true, items, string};
+
+/// The version of QEMU since which its own monitor may miss unused nodes. QEMU 7.2 finds them all, 10.0 does not.
+const SHORT_SEARCH_SINCE: i64 = 8;
+
+/// A node that a snapshot of the VM includes.
+pub(super) struct SnapshotNode {
+    pub(super) name: String,
+    /// The name of the device, or else of the node.
+    pub(super) label: String,
+    /// Whether the state of the VM can be stored in it.
+    pub(super) can_hold_state: bool,
+    /// The snapshots in its image.
+    pub(super) snapshots: Vec<Value>,
+}
+
+/// Returns the writable nodes that devices or others use, and those that nothing uses.
+pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNode>, Failure> {
+    let has_short_search = call.major_version()? >= SHORT_SEARCH_SINCE;
+    let requests = [
+        request("query-block", Value::Null),
+        request("query-named-block-nodes", json!({ "flat": true })),
+        request("x-debug-query-block-graph", Value::Null),
+    ];
+    let mut replies = call.server.query_all(&requests)?.into_iter();
+    let mut next = || replies.next().unwrap_or(Ok(Value::Null));
+    let (devices, nodes, graph) = (next()?, next()?, next());
+    let graph = Graph::of(graph.unwrap_or_default());
+    let blocks = Blocks { devices: items(&devices), nodes: items(&nodes), graph, has_short_search };
+    let names = blocks.included_names();
+    Ok(names.iter().filter_map(|name| blocks.snapshot_node(name)).collect())
+}
+
+/// The devices and nodes of a server.
+struct Blocks<'a> {
+    devices: &'a [Value],
+    /// The latest one first.
+    nodes: &'a [Value],
+    graph: Graph,
+    /// Whether the search for unused nodes begins after the last one that is used.
+    has_short_search: bool,
+}
+
+impl Blocks<'_> {
+    /// Returns the names of the nodes that a snapshot includes, if they are writable.
+    fn included_names(&self) -> Vec<String> {
+        let mut names = self.graph.names_of_used_roots();
+        if names.is_empty() {
+            names = self.devices.iter().map(|device| string(&device["inserted"], "node-name").to_owned()).collect();
+        }
+        let mut seen = HashSet::new();
+        names.retain(|name| !name.is_empty() && seen.insert(name.clone()));
+        let unused = self.names_of_unused_nodes(names.last());
+        names.extend(unused.into_iter().filter(|name| !seen.contains(name)));
+        names
+    }
+
+    /// Returns the names of the nodes that nothing uses. A short search finds only those that are newer than the last
+    /// node that is used, and none if that belongs to a `-drive`.
+    fn names_of_unused_nodes(&self, last_used: Option<&String>) -> Vec<String> {
+        let oldest_first = self.nodes.iter().rev().map(|node| string(node, "node-name"));
+        let unused = |names: &mut dyn Iterator<Item = &str>| {
+            names.filter(|name| self.graph.is_unused(name)).map(str::to_owned).collect()
+        };
+        match last_used.filter(|_| self.has_short_search) {
+            None => unused(&mut oldest_first.into_iter()),
+            Some(last) if self.belongs_to_drive(last) => Vec::new(),
+            Some(last) => unused(&mut oldest_first.skip_while(|name| name != last).skip(1)),
+        }
+    }
+
+    /// Returns whether a node was made by `-drive`, not by `-blockdev`.
+    fn belongs_to_drive(&self, name: &str) -> bool {
+        name.starts_with('#') || self.device_of(name).is_some()
+    }
+
+    /// Returns the name of the device whose medium is the node, if it has a name.
+    fn device_of(&self, node: &str) -> Option<&str> {
+        let mut names = self.devices.iter().filter(|device| string(&device["inserted"], "node-name") == node);
+        names.find_map(|device| device["device"].as_str().filter(|name| !name.is_empty()))
+    }
+
+    fn node(&self, name: &str) -> Option<&Value> {
+        self.nodes.iter().find(|node| string(node, "node-name") == name)
+    }
+
+    /// Returns the node, unless it is read-only.
+    fn snapshot_node(&self, name: &str) -> Option<SnapshotNode> {
+        let node = self.node(name).filter(|node| !is_true(node, "ro"))?;
+        Some(SnapshotNode {
+            name: name.to_owned(),
+            label: self.device_of(name).unwrap_or(name).to_owned(),
+            can_hold_state: self.can_hold_state(name),
+            snapshots: items(&node["image"]["snapshots"]).to_vec(),
+        })
+    }
+
+    /// Returns whether a node or the one below it is a qcow2 image, the only one that holds the state of a VM.
+    fn can_hold_state(&self, name: &str) -> bool {
+        let is_qcow2 = |name: &str| self.node(name).is_some_and(|node| string(node, "drv") == "qcow2");
+        let below = std::iter::successors(Some(name), |name| self.graph.main_child(name));
+        // A hostile server might send a circle.
+        below.take(self.nodes.len().max(1)).any(is_qcow2)
+    }
+}
+
+/// The reply to `x-debug-query-block-graph`: nodes with their users.
+struct Graph(Value);
+
+impl Graph {
+    fn of(reply: Value) -> Graph {
+        Graph(reply)
+    }
+
+    fn vertices(&self) -> &[Value] {
+        items(&self.0["nodes"])
+    }
+
+    fn edges(&self) -> &[Value] {
+        items(&self.0["edges"])
+    }
+
+    fn id_of(&self, name: &str) -> Option<&Value> {
+        let is_node = |vertex: &&Value| string(vertex, "type") == "block-driver" && string(vertex, "name") == name;
+        self.vertices().iter().find(is_node).map(|vertex| &vertex["id"])
+    }
+
+    fn name_of(&self, id: &Value) -> Option<&str> {
+        self.vertices().iter().find(|vertex| vertex["id"] == *id)?["name"].as_str()
+    }
+
+    /// Returns the nodes that devices, exports and jobs use, in the order in which these were made.
+    fn names_of_used_roots(&self) -> Vec<String> {
+        let mut backends: Vec<&Value> =
+            self.vertices().iter().filter(|vertex| string(vertex, "type") == "block-backend").collect();
+        backends.sort_by_key(|backend| backend["id"].as_i64());
+        let root_of = |backend: &Value| {
+            let root = self.edges().iter().find(|edge| edge["parent"] == backend["id"])?;
+            self.name_of(&root["child"]).map(str::to_owned)
+        };
+        backends.into_iter().filter_map(root_of).collect()
+    }
+
+    /// Returns whether a node is in the graph without a user.
+    fn is_unused(&self, name: &str) -> bool {
+        self.id_of(name).is_some_and(|id| !self.edges().iter().any(|edge| edge["child"] == *id))
+    }
+
+    /// Returns the node whose data a node passes on.
+    fn main_child(&self, name: &str) -> Option<&str> {
+        let id = self.id_of(name)?;
+        let child = |role: &str| {
+            let edge = self.edges().iter().find(|edge| edge["parent"] == *id && string(edge, "name") == role)?;
+            self.name_of(&edge["child"])
+        };
+        child("file").or_else(|| child("backing"))
+    }
+}
