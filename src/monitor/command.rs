@@ -103,6 +103,11 @@ impl Invocation<'_> {
         Ok(String::new())
     }
 
+    /// Executes a request and returns its return value. `arguments` is an object, whose null members are left out.
+    pub(crate) fn execute_for_value(&mut self, command: &str, arguments: Value) -> Result<Value, Failure> {
+        self.server.execute(&request(command, arguments))
+    }
+
     /// Shows what is missing in the text of a command that QMP serves only in part.
     pub(crate) fn show_missing_part(&mut self) {
         if let Coverage::Partial(missing) = self.command.coverage {

@@ -17,6 +17,7 @@
 //! | `command` | one command, and a line that calls it |
 //! | `socket_address` | addresses of sockets as QEMU's own monitor takes them |
 //! | `jobs` | jobs that a command starts in the server and waits for |
+//! | `features` | differences between servers, by their introspection and version |
 //! | `explain` | the requests that a line becomes |
 //! | `text` | layouts that several commands share |
 //! | `commands` | the table of all commands, in files by subject |
@@ -33,6 +34,7 @@ mod coverage;
 mod explain;
 mod expression;
 mod line;
+mod features;
 mod parameter;
 mod server;
 mod size;

@@ -88,6 +88,23 @@ impl Failure {
         Failure::Text(text.into() + "\n")
     }
 
+    /// Returns the failure without the prefix `Error: `, which QEMU's own monitor leaves out for some commands.
+    pub(crate) fn without_prefix(self) -> Failure {
+        match self {
+            Failure::Error(error) => Failure::line(error.desc),
+            failure => failure,
+        }
+    }
+
+    /// Rewords the refusal of a value that is not in an enumeration. QEMU's own monitor parses some enumerations itself.
+    pub(crate) fn with_reworded_value(self) -> Failure {
+        let Failure::Error(error) = &self else { return self };
+        match error.desc.split_once("does not accept value '").and_then(|(_, value)| value.strip_suffix('\'')) {
+            Some(value) => Failure::error(format!("invalid parameter value: {value}")),
+            None => self,
+        }
+    }
+
     /// Returns the text that the monitor prints, with its line ends; empty if the shell has reported the failure.
     pub(crate) fn text(&self) -> String {
         match self {

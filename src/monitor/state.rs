@@ -26,6 +26,8 @@ impl Default for ValueFormat {
     }
     /// The number of jobs that lines have started.
     pub(crate) jobs_started: u64,
+    /// The mouse buttons that are pressed, a bit for each.
+    pub(crate) mouse_buttons: i64,
 }
 
 impl MonitorState {

@@ -22,6 +22,32 @@ pub(crate) fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
+/// Returns an integer member without its sign, or 0. Negative ones wrap around, as addresses do.
+pub(crate) fn unsigned(object: &Value, key: &str) -> u64 {
+    let value = object.get(key);
+    let wrapped = || value.and_then(Value::as_i64).map(|value| value as u64);
+    value.and_then(Value::as_u64).or_else(wrapped).unwrap_or_default()
+}
+
+/// Returns a member as text without quotes, or an empty text.
+pub(crate) fn plain(object: &Value, key: &str) -> String {
+    match object.get(key) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
+}
+
+/// Returns `on` or `off`.
+pub(crate) fn on_off(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
+}
+
+/// Returns lines of a label and a member: `labels` has the text before the value, and the key.
+pub(crate) fn labelled_lines(object: &Value, labels: &[(&str, &str)]) -> String {
+    labels.iter().map(|(label, key)| format!("{label}{}\n", plain(object, key))).collect()
+}
+
 /// Returns a size with at most three significant digits, such as `1.47 MiB`. Each next unit begins at 1000.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

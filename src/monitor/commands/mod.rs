@@ -7,12 +7,31 @@ mod block_jobs;
 mod block_nodes;
 mod commit;
 mod disk_snapshots;
+mod backends;
+mod block_info;
+mod character_data;
+mod cpus;
+mod dirty_rates;
+mod display;
 mod image_info;
+mod input;
+mod links;
 mod machine;
 mod media;
 mod nbd;
 mod snapshot_nodes;
 mod vm_snapshots;
+mod memory_devices;
+mod migration;
+mod migration_parameters;
+mod migration_status;
+mod pci;
+mod replay;
+mod rocker;
+mod statistics;
+mod tracing;
+mod unavailable;
+mod virtio;
 
 use std::sync::LazyLock;
 
@@ -32,6 +51,26 @@ const TABLES: &[&[Command]] = &[
     media::COMMANDS,
     nbd::COMMANDS,
     vm_snapshots::COMMANDS,
+    backends::COMMANDS,
+    block_info::COMMANDS,
+    character_data::COMMANDS,
+    cpus::COMMANDS,
+    dirty_rates::COMMANDS,
+    display::COMMANDS,
+    input::COMMANDS,
+    links::COMMANDS,
+    machine::COMMANDS,
+    memory_devices::COMMANDS,
+    migration::COMMANDS,
+    migration_parameters::COMMANDS,
+    migration_status::COMMANDS,
+    pci::COMMANDS,
+    replay::COMMANDS,
+    rocker::COMMANDS,
+    statistics::COMMANDS,
+    tracing::COMMANDS,
+    unavailable::COMMANDS,
+    virtio::COMMANDS,
 ];
 
 /// The prefix of the names of `info` subcommands.

@@ -31,7 +31,9 @@ const NOT_FOUND: &[&str] = &[
     "CPU#* not available",
     "No CPU available",
     "Path '*' could not be resolved.",
+    "invalid stats provider *",
     "invalid stats target *",
+    "invalid vCPU index *",
     "unknown event *",
 ];
 

@@ -147,6 +147,7 @@ macro_rules! compared_lines {
 }
 
 compared_lines! {
+    backends
     block
     help
     block_jobs
@@ -154,4 +155,17 @@ compared_lines! {
     media
     nbd
     snapshots
+    dirty_rates
+    display
+    input
+    machine
+    memory_devices
+    migration
+    pci
+    replay
+    rocker
+    statistics
+    tracing
+    unavailable
+    virtio
 }

@@ -64,6 +64,34 @@ const MACHINES: &[(&str, &str)] = &[
     ("incoming", "-incoming defer"),
     ("bare", ""),
     ("rocker", "-device rocker,name=r0,id=r0"),
+    (
+        "memory",
+        "-m 64,slots=4,maxmem=1G -object memory-backend-ram,size=16M,id=m0 -device pc-dimm,memdev=m0,id=dimm0 \
+         -object memory-backend-file,size=16M,id=m1,mem-path={DIR}/memory,share=on,merge=off,dump=off \
+         -object memory-backend-memfd,size=8M,id=m2,host-nodes=0,policy=bind,prealloc=on \
+         -object memory-backend-ram,size=16M,id=m3 -device virtio-mem-pci,memdev=m3,id=vmem0,requested-size=8M \
+         -object memory-backend-file,size=16M,id=m4,mem-path={DIR}/pmem,share=on -device virtio-pmem-pci,memdev=m4 \
+         -machine nvdimm=on -object memory-backend-ram,size=16M,id=m5 -device nvdimm,memdev=m5",
+    ),
+    (
+        "vnc",
+        "-vnc unix:{DIR}/first.vnc,password=on -vnc unix:{DIR}/second.vnc,id=second \
+         -vnc none,id=third -device VGA,id=vga",
+    ),
+    (
+        "bridges",
+        "-device pcie-root-port,id=rp0 -device qemu-xhci,bus=rp0 -device pci-bridge,chassis_nr=2,id=b1 \
+         -device pci-bridge,chassis_nr=3,id=b2,bus=b1,addr=1 -netdev user,id=n0 -device e1000,netdev=n0,bus=b2,addr=3",
+    ),
+    (
+        "virtio",
+        "-device virtio-balloon-pci,id=balloon0 -drive if=none,id=d0,file=null-co://,format=raw \
+         -device virtio-blk-pci,drive=d0,id=blk0 -netdev user,id=n0 -device virtio-net-pci,netdev=n0,id=net0 \
+         -device virtio-scsi-pci,id=scsi0 -device virtio-serial-pci,id=serial0 -device virtio-gpu-pci,id=gpu0 \
+         -device virtio-keyboard-pci,id=keyboard0 -object cryptodev-backend-builtin,id=cb0 \
+         -device virtio-crypto-pci,cryptodev=cb0,id=crypto0",
+    ),
+    ("kvm", "-accel kvm,dirty-ring-size=4096 -accel tcg"),
 ];
 
 /// A server with the machine of a section, and a folder with its disks.

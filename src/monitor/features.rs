@@ -1,0 +1,57 @@
+//! Differences between servers, by their introspection and version.
+
+use serde_json::Value;
+
+use crate::schema::{Type, member_type};
+
+use super::command::Invocation;
+use super::server::Failure;
+
+impl Invocation<'_> {
+    /// Returns whether the server has a command. True without introspection.
+    pub(crate) fn has_command(&mut self, command: &str) -> bool {
+        self.server.schema().is_none_or(|schema| schema.command(command).is_some())
+    }
+
+    /// Returns whether a command of the server takes an argument. False without introspection.
+    pub(crate) fn takes_argument(&mut self, command: &str, argument: &str) -> bool {
+        self.server.schema().is_some_and(|schema| {
+            let info = schema.command(command);
+            info.is_some_and(|info| member_type(&schema, info.arguments, argument).is_some())
+        })
+    }
+
+    /// Returns whether an enumeration among a command's arguments has a value. `path` has the names of members, through
+    /// arrays. True without introspection.
+    pub(crate) fn accepts_value(&mut self, command: &str, path: &[&str], value: &str) -> bool {
+        let Some(schema) = self.server.schema() else { return true };
+        let Some(info) = schema.command(command) else { return true };
+        let mut id = info.arguments;
+        for name in path {
+            while let Type::Array(element) = schema.definition(id) {
+                id = *element;
+            }
+            match member_type(&schema, id, name) {
+                Some(member) => id = member,
+                None => return false,
+            }
+        }
+        match schema.definition(id) {
+            Type::Enum(values) => values.iter().any(|known| known.name == value),
+            _ => true,
+        }
+    }
+
+    /// Returns whether the server is older than a version, where nothing but the version tells.
+    pub(crate) fn is_older_than(&mut self, major: u64, minor: u64) -> Result<bool, Failure> {
+        let reply = self.query("query-version", Value::Null)?;
+        let number = |part: &str| reply["qemu"][part].as_u64();
+        Ok(number("major").zip(number("minor")).is_some_and(|version| version < (major, minor)))
+    }
+
+    /// Returns the failure to find a command that this server does not have, which QEMU's own monitor does not know
+    /// either.
+    pub(crate) fn unknown_command(&self) -> Failure {
+        Failure::line(format!("unknown command: '{}'", self.command.name))
+    }
+}
