@@ -19,6 +19,7 @@
 //! | `jobs` | jobs that a command starts in the server and waits for |
 //! | `features` | differences between servers, by their introspection and version |
 //! | `explain` | the requests that a line becomes |
+//! | `options` | option lists, `KEY=VALUE,…` |
 //! | `text` | layouts that several commands share |
 //! | `commands` | the table of all commands, in files by subject |
 //! | `line` | a line: the command that it calls, and the arguments |
@@ -35,6 +36,7 @@ mod explain;
 mod expression;
 mod line;
 mod features;
+mod options;
 mod parameter;
 mod server;
 mod size;
