@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
+use crate::render::printable;
 use crate::session::{Address, ConnectError, Options, Session};
 use crate::shell::{AsyncOutput, Connection, QemuProcess, TerminationHandler};
 
@@ -49,7 +50,9 @@ impl Program for WrapArgs {
         // QEMU may take long to start; later the prompt handles the signals itself.
         let killed = qemu.clone();
         let termination = TerminationHandler::start(move || killed.kill()).map_err(Failure::not_connected)?;
-        let session = match Session::over(socket, &Address::Exec(program.clone()), &options) {
+        let address = Address::Exec(program.clone());
+        let mut progress = |_: &str| report(&format!("Waiting for `{}` to open its monitor.", printable(program)));
+        let session = match Session::over_with_progress(socket, &address, &options, &mut progress) {
             Ok(session) => session,
             Err(error) => {
                 let failure = start_failure(&qemu, error);

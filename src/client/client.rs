@@ -14,7 +14,7 @@ use crate::wire::{Event, Greeting, Request};
 use super::dispatcher::{Dispatcher, SlotWait};
 use super::error::ExecuteError;
 use super::events::{EventQueue, Events};
-use super::open::open;
+use super::open::open_with_progress;
 #[cfg(feature = "programs")]
 use super::pending::IsCancelled;
 use super::pending::Pending;
@@ -81,7 +81,16 @@ impl Client {
     /// # Ok::<(), qmp_shell::ConnectError>(())
     /// ```
     pub fn connect_with(address: &Address, options: &Options) -> Result<Client, ConnectError> {
-        Client::over(open(address, options)?, address)
+        Client::connect_with_progress(address, options, &mut |_| {})
+    }
+
+    /// Connects as [`Client::connect_with`] does. Calls `progress` with a sentence about each long wait.
+    pub(crate) fn connect_with_progress(
+        address: &Address,
+        options: &Options,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Client, ConnectError> {
+        Client::over(open_with_progress(address, options, progress)?, address)
     }
 
     /// Waits for the next server to connect to `listener`, and negotiates with it. Without [`Options::wait`] the wait

@@ -16,6 +16,8 @@ pub use client::{Client, Empty};
 pub use error::{ExecuteError, ListenError};
 pub use events::Events;
 pub use open::open;
+#[cfg(feature = "programs")]
+pub(crate) use open::open_with_progress;
 pub use pending::Pending;
 #[cfg(feature = "programs")]
-pub(crate) use pending::parse_return;
+pub(crate) use pending::{REPLY_ANNOUNCEMENT_DELAY, parse_return};

@@ -7,8 +7,17 @@ use crate::session::{Address, ConnectError, Options, Session, connect};
 /// Opens a session with the server at `address`. `demo:` starts a demo machine, if this build has one (cargo feature
 /// `demo`).
 pub fn open(address: &Address, options: &Options) -> Result<Session, ConnectError> {
+    open_with_progress(address, options, &mut |_| {})
+}
+
+/// Opens a session as [`open`] does. Calls `progress` with a sentence about each long wait.
+pub(crate) fn open_with_progress(
+    address: &Address,
+    options: &Options,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Session, ConnectError> {
     if *address != Address::Demo {
-        return connect(address, options);
+        return connect(address, options, progress);
     }
     let socket = start_demo().map_err(|reason| ConnectError::Io { address: Address::Demo, reason })?;
     Session::over(socket, address, options)

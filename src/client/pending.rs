@@ -19,6 +19,10 @@ pub(crate) type IsCancelled<'a> = &'a dyn Fn() -> bool;
 /// The time between two calls of an [`IsCancelled`].
 pub(super) const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The time after which the programs announce the wait for a reply.
+#[cfg(feature = "programs")]
+pub(crate) const REPLY_ANNOUNCEMENT_DELAY: Duration = Duration::from_secs(5);
+
 /// A command in flight; see [`Client::start`](super::Client::start).
 ///
 /// ```

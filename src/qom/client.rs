@@ -1,8 +1,11 @@
 //! Commands on single objects: list, get and set properties, and resolve what a user typed.
 
+use std::cell::Cell;
+use std::time::Instant;
+
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::client::{Client, ExecuteError, Pending, parse_return};
+use crate::client::{Client, ExecuteError, Pending, REPLY_ANNOUNCEMENT_DELAY, parse_return};
 use crate::schema::{PropertyType, nearest, property_value};
 use crate::wire::{Reply, ReplyBody, Request, quote};
 
@@ -23,6 +26,8 @@ pub struct QomClient {
     is_interrupted: fn() -> bool,
     /// Called when the server turns out to take one request at a time. Without it, that is an error.
     on_stall: Option<fn()>,
+    /// Called with a sentence about each long wait for a reply.
+    on_long_wait: fn(&str),
 }
 
 impl QomClient {
@@ -32,7 +37,13 @@ impl QomClient {
             max_tree_members: MAX_TREE_MEMBERS,
             is_interrupted: || false,
             on_stall: None,
+            on_long_wait: |_| {},
         }
+    }
+
+    /// Has each long wait for a reply announced by `report`, which gets a sentence.
+    pub fn announcing_waits(self, report: fn(&str)) -> QomClient {
+        QomClient { on_long_wait: report, ..self }
     }
 
     /// Has each wait for the server end with [`QomError::Interrupted`] when `is_interrupted`, called in the thread that
@@ -176,7 +187,16 @@ impl QomClient {
     }
 
     fn reply(&self, pending: Pending) -> Result<Reply, QomError> {
-        match pending.reply_unless(&|| self.must_give_up()) {
+        let announcement = format!("Waiting for the reply to `{}`.", pending.request().command);
+        let announce_at = Cell::new(Some(Instant::now() + REPLY_ANNOUNCEMENT_DELAY));
+        let must_give_up = || {
+            if announce_at.get().is_some_and(|at| Instant::now() >= at) {
+                announce_at.set(None);
+                (self.on_long_wait)(&announcement);
+            }
+            self.must_give_up()
+        };
+        match pending.reply_unless(&must_give_up) {
             // Given up by another thread.
             Err(error) if error.is_given_up() => Err(QomError::Stalled),
             reply => reply?.ok_or_else(|| self.reason_to_give_up()),

@@ -14,7 +14,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use super::address::{Address, without_secrets};
 use super::error::ConnectError;
-use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
+use super::opening::{Awaited, Opening};
+use super::options::{CANCEL_POLL_INTERVAL, from_now};
 use super::socket::{Socket, wait_writable};
 
 /// The time between two attempts.
@@ -50,21 +51,20 @@ impl Drop for ExecProcess {
     }
 }
 
-/// Connects to `address`. Each attempt may take [`Options::timeout`]; attempts that may succeed later are repeated until
-/// `retry_until`.
+/// Connects to the server. Each attempt may take [`Options::timeout`](super::options::Options::timeout); attempts that may
+/// succeed later are repeated until `retry_until`.
 pub(super) fn connect_socket(
-    address: &Address,
-    options: &Options,
+    opening: &mut Opening<'_>,
     retry_until: Option<Instant>,
 ) -> Result<Connected, ConnectError> {
+    opening.wait_for(Awaited::Connection);
+    let address = opening.address;
     loop {
-        options.check_cancelled(address)?;
+        opening.poll()?;
         let result = match address {
-            Address::Unix(path) => connect_unix(address, SocketAddrUnix::new(path.as_path()), options),
-            Address::Abstract(name) => {
-                connect_unix(address, SocketAddrUnix::new_abstract_name(name.as_bytes()), options)
-            }
-            Address::Tcp { host, port } => connect_tcp(address, host, *port, options),
+            Address::Unix(path) => connect_unix(opening, SocketAddrUnix::new(path.as_path())),
+            Address::Abstract(name) => connect_unix(opening, SocketAddrUnix::new_abstract_name(name.as_bytes())),
+            Address::Tcp { host, port } => connect_tcp(opening, host, *port),
             Address::Fd(fd) => duplicate_inherited(*fd),
             Address::Exec(command) => return start_exec(command),
             Address::Demo => {
@@ -83,12 +83,8 @@ pub(super) fn connect_socket(
     }
 }
 
-fn connect_unix(
-    address: &Address,
-    target: Result<SocketAddrUnix, Errno>,
-    options: &Options,
-) -> Result<OwnedFd, ConnectError> {
-    let timeout = options.timeout;
+fn connect_unix(opening: &mut Opening<'_>, target: Result<SocketAddrUnix, Errno>) -> Result<OwnedFd, ConnectError> {
+    let (address, timeout) = (opening.address, opening.options.timeout);
     let failed = |error: Errno| ConnectError::Io { address: address.clone(), reason: error.into() };
     let target = target.map_err(failed)?;
     let until = from_now(timeout);
@@ -99,7 +95,7 @@ fn connect_unix(
             Ok(()) => break,
             // The listener's queue is full. A blocking connect would wait without a limit.
             Err(Errno::AGAIN) if Instant::now() < until => {
-                options.check_cancelled(address)?;
+                opening.poll()?;
                 std::thread::sleep(RETRY_INTERVAL);
             }
             Err(Errno::AGAIN) => {
@@ -133,8 +129,9 @@ fn is_socket(path: &Path) -> bool {
 }
 
 /// Connects to a host, which may have several addresses. The remaining time is shared among those not tried yet.
-fn connect_tcp(address: &Address, host: &str, port: u16, options: &Options) -> Result<OwnedFd, ConnectError> {
-    let until = from_now(options.timeout);
+fn connect_tcp(opening: &mut Opening<'_>, host: &str, port: u16) -> Result<OwnedFd, ConnectError> {
+    let (address, timeout) = (opening.address, opening.options.timeout);
+    let until = from_now(timeout);
     let resolved = (host, port).to_socket_addrs();
     let targets: Vec<SocketAddr> =
         resolved.map_err(|reason| ConnectError::Host { host: host.to_owned(), reason })?.collect();
@@ -142,24 +139,23 @@ fn connect_tcp(address: &Address, host: &str, port: u16, options: &Options) -> R
     for (tried, target) in targets.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
         let share = u32::try_from(targets.len() - tried).map_or(left, |untried| left / untried);
-        match connect_tcp_to(target, address, from_now(share), options)? {
+        match connect_tcp_to(opening, target, from_now(share))? {
             Ok(fd) => return Ok(fd),
             Err(error) => last = error,
         }
     }
     Err(match last {
         Errno::CONNREFUSED => ConnectError::Refused(address.clone()),
-        Errno::TIMEDOUT => ConnectError::Timeout { address: address.clone(), seconds: options.timeout.as_secs_f64() },
+        Errno::TIMEDOUT => ConnectError::Timeout { address: address.clone(), seconds: timeout.as_secs_f64() },
         error => ConnectError::Io { address: address.clone(), reason: error.into() },
     })
 }
 
 /// Connects to one address of a host. The outer error means that connecting was cancelled.
 fn connect_tcp_to(
+    opening: &mut Opening<'_>,
     target: &SocketAddr,
-    address: &Address,
     until: Instant,
-    options: &Options,
 ) -> Result<Result<OwnedFd, Errno>, ConnectError> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
@@ -170,7 +166,7 @@ fn connect_tcp_to(
     match connect(&fd, target) {
         Ok(()) => {}
         Err(Errno::INPROGRESS | Errno::INTR) => loop {
-            options.check_cancelled(address)?;
+            opening.poll()?;
             match wait_writable(&fd, from_now(CANCEL_POLL_INTERVAL).min(until)) {
                 Ok(true) => break,
                 Ok(false) if Instant::now() >= until => return Ok(Err(Errno::TIMEDOUT)),

@@ -85,7 +85,9 @@ impl Listener {
         let poll_until =
             || deadline.map_or(from_now(CANCEL_POLL_INTERVAL), |at| from_now(CANCEL_POLL_INTERVAL).min(at));
         while !wait_readable(&[self.fd.as_fd()], Some(poll_until())).map_err(failed)?[0] {
-            options.check_cancelled(&self.address)?;
+            if options.is_cancelled() {
+                return Err(ConnectError::Cancelled(self.address.clone()));
+            }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 let seconds = options.wait.unwrap_or_default().as_secs_f64();
                 return Err(ConnectError::Timeout { address: self.address.clone(), seconds });

@@ -13,6 +13,7 @@ mod log;
 mod log_writer;
 mod message_queue;
 mod negotiate;
+mod opening;
 mod options;
 mod pending;
 #[cfg(feature = "programs")]

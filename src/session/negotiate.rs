@@ -10,6 +10,7 @@ use super::address::Address;
 use super::connect::{Connected, connect_socket};
 use super::error::{ConnectError, Disconnected};
 use super::guest_sync;
+use super::opening::{Awaited, Opening};
 use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
 use super::pending::capabilities_request;
 use super::received::{Received, Unexpected};
@@ -18,12 +19,13 @@ use super::session::{Session, Taken, Waited};
 /// The maximum number of bytes of an incomplete message that are inspected to tell which protocol the server speaks.
 const MAX_INSPECTED_BYTES: usize = 400;
 
-/// Connects to `address` and negotiates.
-pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectError> {
+/// Connects to `address` and negotiates. Calls `progress` with a sentence about each long wait.
+pub fn connect(address: &Address, options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Session, ConnectError> {
     let retry_until = options.wait.map(from_now);
+    let mut opening = Opening::new(address, options, progress);
     loop {
-        let connected = connect_socket(address, options, retry_until)?;
-        match (negotiate(connected, address, options), retry_until) {
+        let connected = connect_socket(&mut opening, retry_until)?;
+        match (negotiate(connected, &mut opening), retry_until) {
             // A server that is starting or stopping may close the connection.
             (Err(ConnectError::Disconnected { .. }), Some(until)) if Instant::now() < until => {
                 std::thread::sleep(CANCEL_POLL_INTERVAL);
@@ -33,11 +35,12 @@ pub fn connect(address: &Address, options: &Options) -> Result<Session, ConnectE
     }
 }
 
-/// Negotiates over a connected socket. `address` names the server in messages.
-pub(super) fn negotiate(connected: Connected, address: &Address, options: &Options) -> Result<Session, ConnectError> {
+/// Negotiates over a connected socket.
+pub(super) fn negotiate(connected: Connected, opening: &mut Opening<'_>) -> Result<Session, ConnectError> {
     let Connected { socket, process } = connected;
+    let options = opening.options;
     let session = Session::new(socket, process, options.limits, options.log.clone());
-    let mut handshake = Handshake { session, address, options, deadline: from_now(options.timeout) };
+    let mut handshake = Handshake { session, opening, deadline: from_now(options.timeout) };
     handshake.session.honour_sync_markers(options.guest_agent);
     if options.guest_agent {
         guest_sync::synchronise(&mut handshake)?;
@@ -48,26 +51,27 @@ pub(super) fn negotiate(connected: Connected, address: &Address, options: &Optio
     Ok(handshake.session)
 }
 
-/// A session that is being opened.
-pub(super) struct Handshake<'a> {
+/// The handshake with the server of a session that is being opened.
+pub(super) struct Handshake<'a, 'b> {
     pub(super) session: Session,
-    pub(super) address: &'a Address,
-    options: &'a Options,
+    opening: &'a mut Opening<'b>,
     deadline: Instant,
 }
 
-impl Handshake<'_> {
-    /// Receives messages until `take` is done with one. `None` at the deadline.
+impl Handshake<'_, '_> {
+    /// Receives messages until `take` is done with the one that is `awaited`. `None` at the deadline.
     pub(super) fn receive_until<T>(
         &mut self,
+        awaited: Awaited,
         mut take: impl FnMut(Received) -> Taken<T>,
     ) -> Result<Option<T>, ConnectError> {
+        self.opening.wait_for(awaited);
         loop {
-            self.options.check_cancelled(self.address)?;
+            self.opening.poll()?;
             let poll_until = from_now(CANCEL_POLL_INTERVAL).min(self.deadline);
             match self.session.receive_new_until(Some(poll_until), &mut take) {
                 Ok(Waited::Done(value)) => return Ok(Some(value)),
-                Ok(Waited::Flooded) => return Err(ConnectError::NoHandshake(self.address.clone())),
+                Ok(Waited::Flooded) => return Err(ConnectError::NoHandshake(self.address())),
                 Ok(_) if poll_until < self.deadline => {}
                 Ok(_) => return Ok(None),
                 Err(disconnected) => return Err(self.disconnected(disconnected)),
@@ -76,16 +80,20 @@ impl Handshake<'_> {
     }
 
     pub(super) fn disconnected(&self, reason: Disconnected) -> ConnectError {
-        ConnectError::Disconnected { address: self.address.clone(), reason }
+        ConnectError::Disconnected { address: self.address(), reason }
+    }
+
+    pub(super) fn address(&self) -> Address {
+        self.opening.address.clone()
     }
 
     pub(super) fn timeout_seconds(&self) -> f64 {
-        self.options.timeout.as_secs_f64()
+        self.opening.options.timeout.as_secs_f64()
     }
 
     fn receive_greeting(&mut self) -> Result<(), ConnectError> {
         let mut stale = None;
-        let greeting = self.receive_until(|message| match message {
+        let greeting = self.receive_until(Awaited::Greeting, |message| match message {
             Received::Greeting(greeting) => Taken::Done(Ok(greeting)),
             // QEMU sends a reply that its last client did not wait for to the next client, before the greeting.
             Received::Unexpected(Unexpected::Reply(reply)) => {
@@ -113,14 +121,14 @@ impl Handshake<'_> {
             None if !incomplete.trim_ascii().is_empty() && !self.session.has_backlog() => {
                 self.not_qmp(preview(String::from_utf8_lossy(incomplete).trim()))
             }
-            None => ConnectError::NoGreeting { address: self.address.clone(), seconds: self.timeout_seconds() },
+            None => ConnectError::NoGreeting { address: self.address(), seconds: self.timeout_seconds() },
         }
     }
 
     fn not_qmp(&self, preview: String) -> ConnectError {
         match is_human_monitor(&preview) {
-            true => ConnectError::HumanMonitor(self.address.clone()),
-            false => ConnectError::NotQmp { address: self.address.clone(), preview },
+            true => ConnectError::HumanMonitor(self.address()),
+            false => ConnectError::NotQmp { address: self.address(), preview },
         }
     }
 
@@ -128,13 +136,13 @@ impl Handshake<'_> {
         let greeting = self.session.greeting();
         let request = greeting.map_or_else(|| Request::new("qmp_capabilities"), capabilities_request);
         let request_id = self.session.send(&request).map_err(|reason| self.disconnected(reason))?;
-        let reply: Option<Reply> = self.receive_until(|message| match message {
+        let reply: Option<Reply> = self.receive_until(Awaited::Negotiation, |message| match message {
             Received::Reply { id, reply } if id == request_id => Taken::Done(reply),
             Received::SyncMarker => Taken::Consumed,
             message => Taken::Kept(message),
         })?;
         let Some(reply) = reply else {
-            let (address, seconds) = (self.address.clone(), self.timeout_seconds());
+            let (address, seconds) = (self.address(), self.timeout_seconds());
             return Err(ConnectError::NoNegotiation { address, seconds });
         };
         match reply.body() {
@@ -297,14 +305,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("late.sock");
         let address = Address::Unix(path.clone());
-        let absent = super::connect(&address, &Options::default());
+        let absent = super::connect(&address, &Options::default(), &mut |_| {});
         assert!(matches!(absent, Err(ConnectError::NoSuchSocket(_))), "{absent:?}");
         let server = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(100));
             start_listener_at(&path, vec![Box::new(Peer::negotiate)])
         });
         let options = Options { wait: Some(Duration::from_secs(20)), ..Options::default() };
-        super::connect(&address, &options).unwrap();
+        super::connect(&address, &options, &mut |_| {}).unwrap();
         drop(server.join());
     }
 
@@ -312,6 +320,6 @@ mod tests {
     fn tries_again_after_a_server_that_is_still_exiting() {
         let server = start_listener(vec![Box::new(|_| {}), Box::new(Peer::negotiate)]);
         let options = Options { wait: Some(Duration::from_secs(20)), ..Options::default() };
-        super::connect(&server.address, &options).unwrap();
+        super::connect(&server.address, &options, &mut |_| {}).unwrap();
     }
 }

@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 use crate::wire::Limits;
 
-use super::address::Address;
-use super::error::ConnectError;
 use super::log::{MessageLog, SharedLog};
 
 /// The time between two checks for cancellation.
@@ -67,14 +65,6 @@ impl Options {
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::SeqCst)
-    }
-
-    /// Returns an error once connecting is cancelled. Must be called at least every [`CANCEL_POLL_INTERVAL`].
-    pub(super) fn check_cancelled(&self, address: &Address) -> Result<(), ConnectError> {
-        match self.is_cancelled() {
-            true => Err(ConnectError::Cancelled(address.clone())),
-            false => Ok(()),
-        }
     }
 }
 

@@ -19,6 +19,7 @@ use super::listen::Listener;
 use super::log::SharedLog;
 use super::message_queue::MessageQueue;
 use super::negotiate::negotiate;
+use super::opening::Opening;
 use super::options::Options;
 use super::pending::{Routed, Router};
 use super::received::{Backlog, Received};
@@ -133,12 +134,34 @@ impl Session {
     /// Waits for the next server to connect to `listener`, and negotiates with it. Without [`Options::wait`] the wait
     /// has no limit.
     pub fn accept(listener: &Listener, options: &Options) -> Result<Session, ConnectError> {
-        negotiate(listener.accept(options)?, listener.address(), options)
+        Session::accept_with_progress(listener, options, &mut |_| {})
+    }
+
+    /// Opens a session as [`Session::accept`] does. After a server has connected, calls `progress` with a sentence about
+    /// each long wait.
+    pub(crate) fn accept_with_progress(
+        listener: &Listener,
+        options: &Options,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Session, ConnectError> {
+        let connected = listener.accept(options)?;
+        negotiate(connected, &mut Opening::new(listener.address(), options, progress))
     }
 
     /// Negotiates over a stream socket that is connected already. `address` names the server in messages.
     pub fn over(socket: OwnedFd, address: &Address, options: &Options) -> Result<Session, ConnectError> {
-        negotiate(Connected { socket: socket.into(), process: None }, address, options)
+        Session::over_with_progress(socket, address, options, &mut |_| {})
+    }
+
+    /// Opens a session as [`Session::over`] does. Calls `progress` with a sentence about each long wait.
+    pub(crate) fn over_with_progress(
+        socket: OwnedFd,
+        address: &Address,
+        options: &Options,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Session, ConnectError> {
+        let connected = Connected { socket: socket.into(), process: None };
+        negotiate(connected, &mut Opening::new(address, options, progress))
     }
 
     /// Returns the server's greeting. A guest agent sends none.

@@ -2,14 +2,16 @@
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Output};
+use std::time::Duration;
 
 use expect_test::expect;
 
-use crate::support::peer::full_listener;
-use crate::support::program::{Run, qmp_shell};
+use crate::support::peer::{GREETING, Peer, PeerConnection, full_listener};
+use crate::support::program::{Run, qmp, qmp_shell, qom};
 use crate::support::server::{SMALL, Server, program_version};
 use crate::support::skip::{require_program, skip_optional};
 use crate::support::snapshot::{self, Table};
+use crate::support::terminal::Terminal;
 use crate::support::wait_until;
 
 const NAMED: &str = "{\"return\": {\"name\": \"here\"}}\n";
@@ -232,6 +234,7 @@ fn waits_for_a_server_that_is_not_there_yet() {
     for wait in ["--wait=0.1", "--wait=1.2"] {
         table.run(wait, &qmp_shell(&[wait, "/nowhere/q.sock", "-c", "query-name"]).run().expect_status(3));
     }
+    table.run("qom --wait=1.2", &qom(&["list", "/", "--wait=1.2", "-s", "/nowhere/q.sock"]).run().expect_status(3));
     table.check(expect![[r#"
         > --wait=0.1
         stderr: qmp-shell: there is no socket at `/nowhere/q.sock`; a QEMU started with `-qmp unix:/nowhere/q.sock,server=on,wait=off` creates one
@@ -241,6 +244,105 @@ fn waits_for_a_server_that_is_not_there_yet() {
         stderr: Waiting for /nowhere/q.sock.
         stderr: qmp-shell: there is no socket at `/nowhere/q.sock`; a QEMU started with `-qmp unix:/nowhere/q.sock,server=on,wait=off` creates one
         status: 3
+
+        > qom --wait=1.2
+        stderr: qom: Waiting for /nowhere/q.sock.
+        stderr: qom: there is no socket at `/nowhere/q.sock`; a QEMU started with `-qmp unix:/nowhere/q.sock,server=on,wait=off` creates one
+        status: 3
+    "#]]);
+}
+
+/// Sends a greeting and does not reply to the negotiation.
+fn only_greet(server: &mut PeerConnection) {
+    server.send_line(GREETING);
+    server.wait_for_close();
+}
+
+#[test]
+fn says_what_it_waits_for_while_it_connects() {
+    let silent: fn(&mut PeerConnection) = PeerConnection::wait_for_close;
+    let mut table = Table::new();
+    for (name, script, words) in [
+        ("qmp-shell", silent, "--timeout=1.3 ADDRESS -c query-name"),
+        ("qmp-shell", only_greet, "--timeout=1.3 ADDRESS -c query-name"),
+        ("qmp-shell", silent, "--timeout=1.3 ADDRESS -c guest-info -N"),
+        ("qmp", silent, "--timeout=1.3 --path=ADDRESS query-name"),
+        ("qom", only_greet, "list / --timeout=1.3 --socket=ADDRESS"),
+    ] {
+        let peer = Peer::start(script);
+        let words = words.replace("ADDRESS", &peer.address());
+        let words: Vec<&str> = words.split(' ').collect();
+        let program = match name {
+            "qmp-shell" => qmp_shell(&words),
+            "qmp" => qmp(&words),
+            _ => qom(&words),
+        };
+        table.run(format!("{name} {}", words.join(" ")), &program.run().expect_status(3));
+    }
+    table.check(expect![[r#"
+        > qmp-shell --timeout=1.3 {DIR}/q.sock -c query-name
+        stderr: Waiting for the greeting of {DIR}/q.sock.
+        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no greeting came within 1.3 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+        status: 3
+
+        > qmp-shell --timeout=1.3 {DIR}/q.sock -c query-name
+        stderr: Waiting for {DIR}/q.sock to reply to `qmp_capabilities`.
+        stderr: qmp-shell: `{DIR}/q.sock` sent a greeting, but did not answer the capabilities negotiation within 1.3 s
+        status: 3
+
+        > qmp-shell --timeout=1.3 {DIR}/q.sock -c guest-info -N
+        stderr: Waiting for the guest agent at {DIR}/q.sock.
+        stderr: qmp-shell: connected to `{DIR}/q.sock`, but no guest agent answered within 1.3 s; is it running in the guest? (for a QMP monitor, leave out -N)
+        status: 3
+
+        > qmp --timeout=1.3 --path={DIR}/q.sock query-name
+        stderr: qmp: Waiting for the greeting of {DIR}/q.sock.
+        stderr: qmp: connected to `{DIR}/q.sock`, but no greeting came within 1.3 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N)
+        status: 3
+
+        > qom list / --timeout=1.3 --socket={DIR}/q.sock
+        stderr: qom: Waiting for {DIR}/q.sock to reply to `qmp_capabilities`.
+        stderr: qom: `{DIR}/q.sock` sent a greeting, but did not answer the capabilities negotiation within 1.3 s
+        status: 3
+    "#]]);
+
+    let (port, _queue) = full_listener();
+    let address = format!("127.0.0.1:{port}");
+    let run = qmp_shell(&["--timeout=1.3", &address, "-c", "query-name"]).run().expect_status(3);
+    assert!(run.stderr.starts_with(&format!("Waiting for {address}.\n")), "{}", run.stderr);
+}
+
+#[test]
+fn a_slow_server_changes_nothing_on_standard_output() {
+    let peer = Peer::start(|server| {
+        std::thread::sleep(Duration::from_millis(1200));
+        server.send_line(GREETING);
+        let (_, id) = server.read_request();
+        std::thread::sleep(Duration::from_millis(1200));
+        server.reply(&id, "{}");
+        let id = server.expect_command("query-name");
+        server.reply(&id, "{\"name\": \"here\"}");
+        server.wait_for_close();
+    });
+    let run = qmp_shell(&[&peer.address(), "-c", "query-name"]).run().expect_status(0);
+    assert_eq!(run.stdout, NAMED);
+    snapshot::check(
+        run.stderr,
+        expect![[r#"
+        Waiting for the greeting of {DIR}/q.sock.
+        Waiting for {DIR}/q.sock to reply to `qmp_capabilities`.
+    "#]],
+    );
+}
+
+#[test]
+fn connect_says_what_it_waits_for_at_a_prompt() {
+    let peer = Peer::start(PeerConnection::wait_for_close);
+    let Some(terminal) = Terminal::qmp_shell("demo: --timeout 1.3") else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.check_line(&format!(".connect {}", peer.address()), expect![[r#"
+        Waiting for the greeting of {DIR}/q.sock.
+        error: connected to `{DIR}/q.sock`, but no greeting came within 1.3 s; a monitor serves one client at a time, so another may hold it (a guest agent sends no greeting: use -N); the connection to `demo:` stays open
     "#]]);
 }
 

@@ -1,6 +1,7 @@
 //! `qom`: the object tree, listed, read, set and drawn.
 
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use expect_test::expect;
 
@@ -16,6 +17,19 @@ use crate::support::terminal::Terminal;
 /// Runs `qom ARGS` on this server.
 fn run(address: &str, args: &[&str]) -> Run {
     qom(args).env("QMP_SOCKET", address).run()
+}
+
+#[test]
+fn announces_a_long_wait_for_a_reply() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        conn.expect_pending("qom-list");
+        std::thread::sleep(Duration::from_millis(5300));
+        conn.reply_pending("[]");
+        conn.wait_for_close();
+    });
+    let run = run(&peer.address(), &["list"]).expect_status(0);
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", "qom: Waiting for the reply to `qom-list`.\n"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use qmp_shell::grammar::{Line, parse_line};
 use qmp_shell::schema::{Builtin, Schema, Type, TypeId, TypingContext, request_of_json};
-use qmp_shell::session::{Options, Received, Session, connect};
+use qmp_shell::session::{Options, Received, Session};
 use qmp_shell::wire::{ReplyBody, Request};
 
 use crate::support::random::Random;
@@ -151,7 +151,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn compare(address: &str) {
-    let mut session = connect(&address.parse().unwrap(), &Options::default()).unwrap();
+    let mut session = qmp_shell::open(&address.parse().unwrap(), &Options::default()).unwrap();
     let raw = execute(&mut session, &Request::new("query-qmp-schema")).unwrap();
     let schema = Schema::parse(&raw).unwrap();
     let undocumented_types = HashMap::new();

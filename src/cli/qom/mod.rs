@@ -61,14 +61,15 @@ impl Program for QomArgs {
                     used_options.get_or_init(|| options)
                 }
             };
-            let client = Client::connect_with(&address, options).map_err(Failure::not_connected)?;
+            let client = Client::connect_with_progress(&address, options, &mut announce);
+            let client = client.map_err(Failure::not_connected)?;
             if self.common.verbose {
                 // Not earlier, because the user did not ask for the greeting and the negotiation.
                 show_messages(&options.log, stderr_palette(color));
             }
             Ok(client)
         };
-        let qom = || Ok(QomClient::new(&connect()?));
+        let qom = || Ok(QomClient::new(&connect()?).announcing_waits(announce));
         let run = || match command {
             QomCommand::Fuse(args) => fuse::run(args, connect),
             QomCommand::List { path, json } => commands::list(&qom()?, path, *json),
@@ -82,6 +83,11 @@ impl Program for QomArgs {
         }
         status
     }
+}
+
+/// Shows a sentence about a long wait.
+fn announce(sentence: &str) {
+    report(&format!("qom: {}", printable(sentence)));
 }
 
 /// Shows each message on standard error from now on.

@@ -4,17 +4,13 @@ pub(crate) mod child_qemu;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use crate::client::open;
+use crate::client::open_with_progress;
 use crate::session::{Address, ConnectError, Listener, MessageQueue, Options, Session};
 use crate::wire::Request;
 
 use super::server::{ConnectionRecord, Server};
 use child_qemu::QemuProcess;
-
-/// The time after which a wait for the server is announced.
-const PROGRESS_NOTICE_DELAY: Duration = Duration::from_secs(1);
 
 /// The address of a server, and the kind of server that is expected there.
 #[derive(Debug, Clone)]
@@ -67,14 +63,14 @@ fn option_hint(error: &ConnectError) -> &'static str {
 }
 
 impl Target {
-    /// Opens a session. Calls `progress` with the reason for a long wait.
+    /// Opens a session. Calls `progress` with a sentence about each long wait.
     fn connect(&self, options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Server, ConnectError> {
         let address = &self.address;
         let options = Options { guest_agent: self.is_guest_agent, ..options.clone() };
         let session = if self.listen {
             let listener = Listener::bind(address)?;
             progress(&format!("Listening on {address} for the server to connect."));
-            Session::accept(&listener, &options)?
+            Session::accept_with_progress(&listener, &options, progress)?
         } else {
             open_with_progress(address, &options, progress)?
         };
@@ -88,24 +84,6 @@ impl Target {
             _ => None,
         };
         self.address == *address || canonical(address).is_some_and(|path| canonical(&self.address) == Some(path))
-    }
-}
-
-/// Opens a session, and announces a long wait.
-fn open_with_progress(
-    address: &Address,
-    options: &Options,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Session, ConnectError> {
-    let Some(rest) = options.wait.and_then(|wait| wait.checked_sub(PROGRESS_NOTICE_DELAY)) else {
-        return open(address, options);
-    };
-    match open(address, &Options { wait: Some(PROGRESS_NOTICE_DELAY), ..options.clone() }) {
-        Err(error) if error.is_transient() => {
-            progress(&format!("Waiting for {address}."));
-            open(address, &Options { wait: Some(rest), ..options.clone() })
-        }
-        result => result,
     }
 }
 
@@ -141,7 +119,7 @@ impl Connection {
     }
 
     /// Opens a session with the server at the address, and first closes the one that is open. Calls `progress` with
-    /// the reason for a long wait.
+    /// a sentence about each long wait.
     pub fn open(&mut self, progress: &mut dyn FnMut(&str)) -> Result<&mut Session, ConnectionError> {
         // A monitor serves one client at a time.
         self.close();

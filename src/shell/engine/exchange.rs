@@ -5,6 +5,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use crate::client::REPLY_ANNOUNCEMENT_DELAY;
 use crate::session::{Address, Disconnected, Received, Wait};
 use crate::wire::{Event, Reply, Request};
 
@@ -24,9 +25,6 @@ const DRAIN_SLICE_BYTES: usize = 64 << 10;
 
 /// The maximum time for which [`Engine::drain_until_quiet`] receives.
 const FINAL_DRAIN_TIME: Duration = Duration::from_secs(1);
-
-/// The time after which the wait for the reply to a command is announced.
-pub(super) const REPLY_ANNOUNCEMENT_DELAY: Duration = Duration::from_secs(5);
 
 /// The maximum number of warnings about one server.
 const MAX_SERVER_WARNINGS: usize = 20;

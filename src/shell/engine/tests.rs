@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::exchange::REPLY_ANNOUNCEMENT_DELAY;
 use super::prepare::ANNOUNCEMENT_DELAY;
 use super::*;
+use crate::client::REPLY_ANNOUNCEMENT_DELAY;
 use crate::session::Options;
 use crate::test_server::{GREETING, Listener, Peer, start_listener};
 use crate::wire::Event;

@@ -79,6 +79,7 @@ impl ConditionalEventHandler for Suspend {
 struct SearchHistory(HistorySearch, PromptWaker);
 
 impl SearchHistory {
+    /// Returns the meaning of a key in the search that may be under way; `None` if it has none.
     fn meaning_of(&self, event: &Event) -> Option<SearchKey> {
         let Event::KeySeq(keys) = event else { return None };
         Some(match keys[..] {
