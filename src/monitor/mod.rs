@@ -14,7 +14,6 @@
 //! | `size` | sizes with a fraction and a suffix |
 //! | `arguments` | the arguments in a line, parsed as QEMU's own monitor does |
 //! | `command` | one command, and the call of it |
-//! | `command` | one command, and a line that calls it |
 //! | `socket_address` | addresses of sockets as QEMU's own monitor takes them |
 //! | `jobs` | jobs that a command starts in the server and waits for |
 //! | `features` | differences between servers, by their introspection and version |
@@ -23,7 +22,6 @@
 //! | `text` | layouts that several commands share |
 //! | `commands` | the table of all commands, in files by subject |
 //! | `line` | a line: the command that it calls, and the arguments |
-//! | `explain` | the requests that a line becomes |
 //! | `coverage` | the table of commands as a chapter of the manual |
 
 #![allow(dead_code)]
@@ -34,15 +32,13 @@ mod commands;
 mod coverage;
 mod explain;
 mod expression;
-mod line;
 mod features;
+mod jobs;
+mod line;
 mod options;
 mod parameter;
 mod server;
 mod size;
-mod jobs;
-mod parameter;
-mod server;
 mod socket_address;
 mod state;
 mod text;

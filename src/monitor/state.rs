@@ -7,6 +7,10 @@ pub(crate) struct MonitorState {
     pub(crate) cpu: Option<u64>,
     /// The form in which values were last shown.
     pub(crate) format: ValueFormat,
+    /// The number of jobs that lines have started.
+    pub(crate) jobs_started: u64,
+    /// The mouse buttons that are pressed, a bit for each.
+    pub(crate) mouse_buttons: i64,
 }
 
 /// The form in which `x`, `xp` and `print` show values.
@@ -24,10 +28,6 @@ impl Default for ValueFormat {
     fn default() -> ValueFormat {
         ValueFormat { count: 1, letter: 'x', size: 4 }
     }
-    /// The number of jobs that lines have started.
-    pub(crate) jobs_started: u64,
-    /// The mouse buttons that are pressed, a bit for each.
-    pub(crate) mouse_buttons: i64,
 }
 
 impl MonitorState {

@@ -1,37 +1,36 @@
 //! The table of all commands, in files by subject.
 
+mod backends;
 mod block;
 mod block_info;
-mod help;
 mod block_jobs;
 mod block_nodes;
-mod commit;
-mod disk_snapshots;
-mod backends;
-mod block_info;
 mod character_data;
+mod commit;
 mod cpus;
 mod dirty_rates;
+mod disk_snapshots;
 mod display;
+mod help;
 mod image_info;
 mod input;
 mod links;
 mod machine;
 mod media;
-mod nbd;
-mod snapshot_nodes;
-mod vm_snapshots;
 mod memory_devices;
 mod migration;
 mod migration_parameters;
 mod migration_status;
+mod nbd;
 mod pci;
 mod replay;
 mod rocker;
+mod snapshot_nodes;
 mod statistics;
 mod tracing;
 mod unavailable;
 mod virtio;
+mod vm_snapshots;
 
 use std::sync::LazyLock;
 
@@ -40,30 +39,26 @@ use super::words::{is_space, skip_space, split_before};
 
 /// The commands of each subject.
 const TABLES: &[&[Command]] = &[
-    block_info::COMMANDS, //
-    help::COMMANDS,
+    backends::COMMANDS,
     block::COMMANDS,
     block_info::COMMANDS,
     block_jobs::COMMANDS,
-    commit::COMMANDS,
-    disk_snapshots::COMMANDS,
-    machine::COMMANDS,
-    media::COMMANDS,
-    nbd::COMMANDS,
-    vm_snapshots::COMMANDS,
-    backends::COMMANDS,
-    block_info::COMMANDS,
     character_data::COMMANDS,
+    commit::COMMANDS,
     cpus::COMMANDS,
     dirty_rates::COMMANDS,
+    disk_snapshots::COMMANDS,
     display::COMMANDS,
+    help::COMMANDS,
     input::COMMANDS,
     links::COMMANDS,
     machine::COMMANDS,
+    media::COMMANDS,
     memory_devices::COMMANDS,
     migration::COMMANDS,
     migration_parameters::COMMANDS,
     migration_status::COMMANDS,
+    nbd::COMMANDS,
     pci::COMMANDS,
     replay::COMMANDS,
     rocker::COMMANDS,
@@ -71,6 +66,7 @@ const TABLES: &[&[Command]] = &[
     tracing::COMMANDS,
     unavailable::COMMANDS,
     virtio::COMMANDS,
+    vm_snapshots::COMMANDS,
 ];
 
 /// The prefix of the names of `info` subcommands.

@@ -149,21 +149,20 @@ macro_rules! compared_lines {
 compared_lines! {
     backends
     block
-    help
     block_jobs
-    machine
-    media
-    nbd
-    snapshots
     dirty_rates
     display
+    help
     input
     machine
+    media
     memory_devices
     migration
+    nbd
     pci
     replay
     rocker
+    snapshots
     statistics
     tracing
     unavailable
