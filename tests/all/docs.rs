@@ -17,6 +17,9 @@ use crate::support::terminal::Terminal;
 /// The prompts before a typed line.
 const PROMPTS: [&str; 4] = ["$ ", "(QEMU) ", "(qemu) ", "TRANS> "];
 
+/// The number of sessions that are typed at the same time.
+const SESSIONS_AT_ONCE: usize = 8;
+
 /// Returns README.md, CONTRIBUTING.md and the chapters in docs/, each with its text.
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -51,13 +54,17 @@ fn sessions(text: &str) -> Vec<&str> {
 #[test]
 fn sessions_look_as_shown() {
     let documents = documents();
-    let count: usize = documents.iter().map(|(_, text)| sessions(text).len()).sum();
-    assert!(count >= 9, "{count}");
+    let all: Vec<_> = documents
+        .iter()
+        .flat_map(|(path, text)| sessions(text).into_iter().map(move |session| (path, session)))
+        .collect();
+    assert!(all.len() >= 9, "{}", all.len());
+    // More at once would leave too little of the machine for each.
+    let next = Mutex::new(all.into_iter());
+    let take = || next.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
     std::thread::scope(|scope| {
-        for (path, text) in &documents {
-            for session in sessions(text) {
-                spawn_for_test(scope, move || replay(path, session));
-            }
+        for _ in 0..SESSIONS_AT_ONCE {
+            spawn_for_test(scope, || std::iter::from_fn(take).for_each(|(path, session)| replay(path, session)));
         }
     });
 }
