@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, SystemTime};
 
-use qmp_shell::{Address, Client, Empty, Options, Pending, Request};
+use qmp_shell::{Address, Client, Empty, Options, Pending, ReplyBody, Request};
 use serde_json::{Value, json};
 
 use crate::support::TIMEOUT;
@@ -248,9 +248,13 @@ pub fn limits_some_events_to_one_a_second() {
     add(json!({"driver": "quorum", "node-name": "q", "children": ["broken", "n1", "n2"], "vote-threshold": 2}));
     let mut events = client.events();
     const READS: u64 = 5;
-    for n in 0..READS {
-        let line = format!("qemu-io q \"read -q {} 512\"", n * 512);
-        client.execute::<String>("human-monitor-command", json!({"command-line": line})).unwrap();
+    // All are sent before the first reply, so that they are done within a second on a busy machine too.
+    let reads = (0..READS).map(|n| {
+        let line = json!({"command-line": format!("qemu-io q \"read -q {} 512\"", n * 512)});
+        client.start(Request::new("human-monitor-command").with_arguments(line.to_string())).unwrap()
+    });
+    for read in reads.collect::<Vec<_>>() {
+        assert!(matches!(read.reply().unwrap().body(), ReplyBody::Return(_)));
     }
     let sectors = [(); 2].map(|()| {
         let event = events.wait(TIMEOUT).unwrap().unwrap();
