@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use expect_test::expect;
 
@@ -14,7 +15,7 @@ use crate::support::program::{Program, Run, qmp, qmp_shell, qom};
 use crate::support::skip::require_program;
 use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
-use crate::support::{find_program, wait_until, wording};
+use crate::support::{TIMEOUT, find_program, wait_until, wording};
 
 const SHELL: &str = env!("CARGO_BIN_EXE_qmp-shell");
 
@@ -445,21 +446,27 @@ fn continues_after_ctrl_z() {
     }
 }
 
-fn suspend_and_continue(outer: &str) {
-    let Some(terminal) = terminal(100, 30) else { return };
-    let (reply_tx, reply_rx) = std::sync::mpsc::channel();
-    let (sent_tx, sent_rx) = std::sync::mpsc::channel();
+/// Starts a server that gives a sign when it has received the command `slow`, and another sign makes it reply.
+fn slow_server() -> (Peer, Receiver<()>, Sender<()>) {
+    let (sent_tx, sent_rx) = channel();
+    let (reply_tx, reply_rx) = channel();
     let peer = Peer::start(move |conn| {
         conn.negotiate();
         let id = conn.expect_command("slow");
         sent_tx.send(()).unwrap();
-        reply_rx.recv_timeout(crate::support::TIMEOUT).unwrap();
+        reply_rx.recv_timeout(TIMEOUT).unwrap();
         conn.reply(&id, "\"at last\"");
         conn.wait_for_close();
     });
-    terminal.enter(&format!("PS1='$ ' exec {outer}"));
-    terminal.enter("stty -a > before");
-    terminal.wait_for_last("$");
+    (peer, sent_rx, reply_tx)
+}
+
+fn suspend_and_continue(outer: &str) {
+    let Some(terminal) = terminal(100, 30) else { return };
+    let (peer, sent_rx, reply_tx) = slow_server();
+    // The text tells the prompt of this shell from that of the shell before it.
+    terminal.enter(&format!("echo started; PS1='$ ' exec {outer}"));
+    terminal.wait("the outer shell", |screen| screen.ends_with("\nstarted\n$"));
     let state = |name: &str| {
         terminal.enter(&format!("stty -a > {name}; echo saved {name}"));
         terminal.wait("the settings", |screen| screen.ends_with(&format!("\nsaved {name}\n$")));
@@ -478,7 +485,7 @@ fn suspend_and_continue(outer: &str) {
     terminal.wait("the half line", |screen| screen.ends_with("(QEMU) slo"));
     terminal.enter("w");
     // While waiting for a reply.
-    sent_rx.recv_timeout(crate::support::TIMEOUT).unwrap();
+    sent_rx.recv_timeout(TIMEOUT).unwrap();
     terminal.press("C-z");
     terminal.wait("the outer shell", |screen| screen.matches("Stopped").count() == 2 && screen.ends_with("\n$"));
     assert_eq!(state("waiting"), before);
@@ -511,23 +518,14 @@ fn exits_while_the_terminal_is_stopped() {
 
 #[test]
 fn ignores_ctrl_z_without_job_control() {
-    let (reply_tx, reply_rx) = std::sync::mpsc::channel();
-    let (sent_tx, sent_rx) = std::sync::mpsc::channel();
-    let peer = Peer::start(move |conn| {
-        conn.negotiate();
-        let id = conn.expect_command("slow");
-        sent_tx.send(()).unwrap();
-        reply_rx.recv_timeout(crate::support::TIMEOUT).unwrap();
-        conn.reply(&id, "\"at last\"");
-        conn.wait_for_close();
-    });
+    let (peer, sent_rx, reply_tx) = slow_server();
     // Its parent is a shell without job control, in the same process group.
     let Some(terminal) = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.type_text("slo");
     terminal.press("C-z");
     terminal.enter("w");
-    sent_rx.recv_timeout(crate::support::TIMEOUT).unwrap();
+    sent_rx.recv_timeout(TIMEOUT).unwrap();
     terminal.press("C-z");
     reply_tx.send(()).unwrap();
     terminal.wait("the reply", |screen| screen.ends_with("\"at last\"\n(QEMU)"));
