@@ -17,16 +17,6 @@ use crate::support::snapshot::{self, Table};
 /// More than any socket buffers, so that a send blocks if the peer does not read.
 const BLOCKING_BYTES: usize = 8 << 20;
 
-/// Starts a peer that negotiates and then runs `script`, and connects a client to it.
-fn peer(script: impl FnOnce(&mut PeerConnection) + Send + 'static) -> (Peer, Client) {
-    let peer = Peer::start(move |conn| {
-        conn.negotiate();
-        script(conn);
-    });
-    let client = Client::connect(&peer.address()).unwrap();
-    (peer, client)
-}
-
 /// Runs `call` in a thread of its own; returns a receiver of its result.
 fn run_in_thread<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (result_tx, result_rx) = channel();
@@ -42,7 +32,7 @@ fn outcome<T>(result: &Receiver<T>) -> T {
 
 #[test]
 fn eight_commands_that_are_never_answered_do_not_hold_the_ninth_forever() {
-    let (_peer, client) = peer(|conn| {
+    let (_peer, client) = Peer::with_client(|conn| {
         let ids: Vec<String> = (0..8).map(|_| conn.expect_command("wait")).collect();
         assert_eq!(conn.read_request().0, "overtake");
         conn.reply(&ids[3], "{}");
@@ -69,7 +59,7 @@ fn eight_commands_that_are_never_answered_do_not_hold_the_ninth_forever() {
 fn closing_ends_every_waiting_call() {
     let (read_tx, read_rx) = channel();
     let (closed_tx, closed_rx) = channel();
-    let (_peer, client) = peer(move |conn| {
+    let (_peer, client) = Peer::with_client(move |conn| {
         for _ in 0..8 {
             conn.expect_command("wait");
         }
@@ -162,7 +152,7 @@ fn closes_with_the_last_clone_wherever_it_is_dropped() {
     ];
     for (case, drop_client) in cases {
         let (closed_tx, closed_rx) = channel();
-        let (peer, client) = peer(move |conn| {
+        let (peer, client) = Peer::with_client(move |conn| {
             if conn.read_line().contains("\"go\"") {
                 conn.send_event("GO", "{}");
                 conn.wait_for_close();
@@ -180,7 +170,7 @@ fn closes_with_the_last_clone_wherever_it_is_dropped() {
 
 #[test]
 fn a_listener_keeps_its_events_after_the_client_is_dropped() {
-    let (_peer, client) = peer(|conn| {
+    let (_peer, client) = Peer::with_client(|conn| {
         let id = conn.expect_command("go");
         conn.send_event("A", "{}");
         conn.send_event("B", "{}");
@@ -214,7 +204,7 @@ pub fn reports_a_server_that_closes_at_any_point() {
     ];
     let mut table = Table::new();
     for (row, script) in rows {
-        let (peer, client) = peer(script);
+        let (peer, client) = Peer::with_client(script);
         let mut events = client.events();
         let error = client.execute::<Empty>("stop", ()).unwrap_err();
         // Whether the end is noticed before the command is sent is up to the threads.
@@ -271,7 +261,7 @@ pub fn reports_a_server_that_closes_at_any_point() {
 #[test]
 pub fn receives_while_the_server_does_not_read() {
     const EVENTS: usize = 5_000;
-    let (_peer, client) = peer(|conn| {
+    let (_peer, client) = Peer::with_client(|conn| {
         let id = conn.expect_command("begin");
         conn.reply(&id, "{}");
         for _ in 0..EVENTS {
@@ -299,18 +289,18 @@ pub fn quit_succeeds_with_a_reply_or_with_the_end_of_the_connection() {
     assert!(matches!(events.next(), Some(Err(ListenError::Disconnected(_)))));
     assert!(matches!(client.quit(), Err(ExecuteError::NotSent { .. })));
 
-    let (peer, client) = peer(|conn| drop(conn.expect_command("quit")));
+    let (peer, client) = Peer::with_client(|conn| drop(conn.expect_command("quit")));
     client.quit().unwrap();
     drop(peer);
     // If the server leaves input unread, the connection is reset.
-    let (peer, client) = self::peer(|conn| drop(conn.expect_command("first")));
+    let (peer, client) = Peer::with_client(|conn| drop(conn.expect_command("first")));
     let first = client.start(Request::new("first").with_arguments(json!({"a": "x".repeat(100_000)}).to_string()));
     let quit = client.quit();
     assert!(quit.is_ok() || matches!(quit, Err(ExecuteError::NotSent { .. })), "{quit:?}");
     assert!(first.unwrap().reply().unwrap_err().may_have_run());
     drop(peer);
 
-    let (_peer, client) = self::peer(|conn| {
+    let (_peer, client) = Peer::with_client(|conn| {
         let id = conn.expect_command("quit");
         conn.reply_error(Some(&id), "GenericError", "not now");
         conn.wait_for_close();

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 use expect_test::expect;
 
-use crate::support::peer::{GREETING, Peer, full_listener};
+use crate::support::peer::{GREETING, Peer, PeerConnection, full_listener};
 use crate::support::program::qmp_shell;
 use crate::support::server::{SMALL, Server, is_listening};
 use crate::support::snapshot::Table;
@@ -224,6 +224,15 @@ fn keeps_a_line_typed_right_after_ctrl_c() {
     terminal.wait_for("(QEMU) dropped\n(QEMU) query-name\n{}\n(QEMU)");
 }
 
+/// Negotiates and replies to `query-name`; any other command fails the test, such as one sent before a connection was
+/// lost.
+fn reply_to_the_next_command(conn: &mut PeerConnection) {
+    conn.negotiate();
+    let id = conn.expect_command("query-name");
+    conn.reply(&id, "\"again\"");
+    conn.wait_for_close();
+}
+
 #[test]
 fn reports_a_lost_server_above_the_line_being_typed() {
     let (close_tx, close_rx) = channel::<()>();
@@ -233,12 +242,7 @@ fn reports_a_lost_server_above_the_line_being_typed() {
             conn.read_request();
             close_rx.recv().unwrap();
         }),
-        Box::new(|conn| {
-            conn.negotiate();
-            let id = conn.expect_command("query-name");
-            conn.reply(&id, "\"again\"");
-            conn.wait_for_close();
-        }),
+        Box::new(reply_to_the_next_command),
     ]);
     let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
     terminal.wait_for_last("(QEMU)");
@@ -267,13 +271,7 @@ fn reports_a_lost_reply_and_sends_only_the_next_command() {
             conn.expect_command("system_reset");
             conn.send(b"{\"return\": {\"half");
         }),
-        Box::new(|conn| {
-            conn.negotiate();
-            // The unanswered command would fail this expectation.
-            let id = conn.expect_command("query-name");
-            conn.reply(&id, "\"again\"");
-            conn.wait_for_close();
-        }),
+        Box::new(reply_to_the_next_command),
     ]);
     let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
     terminal.wait_for_last("(QEMU)");

@@ -9,19 +9,9 @@ use crate::support::peer::{GREETING, Peer, PeerConnection};
 use crate::support::program::qmp_shell;
 use crate::support::snapshot::Table;
 
-/// Starts a peer that negotiates and then runs `script`, and connects a client to it.
-fn peer(script: impl FnOnce(&mut PeerConnection) + Send + 'static) -> (Peer, Client) {
-    let peer = Peer::start(move |conn| {
-        conn.negotiate();
-        script(conn);
-    });
-    let client = Client::connect(&peer.address()).unwrap();
-    (peer, client)
-}
-
 /// Connects to a peer that replies to `query` with each of these lines, in which `ID` stands for the id.
 fn replying(lines: &'static [&'static str]) -> (Peer, Client) {
-    peer(move |conn| {
+    Peer::with_client(move |conn| {
         for line in lines {
             let id = conn.expect_command("query");
             conn.send_line(&line.replace("ID", &id));
@@ -31,7 +21,7 @@ fn replying(lines: &'static [&'static str]) -> (Peer, Client) {
 }
 
 pub fn ignores_line_ends() {
-    let (_peer, client) = peer(|conn| {
+    let (_peer, client) = Peer::with_client(|conn| {
         for end in ["\r\n", "\n", "", "\r\n\r\n  \t"] {
             let id = conn.expect_command("query");
             conn.send(format!("{{\"return\":\r\n {{\"end\": {end:?}}}, \"id\": {id}}}{end}").as_bytes());
@@ -137,7 +127,7 @@ pub fn reports_a_refused_negotiation() {
 }
 
 pub fn serialises_commands_as_specified() {
-    let (_peer, client) = peer(|conn| {
+    let (_peer, client) = Peer::with_client(|conn| {
         for (word, arguments) in [("execute", ""), ("execute", ",\"arguments\":{\"a\":[1,\"b c\"]}"), ("exec-oob", "")]
         {
             let line = conn.read_line();
@@ -221,7 +211,7 @@ pub fn accepts_downstream_names() {
         conn.send_event("__COM.EXAMPLE_DONE", "{}");
         conn.reply(&line["id"].to_string(), "{\"__com.example_value\": 2}");
     };
-    let (_peer, client) = peer(script);
+    let (_peer, client) = Peer::with_client(script);
     let mut events = client.events();
     let request = Request::new("__com.example_do-it").with_arguments("{\"__com.example_key\": 1}");
     assert_eq!(client.start(request).unwrap().wait::<Value>().unwrap(), json!({"__com.example_value": 2}));

@@ -44,6 +44,16 @@ impl Peer {
         Peer::start_all(vec![Box::new(script)])
     }
 
+    /// Starts a peer that negotiates and then runs `script`, and connects a client to it.
+    pub fn with_client(script: impl FnOnce(&mut PeerConnection) + Send + 'static) -> (Peer, qmp_shell::Client) {
+        let peer = Peer::start(move |conn| {
+            conn.negotiate();
+            script(conn);
+        });
+        let client = qmp_shell::Client::connect(&peer.address()).unwrap();
+        (peer, client)
+    }
+
     /// Starts a peer that accepts a connection for each script, one after the other.
     pub fn start_all(scripts: Vec<Script>) -> Peer {
         let folder = tempfile::tempdir().unwrap();
