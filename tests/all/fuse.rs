@@ -17,7 +17,7 @@ use crate::support::program::qom;
 use crate::support::server::{Q35, Server};
 use crate::support::skip::skip_optional;
 use crate::support::snapshot::{self, Table};
-use crate::support::{find_program, wait_until, wording};
+use crate::support::{find_program, send_signal, wait_until, wording};
 
 /// A mounted tree, unmounted at the end of its test.
 struct Mount {
@@ -77,8 +77,7 @@ impl Mount {
 
     /// Sends it a signal: `INT`, `TERM`.
     fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+        send_signal(self.child.id(), name);
     }
 
     /// Waits until it exits; returns its status and its standard error. No mount may be left.
@@ -398,8 +397,7 @@ fn reports_a_lost_server_as_an_io_error() {
     let Some(mut mount) = Mount::new(&server.address(), &[]) else { return };
     let place = mount.mount_point();
     // A read waits for its reply while the server is killed.
-    let stopped = Command::new("kill").args(["-s", "STOP", &server.id().to_string()]).status();
-    assert!(stopped.unwrap().success());
+    send_signal(server.id(), "STOP");
     let waiting = std::thread::spawn(move || fs::read(place.join("type")));
     server.kill();
     assert_eq!(waiting.join().unwrap().unwrap_err().raw_os_error(), Some(EIO));
@@ -425,10 +423,7 @@ fn reports_a_lost_server_as_an_io_error() {
 fn a_signal_ends_programs_that_wait_for_a_frozen_server() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(mut mount) = Mount::new(&server.address(), &[]) else { return };
-    let send = |id: u32, signal: &str| {
-        assert!(Command::new("kill").args(["-s", signal, &id.to_string()]).status().unwrap().success());
-    };
-    send(server.id(), "STOP");
+    send_signal(server.id(), "STOP");
     // More programs than the tree has requests in flight, so that later ones wait for their turn.
     for (number, signal) in (0..12).zip(["INT", "TERM"].into_iter().cycle()) {
         let program = ["cat type", "ls -l .", "find . -name type", "tee type"][number % 4];
@@ -440,10 +435,10 @@ fn a_signal_ends_programs_that_wait_for_a_frozen_server() {
             .spawn()
             .unwrap();
         std::thread::sleep(std::time::Duration::from_millis(100));
-        send(child.id(), signal);
+        send_signal(child.id(), signal);
         wait_until(&format!("{program} to end on {signal}"), || child.try_wait().unwrap().is_some());
     }
-    send(server.id(), "CONT");
+    send_signal(server.id(), "CONT");
     assert_eq!(mount.sh("cat type").stdout, "container\n");
     mount.signal("TERM");
     let (status, stderr) = mount.end();

@@ -12,7 +12,7 @@ use crate::support::program::{Run, qmp};
 use crate::support::server::{Q35, SMALL, Server};
 use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
-use crate::support::wait_until;
+use crate::support::{send_signal, wait_until};
 
 /// Returns standard output, standard error, and the status of a run.
 fn outcome(run: &Run) -> (&str, &str, i32) {
@@ -524,7 +524,7 @@ fn ctrl_c_ends_it() {
     });
     let mut child = qmp(&["--path", &peer.address(), "query-status"]).start();
     sent_rx.recv().unwrap();
-    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    send_signal(child.id(), "INT");
     wait_until("it to exit", || child.try_wait().unwrap().is_some());
     use std::os::unix::process::ExitStatusExt;
     // A shell reports 130.

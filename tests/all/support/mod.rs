@@ -27,6 +27,12 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Sends a signal to a process: `STOP`, `INT`.
+pub fn send_signal(id: impl std::fmt::Display, signal: &str) {
+    let status = std::process::Command::new("kill").args(["-s", signal, &id.to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
 /// Finds a program in PATH, or in `/usr/sbin` and `/sbin`.
 pub fn find_program(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -161,8 +161,7 @@ impl Terminal {
 
     /// Sends a signal to the program: `TERM`, `KILL`.
     pub fn send_signal(&self, signal: &str) {
-        let status = Command::new("kill").args(["-s", signal, &self.program_id()]).status();
-        assert!(status.unwrap().success());
+        super::send_signal(self.program_id(), signal);
     }
 
     /// Returns the screen, without spaces at line ends and empty lines at the end.
