@@ -148,6 +148,10 @@
 // line editor; a waker makes the editor redraw, and what has arrived is written above the prompt as part of that
 // redraw.
 //
+// Some servers take one request at a time, and not all of them say so. A request of the shell therefore waits in the
+// session until those before are answered. It does not wait if it is out-of-band, nor for a command that the user stopped
+// waiting for, which may never be answered.
+//
 // A `Client` has a reader thread of its own, which uses `session::pending` too, and hands each reply to its caller and
 // each event to its listeners, in any thread.
 

@@ -40,16 +40,11 @@ impl<T> PendingRequests<T> {
         self.by_id.remove(&id)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     #[cfg(feature = "programs")]
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
         self.by_id.get_mut(&id)
     }
 
-    #[cfg(feature = "programs")]
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         self.by_id.values()
     }

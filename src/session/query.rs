@@ -1,4 +1,4 @@
-//! Queries that a program sends for itself between the messages of a session.
+//! Queries that a program sends for itself between the messages of a session, and how they share it with commands.
 
 use std::time::Instant;
 
@@ -27,8 +27,45 @@ impl Session {
         Ok(waited)
     }
 
+    /// Has each request wait until those before are answered, except for out-of-band ones. A server that takes one request
+    /// at a time may not say so, and would be jammed by a command that the user enters while a query is unanswered. Other
+    /// servers execute requests in order, so that this delays nothing.
+    pub(crate) fn take_turns(&mut self) {
+        self.takes_turns = true;
+    }
+
+    /// Returns whether the request `id` still waits for its turn.
+    pub(crate) fn is_queued(&self, id: u64) -> bool {
+        self.queued.iter().any(|queued| queued.id == id)
+    }
+
+    /// Notes that the consumer stops waiting for the reply to the request `id`, which is delivered when it arrives. A request
+    /// that still waits for its turn is not sent. Returns whether the request was sent.
+    pub(crate) fn stop_waiting_for(&mut self, id: u64) -> bool {
+        let was_sent = !self.withdraw(id);
+        if let Some(reply_use) = self.router.pending.get_mut(id) {
+            *reply_use = ReplyUse::DeliverLate;
+        }
+        // At the end of the connection this fails, and the next read reports it.
+        let _ = self.transmit_queued();
+        was_sent
+    }
+
+    /// Drops the request `id` if it still waits for its turn. Returns whether it did.
+    fn withdraw(&mut self, id: u64) -> bool {
+        let is_queued = self.is_queued(id);
+        if is_queued {
+            self.queued.retain(|queued| queued.id != id);
+            self.router.pending.cancel(id);
+        }
+        is_queued
+    }
+
     /// Drops the reply to the request `id` when it arrives.
     pub(crate) fn discard_reply(&mut self, id: u64) {
+        if self.withdraw(id) {
+            return;
+        }
         if let Some(reply_use) = self.router.pending.get_mut(id) {
             *reply_use = ReplyUse::Discard;
         }
@@ -37,5 +74,64 @@ impl Session {
     /// Returns whether a reply that will be dropped has not arrived yet.
     pub(crate) fn awaits_discarded_reply(&self) -> bool {
         self.router.pending.values().any(|reply_use| *reply_use == ReplyUse::Discard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::session::{Address, Options};
+    use crate::test_server::{Peer, Script, start_peer};
+
+    fn session_taking_turns(script: impl FnOnce(&mut Peer) + Send + 'static) -> (Session, Script) {
+        let (socket, script) = start_peer(script);
+        let mut session = Session::over(socket.into(), &Address::Demo, &Options::default()).unwrap();
+        session.take_turns();
+        (session, script)
+    }
+
+    #[test]
+    fn a_request_waits_for_its_turn_unless_it_is_out_of_band() {
+        let (answer_tx, answer_rx) = channel();
+        let (mut session, _script) = session_taking_turns(move |peer| {
+            peer.negotiate();
+            let first = peer.expect_command("first");
+            let oob = peer.read_request().unwrap();
+            assert_eq!(oob["exec-oob"], "oob");
+            peer.reply(&oob["id"].to_string(), "{}");
+            answer_rx.recv().unwrap();
+            peer.reply(&first, "{}");
+            peer.answer("second", "{}");
+        });
+        let first = session.send(&Request::new("first")).unwrap();
+        let second = session.send(&Request::new("second")).unwrap();
+        let mut oob = Request::new("oob");
+        oob.oob = true;
+        let oob = session.send(&oob).unwrap();
+        assert!(!session.is_queued(first) && session.is_queued(second) && !session.is_queued(oob));
+        assert!(matches!(session.receive(None), Ok(Received::Reply { id, .. }) if id == oob));
+        assert!(session.is_queued(second));
+        answer_tx.send(()).unwrap();
+        for expected in [first, second] {
+            assert!(matches!(session.receive(None), Ok(Received::Reply { id, .. }) if id == expected));
+        }
+    }
+
+    #[test]
+    fn no_request_waits_for_a_reply_that_is_not_awaited_any_more() {
+        let (mut session, _script) = session_taking_turns(|peer| {
+            peer.negotiate();
+            // Never answered, as a command that ends the guest.
+            peer.expect_command("first");
+            peer.answer("third", "{}");
+        });
+        let first = session.send(&Request::new("first")).unwrap();
+        let second = session.send(&Request::new("second")).unwrap();
+        let third = session.send(&Request::new("third")).unwrap();
+        assert!(!session.stop_waiting_for(second), "it was not sent");
+        assert!(session.stop_waiting_for(first));
+        assert!(matches!(session.receive(None), Ok(Received::Reply { id, .. }) if id == third));
     }
 }

@@ -53,8 +53,10 @@ pub struct Session {
     /// Messages to be received before those of `source`.
     backlog: Backlog,
     pub(super) greeting: Option<Greeting>,
-    /// The requests to a server that takes one at a time.
-    queued: VecDeque<QueuedRequest>,
+    /// Whether a request waits until those before are answered, whatever server it is. See [`Session::take_turns`].
+    pub(super) takes_turns: bool,
+    /// The requests that wait for their turn.
+    pub(super) queued: VecDeque<QueuedRequest>,
 }
 
 /// The source of messages.
@@ -87,6 +89,9 @@ impl Drop for Reader {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReplyUse {
     Deliver,
+    /// As `Deliver`. The consumer has stopped waiting for the reply, so other requests do not wait for it either.
+    #[cfg_attr(not(feature = "programs"), allow(dead_code, reason = "only the shell stops waiting"))]
+    DeliverLate,
     Discard,
 }
 
@@ -112,8 +117,8 @@ pub(crate) enum Waited<T> {
 
 /// A request that is sent once the one before is answered.
 #[derive(Debug)]
-struct QueuedRequest {
-    id: u64,
+pub(super) struct QueuedRequest {
+    pub(super) id: u64,
     request: Request,
     fd: Option<OwnedFd>,
 }
@@ -127,6 +132,7 @@ impl Session {
             router: Router::default(),
             backlog: Backlog::default(),
             greeting: None,
+            takes_turns: false,
             queued: VecDeque::new(),
         }
     }
@@ -230,8 +236,7 @@ impl Session {
         reply_use: ReplyUse,
     ) -> Result<u64, Disconnected> {
         let id = self.out.next_id();
-        let takes_one_request = self.greeting.as_ref().is_some_and(Greeting::takes_one_request);
-        let must_wait = takes_one_request && !self.router.pending.is_empty();
+        let must_wait = self.takes_turn(request) && !self.is_turn_free();
         self.router.pending.register(id, reply_use);
         if must_wait {
             let fd = fd.map(|fd| fd.try_clone_to_owned()).transpose()?;
@@ -242,8 +247,26 @@ impl Session {
         Ok(id)
     }
 
-    /// Sends the next request that waits for its turn.
-    fn transmit_queued(&mut self) -> Result<(), Disconnected> {
+    fn takes_one_request(&self) -> bool {
+        self.greeting.as_ref().is_some_and(Greeting::takes_one_request)
+    }
+
+    fn takes_turn(&self, request: &Request) -> bool {
+        self.takes_one_request() || self.takes_turns && !request.oob
+    }
+
+    /// Returns whether no request that was sent is unanswered.
+    pub(super) fn is_turn_free(&self) -> bool {
+        let counts_late = self.takes_one_request();
+        let is_counted = |reply_use: &&ReplyUse| counts_late || **reply_use != ReplyUse::DeliverLate;
+        self.router.pending.values().filter(is_counted).count() == self.queued.len()
+    }
+
+    /// Sends the next request that waits for its turn, if the turn is free.
+    pub(super) fn transmit_queued(&mut self) -> Result<(), Disconnected> {
+        if !self.is_turn_free() {
+            return Ok(());
+        }
         let Some(QueuedRequest { id, request, fd }) = self.queued.pop_front() else { return Ok(()) };
         self.transmit_now(id, &request, fd.as_ref().map(|fd| fd.as_fd()))
     }
@@ -365,8 +388,11 @@ impl Session {
             return Ok(match routed {
                 Routed::Reply { entry: ReplyUse::Discard, .. } => Received::DiscardedReply,
                 Routed::Renegotiate(request) => {
-                    // At the end of the connection this fails, and the next read reports it.
-                    let _ = self.transmit(&request, None, ReplyUse::Discard);
+                    // At once, because the server accepts nothing else. At the end of the connection this fails, and the
+                    // next read reports it.
+                    let id = self.out.next_id();
+                    self.router.pending.register(id, ReplyUse::Discard);
+                    let _ = self.transmit_now(id, &request, None);
                     continue;
                 }
                 Routed::Reply { id, reply, .. } => Received::Reply { id, reply },

@@ -67,13 +67,14 @@ impl Target {
     fn connect(&self, options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Server, ConnectError> {
         let address = &self.address;
         let options = Options { guest_agent: self.is_guest_agent, ..options.clone() };
-        let session = if self.listen {
+        let mut session = if self.listen {
             let listener = Listener::bind(address)?;
             progress(&format!("Listening on {address} for the server to connect."));
             Session::accept_with_progress(&listener, &options, progress)?
         } else {
             open_with_progress(address, &options, progress)?
         };
+        session.take_turns();
         Ok(Server::new(session, self.is_guest_agent))
     }
 

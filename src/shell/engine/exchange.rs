@@ -26,6 +26,9 @@ const DRAIN_SLICE_BYTES: usize = 64 << 10;
 /// The maximum time for which [`Engine::drain_until_quiet`] receives.
 const FINAL_DRAIN_TIME: Duration = Duration::from_secs(1);
 
+/// The reason why a request has not been sent.
+const UNANSWERED_BEFORE: &str = "the server has not replied to the request before it";
+
 /// The maximum number of warnings about one server.
 const MAX_SERVER_WARNINGS: usize = 20;
 
@@ -52,7 +55,7 @@ pub(crate) enum StopReason {
 #[derive(Debug)]
 pub(crate) enum Exchanged {
     Reply(Reply),
-    /// The user pressed Ctrl-C. The reply is shown when it arrives.
+    /// The user pressed Ctrl-C. If the request was sent, the reply is shown when it arrives.
     Interrupted,
     /// The request was shown instead of sent.
     DryRun,
@@ -151,14 +154,22 @@ impl Engine {
         match self.receive_reply(id, &request.command, out) {
             StopReason::Reply(reply) => Ok(Exchanged::Reply(reply)),
             StopReason::Interrupted => {
-                if let Some(server) = self.connection.server() {
-                    server.interrupted_commands.insert(id, request.clone());
-                }
                 let command = &request.command;
-                out.show_notice(&format!(
-                    "`{command}` is still running in the server; its reply is shown when it arrives."
-                ));
+                let server = self.connection.server();
+                let was_sent = server.is_none_or(|server| server.stop_waiting_for(id, request));
+                out.show_notice(&match was_sent {
+                    true => format!("`{command}` is still running in the server; its reply is shown when it arrives."),
+                    false => format!("`{command}` was not sent: {UNANSWERED_BEFORE}."),
+                });
                 Ok(Exchanged::Interrupted)
+            }
+            StopReason::Disconnected(disconnected) if self.is_queued(id) => {
+                self.connection.close();
+                let reason = capitalise(&disconnected.to_string());
+                let hint = self.reconnect_hint();
+                let message = format!("{reason} before `{}` was sent.{hint}", request.command);
+                out.report_failure(&message, line, Some("NotSent"));
+                Err(LineOutcome::Disconnected)
             }
             StopReason::Disconnected(disconnected) => {
                 Err(self.disconnected_in_flight(&disconnected, request, line, out))
@@ -175,8 +186,16 @@ impl Engine {
             stop => return stop,
         }
         let hint = if self.options.interactive { "; Ctrl-C stops waiting" } else { "" };
-        out.show_notice(&format!("Waiting for the reply to `{command}`{hint}."));
+        out.show_notice(&match self.is_queued(id) {
+            true => format!("Waiting to send `{command}`, because {UNANSWERED_BEFORE}{hint}."),
+            false => format!("Waiting for the reply to `{command}`{hint}."),
+        });
         self.receive(Some(id), Wait::Forever, out, |_, _| false)
+    }
+
+    /// Returns whether a request has not been sent, because the one before is unanswered.
+    fn is_queued(&mut self, id: u64) -> bool {
+        self.connection.server().is_some_and(|server| server.session.is_queued(id))
     }
 
     /// Sends a query of the shell's own, and waits for its reply. Unlike a command of the user, it does not end what

@@ -75,6 +75,15 @@ impl Server {
         is_enabled.then(|| Reply::returning("{}"))
     }
 
+    /// Notes that the user stops waiting for the reply to a command. Returns whether it was sent.
+    pub(crate) fn stop_waiting_for(&mut self, id: u64, request: &Request) -> bool {
+        let was_sent = self.session.stop_waiting_for(id);
+        if was_sent {
+            self.interrupted_commands.insert(id, request.clone());
+        }
+        was_sent
+    }
+
     /// Returns a description of the server for the banner.
     pub(crate) fn describe(&self) -> String {
         match self.session.greeting().and_then(|greeting| greeting.version.as_ref()) {
