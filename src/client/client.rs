@@ -257,11 +257,10 @@ impl Client {
         self.inner.dispatcher.is_stalled()
     }
 
-    /// Has the server get one request at a time from now on, and gives up the commands in flight, as if this side had
-    /// closed the connection. Returns false if the server got one at a time before.
+    /// Has the server get one request at a time from now on.
     #[cfg(feature = "programs")]
-    pub(crate) fn take_turns(&self) -> bool {
-        self.inner.dispatcher.take_turns()
+    pub(crate) fn take_turns(&self) {
+        self.inner.dispatcher.take_turns();
     }
 
     fn send(&self, request: Request, fd: Option<BorrowedFd<'_>>) -> Result<Pending, ExecuteError> {

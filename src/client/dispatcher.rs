@@ -114,24 +114,10 @@ impl Dispatcher {
         state.in_band_count > 1 && state.last_progress.elapsed() > STALL_TIMEOUT
     }
 
-    /// Has the server get one request at a time from now on, and gives up the commands in flight: as if this side had
-    /// closed the connection. Returns false if the server got one at a time before.
+    /// Has the server get one request at a time from now on.
     #[cfg(feature = "programs")]
-    pub(super) fn take_turns(&self) -> bool {
-        let mut state = self.state();
-        if std::mem::replace(&mut state.takes_one_request, true) {
-            return false;
-        }
-        let given_up: Vec<PendingCall> = state.router.pending.drain().collect();
-        // A command that is about to be sent is not among them, so it still counts.
-        state.in_band_count -= given_up.iter().filter(|call| call.in_band).count();
-        drop(state);
-        self.slot_freed.notify_all();
-        for call in given_up {
-            // Fails if the caller has dropped its `Pending`.
-            let _ = call.caller.send(Err(Disconnected::ClosedHere));
-        }
-        true
+    pub(super) fn take_turns(&self) {
+        self.state().takes_one_request = true;
     }
 
     /// Sends a request. If it is in-band, first waits until fewer than [`MAX_IN_BAND_COMMANDS`] are in flight.

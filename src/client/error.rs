@@ -149,12 +149,6 @@ impl ExecuteError {
         }
     }
 
-    /// Returns whether this side gave up waiting for the reply.
-    #[cfg(feature = "programs")]
-    pub(crate) fn is_given_up(&self) -> bool {
-        matches!(self, ExecuteError::Unanswered { disconnected: Disconnected::ClosedHere, .. })
-    }
-
     /// Returns whether the command may have been executed despite the error. If not, it is safe to send it again.
     pub fn may_have_run(&self) -> bool {
         matches!(self, ExecuteError::Unanswered { .. } | ExecuteError::Return { .. })

@@ -17,6 +17,10 @@ use super::property::{Property, PropertyKind};
 /// as a machine with 1,000 devices has.
 const MAX_TREE_MEMBERS: usize = 2_000_000;
 
+/// The number of requests of a probe. A server that takes one at a time may read the first by itself; it reads several of
+/// the others together.
+const PROBE_REQUESTS: usize = 4;
+
 /// The object tree of the server that a client is connected to.
 #[derive(Debug, Clone)]
 pub struct QomClient {
@@ -24,8 +28,8 @@ pub struct QomClient {
     pub(super) max_tree_members: usize,
     /// A function that returns whether to give up a wait for the server.
     is_interrupted: fn() -> bool,
-    /// Called when the server turns out to take one request at a time. Without it, that is an error.
-    on_stall: Option<fn()>,
+    /// Whether a wait ends when the server answers none of several requests.
+    detects_stalls: bool,
     /// Called with a sentence about each long wait for a reply.
     on_long_wait: fn(&str),
 }
@@ -36,7 +40,7 @@ impl QomClient {
             client: client.clone(),
             max_tree_members: MAX_TREE_MEMBERS,
             is_interrupted: || false,
-            on_stall: None,
+            detects_stalls: true,
             on_long_wait: |_| {},
         }
     }
@@ -52,10 +56,17 @@ impl QomClient {
         QomClient { is_interrupted, ..self }
     }
 
-    /// Has a server that answers none of several requests get one at a time, after a call of `report`. Does not apply to
-    /// [`QomClient::tree`].
-    pub fn with_fallback(self, report: fn()) -> QomClient {
-        QomClient { on_stall: Some(report), ..self }
+    /// Sends several requests at once, to find out whether the server answers them. If not, the error is
+    /// [`QomError::Stalled`], and only a new connection may work.
+    pub fn probe(&self) -> Result<(), QomError> {
+        let sent: Vec<_> = (0..PROBE_REQUESTS).map(|_| self.start_list("/")).collect();
+        sent.into_iter().try_for_each(|pending| self.finish::<IgnoredAny>(pending?).map(drop))
+    }
+
+    /// Has no wait end with [`QomError::Stalled`]. For a server that has passed [`QomClient::probe`]: if it does not answer
+    /// later, it is busy.
+    pub fn without_stall_detection(self) -> QomClient {
+        QomClient { detects_stalls: false, ..self }
     }
 
     /// Has the server get one request at a time.
@@ -71,25 +82,12 @@ impl QomClient {
 
     /// Lists the properties of an object, including its children and links, in the server's order.
     pub fn list(&self, path: &str) -> Result<Vec<Property>, QomError> {
-        self.read(|| self.finish(self.start_list(path)?))
+        self.finish(self.start_list(path)?)
     }
 
     /// Reads a property: the JSON text as the server wrote it. A child or a link reads as a path, an unset link as `""`.
     pub fn get(&self, path: &str, property: &str) -> Result<String, QomError> {
-        self.read(|| self.finish_get(self.start_get(path, property)?))
-    }
-
-    /// Runs a read, and again with one request at a time if the server answers none of several.
-    fn read<T>(&self, read: impl Fn() -> Result<T, QomError>) -> Result<T, QomError> {
-        match (read(), self.on_stall) {
-            (Err(QomError::Stalled), Some(report)) => {
-                if self.client.take_turns() {
-                    report();
-                }
-                read()
-            }
-            (result, _) => result,
-        }
+        self.finish_get(self.start_get(path, property)?)
     }
 
     /// Sets a property to the value that `text` denotes for the property's type. The type is looked up first; if the
@@ -196,15 +194,11 @@ impl QomClient {
             }
             self.must_give_up()
         };
-        match pending.reply_unless(&must_give_up) {
-            // Given up by another thread.
-            Err(error) if error.is_given_up() => Err(QomError::Stalled),
-            reply => reply?.ok_or_else(|| self.reason_to_give_up()),
-        }
+        pending.reply_unless(&must_give_up)?.ok_or_else(|| self.reason_to_give_up())
     }
 
     fn must_give_up(&self) -> bool {
-        (self.is_interrupted)() || self.client.is_stalled()
+        (self.is_interrupted)() || self.detects_stalls && self.client.is_stalled()
     }
 
     fn reason_to_give_up(&self) -> QomError {

@@ -55,8 +55,8 @@ mod mount {
     use super::{Client, Failure, FuseArgs, Status};
     use crate::cli::stdio::{print, report};
     use crate::qom::{
-        Mount, MountError, MountOptions, QomClient, QomFs, UnmountOutcome, UnmountReason, caller_is_interrupted,
-        check_mountpoint,
+        Mount, MountError, MountOptions, QomClient, QomError, QomFs, UnmountOutcome, UnmountReason,
+        caller_is_interrupted, check_mountpoint,
     };
     use crate::render::printable;
     use crate::shell::termination_signals;
@@ -67,7 +67,7 @@ mod mount {
     /// Mounts the tree, and returns when it is unmounted.
     pub(in crate::cli::qom) fn run(
         args: &FuseArgs,
-        connect: impl FnOnce() -> Result<Client, Failure>,
+        connect: impl Fn() -> Result<Client, Failure>,
     ) -> Result<Status, Failure> {
         let mountpoint = check_mountpoint(&args.mountpoint).map_err(mount_failure)?;
         let in_background = std::env::var_os(BACKGROUND_VARIABLE).is_some();
@@ -75,11 +75,9 @@ mod mount {
             return start_in_background().map_err(|error| Failure::new(Status::Failed, error));
         }
         // The client is leaked on purpose: dropping it would be reported as a lost connection.
-        let client = ManuallyDrop::new(connect()?);
+        let client = ManuallyDrop::new(connect_and_probe(connect)?);
         let options = MountOptions { read_only: args.read_only, allow_other: args.allow_other };
-        let tree = QomClient::new(&client)
-            .interrupted_by(caller_is_interrupted)
-            .with_fallback(|| report_problem(ONE_AT_A_TIME));
+        let tree = QomClient::new(&client).interrupted_by(caller_is_interrupted).without_stall_detection();
         let fs = QomFs::new(Box::new(tree), args.read_only, Box::new(report_problem));
         // From here on, a signal unmounts the tree. A signal that arrives before the mount takes effect after it.
         let signals = Signals::new(termination_signals()).map_err(|error| Failure::new(Status::Failed, error))?;
@@ -91,6 +89,20 @@ mod mount {
         }
         serve(&mount, signals);
         Ok(if disconnected.load(Ordering::SeqCst) { Status::Disconnected } else { Status::Success })
+    }
+
+    /// Connects, and finds out whether the server takes several requests at once. Programs that use the tree would jam one
+    /// that does not; it gets a second connection, with one request at a time.
+    fn connect_and_probe(connect: impl Fn() -> Result<Client, Failure>) -> Result<Client, Failure> {
+        let client = connect()?;
+        if !matches!(QomClient::new(&client).probe(), Err(QomError::Stalled)) {
+            return Ok(client);
+        }
+        report_problem(ONE_AT_A_TIME);
+        drop(client);
+        let client = connect()?;
+        client.take_turns();
+        Ok(client)
     }
 
     fn report_problem(message: &str) {

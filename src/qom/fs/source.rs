@@ -42,10 +42,6 @@ impl ObjectSource for QomClient {
             let sent: Vec<_> = chunk.iter().map(|property| self.start_get(path, property)).collect();
             values.extend(sent.into_iter().map(|pending| self.finish_get(pending?)));
         }
-        if values.iter().any(|value| matches!(value, Err(QomError::Stalled))) {
-            // Reading each by itself falls back to one request at a time.
-            return properties.iter().map(|property| QomClient::get(self, path, property)).collect();
-        }
         values
     }
 
