@@ -35,6 +35,10 @@ pub enum NameKind {
     QomChildren(String),
     /// Properties of the object at a QOM path.
     QomProperties(String),
+    /// The objects that belong to a QOM path, without links, as paths.
+    QomParts(String),
+    /// The text that is the value of a property of the object at a QOM path.
+    QomText { path: String, property: String },
     /// QOM types, abstract ones included.
     QomTypes,
     /// Trace events.
@@ -51,6 +55,10 @@ pub enum NameKind {
     Snapshots,
     /// Buses that a device can be plugged into.
     Buses,
+    /// Types of buses.
+    BusTypes,
+    /// NICs that have a filter for what they receive.
+    FilteredNics,
     /// Exports of block nodes.
     Exports,
     /// CPU models of `-cpu`.

@@ -93,7 +93,7 @@ fn fetch_names(engine: &mut Engine, kind: &NameKind, deadline: Instant) -> Vec<N
     match kind {
         NameKind::Files(typed) => files(typed, &expand_home),
         NameKind::ServerFiles(typed) => server_files(engine, typed),
-        kind => engine.queryable_server().map(|server| server.live_names(kind, deadline)).unwrap_or_default(),
+        kind => engine.live_names(kind, deadline),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Completion in HMP mode, compared with that of QEMU's own monitor.
+//! Completion in HMP mode, compared with that of QEMU's own monitor: while that monitor answers lines, and while the
+//! shell's own does because the server has none.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -15,6 +16,7 @@ use super::support::TIMEOUT;
 use super::support::program::{Run, qmp_shell};
 use super::support::server::{Q35, Server};
 use super::support::skip::require_program;
+use super::support::without_hmp::hide_human_monitor;
 
 const PROMPT: &str = "(qemu) ";
 
@@ -79,6 +81,9 @@ fn known_difference(line: &str) -> Option<&'static str> {
     };
     QEMU_ONLY.iter().flat_map(|(leads, _)| *leads).copied().find(|lead| is_after(lead))
 }
+
+/// A name that QMP does not tell: that of a network backend which no NIC uses.
+const NOT_IN_QMP: &str = "lonely0";
 
 /// QEMU's own monitor on its socket, with a screen for the output of its line editor.
 struct Monitor {
@@ -190,22 +195,26 @@ struct Tally {
 struct Comparison {
     monitor: Monitor,
     engine: Engine,
+    /// Names that the shell cannot have.
+    unknowable: &'static [&'static str],
     tally: Tally,
 }
 
 impl Comparison {
-    fn new(server: &Server) -> Comparison {
-        let mut connection = Connection::new(Some(server.address().parse().unwrap()), Options::default(), false);
+    /// Compares the human monitor of `server` with a shell that is connected to `address`.
+    fn new(server: &Server, address: &str, unknowable: &'static [&'static str]) -> Comparison {
+        let mut connection = Connection::new(Some(address.parse().unwrap()), Options::default(), false);
         connection.open(&mut |_| {}).unwrap();
         let mut engine = Engine::new(connection, Settings::default(), EngineOptions::default(), SharedLog::default());
         engine.set_language(Language::Hmp);
         wait_for_names(&mut engine, "", Instant::now() + TIMEOUT);
-        Comparison { monitor: Monitor::connect(server), engine, tally: Tally::default() }
+        Comparison { monitor: Monitor::connect(server), engine, unknowable, tally: Tally::default() }
     }
 
     /// Compares at the end of `line`; returns the candidates of QEMU.
     fn compare_at(&mut self, line: &str) -> Vec<String> {
         let mut theirs = self.monitor.tab(line);
+        theirs.retain(|whole| !self.unknowable.contains(&&whole[base(line).len()..]));
         let words: Vec<String> = theirs.iter().map(|whole| whole[base(line).len()..].to_owned()).collect();
         if line.ends_with([' ', '/']) {
             // Hidden files are candidates only after a dot.
@@ -299,14 +308,18 @@ fn machine_options(folder: &Path) -> Option<Vec<String>> {
     Some([Q35, DEVICES].concat().into_iter().map(str::to_owned).chain(disk).collect())
 }
 
-#[test]
-fn completes_at_least_what_the_monitor_of_qemu_completes() {
+/// Compares completion on the installed QEMU and on QEMU 7.2. `hides_monitor` takes the human monitor from the shell.
+fn compare(hides_monitor: bool) {
     for (name, start) in [("QEMU", Server::qemu as fn(&[&str]) -> Option<Server>), ("QEMU 7.2", Server::qemu_7_2)] {
         let folder = tempfile::tempdir().unwrap();
         let Some(options) = machine_options(folder.path()) else { return };
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let Some(server) = start(&options) else { continue };
-        let Tally { seen, equal, more, silent, known_differences, fewer } = Comparison::new(&server).compare_all();
+        let comparison = match hides_monitor {
+            true => Comparison::new(&server, &hide_human_monitor(&server.address(), folder.path()), &[NOT_IN_QMP]),
+            false => Comparison::new(&server, &server.address(), &[]),
+        };
+        let Tally { seen, equal, more, silent, known_differences, fewer } = comparison.compare_all();
         let counts = format!(
             "{name}: {} positions: {equal} equal, {more} more, {} fewer; {} known differences; {silent} without candidates",
             seen.len(),
@@ -320,6 +333,16 @@ fn completes_at_least_what_the_monitor_of_qemu_completes() {
             assert!(known_differences.contains(lead), "`{lead}` is no longer a difference");
         }
     }
+}
+
+#[test]
+fn completes_at_least_what_the_monitor_of_qemu_completes() {
+    compare(false);
+}
+
+#[test]
+fn completes_as_much_without_the_monitor_of_qemu() {
+    compare(true);
 }
 
 /// Returns the sorted candidates of a run with `--complete`, without their descriptions.

@@ -114,9 +114,8 @@ fn wrong_argument(schema: &Schema, expected: &Expected<'_>, word: &Word) -> Opti
 
 /// Returns the page on a type of devices: its properties. `None` if there is no such type.
 pub(super) fn device_page(engine: &mut Engine, driver: &str) -> Option<Vec<Line>> {
-    let server = engine.queryable_server()?;
     let kind = NameKind::DeviceProperties(driver.to_owned());
-    let properties = server.live_names(&kind, Instant::now() + DEVICE_TIMEOUT);
+    let properties = engine.live_names(&kind, Instant::now() + DEVICE_TIMEOUT);
     let width = properties.iter().map(|property| property.text.len()).max()?;
     let title = vec![Run::new(Role::Heading, driver), Run::new(Role::Secondary, "  device, with these properties")];
     let lines = properties.into_iter().map(|property| {
@@ -183,10 +182,8 @@ pub(super) fn known_names(engine: &mut Engine, out: &mut dyn Output) -> Vec<Stri
     let mut names = engine.connection.server().map(|server| server.info.command_names()).unwrap_or_default();
     names.extend(schema.iter().flat_map(|schema| names_of(schema)));
     names.extend(manual.iter().flat_map(|manual| manual.entries().iter().map(|entry| entry.name.clone())));
-    if let Some(server) = engine.queryable_server() {
-        let devices = server.live_names(&NameKind::DeviceTypes, Instant::now() + DEVICE_TIMEOUT);
-        names.extend(devices.into_iter().map(|device| device.text));
-    }
+    let devices = engine.live_names(&NameKind::DeviceTypes, Instant::now() + DEVICE_TIMEOUT);
+    names.extend(devices.into_iter().map(|device| device.text));
     names
 }
 

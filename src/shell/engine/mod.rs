@@ -26,8 +26,9 @@ mod transaction;
 mod value_hint;
 
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::assist::{Name, NameKind};
 use crate::grammar::{Command, Diagnostic, JsonRequest, Language};
 use crate::session::{SharedLog, end_log};
 use crate::wire::Request;
@@ -119,6 +120,13 @@ impl Engine {
             true => None,
             false => self.connection.server(),
         }
+    }
+
+    /// Returns live names of the server if it may be queried, as [`Server::live_names`] does. They come from QMP alone if
+    /// the shell's own monitor answers HMP lines.
+    pub(crate) fn live_names(&mut self, kind: &NameKind, deadline: Instant) -> Vec<Name> {
+        let asks_monitor = !self.uses_own_monitor();
+        self.queryable_server().map(|server| server.live_names(kind, asks_monitor, deadline)).unwrap_or_default()
     }
 
     /// Loads the history files.

@@ -267,7 +267,6 @@ impl Engine {
 
     /// Returns the live name nearest to the argument that an error mentions.
     fn nearest_live_name(&mut self, request: &Request, desc: &str, deadline: Instant) -> Option<String> {
-        let server = self.queryable_server()?;
         let text = request.arguments.as_deref()?;
         let arguments: Value = serde_json::from_str(text).ok()?;
         let given = PartialArguments::of_words(text, &tokenize(text).words, None);
@@ -277,14 +276,14 @@ impl Engine {
                 && desc.contains(&format!(".{key}' not found"))
                 && let Some(driver) = given.text_at(&["driver"])
             {
-                let names = server.live_names(&NameKind::DeviceProperties(driver), deadline);
+                let names = self.live_names(&NameKind::DeviceProperties(driver), deadline);
                 return nearest(key, names.iter().map(|name| name.text.as_str())).map(str::to_owned);
             }
             let Some(value) = value.as_str().filter(|value| !value.is_empty() && desc.contains(*value)) else {
                 continue;
             };
             let kinds = name_kinds_of_key(&request.command, key, &given);
-            let names: Vec<Name> = kinds.iter().flat_map(|kind| server.live_names(kind, deadline)).collect();
+            let names: Vec<Name> = kinds.iter().flat_map(|kind| self.live_names(kind, deadline)).collect();
             let others = names.iter().map(|name| name.text.as_str()).filter(|name| *name != value);
             if let Some(near) = nearest(value, others) {
                 return Some(near.to_owned());

@@ -5,9 +5,8 @@ use serde_json::Value;
 use crate::assist::{Name, NameKind};
 use crate::wire::{Request, quote};
 
-use super::super::hmp::hmp_request;
-
-/// Returns the query for names of a kind. `None` for files, which no server knows.
+/// Returns the query for names of a kind. `None` for files, which no server knows, and for names that take several
+/// queries.
 pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
     Some(match kind {
         NameKind::Nodes | NameKind::Bitmaps(_) | NameKind::Snapshots => {
@@ -25,19 +24,24 @@ pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
         NameKind::DeviceProperties(driver) => with_argument("device-list-properties", "typename", driver),
         NameKind::MemoryBackends => Request::new("query-memdev"),
         NameKind::IoThreads => Request::new("query-iothreads"),
-        NameKind::QomChildren(path) | NameKind::QomProperties(path) => {
+        NameKind::QomChildren(path) | NameKind::QomProperties(path) | NameKind::QomParts(path) => {
             with_argument("qom-list", "path", if path.is_empty() { "/" } else { path })
         }
+        NameKind::QomText { path, property } => Request::new("qom-get").with_public_arguments(format!(
+            "{{\"path\": {}, \"property\": {}}}",
+            quote(path),
+            quote(property)
+        )),
         NameKind::QomTypes => Request::new("qom-list-types"),
         NameKind::TraceEvents => with_argument("trace-event-get-state", "name", "*"),
         NameKind::ChardevBackends => Request::new("query-chardev-backends"),
         NameKind::ObjectTypes => Request::new("qom-list-types")
             .with_public_arguments("{\"implements\": \"user-creatable\", \"abstract\": false}"),
-        // QMP has no list of these.
-        NameKind::Buses => hmp_request("info qtree", None),
-        NameKind::NetClients | NameKind::Netdevs => hmp_request("info network", None),
+        NameKind::BusTypes => Request::new("qom-list-types").with_public_arguments("{\"implements\": \"bus\"}"),
+        NameKind::FilteredNics => Request::new("query-rx-filter"),
         NameKind::Exports => Request::new("query-block-exports"),
         NameKind::CpuModels => Request::new("query-cpu-definitions"),
+        NameKind::Buses | NameKind::NetClients | NameKind::Netdevs => return None,
         NameKind::Files(_) | NameKind::ServerFiles(_) => return None,
     })
 }
@@ -90,7 +94,10 @@ fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
                 Some(Name::new(item.get("cpu-index")?.to_string(), path))
             })
             .collect(),
-        NameKind::DeviceTypes | NameKind::QomTypes | NameKind::ObjectTypes => members("name", "parent"),
+        NameKind::DeviceTypes | NameKind::QomTypes | NameKind::ObjectTypes | NameKind::BusTypes => {
+            members("name", "parent")
+        }
+        NameKind::FilteredNics => members("name", ""),
         NameKind::DeviceProperties(_) => items(reply)
             .filter_map(|item| {
                 let qom_type = string_member(item, "type")?;
@@ -106,17 +113,22 @@ fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
         NameKind::QomChildren(path) => {
             qom_children(reply).map(|(name, qom_type)| Name::new(format!("{path}/{name}"), qom_type)).collect()
         }
+        NameKind::QomParts(path) => {
+            qom_members(reply, &[CHILD]).map(|(name, qom_type)| Name::new(format!("{path}/{name}"), qom_type)).collect()
+        }
+        NameKind::QomText { .. } => {
+            reply.as_str().filter(|text| !text.is_empty()).map(|text| Name::new(text, "")).into_iter().collect()
+        }
         NameKind::QomProperties(_) => {
             let mut properties = members("name", "type");
-            properties.retain(|property| !property.description.starts_with("child<"));
+            properties.retain(|property| !property.description.starts_with(CHILD));
             properties
         }
         NameKind::TraceEvents => members("name", "state"),
         NameKind::Exports => members("id", "node-name"),
-        NameKind::Buses => buses(reply.as_str().unwrap_or_default()),
-        NameKind::NetClients => net_clients(reply.as_str().unwrap_or_default()),
+        NameKind::NetClients => net_clients(network_text(reply)),
         NameKind::Netdevs => {
-            let mut clients = net_clients(reply.as_str().unwrap_or_default());
+            let mut clients = net_clients(network_text(reply));
             clients.retain(|client| client.description != "nic");
             clients
         }
@@ -128,15 +140,13 @@ fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
             .flatten()
             .map(|name| Name::new(name, "snapshot"))
             .collect(),
-        NameKind::Files(_) | NameKind::ServerFiles(_) => Vec::new(),
+        NameKind::Buses | NameKind::Files(_) | NameKind::ServerFiles(_) => Vec::new(),
     }
 }
 
-/// Returns the buses in `info qtree`: each has a line `bus: NAME`, followed by a line with its type.
-fn buses(text: &str) -> Vec<Name> {
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let pairs = lines.windows(2).filter_map(|two| Some((two[0].strip_prefix("bus: ")?, two[1].strip_prefix("type ")?)));
-    pairs.map(|(name, kind)| Name::new(name, kind)).collect()
+/// Returns the text of `info network`: the reply itself, or the text in the reply to the query of the same name.
+fn network_text(reply: &Value) -> &str {
+    reply.get("human-readable-text").unwrap_or(reply).as_str().unwrap_or_default()
 }
 
 /// Returns the network backends and devices in `info network`, which has lines `NAME: index=0,type=user,…`. Below a hub
@@ -155,11 +165,20 @@ fn net_clients(text: &str) -> Vec<Name> {
     text.lines().filter_map(of_line).collect()
 }
 
+/// The beginnings of the types of children and links.
+const CHILD: &str = "child<";
+const LINK: &str = "link<";
+
 /// Returns the name and the type of each child and link in a reply to `qom-list`.
 fn qom_children(reply: &Value) -> impl Iterator<Item = (String, String)> {
+    qom_members(reply, &[CHILD, LINK])
+}
+
+/// Returns the name and the type of each property in a reply to `qom-list` whose type begins with one of `wrappers`.
+fn qom_members(reply: &Value, wrappers: &[&str]) -> impl Iterator<Item = (String, String)> {
     items(reply).filter_map(|item| {
         let typed = string_member(item, "type")?;
-        let inner = typed.strip_prefix("child<").or_else(|| typed.strip_prefix("link<"))?.trim_end_matches('>');
+        let inner = wrappers.iter().find_map(|wrapper| typed.strip_prefix(wrapper))?.trim_end_matches('>');
         Some((string_member(item, "name")?, inner.to_owned()))
     })
 }

@@ -6,6 +6,7 @@
 pub(crate) mod info;
 pub(crate) mod live_names;
 mod queries;
+mod walked_names;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};

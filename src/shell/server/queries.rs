@@ -79,18 +79,45 @@ impl Server {
     }
 
     /// Returns live names. If they are not known, queries them and waits until `deadline`. A reply that arrives later
-    /// is kept.
-    pub(crate) fn live_names(&mut self, kind: &NameKind, deadline: Instant) -> Vec<Name> {
-        let query = Query::LiveNames(kind.clone());
-        let Some(request) = name_query(kind) else { return Vec::new() };
-        if self.info.live_names(kind).is_none()
-            && !self.info.awaits(&query)
-            && self.send_query(query.clone(), &request).is_err()
-        {
+    /// is kept. `asks_monitor` allows lines of the human monitor.
+    pub(crate) fn live_names(&mut self, kind: &NameKind, asks_monitor: bool, deadline: Instant) -> Vec<Name> {
+        match kind {
+            NameKind::Buses => self.buses(deadline),
+            NameKind::NetClients | NameKind::Netdevs => match self.network_query(asks_monitor) {
+                Some(request) => self.queried_names(kind, &request, deadline),
+                None => self.walked_network(kind, deadline),
+            },
+            _ => name_query(kind).map(|request| self.queried_names(kind, &request, deadline)).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the names in the reply to `request`, as [`Server::live_names`] does.
+    fn queried_names(&mut self, kind: &NameKind, request: &Request, deadline: Instant) -> Vec<Name> {
+        if self.request_names(kind, request).is_err() {
             return Vec::new();
         }
+        let query = Query::LiveNames(kind.clone());
         self.wait_while(deadline, |server| server.info.awaits(&query));
         self.info.live_names(kind).cloned().unwrap_or_default()
+    }
+
+    /// Returns the names of several kinds, which are queried at the same time.
+    pub(super) fn names_of_all(&mut self, kinds: &[NameKind], deadline: Instant) -> Vec<Name> {
+        for kind in kinds {
+            // At the end of the connection this fails, and the next read reports it.
+            let _ = name_query(kind).map(|request| self.request_names(kind, &request));
+        }
+        let all = kinds.iter().filter_map(|kind| Some((kind, name_query(kind)?)));
+        all.flat_map(|(kind, request)| self.queried_names(kind, &request, deadline)).collect()
+    }
+
+    /// Sends the query for names, unless they are known or awaited, or the server is not reading at the moment.
+    fn request_names(&mut self, kind: &NameKind, request: &Request) -> Result<(), Disconnected> {
+        let query = Query::LiveNames(kind.clone());
+        if self.info.live_names(kind).is_none() && !self.info.awaits(&query) {
+            self.send_query(query, request)?;
+        }
+        Ok(())
     }
 
     /// Forgets live names, because a command or an event may have changed them.
