@@ -56,19 +56,19 @@ pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Opti
         let key = keys.remove(index);
         keys.insert(0, key);
     }
-    let needs_space = typed.is_empty() && ends_with_word;
-    Some(join(&keys, typed, needs_space, columns)).filter(|text| !text.is_empty())
+    let pieces = keys.iter().enumerate().map(|(index, key)| match (index, typed) {
+        (0, "") | (1.., _) if key.optional => format!("[{}]", key.text),
+        (0, typed) => key.text[typed.len()..].to_owned(),
+        _ => key.text.clone(),
+    });
+    fit_hint(pieces, typed.is_empty() && ends_with_word, columns)
 }
 
-/// Joins `keys` in at most `columns` columns, without `typed`, the beginning of the first one.
-fn join(keys: &[Key], typed: &str, needs_space: bool, columns: usize) -> String {
+/// Joins the pieces of a hint in at most `columns` columns, after a space if `needs_space`. `None` if not even the first
+/// fits.
+pub fn fit_hint(pieces: impl Iterator<Item = String>, needs_space: bool, columns: usize) -> Option<String> {
     let mut text = String::new();
-    for (index, key) in keys.iter().enumerate() {
-        let piece = match (index, typed) {
-            (0, "") | (1.., _) if key.optional => format!("[{}]", key.text),
-            (0, typed) => key.text[typed.len()..].to_owned(),
-            _ => key.text.clone(),
-        };
+    for (index, piece) in pieces.enumerate() {
         let gap = if index > 0 || needs_space { " " } else { "" };
         if text.chars().count() + gap.len() + piece.chars().count() + 2 > columns {
             if columns > text.chars().count() + 2 && !text.is_empty() {
@@ -79,7 +79,7 @@ fn join(keys: &[Key], typed: &str, needs_space: bool, columns: usize) -> String 
         text.push_str(gap);
         text.push_str(&piece);
     }
-    text
+    (!text.is_empty()).then_some(text)
 }
 
 /// A key that may be given, with its suffix: `=`, or `.` if only keys below it can have values.

@@ -19,6 +19,6 @@ mod values;
 
 pub use complete::{complete, complete_with};
 pub use highlight::{TokenStyle, highlight};
-pub use hint::hint;
+pub use hint::{fit_hint, hint};
 pub use name_kind::{NameKind, name_kinds_of_key};
 pub use types::{Candidate, Completes, Completion, CompletionContext, DotCommandEntry, Name, Names, SettingEntry};

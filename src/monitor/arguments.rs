@@ -105,6 +105,22 @@ pub(super) fn parse_arguments(
     }
 }
 
+/// Returns the parameters that may still follow the arguments in `text`, the beginning of a line. `None` if an argument is
+/// wrong.
+pub(super) fn missing_parameters(parameters: &'static [Parameter], text: &str) -> Option<&'static [Parameter]> {
+    let mut surroundings = Surroundings { registers: &mut |_| Ok(0), format: &mut ValueFormat::default() };
+    let mut rest = skip_space(text);
+    for (index, parameter) in parameters.iter().enumerate() {
+        if rest.is_empty() {
+            return Some(&parameters[index..]);
+        }
+        let mut argument = ArgumentParser { command: "", parameter, later: &parameters[index + 1..], rest };
+        argument.parse(&mut surroundings).ok()?;
+        rest = skip_space(argument.rest);
+    }
+    rest.is_empty().then_some(&[])
+}
+
 /// One argument while it is parsed.
 struct ArgumentParser<'a> {
     command: &'a str,
@@ -399,6 +415,26 @@ mod tests {
             (REST, "  ", "c: string expected\n"),
         ] {
             assert_eq!(parse(parameters, text), Err(error.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_the_parameters_that_may_still_follow() {
+        for (parameters, text, missing) in [
+            (DRIVE, "", "[-n] [-f] device target [on|off]"),
+            (DRIVE, " -n", "[-f] device target [on|off]"),
+            (DRIVE, " -f", "device target [on|off]"),
+            (DRIVE, " a \"b\" ", "[on|off]"),
+            (DRIVE, " a b on", ""),
+            (SCREEN, " a -d b", "[kind] [head]"),
+            (NUMBERS, " 1+$ax", "size address"),
+            (PORT, "/x", "port [.index]"),
+        ] {
+            let usages = missing_parameters(parameters, text).unwrap().iter().map(Parameter::usage);
+            assert_eq!(usages.collect::<Vec<_>>().join(" "), missing, "{text}");
+        }
+        for (parameters, text) in [(DRIVE, " \"a"), (DRIVE, " a b on c"), (DRIVE, " -z"), (NUMBERS, " 1+")] {
+            assert_eq!(missing_parameters(parameters, text), None, "{text}");
         }
     }
 

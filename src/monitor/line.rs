@@ -1,8 +1,9 @@
 //! A line of the monitor: the command that it calls, and the arguments.
 
-use super::arguments::{Surroundings, parse_arguments};
+use super::arguments::{Surroundings, missing_parameters, parse_arguments};
 use super::command::{Coverage, Invocation};
 use super::commands::{INFO_PREFIX, find};
+use super::parameter::Parameter;
 use super::server::{Failure, QmpServer};
 use super::state::MonitorState;
 use super::words::skip_space;
@@ -28,6 +29,13 @@ pub(crate) fn run_line(line: &str, server: &mut dyn QmpServer, state: &mut Monit
         return Err(Failure::error(reason));
     }
     (command.run)(&mut Invocation { command, arguments, server, state })
+}
+
+/// Returns the arguments that may still follow the beginning of a line, as help shows them. `None` if the line calls no
+/// command, or if its arguments are wrong.
+pub(crate) fn missing_arguments(line: &str) -> Option<Vec<String>> {
+    let (command, rest) = find(skip_space(line));
+    Some(missing_parameters(command?.parameters, rest)?.iter().map(Parameter::usage).collect())
 }
 
 /// Returns the value of a register of the current CPU.

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::assist::{
     Completes, Completion, CompletionContext, DotCommandEntry, Name, NameKind, Names, SettingEntry, complete_with,
+    fit_hint, hint,
 };
-use crate::grammar::Language;
+use crate::grammar::{Language, is_blank};
+use crate::monitor;
 use crate::render::{is_printable, printable};
 
 use super::commands::{DOT_COMMANDS, DotCommand, expand_home, topics};
@@ -49,6 +51,29 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
                 .is_some_and(|command| matches!(command.completes, Completes::HmpLine | Completes::AnyLine))
         }
         None => engine.language() == Language::Hmp,
+    }
+}
+
+/// Returns the arguments that may follow `line`, in at most `columns` columns.
+pub(crate) fn hint_line(engine: &mut Engine, line: &str, columns: usize) -> Option<String> {
+    match hmp_line(engine, line) {
+        Some(hmp_line) => {
+            let missing = monitor::missing_arguments(hmp_line)?;
+            fit_hint(missing.into_iter(), !line.ends_with(is_blank), columns)
+        }
+        None => with_completion_context(engine, |_, context| hint(line, context, columns)),
+    }
+}
+
+/// Returns the HMP line at the end of `text`, unless it may be a line of QMP.
+fn hmp_line<'t>(engine: &Engine, text: &'t str) -> Option<&'t str> {
+    let is_hmp = engine.language() == Language::Hmp;
+    let Some(rest) = text.trim_start().strip_prefix('.') else { return is_hmp.then_some(text) };
+    let (name, line) = rest.split_once(is_blank)?;
+    match DotCommand::find(name)?.completes {
+        Completes::HmpLine => Some(line),
+        Completes::AnyLine if is_hmp => Some(line),
+        _ => None,
     }
 }
 

@@ -211,6 +211,27 @@ fn shows_dim_hints_and_unknown_commands_in_red() {
 }
 
 #[test]
+fn shows_the_missing_arguments_of_hmp_commands() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&format!("-H {}", server.address())) else { return };
+    terminal.wait_for_last("(qemu)");
+    for (typed, shown) in [
+        ("info block", "(qemu) info block [-n] [-v] [device]"),
+        (" -v", "(qemu) info block -v [device]"),
+        (" -z", "(qemu) info block -v -z"),
+    ] {
+        terminal.type_text(typed);
+        terminal.wait_for_last(shown);
+    }
+    terminal.press("C-u");
+    terminal.enter(".qmp");
+    terminal.wait_for_last("(QEMU)");
+    terminal.type_text(".hmp help ");
+    terminal.wait_for_last("(QEMU) .hmp help [command]");
+    assert!(terminal.coloured_screen().contains("\u{1b}[2m[command]"), "{}", terminal.coloured_screen());
+}
+
+#[test]
 fn suggests_live_names_after_an_error_reply() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };

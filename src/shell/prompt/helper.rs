@@ -13,11 +13,11 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Changeset, CompletionType, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
-use crate::assist::{Completion, TokenStyle, highlight, hint};
+use crate::assist::{Completion, TokenStyle, highlight};
 use crate::grammar::{Unclosed, is_complete, tokenize, typed_start};
 use crate::render::{Palette, is_printable, without_controls};
 
-use super::super::completion::{complete_line, with_completion_context};
+use super::super::completion::{complete_line, hint_line, with_completion_context};
 use super::super::engine::Engine;
 use super::super::terminal::size::terminal_size;
 use super::candidate_list::{CandidateList, GAP};
@@ -100,7 +100,7 @@ impl Hinter for ShellHelper {
         let (columns, _) = terminal_size();
         let available = columns.checked_sub(PROMPT_COLUMNS + line.width() + 1)?;
         let line = &line[typed_start(line)..];
-        let hint = with_completion_context(&mut self.engine.borrow_mut(), |_, context| hint(line, context, available))?;
+        let hint = hint_line(&mut self.engine.borrow_mut(), line, available)?;
         is_printable(&hint).then_some(LineHint::Arguments(hint))
     }
 }
