@@ -1,5 +1,7 @@
 //! The arguments in a line, parsed as QEMU's own monitor does.
 
+use crate::schema::Schema;
+
 use super::expression::{Registers, evaluate};
 use super::parameter::{Parameter, ParameterKind};
 use super::server::Failure;
@@ -10,7 +12,7 @@ use super::words::{is_space, parse_word, shown_char, skip_space, split_before};
 /// The arguments of a command, by the names of their parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Arguments {
-    parameters: &'static [Parameter],
+    declared: &'static [Parameter],
     values: Vec<(&'static str, Argument)>,
 }
 
@@ -25,7 +27,7 @@ enum Argument {
 
 impl Arguments {
     fn get(&self, name: &str) -> Option<&Argument> {
-        debug_assert!(self.parameters.iter().any(|parameter| parameter.name == name), "undeclared parameter `{name}`");
+        debug_assert!(self.declared.iter().any(|parameter| parameter.name == name), "undeclared parameter `{name}`");
         self.values.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
@@ -82,16 +84,20 @@ pub(super) struct Surroundings<'a> {
     pub(super) registers: &'a mut Registers<'a>,
     /// The form in which values were last shown.
     pub(super) format: &'a mut ValueFormat,
+    /// The introspection of the server, if it matters for the command.
+    pub(super) schema: Option<&'a Schema>,
 }
 
 /// Parses the arguments in `text`. `command` is the name of the command in messages.
 pub(super) fn parse_arguments(
     command: &str,
-    parameters: &'static [Parameter],
+    declared: &'static [Parameter],
     text: &str,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Arguments, Failure> {
-    let mut arguments = Arguments { parameters, values: Vec::new() };
+    let is_known = |parameter: &&Parameter| surroundings.schema.is_none_or(|schema| parameter.is_known_to(schema));
+    let parameters: Vec<Parameter> = declared.iter().filter(is_known).copied().collect();
+    let mut arguments = Arguments { declared, values: Vec::new() };
     let mut rest = skip_space(text);
     for (index, parameter) in parameters.iter().enumerate() {
         let mut argument = ArgumentParser { command, parameter, later: &parameters[index + 1..], rest };
@@ -108,7 +114,8 @@ pub(super) fn parse_arguments(
 /// Returns the parameters that may still follow the arguments in `text`, the beginning of a line. `None` if an argument is
 /// wrong.
 pub(super) fn missing_parameters(parameters: &'static [Parameter], text: &str) -> Option<&'static [Parameter]> {
-    let mut surroundings = Surroundings { registers: &mut |_| Ok(0), format: &mut ValueFormat::default() };
+    let mut surroundings =
+        Surroundings { registers: &mut |_| Ok(0), format: &mut ValueFormat::default(), schema: None };
     let mut rest = skip_space(text);
     for (index, parameter) in parameters.iter().enumerate() {
         if rest.is_empty() {
@@ -124,9 +131,9 @@ pub(super) fn missing_parameters(parameters: &'static [Parameter], text: &str) -
 /// One argument while it is parsed.
 struct ArgumentParser<'a> {
     command: &'a str,
-    parameter: &'static Parameter,
+    parameter: &'a Parameter,
     /// The parameters after this one.
-    later: &'static [Parameter],
+    later: &'a [Parameter],
     /// The line from the argument on, and after parsing from its end on.
     rest: &'a str,
 }
@@ -354,7 +361,7 @@ mod tests {
     /// Parses the arguments of a command `c`, with `format` as the last form of values.
     fn parse_with(parameters: &'static [Parameter], text: &str, format: &mut ValueFormat) -> Result<String, String> {
         let mut registers = |_: &str| Err(Failure::line("unknown register"));
-        let mut surroundings = Surroundings { registers: &mut registers, format };
+        let mut surroundings = Surroundings { registers: &mut registers, format, schema: None };
         let arguments = parse_arguments("c", parameters, text, &mut surroundings).map_err(|failure| failure.text())?;
         let shown = arguments.values.iter().map(|(name, value)| match value {
             Argument::Text(text) => format!("{name}={text}"),

@@ -18,9 +18,11 @@ pub(crate) fn run_line(line: &str, server: &mut dyn QmpServer, state: &mut Monit
     let called = &line[..line.len() - rest.len()];
     let command = command.ok_or_else(|| Failure::line(format!("unknown command: '{called}'")))?;
     let names = command.all_names();
+    let is_mirrored = command.parameters.iter().any(|parameter| parameter.mirrors.is_some());
+    let schema = if is_mirrored { server.schema() } else { None };
     let mut format = state.format;
     let mut registers = |name: &str| register_value(name, server, state);
-    let mut surroundings = Surroundings { registers: &mut registers, format: &mut format };
+    let mut surroundings = Surroundings { registers: &mut registers, format: &mut format, schema: schema.as_deref() };
     let arguments = parse_arguments(names.trim_start_matches(INFO_PREFIX), command.parameters, rest, &mut surroundings);
     // A form is kept even if a later argument is wrong.
     state.format = format;

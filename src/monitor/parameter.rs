@@ -1,11 +1,15 @@
 //! The declaration of a command's arguments.
 
+use crate::schema::{Schema, member_type};
+
 /// A declared argument of a command. Flags come where they are declared, as in QEMU's own monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     pub(crate) kind: ParameterKind,
     pub(crate) is_optional: bool,
+    /// A QMP command and one of its arguments. Servers that lack the argument lack the parameter too.
+    pub(crate) mirrors: Option<(&'static str, &'static str)>,
 }
 
 /// The form of an argument.
@@ -59,13 +63,27 @@ impl ParameterKind {
 impl Parameter {
     const fn new(name: &'static str, kind: ParameterKind) -> Parameter {
         let is_optional = matches!(kind, Flag(_) | FlagWithText(_) | Format | Index);
-        Parameter { name, kind, is_optional }
+        Parameter { name, kind, is_optional, mirrors: None }
     }
 
     /// Declares that the argument may be left out.
     pub(crate) const fn optional(mut self) -> Parameter {
         self.is_optional = true;
         self
+    }
+
+    /// Declares that only servers whose QMP command takes this argument have the parameter.
+    pub(crate) const fn mirroring(mut self, command: &'static str, argument: &'static str) -> Parameter {
+        self.mirrors = Some((command, argument));
+        self
+    }
+
+    /// Returns whether servers with this introspection have the parameter.
+    pub(super) fn is_known_to(&self, schema: &Schema) -> bool {
+        self.mirrors.is_none_or(|(command, argument)| {
+            let command = schema.command(command);
+            command.is_some_and(|command| member_type(schema, command.arguments, argument).is_some())
+        })
     }
 
     /// Returns the argument as help shows it: `device`, `[size]`, `[-f]`.

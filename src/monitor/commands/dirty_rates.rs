@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::command::{Command, Invocation};
-use super::super::parameter::{Parameter, flag, integer, long_integer};
+use super::super::parameter::{Parameter, flag, long_integer};
 use super::super::server::Failure;
 use super::super::text::{items, plain, string};
 
@@ -16,7 +16,7 @@ pub(super) const COMMANDS: &[Command] = &[
             flag('r', "dirty_ring"),
             flag('b', "dirty_bitmap"),
             long_integer("second"),
-            integer("sample_pages_per_GB").optional(),
+            long_integer("sample_pages_per_GB").optional(),
         ],
         "measure how fast the guest dirties memory",
         calculate_rate,

@@ -9,7 +9,7 @@ use super::super::server::Failure;
 pub(super) const COMMANDS: &[Command] = &[
     Command::new(
         "snapshot_blkdev",
-        &[flag('n', "reuse"), block_device("device"), text("new-image-file").optional(), text("format").optional()],
+        &[flag('n', "reuse"), block_device("device"), text("snapshot-file").optional(), text("format").optional()],
         "let a device write to a new image on top of its present one; -n uses an image that exists",
         snapshot_blkdev,
     ),
@@ -36,7 +36,7 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn snapshot_blkdev(call: &mut Invocation<'_>) -> Result<String, Failure> {
-    let Some(file) = call.arguments.optional_text("new-image-file").map(str::to_owned) else {
+    let Some(file) = call.arguments.optional_text("snapshot-file").map(str::to_owned) else {
         return Err(Failure::error("Parameter 'snapshot-file' is missing"));
     };
     let has_nodes_only = call.is_storage_daemon();

@@ -36,7 +36,7 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
     Command::new(
         "set_password",
-        &[text("protocol"), text("password"), flag_with_text('d', "display"), text("action-if-connected").optional()],
+        &[text("protocol"), text("password"), flag_with_text('d', "display"), text("connected").optional()],
         "set the password of a remote display",
         set_password,
     ),
@@ -57,7 +57,7 @@ fn set_password(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let arguments = json!({
         "protocol": protocol,
         "password": call.arguments.text("password"),
-        "connected": call.arguments.optional_text("action-if-connected"),
+        "connected": call.arguments.optional_text("connected"),
         "display": display_of(call, protocol),
     });
     let is_vnc = protocol == "vnc";

@@ -16,7 +16,13 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("info migrate_capabilities", &[], "the capabilities of migration, on or off", info_capabilities),
     Command::new(
         "migrate",
-        &[flag('d', "detach"), flag('b', "blk"), flag('i', "inc"), flag('r', "resume"), text("uri")],
+        &[
+            flag('d', "detach"),
+            flag('b', "blk").mirroring("migrate", "blk"),
+            flag('i', "inc").mirroring("migrate", "inc"),
+            flag('r', "resume"),
+            text("uri"),
+        ],
         "migrate the machine, and wait until it has moved unless -d is given",
         migrate,
     ),
@@ -48,14 +54,6 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn migrate(call: &mut Invocation<'_>) -> Result<String, Failure> {
-    // Migration of disks ended with QEMU 9.0.
-    for (letter, argument) in [('b', "blk"), ('i', "inc")] {
-        if call.arguments.is_on(argument) && !call.takes_argument("migrate", argument) {
-            return Err(Failure::Text(format!(
-                "migrate: unsupported option -{letter}\nTry \"help migrate\" for more information\n"
-            )));
-        }
-    }
     let given = |name: &str| call.arguments.is_on(name).then_some(true);
     let arguments = json!({
         "uri": call.arguments.text("uri"),

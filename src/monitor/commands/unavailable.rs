@@ -1,7 +1,7 @@
 //! The commands that no QMP command can serve.
 
 use super::super::command::Command;
-use super::super::parameter::{file_name, flag, format, integer, long_integer, text};
+use super::super::parameter::{file_name, flag, format, index, integer, long_integer, text};
 
 /// A reason that names what QMP lacks.
 macro_rules! lacks {
@@ -43,7 +43,7 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
     Command::unavailable(
         "i",
-        &[format("fmt"), integer("addr"), integer("index").optional()],
+        &[format("fmt"), integer("addr"), index("index")],
         "read an I/O port",
         lacks!("reads I/O ports"),
     ),
@@ -136,7 +136,20 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
     Command::unavailable(
         "pcie_aer_inject_error",
-        &[flag('a', "advisory_non_fatal"), flag('c', "correctable"), text("id"), text("error_status")],
+        &[
+            flag('a', "advisory_non_fatal"),
+            flag('c', "correctable"),
+            text("id"),
+            text("error_status"),
+            integer("header0").optional(),
+            integer("header1").optional(),
+            integer("header2").optional(),
+            integer("header3").optional(),
+            integer("prefix0").optional(),
+            integer("prefix1").optional(),
+            integer("prefix2").optional(),
+            integer("prefix3").optional(),
+        ],
         "inject an error of a PCIe device",
         lacks!("injects errors of PCIe devices"),
     ),

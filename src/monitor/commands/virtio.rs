@@ -188,7 +188,8 @@ fn vhost_queue(call: &mut Invocation<'_>) -> Result<String, Failure> {
 }
 
 fn element(call: &mut Invocation<'_>) -> Result<String, Failure> {
-    let (path, arguments) = queue_arguments(call);
+    let (path, mut arguments) = queue_arguments(call);
+    arguments["index"] = json!(call.arguments.optional_integer("index"));
     let reply = call.query("x-query-virtio-queue-element", arguments)?;
     let (available, used) = (&reply["avail"], &reply["used"]);
     let descriptors: Vec<String> = items(&reply["descs"]).iter().map(descriptor).collect();
@@ -212,5 +213,5 @@ fn descriptor(descriptor: &Value) -> String {
 fn queue_arguments(call: &Invocation<'_>) -> (String, Value) {
     let path = call.arguments.text("path");
     let queue = call.arguments.integer("queue");
-    (path.to_owned(), json!({ "path": path, "queue": queue, "index": call.arguments.optional_integer("index") }))
+    (path.to_owned(), json!({ "path": path, "queue": queue }))
 }
