@@ -16,44 +16,54 @@ use super::state::MonitorState;
 /// The maximum number of times that an explained line may wait for what is not going to happen.
 const MAX_PAUSES: usize = 3;
 
-/// The requests that a line becomes, and the reason why there are no more of them.
+/// The steps of a line, and the reason why there are no more of them.
 pub(crate) struct Explanation {
-    pub(crate) requests: Vec<Request>,
+    pub(crate) steps: Vec<Step>,
     /// The text of a line that says something without acting, or the failure.
     pub(crate) result: Result<String, Failure>,
+}
+
+/// One step of a line.
+pub(crate) enum Step {
+    Request(Request),
+    /// A wait until a job has a status, or has concluded.
+    WaitForJob {
+        id: String,
+        status: String,
+    },
 }
 
 /// Explains a line. Queries are sent, because the requests after them depend on their replies; requests that act are
 /// assumed to succeed.
 pub(crate) fn explain_line(line: &str, server: &mut dyn QmpServer, state: &MonitorState) -> Explanation {
-    let mut recorder = Recorder { server, requests: Vec::new(), pauses: 0 };
+    let mut recorder = Recorder { server, steps: Vec::new(), pauses: 0 };
     let result = run_line(line, &mut recorder, &mut state.clone());
-    Explanation { requests: recorder.requests, result }
+    Explanation { steps: recorder.steps, result }
 }
 
 /// A server that records the requests which act, and passes queries on.
 struct Recorder<'a> {
     server: &'a mut dyn QmpServer,
-    requests: Vec<Request>,
+    steps: Vec<Step>,
     pauses: usize,
 }
 
 impl QmpServer for Recorder<'_> {
     fn query(&mut self, request: &Request) -> Result<Value, Failure> {
         // A loop that waits repeats its query.
-        if self.requests.last() != Some(request) {
-            self.requests.push(request.clone());
+        if !matches!(self.steps.last(), Some(Step::Request(last)) if last == request) {
+            self.steps.push(Step::Request(request.clone()));
         }
         self.server.query(request)
     }
 
     fn query_all(&mut self, requests: &[Request]) -> Result<Vec<Result<Value, ServerError>>, Failure> {
-        self.requests.extend_from_slice(requests);
+        self.steps.extend(requests.iter().cloned().map(Step::Request));
         self.server.query_all(requests)
     }
 
     fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
-        self.requests.push(request.clone());
+        self.steps.push(Step::Request(request.clone()));
         Ok(json!({}))
     }
 
@@ -75,7 +85,7 @@ impl QmpServer for Recorder<'_> {
     }
 
     fn wait_for_job(&mut self, id: &str, status: &str) -> Result<Value, Failure> {
-        self.requests.push(Request::new("query-jobs"));
+        self.steps.push(Step::WaitForJob { id: id.to_owned(), status: status.to_owned() });
         Ok(json!({ "id": id, "status": status }))
     }
 

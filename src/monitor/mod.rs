@@ -49,5 +49,7 @@ pub(crate) use commands::{INFO_PREFIX, commands, info_commands};
 pub use coverage::coverage_table;
 pub(crate) use explain::{Explanation, explain_line};
 pub(crate) use line::{missing_arguments, run_line};
+pub(crate) use explain::{Explanation, Step, explain_line};
+pub(crate) use line::run_line;
 pub(crate) use server::{Failure, QmpServer, ServerError};
 pub(crate) use state::MonitorState;

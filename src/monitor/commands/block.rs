@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::command::{Command, Invocation};
-use super::super::parameter::{Parameter, block_device, flag, long_integer, size, text};
+use super::super::parameter::{Parameter, block_device, long_integer, size};
 use super::super::server::Failure;
 
 const DEVICE: Parameter = block_device("device");
@@ -32,12 +32,6 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("drive_del", &[DEVICE], "remove a drive or a block node", drive_del).partial(
         "QMP removes block nodes only. Of a drive that was made with `-drive` it can remove the medium, if the device \
          is removable.",
-    ),
-    Command::unavailable(
-        "qemu-io",
-        &[flag('d', "device-id"), DEVICE, text("command")],
-        "run a command of qemu-io on a device",
-        "QMP has no command for `qemu-io` before QEMU 11.2 (x-qemu-io)",
     ),
 ];
 

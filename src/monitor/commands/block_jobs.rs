@@ -53,15 +53,15 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         "copy a device to a new image, as it is now",
         |call| {
-            let compresses = call.arguments.is_on("compress");
-            copy_drive(call, "drive-backup", compresses.then_some(true))
+            let compress = call.arguments.is_on("compress");
+            copy_drive(call, "drive-backup", compress)
         },
     ),
     Command::new(
         "drive_mirror",
         &[flag('n', "reuse"), flag('f', "full"), DEVICE, text("target"), text("format").optional()],
         "copy a device to a new image, with all that is written meanwhile",
-        |call| copy_drive(call, "drive-mirror", None),
+        |call| copy_drive(call, "drive-mirror", false),
     ),
     Command::new("info block-jobs", &[], "block jobs and their progress", info_block_jobs),
 ];
@@ -85,7 +85,7 @@ fn block_stream(call: &mut Invocation<'_>) -> Result<String, Failure> {
 }
 
 /// Copies a device to a new image, or with -n to one that exists. Without -f only the data above its backing file.
-fn copy_drive(call: &mut Invocation<'_>, command: &str, compress: Option<bool>) -> Result<String, Failure> {
+fn copy_drive(call: &mut Invocation<'_>, command: &str, compress: bool) -> Result<String, Failure> {
     // QEMU names the job after the device; a node has no such name.
     let job_id = call.is_storage_daemon().then(|| call.device());
     let arguments = &call.arguments;
@@ -97,7 +97,7 @@ fn copy_drive(call: &mut Invocation<'_>, command: &str, compress: Option<bool>) 
         "format": arguments.optional_text("format"),
         "sync": if arguments.is_on("full") { "full" } else { "top" },
         "mode": if arguments.is_on("reuse") { "existing" } else { "absolute-paths" },
-        "compress": compress,
+        "compress": compress.then_some(true),
     });
     call.execute_opening(&target, command, request)
 }

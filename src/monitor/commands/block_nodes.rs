@@ -4,17 +4,12 @@ use serde_json::{Value, json};
 
 use super::super::command::Invocation;
 use super::super::server::Failure;
-use super::super::text::{integer, items, string};
+use super::super::text::{items, string};
 
 impl Invocation<'_> {
     /// Returns whether the server is a storage daemon, which has block nodes but no devices.
     pub(super) fn is_storage_daemon(&mut self) -> bool {
-        self.server.schema().is_some_and(|schema| schema.command("query-status").is_none())
-    }
-
-    /// Returns the first number of the server's version.
-    pub(super) fn major_version(&mut self) -> Result<i64, Failure> {
-        Ok(integer(&self.query("query-version", json!({}))?["qemu"], "major"))
+        !self.has_command("query-status")
     }
 
     /// Returns the argument `device`.

@@ -19,7 +19,7 @@ pub(super) enum TableLayout {
 impl TableLayout {
     /// Returns the layout that the server's own monitor uses.
     pub(super) fn of_server(call: &mut Invocation<'_>) -> Result<TableLayout, Failure> {
-        Ok(if call.major_version()? >= 9 { TableLayout::Current } else { TableLayout::Old })
+        Ok(if call.is_older_than(9, 0)? { TableLayout::Old } else { TableLayout::Current })
     }
 
     /// Returns the header of the table.
@@ -141,9 +141,51 @@ fn write_member(label: &str, value: &Value, indent: usize, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_image_is_described_with_all_that_is_known_of_it() {
+        let image = json!({
+            "filename": "a.luks", "format": "luks", "virtual-size": 1_048_576, "actual-size": 262_144,
+            "encrypted": true, "cluster-size": 512, "dirty-flag": true, "backing-filename": "b",
+            "full-backing-filename": "/b", "backing-filename-format": "raw",
+            "format-specific": {"type": "luks", "data": {
+                "ivgen-alg": "plain64",
+                "slots": [{"active": true, "key-offset": 4096}, {"active": false}],
+                "names": ["x"],
+            }},
+            "backing-image": {"filename": "/b", "format": "raw", "virtual-size": 0, "format-specific": {"data": {}}},
+        });
+        expect![[r#"
+            image: a.luks
+            file format: luks
+            virtual size: 1 MiB (1048576 bytes)
+            disk size: 256 KiB
+            encrypted: yes
+            cluster_size: 512
+            cleanly shut down: no
+            backing file: b (actual path: /b)
+            backing file format: raw
+            Format specific information:
+                ivgen alg: plain64
+                slots:
+                    [0]:
+                        active: true
+                        key offset: 4096
+                    [1]:
+                        active: false
+                names:
+                    [0]: x
+            image: /b
+            file format: raw
+            virtual size: 0 B (0 bytes)
+            disk size: unavailable
+        "#]]
+        .assert_eq(&image_chain(&image, TableLayout::Current));
+    }
 
     #[test]
     fn columns_keep_their_places_in_both_layouts() {

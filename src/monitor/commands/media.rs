@@ -67,5 +67,5 @@ fn change_vnc_password(call: &mut Invocation<'_>) -> Result<String, Failure> {
 
 /// Returns the failure of a wrong line for VNC, which QEMU before 8.0 prints without `Error: `.
 fn usage_error(call: &mut Invocation<'_>, desc: &str) -> Result<Failure, Failure> {
-    Ok(if call.major_version()? < 8 { Failure::line(desc) } else { Failure::error(desc) })
+    Ok(if call.is_older_than(8, 0)? { Failure::line(desc) } else { Failure::error(desc) })
 }

@@ -2,6 +2,7 @@
 
 use crate::assist::Completes;
 use crate::grammar::{Diagnostic, Language, Line, parse_line};
+use crate::monitor::Step;
 
 use super::super::engine::Engine;
 use super::super::line::{InputLine, LineOutcome};
@@ -60,17 +61,26 @@ fn explain_hmp(engine: &mut Engine, hmp_line: &str, line: &InputLine<'_>, out: &
         Ok(explanation) => explanation,
         Err(outcome) => return outcome,
     };
-    let lines: String = explanation.requests.iter().map(|request| engine.spell_request(request) + "\n").collect();
+    let lines: String = explanation.steps.iter().map(|step| spell_step(engine, step) + "\n").collect();
     out.print(&lines);
     match explanation.result {
         Err(failure) => {
             out.show_hmp_text(&failure.text(), true, line);
             LineOutcome::Failed
         }
-        Ok(_) if explanation.requests.is_empty() => {
+        Ok(_) if explanation.steps.is_empty() => {
             out.show_notice("The shell executes this line without the server.");
             LineOutcome::Done
         }
         Ok(_) => LineOutcome::Done,
+    }
+}
+
+/// Returns a line of QMP mode that does the same as a step.
+fn spell_step(engine: &mut Engine, step: &Step) -> String {
+    match step {
+        Step::Request(request) => engine.spell_request(request),
+        Step::WaitForJob { id, status } if status == "concluded" => format!(".wait job {id}"),
+        Step::WaitForJob { id, status } => format!(".wait job {id} status={status}"),
     }
 }

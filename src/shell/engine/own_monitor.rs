@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::assist::Name;
 use crate::grammar::Language;
-use crate::monitor::{self, Explanation, Failure, INFO_PREFIX, QmpServer, ServerError};
+use crate::monitor::{self, Explanation, Failure, INFO_PREFIX, QmpServer, ServerError, Step};
 use crate::schema::Schema;
 use crate::session::Wait;
 use crate::wire::{HMP_COMMAND, Reply, ReplyBody, Request};
@@ -74,9 +74,13 @@ impl Engine {
     ) -> Result<(String, LineOutcome), LineOutcome> {
         if self.options.dry_run {
             let explanation = self.explain_hmp(hmp_line, line, out)?;
-            explanation.requests.iter().for_each(|request| out.show_unsent_request(&request.to_json(None)));
+            for step in &explanation.steps {
+                if let Step::Request(request) = step {
+                    out.show_unsent_request(&request.to_json(None));
+                }
+            }
             return Ok(match explanation.result {
-                Err(failure) if explanation.requests.is_empty() => (failure.text(), LineOutcome::Failed),
+                Err(failure) if explanation.steps.is_empty() => (failure.text(), LineOutcome::Failed),
                 _ => (String::new(), LineOutcome::Done),
             });
         }

@@ -20,7 +20,7 @@ const FAILURES: &[&str] =
     &["unknown command:*", "Error:*", "Try \"help * for more information", "Command \"*\" is not available*"];
 
 /// Lines that accompany both success and failure.
-const REMARKS: &[&str] = &["", "info: *", "warning: *"];
+const REMARKS: &[&str] = &["", "info: *", "warning: *", "Please use *=* instead"];
 
 /// Lines of commands that show memory which is not there.
 const UNREADABLE: &[&str] = &["*: Cannot access memory", "*: unable to read memory"];

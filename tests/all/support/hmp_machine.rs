@@ -47,12 +47,8 @@ const MACHINES: &[(&str, &str)] = &[
     // Images of many formats, made by `make_images`.
     (
         "formats",
-        "-object secret,id=s,data=abc123 \
-         -blockdev node-name=luks,driver=luks,key-secret=s,file.driver=file,file.filename={DIR}/a.luks \
-         -blockdev node-name=vmdk,driver=vmdk,file.driver=file,file.filename={DIR}/a.vmdk \
+        "-blockdev node-name=vmdk,driver=vmdk,file.driver=file,file.filename={DIR}/a.vmdk \
          -blockdev node-name=vdi,driver=vdi,file.driver=file,file.filename={DIR}/a.vdi \
-         -blockdev node-name=lq,driver=qcow2,encrypt.format=luks,encrypt.key-secret=s,file.driver=file,\
-         file.filename={DIR}/luks.qcow2 \
          -blockdev node-name=old,driver=qcow2,file.driver=file,file.filename={DIR}/old.qcow2 \
          -blockdev node-name=lazy,driver=qcow2,file.driver=file,file.filename={DIR}/lazy.qcow2 \
          -blockdev node-name=bitmaps,driver=qcow2,file.driver=file,file.filename={DIR}/bitmaps.qcow2 \
@@ -110,11 +106,8 @@ const IMAGES: &[&str] = &[
 ];
 
 const FORMAT_IMAGES: &[&str] = &[
-    "create -f luks --object secret,id=s,data=abc123 -o key-secret=s,iter-time=10 a.luks 1M",
     "create -f vmdk a.vmdk 1M",
     "create -f vdi a.vdi 1M",
-    "create -f qcow2 --object secret,id=s,data=abc123 \
-     -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 luks.qcow2 1M",
     "create -f qcow2 -o compat=0.10 old.qcow2 1M",
     "create -f qcow2 -o lazy_refcounts=on lazy.qcow2 5T",
     "create -f qcow2 bitmaps.qcow2 1M",
