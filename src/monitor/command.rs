@@ -19,6 +19,8 @@ pub(crate) struct Command {
     /// The purpose, in one line.
     pub(crate) summary: &'static str,
     pub(crate) coverage: Coverage,
+    /// The QMP command of all servers whose own monitor has this command. `None` if every server's has it.
+    pub(crate) counterpart: Option<&'static str>,
     pub(crate) run: Run,
 }
 
@@ -52,7 +54,7 @@ impl Command {
         summary: &'static str,
         run: Run,
     ) -> Command {
-        Command { name, aliases: &[], parameters, summary, coverage: Coverage::Full, run }
+        Command { name, aliases: &[], parameters, summary, coverage: Coverage::Full, counterpart: None, run }
     }
 
     /// Declares a command that no QMP command can serve. `reason` names what is missing.
@@ -63,7 +65,8 @@ impl Command {
         reason: &'static str,
     ) -> Command {
         let run = |_: &mut Invocation<'_>| Err(Failure::Text(String::new()));
-        Command { name, aliases: &[], parameters, summary, coverage: Coverage::Unavailable(reason), run }
+        let coverage = Coverage::Unavailable(reason);
+        Command { name, aliases: &[], parameters, summary, coverage, counterpart: None, run }
     }
 
     /// Adds other names.
@@ -75,6 +78,12 @@ impl Command {
     /// Declares that QMP serves only a part. `missing` says what is missing, in one sentence.
     pub(crate) const fn partial(mut self, missing: &'static str) -> Command {
         self.coverage = Coverage::Partial(missing);
+        self
+    }
+
+    /// Declares that the command is unknown to servers without a QMP command, as it is to their own monitor.
+    pub(crate) const fn with_counterpart(mut self, command: &'static str) -> Command {
+        self.counterpart = Some(command);
         self
     }
 

@@ -8,11 +8,6 @@ use super::command::Invocation;
 use super::server::Failure;
 
 impl Invocation<'_> {
-    /// Returns whether the server has a command. True without introspection.
-    pub(crate) fn has_command(&mut self, command: &str) -> bool {
-        self.server.schema().is_none_or(|schema| schema.command(command).is_some())
-    }
-
     /// Returns whether a command of the server takes an argument. False without introspection.
     pub(crate) fn takes_argument(&mut self, command: &str, argument: &str) -> bool {
         self.server.schema().is_some_and(|schema| {
@@ -47,11 +42,5 @@ impl Invocation<'_> {
         let reply = self.query("query-version", Value::Null)?;
         let number = |part: &str| reply["qemu"][part].as_u64();
         Ok(number("major").zip(number("minor")).is_some_and(|version| version < (major, minor)))
-    }
-
-    /// Returns the failure to find a command that this server does not have, which QEMU's own monitor does not know
-    /// either.
-    pub(crate) fn unknown_command(&self) -> Failure {
-        Failure::line(format!("unknown command: '{}'", self.command.name))
     }
 }

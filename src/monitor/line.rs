@@ -16,6 +16,7 @@ pub(crate) fn run_line(line: &str, server: &mut dyn QmpServer, state: &mut Monit
     }
     let (command, rest) = find(start);
     let called = &line[..line.len() - rest.len()];
+    let command = command.filter(|command| command.counterpart.is_none_or(|name| has_command(server, name)));
     let command = command.ok_or_else(|| Failure::line(format!("unknown command: '{called}'")))?;
     let names = command.all_names();
     let is_mirrored = command.parameters.iter().any(|parameter| parameter.mirrors.is_some());
@@ -43,6 +44,11 @@ pub(crate) fn missing_arguments(line: &str) -> Option<Vec<String>> {
 /// Returns the value of a register of the current CPU.
 fn register_value(_name: &str, _server: &mut dyn QmpServer, _state: &mut MonitorState) -> Result<i64, Failure> {
     Err(Failure::line("unknown register"))
+}
+
+/// Returns whether a server has a QMP command. True without introspection.
+fn has_command(server: &mut dyn QmpServer, name: &str) -> bool {
+    server.schema().is_none_or(|schema| schema.command(name).is_some())
 }
 
 /// Adds to a report of wrong arguments where help is. `called` is the line up to the name of its command.

@@ -10,7 +10,11 @@ fn exponent(suffix: char) -> Option<u32> {
 /// Parses the size at the beginning of a text, which is in MiB without a suffix. Returns the bytes and the rest of the
 /// text; `None` if there is no size, or if it is negative, too large, or not a whole number of bytes.
 pub(super) fn parse_size(text: &str) -> Option<(i64, &str)> {
-    const WITHOUT_SUFFIX: u32 = 20;
+    parse_size_in(20, text)
+}
+
+/// Parses a size as [`parse_size`] does, which without a suffix is in units of `2^unit` bytes.
+pub(super) fn parse_size_in(unit: u32, text: &str) -> Option<(i64, &str)> {
     let text = skip_space(text);
     let text = text.strip_prefix('+').unwrap_or(text);
     if let [b'0', b'x' | b'X', digit, ..] = text.as_bytes()
@@ -19,7 +23,7 @@ pub(super) fn parse_size(text: &str) -> Option<(i64, &str)> {
         let (digits, rest) = split_before(&text[2..], |c| !c.is_ascii_hexdigit());
         let has_more = rest.starts_with(|c| c == '.' || exponent(c).is_some());
         let value = u64::from_str_radix(digits, 16).ok().filter(|_| !has_more)?;
-        return Some((scale(value, 0.0, WITHOUT_SUFFIX)?, rest));
+        return Some((scale(value, 0.0, unit)?, rest));
     }
     let (digits, rest) = split_before(text, |c| !c.is_ascii_digit());
     let (fraction, rest) = match rest.strip_prefix('.') {
@@ -32,7 +36,7 @@ pub(super) fn parse_size(text: &str) -> Option<(i64, &str)> {
     let value = if digits.is_empty() { 0 } else { digits.parse().ok()? };
     let fraction = if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse().ok()? };
     let suffix = rest.chars().next().and_then(|c| Some((exponent(c)?, &rest[1..])));
-    let (exponent, rest) = suffix.unwrap_or((WITHOUT_SUFFIX, rest));
+    let (exponent, rest) = suffix.unwrap_or((unit, rest));
     if exponent == 0 && fraction > 0.0 {
         return None;
     }
@@ -74,6 +78,7 @@ mod tests {
         ] {
             assert_eq!(parse_size(text), Some((size, rest)), "{text}");
         }
+        assert_eq!(parse_size_in(0, "0x10 1.5k"), Some((16, " 1.5k")));
         for text in [
             "",
             "x",

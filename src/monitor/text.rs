@@ -48,6 +48,25 @@ pub(crate) fn labelled_lines(object: &Value, labels: &[(&str, &str)]) -> String 
     labels.iter().map(|(label, key)| format!("{label}{}\n", plain(object, key))).collect()
 }
 
+/// Returns the numbers of an array in ascending order, each once, and runs as `FIRST-LAST`. QEMU's own monitor shows lists
+/// so.
+pub(crate) fn number_ranges(numbers: &Value) -> String {
+    let mut numbers: Vec<u64> = items(numbers).iter().filter_map(Value::as_u64).collect();
+    numbers.sort_unstable();
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if number <= last.saturating_add(1) => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let range = |(first, last): &(u64, u64)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    ranges.iter().map(range).collect::<Vec<_>>().join(",")
+}
+
 /// Returns a size with at most three significant digits, such as `1.47 MiB`. Each next unit begins at 1000.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -97,6 +116,15 @@ mod tests {
             (u64::MAX, "16 EiB"),
         ] {
             assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_sorted_and_runs_are_joined() {
+        for (numbers, text) in
+            [("[]", ""), ("[0, 0]", "0"), ("[303, 0]", "0,303"), ("[4, 2, 3, 9, 7, 8]", "2-4,7-9"), ("null", "")]
+        {
+            assert_eq!(number_ranges(&serde_json::from_str(numbers).unwrap()), text);
         }
     }
 }

@@ -87,6 +87,9 @@ const HMP: &[&str] = &[
     "set_password vnc PW",
     "set_pasword vnc PW",
     "setpassword vnc PW keep",
+    "set_password vnc PW -d second keep",
+    "set_password spice PW fail",
+    "set_password vnc PW keep PW",
     "change vnc password PW",
     "chnge vnc password PW",
     "object_add secret,id=h0,data=PW",
@@ -136,8 +139,8 @@ fn a_script_writes_no_secret_into_any_file() {
     // An unfinished line at the end.
     let unfinished = "{\"execute\": \"set_password\", \"arguments\": {\"password\": \"hunter2\",";
     let input = format!("{}\n.log off\n.log {log}\n{}\n{unfinished}", lines.join("\n"), lines.join("\n"));
-    for more in [&["-v"][..], &["-v", "--no-schema"], &["-p", "--no-check"], &["-H"]] {
-        let input = if more == ["-H"] { numbered(HMP, 100).join("\n") } else { input.clone() };
+    for more in [&["-v"][..], &["-v", "--no-schema"], &["-p", "--no-check"], &["-H"], &["-v", "-H", "--monitor=own"]] {
+        let input = if more.contains(&"-H") { numbered(HMP, 100).join("\n") } else { input.clone() };
         let args = [&["-l", &log, &address], more].concat();
         let run = qmp_shell(&args).env("TMPDIR", temp).env("HOME", temp).env("XDG_STATE_HOME", temp).input(input).run();
         assert!(run.status == 1 && !run.stderr.contains("panicked"), "{more:?}: {run:#?}");
@@ -191,6 +194,8 @@ fn a_prompt_writes_no_secret_into_any_file() {
     terminal.enter(".hmp");
     terminal.wait_for_last("(qemu)");
     enter(&numbered(HMP, 500), "hmp_history");
+    terminal.enter(".set monitor own");
+    enter(&numbered(HMP, 600), "hmp_history");
     terminal.press("C-r");
     terminal.type_text("vnc hunter2");
     terminal.wait_for(") vnc hunter2_");

@@ -8,11 +8,13 @@ use super::super::server::Failure;
 use super::super::text::{items, labelled_lines, plain, string};
 
 pub(super) const COMMANDS: &[Command] = &[
-    Command::new("info cryptodev", &[], "the cryptography back ends", info_cryptodev),
+    Command::new("info cryptodev", &[], "the cryptography back ends", info_cryptodev)
+        .with_counterpart("query-cryptodev"),
     Command::new("info iothreads", &[], "the I/O threads", info_iothreads),
     Command::new("info tpm", &[], "the trusted platform modules", info_tpm),
-    Command::new("xen-event-inject", &[integer("port")], "inject an event of a Xen event channel", inject_xen_event),
-    Command::new("xen-event-list", &[], "the Xen event channels", list_xen_events),
+    Command::new("xen-event-inject", &[integer("port")], "inject an event of a Xen event channel", inject_xen_event)
+        .with_counterpart("xen-event-inject"),
+    Command::new("xen-event-list", &[], "the Xen event channels", list_xen_events).with_counterpart("xen-event-list"),
 ];
 
 fn info_iothreads(call: &mut Invocation<'_>) -> Result<String, Failure> {
@@ -29,9 +31,6 @@ fn info_iothreads(call: &mut Invocation<'_>) -> Result<String, Failure> {
 }
 
 fn info_cryptodev(call: &mut Invocation<'_>) -> Result<String, Failure> {
-    if !call.has_command("query-cryptodev") {
-        return Err(call.unknown_command());
-    }
     let reply = call.query("query-cryptodev", json!({}))?;
     let mut text = String::new();
     for backend in items(&reply) {
@@ -64,18 +63,12 @@ fn info_tpm(call: &mut Invocation<'_>) -> Result<String, Failure> {
 }
 
 fn inject_xen_event(call: &mut Invocation<'_>) -> Result<String, Failure> {
-    if !call.has_command("xen-event-inject") {
-        return Err(call.unknown_command());
-    }
     let port = call.arguments.integer("port");
     call.execute("xen-event-inject", json!({ "port": port }))?;
     Ok(format!("Delivered port {port}\n"))
 }
 
 fn list_xen_events(call: &mut Invocation<'_>) -> Result<String, Failure> {
-    if !call.has_command("xen-event-list") {
-        return Err(call.unknown_command());
-    }
     let reply = call.query("xen-event-list", Value::Null)?;
     let line = |channel: &Value| {
         let [port, vcpu] = ["port", "vcpu"].map(|key| plain(channel, key));

@@ -9,7 +9,8 @@ use super::super::text::{integer, is_true, plain, string};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::new("cont", &[], "let the guest run", |call| call.execute("cont", Value::Null)).aliases(&["c"]),
-    Command::new("dump-skeys", &[file_name("filename")], "write the storage keys to a file (s390x)", dump_skeys),
+    Command::new("dump-skeys", &[file_name("filename")], "write the storage keys to a file (s390x)", dump_skeys)
+        .with_counterpart("dump-skeys"),
     Command::new("dumpdtb", &[file_name("filename")], "write the device tree to a file", dumpdtb),
     Command::new("exit_preconfig", &[], "continue from the preconfig state", |call| {
         call.execute("x-exit-preconfig", Value::Null)
@@ -102,9 +103,6 @@ fn dumpdtb(call: &mut Invocation<'_>) -> Result<String, Failure> {
 }
 
 fn dump_skeys(call: &mut Invocation<'_>) -> Result<String, Failure> {
-    if !call.has_command("dump-skeys") {
-        return Err(call.unknown_command());
-    }
     let filename = call.arguments.text("filename").to_owned();
     call.execute("dump-skeys", json!({ "filename": filename }))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::command::{Command, Invocation};
 use super::super::parameter::mebibytes;
 use super::super::server::Failure;
-use super::super::text::{integer, is_true, items, labelled_lines, on_off, plain, string, unsigned};
+use super::super::text::{integer, is_true, items, labelled_lines, number_ranges, on_off, plain, string, unsigned};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::new("balloon", &[mebibytes("target")], "set the memory that the balloon leaves to the guest", balloon),
@@ -47,24 +47,6 @@ fn info_memdev(call: &mut Invocation<'_>) -> Result<String, Failure> {
         text.push_str(&format!("  host nodes: {}\n", number_ranges(&backend["host-nodes"])));
     }
     Ok(text + "\n")
-}
-
-/// Returns numbers in ascending order as text, runs as `FIRST-LAST`.
-fn number_ranges(numbers: &Value) -> String {
-    let mut numbers: Vec<u64> = items(numbers).iter().filter_map(Value::as_u64).collect();
-    numbers.sort_unstable();
-    let mut ranges: Vec<(u64, u64)> = Vec::new();
-    for number in numbers {
-        match ranges.last_mut() {
-            Some((_, last)) if number <= last.saturating_add(1) => *last = number,
-            _ => ranges.push((number, number)),
-        }
-    }
-    let range = |(first, last): &(u64, u64)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
-    };
-    ranges.iter().map(range).collect::<Vec<_>>().join(",")
 }
 
 /// The members of a memory device's data in the order of the text, those of all types together.

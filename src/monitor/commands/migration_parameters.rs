@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::command::{Command, Invocation};
 use super::super::parameter::text;
 use super::super::server::Failure;
+use super::super::size::{parse_size, parse_size_in};
 use super::super::text::{items, on_off, plain, string};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -113,8 +114,8 @@ fn set_parameter(call: &mut Invocation<'_>) -> Result<String, Failure> {
         ValueForm::Switch => json!(switch_value(&name, &value)?),
         ValueForm::Count => json!(count_value(&name, &value)?),
         ValueForm::Bandwidth => {
-            let size = parse_size(&value, 20).ok().filter(|size| i64::try_from(*size).is_ok());
-            json!(size.ok_or_else(|| Failure::error(format!("Invalid size {value}")))?)
+            let size = parse_size(&value).filter(|(_, rest)| rest.is_empty());
+            json!(size.ok_or_else(|| Failure::error(format!("Invalid size {value}")))?.0)
         }
         ValueForm::Size => json!(size_value(call, &name, &value)?),
         ValueForm::List => {
@@ -170,17 +171,17 @@ fn count_value(name: &str, value: &str) -> Result<u64, Failure> {
     }
 }
 
-fn size_value(call: &mut Invocation<'_>, name: &str, value: &str) -> Result<u64, Failure> {
-    let error = match parse_size(value, 0) {
-        Ok(size) => return Ok(size),
-        Err(error) => error,
+/// Parses a size that is in bytes without a suffix.
+fn size_value(call: &mut Invocation<'_>, name: &str, value: &str) -> Result<i64, Failure> {
+    if let Some((size, "")) = parse_size_in(0, value) {
+        return Ok(size);
+    }
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_out_of_range = match value.strip_prefix('-') {
+        Some(digits) => is_number(digits) && !call.is_older_than(8, 0)?,
+        None => is_number(value.strip_suffix(|c| "BKMGTPEbkmgtpe".contains(c)).unwrap_or(value)),
     };
-    let is_too_large = match error {
-        SizeError::TooLarge => true,
-        SizeError::Negative => !call.is_older_than(8, 0)?,
-        SizeError::Invalid => false,
-    };
-    Err(Failure::error(match is_too_large {
+    Err(Failure::error(match is_out_of_range {
         true => format!("Value '{value}' is out of range for parameter '{name}'"),
         false => format!(
             "Parameter '{name}' expects a non-negative number below 2^64\n\
@@ -188,86 +189,4 @@ fn size_value(call: &mut Invocation<'_>, name: &str, value: &str) -> Result<u64,
              and exabytes, respectively."
         ),
     }))
-}
-
-/// The reason why a text is not a size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SizeError {
-    Invalid,
-    /// A negative number without a suffix.
-    Negative,
-    TooLarge,
-}
-
-/// Parses a size: a number, which may have a fraction, and a suffix. Without a suffix, it counts units of `2^shift` bytes.
-fn parse_size(text: &str, shift: u32) -> Result<u64, SizeError> {
-    let text = text.trim_start();
-    let text = text.strip_prefix('+').unwrap_or(text);
-    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        let number = u64::from_str_radix(digits, 16).map_err(|_| SizeError::Invalid)?;
-        return scaled(number, shift).ok_or(SizeError::TooLarge);
-    }
-    if let Some(digits) = text.strip_prefix('-') {
-        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        return Err(if is_number { SizeError::Negative } else { SizeError::Invalid });
-    }
-    let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, suffix) = text.split_at(number_end);
-    let shift = match suffix.to_ascii_uppercase().as_str() {
-        "" => shift,
-        "B" => 0,
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        "T" => 40,
-        "P" => 50,
-        "E" => 60,
-        _ => return Err(SizeError::Invalid),
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() {
-        return Err(SizeError::Invalid);
-    }
-    let whole = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| SizeError::TooLarge)? };
-    let fraction: f64 = format!("0.{fraction}0").parse().map_err(|_| SizeError::Invalid)?;
-    if fraction != 0.0 && shift == 0 {
-        return Err(SizeError::Invalid);
-    }
-    let bytes = scaled(whole, shift).ok_or(SizeError::TooLarge)?;
-    bytes.checked_add((fraction * (1u64 << shift) as f64) as u64).ok_or(SizeError::TooLarge)
-}
-
-fn scaled(number: u64, shift: u32) -> Option<u64> {
-    number.checked_mul(1 << shift)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_size_has_a_fraction_and_a_suffix() {
-        for (text, size) in [
-            ("5", Ok(5)),
-            (" 5", Ok(5)),
-            ("0x10", Ok(16)),
-            ("1.5k", Ok(1536)),
-            (".5K", Ok(512)),
-            ("1B", Ok(1)),
-            ("18446744073709551615", Ok(u64::MAX)),
-            ("18446744073709551616", Err(SizeError::TooLarge)),
-            ("16E", Err(SizeError::TooLarge)),
-            ("-1", Err(SizeError::Negative)),
-            ("-1k", Err(SizeError::Invalid)),
-            ("1.5", Err(SizeError::Invalid)),
-            ("1kb", Err(SizeError::Invalid)),
-            ("0x1k", Err(SizeError::Invalid)),
-            ("1e3", Err(SizeError::Invalid)),
-            ("", Err(SizeError::Invalid)),
-            (".", Err(SizeError::Invalid)),
-        ] {
-            assert_eq!(parse_size(text, 0), size, "{text}");
-        }
-        assert_eq!(parse_size("1.5", 20), Ok(3 << 19));
-    }
 }

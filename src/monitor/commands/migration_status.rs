@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::command::{Command, Invocation};
 use super::super::server::Failure;
-use super::super::text::{items, plain, string, unsigned};
+use super::super::text::{items, number_ranges, plain, string, unsigned};
 
 pub(super) const COMMANDS: &[Command] =
     &[Command::new("info migrate", &[], "the state of the migration", info_migrate)
@@ -112,9 +112,7 @@ fn info_migrate(call: &mut Invocation<'_>) -> Result<String, Failure> {
     text.push_str(&rows(&reply["compression"], COMPRESSION));
     text.push_str(&rows(&reply, THROTTLING));
     if let Some(times) = reply.get("postcopy-vcpu-blocktime") {
-        // The reply has the last CPU first.
-        let times: Vec<String> = items(times).iter().rev().map(Value::to_string).collect();
-        text.push_str(&format!("postcopy vcpu blocktime: {}\n", times.join(",")));
+        text.push_str(&format!("postcopy vcpu blocktime: {}\n", number_ranges(times)));
     }
     if let Some(addresses) = reply.get("socket-address") {
         let addresses = items(addresses).iter().map(|address| format!("\t{}\n", socket_address(address)));

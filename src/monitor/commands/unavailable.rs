@@ -58,7 +58,8 @@ pub(super) const COMMANDS: &[Command] = &[
         &[],
         "the storage attributes of the guest's memory (s390x)",
         lacks!("reads CMMA attributes"),
-    ),
+    )
+    .with_counterpart("dump-skeys"),
     Command::unavailable(
         "info lapic",
         &[integer("apic-id").optional()],
@@ -115,7 +116,8 @@ pub(super) const COMMANDS: &[Command] = &[
         &[text("mode")],
         "choose how storage attributes migrate (s390x)",
         lacks!("chooses the migration of CMMA attributes"),
-    ),
+    )
+    .with_counterpart("dump-skeys"),
     Command::unavailable(
         "mouse_set",
         &[integer("index")],

@@ -7,6 +7,7 @@
 
 mod explained;
 mod generated_lines;
+mod real_migrations;
 
 use qmp_shell::shell::MonitorChoice;
 
@@ -41,6 +42,20 @@ fn parse_row(row: &str) -> (Comparison, &str) {
 /// The beginnings of values that differ from one machine to the next, or change by themselves.
 const MOVING: &[&str] =
     &["thread_id=", "idle_time_ns=", "_total_time_ns=", "/dev/pts/", "qemu.sock.", "HVA ", "#block", "cid: "];
+const MOVING: &[&str] = &[
+    "thread_id=",
+    "idle_time_ns=",
+    "_total_time_ns=",
+    "/dev/pts/",
+    "qemu.sock.",
+    "HVA ",
+    "#block",
+    "uuid: ",
+    "iters: ",
+    "cid: ",
+    "Start Time: ",
+    "instruction count = ",
+];
 
 /// Replaces what differs from one machine to the next: values after [`MOVING`], dates, addresses of the host.
 fn without_moving_parts(text: &str) -> String {

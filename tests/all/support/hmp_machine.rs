@@ -88,6 +88,7 @@ const MACHINES: &[(&str, &str)] = &[
          -device virtio-crypto-pci,cryptodev=cb0,id=crypto0",
     ),
     ("kvm", "-accel kvm,dirty-ring-size=4096 -accel tcg"),
+    ("loaded", "-device loader,file={DIR}/noise,addr=0x1000000,force-raw=on"),
 ];
 
 /// A server with the machine of a section, and a folder with its disks.
@@ -129,6 +130,11 @@ fn make_images(folder: &Path, rows: &[&str]) {
     }
 }
 
+/// Returns 16 MiB without two equal pages, so that migration has something to copy.
+fn noise() -> Vec<u8> {
+    (0..2_u64 << 20).flat_map(|index| index.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
+}
+
 impl Machine {
     /// Starts a machine. `section` is its name in [`MACHINES`], and further options after a space.
     pub fn start(section: &str, start: impl FnOnce(&[&str]) -> Option<Server>) -> Option<Machine> {
@@ -138,14 +144,21 @@ impl Machine {
             std::fs::write(folder.path().join(name), vec![0; 1 << 20]).unwrap();
         }
         make_images(folder.path(), IMAGES);
-        if section == "formats" {
-            make_images(folder.path(), FORMAT_IMAGES);
+        match section {
+            "formats" => make_images(folder.path(), FORMAT_IMAGES),
+            "loaded" => std::fs::write(folder.path().join("noise"), noise()).unwrap(),
+            _ => {}
         }
         let (_, options) = MACHINES.iter().find(|(name, _)| *name == section).unwrap();
         let options = options.replace("{DIR}", folder.path().to_str().unwrap());
         let options = options + " " + &more.replace("{DIR}", folder.path().to_str().unwrap());
         let options: Vec<&str> = Q35.iter().copied().chain(options.split_whitespace()).collect();
         Some(Machine { server: start(&options)?, folder })
+    }
+
+    /// Returns the path of a file in its folder.
+    pub fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
     /// Returns the names of all commands, and of all subcommands of `info`.
@@ -188,8 +201,8 @@ pub struct HmpSession<'a> {
 }
 
 impl HmpSession<'_> {
-    /// Runs a line. Returns its text, and whether it succeeded. In the text, `{DIR}` and `{VERSION}` stand for what
-    /// varies.
+    /// Runs a line. Returns its text, and whether it succeeded. In the text, `{DIR}`, `{SERVER}` and `{VERSION}` stand for
+    /// what varies.
     pub fn run(&mut self, line: &str) -> (String, bool) {
         let folder = self.machine.folder.path().to_str().unwrap();
         let text = line.replace("{DIR}", folder).replace("{RNG}", RNG).replace("{PORT}", &self.port);
@@ -198,6 +211,7 @@ impl HmpSession<'_> {
         out.show_help();
         let (stdout, stderr) = out.into_inner();
         let text = String::from_utf8_lossy(&[stdout, stderr].concat()).replace(folder, "{DIR}");
+        let text = text.replace(&self.machine.server.path(""), "{SERVER}/");
         let succeeded = matches!(outcome, LineOutcome::Done | LineOutcome::Leave);
         (text.replace(&self.version, "{VERSION}"), succeeded)
     }
