@@ -1,8 +1,8 @@
 //! A line of the monitor: the command that it calls, and the arguments.
 
 use super::arguments::{Surroundings, missing_parameters, parse_arguments};
-use super::command::{Coverage, Invocation};
-use super::commands::{INFO_PREFIX, find};
+use super::command::{Command, Coverage, Invocation};
+use super::commands::{INFO_PREFIX, find, run_query_of_server};
 use super::parameter::Parameter;
 use super::server::{Failure, QmpServer};
 use super::state::MonitorState;
@@ -17,6 +17,9 @@ pub(crate) fn run_line(line: &str, server: &mut dyn QmpServer, state: &mut Monit
     let (command, rest) = find(start);
     let called = &line[..line.len() - rest.len()];
     let command = command.filter(|command| command.counterpart.is_none_or(|name| has_command(server, name)));
+    if let Some(result) = run_text_query(command, called, rest, server) {
+        return result;
+    }
     let command = command.ok_or_else(|| Failure::line(format!("unknown command: '{called}'")))?;
     let names = command.all_names();
     let is_mirrored = command.parameters.iter().any(|parameter| parameter.mirrors.is_some());
@@ -39,6 +42,26 @@ pub(crate) fn run_line(line: &str, server: &mut dyn QmpServer, state: &mut Monit
 pub(crate) fn missing_arguments(line: &str) -> Option<Vec<String>> {
     let (command, rest) = find(skip_space(line));
     Some(missing_parameters(command?.parameters, rest)?.iter().map(Parameter::usage).collect())
+}
+
+/// Runs a subcommand of `info` that is not in the table, or that not every server can have, if this server has a query
+/// for it whose reply is a text. `None` if it has none.
+fn run_text_query(
+    command: Option<&Command>,
+    called: &str,
+    arguments: &str,
+    server: &mut dyn QmpServer,
+) -> Option<Result<String, Failure>> {
+    if command.is_some_and(|command| !matches!(command.coverage, Coverage::Unavailable(_))) {
+        return None;
+    }
+    let mut names = called.split_ascii_whitespace();
+    match (names.next(), names.next()) {
+        (Some(name), Some(subcommand)) if name == INFO_PREFIX.trim_end() => {
+            run_query_of_server(subcommand, arguments, server)
+        }
+        _ => None,
+    }
 }
 
 /// Returns the value of a register of the current CPU.

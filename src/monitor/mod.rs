@@ -18,7 +18,9 @@
 //! | `jobs` | jobs that a command starts in the server and waits for |
 //! | `features` | differences between servers, by their introspection and version |
 //! | `explain` | the requests that a line becomes |
-//! | `options` | option lists, `KEY=VALUE,…` |
+//! | `options`, `option_types` | option lists, `KEY=VALUE,…`; the types of their values |
+//! | `property_help` | the properties of devices and objects, as their help lists them |
+//! | `object_tree` | the object tree, many paths at a time |
 //! | `text` | layouts that several commands share |
 //! | `commands` | the table of all commands, in files by subject |
 //! | `line` | a line: the command that it calls, and the arguments |
@@ -35,8 +37,11 @@ mod expression;
 mod features;
 mod jobs;
 mod line;
+mod object_tree;
+mod option_types;
 mod options;
 mod parameter;
+mod property_help;
 mod server;
 mod size;
 mod socket_address;

@@ -19,7 +19,7 @@ pub(crate) const IDENTIFIER_RULE: &str =
 /// A flat list of options.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct OptionList {
-    /// The value of `id=`, the first if there are several.
+    /// The value of the first `id=`.
     pub(crate) id: Option<String>,
     /// The other options, in order.
     pub(crate) options: Vec<FlatOption>,
@@ -37,7 +37,9 @@ pub(crate) struct FlatOption {
 impl OptionList {
     /// Parses a list. An option without `=` in the first place is the value of `implied_key`.
     pub(crate) fn parse(text: &str, implied_key: &str) -> OptionList {
-        let mut list = OptionList::default();
+        // QEMU searches for the id before it reads the options, even inside a value with an escaped comma.
+        let id = text.strip_prefix("id=").or_else(|| text.split_once(",id=").map(|(_, id)| id));
+        let mut list = OptionList { id: id.map(|id| split_value(id).0), options: Vec::new() };
         let mut rest = text;
         while !rest.is_empty() {
             let is_first = rest.len() == text.len();
@@ -64,8 +66,6 @@ impl OptionList {
     fn push(&mut self, key: &str, value: String, is_short: bool) {
         if key != "id" {
             self.options.push(FlatOption { key: key.to_owned(), value, is_short });
-        } else if !is_short && self.id.is_none() {
-            self.id = Some(value);
         }
     }
 
@@ -152,6 +152,23 @@ impl NestedOptions {
             make_arrays(key, value)?;
         }
         Ok(nested)
+    }
+}
+
+impl NestedOptions {
+    /// Returns the members of a flat list, in which dotted keys make objects. The last of several options with the
+    /// same key counts.
+    pub(crate) fn from_flat(list: &OptionList) -> Result<Map<String, Value>, String> {
+        let mut members = Map::new();
+        members.extend(list.id.clone().map(|id| ("id".to_owned(), Value::String(id))));
+        for FlatOption { key, value, .. } in &list.options {
+            let parts = key_parts(key).unwrap_or_else(|| vec![key]);
+            insert(&mut members, key, &parts, value.clone())?;
+        }
+        for (key, value) in &mut members {
+            make_arrays(key, value)?;
+        }
+        Ok(members)
     }
 }
 
@@ -246,7 +263,7 @@ mod tests {
             ("e1000,id=x,id=y", "x: driver=e1000"),
             ("e1000,id,noid", "-: driver=e1000"),
             ("e1000,id=", ": driver=e1000"),
-            ("e1000,,id=x", "-: driver=e1000,id=x"),
+            ("e1000,,id=x", "x: driver=e1000,id=x"),
             ("e1000,", "-: driver=e1000"),
             (",e1000", "-: driver= ~e1000=on"),
             (",", "-: driver="),

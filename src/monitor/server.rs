@@ -88,6 +88,22 @@ impl Failure {
         Failure::Text(text.into() + "\n")
     }
 
+    /// Returns a failure of a command's arguments without a reason, which points to the help.
+    pub(crate) fn wrong_usage(command: &str) -> Failure {
+        Failure::line(format!("Try \"help {command}\" for more information"))
+    }
+
+    /// Replaces the message of an error of the server, if `translate` returns another one.
+    pub(crate) fn map_error(self, translate: impl FnOnce(&str) -> Option<String>) -> Failure {
+        match self {
+            Failure::Error(ServerError { class, desc }) => {
+                let desc = translate(&desc).unwrap_or(desc);
+                Failure::Error(ServerError { class, desc })
+            }
+            failure => failure,
+        }
+    }
+
     /// Returns the failure without the prefix `Error: `, which QEMU's own monitor leaves out for some commands.
     pub(crate) fn without_prefix(self) -> Failure {
         match self {

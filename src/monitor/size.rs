@@ -13,6 +13,11 @@ pub(super) fn parse_size(text: &str) -> Option<(i64, &str)> {
     parse_size_in(20, text)
 }
 
+/// Parses a text that is a size, in bytes without a suffix.
+pub(super) fn parse_bytes(text: &str) -> Option<i64> {
+    parse_size_in(0, text).filter(|(_, rest)| rest.is_empty()).map(|(size, _)| size)
+}
+
 /// Parses a size as [`parse_size`] does, which without a suffix is in units of `2^unit` bytes.
 pub(super) fn parse_size_in(unit: u32, text: &str) -> Option<(i64, &str)> {
     let text = skip_space(text);

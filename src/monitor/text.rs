@@ -67,6 +67,49 @@ pub(crate) fn number_ranges(numbers: &Value) -> String {
     ranges.iter().map(range).collect::<Vec<_>>().join(",")
 }
 
+/// Returns JSON with an indent of four blanks for each level, and everything but ASCII escaped, as QEMU prints it.
+pub(crate) fn indented_json(value: &Value) -> String {
+    let mut text = String::new();
+    push_json(value, 0, &mut text);
+    text
+}
+
+fn push_json(value: &Value, level: usize, text: &mut String) {
+    let line_break = |level: usize| format!("\n{:indent$}", "", indent = 4 * level);
+    let mut push_all = |brackets: [char; 2], members: Vec<(String, &Value)>| {
+        text.push(brackets[0]);
+        for (index, (prefix, member)) in members.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            *text += &format!("{comma}{}{prefix}", line_break(level + 1));
+            push_json(member, level + 1, text);
+        }
+        *text += &line_break(level);
+        text.push(brackets[1]);
+    };
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().map(|(key, member)| (format!("{}: ", json_string(key)), member));
+            push_all(['{', '}'], members.collect());
+        }
+        Value::Array(items) => push_all(['[', ']'], items.iter().map(|item| (String::new(), item)).collect()),
+        Value::String(string) => *text += &json_string(string),
+        scalar => *text += &scalar.to_string(),
+    }
+}
+
+/// Returns a string of JSON in ASCII.
+fn json_string(string: &str) -> String {
+    let quoted = Value::from(string).to_string();
+    let mut text = String::with_capacity(quoted.len());
+    for c in quoted.chars() {
+        match c {
+            ' '..='~' => text.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text += &format!("\\u{unit:04X}")),
+        }
+    }
+    text
+}
+
 /// Returns a size with at most three significant digits, such as `1.47 MiB`. Each next unit begins at 1000.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -99,6 +142,25 @@ fn three_digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_indented_and_ascii() {
+        let value = serde_json::json!({"a": [1, {}], "b": [], "c": "ä\"\n😀", "d": null});
+        let expected = [
+            "{",
+            "    \"a\": [",
+            "        1,",
+            "        {",
+            "        }",
+            "    ],",
+            "    \"b\": [",
+            "    ],",
+            "    \"c\": \"\\u00E4\\\"\\n\\uD83D\\uDE00\",",
+            "    \"d\": null",
+            "}",
+        ];
+        assert_eq!(indented_json(&value), expected.join("\n"));
+    }
 
     #[test]
     fn a_size_has_at_most_three_digits() {

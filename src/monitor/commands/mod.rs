@@ -6,8 +6,11 @@ mod block_info;
 mod block_jobs;
 mod block_nodes;
 mod character_data;
+mod chardev;
+mod chardev_options;
 mod commit;
 mod cpus;
+mod device;
 mod dirty_rates;
 mod disk_snapshots;
 mod display;
@@ -22,11 +25,16 @@ mod migration;
 mod migration_parameters;
 mod migration_status;
 mod nbd;
+mod netdev;
+mod object;
 mod pci;
+mod qom;
+mod qtree;
 mod replay;
 mod rocker;
 mod snapshot_nodes;
 mod statistics;
+mod text_replies;
 mod tracing;
 mod unavailable;
 mod virtio;
@@ -37,6 +45,8 @@ use std::sync::LazyLock;
 use super::command::Command;
 use super::words::{is_space, skip_space, split_before};
 
+pub(super) use text_replies::run_query_of_server;
+
 /// The commands of each subject.
 const TABLES: &[&[Command]] = &[
     backends::COMMANDS,
@@ -44,8 +54,10 @@ const TABLES: &[&[Command]] = &[
     block_info::COMMANDS,
     block_jobs::COMMANDS,
     character_data::COMMANDS,
+    chardev::COMMANDS,
     commit::COMMANDS,
     cpus::COMMANDS,
+    device::COMMANDS,
     dirty_rates::COMMANDS,
     disk_snapshots::COMMANDS,
     display::COMMANDS,
@@ -59,10 +71,15 @@ const TABLES: &[&[Command]] = &[
     migration_parameters::COMMANDS,
     migration_status::COMMANDS,
     nbd::COMMANDS,
+    netdev::COMMANDS,
+    object::COMMANDS,
     pci::COMMANDS,
+    qom::COMMANDS,
+    qtree::COMMANDS,
     replay::COMMANDS,
     rocker::COMMANDS,
     statistics::COMMANDS,
+    text_replies::COMMANDS,
     tracing::COMMANDS,
     unavailable::COMMANDS,
     virtio::COMMANDS,

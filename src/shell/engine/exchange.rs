@@ -61,6 +61,15 @@ pub(crate) enum Exchanged {
     DryRun,
 }
 
+/// The outcome of [`Engine::send`].
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// The reply will carry this id.
+    InFlight(u64),
+    /// The reply is known, so nothing was sent.
+    Fulfilled(Reply),
+}
+
 impl Engine {
     /// Receives messages as long as `wait` says, and handles all except the reply to `awaited`. `is_enough` is called
     /// after each message, with the approximate number of bytes that were shown.
@@ -128,6 +137,20 @@ impl Engine {
         line: &InputLine<'_>,
         out: &mut dyn Output,
     ) -> Result<Exchanged, LineOutcome> {
+        match self.send(request, fd, line, out)? {
+            Sent::Fulfilled(reply) => Ok(Exchanged::Reply(reply)),
+            Sent::InFlight(id) => self.await_reply(id, request, line, out),
+        }
+    }
+
+    /// Sends a request. `Err` means that the connection has ended, and that this was reported.
+    pub(super) fn send(
+        &mut self,
+        request: &Request,
+        fd: Option<BorrowedFd<'_>>,
+        line: &InputLine<'_>,
+        out: &mut dyn Output,
+    ) -> Result<Sent, LineOutcome> {
         let verbose = self.settings.verbose;
         let Some(server) = self.connection.server() else {
             // The request was built for the server whose connection has ended, so another one must not get it.
@@ -136,7 +159,7 @@ impl Engine {
             return Err(LineOutcome::Disconnected);
         };
         if let Some(reply) = server.fulfilled(request) {
-            return Ok(Exchanged::Reply(reply));
+            return Ok(Sent::Fulfilled(reply));
         }
         if verbose {
             out.show_request(&request.to_masked_json(request.id.as_deref()));
@@ -147,10 +170,20 @@ impl Engine {
             Some(fd) => server.session.send_with_fd(request, fd),
         };
         self.connection.record.events.command_sent();
-        let id = match sent {
-            Ok(id) => id,
-            Err(disconnected) => return Err(self.disconnected_in_flight(&disconnected, request, line, out)),
-        };
+        match sent {
+            Ok(id) => Ok(Sent::InFlight(id)),
+            Err(disconnected) => Err(self.disconnected_in_flight(&disconnected, request, line, out)),
+        }
+    }
+
+    /// Waits for the reply to a request that was sent.
+    pub(super) fn await_reply(
+        &mut self,
+        id: u64,
+        request: &Request,
+        line: &InputLine<'_>,
+        out: &mut dyn Output,
+    ) -> Result<Exchanged, LineOutcome> {
         match self.receive_reply(id, &request.command, out) {
             StopReason::Reply(reply) => Ok(Exchanged::Reply(reply)),
             StopReason::Interrupted => {
@@ -300,7 +333,7 @@ impl Engine {
     fn handle_message(&mut self, message: Received, out: &mut dyn Output) -> usize {
         match message {
             Received::Event(event) => self.handle_event(event, out),
-            Received::Reply { id, reply } => self.handle_late_reply(id, &reply, out),
+            Received::Reply { id, reply } => self.handle_other_reply(id, reply, out),
             Received::Unexpected(unexpected) => {
                 self.warn_of_unexpected_data(&unexpected.to_string(), out);
                 0
@@ -328,16 +361,19 @@ impl Engine {
         shown
     }
 
-    /// Handles the reply to a query, or to a command that the user stopped waiting for.
-    fn handle_late_reply(&mut self, id: u64, reply: &Reply, out: &mut dyn Output) -> usize {
+    /// Handles the reply to a query, to a later request of a pipeline, or to a command that the user stopped waiting
+    /// for.
+    fn handle_other_reply(&mut self, id: u64, reply: Reply, out: &mut dyn Output) -> usize {
         let Some(server) = self.connection.server() else { return 0 };
-        if server.info.take_reply(id, reply) {
+        let Some(reply) = server.pipeline.keep_reply(id, reply) else { return 0 };
+        if server.info.take_reply(id, &reply) {
             // The introspection may have arrived.
             self.announce_monitor(out);
             return 0;
         }
         let Some(request) = server.interrupted_commands.remove(&id) else { return 0 };
-        out.show_reply(&ReplyContext { reply, request: &request, late: true, hint: None }, &InputLine::none());
+        let context = ReplyContext { reply: &reply, request: &request, late: true, hint: None };
+        out.show_reply(&context, &InputLine::none());
         reply.text().len()
     }
 

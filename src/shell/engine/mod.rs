@@ -18,6 +18,7 @@ pub(crate) mod exchange;
 pub(crate) mod hmp;
 mod noncharacters;
 mod own_monitor;
+mod pipeline;
 mod prepare;
 mod quit;
 #[cfg(test)]

@@ -132,19 +132,26 @@ struct EngineServer<'a> {
 
 impl EngineServer<'_> {
     fn exchange(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<Value, Failure> {
-        let checked = reject_noncharacters(request, self.line.text)
-            .map_err(|diagnostic| super::not_sent(&diagnostic, self.line, self.out));
-        match checked.and_then(|()| self.engine.transact(request, fd, self.line, self.out)) {
+        self.check(request)?;
+        match self.engine.transact(request, fd, self.line, self.out) {
             Ok(Exchanged::Reply(reply)) => Ok(return_value(request, &reply)?),
-            Ok(Exchanged::Interrupted | Exchanged::DryRun) => {
-                self.ended = Some(LineOutcome::Done);
-                Err(Failure::Interrupted)
-            }
-            Err(outcome) => {
-                self.ended = Some(outcome);
-                Err(Failure::Ended)
-            }
+            Ok(Exchanged::Interrupted | Exchanged::DryRun) => Err(self.end(LineOutcome::Done, Failure::Interrupted)),
+            Err(outcome) => Err(self.end(outcome, Failure::Ended)),
         }
+    }
+
+    /// Reports a request that cannot be sent.
+    fn check(&mut self, request: &Request) -> Result<(), Failure> {
+        reject_noncharacters(request, self.line.text).map_err(|diagnostic| {
+            let outcome = super::not_sent(&diagnostic, self.line, self.out);
+            self.end(outcome, Failure::Ended)
+        })
+    }
+
+    /// Records the outcome of a line that ends without a reply. Returns `failure`.
+    fn end(&mut self, outcome: LineOutcome, failure: Failure) -> Failure {
+        self.ended = Some(outcome);
+        failure
     }
 }
 
@@ -154,15 +161,14 @@ impl QmpServer for EngineServer<'_> {
     }
 
     fn query_all(&mut self, requests: &[Request]) -> Result<Vec<Result<Value, ServerError>>, Failure> {
-        let mut values = Vec::with_capacity(requests.len());
-        for request in requests {
-            values.push(match self.query(request) {
-                Ok(value) => Ok(value),
-                Err(Failure::Error(error)) => Err(error),
-                Err(failure) => return Err(failure),
-            });
+        requests.iter().try_for_each(|request| self.check(request))?;
+        match self.engine.transact_all(requests, self.line, self.out) {
+            Ok(Some(replies)) => {
+                Ok(requests.iter().zip(&replies).map(|(request, reply)| return_value(request, reply)).collect())
+            }
+            Ok(None) => Err(self.end(LineOutcome::Done, Failure::Interrupted)),
+            Err(outcome) => Err(self.end(outcome, Failure::Ended)),
         }
-        Ok(values)
     }
 
     fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
@@ -184,14 +190,10 @@ impl QmpServer for EngineServer<'_> {
     fn pause(&mut self, duration: Duration) -> Result<(), Failure> {
         let wait = Wait::Until(Instant::now() + duration);
         match self.engine.receive(None, wait, self.out, |_, _| false) {
-            StopReason::Interrupted => {
-                self.ended = Some(LineOutcome::Done);
-                Err(Failure::Interrupted)
-            }
+            StopReason::Interrupted => Err(self.end(LineOutcome::Done, Failure::Interrupted)),
             StopReason::Disconnected(disconnected) => {
                 self.engine.disconnected_while_idle(&disconnected, self.out);
-                self.ended = Some(LineOutcome::Disconnected);
-                Err(Failure::Ended)
+                Err(self.end(LineOutcome::Disconnected, Failure::Ended))
             }
             _ => Ok(()),
         }

@@ -1,0 +1,116 @@
+//! The object tree, many paths at a time: one round trip for each level of the tree, not for each object.
+
+use serde_json::{Value, json};
+
+use super::command::{Invocation, request};
+use super::server::Failure;
+use super::text::{items, string};
+
+/// The maximum depth of a tree. QEMU's own have about ten levels.
+const MAX_LEVELS: usize = 64;
+
+/// A property of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Property {
+    pub(super) name: String,
+    pub(super) kind: String,
+}
+
+impl Property {
+    fn of_reply(entry: &Value) -> Property {
+        Property { name: string(entry, "name").to_owned(), kind: string(entry, "type").to_owned() }
+    }
+
+    /// Returns the type of the child that the property is.
+    pub(super) fn child_type(&self) -> Option<&str> {
+        self.kind.strip_prefix("child<")?.strip_suffix('>')
+    }
+
+    /// Returns the type of the object that the property links to.
+    pub(super) fn link_type(&self) -> Option<&str> {
+        self.kind.strip_prefix("link<")?.strip_suffix('>')
+    }
+}
+
+/// Returns the properties of the objects at `paths`. An object that cannot be listed has none.
+pub(super) fn list_all(call: &mut Invocation<'_>, paths: &[String]) -> Result<Vec<Vec<Property>>, Failure> {
+    if let Some(lists) = list_at_once(call, paths)? {
+        return Ok(lists);
+    }
+    let requests: Vec<_> = paths.iter().map(|path| request("qom-list", json!({ "path": path }))).collect();
+    let replies = call.server.query_all(&requests)?;
+    Ok(replies.iter().map(|reply| reply.as_ref().map(properties_of).unwrap_or_default()).collect())
+}
+
+fn properties_of(reply: &Value) -> Vec<Property> {
+    items(reply).iter().map(Property::of_reply).collect()
+}
+
+/// Returns the properties of the objects in one reply, or `None` if the server cannot do that or an object has gone.
+fn list_at_once(call: &mut Invocation<'_>, paths: &[String]) -> Result<Option<Vec<Vec<Property>>>, Failure> {
+    const COMMAND: &str = "qom-list-get";
+    let is_known = call.server.schema().is_some_and(|schema| schema.command(COMMAND).is_some());
+    if !is_known || paths.len() < 2 {
+        return Ok(None);
+    }
+    let reply = match call.query(COMMAND, json!({ "paths": paths })) {
+        Err(Failure::Error(_)) => return Ok(None),
+        reply => reply?,
+    };
+    let lists: Vec<_> = items(&reply).iter().map(|object| properties_of(&object["properties"])).collect();
+    Ok((lists.len() == paths.len()).then_some(lists))
+}
+
+/// Returns the values of properties, given as paths and names. One that cannot be read is null.
+pub(super) fn values(call: &mut Invocation<'_>, properties: &[(String, String)]) -> Result<Vec<Value>, Failure> {
+    let get = |(path, property): &(String, String)| request("qom-get", json!({ "path": path, "property": property }));
+    let requests: Vec<_> = properties.iter().map(get).collect();
+    Ok(call.server.query_all(&requests)?.into_iter().map(Result::unwrap_or_default).collect())
+}
+
+/// An object of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TreeObject {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) path: String,
+    pub(super) properties: Vec<Property>,
+    /// The indices of its children, sorted by name.
+    pub(super) children: Vec<usize>,
+}
+
+/// Returns the object at `path`, which has the type `kind`, and all objects below it. The first is the root.
+pub(super) fn walk(call: &mut Invocation<'_>, path: &str, kind: &str) -> Result<Vec<TreeObject>, Failure> {
+    let new = |name: &str, kind: &str, path: String| TreeObject {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        path,
+        properties: Vec::new(),
+        children: Vec::new(),
+    };
+    let root = path.trim_end_matches('/');
+    let mut objects = vec![new(root.rsplit('/').next().unwrap_or_default(), kind, root.to_owned())];
+    let mut level = 0..1;
+    for _ in 0..MAX_LEVELS {
+        let slash_if_empty = |path: &str| if path.is_empty() { "/".to_owned() } else { path.to_owned() };
+        let paths: Vec<String> = objects[level.clone()].iter().map(|object| slash_if_empty(&object.path)).collect();
+        let next = objects.len();
+        for (index, properties) in level.zip(list_all(call, &paths)?) {
+            let mut children: Vec<(&Property, &str)> =
+                properties.iter().filter_map(|property| Some((property, property.child_type()?))).collect();
+            children.sort_unstable_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+            for (property, kind) in children {
+                let path = format!("{}/{}", objects[index].path, property.name);
+                let child = objects.len();
+                objects[index].children.push(child);
+                objects.push(new(&property.name, kind, path));
+            }
+            objects[index].properties = properties;
+        }
+        level = next..objects.len();
+        if level.is_empty() {
+            break;
+        }
+    }
+    Ok(objects)
+}
