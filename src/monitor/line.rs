@@ -16,7 +16,7 @@ pub(crate) fn run_line(line: &str, server: &mut dyn QmpServer, state: &mut Monit
     }
     let (command, rest) = find(start);
     let called = &line[..line.len() - rest.len()];
-    let command = command.filter(|command| command.counterpart.is_none_or(|name| has_command(server, name)));
+    let command = command.filter(|command| command.counterpart.is_none_or(|name| server.has_command(name)));
     if let Some(result) = run_text_query(command, called, rest, server) {
         return result;
     }
@@ -67,11 +67,6 @@ fn run_text_query(
 /// Returns the value of a register of the current CPU.
 fn register_value(_name: &str, _server: &mut dyn QmpServer, _state: &mut MonitorState) -> Result<i64, Failure> {
     Err(Failure::line("unknown register"))
-}
-
-/// Returns whether a server has a QMP command. True without introspection.
-fn has_command(server: &mut dyn QmpServer, name: &str) -> bool {
-    server.schema().is_none_or(|schema| schema.command(name).is_some())
 }
 
 /// Adds to a report of wrong arguments where help is. `called` is the line up to the name of its command.

@@ -34,6 +34,11 @@ pub(crate) trait QmpServer {
     /// Returns the server's introspection, if it has any.
     fn schema(&mut self) -> Option<Arc<Schema>>;
 
+    /// Returns whether the server has a QMP command. True without introspection.
+    fn has_command(&mut self, name: &str) -> bool {
+        self.schema().is_none_or(|schema| schema.command(name).is_some())
+    }
+
     /// Waits before the server is asked again. Events are shown in the meantime, and Ctrl-C ends the wait with
     /// [`Failure::Interrupted`].
     fn pause(&mut self, duration: Duration) -> Result<(), Failure>;

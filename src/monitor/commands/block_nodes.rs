@@ -9,7 +9,7 @@ use super::super::text::{items, string};
 impl Invocation<'_> {
     /// Returns whether the server is a storage daemon, which has block nodes but no devices.
     pub(super) fn is_storage_daemon(&mut self) -> bool {
-        !self.has_command("query-status")
+        !self.server.has_command("query-status")
     }
 
     /// Returns the argument `device`.
