@@ -62,8 +62,8 @@ impl Invocation<'_> {
     pub(crate) fn explain_lost_job<T>(&mut self, id: &str, result: Result<T, Failure>) -> Result<T, Failure> {
         match result {
             Err(Failure::Interrupted) => self.server.show_notice(&format!(
-                "The job `{id}` may still run in the server: `query-jobs` shows it, `.wait job {id}` waits for it, \
-                 `job-cancel id={id}` cancels it, and `job-dismiss id={id}` removes it after its end."
+                "The job `{id}` may go on in the server. `.wait job {id}` waits for it. In QMP mode, `query-jobs` shows \
+                 it, `job-cancel id={id}` cancels it, and `job-dismiss id={id}` removes it after its end."
             )),
             Err(Failure::Ended) => self.server.show_notice(&format!(
                 "The job `{id}` may go on in the server; `query-jobs` shows it after the next connection."

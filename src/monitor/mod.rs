@@ -42,6 +42,8 @@ mod option_types;
 mod options;
 mod parameter;
 mod property_help;
+#[cfg(test)]
+mod scripted_server;
 mod server;
 mod size;
 mod socket_address;

@@ -12,7 +12,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new(
         "info block",
         &[flag('n', "nodes"), flag('v', "verbose"), block_device("device").optional()],
-        "block devices, or block nodes with -n, with details of their images with -v",
+        "block devices, or block nodes with -n; with -v their images too",
         info_block,
     ),
     Command::new("info blockstats", &[], "counters of block devices", info_blockstats),
@@ -169,4 +169,24 @@ fn info_blockstats(call: &mut Invocation<'_>) -> Result<String, Failure> {
         Some(format!("{name}:{}\n", counters.collect::<String>()))
     };
     Ok(items(&reply).iter().filter_map(describe).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::scripted_server::ScriptedServer;
+    use super::*;
+
+    #[test]
+    fn replies_of_unexpected_types_do_no_harm() {
+        let replies =
+            [json!(null), json!({}), json!([{}]), json!([3, {"inserted": 3}, {"inserted": {"image": []}}]), json!("x")];
+        for reply in replies {
+            let server = || ScriptedServer::default().reply("query-block", reply.clone());
+            server().run("info block");
+            server().run("info block -v");
+            server().reply("query-named-block-nodes", reply.clone()).run("info block -v name");
+            ScriptedServer::default().reply("query-blockstats", reply.clone()).run("info blockstats");
+            ScriptedServer::default().reply("query-block-jobs", reply.clone()).run("info block-jobs");
+        }
+    }
 }

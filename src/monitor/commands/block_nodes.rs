@@ -27,6 +27,15 @@ impl Invocation<'_> {
         })
     }
 
+    /// Returns the devices as `query-block` does. The nodes of a storage daemon take their place.
+    pub(super) fn devices(&mut self) -> Result<Vec<Value>, Failure> {
+        if !self.is_storage_daemon() {
+            return Ok(items(&self.query("query-block", json!({}))?).to_vec());
+        }
+        let nodes = self.query("query-named-block-nodes", json!({}))?;
+        Ok(items(&nodes).iter().map(|node| json!({ "device": node["node-name"], "inserted": node })).collect())
+    }
+
     /// Returns the device of `query-block` with a name, if there is one.
     pub(super) fn find_device(&mut self, name: &str) -> Result<Option<Value>, Failure> {
         let devices = self.query("query-block", json!({}))?;

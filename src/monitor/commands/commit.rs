@@ -17,21 +17,19 @@ pub(super) const COMMANDS: &[Command] = &[Command::new(
 
 fn commit(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let name = call.arguments.text("device|all").to_owned();
-    let devices = call.query("query-block", json!({}))?;
+    let devices = call.devices()?;
     let error = |reason: &str| Failure::line(format!("'commit' error for '{name}': {reason}"));
     let explain = |failure: Failure| match failure {
         Failure::Error(cause) => error(reason_of(&cause.desc)),
         failure => failure,
     };
     if name == "all" {
-        let overlays = items(&devices).iter().filter(|device| has_backing_file(device));
-        for overlay in overlays {
+        for overlay in devices.iter().filter(|device| has_backing_file(device)) {
             commit_device(call, overlay, &name).map_err(explain)?;
         }
         return Ok(String::new());
     }
-    let Some(device) = items(&devices).iter().find(|device| string(device, "device") == name && !name.is_empty())
-    else {
+    let Some(device) = devices.iter().find(|device| string(device, "device") == name && !name.is_empty()) else {
         return Err(Failure::line(format!("Device '{name}' not found")));
     };
     if device.get("inserted").is_none() {

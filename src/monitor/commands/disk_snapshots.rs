@@ -10,7 +10,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new(
         "snapshot_blkdev",
         &[flag('n', "reuse"), block_device("device"), text("snapshot-file").optional(), text("format").optional()],
-        "let a device write to a new image on top of its present one; -n uses an image that exists",
+        "put a new image on top of that of a device; -n uses one that exists",
         snapshot_blkdev,
     ),
     Command::new(

@@ -14,12 +14,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("delvm", &[text("tag")], "delete a snapshot of the VM", delvm),
     Command::new("info snapshots", &[], "snapshots of the VM", info_snapshots),
     Command::new("loadvm", &[text("tag")], "return the VM to a snapshot", loadvm),
-    Command::new(
-        "savevm",
-        &[text("tag").optional()],
-        "save the VM and its disks in a snapshot, named by the time unless it has a tag",
-        savevm,
-    ),
+    Command::new("savevm", &[text("tag").optional()], "save the VM and its disks in a snapshot", savevm),
 ];
 
 const NO_STATE_HOLDER: &str = "no block device can store vmstate for snapshot";
@@ -32,16 +27,23 @@ fn savevm(call: &mut Invocation<'_>) -> Result<String, Failure> {
         Some(tag) => tag.to_owned(),
         None => Local::now().format("vm-%Y%m%d%H%M%S").to_string(),
     };
+    if !call.has_command("snapshot-save") {
+        return Err(Failure::error("the server has no QMP command `snapshot-save`"));
+    }
     check_whether_migratable(call)?;
     let nodes = snapshot_nodes(call)?;
-    if nodes.iter().any(|node| node.snapshots.iter().any(|snapshot| string(snapshot, "name") == tag)) {
+    let holder = state_holder(&nodes)?;
+    let replaces_older = nodes.iter().any(|node| has_snapshot(node, &tag));
+    if replaces_older {
         delete(call, &tag, &nodes)?;
     }
-    let holder = state_holder(&nodes)?;
     let job_id = call.new_job_id();
     let arguments = json!({"job-id": job_id, "tag": tag, "vmstate": holder, "devices": names(&nodes)});
-    call.run_job("snapshot-save", arguments)?;
-    Ok(String::new())
+    let result = call.run_job("snapshot-save", arguments);
+    if replaces_older && result.is_err() {
+        call.server.show_notice(&format!("The older snapshot `{tag}` is deleted."));
+    }
+    result.map(|()| String::new())
 }
 
 /// Fails if the state of the VM cannot be saved. That must be known before an older snapshot is deleted.
@@ -81,6 +83,10 @@ fn delete(call: &mut Invocation<'_>, tag: &str, nodes: &[SnapshotNode]) -> Resul
     call.run_job("snapshot-delete", json!({"job-id": job_id, "tag": tag, "devices": names(nodes)}))
 }
 
+fn has_snapshot(node: &SnapshotNode, name: &str) -> bool {
+    node.snapshots.iter().any(|snapshot| string(snapshot, "name") == name)
+}
+
 fn names(nodes: &[SnapshotNode]) -> Vec<&str> {
     nodes.iter().map(|node| node.name.as_str()).collect()
 }
@@ -101,8 +107,7 @@ fn info_snapshots(call: &mut Invocation<'_>) -> Result<String, Failure> {
         return Ok("There is no snapshot available.\n".to_owned());
     }
     let layout = TableLayout::of_server(call)?;
-    let has = |node: &SnapshotNode, name: &str| node.snapshots.iter().any(|other| string(other, "name") == name);
-    let is_on_all = |snapshot: &&Value| nodes.iter().all(|node| has(node, string(snapshot, "name")));
+    let is_on_all = |snapshot: &&Value| nodes.iter().all(|node| has_snapshot(node, string(snapshot, "name")));
     let table = |rows: Vec<String>| layout.header() + &rows.concat();
 
     let complete: Vec<_> = holder.snapshots.iter().filter(is_on_all).map(|one| layout.snapshot(one, "--")).collect();
@@ -117,4 +122,120 @@ fn info_snapshots(call: &mut Invocation<'_>) -> Result<String, Failure> {
         }
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::super::super::scripted_server::ScriptedServer;
+    use super::*;
+
+    /// Adds a disk with the snapshot `a`, as savevm and the others find it.
+    fn with_disk(server: ScriptedServer) -> ScriptedServer {
+        let node = json!({"node-name": "n0", "drv": "qcow2", "image": {"snapshots": [{"name": "a"}]}});
+        server
+            .reply("query-version", json!({"qemu": {"major": 10, "minor": 0}}))
+            .reply("query-block", json!([{"device": "d0", "inserted": {"node-name": "n0"}}]))
+            .reply("query-named-block-nodes", json!([node]))
+            .fail("x-debug-query-block-graph", Failure::error("no such command"))
+    }
+
+    fn jobs(number: u8, status: &str, error: Option<&str>) -> Value {
+        let id = format!("savevm-{}-{number}", std::process::id());
+        json!([{"id": id, "status": status, "error": error, "current-progress": 1, "total-progress": 4}])
+    }
+
+    #[test]
+    fn a_failed_save_tells_that_the_older_snapshot_is_gone() {
+        let server = with_disk(ScriptedServer::default().reply("query-migrate", json!({})))
+            .reply("snapshot-delete", json!({}))
+            .reply("query-jobs", jobs(1, "concluded", None))
+            .reply("job-dismiss", json!({}))
+            .reply("snapshot-save", json!({}))
+            .reply("query-jobs", jobs(2, "running", None))
+            .reply("query-jobs", jobs(2, "concluded", Some("No space left on device")))
+            .reply("job-dismiss", json!({}));
+        expect![[r#"
+            query-migrate
+            query-version
+            query-block
+            query-named-block-nodes {"flat":true}
+            x-debug-query-block-graph
+            snapshot-delete {"job-id":"savevm-{PID}-1","tag":"a","devices":["n0"]}
+            query-jobs
+            job-dismiss {"id":"savevm-{PID}-1"}
+            snapshot-save {"job-id":"savevm-{PID}-2","tag":"a","vmstate":"n0","devices":["n0"]}
+            query-jobs
+            query-jobs
+            job-dismiss {"id":"savevm-{PID}-2"}
+            notice: The older snapshot `a` is deleted.
+            failure: Error(ServerError { class: "GenericError", desc: "No space left on device" })
+        "#]]
+        .assert_eq(&server.run("savevm a"));
+    }
+
+    #[test]
+    fn a_vm_that_cannot_be_saved_keeps_its_older_snapshot() {
+        let blocked = json!({"blocked-reasons": ["other", "non-migratable device: 0000:00:01.0/rocker"]});
+        let server = ScriptedServer::default().reply("query-migrate", blocked);
+        expect![[r#"
+            query-migrate
+            failure: Error(ServerError { class: "GenericError", desc: "State blocked by non-migratable device '0000:00:01.0/rocker'" })
+        "#]]
+        .assert_eq(&server.run("savevm a"));
+    }
+
+    #[test]
+    fn ctrl_c_tells_which_job_goes_on() {
+        let mut server = with_disk(ScriptedServer::default().reply("query-migrate", json!({})))
+            .interrupt_after(9)
+            .reply("snapshot-save", json!({}));
+        for _ in 0..10 {
+            server = server.reply("query-jobs", jobs(1, "running", None));
+        }
+        let log = server.run("savevm b");
+        let (_, end) = log.split_once("query-jobs\nprogress").unwrap();
+        expect![[r#"
+            : savevm-{PID}-1: running, 25 %
+            query-jobs
+            progress: savevm-{PID}-1: running, 25 %
+            query-jobs
+            progress: savevm-{PID}-1: running, 25 %
+            notice: The job `savevm-{PID}-1` may go on in the server. `.wait job savevm-{PID}-1` waits for it. In QMP mode, `query-jobs` shows it, `job-cancel id=savevm-{PID}-1` cancels it, and `job-dismiss id=savevm-{PID}-1` removes it after its end.
+            failure: Interrupted
+        "#]]
+        .assert_eq(end);
+    }
+
+    #[test]
+    fn a_lost_connection_and_a_lost_job_are_told() {
+        let server = || {
+            let server = ScriptedServer::default().reply("query-migrate", json!({}));
+            with_disk(server).reply("snapshot-save", json!({}))
+        };
+        let lost_connection = server().fail("query-jobs", Failure::Ended).run("savevm b");
+        let lost_job = server().reply("query-jobs", json!([{"id": "other"}, 3])).run("savevm b");
+        let end = |log: &str| log.split_once("query-jobs\n").unwrap().1.to_owned();
+        expect![[r#"
+            notice: The job `savevm-{PID}-1` may go on in the server; `query-jobs` shows it after the next connection.
+            failure: Ended
+            failure: Error(ServerError { class: "GenericError", desc: "job 'savevm-{PID}-1' is gone: another client dismissed it" })
+        "#]]
+        .assert_eq(&(end(&lost_connection) + &end(&lost_job)));
+    }
+
+    #[test]
+    fn replies_of_unexpected_types_do_no_harm() {
+        for reply in [json!(null), json!({}), json!([]), json!([[], 1, {"inserted": 3, "node-name": 4}]), json!("x")] {
+            for line in ["info snapshots", "delvm a"] {
+                ScriptedServer::default()
+                    .reply("query-version", reply.clone())
+                    .reply("query-block", reply.clone())
+                    .reply("query-named-block-nodes", reply.clone())
+                    .reply("x-debug-query-block-graph", json!({"nodes": reply, "edges": reply}))
+                    .run(line);
+            }
+        }
+    }
 }

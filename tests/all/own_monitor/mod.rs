@@ -8,6 +8,7 @@
 mod explained;
 mod generated_lines;
 mod real_migrations;
+mod storage_daemon;
 
 use qmp_shell::shell::MonitorChoice;
 
