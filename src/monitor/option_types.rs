@@ -109,11 +109,17 @@ pub(crate) fn parse_json(text: &str) -> Result<Value, Failure> {
     })
 }
 
-/// Gives the members of an object their types by the schema. Texts stand for all scalars.
-pub(crate) fn typed_object(schema: &Schema, object: TypeId, members: &Map<String, Value>) -> Map<String, Value> {
+/// Gives the members of an object their types by the schema. Texts stand for all scalars; those of integers have the form
+/// `integer`.
+pub(crate) fn typed_object(
+    schema: &Schema,
+    object: TypeId,
+    members: &Map<String, Value>,
+    integer: Scalar,
+) -> Map<String, Value> {
     let typed_member = |(key, value): (&String, &Value)| {
         let value = match variant_member_type(schema, object, members, key) {
-            Some(kind) => typed(schema, kind, value),
+            Some(kind) => typed(schema, kind, value, integer),
             None => value.clone(),
         };
         (key.clone(), value)
@@ -121,11 +127,18 @@ pub(crate) fn typed_object(schema: &Schema, object: TypeId, members: &Map<String
     members.iter().map(typed_member).collect()
 }
 
-fn typed(schema: &Schema, kind: TypeId, value: &Value) -> Value {
+fn typed(schema: &Schema, kind: TypeId, value: &Value, integer: Scalar) -> Value {
     match (schema.definition(kind), value) {
+        (Type::Builtin(Builtin::Int), Value::String(text)) => integer.value(text),
         (Type::Builtin(builtin), Value::String(text)) => Scalar::of_builtin(*builtin).value(text),
-        (Type::Array(element), Value::Array(items)) => items.iter().map(|item| typed(schema, *element, item)).collect(),
-        (Type::Object(_), Value::Object(members)) => Value::Object(typed_object(schema, kind, members)),
+        (Type::Array(element), Value::Array(items)) => {
+            items.iter().map(|item| typed(schema, *element, item, integer)).collect()
+        }
+        (Type::Object(_), Value::Object(members)) => Value::Object(typed_object(schema, kind, members, integer)),
+        (Type::Alternate(kinds), Value::Object(_)) => {
+            let is_object = |kind: &&TypeId| matches!(schema.definition(**kind), Type::Object(_));
+            kinds.iter().find(is_object).map_or_else(|| value.clone(), |kind| typed(schema, *kind, value, integer))
+        }
         _ => value.clone(),
     }
 }
@@ -312,7 +325,7 @@ mod tests {
         .unwrap();
         let object = schema.command("object-add").unwrap().arguments;
         let members = json!({"kind": "a", "list": ["1", "x"], "limits": {"on": "off"}, "other": "1"});
-        let typed = typed_object(&schema, object, members.as_object().unwrap());
+        let typed = typed_object(&schema, object, members.as_object().unwrap(), Scalar::Integer);
         let expected = json!({"kind": "a", "list": [1, "x"], "limits": {"on": false}, "other": "1"});
         assert_eq!(Value::Object(typed), expected);
     }

@@ -12,7 +12,7 @@ use super::super::text::{integer, is_true, items, size, string};
 pub(super) enum TableLayout {
     /// Blanks between the columns, `--` for an unknown instruction count.
     Current,
-    /// That of QEMU before 9.0, without blanks between the columns.
+    /// The layout of QEMU before 9.0, without blanks between the columns.
     Old,
 }
 

@@ -14,6 +14,8 @@ mod device;
 mod dirty_rates;
 mod disk_snapshots;
 mod display;
+mod drive_add;
+mod drive_options;
 mod help;
 mod image_info;
 mod input;
@@ -61,6 +63,7 @@ const TABLES: &[&[Command]] = &[
     dirty_rates::COMMANDS,
     disk_snapshots::COMMANDS,
     display::COMMANDS,
+    drive_add::COMMANDS,
     help::COMMANDS,
     input::COMMANDS,
     links::COMMANDS,

@@ -42,7 +42,7 @@ fn netdev_add(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let mut members = NestedOptions::from_flat(&list).map_err(Failure::error)?;
     if let Some((schema, object)) = arguments {
         collect_lists(schema, object, &list, &mut members);
-        members = typed_object(schema, object, &members);
+        members = typed_object(schema, object, &members, Scalar::Integer);
     }
     let created = call.execute(NETDEV_ADD, Value::Object(members));
     created.map_err(|failure| match failure {

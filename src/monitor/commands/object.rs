@@ -44,7 +44,7 @@ fn object_add(call: &mut Invocation<'_>) -> Result<String, Failure> {
     if let Some(schema) = call.server.schema()
         && let Some(command) = schema.command(OBJECT_ADD)
     {
-        members = typed_object(&schema, command.arguments, &members);
+        members = typed_object(&schema, command.arguments, &members, Scalar::Integer);
     }
     for (key, value) in texts.iter().filter(|(key, _)| is_size(key)) {
         let size = value.as_str().map_or_else(|| value.clone(), |text| Scalar::Size.value(text));

@@ -27,7 +27,7 @@ fn savevm(call: &mut Invocation<'_>) -> Result<String, Failure> {
         Some(tag) => tag.to_owned(),
         None => Local::now().format("vm-%Y%m%d%H%M%S").to_string(),
     };
-    if !call.has_command("snapshot-save") {
+    if !call.server.has_command("snapshot-save") {
         return Err(Failure::error("the server has no QMP command `snapshot-save`"));
     }
     check_whether_migratable(call)?;

@@ -158,6 +158,7 @@ compared_lines! {
     block_jobs
     dirty_rates
     display
+    drives
     help
     input
     machine
