@@ -52,6 +52,11 @@ impl ScriptedServer {
         let log = self.log.join("\n") + "\n";
         log.replace(&format!("-{}-", std::process::id()), "-{PID}-")
     }
+
+    /// Executes a line that succeeds, and returns its text.
+    pub(super) fn text(mut self, line: &str) -> String {
+        run_line(line, &mut self, &mut MonitorState::default()).unwrap()
+    }
 }
 
 impl QmpServer for ScriptedServer {

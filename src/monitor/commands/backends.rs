@@ -80,3 +80,18 @@ fn list_xen_events(call: &mut Invocation<'_>) -> Result<String, Failure> {
     };
     Ok(items(&reply).iter().map(line).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::scripted_server::ScriptedServer;
+
+    #[test]
+    fn a_trusted_platform_module_has_a_model_and_a_back_end() {
+        let options = json!({"type": "emulator", "data": {"chardev": "ct"}});
+        let modules = json!([{"id": "tp0", "model": "tpm-crb", "options": options}]);
+        let text = ScriptedServer::default().reply("query-tpm", modules).text("info tpm");
+        assert_eq!(text, "TPM device:\n tpm0: model=tpm-crb\n  \\ tp0: type=emulator,chardev=ct\n");
+    }
+}

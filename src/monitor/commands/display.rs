@@ -174,3 +174,46 @@ fn info_spice(call: &mut Invocation<'_>) -> Result<String, Failure> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::super::super::scripted_server::ScriptedServer;
+
+    #[test]
+    fn a_vnc_server_has_sockets_and_clients() {
+        let socket =
+            json!({"host": "127.0.0.1", "service": "5978", "family": "ipv4", "websocket": true, "auth": "none"});
+        let client = json!({"host": "::1", "service": "50086", "family": "ipv6", "sasl_username": "fred"});
+        let servers = json!([{"id": "default", "auth": "none", "server": [socket], "clients": [client]}]);
+        expect![[r#"
+            default:
+              Server: 127.0.0.1:5978 (ipv4 (Websocket))
+                Auth: none (Sub: none)
+              Client: ::1:50086 (ipv6)
+                x509_dname: none
+                sasl_username: fred
+        "#]]
+        .assert_eq(&ScriptedServer::default().reply("query-vnc-servers", servers).text("info vnc"));
+    }
+
+    #[test]
+    fn a_spice_server_has_an_address_and_channels() {
+        let server = json!({
+            "enabled": true, "migrated": false, "auth": "none", "host": "127.0.0.1", "port": 5999,
+            "compiled-version": "0.15.1", "mouse-mode": "server", "channels": [],
+        });
+        expect![[r#"
+            Server:
+                 address: 127.0.0.1:5999
+                migrated: false
+                    auth: none
+                compiled: 0.15.1
+              mouse-mode: server
+            Channels: none
+        "#]]
+        .assert_eq(&ScriptedServer::default().reply("query-spice", server).text("info spice"));
+    }
+}

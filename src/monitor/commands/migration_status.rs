@@ -154,3 +154,69 @@ fn socket_address(address: &Value) -> String {
         _ => "unknown address type".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::super::super::scripted_server::ScriptedServer;
+
+    #[test]
+    fn compression_disks_and_throttling_have_lines() {
+        let migration = json!({
+            "status": "active", "total-time": 206, "expected-downtime": 300, "setup-time": 19,
+            "ram": {"transferred": 209_580, "mbps": 16.142_230_769_230_77, "remaining": 134_422_528, "skipped": 0,
+                "dirty-pages-rate": 273, "postcopy-requests": 0, "precopy-bytes": 209_580,
+                "dirty-sync-missed-zero-copy": 2},
+            "disk": {"transferred": 1_048_576, "remaining": 512, "total": 1_049_088},
+            "xbzrle-cache": {"cache-size": 67_108_864, "bytes": 14, "pages": 2, "cache-miss": 70,
+                "cache-miss-rate": 0.456, "encoding-rate": 0, "overflow": 0},
+            "compression": {"pages": 1074, "busy": 0, "busy-rate": 0, "compressed-size": 3_815_692,
+                "compression-rate": 0},
+            "cpu-throttle-percentage": 20, "postcopy-blocktime": 0, "postcopy-vcpu-blocktime": [303, 0],
+            "socket-address": [
+                {"type": "inet", "host": "127.0.0.1", "port": "37507"},
+                {"type": "unix", "path": "/tmp/m"},
+            ],
+        });
+        let version = json!({"qemu": {"major": 10, "minor": 1, "micro": 0}, "package": ""});
+        let server = ScriptedServer::default().reply("query-migrate", migration).reply("query-version", version);
+        expect![[r#"
+            Migration status: active
+            total time: 206 ms
+            expected downtime: 300 ms
+            setup: 19 ms
+            transferred ram: 204 kbytes
+            throughput: 16.14 mbps
+            remaining ram: 131272 kbytes
+            skipped: 0 pages
+            dirty pages rate: 273 pages
+            precopy ram: 204 kbytes
+            Zero-copy-send fallbacks happened: 2 times
+            transferred disk: 1024 kbytes
+            remaining disk: 0 kbytes
+            total disk: 1024 kbytes
+            cache size: 67108864 bytes
+            xbzrle transferred: 0 kbytes
+            xbzrle pages: 2 pages
+            xbzrle cache miss: 70 pages
+            xbzrle cache miss rate: 0.46
+            xbzrle encoding rate: 0.00
+            xbzrle overflow: 0
+            compression pages: 1074 pages
+            compression busy: 0
+            compression busy rate: 0.00
+            compressed size: 3726 kbytes
+            compression rate: 0.00
+            cpu throttle percentage: 20
+            postcopy blocktime: 0
+            postcopy vcpu blocktime: 0,303
+            socket address: [
+            \ttcp:127.0.0.1:37507
+            \tunix:/tmp/m
+            ]
+        "#]]
+        .assert_eq(&server.text("info migrate").replace('\t', "\\t"));
+    }
+}

@@ -181,3 +181,49 @@ fn info_groups(call: &mut Invocation<'_>) -> Result<String, Failure> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::super::super::scripted_server::ScriptedServer;
+
+    #[test]
+    fn ports_have_links_and_speeds() {
+        let port = |name: &str, enabled: bool| json!({"name": name, "enabled": enabled, "link-up": enabled, "speed": 10_000, "duplex": "full", "autoneg": "off"});
+        let ports = json!([port("sw1.1", true), port("sw1.3", false)]);
+        let lines = [
+            "            ena/    speed/ auto",
+            "      port  link    duplex neg?",
+            "     sw1.1  up     10G  FD  No",
+            "     sw1.3  !ena   10G  FD  No",
+            "",
+        ];
+        let server = ScriptedServer::default().reply("query-rocker-ports", ports);
+        assert_eq!(server.text("info rocker-ports sw1"), lines.join("\n"));
+    }
+
+    #[test]
+    fn flows_have_keys_and_actions() {
+        let flows = json!([
+            {"hits": 0, "cookie": 1, "action": {}, "mask": {},
+                "key": {"priority": 2, "tbl-id": 60, "in-pport": 1, "vlan-id": 1, "eth-type": 0x88cc,
+                    "eth-src": "00:02:00:00:02:00", "eth-dst": "01:80:c2:00:00:0e"}},
+            {"hits": 173, "cookie": 2, "action": {"group-id": 0x0200_0000},
+                "mask": {"eth-src": "00:00:00:00:00:00"},
+                "key": {"priority": 1, "tbl-id": 60, "in-pport": 2, "vlan-id": 2, "eth-type": 0x88cc,
+                    "eth-src": "00:00:00:00:00:00", "eth-dst": "01:80:c2:00:00:0e"}},
+            {"hits": 2, "cookie": 3, "action": {"group-id": 0x0100_0002, "goto-tbl": 60}, "mask": {},
+                "key": {"priority": 3, "tbl-id": 50, "vlan-id": 1, "eth-dst": "00:02:00:00:03:00"}},
+        ]);
+        let server = ScriptedServer::default().reply("query-rocker-of-dpa-flows", flows);
+        expect![[r#"
+            prio tbl hits key(mask) --> actions
+            2    60       pport 1 vlan 1 LLDP src 00:02:00:00:02:00 dst 01:80:c2:00:00:0e
+            1    60  173  pport 2 vlan 2 LLDP src <any> dst 01:80:c2:00:00:0e --> write group 0x02000000
+            3    50  2    vlan 1 dst 00:02:00:00:03:00 --> write group 0x01000002 goto tbl 60
+        "#]]
+        .assert_eq(&server.text("info rocker-of-dpa-flows sw1"));
+    }
+}

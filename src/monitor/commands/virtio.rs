@@ -215,3 +215,102 @@ fn queue_arguments(call: &Invocation<'_>) -> (String, Value) {
     let queue = call.arguments.integer("queue");
     (path.to_owned(), json!({ "path": path, "queue": queue }))
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::super::super::scripted_server::ScriptedServer;
+
+    #[test]
+    fn a_vhost_device_has_a_state_of_its_own() {
+        let features =
+            json!({"transports": ["A: a", "B: b"], "dev-features": ["C: c"], "unknown-dev-features": 1_u64 << 40});
+        let none = json!({"transports": [], "dev-features": []});
+        let vhost = json!({
+            "nvqs": 1, "vq-index": 0, "max-queues": 1, "n-mem-sections": 1, "n-tmp-sections": 1, "backend-cap": 0,
+            "log-enabled": false, "log-size": 0, "features": features, "acked-features": none,
+            "backend-features": {"transports": [], "dev-features": ["C: c"]},
+            "protocol-features": {"protocols": ["D: d"], "unknown-protocols": 2},
+        });
+        let device = json!({
+            "name": "virtio-blk", "device-id": 2, "vhost-started": true, "bus-name": "", "broken": false,
+            "status": {"statuses": ["S: s", "T: t"], "unknown-statuses": 64},
+            "guest-features": none, "host-features": features, "backend-features": none, "vhost-dev": vhost,
+        });
+        let text = ScriptedServer::default().reply("x-query-virtio-status", device).text("info virtio-status /a");
+        expect![[r#"
+            /a:
+              device_name:             virtio-blk (vhost)
+              device_id:               2
+              vhost_started:           true
+              bus_name:                (null)
+              broken:                  false
+              status:
+            \tS: s,
+            \tT: t
+              unknown-statuses(0x0000000000000040)
+              Guest features:
+
+              Host features:
+            \tA: a,
+            \tB: b
+            \tC: c
+              unknown-features(0x0000010000000000)
+              Backend features:
+
+              VHost:
+                nvqs:           1
+                vq_index:       0
+                max_queues:     1
+                n_mem_sections: 1
+                n_tmp_sections: 1
+                backend_cap:    0
+                log_enabled:    false
+                log_size:       0
+                Features:
+            \tA: a,
+            \tB: b
+            \tC: c
+                unknown-features(0x0000010000000000)
+                Acked features:
+
+                Backend features:
+
+            \tC: c
+                Protocol features:
+            \tD: d
+                unknown-protocols(0x0000000000000002)
+        "#]]
+        .assert_eq(&text.replace('\t', "\\t"));
+    }
+
+    #[test]
+    fn a_queue_of_a_vhost_device_has_addresses_of_both_sides() {
+        let queue = json!({
+            "name": "virtio-blk", "kick": 0, "call": 0, "num": 128, "desc": 140_130_824_077_312_u64,
+            "desc-phys": 66_965_504, "desc-size": 2048, "avail": 1, "avail-phys": 2, "avail-size": 260,
+            "used": u64::MAX, "used-phys": 4, "used-size": 1028,
+        });
+        let server = ScriptedServer::default().reply("x-query-virtio-vhost-queue-status", queue);
+        expect![[r#"
+            /a:
+              device_name:          virtio-blk (vhost)
+              kick:                 0
+              call:                 0
+              VRing:
+                num:         128
+                desc:        0x00007f72bffdc000
+                desc_phys:   0x0000000003fdd000
+                desc_size:   2048
+                avail:       0x0000000000000001
+                avail_phys:  0x0000000000000002
+                avail_size:  260
+                used:        0xffffffffffffffff
+                used_phys:   0x0000000000000004
+                used_size:   1028
+        "#]]
+        .assert_eq(&server.text("info virtio-vhost-queue-status /a 0"));
+    }
+}

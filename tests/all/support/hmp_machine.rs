@@ -72,7 +72,9 @@ const MACHINES: &[(&str, &str)] = &[
     (
         "vnc",
         "-vnc unix:{DIR}/first.vnc,password=on -vnc unix:{DIR}/second.vnc,id=second \
-         -vnc none,id=third -device VGA,id=vga",
+         -vnc none,id=third -object tls-creds-anon,id=tls0,endpoint=server -device VGA,id=vga \
+         -vnc unix:{DIR}/fourth.vnc,id=fourth,tls-creds=tls0 \
+         -vnc unix:{DIR}/fifth.vnc,id=fifth,tls-creds=tls0,password=on",
     ),
     (
         "bridges",
