@@ -3,6 +3,7 @@
 use crate::schema::Schema;
 
 use super::expression::{Registers, evaluate};
+use super::options::OptionList;
 use super::parameter::{Parameter, ParameterKind};
 use super::server::Failure;
 use super::size::parse_size;
@@ -206,7 +207,9 @@ impl ArgumentParser<'_> {
             return Ok(Argument::Text(String::new()));
         }
         match self.word() {
-            Some(Argument::Text(options)) if has_valid_id(&options) => Ok(Argument::Text(options)),
+            Some(Argument::Text(options)) if OptionList::parse(&options, "").has_valid_id() => {
+                Ok(Argument::Text(options))
+            }
             _ => Err(Failure::Text(String::new())),
         }
     }
@@ -302,38 +305,6 @@ impl ArgumentParser<'_> {
         *last = ValueFormat { count: 1, ..format };
         Ok(Argument::Format(format))
     }
-}
-
-/// Returns whether options have no `id`, or one that QEMU accepts: letters, digits, `-`, `.` and `_` after a letter.
-fn has_valid_id(options: &str) -> bool {
-    let mut rest = options;
-    while !rest.is_empty() {
-        let (key, after) = split_before(rest, |c| matches!(c, '=' | ','));
-        let Some(value) = after.strip_prefix('=') else {
-            rest = after.get(1..).unwrap_or_default();
-            continue;
-        };
-        let end = option_end(value);
-        if key == "id" {
-            // An escaped comma is not valid either.
-            let id = &value[..end];
-            return id.starts_with(|c: char| c.is_ascii_alphabetic())
-                && id.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
-        }
-        rest = value.get(end + 1..).unwrap_or_default();
-    }
-    true
-}
-
-/// Returns where the value of an option ends: at a comma that is not doubled.
-fn option_end(value: &str) -> usize {
-    let mut commas = value.match_indices(',').map(|(at, _)| at).peekable();
-    while let Some(at) = commas.next() {
-        if commas.next_if_eq(&(at + 1)).is_none() {
-            return at;
-        }
-    }
-    value.len()
 }
 
 #[cfg(test)]

@@ -12,13 +12,14 @@
 //! | `words` | the characters of a line: white space, words, and text in quotes |
 //! | `expression` | integer expressions |
 //! | `size` | sizes with a fraction and a suffix |
+//! | `options` | option lists, `KEY=VALUE,…` |
 //! | `arguments` | the arguments in a line, parsed as QEMU's own monitor does |
 //! | `command` | one command, and the call of it |
 //! | `socket_address` | addresses of sockets as QEMU's own monitor takes them |
 //! | `jobs` | jobs that a command starts in the server and waits for |
 //! | `features` | differences between servers, by their introspection and version |
 //! | `explain` | the requests that a line becomes |
-//! | `options`, `option_types` | option lists, `KEY=VALUE,…`; the types of their values |
+//! | `option_types` | the types of the values in option lists |
 //! | `property_help` | the properties of devices and objects, as their help lists them |
 //! | `object_tree` | the object tree, many paths at a time |
 //! | `text` | layouts that several commands share |

@@ -223,7 +223,7 @@ fn with_dotted_indices(desc: &str) -> String {
     let Some((before, rest)) = desc.split_once('[').filter(|_| desc.starts_with("Parameter '")) else {
         return desc.to_owned();
     };
-    match rest.split_once(']').filter(|(index, _)| index.bytes().all(|c| c.is_ascii_digit())) {
+    match rest.split_once(']').filter(|(index, _)| !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit())) {
         Some((index, after)) => format!("{before}.{index}{after}"),
         None => desc.to_owned(),
     }
@@ -353,6 +353,8 @@ mod tests {
         ] {
             assert_eq!(dialect.translate(Failure::error(desc), form).text(), format!("Error: {expected}\n"));
         }
+        let brackets = Failure::error("Parameter 'x' does not accept value '[]'");
+        assert_eq!(Dialect::OPTIONS.translate(brackets.clone(), form), brackets);
         let other = Failure::error("Invalid parameter type for 'x', expected: array");
         assert_eq!(Dialect::VALUE.translate(other.clone(), form), other);
     }

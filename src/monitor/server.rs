@@ -63,7 +63,7 @@ pub(crate) trait QmpServer {
 }
 
 /// An error reply of the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ServerError {
     pub(crate) class: String,
     pub(crate) desc: String,

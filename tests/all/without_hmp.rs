@@ -77,3 +77,31 @@ fn explains_lines() {
     "#]],
     );
 }
+
+#[test]
+fn the_storage_daemon_has_objects_and_character_devices() {
+    let Some(server) = Server::storage_daemon() else { return };
+    let lines = [
+        "object_add iothread,id=io0,poll-max-ns=0x100",
+        "object_add secret,id=s0,data=hunter2",
+        "object_add iothread,id=1x",
+        "qom-list /objects",
+        "qom-get /objects/io0 poll-max-ns",
+        "qom-set /objects/io0 poll-max-ns 7",
+        "qom-get /objects/io0 poll-max-ns",
+        "info qom-tree /objects",
+        "object_del io0",
+        "object_del io0",
+        "chardev-add ringbuf,id=r,size=1k",
+        "chardev-add ringbuf,id=r2,size=3",
+        "chardev-change r null",
+        "chardev-remove r",
+        "chardev-send-break r",
+        "device_add e1000",
+        "info usb",
+    ];
+    let address = server.address();
+    let mut words = vec!["-H", address.as_str()];
+    lines.iter().for_each(|line| words.extend(["-c", line]));
+    snapshot::check(qmp_shell(&words).run().expect_status(1).stdout, expect![[r#""#]]);
+}

@@ -1,26 +1,25 @@
 //! Character devices. The options of QEMU's command line are flat; those of QMP are nested, in a way of its own for each
 //! back end.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::command::{Command, Invocation, request};
-use super::super::option_types::Scalar;
 use super::super::options::{IDENTIFIER_RULE, OptionList, is_help};
-use super::super::parameter::{options, text};
+use super::super::parameter::text;
 use super::super::server::Failure;
 use super::super::text::{items, string};
-use super::chardev_options::{backend, check_options};
+use super::chardev_options::{backend, check_options, is_on, parse_options};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::new(
         "chardev-add",
-        &[options("args")],
+        &[text("args")],
         "create a character device; `help` lists the types of back ends",
         chardev_add,
     ),
     Command::new(
         "chardev-change",
-        &[text("id"), options("args")],
+        &[text("id"), text("args")],
         "change the back end of a character device",
         chardev_change,
     ),
@@ -41,24 +40,26 @@ fn with_id(call: &mut Invocation<'_>, command: &str) -> Result<String, Failure> 
 fn chardev_add(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let text = call.arguments.text("args").to_owned();
     let (list, warnings) = parse(call, &text)?;
+    let result = add(call, &list);
+    with_warnings(warnings, result)
+}
+
+fn add(call: &mut Invocation<'_>, list: &OptionList) -> Result<String, Failure> {
     if list.get(TYPE_KEY).is_some_and(is_help) {
         let types: String = backend_types(call)?.iter().rev().map(|name| format!("  {name}\n")).collect();
         return Ok(format!("Available chardev backend types: \n{types}"));
     }
-    let id = list.id.clone().ok_or_else(|| Failure::error("chardev: no id specified"))?;
+    let id = list.id.as_deref().ok_or_else(|| Failure::error("chardev: no id specified"))?;
     if list.get(TYPE_KEY).is_none() {
         return Err(Failure::error(format!("chardev: \"{id}\" missing backend")));
     }
-    let backend = nested_backend(call, &list)?;
-    let result = match Scalar::Switch.parse(list.get("mux").unwrap_or_default()) {
-        Some(Value::Bool(true)) => {
-            let base = format!("{id}-base");
-            create(call, &base, backend)
-                .and_then(|_| create(call, &id, json!({ "type": "mux", "data": { "chardev": base } })))
-        }
-        _ => create(call, &id, backend),
-    };
-    with_warnings(warnings, result)
+    let backend = nested_backend(call, list)?;
+    if !list.get("mux").is_some_and(is_on) {
+        return send(call, "chardev-add", id, backend);
+    }
+    let base = format!("{id}-base");
+    send(call, "chardev-add", &base, backend)?;
+    send(call, "chardev-add", id, json!({ "type": "mux", "data": { "chardev": base } }))
 }
 
 fn chardev_change(call: &mut Invocation<'_>) -> Result<String, Failure> {
@@ -68,19 +69,22 @@ fn chardev_change(call: &mut Invocation<'_>) -> Result<String, Failure> {
         return Err(Failure::error(format!("Chardev '{id}' does not exist")));
     }
     let (list, warnings) = parse(call, &text)?;
+    let result = change(call, &id, &list);
+    with_warnings(warnings, result)
+}
+
+fn change(call: &mut Invocation<'_>, id: &str, list: &OptionList) -> Result<String, Failure> {
     if list.id.is_some() {
         return Err(Failure::error("Unexpected 'id' parameter"));
     }
-    let backend = nested_backend(call, &list)?;
-    let request = request("chardev-change", json!({ "id": id, "backend": backend }));
-    let result = call.server.execute(&request).map(|reply| pty_text(&reply, &id));
-    with_warnings(warnings, result.map_err(|failure| failure.map_error(|desc| translated(desc, &id))))
+    let backend = nested_backend(call, list)?;
+    send(call, "chardev-change", id, backend)
 }
 
 /// Parses options. Returns them with the warnings about deprecated forms, as lines.
 fn parse(call: &mut Invocation<'_>, text: &str) -> Result<(OptionList, String), Failure> {
     let wrong = |reason: &str| Failure::Text(format!("{reason}Error: Parsing chardev args failed\n"));
-    let list = OptionList::parse(text, TYPE_KEY);
+    let list = parse_options(text, TYPE_KEY);
     if !list.has_valid_id() {
         return Err(wrong(&format!("Parameter 'id' expects an identifier\n{IDENTIFIER_RULE}\n")));
     }
@@ -91,7 +95,8 @@ fn parse(call: &mut Invocation<'_>, text: &str) -> Result<(OptionList, String), 
 
 /// Returns the `ChardevBackend` of QMP. A back end that the server does not have is reported before missing options.
 fn nested_backend(call: &mut Invocation<'_>, list: &OptionList) -> Result<Value, Failure> {
-    let missing = match backend(list, TYPE_KEY) {
+    let schema = call.server.schema();
+    let missing = match backend(list, TYPE_KEY, schema.as_deref()) {
         Ok(backend) => return Ok(backend),
         Err(missing) => missing,
     };
@@ -120,12 +125,11 @@ fn with_warnings(warnings: String, result: Result<String, Failure>) -> Result<St
     }
 }
 
-/// Creates a character device. Returns the text about the terminal that it may be.
-fn create(call: &mut Invocation<'_>, id: &str, backend: Value) -> Result<String, Failure> {
-    let members = Map::from_iter([("id".to_owned(), json!(id)), ("backend".to_owned(), backend)]);
-    let request = request("chardev-add", Value::Object(members));
-    let created = call.server.execute(&request);
-    created.map(|reply| pty_text(&reply, id)).map_err(|failure| failure.map_error(|desc| translated(desc, id)))
+/// Creates or changes a character device. Returns the text about the terminal that it may be.
+fn send(call: &mut Invocation<'_>, command: &str, id: &str, backend: Value) -> Result<String, Failure> {
+    let request = request(command, json!({ "id": id, "backend": backend }));
+    let sent = call.server.execute(&request);
+    sent.map(|reply| pty_text(&reply, id)).map_err(|failure| failure.map_error(|desc| translated(desc, id)))
 }
 
 fn pty_text(reply: &Value, id: &str) -> String {

@@ -56,6 +56,24 @@ const LATER_OPTIONS: &[(&str, Scalar, &str, &str)] = &[
     ("chardevs.3", Scalar::Text, "hub", "chardevs"),
 ];
 
+/// Parses options. One that begins with `no` and is written without a value, such as `nodelay`, has that name if there
+/// is such an option.
+pub(super) fn parse_options(text: &str, type_key: &str) -> OptionList {
+    let mut list = OptionList::parse(text, type_key);
+    for option in list.options.iter_mut().filter(|option| option.is_short && option.value == "off") {
+        let name = format!("no{}", option.key);
+        if OPTIONS.iter().any(|(known, _)| *known == name) {
+            (option.key, option.value) = (name, "on".to_owned());
+        }
+    }
+    list
+}
+
+/// Returns whether a checked switch is on.
+pub(super) fn is_on(value: &str) -> bool {
+    Scalar::Switch.parse(value) == Some(json!(true))
+}
+
 /// Checks names and values. Returns the warnings about options without values, as lines. The error is the text that
 /// QEMU prints, lines with their ends.
 pub(super) fn check_options(list: &OptionList, type_key: &str, schema: Option<&Schema>) -> Result<String, String> {
@@ -184,7 +202,7 @@ const BACKENDS: &[Backend] = &[
 const COMMON_MEMBERS: &[(&str, &str)] = &[("logfile", "logfile"), ("logappend", "logappend")];
 
 /// Returns the `ChardevBackend` of QMP. The options must have been checked.
-pub(super) fn backend(list: &OptionList, type_key: &str) -> Result<Value, String> {
+pub(super) fn backend(list: &OptionList, type_key: &str, schema: Option<&Schema>) -> Result<Value, String> {
     let kind = list.get(type_key).unwrap_or_default();
     let mut data = match kind {
         "hub" => members_of_hub(list),
@@ -196,6 +214,10 @@ pub(super) fn backend(list: &OptionList, type_key: &str) -> Result<Value, String
         },
     };
     data.extend(picked(list, COMMON_MEMBERS));
+    if let Some(schema) = schema {
+        // An option of another back end has no effect; so has one that this server's back end does not have.
+        data.retain(|member, _| has_member(schema, kind, member));
+    }
     Ok(json!({ "type": kind, "data": data }))
 }
 
@@ -229,7 +251,7 @@ fn members_of_socket(list: &OptionList) -> Result<Map<String, Value>, String> {
         ("wait", "wait"),
         ("websocket", "websocket"),
     ];
-    let is_on = |key: &str| Scalar::Switch.value(list.get(key).unwrap_or("off")) == true;
+    let is_on = |key: &str| list.get(key).is_some_and(is_on);
     if ["path", "fd", "host"].iter().filter(|key| list.get(key).is_some()).count() > 1 {
         return Err("None or one of 'path', 'fd' or 'host' option required.".to_owned());
     }
@@ -281,7 +303,8 @@ mod tests {
     use super::*;
 
     fn nested(text: &str) -> String {
-        backend(&OptionList::parse(text, "backend"), "backend").map_or_else(|error| error, |value| value.to_string())
+        backend(&OptionList::parse(text, "backend"), "backend", None)
+            .map_or_else(|error| error, |value| value.to_string())
     }
 
     #[test]
@@ -323,11 +346,15 @@ mod tests {
             ("null,help", Err("")),
             ("null,width=-1,size=1.5k,append=y", Ok("")),
             (
+                "socket,nodelay",
+                Ok("warning: short-form boolean option 'nodelay' deprecated\nPlease use nodelay=on instead\n"),
+            ),
+            (
                 "socket,nowait",
                 Ok("warning: short-form boolean option 'nowait' deprecated\nPlease use wait=off instead\n"),
             ),
         ] {
-            let found = check_options(&OptionList::parse(text, "backend"), "backend", None);
+            let found = check_options(&parse_options(text, "backend"), "backend", None);
             assert_eq!(found.as_deref().map_err(String::as_str), expected, "{text}");
         }
     }

@@ -7,7 +7,7 @@ use super::super::option_types::{Dialect, Scalar};
 use super::super::options::{OptionList, is_help};
 use super::super::parameter::{options, text};
 use super::super::property_help::property_help;
-use super::super::server::Failure;
+use super::super::server::{Failure, ServerError};
 use super::super::text::{items, string};
 
 const MISSING_IN_LIST: &str = "QMP tells the names of device types, but not their categories, buses and descriptions.";
@@ -39,14 +39,10 @@ fn device_add(call: &mut Invocation<'_>) -> Result<String, Failure> {
             }
         };
     }
-    if !list.has_valid_id() {
-        return Err(Failure::wrong_usage(call.command.name));
-    }
     let properties = match list.get(TYPE_KEY) {
-        Some(driver) => device_properties(call, driver)?,
-        None => Ok(Value::Null),
+        Some(driver) => device_properties(call, driver)?.map_or(Value::Null, |(_, properties)| properties),
+        None => Value::Null,
     };
-    let properties = properties.unwrap_or_default();
     let form = |key: &str| {
         let property = items(&properties).iter().find(|property| string(property, "name") == key);
         property.map_or(Scalar::Text, Scalar::of_property)
@@ -59,19 +55,35 @@ fn device_add(call: &mut Invocation<'_>) -> Result<String, Failure> {
     call.execute("device_add", Value::Object(members)).map_err(|failure| Dialect::OPTIONS.translate(failure, form))
 }
 
-/// Returns the properties of a type of device, or the server's error.
-fn device_properties(call: &mut Invocation<'_>, driver: &str) -> Result<Result<Value, Failure>, Failure> {
-    match call.query("device-list-properties", json!({ "typename": driver })) {
-        Err(failure @ Failure::Error(_)) => Ok(Err(failure)),
-        reply => reply.map(Ok),
+/// Names of device types that are short for others.
+const ALIASES: &[(&str, &str)] =
+    &[("ac97", "AC97"), ("ahci", "ich9-ahci"), ("e1000-82540em", "e1000"), ("es1370", "ES1370"), ("lsi", "lsi53c895a")];
+
+/// The ends of the names of virtio devices, which may be left out.
+const VIRTIO_SUFFIXES: &[&str] = &["-pci", "-ccw", "-device"];
+
+/// Returns the name of a type of device, which may be an alias, and its properties; or the server's error.
+fn device_properties(call: &mut Invocation<'_>, driver: &str) -> Result<Result<(String, Value), ServerError>, Failure> {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == driver).map(|(_, name)| (*name).to_owned());
+    let virtio =
+        VIRTIO_SUFFIXES.iter().filter(|_| driver.starts_with("virtio-")).map(|suffix| format!("{driver}{suffix}"));
+    let names = [driver.to_owned()].into_iter().chain(alias).chain(virtio);
+    let mut error = None;
+    for name in names {
+        match call.query("device-list-properties", json!({ "typename": name })) {
+            Ok(properties) => return Ok(Ok((name, properties))),
+            Err(Failure::Error(refusal)) => error = error.or(Some(refusal)),
+            Err(failure) => return Err(failure),
+        }
     }
+    Ok(Err(error.unwrap_or_default()))
 }
 
 fn device_help(call: &mut Invocation<'_>, driver: &str) -> Result<String, Failure> {
     match device_properties(call, driver)? {
-        Ok(properties) => property_help(call, driver, &properties),
-        Err(Failure::Error(error)) => Err(Failure::line(error.desc)),
-        Err(failure) => Err(failure),
+        Ok((name, properties)) => property_help(call, &name, &properties),
+        // QEMU prints this as it prints help, without `Error: `.
+        Err(error) => Ok(error.desc + "\n"),
     }
 }
 

@@ -36,9 +36,6 @@ fn netdev_add(call: &mut Invocation<'_>) -> Result<String, Failure> {
         let types: String = types.iter().map(|name| format!("{name}\n")).collect();
         return Ok(format!("Available netdev backend types:\n{types}"));
     }
-    if !list.has_valid_id() {
-        return Err(Failure::wrong_usage(NETDEV_ADD));
-    }
     let mut members = NestedOptions::from_flat(&list).map_err(Failure::error)?;
     if let Some((schema, object)) = arguments {
         collect_lists(schema, object, &list, &mut members);

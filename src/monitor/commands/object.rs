@@ -68,16 +68,23 @@ fn create(call: &mut Invocation<'_>, members: Value) -> Result<String, Failure> 
     call.execute(OBJECT_ADD, members).map_err(|failure| failure.map_error(explain_identifier))
 }
 
-/// Returns the options of a type of object, or the types.
+/// Properties that exist for QEMU's own use, and that its help leaves out.
+const INTERNAL_PROPERTIES: &[&str] = &["loaded", "opened", "type"];
+
+/// Returns the options of a type of object, or the types if there is no such type.
 fn object_help(call: &mut Invocation<'_>, kind: Option<&str>) -> Result<String, Failure> {
+    let properties = call.query("qom-list-properties", json!({ "typename": kind.unwrap_or("help") }));
+    match (kind, properties) {
+        (Some(kind), Ok(properties)) => {
+            let is_option = |property: &&Value| !INTERNAL_PROPERTIES.contains(&string(property, "name"));
+            return property_help(call, kind, &items(&properties).iter().filter(is_option).cloned().collect());
+        }
+        (_, Ok(_) | Err(Failure::Error(_))) => {}
+        (_, Err(failure)) => return Err(failure),
+    }
     let reply = call.query("qom-list-types", json!({ "implements": "user-creatable", "abstract": false }))?;
     let mut types: Vec<&str> = items(&reply).iter().map(|entry| string(entry, "name")).collect();
     types.sort_unstable();
-    if let Some(kind) = kind.filter(|kind| types.contains(kind)) {
-        let reply = call.query("qom-list-properties", json!({ "typename": kind }))?;
-        let properties = items(&reply).iter().filter(|property| string(property, "name") != "type");
-        return property_help(call, kind, &properties.cloned().collect());
-    }
     let types: String = types.iter().map(|name| format!("  {name}\n")).collect();
     Ok(format!("List of user creatable objects:\n{types}"))
 }

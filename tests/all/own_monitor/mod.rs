@@ -9,6 +9,7 @@ mod explained;
 mod generated_lines;
 mod real_migrations;
 mod storage_daemon;
+mod scripted;
 
 use qmp_shell::shell::MonitorChoice;
 
@@ -156,6 +157,8 @@ compared_lines! {
     backends
     block
     block_jobs
+    chardevs
+    devices
     dirty_rates
     display
     drives
@@ -166,11 +169,16 @@ compared_lines! {
     memory_devices
     migration
     nbd
+    netdevs
+    objects
     pci
+    qom
+    qtree
     replay
     rocker
     snapshots
     statistics
+    text_replies
     tracing
     unavailable
     virtio
