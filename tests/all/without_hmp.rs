@@ -103,5 +103,24 @@ fn the_storage_daemon_has_objects_and_character_devices() {
     let address = server.address();
     let mut words = vec!["-H", address.as_str()];
     lines.iter().for_each(|line| words.extend(["-c", line]));
-    snapshot::check(qmp_shell(&words).run().expect_status(1).stdout, expect![[r#""#]]);
+    snapshot::check(
+        qmp_shell(&words).run().expect_status(1).stdout,
+        expect![[r#"
+            Error: Parameter 'id' expects an identifier
+            Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.
+            type (string)
+            io0 (child<iothread>)
+            s0 (child<secret>)
+            256
+            7
+            /objects (container)
+              /io0 (iothread)
+              /s0 (secret)
+            Error: object 'io0' not found
+            Error: size of ringbuf chardev must be power of two
+            Error: Chardev 'r' not found
+            Error: the server has no QMP command `device_add`
+            Error: the server has no QMP command `x-query-usb`
+        "#]],
+    );
 }
