@@ -8,8 +8,8 @@
 mod explained;
 mod generated_lines;
 mod real_migrations;
-mod storage_daemon;
 mod scripted;
+mod storage_daemon;
 
 use qmp_shell::shell::MonitorChoice;
 
