@@ -18,13 +18,13 @@
 //! | `socket_address` | addresses of sockets as QEMU's own monitor takes them |
 //! | `jobs` | jobs that a command starts in the server and waits for |
 //! | `features` | differences between servers, by their introspection and version |
-//! | `explain` | the requests that a line becomes |
 //! | `option_types` | the types of the values in option lists |
 //! | `property_help` | the properties of devices and objects, as their help lists them |
 //! | `object_tree` | the object tree, many paths at a time |
 //! | `text` | layouts that several commands share |
 //! | `commands` | the table of all commands, in files by subject |
 //! | `line` | a line: the command that it calls, and the arguments |
+//! | `explain` | the requests that a line becomes |
 //! | `coverage` | the table of commands as a chapter of the manual |
 
 #![allow(dead_code)]

@@ -1,7 +1,7 @@
 //! The commands that no QMP command can serve.
 
 use super::super::command::Command;
-use super::super::parameter::{file_name, flag, format, index, integer, long_integer, text};
+use super::super::parameter::{block_device, file_name, flag, format, index, integer, long_integer, text};
 
 /// A reason that names what QMP lacks.
 macro_rules! lacks {
@@ -157,7 +157,7 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
     Command::unavailable(
         "qemu-io",
-        &[flag('d', "qdev"), text("device"), text("command")],
+        &[flag('d', "qdev"), block_device("device"), text("command")],
         "run a command of qemu-io on a block device",
         "QMP has no `x-qemu-io` before QEMU 11.2",
     ),
