@@ -76,3 +76,37 @@ fn with_advice(failure: Failure, called: &str) -> Failure {
         failure => failure,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::commands::{commands, info_commands};
+    use super::*;
+
+    #[test]
+    fn knows_the_arguments_that_may_still_follow() {
+        for (line, missing) in [
+            ("info", "[subcommand]"),
+            ("  info  block -n", "[-v] [device]"),
+            ("block_resize d", "size"),
+            ("block_resize d 1k ", ""),
+        ] {
+            assert_eq!(missing_arguments(line).unwrap().join(" "), missing, "{line}");
+        }
+        for line in ["", "inf", "nosuch a", "info nosuch", "block_resize d 1k x"] {
+            assert_eq!(missing_arguments(line), None, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_parsed_without_panic(
+            command in prop::sample::select(commands().chain(info_commands()).collect::<Vec<_>>()),
+            arguments in r#"([ /\t]?(-?[a-zA-Z]?|["'\\]|[0-9.xkE]{0,24}|[()*/%+~^|&$-]{0,4}|\PC{0,3})){0,8}"#,
+        ) {
+            missing_arguments(&format!("{}{arguments}", command.name));
+            missing_arguments(&arguments);
+        }
+    }
+}
