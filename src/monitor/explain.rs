@@ -67,6 +67,10 @@ impl QmpServer for Recorder<'_> {
         Ok(json!({}))
     }
 
+    fn execute_quietly(&mut self, request: &Request, _: &'static [&'static str]) -> Result<Value, Failure> {
+        self.execute(request)
+    }
+
     fn execute_with_fd(&mut self, request: &Request, _: BorrowedFd<'_>) -> Result<Value, Failure> {
         self.execute(request)
     }

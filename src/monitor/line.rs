@@ -3,6 +3,7 @@
 use super::arguments::{Surroundings, missing_parameters, parse_arguments};
 use super::command::{Command, Coverage, Invocation};
 use super::commands::{INFO_PREFIX, find, run_query_of_server};
+use super::memory::register_value;
 use super::parameter::Parameter;
 use super::server::{Failure, QmpServer};
 use super::state::MonitorState;
@@ -25,7 +26,7 @@ pub(crate) fn run_line(line: &str, server: &mut dyn QmpServer, state: &mut Monit
     let is_mirrored = command.parameters.iter().any(|parameter| parameter.mirrors.is_some());
     let schema = if is_mirrored { server.schema() } else { None };
     let mut format = state.format;
-    let mut registers = |name: &str| register_value(name, server, state);
+    let mut registers = |name: &str| register_value(server, state, name);
     let mut surroundings = Surroundings { registers: &mut registers, format: &mut format, schema: schema.as_deref() };
     let arguments = parse_arguments(names.trim_start_matches(INFO_PREFIX), command.parameters, rest, &mut surroundings);
     // A form is kept even if a later argument is wrong.
@@ -62,11 +63,6 @@ fn run_text_query(
         }
         _ => None,
     }
-}
-
-/// Returns the value of a register of the current CPU.
-fn register_value(_name: &str, _server: &mut dyn QmpServer, _state: &mut MonitorState) -> Result<i64, Failure> {
-    Err(Failure::line("unknown register"))
 }
 
 /// Adds to a report of wrong arguments where help is. `called` is the line up to the name of its command.

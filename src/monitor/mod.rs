@@ -22,6 +22,7 @@
 //! | `property_help` | the properties of devices and objects, as their help lists them |
 //! | `object_tree` | the object tree, many paths at a time |
 //! | `text` | layouts that several commands share |
+//! | `memory` | a guest's memory and registers |
 //! | `commands` | the table of all commands, in files by subject |
 //! | `line` | a line: the command that it calls, and the arguments |
 //! | `explain` | the requests that a line becomes |
@@ -38,6 +39,7 @@ mod expression;
 mod features;
 mod jobs;
 mod line;
+mod memory;
 mod object_tree;
 mod option_types;
 mod options;

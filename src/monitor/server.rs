@@ -25,6 +25,9 @@ pub(crate) trait QmpServer {
     /// Sends a request that may change something, and returns its return value.
     fn execute(&mut self, request: &Request) -> Result<Value, Failure>;
 
+    /// Does the same, without showing the events of these names that arrive before the reply.
+    fn execute_quietly(&mut self, request: &Request, events: &'static [&'static str]) -> Result<Value, Failure>;
+
     /// Sends a request with a file descriptor, which the server duplicates (`getfd`, `add-fd`).
     fn execute_with_fd(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<Value, Failure>;
 

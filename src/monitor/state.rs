@@ -11,6 +11,8 @@ pub(crate) struct MonitorState {
     pub(crate) jobs_started: u64,
     /// The mouse buttons that are pressed, a bit for each.
     pub(crate) mouse_buttons: i64,
+    /// Whether the user knows that reading registers pauses a running guest.
+    pub(crate) has_told_of_pauses: bool,
 }
 
 /// The form in which `x`, `xp` and `print` show values.

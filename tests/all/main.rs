@@ -40,6 +40,7 @@ mod log;
 mod manual;
 mod mistakes;
 mod monitor;
+mod monitor_memory;
 mod one_request;
 mod own_monitor;
 mod pasting;

@@ -16,12 +16,14 @@ mod disk_snapshots;
 mod display;
 mod drive_add;
 mod drive_options;
+mod dump;
 mod help;
 mod image_info;
 mod input;
 mod links;
 mod machine;
 mod media;
+mod memory;
 mod memory_devices;
 mod migration;
 mod migration_parameters;
@@ -32,12 +34,14 @@ mod object;
 mod pci;
 mod qom;
 mod qtree;
+mod registers;
 mod replay;
 mod rocker;
 mod snapshot_nodes;
 mod statistics;
 mod text_replies;
 mod tracing;
+mod translation;
 mod unavailable;
 mod virtio;
 mod vm_snapshots;
@@ -64,11 +68,13 @@ const TABLES: &[&[Command]] = &[
     disk_snapshots::COMMANDS,
     display::COMMANDS,
     drive_add::COMMANDS,
+    dump::COMMANDS,
     help::COMMANDS,
     input::COMMANDS,
     links::COMMANDS,
     machine::COMMANDS,
     media::COMMANDS,
+    memory::COMMANDS,
     memory_devices::COMMANDS,
     migration::COMMANDS,
     migration_parameters::COMMANDS,
@@ -79,11 +85,13 @@ const TABLES: &[&[Command]] = &[
     pci::COMMANDS,
     qom::COMMANDS,
     qtree::COMMANDS,
+    registers::COMMANDS,
     replay::COMMANDS,
     rocker::COMMANDS,
     statistics::COMMANDS,
     text_replies::COMMANDS,
     tracing::COMMANDS,
+    translation::COMMANDS,
     unavailable::COMMANDS,
     virtio::COMMANDS,
     vm_snapshots::COMMANDS,

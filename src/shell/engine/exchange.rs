@@ -343,7 +343,8 @@ impl Engine {
     }
 
     fn handle_event(&mut self, event: Event, out: &mut dyn Output) -> usize {
-        let is_shown = self.settings.events.shows(event.name());
+        let is_hidden = self.hidden_events.contains(&event.name());
+        let is_shown = !is_hidden && self.settings.events.shows(event.name());
         let shown = if is_shown { event.text().len() } else { 0 };
         if is_shown {
             out.show_event(&event);

@@ -81,6 +81,8 @@ pub struct Engine {
     failed: bool,
     /// Whether `quit` was sent, so that the end of the connection is expected.
     quitting: bool,
+    /// Events that are not shown, because the shell itself causes them.
+    hidden_events: &'static [&'static str],
 }
 
 impl Engine {
@@ -97,6 +99,7 @@ impl Engine {
             typed_request: None,
             failed: false,
             quitting: false,
+            hidden_events: &[],
         }
     }
 

@@ -175,6 +175,13 @@ impl QmpServer for EngineServer<'_> {
         self.exchange(request, None)
     }
 
+    fn execute_quietly(&mut self, request: &Request, events: &'static [&'static str]) -> Result<Value, Failure> {
+        self.engine.hidden_events = events;
+        let result = self.exchange(request, None);
+        self.engine.hidden_events = &[];
+        result
+    }
+
     fn execute_with_fd(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<Value, Failure> {
         self.exchange(request, Some(fd))
     }

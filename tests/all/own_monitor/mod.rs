@@ -166,6 +166,7 @@ compared_lines! {
     input
     machine
     media
+    memory
     memory_devices
     migration
     nbd

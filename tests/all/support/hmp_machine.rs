@@ -163,6 +163,11 @@ impl Machine {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
+    /// Makes a machine of a server that a test has started. `folder` has its files.
+    pub fn of(server: Server, folder: tempfile::TempDir) -> Machine {
+        Machine { server, folder }
+    }
+
     /// Returns the names of all commands, and of all subcommands of `info`.
     pub fn command_names(&self) -> Vec<String> {
         let client = self.server.client();

@@ -10,6 +10,7 @@ pub mod snapshot;
 pub mod terminal;
 pub mod without_hmp;
 pub mod wording;
+pub mod x86_guest;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
