@@ -10,7 +10,7 @@ use crate::schema::Schema;
 use crate::wire::Request;
 
 use super::line::run_line;
-use super::server::{Failure, QmpServer, ServerError};
+use super::server::{Failure, QmpServer};
 use super::state::MonitorState;
 
 /// The maximum number of times that an explained line may wait for what is not going to happen.
@@ -57,18 +57,9 @@ impl QmpServer for Recorder<'_> {
         self.server.query(request)
     }
 
-    fn query_all(&mut self, requests: &[Request]) -> Result<Vec<Result<Value, ServerError>>, Failure> {
-        self.steps.extend(requests.iter().cloned().map(Step::Request));
-        self.server.query_all(requests)
-    }
-
     fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
         self.steps.push(Step::Request(request.clone()));
         Ok(json!({}))
-    }
-
-    fn execute_quietly(&mut self, request: &Request, _: &'static [&'static str]) -> Result<Value, Failure> {
-        self.execute(request)
     }
 
     fn execute_with_fd(&mut self, request: &Request, _: BorrowedFd<'_>) -> Result<Value, Failure> {

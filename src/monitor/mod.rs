@@ -28,8 +28,6 @@
 //! | `explain` | the requests that a line becomes |
 //! | `coverage` | the table of commands as a chapter of the manual |
 
-#![allow(dead_code)]
-
 mod arguments;
 mod command;
 mod commands;

@@ -11,7 +11,7 @@ use crate::schema::Schema;
 use crate::wire::Request;
 
 use super::line::run_line;
-use super::server::{Failure, QmpServer, ServerError};
+use super::server::{Failure, QmpServer};
 use super::state::MonitorState;
 
 /// A server that replies in a fixed order, and records what it is asked and told.
@@ -66,15 +66,6 @@ impl QmpServer for ScriptedServer {
         let (command, reply) = self.replies.pop_front().unwrap_or_else(|| panic!("no reply to {:?}", self.log));
         assert_eq!(request.command, command, "{:?}", self.log);
         reply
-    }
-
-    fn query_all(&mut self, requests: &[Request]) -> Result<Vec<Result<Value, ServerError>>, Failure> {
-        let reply = |request: &Request| match self.query(request) {
-            Ok(value) => Ok(Ok(value)),
-            Err(Failure::Error(error)) => Ok(Err(error)),
-            Err(failure) => Err(failure),
-        };
-        requests.iter().map(reply).collect()
     }
 
     fn execute(&mut self, request: &Request) -> Result<Value, Failure> {

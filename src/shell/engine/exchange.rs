@@ -333,7 +333,7 @@ impl Engine {
     fn handle_message(&mut self, message: Received, out: &mut dyn Output) -> usize {
         match message {
             Received::Event(event) => self.handle_event(event, out),
-            Received::Reply { id, reply } => self.handle_other_reply(id, reply, out),
+            Received::Reply { id, reply } => self.handle_late_reply(id, &reply, out),
             Received::Unexpected(unexpected) => {
                 self.warn_of_unexpected_data(&unexpected.to_string(), out);
                 0
@@ -362,18 +362,16 @@ impl Engine {
         shown
     }
 
-    /// Handles the reply to a query, to a later request of a pipeline, or to a command that the user stopped waiting
-    /// for.
-    fn handle_other_reply(&mut self, id: u64, reply: Reply, out: &mut dyn Output) -> usize {
+    /// Handles the reply to a query, or to a command that the user stopped waiting for.
+    fn handle_late_reply(&mut self, id: u64, reply: &Reply, out: &mut dyn Output) -> usize {
         let Some(server) = self.connection.server() else { return 0 };
-        let Some(reply) = server.pipeline.keep_reply(id, reply) else { return 0 };
-        if server.info.take_reply(id, &reply) {
+        if server.info.take_reply(id, reply) {
             // The introspection may have arrived.
             self.announce_monitor(out);
             return 0;
         }
         let Some(request) = server.interrupted_commands.remove(&id) else { return 0 };
-        let context = ReplyContext { reply: &reply, request: &request, late: true, hint: None };
+        let context = ReplyContext { reply, request: &request, late: true, hint: None };
         out.show_reply(&context, &InputLine::none());
         reply.text().len()
     }

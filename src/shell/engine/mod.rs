@@ -18,7 +18,6 @@ pub(crate) mod exchange;
 pub(crate) mod hmp;
 mod noncharacters;
 mod own_monitor;
-mod pipeline;
 mod prepare;
 mod quit;
 #[cfg(test)]

@@ -160,17 +160,6 @@ impl QmpServer for EngineServer<'_> {
         self.exchange(request, None)
     }
 
-    fn query_all(&mut self, requests: &[Request]) -> Result<Vec<Result<Value, ServerError>>, Failure> {
-        requests.iter().try_for_each(|request| self.check(request))?;
-        match self.engine.transact_all(requests, self.line, self.out) {
-            Ok(Some(replies)) => {
-                Ok(requests.iter().zip(&replies).map(|(request, reply)| return_value(request, reply)).collect())
-            }
-            Ok(None) => Err(self.end(LineOutcome::Done, Failure::Interrupted)),
-            Err(outcome) => Err(self.end(outcome, Failure::Ended)),
-        }
-    }
-
     fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
         self.exchange(request, None)
     }

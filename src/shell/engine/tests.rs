@@ -16,7 +16,6 @@ use crate::wire::Event;
 use super::super::commands::run_line;
 use super::super::events::filter::EventFilter;
 
-mod pipeline;
 mod sessions;
 
 /// A recorder of the engine's output, with one entry for each call.

@@ -5,7 +5,6 @@
 
 pub(crate) mod info;
 pub(crate) mod live_names;
-mod pipeline;
 mod queries;
 mod walked_names;
 
@@ -20,7 +19,6 @@ use crate::wire::{Reply, Request};
 
 use super::events::log::EventLog;
 use info::ServerInfo;
-use pipeline::Pipeline;
 
 /// A connected server.
 #[derive(Debug)]
@@ -30,7 +28,6 @@ pub(crate) struct Server {
     pub(crate) is_guest_agent: bool,
     /// Commands that the user stopped waiting for, by id. Their replies are shown when they arrive.
     pub(crate) interrupted_commands: BTreeMap<u64, Request>,
-    pub(crate) pipeline: Pipeline,
     /// Whether the server has refused a line for its human monitor, because it has none.
     pub(crate) lacks_human_monitor: bool,
     /// The number of times that the server sent something unexpected.
@@ -59,7 +56,6 @@ impl Server {
             info: ServerInfo::default(),
             is_guest_agent,
             interrupted_commands: BTreeMap::new(),
-            pipeline: Pipeline::default(),
             lacks_human_monitor: false,
             unexpected_count: 0,
             manual: OnceCell::new(),
