@@ -107,8 +107,8 @@ fn replay(path: &Path, session: &str) {
         if let Some((prompt, typed)) = typed_line(line) {
             terminal.wait_for_last(prompt.trim_end());
             terminal.type_text(typed);
-            // Once the line is seen, this prompt cannot be mistaken for the next one.
-            terminal.wait_for_last(line.trim_end());
+            // Once the line is seen, this prompt cannot be mistaken for the next one. A hint may follow it.
+            terminal.wait(line, |screen| screen.lines().last().is_some_and(|last| last.starts_with(line.trim_end())));
             terminal.press("Enter");
         }
     }

@@ -264,7 +264,7 @@ fn runs_a_session_in_hmp_mode() {
     // Tab completes a command, then a subcommand of `info`.
     terminal.type_text("inf");
     terminal.press("Tab");
-    terminal.wait_for_last("(qemu) info");
+    terminal.wait_for_last("(qemu) info [subcommand]");
     terminal.type_text("mem");
     terminal.press("Tab");
     // Only the candidates, each with the monitor's own description.

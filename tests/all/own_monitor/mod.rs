@@ -177,6 +177,7 @@ compared_lines! {
     qtree
     replay
     rocker
+    sizes
     snapshots
     statistics
     text_replies
