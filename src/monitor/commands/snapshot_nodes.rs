@@ -31,10 +31,18 @@ pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNo
     let mut replies = call.server.query_all(&requests)?.into_iter();
     let mut next = || replies.next().unwrap_or(Ok(Value::Null));
     let (devices, nodes, graph) = (next()?, next()?, next());
+    let (devices, nodes) = (items(&devices), items(&nodes));
+    let are_active = nodes.iter().any(|node| node.get("active").is_some()) || !has_lent_disks(call)?;
     let graph = Graph::of(graph.unwrap_or_default());
-    let blocks = Blocks { devices: items(&devices), nodes: items(&nodes), graph, has_short_search };
+    let blocks = Blocks { devices, nodes, graph, has_short_search, are_active };
     let names = blocks.included_names();
     Ok(names.iter().filter_map(|name| blocks.snapshot_node(name)).collect())
+}
+
+/// Returns whether the disks belong to the other side of a migration.
+fn has_lent_disks(call: &mut Invocation<'_>) -> Result<bool, Failure> {
+    let status = call.query("query-status", Value::Null)?;
+    Ok(matches!(string(&status, "status"), "inmigrate" | "postmigrate"))
 }
 
 /// The devices and nodes of a server.
@@ -45,6 +53,8 @@ struct Blocks<'a> {
     graph: Graph,
     /// Whether the search for unused nodes begins after the last one that is used.
     has_short_search: bool,
+    /// Whether nodes are active that do not say so.
+    are_active: bool,
 }
 
 impl Blocks<'_> {
@@ -101,12 +111,14 @@ impl Blocks<'_> {
         })
     }
 
-    /// Returns whether a node or the one below it is a qcow2 image, the only one that holds the state of a VM.
+    /// Returns whether a node is active, and it or one below it is a qcow2 image, the only one that holds the state of a
+    /// VM.
     fn can_hold_state(&self, name: &str) -> bool {
+        let is_active = self.node(name).and_then(|node| node["active"].as_bool()).unwrap_or(self.are_active);
         let is_qcow2 = |name: &str| self.node(name).is_some_and(|node| string(node, "drv") == "qcow2");
         let below = std::iter::successors(Some(name), |name| self.graph.main_child(name));
         // A hostile server might send a circle.
-        below.take(self.nodes.len().max(1)).any(is_qcow2)
+        is_active && below.take(self.nodes.len().max(1)).any(is_qcow2)
     }
 }
 

@@ -133,7 +133,7 @@ mod tests {
 
     /// Adds a disk with the snapshot `a`, as savevm and the others find it.
     fn with_disk(server: ScriptedServer) -> ScriptedServer {
-        let node = json!({"node-name": "n0", "drv": "qcow2", "image": {"snapshots": [{"name": "a"}]}});
+        let node = json!({"node-name": "n0", "drv": "qcow2", "active": true, "image": {"snapshots": [{"name": "a"}]}});
         server
             .reply("query-version", json!({"qemu": {"major": 10, "minor": 0}}))
             .reply("query-block", json!([{"device": "d0", "inserted": {"node-name": "n0"}}]))
@@ -234,6 +234,7 @@ mod tests {
                     .reply("query-block", reply.clone())
                     .reply("query-named-block-nodes", reply.clone())
                     .reply("x-debug-query-block-graph", json!({"nodes": reply, "edges": reply}))
+                    .reply("query-status", reply.clone())
                     .run(line);
             }
         }

@@ -50,6 +50,7 @@ const MOVING: &[&str] = &[
     "qemu.sock.",
     "HVA ",
     "#block",
+    "/var/tmp/vl.",
     "uuid: ",
     "iters: ",
     "cid: ",
