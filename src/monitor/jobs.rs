@@ -47,8 +47,10 @@ impl Invocation<'_> {
     /// Executes a request that starts a job, and waits until the job has done its work.
     pub(crate) fn run_job(&mut self, command: &str, arguments: Value) -> Result<(), Failure> {
         let id = string(&arguments, "job-id").to_owned();
-        let result = self.execute(command, arguments).and_then(|_| self.finish_job(&id));
-        self.explain_lost_job(&id, result)
+        self.with_job(&id, |call| {
+            call.execute(command, arguments)?;
+            call.finish_job(&id)
+        })
     }
 
     /// Waits until a job has concluded, and dismisses it.
@@ -58,8 +60,16 @@ impl Invocation<'_> {
         job["error"].as_str().map_or(Ok(()), |error| Err(Failure::error(error)))
     }
 
-    /// Tells what is still under way if the user or the server ended the wait for a job.
-    pub(crate) fn explain_lost_job<T>(&mut self, id: &str, result: Result<T, Failure>) -> Result<T, Failure> {
+    /// Calls `run`, which starts a job and finishes it. Hides the job's events, and tells what is still under way if the
+    /// user or the server ends the wait.
+    pub(crate) fn with_job(
+        &mut self,
+        id: &str,
+        run: impl FnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.server.hide_job(Some(id));
+        let result = run(self);
+        self.server.hide_job(None);
         match result {
             Err(Failure::Interrupted) => self.server.show_notice(&format!(
                 "The job `{id}` may go on in the server. `.wait job {id}` waits for it. In QMP mode, `query-jobs` shows \

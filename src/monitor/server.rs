@@ -60,6 +60,9 @@ pub(crate) trait QmpServer {
         poll_job(self, id, status)
     }
 
+    /// Hides the events of a job that the user did not start, until this is called again. `None` shows those of all jobs.
+    fn hide_job(&mut self, _id: Option<&str>) {}
+
     /// Shows the progress of a long operation, in place of the progress shown before. Scripts do not show it.
     fn show_progress(&mut self, text: &str);
 

@@ -65,8 +65,7 @@ fn commit_device(call: &mut Invocation<'_>, device: &Value, name: &str) -> Resul
     let id = call.new_job_id();
     let device = string(device, "device");
     let arguments = json!({ "job-id": id, "device": device, "base-node": base, "auto-dismiss": false });
-    let result = copy_until_complete(call, &id, arguments);
-    call.explain_lost_job(&id, result)
+    call.with_job(&id, |call| copy_until_complete(call, &id, arguments))
 }
 
 fn copy_until_complete(call: &mut Invocation<'_>, id: &str, arguments: Value) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use crate::wire::{Event, Reply, Request};
 
 use super::super::connection::ConnectionError;
 use super::super::events::advice::advice_on_failure;
+use super::super::events::job_trace::job_of_event;
 use super::super::hmp::is_quit;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
@@ -343,7 +344,8 @@ impl Engine {
     }
 
     fn handle_event(&mut self, event: Event, out: &mut dyn Output) -> usize {
-        let is_hidden = self.hidden_events.contains(&event.name());
+        let is_of_hidden_job = self.hidden_job.is_some() && job_of_event(&event) == self.hidden_job;
+        let is_hidden = is_of_hidden_job || self.hidden_events.contains(&event.name());
         let is_shown = !is_hidden && self.settings.events.shows(event.name());
         let shown = if is_shown { event.text().len() } else { 0 };
         if is_shown {

@@ -82,6 +82,8 @@ pub struct Engine {
     quitting: bool,
     /// Events that are not shown, because the shell itself causes them.
     hidden_events: &'static [&'static str],
+    /// The job whose events are not shown, because the user did not start it.
+    hidden_job: Option<String>,
 }
 
 impl Engine {
@@ -99,6 +101,7 @@ impl Engine {
             failed: false,
             quitting: false,
             hidden_events: &[],
+            hidden_job: None,
         }
     }
 

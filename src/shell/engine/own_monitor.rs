@@ -195,6 +195,10 @@ impl QmpServer for EngineServer<'_> {
         }
     }
 
+    fn hide_job(&mut self, id: Option<&str>) {
+        self.engine.hidden_job = id.map(str::to_owned);
+    }
+
     fn show_progress(&mut self, text: &str) {
         self.out.show_progress(text);
     }

@@ -16,6 +16,7 @@ use crate::wire::Event;
 use super::super::commands::run_line;
 use super::super::events::filter::EventFilter;
 
+mod own_monitor;
 mod sessions;
 
 /// A recorder of the engine's output, with one entry for each call.

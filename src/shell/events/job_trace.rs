@@ -55,6 +55,12 @@ impl JobTrace {
     }
 }
 
+/// Returns the id of the job that an event is about.
+pub(crate) fn job_of_event(event: &Event) -> Option<String> {
+    let data = event.data().filter(|_| event.name().contains("JOB_"))?;
+    serde_json::from_str::<JobEvent>(data).ok().map(|data| data.id)
+}
+
 /// The data of an event about a job.
 #[derive(Deserialize)]
 struct JobEvent {
