@@ -35,6 +35,8 @@ mod coverage;
 mod explain;
 mod expression;
 mod features;
+#[cfg(test)]
+mod hostile_server;
 mod jobs;
 mod line;
 mod memory;

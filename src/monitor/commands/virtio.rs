@@ -90,8 +90,8 @@ const VHOST: Rows = &[
 fn device_status(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let path = call.arguments.text("path").to_owned();
     let mut reply = call.query("x-query-virtio-status", json!({ "path": path }))?;
-    if string(&reply, "bus-name").is_empty() {
-        reply["bus-name"] = json!("(null)");
+    if let Some(members) = reply.as_object_mut().filter(|members| members.get("bus-name") == Some(&json!(""))) {
+        members.insert("bus-name".to_owned(), json!("(null)"));
     }
     let vhost = reply.get("vhost-dev");
     let kind = if vhost.is_some() { "(vhost)" } else { "" };
