@@ -7,7 +7,13 @@ use super::server::Failure;
 use super::text::{items, string};
 
 /// The maximum depth of a tree. QEMU's own have about ten levels.
-const MAX_LEVELS: usize = 64;
+pub(super) const MAX_LEVELS: usize = 64;
+
+/// The number of objects at which a tree ends. A machine has hundreds; a server may describe a tree without end.
+pub(super) const MAX_OBJECTS: usize = 100_000;
+
+/// Types whose objects have no children: most objects of a machine.
+const CHILDLESS_TYPES: &[&str] = &["irq", "memory-region"];
 
 /// A property of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,13 +80,20 @@ pub(super) struct TreeObject {
     pub(super) name: String,
     pub(super) kind: String,
     pub(super) path: String,
+    /// Its properties; none for types without children.
     pub(super) properties: Vec<Property>,
     /// The indices of its children, sorted by name.
     pub(super) children: Vec<usize>,
 }
 
-/// Returns the object at `path`, which has the type `kind`, and all objects below it. The first is the root.
-pub(super) fn walk(call: &mut Invocation<'_>, path: &str, kind: &str) -> Result<Vec<TreeObject>, Failure> {
+/// Returns the object at `path`, which has the type `kind`, and the objects below it, of which those on the first
+/// `levels` levels are listed. The first is the root.
+pub(super) fn walk(
+    call: &mut Invocation<'_>,
+    path: &str,
+    kind: &str,
+    levels: usize,
+) -> Result<Vec<TreeObject>, Failure> {
     let new = |name: &str, kind: &str, path: String| TreeObject {
         name: name.to_owned(),
         kind: kind.to_owned(),
@@ -90,12 +103,13 @@ pub(super) fn walk(call: &mut Invocation<'_>, path: &str, kind: &str) -> Result<
     };
     let root = path.trim_end_matches('/');
     let mut objects = vec![new(root.rsplit('/').next().unwrap_or_default(), kind, root.to_owned())];
-    let mut level = 0..1;
-    for _ in 0..MAX_LEVELS {
+    let mut level = vec![0];
+    for _ in 0..levels {
         let slash_if_empty = |path: &str| if path.is_empty() { "/".to_owned() } else { path.to_owned() };
-        let paths: Vec<String> = objects[level.clone()].iter().map(|object| slash_if_empty(&object.path)).collect();
-        let next = objects.len();
-        for (index, properties) in level.zip(list_all(call, &paths)?) {
+        let paths: Vec<String> = level.iter().map(|index: &usize| slash_if_empty(&objects[*index].path)).collect();
+        let lists = list_all(call, &paths)?;
+        let mut next = Vec::new();
+        for (index, properties) in level.into_iter().zip(lists) {
             let mut children: Vec<(&Property, &str)> =
                 properties.iter().filter_map(|property| Some((property, property.child_type()?))).collect();
             children.sort_unstable_by(|(one, _), (other, _)| one.name.cmp(&other.name));
@@ -104,11 +118,14 @@ pub(super) fn walk(call: &mut Invocation<'_>, path: &str, kind: &str) -> Result<
                 let child = objects.len();
                 objects[index].children.push(child);
                 objects.push(new(&property.name, kind, path));
+                if !CHILDLESS_TYPES.contains(&kind) {
+                    next.push(child);
+                }
             }
             objects[index].properties = properties;
         }
-        level = next..objects.len();
-        if level.is_empty() {
+        level = next;
+        if level.is_empty() || objects.len() > MAX_OBJECTS {
             break;
         }
     }

@@ -11,6 +11,7 @@ mod chardev_options;
 mod commit;
 mod cpus;
 mod device;
+mod device_details;
 mod dirty_rates;
 mod disk_snapshots;
 mod display;

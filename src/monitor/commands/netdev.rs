@@ -8,6 +8,7 @@ use super::super::option_types::{Dialect, Scalar, typed_object, variant_member_t
 use super::super::options::{NestedOptions, OptionList, is_help};
 use super::super::parameter::{options, text};
 use super::super::server::Failure;
+use super::text_replies::query_text;
 use crate::schema::{Schema, Type, TypeId, member_type};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -20,6 +21,9 @@ pub(super) const COMMANDS: &[Command] = &[
         call.execute(NETDEV_DEL, json!({ "id": id }))
     }),
 ];
+
+/// The query whose reply is the text, in QEMU from 11.2 on.
+const NETWORK_QUERY: &str = "x-query-network";
 
 const NETDEV_ADD: &str = "netdev_add";
 const NETDEV_DEL: &str = "netdev_del";
@@ -79,10 +83,14 @@ fn netdev_types(schema: &Schema, object: TypeId) -> Vec<String> {
 const DEVICE_FOLDERS: [&str; 3] = ["/machine/unattached", "/machine/peripheral-anon", "/machine/peripheral"];
 
 fn info_network(call: &mut Invocation<'_>) -> Result<String, Failure> {
+    if call.server.schema().is_some_and(|schema| schema.command(NETWORK_QUERY).is_some()) {
+        return query_text(call, NETWORK_QUERY);
+    }
     call.show_missing_part();
     let mut cards = Vec::new();
     for folder in DEVICE_FOLDERS {
-        let objects = walk(call, folder, "container")?;
+        // The folder, and the devices in it.
+        let objects = walk(call, folder, "container", 2)?;
         cards.extend(objects.into_iter().skip(1).filter(is_network_card));
     }
     let members = |card: &TreeObject| ["mac", "netdev"].map(|name| (card.path.clone(), name.to_owned()));
@@ -104,8 +112,7 @@ fn info_network(call: &mut Invocation<'_>) -> Result<String, Failure> {
 
 fn is_network_card(object: &TreeObject) -> bool {
     let has = |name: &str| object.properties.iter().any(|property| property.name == name);
-    // A virtio card passes these on to the device inside it.
-    has("mac") && has("netdev") && !object.path.ends_with("/virtio-backend")
+    has("mac") && has("netdev")
 }
 
 /// Returns the name that QEMU gives to a card without an id: the model and a number.

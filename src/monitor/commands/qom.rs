@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::command::{Command, Invocation};
-use super::super::object_tree::{TreeObject, walk};
+use super::super::object_tree::{MAX_LEVELS, TreeObject, walk};
 use super::super::option_types::{Dialect, Scalar, parse_json};
 use super::super::parameter::{flag, rest_of_line, text};
 use super::super::server::Failure;
@@ -62,7 +62,7 @@ fn info_qom_tree(call: &mut Invocation<'_>) -> Result<String, Failure> {
             Err(Failure::Error(_)) => continue,
             reply => reply?,
         };
-        let objects = walk(call, path, kind.as_str().unwrap_or_default())?;
+        let objects = walk(call, path, kind.as_str().unwrap_or_default(), MAX_LEVELS)?;
         let mut text = String::new();
         push_tree(&objects, 0, 0, &mut text);
         return Ok(text);

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::super::command::{Command, Invocation, request};
-use super::super::object_tree::{Property, list_all, values};
+use super::super::command::{Command, Invocation};
+use super::super::object_tree::{MAX_OBJECTS, Property, list_all, values};
 use super::super::parameter::flag;
 use super::super::server::Failure;
-use super::super::text::{items, size, string};
+use super::super::text::{items, string};
+use super::device_details::{DeviceDetails, add_pci_lines, device_details};
 
 pub(super) const COMMANDS: &[Command] = &[Command::new(
     "info qtree",
@@ -27,13 +28,13 @@ const MAX_LEVELS: usize = 32;
 
 /// A bus or a device.
 #[derive(Debug, Default)]
-struct Node {
-    name: String,
-    kind: String,
-    path: String,
-    properties: Vec<Property>,
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) path: String,
+    pub(super) properties: Vec<Property>,
     /// The devices on a bus, or the buses of a device, as indices.
-    below: Vec<usize>,
+    pub(super) below: Vec<usize>,
 }
 
 impl Node {
@@ -45,15 +46,14 @@ impl Node {
 fn info_qtree(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let is_brief = call.arguments.is_on("brief");
     let tree = bus_tree(call)?;
-    let options = match is_brief {
-        true => BTreeMap::new(),
-        false => {
-            call.show_missing_part();
-            device_options(call, &tree)?
-        }
-    };
+    let mut details = BTreeMap::new();
+    if !is_brief {
+        call.show_missing_part();
+        details = device_details(call, &tree)?;
+        add_pci_lines(call, &tree, &mut details)?;
+    }
     let mut text = String::new();
-    push_bus(&tree, 0, 0, &options, &mut text);
+    push_bus(&tree, 0, 0, &details, &mut text);
     Ok(text)
 }
 
@@ -89,7 +89,7 @@ fn bus_tree(call: &mut Invocation<'_>) -> Result<Vec<Node>, Failure> {
             nodes[device].properties = properties;
         }
         buses = first_bus..nodes.len();
-        if buses.is_empty() {
+        if buses.is_empty() || nodes.len() > MAX_OBJECTS {
             break;
         }
     }
@@ -122,71 +122,17 @@ fn numbered(name: &str) -> (&str, u64) {
     (text, digits_end[text.len()..].parse().unwrap_or_default())
 }
 
-/// Returns the options of each device and their values, as lines, by the device's index.
-fn device_options(call: &mut Invocation<'_>, tree: &[Node]) -> Result<BTreeMap<usize, Vec<String>>, Failure> {
-    let devices: Vec<(usize, &Node)> =
-        tree.iter().enumerate().filter(|(_, node)| !node.properties.is_empty()).collect();
-    let types: Vec<&str> =
-        devices.iter().map(|(_, device)| device.kind.as_str()).collect::<HashSet<_>>().into_iter().collect();
-    let requests: Vec<_> =
-        types.iter().map(|kind| request("device-list-properties", json!({ "typename": kind }))).collect();
-    let replies = call.server.query_all(&requests)?;
-    let options: BTreeMap<&str, Value> =
-        types.into_iter().zip(replies).filter_map(|(kind, reply)| Some((kind, reply.ok()?))).collect();
-    let mut wanted = Vec::new();
-    for (index, device) in devices {
-        let names = options.get(device.kind.as_str()).map(items).unwrap_or_default();
-        let names: HashSet<&str> = names.iter().map(|option| string(option, "name")).collect();
-        let mut own: Vec<&Property> = device
-            .properties
-            .iter()
-            .filter(|property| {
-                names.contains(property.name.as_str()) && property.child_type().or(property.link_type()).is_none()
-            })
-            .collect();
-        own.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        for property in own {
-            let legacy = format!("legacy-{}", property.name);
-            let has_text = device.properties.iter().any(|other| other.name == legacy);
-            let name = if has_text { legacy } else { property.name.clone() };
-            wanted.push((index, property, has_text, (device.path.clone(), name)));
-        }
-    }
-    let found = values(call, &wanted.iter().map(|(.., place)| place.clone()).collect::<Vec<_>>())?;
-    let mut lines: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    for ((index, property, has_text, _), value) in wanted.into_iter().zip(found) {
-        if let Some(text) = value_text(&value, property, has_text) {
-            lines.entry(index).or_default().push(format!("{} = {text}", property.name));
-        }
-    }
-    Ok(lines)
-}
-
-/// Returns a value as the tree shows it, or `None` for one that cannot be read.
-fn value_text(value: &Value, property: &Property, is_text: bool) -> Option<String> {
-    Some(match value {
-        Value::Null => return None,
-        Value::String(text) if is_text => text.clone(),
-        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(bytes), _) if property.kind == "size" => format!("{bytes} ({})", size(bytes)),
-            (Some(number), _) => format!("{number} (0x{number:x})"),
-            (None, Some(number)) => format!("{number} (0x{number:x})"),
-            _ => number.to_string(),
-        },
-        value => value.to_string(),
-    })
-}
-
-fn push_bus(tree: &[Node], bus: usize, indent: usize, options: &BTreeMap<usize, Vec<String>>, text: &mut String) {
+/// Writes a bus and everything on it. `details` are the lines below a device, by its index.
+fn push_bus(tree: &[Node], bus: usize, indent: usize, details: &BTreeMap<usize, DeviceDetails>, text: &mut String) {
     *text += &format!("{:indent$}bus: {}\n{:indent$}  type {}\n", "", tree[bus].name, "", tree[bus].kind);
     for &device in &tree[bus].below {
         let indent = indent + 2;
         let Node { name, kind, below, .. } = &tree[device];
         *text += &format!("{:indent$}dev: {kind}, id \"{name}\"\n", "");
         let indent = indent + 2;
-        for line in options.get(&device).into_iter().flatten() {
+        for line in details.get(&device).map(|details| details.lines.as_slice()).unwrap_or_default() {
             *text += &format!("{:indent$}{line}\n", "");
         }
-        below.iter().for_each(|bus| push_bus(tree, *bus, indent, options, text));
+        below.iter().for_each(|bus| push_bus(tree, *bus, indent, details, text));
     }
 }

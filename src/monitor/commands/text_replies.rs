@@ -37,7 +37,12 @@ fn query_name(subcommand: &str) -> String {
 
 fn run(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let subcommand = call.command.name.trim_start_matches(super::INFO_PREFIX);
-    let reply = call.query(&query_name(subcommand), json!({}))?;
+    query_text(call, &query_name(subcommand))
+}
+
+/// Returns the text that is the reply to a query without arguments.
+pub(super) fn query_text(call: &mut Invocation<'_>, query: &str) -> Result<String, Failure> {
+    let reply = call.query(query, json!({}))?;
     Ok(string(&reply, TEXT_KEY).to_owned())
 }
 
