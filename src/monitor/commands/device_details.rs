@@ -98,6 +98,7 @@ fn interrupt_lines(properties: &[Property]) -> Vec<String> {
 /// Returns a value as the tree shows it, or `None` for one that cannot be read.
 fn value_text(value: &Value, option: &Property, is_text: bool) -> Option<String> {
     Some(match value {
+        Value::Array(items) if items.is_empty() => "<null>".to_owned(),
         Value::Null | Value::Array(_) | Value::Object(_) => return None,
         Value::String(text) if is_text => text.clone(),
         Value::Number(number) => match (number.as_u64(), number.as_i64()) {

@@ -5,6 +5,7 @@
 //! options of QEMU after the name; `#` begins a comment. A line after `~ ` is run, but its text may differ; so must one
 //! after `! `, which is a difference that is known and explained in the comment above it.
 
+mod device_tree;
 mod explained;
 mod generated_lines;
 mod real_migrations;
