@@ -54,8 +54,7 @@ mod state;
 mod text;
 mod words;
 
-pub(crate) use command::Command;
-pub(crate) use commands::{INFO_PREFIX, commands, info_commands};
+pub(crate) use commands::command_names;
 pub use coverage::coverage_table;
 pub(crate) use explain::{Explanation, Step, explain_line};
 pub(crate) use line::{missing_arguments, run_line};

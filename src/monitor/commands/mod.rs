@@ -51,6 +51,7 @@ use std::sync::LazyLock;
 
 use super::command::Command;
 use super::words::{is_space, skip_space, split_before};
+use crate::schema::Schema;
 
 pub(super) use text_replies::run_query_of_server;
 
@@ -116,6 +117,29 @@ pub(crate) fn commands() -> impl Iterator<Item = &'static Command> {
 /// Returns the subcommands of `info`, by name.
 pub(crate) fn info_commands() -> impl Iterator<Item = &'static Command> {
     ALL.iter().copied().filter(|command| command.name.starts_with(INFO_PREFIX))
+}
+
+/// Returns the names of the commands and of the subcommands of `info` that the server can have, sorted, with their
+/// summaries.
+pub(crate) fn command_names(schema: Option<&Schema>) -> (Vec<(String, &'static str)>, Vec<(String, &'static str)>) {
+    let can_have = |command: &&Command| {
+        let has = |name| schema.is_none_or(|schema| schema.command(name).is_some());
+        command.counterpart.is_none_or(has)
+    };
+    let names = |command: &'static Command| {
+        let all = [command.name].into_iter().chain(command.aliases.iter().copied());
+        all.map(|name| (name.trim_start_matches(INFO_PREFIX).to_owned(), command.summary))
+    };
+    let mut subcommands: Vec<_> = info_commands().filter(can_have).flat_map(names).collect();
+    for name in schema.into_iter().flat_map(text_replies::subcommands_of_server) {
+        if subcommands.iter().all(|(known, _)| known != name) {
+            subcommands.push((name.to_owned(), "a text of the server"));
+        }
+    }
+    let mut commands: Vec<_> = commands().filter(can_have).flat_map(names).collect();
+    commands.sort();
+    subcommands.sort();
+    (commands, subcommands)
 }
 
 /// Finds the command that a line calls. Returns it, unless its name is unknown, and the rest of the line after the name.

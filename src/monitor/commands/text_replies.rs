@@ -57,6 +57,15 @@ pub(crate) fn run_query_of_server(
     Some(ask(subcommand, arguments, query, &schema, server))
 }
 
+/// Returns the subcommands of `info` that need no row in the table.
+pub(super) fn subcommands_of_server(schema: &Schema) -> impl Iterator<Item = &str> {
+    let queries = schema.commands().iter().filter(|query| returns_text(schema, query));
+    queries.filter_map(|query| {
+        let other = OTHER_NAMES.iter().find(|(_, name)| *name == query.name);
+        other.map(|(subcommand, _)| *subcommand).or_else(|| query.name.strip_prefix("x-query-"))
+    })
+}
+
 fn returns_text(schema: &Schema, query: &CommandInfo) -> bool {
     let [member] = schema.object(query.returns).members.as_slice() else { return false };
     member.name == TEXT_KEY

@@ -168,6 +168,14 @@ pub(super) const COMMANDS: &[Command] = &[
         lacks!("ends audio captures, which are deprecated"),
     ),
     Command::unavailable(
+        "singlestep",
+        &[text("option").optional()],
+        "execute one instruction per translation block",
+        lacks!("sets this; start QEMU with -singlestep"),
+    )
+    // Removed from QEMU in the same version as this query.
+    .with_counterpart("x-query-profile"),
+    Command::unavailable(
         "sync-profile",
         &[text("op").optional()],
         "switch the profiling of locks",

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::assist::Name;
 use crate::grammar::Language;
-use crate::monitor::{self, Explanation, Failure, INFO_PREFIX, QmpServer, ServerError, Step};
+use crate::monitor::{self, Explanation, Failure, QmpServer, ServerError, Step};
 use crate::schema::Schema;
 use crate::session::Wait;
 use crate::wire::{HMP_COMMAND, Reply, ReplyBody, Request};
@@ -45,12 +45,10 @@ impl Engine {
     /// Returns the HMP commands and the subcommands of `info`, with their help, as far as they are known.
     pub(crate) fn hmp_names(&mut self) -> (Vec<Name>, Vec<Name>) {
         if self.uses_own_monitor() {
-            let name = |name: &str, summary: &str| Name::new(name.trim_start_matches(INFO_PREFIX), summary);
-            let names = |command: &monitor::Command| {
-                let all = [command.name].into_iter().chain(command.aliases.iter().copied());
-                all.map(|text| name(text, command.summary)).collect::<Vec<_>>()
-            };
-            return (monitor::commands().flat_map(names).collect(), monitor::info_commands().flat_map(names).collect());
+            let schema = self.connection.server().and_then(|server| server.info.schema());
+            let named = |names: Vec<(String, &str)>| names.iter().map(|(name, help)| Name::new(name, *help)).collect();
+            let (commands, info_commands) = monitor::command_names(schema.as_deref());
+            return (named(commands), named(info_commands));
         }
         let info = self.connection.server().map(|server| &server.info);
         info.map(|info| (info.hmp_commands().to_vec(), info.hmp_info().to_vec())).unwrap_or_default()
