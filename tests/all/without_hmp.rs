@@ -24,6 +24,36 @@ fn the_own_monitor_answers_at_a_prompt() {
         terminal.enter(line);
         terminal.wait_for(answer);
     }
+    terminal.enter("info history");
+    terminal.wait_for("0: 'info status'\n1: 'cont'\n2: 'info status'\n3: 'inof status'\n4: 'info history'\n(qemu)");
+}
+
+#[test]
+fn the_own_monitor_explains_its_commands() {
+    let Some(server) = Server::qemu(Q35) else { return };
+    let mut words = vec!["-H", "--monitor", "own"];
+    for line in ["help eject", "? info block x", "help x", "help boot_set", "help nosuch", "help info nosuch"] {
+        words.extend(["-c", line]);
+    }
+    let address = server.address();
+    words.push(&address);
+    snapshot::check(
+        qmp_shell(&words).run().expect_status(1).stdout,
+        expect![[r#"
+        eject [-f] device -- remove the medium of a device
+        info block [-n] [-v] [device] -- block devices, or block nodes with -n; with -v their images too
+        x [/fmt] addr -- show virtual memory
+        Instructions cannot be shown: QMP has no disassembler. `x/16xb $pc` shows their bytes.
+        boot_set bootdevice -- set the order of boot devices (not available over QMP)
+        QMP has no command that sets the boot order; `qom-set` of a device's `bootindex` does it for one device
+        unknown command: 'nosuch'
+        unknown command: 'info nosuch'
+    "#]],
+    );
+    let lists = qmp_shell(&["-H", "--monitor", "own", "-c", "help", "-c", "info", &address]).run().expect_status(0);
+    for entry in ["\ninfo [subcommand] -- ", "\nprint|p [/fmt] val -- ", "\ninfo status -- "] {
+        assert!(lists.stdout.contains(entry), "{entry}: {}", lists.stdout);
+    }
 }
 
 #[test]
