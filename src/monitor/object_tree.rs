@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::command::{Invocation, request};
-use super::server::Failure;
+use super::command::request;
+use super::server::{Failure, QmpServer};
 use super::text::{items, string};
 
 /// The maximum depth of a tree. QEMU's own have about ten levels.
@@ -39,12 +39,12 @@ impl Property {
 }
 
 /// Returns the properties of the objects at `paths`. An object that cannot be listed has none.
-pub(super) fn list_all(call: &mut Invocation<'_>, paths: &[String]) -> Result<Vec<Vec<Property>>, Failure> {
-    if let Some(lists) = list_at_once(call, paths)? {
+pub(super) fn list_all(server: &mut dyn QmpServer, paths: &[String]) -> Result<Vec<Vec<Property>>, Failure> {
+    if let Some(lists) = list_at_once(server, paths)? {
         return Ok(lists);
     }
     let requests: Vec<_> = paths.iter().map(|path| request("qom-list", json!({ "path": path }))).collect();
-    let replies = call.server.query_all(&requests)?;
+    let replies = server.query_all(&requests)?;
     Ok(replies.iter().map(|reply| reply.as_ref().map(properties_of).unwrap_or_default()).collect())
 }
 
@@ -53,13 +53,13 @@ fn properties_of(reply: &Value) -> Vec<Property> {
 }
 
 /// Returns the properties of the objects in one reply, or `None` if the server cannot do that or an object has gone.
-fn list_at_once(call: &mut Invocation<'_>, paths: &[String]) -> Result<Option<Vec<Vec<Property>>>, Failure> {
+fn list_at_once(server: &mut dyn QmpServer, paths: &[String]) -> Result<Option<Vec<Vec<Property>>>, Failure> {
     const COMMAND: &str = "qom-list-get";
-    let is_known = call.server.schema().is_some_and(|schema| schema.command(COMMAND).is_some());
+    let is_known = server.schema().is_some_and(|schema| schema.command(COMMAND).is_some());
     if !is_known || paths.len() < 2 {
         return Ok(None);
     }
-    let reply = match call.query(COMMAND, json!({ "paths": paths })) {
+    let reply = match server.query(&request(COMMAND, json!({ "paths": paths }))) {
         Err(Failure::Error(_)) => return Ok(None),
         reply => reply?,
     };
@@ -68,10 +68,10 @@ fn list_at_once(call: &mut Invocation<'_>, paths: &[String]) -> Result<Option<Ve
 }
 
 /// Returns the values of properties, given as paths and names. One that cannot be read is null.
-pub(super) fn values(call: &mut Invocation<'_>, properties: &[(String, String)]) -> Result<Vec<Value>, Failure> {
+pub(super) fn values(server: &mut dyn QmpServer, properties: &[(String, String)]) -> Result<Vec<Value>, Failure> {
     let get = |(path, property): &(String, String)| request("qom-get", json!({ "path": path, "property": property }));
     let requests: Vec<_> = properties.iter().map(get).collect();
-    Ok(call.server.query_all(&requests)?.into_iter().map(Result::unwrap_or_default).collect())
+    Ok(server.query_all(&requests)?.into_iter().map(Result::unwrap_or_default).collect())
 }
 
 /// An object of a tree.
@@ -89,7 +89,7 @@ pub(super) struct TreeObject {
 /// Returns the object at `path`, which has the type `kind`, and the objects below it, of which those on the first
 /// `levels` levels are listed. The first is the root.
 pub(super) fn walk(
-    call: &mut Invocation<'_>,
+    server: &mut dyn QmpServer,
     path: &str,
     kind: &str,
     levels: usize,
@@ -107,7 +107,7 @@ pub(super) fn walk(
     for _ in 0..levels {
         let slash_if_empty = |path: &str| if path.is_empty() { "/".to_owned() } else { path.to_owned() };
         let paths: Vec<String> = level.iter().map(|index: &usize| slash_if_empty(&objects[*index].path)).collect();
-        let lists = list_all(call, &paths)?;
+        let lists = list_all(server, &paths)?;
         let mut next = Vec::new();
         for (index, properties) in level.into_iter().zip(lists) {
             let mut children: Vec<(&Property, &str)> =

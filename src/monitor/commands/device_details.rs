@@ -51,7 +51,7 @@ pub(super) fn device_details(
             wanted.push((index, option, has_text, (device.path.clone(), name)));
         }
     }
-    let found = values(call, &wanted.iter().map(|(.., place)| place.clone()).collect::<Vec<_>>())?;
+    let found = values(call.server, &wanted.iter().map(|(.., place)| place.clone()).collect::<Vec<_>>())?;
     for ((index, option, has_text, _), value) in wanted.into_iter().zip(found) {
         let details = details.entry(index).or_default();
         if option.name == "addr" {

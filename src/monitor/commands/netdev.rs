@@ -90,11 +90,11 @@ fn info_network(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let mut cards = Vec::new();
     for folder in DEVICE_FOLDERS {
         // The folder, and the devices in it.
-        let objects = walk(call, folder, "container", 2)?;
+        let objects = walk(call.server, folder, "container", 2)?;
         cards.extend(objects.into_iter().skip(1).filter(is_network_card));
     }
     let members = |card: &TreeObject| ["mac", "netdev"].map(|name| (card.path.clone(), name.to_owned()));
-    let values = values(call, &cards.iter().flat_map(members).collect::<Vec<_>>())?;
+    let values = values(call.server, &cards.iter().flat_map(members).collect::<Vec<_>>())?;
     let mut counts: Vec<(String, usize)> = Vec::new();
     let mut text = String::new();
     for (card, values) in cards.iter().zip(values.chunks(2)) {

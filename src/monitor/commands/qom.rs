@@ -62,7 +62,7 @@ fn info_qom_tree(call: &mut Invocation<'_>) -> Result<String, Failure> {
             Err(Failure::Error(_)) => continue,
             reply => reply?,
         };
-        let objects = walk(call, path, kind.as_str().unwrap_or_default(), MAX_LEVELS)?;
+        let objects = walk(call.server, path, kind.as_str().unwrap_or_default(), MAX_LEVELS)?;
         let mut text = String::new();
         push_tree(&objects, 0, 0, &mut text);
         return Ok(text);

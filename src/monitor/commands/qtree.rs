@@ -73,7 +73,7 @@ fn bus_tree(call: &mut Invocation<'_>) -> Result<Vec<Node>, Failure> {
         }
         let devices = first_device..nodes.len();
         let paths: Vec<String> = nodes[devices.clone()].iter().map(|device| device.path.clone()).collect();
-        let lists = list_all(call, &paths)?;
+        let lists = list_all(call.server, &paths)?;
         let first_bus = nodes.len();
         for (device, properties) in devices.zip(lists) {
             let is_bus = |property: &&Property| property.child_type().is_some_and(|kind| bus_types.contains(kind));
@@ -100,13 +100,13 @@ fn bus_tree(call: &mut Invocation<'_>) -> Result<Vec<Node>, Failure> {
 fn devices_on(call: &mut Invocation<'_>, buses: &[Node]) -> Result<Vec<(usize, Node)>, Failure> {
     let paths: Vec<String> = buses.iter().map(|bus| bus.path.clone()).collect();
     let mut links = Vec::new();
-    for (bus, properties) in list_all(call, &paths)?.into_iter().enumerate() {
+    for (bus, properties) in list_all(call.server, &paths)?.into_iter().enumerate() {
         let mut own: Vec<Property> = properties.into_iter().filter(|link| link.name.starts_with("child[")).collect();
         own.sort_by_key(|link| std::cmp::Reverse(numbered(&link.name).1));
         links.extend(own.into_iter().map(|link| (bus, link)));
     }
     let places: Vec<_> = links.iter().map(|(bus, link)| (paths[*bus].clone(), link.name.clone())).collect();
-    let targets = values(call, &places)?;
+    let targets = values(call.server, &places)?;
     let device = |((bus, link), path): ((usize, Property), Value)| {
         let path = path.as_str().unwrap_or_default();
         let id = path.strip_prefix("/machine/peripheral/").filter(|id| !id.contains('/')).unwrap_or_default();

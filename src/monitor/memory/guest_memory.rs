@@ -199,7 +199,30 @@ fn is_about_file(error: &ServerError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::scripted_server::ScriptedServer;
     use super::*;
+
+    #[test]
+    fn a_server_on_another_host_is_a_failure_with_the_reason() {
+        let elsewhere = Failure::error("Could not open '/tmp/x/memory': No such file or directory");
+        let server = ScriptedServer::default().reply("query-target", json!({ "arch": "x86_64" }));
+        let log = server.fail("memsave", elsewhere).run("x 0");
+        let failure = log.lines().last().unwrap();
+        assert!(failure.contains("cannot create a file in this host's folder: Could not open '/tmp/x"), "{log}");
+    }
+
+    #[test]
+    fn a_line_ends_where_memory_ends() {
+        // The server maps nothing of the three units that the line needs.
+        let server = ScriptedServer::default().reply("query-target", json!({ "arch": "x86_64" }));
+        let unmapped = || Failure::error("Invalid addr 0x0000000000000800/size 16 specified");
+        let server = server.fail("memsave", unmapped()).fail("memsave", unmapped());
+        let log = server.run("x/300xg 0x400");
+        let sizes: Vec<&str> = log.lines().filter_map(|line| Some(line.split_once("size\":")?.1)).collect();
+        let sizes: Vec<&str> = sizes.iter().map(|size| size.split(',').next().unwrap()).collect();
+        assert_eq!(sizes, ["2400", "1024"]);
+        assert!(log.ends_with("failure: Text(\"0000000000000400: Cannot access memory\\n\")\n"), "{log}");
+    }
 
     #[test]
     fn blocks_that_are_close_are_read_as_one() {

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::command::request;
+use super::super::object_tree::{values, walk};
 use super::super::server::{Failure, QmpServer};
-use super::super::text::{integer, items, string};
+use super::super::text::{integer, string};
 
 /// The QOM type of a memory region.
 const REGION_TYPE: &str = "memory-region";
@@ -16,9 +17,8 @@ const REGION_TYPE: &str = "memory-region";
 /// The objects that have regions below them: the machine with its devices, and memory backends.
 const ROOTS: [&str; 2] = ["/machine", "/objects"];
 
-/// Limits of the tree, several times those of a machine with a thousand devices.
-const MAX_DEPTH: usize = 16;
-const MAX_REGIONS: usize = 1 << 17;
+/// The maximum depth of regions in regions.
+const MAX_DEPTH: usize = 64;
 
 /// A memory region.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,34 +43,15 @@ pub(crate) struct MemoryRegions {
 
 /// Queries the memory regions of the machine.
 pub(crate) fn read_regions(server: &mut dyn QmpServer) -> Result<MemoryRegions, Failure> {
-    let mut found = Vec::new();
-    let mut level = ROOTS.map(str::to_owned).to_vec();
-    for _ in 0..MAX_DEPTH {
-        let lists: Vec<_> = level.iter().map(|path| request("qom-list", json!({ "path": path }))).collect();
-        let replies = server.query_all(&lists)?;
-        let mut next = Vec::new();
-        for (parent, reply) in level.iter().zip(replies) {
-            // An object may have been removed meanwhile.
-            for member in items(&reply.unwrap_or_default()) {
-                let Some(kind) = string(member, "type").strip_prefix("child<").and_then(|kind| kind.strip_suffix('>'))
-                else {
-                    continue;
-                };
-                let path = format!("{parent}/{}", string(member, "name"));
-                if kind == REGION_TYPE { found.push(path) } else { next.push(path) }
-            }
-        }
-        if next.is_empty() || found.len() > MAX_REGIONS {
-            break;
-        }
-        level = next;
+    let mut paths = Vec::new();
+    for root in ROOTS {
+        let objects = walk(server, root, "container")?;
+        paths.extend(objects.into_iter().filter(|object| object.kind == REGION_TYPE).map(|object| object.path));
     }
-    found.truncate(MAX_REGIONS);
-    let get = |path: &String, property| request("qom-get", json!({ "path": path, "property": property }));
-    let gets: Vec<_> =
-        found.iter().flat_map(|path| ["addr", "size", "priority", "container"].map(|name| get(path, name))).collect();
-    let values: Vec<Value> = server.query_all(&gets)?.into_iter().map(Result::unwrap_or_default).collect();
-    let regions = found.into_iter().zip(values.chunks_exact(4)).map(|(path, values)| MemoryRegion {
+    const PROPERTIES: [&str; 4] = ["addr", "size", "priority", "container"];
+    let places = paths.iter().flat_map(|path| PROPERTIES.map(|property| (path.clone(), property.to_owned())));
+    let found = values(server, &places.collect::<Vec<_>>())?;
+    let regions = paths.into_iter().zip(found.chunks_exact(PROPERTIES.len())).map(|(path, values)| MemoryRegion {
         name: region_name(&path),
         path,
         address: values[0].as_u64().unwrap_or_default(),
@@ -140,7 +121,7 @@ impl MemoryRegions {
     ) {
         let mut here: Vec<(&MemoryRegion, u64)> = regions
             .map(|region| (region, base.wrapping_add(region.address)))
-            .filter(|(region, start)| address >= *start && address - start <= region.size - 1)
+            .filter(|(region, start)| address >= *start && address - start < region.size)
             .collect();
         here.sort_by_key(|(region, _)| -i128::from(region.priority));
         for (region, start) in here {

@@ -150,7 +150,8 @@ impl PagingMode {
             return Entry::Absent;
         }
         let is_last = level.shift == 12;
-        if !is_last && !(level.may_map && raw & LARGE_PAGE != 0) {
+        let is_page = is_last || (level.may_map && raw & LARGE_PAGE != 0);
+        if !is_page {
             return Entry::Table { address: frame, rights: level.rights(raw) };
         }
         let offset_mask = level.page_bytes() - 1;
