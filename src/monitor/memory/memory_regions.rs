@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::super::command::request;
-use super::super::object_tree::{values, walk};
+use super::super::object_tree::{MAX_LEVELS, values, walk};
 use super::super::server::{Failure, QmpServer};
 use super::super::text::{integer, string};
 
@@ -45,7 +45,7 @@ pub(crate) struct MemoryRegions {
 pub(crate) fn read_regions(server: &mut dyn QmpServer) -> Result<MemoryRegions, Failure> {
     let mut paths = Vec::new();
     for root in ROOTS {
-        let objects = walk(server, root, "container")?;
+        let objects = walk(server, root, "container", MAX_LEVELS)?;
         paths.extend(objects.into_iter().filter(|object| object.kind == REGION_TYPE).map(|object| object.path));
     }
     const PROPERTIES: [&str; 4] = ["addr", "size", "priority", "container"];
