@@ -106,3 +106,32 @@ fn dump_skeys(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let filename = call.arguments.text("filename").to_owned();
     call.execute("dump-skeys", json!({ "filename": filename }))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::scripted_server::ScriptedServer;
+
+    #[test]
+    fn a_status_has_a_reason_and_a_mode() {
+        for (reply, text) in [
+            (json!({"running": true, "status": "running"}), "VM status: running\n"),
+            (json!({"running": false, "status": "paused"}), "VM status: paused\n"),
+            (
+                json!({"running": false, "status": "prelaunch", "singlestep": true}),
+                "VM status: paused (single step mode) (prelaunch)\n",
+            ),
+        ] {
+            assert_eq!(ScriptedServer::default().reply("query-status", reply).text("info status"), text);
+        }
+    }
+
+    #[test]
+    fn the_progress_of_a_dump_is_a_percentage() {
+        for (status, text) in [("none", "Status: none\n"), ("active", "Status: active\nFinished: 4.24 %\n")] {
+            let reply = json!({"status": status, "completed": 424, "total": 10_000});
+            assert_eq!(ScriptedServer::default().reply("query-dump", reply).text("info dump"), text);
+        }
+    }
+}

@@ -63,7 +63,16 @@ fn migrate(call: &mut Invocation<'_>) -> Result<String, Failure> {
     });
     let is_detached = call.arguments.is_on("detach");
     call.execute("migrate", arguments)?;
-    if is_detached { Ok(String::new()) } else { follow(call) }
+    if is_detached {
+        return Ok(String::new());
+    }
+    let result = follow(call);
+    if matches!(result, Err(Failure::Interrupted)) {
+        call.server.show_notice(
+            "The migration goes on in the server. `.wait migration` waits for it, `migrate_cancel` cancels it.",
+        );
+    }
+    result
 }
 
 /// Waits until a migration no longer copies. Returns the failure of one that did not succeed.
@@ -115,4 +124,42 @@ fn info_capabilities(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let reply = call.query("query-migrate-capabilities", Value::Null)?;
     let line = |one: &Value| format!("{}: {}\n", string(one, "capability"), on_off(is_true(one, "state")));
     Ok(items(&reply).iter().map(line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::super::super::scripted_server::ScriptedServer;
+
+    #[test]
+    fn a_migration_is_followed_until_it_ends() {
+        let active = json!({"status": "active", "ram": {"total": 400, "remaining": 100}});
+        let server = ScriptedServer::default()
+            .reply("migrate", json!({}))
+            .reply("query-migrate", json!({"status": "setup"}))
+            .reply("query-migrate", active.clone())
+            .reply("query-migrate", json!({"status": "failed", "error-desc": "no space"}));
+        expect![[r#"
+            migrate {"uri":"exec:false"}
+            query-migrate
+            progress: migration setup
+            query-migrate
+            progress: migration active: 75 % of the memory copied
+            query-migrate
+            failure: Error(ServerError { class: "GenericError", desc: "no space" })
+        "#]]
+        .assert_eq(&server.run("migrate exec:false"));
+
+        let server = ScriptedServer::default().reply("migrate", json!({})).reply("query-migrate", active);
+        expect![[r#"
+            migrate {"uri":"tcp:h:1","resume":true}
+            query-migrate
+            progress: migration active: 75 % of the memory copied
+            notice: The migration goes on in the server. `.wait migration` waits for it, `migrate_cancel` cancels it.
+            failure: Interrupted
+        "#]]
+        .assert_eq(&server.interrupt_after(0).run("migrate -r tcp:h:1"));
+    }
 }

@@ -48,6 +48,18 @@ const LINES: &[&str] = &[
     "drive_del n0",
 ];
 
+/// Runs lines in the monitor that the shell chooses. Marks those that fail.
+fn transcript(machine: &Machine, lines: &[&str]) -> String {
+    let mut session = machine.session(MonitorChoice::Auto);
+    let mut transcript = String::new();
+    for line in lines {
+        let (text, has_succeeded) = session.run(line);
+        let mark = if has_succeeded { ">" } else { "!" };
+        writeln!(transcript, "{mark} {line}\n{}", super::without_moving_parts(text.trim_end())).unwrap();
+    }
+    transcript
+}
+
 #[test]
 fn commands_on_disks_work_with_block_nodes() {
     let Some(machine) = Machine::start("bare", |_| Server::storage_daemon()) else { return };
@@ -57,13 +69,7 @@ fn commands_on_disks_work_with_block_nodes() {
         "file": {"driver": "file", "filename": machine.path("disk0.qcow2"), "node-name": "f0"},
     });
     machine.server.client().execute::<Value>("blockdev-add", node).unwrap();
-    let mut session = machine.session(MonitorChoice::Auto);
-    let mut transcript = String::new();
-    for line in LINES {
-        let (text, has_succeeded) = session.run(line);
-        let mark = if has_succeeded { ">" } else { "!" };
-        writeln!(transcript, "{mark} {line}\n{}", super::without_moving_parts(text.trim_end())).unwrap();
-    }
+    let transcript = transcript(&machine, LINES);
     expect![[r#"
         > info block
         n0: {DIR}/disk0.qcow2 (qcow2)
@@ -159,4 +165,65 @@ fn commands_on_disks_work_with_block_nodes() {
         ! drive_del n0
         Device 'n0' not found
     "#]].assert_eq(&transcript);
+}
+
+#[test]
+fn other_commands_work_or_name_what_is_missing() {
+    const LINES: &[&str] = &[
+        "chardev-add ringbuf,id=r,size=64",
+        "ringbuf_write r hello",
+        "ringbuf_read r 9",
+        "ringbuf_read nosuch 1",
+        "chardev-remove r",
+        "info chardev",
+        "info kvm",
+        "info cpus",
+        "cpu 0",
+        "info migrate",
+        "migrate -d tcp:h:1",
+        "migrate_set_parameter max-bandwidth 1M",
+        "sendkey a",
+        "info pci",
+        "xen-event-list",
+        "info usernet",
+        "gdbserver",
+    ];
+    let Some(machine) = Machine::start("bare", |_| Server::storage_daemon()) else { return };
+    expect![[r#"
+        > chardev-add ringbuf,id=r,size=64
+
+        > ringbuf_write r hello
+
+        > ringbuf_read r 9
+        hello
+        ! ringbuf_read nosuch 1
+        Error: Device 'nosuch' not found
+        > chardev-remove r
+
+        > info chardev
+        q: filename=unix:{SERVER}/q.sock,server=on
+        ! info kvm
+        Error: the server has no QMP command `query-kvm`
+        ! info cpus
+        Error: the server has no QMP command `query-cpus-fast`
+        ! cpu 0
+        Error: the server has no QMP command `query-cpus-fast`
+        ! info migrate
+        Error: the server has no QMP command `query-migrate`
+        ! migrate -d tcp:h:1
+        Error: the server has no QMP command `migrate`
+        ! migrate_set_parameter max-bandwidth 1M
+        Error: invalid parameter value: max-bandwidth
+        ! sendkey a
+        Error: the server has no QMP command `send-key`
+        ! info pci
+        Error: the server has no QMP command `query-pci`
+        ! xen-event-list
+        unknown command: 'xen-event-list'
+        ! info usernet
+        Error: QMP has no `x-query-usernet` before QEMU 11.2
+        ! gdbserver
+        Error: QMP has no command that starts a gdb server; start QEMU with -gdb
+    "#]]
+    .assert_eq(&transcript(&machine, LINES));
 }
