@@ -1,4 +1,4 @@
-//! The object tree, many paths at a time: one round trip for each level of the tree, not for each object.
+//! The object tree, many paths at a time: one request for each level of the tree where the server can do that.
 
 use serde_json::{Value, json};
 
@@ -11,6 +11,9 @@ pub(super) const MAX_LEVELS: usize = 64;
 
 /// The number of objects at which a tree ends. A machine has hundreds; a server may describe a tree without end.
 pub(super) const MAX_OBJECTS: usize = 100_000;
+
+/// The path of the machine.
+pub(super) const MACHINE: &str = "/machine";
 
 /// Types whose objects have no children: most objects of a machine.
 const CHILDLESS_TYPES: &[&str] = &["irq", "memory-region"];
@@ -72,6 +75,14 @@ pub(super) fn values(server: &mut dyn QmpServer, properties: &[(String, String)]
     let get = |(path, property): &(String, String)| request("qom-get", json!({ "path": path, "property": property }));
     let requests: Vec<_> = properties.iter().map(get).collect();
     Ok(server.query_all(&requests)?.into_iter().map(Result::unwrap_or_default).collect())
+}
+
+/// Fails if the server has no machine, as a storage daemon has none.
+pub(super) fn require_machine(call: &mut Invocation<'_>) -> Result<(), Failure> {
+    match call.query("qom-get", json!({ "path": MACHINE, "property": "type" })) {
+        Err(Failure::Error(_)) => Err(Failure::error("the server has no machine")),
+        reply => reply.map(|_| ()),
+    }
 }
 
 /// An object of a tree.

@@ -127,7 +127,14 @@ fn the_storage_daemon_has_objects_and_character_devices() {
         "chardev-change r null",
         "chardev-remove r",
         "chardev-send-break r",
+        "info qom-tree",
+        "info qtree",
+        "info network",
+        "info qdm",
+        "device_add help",
+        "device_add e1000,help",
         "device_add e1000",
+        "netdev_add help",
         "info usb",
     ];
     let address = server.address();
@@ -149,7 +156,19 @@ fn the_storage_daemon_has_objects_and_character_devices() {
             Error: object 'io0' not found
             Error: size of ringbuf chardev must be power of two
             Error: Chardev 'r' not found
+            / (container)
+              /backend (container)
+              /chardevs (container)
+                /q (chardev-socket)
+              /objects (container)
+                /s0 (secret)
+            Error: the server has no machine
+            Error: the server has no machine
+            Error: the server has no machine
+            Error: the server has no machine
+            Error: the server has no QMP command `device-list-properties`
             Error: the server has no QMP command `device_add`
+            Error: the server does not describe `netdev_add`
             Error: the server has no QMP command `x-query-usb`
         "#]],
     );

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::command::{Command, Invocation};
+use super::super::object_tree::require_machine;
 use super::super::option_types::{Dialect, Scalar};
 use super::super::options::{OptionList, is_help};
 use super::super::parameter::{options, text};
@@ -18,11 +19,7 @@ pub(super) const COMMANDS: &[Command] = &[
         let id = call.arguments.text("id").to_owned();
         call.execute("device_del", json!({ "id": id }))
     }),
-    Command::new("info qdm", &[], "types of devices", |call| {
-        call.show_missing_part();
-        device_types(call)
-    })
-    .partial(MISSING_IN_LIST),
+    Command::new("info qdm", &[], "types of devices", device_types).partial(MISSING_IN_LIST),
 ];
 
 /// The key of the type, which may be left out.
@@ -33,10 +30,7 @@ fn device_add(call: &mut Invocation<'_>) -> Result<String, Failure> {
     if list.asks_for_help(TYPE_KEY) {
         return match list.get(TYPE_KEY) {
             Some(driver) if !is_help(driver) => device_help(call, driver),
-            _ => {
-                call.server.show_notice(MISSING_IN_LIST);
-                device_types(call)
-            }
+            _ => device_types(call),
         };
     }
     let properties = match list.get(TYPE_KEY) {
@@ -82,12 +76,15 @@ fn device_properties(call: &mut Invocation<'_>, driver: &str) -> Result<Result<(
 fn device_help(call: &mut Invocation<'_>, driver: &str) -> Result<String, Failure> {
     match device_properties(call, driver)? {
         Ok((name, properties)) => property_help(call, &name, &properties),
+        Err(error) if error.class == "CommandNotFound" => Err(error.into()),
         // QEMU prints this as it prints help, without `Error: `.
         Err(error) => Ok(error.desc + "\n"),
     }
 }
 
 fn device_types(call: &mut Invocation<'_>) -> Result<String, Failure> {
+    require_machine(call)?;
+    call.server.show_notice(MISSING_IN_LIST);
     let reply = call.query("qom-list-types", json!({ "implements": "device", "abstract": false }))?;
     let mut names: Vec<&str> = items(&reply).iter().map(|entry| string(entry, "name")).collect();
     names.sort_by_key(|name| name.to_ascii_lowercase());

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::command::{Command, Invocation};
-use super::super::object_tree::{TreeObject, values, walk};
+use super::super::object_tree::{TreeObject, require_machine, values, walk};
 use super::super::option_types::{Dialect, Scalar, typed_object, variant_member_type};
 use super::super::options::{NestedOptions, OptionList, is_help};
 use super::super::parameter::{options, text};
@@ -36,7 +36,10 @@ fn netdev_add(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let schema = call.server.schema();
     let arguments = schema.as_deref().and_then(|schema| Some((schema, schema.command(NETDEV_ADD)?.arguments)));
     if list.get(TYPE_KEY).is_some_and(is_help) {
-        let types = arguments.map(|(schema, object)| netdev_types(schema, object)).unwrap_or_default();
+        let Some((schema, object)) = arguments else {
+            return Err(Failure::error(format!("the server does not describe `{NETDEV_ADD}`")));
+        };
+        let types = netdev_types(schema, object);
         let types: String = types.iter().map(|name| format!("{name}\n")).collect();
         return Ok(format!("Available netdev backend types:\n{types}"));
     }
@@ -86,6 +89,7 @@ fn info_network(call: &mut Invocation<'_>) -> Result<String, Failure> {
     if call.server.schema().is_some_and(|schema| schema.command(NETWORK_QUERY).is_some()) {
         return query_text(call, NETWORK_QUERY);
     }
+    require_machine(call)?;
     call.show_missing_part();
     let mut cards = Vec::new();
     for folder in DEVICE_FOLDERS {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::command::{Command, Invocation};
-use super::super::object_tree::{MAX_LEVELS, TreeObject, walk};
+use super::super::object_tree::{MACHINE, MAX_LEVELS, TreeObject, walk};
 use super::super::option_types::{Dialect, Scalar, parse_json};
 use super::super::parameter::{flag, rest_of_line, text};
 use super::super::server::Failure;
@@ -51,11 +51,9 @@ fn qom_set(call: &mut Invocation<'_>) -> Result<String, Failure> {
     set.map_err(|failure| Dialect::VALUE.translate(failure, |_| form))
 }
 
-/// The root of the tree that is shown by default; a storage daemon has none, and shows all.
-const MACHINE: &str = "/machine";
-
 fn info_qom_tree(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let path = call.arguments.optional_text("path").map(str::to_owned);
+    // A storage daemon has no machine, and shows all objects.
     let candidates = path.as_deref().map_or(vec![MACHINE, "/"], |path| vec![path]);
     for path in &candidates {
         let kind = match call.query("qom-get", json!({ "path": path, "property": "type" })) {

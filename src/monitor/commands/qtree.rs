@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 
 use super::super::command::{Command, Invocation};
-use super::super::object_tree::{MAX_OBJECTS, Property, list_all, values};
+use super::super::object_tree::{MAX_OBJECTS, Property, list_all, require_machine, values};
 use super::super::parameter::flag;
 use super::super::server::Failure;
 use super::super::text::{items, string};
@@ -44,6 +44,7 @@ impl Node {
 }
 
 fn info_qtree(call: &mut Invocation<'_>) -> Result<String, Failure> {
+    require_machine(call)?;
     let is_brief = call.arguments.is_on("brief");
     let tree = bus_tree(call)?;
     let mut details = BTreeMap::new();
