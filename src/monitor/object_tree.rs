@@ -78,8 +78,8 @@ pub(super) fn values(server: &mut dyn QmpServer, properties: &[(String, String)]
 }
 
 /// Fails if the server has no machine, as a storage daemon has none.
-pub(super) fn require_machine(call: &mut Invocation<'_>) -> Result<(), Failure> {
-    match call.query("qom-get", json!({ "path": MACHINE, "property": "type" })) {
+pub(super) fn require_machine(server: &mut dyn QmpServer) -> Result<(), Failure> {
+    match server.query(&request("qom-get", json!({ "path": MACHINE, "property": "type" }))) {
         Err(Failure::Error(_)) => Err(Failure::error("the server has no machine")),
         reply => reply.map(|_| ()),
     }

@@ -82,9 +82,8 @@ fn known_difference(line: &str) -> Option<&'static str> {
     QEMU_ONLY.iter().flat_map(|(leads, _)| *leads).copied().find(|lead| is_after(lead))
 }
 
-/// Names that the shell's own monitor does not offer: that of a network backend which no NIC uses, because QMP does not
-/// tell of it; and commands that QEMU no longer has.
-const NOT_IN_OWN_MONITOR: &[&str] = &["lonely0", "singlestep", "profile", "rdma"];
+/// A name that QMP does not tell: that of a network backend which no NIC uses.
+const NOT_IN_QMP: &str = "lonely0";
 
 /// QEMU's own monitor on its socket, with a screen for the output of its line editor.
 struct Monitor {
@@ -317,7 +316,7 @@ fn compare(hides_monitor: bool) {
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let Some(server) = start(&options) else { continue };
         let comparison = match hides_monitor {
-            true => Comparison::new(&server, &hide_human_monitor(&server.address(), folder.path()), NOT_IN_OWN_MONITOR),
+            true => Comparison::new(&server, &hide_human_monitor(&server.address(), folder.path()), &[NOT_IN_QMP]),
             false => Comparison::new(&server, &server.address(), &[]),
         };
         let Tally { seen, equal, more, silent, known_differences, fewer } = comparison.compare_all();

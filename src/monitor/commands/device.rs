@@ -83,7 +83,7 @@ fn device_help(call: &mut Invocation<'_>, driver: &str) -> Result<String, Failur
 }
 
 fn device_types(call: &mut Invocation<'_>) -> Result<String, Failure> {
-    require_machine(call)?;
+    require_machine(call.server)?;
     call.server.show_notice(MISSING_IN_LIST);
     let reply = call.query("qom-list-types", json!({ "implements": "device", "abstract": false }))?;
     let mut names: Vec<&str> = items(&reply).iter().map(|entry| string(entry, "name")).collect();

@@ -89,7 +89,7 @@ fn info_network(call: &mut Invocation<'_>) -> Result<String, Failure> {
     if call.server.schema().is_some_and(|schema| schema.command(NETWORK_QUERY).is_some()) {
         return query_text(call, NETWORK_QUERY);
     }
-    require_machine(call)?;
+    require_machine(call.server)?;
     call.show_missing_part();
     let mut cards = Vec::new();
     for folder in DEVICE_FOLDERS {

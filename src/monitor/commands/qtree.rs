@@ -44,7 +44,7 @@ impl Node {
 }
 
 fn info_qtree(call: &mut Invocation<'_>) -> Result<String, Failure> {
-    require_machine(call)?;
+    require_machine(call.server)?;
     let is_brief = call.arguments.is_on("brief");
     let tree = bus_tree(call)?;
     let mut details = BTreeMap::new();
