@@ -62,7 +62,9 @@ fn block_set_io_throttle(call: &mut Invocation<'_>) -> Result<String, Failure> {
 fn drive_del(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let name = call.device();
     if call.find_device(&name)?.is_some() {
-        call.execute("eject", json!({ "device": name, "force": true }))?;
+        let reason = "QMP removes only the medium of a drive; `device_del` removes its device";
+        call.execute("eject", json!({ "device": name, "force": true }))
+            .map_err(|failure| failure.map_error(|desc| Some(format!("{desc}: {reason}"))))?;
         call.show_missing_part();
         return Ok(String::new());
     }

@@ -127,7 +127,13 @@ fn add_with_format(call: &mut Invocation<'_>, members: impl Fn(&str) -> Map<Stri
 /// Returns the formats that the server's introspection lists.
 fn format_list(call: &mut Invocation<'_>) -> String {
     let schema = call.server.schema();
-    let names = schema.as_deref().map(driver_names).unwrap_or_default().join(" ");
+    let mut names = schema.as_deref().map(driver_names).unwrap_or_default();
+    // A form of `iscsi` without options of its own.
+    if names.contains(&"iscsi") {
+        names.push("iser");
+    }
+    names.sort_unstable();
+    let names = names.join(" ");
     format!("Supported formats: {names}\nSupported formats (read-only): {names}\n")
 }
 

@@ -21,8 +21,6 @@ pub(super) struct SnapshotNode {
 
 /// Returns the writable nodes that devices or others use, and those that nothing uses.
 pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNode>, Failure> {
-    // QEMU 7.2 finds all unused nodes, 10.0 does not.
-    let has_short_search = !call.is_older_than(8, 0)?;
     let requests = [
         request("query-block", Value::Null),
         request("query-named-block-nodes", json!({ "flat": true })),
@@ -32,10 +30,17 @@ pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNo
     let mut next = || replies.next().unwrap_or(Ok(Value::Null));
     let (devices, nodes, graph) = (next()?, next()?, next());
     let (devices, nodes) = (items(&devices), items(&nodes));
-    let are_active = nodes.iter().any(|node| node.get("active").is_some()) || !has_lent_disks(call)?;
-    let graph = Graph::of(graph.unwrap_or_default());
-    let blocks = Blocks { devices, nodes, graph, has_short_search, are_active };
-    let names = blocks.included_names();
+    let says_active = |node: &Value| node.get("active").is_some();
+    let are_active = nodes.is_empty() || nodes.iter().any(says_active) || !has_lent_disks(call)?;
+    let blocks = Blocks { devices, nodes, graph: Graph(graph.unwrap_or_default()), are_active };
+
+    let mut names = blocks.names_of_used_nodes();
+    let mut unused = blocks.names_of_unused_nodes();
+    // QEMU 7.2 finds all unused nodes, 10.0 does not.
+    if !unused.is_empty() && !call.is_older_than(8, 0)? {
+        blocks.retain_found_nodes(&mut unused, names.last());
+    }
+    names.extend(unused);
     Ok(names.iter().filter_map(|name| blocks.snapshot_node(name)).collect())
 }
 
@@ -51,38 +56,39 @@ struct Blocks<'a> {
     /// The latest one first.
     nodes: &'a [Value],
     graph: Graph,
-    /// Whether the search for unused nodes begins after the last one that is used.
-    has_short_search: bool,
     /// Whether nodes are active that do not say so.
     are_active: bool,
 }
 
 impl Blocks<'_> {
-    /// Returns the names of the nodes that a snapshot includes, if they are writable.
-    fn included_names(&self) -> Vec<String> {
+    /// Returns the names of the nodes that devices, exports and jobs use.
+    fn names_of_used_nodes(&self) -> Vec<String> {
         let mut names = self.graph.names_of_used_roots();
         if names.is_empty() {
             names = self.devices.iter().map(|device| string(&device["inserted"], "node-name").to_owned()).collect();
         }
         let mut seen = HashSet::new();
         names.retain(|name| !name.is_empty() && seen.insert(name.clone()));
-        let unused = self.names_of_unused_nodes(names.last());
-        names.extend(unused.into_iter().filter(|name| !seen.contains(name)));
         names
     }
 
-    /// Returns the names of the nodes that nothing uses. A short search finds only those that are newer than the last
-    /// node that is used, and none if that belongs to a `-drive`.
-    fn names_of_unused_nodes(&self, last_used: Option<&String>) -> Vec<String> {
+    /// Returns the names of the nodes that nothing uses, oldest first.
+    fn names_of_unused_nodes(&self) -> Vec<String> {
+        let unused = self.graph.names_of_unused_nodes();
         let oldest_first = self.nodes.iter().rev().map(|node| string(node, "node-name"));
-        let unused = |names: &mut dyn Iterator<Item = &str>| {
-            names.filter(|name| self.graph.is_unused(name)).map(str::to_owned).collect()
+        oldest_first.filter(|name| unused.contains(name)).map(str::to_owned).collect()
+    }
+
+    /// Retains the unused nodes that QEMU's own monitor finds: those that are newer than the last node that is used, and
+    /// none if that belongs to a `-drive`.
+    fn retain_found_nodes(&self, unused: &mut Vec<String>, last_used: Option<&String>) {
+        let Some(last_used) = last_used else { return };
+        let oldest_first = || self.nodes.iter().rev().map(|node| string(node, "node-name"));
+        let newer: HashSet<&str> = match self.belongs_to_drive(last_used) {
+            true => HashSet::new(),
+            false => oldest_first().skip_while(|name| name != last_used).collect(),
         };
-        match last_used.filter(|_| self.has_short_search) {
-            None => unused(&mut oldest_first.into_iter()),
-            Some(last) if self.belongs_to_drive(last) => Vec::new(),
-            Some(last) => unused(&mut oldest_first.skip_while(|name| name != last).skip(1)),
-        }
+        unused.retain(|name| newer.contains(name.as_str()));
     }
 
     /// Returns whether a node was made by `-drive`, not by `-blockdev`.
@@ -126,10 +132,6 @@ impl Blocks<'_> {
 struct Graph(Value);
 
 impl Graph {
-    fn of(reply: Value) -> Graph {
-        Graph(reply)
-    }
-
     fn vertices(&self) -> &[Value] {
         items(&self.0["nodes"])
     }
@@ -159,9 +161,12 @@ impl Graph {
         backends.into_iter().filter_map(root_of).collect()
     }
 
-    /// Returns whether a node is in the graph without a user.
-    fn is_unused(&self, name: &str) -> bool {
-        self.id_of(name).is_some_and(|id| !self.edges().iter().any(|edge| edge["child"] == *id))
+    /// Returns the names of the nodes without a user.
+    fn names_of_unused_nodes(&self) -> HashSet<&str> {
+        let used: HashSet<String> = self.edges().iter().map(|edge| edge["child"].to_string()).collect();
+        let is_unused =
+            |vertex: &&Value| string(vertex, "type") == "block-driver" && !used.contains(&vertex["id"].to_string());
+        self.vertices().iter().filter(is_unused).map(|vertex| string(vertex, "name")).collect()
     }
 
     /// Returns the node whose data a node passes on.

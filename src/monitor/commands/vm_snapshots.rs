@@ -135,7 +135,6 @@ mod tests {
     fn with_disk(server: ScriptedServer) -> ScriptedServer {
         let node = json!({"node-name": "n0", "drv": "qcow2", "active": true, "image": {"snapshots": [{"name": "a"}]}});
         server
-            .reply("query-version", json!({"qemu": {"major": 10, "minor": 0}}))
             .reply("query-block", json!([{"device": "d0", "inserted": {"node-name": "n0"}}]))
             .reply("query-named-block-nodes", json!([node]))
             .fail("x-debug-query-block-graph", Failure::error("no such command"))
@@ -158,7 +157,6 @@ mod tests {
             .reply("job-dismiss", json!({}));
         expect![[r#"
             query-migrate
-            query-version
             query-block
             query-named-block-nodes {"flat":true}
             x-debug-query-block-graph
@@ -230,7 +228,6 @@ mod tests {
         for reply in [json!(null), json!({}), json!([]), json!([[], 1, {"inserted": 3, "node-name": 4}]), json!("x")] {
             for line in ["info snapshots", "delvm a"] {
                 ScriptedServer::default()
-                    .reply("query-version", reply.clone())
                     .reply("query-block", reply.clone())
                     .reply("query-named-block-nodes", reply.clone())
                     .reply("x-debug-query-block-graph", json!({"nodes": reply, "edges": reply}))
