@@ -66,8 +66,7 @@ const NOT_INSTALLED: &[&str] = &[
 ];
 
 /// Commands that QEMU 7.2 does not have, or not with all their flags.
-const NOT_IN_7_2: &[&str] =
-    &["dump-guest-memory", "info cryptodev", "info qtree", "one-insn-per-tb", "xen-event-inject", "xen-event-list"];
+const NOT_IN_7_2: &[&str] = &["dump-guest-memory", "info qtree", "one-insn-per-tb"];
 
 /// Returns whether QEMU 7.2 reads a size in the line in another way: it knows no fraction without digits before it, and
 /// takes suffixes after hexadecimal digits.
