@@ -119,9 +119,12 @@ pub(crate) fn info_commands() -> impl Iterator<Item = &'static Command> {
     ALL.iter().copied().filter(|command| command.name.starts_with(INFO_PREFIX))
 }
 
+/// Names with their summaries.
+type Summaries = Vec<(String, &'static str)>;
+
 /// Returns the names of the commands and of the subcommands of `info` that the server can have, sorted, with their
 /// summaries.
-pub(crate) fn command_names(schema: Option<&Schema>) -> (Vec<(String, &'static str)>, Vec<(String, &'static str)>) {
+pub(crate) fn command_names(schema: Option<&Schema>) -> (Summaries, Summaries) {
     let can_have = |command: &&Command| {
         let has = |name| schema.is_none_or(|schema| schema.command(name).is_some());
         command.counterpart.is_none_or(has)
