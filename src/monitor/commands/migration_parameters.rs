@@ -127,14 +127,12 @@ fn set_parameter(call: &mut Invocation<'_>) -> Result<String, Failure> {
 
 /// Returns the form of a parameter's value, from the parameter's present value, or from its name if it has none.
 fn value_form(call: &mut Invocation<'_>, name: &str) -> Result<ValueForm, Failure> {
+    let parameters = call.query("query-migrate-parameters", Value::Null)?;
     if call.server.schema().is_some() && !call.takes_argument("migrate-set-parameters", name) {
         return Err(Failure::error(format!("invalid parameter value: {name}")));
     }
-    if name == "block-bitmap-mapping" {
-        return Ok(ValueForm::List);
-    }
-    let parameters = call.query("query-migrate-parameters", Value::Null)?;
     Ok(match parameters.get(name) {
+        _ if name == "block-bitmap-mapping" => ValueForm::List,
         Some(Value::Bool(_)) => ValueForm::Switch,
         Some(Value::Array(_)) => ValueForm::List,
         Some(Value::Number(_)) if COUNTS.contains(&name) => ValueForm::Count,

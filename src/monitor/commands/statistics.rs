@@ -17,29 +17,18 @@ pub(super) const COMMANDS: &[Command] = &[Command::new(
 fn info_stats(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let target = call.arguments.text("target").to_owned();
     let provider = call.arguments.optional_text("provider").map(str::to_owned);
-    let names = call.arguments.optional_text("names").filter(|names| *names != "*").map(str::to_owned);
-    let invalid = |what: &str, name: &str| Failure::line(format!("invalid stats {what} {name}"));
-    if !accepts(call, &["target"], &target) {
-        return Err(invalid("target", &target));
-    }
-    if let Some(provider) = provider.as_deref().filter(|provider| !accepts(call, &["providers", "provider"], provider))
+    for (kind, path, value) in
+        [("target", &["target"][..], Some(&target)), ("provider", &["providers", "provider"], provider.as_ref())]
     {
-        return Err(invalid("provider", provider));
-    }
-    let schemas = call.query("query-stats-schemas", json!({ "provider": provider }))?;
-    let schemas: Vec<Value> = items(&schemas).iter().filter(|one| string(one, "target") == target).cloned().collect();
-    let names: Option<Vec<&str>> = names.as_deref().map(|names| names.split(',').collect());
-    let filter = |schema: &Value| match &names {
-        Some(names) => json!({ "provider": schema["provider"], "names": names }),
-        None => json!({ "provider": schema["provider"] }),
-    };
-    let mut arguments = json!({ "target": target });
-    if names.is_some() || provider.is_some() {
-        // Names belong to a provider.
-        arguments["providers"] = schemas.iter().map(filter).collect();
-        if schemas.is_empty() {
-            return Ok(String::new());
+        if let Some(value) = value.filter(|value| !call.accepts_value("query-stats", path, value)) {
+            return Err(Failure::line(format!("invalid stats {kind} {value}")));
         }
+    }
+    let providers = call.query("query-stats-schemas", json!({ "provider": provider }))?;
+    let providers: Vec<&Value> = items(&providers).iter().filter(|one| string(one, "target") == target).collect();
+    let mut arguments = json!({ "target": target, "providers": provider_filters(call, &providers) });
+    if arguments["providers"] == json!([]) {
+        return Ok(String::new());
     }
     if target == "vcpu" {
         arguments["vcpus"] = json!([current_cpu_path(call)?]);
@@ -47,19 +36,28 @@ fn info_stats(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let results = call.query("query-stats", arguments)?;
     let mut text = String::new();
     for result in items(&results) {
-        let schema = schemas.iter().find(|schema| schema["provider"] == result["provider"]);
         if provider.is_none() {
             text.push_str(&format!("provider: {}\n", string(result, "provider")));
         }
-        let descriptions = schema.map(|schema| items(&schema["stats"])).unwrap_or_default();
+        let described = providers.iter().find(|one| one["provider"] == result["provider"]);
+        let descriptions = described.map(|one| items(&one["stats"])).unwrap_or_default();
         text.extend(items(&result["stats"]).iter().map(|value| statistic(value, descriptions)));
     }
     Ok(text)
 }
 
-/// Returns whether `query-stats` accepts a value in a member of its arguments. True without introspection.
-fn accepts(call: &mut Invocation<'_>, path: &[&str], value: &str) -> bool {
-    call.accepts_value("query-stats", path, value)
+/// Returns the filters for the names and the provider in a line; null if it has neither. Names are those of a provider, so
+/// each provider has its own filter.
+fn provider_filters(call: &Invocation<'_>, providers: &[&Value]) -> Value {
+    let names = call.arguments.optional_text("names").filter(|names| *names != "*");
+    if names.is_none() && call.arguments.optional_text("provider").is_none() {
+        return Value::Null;
+    }
+    let filter = |provider: &&Value| match names {
+        Some(names) => json!({ "provider": provider["provider"], "names": names.split(',').collect::<Vec<_>>() }),
+        None => json!({ "provider": provider["provider"] }),
+    };
+    providers.iter().map(filter).collect()
 }
 
 /// Returns the QOM path of the CPU that lines refer to.

@@ -213,7 +213,7 @@ fn other_commands_work_or_name_what_is_missing() {
         ! migrate -d tcp:h:1
         Error: the server has no QMP command `migrate`
         ! migrate_set_parameter max-bandwidth 1M
-        Error: invalid parameter value: max-bandwidth
+        Error: the server has no QMP command `query-migrate-parameters`
         ! sendkey a
         Error: the server has no QMP command `send-key`
         ! info pci
