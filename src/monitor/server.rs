@@ -131,10 +131,16 @@ impl Failure {
         }
     }
 
+    /// Returns the value that the server refused because it is not in an enumeration.
+    pub(crate) fn refused_value(&self) -> Option<&str> {
+        let Failure::Error(error) = self else { return None };
+        let (_, value) = error.desc.split_once("does not accept value '")?;
+        value.strip_suffix('\'')
+    }
+
     /// Rewords the refusal of a value that is not in an enumeration. QEMU's own monitor parses some enumerations itself.
     pub(crate) fn with_reworded_value(self) -> Failure {
-        let Failure::Error(error) = &self else { return self };
-        match error.desc.split_once("does not accept value '").and_then(|(_, value)| value.strip_suffix('\'')) {
+        match self.refused_value() {
             Some(value) => Failure::error(format!("invalid parameter value: {value}")),
             None => self,
         }

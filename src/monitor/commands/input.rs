@@ -32,12 +32,9 @@ fn sendkey(call: &mut Invocation<'_>) -> Result<String, Failure> {
     let names: Vec<&str> = call.arguments.text("keys").split('-').collect();
     let keys: Vec<Value> = names.iter().map(|name| key_value(name)).collect::<Result<_, _>>()?;
     let arguments = json!({ "keys": keys, "hold-time": call.arguments.optional_integer("hold_ms") });
-    call.execute("send-key", arguments).map_err(|failure| match failure {
-        Failure::Error(error) => match error.desc.split_once("does not accept value '") {
-            Some((_, name)) => invalid_key(name.trim_end_matches('\'')),
-            None => Failure::Error(error),
-        },
-        failure => failure,
+    call.execute("send-key", arguments).map_err(|failure| match failure.refused_value() {
+        Some(name) => invalid_key(name),
+        None => failure,
     })
 }
 

@@ -94,12 +94,8 @@ fn dumpdtb(call: &mut Invocation<'_>) -> Result<String, Failure> {
     const ADVICE: &str =
         "\n(Perhaps it doesn't support FDT at all, or perhaps you need to provide an FDT with the -fdt option?)";
     let filename = call.arguments.text("filename").to_owned();
-    call.execute("dumpdtb", json!({ "filename": filename })).map_err(|failure| match failure {
-        Failure::Error(error) if error.desc == "This machine doesn't have an FDT" => {
-            Failure::error(error.desc + ADVICE)
-        }
-        failure => failure,
-    })
+    let with_advice = |desc: &str| (desc == "This machine doesn't have an FDT").then(|| desc.to_owned() + ADVICE);
+    call.execute("dumpdtb", json!({ "filename": filename })).map_err(|failure| failure.map_error(with_advice))
 }
 
 fn dump_skeys(call: &mut Invocation<'_>) -> Result<String, Failure> {
