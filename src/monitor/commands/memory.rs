@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::command::{Command, Invocation};
-use super::super::memory::{AddressSpace, Radix, checksum, examine, printed, read_regions};
+use super::super::memory::{AddressSpace, Radix, checksum, examine, printed, read_regions, storage_key};
 use super::super::parameter::{Parameter, flag, format, integer, long_integer, text};
 use super::super::server::Failure;
 
@@ -19,6 +19,8 @@ const REGIONS_MISSING: &str =
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::new("info mtree", &REGION_FLAGS, "the memory regions", info_mtree).partial(REGIONS_MISSING),
+    Command::new("info skeys", &[long_integer("addr")], "the storage key of a page (s390x)", info_skeys)
+        .with_counterpart("dump-skeys"),
     Command::new("memsave", &SAVED, "save virtual memory to a file of the server", |call| {
         let cpu = call.state.cpu_index();
         save(call, "memsave", Some(cpu))
@@ -61,6 +63,14 @@ fn show(call: &mut Invocation<'_>, space: AddressSpace) -> Result<String, Failur
     }
     let address = call.arguments.integer("addr") as u64;
     examine(call.server, call.state.cpu_index(), space, address, format)
+}
+
+fn info_skeys(call: &mut Invocation<'_>) -> Result<String, Failure> {
+    let address = call.arguments.integer("addr") as u64;
+    match storage_key(call.server, address)? {
+        Some(key) => Ok(format!("  key: 0x{key:X}\n")),
+        None => Err(Failure::error("The given address is not valid")),
+    }
 }
 
 fn info_mtree(call: &mut Invocation<'_>) -> Result<String, Failure> {

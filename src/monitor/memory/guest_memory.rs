@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::command::request;
 use super::super::server::{Failure, QmpServer, ServerError};
@@ -81,12 +81,24 @@ impl GuestMemory<'_> {
         if length == 0 {
             return Ok(Ok(Vec::new()));
         }
+        let cpu = (command == "memsave" && self.cpu != 0).then_some(self.cpu);
+        let arguments = json!({ "val": signed(address), "size": length, "cpu-index": cpu });
+        self.write_file(command, &arguments, length as usize)
+    }
+
+    /// Has a command of the server write a file, and reads up to `length` bytes of it. The name of the file is added to
+    /// `arguments`. The inner error is the server's.
+    pub(crate) fn write_file(
+        &mut self,
+        command: &str,
+        arguments: &Value,
+        length: usize,
+    ) -> Result<Result<Vec<u8>, ServerError>, Failure> {
         loop {
-            let path = self.file(0)?.server_path.clone();
-            let cpu = (command == "memsave" && self.cpu != 0).then_some(self.cpu);
-            let arguments = json!({ "val": signed(address), "size": length, "filename": path, "cpu-index": cpu });
+            let mut arguments = arguments.clone();
+            arguments["filename"] = self.file(0)?.server_path.clone().into();
             match self.server.execute(&request(command, arguments)) {
-                Ok(_) => return self.file(0)?.read(length as usize).map(Ok),
+                Ok(_) => return self.file(0)?.read(length).map(Ok),
                 Err(Failure::Error(error)) if is_about_file(&error) => self.use_temporary(&error)?,
                 Err(Failure::Error(error)) => return Ok(Err(error)),
                 Err(failure) => return Err(failure),

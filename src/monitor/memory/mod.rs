@@ -18,6 +18,7 @@
 //! | `cpu_registers` | reading registers |
 //! | `memory_regions` | the memory regions in the object tree |
 //! | `examine` | memory in lines, and its checksum |
+//! | `storage_keys` | the storage keys of s390x |
 //! | `translation` | translated addresses and mappings |
 
 mod cpu_registers;
@@ -30,6 +31,7 @@ mod other_registers;
 mod page_tables;
 mod page_walk;
 mod passed_file;
+mod storage_keys;
 mod target;
 mod translation;
 mod value_text;
@@ -39,5 +41,6 @@ mod x86_text;
 pub(crate) use cpu_registers::{register_value, registers_texts};
 pub(crate) use examine::{AddressSpace, checksum, examine};
 pub(crate) use memory_regions::read_regions;
+pub(crate) use storage_keys::storage_key;
 pub(crate) use translation::{Translated, host_address, list_mappings, list_memory_runs, translate_address};
 pub(crate) use value_text::{Radix, printed};
