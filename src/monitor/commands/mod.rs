@@ -136,7 +136,7 @@ pub(crate) fn command_names(schema: Option<&Schema>) -> (Summaries, Summaries) {
     let mut subcommands: Vec<_> = info_commands().filter(can_have).flat_map(names).collect();
     for name in schema.into_iter().flat_map(text_replies::subcommands_of_server) {
         if subcommands.iter().all(|(known, _)| known != name) {
-            subcommands.push((name.to_owned(), "a text of the server"));
+            subcommands.push((name.to_owned(), text_replies::SERVER_SUMMARY));
         }
     }
     let mut commands: Vec<_> = commands().filter(can_have).flat_map(names).collect();

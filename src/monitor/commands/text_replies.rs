@@ -26,6 +26,9 @@ pub(super) const COMMANDS: &[Command] = &[
 /// Queries whose names differ from `x-query-NAME`.
 const OTHER_NAMES: &[(&str, &str)] = &[("accel", "x-accel-stats"), ("pic", "x-query-interrupt-controllers")];
 
+/// The summary of the subcommands that are not in the table.
+pub(super) const SERVER_SUMMARY: &str = "a text of the server";
+
 /// The only member of such a reply.
 const TEXT_KEY: &str = "human-readable-text";
 
@@ -64,6 +67,16 @@ pub(super) fn subcommands_of_server(schema: &Schema) -> impl Iterator<Item = &st
         let other = OTHER_NAMES.iter().find(|(_, name)| *name == query.name);
         other.map(|(subcommand, _)| *subcommand).or_else(|| query.name.strip_prefix("x-query-"))
     })
+}
+
+/// Returns the help on a subcommand that is not in the table, as a line. `None` if the server does not have it.
+pub(super) fn help_of_server(schema: &Schema, subcommand: &str) -> Option<String> {
+    let query = schema.command(&query_name(subcommand)).filter(|query| returns_text(schema, query))?;
+    let arguments = schema.object(query.arguments).members.iter().map(|member| match member.optional {
+        true => format!(" [{}]", member.name),
+        false => format!(" {}", member.name),
+    });
+    Some(format!("{}{subcommand}{} -- {SERVER_SUMMARY}\n", super::INFO_PREFIX, arguments.collect::<String>()))
 }
 
 fn returns_text(schema: &Schema, query: &CommandInfo) -> bool {

@@ -90,6 +90,14 @@ fn a_query_that_nobody_knows_becomes_a_subcommand_of_info() {
 }
 
 #[test]
+fn help_lists_the_subcommands_that_only_this_server_has() {
+    let entry = "info frobs cpu [verbose] -- a text of the server";
+    let output = run(&["help info"], |_| Err("no"));
+    assert_eq!(output.lines().last(), Some(entry));
+    assert_eq!(run(&["help info frobs"], |_| Err("no")), format!("{entry}\n"));
+}
+
+#[test]
 fn many_objects_are_listed_in_one_reply() {
     let output = run(&["info qom-tree"], |request| {
         let children = |path: &str| match path {
