@@ -35,10 +35,6 @@ impl QmpServer for HostileServer<'_> {
         self.query(request)
     }
 
-    fn execute_quietly(&mut self, request: &Request, _: &'static [&'static str]) -> Result<Value, Failure> {
-        self.query(request)
-    }
-
     fn execute_with_fd(&mut self, request: &Request, _: BorrowedFd<'_>) -> Result<Value, Failure> {
         self.query(request)
     }
