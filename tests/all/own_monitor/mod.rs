@@ -176,6 +176,7 @@ compared_lines! {
     objects
     pci
     qom
+    qtree
     replay
     rocker
     sizes
@@ -185,10 +186,4 @@ compared_lines! {
     tracing
     unavailable
     virtio
-}
-
-/// QEMU 7.2 has no `info qtree -b`.
-#[test]
-fn brief_device_trees_equal_qemus_own() {
-    compare(include_str!("qtree.lines"), Server::qemu);
 }
