@@ -176,7 +176,7 @@ fn runs_a_script_on_the_storage_daemon() {
         expect![[r#"
             {"error": {"class": "NotSent", "desc": "the server has no command `query-status`"}}
             {"error": {"class": "NotSent", "desc": "the server has no command `human-monitor-command`; it has no human monitor"}}
-            {"error": {"class": "CommandNotFound", "desc": "the server has no human monitor"}}
+            {"return": "Error: the server has no QMP command `query-status`\n"}
         "#]],
     );
     assert!(server.wait_for_end());
@@ -196,10 +196,10 @@ fn opens_a_prompt_on_the_storage_daemon() {
     terminal.wait_for_last("(QEMU) query-version");
     terminal.press("Enter");
     terminal.wait_for("\n  \"qemu\": {\n    \"micro\": ");
-    // It has no human monitor, which is an error and not a wait.
+    // It has no human monitor, so the shell's own answers.
     terminal.enter(".hmp");
     terminal.enter("info status");
-    terminal.wait_for("error: the server has no human monitor");
+    terminal.wait_for("Error: the server has no QMP command `query-status`\n(qemu)");
     terminal.enter(".qmp");
     terminal.enter("quit");
     terminal.wait_for(wording::CONFIRM);

@@ -244,5 +244,5 @@ fn keeps_secrets_and_lines_with_a_leading_space_in_memory() {
     terminal.wait_for_last("(qemu)");
     terminal.press("Up");
     terminal.press("Up");
-    terminal.wait_for_last("(qemu) .hmp set_password vnc sesame");
+    terminal.wait_for_last("(qemu) .hmp set_password vnc sesame [-d display] [connected]");
 }

@@ -131,8 +131,10 @@ fn long_names_take_little_memory() {
     // long description.
     let help = format!("{}x -- {}\r\nxyz|x9 -- short\r\n", "x|".repeat(20_000), "w".repeat(20_000));
     let help = Value::from(help).to_string();
+    let text = introspection(&[object("args", "k", "str")]).replace("\"c\"", "\"human-monitor-command\"");
     let offered = complete(".hmp xy", move |command, _| match command {
         "human-monitor-command" => help.clone(),
+        "query-qmp-schema" => text.clone(),
         _ => "[]".to_owned(),
     });
     assert_eq!((offered.status, offered.lines()), (0, vec!["xyz\tshort"]), "{offered:#?}");
