@@ -320,6 +320,7 @@ impl Session {
 
     /// Receives messages until `take` is done with one or `deadline` passes. Messages that `take` keeps are received
     /// again, in order, by the next `receive`.
+    #[cfg(feature = "programs")]
     pub(crate) fn receive_until<T>(
         &mut self,
         deadline: Option<Instant>,
