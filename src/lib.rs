@@ -57,6 +57,7 @@
 //! | `programs` | yes | the four programs, with the line editor, the command-line options and everything else that only they use |
 //! | `fuse` | yes | `qom fuse` |
 //! | `demo` | yes | the machine at the address `demo:` |
+//! | `disassembler` | yes | instructions in `x/i` of the shell's own monitor |
 //!
 //! `default-features = false` leaves the client library.
 //!

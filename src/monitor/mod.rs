@@ -1,7 +1,7 @@
 //! The human monitor over QMP alone: a line of HMP becomes QMP requests, and their replies become the text that QEMU's
 //! own monitor prints.
 //!
-//! Pure: commands reach the server through [`QmpServer`], which the shell implements on its session, `.explain` on a
+//! Pure: commands reach the server through `QmpServer`, which the shell implements on its session, `.explain` on a
 //! recorder, and tests on scripted replies. Each module may use those listed before it:
 //!
 //! | module | owns |

@@ -7,7 +7,11 @@ use super::super::memory::{AddressSpace, Radix, checksum, examine, printed, read
 use super::super::parameter::{Parameter, flag, format, integer, long_integer, text};
 use super::super::server::Failure;
 
-const NO_DISASSEMBLER: &str = "Instructions cannot be shown: QMP has no disassembler. `x/16xb $pc` shows their bytes.";
+/// The part of the instructions that is missing.
+#[cfg(feature = "disassembler")]
+const INSTRUCTIONS_MISSING: &str = "Instructions are shown of x86 processors only.";
+#[cfg(not(feature = "disassembler"))]
+const INSTRUCTIONS_MISSING: &str = "Instructions cannot be shown: this program was built without its disassembler.";
 
 const SAVED: [Parameter; 3] = [long_integer("val"), integer("size"), text("filename")];
 const REGION_FLAGS: [Parameter; 4] =
@@ -31,9 +35,10 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("print", &[format("fmt"), long_integer("val")], "show the value of an expression", print)
         .aliases(&["p"]),
     Command::new("sum", &[integer("start"), integer("size")], "show the checksum of physical memory", sum),
-    Command::new("x", &SHOWN, "show virtual memory", |call| show(call, AddressSpace::Virtual)).partial(NO_DISASSEMBLER),
+    Command::new("x", &SHOWN, "show virtual memory", |call| show(call, AddressSpace::Virtual))
+        .partial(INSTRUCTIONS_MISSING),
     Command::new("xp", &SHOWN, "show physical memory", |call| show(call, AddressSpace::Physical))
-        .partial(NO_DISASSEMBLER),
+        .partial(INSTRUCTIONS_MISSING),
 ];
 
 fn save(call: &mut Invocation<'_>, command: &str, cpu: Option<u64>) -> Result<String, Failure> {
@@ -59,10 +64,21 @@ fn sum(call: &mut Invocation<'_>) -> Result<String, Failure> {
 fn show(call: &mut Invocation<'_>, space: AddressSpace) -> Result<String, Failure> {
     let format = call.arguments.format("fmt");
     if format.letter == 'i' {
-        return Err(Failure::line(NO_DISASSEMBLER));
+        return show_instructions(call, space, format.count);
     }
     let address = call.arguments.integer("addr") as u64;
     examine(call.server, call.state.cpu_index(), space, address, format)
+}
+
+#[cfg(feature = "disassembler")]
+fn show_instructions(call: &mut Invocation<'_>, space: AddressSpace, count: u32) -> Result<String, Failure> {
+    let address = call.arguments.integer("addr") as u64;
+    super::super::memory::show_instructions(call.server, call.state, space, address, count)
+}
+
+#[cfg(not(feature = "disassembler"))]
+fn show_instructions(_: &mut Invocation<'_>, _: AddressSpace, _: u32) -> Result<String, Failure> {
+    Err(Failure::line(INSTRUCTIONS_MISSING))
 }
 
 fn info_skeys(call: &mut Invocation<'_>) -> Result<String, Failure> {

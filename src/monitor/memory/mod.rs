@@ -18,6 +18,7 @@
 //! | `cpu_registers` | reading registers |
 //! | `memory_regions` | the memory regions in the object tree |
 //! | `examine` | memory in lines, and its checksum |
+//! | `instructions` | instructions as text |
 //! | `storage_keys` | the storage keys of s390x |
 //! | `translation` | translated addresses and mappings |
 
@@ -25,6 +26,8 @@ mod cpu_registers;
 mod elf_core;
 mod examine;
 mod guest_memory;
+#[cfg(feature = "disassembler")]
+mod instructions;
 mod mapping_text;
 mod memory_regions;
 mod other_registers;
@@ -40,6 +43,8 @@ mod x86_text;
 
 pub(crate) use cpu_registers::{register_value, registers_texts};
 pub(crate) use examine::{AddressSpace, checksum, examine};
+#[cfg(feature = "disassembler")]
+pub(crate) use instructions::show_instructions;
 pub(crate) use memory_regions::read_regions;
 pub(crate) use storage_keys::storage_key;
 pub(crate) use translation::{Translated, host_address, list_mappings, list_memory_runs, translate_address};
