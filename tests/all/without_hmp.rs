@@ -1,12 +1,54 @@
 //! Servers without a human monitor: the storage daemon, and a QEMU that hides and refuses `human-monitor-command`.
 
+use std::process::Command;
+
 use expect_test::expect;
 
 use crate::support::program::{qmp, qmp_shell};
 use crate::support::server::{Q35, Server};
+use crate::support::skip::require_program;
 use crate::support::snapshot;
 use crate::support::terminal::Terminal;
 use crate::support::without_hmp::hide_human_monitor;
+
+#[test]
+fn a_hung_guest_is_debugged_at_a_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk.qcow2");
+    let mut create = Command::new("qemu-img");
+    create.args(["create", "-q", "-f", "qcow2"]).arg(&disk).arg("1M");
+    let Some(_) = require_program("qemu-img") else { return };
+    assert!(create.status().unwrap().success());
+    let drive = format!("if=virtio,id=d0,file={},format=qcow2", disk.display());
+    let Some(server) = Server::qemu(&[Q35, &["-drive", &drive]].concat()) else { return };
+    let address = hide_human_monitor(&server.address(), folder.path());
+    let Some(terminal) = Terminal::qmp_shell(&format!("-H {address}")) else { return };
+    terminal.wait_for("The shell's own monitor answers HMP lines, over QMP alone; `help` lists its commands.");
+    for (line, answer) in [
+        ("info status", "VM status: paused (prelaunch)\n(qemu)"),
+        ("info registers", "EIP=0000fff0"),
+        ("x/2i 0xffff0", "0x000ffff0:  ea 5b e0 00 f0           ljmpw    $0xf000:$0xe05b\n"),
+        ("xp/2xb 0xffff0", "00000000000ffff0: 0xea 0x5b\n(qemu)"),
+        ("print $pc", "0xfffffff0\n(qemu)"),
+        ("info mem", "PG disabled\n(qemu)"),
+        ("info cpus", "  CPU #1: thread_id="),
+        ("info block", "Cache mode:"),
+        ("savevm hung", "(qemu)"),
+        ("info snapshots", "--      hung "),
+        ("cont", "RESUME"),
+        ("info status", "VM status: running\n(qemu)"),
+        ("stop", "STOP"),
+        ("delvm hung", "(qemu)"),
+        ("info snapshots", "There is no snapshot available.\n(qemu)"),
+        ("inof status", "did you mean `info`?\n(qemu)"),
+    ] {
+        terminal.press("C-l");
+        terminal.wait("a clear screen", |screen| screen == "(qemu)");
+        terminal.enter(line);
+        terminal.wait_for(answer);
+        terminal.wait_for_last("(qemu)");
+    }
+}
 
 #[test]
 fn the_own_monitor_answers_at_a_prompt() {
@@ -40,15 +82,15 @@ fn the_own_monitor_explains_its_commands() {
     snapshot::check(
         qmp_shell(&words).run().expect_status(1).stdout,
         expect![[r#"
-        eject [-f] device -- remove the medium of a device
-        info block [-n] [-v] [device] -- block devices, or block nodes with -n; with -v their images too
-        x [/fmt] addr -- show virtual memory
-        Instructions cannot be shown: QMP has no disassembler. `x/16xb $pc` shows their bytes.
-        boot_set bootdevice -- set the order of boot devices (not available over QMP)
-        QMP has no command that sets the boot order; `qom-set` of a device's `bootindex` does it for one device
-        unknown command: 'nosuch'
-        unknown command: 'info nosuch'
-    "#]],
+            eject [-f] device -- remove the medium of a device
+            info block [-n] [-v] [device] -- block devices, or block nodes with -n; with -v their images too
+            x [/fmt] addr -- show virtual memory
+            Instructions are shown of x86 processors only.
+            boot_set bootdevice -- set the order of boot devices (not available over QMP)
+            QMP has no command that sets the boot order; `qom-set` of a device's `bootindex` does it for one device
+            unknown command: 'nosuch'
+            unknown command: 'info nosuch'
+        "#]],
     );
     let lists = qmp_shell(&["-H", "--monitor", "own", "-c", "help", "-c", "info", &address]).run().expect_status(0);
     for entry in ["\ninfo [subcommand] -- ", "\nprint|p [/fmt] val -- ", "\ninfo status -- "] {
