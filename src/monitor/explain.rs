@@ -36,8 +36,10 @@ pub(crate) enum Step {
 /// Explains a line. Queries are sent, because the requests after them depend on their replies; requests that act are
 /// assumed to succeed.
 pub(crate) fn explain_line(line: &str, server: &mut dyn QmpServer, state: &MonitorState) -> Explanation {
-    let mut recorder = Recorder { server, steps: Vec::new(), pauses: 0 };
+    let mut recorder = Recorder { server, steps: Vec::new(), has_acted: false, pauses: 0 };
     let result = run_line(line, &mut recorder, &mut state.clone());
+    // After a request that was not sent, a line may lack what the server would have written or returned.
+    let result = if recorder.has_acted { Ok(String::new()) } else { result };
     Explanation { steps: recorder.steps, result }
 }
 
@@ -45,6 +47,7 @@ pub(crate) fn explain_line(line: &str, server: &mut dyn QmpServer, state: &Monit
 struct Recorder<'a> {
     server: &'a mut dyn QmpServer,
     steps: Vec<Step>,
+    has_acted: bool,
     pauses: usize,
 }
 
@@ -58,6 +61,7 @@ impl QmpServer for Recorder<'_> {
     }
 
     fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
+        self.has_acted = true;
         self.steps.push(Step::Request(request.clone()));
         Ok(json!({}))
     }
@@ -91,6 +95,7 @@ impl QmpServer for Recorder<'_> {
     fn ask_for_secret(&mut self, _: &str) -> Result<Option<String>, Failure> {
         Ok(Some("SECRET".to_owned()))
     }
+
     fn history(&mut self) -> Vec<String> {
         self.server.history()
     }

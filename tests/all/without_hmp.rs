@@ -135,18 +135,22 @@ fn explains_lines() {
         ".explain info status",
         ".explain block_resize device=x size=1G",
         ".explain {\"execute\": \"stop\"}",
+        ".explain info registers",
     ] {
         words.extend(["-c", line]);
     }
     snapshot::check(
         qmp_shell(&words).run().expect_status(0).stderr,
         expect![[r#"
-        {"execute": "stop"}
-        stop
-        query-status
-        {"execute": "block_resize", "arguments": {"device": "x", "size": 1073741824}}
-        {"execute": "stop"}
-    "#]],
+            {"execute": "stop"}
+            stop
+            query-status
+            {"execute": "block_resize", "arguments": {"device": "x", "size": 1073741824}}
+            {"execute": "stop"}
+            query-status
+            getfd fdname=qmp-shell-core
+            dump-guest-memory paging=false protocol=fd:qmp-shell-core begin=0 length=4096
+        "#]],
     );
 }
 
