@@ -26,7 +26,7 @@ pub(super) const COMMANDS: &[Command] = &[
             long_integer("iops_rd"),
             long_integer("iops_wr"),
         ],
-        "limit the bytes and operations per second of a device; 0 is no limit",
+        "limit the bytes and operations per second of a device; 0 removes a limit",
         block_set_io_throttle,
     ),
     Command::new("drive_del", &[DEVICE], "remove a drive or a block node", drive_del).partial(

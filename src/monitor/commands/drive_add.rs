@@ -20,7 +20,7 @@ pub(super) const COMMANDS: &[Command] = &[Command::new(
 )
 .partial(
     "The drive is a block node with its id as its name: `device_add` takes it as `drive=ID`, `info block -n` shows it, \
-     `drive_del` removes it. Without a medium, and with limits, error policies or `snapshot=on`, there is no such node.",
+     `drive_del` removes it. Drives without a medium, or with limits, error policies or `snapshot=on`, are refused.",
 )];
 
 /// The formats that are tried for a file of unknown format. Anything can be a raw image.

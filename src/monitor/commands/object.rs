@@ -71,7 +71,7 @@ fn create(call: &mut Invocation<'_>, members: Value) -> Result<String, Failure> 
 /// Properties that exist for QEMU's own use, and that its help leaves out.
 const INTERNAL_PROPERTIES: &[&str] = &["loaded", "opened", "type"];
 
-/// Returns the options of a type of object, or the types if there is no such type.
+/// Returns the options of a type of object, or all types if that type does not exist.
 fn object_help(call: &mut Invocation<'_>, kind: Option<&str>) -> Result<String, Failure> {
     let properties = call.query("qom-list-properties", json!({ "typename": kind.unwrap_or("help") }));
     match (kind, properties) {

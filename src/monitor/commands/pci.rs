@@ -29,7 +29,7 @@ enum RegionStyle {
     Mapping,
 }
 
-/// Adds the devices of a bus, and of the buses behind it.
+/// Adds the devices of a bus, and of the buses below it.
 fn push_devices(text: &mut String, devices: &Value, style: RegionStyle, depth: usize) {
     for device in items(devices) {
         push_device(text, device, style);

@@ -7,8 +7,8 @@ use super::super::server::Failure;
 
 const ONLY_X86: &str = "The shell knows the page tables of x86 processors only.";
 
-const ALIASES_ASSUMED: &str = "QMP does not tell the targets of aliases: the RAM of a PC is taken for one block, and where a \
-                               PC may have either RAM or ROM there is no answer.";
+const ALIASES_ASSUMED: &str = "QMP does not tell the targets of aliases: the RAM of a PC is taken for one block, and \
+                               addresses where a PC may have either RAM or ROM are refused.";
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::new(

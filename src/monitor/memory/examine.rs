@@ -85,7 +85,7 @@ struct PhysicalMap {
 }
 
 impl PhysicalMap {
-    /// Returns whether there is memory, or a device, behind a line that was read as `bytes`. The server is asked only if
+    /// Returns whether memory or a device is at the addresses of a line that was read as `bytes`. The server is asked only if
     /// the bytes leave it open.
     fn has(&mut self, memory: &mut GuestMemory<'_>, address: u64, bytes: &[u8]) -> Result<bool, Failure> {
         let [Some(&first), Some(&last)] = [bytes.first(), bytes.last()] else { return Ok(true) };

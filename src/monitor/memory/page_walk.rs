@@ -11,7 +11,7 @@ pub(crate) trait PhysicalMemory {
     type Error;
 
     /// Reads blocks, each given by its address and its length in bytes, and returns their bytes in the same order. A
-    /// block may be shorter than asked for where there is no memory.
+    /// block may be shorter than asked for where memory ends.
     fn read(&mut self, blocks: &[(u64, u64)]) -> Result<Vec<Vec<u8>>, Self::Error>;
 
     /// Takes note of the course of a walk. The address is the virtual one that it has reached.
@@ -20,7 +20,7 @@ pub(crate) trait PhysicalMemory {
     }
 }
 
-/// A page of virtual memory and the physical one behind it.
+/// A page of virtual memory and the physical page that it maps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mapping {
     /// The virtual address, without the copies of its highest bit.
