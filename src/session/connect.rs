@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -132,9 +133,14 @@ fn is_socket(path: &Path) -> bool {
 fn connect_tcp(opening: &mut Opening<'_>, host: &str, port: u16) -> Result<OwnedFd, ConnectError> {
     let (address, timeout) = (opening.address, opening.options.timeout);
     let until = from_now(timeout);
-    let resolved = (host, port).to_socket_addrs();
-    let targets: Vec<SocketAddr> =
-        resolved.map_err(|reason| ConnectError::Host { host: host.to_owned(), reason })?.collect();
+    let targets = match host.parse() {
+        Ok(ip) => vec![SocketAddr::new(ip, port)],
+        Err(_) => {
+            let name = host.to_owned();
+            resolve(opening, host, until, move || Ok((name.as_str(), port).to_socket_addrs()?.collect()))?
+        }
+    };
+    opening.wait_for(Awaited::Connection);
     let mut last = Errno::ADDRNOTAVAIL;
     for (tried, target) in targets.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
@@ -149,6 +155,34 @@ fn connect_tcp(opening: &mut Opening<'_>, host: &str, port: u16) -> Result<Owned
         Errno::TIMEDOUT => ConnectError::Timeout { address: address.clone(), seconds: timeout.as_secs_f64() },
         error => ConnectError::Io { address: address.clone(), reason: error.into() },
     })
+}
+
+/// Returns the addresses that `resolver` finds for a host. It runs in a thread, because the system's resolver cannot be
+/// interrupted; the thread is left alone if it takes longer than until `until`, or connecting is cancelled.
+fn resolve(
+    opening: &mut Opening<'_>,
+    host: &str,
+    until: Instant,
+    resolver: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
+) -> Result<Vec<SocketAddr>, ConnectError> {
+    let failed = |reason| ConnectError::Host { host: host.to_owned(), reason };
+    opening.wait_for(Awaited::Resolution);
+    let (sender, receiver) = mpsc::channel();
+    let run = move || {
+        let _ = sender.send(resolver());
+    };
+    std::thread::Builder::new().name("resolver".to_owned()).spawn(run).map_err(failed)?;
+    loop {
+        opening.poll()?;
+        match receiver.recv_timeout(CANCEL_POLL_INTERVAL) {
+            Ok(targets) => return targets.map_err(failed),
+            Err(RecvTimeoutError::Disconnected) => return Err(failed(io::Error::other("the resolver has failed"))),
+            Err(RecvTimeoutError::Timeout) if Instant::now() >= until => {
+                return Err(failed(io::ErrorKind::TimedOut.into()));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
 }
 
 /// Connects to one address of a host. The outer error means that connecting was cancelled.
@@ -232,4 +266,38 @@ pub(crate) fn is_runnable(program: &str) -> bool {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::Options;
+    use super::*;
+
+    /// Resolves a name with a resolver that never answers. Returns the sentences about the wait, and the error.
+    fn wait_for_resolver(options: &Options) -> (Vec<String>, String) {
+        let address: Address = "qemu.example:4444".parse().unwrap();
+        let mut sentences = Vec::new();
+        let mut progress = |sentence: &str| sentences.push(sentence.to_owned());
+        let mut opening = Opening::new(&address, options, &mut progress);
+        let (_keep, never) = mpsc::channel();
+        let resolver = move || never.recv().map_err(io::Error::other);
+        let error = resolve(&mut opening, "qemu.example", from_now(options.timeout), resolver).unwrap_err();
+        (sentences, error.to_string())
+    }
+
+    #[test]
+    fn a_resolver_that_does_not_answer_is_announced_and_given_up() {
+        let (sentences, error) =
+            wait_for_resolver(&Options { timeout: Duration::from_millis(1200), ..Options::default() });
+        assert_eq!(sentences, ["Waiting for the name in qemu.example:4444 to be resolved."]);
+        assert_eq!(error, "cannot find host `qemu.example`: timed out");
+    }
+
+    #[test]
+    fn ctrl_c_ends_the_wait_for_a_resolver() {
+        let options = Options::default();
+        options.cancelled.store(true, std::sync::atomic::Ordering::SeqCst);
+        let (sentences, error) = wait_for_resolver(&options);
+        assert_eq!((sentences.len(), error.as_str()), (0, "connecting to `qemu.example:4444` was cancelled"));
+    }
 }

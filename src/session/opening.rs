@@ -7,11 +7,13 @@ use super::error::ConnectError;
 use super::options::Options;
 
 /// The time after which a wait is announced.
-const ANNOUNCEMENT_DELAY: Duration = Duration::from_secs(1);
+pub(super) const ANNOUNCEMENT_DELAY: Duration = Duration::from_secs(1);
 
-/// The awaited step of the server.
+/// The awaited step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaited {
+    /// The resolver returns the IP addresses of the server's host.
+    Resolution,
     /// It accepts a connection.
     Connection,
     Greeting,
@@ -64,6 +66,7 @@ impl<'a> Opening<'a> {
             self.announced = Some(self.awaited);
             let address = self.address;
             (self.progress)(&match self.awaited {
+                Awaited::Resolution => format!("Waiting for the name in {address} to be resolved."),
                 Awaited::Connection => format!("Waiting for {address}."),
                 Awaited::Greeting => format!("Waiting for the greeting of {address}."),
                 Awaited::Negotiation => format!("Waiting for {address} to reply to `qmp_capabilities`."),

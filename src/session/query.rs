@@ -5,22 +5,32 @@ use std::time::Instant;
 use crate::wire::{Reply, Request};
 
 use super::error::Disconnected;
+use super::opening::ANNOUNCEMENT_DELAY;
+use super::options::from_now;
 use super::received::Received;
 use super::session::{ReplyUse, Session, Taken, Waited};
 
 impl Session {
     /// Sends a request and waits for its reply until `deadline`. Other messages are kept for the next `receive`. A reply that
-    /// arrives after the wait is dropped.
+    /// arrives after the wait is dropped. `on_long_wait` is called with a sentence if the wait becomes long.
     pub(crate) fn query(
         &mut self,
         request: &Request,
         deadline: Option<Instant>,
+        on_long_wait: &mut dyn FnMut(&str),
     ) -> Result<Waited<Reply>, Disconnected> {
         let query = self.send(request)?;
-        let waited = self.receive_until(deadline, |received| match received {
+        let mut take = |received| match received {
             Received::Reply { id, reply } if id == query => Taken::Done(reply),
             other => Taken::Kept(other),
-        })?;
+        };
+        let announce_at = from_now(ANNOUNCEMENT_DELAY);
+        let first_deadline = deadline.map_or(announce_at, |deadline| deadline.min(announce_at));
+        let mut waited = self.receive_until(Some(first_deadline), &mut take)?;
+        if matches!(waited, Waited::TimedOut) && deadline != Some(first_deadline) {
+            on_long_wait(&format!("Waiting for the reply to `{}`.", request.command));
+            waited = self.receive_until(deadline, &mut take)?;
+        }
         if !matches!(waited, Waited::Done(_)) {
             self.discard_reply(query);
         }

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use expect_test::expect;
 
@@ -327,6 +328,22 @@ fn runs_a_program_for_a_command_that_the_server_lacks() {
     assert_eq!(outcome(&run), ("", "", 0));
     let run = run_on(&address, &["no-such-program"]).expect_status(1);
     assert!(run.stderr.starts_with("CommandNotFound: "), "{run:#?}");
+}
+
+#[test]
+fn says_that_it_waits_for_the_list_of_commands() {
+    let folder = folder_with_program("vm-report");
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        let id = conn.expect_command("query-commands");
+        std::thread::sleep(Duration::from_millis(1200));
+        conn.reply(&id, "[{\"name\": \"vm-report\"}]");
+        let id = conn.expect_command("vm-report");
+        conn.reply(&id, "{}");
+        conn.wait_for_close();
+    });
+    let run = qmp(&["--path", &peer.address(), "vm-report"]).env("PATH", &path_with(folder.path())).run();
+    assert_eq!(outcome(&run), ("", "qmp: Waiting for the reply to `query-commands`.\n", 0));
 }
 
 #[test]

@@ -105,9 +105,10 @@ pub(super) fn server_has_command(
     command: &str,
     guest_agent: bool,
     deadline: Option<Instant>,
+    on_long_wait: &mut dyn FnMut(&str),
 ) -> Result<bool, Disconnected> {
     let query = Request::new(if guest_agent { "guest-info" } else { "query-commands" });
-    let Waited::Done(reply) = session.query(&query, deadline)? else { return Ok(false) };
+    let Waited::Done(reply) = session.query(&query, deadline, on_long_wait)? else { return Ok(false) };
     Ok(match reply.body() {
         ReplyBody::Return(raw) if raw.len() <= MAX_QUERY_REPLY_BYTES => {
             command_names(raw).iter().any(|name| name == command)

@@ -136,7 +136,8 @@ impl EventReader {
         }
         let deadline = Instant::now() + EVENT_LIST_TIMEOUT;
         // A lost connection is reported by the next read.
-        let Ok(Waited::Done(reply)) = session.query(&Request::new("query-qmp-schema"), Some(deadline)) else {
+        let query = Request::new("query-qmp-schema");
+        let Ok(Waited::Done(reply)) = session.query(&query, Some(deadline), &mut |_| {}) else {
             return Vec::new();
         };
         let ReplyBody::Return(raw) = reply.body() else { return Vec::new() };

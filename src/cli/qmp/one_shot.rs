@@ -178,8 +178,11 @@ impl OneShot {
         if let (Some(external), Some(command)) = (&self.external, &self.command_line.command) {
             let deadline = Instant::now().checked_add(self.options.timeout);
             let has_command = match connection.session() {
-                Some(session) => server_has_command(session, command, self.options.guest_agent, deadline)
-                    .map_err(|disconnected| Failure::new(Status::Disconnected, disconnected))?,
+                Some(session) => {
+                    let is_agent = self.options.guest_agent;
+                    server_has_command(session, command, is_agent, deadline, &mut |text| out.show_notice(text))
+                        .map_err(|disconnected| Failure::new(Status::Disconnected, disconnected))?
+                }
                 None => false,
             };
             if !has_command {
