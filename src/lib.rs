@@ -110,6 +110,7 @@
 // | `session` | addresses, connections, negotiation, ids, the reader thread, the message log; all sockets | `wire` |
 // | `demo` | the demo machine: a small QMP server over a socket pair | `wire` |
 // | `client` | commands as typed calls, events for listeners, opening any address | `wire`, `session`, `demo` |
+// | `filter` | jq inside the programs: a filter and JSON text to results | `wire`, `grammar` |
 // | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
 // | `monitor` | the human monitor over QMP alone: a line of HMP to requests, and replies to its text; pure | `wire`, `schema` |
 // | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
@@ -166,6 +167,9 @@ mod client;
 #[cfg(feature = "demo")]
 #[doc(hidden)]
 pub mod demo;
+#[cfg(feature = "programs")]
+#[doc(hidden)]
+pub mod filter;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod grammar;

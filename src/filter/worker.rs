@@ -1,0 +1,202 @@
+//! The thread in which a filter runs, and the queue of its results.
+
+use std::fmt::{self, Write};
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Builder};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jaq_core::{Ctx, Error, Vars};
+use jaq_json::{Val, ValX};
+
+use crate::wire::unquote;
+
+use super::FilterError;
+use super::compile::Program;
+use super::guard::{Guard, Kind, STACK_BYTES};
+use super::read_value::read_value;
+use super::write_value::write_value;
+
+/// The time between two looks at the caller's interrupt.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The size of results in the queue at which the filter waits until they are taken.
+const MAX_QUEUED_BYTES: usize = 1 << 20;
+
+/// The number of characters of an error, which may quote the whole value.
+const MAX_MESSAGE_CHARS: usize = 300;
+
+/// Calls `f` in a thread with a large stack.
+pub(super) fn on_large_stack<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    let thread = spawn(f)?;
+    thread.join().map_err(|_| "the filter cannot be compiled".to_owned())
+}
+
+fn spawn<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Result<thread::JoinHandle<T>, String> {
+    let builder = Builder::new().name("filter".to_owned()).stack_size(STACK_BYTES);
+    builder.spawn(f).map_err(|error| format!("cannot start a thread for the filter: {error}"))
+}
+
+/// The results that the caller has not taken, and what else both sides must know.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    is_cancelled: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    results: Vec<String>,
+    bytes: usize,
+    end: Option<Result<(), String>>,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a result, when there is room. Returns false if no more are wanted.
+    fn push(&self, result: String) -> bool {
+        let mut state = self.lock();
+        while state.bytes >= MAX_QUEUED_BYTES && !self.is_cancelled.load(Ordering::Relaxed) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.bytes += result.len() + size_of::<String>();
+        state.results.push(result);
+        drop(state);
+        self.changed.notify_all();
+        !self.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    fn finish(&self, end: Result<(), String>) {
+        self.lock().end = Some(end);
+        self.changed.notify_all();
+    }
+
+    /// Makes the filter end at its next check.
+    fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+        let _state = self.lock();
+        self.changed.notify_all();
+    }
+}
+
+/// Runs a filter, as [`super::Filter::run`] does.
+pub(super) fn run(
+    program: &Arc<Program>,
+    json: &str,
+    is_interrupted: &mut dyn FnMut() -> bool,
+    take: &mut dyn FnMut(&str) -> ControlFlow<()>,
+) -> Result<(), FilterError> {
+    let queue = Arc::new(Queue::default());
+    let (worker_queue, program) = (Arc::clone(&queue), Arc::clone(program));
+    let text = Bytes::copy_from_slice(json.as_bytes());
+    spawn(move || {
+        let work = || run_program(&program, &text, &worker_queue);
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            worker_queue.finish(Err("the filter failed for an unknown reason".to_owned()));
+        }
+    })
+    .map_err(FilterError::Failed)?;
+    loop {
+        let (results, end) = {
+            let mut state = queue.lock();
+            if state.results.is_empty() && state.end.is_none() {
+                state = queue.changed.wait_timeout(state, INTERRUPT_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            state.bytes = 0;
+            let results = std::mem::take(&mut state.results);
+            (results, state.end.take())
+        };
+        queue.changed.notify_all();
+        for result in &results {
+            if take(result).is_break() {
+                queue.cancel();
+                return Ok(());
+            }
+        }
+        if let Some(end) = end {
+            return end.map_err(FilterError::Failed);
+        }
+        if is_interrupted() {
+            queue.cancel();
+            return Err(FilterError::Interrupted);
+        }
+    }
+}
+
+/// Runs a filter in this thread, and queues its results and its end.
+fn run_program(program: &Program, text: &Bytes, queue: &Queue) {
+    let value = match read_value(text) {
+        Ok(value) => value,
+        Err(message) => return queue.finish(Err(message)),
+    };
+    let guard = Guard::new(&program.lut, &queue.is_cancelled);
+    let context = Ctx::<Kind>::new(&guard, Vars::new([]));
+    let mut results = program.id.run((context, value));
+    // The values are dropped after the caller has learned of the end: that may take as long as reading them.
+    queue.finish(queue_results(&mut results, &guard, queue));
+}
+
+/// Queues all results of a filter.
+fn queue_results<'a>(
+    results: &mut dyn Iterator<Item = ValX<'a>>,
+    guard: &Guard<'_>,
+    queue: &Queue,
+) -> Result<(), String> {
+    for result in results {
+        let value = match result {
+            Ok(value) => value,
+            Err(exception) => {
+                return match exception.get_err() {
+                    Ok(error) => Err(message_of(&error)),
+                    Err(_) => guard.exceeded().map_or(Ok(()), |limit| Err(limit.to_owned())),
+                };
+            }
+        };
+        let mut json = String::new();
+        write_value(&value, &mut json);
+        if !queue.push(json) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Returns the message of an error. The value of `error(VALUE)` is its message.
+fn message_of(error: &Error<Val>) -> String {
+    let mut message = ShortMessage::default();
+    // An error here means that the rest is left out.
+    if write!(message, "{error}").is_err() {
+        return message.text + "…";
+    }
+    match unquote(&message.text) {
+        Some(text) if message.text.starts_with('"') => text.into_owned(),
+        _ => message.text,
+    }
+}
+
+/// The beginning of a text that may be as long as a reply.
+#[derive(Default)]
+struct ShortMessage {
+    text: String,
+    chars: usize,
+}
+
+impl Write for ShortMessage {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if self.chars == MAX_MESSAGE_CHARS {
+                return Err(fmt::Error);
+            }
+            self.chars += 1;
+            self.text.push(c);
+        }
+        Ok(())
+    }
+}
