@@ -84,6 +84,8 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
             Completion::of_names(typed, start, values.iter().copied())
         }
         (Completes::Topics, 0) => complete_topics(typed, start, completer),
+        (Completes::Views(topics), 0) => Completion::of_names(typed, start, topics.iter().copied()),
+        (Completes::Views(_), 1) => complete_view_argument(typed, start, arguments[0], completer),
         _ => Completion::default(),
     }
 }
@@ -121,6 +123,19 @@ fn complete_event(typed: &str, start: usize, completer: &Completer<'_>) -> Compl
     let names = event_names(completer);
     // Events are matched in any case, and their names are in upper case.
     Completion::of_names(&typed.to_uppercase(), start, names.iter().map(|name| (name.as_str(), "")))
+}
+
+/// Completes the argument of a topic of `.show`.
+fn complete_view_argument(typed: &str, start: usize, topic: &str, completer: &Completer<'_>) -> Completion {
+    match topic {
+        "qom" => {
+            let parent = typed.rsplit_once('/').map_or("", |(parent, _)| parent);
+            let children = completer.lookup.get(&NameKind::QomChildren(parent.to_owned()));
+            Completion::of_names(typed, start, pairs(children))
+        }
+        "screen" => complete_file(typed, start, completer),
+        _ => Completion::default(),
+    }
 }
 
 /// Completes the arguments of `.wait` after the event, `job` or `migration`.

@@ -71,6 +71,8 @@ pub enum Completes {
     /// A setting, then its values.
     Settings,
     Topics,
+    /// One of these topics of `.show`, then its argument.
+    Views(&'static [(&'static str, &'static str)]),
 }
 
 /// A name and a short description, which may be empty.

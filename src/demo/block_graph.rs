@@ -27,8 +27,8 @@ pub struct BlockNode {
     no_flush: bool,
     /// The `json:` pseudo-file name that QEMU shows for nodes without a file.
     filename: String,
-    /// The names of the nodes that the options `file` and `backing` refer to.
-    children: Vec<String>,
+    /// The nodes that the options `file` and `backing` refer to: option and name.
+    children: Vec<(&'static str, String)>,
     /// Whether the node was created along with its parent, and so is deleted with it.
     is_implicit: bool,
     pub bitmaps: Bitmaps,
@@ -88,11 +88,11 @@ impl BlockGraph {
         let mut children = Vec::new();
         for member in ["file", "backing"] {
             if let Some(reference) = options.get(member).filter(|value| !value.is_null()) {
-                children.push(self.resolve_reference(reference)?);
+                children.push((member, self.resolve_reference(reference)?));
             }
         }
         let driver = options.required_str("driver")?.to_owned();
-        let first_child = children.first().map(|name| self.node(name)).transpose()?;
+        let first_child = children.first().map(|(_, name)| self.node(name)).transpose()?;
         let (size, filename) = match first_child {
             Some(child) => {
                 let offset = options.optional_u64("offset").unwrap_or(0);
@@ -141,7 +141,7 @@ impl BlockGraph {
         self.check_unused(name)?;
         let children = node.children.clone();
         self.nodes.retain(|node| node.name != name);
-        for child in children {
+        for (_, child) in children {
             if self.node(&child).is_ok_and(|node| node.is_implicit) && self.check_unused(&child).is_ok() {
                 self.remove(&child)?;
             }
@@ -151,7 +151,7 @@ impl BlockGraph {
 
     /// Returns an error if a node or drive uses the node.
     pub fn check_unused(&self, name: &str) -> Result<(), CommandError> {
-        let parent = self.nodes.iter().find(|node| node.children.iter().any(|child| child == name));
+        let parent = self.nodes.iter().find(|node| node.children.iter().any(|(_, child)| child == name));
         let drive = self.drives.iter().find(|drive| drive.inserted.as_deref() == Some(name));
         let user = match (parent, drive) {
             (Some(parent), _) => format!("node '{}'", parent.name),
@@ -211,7 +211,7 @@ impl BlockGraph {
             }
         }
         for node in self.nodes.iter_mut().filter(|node| node.name != target) {
-            for child in node.children.iter_mut().filter(|child| *child == source) {
+            for (_, child) in node.children.iter_mut().filter(|(_, child)| *child == source) {
                 target.clone_into(child);
             }
         }
@@ -220,6 +220,34 @@ impl BlockGraph {
     /// Returns the result of `query-named-block-nodes`.
     pub fn query_nodes(&self) -> Value {
         self.nodes.iter().map(BlockNode::describe).collect()
+    }
+
+    /// Returns the result of `x-debug-query-block-graph`. A job is its id with the roles and names of its nodes.
+    pub fn query_graph(&self, jobs: &[(&str, [(&str, &str); 2])]) -> Value {
+        let mut vertices: Vec<Value> = Vec::new();
+        let mut edges: Vec<Value> = Vec::new();
+        let mut add_vertex = |kind: &str, name: &str| {
+            vertices.push(json!({"id": vertices.len() + 1, "type": kind, "name": name}));
+            vertices.len()
+        };
+        let mut add_edge = |parent: usize, role: &str, child: &str| {
+            let child = self.nodes.iter().position(|node| node.name == child).map(|index| index + 1);
+            edges.push(json!({"parent": parent, "child": child, "name": role, "perm": [], "shared-perm": []}));
+        };
+        for node in &self.nodes {
+            let parent = add_vertex("block-driver", &node.name);
+            node.children.iter().for_each(|(role, child)| add_edge(parent, role, child));
+        }
+        for drive in &self.drives {
+            let name = if drive.device.is_empty() { &drive.qdev } else { &drive.device };
+            let parent = add_vertex("block-backend", name);
+            drive.inserted.iter().for_each(|node| add_edge(parent, "root", node));
+        }
+        for (id, nodes) in jobs {
+            let parent = add_vertex("block-job", id);
+            nodes.iter().for_each(|(role, node)| add_edge(parent, role, node));
+        }
+        json!({"nodes": vertices, "edges": edges})
     }
 
     /// Returns the result of `query-block`.
@@ -287,6 +315,8 @@ mod tests {
         assert_eq!(names(&graph), ["#block001", "top"]);
         assert_eq!(graph.node("top").unwrap().size, 4096);
         assert_eq!(graph.remove("#block001").unwrap_err().desc, "node '#block001' is in use by node 'top'");
+        let edge = &graph.query_graph(&[])["edges"][0];
+        assert_eq!((&edge["parent"], &edge["name"], &edge["child"]), (&json!(2), &json!("file"), &json!(1)));
         graph.remove("top").unwrap();
         assert!(names(&graph).is_empty());
     }

@@ -103,6 +103,15 @@ impl Jobs {
         }
     }
 
+    /// Returns the jobs that use nodes: the id, with the roles and names of the nodes.
+    pub fn users(&self) -> Vec<(&str, [(&'static str, &str); 2])> {
+        let active = self.list.iter().filter(|job| job.status != JobStatus::Concluded);
+        let options = active.map(|job| &job.options);
+        options
+            .map(|job| (job.id.as_str(), [("source", job.source.as_str()), ("target", job.target.as_str())]))
+            .collect()
+    }
+
     /// Returns the result of `query-jobs`.
     pub fn query_jobs(&self) -> Value {
         self.list.iter().map(Job::job_info).collect()

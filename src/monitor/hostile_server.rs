@@ -130,7 +130,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// Returns values of all JSON types, and some of them as members and items of others.
-fn replies() -> Vec<Value> {
+pub(crate) fn replies() -> Vec<Value> {
     let object_of = |value: &Value| KEYS.iter().map(|key| ((*key).to_owned(), value.clone())).collect::<Value>();
     let mut replies = Vec::new();
     for scalar in [json!(null), json!(true), json!(27), json!(u64::MAX), json!(-0.5), json!(1e300), json!({})] {

@@ -51,12 +51,15 @@ mod server;
 mod size;
 mod socket_address;
 mod state;
-mod text;
+pub(crate) mod text;
 mod words;
 
+pub(crate) use command::request;
 pub(crate) use commands::command_names;
 pub use coverage::coverage_table;
 pub(crate) use explain::{Explanation, Step, explain_line};
+#[cfg(test)]
+pub(crate) use hostile_server::replies as hostile_replies;
 pub(crate) use line::{missing_arguments, run_line};
 pub(crate) use server::{Failure, QmpServer, ServerError};
 pub(crate) use state::MonitorState;

@@ -146,6 +146,14 @@ impl Failure {
         }
     }
 
+    /// Returns the failure as an error of the server. A text becomes the description of one.
+    pub(crate) fn into_error(self) -> ServerError {
+        match self {
+            Failure::Error(error) => error,
+            failure => ServerError { class: "GenericError".to_owned(), desc: failure.text().trim_end().to_owned() },
+        }
+    }
+
     /// Returns the text that the monitor prints, with its line ends; empty if the shell has reported the failure.
     pub(crate) fn text(&self) -> String {
         match self {

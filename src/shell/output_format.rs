@@ -50,6 +50,11 @@ impl OutputFormat {
         self == OutputFormat::Json
     }
 
+    /// Whether a view is shown as its picture, and not as its data.
+    pub(crate) fn shows_pictures(self) -> bool {
+        !matches!(self, OutputFormat::Json | OutputFormat::Flat)
+    }
+
     /// Writes a return value, with line ends. `escape_controls` makes JSON safe for a terminal; other formats always
     /// are.
     pub(crate) fn write_value(

@@ -60,6 +60,7 @@ mod shell_completion;
 mod transactions;
 mod typing;
 mod values;
+mod views;
 mod waiting;
 mod without_hmp;
 mod wrap;

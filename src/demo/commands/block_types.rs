@@ -121,3 +121,31 @@ pub(super) static BLOCK_INFO: Object = object(
         optional("io-status", Type::Enum(&IO_STATUS)),
     ],
 );
+
+static GRAPH_NODE_TYPE: Enum =
+    Enum { name: "XDbgBlockGraphNodeType", values: &["block-backend", "block-job", "block-driver"] };
+static GRAPH_NODE: Object = object(
+    "XDbgBlockGraphNode",
+    &[required("id", Type::Int), required("type", Type::Enum(&GRAPH_NODE_TYPE)), required("name", Type::Str)],
+);
+static PERMISSION: Enum =
+    Enum { name: "BlockPermission", values: &["consistent-read", "write", "write-unchanged", "resize"] };
+static GRAPH_EDGE: Object = object(
+    "XDbgBlockGraphEdge",
+    &[
+        required("parent", Type::Int),
+        required("child", Type::Int),
+        required("name", Type::Str),
+        required("perm", Type::Array(&Type::Enum(&PERMISSION))),
+        required("shared-perm", Type::Array(&Type::Enum(&PERMISSION))),
+    ],
+);
+
+/// The result of `x-debug-query-block-graph`.
+pub(super) static BLOCK_GRAPH: Object = object(
+    "XDbgBlockGraph",
+    &[
+        required("nodes", Type::Array(&Type::Object(&GRAPH_NODE))),
+        required("edges", Type::Array(&Type::Object(&GRAPH_EDGE))),
+    ],
+);

@@ -16,6 +16,7 @@ mod run;
 mod server_help;
 mod set;
 mod shell_escape;
+mod show;
 mod source;
 mod suggest;
 mod wait;
@@ -82,6 +83,7 @@ pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &log::COMMAND,
     &qmp::COMMAND,
     &set::COMMAND,
+    &show::COMMAND,
     &source::COMMAND,
     &wait::COMMAND,
 ];

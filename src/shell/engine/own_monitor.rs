@@ -110,12 +110,19 @@ impl Engine {
         out: &mut dyn Output,
     ) -> Result<Explanation, LineOutcome> {
         let state = self.connection.record.monitor.clone();
+        self.with_qmp_server(line, out, |server| monitor::explain_line(hmp_line, server, &state))
+    }
+
+    /// Calls `f` with the server. Returns its result, or the outcome of the line if it ended without a reply.
+    pub(crate) fn with_qmp_server<T>(
+        &mut self,
+        line: &InputLine<'_>,
+        out: &mut dyn Output,
+        f: impl FnOnce(&mut dyn QmpServer) -> T,
+    ) -> Result<T, LineOutcome> {
         let mut server = EngineServer { engine: self, line, out, ended: None };
-        let explanation = monitor::explain_line(hmp_line, &mut server, &state);
-        match server.ended {
-            Some(outcome) => Err(outcome),
-            None => Ok(explanation),
-        }
+        let result = f(&mut server);
+        server.ended.map_or(Ok(result), Err)
     }
 }
 

@@ -13,6 +13,7 @@ use std::io;
 use crate::grammar::{Diagnostic, mask_secrets};
 use crate::render::{Palette, excerpt};
 use crate::schema::manual::Line;
+use crate::views::{Medium, View};
 use crate::wire::{Event, Reply, Request, quote};
 
 use super::line::InputLine;
@@ -50,6 +51,10 @@ pub trait Output {
     /// Shows text that the user asked for, such as help, with a line end after each line. In a script it goes to
     /// standard error.
     fn print(&mut self, text: &str);
+    /// Shows a view: its picture, or its data in a format for programs.
+    fn show_view(&mut self, view: &dyn View) {
+        self.print(&view.draw(&Medium::file(&Palette::default())));
+    }
     /// Shows a help page.
     fn show_page(&mut self, lines: &[Line]);
     /// Shows a warning about a line that is executed all the same.

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 use crate::grammar::{Diagnostic, Language, mask_secrets_in_message};
 use crate::render::{Palette, event_line, manual_text, sanitize};
 use crate::schema::manual::Line;
+use crate::views::{Medium, View};
 use crate::wire::{Event, ReplyBody};
 
 use super::super::line::InputLine;
@@ -126,6 +127,14 @@ impl Output for ScriptOutput {
         if !text.is_empty() {
             self.report(&InputLine::none(), text.trim_end());
         }
+    }
+
+    fn show_view(&mut self, view: &dyn View) {
+        let result = match self.format.shows_pictures() {
+            true => self.out.write_all(view.draw(&Medium::file(&Palette::default())).as_bytes()),
+            false => self.format.write_value(&view.json(), &self.messages.palette, true, &mut self.out),
+        };
+        self.keep_error(result);
     }
 
     fn show_page(&mut self, lines: &[Line]) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::grammar::Diagnostic;
 use crate::render::{Palette, caret_under, event_line, excerpt, manual_text, printable, sanitize};
 use crate::schema::manual::Line;
+use crate::views::{Medium, View};
 use crate::wire::{Event, HMP_COMMAND, ReplyBody};
 
 use super::super::hmp::{has_succeeded, hmp_text};
@@ -204,6 +205,15 @@ impl<W: Write> Output for TerminalOutput<W> {
 
     fn print(&mut self, text: &str) {
         let text = sanitize(text).into_owned();
+        self.write_paged(&text);
+    }
+
+    fn show_view(&mut self, view: &dyn View) {
+        if !self.format.shows_pictures() {
+            return self.write_value(&view.json());
+        }
+        let (columns, _) = terminal_size();
+        let text = view.draw(&Medium { palette: &self.palette, columns });
         self.write_paged(&text);
     }
 

@@ -1,0 +1,18 @@
+//! The place where a picture is drawn: its colours and its width.
+
+use crate::render::Palette;
+
+/// The place where a picture is drawn.
+#[derive(Debug, Clone)]
+pub struct Medium<'a> {
+    pub palette: &'a Palette,
+    /// The columns of the terminal, or of a file as many as it takes.
+    pub columns: usize,
+}
+
+impl Medium<'_> {
+    /// Returns a file: lines are as long as they need.
+    pub fn file(palette: &Palette) -> Medium<'_> {
+        Medium { palette, columns: usize::MAX }
+    }
+}

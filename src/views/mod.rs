@@ -1,0 +1,76 @@
+//! Views for `.show`: pictures, and data, of what takes several replies of the server.
+//!
+//! Pure: the server is asked through `QmpServer`. A view is a function that asks and returns its data, a plain type that
+//! serde serialises, and a function that draws that data. Each module may use those listed before it:
+//!
+//! | module | owns |
+//! |---|---|
+//! | `medium` | the place where a picture is drawn |
+//! | `units` | sizes, rates, durations and shares as people read them |
+//! | `columns` | aligned columns that fit the width |
+//! | `ask` | queries of which a server may lack some |
+//! | `blocks` | block nodes as a tree |
+
+mod ask;
+mod blocks;
+mod columns;
+mod medium;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use serde::Serialize;
+
+use crate::monitor::{Failure, QmpServer};
+
+pub use medium::Medium;
+
+/// The data of a view, and its picture.
+pub trait View {
+    /// Returns the data as JSON.
+    fn json(&self) -> String;
+    /// Returns the picture, lines with their ends. It is safe for a terminal.
+    fn draw(&self, medium: &Medium<'_>) -> String;
+}
+
+/// Data that can be drawn.
+trait Picture: Serialize {
+    fn draw(&self, medium: &Medium<'_>) -> String;
+}
+
+impl<T: Picture> View for T {
+    fn json(&self) -> String {
+        // Fails only for maps whose keys are not text, which no view has.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    fn draw(&self, medium: &Medium<'_>) -> String {
+        Picture::draw(self, medium)
+    }
+}
+
+/// A topic of `.show`.
+pub(crate) struct Topic {
+    pub(crate) name: &'static str,
+    /// Its argument; empty if it takes none. It is optional.
+    pub(crate) argument: &'static str,
+    pub(crate) summary: &'static str,
+    /// Asks the server. The text is the argument.
+    pub(crate) run: Run,
+}
+
+/// A function that asks the server for the data of a view.
+pub(crate) type Run = fn(&mut dyn QmpServer, Option<&str>) -> Result<Box<dyn View>, Failure>;
+
+/// All topics, by name.
+pub(crate) const TOPICS: &[Topic] = &[Topic {
+    name: "blocks",
+    argument: "",
+    summary: "block nodes as trees below the devices: sizes, bitmaps, jobs, exports",
+    run: |server, _| boxed(blocks::ask(server)),
+}];
+
+/// Returns the data of a view, whatever its type.
+fn boxed<T: View + 'static>(result: Result<T, Failure>) -> Result<Box<dyn View>, Failure> {
+    result.map(|view| Box::new(view) as Box<dyn View>)
+}

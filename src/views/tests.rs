@@ -1,0 +1,120 @@
+//! A server for unit tests of views, with replies to each command, and tests of all views.
+
+use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::monitor::{Failure, QmpServer, ServerError, hostile_replies};
+use crate::render::{Palette, is_printable};
+use crate::schema::Schema;
+use crate::wire::Request;
+
+use super::{Medium, TOPICS, View};
+
+/// A server that knows the commands which it has replies to. The last reply to a command is given again.
+#[derive(Default)]
+pub(super) struct ScriptedServer {
+    replies: HashMap<String, Vec<Value>>,
+    /// The number of pauses so far.
+    pub(super) pauses: usize,
+    /// The reply to all other commands, if any.
+    other: Option<Value>,
+}
+
+impl ScriptedServer {
+    /// Creates a server that gives the same reply to everything.
+    pub(super) fn always(reply: Value) -> ScriptedServer {
+        ScriptedServer { other: Some(reply), ..ScriptedServer::default() }
+    }
+
+    /// Adds a reply to a command, with its arguments or without any.
+    pub(super) fn reply(mut self, request: &str, value: Value) -> ScriptedServer {
+        self.replies.entry(request.to_owned()).or_default().push(value);
+        self
+    }
+
+    /// Returns the picture of a topic, without colours.
+    pub(super) fn draw(&mut self, topic: &str, argument: Option<&str>, columns: usize) -> String {
+        self.view(topic, argument).unwrap().draw(&Medium { palette: &Palette::default(), columns })
+    }
+
+    pub(super) fn view(&mut self, topic: &str, argument: Option<&str>) -> Result<Box<dyn View>, Failure> {
+        let topic = TOPICS.iter().find(|known| known.name == topic).unwrap();
+        (topic.run)(self, argument)
+    }
+}
+
+impl QmpServer for ScriptedServer {
+    fn query(&mut self, request: &Request) -> Result<Value, Failure> {
+        let arguments = request.arguments.as_deref().unwrap_or_default();
+        let whole = format!("{} {arguments}", request.command);
+        let replies = self.replies.get_mut(whole.trim_end());
+        let value = match replies {
+            Some(replies) if replies.len() > 1 => Some(replies.remove(0)),
+            Some(replies) => replies.first().cloned(),
+            None => self.replies.get(&request.command).and_then(|replies| replies.first().cloned()),
+        };
+        let unknown = || ServerError {
+            class: "CommandNotFound".to_owned(),
+            desc: format!("the server has no QMP command `{}`", request.command),
+        };
+        value.or_else(|| self.other.clone()).ok_or_else(|| unknown().into())
+    }
+
+    fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
+        self.query(request)
+    }
+
+    fn execute_with_fd(&mut self, request: &Request, _: BorrowedFd<'_>) -> Result<Value, Failure> {
+        self.query(request)
+    }
+
+    fn can_receive_fds(&mut self) -> bool {
+        false
+    }
+
+    fn schema(&mut self) -> Option<Arc<Schema>> {
+        None
+    }
+
+    fn pause(&mut self, _: Duration) -> Result<(), Failure> {
+        self.pauses += 1;
+        Ok(())
+    }
+
+    fn show_progress(&mut self, _: &str) {}
+
+    fn show_notice(&mut self, _: &str) {}
+
+    fn ask_for_secret(&mut self, _: &str) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
+    fn history(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn topics_are_sorted() {
+    assert!(TOPICS.is_sorted_by_key(|topic| topic.name));
+}
+
+#[test]
+fn no_view_panics_at_any_reply() {
+    let palette = Palette::default();
+    for topic in TOPICS {
+        for reply in hostile_replies() {
+            let mut server = ScriptedServer::always(reply);
+            let Ok(view) = (topic.run)(&mut server, None) else { continue };
+            assert!(serde_json::from_str::<Value>(&view.json()).is_ok(), "{}", topic.name);
+            for columns in [0, 1, 30, 80] {
+                let picture = view.draw(&Medium { palette: &palette, columns });
+                assert!(picture.lines().all(is_printable), "{}: {picture}", topic.name);
+            }
+        }
+    }
+}

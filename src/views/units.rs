@@ -1,0 +1,54 @@
+//! Sizes, rates, durations and shares as people read them.
+
+/// Returns a size such as `1.5 GiB`, with one decimal below 10.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        // 1023.5 would be shown as 1024.
+        if value < 1023.5 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    let text = format!("{value:.0$}", usize::from(unit != "B" && value < 9.95));
+    format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// Returns a share such as `25 %`, rounded down: only the whole is 100 %. `None` without a total.
+pub(super) fn percent(current: u64, total: u64) -> Option<String> {
+    let share = u128::from(current) * 100 / u128::from((total > 0).then_some(total)?);
+    Some(format!("{share} %"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_two_or_more_digits() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            (200_704, "196 KiB"),
+            (1_048_570, "1 MiB"),
+            (1 << 30, "1 GiB"),
+            (10_200_547_328, "9.5 GiB"),
+            (10 << 40, "10 TiB"),
+            (u64::MAX, "16 EiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn only_the_whole_is_a_hundred_per_cent() {
+        assert_eq!(percent(999, 1000).as_deref(), Some("99 %"));
+        assert_eq!(percent(u64::MAX, u64::MAX).as_deref(), Some("100 %"));
+        assert_eq!(percent(0, 0), None);
+    }
+}

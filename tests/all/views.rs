@@ -1,0 +1,279 @@
+//! `.show`: the topics, and the picture of the block graph.
+
+use std::process::Command;
+
+use expect_test::expect;
+use serde_json::{Value, json};
+
+use crate::support::program::{Run, qmp_shell};
+use crate::support::server::{Q35, Server};
+use crate::support::snapshot::{self, Table};
+use crate::support::terminal::Terminal;
+
+/// Runs lines in a script whose output is for a reader.
+fn run(address: &str, lines: &[&str]) -> Run {
+    qmp_shell(&["-p", address]).input(lines.join("\n")).run()
+}
+
+/// Returns a picture in which columns are apart by two blanks, without the sizes that depend on the file system.
+fn stable_picture(picture: &str, folder: &str) -> String {
+    let mut text = String::new();
+    for line in picture.replace(folder, "{DIR}/").lines() {
+        let mut cells: Vec<&str> = line.trim_end().split("  ").filter(|cell| !cell.is_empty()).collect();
+        // The virtual size, and after it the size in use.
+        let is_size =
+            |cell: &str| cell.trim_start().split(' ').nth(1).is_some_and(|unit| matches!(unit, "B" | "KiB" | "MiB"));
+        if let Some(index) = cells.iter().rposition(|cell| is_size(cell)).filter(|_| !line.contains("granularity")) {
+            cells[index] = "SIZE";
+        }
+        let indent = line.len() - line.trim_start().len();
+        text += &format!("{:indent$}{}\n", "", cells.join("  ").trim_start());
+    }
+    text
+}
+
+/// Executes commands, each with its arguments.
+fn execute(server: &Server, requests: &[(&str, Value)]) {
+    let client = server.client();
+    for (command, arguments) in requests {
+        client.execute::<Value>(command, arguments).unwrap_or_else(|error| panic!("{command}: {error}"));
+    }
+}
+
+/// Makes a chain of images in a server's folder, each the backing file of the next, and opens it. Its top is `n19`.
+fn open_chain(server: &Server) {
+    for number in 0..20 {
+        let mut arguments = vec!["create".to_owned(), "-q".to_owned(), "-f".to_owned(), "qcow2".to_owned()];
+        if number > 0 {
+            arguments.extend(["-F".to_owned(), "qcow2".to_owned(), "-b".to_owned(), format!("{}.qcow2", number - 1)]);
+        }
+        arguments.extend([server.path(&format!("{number}.qcow2")), "1M".to_owned()]);
+        assert!(Command::new("qemu-img").args(arguments).status().unwrap().success());
+        let backing = (number > 0).then(|| format!("n{}", number - 1));
+        let file = json!({"driver": "file", "filename": server.path(&format!("{number}.qcow2"))});
+        let node = json!({"driver": "qcow2", "node-name": format!("n{number}"), "file": file, "backing": backing});
+        execute(server, &[("blockdev-add", node)]);
+    }
+}
+
+#[test]
+fn the_block_graph_is_a_tree_on_each_server() {
+    for start in [Server::qemu, Server::qemu_7_2] {
+        let options =
+            [Q35, &["-object", "throttle-group,id=tg,x-iops-total=77", "-device", "virtio-scsi-pci,id=scsi0"]];
+        let Some(server) = start(&options.concat()) else { return };
+        open_chain(&server);
+        let null = |name: &str| {
+            ("blockdev-add", json!({"driver": "null-co", "node-name": name, "size": 1 << 20, "read-zeroes": true}))
+        };
+        let on = |driver: &str, name: &str, file: &str| {
+            ("blockdev-add", json!({"driver": driver, "node-name": name, "file": file}))
+        };
+        execute(
+            &server,
+            &[
+                null("target"),
+                null("shared"),
+                null("q0"),
+                null("q1"),
+                null("q2"),
+                null("data"),
+                null("unused"),
+                (
+                    "blockdev-add",
+                    json!({"driver": "quorum", "node-name": "quorum", "vote-threshold": 2,
+                "children": ["q0", "q1", "q2"]}),
+                ),
+                (
+                    "blockdev-add",
+                    json!({"driver": "throttle", "node-name": "throttle", "throttle-group": "tg", "file": "data"}),
+                ),
+                on("copy-on-read", "cor", "throttle"),
+                ("blockdev-add", json!({"driver": "raw", "node-name": "first", "file": "shared", "read-only": true})),
+                ("blockdev-add", json!({"driver": "raw", "node-name": "second", "file": "shared", "read-only": true})),
+                ("device_add", json!({"driver": "scsi-hd", "drive": "n19", "id": "disk0", "bus": "scsi0.0"})),
+                ("device_add", json!({"driver": "scsi-hd", "drive": "quorum", "id": "disk1", "bus": "scsi0.0"})),
+                ("device_add", json!({"driver": "scsi-hd", "drive": "cor", "id": "disk2", "bus": "scsi0.0"})),
+                ("block-dirty-bitmap-add", json!({"node": "cor", "name": "bitmap0", "granularity": 65536})),
+                ("nbd-server-start", json!({"addr": {"type": "unix", "data": {"path": server.path("nbd.sock")}}})),
+                ("block-export-add", json!({"type": "nbd", "id": "export0", "node-name": "quorum", "name": "disk"})),
+                (
+                    "blockdev-mirror",
+                    json!({"job-id": "mirror0", "device": "n19", "target": "target", "sync": "none",
+                "filter-node-name": "filter", "speed": 1}),
+                ),
+            ],
+        );
+        let seen =
+            run(&server.address(), &[".wait job mirror0 status=ready timeout=60", ".show blocks"]).expect_status(0);
+        let picture = stable_picture(&seen.stdout, &server.path(""));
+        snapshot::check(
+            picture.replace(", 0 %", "").replace(", 100 %", ""),
+            expect![[r#"
+            NODE  DRIVER  SIZE   USED  MODE  FILE
+            disk0
+            └─ filter   mirror_top   1 MiB  SIZE  rw
+               │  bitmap of a job: 0 B dirty, granularity 64 KiB
+               │  job mirror0 (mirror): ready
+               ├─ backing: n19  qcow2 on file  1 MiB  SIZE  rw  {DIR}/19.qcow2
+               │   source of job mirror0 (mirror): ready
+               ├─ backing: n18  qcow2 on file  1 MiB  SIZE  rw  {DIR}/18.qcow2
+               ├─ backing: n17  qcow2 on file  1 MiB  SIZE  rw  {DIR}/17.qcow2
+               ├─ backing: n16  qcow2 on file  1 MiB  SIZE  rw  {DIR}/16.qcow2
+               ├─ backing: n15  qcow2 on file  1 MiB  SIZE  rw  {DIR}/15.qcow2
+               ├─ backing: n14  qcow2 on file  1 MiB  SIZE  rw  {DIR}/14.qcow2
+               ├─ backing: n13  qcow2 on file  1 MiB  SIZE  rw  {DIR}/13.qcow2
+               ├─ backing: n12  qcow2 on file  1 MiB  SIZE  rw  {DIR}/12.qcow2
+               ├─ backing: n11  qcow2 on file  1 MiB  SIZE  rw  {DIR}/11.qcow2
+               ├─ backing: n10  qcow2 on file  1 MiB  SIZE  rw  {DIR}/10.qcow2
+               ├─ backing: n9   qcow2 on file  1 MiB  SIZE  rw  {DIR}/9.qcow2
+               ├─ backing: n8   qcow2 on file  1 MiB  SIZE  rw  {DIR}/8.qcow2
+               ├─ backing: n7   qcow2 on file  1 MiB  SIZE  rw  {DIR}/7.qcow2
+               ├─ backing: n6   qcow2 on file  1 MiB  SIZE  rw  {DIR}/6.qcow2
+               ├─ backing: n5   qcow2 on file  1 MiB  SIZE  rw  {DIR}/5.qcow2
+               ├─ backing: n4   qcow2 on file  1 MiB  SIZE  rw  {DIR}/4.qcow2
+               ├─ backing: n3   qcow2 on file  1 MiB  SIZE  rw  {DIR}/3.qcow2
+               ├─ backing: n2   qcow2 on file  1 MiB  SIZE  rw  {DIR}/2.qcow2
+               ├─ backing: n1   qcow2 on file  1 MiB  SIZE  rw  {DIR}/1.qcow2
+               └─ backing: n0   qcow2 on file  1 MiB  SIZE  rw  {DIR}/0.qcow2
+            disk1
+            └─ quorum   quorum   1 MiB  SIZE  rw
+               │  export export0 (nbd)
+               ├─ children.0: q0  null-co  1 MiB  SIZE  rw  json:{"read-zeroes": true, "driver": "null-co", "size": 1048576}
+               ├─ children.1: q1  null-co  1 MiB  SIZE  rw  json:{"read-zeroes": true, "driver": "null-co", "size": 1048576}
+               └─ children.2: q2  null-co  1 MiB  SIZE  rw  json:{"read-zeroes": true, "driver": "null-co", "size": 1048576}
+            disk2
+            └─ cor  copy-on-read   1 MiB  SIZE  rw
+               │  bitmap bitmap0: recording, 0 B dirty, granularity 64 KiB
+               └─ file: throttle  throttle   1 MiB  SIZE  rw
+                  │  throttle group tg
+                  └─ file: data   null-co  1 MiB  SIZE  rw  json:{"read-zeroes": true, "driver": "null-co", "size": 1048576}
+            Not attached to a device
+            ├─ target   null-co  1 MiB  SIZE  rw  json:{"read-zeroes": true, "driver": "null-co", "size": 1048576}
+            │   target of job mirror0 (mirror): ready
+            ├─ unused   null-co  1 MiB  SIZE  rw  json:{"read-zeroes": true, "driver": "null-co", "size": 1048576}
+            ├─ first  raw  1 MiB  SIZE  ro
+            │  └─ file: shared  null-co  1 MiB  SIZE  rw  json:{"read-zeroes": true, "driver": "null-co", "size": 1048576}
+            └─ second   raw  1 MiB  SIZE  ro
+               └─ file: shared (shared, drawn above)
+        "#]],
+        );
+    }
+}
+
+#[test]
+fn a_storage_daemon_has_nodes_without_devices() {
+    let Some(server) = Server::storage_daemon() else { return };
+    execute(
+        &server,
+        &[
+            ("blockdev-add", json!({"driver": "null-co", "node-name": "file0", "size": 1 << 20, "read-zeroes": true})),
+            ("blockdev-add", json!({"driver": "raw", "node-name": "disk0", "file": "file0"})),
+            ("blockdev-add", json!({"driver": "null-co", "node-name": "disk1", "size": 1 << 20, "read-zeroes": true})),
+            ("nbd-server-start", json!({"addr": {"type": "unix", "data": {"path": server.path("nbd.sock")}}})),
+            ("block-export-add", json!({"type": "nbd", "id": "export0", "node-name": "disk0"})),
+        ],
+    );
+    let mut table = Table::new();
+    let seen = run(&server.address(), &[".show blocks"]).expect_status(0);
+    table.row(".show blocks", stable_picture(&seen.stdout, &server.path("")));
+    table.check(expect![[r#"
+        > .show blocks
+        NODE   DRIVER  SIZE  USED  MODE  FILE
+        Block nodes
+        ├─ disk0   raw  1 MiB  SIZE  rw
+        │  │  export export0 (nbd)
+        │  └─ file: file0  null-co  1 MiB  SIZE  rw  json:{"read-zeroes": true, "driver": "null-co", "size": 1048576}
+        └─ disk1   null-co  1 MiB  SIZE  rw  json:{"read-zeroes": true, "driver": "null-co", "size": 1048576}
+    "#]]);
+}
+
+#[test]
+fn topics_are_listed_and_checked() {
+    let mut table = Table::new();
+    for line in [".show", ".show block", ".show blocks now", ".show blocks"] {
+        table.run(line, &run("demo:", &[line]));
+    }
+    table.check(expect![[r#"
+        > .show
+        stderr: blocks             block nodes as trees below the devices: sizes, bitmaps, jobs, exports
+
+        > .show block
+        stderr: <stdin>:1: unknown topic `block`; did you mean `blocks`?
+        stderr:   .show block
+        stderr:         ^^^^^
+        status: 1
+
+        > .show blocks now
+        stderr: <stdin>:1: `.show blocks` takes no argument, found `now`
+        stderr:   .show blocks now
+        stderr:                ^^^
+        status: 1
+
+        > .show blocks
+        NODE                    DRIVER     SIZE  USED  MODE  FILE
+        disk0 (drive drive0)
+        └─ disk0                qcow2    10 GiB   0 B  rw
+           └─ file: disk0-file  null-co  10 GiB   0 B  rw    json:{"driver": "null-co", "size": 10737418240}
+        /machine/unattached/ide-cd (drive ide2-cd0): no medium, removable
+    "#]]);
+}
+
+#[test]
+fn programs_get_the_data() {
+    let seen = qmp_shell(&["demo:"]).input(".show blocks\nquery-status\n").run().expect_status(0);
+    let data: Value = serde_json::from_str(seen.lines()[0]).unwrap();
+    assert_eq!(data["nodes"][1]["children"], json!([{"child": "file", "node-name": "disk0-file"}]));
+    assert_eq!(seen.lines().len(), 2);
+    let seen = qmp_shell(&["demo:"]).input(".set output flat\n.show blocks\n").run().expect_status(0);
+    assert!(seen.lines().contains(&"devices[0].node-name: disk0"), "{}", seen.stdout);
+    // A failure takes the place of the data.
+    let Some(agent) = Server::guest_agent() else { return };
+    let seen = qmp_shell(&["--skip-negotiation", &agent.address()]).input(".show blocks\n").run();
+    snapshot::check(
+        seen.render(),
+        expect![[r#"
+            {"error": {"class": "CommandNotFound", "desc": "the server has no QMP command `query-named-block-nodes`"}}
+            stderr: <stdin>:1: the server has no QMP command `query-named-block-nodes`
+            status: 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_picture_fits_the_terminal() {
+    let Some(terminal) = Terminal::qmp_shell("demo:") else { return };
+    terminal.run_line("blockdev-add driver=null-co node-name=copy size=10737418240");
+    terminal.run_line(".events off");
+    terminal.run_line("blockdev-mirror job-id=job0 device=drive0 target=copy sync=full speed=1");
+    terminal.check_line(
+        ".show blocks",
+        expect![[r#"
+            NODE                    DRIVER     SIZE  USED  MODE  FILE
+            disk0 (drive drive0)
+            └─ disk0                qcow2    10 GiB   0 B  rw
+               │    source of job job0 (mirror): running, 0 %
+               └─ file: disk0-file  null-co  10 GiB   0 B  rw    json:{"driver": "null-co", "size": 10737418240}
+            /machine/unattached/ide-cd (drive ide2-cd0): no medium, removable
+            Not attached to a device
+            └─ copy                 null-co  10 GiB   0 B  rw    json:{"driver": "null-co", "size": 10737418240}
+                    target of job job0 (mirror): running, 0 %
+        "#]],
+    );
+    terminal.resize(56, 20);
+    terminal.run_line(".set pager off");
+    terminal.check_line(
+        ".show blocks",
+        expect![[r#"
+            NODE             DRIVER     SIZE  USED  MODE  FILE
+            disk0 (drive drive0)
+            └─ disk0         qcow2    10 GiB   0 B  rw
+               │    source of job job0 (mirror): running, 0 %
+               └─ file: di…  null-co  10 GiB   0 B  rw    …37418240}
+            /machine/unattached/ide-cd (drive ide2-cd0): no medium,…
+            Not attached to a device
+            └─ copy          null-co  10 GiB   0 B  rw    …37418240}
+                    target of job job0 (mirror): running, 0 %
+        "#]],
+    );
+}
