@@ -14,7 +14,9 @@
 mod ask;
 mod blocks;
 mod columns;
+mod jobs;
 mod medium;
+mod migration;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -63,12 +65,26 @@ pub(crate) struct Topic {
 pub(crate) type Run = fn(&mut dyn QmpServer, Option<&str>) -> Result<Box<dyn View>, Failure>;
 
 /// All topics, by name.
-pub(crate) const TOPICS: &[Topic] = &[Topic {
-    name: "blocks",
-    argument: "",
-    summary: "block nodes as trees below the devices: sizes, bitmaps, jobs, exports",
-    run: |server, _| boxed(blocks::ask(server)),
-}];
+pub(crate) const TOPICS: &[Topic] = &[
+    Topic {
+        name: "blocks",
+        argument: "",
+        summary: "block nodes as trees below the devices: sizes, bitmaps, jobs, exports",
+        run: |server, _| boxed(blocks::ask(server)),
+    },
+    Topic {
+        name: "jobs",
+        argument: "",
+        summary: "jobs with their progress, rate and time left",
+        run: |server, _| boxed(jobs::ask(server)),
+    },
+    Topic {
+        name: "migration",
+        argument: "",
+        summary: "the migration: progress, rates, times, capabilities",
+        run: |server, _| boxed(migration::ask(server)),
+    },
+];
 
 /// Returns the data of a view, whatever its type.
 fn boxed<T: View + 'static>(result: Result<T, Failure>) -> Result<Box<dyn View>, Failure> {

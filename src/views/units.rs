@@ -23,6 +23,27 @@ pub(super) fn percent(current: u64, total: u64) -> Option<String> {
     Some(format!("{share} %"))
 }
 
+/// Returns a time such as `1 min 20 s`, in its two largest units.
+pub(super) fn duration(seconds: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
+    let first = UNITS.iter().position(|(_, length)| seconds >= *length).unwrap_or(UNITS.len() - 1);
+    let (unit, length) = UNITS[first];
+    let whole = format!("{} {unit}", seconds / length);
+    match UNITS.get(first + 1).map(|(unit, next)| (unit, seconds % length / next)) {
+        None | Some((_, 0)) => whole,
+        Some((unit, rest)) => format!("{whole} {rest} {unit}"),
+    }
+}
+
+/// Returns a time given in milliseconds.
+pub(super) fn milliseconds(milliseconds: u64) -> String {
+    match milliseconds {
+        ..1000 => format!("{milliseconds} ms"),
+        ..10_000 => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
+        _ => duration(milliseconds / 1000),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +71,20 @@ mod tests {
         assert_eq!(percent(999, 1000).as_deref(), Some("99 %"));
         assert_eq!(percent(u64::MAX, u64::MAX).as_deref(), Some("100 %"));
         assert_eq!(percent(0, 0), None);
+    }
+
+    #[test]
+    fn durations_have_two_units() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (80, "1 min 20 s"),
+            (3661, "1 h 1 min"),
+            (u64::MAX, "213503982334601 d 7 h"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+        assert_eq!([0, 999, 1500, 10_999, 61_000].map(milliseconds), ["0 ms", "999 ms", "1.5 s", "10 s", "1 min 1 s"]);
     }
 }

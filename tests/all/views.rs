@@ -197,6 +197,8 @@ fn topics_are_listed_and_checked() {
     table.check(expect![[r#"
         > .show
         stderr: blocks             block nodes as trees below the devices: sizes, bitmaps, jobs, exports
+        stderr: jobs               jobs with their progress, rate and time left
+        stderr: migration          the migration: progress, rates, times, capabilities
 
         > .show block
         stderr: <stdin>:1: unknown topic `block`; did you mean `blocks`?
@@ -217,6 +219,53 @@ fn topics_are_listed_and_checked() {
            └─ file: disk0-file  null-co  10 GiB   0 B  rw    json:{"driver": "null-co", "size": 10737418240}
         /machine/unattached/ide-cd (drive ide2-cd0): no medium, removable
     "#]]);
+}
+
+#[test]
+fn jobs_and_the_migration_are_drawn_on_each_server() {
+    for start in [Server::qemu, Server::qemu_7_2] {
+        let Some(server) = start(&[]) else { return };
+        execute(
+            &server,
+            &[
+                ("blockdev-add", json!({"driver": "null-co", "node-name": "a", "size": 1 << 20, "read-zeroes": true})),
+                ("blockdev-add", json!({"driver": "null-co", "node-name": "b", "size": 1 << 20, "read-zeroes": true})),
+                ("blockdev-mirror", json!({"job-id": "mirror0", "device": "a", "target": "b", "sync": "full"})),
+                ("blockdev-create", json!({"job-id": "bad", "options": {"driver": "qcow2", "file": "b", "size": 5}})),
+            ],
+        );
+        let mut table = Table::new();
+        for lines in [
+            &[".wait job mirror0 status=ready timeout=60", ".wait job bad timeout=60", ".show jobs"][..],
+            &[".show migration"],
+            &["migrate uri=exec:false", ".wait migration timeout=60", ".show migration"],
+        ] {
+            let seen = run(&server.address(), lines);
+            table.row(lines.join("\n"), seen.stdout.replace("{}\n", ""));
+        }
+        table.check(expect![[r#"
+            > .wait job mirror0 status=ready timeout=60
+            > .wait job bad timeout=60
+            > .show jobs
+            JOB      TYPE    STATUS      DONE        PROGRESS
+            bad      create  concluded  100 %          1 of 1
+                Image size must be a multiple of 512 bytes
+                concluded: `job-dismiss id=bad` removes it
+            mirror0  mirror  ready      100 %  1 MiB of 1 MiB
+                ready: `job-complete id=mirror0` completes it
+
+            > .show migration
+            status      there has been no migration
+            parameters  max-bandwidth 128 MiB/s, downtime-limit 300 ms, multifd-channels 2
+
+            > migrate uri=exec:false
+            > .wait migration timeout=60
+            > .show migration
+            status      failed
+            error       ram_save_setup failed: Input/output error
+            parameters  max-bandwidth 128 MiB/s, downtime-limit 300 ms, multifd-channels 2
+        "#]]);
+    }
 }
 
 #[test]
