@@ -176,7 +176,27 @@ pub(super) struct Columns {
     rows: Vec<Row>,
 }
 
+/// The columns of labels and texts.
+const PAIR: &[Column] = &[Column::text(""), Column::long("")];
+
 impl Columns {
+    /// Creates columns for pairs of a label and a text.
+    pub(super) fn pairs() -> Columns {
+        Columns::new(PAIR)
+    }
+
+    /// Adds a label and a text, unless that is empty.
+    pub(super) fn push_pair(&mut self, label: &str, ink: Ink, text: &str) {
+        if !text.is_empty() {
+            self.push([Text::new(Ink::Name, label), Text::new(ink, text)]);
+        }
+    }
+
+    /// Returns whether there are no rows.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     pub(super) fn new(columns: &'static [Column]) -> Columns {
         Columns { columns, rows: Vec::new() }
     }

@@ -7,11 +7,9 @@ use crate::monitor::text::{is_true, items, string, unsigned};
 use crate::monitor::{Failure, QmpServer};
 
 use super::ask::ask_all;
-use super::columns::{Column, Columns, Ink, Text};
+use super::columns::{Columns, Ink};
 use super::units::{duration, milliseconds, percent, size};
 use super::{Medium, Picture};
-
-const COLUMNS: &[Column] = &[Column::text(""), Column::long("")];
 
 /// The parameters that decide how long a migration takes.
 const PARAMETERS: &[&str] =
@@ -105,12 +103,8 @@ fn transfer(stats: &Value, is_active: bool) -> Option<Transfer> {
 
 impl Picture for Migration {
     fn draw(&self, medium: &Medium<'_>) -> String {
-        let mut columns = Columns::new(COLUMNS);
-        let mut row = |label: &str, ink: Ink, text: String| {
-            if !text.is_empty() {
-                columns.push([Text::new(Ink::Name, label), Text::new(ink, &text)]);
-            }
-        };
+        let mut columns = Columns::pairs();
+        let mut row = |label: &str, ink: Ink, text: String| columns.push_pair(label, ink, &text);
         match self.status.as_str() {
             "" => row("status", Ink::Plain, "there has been no migration".to_owned()),
             status => row("status", if status == "failed" { Ink::Error } else { Ink::Plain }, status.to_owned()),

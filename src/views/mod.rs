@@ -14,8 +14,10 @@
 mod ask;
 mod blocks;
 mod columns;
+mod cpus;
 mod jobs;
 mod medium;
+mod memory;
 mod migration;
 #[cfg(test)]
 mod tests;
@@ -73,10 +75,22 @@ pub(crate) const TOPICS: &[Topic] = &[
         run: |server, _| boxed(blocks::ask(server)),
     },
     Topic {
+        name: "cpus",
+        argument: "",
+        summary: "CPUs by their places, with host threads, and free places",
+        run: |server, _| boxed(cpus::ask(server)),
+    },
+    Topic {
         name: "jobs",
         argument: "",
         summary: "jobs with their progress, rate and time left",
         run: |server, _| boxed(jobs::ask(server)),
+    },
+    Topic {
+        name: "memory",
+        argument: "",
+        summary: "the guest's memory: devices, slots and back ends",
+        run: |server, _| boxed(memory::ask(server)),
     },
     Topic {
         name: "migration",

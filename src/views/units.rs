@@ -38,8 +38,8 @@ pub(super) fn duration(seconds: u64) -> String {
 /// Returns a time given in milliseconds.
 pub(super) fn milliseconds(milliseconds: u64) -> String {
     match milliseconds {
-        ..1000 => format!("{milliseconds} ms"),
-        ..10_000 => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
+        0..1000 => format!("{milliseconds} ms"),
+        1000..10_000 => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
         _ => duration(milliseconds / 1000),
     }
 }
