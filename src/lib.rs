@@ -34,7 +34,8 @@
 //! # }
 //! ```
 //!
-//! The directory `examples` has complete programs: the status of a VM, following a job, hotplug, many servers.
+//! The directory `examples` has complete programs: the status of a VM, following a job and a migration,
+//! hotplug, many servers.
 //!
 //! # Contents
 //!
@@ -43,6 +44,9 @@
 //!   [`execute_with_fd`](Client::execute_with_fd) passes a file descriptor. Clones share the connection between threads.
 //! - [`Events`] are the events of one listener: an iterator with a [filter](Client::listen) and a
 //!   [timeout](Events::timeout).
+//! - [`wait_for_job`](Client::wait_for_job) and [`wait_for_migration`](Client::wait_for_migration) wait for a good end;
+//!   [`follow_job`](Client::follow_job) and [`follow_migration`](Client::follow_migration) are iterators over the progress
+//!   until then. [`JobError`] and [`MigrationError`] have the server's reason.
 //! - [`Address`] is the address of a server in any form. [`Options`] holds timeouts, a message log, and whether the
 //!   server is a guest agent. [`Listener`] accepts connections from a QEMU that connects to the client.
 //! - [`ExecuteError`] carries the request and the reply, and tells whether the command [may have been
@@ -87,6 +91,7 @@
 //! | `cmd_raw()`, which returns errors as values | [`Pending::reply`] |
 //! | `pull_event(wait)` | [`Events::wait`] |
 //! | `get_events(wait)` and `clear_events()` | [`Events`] as an iterator; each listener has a queue of its own, which begins when it is created |
+//! | a loop over `query-jobs`, and `job-dismiss` | [`Client::wait_for_job`] |
 //! | an `EventListener` with names and a filter | [`Client::listen`] with a closure |
 //! | `send_fd_scm(fd)` and then `getfd` | [`Client::execute_with_fd`] |
 //! | `QMPError`, `ConnectError`, `ExecuteError` | [`ConnectError`], [`ExecuteError`], [`ListenError`] |
@@ -199,7 +204,10 @@ pub mod views;
 #[doc(hidden)]
 pub mod wire;
 
-pub use client::{Client, Empty, Events, ExecuteError, ListenError, Pending, open};
+pub use client::{
+    Client, Empty, Events, ExecuteError, FollowedJob, FollowedMigration, JobError, JobProgress, ListenError,
+    MigrationError, MigrationProgress, Pending, open,
+};
 pub use session::{
     Address, AddressError, ConnectError, Disconnected, Listener, MessageQueue, Options, Received, Session, Unexpected,
 };

@@ -56,6 +56,11 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
             completion
         }
         (Completes::Wait, _) => complete_wait(text, typed, start, arguments, completer),
+        (Completes::JobsAndMigration, _) => {
+            let words = [("all", "all jobs and the migration"), ("migration", "the migration")];
+            let jobs = pairs(completer.lookup.get(&NameKind::Jobs)).chain(words);
+            Completion::of_names(typed, start, jobs.filter(|(name, _)| !arguments.contains(name)))
+        }
         (Completes::HmpLine, _) => complete_hmp_tail(text, name, completer),
         (Completes::AnyLine, 0) => {
             let mut completion = complete_hmp_tail(text, name, completer);

@@ -64,6 +64,8 @@ pub enum Completes {
     EventFilter,
     /// An event, then the keys and values of its data; or a job or the migration.
     Wait,
+    /// Jobs, `migration` and `all`.
+    JobsAndMigration,
     /// A line for the human monitor.
     HmpLine,
     /// A line for either monitor.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::session::{Address, Closer, ConnectError, Listener, Options, Session};
 use crate::wire::{Event, Greeting, Request};
@@ -14,6 +15,7 @@ use crate::wire::{Event, Greeting, Request};
 use super::dispatcher::{Dispatcher, SlotWait};
 use super::error::ExecuteError;
 use super::events::{EventQueue, Events};
+use super::job::JobState;
 use super::open::open_with_progress;
 #[cfg(feature = "programs")]
 use super::pending::IsCancelled;
@@ -330,6 +332,11 @@ impl Client {
         let queue = Arc::new(EventQueue::new(Box::new(filter)));
         self.inner.dispatcher.listen(&queue);
         Events { queue, timeout: None }
+    }
+
+    /// Returns the state of a job, according to a reply to `query-jobs` and to the events so far.
+    pub(super) fn job_state(&self, id: &str, reply: &Value) -> JobState {
+        self.inner.dispatcher.with_jobs(|log| JobState::of(id, reply, log))
     }
 
     /// Ends the connection for all clones, from any thread. Commands in flight are

@@ -13,6 +13,7 @@ use crate::wire::{Event, Greeting, Request};
 
 use super::error::{ExecuteError, ListenError};
 use super::events::EventQueue;
+use super::job_log::JobLog;
 use super::pending::{CANCEL_POLL_INTERVAL, IsCancelled, Outcome, Pending};
 
 /// The maximum number of in-band commands in flight. QEMU queues this many; with one more it stops reading, and an
@@ -44,6 +45,8 @@ struct State {
     /// The time of the last request or message.
     last_progress: Instant,
     listeners: Vec<Weak<EventQueue>>,
+    /// The course of the latest jobs.
+    jobs: JobLog,
     disconnected: Option<Disconnected>,
     /// The answer to a second greeting, to be sent before the next command.
     renegotiation: Option<Request>,
@@ -84,6 +87,7 @@ impl Dispatcher {
             last_progress: Instant::now(),
             takes_one_request: greeting.as_ref().is_some_and(Greeting::takes_one_request),
             listeners: Vec::new(),
+            jobs: JobLog::default(),
             disconnected: None,
             renegotiation: None,
         };
@@ -233,6 +237,11 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Calls `f` with the course of the latest jobs.
+    pub(super) fn with_jobs<T>(&self, f: impl FnOnce(&JobLog) -> T) -> T {
+        f(&self.state().jobs)
+    }
+
     /// Sends events to `queue` from now on.
     pub(super) fn listen(&self, queue: &Arc<EventQueue>) {
         let mut state = self.state();
@@ -297,6 +306,7 @@ impl Dispatcher {
 
     fn dispatch_event(&self, event: &Event) {
         let mut state = self.state();
+        state.jobs.push(event);
         state.listeners.retain(|listener| listener.strong_count() > 0);
         let listeners: Vec<Arc<EventQueue>> = state.listeners.iter().filter_map(Weak::upgrade).collect();
         drop(state);

@@ -155,6 +155,78 @@ impl ExecuteError {
     }
 }
 
+/// The reason why a job did not end well, as far as is known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The server does not list the job, and this client has seen no event of its end.
+    #[error("unknown job `{id}`")]
+    Unknown {
+        /// The job's id.
+        id: String,
+    },
+    /// The job failed.
+    #[error("job `{id}` failed: {}", .reason.as_deref().unwrap_or("the server has not told why"))]
+    Failed {
+        /// The job's id.
+        id: String,
+        /// The server's reason. `None` if the job was dismissed before it could be read, and no event told.
+        reason: Option<String>,
+    },
+    /// The job was cancelled.
+    #[error("job `{id}` was cancelled")]
+    Cancelled {
+        /// The job's id.
+        id: String,
+    },
+    /// The job has not ended in time. It goes on.
+    #[error("job `{id}` has not ended in time{}", status_in_words(.status.as_ref()))]
+    TimedOut {
+        /// The job's id.
+        id: String,
+        /// The job's status; `None` if the server did not answer.
+        status: Option<String>,
+    },
+    /// The server could not be asked.
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+}
+
+/// The reason why a migration did not end well, as far as is known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrationError {
+    /// No migration has been started.
+    #[error("no migration has been started")]
+    NotStarted,
+    /// The migration failed.
+    #[error("the migration failed: {}", .reason.as_deref().unwrap_or("the server has not told why"))]
+    Failed {
+        /// The server's reason, if it told one.
+        reason: Option<String>,
+    },
+    /// The migration was cancelled.
+    #[error("the migration was cancelled")]
+    Cancelled,
+    /// The migration has not ended in time. It goes on.
+    #[error("the migration has not ended in time{}", status_in_words(.status.as_ref()))]
+    TimedOut {
+        /// The migration's status; `None` if the server did not answer.
+        status: Option<String>,
+    },
+    /// The server could not be asked.
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+}
+
+/// Returns the end of a sentence about the status of something that has not ended.
+fn status_in_words(status: Option<&String>) -> String {
+    match status {
+        Some(status) => format!("; it is {status}"),
+        None => "; the server does not answer".to_owned(),
+    }
+}
+
 /// The reason why a listener receives no more events.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

@@ -8,13 +8,27 @@ mod client;
 mod dispatcher;
 mod error;
 mod events;
+mod follow;
+mod job;
+mod job_log;
+mod migration;
 mod open;
 mod pending;
 mod request;
 
 pub use client::{Client, Empty};
-pub use error::{ExecuteError, ListenError};
+pub use error::{ExecuteError, JobError, ListenError, MigrationError};
 pub use events::Events;
+#[cfg(feature = "programs")]
+pub(crate) use follow::per_cent;
+#[cfg(feature = "programs")]
+pub(crate) use job::JobState;
+pub use job::{FollowedJob, JobProgress};
+#[cfg(feature = "programs")]
+pub(crate) use job_log::{JobLog, JobTrace, job_of_event};
+#[cfg(feature = "programs")]
+pub(crate) use migration::MigrationState;
+pub use migration::{FollowedMigration, MigrationProgress};
 pub use open::open;
 #[cfg(feature = "programs")]
 pub(crate) use open::open_with_progress;

@@ -63,3 +63,4 @@ pub(crate) use hostile_server::replies as hostile_replies;
 pub(crate) use line::{missing_arguments, run_line};
 pub(crate) use server::{Failure, QmpServer, ServerError};
 pub(crate) use state::MonitorState;
+pub(crate) use text::size as size_text;

@@ -36,7 +36,8 @@ pub fn write_json(
 ) -> io::Result<()> {
     let raw = raw.as_bytes();
     let buf = Vec::with_capacity(CHUNK_BYTES.min(2 * raw.len()) + BLOCK_OUTPUT_BYTES);
-    let mut printer = Printer { raw, buf, style, palette, escape_controls, depth: 0, after_opening: false, out };
+    let (depth, after_opening, after_error_key) = (0, false, false);
+    let mut printer = Printer { raw, buf, style, palette, escape_controls, depth, after_opening, after_error_key, out };
     let mut strings = StringFinder::default();
     let mut from = 0;
     for (number, block) in blocks(raw).enumerate() {
@@ -74,6 +75,8 @@ struct Printer<'a, W: ?Sized> {
     depth: usize,
     /// Whether an opening bracket was written last. If its closing bracket comes next, both stay on one line.
     after_opening: bool,
+    /// Whether the key `error` was written last: its value tells of a failure.
+    after_error_key: bool,
     out: &'a mut W,
 }
 
@@ -137,9 +140,14 @@ impl<W: Write + ?Sized> Printer<'_, W> {
             self.new_line();
         }
         let palette = self.palette;
+        let after_error_key = std::mem::take(&mut self.after_error_key);
         let code = match self.raw[at] {
             _ if !palette.is_colored() => "",
-            b'"' if self.raw.get(end) == Some(&b':') => &palette.key,
+            b'"' if self.raw.get(end) == Some(&b':') => {
+                self.after_error_key = self.raw[at..token_end] == *b"\"error\"";
+                &palette.key
+            }
+            b'"' if after_error_key => &palette.error,
             b'"' => &palette.string,
             b'-' | b'0'..=b'9' => &palette.number,
             _ => &palette.literal,
@@ -244,6 +252,15 @@ mod tests {
             render("{\"k\":[\"v\",-1,null]}", JsonStyle::Line, true),
             "{\u{1b}[34m\"k\"\u{1b}[0m: [\u{1b}[32m\"v\"\u{1b}[0m, \u{1b}[36m-1\u{1b}[0m, \u{1b}[35mnull\u{1b}[0m]}"
         );
+    }
+
+    #[test]
+    fn the_value_of_an_error_is_in_the_colour_of_errors() {
+        assert_eq!(
+            render("{\"error\": \"x\",\"a\":\"error\"}", JsonStyle::Line, true),
+            "{\u{1b}[34m\"error\"\u{1b}[0m: \u{1b}[1;31m\"x\"\u{1b}[0m, \u{1b}[34m\"a\"\u{1b}[0m: \u{1b}[32m\"error\"\u{1b}[0m}"
+        );
+        assert!(!render("{\"error\": {\"class\": \"y\"}}", JsonStyle::Line, true).contains("\u{1b}[1;31m\"y"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use flat::write_flat;
 pub use json::{JsonStyle, write_json};
 pub use manual::manual_text;
 pub use palette::Palette;
-pub use sanitize::{is_printable, printable, sanitize, without_controls};
+pub use sanitize::{capitalise, is_printable, printable, sanitize, without_controls};
 pub use wrap::fill;
 
 /// The size at which buffered output is written.

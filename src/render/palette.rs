@@ -12,6 +12,8 @@ pub struct Palette {
     /// `true`, `false`, `null`.
     pub literal: String,
     pub error: String,
+    /// The label of a warning.
+    pub warning: String,
     /// Names of events and commands.
     pub name: String,
     /// Secondary text: times, hints, notices.
@@ -37,6 +39,8 @@ impl Palette {
             number: code(Color::Cyan),
             literal: code(Color::Magenta),
             error: bold(Color::Red),
+            // Legible on any background, unlike yellow.
+            warning: "\x1b[1m".to_owned(),
             // Yellow is unreadable on a light background.
             name: bold(Color::Magenta),
             dim: "\x1b[2m".to_owned(),

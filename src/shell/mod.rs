@@ -6,7 +6,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `line` | a line's origin and outcome |
-//! | `events` | the event filter, the latest events, the course of jobs |
+//! | `events` | the event filter, the latest events, advice on failures |
 //! | `output_format`, `settings` | the formats of replies; the settings of `.set` |
 //! | `history` | lines entered, and their files |
 //! | `hmp` | HMP lines inside QMP requests, and whether they succeeded |

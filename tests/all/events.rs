@@ -312,18 +312,48 @@ fn shows_the_events_of_a_real_machine() {
 }
 
 #[test]
-fn a_job_that_fails_looks_like_an_error_and_its_reason_can_be_found() {
+fn a_job_that_fails_looks_like_an_error_with_its_reason() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("blockdev-create job-id=j options.driver=file options.filename=/nonexistent/x options.size=1");
-    terminal.wait_for("`.wait job j` says why.");
+    terminal.wait_for("error: job `j` failed: Could not create '/nonexistent/x': No such file or directory\n");
     let failed = "\x1b[1m\x1b[31mJOB_STATUS_CHANGE";
     let screen = terminal.wait("the reply", |screen| screen.trim_end().ends_with("(QEMU)"));
     assert_eq!(screen.matches("JOB_STATUS_CHANGE").count(), 4, "{screen}");
     assert_eq!(terminal.coloured_screen().matches(failed).count(), 1, "{}", terminal.coloured_screen());
-    terminal.enter(".wait job j");
-    terminal.wait_for("error: job `j` failed: Could not create '/nonexistent/x': No such file or directory\n(QEMU)");
+    assert_eq!(screen.matches("error: ").count(), 1, "{screen}");
+    // A member `error` looks like an error in a reply too.
+    terminal.enter("query-jobs");
+    let reason = "\x1b[1m\x1b[31m\"Could not create '/nonexistent/x': No such file or directory\"";
+    wait_until("the reply in colour", || terminal.coloured_screen().contains(reason));
+}
+
+#[test]
+fn a_migration_that_fails_is_reported_with_its_reason() {
+    for start in [Server::qemu, Server::qemu_7_2] {
+        let Some(server) = start(Q35) else { return };
+        let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+        terminal.wait_for_last("(QEMU)");
+        terminal.enter("migrate-set-capabilities capabilities.0.capability=events capabilities.0.state=on");
+        terminal.wait_for("{}\n(QEMU)");
+        terminal.enter("migrate uri=unix:/nonexistent/socket");
+        terminal.wait_for("error: the migration failed: Failed to connect to '/nonexistent/socket': No such file");
+    }
+}
+
+#[test]
+fn a_failure_whose_reason_is_gone_is_reported_without() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        conn.send_event("JOB_STATUS_CHANGE", r#"{"id": "j", "status": "aborting"}"#);
+        conn.send_event("JOB_STATUS_CHANGE", r#"{"id": "j", "status": "concluded"}"#);
+        let id = conn.expect_command("query-jobs");
+        conn.reply(&id, "[]");
+        conn.refuse_until_close();
+    });
+    let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
+    terminal.wait_for("error: job `j` failed\n(QEMU)");
 }
 
 #[test]

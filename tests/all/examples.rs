@@ -56,25 +56,24 @@ fn follow_job_ends_with_the_job() {
     execute("blockdev-backup", arguments);
     client.close();
     let run = example("follow_job", &[&server.address(), "j0"]).run().expect_status(0);
-    assert!(run.stdout.ends_with("concluded\n"), "{run:?}");
+    assert!(run.stdout.starts_with("running: ") && run.stdout.ends_with("\ncompleted\n"), "{run:?}");
 
     let missing = example("follow_job", &[&server.address(), "j0"]).run().expect_status(1);
-    assert!(missing.stderr.contains("there is no job `j0`"), "the job was dismissed: {missing:?}");
+    assert!(missing.stderr.contains("unknown job `j0`"), "the job was dismissed: {missing:?}");
 }
 
 #[test]
-fn follow_job_reports_a_failed_job() {
-    let peer = Peer::start(|conn| {
-        let job = |status: &str, error: &str| {
-            format!(
-                r#"[{{"id": "j0", "type": "backup", "status": "{status}", "current-progress": 1, "total-progress": 2{error}}}]"#
-            )
-        };
+fn follow_job_reports_the_reason_of_a_failure() {
+    let job = |status: &str, error: &str| {
+        format!(
+            r#"[{{"id": "j0", "type": "backup", "status": "{status}", "current-progress": 1, "total-progress": 2{error}}}]"#
+        )
+    };
+    // A job that stays until it is dismissed.
+    let peer = Peer::start(move |conn| {
         conn.negotiate();
-        for _ in 0..2 {
-            let id = conn.expect_command("query-jobs");
-            conn.reply(&id, &job("running", ""));
-        }
+        let id = conn.expect_command("query-jobs");
+        conn.reply(&id, &job("running", ""));
         conn.send_event("JOB_STATUS_CHANGE", r#"{"id": "other", "status": "null"}"#);
         conn.send_event("JOB_STATUS_CHANGE", r#"{"id": "j0", "status": "concluded"}"#);
         let id = conn.expect_command("query-jobs");
@@ -84,8 +83,35 @@ fn follow_job_reports_a_failed_job() {
         conn.wait_for_close();
     });
     let run = example("follow_job", &[&peer.address(), "j0"]).run().expect_status(1);
-    assert_eq!(run.stdout, "running\nconcluded\n");
+    assert_eq!(run.stdout, "running: 1 of 2\n");
     assert!(run.stderr.contains("No space left on device"), "{run:?}");
+    // One that the server dismisses at its end.
+    let peer = Peer::start(move |conn| {
+        conn.negotiate();
+        let id = conn.expect_command("query-jobs");
+        conn.reply(&id, &job("running", ""));
+        conn.send_event("BLOCK_JOB_COMPLETED", r#"{"device": "j0", "error": "Input/output error"}"#);
+        conn.send_event("JOB_STATUS_CHANGE", r#"{"id": "j0", "status": "concluded"}"#);
+        conn.send_event("JOB_STATUS_CHANGE", r#"{"id": "j0", "status": "null"}"#);
+        let id = conn.expect_command("query-jobs");
+        conn.reply(&id, "[]");
+        let id = conn.expect_command("job-dismiss");
+        conn.reply_error(Some(&id), "DeviceNotActive", "Job not found");
+        conn.wait_for_close();
+    });
+    let run = example("follow_job", &[&peer.address(), "j0"]).run().expect_status(1);
+    assert!(run.stderr.contains("Input/output error"), "{run:?}");
+}
+
+#[test]
+fn follow_migration_ends_with_the_migration() {
+    for start in [Server::qemu, Server::qemu_7_2] {
+        let Some(server) = start(Q35) else { return };
+        let run = example("follow_migration", &[&server.address(), "unix:/nonexistent/socket"]).run().expect_status(1);
+        assert!(run.stderr.contains("No such file or directory"), "{run:?}");
+        let run = example("follow_migration", &[&server.address(), "exec:cat > /dev/null"]).run().expect_status(0);
+        assert!(run.stdout.ends_with("completed\n"), "{run:?}");
+    }
 }
 
 #[test]

@@ -7,10 +7,12 @@ mod events;
 mod exit;
 mod explain;
 mod fd;
+mod follow;
 mod help;
 mod history;
 mod hmp;
 mod log;
+mod operation;
 mod qmp;
 mod run;
 mod server_help;
@@ -20,6 +22,7 @@ mod show;
 mod source;
 mod suggest;
 mod wait;
+mod waiting;
 
 use std::path::PathBuf;
 
@@ -77,6 +80,7 @@ pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &exit::COMMAND,
     &explain::COMMAND,
     &fd::COMMAND,
+    &follow::COMMAND,
     &help::COMMAND,
     &history::COMMAND,
     &hmp::COMMAND,
@@ -151,6 +155,14 @@ fn unknown_command(dot: &DotLine) -> Diagnostic {
 }
 
 impl Invocation<'_> {
+    /// Calls `f`, which reports failures of jobs and of the migration itself.
+    fn without_advice<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        let is_explained = std::mem::replace(&mut self.engine.explains_failures, false);
+        let result = f(self);
+        self.engine.explains_failures = is_explained;
+        result
+    }
+
     /// Returns the argument at `index`, or an error that says what is missing.
     fn word(&self, index: usize, what: &str) -> Result<&Word, Diagnostic> {
         let missing = || Diagnostic::new(Span::at(self.dot.end()), format!("missing argument: expected {what}"));

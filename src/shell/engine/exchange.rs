@@ -5,13 +5,12 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use crate::client::REPLY_ANNOUNCEMENT_DELAY;
+use crate::client::{REPLY_ANNOUNCEMENT_DELAY, job_of_event};
+use crate::render::capitalise;
 use crate::session::{Address, Disconnected, Received, Wait};
 use crate::wire::{Event, Reply, Request};
 
 use super::super::connection::ConnectionError;
-use super::super::events::advice::advice_on_failure;
-use super::super::events::job_trace::job_of_event;
 use super::super::hmp::is_quit;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
@@ -352,11 +351,8 @@ impl Engine {
             out.show_event(&event);
         }
         self.connection.record.events.push(event);
-        if is_shown
-            && self.options.interactive
-            && let Some(advice) = advice_on_failure(&self.connection.record.events)
-        {
-            out.show_notice(&advice);
+        if is_shown {
+            self.ask_for_reason(out);
         }
         if let Some(server) = self.connection.server() {
             server.forget_live_names();
@@ -372,6 +368,10 @@ impl Engine {
             self.announce_monitor(out);
             return 0;
         }
+        if self.explain_failure(id, reply, out) {
+            return reply.text().len();
+        }
+        let Some(server) = self.connection.server() else { return 0 };
         let Some(request) = server.interrupted_commands.remove(&id) else { return 0 };
         let context = ReplyContext { reply, request: &request, late: true, hint: None };
         out.show_reply(&context, &InputLine::none());
@@ -482,12 +482,4 @@ impl Engine {
 fn command_names<'a>(requests: impl IntoIterator<Item = &'a Request>) -> String {
     let names: Vec<String> = requests.into_iter().map(|request| format!("`{}`", request.command)).collect();
     names.join(", ")
-}
-
-fn capitalise(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => String::new(),
-    }
 }

@@ -15,6 +15,7 @@
 //! ```
 
 pub(crate) mod exchange;
+mod failures;
 pub(crate) mod hmp;
 mod noncharacters;
 mod own_monitor;
@@ -80,6 +81,8 @@ pub struct Engine {
     failed: bool,
     /// Whether `quit` was sent, so that the end of the connection is expected.
     quitting: bool,
+    /// Whether failures that events report are explained at a prompt.
+    pub(crate) explains_failures: bool,
     /// Events that are not shown, because the shell itself causes them.
     hidden_events: &'static [&'static str],
     /// The job whose events are not shown, because the user did not start it.
@@ -100,6 +103,7 @@ impl Engine {
             typed_request: None,
             failed: false,
             quitting: false,
+            explains_failures: true,
             hidden_events: &[],
             hidden_job: None,
         }

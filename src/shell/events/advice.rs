@@ -1,5 +1,7 @@
 //! Advice on failures that an event reports without their reason, or that only its data tells.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use crate::wire::Event;
@@ -15,18 +17,35 @@ struct Data {
     error: Option<String>,
 }
 
-/// Returns a sentence about the failure that the latest event reports, if the reason is only in the reply to a query.
-pub(crate) fn advice_on_failure(log: &EventLog) -> Option<String> {
+/// A failure that an event reports without its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum UnexplainedFailure {
+    /// The failure of the job with this id.
+    Job(String),
+    Migration,
+}
+
+impl fmt::Display for UnexplainedFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UnexplainedFailure::Job(id) => write!(f, "job `{id}`"),
+            UnexplainedFailure::Migration => f.write_str("the migration"),
+        }
+    }
+}
+
+/// Returns the failure that the latest event reports, if the reason is only in the reply to a query.
+pub(crate) fn unexplained_failure(log: &EventLog) -> Option<UnexplainedFailure> {
     let event = log.last(1).next().filter(|event| matches!(event.name(), "JOB_STATUS_CHANGE" | "MIGRATION"))?;
     let data: Data = event.data_as().ok()?;
     match (data.id, data.status.as_deref()) {
         // A block job has told its reason by now.
         (Some(id), Some("concluded")) => {
-            let trace = log.job_trace(&id);
+            let trace = log.jobs().trace(&id);
             let is_unexplained = trace.has_failed && !trace.is_cancelled && trace.reason.is_none();
-            is_unexplained.then(|| format!("Job `{id}` failed; `.wait job {id}` says why."))
+            is_unexplained.then_some(UnexplainedFailure::Job(id))
         }
-        (None, Some("failed")) => Some("The migration failed; `.wait migration` says why.".to_owned()),
+        (None, Some("failed")) => Some(UnexplainedFailure::Migration),
         _ => None,
     }
 }
@@ -42,7 +61,7 @@ pub(crate) fn warning_about(event: &Event, log: &EventLog) -> Option<String> {
         ("JOB_STATUS_CHANGE", Data { id: Some(id), status: Some(status), .. })
             if matches!(status.as_str(), "concluded" | "null") =>
         {
-            let trace = log.job_trace(&id);
+            let trace = log.jobs().trace(&id);
             (trace.has_failed && !trace.is_cancelled).then(|| failed_job(&id, trace.reason.as_deref()))
         }
         ("BLOCK_JOB_COMPLETED", Data { id: Some(id), error: Some(error), .. }) => Some(failed_job(&id, Some(&error))),
@@ -57,25 +76,25 @@ mod tests {
     use crate::wire::Message;
 
     #[test]
-    fn advises_on_failures_whose_reason_is_unknown() {
+    fn finds_failures_whose_reason_is_unknown() {
         let mut log = EventLog::default();
-        let mut advice_after = |name: &str, data: &str| {
+        let mut failure_after = |name: &str, data: &str| {
             match Message::parse(format!("{{\"event\": \"{name}\", \"data\": {data}}}").into_bytes()) {
                 Ok(Message::Event(event)) => log.push(event),
                 other => panic!("{other:?}"),
             }
-            advice_on_failure(&log)
+            unexplained_failure(&log)
         };
         let status = |status: &str| format!(r#"{{"id": "s", "status": "{status}"}}"#);
-        assert_eq!(advice_after("JOB_STATUS_CHANGE", &status("aborting")), None);
-        let advice = advice_after("JOB_STATUS_CHANGE", &status("concluded"));
-        assert_eq!(advice.as_deref(), Some("Job `s` failed; `.wait job s` says why."));
-        assert_eq!(advice_after("JOB_STATUS_CHANGE", &status("created")), None);
-        assert_eq!(advice_after("JOB_STATUS_CHANGE", &status("aborting")), None);
-        assert_eq!(advice_after("BLOCK_JOB_COMPLETED", r#"{"device": "s", "error": "no space"}"#), None);
-        assert_eq!(advice_after("JOB_STATUS_CHANGE", &status("concluded")), None);
-        assert_eq!(advice_after("MIGRATION", r#"{"status": "completed"}"#), None);
-        assert!(advice_after("MIGRATION", r#"{"status": "failed"}"#).is_some());
+        assert_eq!(failure_after("JOB_STATUS_CHANGE", &status("aborting")), None);
+        let failure = failure_after("JOB_STATUS_CHANGE", &status("concluded"));
+        assert_eq!(failure, Some(UnexplainedFailure::Job("s".to_owned())));
+        assert_eq!(failure_after("JOB_STATUS_CHANGE", &status("created")), None);
+        assert_eq!(failure_after("JOB_STATUS_CHANGE", &status("aborting")), None);
+        assert_eq!(failure_after("BLOCK_JOB_COMPLETED", r#"{"device": "s", "error": "no space"}"#), None);
+        assert_eq!(failure_after("JOB_STATUS_CHANGE", &status("concluded")), None);
+        assert_eq!(failure_after("MIGRATION", r#"{"status": "completed"}"#), None);
+        assert_eq!(failure_after("MIGRATION", r#"{"status": "failed"}"#), Some(UnexplainedFailure::Migration));
     }
 
     #[test]

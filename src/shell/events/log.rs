@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use crate::client::{JobLog, job_of_event};
 use crate::wire::Event;
 
 use super::filter::matches_glob;
-use super::job_trace::JobTrace;
 
 /// The maximum number of events that are kept.
 const MAX_EVENTS: usize = 4096;
@@ -23,6 +23,7 @@ pub(crate) struct EventLog {
     since_command: usize,
     /// The names of all events received.
     names: BTreeSet<String>,
+    jobs: JobLog,
     /// The number of all events received.
     pub(crate) total: u64,
 }
@@ -73,6 +74,7 @@ impl EventLog {
         if name.len() <= MAX_NAME_BYTES && self.names.len() < MAX_EVENTS && !self.names.contains(name) {
             self.names.insert(name.to_owned());
         }
+        self.jobs.push(&event);
         self.since_command += 1;
         self.bytes += event.text().len();
         self.events.push_back((event, false));
@@ -115,9 +117,14 @@ impl EventLog {
         self.events.iter().skip(self.events.len().saturating_sub(count)).map(|(event, _)| event)
     }
 
-    /// Returns the course of the latest job with this id.
-    pub(crate) fn job_trace(&self, id: &str) -> JobTrace {
-        JobTrace::of(id, self.events.iter().rev().map(|(event, _)| event))
+    /// Returns the course of the latest jobs.
+    pub(crate) fn jobs(&self) -> &JobLog {
+        &self.jobs
+    }
+
+    /// Returns the ids of the jobs that have had events since the last command was sent, each once.
+    pub(crate) fn jobs_since_command(&self) -> BTreeSet<String> {
+        self.last(self.since_command).filter_map(job_of_event).collect()
     }
 
     /// Returns the names of all events received, each once.

@@ -1,10 +1,10 @@
 //! Output of the engine, in one form for each kind of reader: the user at a terminal, a program that reads the output
 //! of a script, and a program that runs one command.
 
+pub(crate) mod live_lines;
 pub(crate) mod message_writer;
 pub(crate) mod one_shot;
 pub(crate) mod pager;
-mod progress_line;
 pub(crate) mod script;
 pub(crate) mod terminal;
 
@@ -73,6 +73,19 @@ pub trait Output {
 
     /// Shows the progress of a long operation at a prompt, in place of the progress shown before. Empty text removes it.
     fn show_progress(&mut self, _text: &str) {}
+
+    /// Returns the numbers of columns and rows for [`Output::show_live`]. `None` if lines that were shown cannot be
+    /// replaced.
+    fn live_size(&mut self) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// Shows lines in place of those shown before, until other output takes their place; none removes them. They may have
+    /// escape codes for colours, so text from the server must have been made printable.
+    fn show_live(&mut self, _lines: &[String]) {}
+
+    /// Ends the lines of [`Output::show_live`], which stay where they are.
+    fn keep_live(&mut self) {}
 
     /// Asks the user for a secret, which is not echoed. `None` without a user.
     fn ask_for_secret(&mut self, _prompt: &str) -> Option<String> {

@@ -17,8 +17,8 @@ use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
 use super::super::terminal::raw_mode::NoEchoGuard;
 use super::super::terminal::size::terminal_size;
+use super::live_lines::{LiveLines, can_replace_lines};
 use super::pager::{exceeds_screen, page_text, run_pager, shows_colors};
-use super::progress_line::{ProgressLine, can_replace_lines};
 use super::{Output, Rejection, ReplyContext};
 
 /// The maximum length of a reply that is formatted in memory; longer ones are formatted into the pager.
@@ -34,7 +34,7 @@ pub(crate) struct TerminalOutput<W> {
     prompt_width: usize,
     interrupted: Arc<AtomicBool>,
     no_echo: Option<NoEchoGuard>,
-    progress: ProgressLine,
+    live: LiveLines,
     error: Option<io::Error>,
 }
 
@@ -48,7 +48,7 @@ impl<W: Write> TerminalOutput<W> {
             prompt_width: 0,
             interrupted,
             no_echo: None,
-            progress: ProgressLine::default(),
+            live: LiveLines::default(),
             error: None,
         }
     }
@@ -78,7 +78,8 @@ impl<W: Write> TerminalOutput<W> {
     }
 
     fn write(&mut self, text: &str) {
-        let cleared = self.progress.take_clearing();
+        let (columns, _) = terminal_size();
+        let cleared = self.live.take_clearing(columns);
         let result = self.out.write_all(cleared.as_bytes());
         self.keep_error(result);
         let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
@@ -223,7 +224,8 @@ impl<W: Write> Output for TerminalOutput<W> {
     }
 
     fn show_warning(&mut self, message: &str, line: &InputLine<'_>) {
-        self.show_notice(&format!("{}warning: {message}", line.location()));
+        let label = self.palette.paint(&self.palette.warning, &format!("{}warning:", line.location()));
+        self.write(&format!("{label} {}\n", sanitize(message)));
     }
 
     fn show_notice(&mut self, text: &str) {
@@ -251,15 +253,30 @@ impl<W: Write> Output for TerminalOutput<W> {
 
     fn show_progress(&mut self, text: &str) {
         if !text.is_empty() && !can_replace_lines() {
-            if self.progress.is_due() {
+            if self.live.is_due() {
                 self.show_notice(text);
             }
             return;
         }
-        let (columns, _) = terminal_size();
-        let text = self.progress.replace_with(&sanitize(text), columns);
+        let line = Some(sanitize(text).into_owned()).filter(|line| !line.is_empty());
+        self.show_live(line.as_slice());
+    }
+
+    fn live_size(&mut self) -> Option<(usize, usize)> {
+        can_replace_lines().then(terminal_size)
+    }
+
+    fn show_live(&mut self, lines: &[String]) {
+        let (columns, rows) = terminal_size();
+        let text = self.live.replace_with(lines, columns, rows);
         let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         self.keep_error(result);
+    }
+
+    fn keep_live(&mut self) {
+        if self.live.keep() {
+            self.write("\n");
+        }
     }
 
     fn ask_for_secret(&mut self, prompt: &str) -> Option<String> {

@@ -17,6 +17,7 @@ use crate::schema::manual::Manual;
 use crate::session::Session;
 use crate::wire::{Reply, Request};
 
+use super::events::advice::UnexplainedFailure;
 use super::events::log::EventLog;
 use info::ServerInfo;
 
@@ -28,6 +29,8 @@ pub(crate) struct Server {
     pub(crate) is_guest_agent: bool,
     /// Commands that the user stopped waiting for, by id. Their replies are shown when they arrive.
     pub(crate) interrupted_commands: BTreeMap<u64, Request>,
+    /// The failures whose reasons the server was asked for, by the id of the query.
+    pub(crate) unexplained_failures: BTreeMap<u64, UnexplainedFailure>,
     /// Whether the server has refused a line for its human monitor, because it has none.
     pub(crate) lacks_human_monitor: bool,
     /// The number of times that the server sent something unexpected.
@@ -56,6 +59,7 @@ impl Server {
             info: ServerInfo::default(),
             is_guest_agent,
             interrupted_commands: BTreeMap::new(),
+            unexplained_failures: BTreeMap::new(),
             lacks_human_monitor: false,
             unexpected_count: 0,
             manual: OnceCell::new(),

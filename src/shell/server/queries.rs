@@ -129,6 +129,9 @@ impl Server {
 
     /// Waits briefly for replies to queries before the session is closed: QEMU would send them to its next client.
     pub(crate) fn finish_queries(&mut self) {
+        for id in std::mem::take(&mut self.unexplained_failures).into_keys() {
+            self.session.discard_reply(id);
+        }
         let deadline = Instant::now() + CLOSE_GRACE;
         self.wait_while(deadline, |server| !server.info.pending.is_empty() || server.session.awaits_discarded_reply());
     }

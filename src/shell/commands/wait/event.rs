@@ -13,7 +13,7 @@ use super::super::super::events::log::EventPattern;
 use super::super::super::line::LineOutcome;
 use super::super::Invocation;
 use super::super::events::find_event;
-use super::{announce, deadline_after, give_up, parse_timeout};
+use super::super::waiting::{announce, deadline_after, give_up, parse_seconds};
 
 /// The time that the server may take to return its capabilities, which only a warning needs.
 const CAPABILITIES_TIMEOUT: Duration = Duration::from_millis(500);
@@ -106,7 +106,7 @@ fn parse_pattern(name: &Word, arguments: &[Word]) -> Result<(EventPattern, Optio
             return Err(Diagnostic::new(word.span, format!("expected `key=value`, found `{}`", word.text)));
         }
         if word.key() == "timeout" {
-            timeout = Some(parse_timeout(word)?);
+            timeout = Some(parse_seconds(word)?);
         } else {
             let path = word.key().split('.').map(str::to_owned).collect();
             pattern.data.push((path, word.value().to_owned()));
