@@ -43,7 +43,11 @@ impl Input {
 
 pub(super) fn new_engine(connection: Connection, args: &SessionArgs, input: &Input, log: SharedLog) -> Engine {
     let interactive = input.is_prompt();
-    let default_format = if args.pretty || interactive { OutputFormat::Pretty } else { OutputFormat::Json };
+    let default_format = match interactive {
+        _ if args.pretty => OutputFormat::Pretty,
+        true => OutputFormat::Auto,
+        false => OutputFormat::Json,
+    };
     let settings = Settings {
         verbose: args.common.verbose,
         output: args.request.output.unwrap_or(default_format),

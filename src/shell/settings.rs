@@ -29,7 +29,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             verbose: false,
-            output: OutputFormat::Pretty,
+            output: OutputFormat::Auto,
             pager: default_pager(),
             check: true,
             confirm: true,

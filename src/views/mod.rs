@@ -5,29 +5,22 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `medium` | the place where a picture is drawn |
-//! | `units` | sizes, rates, durations and shares as people read them |
-//! | `columns` | aligned columns that fit the width |
 //! | `ask` | queries of which a server may lack some |
 //! | `blocks` | block nodes as a tree |
 
 mod ask;
 mod blocks;
-mod columns;
 mod cpus;
 mod jobs;
-mod medium;
 mod memory;
 mod migration;
 #[cfg(test)]
 mod tests;
-mod units;
 
 use serde::Serialize;
 
 use crate::monitor::{Failure, QmpServer};
-
-pub use medium::Medium;
+use crate::render::{Medium, columns, units};
 
 /// The data of a view, and its picture.
 pub trait View {

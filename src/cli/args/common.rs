@@ -152,7 +152,7 @@ impl RequestArgs {
 #[derive(Debug, Clone, Args)]
 #[command(
     mut_arg("color", |arg| arg.help("When to use colour; auto means never in scripts")),
-    mut_arg("output", |arg| arg.help("Reply format [default: pretty at a prompt, json in scripts]")),
+    mut_arg("output", |arg| arg.help("Reply format [default: auto at a prompt, json in scripts]")),
 )]
 pub(crate) struct SessionArgs {
     #[command(flatten)]

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use crate::render::{JsonStyle, Palette, event_palette, write_json};
+use crate::render::{JsonStyle, Medium, Palette, event_palette, write_json};
 use crate::wire::{Event, quote, single_line};
+
+use super::super::terminal::size::terminal_size;
 
 /// A writer of messages, each on one line.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +17,12 @@ pub struct JsonMessageWriter {
 }
 
 impl JsonMessageWriter {
+    /// Returns the place where values are written: the terminal, or else a file.
+    pub(crate) fn medium(&self) -> Medium<'_> {
+        let columns = if self.escape_controls { terminal_size().0 } else { usize::MAX };
+        Medium { palette: &self.palette, columns }
+    }
+
     /// Writes a whole message as received. `path` names its server, if there are several.
     pub fn write(&self, path: Option<&str>, text: &str, out: &mut dyn Write) -> io::Result<()> {
         match (path, text.trim_start().strip_prefix('{')) {

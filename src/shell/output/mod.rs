@@ -11,9 +11,9 @@ pub(crate) mod terminal;
 use std::io;
 
 use crate::grammar::{Diagnostic, mask_secrets};
-use crate::render::{Palette, excerpt};
+use crate::render::{Medium, Palette, excerpt};
 use crate::schema::manual::Line;
-use crate::views::{Medium, View};
+use crate::views::View;
 use crate::wire::{Event, Reply, Request, quote};
 
 use super::line::InputLine;

@@ -99,14 +99,14 @@ impl<O: Write, E: Write> OneShotOutput<O, E> {
 
 impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
     fn show_reply(&mut self, context: &ReplyContext<'_>, _line: &InputLine<'_>) {
-        let JsonMessageWriter { palette, escape_controls } = &self.style.messages;
+        let (medium, escape_controls) = (self.style.messages.medium(), self.style.messages.escape_controls);
         let format = self.style.format;
         let result = match context.reply.body() {
             _ if format.shows_whole_replies() => {
                 let (server_name, id) = (self.style.server_name.as_deref(), context.request.id.as_deref());
                 self.style.messages.write_reply(server_name, context.reply.member(), id, &mut self.out)
             }
-            ReplyBody::Return(raw) => format.write_value(raw, palette, *escape_controls, &mut self.out),
+            ReplyBody::Return(raw) => format.write_value(raw, &medium, escape_controls, &mut self.out),
             ReplyBody::Error { class, desc } => {
                 let palette = &self.style.stderr_palette;
                 let class = palette.paint(&palette.error, &sanitize(&format!("{class}:")));

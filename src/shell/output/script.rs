@@ -4,9 +4,9 @@
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
 
 use crate::grammar::{Diagnostic, Language, mask_secrets_in_message};
-use crate::render::{Palette, event_line, manual_text, sanitize};
+use crate::render::{Medium, Palette, event_line, manual_text, sanitize};
 use crate::schema::manual::Line;
-use crate::views::{Medium, View};
+use crate::views::View;
 use crate::wire::{Event, ReplyBody};
 
 use super::super::line::InputLine;
@@ -69,7 +69,7 @@ impl Output for ScriptOutput {
                 let id = context.request.id.as_deref();
                 self.messages.write_reply(None, context.reply.member(), id, &mut self.out)
             }
-            ReplyBody::Return(raw) => self.format.write_value(raw, &self.messages.palette, true, &mut self.out),
+            ReplyBody::Return(raw) => self.format.write_value(raw, &self.messages.medium(), true, &mut self.out),
             ReplyBody::Error { class, desc } => {
                 self.report(line, &format!("{class}: {}", context.request.without_secrets(desc)));
                 Ok(())
@@ -132,7 +132,7 @@ impl Output for ScriptOutput {
     fn show_view(&mut self, view: &dyn View) {
         let result = match self.format.shows_pictures() {
             true => self.out.write_all(view.draw(&Medium::file(&Palette::default())).as_bytes()),
-            false => self.format.write_value(&view.json(), &self.messages.palette, true, &mut self.out),
+            false => self.format.write_value(&view.json(), &self.messages.medium(), true, &mut self.out),
         };
         self.keep_error(result);
     }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::grammar::Diagnostic;
-use crate::render::{Palette, caret_under, event_line, excerpt, manual_text, printable, sanitize};
+use crate::render::{Medium, Palette, caret_under, event_line, excerpt, manual_text, printable, sanitize};
 use crate::schema::manual::Line;
-use crate::views::{Medium, View};
+use crate::views::View;
 use crate::wire::{Event, HMP_COMMAND, ReplyBody};
 
 use super::super::hmp::{has_succeeded, hmp_text};
@@ -43,7 +43,7 @@ impl<W: Write> TerminalOutput<W> {
         TerminalOutput {
             out,
             palette,
-            format: OutputFormat::Pretty,
+            format: OutputFormat::Auto,
             pager: None,
             prompt_width: 0,
             interrupted,
@@ -107,19 +107,22 @@ impl<W: Write> TerminalOutput<W> {
 
     fn write_value(&mut self, raw: &str) {
         let format = self.format;
+        let (columns, _) = terminal_size();
         let is_long = raw.len() > MAX_BUFFERED_BYTES && !format.shows_whole_replies();
         if is_long {
             let colored = self.palette.clone();
             let paged = self.with_pager(|command| {
                 let palette = if shows_colors(command) { colored } else { Palette::default() };
-                run_pager(command, |input| drop(format.write_value(raw, &palette, true, input)))
+                let medium = Medium { palette: &palette, columns };
+                run_pager(command, |input| drop(format.write_value(raw, &medium, true, input)))
             });
             if paged {
                 return;
             }
         }
         let mut text = Vec::new();
-        let result = format.write_value(raw, &self.palette, true, &mut text);
+        let medium = Medium { palette: &self.palette, columns };
+        let result = format.write_value(raw, &medium, true, &mut text);
         self.keep_error(result);
         let text = String::from_utf8_lossy(&text);
         if is_long { self.write(&text) } else { self.write_paged(&text) }

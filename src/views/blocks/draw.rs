@@ -5,8 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::super::Medium;
 use super::super::columns::{Column, Columns, Ink, Text};
-use super::super::medium::Medium;
 use super::super::units::{percent, size};
 use super::{Blocks, Child, Device, Job, Node};
 

@@ -1,6 +1,6 @@
 //! The place where a picture is drawn: its colours and its width.
 
-use crate::render::Palette;
+use super::palette::Palette;
 
 /// The place where a picture is drawn.
 #[derive(Debug, Clone)]
@@ -11,6 +11,11 @@ pub struct Medium<'a> {
 }
 
 impl Medium<'_> {
+    /// Returns whether lines are as long as they need.
+    pub fn is_file(&self) -> bool {
+        self.columns == usize::MAX
+    }
+
     /// Returns a file: lines are as long as they need.
     pub fn file(palette: &Palette) -> Medium<'_> {
         Medium { palette, columns: usize::MAX }

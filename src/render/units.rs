@@ -1,7 +1,7 @@
 //! Sizes, rates, durations and shares as people read them.
 
 /// Returns a size such as `1.5 GiB`, with one decimal below 10.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let mut value = bytes as f64;
     let mut unit = "B";
@@ -18,13 +18,13 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// Returns a share such as `25 %`, rounded down: only the whole is 100 %. `None` without a total.
-pub(super) fn percent(current: u64, total: u64) -> Option<String> {
+pub(crate) fn percent(current: u64, total: u64) -> Option<String> {
     let share = u128::from(current) * 100 / u128::from((total > 0).then_some(total)?);
     Some(format!("{share} %"))
 }
 
 /// Returns a time such as `1 min 20 s`, in its two largest units.
-pub(super) fn duration(seconds: u64) -> String {
+pub(crate) fn duration(seconds: u64) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
     let first = UNITS.iter().position(|(_, length)| seconds >= *length).unwrap_or(UNITS.len() - 1);
     let (unit, length) = UNITS[first];
@@ -36,7 +36,7 @@ pub(super) fn duration(seconds: u64) -> String {
 }
 
 /// Returns a time given in milliseconds.
-pub(super) fn milliseconds(milliseconds: u64) -> String {
+pub(crate) fn milliseconds(milliseconds: u64) -> String {
     match milliseconds {
         0..1000 => format!("{milliseconds} ms"),
         1000..10_000 => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),

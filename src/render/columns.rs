@@ -1,23 +1,26 @@
 //! Aligned columns that fit the width, with lines between them that run across.
 
+use std::borrow::Cow;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::render::{Palette, printable};
-
 use super::medium::Medium;
+use super::palette::Palette;
+use super::sanitize::printable;
+use super::wrap::fill;
 
 /// The mark in place of text that was cut off.
 const ELLIPSIS: char = '…';
 
 /// The width to which a column may be cut.
-const MIN_COLUMN_WIDTH: usize = 10;
+pub(crate) const MIN_COLUMN_WIDTH: usize = 10;
 
 /// The blanks between columns.
-const GAP: &str = "  ";
+pub(crate) const GAP: &str = "  ";
 
 /// The role of a text in a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(crate) enum Ink {
     Plain,
     /// A name of the first rank, such as that of a device.
     Title,
@@ -43,18 +46,18 @@ impl Ink {
 
 /// Text in several roles on one line. Control characters are escaped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Text(Vec<(Ink, String)>);
+pub(crate) struct Text(Vec<(Ink, String)>);
 
 impl Text {
-    pub(super) fn new(ink: Ink, text: &str) -> Text {
+    pub(crate) fn new(ink: Ink, text: &str) -> Text {
         Text::default().with(ink, text)
     }
 
-    pub(super) fn plain(text: &str) -> Text {
+    pub(crate) fn plain(text: &str) -> Text {
         Text::new(Ink::Plain, text)
     }
 
-    pub(super) fn with(mut self, ink: Ink, text: &str) -> Text {
+    pub(crate) fn with(mut self, ink: Ink, text: &str) -> Text {
         if !text.is_empty() {
             self.0.push((ink, printable(text).into_owned()));
         }
@@ -62,18 +65,26 @@ impl Text {
     }
 
     /// Adds another text at the end.
-    pub(super) fn append(&mut self, other: Text) {
+    pub(crate) fn append(&mut self, other: Text) {
         self.0.extend(other.0);
     }
 
     /// Returns the text as a line of its own, cut to the width.
-    pub(super) fn line(&self, medium: &Medium<'_>) -> String {
+    pub(crate) fn line(&self, medium: &Medium<'_>) -> String {
         let mut line = String::new();
         self.cut(medium.columns, Side::End).write(medium.palette, &mut line);
         line + "\n"
     }
 
-    fn width(&self) -> usize {
+    /// Returns the text as a paragraph, wrapped at the width.
+    pub(crate) fn paragraph(&self, medium: &Medium<'_>) -> String {
+        let text: String = self.0.iter().map(|(_, text)| text.as_str()).collect();
+        let ink = self.0.first().map_or(Ink::Plain, |(ink, _)| *ink);
+        let paint = |line: &str| medium.palette.paint(ink.code(medium.palette), line) + "\n";
+        fill(&text, medium.columns).lines().map(paint).collect()
+    }
+
+    pub(crate) fn width(&self) -> usize {
         self.0.iter().map(|(_, text)| text.width()).sum()
     }
 
@@ -127,15 +138,15 @@ impl From<String> for Text {
 
 /// The side of a text where it is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Start,
     End,
 }
 
 /// A column.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
-    title: &'static str,
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    title: Cow<'static, str>,
     is_number: bool,
     /// The side where texts are cut. `None` if they must stay whole.
     cut: Option<Side>,
@@ -143,23 +154,28 @@ pub(super) struct Column {
 
 impl Column {
     /// Declares a column of short texts, which are never cut.
-    pub(super) const fn text(title: &'static str) -> Column {
-        Column { title, is_number: false, cut: None }
+    pub(crate) const fn text(title: &'static str) -> Column {
+        Column { title: Cow::Borrowed(title), is_number: false, cut: None }
     }
 
     /// Declares a column of numbers, which are aligned at the right.
-    pub(super) const fn number(title: &'static str) -> Column {
-        Column { title, is_number: true, cut: None }
+    pub(crate) const fn number(title: &'static str) -> Column {
+        Column { title: Cow::Borrowed(title), is_number: true, cut: None }
+    }
+
+    /// Declares a column with the name of a member as its title. Its texts may be cut, numbers are aligned at the right.
+    pub(crate) fn of_member(name: &str, is_number: bool) -> Column {
+        Column { title: Cow::Owned(name.to_owned()), is_number, cut: (!is_number).then_some(Side::End) }
     }
 
     /// Declares a column of long texts, whose ends may be cut off.
-    pub(super) const fn long(title: &'static str) -> Column {
-        Column { title, is_number: false, cut: Some(Side::End) }
+    pub(crate) const fn long(title: &'static str) -> Column {
+        Column { title: Cow::Borrowed(title), is_number: false, cut: Some(Side::End) }
     }
 
     /// Declares a column of paths, whose beginnings may be cut off.
-    pub(super) const fn path(title: &'static str) -> Column {
-        Column { title, is_number: false, cut: Some(Side::Start) }
+    pub(crate) const fn path(title: &'static str) -> Column {
+        Column { title: Cow::Borrowed(title), is_number: false, cut: Some(Side::Start) }
     }
 }
 
@@ -171,8 +187,8 @@ enum Row {
 
 /// Rows of cells in columns.
 #[derive(Debug)]
-pub(super) struct Columns {
-    columns: &'static [Column],
+pub(crate) struct Columns {
+    columns: Cow<'static, [Column]>,
     rows: Vec<Row>,
 }
 
@@ -181,47 +197,47 @@ const PAIR: &[Column] = &[Column::text(""), Column::long("")];
 
 impl Columns {
     /// Creates columns for pairs of a label and a text.
-    pub(super) fn pairs() -> Columns {
+    pub(crate) fn pairs() -> Columns {
         Columns::new(PAIR)
     }
 
     /// Adds a label and a text, unless that is empty.
-    pub(super) fn push_pair(&mut self, label: &str, ink: Ink, text: &str) {
+    pub(crate) fn push_pair(&mut self, label: &str, ink: Ink, text: &str) {
         if !text.is_empty() {
             self.push([Text::new(Ink::Name, label), Text::new(ink, text)]);
         }
     }
 
     /// Returns whether there are no rows.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    pub(super) fn new(columns: &'static [Column]) -> Columns {
-        Columns { columns, rows: Vec::new() }
+    pub(crate) fn new(columns: impl Into<Cow<'static, [Column]>>) -> Columns {
+        Columns { columns: columns.into(), rows: Vec::new() }
     }
 
     /// Adds a row. Cells that are missing are empty.
-    pub(super) fn push(&mut self, cells: impl IntoIterator<Item = Text>) {
+    pub(crate) fn push(&mut self, cells: impl IntoIterator<Item = Text>) {
         self.rows.push(Row::Cells(cells.into_iter().collect()));
     }
 
     /// Adds a line that runs across all columns.
-    pub(super) fn push_across(&mut self, text: Text) {
+    pub(crate) fn push_across(&mut self, text: Text) {
         self.rows.push(Row::Across(text));
     }
 
     /// Adds sentences about what is missing.
-    pub(super) fn push_remarks(&mut self, sentences: &[String]) {
+    pub(crate) fn push_remarks(&mut self, sentences: &[String]) {
         sentences.iter().for_each(|sentence| self.push_across(Text::new(Ink::Dim, sentence)));
     }
 
     /// Draws the columns that are not empty, below their titles.
-    pub(super) fn draw(&self, medium: &Medium<'_>) -> String {
+    pub(crate) fn draw(&self, medium: &Medium<'_>) -> String {
         let shown = self.widths(medium.columns);
         let mut out = String::new();
         let has_cells = self.rows.iter().any(|row| matches!(row, Row::Cells(_)));
-        let titles: Vec<Text> = self.columns.iter().map(|column| Text::new(Ink::Dim, column.title)).collect();
+        let titles: Vec<Text> = self.columns.iter().map(|column| Text::new(Ink::Dim, &column.title)).collect();
         if has_cells && self.columns.iter().any(|column| !column.title.is_empty()) {
             self.write_cells(&titles, &shown, medium, &mut out);
         }
