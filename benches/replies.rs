@@ -1,4 +1,4 @@
-//! Time to read and to print replies of the sizes that people get: framing, parsing the message, indented printing.
+//! Time to read and to print replies of the sizes that people get: framing, parsing the message, printing in two formats.
 //!
 //! `cargo bench --bench replies`. The first two replies come from a QEMU; the last is that of `benches/standin.c`.
 
@@ -9,7 +9,7 @@ mod support;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use qmp_shell::render::{JsonStyle, Palette, write_json};
+use qmp_shell::render::{JsonStyle, Palette, write_fitted, write_json};
 use qmp_shell::wire::{Frame, Framer, Limits, Message, ReplyBody};
 
 /// As much as one read from a socket returns.
@@ -53,10 +53,19 @@ fn frame(reply: &[u8]) -> Vec<u8> {
     panic!("the reply is not complete");
 }
 
-fn print(message: &Message) {
+fn return_value(message: &Message) -> &str {
     let Message::Reply(reply) = message else { panic!("not a reply") };
     let ReplyBody::Return(value) = reply.body() else { panic!("an error") };
-    write_json(value, JsonStyle::Indented, &Palette::default(), true, &mut std::io::sink()).unwrap();
+    value
+}
+
+fn print(message: &Message) {
+    let palette = Palette::default();
+    write_json(return_value(message), JsonStyle::Indented, &palette, true, &mut std::io::sink()).unwrap();
+}
+
+fn print_fitted(message: &Message) {
+    write_fitted(return_value(message), 100, &Palette::default(), true, &mut std::io::sink()).unwrap();
 }
 
 /// Runs `f` for some time; returns the shortest run.
@@ -78,7 +87,7 @@ fn main() {
         ("query-block, 5 disks", support::reply(BLOCK_DEVICES, "query-block")),
         ("50 MB", large_reply(50_000_000)),
     ];
-    println!("{:<22} {:>10} {:>12} {:>12} {:>12}", "reply", "bytes", "frame", "parse", "print");
+    println!("{:<22} {:>10} {:>12} {:>12} {:>12} {:>12}", "reply", "bytes", "frame", "parse", "pretty", "auto");
     for (name, reply) in &replies {
         let message = frame(reply.as_bytes());
         let parsed = Message::parse(message.clone()).unwrap();
@@ -86,8 +95,9 @@ fn main() {
             shortest(|| frame(reply.as_bytes())),
             shortest(|| Message::parse(message.clone()).unwrap()),
             shortest(|| print(&parsed)),
+            shortest(|| print_fitted(&parsed)),
         ];
-        let [frame, parse, print] = times.map(|time| format!("{:.1} us", time.as_secs_f64() * 1e6));
-        println!("{name:<22} {:>10} {frame:>12} {parse:>12} {print:>12}", reply.len());
+        let [frame, parse, pretty, auto] = times.map(|time| format!("{:.1} us", time.as_secs_f64() * 1e6));
+        println!("{name:<22} {:>10} {frame:>12} {parse:>12} {pretty:>12} {auto:>12}", reply.len());
     }
 }

@@ -114,11 +114,11 @@ _qmp__shell__wrap() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto flat json pretty table" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto flat json pretty table" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

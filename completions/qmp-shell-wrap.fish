@@ -21,9 +21,11 @@ powershell\t'Completions for PowerShell'"
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l color -d 'When to use colour; auto means never in scripts' -r -f -a "auto\t'Use colour on a terminal that supports it'
 always\t'Always use colour'
 never\t'Never use colour'"
-complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s o -l output -d 'Reply format [default: pretty at a prompt, json in scripts]' -r -f -a "flat\t'One line for each value, such as `a.b[0].c: value`'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s o -l output -d 'Reply format [default: auto at a prompt, json in scripts]' -r -f -a "auto\t'The return value as JSON in few lines, or as text if it is for people'
+flat\t'One line for each value, such as `a.b[0].c: value`'
 json\t'The whole reply as JSON on one line'
-pretty\t'The return value as indented JSON'"
+pretty\t'The return value as indented JSON'
+table\t'An array of objects as a table, other values as in `auto`'"
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l timeout -d 'Time limit for QEMU\'s greeting [default: none, as long as QEMU runs]' -r
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s v -l verbose -d 'Show each request as it is sent'
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s H -l hmp -d 'Start in HMP mode: lines go to the human monitor'

@@ -118,11 +118,11 @@ _qmp__shell() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto flat json pretty table" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto flat json pretty table" -- "${cur}"))
                     return 0
                     ;;
                 --wait)

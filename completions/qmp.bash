@@ -100,11 +100,11 @@ _qmp() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto flat json pretty table" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "flat json pretty" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto flat json pretty table" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

@@ -25,9 +25,11 @@ zsh\t'Completions for zsh'
 fish\t'Completions for fish'
 elvish\t'Completions for elvish'
 powershell\t'Completions for PowerShell'"
-complete -c qmp -n __fish_qmp_before_words -s o -l output -d 'Reply format' -r -f -a "flat\t'One line for each value, such as `a.b[0].c: value`'
+complete -c qmp -n __fish_qmp_before_words -s o -l output -d 'Reply format' -r -f -a "auto\t'The return value as JSON in few lines, or as text if it is for people'
+flat\t'One line for each value, such as `a.b[0].c: value`'
 json\t'The whole reply as JSON on one line'
-pretty\t'The return value as indented JSON'"
+pretty\t'The return value as indented JSON'
+table\t'An array of objects as a table, other values as in `auto`'"
 complete -c qmp -n __fish_qmp_before_words -l timeout -d 'Time limit for connecting, and then for the greeting [default: 5]; with --events, how long to follow [default: indefinitely]' -r
 complete -c qmp -n __fish_qmp_before_words -s v -l verbose -d 'Show each request as it is sent'
 complete -c qmp -n __fish_qmp_before_words -s N -l skip-negotiation -d 'Connect to a guest agent: synchronise instead of negotiating'

@@ -40,7 +40,7 @@ struct Printer<'a, W: ?Sized> {
 impl<W: Write + ?Sized> Printer<'_, W> {
     fn new_line(&mut self) {
         if self.style == JsonStyle::Indented {
-            self.writer.begin_line(self.depth);
+            self.writer.begin_line(2 * self.depth);
         }
     }
 }
@@ -92,7 +92,7 @@ impl<W: Write + ?Sized> TokenPrinter for Printer<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::super::CHUNK_BYTES;
-    use super::super::json_tokens::{BLOCK_OUTPUT_BYTES, MAX_INDENTED_LEVELS};
+    use super::super::json_tokens::{BLOCK_OUTPUT_BYTES, MAX_INDENTATION};
     use super::*;
     use proptest::prelude::{any, prop_assert_eq, proptest};
     use proptest::strategy::Strategy;
@@ -117,7 +117,7 @@ mod tests {
     fn limits_the_indentation() {
         let shown = render(&format!("{}1{}", "[".repeat(500), "]".repeat(500)), JsonStyle::Indented, false);
         let indents = shown.lines().map(|line| line.len() - line.trim_start().len());
-        assert_eq!((shown.lines().count(), indents.max()), (1001, Some(2 * MAX_INDENTED_LEVELS)));
+        assert_eq!((shown.lines().count(), indents.max()), (1001, Some(MAX_INDENTATION)));
     }
 
     #[test]

@@ -13,16 +13,15 @@ use super::CHUNK_BYTES;
 use super::palette::Palette;
 use super::sanitize::is_printable;
 
-/// The nesting depth up to which lines are indented. Without a limit, a megabyte of brackets would become gigabytes of
-/// spaces.
-pub(super) const MAX_INDENTED_LEVELS: usize = 64;
+/// The maximum indentation. Without it, a megabyte of brackets would become gigabytes of spaces.
+pub(super) const MAX_INDENTATION: usize = 128;
 
 /// The number of bytes that the output of one block rarely exceeds, so that the buffer rarely grows.
 pub(super) const BLOCK_OUTPUT_BYTES: usize = 4096;
 
 /// A line end and the maximum indentation, so that both are copied at once.
-const LINE_START: [u8; 1 + 2 * MAX_INDENTED_LEVELS] = {
-    let mut bytes = [b' '; 1 + 2 * MAX_INDENTED_LEVELS];
+const LINE_START: [u8; 1 + MAX_INDENTATION] = {
+    let mut bytes = [b' '; 1 + MAX_INDENTATION];
     bytes[0] = b'\n';
     bytes
 };
@@ -108,10 +107,10 @@ impl<'a, W: Write + ?Sized> TokenWriter<'a, W> {
         self.buf.len() >= CHUNK_BYTES
     }
 
-    /// Begins a line at a nesting depth. Returns its indentation.
+    /// Begins a line with an indentation. Returns the one that it got.
     #[inline]
-    pub(super) fn begin_line(&mut self, depth: usize) -> usize {
-        let indentation = 2 * depth.min(MAX_INDENTED_LEVELS);
+    pub(super) fn begin_line(&mut self, indentation: usize) -> usize {
+        let indentation = indentation.min(MAX_INDENTATION);
         append(&mut self.buf, &LINE_START, 1 + indentation);
         indentation
     }

@@ -103,7 +103,7 @@ fn source_files() -> Vec<SourceFile> {
         if module.last().is_some_and(|last| last == "mod" || last == "lib") {
             module.pop();
         }
-        let without_tests = text.split("#[cfg(test)]\nmod ").next().unwrap();
+        let without_tests = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         let code = code(without_tests).collect::<Vec<_>>().join("\n");
         let uses = used_paths(&module, &code);
         found.push(SourceFile { name, module, code, uses });

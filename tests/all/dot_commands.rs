@@ -401,7 +401,7 @@ fn shows_and_changes_settings() {
         status: 1
 
         > .set output xml
-        stderr: <stdin>:1: expected `flat`, `json` or `pretty`, found `xml`
+        stderr: <stdin>:1: expected `auto`, `flat`, `json`, `pretty` or `table`, found `xml`
         stderr:   .set output xml
         stderr:               ^^^
         status: 1

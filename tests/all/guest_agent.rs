@@ -195,7 +195,7 @@ fn opens_a_prompt_on_the_storage_daemon() {
     terminal.press("Tab");
     terminal.wait_for_last("(QEMU) query-version");
     terminal.press("Enter");
-    terminal.wait_for("\n  \"qemu\": {\n    \"micro\": ");
+    terminal.wait_for("\"qemu\": {\"micro\": ");
     // It has no human monitor, so the shell's own answers.
     terminal.enter(".hmp");
     terminal.enter("info status");

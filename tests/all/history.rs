@@ -134,7 +134,7 @@ fn searches_the_history() {
     search(&[], "(QEMU) {\n  \"execute\": \"query-kvm\"}\n(reverse search) kvm_");
     terminal.press("Enter");
     let screen = terminal.wait("the reply", |screen| screen.contains("\"present\": ") && screen.ends_with("\n(QEMU)"));
-    assert!(screen.starts_with("(QEMU) {\n  \"execute\": \"query-kvm\"}\n{\n"), "{screen}");
+    assert!(screen.starts_with("(QEMU) {\n  \"execute\": \"query-kvm\"}\n{\"enabled\": "), "{screen}");
 }
 
 #[test]

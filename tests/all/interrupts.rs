@@ -59,7 +59,7 @@ fn ctrl_c_returns_to_the_prompt_and_shows_the_late_reply() {
     terminal.type_text("half a l");
     terminal.wait_for_last("(QEMU) half a l");
     release_tx.send(()).unwrap();
-    terminal.wait_for("{\n  \"late\": 1\n}\n(QEMU) half a l");
+    terminal.wait_for("{\"late\": 1}\n(QEMU) half a l");
     terminal.check_screen(expect![[r#"
         Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
         (QEMU) job-slow
@@ -67,9 +67,7 @@ fn ctrl_c_returns_to_the_prompt_and_shows_the_late_reply() {
         (QEMU) query-name
         "quick"
         The reply to `job-slow` has arrived:
-        {
-          "late": 1
-        }
+        {"late": 1}
         (QEMU) half a l
     "#]]);
     terminal.press("C-c");

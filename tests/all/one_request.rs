@@ -146,7 +146,7 @@ fn ctrl_c_gives_up_a_line_before_its_turn() {
     terminal.press("C-c");
     terminal.wait_for_last("(QEMU)");
     given_up_tx.send(()).unwrap();
-    assert_eq!(terminal.run_line("query-uuid"), "{\n  \"UUID\": \"0\"\n}\n");
+    assert_eq!(terminal.run_line("query-uuid"), "{\"UUID\": \"0\"}\n");
     let screen = terminal.screen();
     let (_, shown) = screen.split_once("query-name\n").unwrap();
     let (shown, _) = shown.split_once("(QEMU)").unwrap();

@@ -198,7 +198,7 @@ fn sessions_are_pasted_at_the_prompt() {
         terminal.tmux(if is_bracketed { &["paste-buffer", "-p"] } else { &["paste-buffer"] });
         terminal.press("Enter");
         let screen = terminal.wait("the last reply", |screen| screen.contains("\n{}\n") && screen.ends_with("(QEMU)"));
-        assert_eq!(screen.matches("\"running\": false\n").count(), 1, "{screen}");
+        assert_eq!(screen.matches("\"running\": false}\n").count(), 1, "{screen}");
         assert_eq!(screen.matches("GenericError: Transaction aborted").count(), 1, "{screen}");
         assert!(!screen.contains("error:"), "{screen}");
     }

@@ -36,10 +36,7 @@ fn runs_a_first_session() {
     terminal.check_screen(expect![[r#"
         Connected to QEMU {VERSION} at {DIR}/q.sock. Tab completes, help explains, Ctrl-D leaves.
         (QEMU) query-status
-        {
-          "status": "prelaunch",
-          "running": false
-        }
+        {"status": "prelaunch", "running": false}
         (QEMU) blockdev-add driver=null-co node-name=n0 size=1048576
         {}
         (QEMU) blockdev-add driver=raw node-name=r0 file.driver=null-co
@@ -197,7 +194,7 @@ fn runs_pasted_lines_in_order() {
     terminal.wait_for("\nquery-status");
     terminal.press("Enter");
     terminal.wait_for(
-        "\nquery-status\n{}\n{}\nGenericError: Failed to find node with node-name='n0'\n{\n  \"status\": \"prelaunch\"",
+        "\nquery-status\n{}\n{}\nGenericError: Failed to find node with node-name='n0'\n{\"status\": \"prelaunch\"",
     );
 }
 
@@ -251,15 +248,15 @@ fn sends_long_output_to_the_pager() {
     };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("query-commands");
-    terminal.wait_for("paged:   }\npaged: ]\n(QEMU)");
+    terminal.wait_for("\"}]\n(QEMU)");
     terminal.enter("query-status");
-    terminal.wait_for("(QEMU) query-status\n{\n");
+    terminal.wait_for("(QEMU) query-status\n{\"status\": ");
     terminal.enter(".set pager off");
     terminal.enter("query-commands");
-    terminal.wait_for("\n  }\n]\n(QEMU)");
+    terminal.wait_for("\"}]\n(QEMU)");
     terminal.enter(".set pager tac");
     terminal.enter("query-commands");
-    terminal.wait_for("  {\n[\n(QEMU)");
+    terminal.wait_for("\"},\n[{\"name\": ");
 }
 
 #[test]
@@ -267,7 +264,8 @@ fn runs_the_pager_as_the_shell_does() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let Some(_) = require_program("jq") else { return };
     let pager = "A='x y' tail -n 1 | sed 's/^/paged: /'";
-    let Some(terminal) = Terminal::start(&format!("PAGER={pager:?} {SHELL} {}", server.address()), 100, 12) else {
+    let Some(terminal) = Terminal::start(&format!("PAGER={pager:?} {SHELL} -o pretty {}", server.address()), 100, 12)
+    else {
         return;
     };
     terminal.wait_for_last("(QEMU)");
@@ -292,9 +290,9 @@ fn shows_what_a_pager_that_fails_did_not() {
     let Some(terminal) = Terminal::start(&format!("PAGER=nosuch {SHELL} {}", server.address()), 100, 8) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter("query-commands");
-    terminal.wait_for("\n  }\n]\n(QEMU)");
+    terminal.wait_for("\"}]\n(QEMU)");
     let shown = terminal.scrollback();
-    assert!(shown.contains("\nerror: the pager `nosuch` failed: exit status: 127\n[\n  {\n"), "{shown}");
+    assert!(shown.contains("\nerror: the pager `nosuch` failed: exit status: 127\n[{\"name\": "), "{shown}");
     let qmp = format!("PAGER=jq {} --path demo: help query-block", env!("CARGO_BIN_EXE_qmp"));
     let Some(terminal) = Terminal::start(&qmp, 100, 8) else { return };
     assert_eq!(terminal.wait_for_end(), 0);
@@ -345,7 +343,7 @@ fn returns_to_the_prompt_when_the_pager_is_left() {
     terminal.press("q");
     terminal.wait_for_last("(QEMU)");
     terminal.enter("query-status");
-    terminal.wait_for("\n  \"running\": true\n}\n(QEMU)");
+    terminal.wait_for("\"running\": true}\n(QEMU)");
 }
 
 #[test]
@@ -355,7 +353,7 @@ fn works_on_a_dumb_terminal() {
     terminal.wait_for_last("(QEMU)");
     terminal.enter("{\"execute\":");
     terminal.enter("\"query-status\"}");
-    terminal.wait_for("\"query-status\"}\n{\n  \"status\": \"running\",\n  \"running\": true\n}\n(QEMU)");
+    terminal.wait_for("\"query-status\"}\n{\"status\": \"running\", \"running\": true}\n(QEMU)");
     assert!(!terminal.coloured_screen().contains('\x1b'));
     // Events appear at once, and the typed text is kept.
     terminal.type_text("query-sta");
@@ -365,7 +363,7 @@ fn works_on_a_dumb_terminal() {
     let rows: Vec<&str> = screen.lines().rev().take(3).collect();
     assert!(rows[1].ends_with(" STOP") && rows[2] == "(QEMU) query-sta", "{screen}");
     terminal.enter("tus");
-    terminal.wait_for("(QEMU) tus\n{\n  \"status\": \"paused\",");
+    terminal.wait_for("(QEMU) tus\n{\"status\": \"paused\",");
     terminal.wait_for_last("(QEMU)");
     assert_eq!(terminal.screen().matches(" STOP").count(), 1);
     terminal.enter("quit");

@@ -111,7 +111,7 @@ fn runs_a_session_at_the_prompt() {
         (QEMU)
     "#]]);
     terminal.enter("query-status");
-    terminal.wait_for("{\n  \"status\": \"running\",\n  \"running\": true\n}\n(QEMU)");
+    terminal.wait_for("{\"status\": \"running\", \"running\": true}\n(QEMU)");
     // During a question, Ctrl-C is a signal to all processes of the terminal, but not to QEMU.
     terminal.wait_for_last("(QEMU)");
     snapshot::check(
@@ -126,7 +126,7 @@ fn runs_a_session_at_the_prompt() {
     terminal.press("C-c");
     terminal.wait("a new prompt", |screen| screen.ends_with("\n(QEMU)\n(QEMU)"));
     terminal.enter("query-name");
-    terminal.wait_for(&format!("\"name\": \"{}\"\n}}\n(QEMU)", qemu.name));
+    terminal.wait_for(&format!("\"name\": \"{}\"}}\n(QEMU)", qemu.name));
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
     qemu.assert_gone();
@@ -421,7 +421,7 @@ fn shows_the_output_of_qemu_above_the_line_being_typed() {
     std::fs::write(folder.path().join("go"), "").unwrap();
     terminal.wait_for("qemu: warning: on standard error\non \\x1b[2Jstandard output\n(QEMU) query-sta");
     terminal.enter("tus");
-    terminal.wait_for("\"running\": true\n}\n(QEMU)");
+    terminal.wait_for("\"running\": true}\n(QEMU)");
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
 }
