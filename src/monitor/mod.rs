@@ -22,6 +22,7 @@
 //! | `property_help` | the properties of devices and objects, as their help lists them |
 //! | `object_tree` | the object tree, many paths at a time |
 //! | `text` | layouts that several commands share |
+//! | `bus_tree` | the tree of buses and devices |
 //! | `memory` | a guest's memory and registers |
 //! | `commands` | the table of all commands, in files by subject |
 //! | `line` | a line: the command that it calls, and the arguments |
@@ -29,6 +30,7 @@
 //! | `coverage` | the table of commands as a chapter of the manual |
 
 mod arguments;
+pub(crate) mod bus_tree;
 mod command;
 mod commands;
 mod coverage;
@@ -40,7 +42,7 @@ mod hostile_server;
 mod jobs;
 mod line;
 mod memory;
-mod object_tree;
+pub(crate) mod object_tree;
 mod option_types;
 mod options;
 mod parameter;

@@ -7,22 +7,22 @@ use super::server::{Failure, QmpServer};
 use super::text::{items, string};
 
 /// The maximum depth of a tree. QEMU's own have about ten levels.
-pub(super) const MAX_LEVELS: usize = 64;
+pub(crate) const MAX_LEVELS: usize = 64;
 
 /// The number of objects at which a tree ends. A machine has hundreds; a server may describe a tree without end.
-pub(super) const MAX_OBJECTS: usize = 100_000;
+pub(crate) const MAX_OBJECTS: usize = 100_000;
 
 /// The path of the machine.
-pub(super) const MACHINE: &str = "/machine";
+pub(crate) const MACHINE: &str = "/machine";
 
 /// Types whose objects have no children: most objects of a machine.
 const CHILDLESS_TYPES: &[&str] = &["irq", "memory-region"];
 
 /// A property of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Property {
-    pub(super) name: String,
-    pub(super) kind: String,
+pub(crate) struct Property {
+    pub(crate) name: String,
+    pub(crate) kind: String,
 }
 
 impl Property {
@@ -31,18 +31,18 @@ impl Property {
     }
 
     /// Returns the type of the child that the property is.
-    pub(super) fn child_type(&self) -> Option<&str> {
+    pub(crate) fn child_type(&self) -> Option<&str> {
         self.kind.strip_prefix("child<")?.strip_suffix('>')
     }
 
     /// Returns the type of the object that the property links to.
-    pub(super) fn link_type(&self) -> Option<&str> {
+    pub(crate) fn link_type(&self) -> Option<&str> {
         self.kind.strip_prefix("link<")?.strip_suffix('>')
     }
 }
 
 /// Returns the properties of the objects at `paths`. An object that cannot be listed has none.
-pub(super) fn list_all(server: &mut dyn QmpServer, paths: &[String]) -> Result<Vec<Vec<Property>>, Failure> {
+pub(crate) fn list_all(server: &mut dyn QmpServer, paths: &[String]) -> Result<Vec<Vec<Property>>, Failure> {
     if let Some(lists) = list_at_once(server, paths)? {
         return Ok(lists);
     }
@@ -71,14 +71,14 @@ fn list_at_once(server: &mut dyn QmpServer, paths: &[String]) -> Result<Option<V
 }
 
 /// Returns the values of properties, given as paths and names. One that cannot be read is null.
-pub(super) fn values(server: &mut dyn QmpServer, properties: &[(String, String)]) -> Result<Vec<Value>, Failure> {
+pub(crate) fn values(server: &mut dyn QmpServer, properties: &[(String, String)]) -> Result<Vec<Value>, Failure> {
     let get = |(path, property): &(String, String)| request("qom-get", json!({ "path": path, "property": property }));
     let requests: Vec<_> = properties.iter().map(get).collect();
     Ok(server.query_all(&requests)?.into_iter().map(Result::unwrap_or_default).collect())
 }
 
 /// Fails if the server has no machine, as a storage daemon has none.
-pub(super) fn require_machine(server: &mut dyn QmpServer) -> Result<(), Failure> {
+pub(crate) fn require_machine(server: &mut dyn QmpServer) -> Result<(), Failure> {
     match server.query(&request("qom-get", json!({ "path": MACHINE, "property": "type" }))) {
         Err(Failure::Error(_)) => Err(Failure::error("the server has no machine")),
         reply => reply.map(|_| ()),
@@ -87,19 +87,19 @@ pub(super) fn require_machine(server: &mut dyn QmpServer) -> Result<(), Failure>
 
 /// An object of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TreeObject {
-    pub(super) name: String,
-    pub(super) kind: String,
-    pub(super) path: String,
+pub(crate) struct TreeObject {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) path: String,
     /// Its properties; none for types without children.
-    pub(super) properties: Vec<Property>,
+    pub(crate) properties: Vec<Property>,
     /// The indices of its children, sorted by name.
-    pub(super) children: Vec<usize>,
+    pub(crate) children: Vec<usize>,
 }
 
 /// Returns the object at `path`, which has the type `kind`, and the objects below it, of which those on the first
 /// `levels` levels are listed. The first is the root.
-pub(super) fn walk(
+pub(crate) fn walk(
     server: &mut dyn QmpServer,
     path: &str,
     kind: &str,

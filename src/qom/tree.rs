@@ -56,16 +56,16 @@ pub type PropertyValue = Result<String, String>;
 
 /// The members found by [`Tree::set_members`] that must be read next.
 #[derive(Debug, Default)]
-pub(super) struct Unread {
+pub(crate) struct Unread {
     /// Indices of the children.
-    pub(super) children: Vec<usize>,
+    pub(crate) children: Vec<usize>,
     /// Indices of members of the object whose values are missing.
-    pub(super) values: Vec<usize>,
+    pub(crate) values: Vec<usize>,
 }
 
 impl Tree {
     /// Creates a tree with a single unread object.
-    pub(super) fn new(path: &str) -> Tree {
+    pub(crate) fn new(path: &str) -> Tree {
         let root = Node { path: path.to_owned(), type_name: String::new(), level: 0, state: NodeState::Unread };
         Tree { nodes: vec![root] }
     }
@@ -80,7 +80,7 @@ impl Tree {
     }
 
     /// Sets the members of an object to the listed properties. A property comes with its value if that is known.
-    pub(super) fn set_members(&mut self, index: usize, listed: Vec<(Property, Option<PropertyValue>)>) -> Unread {
+    pub(crate) fn set_members(&mut self, index: usize, listed: Vec<(Property, Option<PropertyValue>)>) -> Unread {
         let (path, level) = (self.nodes[index].path.clone(), self.nodes[index].level + 1);
         let mut unread = Unread::default();
         let mut members = Vec::with_capacity(listed.len());
@@ -111,12 +111,12 @@ impl Tree {
     }
 
     /// Records why an object could not be listed.
-    pub(super) fn set_failed(&mut self, index: usize, reason: String) {
+    pub(crate) fn set_failed(&mut self, index: usize, reason: String) {
         self.nodes[index].state = NodeState::Failed(reason);
     }
 
     /// Returns the name of a member, or an empty string if the object has not been read.
-    pub(super) fn member_name(&self, index: usize, member: usize) -> &str {
+    pub(crate) fn member_name(&self, index: usize, member: usize) -> &str {
         match &self.nodes[index].state {
             NodeState::Read(members) => members[member].name(),
             NodeState::Unread | NodeState::Failed(_) => "",
@@ -124,7 +124,7 @@ impl Tree {
     }
 
     /// Sets the value of a property.
-    pub(super) fn set_value(&mut self, index: usize, member: usize, new: PropertyValue) {
+    pub(crate) fn set_value(&mut self, index: usize, member: usize, new: PropertyValue) {
         if let NodeState::Read(members) = &mut self.nodes[index].state
             && let Some(Member::Property(_, value)) = members.get_mut(member)
         {

@@ -136,6 +136,30 @@ impl From<String> for Text {
     }
 }
 
+/// Cuts the end of a line that may have escape codes for colours.
+pub(crate) fn cut_colored(line: &str, medium: &Medium<'_>) -> String {
+    let mut columns = 0;
+    let mut cut_at = None;
+    let mut chars = line.char_indices();
+    while let Some((at, c)) = chars.next() {
+        if c == '\x1b' {
+            // A colour ends with `m`, and other escape codes do not occur.
+            chars.by_ref().find(|(_, c)| *c == 'm');
+            continue;
+        }
+        let width = c.width().unwrap_or_default();
+        if columns + width < medium.columns {
+            // The last column is for the mark.
+            cut_at = Some(at + c.len_utf8());
+        }
+        columns += width;
+    }
+    match columns > medium.columns {
+        true => format!("{}{}{ELLIPSIS}", &line[..cut_at.unwrap_or_default()], medium.palette.reset),
+        false => line.to_owned(),
+    }
+}
+
 /// The side of a text where it is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -183,6 +207,8 @@ impl Column {
 enum Row {
     Cells(Vec<Text>),
     Across(Text),
+    /// A sentence, which is wrapped.
+    Remark(String),
 }
 
 /// Rows of cells in columns.
@@ -229,7 +255,7 @@ impl Columns {
 
     /// Adds sentences about what is missing.
     pub(crate) fn push_remarks(&mut self, sentences: &[String]) {
-        sentences.iter().for_each(|sentence| self.push_across(Text::new(Ink::Dim, sentence)));
+        self.rows.extend(sentences.iter().cloned().map(Row::Remark));
     }
 
     /// Draws the columns that are not empty, below their titles.
@@ -245,6 +271,10 @@ impl Columns {
             match row {
                 Row::Cells(cells) => self.write_cells(cells, &shown, medium, &mut out),
                 Row::Across(text) => out += &text.line(medium),
+                Row::Remark(sentence) => {
+                    let lines = fill(&printable(sentence), medium.columns);
+                    lines.lines().for_each(|line| out += &Text::new(Ink::Dim, line).line(medium));
+                }
             }
         }
         out
@@ -359,6 +389,16 @@ mod tests {
         "#]]
         .assert_eq(&draw(20));
         assert_eq!(Columns::new(COLUMNS).draw(&Medium::file(&palette)), "");
+    }
+
+    #[test]
+    fn coloured_lines_are_cut() {
+        let palette = Palette::new(true);
+        let cut = |columns| cut_colored("\x1b[34mabc\x1b[0m漢d", &Medium { palette: &palette, columns });
+        assert_eq!(cut(6), "\x1b[34mabc\x1b[0m漢d");
+        assert_eq!(cut(5), "\x1b[34mabc\x1b[0m…");
+        assert_eq!(cut(3), "\x1b[34mab\x1b[0m…");
+        assert_eq!(cut(1), "\x1b[0m…");
     }
 
     #[test]

@@ -5,17 +5,23 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | `branch` | the lines of trees |
 //! | `ask` | queries of which a server may lack some |
-//! | `blocks` | block nodes as a tree |
+//! | `device_list` | the devices with certain properties |
+//! | `blocks`, `chardevs`, `cpus`, `devices`, `jobs`, `memory`, `migration`, `network`, `qom` | one topic each |
 
 mod ask;
 mod blocks;
+mod branch;
+mod chardevs;
 mod cpus;
+mod device_list;
+mod devices;
 mod jobs;
 mod memory;
 mod migration;
-#[cfg(test)]
-mod tests;
+mod network;
+mod qom;
 
 use serde::Serialize;
 
@@ -68,10 +74,22 @@ pub(crate) const TOPICS: &[Topic] = &[
         run: |server, _| boxed(blocks::ask(server)),
     },
     Topic {
+        name: "chardevs",
+        argument: "",
+        summary: "character devices, and what uses them",
+        run: |server, _| boxed(chardevs::ask(server)),
+    },
+    Topic {
         name: "cpus",
         argument: "",
         summary: "CPUs by their places, with host threads, and free places",
         run: |server, _| boxed(cpus::ask(server)),
+    },
+    Topic {
+        name: "devices",
+        argument: "",
+        summary: "buses and devices as a tree: addresses, and what they use",
+        run: |server, _| boxed(devices::ask(server)),
     },
     Topic {
         name: "jobs",
@@ -91,9 +109,24 @@ pub(crate) const TOPICS: &[Topic] = &[
         summary: "the migration: progress, rates, times, capabilities",
         run: |server, _| boxed(migration::ask(server)),
     },
+    Topic {
+        name: "network",
+        argument: "",
+        summary: "network cards, and the back ends they are connected to",
+        run: |server, _| boxed(network::ask(server)),
+    },
+    Topic {
+        name: "qom",
+        argument: "[PATH]",
+        summary: "an object with its values, and the objects in it",
+        run: |server, path| qom::ask(server, path).map(|tree| Box::new(tree) as Box<dyn View>),
+    },
 ];
 
 /// Returns the data of a view, whatever its type.
 fn boxed<T: View + 'static>(result: Result<T, Failure>) -> Result<Box<dyn View>, Failure> {
     result.map(|view| Box::new(view) as Box<dyn View>)
 }
+
+#[cfg(test)]
+mod tests;

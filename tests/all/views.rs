@@ -32,6 +32,20 @@ fn stable_picture(picture: &str, folder: &str) -> String {
     text
 }
 
+/// The options of a machine with something for each topic.
+const MACHINE: &[&str] = &[
+    "-M q35 -display none -nodefaults -S -cpu qemu64 -smp 3,maxcpus=8,sockets=2,cores=2,threads=2",
+    "-m 128M,slots=4,maxmem=2G -object memory-backend-ram,size=16M,id=m0 -device pc-dimm,memdev=m0,id=dimm0",
+    "-object memory-backend-ram,size=64M,id=n0m -object memory-backend-ram,size=64M,id=n1m",
+    "-numa node,memdev=n0m,cpus=0-3 -numa node,memdev=n1m,cpus=4-7",
+    "-netdev user,id=n0 -device e1000e,netdev=n0,id=e0,mac=52:54:00:12:34:56 -device pcie-root-port,id=rp0",
+    "-device virtio-net-pci,id=net1,mac=52:54:00:12:34:57,bus=rp0 -netdev user,id=lonely",
+    "-chardev ringbuf,id=ring -chardev null,id=ser0 -device isa-serial,chardev=ser0,id=com1",
+    "-chardev null,id=vc0 -device virtio-serial-pci,id=vs0 -device virtconsole,chardev=vc0,id=con0",
+    "-blockdev driver=null-co,node-name=d0,size=1048576 -device virtio-scsi-pci,id=scsi0",
+    "-device scsi-hd,drive=d0,bus=scsi0.0,id=sd0 -device virtio-balloon-pci,id=balloon0",
+];
+
 /// Executes commands, each with its arguments.
 fn execute(server: &Server, requests: &[(&str, Value)]) {
     let client = server.client();
@@ -197,8 +211,14 @@ fn topics_are_listed_and_checked() {
     table.check(expect![[r#"
         > .show
         stderr: blocks             block nodes as trees below the devices: sizes, bitmaps, jobs, exports
+        stderr: chardevs           character devices, and what uses them
+        stderr: cpus               CPUs by their places, with host threads, and free places
+        stderr: devices            buses and devices as a tree: addresses, and what they use
         stderr: jobs               jobs with their progress, rate and time left
+        stderr: memory             the guest's memory: devices, slots and back ends
         stderr: migration          the migration: progress, rates, times, capabilities
+        stderr: network            network cards, and the back ends they are connected to
+        stderr: qom [PATH]         an object with its values, and the objects in it
 
         > .show block
         stderr: <stdin>:1: unknown topic `block`; did you mean `blocks`?
@@ -266,6 +286,113 @@ fn jobs_and_the_migration_are_drawn_on_each_server() {
             parameters  max-bandwidth 128 MiB/s, downtime-limit 300 ms, multifd-channels 2
         "#]]);
     }
+}
+
+#[test]
+fn a_machine_is_drawn_on_each_server() {
+    let options: Vec<&str> = MACHINE.iter().flat_map(|options| options.split(' ')).collect();
+    for start in [Server::qemu, Server::qemu_7_2] {
+        let Some(server) = start(&options) else { return };
+        let mut table = Table::new();
+        for line in [".show chardevs", ".show cpus", ".show devices", ".show memory", ".show network"] {
+            let seen = run(&server.address(), &[line]).expect_status(0);
+            let mut text = seen.stdout.replace(&server.path(""), "{DIR}/");
+            // The devices of the board differ between versions.
+            text = text.lines().filter(|line| !line.contains("(no id)")).map(|line| format!("{line}\n")).collect();
+            table.row(line, without_threads(&text));
+        }
+        table.check(expect![[r#"
+            > .show chardevs
+            CHARDEV          BACK END                                              OPEN  USED BY
+            compat_monitor0  unix:{DIR}/q.sock,server=on                 yes   a monitor, or another part of the server
+            compat_monitor1  disconnected:unix:{DIR}/hmp.sock,server=on  yes   a monitor, or another part of the server
+            ring             ringbuf                                               no    nothing that QMP tells
+            ser0             null                                                  yes   com1 (isa-serial)
+            vc0              null                                                  yes   con0 (virtconsole)
+
+            > .show cpus
+             CPU  SOCKET  CORE  THREAD  NODE  HOST THREAD  TYPE               OBJECT
+               0       0     0       0     0     {THREAD}  qemu64-x86_64-cpu  /machine/unattached/device[0]
+               1       0     0       1     0     {THREAD}  qemu64-x86_64-cpu  /machine/unattached/device[2]
+               2       0     1       0     0     {THREAD}  qemu64-x86_64-cpu  /machine/unattached/device[3]
+            free       0     1       1     0               qemu64-x86_64-cpu
+            free       1     0       0     1               qemu64-x86_64-cpu
+            free       1     0       1     1               qemu64-x86_64-cpu
+            free       1     1       0     1               qemu64-x86_64-cpu
+            free       1     1       1     1               qemu64-x86_64-cpu
+            3 CPUs of at most 8: 2 sockets × 2 cores × 2 threads
+
+            > .show devices
+            DEVICE                  TYPE                ADDRESS     USES
+            main-system-bus         System
+            │  └─ pcie.0            PCIE
+            │     ├─ e0             e1000e              00:01.0     netdev n0, mac 52:54:00:12:34:56
+            │     ├─ rp0            pcie-root-port      00:02.0
+            │     │  └─ rp0         PCIE
+            │     │     └─ net1     virtio-net-pci      00.0        mac 52:54:00:12:34:57
+            │     ├─ vs0            virtio-serial-pci   00:03.0
+            │     │  └─ vs0.0       virtio-serial-bus
+            │     │     └─ con0     virtconsole         nr 0        chardev vc0
+            │     ├─ scsi0          virtio-scsi-pci     00:04.0
+            │     │  └─ scsi0.0     SCSI
+            │     │     └─ sd0      scsi-hd             id 0 lun 0  drive d0
+            │     ├─ balloon0       virtio-balloon-pci  00:05.0
+            │     │  └─ isa.0       ISA
+            │     │     └─ com1     isa-serial                      chardev ser0
+            │     │  ├─ ide.0       IDE
+            │     │  ├─ ide.1       IDE
+            │     │  ├─ ide.2       IDE
+            │     │  ├─ ide.3       IDE
+            │     │  ├─ ide.4       IDE
+            │     │  └─ ide.5       IDE
+            │        └─ i2c         i2c-bus
+            Not on a bus
+            └─ dimm0                pc-dimm                         memdev m0
+
+            > .show memory
+            base memory     128 MiB
+            plugged memory  16 MiB
+            at most         2 GiB
+            slots           1 of 4 used
+            balloon         144 MiB
+
+            DEVICE  TYPE  SLOT  NODE      ADDRESS    SIZE  BACK END
+            dimm0   dimm     0     0  0x100000000  16 MiB  m0
+
+            BACK END    SIZE  OPTIONS             POLICY   USED BY
+            n1m       64 MiB  reserve merge dump  default
+            m0        16 MiB  reserve merge dump  default  dimm0
+            n0m       64 MiB  reserve merge dump  default
+
+            > .show network
+            CARD       MODEL           MAC ADDRESS        MODE         BACK END  TYPE  OPTIONS
+            e0         e1000e          52:54:00:12:34:56               n0        user  net=10.0.2.0,restrict=off
+            net1       virtio-net-pci  52:54:00:12:34:57  promiscuous  (none)
+            (no card)                                                  lonely    user  net=10.0.2.0,restrict=off
+            QMP does not tell whether links are up.
+        "#]]);
+        let seen = run(&server.address(), &[".show qom /machine/peripheral/scsi0"]).expect_status(0);
+        assert!(seen.stdout.starts_with("/machine/peripheral/scsi0 (virtio-scsi-pci)\n"), "{}", seen.stdout);
+        assert!(seen.stdout.contains("── type: \"virtio-scsi-pci\" (string)\n"), "{}", seen.stdout);
+        assert!(seen.stdout.contains("── virtio-bus/ (virtio-pci-bus)\n"), "{}", seen.stdout);
+        let seen = run(&server.address(), &[".show qom /nowhere"]).expect_status(1);
+        assert_eq!(seen.stderr, "<stdin>:1: Device '/nowhere' not found\n");
+    }
+}
+
+/// Replaces the numbers of the host's threads in the picture of CPUs.
+fn without_threads(text: &str) -> String {
+    const TITLE: &str = "HOST THREAD";
+    let start = text.lines().next().and_then(|titles| titles.find(TITLE));
+    let stable = |line: &str| match start {
+        Some(start) if line[start..].starts_with(' ') => {
+            let after = &line[start + TITLE.len()..];
+            let number = line[start..start + TITLE.len()].trim_start();
+            format!("{}{:>2$}{after}\n", &line[..start], if number.is_empty() { "" } else { "{THREAD}" }, TITLE.len())
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(stable).collect()
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
+use super::super::bus_tree::Node;
 use super::super::command::{Invocation, request};
 use super::super::object_tree::{Property, values};
 use super::super::server::Failure;
 use super::super::text::{integer, items, size, string, unsigned};
-use super::qtree::Node;
 
 /// The lines below a device.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::Medium;
+use super::super::branch::Branch;
 use super::super::columns::{Column, Columns, Ink, Text};
 use super::super::units::{percent, size};
 use super::{Blocks, Child, Device, Job, Node};
@@ -24,9 +25,6 @@ const BACKING: &str = "backing";
 
 /// The role of the node that a job works on, or of the filter that it has inserted.
 const MAIN_NODE: &str = "main node";
-
-/// The maximum length of the lines before a node, in characters. Longer ones are cut at their beginning.
-const MAX_PREFIX: usize = 40;
 
 /// Draws the graph.
 pub(super) fn draw(blocks: &Blocks, medium: &Medium<'_>) -> String {
@@ -47,8 +45,7 @@ pub(super) fn draw(blocks: &Blocks, medium: &Medium<'_>) -> String {
 struct Item<'a> {
     edge: &'a str,
     name: &'a str,
-    prefix: String,
-    is_last: bool,
+    branch: Branch,
     /// Whether the backing file is among the items beside this one.
     is_in_chain: bool,
     /// Whether another line has the node.
@@ -182,7 +179,7 @@ impl<'a> Drawing<'a> {
     /// Draws a tree below a title. `is_last` says whether no other tree follows below the title.
     fn draw_tree(&mut self, name: &'a str, is_last: bool) {
         let is_reference = !self.claimed.insert(name);
-        let mut stack = vec![Item { edge: "", name, prefix: String::new(), is_last, is_in_chain: false, is_reference }];
+        let mut stack = vec![Item { edge: "", name, branch: Branch::root(is_last), is_in_chain: false, is_reference }];
         while let Some(item) = stack.pop() {
             let below = match self.node(item.name) {
                 Some(node) if !item.is_reference => self.draw_node(&item, node),
@@ -236,7 +233,7 @@ impl<'a> Drawing<'a> {
         remarks.extend(self.remarks.remove(item.name).unwrap_or_default());
         let bar = if below.is_empty() { "     " } else { "│    " };
         for remark in remarks {
-            let prefix = continued(item) + bar;
+            let prefix = item.branch.below() + bar;
             let mut line = Text::new(Ink::Dim, &prefix);
             line.append(remark);
             self.columns.push_across(line);
@@ -258,50 +255,38 @@ impl<'a> Drawing<'a> {
 
     /// Returns the children of a node, and after them the backing chain.
     fn items_below(&mut self, item: &Item<'a>, node: &'a Node, is_folded: bool) -> Vec<Item<'a>> {
-        let prefix = continued(item);
+        let branch = item.branch.child(false);
         let mut items = Vec::new();
         let mut backing = None;
         for child in node.children.iter().skip(usize::from(is_folded)) {
             match child.child == BACKING {
                 true => backing = Some(child).filter(|_| !item.is_in_chain),
-                false => self.push_item(child, &prefix, false, &mut items),
+                false => self.push_item(child, &branch, false, &mut items),
             }
         }
         while let Some(child) = backing {
-            self.push_item(child, &prefix, true, &mut items);
+            self.push_item(child, &branch, true, &mut items);
             let is_claimed_now = items.last().is_some_and(|item| !item.is_reference);
             let next = self.node(&child.node_name).filter(|_| is_claimed_now);
             backing = next.and_then(|node| node.children.iter().find(|child| child.child == BACKING));
         }
         if let Some(last) = items.last_mut() {
-            last.is_last = true;
+            last.branch.set_last();
         }
         items
     }
 
-    fn push_item(&mut self, child: &'a Child, prefix: &str, is_in_chain: bool, items: &mut Vec<Item<'a>>) {
+    fn push_item(&mut self, child: &'a Child, branch: &Branch, is_in_chain: bool, items: &mut Vec<Item<'a>>) {
         let name = child.node_name.as_str();
         let is_reference = !self.claimed.insert(name);
-        let prefix = prefix.to_owned();
-        items.push(Item { edge: &child.child, name, prefix, is_last: false, is_in_chain, is_reference });
-    }
-}
-
-/// Returns the lines before what is below an item, cut at their beginning if they are very long.
-fn continued(item: &Item<'_>) -> String {
-    let prefix = item.prefix.clone() + if item.is_last { "   " } else { "│  " };
-    let length = prefix.chars().count();
-    match length <= MAX_PREFIX {
-        true => prefix,
-        false => format!("…{}", prefix.chars().skip(length - MAX_PREFIX + 1).collect::<String>()),
+        items.push(Item { edge: &child.child, name, branch: branch.clone(), is_in_chain, is_reference });
     }
 }
 
 /// Returns the lines of the tree, the edge and the name.
 fn first_cell(item: &Item<'_>) -> Text {
-    let branch = if item.is_last { "└─ " } else { "├─ " };
     let edge = if item.edge.is_empty() { String::new() } else { format!("{}: ", item.edge) };
-    Text::new(Ink::Dim, &(item.prefix.clone() + branch)).with(Ink::Plain, &edge).with(Ink::Name, item.name)
+    Text::new(Ink::Dim, &item.branch.lead()).with(Ink::Plain, &edge).with(Ink::Name, item.name)
 }
 
 /// Returns the text of a job after its role.

@@ -2,8 +2,6 @@
 
 mod collect;
 mod draw;
-#[cfg(test)]
-mod tests;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -141,3 +139,6 @@ impl Picture for Blocks {
         draw::draw(self, medium)
     }
 }
+
+#[cfg(test)]
+mod tests;
