@@ -63,6 +63,7 @@ pub(crate) use explain::{Explanation, Step, explain_line};
 #[cfg(test)]
 pub(crate) use hostile_server::replies as hostile_replies;
 pub(crate) use line::{missing_arguments, run_line};
+pub(crate) use memory::PassedFile;
 pub(crate) use server::{Failure, QmpServer, ServerError};
 pub(crate) use state::MonitorState;
 pub(crate) use text::size as size_text;

@@ -8,7 +8,7 @@
 //! | `branch` | the lines of trees |
 //! | `ask` | queries of which a server may lack some |
 //! | `device_list` | the devices with certain properties |
-//! | `blocks`, `chardevs`, `cpus`, `devices`, `jobs`, `memory`, `migration`, `network`, `qom` | one topic each |
+//! | `blocks`, `chardevs`, `cpus`, `devices`, `jobs`, `memory`, `migration`, `network`, `qom`, `screen` | one topic each |
 
 mod ask;
 mod blocks;
@@ -22,11 +22,14 @@ mod memory;
 mod migration;
 mod network;
 mod qom;
+mod screen;
 
 use serde::Serialize;
 
 use crate::monitor::{Failure, QmpServer};
 use crate::render::{Medium, columns, units};
+
+pub use screen::{Display, Graphics};
 
 /// The data of a view, and its picture.
 pub trait View {
@@ -34,6 +37,10 @@ pub trait View {
     fn json(&self) -> String;
     /// Returns the picture, lines with their ends. It is safe for a terminal.
     fn draw(&self, medium: &Medium<'_>) -> String;
+    /// Returns whether the picture is made for the window, and must not go through the pager.
+    fn fits_screen(&self) -> bool {
+        false
+    }
 }
 
 /// Data that can be drawn.
@@ -58,12 +65,19 @@ pub(crate) struct Topic {
     /// Its argument; empty if it takes none. It is optional.
     pub(crate) argument: &'static str,
     pub(crate) summary: &'static str,
-    /// Asks the server. The text is the argument.
     pub(crate) run: Run,
 }
 
 /// A function that asks the server for the data of a view.
-pub(crate) type Run = fn(&mut dyn QmpServer, Option<&str>) -> Result<Box<dyn View>, Failure>;
+pub(crate) type Run = fn(&mut dyn QmpServer, &Inquiry<'_>) -> Result<Box<dyn View>, Failure>;
+
+/// The wish to see a topic.
+#[derive(Debug, Default)]
+pub(crate) struct Inquiry<'a> {
+    pub(crate) argument: Option<&'a str>,
+    /// The terminal on which images are shown.
+    pub(crate) display: Display,
+}
 
 /// All topics, by name.
 pub(crate) const TOPICS: &[Topic] = &[
@@ -119,7 +133,16 @@ pub(crate) const TOPICS: &[Topic] = &[
         name: "qom",
         argument: "[PATH]",
         summary: "an object with its values, and the objects in it",
-        run: |server, path| qom::ask(server, path).map(|tree| Box::new(tree) as Box<dyn View>),
+        run: |server, inquiry| qom::ask(server, inquiry.argument).map(|tree| Box::new(tree) as Box<dyn View>),
+    },
+    Topic {
+        name: "screen",
+        argument: "[FILE.png]",
+        summary: "the guest's screen, as an image in the terminal or a file",
+        run: |server, inquiry| {
+            let screen = screen::ask(server, inquiry.argument, &inquiry.display)?;
+            Ok(Box::new(screen) as Box<dyn View>)
+        },
     },
 ];
 

@@ -12,7 +12,7 @@ use crate::render::{Palette, is_printable};
 use crate::schema::Schema;
 use crate::wire::Request;
 
-use super::{Medium, TOPICS, View};
+use super::{Inquiry, Medium, TOPICS, View};
 
 /// A server that knows the commands which it has replies to. The last reply to a command is given again.
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl ScriptedServer {
 
     pub(super) fn view(&mut self, topic: &str, argument: Option<&str>) -> Result<Box<dyn View>, Failure> {
         let topic = TOPICS.iter().find(|known| known.name == topic).unwrap();
-        (topic.run)(self, argument)
+        (topic.run)(self, &Inquiry { argument, ..Inquiry::default() })
     }
 }
 
@@ -109,7 +109,7 @@ fn no_view_panics_at_any_reply() {
     for topic in TOPICS {
         for reply in hostile_replies() {
             let mut server = ScriptedServer::always(reply);
-            let Ok(view) = (topic.run)(&mut server, None) else { continue };
+            let Ok(view) = (topic.run)(&mut server, &Inquiry::default()) else { continue };
             assert!(serde_json::from_str::<Value>(&view.json()).is_ok(), "{}", topic.name);
             for columns in [0, 1, 30, 80] {
                 let picture = view.draw(&Medium { palette: &palette, columns });

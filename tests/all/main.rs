@@ -54,6 +54,7 @@ mod qmp_events;
 mod qmp_fan_out;
 mod qom;
 mod queries;
+mod screen;
 mod script_ends;
 mod scripts;
 mod secrets;

@@ -219,6 +219,7 @@ fn topics_are_listed_and_checked() {
         stderr: migration          the migration: progress, rates, times, capabilities
         stderr: network            network cards, and the back ends they are connected to
         stderr: qom [PATH]         an object with its values, and the objects in it
+        stderr: screen [FILE.png]  the guest's screen, as an image in the terminal or a file
 
         > .show block
         stderr: <stdin>:1: unknown topic `block`; did you mean `blocks`?

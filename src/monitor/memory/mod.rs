@@ -46,6 +46,7 @@ pub(crate) use examine::{AddressSpace, checksum, examine};
 #[cfg(feature = "disassembler")]
 pub(crate) use instructions::show_instructions;
 pub(crate) use memory_regions::read_regions;
+pub(crate) use passed_file::PassedFile;
 pub(crate) use storage_keys::storage_key;
 pub(crate) use translation::{Translated, host_address, list_mappings, list_memory_runs, translate_address};
 pub(crate) use value_text::{Radix, printed};

@@ -3,10 +3,11 @@
 use crate::assist::Completes;
 use crate::grammar::{Diagnostic, Word};
 use crate::schema::nearest;
-use crate::views::{TOPICS, Topic};
+use crate::views::{Display, Graphics, Inquiry, TOPICS, Topic};
 
 use super::super::line::LineOutcome;
-use super::{Arguments, DotCommand, Invocation};
+use super::super::terminal::size::terminal_size;
+use super::{Arguments, DotCommand, Invocation, expand_home};
 
 pub(super) const COMMAND: DotCommand = DotCommand {
     name: "show",
@@ -45,12 +46,15 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
             format!("`.show {}` takes no argument, found `{}`", topic.name, word.text),
         ));
     }
-    let argument = argument.map(|word| word.text.as_str());
+    let argument = argument.map(|word| expand_home(&word.text).display().to_string());
+    let (_, rows) = terminal_size();
+    let display = Display { rows, graphics: Graphics::of_environment(&|name| std::env::var(name).ok()) };
+    let inquiry = Inquiry { argument: argument.as_deref(), display };
     let Invocation { engine, line, out, .. } = invocation;
     if let Err(outcome) = engine.ensure_open(line, &mut **out) {
         return Ok(outcome);
     }
-    let view = match engine.with_qmp_server(line, &mut **out, |server| (topic.run)(server, argument)) {
+    let view = match engine.with_qmp_server(line, &mut **out, |server| (topic.run)(server, &inquiry)) {
         Ok(Ok(view)) => view,
         Ok(Err(failure)) => {
             let error = failure.into_error();

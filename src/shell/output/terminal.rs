@@ -218,7 +218,7 @@ impl<W: Write> Output for TerminalOutput<W> {
         }
         let (columns, _) = terminal_size();
         let text = view.draw(&Medium { palette: &self.palette, columns });
-        self.write_paged(&text);
+        if view.fits_screen() { self.write(&text) } else { self.write_paged(&text) }
     }
 
     fn show_page(&mut self, lines: &[Line]) {
