@@ -216,17 +216,14 @@ impl<'a> Drawing<'a> {
             None if node.children.is_empty() => node.file.as_str(),
             None => "",
         };
-        let mode = match (node.active, node.read_only) {
-            (false, _) => "inactive",
-            (true, true) => "ro",
-            (true, false) => "rw",
-        };
+        let mode = if node.read_only { "ro" } else { "rw" };
+        let mode = if node.active { mode.to_owned() } else { format!("{mode} inactive") };
         self.columns.push([
             first_cell(item),
             Text::plain(&driver),
             node.virtual_size.map(size).unwrap_or_default().into(),
             node.actual_size.map(size).unwrap_or_default().into(),
-            Text::plain(mode),
+            Text::plain(&mode),
             Text::plain(file),
         ]);
         let mut remarks = own_remarks(node);

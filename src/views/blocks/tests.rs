@@ -185,14 +185,14 @@ fn the_state_of_a_node_is_told() {
         .reply("query-jobs", json!([]))
         .reply("query-block-exports", json!([]));
     expect_test::expect![[r#"
-        NODE             DRIVER     SIZE     USED  MODE      FILE
+        NODE             DRIVER     SIZE     USED  MODE         FILE
         cd (drive d0), I/O status nospace: removable, tray open, locked, limit 1 MiB/s, limit 1 KiB/s of wr…
-        └─ disk          qcow2     1 GiB  196 KiB  inactive
+        └─ disk          qcow2     1 GiB  196 KiB  rw inactive
            │    the image is corrupt
            │    encrypted, cache direct no-flush, detect zeroes unmap, 2 internal snapshots
            │    bitmap b0: recording, persistent, 128 KiB dirty, granularity 64 KiB
            │    bitmap b1: disabled, busy, 0 B dirty, granularity 4 KiB, inconsistent
-           └─ file: thr  throttle  1 GiB  196 KiB  ro        …{"throttle-group": "tg", "driver": "throttle"}
+           └─ file: thr  throttle  1 GiB  196 KiB  ro           …hrottle-group": "tg", "driver": "throttle"}
                    throttle group tg
         free: drive that no device uses, no medium
         The server has no command `x-debug-query-block-graph`.
