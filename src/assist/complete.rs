@@ -53,7 +53,7 @@ pub(super) struct Completer<'a> {
 }
 
 impl Completer<'_> {
-    fn complete_line(&self, text: &str) -> Completion {
+    pub(super) fn complete_line(&self, text: &str) -> Completion {
         let trimmed = text.trim_start();
         if trimmed.starts_with(['!', '#']) {
             return Completion::default();
@@ -118,6 +118,7 @@ mod tests {
             ("source", Completes::Files),
             ("help", Completes::Topics),
             ("wait", Completes::Wait),
+            ("watch", Completes::Line),
         ];
         let mut context = CompletionContext {
             language,

@@ -21,7 +21,8 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         return completion;
     };
     let name = name.trim_start_matches('.');
-    let Some(entry) = context.dot_commands.iter().find(|entry| entry.name == name) else {
+    let Some(entry) = context.dot_commands.iter().find(|entry| entry.name == name || entry.aliases.contains(&name))
+    else {
         return Completion::default();
     };
     match (entry.completes, arguments.len()) {
@@ -79,6 +80,19 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
                 true => complete_command_arguments(text, 2, arguments[0], completer),
                 false => complete_hmp_tail(text, name, completer),
             }
+        }
+        (Completes::Line, count) => {
+            let has_number = arguments.first().is_some_and(|word| word.parse::<f64>().is_ok());
+            let line_word = 1 + usize::from(has_number);
+            // The line begins with the word being typed if no other has begun it.
+            let line_start = if count < line_word {
+                start
+            } else {
+                tokens.words.get(line_word).map_or(start, |word| word.span.start)
+            };
+            let mut completion = completer.complete_line(&text[line_start..]);
+            completion.start += line_start;
+            completion
         }
         (Completes::Settings, 0) => {
             Completion::of_names(typed, start, context.settings.iter().map(|setting| (setting.name, setting.help)))

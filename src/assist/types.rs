@@ -70,6 +70,8 @@ pub enum Completes {
     HmpLine,
     /// A line for either monitor.
     AnyLine,
+    /// A line of the current language, or a dot command, perhaps after a number.
+    Line,
     /// A setting, then its values.
     Settings,
     Topics,

@@ -18,6 +18,7 @@ mod model;
 mod partial_arguments;
 mod positional;
 mod property;
+mod read_only;
 mod request;
 mod scalar;
 mod signature;
@@ -35,6 +36,7 @@ pub use model::{Builtin, CommandInfo, EnumValue, EventInfo, Object, ObjectMember
 pub use partial_arguments::{Continuation, Expected, PartialArguments};
 pub use positional::{positional_member, with_positional_key};
 pub use property::{PropertyType, property_value};
+pub use read_only::{hmp_line_only_asks, qmp_command_only_asks};
 pub use request::{TypedRequest, member_type, nearest_command, request_of_command, request_of_json, unknown_command};
 pub use signature::{member_signature, signature, signature_of_variant};
 pub use spelling::line_of_request;

@@ -47,8 +47,11 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
     match text.trim_start().strip_prefix('.') {
         Some(rest) => {
             let name = rest.split_whitespace().next().unwrap_or_default();
-            DotCommand::find(name)
-                .is_some_and(|command| matches!(command.completes, Completes::HmpLine | Completes::AnyLine))
+            DotCommand::find(name).is_some_and(|command| match command.completes {
+                Completes::HmpLine | Completes::AnyLine => true,
+                Completes::Line => engine.language() == Language::Hmp || rest.contains(" .hmp "),
+                _ => false,
+            })
         }
         None => engine.language() == Language::Hmp,
     }

@@ -65,5 +65,6 @@ mod typing;
 mod values;
 mod views;
 mod waiting;
+mod watching;
 mod without_hmp;
 mod wrap;

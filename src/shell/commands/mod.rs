@@ -23,6 +23,7 @@ mod source;
 mod suggest;
 mod wait;
 mod waiting;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -90,6 +91,7 @@ pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &show::COMMAND,
     &source::COMMAND,
     &wait::COMMAND,
+    &watch::COMMAND,
 ];
 
 /// A dot command that was entered.

@@ -81,6 +81,8 @@ pub struct Engine {
     failed: bool,
     /// Whether `quit` was sent, so that the end of the connection is expected.
     quitting: bool,
+    /// Whether a line is being repeated by `.watch`.
+    pub(crate) is_watching: bool,
     /// Whether failures that events report are explained at a prompt.
     pub(crate) explains_failures: bool,
     /// Events that are not shown, because the shell itself causes them.
@@ -103,6 +105,7 @@ impl Engine {
             typed_request: None,
             failed: false,
             quitting: false,
+            is_watching: false,
             explains_failures: true,
             hidden_events: &[],
             hidden_job: None,

@@ -1,6 +1,7 @@
 //! Output of the engine, in one form for each kind of reader: the user at a terminal, a program that reads the output
 //! of a script, and a program that runs one command.
 
+pub(crate) mod captured;
 pub(crate) mod live_lines;
 pub(crate) mod message_writer;
 pub(crate) mod one_shot;
@@ -17,6 +18,7 @@ use crate::views::View;
 use crate::wire::{Event, Reply, Request, quote};
 
 use super::line::InputLine;
+use super::output_format::OutputFormat;
 
 /// The width of the excerpt of a wrong line, if there is no terminal.
 const EXCERPT_COLUMNS: usize = 120;
@@ -78,6 +80,11 @@ pub trait Output {
     /// replaced.
     fn live_size(&mut self) -> Option<(usize, usize)> {
         None
+    }
+
+    /// Returns the colours and the format of output that [`Output::show_live`] can show.
+    fn style(&self) -> (Palette, OutputFormat) {
+        (Palette::default(), OutputFormat::Pretty)
     }
 
     /// Shows lines in place of those shown before, until other output takes their place; none removes them. They may have

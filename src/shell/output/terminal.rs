@@ -71,7 +71,17 @@ impl<W: Write> TerminalOutput<W> {
         self.pager.clone_from(&settings.pager);
         self.prompt_width = prompt_width;
     }
+}
 
+impl TerminalOutput<Vec<u8>> {
+    /// Returns output to a buffer, in which errors show their line again.
+    pub(crate) fn buffer((palette, format): (Palette, OutputFormat)) -> Self {
+        let buffer = TerminalOutput::new(Vec::new(), palette, Arc::default());
+        TerminalOutput { format, prompt_width: usize::MAX / 2, ..buffer }
+    }
+}
+
+impl<W: Write> TerminalOutput<W> {
     /// Returns the buffer that was written to.
     pub(crate) fn into_inner(self) -> W {
         self.out
@@ -267,6 +277,10 @@ impl<W: Write> Output for TerminalOutput<W> {
 
     fn live_size(&mut self) -> Option<(usize, usize)> {
         can_replace_lines().then(terminal_size)
+    }
+
+    fn style(&self) -> (Palette, OutputFormat) {
+        (self.palette.clone(), self.format)
     }
 
     fn show_live(&mut self, lines: &[String]) {

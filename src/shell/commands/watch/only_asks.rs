@@ -1,0 +1,53 @@
+//! Whether a line only asks, and changes nothing in the server.
+
+use crate::grammar::{Command, Diagnostic, DotLine, JsonRequest, Line, Span, TransactionLine};
+use crate::schema::{hmp_line_only_asks, qmp_command_only_asks};
+use crate::wire::HMP_COMMAND;
+
+use super::super::super::engine::Engine;
+use super::super::{ParsedLine, parse};
+
+/// Dot commands that change nothing in the server.
+const DOT_COMMANDS: &[&str] = &["events", "explain", "expect", "help", "history", "show"];
+
+/// Rejects a line that may change something in the server, and one that cannot be repeated.
+pub(super) fn check_that_line_only_asks(engine: &Engine, text: &str) -> Result<(), Diagnostic> {
+    let start = text.len() - text.trim_start().len();
+    let first_word = Span::new(start, start + text[start..].find(char::is_whitespace).unwrap_or(text.len() - start));
+    let (name, span) = match parse(engine, text) {
+        ParsedLine::Invalid(diagnostic) => return Err(diagnostic),
+        ParsedLine::Hmp if hmp_line_only_asks(text) => return Ok(()),
+        ParsedLine::Hmp => (text[first_word.range()].to_owned(), first_word),
+        ParsedLine::Transaction(TransactionLine { .. }) => ("transaction".to_owned(), first_word),
+        ParsedLine::Qmp(line) => match line {
+            Line::Blank => return Ok(()),
+            Line::Command(command) if command_only_asks(&command) => return Ok(()),
+            Line::Command(command) => (command.name, command.name_span),
+            Line::Json(request) if request_only_asks(&request) => return Ok(()),
+            Line::Json(request) => (request.command, request.command_span),
+            Line::Dot(dot) if dot_command_only_asks(&dot) => return Ok(()),
+            Line::Dot(dot) => (format!(".{}", dot.name), dot.name_span),
+            Line::ShellEscape(_) => ("!".to_owned(), first_word),
+            Line::Transaction(_) => ("transaction".to_owned(), first_word),
+        },
+    };
+    Err(Diagnostic::new(span, format!("`{name}` may change something; `.watch!` repeats it all the same")))
+}
+
+fn command_only_asks(command: &Command) -> bool {
+    match command.text_of("command-line") {
+        Some(hmp_line) if command.name == HMP_COMMAND => hmp_line_only_asks(&hmp_line),
+        _ => qmp_command_only_asks(&command.name),
+    }
+}
+
+fn request_only_asks(request: &JsonRequest) -> bool {
+    qmp_command_only_asks(&request.command)
+}
+
+fn dot_command_only_asks(dot: &DotLine) -> bool {
+    match dot.name.as_str() {
+        "hmp" => hmp_line_only_asks(dot.tail()),
+        name => DOT_COMMANDS.contains(&name),
+    }
+}
