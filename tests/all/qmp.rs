@@ -238,7 +238,7 @@ fn reports_errors_with_a_status() {
 
         > --count 1 stop
         stderr: error: the following required arguments were not provided:
-        stderr:   --events [<GLOB>...]
+        stderr:   <--events [<GLOB>...]|--every <SECONDS>>
         stderr:
         stderr: Usage: qmp [OPTIONS] COMMAND [--KEY=VALUE]...
         stderr:        qmp [OPTIONS] hmp LINE

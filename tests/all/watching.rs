@@ -1,9 +1,12 @@
 //! `.watch`, which runs a line again and again, and `qmp --every`.
 
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+
 use expect_test::expect;
 
 use crate::support::peer::{Peer, PeerConnection};
-use crate::support::program::{Run, qmp_shell};
+use crate::support::program::{Run, qmp, qmp_shell};
 use crate::support::server::{Q35, Server, run_hmp_line};
 use crate::support::snapshot;
 use crate::support::terminal::Terminal;
@@ -190,4 +193,68 @@ fn lines_that_may_change_something_are_refused() {
     let lines = ".watch! stop\n.watch 3 query-name\n";
     let run = qmp_shell(&["--dry-run", "demo:"]).input(lines).run().expect_status(0);
     assert_eq!(run.lines(), [r#"{"execute": "stop"}"#, r#"{"execute": "query-name"}"#]);
+}
+
+#[test]
+fn qmp_runs_a_command_again_and_again() {
+    let peer = Peer::start(|conn| {
+        reply_three_times(conn);
+        conn.wait_for_close();
+    });
+    let args = ["--no-schema", "--path", &peer.address(), "--every", "0.01", "--count", "3", "query-status"];
+    let run = qmp(&args).run().expect_status(0);
+    assert_eq!(run.stdout, "status: running\nstatus: paused\nstatus: shutdown\n");
+    // One of them fails, and the others are run.
+    let args = ["--path", "demo:", "--every", "0.01", "--count", "2", "-o", "json", "device_del", "id=none"];
+    let run = qmp(&args).run().expect_status(1);
+    assert_eq!(run.lines().len(), 2, "{run:?}");
+    // The server goes.
+    let peer = Peer::start(reply_three_times);
+    let args = ["--no-schema", "--path", &peer.address(), "--every", "0.01", "query-status"];
+    let run = qmp(&args).run().expect_status(4);
+    assert_eq!(run.lines(), ["status: running", "status: paused", "status: shutdown"]);
+    assert!(run.stderr.contains("closed the connection"), "{run:?}");
+}
+
+#[test]
+fn qmp_runs_a_command_again_and_again_on_several_servers() {
+    let args = ["--path", "demo:", "--path", "demo:", "--every", "0.01", "--count", "3", "--jobs", "1", "query-name"];
+    let run = qmp(&args).run().expect_status(0);
+    assert_eq!(run.lines(), ["demo:: name: demo"; 6]);
+    let run = qmp(&["--path", "demo:", "--path", "/none", "--every", "0.01", "--count", "2", "query-name"]).run();
+    assert_eq!((run.lines(), run.status), (vec!["demo:: name: demo"; 2], 1), "{run:?}");
+}
+
+#[test]
+fn qmp_prints_each_run_at_once() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        let id = conn.expect_command("query-status");
+        conn.reply(&id, r#"{"status": "running"}"#);
+        // The second request comes only after the first reply was printed: its reader is gone by then.
+        conn.wait_for_close();
+    });
+    let args = ["--no-schema", "--path", &peer.address(), "--every", "0.01", "query-status"];
+    let mut child = qmp(&args).start();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "status: running\n");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn qmp_repeats_only_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    symlink("/bin/true", folder.path().join("qmp-thing")).unwrap();
+    let args = ["--path", "demo:", "--every", "1", "thing"];
+    let run = qmp(&args).env("PATH", folder.path().to_str().unwrap()).run().expect_status(2);
+    assert_eq!(run.stderr, "qmp: `--every` cannot repeat `thing`, which the server does not have\n");
+    // A mistake is reported once.
+    let run = qmp(&["--path", "demo:", "--every", "1", "qom-get", "pth=/"]).run().expect_status(1);
+    assert_eq!(run.stderr.matches("did you mean `path`?").count(), 1, "{run:?}");
+    let run = qmp(&["--path", "demo:", "--count", "1", "query-name"]).run().expect_status(2);
+    assert!(run.stderr.contains("--events") && run.stderr.contains("--every"), "{run:?}");
+    let run = qmp(&["--every", "0", "query-name"]).run().expect_status(2);
+    assert!(run.stderr.contains("expected at least 0.01 seconds"), "{run:?}");
 }

@@ -75,6 +75,18 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| "expected a non-negative number of seconds".to_owned())
 }
 
+/// The shortest time between two runs of a command.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Parses the seconds between two runs of a command.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    let interval = seconds(text)?;
+    match interval >= MIN_INTERVAL {
+        true => Ok(interval),
+        false => Err(format!("expected at least {} seconds", MIN_INTERVAL.as_secs_f64())),
+    }
+}
+
 /// Parses a number of bytes, with or without a suffix for a power of 1024.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
     let (digits, shift) = match text.chars().last() {

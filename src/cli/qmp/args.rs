@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
-use clap::{Parser, ValueHint, value_parser};
+use clap::{ArgGroup, Parser, ValueHint, value_parser};
 
 use crate::cli::args::{
     COLOR, CommonArgs, CompletionArgs, DISCONNECTED, GenerateArgs, GuestAgentArgs, HEADING_ACTIONS, HEADING_CONNECTION,
-    HelpExt, NOT_CONNECTED, PAGER, RequestArgs, Section, USAGE_ERROR, WaitArgs, after_help, after_long_help,
+    HelpExt, NOT_CONNECTED, PAGER, RequestArgs, Section, USAGE_ERROR, WaitArgs, after_help, after_long_help, interval,
 };
 use crate::cli::color::stdout_palette;
 use crate::shell::JsonMessageWriter;
@@ -24,6 +25,7 @@ const HEADING_SERVERS: &str = "Several servers";
 #[command(
     name = "qmp",
     version,
+    group = ArgGroup::new("repeated").args(["events", "every"]),
     max_term_width = 100,
     override_usage = "qmp [OPTIONS] COMMAND [--KEY=VALUE]...\n       qmp [OPTIONS] hmp LINE\n       \
                       qmp [OPTIONS] help [TOPIC | apropos WORD]\n       qmp [OPTIONS] --events [GLOB]...",
@@ -73,11 +75,21 @@ pub(crate) struct QmpArgs {
     )]
     pub(crate) events: Option<Vec<String>>,
 
-    /// With --events, stop after N events; fewer are a failure
+    /// Run COMMAND every SECONDS, until it is interrupted
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = interval,
+        conflicts_with_all = ["events", "dry_run"],
+        help_heading = HEADING_ACTIONS
+    )]
+    pub(crate) every: Option<Duration>,
+
+    /// Stop after N events; fewer are a failure. With --every, after N runs
     #[arg(
         long,
         value_name = "N",
-        requires = "events",
+        requires = "repeated",
         value_parser = value_parser!(u64).range(1..),
         help_heading = HEADING_ACTIONS
     )]
@@ -118,6 +130,7 @@ impl HelpExt for QmpArgs {
                 ("qmp help blockdev-add.driver", "the values of a key, and their meaning"),
                 ("qmp --path '/run/vm/*.sock' query-status", "every machine, in parallel"),
                 ("qmp --events 'JOB_*' --count 1 --timeout 60", "wait for an event"),
+                ("qmp --every 1 --count 60 query-jobs", "a command each second, for a minute"),
                 ("qmp shell", "qmp-shell on that server"),
             ],
         ),
@@ -134,7 +147,7 @@ impl HelpExt for QmpArgs {
             "Exit status",
             &[
                 ("0", "success; with --events, N events arrived or the time limit was reached"),
-                ("1", "the command failed; with several servers, it failed on one of them"),
+                ("1", "the command failed; with several servers or --every, one of its runs failed"),
                 USAGE_ERROR,
                 NOT_CONNECTED,
                 DISCONNECTED,
@@ -171,5 +184,16 @@ mod tests {
         assert_eq!(args.events, Some(Vec::new()));
         assert!(QmpArgs::try_parse_from(["qmp", "--count", "3", "stop"]).is_err());
         assert!(QmpArgs::try_parse_from(["qmp", "--events", "--count", "0"]).is_err());
+    }
+
+    #[test]
+    fn commands_are_repeated_a_number_of_times() {
+        let args = QmpArgs::try_parse_from(["qmp", "--every", "0.5", "--count", "3", "stop"]).unwrap();
+        assert_eq!((args.every, args.count), (Some(Duration::from_millis(500)), Some(3)));
+        for invalid in
+            [&["--every", "0"][..], &["--every", "x"], &["--every", "1", "--events"], &["--every", "1", "--dry-run"]]
+        {
+            assert!(QmpArgs::try_parse_from([&["qmp"], invalid, &["stop"]].concat()).is_err(), "{invalid:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One command on several servers in parallel. Replies are printed as they arrive, each line with its server's name.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -17,24 +18,33 @@ use crate::shell::OneShotOutput;
 /// its pipes. A socket is one.
 const DESCRIPTORS_PER_SERVER: usize = 6;
 
-/// The output for one server, with its name as prefix, and whether the command succeeded there.
+/// The output for one server, with its name as prefix.
 struct ServerOutput {
     out: Vec<u8>,
     err: Vec<u8>,
-    succeeded: bool,
+    /// Whether the command succeeded there; `None` before its last run.
+    succeeded: Option<bool>,
 }
 
 /// Runs the command on each server, on at most `jobs` of them at a time, or on as many as may be
 /// connected to. A failure on one does not stop the others.
 pub(super) fn run(one_shot: OneShot, servers: Vec<Server>, jobs: usize) -> Result<Status, Failure> {
     let count = servers.len();
-    let wanted = jobs.min(count);
+    let is_repeated = one_shot.is_repeated();
+    // A command that is repeated may never end, so no server can wait for another one.
+    let wanted = if is_repeated { count } else { jobs.min(count) };
     let jobs = (reserve_descriptors(wanted * DESCRIPTORS_PER_SERVER) / DESCRIPTORS_PER_SERVER).max(1);
+    if is_repeated && jobs < count {
+        let message = format!(
+            "cannot repeat a command on {count} servers at a time: the limit on open files (`ulimit -n`) allows {jobs}"
+        );
+        return Err(Failure::with_message(Status::Failed, message));
+    }
     let outputs = start_workers(one_shot, servers, jobs)?;
     let mut succeeded = 0;
     let mut out = io::stdout().lock();
     for output in outputs {
-        succeeded += usize::from(output.succeeded);
+        succeeded += usize::from(output.succeeded == Some(true));
         if let Err(error) = out.write_all(&output.out).and_then(|()| out.flush()) {
             // Requests in flight are abandoned.
             return finish_printing(Err(error));
@@ -67,22 +77,32 @@ fn start_workers(one_shot: OneShot, servers: Vec<Server>, jobs: usize) -> Result
 
 fn work(one_shot: &OneShot, servers: &[Server], next: &AtomicUsize, tx: &SyncSender<ServerOutput>) {
     while let Some(server) = servers.get(next.fetch_add(1, Ordering::Relaxed)) {
-        if tx.send(run_on(one_shot, server)).is_err() {
+        if tx.send(run_on(one_shot, server, tx)).is_err() {
             return;
         }
     }
 }
 
-fn run_on(one_shot: &OneShot, server: &Server) -> ServerOutput {
-    let mut output = OneShotOutput::new(Vec::new(), Vec::new(), one_shot.style_for(&server.name));
-    let outcome = one_shot.run(Some(&server.address), &mut output);
+/// Runs the command on one server. Sends the output of each run but the last, which it returns.
+fn run_on(one_shot: &OneShot, server: &Server, tx: &SyncSender<ServerOutput>) -> ServerOutput {
+    let new_output = || OneShotOutput::new(Vec::new(), Vec::new(), one_shot.style_for(&server.name));
+    let named = |out: Vec<u8>| {
+        // JSON has the name as a member already.
+        if one_shot.prints_json() { out } else { with_prefix(&server.name, &out) }
+    };
+    let mut after_run = |output: &mut OneShotOutput<Vec<u8>, Vec<u8>>| {
+        output.show_help();
+        let (out, err) = std::mem::replace(output, new_output()).into_inner();
+        let output = ServerOutput { out: named(out), err: with_prefix(&server.name, &err), succeeded: None };
+        // Fails if nobody reads the output.
+        if tx.send(output).is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let mut output = new_output();
+    let outcome = one_shot.run(Some(&server.address), &mut output, &mut after_run);
+    output.show_help();
     let (out, mut err) = output.into_inner();
     let result = match outcome {
-        Ok(Outcome::Ran(outcome)) => {
-            // JSON has the name as a member already.
-            let out = if one_shot.prints_json() { out } else { with_prefix(&server.name, &out) };
-            Ok((out, Status::from(outcome) == Status::Success))
-        }
+        Ok(Outcome::Ran(outcome)) => Ok((named(out), Status::from(outcome) == Status::Success)),
         Ok(Outcome::External(external)) => external.run(&server.address).map(|process| {
             err.extend_from_slice(&process.stderr);
             (with_prefix(&server.name, &process.stdout), process.status.success())
@@ -93,7 +113,7 @@ fn run_on(one_shot: &OneShot, server: &Server) -> ServerOutput {
         err.extend_from_slice(format!("{}\n", sanitize(&failure.message())).as_bytes());
         (Vec::new(), false)
     });
-    ServerOutput { out, err: with_prefix(&server.name, &err), succeeded }
+    ServerOutput { out, err: with_prefix(&server.name, &err), succeeded: Some(succeeded) }
 }
 
 /// Returns `text` with the server's name before each line, and a line end after the last line.

@@ -10,6 +10,7 @@ mod one_shot;
 mod servers;
 
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
@@ -99,7 +100,12 @@ fn run_on_one<O: Write>(
     mut out: OneShotOutput<O, io::Stderr>,
 ) -> Result<Status, Failure> {
     let address = server.map(|server| &server.address);
-    match one_shot.run(address, &mut out)? {
+    let mut after_run = |out: &mut OneShotOutput<O, io::Stderr>| {
+        out.show_help();
+        out.flush();
+        if out.has_failed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    match one_shot.run(address, &mut out, &mut after_run)? {
         Outcome::Ran(outcome) => {
             out.show_help();
             one_shot.end_log(&mut out);

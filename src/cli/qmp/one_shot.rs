@@ -1,5 +1,6 @@
 //! One command on one server.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::args::QmpArgs;
@@ -48,6 +49,15 @@ pub(super) struct OneShot {
     style: OutputStyle,
     settings: Settings,
     engine_options: EngineOptions,
+    repetition: Option<Repetition>,
+}
+
+/// A command that runs again and again.
+#[derive(Debug, Clone, Copy)]
+struct Repetition {
+    interval: Duration,
+    /// The number of runs.
+    count: Option<u64>,
 }
 
 /// The outcome on one server.
@@ -80,7 +90,8 @@ impl OneShot {
             no_schema: request.no_schema,
             suggests_corrections: true,
         };
-        OneShot { command_line, options, external, style, settings, engine_options }
+        let repetition = args.every.map(|interval| Repetition { interval, count: args.count });
+        OneShot { command_line, options, external, style, settings, engine_options, repetition }
     }
 
     /// Returns the style of output for the only server.
@@ -100,6 +111,11 @@ impl OneShot {
 
     pub(super) fn is_help(&self) -> bool {
         self.command_line.is_help()
+    }
+
+    /// Returns whether the command runs again and again.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.repetition.is_some() && !self.is_help()
     }
 
     /// Returns whether the command can run without a server.
@@ -168,8 +184,14 @@ impl OneShot {
         self.command_line.misplaced_option.as_ref().map(MisplacedOption::hint)
     }
 
-    /// Runs the command, and closes the connection.
-    pub(super) fn run(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Outcome, Failure> {
+    /// Runs the command, and closes the connection. Calls `after_run` after each run but the last, which ends it with
+    /// `Break`.
+    pub(super) fn run<O: Output>(
+        &self,
+        address: Option<&Address>,
+        out: &mut O,
+        after_run: &mut dyn FnMut(&mut O) -> ControlFlow<()>,
+    ) -> Result<Outcome, Failure> {
         if self.command_line.text == "help" {
             out.print(OVERVIEW);
             return Ok(Outcome::Ran(LineOutcome::Done));
@@ -185,22 +207,66 @@ impl OneShot {
                 }
                 None => false,
             };
+            if !has_command && self.is_repeated() {
+                return Err(Failure::usage(format!(
+                    "`--every` cannot repeat `{command}`, which the server does not have"
+                )));
+            }
             if !has_command {
                 return Ok(Outcome::External(external.clone()));
             }
         }
         let mut engine = Engine::new(connection, self.settings.clone(), self.engine_options, self.options.log.clone());
         let parsed = ParsedLine::from(self.command_line.line.clone());
-        let outcome = run_parsed(&mut engine, parsed, &self.input_line(), out);
+        let mut outcome = run_parsed(&mut engine, parsed.clone(), &self.input_line(), out);
         if let Some(option) = &self.command_line.misplaced_option
             && outcome == LineOutcome::Failed
             && self.takes_key_of(option, engine.schema_within(HINT_TIMEOUT).as_deref()) == Some(false)
         {
             out.show_notice(&option.hint());
         }
+        if self.is_repeated() {
+            outcome = self.repeat(&mut engine, &parsed, outcome, out, after_run);
+        }
         engine.finish_queries();
         out.flush();
         Ok(Outcome::Ran(outcome))
+    }
+
+    /// Runs the command again and again, after a first run with this outcome. Returns the worst outcome.
+    fn repeat<O: Output>(
+        &self,
+        engine: &mut Engine,
+        parsed: &ParsedLine,
+        first: LineOutcome,
+        out: &mut O,
+        after_run: &mut dyn FnMut(&mut O) -> ControlFlow<()>,
+    ) -> LineOutcome {
+        let Some(Repetition { interval, count }) = self.repetition else { return first };
+        if first == LineOutcome::Failed && !engine.has_sent_command() {
+            // A mistake in the line does not go away.
+            return first;
+        }
+        let (mut latest, mut worst) = (first, first);
+        let mut due = Instant::now();
+        for _ in 1..count.unwrap_or(u64::MAX) {
+            if matches!(latest, LineOutcome::Disconnected | LineOutcome::Leave) {
+                return latest;
+            }
+            if after_run(out).is_break() {
+                break;
+            }
+            // A slow run does not move the later ones, unless it takes longer than the interval.
+            due = (due + interval).max(Instant::now());
+            if let Err(outcome) = engine.wait_until(due, out) {
+                return outcome;
+            }
+            latest = run_parsed(engine, parsed.clone(), &self.input_line(), out);
+            if latest != LineOutcome::Done {
+                worst = latest;
+            }
+        }
+        worst
     }
 
     /// Returns an open connection, or one without an address if there is no server or none is needed.
@@ -237,7 +303,10 @@ mod tests {
         let args = QmpArgs::parse_from(words);
         let one_shot = OneShot::new(&args, CommandLine::parse(&args.words).unwrap(), Options::default());
         let mut out = OneShotOutput::new(Vec::new(), Vec::new(), one_shot.style());
-        assert!(matches!(one_shot.run(None, &mut out), Ok(Outcome::Ran(LineOutcome::Done))));
+        assert!(matches!(
+            one_shot.run(None, &mut out, &mut |_| ControlFlow::Continue(())),
+            Ok(Outcome::Ran(LineOutcome::Done))
+        ));
         let request = "{\"execute\": \"c\", \"arguments\": {\"a\": \"'1' \u{fffd}\", \"b\": true, \"c\": [1]}}\n";
         let (stdout, stderr) = out.into_inner();
         assert_eq!((String::from_utf8(stdout).unwrap().as_str(), stderr), (request, Vec::new()));

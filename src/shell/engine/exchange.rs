@@ -170,6 +170,7 @@ impl Engine {
             Some(fd) => server.session.send_with_fd(request, fd),
         };
         self.connection.record.events.command_sent();
+        self.connection.record.has_sent_command = true;
         match sent {
             Ok(id) => Ok(Sent::InFlight(id)),
             Err(disconnected) => Err(self.disconnected_in_flight(&disconnected, request, line, out)),
@@ -426,6 +427,23 @@ impl Engine {
                 Err(LineOutcome::Disconnected)
             }
             _ => Ok(true),
+        }
+    }
+
+    /// Returns whether a command was sent over this connection.
+    pub fn has_sent_command(&self) -> bool {
+        self.connection.record.has_sent_command
+    }
+
+    /// Receives messages until `deadline`. `Err` means that the connection has ended, which was reported.
+    pub fn wait_until(&mut self, deadline: Instant, out: &mut dyn Output) -> Result<(), LineOutcome> {
+        match self.receive(None, Wait::Until(deadline), out, |_, _| false) {
+            StopReason::Disconnected(disconnected) => {
+                self.disconnected_while_idle(&disconnected, out);
+                Err(LineOutcome::Disconnected)
+            }
+            StopReason::NotConnected => Err(LineOutcome::Disconnected),
+            _ => Ok(()),
         }
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct Server {
 pub(crate) struct ConnectionRecord {
     /// The latest events.
     pub(crate) events: EventLog,
+    /// Whether a command of the user has been sent.
+    pub(crate) has_sent_command: bool,
     /// The warnings about lines that have been shown.
     pub(crate) shown_warnings: HashSet<String>,
     /// Whether the user knows that the shell's own monitor answers.
