@@ -75,7 +75,7 @@ impl Key {
 
 impl Command {
     /// Parses the words of a command. `text` is the line that contains them.
-    pub(super) fn parse(text: &str, words: &[Word]) -> Result<Command, Diagnostic> {
+    pub fn parse(text: &str, words: &[Word]) -> Result<Command, Diagnostic> {
         let mut words = words.iter();
         let end = Span::at(text.len());
         let mut name = words.next().ok_or_else(|| Diagnostic::new(end, "expected a command"))?;

@@ -25,6 +25,7 @@ mod environment;
 mod escapes;
 mod events;
 mod examples;
+mod expecting;
 mod failures;
 mod floods;
 mod following;

@@ -24,7 +24,7 @@ fn reply_three_times(conn: &mut PeerConnection) {
 #[test]
 fn a_prompt_shows_a_line_in_place_and_marks_what_changes() {
     let Some(server) = Server::qemu(Q35) else { return };
-    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&format!("-o pretty {}", server.address())) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter(".watch 0.05 query-status");
     terminal.wait_for("\n  \"status\": \"prelaunch\",\n");
@@ -54,12 +54,14 @@ fn a_prompt_shows_a_line_in_place_and_marks_what_changes() {
 fn changes_are_marked_for_one_run() {
     let peer = Peer::start(|conn| {
         conn.negotiate();
-        for status in ["abc", "abd"] {
-            let id = conn.expect_command("query-status");
-            conn.reply(&id, &format!(r#"{{"status": "{status}"}}"#));
+        for status in ["abc", "abd"].iter().cycle() {
+            let line = conn.read_line();
+            if line.is_empty() {
+                return;
+            }
+            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+            conn.reply(&request["id"].to_string(), &format!(r#"{{"status": "{status}"}}"#));
         }
-        conn.expect_command("query-status");
-        conn.wait_for_close();
     });
     let Some(terminal) = Terminal::qmp_shell(&format!("--no-schema {}", peer.address())) else { return };
     terminal.wait_for_last("(QEMU)");
@@ -68,7 +70,6 @@ fn changes_are_marked_for_one_run() {
         let screen = terminal.coloured_screen();
         screen.contains("ab") && screen.contains("\x1b[7m") && screen.matches("\x1b[7m").count() == 1
     });
-    terminal.wait_for("  \"status\": \"abd\"\n");
     terminal.press("C-c");
     terminal.wait_for_last("(QEMU)");
 }

@@ -5,6 +5,7 @@
 mod connect;
 mod events;
 mod exit;
+mod expect;
 mod explain;
 mod fd;
 mod follow;
@@ -14,6 +15,7 @@ mod hmp;
 mod log;
 mod operation;
 mod qmp;
+mod question;
 mod run;
 mod server_help;
 mod set;
@@ -21,6 +23,7 @@ mod shell_escape;
 mod show;
 mod source;
 mod suggest;
+mod until;
 mod wait;
 mod waiting;
 mod watch;
@@ -79,6 +82,7 @@ pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &connect::COMMAND,
     &events::COMMAND,
     &exit::COMMAND,
+    &expect::COMMAND,
     &explain::COMMAND,
     &fd::COMMAND,
     &follow::COMMAND,
@@ -90,6 +94,7 @@ pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &set::COMMAND,
     &show::COMMAND,
     &source::COMMAND,
+    &until::COMMAND,
     &wait::COMMAND,
     &watch::COMMAND,
 ];

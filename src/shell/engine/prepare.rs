@@ -20,6 +20,7 @@ use super::super::output::Output;
 use super::super::server::Server;
 use super::Engine;
 use super::exchange::StopReason;
+use super::noncharacters::reject_noncharacters;
 use super::transaction::ClosedBlock;
 use super::value_hint::meant_argument;
 
@@ -126,6 +127,11 @@ impl Engine {
         let extra = HashMap::new();
         let context = self.typing_context(schema.as_deref(), &extra);
         request_of_json(json, &context).map(|typed| self.checked(typed, line, out))
+    }
+
+    /// Rejects a request with a character that QEMU rejects.
+    pub(crate) fn check_characters(&self, request: &Request, line: &str) -> Result<(), Diagnostic> {
+        reject_noncharacters(request, line)
     }
 
     /// Rejects a first word without a key in an action that has no key for it.

@@ -6,6 +6,7 @@ use crate::client::{JobLog, job_of_event};
 use crate::wire::Event;
 
 use super::filter::matches_glob;
+use super::members::{is_typed_as, member_at};
 
 /// The maximum number of events that are kept.
 const MAX_EVENTS: usize = 4096;
@@ -49,21 +50,9 @@ impl EventPattern {
             return true;
         }
         let data: serde_json::Value = serde_json::from_str(event.data().unwrap_or("null")).unwrap_or_default();
-        self.data.iter().all(|(path, expected)| {
-            let mut value = Some(&data);
-            for part in path {
-                value = value.and_then(|value| match part.parse::<usize>() {
-                    Ok(index) if value.is_array() => value.get(index),
-                    _ => value.get(part),
-                });
-            }
-            match value {
-                Some(serde_json::Value::String(text)) => text == expected,
-                // The expected value is text, so the JSON texts are compared.
-                Some(other) => format!("{other}") == *expected,
-                None => false,
-            }
-        })
+        let is_met =
+            |(path, text): &(Vec<String>, String)| member_at(&data, path).is_some_and(|value| is_typed_as(value, text));
+        self.data.iter().all(is_met)
     }
 }
 

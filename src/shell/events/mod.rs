@@ -3,3 +3,4 @@
 pub(crate) mod advice;
 pub(crate) mod filter;
 pub(crate) mod log;
+pub(crate) mod members;

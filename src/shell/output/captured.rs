@@ -5,6 +5,7 @@ use std::io;
 use crate::grammar::Diagnostic;
 use crate::render::Palette;
 use crate::schema::manual::Line;
+use crate::views::View;
 use crate::wire::Event;
 
 use super::super::line::InputLine;
@@ -62,6 +63,10 @@ impl Output for CapturedOutput<'_> {
 
     fn print(&mut self, text: &str) {
         self.buffer.print(text);
+    }
+
+    fn show_view(&mut self, view: &dyn View) {
+        self.buffer.show_view(view);
     }
 
     fn show_page(&mut self, lines: &[Line]) {
