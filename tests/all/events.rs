@@ -343,6 +343,27 @@ fn a_migration_that_fails_is_reported_with_its_reason() {
 }
 
 #[test]
+fn a_job_that_stops_at_an_error_says_how_to_go_on() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    terminal.wait_for_last("(QEMU)");
+    let inject = |number: usize, kind: &str| {
+        format!(
+            "inject-error.{number}.event=none inject-error.{number}.once=off inject-error.{number}.errno=28 \
+             inject-error.{number}.iotype={kind}"
+        )
+    };
+    for (name, errors) in [("good", String::new()), ("bad", inject(0, "write") + " " + &inject(1, "write-zeroes"))] {
+        terminal.enter(&format!(
+            "blockdev-add driver=blkdebug node-name={name} image.driver=null-co image.size=1M {errors}"
+        ));
+        terminal.wait_for("{}\n(QEMU)");
+    }
+    terminal.enter("blockdev-backup job-id=j device=good target=bad sync=full on-target-error=stop");
+    terminal.wait_for("error: job `j` is paused after a write error; `job-resume id=j` tries again: no space left");
+}
+
+#[test]
 fn a_failure_whose_reason_is_gone_is_reported_without() {
     let peer = Peer::start(|conn| {
         conn.negotiate();

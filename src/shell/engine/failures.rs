@@ -20,6 +20,7 @@ impl Engine {
         let Some(failure) = unexplained_failure(&self.connection.record.events) else { return };
         let request = Request::new(match &failure {
             UnexplainedFailure::Job(_) => "query-jobs",
+            UnexplainedFailure::PausedJob(..) => "query-block-jobs",
             UnexplainedFailure::Migration => "query-migrate",
         });
         let Some(server) = self.connection.server() else { return };
@@ -44,6 +45,12 @@ impl Engine {
                 JobState::Ended(trace) => trace.reason,
                 _ => None,
             },
+            UnexplainedFailure::PausedJob(id, _) => {
+                let mut jobs = value.as_array().into_iter().flatten();
+                let job = jobs.find(|job| job["device"].as_str() == Some(id));
+                let has_no_space = job.is_some_and(|job| job["io-status"].as_str() == Some("nospace"));
+                has_no_space.then(|| "no space left".to_owned())
+            }
             UnexplainedFailure::Migration => match MigrationState::of(&value) {
                 MigrationState::Failed(reason) => reason,
                 _ => None,
@@ -56,5 +63,5 @@ impl Engine {
 
 fn show_failure(failure: &UnexplainedFailure, reason: Option<String>, out: &mut dyn Output) {
     let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-    out.report_failure(&format!("{failure} failed{reason}"), &InputLine::none(), None);
+    out.report_failure(&format!("{failure}{reason}"), &InputLine::none(), None);
 }

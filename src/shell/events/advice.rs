@@ -15,6 +15,9 @@ struct Data {
     id: Option<String>,
     status: Option<String>,
     error: Option<String>,
+    /// The operation that failed, and the reaction to that.
+    operation: Option<String>,
+    action: Option<String>,
 }
 
 /// A failure that an event reports without its reason.
@@ -22,23 +25,34 @@ struct Data {
 pub(crate) enum UnexplainedFailure {
     /// The failure of the job with this id.
     Job(String),
+    /// The job with this id has been paused, because this operation failed.
+    PausedJob(String, String),
     Migration,
 }
 
 impl fmt::Display for UnexplainedFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            UnexplainedFailure::Job(id) => write!(f, "job `{id}`"),
-            UnexplainedFailure::Migration => f.write_str("the migration"),
+            UnexplainedFailure::Job(id) => write!(f, "job `{id}` failed"),
+            UnexplainedFailure::PausedJob(id, operation) => {
+                write!(f, "job `{id}` is paused after a {operation} error; `job-resume id={id}` tries again")
+            }
+            UnexplainedFailure::Migration => f.write_str("the migration failed"),
         }
     }
 }
 
+/// The events that can report a failure without its reason.
+const FAILURE_EVENTS: &[&str] = &["BLOCK_JOB_ERROR", "JOB_STATUS_CHANGE", "MIGRATION"];
+
 /// Returns the failure that the latest event reports, if the reason is only in the reply to a query.
 pub(crate) fn unexplained_failure(log: &EventLog) -> Option<UnexplainedFailure> {
-    let event = log.last(1).next().filter(|event| matches!(event.name(), "JOB_STATUS_CHANGE" | "MIGRATION"))?;
+    let event = log.last(1).next().filter(|event| FAILURE_EVENTS.contains(&event.name()))?;
     let data: Data = event.data_as().ok()?;
     match (data.id, data.status.as_deref()) {
+        (Some(id), None) if data.action.as_deref() == Some("stop") => {
+            Some(UnexplainedFailure::PausedJob(id, data.operation.unwrap_or_default()))
+        }
         // A block job has told its reason by now.
         (Some(id), Some("concluded")) => {
             let trace = log.jobs().trace(&id);
@@ -93,6 +107,10 @@ mod tests {
         assert_eq!(failure_after("JOB_STATUS_CHANGE", &status("aborting")), None);
         assert_eq!(failure_after("BLOCK_JOB_COMPLETED", r#"{"device": "s", "error": "no space"}"#), None);
         assert_eq!(failure_after("JOB_STATUS_CHANGE", &status("concluded")), None);
+        let stopped = r#"{"device": "s", "operation": "write", "action": "stop"}"#;
+        let paused = failure_after("BLOCK_JOB_ERROR", stopped).map(|failure| failure.to_string());
+        assert_eq!(paused.as_deref(), Some("job `s` is paused after a write error; `job-resume id=s` tries again"));
+        assert_eq!(failure_after("BLOCK_JOB_ERROR", &stopped.replace("stop", "report")), None);
         assert_eq!(failure_after("MIGRATION", r#"{"status": "completed"}"#), None);
         assert_eq!(failure_after("MIGRATION", r#"{"status": "failed"}"#), Some(UnexplainedFailure::Migration));
     }
