@@ -119,11 +119,11 @@
 // | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
 // | `monitor` | the human monitor over QMP alone: a line of HMP to requests, and replies to its text; pure | `wire`, `schema` |
 // | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
-// | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `grammar`, `schema` |
+// | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `filter`, `grammar`, `schema` |
 // | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `client`, `schema`, `render` |
 // | `views` | pictures of what takes several replies, for `.show`; pure | `wire`, `monitor`, `qom`, `render` |
-// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `grammar`, `session`, `client`, `filter`, `schema`, `monitor`, `render`, `assist`, `views` |
-// | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `grammar`, `session`, `client`, `schema`, `render`, `assist`, `qom`, `shell` |
+// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `filter`, `grammar`, `session`, `client`, `schema`, `monitor`, `render`, `assist`, `views` |
+// | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `filter`, `grammar`, `session`, `client`, `schema`, `render`, `assist`, `qom`, `shell` |
 //
 // ## Invariants
 //

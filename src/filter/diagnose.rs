@@ -7,7 +7,7 @@ use jaq_core::load::parse::{self, Expect};
 use crate::grammar::{Diagnostic, Span};
 use crate::wire::preview;
 
-use super::functions::names;
+use super::functions::functions;
 
 /// Returns the span of `part`, which is a slice of `text`.
 fn span_in(text: &str, part: &str) -> Option<Span> {
@@ -92,7 +92,7 @@ pub(super) fn undefined_error<'e, 's: 'e>(
         return Diagnostic::new(Span::new(0, text.len()), "invalid filter");
     };
     let message = match undefined {
-        Undefined::Filter(arity) if names().contains(&name) => {
+        Undefined::Filter(arity) if functions().iter().any(|function| function.name == name) => {
             let plural = if *arity == 1 { "argument" } else { "arguments" };
             format!("`{name}` does not take {arity} {plural}")
         }
@@ -119,7 +119,7 @@ fn dashed_member_hint(text: &str, at: usize) -> Option<String> {
 /// Returns a hint with the function whose name is nearest.
 fn nearest_hint(name: &str) -> String {
     const MIN_SIMILARITY: f64 = 0.75;
-    let near = names().into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
+    let near = functions().into_iter().map(|known| (strsim::jaro_winkler(name, known.name), known.name));
     match near.filter(|(similarity, _)| *similarity > MIN_SIMILARITY).max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((_, known)) => format!("; did you mean `{known}`?"),
         None => String::new(),

@@ -42,14 +42,24 @@ pub(super) fn natives() -> Vec<Fun<Kind>> {
     own.into_iter().chain(kept).collect()
 }
 
-/// Returns the names that a user can call, of functions and formats.
-pub(super) fn names() -> Vec<&'static str> {
-    let native = natives().into_iter().map(|(name, ..)| name);
-    let mut names: Vec<&str> = definitions().iter().map(|definition| definition.name).chain(native).collect();
-    names.retain(|name| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '@') && !is_internal(name));
-    names.sort_unstable();
-    names.dedup();
-    names
+/// A function or format that a filter can call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    pub name: &'static str,
+    /// Whether it cannot be called without arguments.
+    pub needs_arguments: bool,
+}
+
+/// Returns the functions and formats that a filter can call, by name.
+pub fn functions() -> Vec<Function> {
+    let native = natives().into_iter().map(|(name, arguments, _)| (name, arguments.len()));
+    let defined = definitions().into_iter().map(|definition| (definition.name, definition.args.len()));
+    let mut all: Vec<(&str, usize)> = defined.chain(native).collect();
+    all.retain(|(name, _)| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '@') && !is_internal(name));
+    all.sort_unstable();
+    // The form with the fewest arguments comes first.
+    all.dedup_by_key(|(name, _)| *name);
+    all.into_iter().map(|(name, arguments)| Function { name, needs_arguments: arguments > 0 }).collect()
 }
 
 /// Returns whether a function exists only for the definitions of others.

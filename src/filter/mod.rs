@@ -18,12 +18,15 @@ mod read_value;
 mod worker;
 mod write_value;
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::grammar::{Diagnostic, Span};
 
 use compile::{Program, compile};
+pub use functions::{Function, functions};
+pub use worker::Results;
 use worker::on_large_stack;
 
 /// The maximum length of a filter in bytes. The parser of filters is recursive.
@@ -46,6 +49,12 @@ pub enum FilterError {
     Interrupted,
 }
 
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Filter").finish_non_exhaustive()
+    }
+}
+
 impl Filter {
     /// Parses a filter. The span of an error is its place in `text`.
     pub fn parse(text: &str) -> Result<Filter, Diagnostic> {
@@ -59,6 +68,11 @@ impl Filter {
         Ok(Filter { program: Arc::new(program) })
     }
 
+    /// Starts the filter on a JSON text.
+    pub fn start(&self, json: &str) -> Results {
+        Results::start(&self.program, json)
+    }
+
     /// Runs the filter on a JSON text, and calls `take` with each result as compact JSON, until it breaks.
     /// `is_interrupted` is called several times per second, and ends the filter when it returns true.
     pub fn run(
@@ -67,7 +81,13 @@ impl Filter {
         is_interrupted: &mut dyn FnMut() -> bool,
         take: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<(), FilterError> {
-        worker::run(&self.program, json, is_interrupted, take)
+        let mut results = self.start(json);
+        while let Some(result) = results.next(is_interrupted) {
+            if take(&result?).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Runs the filter and returns all results.
@@ -155,7 +175,8 @@ mod tests {
         }
         let long = format!("\"{}\"", "x".repeat(1000));
         let message = run(".a", &long).unwrap_err();
-        assert!(message.ends_with("x…") && message.chars().count() == 301, "{message}");
+        assert!(message.starts_with("cannot index \"xxx") && message.ends_with("x\" with \"a\""), "{message}");
+        assert_eq!(message.chars().count(), 141);
     }
 
     #[test]
@@ -228,7 +249,7 @@ mod tests {
             ("if . then 1", 11, 11, "expected `else` or `end` at the end of the filter"),
             ("env", 0, 3, "unknown function `env`"),
         ] {
-            let diagnostic = Filter::parse(filter).err().expect(filter);
+            let diagnostic = Filter::parse(filter).expect_err(filter);
             assert_eq!(
                 (diagnostic.span.start, diagnostic.span.end, diagnostic.message.as_str()),
                 (start, end, message),

@@ -1,7 +1,7 @@
 //! The thread in which a filter runs, and the queue of its results.
 
+use std::collections::VecDeque;
 use std::fmt::{self, Write};
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,8 +26,11 @@ const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 /// The size of results in the queue at which the filter waits until they are taken.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
 
-/// The number of characters of an error, which may quote the whole value.
-const MAX_MESSAGE_CHARS: usize = 300;
+/// The number of characters at the beginning of an error that are kept.
+const MAX_START_CHARS: usize = 100;
+
+/// The number of characters at the end of an error that are kept.
+const MAX_END_CHARS: usize = 40;
 
 /// Calls `f` in a thread with a large stack.
 pub(super) fn on_large_stack<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
@@ -73,6 +76,20 @@ impl Queue {
         !self.is_cancelled.load(Ordering::Relaxed)
     }
 
+    /// Takes all results, and the end if it has come. Waits a moment if there is nothing.
+    fn take(&self) -> (Vec<String>, Option<Result<(), String>>) {
+        let mut state = self.lock();
+        if state.results.is_empty() && state.end.is_none() {
+            let waited = self.changed.wait_timeout(state, INTERRUPT_INTERVAL);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.bytes = 0;
+        let taken = (std::mem::take(&mut state.results), state.end.take());
+        drop(state);
+        self.changed.notify_all();
+        taken
+    }
+
     fn finish(&self, end: Result<(), String>) {
         self.lock().end = Some(end);
         self.changed.notify_all();
@@ -86,47 +103,61 @@ impl Queue {
     }
 }
 
-/// Runs a filter, as [`super::Filter::run`] does.
-pub(super) fn run(
-    program: &Arc<Program>,
-    json: &str,
-    is_interrupted: &mut dyn FnMut() -> bool,
-    take: &mut dyn FnMut(&str) -> ControlFlow<()>,
-) -> Result<(), FilterError> {
-    let queue = Arc::new(Queue::default());
-    let (worker_queue, program) = (Arc::clone(&queue), Arc::clone(program));
-    let text = Bytes::copy_from_slice(json.as_bytes());
-    spawn(move || {
-        let work = || run_program(&program, &text, &worker_queue);
-        if catch_unwind(AssertUnwindSafe(work)).is_err() {
-            worker_queue.finish(Err("the filter failed for an unknown reason".to_owned()));
-        }
-    })
-    .map_err(FilterError::Failed)?;
-    loop {
-        let (results, end) = {
-            let mut state = queue.lock();
-            if state.results.is_empty() && state.end.is_none() {
-                state = queue.changed.wait_timeout(state, INTERRUPT_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+/// The results of a running filter. Dropping them ends it.
+pub struct Results {
+    queue: Arc<Queue>,
+    /// Results that were taken from the queue, the next one last.
+    taken: Vec<String>,
+    end: Option<Result<(), String>>,
+}
+
+impl Results {
+    /// Starts a filter on a JSON text.
+    pub(super) fn start(program: &Arc<Program>, json: &str) -> Results {
+        let queue = Arc::new(Queue::default());
+        let (worker_queue, program) = (Arc::clone(&queue), Arc::clone(program));
+        let text = Bytes::copy_from_slice(json.as_bytes());
+        let thread = spawn(move || {
+            let work = || run_program(&program, &text, &worker_queue);
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                worker_queue.finish(Err("the filter failed for an unknown reason".to_owned()));
             }
-            state.bytes = 0;
-            let results = std::mem::take(&mut state.results);
-            (results, state.end.take())
-        };
-        queue.changed.notify_all();
-        for result in &results {
-            if take(result).is_break() {
-                queue.cancel();
-                return Ok(());
+        });
+        Results { queue, taken: Vec::new(), end: thread.err().map(Err) }
+    }
+
+    /// Returns the next result as compact JSON, or `None` after the last one. `is_interrupted` is called several times
+    /// per second, and ends the filter when it returns true.
+    pub fn next(&mut self, is_interrupted: &mut dyn FnMut() -> bool) -> Option<Result<String, FilterError>> {
+        loop {
+            if let Some(result) = self.taken.pop() {
+                return Some(Ok(result));
             }
+            match self.end.take() {
+                None => {}
+                Some(Ok(())) => {
+                    self.end = Some(Ok(()));
+                    return None;
+                }
+                Some(Err(message)) => {
+                    self.end = Some(Ok(()));
+                    return Some(Err(FilterError::Failed(message)));
+                }
+            }
+            if is_interrupted() {
+                self.queue.cancel();
+                self.end = Some(Ok(()));
+                return Some(Err(FilterError::Interrupted));
+            }
+            (self.taken, self.end) = self.queue.take();
+            self.taken.reverse();
         }
-        if let Some(end) = end {
-            return end.map_err(FilterError::Failed);
-        }
-        if is_interrupted() {
-            queue.cancel();
-            return Err(FilterError::Interrupted);
-        }
+    }
+}
+
+impl Drop for Results {
+    fn drop(&mut self) {
+        self.queue.cancel();
     }
 }
 
@@ -171,31 +202,44 @@ fn queue_results<'a>(
 /// Returns the message of an error. The value of `error(VALUE)` is its message.
 fn message_of(error: &Error<Val>) -> String {
     let mut message = ShortMessage::default();
-    // An error here means that the rest is left out.
-    if write!(message, "{error}").is_err() {
-        return message.text + "…";
-    }
-    match unquote(&message.text) {
-        Some(text) if message.text.starts_with('"') => text.into_owned(),
-        _ => message.text,
+    // Never fails.
+    let _ = write!(message, "{error}");
+    let text = message.text();
+    match unquote(&text) {
+        Some(unquoted) if text.starts_with('"') => unquoted.into_owned(),
+        _ => text,
     }
 }
 
-/// The beginning of a text that may be as long as a reply.
+/// The beginning and the end of a text that may be as long as a reply, since errors quote the value.
 #[derive(Default)]
 struct ShortMessage {
-    text: String,
-    chars: usize,
+    start: String,
+    start_chars: usize,
+    end: VecDeque<char>,
+    is_cut: bool,
+}
+
+impl ShortMessage {
+    fn text(self) -> String {
+        let gap = if self.is_cut { "…" } else { "" };
+        self.start + gap + &self.end.iter().collect::<String>()
+    }
 }
 
 impl Write for ShortMessage {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
-            if self.chars == MAX_MESSAGE_CHARS {
-                return Err(fmt::Error);
+            if self.start_chars < MAX_START_CHARS {
+                self.start_chars += 1;
+                self.start.push(c);
+                continue;
             }
-            self.chars += 1;
-            self.text.push(c);
+            if self.end.len() == MAX_END_CHARS {
+                self.end.pop_front();
+                self.is_cut = true;
+            }
+            self.end.push_back(c);
         }
         Ok(())
     }

@@ -164,7 +164,8 @@ fn opens_json(text: &str) -> bool {
         return false;
     }
     let words = tokenize(&text[arrow_len(text)..]).words;
-    words.len() <= 3 && words.last().is_some_and(Word::is_json)
+    // After a `|` comes a filter.
+    words.len() <= 3 && words.last().is_some_and(Word::is_json) && !words.iter().any(|word| word.is_bare("|"))
 }
 
 /// Returns whether a line is in another language: `!COMMAND`.

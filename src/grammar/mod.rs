@@ -6,6 +6,7 @@
 
 mod arguments;
 mod assemble;
+mod chain;
 mod command;
 mod diagnostic;
 mod json;
@@ -13,10 +14,12 @@ mod line;
 mod number;
 mod scan;
 mod secrets;
+mod tail_end;
 mod transcript;
 mod word;
 
 pub use assemble::{Assembler, Language, is_complete};
+pub use chain::{DotTail, Part, Redirect, SplitRules, Tail, TailKind, last_part, split_line};
 pub use command::{Arg, Command, Key, missing_key};
 pub use diagnostic::{Diagnostic, Span};
 pub use json::{Json, JsonKind, MAX_DEPTH, Member, comment_end, parse_json, string_end, too_deep};

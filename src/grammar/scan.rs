@@ -133,6 +133,17 @@ impl Scanner {
         self.state == State::BareEscape && self.escape_starts_word
     }
 
+    /// Returns whether the next character is outside quotes, escapes, brackets and comments.
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(self.state, State::BetweenWords | State::Bare)
+    }
+
+    /// Reads one character. Returns whether it belongs to a word, and whether to the word's text.
+    pub(super) fn step_in_words(&mut self, c: char) -> (bool, bool) {
+        let class = self.step(c);
+        (!matches!(class, CharClass::Blank | CharClass::Comment), class == CharClass::Keep)
+    }
+
     fn enter_word(&mut self, state: State) {
         self.state = state;
         self.prefix = None;

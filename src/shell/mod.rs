@@ -35,7 +35,7 @@ mod server;
 mod settings;
 mod terminal;
 
-pub use commands::{ParsedLine, manual_section, run_line, run_parsed};
+pub use commands::{ParsedLine, manual_section, run_filtered, run_line, run_parsed};
 pub use completion::{complete_line, wait_for_names};
 pub use connection::child_qemu::{QemuProcess, QemuStartError};
 pub use connection::{Connection, ConnectionError};

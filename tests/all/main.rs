@@ -47,6 +47,7 @@ mod monitor_memory;
 mod one_request;
 mod own_monitor;
 mod pasting;
+mod pipes;
 mod prompt;
 mod protocol;
 mod python_compat;

@@ -2,6 +2,7 @@
 //!
 //! CONTRIBUTING.md explains how to add one.
 
+mod chain;
 mod connect;
 mod events;
 mod exit;
@@ -31,17 +32,17 @@ mod watch;
 use std::path::PathBuf;
 
 use crate::assist::Completes;
-use crate::grammar::{Diagnostic, DotLine, Span, Word};
+use crate::grammar::{Diagnostic, DotLine, DotTail, Span, Word};
 use crate::schema::nearest;
 
 use super::engine::Engine;
 use super::line::{InputLine, LineOutcome};
 use super::output::Output;
 
+pub use chain::{run_filtered, run_line};
 pub use help::manual_section;
 pub(crate) use help::topics;
-pub(crate) use run::parse;
-pub use run::{ParsedLine, run_line, run_parsed};
+pub use run::{ParsedLine, run_parsed};
 
 /// A dot command.
 pub(crate) struct DotCommand {
@@ -117,6 +118,16 @@ impl DotCommand {
     /// Returns the name and the arguments, as in `.wait EVENT`.
     pub(crate) fn synopsis(&self) -> String {
         format!(".{} {}", self.name, self.usage).trim_end().to_owned()
+    }
+
+    /// Returns the meaning of `|`, `>` and `;` after the command.
+    pub(crate) fn tail(&self) -> DotTail {
+        match self.completes {
+            Completes::HmpLine => DotTail::Hmp,
+            Completes::AnyLine => DotTail::Line,
+            _ if self.arguments == Arguments::RawTail => DotTail::Raw,
+            _ => DotTail::Words,
+        }
     }
 
     /// Checks the number of arguments in a line.

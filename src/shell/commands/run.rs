@@ -1,4 +1,4 @@
-//! Running a line: parses it once, in its language, and executes it.
+//! Running a command: parses it once, in its language, and executes it.
 
 use crate::grammar::{
     Diagnostic, Language, Line, Span, TransactionLine, is_blank, opens_transaction, parse_line, parse_transaction_line,
@@ -57,12 +57,6 @@ fn encoding_error(text: &str) -> Option<Diagnostic> {
     Some(Diagnostic::new(Span::new(at, at + c.len()), message))
 }
 
-/// Parses and executes a line.
-pub fn run_line(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
-    let parsed = parse(engine, line.text);
-    run_parsed(engine, parsed, line, out)
-}
-
 /// Executes a parsed line.
 pub fn run_parsed(engine: &mut Engine, parsed: ParsedLine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
     if !matches!(parsed, ParsedLine::Qmp(Line::Blank | Line::Json(_))) {
@@ -107,7 +101,12 @@ fn check_positional(
 }
 
 /// Rejects a line that cannot be parsed.
-fn reject(engine: &mut Engine, diagnostic: Diagnostic, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+pub(super) fn reject(
+    engine: &mut Engine,
+    diagnostic: Diagnostic,
+    line: &InputLine<'_>,
+    out: &mut dyn Output,
+) -> LineOutcome {
     if engine.language() == Language::Hmp {
         out.report_not_sent(&diagnostic, line, false);
         return LineOutcome::Failed;

@@ -6,6 +6,7 @@ use crate::wire::{Reply, quote};
 
 use super::super::hmp::{has_succeeded, hmp_request, hmp_text, is_quit_line, parse_cpu_index, with_plain_blanks};
 use super::super::line::{InputLine, LineOutcome};
+use super::super::output::tail::LastReply;
 use super::super::output::{Output, ReplyContext};
 use super::Engine;
 use super::exchange::Exchanged;
@@ -67,6 +68,9 @@ impl Engine {
         match self.run_own_monitor(hmp_line, line, out) {
             Ok((text, outcome)) => {
                 self.show_own_text(&text, outcome, hmp_line, form, line, out);
+                if outcome == LineOutcome::Done {
+                    self.last_reply = Some(LastReply::Text(text));
+                }
                 outcome
             }
             Err(outcome) => outcome,
@@ -149,6 +153,9 @@ impl Engine {
                 self.suggest_hmp_command(&text, out);
             }
             _ => out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line),
+        }
+        if has_succeeded {
+            self.last_reply = Some(LastReply::Reply(reply));
         }
         LineOutcome::of(has_succeeded)
     }

@@ -38,6 +38,7 @@ use super::connection::Connection;
 use super::history::History;
 use super::hmp::{has_succeeded, is_quit};
 use super::line::{InputLine, LineOutcome};
+use super::output::tail::LastReply;
 use super::output::{Output, ReplyContext};
 use super::server::Server;
 use super::settings::Settings;
@@ -77,6 +78,8 @@ pub struct Engine {
     transaction: Option<Transaction>,
     /// The request of the line before, if that was not written as JSON.
     typed_request: Option<Request>,
+    /// The last reply of a command that succeeded.
+    pub(crate) last_reply: Option<LastReply>,
     /// Whether a line failed, including lines of nested `.source` files. Cleared by [`Engine::take_failed`].
     failed: bool,
     /// Whether `quit` was sent, so that the end of the connection is expected.
@@ -103,6 +106,7 @@ impl Engine {
             histories: [History::default(), History::default()],
             transaction: None,
             typed_request: None,
+            last_reply: None,
             failed: false,
             quitting: false,
             is_watching: false,
@@ -230,7 +234,11 @@ impl Engine {
         };
         let hint = self.error_hint(request, &reply);
         out.show_reply(&ReplyContext { reply: &reply, request, late: false, hint }, line);
-        match has_succeeded(request, &reply) {
+        let has_succeeded = has_succeeded(request, &reply);
+        if has_succeeded {
+            self.last_reply = Some(LastReply::Reply(reply));
+        }
+        match has_succeeded {
             true if ends_qemu => self.after_quit(out),
             succeeded => LineOutcome::of(succeeded),
         }

@@ -2,11 +2,13 @@
 //! of a script, and a program that runs one command.
 
 pub(crate) mod captured;
+pub(crate) mod file;
 pub(crate) mod live_lines;
 pub(crate) mod message_writer;
 pub(crate) mod one_shot;
 pub(crate) mod pager;
 pub(crate) mod script;
+pub(crate) mod tail;
 pub(crate) mod terminal;
 
 use std::io;
@@ -34,12 +36,22 @@ pub struct ReplyContext<'a> {
     pub hint: Option<String>,
 }
 
+/// A function that returns the next result of a filter as JSON, or `None` after the last one. It calls its argument while
+/// it waits, and ends the filter if that returns true.
+pub type NextValue<'a> = dyn FnMut(&mut dyn FnMut() -> bool) -> Option<String> + 'a;
+
 /// The receiver of the engine's output.
 pub trait Output {
     /// Shows a reply.
     fn show_reply(&mut self, context: &ReplyContext<'_>, line: &InputLine<'_>);
     /// Shows the human monitor's text. `failed` says whether it reports a failure.
     fn show_hmp_text(&mut self, text: &str, failed: bool, line: &InputLine<'_>);
+    /// Shows the results of a filter, in the format of replies.
+    fn show_values(&mut self, next: &mut NextValue<'_>) {
+        while let Some(value) = next(&mut || false) {
+            self.print(&(value + "\n"));
+        }
+    }
     /// Shows an event that passes the filter.
     fn show_event(&mut self, event: &Event);
     /// Reports a line that was not sent. `fills_reply_slot` says whether the error takes the place of a reply.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -15,7 +15,7 @@ use super::super::terminal::size::terminal_size;
 const DEFAULT_LESS_OPTIONS: &str = "FRX";
 
 /// The status of a shell's command that Ctrl-C ended.
-const INTERRUPTED_STATUS: i32 = 128 + signal_hook::consts::SIGINT;
+pub(super) const INTERRUPTED_STATUS: i32 = 128 + signal_hook::consts::SIGINT;
 
 /// The pagers that show colours.
 const COLOR_PAGERS: &[&str] = &["bat", "cat", "less", "more", "most"];
@@ -63,26 +63,30 @@ pub(crate) fn page_text(command: &str, text: &str) -> Result<(), String> {
     run_pager(command, |input| drop(input.write_all(text.as_bytes())))
 }
 
-/// Runs `command` in the shell, as git and man do with a pager. `write` writes its input; a pager that the user leaves
-/// early closes it, which is not a failure. Waits until the user leaves the pager. The error says that it failed, so that
-/// the text may not have been shown.
+/// Runs the pager `command`. `write` writes its input; a pager that the user leaves early closes it, which is not a
+/// failure. Waits until the user leaves the pager. The error says that it failed, so that the text may not have been shown.
 pub(crate) fn run_pager(command: &str, write: impl FnOnce(&mut ChildStdin)) -> Result<(), String> {
     let failed = |reason: String| format!("the pager `{command}` failed: {reason}");
-    let mut shell = Command::new("/bin/sh");
-    // Ctrl-C is for the programs in the command; without the trap it would end the shell before them.
-    shell.args(["-c", &format!("trap : INT\n{command}")]).stdin(Stdio::piped());
-    if std::env::var_os("LESS").is_none() {
-        shell.env("LESS", DEFAULT_LESS_OPTIONS);
-    }
-    let mut child = shell.spawn().map_err(|error| failed(error.to_string()))?;
-    if let Some(mut input) = child.stdin.take() {
-        write(&mut input);
-    }
-    let status = child.wait().map_err(|error| failed(error.to_string()))?;
+    let status = pipe_into(command, write).map_err(|error| failed(error.to_string()))?;
     match status.code() {
         Some(0 | INTERRUPTED_STATUS) | None => Ok(()),
         Some(_) => Err(failed(status.to_string())),
     }
+}
+
+/// Runs `command` in the system's shell, as git and man do with a pager. `write` writes its input. Waits for its end.
+pub(super) fn pipe_into(command: &str, write: impl FnOnce(&mut ChildStdin)) -> io::Result<ExitStatus> {
+    let mut shell = Command::new("/bin/sh");
+    // Ctrl-C is for the programs in the command; without the trap it would end the shell before them.
+    shell.args(["-c", &format!("trap : INT; {command}")]).stdin(Stdio::piped());
+    if std::env::var_os("LESS").is_none() {
+        shell.env("LESS", DEFAULT_LESS_OPTIONS);
+    }
+    let mut child = shell.spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        write(&mut input);
+    }
+    child.wait()
 }
 
 /// Returns whether the pager `command` shows colours. Other programs, such as `jq`, read the text.
@@ -94,7 +98,7 @@ pub(crate) fn shows_colors(command: &str) -> bool {
 }
 
 /// Removes the escape codes of a [palette](crate::render::Palette), the only ones in text for the terminal.
-fn without_colors(text: &str) -> Cow<'_, str> {
+pub(super) fn without_colors(text: &str) -> Cow<'_, str> {
     let mut parts = text.split('\x1b');
     let first = parts.next().unwrap_or_default();
     if first.len() == text.len() {

@@ -13,7 +13,7 @@ use super::super::line::InputLine;
 use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
 use super::message_writer::JsonMessageWriter;
-use super::{EXCERPT_COLUMNS, Output, Rejection, ReplyContext, error_value};
+use super::{EXCERPT_COLUMNS, NextValue, Output, Rejection, ReplyContext, error_value};
 
 /// Standard output and standard error of a script.
 pub struct ScriptOutput {
@@ -86,6 +86,17 @@ impl Output for ScriptOutput {
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let result = self.out.write_all(text.as_bytes()).and_then(|()| self.out.write_all(end.as_bytes()));
         self.keep_error(result);
+    }
+
+    fn show_values(&mut self, next: &mut NextValue<'_>) {
+        let messages = self.messages.clone();
+        while let Some(value) = next(&mut || false) {
+            let result = self.format.write_value(&value, &messages.medium(), messages.escape_controls, &mut self.out);
+            self.keep_error(result);
+            if self.has_failed() {
+                break;
+            }
+        }
     }
 
     fn show_event(&mut self, event: &Event) {

@@ -18,8 +18,8 @@ use super::super::settings::Settings;
 use super::super::terminal::raw_mode::NoEchoGuard;
 use super::super::terminal::size::terminal_size;
 use super::live_lines::{LiveLines, can_replace_lines};
-use super::pager::{exceeds_screen, page_text, run_pager, shows_colors};
-use super::{Output, Rejection, ReplyContext};
+use super::pager::{exceeds_screen, page_text, run_pager, shows_colors, without_colors};
+use super::{NextValue, Output, Rejection, ReplyContext};
 
 /// The maximum length of a reply that is formatted in memory; longer ones are formatted into the pager.
 const MAX_BUFFERED_BYTES: usize = 1 << 20;
@@ -182,6 +182,49 @@ impl<W: Write> Output for TerminalOutput<W> {
             text = text.lines().map(|line| self.palette.paint(&self.palette.error, line) + "\n").collect();
         }
         self.write_paged(&text);
+    }
+
+    fn show_values(&mut self, next: &mut NextValue<'_>) {
+        let (format, palette, (columns, _)) = (self.format, self.palette.clone(), terminal_size());
+        let medium = Medium { palette: &palette, columns };
+        let interrupted = Arc::clone(&self.interrupted);
+        let mut is_interrupted = || interrupted.swap(false, Ordering::SeqCst);
+        let mut text = Vec::new();
+        while text.len() < MAX_BUFFERED_BYTES && !exceeds_screen(&String::from_utf8_lossy(&text)) {
+            let Some(value) = next(&mut is_interrupted) else {
+                return self.write(&String::from_utf8_lossy(&text));
+            };
+            let result = format.write_value(&value, &medium, true, &mut text);
+            self.keep_error(result);
+        }
+        let paged = self.with_pager(|command| {
+            let text = String::from_utf8_lossy(&text);
+            let (text, palette) = match shows_colors(command) {
+                true => (text, palette.clone()),
+                false => (without_colors(&text).into_owned().into(), Palette::default()),
+            };
+            let medium = Medium { palette: &palette, columns };
+            run_pager(command, |input| {
+                let mut result = input.write_all(text.as_bytes());
+                while result.is_ok()
+                    && let Some(value) = next(&mut is_interrupted)
+                {
+                    result = format.write_value(&value, &medium, true, input);
+                }
+            })
+        });
+        if paged {
+            return;
+        }
+        self.write(&String::from_utf8_lossy(&text));
+        while !self.has_failed()
+            && let Some(value) = next(&mut is_interrupted)
+        {
+            let mut text = Vec::new();
+            let result = format.write_value(&value, &medium, true, &mut text);
+            self.keep_error(result);
+            self.write(&String::from_utf8_lossy(&text));
+        }
     }
 
     fn show_event(&mut self, event: &Event) {

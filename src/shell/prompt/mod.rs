@@ -23,7 +23,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::grammar::{Assembler, Language, is_complete};
 use crate::render::Palette;
 
-use super::commands::{parse, run_parsed};
+use super::commands::run_line;
 use super::engine::Engine;
 use super::line::{InputLine, LineOutcome};
 use super::output::Output;
@@ -376,7 +376,6 @@ impl Prompt {
     /// Runs one line, and keeps it in the history.
     fn run_line(&mut self, number: usize, text: &str, prompt_width: usize, is_pasted: bool) -> LineOutcome {
         let mut engine = self.engine.borrow_mut();
-        let parsed = parse(&engine, text);
         self.block_history.begin(text, &mut engine);
         // A history in memory cannot fail.
         let _ = self.editor.add_history_entry(text);
@@ -384,7 +383,7 @@ impl Prompt {
         let queue = engine.connection.start_reader();
         self.interrupts.set_target(queue);
         let line = InputLine { text, script: None, number };
-        let outcome = run_parsed(&mut engine, parsed, &line, &mut self.terminal);
+        let outcome = run_line(&mut engine, &line, &mut self.terminal);
         let failed = outcome == LineOutcome::Failed;
         if failed && is_pasted {
             // Later lines have been entered already: the block would be sent without this line.
