@@ -23,7 +23,7 @@ _qmp() {
 
     case "${cmd}" in
         qmp)
-            opts="-v -l -N -o -h -V --path --verbose --color --logfile --wait --skip-negotiation --jobs --monitor --max-message --no-check --no-schema --dry-run --events --every --count --complete --generate --output --timeout --help --version"
+            opts="-v -l -N -o -h -V --path --verbose --color --logfile --wait --skip-negotiation --jobs --monitor --max-message --no-check --no-schema --dry-run --jq --events --count --complete --generate --output --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -83,11 +83,14 @@ _qmp() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --events)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                --jq)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
-                --every)
+                --events)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

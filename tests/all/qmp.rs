@@ -570,3 +570,71 @@ fn uses_colour_and_a_pager_at_a_terminal() {
     let shown = terminal.scrollback();
     assert!(shown.starts_with("PAGED blockdev-add") && shown.contains("\nstatus: running\n"), "{shown}");
 }
+
+#[test]
+fn jq_prints_the_results_of_a_filter() {
+    let mut table = Table::new();
+    for (options, words) in [
+        (&[][..], &["--jq", ".[].device", "query-block"][..]),
+        (&[], &["--jq", ".[] | {device, locked}, .locked", "query-block"]),
+        (&["-o", "json"], &["--jq", ".status", "query-status"]),
+        (&["-o", "pretty"], &["--jq", ".", "query-status"]),
+        (&["--path", "demo:"], &["--jq", ".status, .", "query-status"]),
+        (&[], &["--jq", ".", "hmp", "info", "status"]),
+        (&[], &["--jq", ".status.x", "query-status"]),
+        (&[], &["--jq", ".[0", "query-status"]),
+        (&[], &["--jq", ".", "nonsense"]),
+        (&["--dry-run"], &["--jq", ".", "query-status"]),
+    ] {
+        let args: Vec<&str> = ["--path", "demo:"].iter().chain(options).chain(words).copied().collect();
+        table.run(args[2..].join(" "), &qmp(&args).run());
+    }
+    table.check(expect![[r#"
+        > --jq .[].device query-block
+        drive0
+        ide2-cd0
+
+        > --jq .[] | {device, locked}, .locked query-block
+        {"device": "drive0", "locked": false}
+        false
+        {"device": "ide2-cd0", "locked": false}
+        false
+
+        > -o json --jq .status query-status
+        "running"
+
+        > -o pretty --jq . query-status
+        {
+          "status": "running",
+          "running": true
+        }
+
+        > --path demo: --jq .status, . query-status
+        demo:: running
+        demo:: {"status": "running", "running": true}
+        demo:: running
+        demo:: {"status": "running", "running": true}
+
+        > --jq . hmp info status
+        VM status: running
+
+        > --jq .status.x query-status
+        stderr: qmp: the filter failed: cannot index "running" with "x"
+        status: 1
+
+        > --jq .[0 query-status
+        stderr: error: invalid value '.[0' for '--jq <FILTER>': unclosed `[` in the filter
+        stderr:   .[0
+        stderr:    ^
+        stderr:
+        stderr: For more information, try '--help'.
+        status: 2
+
+        > --jq . nonsense
+        stderr: CommandNotFound: the demo machine has no command 'nonsense'
+        status: 1
+
+        > --dry-run --jq . query-status
+        {"execute": "query-status"}
+    "#]]);
+}

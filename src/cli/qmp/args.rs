@@ -11,9 +11,14 @@ use crate::cli::args::{
     HelpExt, NOT_CONNECTED, PAGER, RequestArgs, Section, USAGE_ERROR, WaitArgs, after_help, after_long_help, interval,
 };
 use crate::cli::color::stdout_palette;
+use crate::filter::Filter;
+use crate::render::{Palette, excerpt};
 use crate::shell::JsonMessageWriter;
 
 const HEADING_SERVERS: &str = "Several servers";
+
+/// The width of the excerpt of a wrong filter.
+const EXCERPT_COLUMNS: usize = 100;
 
 /// Send one QMP command and print the reply
 ///
@@ -65,6 +70,10 @@ pub(crate) struct QmpArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
 
+    /// Print the results of a jq filter on the return value: strings as text, other values as JSON on one line
+    #[arg(long, value_name = "FILTER", value_parser = parse_filter, value_hint = ValueHint::Other, conflicts_with = "events")]
+    pub(crate) jq: Option<Filter>,
+
     /// Follow events as JSON Lines: all, or those whose names match a GLOB
     #[arg(
         long,
@@ -106,6 +115,14 @@ pub(crate) struct QmpArgs {
     pub(crate) words: Vec<OsString>,
 }
 
+/// Parses a filter. The error marks its place.
+fn parse_filter(text: &str) -> Result<Filter, String> {
+    Filter::parse(text).map_err(|diagnostic| {
+        let excerpt = excerpt(text, diagnostic.span, EXCERPT_COLUMNS, &Palette::default());
+        format!("{diagnostic}\n{excerpt}")
+    })
+}
+
 impl QmpArgs {
     /// Returns the writer of JSON on standard output.
     pub(super) fn json_writer(&self) -> JsonMessageWriter {
@@ -125,6 +142,7 @@ impl HelpExt for QmpArgs {
                 ("qmp --path demo: query-status", "a small machine inside the program"),
                 ("qmp --path=/tmp/q.sock query-block", "flat: item[0].device: ide0"),
                 ("qmp -o json query-version | jq .return", "for a program"),
+                ("qmp --jq '.[].device' query-block", "a filter in the language of jq"),
                 ("qmp block_resize --node-name=disk0 --size=2G", "arguments as in qmp-shell"),
                 ("qmp device_del --id=net0", "exit status 1 if it fails"),
                 ("qmp help blockdev-add.driver", "the values of a key, and their meaning"),

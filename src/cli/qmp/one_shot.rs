@@ -8,12 +8,13 @@ use super::command_line::{CommandLine, MisplacedOption};
 use super::external_command::{ExternalCommand, server_has_command};
 use crate::cli::color::stderr_palette;
 use crate::cli::exit_status::{Failure, Status};
+use crate::filter::Filter;
 use crate::grammar::Diagnostic;
 use crate::schema::Schema;
 use crate::session::{Address, Options};
 use crate::shell::{
     Connection, Engine, EngineOptions, InputLine, LineOutcome, Output, OutputFormat, OutputStyle, ParsedLine,
-    SCRIPT_QUERY_TIMEOUT, Settings, close_log, run_parsed,
+    SCRIPT_QUERY_TIMEOUT, Settings, close_log, run_filtered, run_parsed,
 };
 
 /// The time in which a server must answer to be asked about a line with a syntax error.
@@ -46,6 +47,7 @@ pub(super) struct OneShot {
     options: Options,
     /// The program that runs instead of the command if the server does not have it.
     external: Option<ExternalCommand>,
+    filter: Option<Filter>,
     style: OutputStyle,
     settings: Settings,
     engine_options: EngineOptions,
@@ -70,7 +72,7 @@ pub(super) enum Outcome {
 impl OneShot {
     pub(super) fn new(args: &QmpArgs, command_line: CommandLine, options: Options) -> OneShot {
         let request = &args.request;
-        let external = command_line.command.as_ref().filter(|_| !request.dry_run);
+        let external = command_line.command.as_ref().filter(|_| !request.dry_run && args.jq.is_none());
         let external = external.and_then(|command| ExternalCommand::find(command, args));
         let messages = args.json_writer();
         let style = OutputStyle {
@@ -91,7 +93,8 @@ impl OneShot {
             suggests_corrections: true,
         };
         let repetition = args.every.map(|interval| Repetition { interval, count: args.count });
-        OneShot { command_line, options, external, style, settings, engine_options, repetition }
+        let filter = args.jq.clone();
+        OneShot { command_line, options, external, filter, style, settings, engine_options, repetition }
     }
 
     /// Returns the style of output for the only server.
@@ -104,9 +107,9 @@ impl OneShot {
         OutputStyle { server_name: Some(server_name.to_owned()), prefix: "", is_paged: false, ..self.style.clone() }
     }
 
-    /// Returns whether replies are JSON Lines.
+    /// Returns whether replies are JSON Lines, which name their server.
     pub(super) fn prints_json(&self) -> bool {
-        self.style.format == OutputFormat::Json
+        self.style.format == OutputFormat::Json && self.filter.is_none()
     }
 
     pub(super) fn is_help(&self) -> bool {
@@ -218,7 +221,7 @@ impl OneShot {
         }
         let mut engine = Engine::new(connection, self.settings.clone(), self.engine_options, self.options.log.clone());
         let parsed = ParsedLine::from(self.command_line.line.clone());
-        let mut outcome = run_parsed(&mut engine, parsed.clone(), &self.input_line(), out);
+        let mut outcome = self.run_line(&mut engine, parsed.clone(), out);
         if let Some(option) = &self.command_line.misplaced_option
             && outcome == LineOutcome::Failed
             && self.takes_key_of(option, engine.schema_within(HINT_TIMEOUT).as_deref()) == Some(false)
@@ -231,6 +234,14 @@ impl OneShot {
         engine.finish_queries();
         out.flush();
         Ok(Outcome::Ran(outcome))
+    }
+
+    fn run_line(&self, engine: &mut Engine, parsed: ParsedLine, out: &mut dyn Output) -> LineOutcome {
+        let line = self.input_line();
+        match self.filter.clone().filter(|_| !self.is_help()) {
+            Some(filter) => run_filtered(engine, parsed, filter, &line, out),
+            None => run_parsed(engine, parsed, &line, out),
+        }
     }
 
     /// Runs the command again and again, after a first run with this outcome. Returns the worst outcome.
@@ -261,7 +272,7 @@ impl OneShot {
             if let Err(outcome) = engine.wait_until(due, out) {
                 return outcome;
             }
-            latest = run_parsed(engine, parsed.clone(), &self.input_line(), out);
+            latest = self.run_line(engine, parsed.clone(), out);
             if latest != LineOutcome::Done {
                 worst = latest;
             }

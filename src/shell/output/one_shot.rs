@@ -13,7 +13,7 @@ use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
 use super::message_writer::JsonMessageWriter;
 use super::terminal::TerminalOutput;
-use super::{EXCERPT_COLUMNS, Output, Rejection, ReplyContext, error_value};
+use super::{EXCERPT_COLUMNS, NextValue, Output, Rejection, ReplyContext, error_value};
 
 /// The format of a reply, and the style of messages on standard error.
 #[derive(Debug, Clone)]
@@ -123,6 +123,22 @@ impl<O: Write, E: Write> Output for OneShotOutput<O, E> {
 
     fn show_hmp_text(&mut self, text: &str, _failed: bool, _line: &InputLine<'_>) {
         self.print(text);
+    }
+
+    /// Writes the results as other programs with `--jq` do: strings as text, other values as JSON on one line.
+    fn show_values(&mut self, next: &mut NextValue<'_>) {
+        let messages = self.style.messages.clone();
+        while let Some(value) = next(&mut || false) {
+            let format = match self.style.format {
+                OutputFormat::Flat if !value.starts_with('"') => OutputFormat::Json,
+                format => format,
+            };
+            let result = format.write_value(&value, &messages.medium(), messages.escape_controls, &mut self.out);
+            self.keep_error(result);
+            if self.has_failed() {
+                break;
+            }
+        }
     }
 
     fn show_event(&mut self, _event: &Event) {}
