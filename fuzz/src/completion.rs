@@ -5,7 +5,7 @@ use qmp_shell::assist::{
     Candidate, Completes, CompletionContext, DotCommandEntry, Name, NameKind, SettingEntry, complete_with, highlight,
     hint,
 };
-use qmp_shell::grammar::{Language, Unclosed, parse_json, tokenize};
+use qmp_shell::grammar::{DotTail, Language, Unclosed, parse_json, tokenize};
 use unicode_width::UnicodeWidthStr;
 
 use super::{assertions, introspection, spans};
@@ -38,8 +38,13 @@ pub fn check(data: &[u8]) {
         ("wait", Completes::Wait),
         ("exit", Completes::Nothing),
     ];
-    let dot_commands =
-        dot_commands.map(|(name, completes)| DotCommandEntry { name, aliases: &[], summary: "", completes });
+    let dot_commands = dot_commands.map(|(name, completes)| DotCommandEntry {
+        name,
+        aliases: &[],
+        summary: "",
+        completes,
+        tail: DotTail::Words,
+    });
     let mut context = CompletionContext {
         language: if choice & 1 == 0 { Language::Qmp } else { Language::Hmp },
         in_transaction: choice & 2 != 0,

@@ -1,9 +1,10 @@
 //! Completion at the end of a line: finds out which kind of line it is, and calls the module for that kind.
 
-use crate::grammar::{Assembler, Language, Line, Word, parse_line, parse_transaction_line};
+use crate::grammar::{Assembler, Language, Line, TailKind, Word, last_part, parse_line, parse_transaction_line};
 
 use super::command::complete_command;
-use super::dot_command::complete_dot_command;
+use super::dot_command::{complete_dot_command, complete_file};
+use super::filter::{complete_filter, returns_of};
 use super::hmp::complete_hmp;
 use super::name_kind::NameKind;
 use super::types::{Completion, CompletionContext, Lookup, Name};
@@ -53,7 +54,34 @@ pub(super) struct Completer<'a> {
 }
 
 impl Completer<'_> {
+    /// Completes the last part of a line: its command, or what comes after `|` and `>`.
     pub(super) fn complete_line(&self, text: &str) -> Completion {
+        let part = self.context.with_split_rules(|rules| last_part(text, rules));
+        let Some(tail) = &part.tail else {
+            let blanks = " ".repeat(part.command.start);
+            return self.complete_command(&(blanks + &text[part.command.start..]));
+        };
+        match &tail.kind {
+            TailKind::Filter(span, None) => {
+                let command = &text[part.command.range()];
+                let input = self.context.schema.and_then(|schema| returns_of(command, schema));
+                let mut completion = complete_filter(&text[span.start..], input, self.context.schema);
+                completion.start += span.start;
+                completion
+            }
+            TailKind::Filter(_, Some(redirect)) | TailKind::Redirect(redirect) => {
+                complete_file(&redirect.file, redirect.span.start, self)
+            }
+            TailKind::Pipeline(_) => Completion::default(),
+        }
+    }
+
+    /// Completes a line that begins at an offset of `text`.
+    pub(super) fn complete_line_from(&self, text: &str, start: usize) -> Completion {
+        self.complete_line(&(" ".repeat(start) + &text[start..]))
+    }
+
+    fn complete_command(&self, text: &str) -> Completion {
         let trimmed = text.trim_start();
         if trimmed.starts_with(['!', '#']) {
             return Completion::default();
@@ -107,6 +135,7 @@ pub(super) fn split_at_cursor<'w>(text: &str, words: &'w [Word]) -> (Vec<&'w str
 mod tests {
     use super::*;
     use crate::assist::{Completes, DotCommandEntry, SettingEntry};
+    use crate::grammar::DotTail;
 
     fn completed(line: &str, language: Language) -> (usize, String) {
         let names = |names: &[&str]| names.iter().map(|name| Name::new(*name, "")).collect::<Vec<_>>();
@@ -126,7 +155,13 @@ mod tests {
             hmp_commands: names(&["help", "info", "quit"]),
             hmp_info: names(&["block", "registers"]),
             dot_commands: dot_commands
-                .map(|(name, completes)| DotCommandEntry { name, aliases: &[], summary: "", completes })
+                .map(|(name, completes)| DotCommandEntry {
+                    name,
+                    aliases: &[],
+                    summary: "",
+                    completes,
+                    tail: DotTail::Words,
+                })
                 .to_vec(),
             topics: names(&["line"]),
             settings: vec![SettingEntry { name: "pager", help: "", values: vec![("on", ""), ("off", "")] }],
@@ -186,6 +221,7 @@ mod tests {
                     aliases: &[],
                     summary: "",
                     completes: Completes::Files,
+                    tail: DotTail::Words,
                 }],
                 ..CompletionContext::default()
             },

@@ -25,6 +25,12 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
     else {
         return Completion::default();
     };
+    if entry.completes == Completes::AnyLine
+        && text.contains('|')
+        && let Some(first) = tokens.words.get(1)
+    {
+        return completer.complete_line_from(text, first.span.start);
+    }
     match (entry.completes, arguments.len()) {
         (Completes::Files, 0) => complete_file(typed, start, completer),
         (Completes::FileThenCommand(options), count) => {
@@ -116,7 +122,7 @@ fn complete_hmp_tail(text: &str, name: &str, completer: &Completer<'_>) -> Compl
     complete_hmp(text, name_end + (line.len() - line.trim_start().len()), completer)
 }
 
-fn complete_file(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
+pub(super) fn complete_file(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
     let files = completer.lookup.get(&NameKind::Files(typed.to_owned()));
     let candidates = files.iter().map(|file| Candidate::new(escaped(&file.text), "")).collect();
     Completion { start, candidates, missing: Vec::new() }

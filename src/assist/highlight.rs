@@ -1,8 +1,9 @@
 //! Syntax highlighting of a line while it is typed.
 
-use crate::grammar::{Arg, Assembler, Language, Span, Word, parse_number, tokenize};
+use crate::grammar::{Arg, Assembler, Language, Part, Span, TailKind, Word, parse_number, split_line, tokenize};
 use crate::schema::{Builtin, PartialArguments, Schema, Type, TypeId, action_type, positional_member};
 
+use super::filter_tokens::{self, Token};
 use super::refusals::refusals;
 use super::types::CompletionContext;
 
@@ -25,6 +26,43 @@ pub enum TokenStyle {
 /// styles, because the others depend on what it does.
 pub fn highlight(text: &str, context: &CompletionContext<'_>) -> Vec<(Span, TokenStyle)> {
     let line = first_line(text, context.language);
+    let parts = context.with_split_rules(|rules| split_line(line, rules));
+    if let [Part { tail: None, .. }] = parts.as_slice() {
+        return highlight_command(line, context);
+    }
+    let mut styles = Vec::new();
+    for part in parts {
+        // The blank says that the command is complete.
+        styles.extend(highlight_command(&(part.blanked(line) + " "), context));
+        if let Some(TailKind::Filter(span, _)) = part.tail.map(|tail| tail.kind) {
+            add_filter(&line[span.range()], span.start, &mut styles);
+        }
+    }
+    styles
+}
+
+/// Adds the pieces of a filter that begins at `start`.
+fn add_filter(filter: &str, start: usize, styles: &mut Vec<(Span, TokenStyle)>) {
+    let tokens = filter_tokens::tokens(filter);
+    let ends = tokens.iter().skip(1).map(|(start, _)| *start).chain([filter.len()]);
+    let mut is_after_dot = false;
+    for ((at, token), end) in tokens.iter().zip(ends) {
+        let end = at + filter[*at..end].trim_end().len();
+        let style = match token {
+            Token::Text(_) | Token::OpenText(_) if is_after_dot => Some(TokenStyle::Key),
+            Token::Text(_) | Token::OpenText(_) => Some(TokenStyle::String),
+            Token::Number => Some(TokenStyle::Number),
+            Token::Word(_) if is_after_dot => Some(TokenStyle::Key),
+            Token::Word(word) if matches!(word.as_str(), "true" | "false" | "null") => Some(TokenStyle::Literal),
+            _ => None,
+        };
+        is_after_dot = *token == Token::Dot;
+        styles.extend(style.map(|style| (Span::new(start + at, start + end), style)));
+    }
+}
+
+/// Returns the pieces of a command that have a style.
+fn highlight_command(line: &str, context: &CompletionContext<'_>) -> Vec<(Span, TokenStyle)> {
     let trimmed = line.trim_start();
     if context.language == Language::Hmp && !trimmed.starts_with(['.', '#']) || trimmed.starts_with('!') {
         return Vec::new();

@@ -1,10 +1,11 @@
 //! The hint after the cursor: the keys that are still missing, required ones first.
 
-use crate::grammar::{Language, is_blank, tokenize};
+use crate::grammar::{Language, TailKind, is_blank, last_part, tokenize};
 use crate::schema::{
     Continuation, Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty, positional_member,
 };
 
+use super::filter::{hint_in_filter, returns_of};
 use super::types::CompletionContext;
 
 /// The maximum number of required keys that are collected.
@@ -16,6 +17,17 @@ const MAX_NESTING: usize = 8;
 /// Returns the keys that may follow the line, in at most `columns` columns, without the part that is already typed.
 pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Option<String> {
     let schema = context.schema?;
+    let part = context.with_split_rules(|rules| last_part(line, rules));
+    match part.tail.as_ref().map(|tail| &tail.kind) {
+        Some(TailKind::Filter(span, None)) => {
+            let input = returns_of(&line[part.command.range()], schema)?;
+            let pieces = hint_in_filter(&line[span.start..], input, schema)?;
+            return fit_hint(pieces.into_iter(), true, columns);
+        }
+        Some(_) => return None,
+        None => {}
+    }
+    let line = &(" ".repeat(part.command.start) + &line[part.command.start..]);
     if context.language == Language::Hmp || line.contains('\n') {
         return None;
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::grammar::Language;
+use crate::grammar::{DotTail, Language, SplitRules};
 use crate::schema::Schema;
 
 use super::name_kind::NameKind;
@@ -33,6 +33,18 @@ pub struct CompletionContext<'a> {
     pub events: Vec<String>,
 }
 
+impl CompletionContext<'_> {
+    /// Calls `f` with the rules by which lines are split. After a `|` in a line for the human monitor, every word counts
+    /// as a program.
+    pub(super) fn with_split_rules<T>(&self, f: impl FnOnce(&SplitRules<'_>) -> T) -> T {
+        let dot_tail = |name: &str| {
+            let is_named = |command: &&DotCommandEntry| command.name == name || command.aliases.contains(&name);
+            self.dot_commands.iter().find(is_named).map_or(DotTail::Words, |command| command.tail)
+        };
+        f(&SplitRules { language: self.language, dot_tail: &dot_tail, is_program: &|_| true })
+    }
+}
+
 /// The properties of a dot command that completion needs.
 #[derive(Debug, Clone)]
 pub struct DotCommandEntry {
@@ -42,6 +54,8 @@ pub struct DotCommandEntry {
     pub aliases: &'static [&'static str],
     pub summary: &'static str,
     pub completes: Completes,
+    /// The meaning of `|`, `>` and `;` after it.
+    pub tail: DotTail,
 }
 
 /// A setting of `.set`.

@@ -94,6 +94,7 @@ pub(crate) fn with_completion_context<T>(
         aliases: command.aliases,
         summary: command.summary,
         completes: command.completes,
+        tail: command.tail(),
     });
     let settings = SETTINGS.iter().map(|setting| SettingEntry {
         name: setting.name,

@@ -4,7 +4,7 @@
 use expect_test::expect;
 
 use qmp_shell::assist::{Completes, CompletionContext, DotCommandEntry, TokenStyle, highlight, hint};
-use qmp_shell::grammar::Language;
+use qmp_shell::grammar::{DotTail, Language};
 use qmp_shell::schema::Schema;
 use qmp_shell::session::{Address, Options, Received, Session};
 use qmp_shell::wire::{ReplyBody, Request};
@@ -27,7 +27,13 @@ fn demo_schema() -> Schema {
 }
 
 fn known(schema: &Schema, language: Language, in_transaction: bool) -> CompletionContext<'_> {
-    let events = DotCommandEntry { name: "events", aliases: &[], summary: "", completes: Completes::EventFilter };
+    let events = DotCommandEntry {
+        name: "events",
+        aliases: &[],
+        summary: "",
+        completes: Completes::EventFilter,
+        tail: DotTail::Words,
+    };
     CompletionContext {
         language,
         in_transaction,
