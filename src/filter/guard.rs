@@ -204,7 +204,7 @@ fn check_first(term: &mut Term<&str>) {
 }
 
 /// Puts checks into a term, and calls `note_call` with the name of each function that it calls.
-pub(super) fn guard<'s>(term: &mut Term<&'s str>, note_call: &mut dyn FnMut(&'s str)) {
+fn guard<'s>(term: &mut Term<&'s str>, note_call: &mut dyn FnMut(&'s str)) {
     match term {
         Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) | Term::Var(_) | Term::Arr(None) => {}
         Term::Str(_, parts) => {

@@ -15,6 +15,7 @@ mod diagnose;
 mod functions;
 mod guard;
 mod read_value;
+mod stream;
 mod worker;
 mod write_value;
 
@@ -153,6 +154,36 @@ mod tests {
         check("tojson, (tojson | fromjson)", "[1,\"x\"]", &[r#""[1,\"x\"]""#, "[1,\"x\"]"]);
         check("empty", "1", &[]);
         check(".[]?, (try error(\"x\") catch .)", "1", &["\"x\""]);
+    }
+
+    #[test]
+    fn large_values_are_filtered_item_by_item() {
+        let pad = "-".repeat(400);
+        let rows: Vec<String> = (0..3_000)
+            .map(|n| format!("{{\"id\": {n}, \"name\": \"node \\\"{n}\", \"x\": [1, {{}}], \"pad\": \"{pad}\"}}"))
+            .collect();
+        let rows = format!("[{}]", rows.join(", "));
+        let nested = format!(
+            "{{\"a\": {{\"b]\": \"}}[\", \"items\": [[1], {{\"items\": 2}}]}}, \"items\": {{\"rows\": {rows}, \"z\": 1}}}}"
+        );
+        assert!(rows.len() > 1 << 20);
+        check(".[] | select(.id == 2999) | .name", &rows, &["\"node \\\"2999\""]);
+        check("[.[].id] | add", &rows, &["4498500"]);
+        check("map(.id) | length, add", &rows, &["3000", "4498500"]);
+        check("map(select(.id < 2) | .id)", &rows, &["[0,1]"]);
+        check(".items.rows[3].id", &nested, &["3"]);
+        check("[.items.rows[].x[1]] | unique", &nested, &["[{}]"]);
+        check("[limit(2; .items.rows[] | .id)]", &nested, &["[0,1]"]);
+        check(".items.rows[]? | select(.id == 7) | .id", &nested, &["7"]);
+        // Whatever is not an array goes through the filter as a whole.
+        check("[.items[]] | length", &nested, &["2"]);
+        check("[.nothing[]?]", &nested, &["[]"]);
+        assert_eq!(run(".nothing[]", &nested), Err("cannot use null as iterable (array or object)".to_owned()));
+        assert_eq!(run(".[] | .name.x | .y", &rows), Err("cannot index \"node \\\"0\" with \"x\"".to_owned()));
+        assert_eq!(run("map(.id) | .x", &rows).unwrap_err().chars().count(), 141);
+        let broken = rows.replace("\"id\": 2999", "\"id\": ?");
+        assert!(run("[.[].id]", &broken).unwrap_err().starts_with("invalid JSON at byte "));
+        assert!(run("[.[].id]", &rows[..rows.len() - 1]).unwrap_err().starts_with("invalid JSON at byte "));
     }
 
     #[test]

@@ -20,7 +20,7 @@ const MAX_SHARED_KEYS: usize = 64;
 
 /// Reads one JSON value.
 pub(super) fn read_value(text: &Bytes) -> Result<Val, String> {
-    let mut reader = Reader { text, at: 0, keys: vec![None; MAX_SHARED_KEYS] };
+    let mut reader = Reader::new(text);
     let value = reader.value(0)?;
     reader.skip_blanks();
     match reader.at == text.len() {
@@ -34,6 +34,82 @@ struct Reader<'a> {
     at: usize,
     /// Keys read before, by length and first byte. Most objects of an array have the same keys.
     keys: Vec<Option<Bytes>>,
+}
+
+/// The items of an array inside a text.
+pub(super) struct Items<'a> {
+    reader: Reader<'a>,
+    is_first: bool,
+}
+
+impl<'a> Items<'a> {
+    /// Finds the array at the end of a path of members. `None` if there is none, or the text is not valid on the way.
+    pub(super) fn at(text: &'a Bytes, keys: &[String]) -> Option<Items<'a>> {
+        let mut reader = Reader::new(text);
+        for key in keys {
+            reader.enter_member(key)?;
+        }
+        reader.take(b'[').then_some(Items { reader, is_first: true })
+    }
+}
+
+impl Iterator for Items<'_> {
+    type Item = Result<Val, String>;
+
+    /// Reads the next item. The text after the array is not looked at.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.reader.take(b']') {
+            // The same bracket ends every later call.
+            self.reader.at -= 1;
+            return None;
+        }
+        if !std::mem::take(&mut self.is_first)
+            && let Err(message) = self.reader.expect(b',')
+        {
+            return Some(Err(message));
+        }
+        Some(self.reader.value(0))
+    }
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a Bytes) -> Reader<'a> {
+        Reader { text, at: 0, keys: vec![None; MAX_SHARED_KEYS] }
+    }
+
+    /// Goes to the value of a member of the object that comes next.
+    fn enter_member(&mut self, key: &str) -> Option<()> {
+        self.take(b'{').then_some(())?;
+        loop {
+            self.skip_blanks();
+            let is_string = self.text.get(self.at) == Some(&b'"');
+            let name = is_string.then(|| self.string().ok()).flatten()?;
+            self.take(b':').then_some(())?;
+            if name == key {
+                return Some(());
+            }
+            self.skip_value();
+            self.take(b',').then_some(())?;
+        }
+    }
+
+    /// Skips a value, which is not checked.
+    fn skip_value(&mut self) {
+        let mut depth = 0_usize;
+        while let Some(byte) = self.text.get(self.at) {
+            match byte {
+                b'"' => {
+                    self.at = end_of_string(self.text, self.at + 1);
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' | b',' if depth == 0 => return,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+        }
+    }
 }
 
 impl Reader<'_> {

@@ -15,9 +15,9 @@ use jaq_json::{Val, ValX};
 use crate::wire::unquote;
 
 use super::FilterError;
-use super::compile::Program;
+use super::compile::{Program, Stage};
 use super::guard::{Guard, Kind, STACK_BYTES};
-use super::read_value::read_value;
+use super::read_value::{Items, read_value};
 use super::write_value::write_value;
 
 /// The time between two looks at the caller's interrupt.
@@ -25,6 +25,9 @@ const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The size of results in the queue at which the filter waits until they are taken.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
+
+/// The length of a text from which on it is read item by item, if the filter can be applied so.
+const MIN_STREAMED_BYTES: usize = 1 << 20;
 
 /// The number of characters at the beginning of an error that are kept.
 const MAX_START_CHARS: usize = 100;
@@ -73,6 +76,11 @@ impl Queue {
         state.results.push(result);
         drop(state);
         self.changed.notify_all();
+        self.is_wanted()
+    }
+
+    /// Returns whether the caller still waits for results.
+    fn is_wanted(&self) -> bool {
         !self.is_cancelled.load(Ordering::Relaxed)
     }
 
@@ -163,40 +171,78 @@ impl Drop for Results {
 
 /// Runs a filter in this thread, and queues its results and its end.
 fn run_program(program: &Program, text: &Bytes, queue: &Queue) {
-    let value = match read_value(text) {
-        Ok(value) => value,
-        Err(message) => return queue.finish(Err(message)),
-    };
-    let guard = Guard::new(&program.lut, &queue.is_cancelled);
-    let context = Ctx::<Kind>::new(&guard, Vars::new([]));
-    let mut results = program.id.run((context, value));
-    // The values are dropped after the caller has learned of the end: that may take as long as reading them.
-    queue.finish(queue_results(&mut results, &guard, queue));
+    let guard = Guard::new(&program.filter.lut, &queue.is_cancelled);
+    let run = Run { program, guard: &guard, queue };
+    if let Some(stream) = program.stream.as_ref().filter(|_| text.len() >= MIN_STREAMED_BYTES)
+        && let Some(mut items) = Items::at(text, &stream.keys)
+    {
+        return run.stream(stream.collects, &mut items);
+    }
+    match read_value(text) {
+        Ok(value) => run.finish_with(Stage::Whole, value),
+        Err(message) => queue.finish(Err(message)),
+    }
 }
 
-/// Queues all results of a filter.
-fn queue_results<'a>(
-    results: &mut dyn Iterator<Item = ValX<'a>>,
-    guard: &Guard<'_>,
-    queue: &Queue,
-) -> Result<(), String> {
-    for result in results {
-        let value = match result {
-            Ok(value) => value,
-            Err(exception) => {
-                return match exception.get_err() {
-                    Ok(error) => Err(message_of(&error)),
-                    Err(_) => guard.exceeded().map_or(Ok(()), |limit| Err(limit.to_owned())),
-                };
+/// A run of a filter.
+struct Run<'a> {
+    program: &'a Program,
+    guard: &'a Guard<'a>,
+    queue: &'a Queue,
+}
+
+impl<'a> Run<'a> {
+    fn results(&self, stage: Stage, value: Val) -> impl Iterator<Item = ValX<'a>> {
+        let context = Ctx::<Kind>::new(self.guard, Vars::new([Val::from(stage as usize)]));
+        self.program.filter.id.run((context, value))
+    }
+
+    /// Queues the results for a value, and the end. The values are dropped after the caller has learned of the end: that
+    /// may take as long as reading them.
+    fn finish_with(&self, stage: Stage, value: Val) {
+        let mut results = self.results(stage, value);
+        let end = results.by_ref().try_for_each(|result| self.queue_result(result));
+        self.queue.finish(end.map_or_else(|end| end, Ok));
+    }
+
+    /// Applies the filter to one item after the other.
+    fn stream(&self, collects: bool, items: &mut Items<'_>) {
+        let mut collected = Vec::new();
+        for item in items.by_ref() {
+            let item = match item {
+                Ok(item) if self.queue.is_wanted() => item,
+                Ok(_) => return self.queue.finish(Ok(())),
+                Err(message) => return self.queue.finish(Err(message)),
+            };
+            let end = self.results(Stage::Item, item).try_for_each(|result| match collects {
+                true => self.value_of(result).map(|value| collected.push(value)),
+                false => self.queue_result(result),
+            });
+            if let Err(end) = end {
+                return self.queue.finish(end);
             }
-        };
-        let mut json = String::new();
-        write_value(&value, &mut json);
-        if !queue.push(json) {
-            return Ok(());
+        }
+        match collects {
+            true => self.finish_with(Stage::Collected, collected.into_iter().collect()),
+            false => self.queue.finish(Ok(())),
         }
     }
-    Ok(())
+
+    /// Queues a result. The error is the end of the filter.
+    fn queue_result(&self, result: ValX<'a>) -> Result<(), Result<(), String>> {
+        let value = self.value_of(result)?;
+        let mut json = String::new();
+        write_value(&value, &mut json);
+        if self.queue.push(json) { Ok(()) } else { Err(Ok(())) }
+    }
+
+    /// Returns the value of a result, or the end of the filter.
+    fn value_of(&self, result: ValX<'a>) -> Result<Val, Result<(), String>> {
+        result.map_err(|exception| match exception.get_err() {
+            Ok(error) => Err(message_of(&error)),
+            Err(_) => self.guard.exceeded().map_or(Ok(()), |limit| Err(limit.to_owned())),
+        })
+    }
 }
 
 /// Returns the message of an error. The value of `error(VALUE)` is its message.
