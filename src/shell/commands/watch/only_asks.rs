@@ -5,18 +5,26 @@ use crate::schema::{hmp_line_only_asks, qmp_command_only_asks};
 use crate::wire::HMP_COMMAND;
 
 use super::super::super::engine::Engine;
-use super::super::{ParsedLine, parse};
+use super::super::ParsedLine;
+use super::super::chain::split;
+use super::super::run::parse;
 
 /// Dot commands that change nothing in the server.
 const DOT_COMMANDS: &[&str] = &["events", "explain", "expect", "help", "history", "show"];
 
-/// Rejects a line that may change something in the server, and one that cannot be repeated.
+/// Rejects a line of which a command may change something in the server, and one that cannot be repeated.
 pub(super) fn check_that_line_only_asks(engine: &Engine, text: &str) -> Result<(), Diagnostic> {
+    let parts = split(engine.language(), text);
+    parts.iter().try_for_each(|part| check_that_command_only_asks(engine, &part.blanked(text)))
+}
+
+/// Does the same for one command of the line, at its place in the line.
+fn check_that_command_only_asks(engine: &Engine, text: &str) -> Result<(), Diagnostic> {
     let start = text.len() - text.trim_start().len();
     let first_word = Span::new(start, start + text[start..].find(char::is_whitespace).unwrap_or(text.len() - start));
     let (name, span) = match parse(engine, text) {
         ParsedLine::Invalid(diagnostic) => return Err(diagnostic),
-        ParsedLine::Hmp if hmp_line_only_asks(text) => return Ok(()),
+        ParsedLine::Hmp if hmp_line_only_asks(text.trim_start()) => return Ok(()),
         ParsedLine::Hmp => (text[first_word.range()].to_owned(), first_word),
         ParsedLine::Transaction(TransactionLine { .. }) => ("transaction".to_owned(), first_word),
         ParsedLine::Qmp(line) => match line {
