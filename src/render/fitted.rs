@@ -455,7 +455,7 @@ mod tests {
         let mut out = Vec::new();
         write_fitted(raw, raw.len() + FREE_COLUMNS, &Palette::new(true), true, &mut out).unwrap();
         let colored = String::from_utf8(out).unwrap();
-        assert!(!colored.contains('\n') && colored.contains("\u{1b}[36m-1\u{1b}[0m"), "{colored}");
+        assert!(!colored.contains('\n') && colored.contains("\u{1b}[35m-1\u{1b}[0m"), "{colored}");
     }
 
     fn json() -> impl Strategy<Value = Value> {

@@ -270,7 +270,7 @@ mod tests {
     fn colours_paths_and_values() {
         let mut out = Vec::new();
         write_flat("{\"a\": \"b\"}", &Palette::new(true), &mut out).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "\u{1b}[34ma\u{1b}[0m: \u{1b}[32mb\u{1b}[0m\n");
+        assert_eq!(String::from_utf8(out).unwrap(), "\u{1b}[36ma\u{1b}[0m: \u{1b}[32mb\u{1b}[0m\n");
     }
 
     /// Prints a value by the definition of the format, recursively.

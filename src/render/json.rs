@@ -124,7 +124,7 @@ mod tests {
     fn colours_keys_strings_numbers_and_literals() {
         assert_eq!(
             render("{\"k\":[\"v\",-1,null]}", JsonStyle::Line, true),
-            "{\u{1b}[34m\"k\"\u{1b}[0m: [\u{1b}[32m\"v\"\u{1b}[0m, \u{1b}[36m-1\u{1b}[0m, \u{1b}[35mnull\u{1b}[0m]}"
+            "{\u{1b}[36m\"k\"\u{1b}[0m: [\u{1b}[32m\"v\"\u{1b}[0m, \u{1b}[35m-1\u{1b}[0m, \u{1b}[35mnull\u{1b}[0m]}"
         );
     }
 
@@ -132,7 +132,7 @@ mod tests {
     fn the_value_of_an_error_is_in_the_colour_of_errors() {
         assert_eq!(
             render("{\"error\": \"x\",\"a\":\"error\"}", JsonStyle::Line, true),
-            "{\u{1b}[34m\"error\"\u{1b}[0m: \u{1b}[1;31m\"x\"\u{1b}[0m, \u{1b}[34m\"a\"\u{1b}[0m: \u{1b}[32m\"error\"\u{1b}[0m}"
+            "{\u{1b}[36m\"error\"\u{1b}[0m: \u{1b}[1;31m\"x\"\u{1b}[0m, \u{1b}[36m\"a\"\u{1b}[0m: \u{1b}[32m\"error\"\u{1b}[0m}"
         );
         assert!(!render("{\"error\": {\"class\": \"y\"}}", JsonStyle::Line, true).contains("\u{1b}[1;31m\"y"));
     }

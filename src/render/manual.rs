@@ -43,6 +43,6 @@ mod tests {
         let lines = [vec![run(Role::Name, "a"), run(Role::Plain, " \x1b[2J")], vec![]];
         assert_eq!(manual_text(&lines, &Palette::default()), "a \\x1b[2J\n\n");
         let colored = manual_text(&lines, &Palette::new(true));
-        assert_eq!(colored, "\x1b[34ma\x1b[0m \\x1b[2J\n\n");
+        assert_eq!(colored, "\x1b[36ma\x1b[0m \\x1b[2J\n\n");
     }
 }

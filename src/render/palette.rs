@@ -26,7 +26,8 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// Creates the palette for output with or without colour.
+    /// Creates the palette for output with or without colour. Of the 16 colours that every terminal has, these are legible
+    /// on black and on white: blue is too dark on black, yellow too bright on white.
     pub fn new(is_colored: bool) -> Palette {
         if !is_colored {
             return Palette::default();
@@ -34,14 +35,12 @@ impl Palette {
         let code = |color: Color| format!("\x1b[{}m", color.to_fg_str());
         let bold = |color: Color| format!("\x1b[1;{}m", color.to_fg_str());
         Palette {
-            key: code(Color::Blue),
+            key: code(Color::Cyan),
             string: code(Color::Green),
-            number: code(Color::Cyan),
+            number: code(Color::Magenta),
             literal: code(Color::Magenta),
             error: bold(Color::Red),
-            // Legible on any background, unlike yellow.
             warning: "\x1b[1m".to_owned(),
-            // Yellow is unreadable on a light background.
             name: bold(Color::Magenta),
             dim: "\x1b[2m".to_owned(),
             prompt: bold(Color::Green),
@@ -62,5 +61,21 @@ impl Palette {
     /// Returns `text` between `code`, one of the codes of this palette, and the reset code.
     pub fn paint(&self, code: &str, text: &str) -> String {
         format!("{code}{text}{}", if code.is_empty() { "" } else { &self.reset })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_colour_is_hard_to_read_on_black_or_on_white() {
+        let palette = Palette::new(true);
+        let Palette { key, string, number, literal, error, warning, name, dim, prompt, found, reset: _ } = &palette;
+        for code in [key, string, number, literal, error, warning, name, dim, prompt, found] {
+            for hard in ["30", "33", "34", "37"] {
+                assert!(!code.contains(hard), "{code:?}");
+            }
+        }
     }
 }

@@ -97,7 +97,7 @@ fn colours_replies_errors_and_the_prompt() {
         terminal.run_line("device_del id=nosuch");
         let screen = terminal.coloured_screen();
         for part in [
-            "\x1b[34m\"running\"\x1b[",
+            "\x1b[36m\"running\"\x1b[",
             "\x1b[32m\"prelaunch\"\x1b[",
             "\x1b[35mfalse",
             &format!("\x1b[1m\x1b[31m^^^^^^\n{}\x1b[0m", wording::ERROR.trim_end()),

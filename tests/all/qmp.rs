@@ -556,7 +556,7 @@ fn uses_colour_and_a_pager_at_a_terminal() {
     };
     assert_eq!(terminal.wait_for_end(), 0);
     let screen = terminal.coloured_screen();
-    assert!(screen.starts_with("\u{1b}[34mstatus\u{1b}[39m: \u{1b}[32mrunning"), "{screen:?}");
+    assert!(screen.starts_with("\u{1b}[36mstatus\u{1b}[39m: \u{1b}[32mrunning"), "{screen:?}");
     let Some(server) = Server::qemu(SMALL) else { return };
     let (program, address) = (env!("CARGO_BIN_EXE_qmp"), server.address());
     // A monitor serves one client at a time, so `qmp` disconnects before it starts the pager.
