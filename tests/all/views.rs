@@ -403,6 +403,16 @@ fn without_threads(text: &str) -> String {
 }
 
 #[test]
+fn every_topic_has_a_section_in_the_manual() {
+    let manual = include_str!("../../docs/views.md");
+    let topics = qmp_shell(&["demo:"]).input(".show\n").run().expect_status(0).stderr;
+    assert!(topics.lines().count() >= 10, "{topics}");
+    for topic in topics.lines().filter_map(|line| line.split(' ').next()) {
+        assert!(manual.contains(&format!("\n## {topic}\n")), "{topic}");
+    }
+}
+
+#[test]
 fn programs_get_the_data() {
     let seen = qmp_shell(&["demo:"]).input(".show blocks\nquery-status\n").run().expect_status(0);
     let data: Value = serde_json::from_str(seen.lines()[0]).unwrap();
