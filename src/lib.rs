@@ -121,7 +121,7 @@
 // | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
 // | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `filter`, `grammar`, `schema` |
 // | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `client`, `schema`, `render` |
-// | `views` | pictures of what takes several replies, for `.show`; pure | `wire`, `monitor`, `qom`, `render` |
+// | `views` | pictures of what takes several replies, for `.show`; pure, but for images | `wire`, `monitor`, `qom`, `render` |
 // | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `filter`, `grammar`, `session`, `client`, `schema`, `monitor`, `render`, `assist`, `views` |
 // | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `filter`, `grammar`, `session`, `client`, `schema`, `render`, `assist`, `qom`, `shell` |
 //

@@ -1,7 +1,8 @@
 //! Views for `.show`: pictures, and data, of what takes several replies of the server.
 //!
-//! Pure: the server is asked through `QmpServer`. A view is a function that asks and returns its data, a plain type that
-//! serde serialises, and a function that draws that data. Each module may use those listed before it:
+//! Pure, but for the file of `screen`: the server is asked through `QmpServer`. A view is a function that asks and returns
+//! its data, a plain type that serde serialises, and a function that draws that data. Each module may use those listed
+//! before it:
 //!
 //! | module | owns |
 //! |---|---|
@@ -64,6 +65,8 @@ pub(crate) struct Topic {
     pub(crate) name: &'static str,
     /// Its argument; empty if it takes none. It is optional.
     pub(crate) argument: &'static str,
+    /// Checks the argument. The error says what was expected.
+    pub(crate) check: fn(&str) -> Result<(), String>,
     pub(crate) summary: &'static str,
     pub(crate) run: Run,
 }
@@ -84,60 +87,70 @@ pub(crate) const TOPICS: &[Topic] = &[
     Topic {
         name: "blocks",
         argument: "",
+        check: |_| Ok(()),
         summary: "block nodes as trees below the devices: sizes, bitmaps, jobs, exports",
         run: |server, _| boxed(blocks::ask(server)),
     },
     Topic {
         name: "chardevs",
         argument: "",
+        check: |_| Ok(()),
         summary: "character devices, and what uses them",
         run: |server, _| boxed(chardevs::ask(server)),
     },
     Topic {
         name: "cpus",
         argument: "",
+        check: |_| Ok(()),
         summary: "CPUs by their places, with host threads, and free places",
         run: |server, _| boxed(cpus::ask(server)),
     },
     Topic {
         name: "devices",
         argument: "",
+        check: |_| Ok(()),
         summary: "buses and devices as a tree: addresses, and what they use",
         run: |server, _| boxed(devices::ask(server)),
     },
     Topic {
         name: "jobs",
         argument: "",
+        check: |_| Ok(()),
         summary: "jobs with their progress, rate and time left",
         run: |server, _| boxed(jobs::ask(server)),
     },
     Topic {
         name: "memory",
         argument: "",
+        check: |_| Ok(()),
         summary: "the guest's memory: devices, slots and back ends",
         run: |server, _| boxed(memory::ask(server)),
     },
     Topic {
         name: "migration",
         argument: "",
+        check: |_| Ok(()),
         summary: "the migration: progress, rates, times, capabilities",
         run: |server, _| boxed(migration::ask(server)),
     },
     Topic {
         name: "network",
         argument: "",
+        check: |_| Ok(()),
         summary: "network cards, and the back ends they are connected to",
         run: |server, _| boxed(network::ask(server)),
     },
     Topic {
         name: "qom",
         argument: "[PATH]",
+        check: |_| Ok(()),
         summary: "an object with its values, and the objects in it",
         run: |server, inquiry| qom::ask(server, inquiry.argument).map(|tree| Box::new(tree) as Box<dyn View>),
     },
     Topic {
         name: "screen",
         argument: "[FILE.png]",
+        check: screen::check_path,
         summary: "the guest's screen, as an image in the terminal or a file",
         run: |server, inquiry| {
             let screen = screen::ask(server, inquiry.argument, &inquiry.display)?;

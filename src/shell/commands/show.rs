@@ -46,6 +46,9 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
             format!("`.show {}` takes no argument, found `{}`", topic.name, word.text),
         ));
     }
+    if let Some(word) = argument {
+        (topic.check)(&word.text).map_err(|message| Diagnostic::new(word.span, message))?;
+    }
     let argument = argument.map(|word| expand_home(&word.text).display().to_string());
     let (_, rows) = terminal_size();
     let display = Display { rows, graphics: Graphics::of_environment(&|name| std::env::var(name).ok()) };

@@ -42,7 +42,7 @@ pub(super) struct Screen {
 
 /// Asks for the screen, and keeps the image in a file if there is a path.
 pub(super) fn ask(server: &mut dyn QmpServer, path: Option<&str>, display: &Display) -> Result<Screen, Failure> {
-    let format = path.map(FileFormat::of_path).transpose()?;
+    let format = path.map(FileFormat::of_path).transpose().map_err(Failure::error)?;
     let bytes = dump(server)?;
     let image = image::parse_ppm(&bytes).map_err(Failure::error)?;
     if let (Some(path), Some(format)) = (path, format) {
@@ -56,6 +56,11 @@ pub(super) fn ask(server: &mut dyn QmpServer, path: Option<&str>, display: &Disp
     Ok(Screen { width, height, file: path.map(str::to_owned), image, display: display.clone() })
 }
 
+/// Checks that the name of a file tells its format.
+pub(super) fn check_path(path: &str) -> Result<(), String> {
+    FileFormat::of_path(path).map(|_| ())
+}
+
 /// The format of an image file.
 #[derive(Debug, Clone, Copy)]
 enum FileFormat {
@@ -64,12 +69,12 @@ enum FileFormat {
 }
 
 impl FileFormat {
-    fn of_path(path: &str) -> Result<FileFormat, Failure> {
+    fn of_path(path: &str) -> Result<FileFormat, String> {
         let extension = Path::new(path).extension().map(|extension| extension.to_ascii_lowercase());
         match extension.as_ref().and_then(|extension| extension.to_str()) {
             Some("png") => Ok(FileFormat::Png),
             Some("ppm") => Ok(FileFormat::Ppm),
-            _ => Err(Failure::error(format!("expected a file that ends in `.png` or `.ppm`, found `{path}`"))),
+            _ => Err(format!("expected a file that ends in `.png` or `.ppm`, found `{path}`")),
         }
     }
 }
