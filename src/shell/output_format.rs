@@ -105,7 +105,7 @@ const COLUMNS_IN_FILES: usize = 80;
 
 /// Returns the JSON string that is text for people: the only member of the replies to `x-query-*`, or the text of the human
 /// monitor, which has line ends.
-fn text_for_people(raw: &str) -> Option<&str> {
+pub(crate) fn text_for_people(raw: &str) -> Option<&str> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct HumanReadableText<'a> {

@@ -491,3 +491,16 @@ fn events_that_come_meanwhile_are_shown_after_the_pipeline() {
     let screen = terminal.wait("the event", |screen| screen.contains(" STOP"));
     assert!(screen.contains("{\n  \"name\": 1\n}\nend\n"), "{screen}");
 }
+
+#[test]
+fn text_for_people_is_text_for_programs() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let lines = ["x-query-roms | grep -c '^/rom@\\|^addr=\\|^fw='", "human-monitor-command command-line='info status' | cat"];
+    let args = lines.iter().flat_map(|line| ["-c", *line]);
+    let address = server.address();
+    let args: Vec<&str> = args.chain([address.as_str()]).collect();
+    let run = qmp_shell(&args).run().expect_status(0);
+    let shown = run.lines();
+    assert!(shown[0].parse::<u32>().is_ok_and(|count| count > 0), "{shown:?}");
+    assert_eq!(shown[1], "VM status: paused (prelaunch)");
+}

@@ -15,6 +15,7 @@ use crate::wire::Event;
 
 use super::super::commands::run_line;
 use super::super::events::filter::EventFilter;
+use super::super::output::NextValue;
 
 mod own_monitor;
 mod sessions;
@@ -39,6 +40,12 @@ impl Recorder {
 }
 
 impl Output for Recorder {
+    fn show_values(&mut self, next: &mut NextValue<'_>) {
+        while let Some(value) = next(&mut || false) {
+            self.print(&value);
+        }
+    }
+
     fn show_reply(&mut self, context: &ReplyContext<'_>, _line: &InputLine<'_>) {
         let kind = if context.late { "late reply" } else { "reply" };
         self.push(kind, &format!("{} {}", context.request.command, context.reply.member().1));

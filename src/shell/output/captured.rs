@@ -11,7 +11,10 @@ use crate::wire::Event;
 use super::super::line::InputLine;
 use super::super::output_format::OutputFormat;
 use super::terminal::TerminalOutput;
-use super::{Output, ReplyContext};
+use super::{NextValue, Output, ReplyContext};
+
+/// The size of the results of a filter after which no more are captured. They are shown on one screen.
+const MAX_CAPTURED_BYTES: usize = 1 << 20;
 
 /// The output of a line whose reply and errors go to a buffer. Events, notices and questions go on to the user.
 pub(crate) struct CapturedOutput<'a> {
@@ -39,6 +42,14 @@ impl Output for CapturedOutput<'_> {
 
     fn show_hmp_text(&mut self, text: &str, failed: bool, line: &InputLine<'_>) {
         self.buffer.show_hmp_text(text, failed, line);
+    }
+
+    fn show_values(&mut self, next: &mut NextValue<'_>) {
+        // A filter may go on for ever.
+        while self.buffer.get_ref().len() < MAX_CAPTURED_BYTES {
+            let Some(value) = next(&mut || self.inner.take_interrupt()) else { return };
+            self.buffer.write_value(&value);
+        }
     }
 
     fn show_event(&mut self, event: &Event) {

@@ -47,11 +47,7 @@ pub trait Output {
     /// Shows the human monitor's text. `failed` says whether it reports a failure.
     fn show_hmp_text(&mut self, text: &str, failed: bool, line: &InputLine<'_>);
     /// Shows the results of a filter, in the format of replies.
-    fn show_values(&mut self, next: &mut NextValue<'_>) {
-        while let Some(value) = next(&mut || false) {
-            self.print(&(value + "\n"));
-        }
-    }
+    fn show_values(&mut self, next: &mut NextValue<'_>);
     /// Shows an event that passes the filter.
     fn show_event(&mut self, event: &Event);
     /// Reports a line that was not sent. `fills_reply_slot` says whether the error takes the place of a reply.

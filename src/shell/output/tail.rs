@@ -11,11 +11,11 @@ use crate::grammar::Diagnostic;
 use crate::render::{JsonStyle, Medium, Palette, manual_text, sanitize, write_json};
 use crate::schema::manual::Line;
 use crate::views::View;
-use crate::wire::{Event, HMP_COMMAND, Reply, ReplyBody, quote};
+use crate::wire::{Event, HMP_COMMAND, Reply, ReplyBody, quote, unquote};
 
 use super::super::hmp::{has_succeeded, hmp_text};
 use super::super::line::{InputLine, LineOutcome};
-use super::super::output_format::OutputFormat;
+use super::super::output_format::{OutputFormat, text_for_people};
 use super::file::ReplyFile;
 use super::pager::{INTERRUPTED_STATUS, pipe_into};
 use super::{NextValue, Output, ReplyContext};
@@ -92,11 +92,14 @@ impl<'a> TailOutput<'a> {
         if std::ptr::eq(line.text, self.part.text) { self.whole } else { *line }
     }
 
-    /// Gives the sink the return value of a reply. The text of the human monitor is text for programs and files.
+    /// Gives the sink the return value of a reply. The text of the human monitor, and other text that the server made for
+    /// people, is text for programs and files.
     fn give_return(&mut self, reply: &Reply, is_monitor_text: bool) {
         let ReplyBody::Return(raw) = reply.body() else { return };
         let is_filter = matches!(self.sink, Some(Sink::Filter(..)));
-        match hmp_text(reply).filter(|_| is_monitor_text && !is_filter) {
+        let text_for_people = || Some(unquote(text_for_people(raw)?)?.replace("\r\n", "\n"));
+        let monitor_text = hmp_text(reply).filter(|_| is_monitor_text);
+        match monitor_text.or_else(text_for_people).filter(|_| !is_filter) {
             Some(text) => self.give(Value::Text(&text)),
             None => self.give(Value::Json(raw)),
         }

@@ -82,6 +82,10 @@ impl TerminalOutput<Vec<u8>> {
 }
 
 impl<W: Write> TerminalOutput<W> {
+    pub(crate) fn get_ref(&self) -> &W {
+        &self.out
+    }
+
     /// Returns the buffer that was written to.
     pub(crate) fn into_inner(self) -> W {
         self.out
@@ -115,7 +119,7 @@ impl<W: Write> TerminalOutput<W> {
         result.is_ok()
     }
 
-    fn write_value(&mut self, raw: &str) {
+    pub(super) fn write_value(&mut self, raw: &str) {
         let format = self.format;
         let (columns, _) = terminal_size();
         let is_long = raw.len() > MAX_BUFFERED_BYTES && !format.shows_whole_replies();
