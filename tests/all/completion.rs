@@ -2,8 +2,8 @@
 //! `UPDATE_EXPECT=1 tests/run` rewrites.
 //!
 //! A row is `LINE -> CANDIDATES`. A line after `TRANS> ` is part of a transaction block. In a line, `|` is the cursor,
-//! `\n` a line end and `{DIR}` the server's folder. A list that ends in `…` is cut there; one that begins with it names
-//! some of the candidates. The header of a section names the servers that it is for.
+//! `\|` a pipe, `\n` a line end and `{DIR}` the server's folder. A list that ends in `…` is cut there; one that begins
+//! with it names some of the candidates. The header of a section names the servers that it is for.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -68,6 +68,9 @@ block-dirty-bitmap-add node=spare name=other
 blockdev-mirror job-id=job0 device=disk0 target=spare sync=full speed=1 filter-node-name=filter0
 ";
 
+/// Stands for a pipe while the cursor is looked for.
+const PIPE: &str = "\0";
+
 struct Row<'a> {
     number: usize,
     text: &'a str,
@@ -89,8 +92,9 @@ fn rows<'a>(server: &str, folder: &str) -> Vec<Row<'a>> {
                 Some(line) => (true, line),
                 None => (false, line),
             };
-            let line = line.split_once('|').map_or(line, |(before, _)| before);
-            let line = line.replace("\\n", "\n").replace("{DIR}", folder);
+            let line = line.replace("\\|", PIPE);
+            let line = line.split_once('|').map_or(line.as_str(), |(before, _)| before);
+            let line = line.replace(PIPE, "|").replace("\\n", "\n").replace("{DIR}", folder);
             let expected = expected.trim().to_owned();
             rows.push(Row { number: index + 1, text, line, in_transaction, expected });
         }

@@ -451,15 +451,29 @@ fn a_pager_and_ctrl_c_at_the_prompt() {
     terminal.check_line(
         "query-name; query-status | .x[",
         expect![[r#"
-        {
-          "name": "demo"
-        }
-                                            ^
-        error: unclosed `[` in the filter
-    "#]],
+            {"name": "demo"}
+                                                ^
+            error: unclosed `[` in the filter
+        "#]],
     );
     terminal.press("Up");
     terminal.wait_for_last("(QEMU) query-name; query-status | .x[");
+}
+
+#[test]
+fn tab_and_hints_know_what_comes_back() {
+    let Some(terminal) = Terminal::qmp_shell("demo:") else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.wait_for_queries();
+    terminal.type_text("query-block | .");
+    terminal.press("Tab");
+    terminal.wait_for_last("(QEMU) query-block | .[]. → object");
+    terminal.type_text("rem");
+    terminal.press("Tab");
+    // No blank follows, but the type is shown.
+    terminal.wait_for_last("(QEMU) query-block | .[].removable → bool");
+    terminal.press("Enter");
+    terminal.wait_for("false\ntrue\n(QEMU)");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use crate::filter::{self, Filter};
 use crate::grammar::{
-    Diagnostic, DotTail, Language, Line, Part, Redirect, Span, SplitRules, Tail, TailKind, TransactionLine, split_line,
+    Diagnostic, DotTail, Language, Line, Part, Redirect, Span, SplitRules, Tail, TailKind, TransactionLine, last_part,
+    split_line,
 };
 use crate::session::is_runnable;
 
@@ -50,6 +51,12 @@ pub fn run_line(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output)
 /// Splits a line with the shell's knowledge of dot commands and programs.
 pub(crate) fn split(language: Language, text: &str) -> Vec<Part> {
     split_line(text, &SplitRules { language, dot_tail: &dot_tail, is_program: &is_runnable })
+}
+
+/// Returns whether a line that is being typed ends inside a filter.
+pub(crate) fn ends_in_filter(language: Language, text: &str) -> bool {
+    let part = last_part(text, &SplitRules { language, dot_tail: &dot_tail, is_program: &|_| true });
+    part.tail.is_some_and(|tail| matches!(tail.kind, TailKind::Filter(_, None)))
 }
 
 fn dot_tail(name: &str) -> DotTail {

@@ -39,6 +39,7 @@ use super::engine::Engine;
 use super::line::{InputLine, LineOutcome};
 use super::output::Output;
 
+pub(crate) use chain::ends_in_filter;
 pub use chain::{run_filtered, run_line};
 pub use help::manual_section;
 pub(crate) use help::topics;

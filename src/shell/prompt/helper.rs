@@ -17,6 +17,7 @@ use crate::assist::{Completion, TokenStyle, highlight};
 use crate::grammar::{Unclosed, is_complete, tokenize, typed_start};
 use crate::render::{Palette, is_printable, without_controls};
 
+use super::super::commands::ends_in_filter;
 use super::super::completion::{complete_line, hint_line, with_completion_context};
 use super::super::engine::Engine;
 use super::super::terminal::size::terminal_size;
@@ -188,6 +189,8 @@ impl Completer for ShellHelper {
         let Completion { start, candidates, .. } = complete_line(&mut self.engine.borrow_mut(), &line[..pos]);
         let is_only = candidates.len() == 1;
         let words = tokenize(&line[..pos]).words;
+        // More may follow any word of a filter directly.
+        let is_in_filter = ends_in_filter(self.engine.borrow().language(), &line[..pos]);
         let is_in_json = words.last().is_some_and(|word| word.open == Some(Unclosed::Bracket));
         let list = CandidateList::new(&candidates, terminal_size());
         let pairs = candidates.into_iter().take(MAX_CANDIDATES).map(|candidate| {
@@ -199,6 +202,7 @@ impl Completer for ShellHelper {
                 replacement.pop();
             } else if is_only
                 && !is_in_json
+                && !is_in_filter
                 && !line[pos..].starts_with(char::is_whitespace)
                 && !replacement.ends_with(['/', '=', '(', '.', ' '])
             {
