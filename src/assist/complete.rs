@@ -54,15 +54,22 @@ pub(super) struct Completer<'a> {
 }
 
 impl Completer<'_> {
-    /// Completes the last part of a line: its command, or what comes after `|` and `>`.
+    /// Completes a line, which may have several commands.
     pub(super) fn complete_line(&self, text: &str) -> Completion {
+        self.complete_parts(text, false)
+    }
+
+    /// Completes the last part of a line: its command, or what comes after `|` and `>`. `takes_filter` says whether
+    /// everything after `|` is a filter.
+    pub(super) fn complete_parts(&self, text: &str, takes_filter: bool) -> Completion {
         let part = self.context.with_split_rules(|rules| last_part(text, rules));
         let Some(tail) = &part.tail else {
             let blanks = " ".repeat(part.command.start);
             return self.complete_command(&(blanks + &text[part.command.start..]));
         };
         match &tail.kind {
-            TailKind::Filter(span, None) => {
+            TailKind::Pipeline(span) if !takes_filter || span.range().is_empty() => Completion::default(),
+            TailKind::Filter(span, None) | TailKind::Pipeline(span) => {
                 let command = &text[part.command.range()];
                 let input = self.context.schema.and_then(|schema| returns_of(command, schema));
                 let mut completion = complete_filter(&text[span.start..], input, self.context.schema);
@@ -72,7 +79,6 @@ impl Completer<'_> {
             TailKind::Filter(_, Some(redirect)) | TailKind::Redirect(redirect) => {
                 complete_file(&redirect.file, redirect.span.start, self)
             }
-            TailKind::Pipeline(_) => Completion::default(),
         }
     }
 

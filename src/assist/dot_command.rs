@@ -1,13 +1,16 @@
 //! Completion of dot commands, according to what each of them takes.
 
-use crate::grammar::{Language, tokenize};
+use crate::grammar::{Language, Word, tokenize};
 
 use super::arguments::Subject;
 use super::command::{command_names, complete_after, complete_command_arguments, pairs};
 use super::complete::{Completer, split_at_cursor};
 use super::hmp::complete_hmp;
 use super::name_kind::NameKind;
-use super::types::{Candidate, Completes, Completion};
+use super::types::{Candidate, Completes, Completion, CompletionContext};
+
+/// Dot commands in whose line a `|` is always followed by a filter.
+const FILTERING: [&str; 2] = ["expect", "until"];
 
 /// Completes a line that begins with a dot.
 pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Completion {
@@ -87,16 +90,10 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
                 false => complete_hmp_tail(text, name, completer),
             }
         }
-        (Completes::Line, count) => {
-            let has_number = arguments.first().is_some_and(|word| word.parse::<f64>().is_ok());
-            let line_word = 1 + usize::from(has_number);
-            // The line begins with the word being typed if no other has begun it.
-            let line_start = if count < line_word {
-                start
-            } else {
-                tokens.words.get(line_word).map_or(start, |word| word.span.start)
-            };
-            let mut completion = completer.complete_line(&text[line_start..]);
+        (Completes::Line, _) => {
+            let line_start = inner_line(text, context).unwrap_or(start);
+            let takes_filter = FILTERING.contains(&entry.name);
+            let mut completion = completer.complete_parts(&text[line_start..], takes_filter);
             completion.start += line_start;
             completion
         }
@@ -113,6 +110,19 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         (Completes::Views(_), 1) => complete_view_argument(typed, start, arguments[0], completer),
         _ => Completion::default(),
     }
+}
+
+/// Returns the offset of the line of the current language after a dot command that takes one, perhaps after a number.
+pub(super) fn inner_line(text: &str, context: &CompletionContext<'_>) -> Option<usize> {
+    let words = tokenize(text).words;
+    let (name, words) = words.split_first()?;
+    let name = name.text.strip_prefix('.')?;
+    let entry = context.dot_commands.iter().find(|entry| entry.name == name || entry.aliases.contains(&name))?;
+    if entry.completes != Completes::Line {
+        return None;
+    }
+    let is_number = |word: &Word| word.text.parse::<f64>().is_ok() && word.span.end < text.len();
+    words.iter().find(|word| !is_number(word)).map(|word| word.span.start)
 }
 
 /// Completes everything after the name of a dot command as an HMP line.

@@ -5,6 +5,7 @@ use crate::schema::{
     Continuation, Expected, PartialArguments, Schema, Type, TypeId, action_type, may_be_empty, positional_member,
 };
 
+use super::dot_command::inner_line;
 use super::filter::{hint_in_filter, returns_of};
 use super::types::CompletionContext;
 
@@ -17,6 +18,9 @@ const MAX_NESTING: usize = 8;
 /// Returns the keys that may follow the line, in at most `columns` columns, without the part that is already typed.
 pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Option<String> {
     let schema = context.schema?;
+    if let Some(start) = inner_line(line, context) {
+        return hint(&line[start..], context, columns);
+    }
     let part = context.with_split_rules(|rules| last_part(line, rules));
     match part.tail.as_ref().map(|tail| &tail.kind) {
         Some(TailKind::Filter(span, None)) => {

@@ -126,6 +126,8 @@ impl DotCommand {
         match self.completes {
             Completes::HmpLine => DotTail::Hmp,
             Completes::AnyLine => DotTail::Line,
+            // A line that is repeated may be several commands.
+            Completes::Line if self.name == watch::COMMAND.name => DotTail::Line,
             _ if self.arguments == Arguments::RawTail => DotTail::Raw,
             _ => DotTail::Words,
         }
