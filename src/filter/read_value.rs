@@ -15,6 +15,12 @@ pub(super) const MAX_VALUE_DEPTH: usize = 10_000;
 /// The longest number that is exact in arithmetic. Longer ones are floating-point numbers there.
 const MAX_EXACT_DIGITS: usize = 64;
 
+/// The depth down to which the sizes of objects and arrays are expected to repeat.
+const MAX_EXPECTED_DEPTH: usize = 16;
+
+/// The largest size for which room is made before it is needed.
+const MAX_EXPECTED_SIZE: usize = 64;
+
 /// The number of different keys that share their memory.
 const MAX_SHARED_KEYS: usize = 64;
 
@@ -34,6 +40,9 @@ struct Reader<'a> {
     at: usize,
     /// Keys read before, by length and first byte. Most objects of an array have the same keys.
     keys: Vec<Option<Bytes>>,
+    /// The numbers of members of the last objects, by depth, and those of items of the last arrays. The next ones mostly
+    /// have as many.
+    sizes: [[usize; 2]; MAX_EXPECTED_DEPTH],
 }
 
 /// The items of an array inside a text.
@@ -74,7 +83,7 @@ impl Iterator for Items<'_> {
 
 impl<'a> Reader<'a> {
     fn new(text: &'a Bytes) -> Reader<'a> {
-        Reader { text, at: 0, keys: vec![None; MAX_SHARED_KEYS] }
+        Reader { text, at: 0, keys: vec![None; MAX_SHARED_KEYS], sizes: [[0; 2]; MAX_EXPECTED_DEPTH] }
     }
 
     /// Goes to the value of a member of the object that comes next.
@@ -152,6 +161,7 @@ impl Reader<'_> {
         self.at += 1;
         let mut items = Vec::new();
         if !self.take(b']') {
+            items.reserve_exact(self.expected(depth, 1));
             loop {
                 items.push(self.value(depth)?);
                 if !self.take(b',') {
@@ -161,6 +171,7 @@ impl Reader<'_> {
             self.expect(b']')?;
         }
         items.shrink_to_fit();
+        self.note_size(depth, 1, items.len());
         Ok(Val::Arr(items.into()))
     }
 
@@ -168,6 +179,7 @@ impl Reader<'_> {
         self.at += 1;
         let mut members = Map::default();
         if !self.take(b'}') {
+            members.reserve_exact(self.expected(depth, 0));
             loop {
                 self.skip_blanks();
                 if self.text.get(self.at) != Some(&b'"') {
@@ -183,8 +195,22 @@ impl Reader<'_> {
             }
             self.expect(b'}')?;
         }
-        members.shrink_to_fit();
+        if members.len() != self.expected(depth, 0) {
+            members.shrink_to_fit();
+        }
+        self.note_size(depth, 0, members.len());
         Ok(Val::obj(members))
+    }
+
+    /// Returns the size that the next object or array at a depth probably has.
+    fn expected(&self, depth: usize, kind: usize) -> usize {
+        self.sizes.get(depth).map_or(0, |sizes| sizes[kind])
+    }
+
+    fn note_size(&mut self, depth: usize, kind: usize, size: usize) {
+        if let Some(sizes) = self.sizes.get_mut(depth) {
+            sizes[kind] = size.min(MAX_EXPECTED_SIZE);
+        }
     }
 
     /// Returns the key, in the memory of an equal one that was read before.
@@ -245,10 +271,9 @@ fn number(word: &str) -> Option<Num> {
         };
     }
     let float: f64 = word.parse().ok()?;
-    match digits.as_bytes()[0].is_ascii_digit() {
-        true => Some(Num::Dec(word.to_owned().into())),
-        false => Some(Num::Float(float)),
-    }
+    // A floating-point number takes less memory than its text, and has the same text unless it is long or unusual.
+    let is_float = !digits.as_bytes()[0].is_ascii_digit() || Num::Float(float).to_string() == word;
+    Some(if is_float { Num::Float(float) } else { Num::Dec(word.to_owned().into()) })
 }
 
 /// Decodes the escapes in the content of a string.
