@@ -420,6 +420,9 @@ fn programs_get_the_data() {
     assert_eq!(seen.lines().len(), 2);
     let seen = qmp_shell(&["demo:"]).input(".set output flat\n.show blocks\n").run().expect_status(0);
     assert!(seen.lines().contains(&"devices[0].node-name: disk0"), "{}", seen.stdout);
+    let lines = [".show blocks | .nodes[0][\"node-name\"]", ".show blocks | grep -c disk0"];
+    let seen = qmp_shell(&["demo:", "-c", lines[0], "-c", lines[1]]).run().expect_status(0);
+    assert_eq!(seen.lines(), ["\"disk0-file\"", "3"]);
     // A failure takes the place of the data.
     let Some(agent) = Server::guest_agent() else { return };
     let seen = qmp_shell(&["--skip-negotiation", &agent.address()]).input(".show blocks\n").run();
