@@ -25,7 +25,8 @@ fn expectations_that_are_met_are_silent() {
             .expect human-monitor-command command-line='info status' | test(\"paused\")\n\
             .expect qom-list /machine name=peripheral\n\
             .until query-status status=prelaunch every=0.1 timeout=5\n\
-            .until query-status | .status == \"prelaunch\" timeout=5\n";
+            .until query-status | .status == \"prelaunch\" timeout=5\n\
+            .expect query-block | any(.[]; .x) | not; .expect query-status status=prelaunch; .expect query-name\n";
         let run = qmp_shell(&[&server.address()]).input(lines).run().expect_status(0);
         assert_eq!(run.stderr, "");
         assert_eq!(run.lines().len(), 2, "only replies to commands are printed: {run:?}");

@@ -88,6 +88,22 @@ fn a_long_reply_is_cut_to_the_screen() {
     terminal.wait_for(" Every 0.05 s: .hmp info status\nVM status: paused (prelaunch)");
     terminal.press("C-c");
     terminal.wait_for_last("(QEMU)");
+    // Filters, several commands, and views.
+    for (line, shown) in [
+        ("query-status | .status", "\"prelaunch\""),
+        ("query-status | {a: .running}; query-name", "{\"a\": false}\n{}"),
+        (".show cpus", "CPU"),
+    ] {
+        terminal.enter(&format!(".watch 0.05 {line}"));
+        terminal.wait(line, |screen| screen.contains(&format!("s: {line}\n")) && screen.contains(shown));
+        terminal.press("C-c");
+        terminal.wait_for_last("(QEMU)");
+    }
+    // A filter that does not end.
+    terminal.enter(".watch 0.05 query-status | . | last(repeat(.))");
+    terminal.wait("the line", |screen| screen.trim_end().ends_with("last(repeat(.))"));
+    terminal.press("C-c");
+    terminal.wait("the prompt", |screen| screen.trim_end().ends_with("(QEMU)"));
     terminal.enter(".watch 0.05 qom-get path=/none property=x");
     terminal.wait_for(" Every 0.05 s: qom-get path=/none property=x\nDeviceNotFound: ");
     terminal.press("C-c");
@@ -142,6 +158,10 @@ fn lines_that_may_change_something_are_refused() {
         .watch .watch query-status\n\
         .watch !date\n\
         .watch transaction( abort\n\
+        .watch query-name | cat\n\
+        .watch query-name > /tmp/x\n\
+        .watch query-name; stop\n\
+        .watch query-name | .[\n\
         .watch query-statsu\n";
     let run: Run = qmp_shell(&["--dry-run", "demo:"]).input(lines).run().expect_status(1);
     snapshot::check(
@@ -186,7 +206,19 @@ fn lines_that_may_change_something_are_refused() {
             <stdin>:13: `transaction` may change something; `.watch!` repeats it all the same
               .watch transaction( abort
                      ^^^^^^^^^^^^
-            <stdin>:14: the server has no command `query-statsu`; did you mean `query-status`?
+            <stdin>:14: only a filter can take the reply to a line that is repeated; `.watch!` repeats it all the same
+              .watch query-name | cat
+                                ^
+            <stdin>:15: only a filter can take the reply to a line that is repeated; `.watch!` repeats it all the same
+              .watch query-name > /tmp/x
+                                ^
+            <stdin>:16: `stop` may change something; `.watch!` repeats it all the same
+              .watch query-name; stop
+                                 ^^^^
+            <stdin>:17: unclosed `[` in the filter
+              query-name | .[
+                            ^
+            <stdin>:18: the server has no command `query-statsu`; did you mean `query-status`?
               query-statsu
               ^^^^^^^^^^^^
         "#]],

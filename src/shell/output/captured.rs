@@ -20,18 +20,19 @@ const MAX_CAPTURED_BYTES: usize = 1 << 20;
 pub(crate) struct CapturedOutput<'a> {
     inner: &'a mut dyn Output,
     buffer: TerminalOutput<Vec<u8>>,
+    is_interrupted: bool,
 }
 
 impl<'a> CapturedOutput<'a> {
     /// Captures what would go to `inner`.
     pub(crate) fn new(inner: &'a mut dyn Output) -> CapturedOutput<'a> {
         let buffer = TerminalOutput::buffer(inner.style());
-        CapturedOutput { inner, buffer }
+        CapturedOutput { inner, buffer, is_interrupted: false }
     }
 
-    /// Returns the text, with escape codes for colours.
-    pub(crate) fn into_text(self) -> String {
-        String::from_utf8_lossy(&self.buffer.into_inner()).into_owned()
+    /// Returns the text, with escape codes for colours, and whether the user interrupted the line.
+    pub(crate) fn into_text(self) -> (String, bool) {
+        (String::from_utf8_lossy(&self.buffer.into_inner()).into_owned(), self.is_interrupted)
     }
 }
 
@@ -45,9 +46,13 @@ impl Output for CapturedOutput<'_> {
     }
 
     fn show_values(&mut self, next: &mut NextValue<'_>) {
+        let mut is_interrupted = || {
+            self.is_interrupted |= self.inner.take_interrupt();
+            self.is_interrupted
+        };
         // A filter may go on for ever.
         while self.buffer.get_ref().len() < MAX_CAPTURED_BYTES {
-            let Some(value) = next(&mut || self.inner.take_interrupt()) else { return };
+            let Some(value) = next(&mut is_interrupted) else { return };
             self.buffer.write_value(&value);
         }
     }
@@ -117,6 +122,7 @@ impl Output for CapturedOutput<'_> {
     }
 
     fn take_interrupt(&mut self) -> bool {
-        self.inner.take_interrupt()
+        self.is_interrupted |= self.inner.take_interrupt();
+        self.is_interrupted
     }
 }

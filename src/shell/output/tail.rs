@@ -316,6 +316,10 @@ impl Output for TailOutput<'_> {
         self.inner.live_size()
     }
 
+    fn style(&self) -> (Palette, OutputFormat) {
+        self.inner.style()
+    }
+
     fn show_live(&mut self, lines: &[String]) {
         self.inner.show_live(lines);
     }

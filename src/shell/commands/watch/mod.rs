@@ -102,12 +102,13 @@ fn watch(text: &str, interval: Duration, invocation: &mut Invocation<'_>) -> Lin
     loop {
         let start = Instant::now();
         let Invocation { engine, line, out, .. } = invocation;
-        let (outcome, lines) = run_once(engine, &InputLine { text, ..**line }, &title, &mut frame, &mut **out);
-        let is_interrupted = engine.options.interactive && out.take_interrupt();
+        let Run { outcome, is_interrupted, lines } =
+            run_once(engine, &InputLine { text, ..**line }, &title, &mut frame, &mut **out);
         out.show_live(&lines);
-        if matches!(outcome, LineOutcome::Leave | LineOutcome::Disconnected) || is_interrupted || out.has_failed() {
+        let is_over = matches!(outcome, LineOutcome::Leave | LineOutcome::Disconnected);
+        if is_over || is_interrupted || out.has_failed() {
             out.keep_live();
-            return outcome;
+            return if is_over { outcome } else { LineOutcome::Done };
         }
         if !engine.connection.is_open() {
             // The connection was lost, and the line reported that. It is not opened again for a line that repeats.
@@ -133,22 +134,28 @@ fn watch(text: &str, interval: Duration, invocation: &mut Invocation<'_>) -> Lin
     }
 }
 
-/// Runs the line once. Returns the lines to show, if they are shown in place.
-fn run_once(
-    engine: &mut Engine,
-    line: &InputLine<'_>,
-    title: &str,
-    frame: &mut Frame,
-    out: &mut dyn Output,
-) -> (LineOutcome, Vec<String>) {
-    let Some((_, rows)) = out.live_size() else { return (run_line(engine, line, out), Vec::new()) };
+/// One run of the line.
+struct Run {
+    outcome: LineOutcome,
+    is_interrupted: bool,
+    /// The lines to show, if they are shown in place.
+    lines: Vec<String>,
+}
+
+/// Runs the line once.
+fn run_once(engine: &mut Engine, line: &InputLine<'_>, title: &str, frame: &mut Frame, out: &mut dyn Output) -> Run {
+    let Some((_, rows)) = out.live_size() else {
+        let outcome = run_line(engine, line, out);
+        return Run { outcome, is_interrupted: out.take_interrupt(), lines: Vec::new() };
+    };
     let (palette, _) = out.style();
     let mut captured = CapturedOutput::new(out);
     let outcome = run_line(engine, line, &mut captured);
-    let text = captured.into_text();
+    captured.take_interrupt();
+    let (text, is_interrupted) = captured.into_text();
     let mut lines = vec![title_line(title, &palette)];
     lines.extend(frame.update(&text, rows.saturating_sub(OTHER_ROWS).max(1), &palette));
-    (outcome, lines)
+    Run { outcome, is_interrupted, lines }
 }
 
 /// Returns the title with the time of day.

@@ -1,6 +1,6 @@
 //! Whether a line only asks, and changes nothing in the server.
 
-use crate::grammar::{Command, Diagnostic, DotLine, JsonRequest, Line, Span, TransactionLine};
+use crate::grammar::{Command, Diagnostic, DotLine, JsonRequest, Line, Span, Tail, TailKind, TransactionLine};
 use crate::schema::{hmp_line_only_asks, qmp_command_only_asks};
 use crate::wire::HMP_COMMAND;
 
@@ -14,8 +14,15 @@ const DOT_COMMANDS: &[&str] = &["events", "explain", "expect", "help", "history"
 
 /// Rejects a line of which a command may change something in the server, and one that cannot be repeated.
 pub(super) fn check_that_line_only_asks(engine: &Engine, text: &str) -> Result<(), Diagnostic> {
-    let parts = split(engine.language(), text);
-    parts.iter().try_for_each(|part| check_that_command_only_asks(engine, &part.blanked(text)))
+    for part in split(engine.language(), text) {
+        check_that_command_only_asks(engine, &part.blanked(text))?;
+        if let Some(Tail { operator, kind: TailKind::Pipeline(_) | TailKind::Redirect(_) }) = part.tail {
+            let message =
+                "only a filter can take the reply to a line that is repeated; `.watch!` repeats it all the same";
+            return Err(Diagnostic::new(operator, message));
+        }
+    }
+    Ok(())
 }
 
 /// Does the same for one command of the line, at its place in the line.
