@@ -2,8 +2,8 @@
 //! order.
 
 use qmp_shell::assist::{
-    Candidate, Completes, CompletionContext, DotCommandEntry, Name, NameKind, SettingEntry, complete_with, highlight,
-    hint,
+    Candidate, Completes, CompletionContext, DotCommandEntry, Name, NameKind, SettingEntry, complete_loosely,
+    complete_with, highlight, hint,
 };
 use qmp_shell::grammar::{DotTail, Language, Unclosed, parse_json, tokenize};
 use unicode_width::UnicodeWidthStr;
@@ -64,12 +64,13 @@ pub fn check(data: &[u8]) {
     for position in positions.iter().rev().step_by(step) {
         let typed = &line[..*position];
         check_hint(typed, &context);
-        let found = complete_with(typed, &mut context, names);
-        assert!(found.start <= typed.len() && typed.is_char_boundary(found.start));
-        for candidate in &found.candidates {
-            assert!(!candidate.text.is_empty(), "an empty candidate");
-            if context.language == Language::Qmp {
-                check_candidate(typed, found.start, candidate);
+        for found in [complete_with(typed, &mut context, names), complete_loosely(typed, &mut context, names)] {
+            assert!(found.start <= typed.len() && typed.is_char_boundary(found.start));
+            for candidate in &found.candidates {
+                assert!(!candidate.text.is_empty(), "an empty candidate");
+                if context.language == Language::Qmp {
+                    check_candidate(typed, found.start, candidate);
+                }
             }
         }
     }
@@ -104,7 +105,7 @@ fn check_candidate(typed: &str, start: usize, candidate: &Candidate) {
 
 fn check_hint(typed: &str, context: &CompletionContext<'_>) {
     const COLUMNS: usize = 40;
-    let Some(hint) = hint(typed, context, COLUMNS) else { return };
+    let Some(hint) = hint(typed, context, COLUMNS).map(|hint| hint.text) else { return };
     assert!(!hint.is_empty() && hint.width() <= COLUMNS, "a hint of {} columns", hint.width());
     assertions::has_no_controls(&hint);
     assert!(!hint.contains(['\n', '\t']));

@@ -10,12 +10,16 @@ use crate::schema::{
 
 use super::current_word::{CurrentWord, Quoting};
 use super::json::{JsonCursor, PartialJson, read_partial_json};
+use super::matching::Matching;
 use super::name_kind::{NameKind, name_kinds_of_key};
 use super::types::{Candidate, Completion, Lookup, Name};
 use super::values::complete_value;
 
 /// The maximum number of enum values in the description of a key.
 const MAX_DESCRIBED_VALUES: usize = 5;
+
+/// The maximum depth to which keys are followed. A server may describe a type that contains itself.
+const MAX_CHAIN_KEYS: usize = 8;
 
 /// The command or event whose arguments are completed.
 pub(super) struct Subject<'a> {
@@ -125,6 +129,7 @@ pub(super) fn complete_request<'a>(
     json_start: usize,
     commands: &[Name],
     can_be_oob: &dyn Fn(&str) -> bool,
+    matching: Matching,
     subject: &dyn Fn(&str) -> Option<Subject<'a>>,
 ) -> Completion {
     const MEMBERS: &[(&str, &str)] = &[
@@ -148,13 +153,13 @@ pub(super) fn complete_request<'a>(
                 let is_settled = name.starts_with("exec") && command.is_some();
                 !is_settled && !given.iter().any(|given| given == name)
             });
-            offer_json_keys(&json, missing.map(|(name, description)| Name::new(*name, *description)))
+            offer_json_keys(&json, missing.map(|(name, description)| Name::new(*name, *description)), matching)
         }
         ([key], false) if key == "execute" || key == "exec-oob" => {
             let commands = commands.iter().filter(|name| key == "execute" || can_be_oob(&name.text));
             let quoting = Quoting::of(&json);
-            let candidates =
-                commands.filter_map(|name| Some(Candidate::new(quoting.string(&name.text)?, &name.description)));
+            let candidates = commands
+                .filter_map(|name| Some(Candidate::new(quoting.string(&name.text, matching)?, &name.description)));
             Completion { start: quoting.start(), candidates: candidates.collect(), missing: Vec::new() }
         }
         ([first, ..], _) if first == "arguments" => {
@@ -195,16 +200,16 @@ fn complete_inside_json(
             if whole(path).is_empty() {
                 keys.extend(undocumented_keys(arguments, subject));
             }
-            offer_json_keys(json, keys.into_iter())
+            offer_json_keys(json, keys.into_iter(), subject.lookup.matching)
         }
         JsonCursor::Value(path) => complete_value(arguments, &whole(path), Quoting::of(json), subject),
     }
 }
 
-fn offer_json_keys(json: &PartialJson, keys: impl Iterator<Item = Name>) -> Completion {
+fn offer_json_keys(json: &PartialJson, keys: impl Iterator<Item = Name>, matching: Matching) -> Completion {
     let quote = json.quote.unwrap_or('"');
-    let matching = keys.filter(|key| key.text.starts_with(&json.typed));
-    let candidates = matching.map(|key| Candidate::new(format!("{quote}{}{quote}: ", key.text), key.description));
+    let keys = keys.filter(|key| matching.accepts(&key.text, &json.typed));
+    let candidates = keys.map(|key| Candidate::new(format!("{quote}{}{quote}: ", key.text), key.description));
     Completion { start: json.start, candidates: candidates.collect(), missing: Vec::new() }
 }
 
@@ -224,44 +229,89 @@ fn describe(schema: &Schema, kind: TypeId, optional: bool) -> String {
     if optional { format!("[{label}]") } else { label }
 }
 
-/// Completes keys of the object or array at `base`, as words.
+/// A key that may follow, as a word.
+struct KeyChoice {
+    name: String,
+    /// The text after the name: `=`, `.`, `.0.` or `={}`.
+    suffix: &'static str,
+    description: String,
+    required: bool,
+}
+
+/// Completes keys of the object or array at `base`, as words. If only one way leads on, follows it.
 fn complete_keys(
     arguments: &PartialArguments,
     base: &[String],
     current: &CurrentWord<'_>,
     subject: &Subject<'_>,
 ) -> Completion {
-    let schema = subject.schema;
-    let mut found = Completion { start: current.start, ..Completion::default() };
-    let mut push = |name: &str, suffix: &str, description: &str| {
-        if let Some(rest) = name.strip_prefix(current.text) {
-            found.candidates.push(Candidate::new(current.continued_with(rest, true) + suffix, description));
+    let mut choices = keys_at(arguments, base, subject);
+    choices.retain(|key| subject.lookup.matching.accepts(&key.name, current.text));
+    let completed = |key: &KeyChoice| current.completed(&key.name, true) + key.suffix;
+    let candidates = match choices.as_slice() {
+        [only] => {
+            let text = completed(only) + &keys_on_the_way(arguments, base, only, subject);
+            vec![Candidate::new(text, &only.description)]
         }
+        choices => choices.iter().map(|key| Candidate::new(completed(key), &key.description)).collect(),
+    };
+    Completion { start: current.start, candidates, missing: Vec::new() }
+}
+
+/// Returns the keys below `key` that any further text must begin with: those of the only member, or of the only one that
+/// is still required.
+fn keys_on_the_way(arguments: &PartialArguments, base: &[String], key: &KeyChoice, subject: &Subject<'_>) -> String {
+    let mut text = String::new();
+    let mut path = base.to_vec();
+    let (mut name, mut suffix) = (key.name.clone(), key.suffix);
+    while path.len() < MAX_CHAIN_KEYS && suffix.ends_with('.') {
+        path.push(name);
+        path.extend(suffix.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
+        let choices = keys_at(arguments, &path, subject);
+        let mut required = choices.iter().filter(|key| key.required);
+        let only = match (choices.as_slice(), required.next(), required.next()) {
+            ([only], ..) => only,
+            (_, Some(only), None) if only.suffix.ends_with('.') => only,
+            _ => break,
+        };
+        text += &only.name;
+        text += only.suffix;
+        (name, suffix) = (only.name.clone(), only.suffix);
+    }
+    text
+}
+
+/// Returns the keys that may follow in the object or array at `base`.
+fn keys_at(arguments: &PartialArguments, base: &[String], subject: &Subject<'_>) -> Vec<KeyChoice> {
+    let schema = subject.schema;
+    let mut choices = Vec::new();
+    let mut push = |name: &str, suffix: &'static str, description: &str, required: bool| {
+        let (name, description) = (name.to_owned(), description.to_owned());
+        choices.push(KeyChoice { name, suffix, description, required });
     };
     // The name of a property may contain dots, which seem to nest.
     let prefix: String = base.iter().map(|part| format!("{part}.")).collect();
     let properties = undocumented_keys(arguments, subject);
     let properties = properties.iter().filter_map(|key| Some((key.text.strip_prefix(&prefix)?, &key.description)));
     if !base.is_empty() {
-        properties.clone().for_each(|(name, description)| push(name, "=", description));
+        properties.clone().for_each(|(name, description)| push(name, "=", description, false));
     }
     if arguments.has_value(base) {
-        return found;
+        return choices;
     }
     let Some(expected) = arguments.expected(schema, subject.root, base) else {
-        let Some(element) = arguments.element_at(schema, subject.root, base) else { return found };
+        let Some(element) = arguments.element_at(schema, subject.root, base) else { return choices };
+        let description = describe(schema, element, true);
         let indices = arguments.names_at(base);
         for index in &indices {
             if arguments.continuation(schema, subject.root, &child_path(base, index)).is_some() {
-                push(index, ".", &describe(schema, element, true));
+                push(index, ".", &description, false);
             }
         }
         let taken: HashSet<&String> = indices.iter().collect();
         let next = (0..).map(|n: usize| n.to_string()).find(|n| !taken.contains(n)).unwrap_or_default();
-        key_suffixes(schema, element)
-            .into_iter()
-            .for_each(|suffix| push(&next, suffix, &describe(schema, element, true)));
-        return found;
+        key_suffixes(schema, element).into_iter().for_each(|suffix| push(&next, suffix, &description, false));
+        return choices;
     };
     // Required keys first, and the tag before all others.
     for wanted in [Continuation::Required, Continuation::Optional] {
@@ -276,17 +326,17 @@ fn complete_keys(
                         suffixes.insert(0, "={}");
                         suffixes.truncate(if schema.object(member.kind).members.is_empty() { 1 } else { 2 });
                     }
-                    suffixes.into_iter().for_each(|suffix| push(&member.name, suffix, &description));
+                    suffixes.into_iter().for_each(|suffix| push(&member.name, suffix, &description, required));
                 }
             } else if arguments.continuation(schema, subject.root, &child_path(base, &member.name)) == Some(wanted) {
-                push(&member.name, ".", &description);
+                push(&member.name, ".", &description, required);
             }
         }
     }
     if base.is_empty() {
-        properties.for_each(|(name, description)| push(name, "=", description));
+        properties.for_each(|(name, description)| push(name, "=", description, false));
     }
-    found
+    choices
 }
 
 /// Returns keys that introspection does not list: the properties of the device being added.

@@ -23,7 +23,7 @@ pub(super) fn complete_command(text: &str, completer: &Completer<'_>) -> Complet
             false => {
                 let can_be_oob = |name: &str| can_be_oob(completer, name);
                 let subject = |command: &str| command_subject(completer, command);
-                complete_request(text, json_start, &names, &can_be_oob, &subject)
+                complete_request(text, json_start, &names, &can_be_oob, completer.lookup.matching, &subject)
             }
         };
     }
@@ -42,14 +42,14 @@ pub(super) fn complete_command(text: &str, completer: &Completer<'_>) -> Complet
             names.push(Name::new("exec-oob", "send a command out of band"));
             names.push(Name::new("help", "explain the shell"));
             names.push(Name::new("transaction(", "collect actions into one request"));
-            let mut completion = Completion::of_names(typed, start, pairs(&names));
+            let mut completion = completer.offer(typed, start, pairs(&names));
             completion.candidates.sort_by(|a, b| a.text.cmp(&b.text));
             completion
         }
         ["exec-oob"] => {
             let names = command_names(completer);
             let names = names.iter().filter(|name| can_be_oob(completer, &name.text));
-            Completion::of_names(typed, start, names.map(pair))
+            completer.offer(typed, start, names.map(pair))
         }
         ["help"] => complete_topics(typed, start, completer),
         ["exec-oob", name, ..] => complete_words_after(text, &tokens, 2, command_subject(completer, name)),
@@ -82,9 +82,9 @@ fn complete_action(
         }
         let actions = completer.context.schema.and_then(transaction_variants).unwrap_or_default();
         let actions = actions.iter().map(|(name, _)| (name.as_str(), "action"));
-        let mut completion = Completion::of_names(typed, start, actions);
+        let mut completion = completer.offer(typed, start, actions);
         completion.candidates.sort_by(|a, b| a.text.cmp(&b.text));
-        completion.candidates.extend(Completion::of_names(typed, start, [(")", "send the transaction")]).candidates);
+        completion.candidates.extend(completer.offer(typed, start, [(")", "send the transaction")]).candidates);
         return completion;
     };
     let mut completion = complete_after(text, opening + 1, action_subject(completer, name));

@@ -6,6 +6,7 @@ use super::command::complete_command;
 use super::dot_command::{complete_dot_command, complete_file};
 use super::filter::{complete_filter, returns_of};
 use super::hmp::complete_hmp;
+use super::matching::Matching;
 use super::name_kind::NameKind;
 use super::types::{Completion, CompletionContext, Lookup, Name};
 
@@ -17,8 +18,12 @@ const MAX_FETCH_ROUNDS: usize = 6;
 ///
 /// It is a pure function: [`Completion::missing`] lists the names that the context lacks.
 pub fn complete(text: &str, context: &CompletionContext<'_>) -> Completion {
+    complete_matching(text, context, Matching::Prefix)
+}
+
+fn complete_matching(text: &str, context: &CompletionContext<'_>, matching: Matching) -> Completion {
     let (start, in_transaction) = last_line(text, context.language, context.in_transaction);
-    let completer = Completer { context, in_transaction, lookup: Lookup::new(&context.names) };
+    let completer = Completer { context, in_transaction, lookup: Lookup::new(&context.names, matching) };
     let mut completion = completer.complete_line(&text[start..]);
     completion.start += start;
     completion.missing = completer.lookup.into_missing();
@@ -31,7 +36,28 @@ pub fn complete_with(
     context: &mut CompletionContext<'_>,
     mut fetch: impl FnMut(&NameKind) -> Vec<Name>,
 ) -> Completion {
-    let mut completion = complete(text, context);
+    complete_and_fetch(text, context, Matching::Prefix, &mut fetch)
+}
+
+/// Completes as [`complete_with`] does. If no candidate begins with what is typed, offers those that do so apart from
+/// case, `-` and `_`, or else those that contain it.
+pub fn complete_loosely(
+    text: &str,
+    context: &mut CompletionContext<'_>,
+    mut fetch: impl FnMut(&NameKind) -> Vec<Name>,
+) -> Completion {
+    let mut attempts =
+        Matching::STRICTEST_FIRST.iter().map(|matching| complete_and_fetch(text, context, *matching, &mut fetch));
+    attempts.find(|completion| !completion.candidates.is_empty()).unwrap_or_default()
+}
+
+fn complete_and_fetch(
+    text: &str,
+    context: &mut CompletionContext<'_>,
+    matching: Matching,
+    fetch: &mut impl FnMut(&NameKind) -> Vec<Name>,
+) -> Completion {
+    let mut completion = complete_matching(text, context, matching);
     for _ in 0..MAX_FETCH_ROUNDS {
         if completion.missing.is_empty() {
             break;
@@ -40,7 +66,7 @@ pub fn complete_with(
             let names = fetch(&kind);
             context.names.insert(kind, names);
         }
-        completion = complete(text, context);
+        completion = complete_matching(text, context, matching);
     }
     completion
 }
@@ -54,6 +80,16 @@ pub(super) struct Completer<'a> {
 }
 
 impl Completer<'_> {
+    /// Offers those of `names` that match `typed`, in place of the text from `start` on.
+    pub(super) fn offer<'n>(
+        &self,
+        typed: &str,
+        start: usize,
+        names: impl IntoIterator<Item = (&'n str, &'n str)>,
+    ) -> Completion {
+        Completion::of_names(typed, self.lookup.matching, start, names)
+    }
+
     /// Completes a line, which may have several commands.
     pub(super) fn complete_line(&self, text: &str) -> Completion {
         self.complete_parts(text, false)

@@ -3,6 +3,7 @@
 use crate::grammar::{Unclosed, is_blank};
 
 use super::json::PartialJson;
+use super::matching::Matching;
 
 /// The word being typed.
 pub(super) struct CurrentWord<'a> {
@@ -17,10 +18,17 @@ pub(super) struct CurrentWord<'a> {
 }
 
 impl CurrentWord<'_> {
-    /// Returns the word with `rest` appended, in the quotes that are open. `close` closes them.
-    pub(super) fn continued_with(&self, rest: &str, close: bool) -> String {
-        let mut out = String::with_capacity(self.raw.len() + rest.len() + 2);
-        out.push_str(self.raw);
+    /// Returns the text that completes the word to `name`, in the quotes that are open. `close` closes them.
+    pub(super) fn completed(&self, name: &str, close: bool) -> String {
+        let quote = match self.open {
+            Some(Unclosed::Single) => "'",
+            Some(Unclosed::Double) => "\"",
+            _ => "",
+        };
+        // What is typed stays as it is, unless it is spelled in another way.
+        let (kept, rest) = name.strip_prefix(self.text).map_or((quote, name), |rest| (self.raw, rest));
+        let mut out = String::with_capacity(kept.len() + rest.len() + 2);
+        out.push_str(kept);
         // Most names need no escape: copying them at once takes a tenth off the time of a completion.
         let plain_len = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"-_./=".contains(byte)).count();
         let (plain, rest) = rest.split_at(plain_len);
@@ -75,12 +83,14 @@ impl<'a> Quoting<'a> {
         }
     }
 
-    /// Returns `text` quoted, if it begins with the typed text.
-    pub(super) fn string(&self, text: &str) -> Option<String> {
-        let rest = text.strip_prefix(self.typed())?;
+    /// Returns `text` quoted, if it matches the typed text.
+    pub(super) fn string(&self, text: &str, matching: Matching) -> Option<String> {
+        if !matching.accepts(text, self.typed()) {
+            return None;
+        }
         let is_final = !text.ends_with('/');
         Some(match self {
-            Quoting::Word(typed) => typed.continued_with(rest, is_final),
+            Quoting::Word(typed) => typed.completed(text, is_final),
             Quoting::Json { quote, .. } => {
                 let quote = quote.unwrap_or('"');
                 let mut out = String::from(quote);
@@ -98,11 +108,11 @@ impl<'a> Quoting<'a> {
         })
     }
 
-    /// Returns `text`, a number or a JSON literal, if it begins with the typed text and no quote is open.
-    pub(super) fn literal(&self, text: &str) -> Option<String> {
+    /// Returns `text`, a number or a JSON literal, if it matches the typed text and no quote is open.
+    pub(super) fn literal(&self, text: &str, matching: Matching) -> Option<String> {
         match self {
-            Quoting::Word(_) => self.string(text),
-            Quoting::Json { typed, quote: None, .. } if text.starts_with(typed) => Some(text.to_owned()),
+            Quoting::Word(_) => self.string(text, matching),
+            Quoting::Json { typed, quote: None, .. } if matching.accepts(text, typed) => Some(text.to_owned()),
             Quoting::Json { .. } => None,
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
     let (words, typed, start) = split_at_cursor(text, &tokens.words);
     let Some((name, arguments)) = words.split_first() else {
         let entries = context.dot_commands.iter().map(|entry| (entry.name, entry.summary));
-        let mut completion = Completion::of_names(typed.trim_start_matches('.'), start, entries);
+        let mut completion = completer.offer(typed.trim_start_matches('.'), start, entries);
         completion.candidates.iter_mut().for_each(|candidate| candidate.text.insert(0, '.'));
         return completion;
     };
@@ -42,12 +42,12 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
                 0 => {
                     let mut completion = complete_file(typed, start, completer);
                     if !has_option {
-                        let options = Completion::of_names(typed, start, options.iter().copied());
+                        let options = completer.offer(typed, start, options.iter().copied());
                         completion.candidates.extend(options.candidates);
                     }
                     completion
                 }
-                1 => Completion::of_names(typed, start, pairs(&command_names(completer))),
+                1 => completer.offer(typed, start, pairs(&command_names(completer))),
                 _ => {
                     let command = usize::from(has_option) + 1;
                     complete_command_arguments(text, command + 2, arguments[command], completer)
@@ -56,12 +56,12 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         }
         (Completes::EventFilter, 0) => {
             let forms = [("except", "all but these"), ("off", "none"), ("on", "all"), ("only", "only these")];
-            Completion::of_names(typed, start, forms)
+            completer.offer(typed, start, forms)
         }
         (Completes::EventFilter, _) => complete_event(typed, start, completer),
         (Completes::Wait, 0) => {
             let operations = [("job", "the end of a job"), ("migration", "the end of the migration")];
-            let mut completion = Completion::of_names(typed, start, operations);
+            let mut completion = completer.offer(typed, start, operations);
             completion.candidates.extend(complete_event(typed, start, completer).candidates);
             completion
         }
@@ -69,13 +69,13 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         (Completes::JobsAndMigration, _) => {
             let words = [("all", "all jobs and the migration"), ("migration", "the migration")];
             let jobs = pairs(completer.lookup.get(&NameKind::Jobs)).chain(words);
-            Completion::of_names(typed, start, jobs.filter(|(name, _)| !arguments.contains(name)))
+            completer.offer(typed, start, jobs.filter(|(name, _)| !arguments.contains(name)))
         }
         (Completes::HmpLine, _) => complete_hmp_tail(text, name, completer),
         (Completes::AnyLine, 0) => {
             let mut completion = complete_hmp_tail(text, name, completer);
             if context.language == Language::Qmp {
-                let commands = Completion::of_names(typed, start, pairs(&command_names(completer)));
+                let commands = completer.offer(typed, start, pairs(&command_names(completer)));
                 completion.start = start;
                 completion.candidates.extend(commands.candidates);
                 completion.candidates.sort_by(|a, b| a.text.cmp(&b.text));
@@ -98,15 +98,15 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
             completion
         }
         (Completes::Settings, 0) => {
-            Completion::of_names(typed, start, context.settings.iter().map(|setting| (setting.name, setting.help)))
+            completer.offer(typed, start, context.settings.iter().map(|setting| (setting.name, setting.help)))
         }
         (Completes::Settings, 1) => {
             let setting = context.settings.iter().find(|setting| setting.name == arguments[0]);
             let values = setting.map(|setting| setting.values.as_slice()).unwrap_or_default();
-            Completion::of_names(typed, start, values.iter().copied())
+            completer.offer(typed, start, values.iter().copied())
         }
         (Completes::Topics, 0) => complete_topics(typed, start, completer),
-        (Completes::Views(topics), 0) => Completion::of_names(typed, start, topics.iter().copied()),
+        (Completes::Views(topics), 0) => completer.offer(typed, start, topics.iter().copied()),
         (Completes::Views(_), 1) => complete_view_argument(typed, start, arguments[0], completer),
         _ => Completion::default(),
     }
@@ -144,12 +144,12 @@ pub(super) fn complete_topics(typed: &str, start: usize, completer: &Completer<'
     let typed = typed.trim_start_matches('.');
     let dot_commands = context.dot_commands.iter().map(|entry| (entry.name, entry.summary));
     let topics = dot_commands.chain(pairs(&context.topics)).chain([("apropos", "search for a word")]);
-    let mut completion = Completion::of_names(typed, start, topics);
+    let mut completion = completer.offer(typed, start, topics);
     let commands = command_names(completer);
-    completion.candidates.extend(Completion::of_names(typed, start, pairs(&commands)).candidates);
+    completion.candidates.extend(completer.offer(typed, start, pairs(&commands)).candidates);
     if let Some(schema) = context.schema {
         let events = schema.events().iter().map(|event| (event.name.as_str(), "event"));
-        completion.candidates.extend(Completion::of_names(typed, start, events).candidates);
+        completion.candidates.extend(completer.offer(typed, start, events).candidates);
     }
     completion
 }
@@ -157,7 +157,7 @@ pub(super) fn complete_topics(typed: &str, start: usize, completer: &Completer<'
 fn complete_event(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
     let names = event_names(completer);
     // Events are matched in any case, and their names are in upper case.
-    Completion::of_names(&typed.to_uppercase(), start, names.iter().map(|name| (name.as_str(), "")))
+    completer.offer(&typed.to_uppercase(), start, names.iter().map(|name| (name.as_str(), "")))
 }
 
 /// Completes the argument of a topic of `.show`.
@@ -166,7 +166,7 @@ fn complete_view_argument(typed: &str, start: usize, topic: &str, completer: &Co
         "qom" => {
             let parent = typed.rsplit_once('/').map_or("", |(parent, _)| parent);
             let children = completer.lookup.get(&NameKind::QomChildren(parent.to_owned()));
-            Completion::of_names(typed, start, pairs(children))
+            completer.offer(typed, start, pairs(children))
         }
         "screen" => complete_file(typed, start, completer),
         _ => Completion::default(),
@@ -177,19 +177,19 @@ fn complete_view_argument(typed: &str, start: usize, topic: &str, completer: &Co
 fn complete_wait(text: &str, typed: &str, start: usize, arguments: &[&str], completer: &Completer<'_>) -> Completion {
     let mut completion = match (arguments[0], arguments.len()) {
         ("job", 1) => {
-            return Completion::of_names(typed, start, pairs(completer.lookup.get(&NameKind::Jobs)));
+            return completer.offer(typed, start, pairs(completer.lookup.get(&NameKind::Jobs)));
         }
         ("job", _) => {
             let statuses =
                 [("status=pending", "until it can be finalized"), ("status=ready", "until it can be completed")];
             let is_given = arguments.iter().any(|word| word.starts_with("status="));
-            Completion::of_names(typed, start, statuses.into_iter().filter(|_| !is_given))
+            completer.offer(typed, start, statuses.into_iter().filter(|_| !is_given))
         }
         ("migration", _) => Completion::default(),
         (event, _) => complete_after(text, 2, event_subject(completer, event)),
     };
     if !typed.contains('=') && !arguments.iter().any(|word| word.starts_with("timeout=")) {
-        let timeout = Completion::of_names(typed, start, [("timeout=", "maximum wait in seconds")]);
+        let timeout = completer.offer(typed, start, [("timeout=", "maximum wait in seconds")]);
         completion.start = timeout.start;
         completion.candidates.extend(timeout.candidates);
     }

@@ -15,8 +15,16 @@ const MAX_KEYS: usize = 32;
 /// The maximum nesting depth at which required keys are collected. A server may describe a type that requires itself.
 const MAX_NESTING: usize = 8;
 
+/// The arguments that may follow a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArgumentHint {
+    pub text: String,
+    /// The text that the user can take for the first of them; `None` if the hint only describes it.
+    pub first: Option<String>,
+}
+
 /// Returns the keys that may follow the line, in at most `columns` columns, without the part that is already typed.
-pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Option<String> {
+pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Option<ArgumentHint> {
     let schema = context.schema?;
     if let Some(start) = inner_line(line, context) {
         return hint(&line[start..], context, columns);
@@ -26,7 +34,7 @@ pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Opti
         Some(TailKind::Filter(span, None)) => {
             let input = returns_of(&line[part.command.range()], schema)?;
             let pieces = hint_in_filter(&line[span.start..], input, schema)?;
-            return fit_hint(pieces.into_iter(), true, columns);
+            return fit_hint(pieces.into_iter(), true, columns).map(|text| ArgumentHint { text, first: None });
         }
         Some(_) => return None,
         None => {}
@@ -77,7 +85,10 @@ pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Opti
         (0, typed) => key.text[typed.len()..].to_owned(),
         _ => key.text.clone(),
     });
-    fit_hint(pieces, typed.is_empty() && ends_with_word, columns)
+    let needs_space = typed.is_empty() && ends_with_word;
+    let text = fit_hint(pieces, needs_space, columns)?;
+    let first = keys.first().map(|key| format!("{}{}", if needs_space { " " } else { "" }, &key.text[typed.len()..]));
+    Some(ArgumentHint { text, first })
 }
 
 /// Joins the pieces of a hint in at most `columns` columns, after a space if `needs_space`. `None` if not even the first

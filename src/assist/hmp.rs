@@ -9,6 +9,7 @@ use crate::schema::{Builtin, PartialArguments, Schema, Type, type_label};
 
 use super::arguments::{Subject, complete_arguments};
 use super::complete::Completer;
+use super::matching::Matching;
 use super::name_kind::NameKind;
 use super::types::{Candidate, Completion, Name};
 
@@ -151,7 +152,7 @@ pub(super) fn complete_hmp(text: &str, line_start: usize, completer: &Completer<
     let line = HmpPrefix::parse(text, line_start);
     let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
     let (offset, names) = names_after(&words, &line.word, completer);
-    line.offer(offset, names)
+    line.offer(offset, names, completer.lookup.matching)
 }
 
 /// An HMP line up to the cursor.
@@ -200,12 +201,12 @@ impl HmpPrefix {
     }
 
     /// Offers the names that continue the word from byte `offset` on.
-    fn offer(&self, offset: usize, names: Vec<Name>) -> Completion {
+    fn offer(&self, offset: usize, names: Vec<Name>, matching: Matching) -> Completion {
         let (kept, typed) = self.word.split_at(offset);
         // All candidates replace the same text, so one that needs quotes gives all of them quotes.
         let whole = self.quoted || needs_quotes(&self.word) || names.iter().any(|name| needs_quotes(&name.text));
-        let matching = names.into_iter().filter(|name| name.text.starts_with(typed));
-        let candidates: Vec<Candidate> = matching
+        let names = names.into_iter().filter(|name| matching.accepts(&name.text, typed));
+        let candidates: Vec<Candidate> = names
             .map(|name| {
                 let text = if whole { quoted(&format!("{kept}{}", name.text), self.quoted) } else { name.text };
                 Candidate::new(text, name.description)

@@ -15,13 +15,15 @@ mod highlight;
 mod hint;
 mod hmp;
 mod json;
+mod matching;
 mod name_kind;
 mod refusals;
 mod types;
 mod values;
 
-pub use complete::{complete, complete_with};
+pub use complete::{complete, complete_loosely, complete_with};
 pub use highlight::{TokenStyle, highlight};
-pub use hint::{fit_hint, hint};
+pub use hint::{ArgumentHint, fit_hint, hint};
+pub use matching::Matching;
 pub use name_kind::{NameKind, name_kinds_of_key};
 pub use types::{Candidate, Completes, Completion, CompletionContext, DotCommandEntry, Name, Names, SettingEntry};

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use crate::grammar::{DotTail, Language, SplitRules};
 use crate::schema::Schema;
 
+use super::matching::Matching;
 use super::name_kind::NameKind;
 
 /// The information that completion, hints and highlighting use besides the line itself.
@@ -120,13 +121,15 @@ impl Names {
 
 /// A lookup of names that records the kinds that have not been fetched.
 pub(super) struct Lookup<'a> {
+    /// The way in which offered names match what is typed.
+    pub(super) matching: Matching,
     names: &'a Names,
     missing: RefCell<Vec<NameKind>>,
 }
 
 impl<'a> Lookup<'a> {
-    pub(super) fn new(names: &'a Names) -> Lookup<'a> {
-        Lookup { names, missing: RefCell::default() }
+    pub(super) fn new(names: &'a Names, matching: Matching) -> Lookup<'a> {
+        Lookup { matching, names, missing: RefCell::default() }
     }
 
     /// Returns the names of a kind. If they have not been fetched, records the kind and returns none.
@@ -174,13 +177,14 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// Offers those of `names` that begin with `typed`, in place of the text from `start` on.
+    /// Offers those of `names` that match `typed`, in place of the text from `start` on.
     pub(super) fn of_names<'n>(
         typed: &str,
+        matching: Matching,
         start: usize,
         names: impl IntoIterator<Item = (&'n str, &'n str)>,
     ) -> Completion {
-        let matching = names.into_iter().filter(|(name, _)| name.starts_with(typed));
+        let matching = names.into_iter().filter(|(name, _)| matching.accepts(name, typed));
         let candidates = matching.map(|(name, description)| Candidate::new(name, description)).collect();
         Completion { start, candidates, missing: Vec::new() }
     }

@@ -115,9 +115,13 @@ pub(super) fn complete_value(
     if is_word && typed.starts_with('o') && choices.literals.iter().any(|literal| literal.text == "true") {
         choices.literals.extend(["on", "off"].map(|text| Name::new(text, "bool")));
     }
-    let strings = choices.strings.into_iter().filter_map(|name| Some((quoting.string(&name.text)?, name.description)));
-    let literals =
-        choices.literals.into_iter().filter_map(|name| Some((quoting.literal(&name.text)?, name.description)));
+    let matching = subject.lookup.matching;
+    let strings =
+        choices.strings.into_iter().filter_map(|name| Some((quoting.string(&name.text, matching)?, name.description)));
+    let literals = choices
+        .literals
+        .into_iter()
+        .filter_map(|name| Some((quoting.literal(&name.text, matching)?, name.description)));
     let mut offered = HashSet::new();
     let distinct = strings.chain(literals).filter(|(text, _)| offered.insert(text.clone()));
     let candidates = distinct.map(|(text, description)| Candidate::new(text, description)).collect();
@@ -171,7 +175,7 @@ fn property_at(position: &KeyPosition<'_>) -> Option<(NameKind, String)> {
 fn qom_paths(typed: &str, lookup: &Lookup<'_>) -> Vec<Name> {
     let parent = typed.rfind('/').map_or("", |at| &typed[..at]);
     let mut paths = lookup.get(&NameKind::QomChildren(parent.to_owned())).to_vec();
-    paths.retain(|path| path.text.starts_with(typed));
+    paths.retain(|path| lookup.matching.accepts(&path.text, typed));
     if let [path] = paths.as_mut_slice()
         && !lookup.get(&NameKind::QomChildren(path.text.clone())).is_empty()
     {

@@ -21,7 +21,7 @@ mod word;
 pub use assemble::{Assembler, Language, is_complete};
 pub use chain::{DotTail, Part, Redirect, SplitRules, Tail, TailKind, last_part, split_line};
 pub use command::{Arg, Command, Key, missing_key};
-pub use diagnostic::{Diagnostic, Span};
+pub use diagnostic::{Correction, Diagnostic, Span};
 pub use json::{Json, JsonKind, MAX_DEPTH, Member, comment_end, parse_json, string_end, too_deep};
 pub use line::{
     DotLine, JsonRequest, Line, TransactionLine, end_of_transaction, opens_transaction, parse_line,

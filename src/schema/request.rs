@@ -138,8 +138,9 @@ pub(super) fn find_command<'a>(
         Some(info) => Ok(Some((schema, info))),
         None if context.allow_invalid => Ok(None),
         None => {
-            let hint = nearest_command(schema, name).map(|near| format!("did you mean `{near}`?"));
-            Err(unknown_command(name, span, hint.as_deref()))
+            let near = nearest_command(schema, name);
+            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            Err(unknown_command(name, span, hint.as_deref()).with_replacement(near))
         }
     }
 }

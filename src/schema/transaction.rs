@@ -9,7 +9,7 @@ use super::infer::infer_object;
 use super::model::{Object, Schema, Type, TypeId};
 use super::positional::with_positional_key;
 use super::request::{TypedRequest, argument_tree, find_command, member_type, on_deep_stack, set_arguments};
-use super::suggest::did_you_mean;
+use super::suggest::nearest;
 use super::type_check::{TypeChecker, feature_warnings};
 
 /// Checks one action of a transaction by itself, and gives its arguments their types.
@@ -105,8 +105,9 @@ fn action_data(
 /// Returns the error for an action that a transaction cannot have.
 pub fn unknown_action(schema: &Schema, name: &str, span: Span) -> Diagnostic {
     let variants = transaction_variants(schema).unwrap_or_default();
-    let hint = did_you_mean(name, variants.iter().map(|(case, _)| case.as_str()));
-    Diagnostic::new(span, format!("unknown transaction action `{name}`{hint}"))
+    let near = nearest(name, variants.iter().map(|(case, _)| case.as_str()));
+    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Diagnostic::new(span, format!("unknown transaction action `{name}`{hint}")).with_replacement(near)
 }
 
 /// Returns the actions that a transaction can have, each with the object type that contains its data.

@@ -171,7 +171,7 @@ impl<'a> TypeChecker<'a> {
             (Type::Builtin(Builtin::Int), JsonKind::Number(text)) => !text.contains(['.', 'e', 'E']),
             (Type::Enum(_), JsonKind::String(_)) => {
                 let text = json.as_str().unwrap_or_default();
-                self.check_enum_value(&text, id, json.span, path)?;
+                self.check_enum_value(&text, id, json.span, path).map_err(quote_replacement)?;
                 true
             }
             (Type::Array(element), JsonKind::Array(_)) => {
@@ -345,11 +345,12 @@ impl<'a> TypeChecker<'a> {
             self.warn(&format!("{path}={text}"), &value.features, span);
             return Ok(());
         }
-        let hint = match nearest(text, values.iter().map(|value| value.name.as_str())) {
+        let near = nearest(text, values.iter().map(|value| value.name.as_str()));
+        let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("expected {}", describe(schema, id)),
         };
-        Err(Diagnostic::new(span, format!("unknown value `{text}` for `{path}`; {hint}")))
+        Err(Diagnostic::new(span, format!("unknown value `{text}` for `{path}`; {hint}")).with_replacement(near))
     }
 
     fn mismatch(&self, span: Span, path: &str, id: TypeId, found: &str) -> Diagnostic {
@@ -376,4 +377,9 @@ pub(super) fn builtin_value(text: &str, kind: Builtin) -> Result<Option<JsonKind
 pub(super) fn feature_warnings(features: &[String], what: String, span: Span) -> impl Iterator<Item = Diagnostic> {
     let marks = features.iter().filter(|feature| matches!(feature.as_str(), "deprecated" | "unstable"));
     marks.map(move |mark| Diagnostic::new(span, format!("{what} is {mark}")))
+}
+/// Puts the text that replaces a JSON string in quotes.
+fn quote_replacement(diagnostic: Diagnostic) -> Diagnostic {
+    let text = diagnostic.correction.as_ref().map(|correction| format!("\"{}\"", correction.text));
+    diagnostic.with_replacement(text)
 }

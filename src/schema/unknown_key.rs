@@ -44,7 +44,10 @@ impl<'t, 'a> UnknownKeys<'t, 'a> {
         let missing = self.level.active.unselected.and_then(Object::tag_member).filter(|tag| !tag.optional);
         missing.and_then(|tag| self.missing_tag(tag, span)).unwrap_or_else(|| {
             let key = self.keys[0];
-            self.unknown(key, &self.hint(&key.name))
+            match self.meant_key(&key.name) {
+                Some(meant) => self.misspelled(key, &meant),
+                None => self.unknown(key, &self.hint()),
+            }
         })
     }
 
@@ -53,7 +56,7 @@ impl<'t, 'a> UnknownKeys<'t, 'a> {
     fn missing_tag(&self, tag: &'a ObjectMember, span: Span) -> Option<Diagnostic> {
         let misspelled_tag = self.keys.iter().find(|key| nearest(&key.name, [tag.name.as_str()]).is_some());
         if let Some(key) = misspelled_tag {
-            return Some(self.unknown(key, &self.did_you_mean(&tag.name)));
+            return Some(self.misspelled(key, &self.level.key(&tag.name)));
         }
         let variants = self.variants_with_keys();
         if variants.is_empty() && self.nearest_member(&self.keys[0].name).is_some() {
@@ -79,14 +82,25 @@ impl<'t, 'a> UnknownKeys<'t, 'a> {
         Diagnostic::new(key.span, message)
     }
 
-    /// Returns a hint for the key `name`: another key, or the keys that are needed.
-    fn hint(&self, name: &str) -> String {
-        if let Some(key) = key_in_levels(self.enclosing, name).or_else(|| self.key_below(name)) {
-            return format!("; did you mean `{key}`?");
-        }
-        if let Some(near) = self.nearest_member(name) {
-            return self.did_you_mean(near);
-        }
+    /// Returns the error for a key in place of which another one was probably meant: `meant` is its whole key.
+    fn misspelled(&self, key: &Entry, meant: &str) -> Diagnostic {
+        // The span is that of the whole key, of its last part, or of a string in JSON.
+        let replacement = match key.span.range().len() {
+            len if len == self.level.key(&key.name).len() => Some(meant),
+            len if len == key.name.len() => meant.strip_prefix(&self.level.key("")),
+            _ => None,
+        };
+        self.unknown(key, &format!("; did you mean `{meant}`?")).with_replacement(replacement)
+    }
+
+    /// Returns the whole key that was probably meant by `name`.
+    fn meant_key(&self, name: &str) -> Option<String> {
+        let elsewhere = key_in_levels(self.enclosing, name).or_else(|| self.key_below(name));
+        elsewhere.or_else(|| self.nearest_member(name).map(|near| self.level.key(near)))
+    }
+
+    /// Returns a hint for an unknown key: the keys that are needed.
+    fn hint(&self) -> String {
         if self.level.active.members.is_empty() {
             return "; it takes no keys".to_owned();
         }
@@ -100,10 +114,6 @@ impl<'t, 'a> UnknownKeys<'t, 'a> {
             (Some(only), None) => format!("; the only other key is `{}`", self.level.key(&only.name)),
             _ => String::new(),
         }
-    }
-
-    fn did_you_mean(&self, name: &str) -> String {
-        format!("; did you mean `{}`?", self.level.key(name))
     }
 
     /// Returns the member nearest to a name, preferably one that is not given.

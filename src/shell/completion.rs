@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::assist::{
-    Completes, Completion, CompletionContext, DotCommandEntry, Name, NameKind, Names, SettingEntry, complete_with,
-    fit_hint, hint,
+    ArgumentHint, Completes, Completion, CompletionContext, DotCommandEntry, Name, NameKind, Names, SettingEntry,
+    complete_loosely, complete_with, fit_hint, hint,
 };
 use crate::grammar::{Language, is_blank};
 use crate::monitor;
@@ -22,9 +22,21 @@ const TAB_TIMEOUT: Duration = Duration::from_millis(150);
 pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
     let deadline = Instant::now() + TAB_TIMEOUT;
     wait_for_names(engine, text, deadline);
-    let mut completion = with_completion_context(engine, |engine, context| {
+    with_printable_names(with_completion_context(engine, |engine, context| {
         complete_with(text, context, |kind| fetch_names(engine, kind, deadline))
-    });
+    }))
+}
+
+/// Completes as [`complete_line`] does. If no candidate begins with what is typed, offers those that contain it.
+pub(crate) fn complete_line_loosely(engine: &mut Engine, text: &str) -> Completion {
+    let deadline = Instant::now() + TAB_TIMEOUT;
+    wait_for_names(engine, text, deadline);
+    with_printable_names(with_completion_context(engine, |engine, context| {
+        complete_loosely(text, context, |kind| fetch_names(engine, kind, deadline))
+    }))
+}
+
+fn with_printable_names(mut completion: Completion) -> Completion {
     completion.candidates.retain(|candidate| is_printable(&candidate.text));
     for candidate in &mut completion.candidates {
         if !is_printable(&candidate.description) {
@@ -58,11 +70,12 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
 }
 
 /// Returns the arguments that may follow `line`, in at most `columns` columns.
-pub(crate) fn hint_line(engine: &mut Engine, line: &str, columns: usize) -> Option<String> {
+pub(crate) fn hint_line(engine: &mut Engine, line: &str, columns: usize) -> Option<ArgumentHint> {
     match hmp_line(engine, line) {
         Some(hmp_line) => {
             let missing = monitor::missing_arguments(hmp_line)?;
-            fit_hint(missing.into_iter(), !line.ends_with(is_blank), columns)
+            let text = fit_hint(missing.into_iter(), !line.ends_with(is_blank), columns)?;
+            Some(ArgumentHint { text, first: None })
         }
         None => with_completion_context(engine, |_, context| hint(line, context, columns)),
     }

@@ -35,8 +35,9 @@ const STEPS: &[(&str, &str)] = &[
     ("Right", "move "),
     ("BSpace", "change draw "),
     ("q", "change draw "),
-    // A completion changes the line; a list of candidates redraws the line below it, without a `change` or `move`.
-    ("Tab", "change draw candidate candidate draw "),
+    // A completion counts as a change, even if it changes nothing.
+    ("Tab", "change draw "),
+    ("Tab", "change draw "),
     ("C-u", "change draw "),
     ("z", "change draw "),
     ("Tab", "change draw "),
@@ -67,11 +68,8 @@ impl Completer for RecordingHelper {
     type Candidate = String;
 
     fn complete(&self, line: &str, pos: usize, _context: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        let candidates = if line.starts_with('z') { vec!["zoo"] } else { vec!["query-block", "query-blockstats"] };
-        Ok((
-            0,
-            candidates.into_iter().filter(|candidate| candidate.starts_with(&line[..pos])).map(str::to_owned).collect(),
-        ))
+        let candidate = if line.starts_with('z') { "zoo" } else { &line[..pos] };
+        Ok((0, vec![candidate.to_owned()]))
     }
 }
 
@@ -79,11 +77,6 @@ impl Highlighter for RecordingHelper {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
         self.record("draw");
         Cow::Borrowed(prompt)
-    }
-
-    fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {
-        self.record("candidate");
-        Cow::Borrowed(candidate)
     }
 
     fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
@@ -95,11 +88,8 @@ impl Highlighter for RecordingHelper {
 
 /// Reads a line with the editor, and makes it print when the file `print` appears.
 fn run_editor(folder: &Path) {
-    let config = Config::builder()
-        .completion_type(CompletionType::List)
-        .completion_show_all_if_ambiguous(true)
-        .color_mode(rustyline::ColorMode::Forced)
-        .build();
+    let config =
+        Config::builder().completion_type(CompletionType::List).color_mode(rustyline::ColorMode::Forced).build();
     let mut editor = Editor::<RecordingHelper, rustyline::history::MemHistory>::with_history(
         config,
         rustyline::history::MemHistory::new(),

@@ -3,7 +3,7 @@
 
 use expect_test::expect;
 
-use qmp_shell::assist::{Completes, CompletionContext, DotCommandEntry, TokenStyle, highlight, hint};
+use qmp_shell::assist::{ArgumentHint, Completes, CompletionContext, DotCommandEntry, TokenStyle, highlight, hint};
 use qmp_shell::grammar::{DotTail, Language};
 use qmp_shell::schema::Schema;
 use qmp_shell::session::{Address, Options, Received, Session};
@@ -24,6 +24,10 @@ fn demo_schema() -> Schema {
             return Schema::parse(raw).unwrap();
         }
     }
+}
+
+fn text(hint: Option<ArgumentHint>) -> Option<String> {
+    hint.map(|hint| hint.text)
 }
 
 fn known(schema: &Schema, language: Language, in_transaction: bool) -> CompletionContext<'_> {
@@ -78,10 +82,10 @@ fn hints_name_the_missing_keys() {
         ("transaction( block-dirty-bitmap-clear ", 60, Some("node= name=")),
         (".events ", 60, None),
     ] {
-        assert_eq!(hint(line, &known_qmp, room).as_deref(), expected, "{line:?} in {room} columns");
+        assert_eq!(text(hint(line, &known_qmp, room)).as_deref(), expected, "{line:?} in {room} columns");
     }
     assert_eq!(
-        hint("block-dirty-bitmap-clear ", &known(&schema, Language::Qmp, true), 60).as_deref(),
+        text(hint("block-dirty-bitmap-clear ", &known(&schema, Language::Qmp, true), 60)).as_deref(),
         Some("node= name=")
     );
     assert_eq!(hint("device_del ", &known(&schema, Language::Hmp, false), 60), None);

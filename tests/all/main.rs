@@ -39,6 +39,7 @@ mod hmp;
 mod hmp_statuses;
 mod hostile_servers;
 mod interrupts;
+mod line_keys;
 mod log;
 mod manual;
 mod mistakes;

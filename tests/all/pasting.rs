@@ -211,7 +211,7 @@ fn a_line_is_completed_after_its_pasted_prompt() {
     terminal.wait_for_queries();
     terminal.paste("(QEMU) query-nam");
     terminal.press("Tab");
-    terminal.wait_for_last("(QEMU) (QEMU) query-name");
+    terminal.wait_for_line("(QEMU) (QEMU) query-name");
     terminal.press("Enter");
     terminal.wait_for("(QEMU) (QEMU) query-name\n{}\n(QEMU)");
 }

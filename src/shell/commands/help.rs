@@ -77,8 +77,10 @@ as such, and everything else as a string. A quoted value is always a string.
 ";
 
 const KEYS_HELP: &str = "  \
-  Tab            complete                Ctrl-R         search the history
-  Up, Down       earlier, later lines    Ctrl-A, Ctrl-E start, end of the line
+  Tab            complete, or list       Ctrl-R         search the history
+  Up, Down       earlier, later lines that begin like this one
+  Right, End     take the dim hint       Alt-.          last word of the line before
+  Ctrl-A, Ctrl-E start, end of the line  Ctrl-X Ctrl-E  open the line in $EDITOR
   Ctrl-C         drop the line; while waiting for a reply, stop waiting
   Ctrl-D         leave; the VM keeps running
   Ctrl-L         clear the screen        Ctrl-W, Ctrl-U delete a word, the line

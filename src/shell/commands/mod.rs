@@ -4,6 +4,7 @@
 
 mod chain;
 mod connect;
+mod edit;
 mod events;
 mod exit;
 mod expect;
@@ -82,6 +83,7 @@ pub(crate) const ANY: usize = usize::MAX;
 /// All dot commands, by name.
 pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &connect::COMMAND,
+    &edit::COMMAND,
     &events::COMMAND,
     &exit::COMMAND,
     &expect::COMMAND,
@@ -172,7 +174,8 @@ fn unknown_command(dot: &DotLine) -> Diagnostic {
         Some(name) => format!("did you mean `.{name}`?"),
         None => "`.help` lists the dot commands".to_owned(),
     };
-    Diagnostic::new(dot.name_span, format!("unknown dot command `.{}`; {help}", dot.name))
+    let replacement = near.map(|name| format!(".{name}"));
+    Diagnostic::new(dot.name_span, format!("unknown dot command `.{}`; {help}", dot.name)).with_replacement(replacement)
 }
 
 impl Invocation<'_> {

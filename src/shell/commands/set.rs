@@ -30,7 +30,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     let setting = Setting::find(&name.text).ok_or_else(|| {
         let near = nearest(&name.text, SETTINGS.iter().map(|setting| setting.name));
         let help = near.map_or("`.set` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
-        Diagnostic::new(name.span, format!("unknown setting `{}`; {help}", name.text))
+        Diagnostic::new(name.span, format!("unknown setting `{}`; {help}", name.text)).with_replacement(near)
     })?;
     let value = match values {
         [] => {

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::grammar::{
-    Diagnostic, Line, Word, end_of_transaction, line_has_secret, missing_key, parse_line, tokenize,
+    Correction, Diagnostic, Line, Span, Word, end_of_transaction, line_has_secret, missing_key, parse_line, tokenize,
     words_in_transaction,
 };
 use crate::schema::{
@@ -47,6 +47,30 @@ struct Rejected<'a> {
     bare_word: Option<&'a Word>,
 }
 
+/// A suggestion, and the part of the line that it replaces, if it is the only one.
+struct Suggestion {
+    text: String,
+    correction: Option<Box<Correction>>,
+}
+
+impl Suggestion {
+    fn new(text: impl Into<String>) -> Suggestion {
+        Suggestion { text: text.into(), correction: None }
+    }
+
+    /// Asks whether one of these texts was meant. One alone replaces `span`, unless it is
+    /// shortened.
+    fn did_you_mean(texts: impl IntoIterator<Item = String>, span: Span) -> Option<Suggestion> {
+        let texts: Vec<String> = texts.into_iter().collect();
+        let correction = match texts.as_slice() {
+            [only] if !only.contains('…') => Some(Box::new(Correction { span, text: only.clone() })),
+            _ => None,
+        };
+        let quoted: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
+        (!quoted.is_empty()).then(|| Suggestion { text: format!("did you mean {}?", quoted.join(", or ")), correction })
+    }
+}
+
 /// Adds a suggestion to the diagnostic of a line. An unknown command is reported before errors in its arguments.
 pub(super) fn with_suggestion(
     engine: &mut Engine,
@@ -81,7 +105,8 @@ pub(super) fn with_suggestion(
             return unknown_action(&schema, &name.text, name.span);
         }
         let help = suggest_for_unknown_command(engine, &schema, &line);
-        return unknown_command(&name.text, name.span, help.as_deref());
+        let diagnostic = unknown_command(&name.text, name.span, help.as_ref().map(|help| help.text.as_str()));
+        return Diagnostic { correction: help.and_then(|help| help.correction), ..diagnostic };
     };
     let mut diagnostic = diagnostic;
     // The parser takes the first word for the value of a key, and reports the second one.
@@ -94,18 +119,19 @@ pub(super) fn with_suggestion(
     let help = match info {
         Some(info) => suggest_for_command(engine, &schema, info, &line),
         None => {
-            let argument = line.meant_argument(&schema, root, "").and_then(|argument| meant([argument]));
-            argument.or_else(|| line.needs(&schema, root))
+            let argument = line.meant_argument(&schema, root, "");
+            let meant = argument.and_then(|argument| line.meant_in_place_of_word(argument));
+            meant.or_else(|| line.needs(&schema, root))
         }
     };
-    match (help, commas) {
-        (Some(help), Some(word)) => {
-            let message = format!("expected blanks between arguments, found commas in `{}`; {help}", word.text);
-            Diagnostic::new(word.span, message)
+    let Some(Suggestion { text: help, correction }) = help else { return diagnostic };
+    let (span, message) = match commas {
+        Some(word) => {
+            (word.span, format!("expected blanks between arguments, found commas in `{}`; {help}", word.text))
         }
-        (Some(help), None) => Diagnostic::new(diagnostic.span, format!("{}; {help}", diagnostic.message)),
-        (None, _) => diagnostic,
-    }
+        None => (diagnostic.span, format!("{}; {help}", diagnostic.message)),
+    };
+    Diagnostic { correction, ..Diagnostic::new(span, message) }
 }
 
 /// Suggests the meaning of a line with a command of the server.
@@ -114,10 +140,10 @@ fn suggest_for_command(
     schema: &Schema,
     info: &CommandInfo,
     line: &Rejected<'_>,
-) -> Option<String> {
+) -> Option<Suggestion> {
     let hmp_line = line.is_hmp_style().then(|| hmp_line(engine, line)).flatten();
     if line.words.iter().any(has_commas) {
-        return meant([line.with_blanks(schema, info), hmp_line].into_iter().flatten());
+        return Suggestion::did_you_mean([line.with_blanks(schema, info), hmp_line].into_iter().flatten(), line.span());
     }
     let bare_word = line.bare_word?;
     if schema.object(info.arguments).members.is_empty() {
@@ -128,36 +154,37 @@ fn suggest_for_command(
     let has_one_bare_word = line.words.iter().filter(|word| word.equals.is_none()).count() == 1;
     match (argument, hmp_line) {
         (Some(argument), Some(hmp_line)) if is_in_mib && has_one_bare_word => {
-            Some(format!("the human monitor counts in MiB, QMP in bytes: `{argument}`, or `{hmp_line}`"))
+            let text = format!("the human monitor counts in MiB, QMP in bytes: `{argument}`, or `{hmp_line}`");
+            Some(Suggestion::new(text))
         }
-        (Some(argument), _) if has_one_bare_word => meant([argument]),
-        (_, Some(hmp_line)) => Some(human_monitor_has(&hmp_line)),
+        (Some(argument), _) if has_one_bare_word => line.meant_in_place_of_word(argument),
+        (_, Some(hmp_line)) => Some(line.human_monitor_has(hmp_line)),
         (_, None) => line.needs(schema, info.arguments),
     }
 }
 
 /// Suggests a meaning for a line with an unknown command: another language that has it, or a similar name.
-fn suggest_for_unknown_command(engine: &mut Engine, schema: &Schema, line: &Rejected<'_>) -> Option<String> {
+fn suggest_for_unknown_command(engine: &mut Engine, schema: &Schema, line: &Rejected<'_>) -> Option<Suggestion> {
     let name = line.name.text.as_str();
     if let Some((_, help)) = FOREIGN_COMMANDS.iter().find(|(foreign, _)| *foreign == name) {
-        return Some((*help).to_owned());
+        return Some(Suggestion::new(*help));
     }
     if name == HMP_COMMAND {
-        return Some("it has no human monitor".to_owned());
+        return Some(Suggestion::new("it has no human monitor"));
     }
     let near = nearest_command(schema, name);
     let twin = near.filter(|near| near.replace('_', "-") == name.replace('_', "-"));
-    let did_you_mean = |name: &str| Some(format!("did you mean `{name}`?"));
+    let did_you_mean = |name: &str| Suggestion::did_you_mean([name.to_owned()], line.name.span);
     if let Some(twin) = twin.filter(|_| !line.is_hmp_style()) {
         return did_you_mean(twin);
     }
     let hmp_line = hmp_line(engine, line);
     let with_blanks = twin.and_then(|twin| line.with_blanks(schema, schema.command(twin)?));
     if with_blanks.is_some() {
-        return meant([with_blanks, hmp_line].into_iter().flatten());
+        return Suggestion::did_you_mean([with_blanks, hmp_line].into_iter().flatten(), line.span());
     }
     if let Some(hmp_line) = hmp_line {
-        return Some(human_monitor_has(&hmp_line));
+        return Some(line.human_monitor_has(hmp_line));
     }
     // A single command of `qmp` has no dot commands.
     let dot_command = match near {
@@ -169,16 +196,6 @@ fn suggest_for_unknown_command(engine: &mut Engine, schema: &Schema, line: &Reje
         Some(name) => did_you_mean(&format!(".{name}")),
         None => did_you_mean(near?),
     }
-}
-
-fn human_monitor_has(hmp_line: &str) -> String {
-    format!("the human monitor has it: `{hmp_line}`")
-}
-
-/// Returns the question whether one of these lines was meant.
-fn meant(lines: impl IntoIterator<Item = String>) -> Option<String> {
-    let lines: Vec<String> = lines.into_iter().map(|line| format!("`{line}`")).collect();
-    (!lines.is_empty()).then(|| format!("did you mean {}?", lines.join(", or ")))
 }
 
 /// Returns the line for the human monitor, if this has the command, perhaps with other dashes.
@@ -200,6 +217,22 @@ fn hmp_line(engine: &mut Engine, line: &Rejected<'_>) -> Option<String> {
 }
 
 impl Rejected<'_> {
+    /// Returns the span of the whole line.
+    fn span(&self) -> Span {
+        Span::new(0, self.text.len())
+    }
+
+    fn human_monitor_has(&self, hmp_line: String) -> Suggestion {
+        let text = format!("the human monitor has it: `{hmp_line}`");
+        let correction = (!hmp_line.contains('…')).then(|| Box::new(Correction { span: self.span(), text: hmp_line }));
+        Suggestion { text, correction }
+    }
+
+    /// Suggests an argument in place of the word without a key.
+    fn meant_in_place_of_word(&self, argument: String) -> Option<Suggestion> {
+        Suggestion::did_you_mean([argument], self.bare_word?.span)
+    }
+
     /// Returns whether the arguments can be those of an HMP command: they begin with a word without a key, or with
     /// `NAME,KEY=VALUE,…`.
     fn is_hmp_style(&self) -> bool {
@@ -257,15 +290,15 @@ impl Rejected<'_> {
     }
 
     /// Returns a sentence about the keys that are missing, or that there are none.
-    fn needs(&self, schema: &Schema, root: TypeId) -> Option<String> {
+    fn needs(&self, schema: &Schema, root: TypeId) -> Option<Suggestion> {
         let arguments = self.arguments(schema, root);
         let expected = arguments.expected(schema, root, &[])?;
         if expected.members.is_empty() {
-            return Some("it takes no keys".to_owned());
+            return Some(Suggestion::new("it takes no keys"));
         }
         let required = expected.missing().into_iter().filter(|member| !member.optional);
         let required: Vec<String> = required.map(|member| format!("`{}`", member.name)).collect();
-        (!required.is_empty()).then(|| format!("it needs {}", required.join(", ")))
+        (!required.is_empty()).then(|| Suggestion::new(format!("it needs {}", required.join(", "))))
     }
 }
 

@@ -73,6 +73,8 @@ pub struct Engine {
     pub(crate) log: SharedLog,
     /// The nesting depth of `.source`.
     pub(crate) source_depth: usize,
+    /// The text that the prompt should open in the user's editor.
+    pub(crate) line_to_edit: Option<String>,
     language: Language,
     histories: [History; 2],
     transaction: Option<Transaction>,
@@ -102,6 +104,7 @@ impl Engine {
             connection,
             log,
             source_depth: 0,
+            line_to_edit: None,
             language: Language::Qmp,
             histories: [History::default(), History::default()],
             transaction: None,

@@ -35,6 +35,8 @@ pub(crate) struct TerminalOutput<W> {
     interrupted: Arc<AtomicBool>,
     no_echo: Option<NoEchoGuard>,
     live: LiveLines,
+    /// The corrected form of the last line.
+    correction: Option<String>,
     error: Option<io::Error>,
 }
 
@@ -49,8 +51,14 @@ impl<W: Write> TerminalOutput<W> {
             interrupted,
             no_echo: None,
             live: LiveLines::default(),
+            correction: None,
             error: None,
         }
+    }
+
+    /// Returns the corrected form of the last line, if it was refused and only one seems right.
+    pub(crate) fn take_correction(&mut self) -> Option<String> {
+        self.correction.take()
     }
 
     /// Turns off the terminal's echo until this is dropped. `released` is set while another program has the terminal.
@@ -142,7 +150,7 @@ impl<W: Write> TerminalOutput<W> {
         if is_long { self.write(&text) } else { self.write_paged(&text) }
     }
 
-    fn write_error_line(&mut self, message: &str) {
+    pub(crate) fn write_error_line(&mut self, message: &str) {
         let label = self.palette.paint(&self.palette.error, "error:");
         self.write(&format!("{label} {}\n", sanitize(message)));
     }
@@ -238,6 +246,7 @@ impl<W: Write> Output for TerminalOutput<W> {
 
     fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
         let (columns, _) = terminal_size();
+        self.correction = diagnostic.corrected(line.text).filter(|_| line.script.is_none());
         let mut message = diagnostic.message.clone();
         let excerpt = match line.script {
             Some(_) => {

@@ -10,6 +10,20 @@ pub(super) const GAP: &str = "  ";
 /// The maximum width that descriptions take from other candidates.
 const MAX_DESCRIPTION_COLUMNS: usize = 32;
 
+/// One text of a list, with a note after it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Cell {
+    pub(super) text: String,
+    /// Secondary text; may be empty.
+    pub(super) note: String,
+}
+
+impl Cell {
+    pub(super) fn width(&self) -> usize {
+        self.text.width() + self.note.width()
+    }
+}
+
 /// The layout of a list.
 pub(super) struct CandidateList {
     candidate_columns: usize,
@@ -38,9 +52,9 @@ impl CandidateList {
     }
 
     /// Returns a candidate as it is listed.
-    pub(super) fn format(&self, candidate: &Candidate) -> String {
+    pub(super) fn format(&self, candidate: &Candidate) -> Cell {
         if !self.has_descriptions || candidate.description.is_empty() {
-            return candidate.text.clone();
+            return Cell { text: candidate.text.clone(), note: String::new() };
         }
         let mut description: String = candidate.description.chars().take(self.description_columns).collect();
         if description.len() < candidate.description.len() {
@@ -48,7 +62,7 @@ impl CandidateList {
             description.push('…');
         }
         let padding = " ".repeat(self.candidate_columns.saturating_sub(candidate.text.width()));
-        format!("{}{padding}{GAP}{description}", candidate.text)
+        Cell { text: format!("{}{padding}{GAP}", candidate.text), note: description }
     }
 }
 
@@ -72,7 +86,7 @@ mod tests {
             (80, 4, "block-dirty-bitmap-add".to_owned()),
         ] {
             let listed = CandidateList::new(&two, (columns, rows)).format(&two[0]);
-            assert_eq!(listed, expected, "{columns}x{rows}");
+            assert_eq!(format!("{}{}", listed.text, listed.note), expected, "{columns}x{rows}");
             assert!(listed.width() + GAP.len() <= columns);
         }
     }

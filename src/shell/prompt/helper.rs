@@ -1,35 +1,39 @@
 //! The line editor's helper: completion, hints, highlighting, complete lines, and output above the prompt.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 
-use rustyline::completion::{Completer, Pair};
+use rustyline::completion::{Completer, Pair, longest_common_prefix};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
+use rustyline::history::History;
 use rustyline::line_buffer::LineBuffer;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Changeset, CompletionType, Context, Helper};
+use rustyline::{Changeset, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
-use crate::assist::{Completion, TokenStyle, highlight};
+use crate::assist::{ArgumentHint, Completion, Matching, TokenStyle, highlight};
 use crate::grammar::{Unclosed, is_complete, tokenize, typed_start};
 use crate::render::{Palette, is_printable, without_controls};
 
 use super::super::commands::ends_in_filter;
-use super::super::completion::{complete_line, hint_line, with_completion_context};
+use super::super::completion::{complete_line_loosely, hint_line, with_completion_context};
 use super::super::engine::Engine;
 use super::super::terminal::size::terminal_size;
-use super::candidate_list::{CandidateList, GAP};
+use super::candidate_list::CandidateList;
+use super::history_keys::suggestion;
 use super::history_search::HistorySearch;
+use super::keys::LineKeys;
 use super::redraw::RedrawTracker;
+use super::rows_below::{Room, RowsBelow};
 
-/// The width of the widest prompt at which there are hints.
-const PROMPT_COLUMNS: usize = 7;
+/// The rows that a list leaves free above the line.
+const FREE_ROWS: usize = 1;
 
-/// The maximum number of candidates that are listed.
-const MAX_CANDIDATES: usize = 20_000;
+/// The message of a completion without candidates.
+const NO_MATCH: &str = "no match";
 
 /// A function that returns what has arrived, as text to show above the prompt.
 pub(super) type TakeAsyncOutput = Box<dyn Fn() -> String>;
@@ -40,10 +44,38 @@ pub(super) struct ShellHelper {
     pub(super) take_async_output: TakeAsyncOutput,
     pub(super) palette: Palette,
     pub(super) redraws: RedrawTracker,
-    pub(super) search: HistorySearch,
+    pub(super) keys: LineKeys,
+    /// The width of the prompt.
+    pub(super) prompt_columns: Cell<usize>,
+    /// The cursor in the whole line that the completion returned last, until it is taken.
+    pub(super) cursor: Cell<Option<usize>>,
 }
 
 impl ShellHelper {
+    /// Returns the rows below the line, if some are shown.
+    fn rows_below(&self, line: &str) -> Option<String> {
+        let (columns, rows) = terminal_size();
+        let rows_of = |row: &str| 1 + (self.prompt_columns.get() + row.width()) / columns.max(1);
+        let line_rows: usize = line.split('\n').map(rows_of).sum();
+        self.keys.rows_below.rows(Room { columns, rows: rows.saturating_sub(line_rows + FREE_ROWS) }, &self.palette)
+    }
+
+    /// Returns the line of the history that begins like this one, as a hint in at most `columns` columns.
+    fn suggestion(&self, line: &str, columns: usize, history: &dyn History) -> Option<LineHint> {
+        if self.keys.history.has_found(line) {
+            return None;
+        }
+        let rest = suggestion(line, history)?;
+        let mut text = rest.clone();
+        while text.width() + "…".width() > columns {
+            text.pop()?;
+        }
+        if text.len() < rest.len() {
+            text.push('…');
+        }
+        Some(LineHint::Text { text, completion: Some(rest) })
+    }
+
     fn color_of(&self, style: TokenStyle) -> &str {
         match style {
             TokenStyle::Command => "",
@@ -65,49 +97,64 @@ impl ShellHelper {
 
 impl Helper for ShellHelper {}
 
-/// The hint after the line. It cannot be accepted.
+/// The hint after the line. Rows below the line begin with a line end. They are empty once they are hidden, because the
+/// editor keeps a hint until the line changes.
 pub(super) enum LineHint {
-    /// The further arguments of a command. Its keys have no values.
-    Arguments(String),
-    /// The row of a search below the line, with a line end before it. Empty once the search has ended, because the editor
-    /// keeps a hint until the line changes.
+    /// A text, and what of it can be taken into the line.
+    Text { text: String, completion: Option<String> },
+    /// The row of a search.
     SearchRow(String, HistorySearch),
+    /// Candidates, or a message.
+    Rows(String, RowsBelow),
 }
 
 impl Hint for LineHint {
     fn display(&self) -> &str {
         match self {
             LineHint::SearchRow(_, search) if !search.is_active() => "",
-            LineHint::Arguments(text) | LineHint::SearchRow(text, _) => text,
+            LineHint::Rows(_, rows) if !rows.are_shown() => "",
+            LineHint::Text { text, .. } | LineHint::SearchRow(text, _) | LineHint::Rows(text, _) => text,
         }
     }
 
     fn completion(&self) -> Option<&str> {
-        None
+        match self {
+            LineHint::Text { completion, .. } => completion.as_deref(),
+            _ => None,
+        }
     }
 }
 
 impl Hinter for ShellHelper {
     type Hint = LineHint;
 
-    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<LineHint> {
-        if let Some(row) = self.search.row(terminal_size().0) {
-            return Some(LineHint::SearchRow(format!("\n{row}"), self.search.clone()));
+    fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<LineHint> {
+        if let Some(row) = self.keys.search.row(terminal_size().0) {
+            return Some(LineHint::SearchRow(format!("\n{row}"), self.keys.search.clone()));
+        }
+        if let Some(rows) = self.rows_below(line) {
+            return Some(LineHint::Rows(rows, self.keys.rows_below.clone()));
         }
         if pos < line.len() || line.is_empty() {
             return None;
         }
         // A hint that wraps would move the prompt.
         let (columns, _) = terminal_size();
-        let available = columns.checked_sub(PROMPT_COLUMNS + line.width() + 1)?;
+        let available = columns.checked_sub(self.prompt_columns.get() + line.width() + 1)?;
         let line = &line[typed_start(line)..];
-        let hint = hint_line(&mut self.engine.borrow_mut(), line, available)?;
-        is_printable(&hint).then_some(LineHint::Arguments(hint))
+        if let Some(suggestion) = self.suggestion(line, available, context.history()) {
+            return Some(suggestion);
+        }
+        let ArgumentHint { text, first } = hint_line(&mut self.engine.borrow_mut(), line, available)?;
+        is_printable(&text).then_some(LineHint::Text { text, completion: first })
     }
 }
 
 impl Validator for ShellHelper {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        if self.keys.accepts_any_line() {
+            return Ok(ValidationResult::Valid(None));
+        }
         let language = self.engine.borrow().language();
         match is_complete(context.input(), language) {
             true => Ok(ValidationResult::Valid(None)),
@@ -134,7 +181,7 @@ impl Highlighter for ShellHelper {
         if !self.palette.is_colored() || line.is_empty() {
             return without_controls(line);
         }
-        if let Some(found) = self.search.found_in(line) {
+        if let Some(found) = self.keys.search.found_in(line) {
             return Cow::Owned(self.highlight_found(line, found));
         }
         let (prompt, line) = line.split_at(typed_start(line));
@@ -153,22 +200,13 @@ impl Highlighter for ShellHelper {
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
         if hint.is_empty() {
-            return Cow::Borrowed(self.redraws.ended_search_row());
+            return Cow::Owned(self.redraws.hidden_rows_below());
         }
         if hint.starts_with('\n') {
-            self.redraws.search_row_shown();
+            self.redraws.rows_below_shown(hint.matches('\n').count());
         }
-        Cow::Owned(self.palette.paint(&self.palette.dim, hint))
-    }
-
-    fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {
-        self.redraws.list_shown();
-        match candidate.rfind(GAP) {
-            Some(at) => {
-                Cow::Owned(candidate[..at].to_owned() + &self.palette.paint(&self.palette.dim, &candidate[at..]))
-            }
-            None => Cow::Borrowed(candidate),
-        }
+        let painted = || self.palette.paint(&self.palette.dim, hint);
+        Cow::Owned(self.keys.rows_below.painted(hint).unwrap_or_else(painted))
     }
 
     fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
@@ -179,22 +217,32 @@ impl Highlighter for ShellHelper {
 impl Completer for ShellHelper {
     type Candidate = Pair;
 
-    /// Returns the candidates for the word at the cursor. In a search of the history, returns the line that it shows.
+    /// Returns the text that completes the word at the cursor as far as possible, and shows the candidates below the line
+    /// if there are several. For a key that takes a line from the history, returns that line.
     fn complete(&self, line: &str, pos: usize, context: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        if let Some(line) = self.search.handle_key(line, pos, context.history()) {
-            return Ok((0, vec![Pair { display: String::new(), replacement: line }]));
+        let only = |replacement: String| vec![Pair { display: String::new(), replacement }];
+        let found = self.keys.search.handle_key(line, pos, context.history());
+        if let Some((line, cursor)) = found.or_else(|| self.keys.history.handle_key(line, pos, context.history())) {
+            self.cursor.set(Some(cursor));
+            return Ok((0, only(line)));
         }
         let prompt_len = typed_start(line).min(pos);
         let (line, pos) = (&line[prompt_len..], pos - prompt_len);
-        let Completion { start, candidates, .. } = complete_line(&mut self.engine.borrow_mut(), &line[..pos]);
+        let Completion { start, candidates, .. } = complete_line_loosely(&mut self.engine.borrow_mut(), &line[..pos]);
+        if candidates.is_empty() {
+            self.keys.rows_below.show_message(NO_MATCH);
+            return Ok((prompt_len + pos, only(String::new())));
+        }
         let is_only = candidates.len() == 1;
         let words = tokenize(&line[..pos]).words;
         // More may follow any word of a filter directly.
         let is_in_filter = ends_in_filter(self.engine.borrow().language(), &line[..pos]);
         let is_in_json = words.last().is_some_and(|word| word.open == Some(Unclosed::Bracket));
-        let list = CandidateList::new(&candidates, terminal_size());
-        let pairs = candidates.into_iter().take(MAX_CANDIDATES).map(|candidate| {
-            let display = list.format(&candidate);
+        if !is_only {
+            let list = CandidateList::new(&candidates, terminal_size());
+            self.keys.rows_below.show_list(candidates.iter().map(|candidate| list.format(candidate)).collect());
+        }
+        let replacements = candidates.into_iter().map(|candidate| {
             let mut replacement = candidate.text;
             let last = replacement.chars().last();
             // The character that ends the word may follow the cursor already.
@@ -209,19 +257,23 @@ impl Completer for ShellHelper {
                 // A complete word is followed by a space.
                 replacement.push(' ');
             }
-            Pair { display, replacement }
+            replacement
         });
-        Ok((prompt_len + start, pairs.collect()))
+        let replacements: Vec<String> = replacements.collect();
+        let common = longest_common_prefix(&replacements).unwrap_or_default();
+        let typed = &line[start..pos];
+        // Candidates that only contain what is typed may have less in common.
+        let is_longer = is_only || Matching::Anywhere.accepts(common, typed);
+        Ok((prompt_len + start, only(if is_longer { common } else { typed }.to_owned())))
     }
 
-    /// Replaces the word at the cursor. In a search of the history, replaces the line.
+    /// Replaces the word at the cursor, or the whole line.
     fn update(&self, line: &mut LineBuffer, start: usize, elected: &str, changes: &mut Changeset) {
-        match self.search.take_cursor() {
+        let end = line.pos();
+        match self.cursor.take() {
             Some(cursor) => line.update(elected, cursor, changes),
-            None => {
-                let end = line.pos();
-                line.replace(start..end, elected, changes);
-            }
+            None if line[start..end] != *elected => line.replace(start..end, elected, changes),
+            None => {}
         }
     }
 }

@@ -35,8 +35,6 @@ struct State {
     search: Option<Search>,
     /// The key that was pressed and is not handled yet.
     key: Option<SearchKey>,
-    /// The cursor in the line that was returned last, until it is taken.
-    cursor: Option<usize>,
 }
 
 impl HistorySearch {
@@ -58,15 +56,14 @@ impl HistorySearch {
         self.state().search.take().is_some()
     }
 
-    /// Handles the key that was pressed. Returns the line to edit from now on; `None` if no key was pressed. `line` is the
-    /// line being edited, `pos` the cursor in it.
-    pub(super) fn handle_key(&self, line: &str, pos: usize, history: &dyn History) -> Option<String> {
+    /// Handles the key that was pressed. Returns the line to edit from now on and the cursor in it; `None` if no key was
+    /// pressed. `line` is the line being edited, `pos` the cursor in it.
+    pub(super) fn handle_key(&self, line: &str, pos: usize, history: &dyn History) -> Option<(String, usize)> {
         let mut state = self.state();
         let key = state.key.take()?;
         let Some(search) = &mut state.search else {
             state.search = Some(Search::new(line, pos, history));
-            state.cursor = Some(pos);
-            return Some(line.to_owned());
+            return Some((line.to_owned(), pos));
         };
         match key {
             SearchKey::Older => search.find_next(SearchDirection::Reverse, history),
@@ -80,13 +77,7 @@ impl HistorySearch {
         if matches!(key, SearchKey::Keep | SearchKey::Abandon) {
             state.search = None;
         }
-        state.cursor = Some(found.start);
-        Some(line)
-    }
-
-    /// Returns the cursor in the line that [`HistorySearch::handle_key`] returned, once.
-    pub(super) fn take_cursor(&self) -> Option<usize> {
-        self.state().cursor.take()
+        Some((line, found.start))
     }
 
     /// Returns the row to show below the line: the state of the search, and as much of the end of its text as fits into
@@ -219,8 +210,7 @@ mod tests {
             for key in keys {
                 self.search.press(Some(key));
                 let (line, pos) = &self.line;
-                let line = self.search.handle_key(line, *pos, &self.history).unwrap();
-                self.line = (line, self.search.take_cursor().unwrap());
+                self.line = self.search.handle_key(line, *pos, &self.history).unwrap();
             }
             let (before, after) = self.line.0.split_at(self.line.1);
             format!("{before}|{after} {}", self.search.row(30).unwrap_or_default())
@@ -276,7 +266,6 @@ mod tests {
     fn a_key_outside_a_search_is_not_handled() {
         let editor = FakeEditor::new(ENTRIES, "stop", 0);
         assert_eq!(editor.search.handle_key("stop", 0, &editor.history), None);
-        assert_eq!(editor.search.take_cursor(), None);
         assert!(!editor.search.end());
     }
 }

@@ -3,12 +3,15 @@
 mod block_history;
 mod candidate_list;
 mod dumb_terminal;
+mod external_editor;
 mod helper;
+mod history_keys;
 mod history_search;
 mod keys;
 mod redraw;
+mod rows_below;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Stdout};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -33,9 +36,9 @@ use super::terminal::signals::InterruptHandler;
 use super::terminal::size::terminal_size;
 use block_history::BlockHistory;
 use dumb_terminal::DumbTerminalReader;
+use external_editor::edit_text;
 use helper::ShellHelper;
-use history_search::HistorySearch;
-use keys::{KeyTargets, key_bindings};
+use keys::{KeyTargets, LineKeys, key_bindings};
 use redraw::{FirstRow, RedrawTracker};
 
 /// The advice after the banner.
@@ -43,9 +46,6 @@ const ADVICE: &str = "Tab completes, help explains, Ctrl-D leaves.";
 
 /// The advice in a shell that started QEMU.
 const ADVICE_WITH_CHILD: &str = "Tab completes, help explains, Ctrl-D ends QEMU and leaves.";
-
-/// The maximum number of candidates that are listed without a question.
-const MAX_UNCONFIRMED_CANDIDATES: usize = 200;
 
 /// The maximum number of history entries in the editor.
 const MAX_HISTORY_ENTRIES: usize = 10_000;
@@ -85,9 +85,9 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
             engine.load_histories();
         }
     }
-    let search = HistorySearch::default();
+    let keys = LineKeys::default();
     let mut prompt = Prompt {
-        editor: new_editor(&engine, &palette, &async_output, interrupts.interrupted(), &search)?,
+        editor: new_editor(&engine, &palette, &async_output, interrupts.interrupted(), &keys)?,
         engine,
         terminal,
         palette,
@@ -96,10 +96,10 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
         loaded_history: None,
         dumb_terminal: None,
         block_history: BlockHistory::default(),
-        search,
+        keys,
         assembler: Assembler::new(),
         is_pasted: false,
-        dropped: Arc::default(),
+        initial_text: String::new(),
     };
     prompt.start_waker()?;
     prompt.async_output.set_prompt_active(true);
@@ -124,12 +124,10 @@ fn new_editor(
     palette: &Palette,
     async_output: &AsyncOutput,
     interrupted: Arc<AtomicBool>,
-    search: &HistorySearch,
+    keys: &LineKeys,
 ) -> io::Result<ShellEditor> {
     let config = Config::builder()
         .completion_type(CompletionType::List)
-        .completion_show_all_if_ambiguous(true)
-        .completion_prompt_limit(MAX_UNCONFIRMED_CANDIDATES)
         .max_history_size(MAX_HISTORY_ENTRIES)
         .and_then(|builder| builder.history_ignore_dups(true))
         .map_err(io::Error::other)?
@@ -148,7 +146,9 @@ fn new_editor(
         take_async_output,
         palette: palette.clone(),
         redraws: RedrawTracker::default(),
-        search: search.clone(),
+        keys: keys.clone(),
+        prompt_columns: Cell::default(),
+        cursor: Cell::default(),
     }));
     Ok(editor)
 }
@@ -184,12 +184,12 @@ struct Prompt {
     /// The reader of lines if the terminal is too limited for the editor.
     dumb_terminal: Option<DumbTerminalReader>,
     block_history: BlockHistory,
-    search: HistorySearch,
+    keys: LineKeys,
     assembler: Assembler,
     /// Whether the line was read too fast to be typed by a human.
     is_pasted: bool,
-    /// A flag that Ctrl-C sets in the editor: the line that the editor returns is dropped.
-    dropped: Arc<AtomicBool>,
+    /// The text with which the next line begins.
+    initial_text: String,
 }
 
 impl Prompt {
@@ -200,10 +200,9 @@ impl Prompt {
                 self.async_output.waker().start(printer);
                 self.terminal.disable_echo(self.interrupts.suspend_handler().released());
                 let targets = KeyTargets {
-                    dropped: Arc::clone(&self.dropped),
+                    keys: self.keys.clone(),
                     suspend: self.interrupts.suspend_handler(),
                     first_row: self.first_row(),
-                    search: self.search.clone(),
                     waker: self.async_output.waker().clone(),
                 };
                 for (event, handler) in key_bindings(targets) {
@@ -226,15 +225,21 @@ impl Prompt {
             let line = self.read_line();
             // Output that arrived before Enter was pressed comes before that of the line.
             self.show_waiting_output();
-            let is_dropped = self.dropped.swap(false, Ordering::SeqCst);
+            let is_dropped = self.keys.dropped.swap(false, Ordering::SeqCst);
+            let is_opened = self.keys.opened.swap(false, Ordering::SeqCst);
             match line {
                 Ok(_) if is_dropped => self.drop_block(),
+                Ok((line, _)) if is_opened => self.edit(line),
                 Ok((line, prompt_width)) => {
                     if let Some(succeeded) = self.enter(&line, prompt_width) {
                         if self.engine.borrow().is_quitting() {
                             self.terminal.show_notice("QEMU has exited.");
                         }
                         return Ok(succeeded);
+                    }
+                    let text = self.engine.borrow_mut().line_to_edit.take();
+                    if let Some(text) = text {
+                        self.edit(text);
                     }
                 }
                 Err(ReadlineError::Interrupted) => self.drop_block(),
@@ -263,15 +268,38 @@ impl Prompt {
         let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
         self.async_output.waker().set_editing(true);
         self.first_row().mark_left();
+        if let Some(helper) = self.editor.helper() {
+            helper.prompt_columns.set(text.width());
+        }
+        self.keys.history.begin_line(self.terminal.take_correction());
         let start = Instant::now();
         let line = match &self.dumb_terminal {
-            None => self.editor.readline(&(text, styled.as_str())),
+            None => {
+                let initial = std::mem::take(&mut self.initial_text);
+                self.editor.readline_with_initial(&(text, styled.as_str()), (&initial, ""))
+            }
             Some(reader) => self.read_from_dumb_terminal(reader, &styled),
         };
         self.async_output.waker().set_editing(false);
-        self.search.end();
+        self.keys.search.end();
         self.is_pasted = start.elapsed() < MAX_PASTED_LINE_TIME;
         line.map(|line| (line, text.width()))
+    }
+
+    /// Opens a line in the user's editor. The text that it leaves is the beginning of the next line.
+    fn edit(&mut self, text: String) {
+        if self.dumb_terminal.is_some() {
+            self.terminal.write_error_line("this terminal has no line editor to return the text to");
+            return;
+        }
+        let mut result = Ok(String::new());
+        self.terminal.with_terminal_released(&mut || result = edit_text(&text));
+        // Ctrl-C was for the editor.
+        self.terminal.take_interrupt();
+        self.initial_text = result.unwrap_or_else(|message| {
+            self.terminal.write_error_line(&message);
+            text
+        });
     }
 
     fn read_from_dumb_terminal(&self, reader: &DumbTerminalReader, prompt: &str) -> rustyline::Result<String> {

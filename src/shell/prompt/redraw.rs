@@ -17,8 +17,8 @@ pub(super) struct RedrawTracker {
     is_own_redraw: Cell<bool>,
     /// Whether the last key changed the line.
     changed: Cell<bool>,
-    /// Whether the editor counts a row of a search below the line.
-    has_search_row: Cell<bool>,
+    /// The number of rows below the line that the editor counts.
+    rows_below: Cell<usize>,
     first_row: FirstRow,
 }
 
@@ -32,17 +32,11 @@ impl RedrawTracker {
         changes_line
     }
 
-    /// Notes that a list is shown below the line, and the line is redrawn below the list.
-    pub(super) fn list_shown(&self) {
-        self.is_own_redraw.set(true);
-        self.first_row.mark_left();
-    }
-
     /// Notes that the line is being drawn, with or without output above it. Returns a correction to write first.
     pub(super) fn begin(&self, has_output: bool) -> &'static str {
         let is_woken = !self.is_own_redraw.replace(false);
         if !is_woken {
-            self.has_search_row.set(false);
+            self.rows_below.set(0);
         }
         let correction = if is_woken && self.first_row.holds_prompt() { CURSOR_UP } else { "" };
         if has_output {
@@ -51,15 +45,15 @@ impl RedrawTracker {
         correction
     }
 
-    /// Notes that the row of a search is being drawn below the line.
-    pub(super) fn search_row_shown(&self) {
-        self.has_search_row.set(true);
+    /// Notes that rows are being drawn below the line.
+    pub(super) fn rows_below_shown(&self, rows: usize) {
+        self.rows_below.set(rows);
     }
 
-    /// Returns what to draw instead of the row of a search that has ended: an empty row if the redraw is the waker's, for
-    /// which the editor counts the rows that it drew last.
-    pub(super) fn ended_search_row(&self) -> &'static str {
-        if self.has_search_row.get() { "\n" } else { "" }
+    /// Returns what to draw instead of rows that are hidden: empty rows if the redraw is the waker's, for which the editor
+    /// counts the rows that it drew last.
+    pub(super) fn hidden_rows_below(&self) -> String {
+        "\n".repeat(self.rows_below.get())
     }
 
     pub(super) fn first_row(&self) -> FirstRow {
@@ -126,11 +120,6 @@ mod tests {
             redraws.then(|| self.tracker.begin(false))
         }
 
-        fn list(&mut self) -> &'static str {
-            self.tracker.list_shown();
-            self.tracker.begin(false)
-        }
-
         fn wake(&mut self, has_output: bool) -> &'static str {
             self.tracker.begin(has_output)
         }
@@ -151,25 +140,17 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_search_leaves_an_empty_row_until_the_editor_redraws() {
+    fn hidden_rows_stay_empty_until_the_editor_redraws() {
         let mut editor = FakeEditor::new();
         editor.insert();
-        editor.tracker.search_row_shown();
+        editor.tracker.rows_below_shown(2);
         for _ in 0..2 {
             editor.wake(true);
-            assert_eq!(editor.tracker.ended_search_row(), "\n");
+            assert_eq!(editor.tracker.hidden_rows_below(), "\n\n");
         }
         editor.move_cursor();
-        assert_eq!(editor.tracker.ended_search_row(), "");
+        assert_eq!(editor.tracker.hidden_rows_below(), "");
         editor.wake(true);
-        assert_eq!(editor.tracker.ended_search_row(), "");
-    }
-
-    #[test]
-    fn a_list_moves_the_prompt_from_the_first_row() {
-        let mut editor = FakeEditor::new();
-        editor.tracker.first_row().mark_cleared();
-        assert_eq!(editor.list(), "");
-        assert_eq!(editor.wake(false), "");
+        assert_eq!(editor.tracker.hidden_rows_below(), "");
     }
 }

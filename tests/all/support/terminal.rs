@@ -204,6 +204,12 @@ impl Terminal {
         self.wait(&format!("the last line `{text}`"), |screen| screen.lines().last() == Some(text))
     }
 
+    /// Waits until a line of the screen is `text`, perhaps with candidates below it; returns the screen.
+    #[track_caller]
+    pub fn wait_for_line(&self, text: &str) -> String {
+        self.wait(&format!("the line `{text}`"), |screen| screen.lines().any(|line| line.trim_end() == text))
+    }
+
     /// Waits for the prompt, and until the server has replied to the queries that the prompt sends by itself: a command
     /// sent after them is answered after them.
     #[track_caller]
