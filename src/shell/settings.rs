@@ -19,6 +19,8 @@ pub struct Settings {
     pub confirm: bool,
     /// Whether the shell leaves after the first line that fails.
     pub exit_on_error: bool,
+    /// The keys of the line editor.
+    pub keys: KeyMap,
     /// Which monitor answers HMP lines.
     pub monitor: MonitorChoice,
     /// The filter of shown events.
@@ -34,10 +36,18 @@ impl Default for Settings {
             check: true,
             confirm: true,
             exit_on_error: false,
+            keys: KeyMap::Emacs,
             monitor: MonitorChoice::Auto,
             events: EventFilter::All,
         }
     }
+}
+
+/// The keys of the line editor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyMap {
+    Emacs,
+    Vi,
 }
 
 /// The monitor that answers HMP lines.
@@ -112,6 +122,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
         values: on_off,
         get: |settings| format_switch(settings.exit_on_error),
         set: |settings, value| parse_switch(value).map(|on| settings.exit_on_error = on),
+    },
+    Setting {
+        name: "keys",
+        help: "the keys of the prompt, at first those of editing-mode in inputrc",
+        values: || vec![("emacs", ""), ("vi", "")],
+        get: |settings| if settings.keys == KeyMap::Vi { "vi" } else { "emacs" }.to_owned(),
+        set: |settings, value| {
+            settings.keys = match value {
+                "emacs" => KeyMap::Emacs,
+                "vi" => KeyMap::Vi,
+                other => return Err(format!("expected `emacs` or `vi`, found `{other}`")),
+            };
+            Ok(())
+        },
     },
     Setting {
         name: "monitor",

@@ -380,6 +380,7 @@ fn shows_and_changes_settings() {
         stderr: check          on           reject lines that contradict the server's introspection (--no-check)
         stderr: confirm        on           ask before `quit` ends QEMU
         stderr: exit-on-error  off          leave after the first line that fails (-e)
+        stderr: keys           emacs        the keys of the prompt, at first those of editing-mode in inputrc
         stderr: monitor        auto         the monitor that answers HMP lines (--monitor)
         stderr: output         json         the format of replies (-o)
         stderr: pager          less -FRX    the pager for long output: on, off or a command

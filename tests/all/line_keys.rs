@@ -124,18 +124,60 @@ fn check(terminal: &Terminal, prompt: &str, table: &[(&str, &str)]) {
 }
 
 /// Starts the program on the demo machine, with an editor that appends ` edited`.
-fn start(folder: &Path, options: &str) -> Option<Terminal> {
+fn start(folder: &Path) -> Option<Terminal> {
     let editor = folder.join("editor");
     fs::write(&editor, "#!/bin/sh\nsed -i 's/$/ edited/' \"$1\"\n").unwrap();
     fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
-    let command = format!("PAGER=cat EDITOR={} {} {options} demo:", editor.display(), env!("CARGO_BIN_EXE_qmp-shell"));
-    Terminal::start(&command, 100, 30)
+    let variables = format!("PAGER=cat EDITOR={} INPUTRC={}/inputrc", editor.display(), folder.display());
+    Terminal::start(&format!("{variables} {} demo:", env!("CARGO_BIN_EXE_qmp-shell")), 100, 30)
 }
 
 #[test]
 fn keys_do_as_in_the_table() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(terminal) = start(folder.path(), "") else { return };
+    let Some(terminal) = start(folder.path()) else { return };
     terminal.wait_for_queries();
     check(&terminal, "(QEMU)", TABLE);
+}
+
+/// Rows as in [`TABLE`], with the keys of vi.
+const VI_TABLE: &[(&str, &str)] = &[
+    ("query-st<Tab>", "query-status"),
+    ("job-cancel<Right>!", "job-cancel nosuch!"),
+    ("quer<Up><Up>", "query-name"),
+    ("query-name<Escape>0dw", "-name"),
+    ("query-name<Escape>0lix", "qxuery-name"),
+    ("query-name<Escape>ccstop", "stop"),
+    ("<Escape>k", "query-block"),
+    ("<Escape>kkj", "query-block"),
+    ("x<C-r>anc<Escape>", "job-cancel nosuch"),
+    ("stop<Escape>v", "stop edited"),
+    ("query-blok<Enter><Escape>k", "query-block"),
+];
+
+#[test]
+fn keys_of_vi_do_as_in_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("inputrc"), "set editing-mode vi\n").unwrap();
+    let Some(terminal) = start(folder.path()) else { return };
+    terminal.wait_for_queries();
+    check(&terminal, "(QEMU)", VI_TABLE);
+    // Events appear while text is inserted and after Esc, and the line stays.
+    for (command, key, event) in [("device_del net0", "", "DEVICE_DELETED"), ("system_powerdown", "Escape", "SHUTDOWN")]
+    {
+        terminal.enter(command);
+        terminal.type_text("quer");
+        if !key.is_empty() {
+            terminal.press(key);
+        }
+        let screen = terminal.wait_for(event);
+        terminal.wait("the line", |screen| screen.lines().any(|row| row.starts_with("(QEMU) quer")));
+        assert!(screen.rfind(event) < screen.rfind("(QEMU) quer"), "{screen}");
+        terminal.press("C-c");
+    }
+    terminal.enter(".set keys emacs");
+    terminal.type_text("query-name");
+    terminal.press("C-a");
+    terminal.type_text("x");
+    terminal.wait_for_line("(not connected) xquery-name");
 }

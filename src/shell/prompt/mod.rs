@@ -7,6 +7,7 @@ mod external_editor;
 mod helper;
 mod history_keys;
 mod history_search;
+mod inputrc;
 mod keys;
 mod redraw;
 mod rows_below;
@@ -18,9 +19,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::history::{History as _, MemHistory};
-use rustyline::{ColorMode, CompletionType, Config, Editor};
+use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor};
 use unicode_width::UnicodeWidthStr;
 
 use crate::grammar::{Assembler, Language, is_complete};
@@ -31,6 +33,7 @@ use super::engine::Engine;
 use super::line::{InputLine, LineOutcome};
 use super::output::Output;
 use super::output::terminal::TerminalOutput;
+use super::settings::KeyMap;
 use super::terminal::async_output::AsyncOutput;
 use super::terminal::signals::InterruptHandler;
 use super::terminal::size::terminal_size;
@@ -77,6 +80,7 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     let mut terminal = TerminalOutput::new(io::stdout(), palette.clone(), interrupts.interrupted());
     {
         let mut engine = engine.borrow_mut();
+        engine.settings.keys = inputrc::key_map();
         engine.connection.set_cancel_flag(interrupts.interrupted());
         if engine.connection.is_open() {
             show_banner(&mut engine, &mut terminal);
@@ -131,7 +135,6 @@ fn new_editor(
         .max_history_size(MAX_HISTORY_ENTRIES)
         .and_then(|builder| builder.history_ignore_dups(true))
         .map_err(io::Error::other)?
-        .keyseq_timeout(Some(ESCAPE_TIMEOUT_MS))
         // Output is shown through the highlighting of the prompt, so that must be on; the palette decides about colour.
         .color_mode(ColorMode::Forced)
         .build();
@@ -265,6 +268,12 @@ impl Prompt {
     /// Reads lines until they are complete. Returns them, and the width of the prompt.
     fn read_line(&mut self) -> rustyline::Result<(String, usize)> {
         let text = self.prompt_text();
+        self.editor.set_edit_mode(match self.engine.borrow().settings.keys {
+            KeyMap::Emacs => EditMode::Emacs,
+            KeyMap::Vi => EditMode::Vi,
+        });
+        // Setting the mode sets this too.
+        self.editor.set_keyseq_timeout(Some(ESCAPE_TIMEOUT_MS));
         let styled = self.palette.paint(&self.palette.prompt, text.trim_end()) + " ";
         self.async_output.waker().set_editing(true);
         self.first_row().mark_left();
