@@ -47,6 +47,7 @@ Register-ArgumentCompleter -Native -CommandName 'qmp-shell-wrap' -ScriptBlock {
             [CompletionResult]::new('--pretty', '--pretty', [CompletionResultType]::ParameterName, 'The same as --output pretty: in a script, errors and events go to standard error')
             [CompletionResult]::new('--no-events', '--no-events', [CompletionResultType]::ParameterName, 'Do not show events')
             [CompletionResult]::new('--no-history', '--no-history', [CompletionResultType]::ParameterName, 'Do not read or write the history files')
+            [CompletionResult]::new('--no-rc', '--no-rc', [CompletionResultType]::ParameterName, 'Do not run the lines of the rc file')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')

@@ -49,6 +49,7 @@ Register-ArgumentCompleter -Native -CommandName 'qmp-shell' -ScriptBlock {
             [CompletionResult]::new('--pretty', '--pretty', [CompletionResultType]::ParameterName, 'The same as --output pretty: in a script, errors and events go to standard error')
             [CompletionResult]::new('--no-events', '--no-events', [CompletionResultType]::ParameterName, 'Do not show events')
             [CompletionResult]::new('--no-history', '--no-history', [CompletionResultType]::ParameterName, 'Do not read or write the history files')
+            [CompletionResult]::new('--no-rc', '--no-rc', [CompletionResultType]::ParameterName, 'Do not run the lines of the rc file')
             [CompletionResult]::new('-N', '-N ', [CompletionResultType]::ParameterName, 'Connect to a guest agent: synchronise instead of negotiating')
             [CompletionResult]::new('--skip-negotiation', '--skip-negotiation', [CompletionResultType]::ParameterName, 'Connect to a guest agent: synchronise instead of negotiating')
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Listen on ADDRESS and wait for the server to connect')

@@ -23,7 +23,7 @@ _qmp__shell__wrap() {
 
     case "${cmd}" in
         qmp__shell__wrap)
-            opts="-v -l -H -c -f -e -p -o -h -V --verbose --logfile --hmp --command --file --exit-on-error --monitor --max-message --no-check --no-schema --dry-run --generate --pretty --no-events --no-history --color --output --timeout --help --version"
+            opts="-v -l -H -c -f -e -p -o -h -V --verbose --logfile --hmp --command --file --exit-on-error --monitor --max-message --no-check --no-schema --dry-run --generate --pretty --no-events --no-history --no-rc --color --output --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

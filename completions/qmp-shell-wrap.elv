@@ -44,6 +44,7 @@ set edit:completion:arg-completer[qmp-shell-wrap] = {|@words|
             cand --pretty 'The same as --output pretty: in a script, errors and events go to standard error'
             cand --no-events 'Do not show events'
             cand --no-history 'Do not read or write the history files'
+            cand --no-rc 'Do not run the lines of the rc file'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
             cand -V 'Print version'

@@ -1,6 +1,6 @@
 function __fish_qmp_shell_wrap_before_words
     set -l words (commandline -opc)
-    argparse -s 'v/verbose' 'l/logfile=' 'H/hmp' 'c/command=' 'f/file=' 'e/exit-on-error' 'monitor=' 'max-message=' 'no-check' 'no-schema' 'dry-run' 'generate=' 'p/pretty' 'no-events' 'no-history' 'color=' 'o/output=' 'timeout=' 'h/help' 'V/version' -- $words[2..] 2>/dev/null
+    argparse -s 'v/verbose' 'l/logfile=' 'H/hmp' 'c/command=' 'f/file=' 'e/exit-on-error' 'monitor=' 'max-message=' 'no-check' 'no-schema' 'dry-run' 'generate=' 'p/pretty' 'no-events' 'no-history' 'no-rc' 'color=' 'o/output=' 'timeout=' 'h/help' 'V/version' -- $words[2..] 2>/dev/null
     or return 0
     not set -q argv[1]
 end
@@ -36,5 +36,6 @@ complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l dry-run -d '
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s p -l pretty -d 'The same as --output pretty: in a script, errors and events go to standard error'
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l no-events -d 'Do not show events'
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l no-history -d 'Do not read or write the history files'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l no-rc -d 'Do not run the lines of the rc file'
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s V -l version -d 'Print version'

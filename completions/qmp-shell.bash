@@ -23,7 +23,7 @@ _qmp__shell() {
 
     case "${cmd}" in
         qmp__shell)
-            opts="-v -l -H -c -f -e -p -o -N -h -V --timeout --verbose --logfile --hmp --command --file --exit-on-error --monitor --max-message --no-check --no-schema --dry-run --generate --pretty --no-events --no-history --color --output --wait --skip-negotiation --listen --complete --help --version"
+            opts="-v -l -H -c -f -e -p -o -N -h -V --timeout --verbose --logfile --hmp --command --file --exit-on-error --monitor --max-message --no-check --no-schema --dry-run --generate --pretty --no-events --no-history --no-rc --color --output --wait --skip-negotiation --listen --complete --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -46,6 +46,7 @@ set edit:completion:arg-completer[qmp-shell] = {|@words|
             cand --pretty 'The same as --output pretty: in a script, errors and events go to standard error'
             cand --no-events 'Do not show events'
             cand --no-history 'Do not read or write the history files'
+            cand --no-rc 'Do not run the lines of the rc file'
             cand -N 'Connect to a guest agent: synchronise instead of negotiating'
             cand --skip-negotiation 'Connect to a guest agent: synchronise instead of negotiating'
             cand --listen 'Listen on ADDRESS and wait for the server to connect'

@@ -31,6 +31,7 @@ complete -c qmp-shell -l dry-run -d 'Print requests as JSON instead of sending t
 complete -c qmp-shell -s p -l pretty -d 'The same as --output pretty: in a script, errors and events go to standard error'
 complete -c qmp-shell -l no-events -d 'Do not show events'
 complete -c qmp-shell -l no-history -d 'Do not read or write the history files'
+complete -c qmp-shell -l no-rc -d 'Do not run the lines of the rc file'
 complete -c qmp-shell -s N -l skip-negotiation -d 'Connect to a guest agent: synchronise instead of negotiating'
 complete -c qmp-shell -l listen -d 'Listen on ADDRESS and wait for the server to connect'
 complete -c qmp-shell -s h -l help -d 'Print help (see more with \'--help\')'

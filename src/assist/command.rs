@@ -42,6 +42,7 @@ pub(super) fn complete_command(text: &str, completer: &Completer<'_>) -> Complet
             names.push(Name::new("exec-oob", "send a command out of band"));
             names.push(Name::new("help", "explain the shell"));
             names.push(Name::new("transaction(", "collect actions into one request"));
+            names.extend(completer.context.aliases.iter().cloned());
             let mut completion = completer.offer(typed, start, pairs(&names));
             completion.candidates.sort_by(|a, b| a.text.cmp(&b.text));
             completion

@@ -24,8 +24,7 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         return completion;
     };
     let name = name.trim_start_matches('.');
-    let Some(entry) = context.dot_commands.iter().find(|entry| entry.name == name || entry.aliases.contains(&name))
-    else {
+    let Some(entry) = context.dot_command(name) else {
         return Completion::default();
     };
     if entry.completes == Completes::AnyLine
@@ -97,6 +96,7 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
             completion.start += line_start;
             completion
         }
+        (Completes::Aliases, 0) => completer.offer(typed, start, pairs(&context.aliases)),
         (Completes::Settings, 0) => {
             completer.offer(typed, start, context.settings.iter().map(|setting| (setting.name, setting.help)))
         }

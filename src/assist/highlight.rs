@@ -128,13 +128,15 @@ fn add_name(word: &Word, line: &str, context: &CompletionContext<'_>, styles: &m
         let is_known = context
             .dot_commands
             .iter()
-            .any(|command| matches(command.name) || command.aliases.iter().copied().any(matches));
+            .any(|command| matches(command.name) || command.aliases.iter().copied().any(matches))
+            || context.dot_command(typed).is_some();
         styles.push((word.span, if is_known { TokenStyle::Command } else { TokenStyle::UnknownCommand }));
         return;
     }
     let Some(schema) = context.schema else { return };
     let actions = crate::schema::transaction_variants(schema).unwrap_or_default();
     let is_known = ["exec-oob", "help", "transaction(", "transaction()"].into_iter().any(matches)
+        || !context.in_transaction && context.aliases.iter().any(|alias| matches(&alias.text))
         || schema.commands().iter().any(|command| matches(&command.name))
         || actions.iter().any(|(action, _)| matches(action))
         || context.in_transaction && typed == ")";

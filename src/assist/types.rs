@@ -30,6 +30,8 @@ pub struct CompletionContext<'a> {
     /// Help topics that are not commands.
     pub topics: Vec<Name>,
     pub settings: Vec<SettingEntry>,
+    /// The user's own commands, with their lines.
+    pub aliases: Vec<Name>,
     /// Names of events received so far.
     pub events: Vec<String>,
 }
@@ -38,11 +40,17 @@ impl CompletionContext<'_> {
     /// Calls `f` with the rules by which lines are split. After a `|` in a line for the human monitor, every word counts
     /// as a program.
     pub(super) fn with_split_rules<T>(&self, f: impl FnOnce(&SplitRules<'_>) -> T) -> T {
-        let dot_tail = |name: &str| {
-            let is_named = |command: &&DotCommandEntry| command.name == name || command.aliases.contains(&name);
-            self.dot_commands.iter().find(is_named).map_or(DotTail::Words, |command| command.tail)
-        };
+        let dot_tail = |name: &str| self.dot_command(name).map_or(DotTail::Words, |command| command.tail);
         f(&SplitRules { language: self.language, dot_tail: &dot_tail, is_program: &|_| true })
+    }
+
+    /// Returns the dot command with this name, or else the only one whose name begins like this.
+    pub(super) fn dot_command(&self, name: &str) -> Option<&DotCommandEntry> {
+        let exact = |entry: &&DotCommandEntry| entry.name == name || entry.aliases.contains(&name);
+        self.dot_commands.iter().find(exact).or_else(|| {
+            let mut similar = self.dot_commands.iter().filter(|entry| !name.is_empty() && entry.name.starts_with(name));
+            similar.next().filter(|_| similar.next().is_none())
+        })
     }
 }
 
@@ -87,6 +95,8 @@ pub enum Completes {
     AnyLine,
     /// A line of the current language, or a dot command, perhaps after a number.
     Line,
+    /// A name of `.alias`.
+    Aliases,
     /// A setting, then its values.
     Settings,
     Topics,

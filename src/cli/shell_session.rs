@@ -97,7 +97,7 @@ pub(super) fn run_prompt(
     on_end: Box<dyn Fn() + Send>,
 ) -> Result<Status, Failure> {
     let palette = stdout_palette(args.common.color);
-    let options = PromptOptions { palette, history: !args.no_history, async_output, on_end };
+    let options = PromptOptions { palette, history: !args.no_history, rc: !args.no_rc, async_output, on_end };
     match crate::shell::run_prompt(engine, options) {
         Ok(true) => Ok(Status::Success),
         Ok(false) => Ok(Status::Failed),

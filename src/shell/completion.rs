@@ -29,6 +29,12 @@ pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
 
 /// Completes as [`complete_line`] does. If no candidate begins with what is typed, offers those that contain it.
 pub(crate) fn complete_line_loosely(engine: &mut Engine, text: &str) -> Completion {
+    if let Some(expanded) = engine.aliases.expand_unfinished(text) {
+        let mut completion = complete_line_loosely(engine, &expanded.text);
+        let Some(start) = completion.start.checked_sub(expanded.arguments_start) else { return Completion::default() };
+        completion.start = expanded.typed_start + start;
+        return completion;
+    }
     let deadline = Instant::now() + TAB_TIMEOUT;
     wait_for_names(engine, text, deadline);
     with_printable_names(with_completion_context(engine, |engine, context| {
@@ -59,7 +65,7 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
     match text.trim_start().strip_prefix('.') {
         Some(rest) => {
             let name = rest.split_whitespace().next().unwrap_or_default();
-            DotCommand::find(name).is_some_and(|command| match command.completes {
+            DotCommand::find_by_prefix(name).is_ok_and(|command| match command.completes {
                 Completes::HmpLine | Completes::AnyLine => true,
                 Completes::Line => engine.language() == Language::Hmp || rest.contains(" .hmp "),
                 _ => false,
@@ -71,6 +77,8 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
 
 /// Returns the arguments that may follow `line`, in at most `columns` columns.
 pub(crate) fn hint_line(engine: &mut Engine, line: &str, columns: usize) -> Option<ArgumentHint> {
+    let expanded = engine.aliases.expand_unfinished(line);
+    let line = expanded.as_ref().map_or(line, |expanded| expanded.text.as_str());
     match hmp_line(engine, line) {
         Some(hmp_line) => {
             let missing = monitor::missing_arguments(hmp_line)?;
@@ -86,7 +94,7 @@ fn hmp_line<'t>(engine: &Engine, text: &'t str) -> Option<&'t str> {
     let is_hmp = engine.language() == Language::Hmp;
     let Some(rest) = text.trim_start().strip_prefix('.') else { return is_hmp.then_some(text) };
     let (name, line) = rest.split_once(is_blank)?;
-    match DotCommand::find(name)?.completes {
+    match DotCommand::find_by_prefix(name).ok()?.completes {
         Completes::HmpLine => Some(line),
         Completes::AnyLine if is_hmp => Some(line),
         _ => None,
@@ -126,6 +134,7 @@ pub(crate) fn with_completion_context<T>(
         dot_commands: dot_commands.collect(),
         topics: topics(),
         settings: settings.collect(),
+        aliases: engine.aliases.iter().map(|(name, line)| Name::new(name, printable(line))).collect(),
         events: engine.connection.record.events.names(),
     };
     f(engine, &mut context)

@@ -62,6 +62,11 @@ impl History {
         self.add_entry(line, line_has_secret(line));
     }
 
+    /// Adds a line that is kept in memory only.
+    pub(crate) fn add_unsaved(&mut self, line: &str) {
+        self.add_entry(line, true);
+    }
+
     /// Adds the lines of a transaction block as one entry.
     pub fn add_block(&mut self, lines: &[String]) {
         self.add_entry(&lines.join("\n"), lines.iter().any(|line| line_has_secret(line)));

@@ -12,7 +12,7 @@ pub struct InputLine<'a> {
     pub text: &'a str,
     /// The script's name; `None` at a prompt.
     pub script: Option<&'a str>,
-    /// The number of its first physical line, from 1.
+    /// The number of its first physical line, from 1; 0 if that has no meaning.
     pub number: usize,
 }
 
@@ -25,6 +25,7 @@ impl InputLine<'_> {
     /// Returns the prefix of messages about the line: `SCRIPT:LINE: `, or nothing at a prompt.
     pub(crate) fn location(&self) -> String {
         match self.script {
+            Some(name) if self.number == 0 => format!("{}: ", printable(name)),
             Some(name) => format!("{}:{}: ", printable(name), self.number),
             None => String::new(),
         }

@@ -8,6 +8,7 @@
 //! | `line` | a line's origin and outcome |
 //! | `events` | the event filter, the latest events, advice on failures |
 //! | `output_format`, `settings` | the formats of replies; the settings of `.set` |
+//! | `aliases` | the user's own commands |
 //! | `history` | lines entered, and their files |
 //! | `hmp` | HMP lines inside QMP requests, and whether they succeeded |
 //! | `terminal` | modes, size and signals of the terminal |
@@ -19,6 +20,7 @@
 //! | `completion` | completion with the engine's knowledge of the server |
 //! | `script`, `prompt` | the two ways to feed the engine |
 
+mod aliases;
 mod commands;
 mod completion;
 mod connection;

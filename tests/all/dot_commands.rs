@@ -444,7 +444,7 @@ fn suggests_the_nearest_dot_command() {
     let mut table = Table::new();
     for line in [
         ".hlep",
-        ".event 5",
+        ".evnet 5",
         ".sorce x",
         ".xyzzy",
         ".",
@@ -468,9 +468,9 @@ fn suggests_the_nearest_dot_command() {
           .hlep
           ^^^^^
 
-        > .event 5
-        <stdin>:2: unknown dot command `.event`; did you mean `.events`?
-          .event 5
+        > .evnet 5
+        <stdin>:2: unknown dot command `.evnet`; did you mean `.events`?
+          .evnet 5
           ^^^^^^
 
         > .sorce x

@@ -9,6 +9,7 @@
 mod support;
 
 mod addresses;
+mod aliases;
 mod architecture;
 mod checking;
 mod client;

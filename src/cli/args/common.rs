@@ -191,6 +191,10 @@ pub(crate) struct SessionArgs {
     /// Do not read or write the history files
     #[arg(long, help_heading = HEADING_OUTPUT)]
     pub(crate) no_history: bool,
+
+    /// Do not run the lines of the rc file
+    #[arg(long, help_heading = HEADING_OUTPUT)]
+    pub(crate) no_rc: bool,
 }
 
 impl SessionArgs {

@@ -25,6 +25,9 @@ pub(crate) trait HelpExt: CommandFactory {
 
 pub(crate) const QMP_SOCKET: Row = ("QMP_SOCKET", "default address");
 pub(crate) const PAGER: Row = ("PAGER", "pager for output longer than the screen");
+pub(crate) const EDITOR: Row = ("VISUAL, EDITOR", "editor of `.edit` and Ctrl-X Ctrl-E");
+pub(crate) const KEYS: Row = ("INPUTRC", "file whose `editing-mode` selects the keys of the prompt");
+pub(crate) const RC: Row = ("XDG_CONFIG_HOME", "base directory of the rc file");
 pub(crate) const COLOR: Row = ("NO_COLOR, CLICOLOR_FORCE, TERM", "whether to use colour");
 
 pub(crate) const SUCCESS: Row = ("0", "success");

@@ -6,8 +6,8 @@ use crate::session::Address;
 
 use super::common::{GuestAgentArgs, HEADING_ACTIONS, HEADING_CONNECTION, SessionArgs, WaitArgs};
 use super::sections::{
-    COLOR, DISCONNECTED, HelpExt, LINE_FAILED, NOT_CONNECTED, PAGER, QMP_SOCKET, SUCCESS, Section, USAGE_ERROR,
-    after_help, after_long_help,
+    COLOR, DISCONNECTED, EDITOR, HelpExt, KEYS, LINE_FAILED, NOT_CONNECTED, PAGER, QMP_SOCKET, RC, SUCCESS, Section,
+    USAGE_ERROR, after_help, after_long_help,
 };
 use super::values::{ADDRESS_HELP, address_parser};
 
@@ -69,7 +69,10 @@ impl HelpExt for ShellArgs {
                 ("qmp-shell 'exec:ssh host socat - UNIX:/tmp/q.sock'", "over ssh"),
             ],
         ),
-        ("Environment", &[QMP_SOCKET, PAGER, ("XDG_STATE_HOME", "base directory of the history files"), COLOR]),
+        (
+            "Environment",
+            &[QMP_SOCKET, PAGER, EDITOR, KEYS, ("XDG_STATE_HOME", "base directory of the history files"), RC, COLOR],
+        ),
         ("Exit status", &[SUCCESS, LINE_FAILED, USAGE_ERROR, NOT_CONNECTED, DISCONNECTED]),
     ];
 }

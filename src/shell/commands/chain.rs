@@ -60,7 +60,7 @@ pub(crate) fn ends_in_filter(language: Language, text: &str) -> bool {
 }
 
 fn dot_tail(name: &str) -> DotTail {
-    DotCommand::find(name).map_or(DotTail::Words, DotCommand::tail)
+    DotCommand::find_by_prefix(name).map_or(DotTail::Words, DotCommand::tail)
 }
 
 fn run_part(engine: &mut Engine, part: &Part, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
@@ -172,7 +172,7 @@ fn check_command(engine: &Engine, part: &Part, tail: &Tail, parsed: &ParsedLine)
             "an action has no reply of its own; write this after the `)` of the transaction"
         }
         ParsedLine::Qmp(Line::Dot(dot))
-            if DotCommand::find(&dot.name).is_some_and(|command| command.name == "source") =>
+            if DotCommand::find_by_prefix(&dot.name).is_ok_and(|command| command.name == "source") =>
         {
             "a file of lines has no reply of its own; write this after the commands in it"
         }
@@ -190,7 +190,7 @@ fn reject_tail(
     out: &mut dyn Output,
 ) -> LineOutcome {
     if let ParsedLine::Qmp(Line::Dot(dot)) = parsed {
-        let has_reply_slot = DotCommand::find(&dot.name).is_some_and(|command| command.has_reply_slot);
+        let has_reply_slot = DotCommand::find_by_prefix(&dot.name).is_ok_and(|command| command.has_reply_slot);
         out.report_not_sent(diagnostic, line, has_reply_slot);
         return LineOutcome::Failed;
     }

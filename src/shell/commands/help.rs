@@ -24,7 +24,7 @@ const SHELL_ESCAPE_HELP: &str = "Runs a command in the system's shell.";
 
 pub(super) const COMMAND: DotCommand = DotCommand {
     name: "help",
-    aliases: &[],
+    aliases: &["h"],
     usage: "[TOPIC | apropos WORD]",
     summary: "explain the shell, or a command, event or type of the server",
     help: "Without TOPIC, shows an overview. TOPIC is a dot command, with or without its dot, or `line`, `keys`,\n\

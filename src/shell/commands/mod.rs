@@ -2,6 +2,7 @@
 //!
 //! CONTRIBUTING.md explains how to add one.
 
+mod alias;
 mod chain;
 mod connect;
 mod edit;
@@ -18,6 +19,7 @@ mod log;
 mod operation;
 mod qmp;
 mod question;
+mod rc;
 mod run;
 mod server_help;
 mod set;
@@ -44,6 +46,7 @@ pub(crate) use chain::ends_in_filter;
 pub use chain::{run_filtered, run_line};
 pub use help::manual_section;
 pub(crate) use help::topics;
+pub(crate) use rc::run_rc_file;
 pub use run::{ParsedLine, run_parsed};
 
 /// A dot command.
@@ -82,6 +85,7 @@ pub(crate) const ANY: usize = usize::MAX;
 
 /// All dot commands, by name.
 pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
+    &alias::ALIAS,
     &connect::COMMAND,
     &edit::COMMAND,
     &events::COMMAND,
@@ -98,6 +102,7 @@ pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &set::COMMAND,
     &show::COMMAND,
     &source::COMMAND,
+    &alias::UNALIAS,
     &until::COMMAND,
     &wait::COMMAND,
     &watch::COMMAND,
@@ -116,6 +121,19 @@ impl DotCommand {
     /// Returns the dot command with this name or alias.
     pub(crate) fn find(name: &str) -> Option<&'static DotCommand> {
         DOT_COMMANDS.iter().copied().find(|command| command.name == name || command.aliases.contains(&name))
+    }
+
+    /// Returns the dot command with this name, or else the only one whose name begins like this. The error lists the
+    /// commands that do.
+    pub(crate) fn find_by_prefix(name: &str) -> Result<&'static DotCommand, Vec<&'static str>> {
+        if let Some(command) = DotCommand::find(name) {
+            return Ok(command);
+        }
+        let begins = |command: &&&DotCommand| !name.is_empty() && command.name.starts_with(name);
+        match DOT_COMMANDS.iter().filter(begins).collect::<Vec<_>>()[..] {
+            [only] => Ok(only),
+            ref several => Err(several.iter().map(|command| command.name).collect()),
+        }
     }
 
     /// Returns the name and the arguments, as in `.wait EVENT`.
@@ -152,7 +170,8 @@ impl DotCommand {
 
 /// Runs a dot command.
 fn run_dot_command(engine: &mut Engine, dot: &DotLine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
-    let command = DotCommand::find(&dot.name);
+    let found = DotCommand::find_by_prefix(&dot.name);
+    let command = found.as_ref().ok().copied();
     if command.is_some_and(|command| matches!(command.arguments, Arguments::Words { .. })) {
         engine.warn(&dot.warnings(line.text), line, out);
     }
@@ -160,7 +179,7 @@ fn run_dot_command(engine: &mut Engine, dot: &DotLine, line: &InputLine<'_>, out
         Some(command) => command
             .check_arguments(dot)
             .and_then(|()| (command.run)(&mut Invocation { engine, dot, line, out: &mut *out })),
-        None => Err(unknown_command(dot)),
+        None => Err(unknown_command(dot, &found.err().unwrap_or_default())),
     };
     result.unwrap_or_else(|diagnostic| {
         out.report_not_sent(&diagnostic, line, command.is_some_and(|command| command.has_reply_slot));
@@ -168,7 +187,12 @@ fn run_dot_command(engine: &mut Engine, dot: &DotLine, line: &InputLine<'_>, out
     })
 }
 
-fn unknown_command(dot: &DotLine) -> Diagnostic {
+/// Returns the error for a name that no dot command has. `similar` are those that begin like it.
+fn unknown_command(dot: &DotLine, similar: &[&str]) -> Diagnostic {
+    if !similar.is_empty() {
+        let names: Vec<String> = similar.iter().map(|name| format!("`.{name}`")).collect();
+        return Diagnostic::new(dot.name_span, format!("`.{}` is ambiguous: {}", dot.name, names.join(", ")));
+    }
     let near = nearest(&dot.name, DOT_COMMANDS.iter().map(|command| command.name));
     let help = match near {
         Some(name) => format!("did you mean `.{name}`?"),

@@ -8,6 +8,7 @@ use super::super::engine::hmp::HmpOutput;
 use super::super::engine::{Engine, not_sent};
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
+use super::chain::run_line;
 use super::run_dot_command;
 use super::shell_escape::run_shell_escape;
 use super::suggest::with_suggestion;
@@ -21,6 +22,8 @@ pub enum ParsedLine {
     Transaction(TransactionLine),
     /// A line for the human monitor, exactly as typed.
     Hmp,
+    /// The line for which one that begins with an alias stands.
+    Alias(String),
     Invalid(Diagnostic),
 }
 
@@ -33,6 +36,15 @@ impl From<Result<Line, Diagnostic>> for ParsedLine {
 
 /// Parses a line in the current language.
 pub fn parse(engine: &Engine, text: &str) -> ParsedLine {
+    match engine.aliases.expand(text).filter(|_| !engine.in_transaction() && !engine.runs_alias) {
+        None => parse_expanded(engine, text),
+        Some(Ok(line)) => ParsedLine::Alias(line),
+        Some(Err(diagnostic)) => ParsedLine::Invalid(diagnostic),
+    }
+}
+
+/// Parses a line without an alias.
+pub(super) fn parse_expanded(engine: &Engine, text: &str) -> ParsedLine {
     let trimmed = text.trim_start_matches(is_blank);
     if let Some(diagnostic) = encoding_error(text).filter(|_| !trimmed.starts_with('#')) {
         return ParsedLine::Invalid(diagnostic);
@@ -69,9 +81,24 @@ pub fn run_parsed(engine: &mut Engine, parsed: ParsedLine, line: &InputLine<'_>,
             Err(diagnostic) => reject(engine, diagnostic, line, out),
         },
         ParsedLine::Hmp => engine.run_hmp(line.text, HmpOutput::Text, line, out),
+        ParsedLine::Alias(text) => run_alias(engine, &text, line, out),
         ParsedLine::Invalid(diagnostic) => reject(engine, diagnostic, line, out),
     };
     engine.note_outcome(outcome);
+    outcome
+}
+
+/// Runs the line for which an alias stands. Messages name the alias, since its line is not on the screen.
+fn run_alias(engine: &mut Engine, text: &str, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    let alias = format!("alias {}", line.text.split_whitespace().next().unwrap_or_default());
+    let line = match line.script {
+        Some(_) => InputLine { text, ..*line },
+        None => InputLine { text, script: Some(&alias), number: 0 },
+    };
+    // The line may be a chain, or have a filter. The aliases in it are expanded already.
+    let runs_alias = std::mem::replace(&mut engine.runs_alias, true);
+    let outcome = run_line(engine, &line, out);
+    engine.runs_alias = runs_alias;
     outcome
 }
 

@@ -6,6 +6,7 @@ use crate::schema::nearest;
 
 use super::super::line::LineOutcome;
 use super::super::settings::{SETTINGS, Setting, Settings};
+use super::rc::shown_path;
 use super::{Arguments, DotCommand, Invocation};
 
 pub(super) const COMMAND: DotCommand = DotCommand {
@@ -13,7 +14,8 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     aliases: &[],
     usage: "[NAME [VALUE]]",
     summary: "show settings, or change one",
-    help: "Without NAME, shows all settings; without VALUE, shows that one.",
+    help: "Without NAME, shows all settings; without VALUE, shows that one. A change lasts as long as the session; put the\n\
+           line into the rc file, `~/.config/qmp-shell/rc`, to keep it.",
     arguments: Arguments::RawTail,
     has_reply_slot: false,
     completes: Completes::Settings,
@@ -45,6 +47,9 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         [first, .., last] => &line.text[first.span.start..last.span.end],
     };
     setting.set(&mut engine.settings, value).map_err(|message| Diagnostic::new(values[0].span, message))?;
+    if engine.options.interactive && line.script.is_none() && !std::mem::replace(&mut engine.knows_rc_file, true) {
+        out.show_notice(&format!("This lasts as long as the session; put the line into {} to keep it.", shown_path()));
+    }
     Ok(LineOutcome::Done)
 }
 

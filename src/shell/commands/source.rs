@@ -61,7 +61,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
 }
 
 /// Reads a file. It may be a pipe without a writer, or a device that never ends, so Ctrl-C ends the reading.
-fn read_file(path: &Path, out: &mut dyn Output) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path, out: &mut dyn Output) -> io::Result<Vec<u8>> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let mut bytes = Vec::new();
@@ -86,7 +86,7 @@ fn read_file(path: &Path, out: &mut dyn Output) -> io::Result<Vec<u8>> {
 }
 
 /// Runs the lines of `text`. Returns the worst of their outcomes.
-fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -> LineOutcome {
+pub(super) fn run_text(engine: &mut Engine, name: &str, text: &str, out: &mut dyn Output) -> LineOutcome {
     let mut assembler = Assembler::new();
     let mut worst = LineOutcome::Done;
     // After the last row comes what it leaves unfinished.

@@ -34,6 +34,7 @@ use crate::grammar::{Command, Diagnostic, JsonRequest, Language};
 use crate::session::{SharedLog, end_log};
 use crate::wire::Request;
 
+use super::aliases::Aliases;
 use super::connection::Connection;
 use super::history::History;
 use super::hmp::{has_succeeded, is_quit};
@@ -70,11 +71,17 @@ pub struct Engine {
     pub settings: Settings,
     pub(crate) options: EngineOptions,
     pub(crate) connection: Connection,
+    /// The aliases of `.alias`.
+    pub(crate) aliases: Aliases,
     pub(crate) log: SharedLog,
     /// The nesting depth of `.source`.
     pub(crate) source_depth: usize,
+    /// Whether the line of an alias is running, in which no alias is expanded again.
+    pub(crate) runs_alias: bool,
     /// The text that the prompt should open in the user's editor.
     pub(crate) line_to_edit: Option<String>,
+    /// Whether the user has been told how settings are kept.
+    pub(crate) knows_rc_file: bool,
     language: Language,
     histories: [History; 2],
     transaction: Option<Transaction>,
@@ -102,9 +109,12 @@ impl Engine {
             settings,
             options,
             connection,
+            aliases: Aliases::default(),
             log,
             source_depth: 0,
+            runs_alias: false,
             line_to_edit: None,
+            knows_rc_file: false,
             language: Language::Qmp,
             histories: [History::default(), History::default()],
             transaction: None,

@@ -22,7 +22,10 @@ impl BlockHistory {
         if belongs_to_block {
             self.block.push(text.to_owned());
         } else {
-            engine.history().add(text);
+            match engine.aliases.has_secret(text) {
+                true => engine.history().add_unsaved(text),
+                false => engine.history().add(text),
+            }
         }
     }
 

@@ -66,6 +66,9 @@ impl ShellHelper {
             return None;
         }
         let rest = suggestion(line, history)?;
+        if self.engine.borrow().aliases.has_secret(&format!("{line}{rest}")) {
+            return None;
+        }
         let mut text = rest.clone();
         while text.width() + "…".width() > columns {
             text.pop()?;

@@ -28,7 +28,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::grammar::{Assembler, Language, is_complete};
 use crate::render::Palette;
 
-use super::commands::run_line;
+use super::commands::{run_line, run_rc_file};
 use super::engine::Engine;
 use super::line::{InputLine, LineOutcome};
 use super::output::Output;
@@ -65,6 +65,8 @@ pub struct PromptOptions {
     pub palette: Palette,
     /// Whether history files are read and written.
     pub history: bool,
+    /// Whether the lines of the rc file are run.
+    pub rc: bool,
     /// Lines from other threads, which are shown at the prompt.
     pub async_output: AsyncOutput,
     /// A function that is called before a signal ends the program.
@@ -74,7 +76,7 @@ pub struct PromptOptions {
 /// Runs the prompt until the user leaves. The first command opens the connection if it is not open. At the end, ends
 /// the QEMU that this program started. Returns false if a failed line ended the session (`-e`).
 pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
-    let PromptOptions { palette, history, async_output, on_end } = options;
+    let PromptOptions { palette, history, rc, async_output, on_end } = options;
     let interrupts = InterruptHandler::start(on_end)?;
     let engine = Rc::new(RefCell::new(engine));
     let mut terminal = TerminalOutput::new(io::stdout(), palette.clone(), interrupts.interrupted());
@@ -107,7 +109,8 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     };
     prompt.start_waker()?;
     prompt.async_output.set_prompt_active(true);
-    let result = prompt.run();
+    let leaves = rc && prompt.run_rc_file() == LineOutcome::Leave;
+    let result = if leaves { Ok(true) } else { prompt.run() };
     prompt.end();
     result
 }
@@ -219,6 +222,14 @@ impl Prompt {
             }
         }
         Ok(())
+    }
+
+    /// Runs the lines of the rc file.
+    fn run_rc_file(&mut self) -> LineOutcome {
+        self.attach_session();
+        let mut engine = self.engine.borrow_mut();
+        self.terminal.apply(&engine.settings, 0);
+        run_rc_file(&mut engine, &mut self.terminal)
     }
 
     fn run(&mut self) -> io::Result<bool> {

@@ -47,6 +47,8 @@ impl Terminal {
             .env("HOME", home.path())
             .env("LC_ALL", "C.UTF-8")
             .env_remove("PAGER")
+            .env_remove("INPUTRC")
+            .env_remove("XDG_CONFIG_HOME")
             .env_remove("QMP_SOCKET")
             .env_remove("QMP_PATH")
             .env_remove("TMUX")

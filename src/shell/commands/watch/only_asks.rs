@@ -7,7 +7,7 @@ use crate::wire::HMP_COMMAND;
 use super::super::super::engine::Engine;
 use super::super::ParsedLine;
 use super::super::chain::split;
-use super::super::run::parse;
+use super::super::run::{parse, parse_expanded};
 
 /// Dot commands that change nothing in the server.
 const DOT_COMMANDS: &[&str] = &["events", "explain", "expect", "help", "history", "show"];
@@ -29,10 +29,28 @@ pub(super) fn check_that_line_only_asks(engine: &Engine, text: &str) -> Result<(
 fn check_that_command_only_asks(engine: &Engine, text: &str) -> Result<(), Diagnostic> {
     let start = text.len() - text.trim_start().len();
     let first_word = Span::new(start, start + text[start..].find(char::is_whitespace).unwrap_or(text.len() - start));
-    let (name, span) = match parse(engine, text) {
+    let parsed = match parse(engine, text) {
+        ParsedLine::Alias(line) => {
+            let at_alias = |diagnostic: Diagnostic| Diagnostic::new(first_word, diagnostic.message);
+            return split(engine.language(), &line)
+                .iter()
+                .try_for_each(|part| {
+                    let command = part.blanked(&line);
+                    check_parsed(parse_expanded(engine, &command), &command, first_word)
+                })
+                .map_err(at_alias);
+        }
+        parsed => parsed,
+    };
+    check_parsed(parsed, text, first_word)
+}
+
+fn check_parsed(parsed: ParsedLine, text: &str, first_word: Span) -> Result<(), Diagnostic> {
+    let (name, span) = match parsed {
+        ParsedLine::Alias(_) => ("alias".to_owned(), first_word),
         ParsedLine::Invalid(diagnostic) => return Err(diagnostic),
         ParsedLine::Hmp if hmp_line_only_asks(text.trim_start()) => return Ok(()),
-        ParsedLine::Hmp => (text[first_word.range()].to_owned(), first_word),
+        ParsedLine::Hmp => (text.split_whitespace().next().unwrap_or_default().to_owned(), first_word),
         ParsedLine::Transaction(TransactionLine { .. }) => ("transaction".to_owned(), first_word),
         ParsedLine::Qmp(line) => match line {
             Line::Blank => return Ok(()),
