@@ -1,6 +1,7 @@
 //! Completion of QMP commands, requests as JSON, and transactions.
 
 use crate::grammar::{Tokens, tokenize};
+use crate::schema::manual::Entry;
 use crate::schema::{Type, action_type, member_type, transaction_variants};
 
 use super::arguments::{Subject, complete_arguments, complete_json, complete_request};
@@ -145,7 +146,8 @@ fn action_subject<'a>(completer: &'a Completer<'_>, name: &str) -> Option<Subjec
     Some(Subject { schema, name: case, root: action_type(schema, name)?, lookup: &completer.lookup })
 }
 
-/// Returns the QMP commands. Each is described by its keys, optional ones in brackets.
+/// Returns the QMP commands. Each is described by the first sentence of the manual on it, or else by its keys, optional ones
+/// in brackets.
 pub(super) fn command_names(completer: &Completer<'_>) -> Vec<Name> {
     let Some(schema) = completer.context.schema else {
         return completer.context.commands.iter().map(|name| Name::new(name, "")).collect();
@@ -155,8 +157,13 @@ pub(super) fn command_names(completer: &Completer<'_>) -> Vec<Name> {
         let (required, optional): (Vec<_>, Vec<_>) = members.iter().partition(|member| !member.optional);
         let required = required.into_iter().map(|member| member.name.clone());
         let optional = optional.into_iter().map(|member| format!("[{}]", member.name));
+        let sentence = completer.context.manual.and_then(|manual| manual.entry(&command.name)).map(Entry::summary);
         let features = command.features.iter().filter(|feature| matches!(feature.as_str(), "deprecated" | "unstable"));
         let mut words: Vec<String> = features.map(|feature| format!("({feature})")).collect();
+        if let Some(sentence) = sentence.filter(|sentence| !sentence.is_empty()) {
+            words.push(sentence);
+            return Name::new(&command.name, words.join(" "));
+        }
         words.extend(required.chain(optional).take(MAX_DESCRIBED_KEYS));
         if members.len() > MAX_DESCRIBED_KEYS {
             words.push("…".to_owned());

@@ -151,6 +151,13 @@ pub(super) fn complete_topics(typed: &str, start: usize, completer: &Completer<'
         let events = schema.events().iter().map(|event| (event.name.as_str(), "event"));
         completion.candidates.extend(completer.offer(typed, start, events).candidates);
     }
+    // There are hundreds of types.
+    if !typed.is_empty() {
+        for (kind, description) in [(NameKind::DeviceTypes, "device"), (NameKind::ObjectTypes, "object type")] {
+            let types = completer.lookup.get(&kind).iter().map(|name| (name.text.as_str(), description));
+            completion.candidates.extend(completer.offer(typed, start, types).candidates);
+        }
+    }
     completion
 }
 

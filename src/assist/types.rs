@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::grammar::{DotTail, Language, SplitRules};
 use crate::schema::Schema;
+use crate::schema::manual::Manual;
 
 use super::matching::Matching;
 use super::name_kind::NameKind;
@@ -16,6 +17,8 @@ pub struct CompletionContext<'a> {
     /// Whether the line is in a transaction block.
     pub in_transaction: bool,
     pub schema: Option<&'a Schema>,
+    /// The manual, whose sentences describe commands.
+    pub manual: Option<&'a Manual>,
     /// Whether lines that contradict introspection are accepted.
     pub accepts_invalid: bool,
     /// The names that have been fetched from the running server or the file system.

@@ -66,4 +66,4 @@ pub(crate) use line::{missing_arguments, run_line};
 pub(crate) use memory::PassedFile;
 pub(crate) use server::{Failure, QmpServer, ServerError};
 pub(crate) use state::MonitorState;
-pub(crate) use text::size as size_text;
+pub(crate) use text::{items, size as size_text, string};

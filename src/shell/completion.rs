@@ -11,7 +11,7 @@ use crate::grammar::{Language, is_blank};
 use crate::monitor;
 use crate::render::{is_printable, printable};
 
-use super::commands::{DOT_COMMANDS, DotCommand, expand_home, topics};
+use super::commands::{DOT_COMMANDS, DotCommand, expand_home, manual_for_completion, topics};
 use super::engine::Engine;
 use super::settings::SETTINGS;
 
@@ -22,6 +22,8 @@ const TAB_TIMEOUT: Duration = Duration::from_millis(150);
 pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
     let deadline = Instant::now() + TAB_TIMEOUT;
     wait_for_names(engine, text, deadline);
+    // Once it is read, every completion describes commands by it.
+    manual_for_completion(engine);
     with_printable_names(with_completion_context(engine, |engine, context| {
         complete_with(text, context, |kind| fetch_names(engine, kind, deadline))
     }))
@@ -37,6 +39,8 @@ pub(crate) fn complete_line_loosely(engine: &mut Engine, text: &str) -> Completi
     }
     let deadline = Instant::now() + TAB_TIMEOUT;
     wait_for_names(engine, text, deadline);
+    // Once it is read, every completion describes commands by it.
+    manual_for_completion(engine);
     with_printable_names(with_completion_context(engine, |engine, context| {
         complete_loosely(text, context, |kind| fetch_names(engine, kind, deadline))
     }))
@@ -109,6 +113,7 @@ pub(crate) fn with_completion_context<T>(
     let info = engine.connection.server().map(|server| &server.info);
     let schema = info.and_then(|info| info.schema());
     let commands = info.filter(|_| schema.is_none()).map(|info| info.command_names()).unwrap_or_default();
+    let manual = engine.connection.server().and_then(|server| server.manual.get().cloned()).flatten();
     let (hmp_commands, hmp_info) = engine.hmp_names();
     let dot_commands = DOT_COMMANDS.iter().map(|command| DotCommandEntry {
         name: command.name,
@@ -126,6 +131,7 @@ pub(crate) fn with_completion_context<T>(
         language: engine.language(),
         in_transaction: engine.in_transaction(),
         schema: schema.as_deref(),
+        manual: manual.as_deref(),
         accepts_invalid: !engine.settings.check,
         names: Names::default(),
         commands,

@@ -59,15 +59,24 @@ fn aliases_stand_for_lines_with_arguments() {
     terminal.wait_for_queries();
     terminal.enter(".set output json");
     for (line, expected) in [
-        (".alias", expect![[r#"
+        (
+            ".alias",
+            expect![[r#"
 
-        "#]]),
-        (".alias st query-status", expect![[r#"
+        "#]],
+        ),
+        (
+            ".alias st query-status",
+            expect![[r#"
 
-        "#]]),
-        (".alias each qom-list $1", expect![[r#"
+        "#]],
+        ),
+        (
+            ".alias each qom-list $1",
+            expect![[r#"
 
-        "#]]),
+        "#]],
+        ),
         (
             ".alias stop cont",
             expect![[r#"
@@ -115,9 +124,12 @@ fn aliases_stand_for_lines_with_arguments() {
                 error: unexpected argument `x` of alias `each`, which is `qom-list $1`
             "#]],
         ),
-        (".unalias stop", expect![[r#"
+        (
+            ".unalias stop",
+            expect![[r#"
 
-        "#]]),
+        "#]],
+        ),
         (
             ".unalias stop",
             expect![[r#"
@@ -199,7 +211,10 @@ fn a_setting_says_how_long_it_lasts() {
         This lasts as long as the session; put the line into ~/.config/qmp-shell/rc to keep it.
     "#]],
     );
-    terminal.check_line(".set verbose off", expect![[r#"
+    terminal.check_line(
+        ".set verbose off",
+        expect![[r#"
 
-    "#]]);
+    "#]],
+    );
 }

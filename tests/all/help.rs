@@ -91,6 +91,16 @@ fn explains_events_members_types_and_words() {
     );
     expect_fragments(&help(&address, "BlockdevOptionsQcow2.lazy-refcounts").expect_status(0), &["lazy-refcounts"]);
     expect_fragments(&help(&address, "apropos lazy_refcounts").expect_status(0), &["BlockdevOptionsQcow2"]);
+    // Commands come before types, and sentences are aligned.
+    let found = help(&address, "apropos powerdown").expect_status(0).stderr;
+    let rows: Vec<&str> = found.lines().collect();
+    assert!(rows[0].starts_with("POWERDOWN ") || rows[0].starts_with("system_powerdown "), "{found}");
+    let columns: Vec<Option<usize>> =
+        rows.iter().map(|row| row.find("  ").map(|at| row.len() - row[at..].trim_start().len())).collect();
+    assert!(columns.iter().all(|column| *column == columns[0]), "{found}");
+    // Tab describes commands by the first sentence.
+    let run = qmp_shell(&["--complete", "query-yan", &address]).run().expect_status(0);
+    assert_eq!(run.stdout, "query-yank\tQuery yank instances.\n");
     // A topic that begins with a dot is a dot command.
     expect_fragments(&help(&address, ".wait").expect_status(0), &[".wait EVENT"]);
     let mut table = Table::new();
@@ -138,10 +148,16 @@ fn explains_variants_devices_and_the_shell_escape() {
         &help(&address, "blockdev-add driver=host_device").expect_status(0),
         &["\n  filename ", "\nfilename: string  of BlockdevOptionsFile\n"],
     );
-    expect_fragments(
-        &help(&address, "virtio-blk-pci").expect_status(0),
-        &["virtio-blk-pci  device, with these properties\n", "\n  drive ", "\n  serial "],
-    );
+    for (kind, title, row) in [
+        ("virtio-blk-pci", "virtio-blk-pci device, with these properties", "ioeventfd bool on/off (default: on)"),
+        ("virtio-blk-pci", "virtio-blk-pci device, with these properties", "serial str"),
+        ("iothread", "iothread object type, with these properties", "poll-max-ns int"),
+    ] {
+        let page = help(&address, kind).expect_status(0).stderr;
+        let rows: Vec<String> =
+            page.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert!(rows[0] == title && rows.iter().any(|found| found == row), "{kind}: {page}");
+    }
     let mut table = Table::new();
     for topic in ["!", "!ls", "blockdev-add driver=qcow3", "blockdev-add drivr=raw", "STOP x", "virtio-blk-pc"] {
         table.run(topic, &help(&address, topic));

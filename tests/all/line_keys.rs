@@ -128,7 +128,8 @@ fn start(folder: &Path) -> Option<Terminal> {
     let editor = folder.join("editor");
     fs::write(&editor, "#!/bin/sh\nsed -i 's/$/ edited/' \"$1\"\n").unwrap();
     fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
-    let variables = format!("PAGER=cat EDITOR={} INPUTRC={}/inputrc", editor.display(), folder.display());
+    let variables =
+        format!("PAGER=cat MANPATH=/nonexistent EDITOR={} INPUTRC={}/inputrc", editor.display(), folder.display());
     Terminal::start(&format!("{variables} {} demo:", env!("CARGO_BIN_EXE_qmp-shell")), 100, 30)
 }
 

@@ -13,6 +13,9 @@ pub struct Hit<'a> {
     pub sentence: String,
 }
 
+/// The half ranks by which types come later: the type `MirrorSyncMode` after the command `drive-mirror`.
+const TYPE_PENALTY: usize = 3;
+
 /// The rank of a hit by where the word was found, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -26,7 +29,7 @@ enum Rank {
 
 impl Manual {
     /// Returns the entries whose name, members or prose contain `word`, ignoring case and the difference between `_` and
-    /// `-`. They are sorted by rank; within a rank, commands and events come before types.
+    /// `-`. They are sorted by rank. Commands and events come before types whose rank is a little better.
     pub fn search(&self, word: &str) -> Vec<Hit<'_>> {
         let word = folded(word.trim());
         if word.is_empty() {
@@ -35,7 +38,7 @@ impl Manual {
         let mut hits: Vec<(Rank, Hit<'_>)> = self.entries().iter().filter_map(|entry| hit(entry, &word)).collect();
         hits.sort_by_key(|(rank, hit)| {
             let is_type = !matches!(hit.entry.kind, EntryKind::Command | EntryKind::Event);
-            (*rank, is_type)
+            2 * (*rank as usize) + if is_type { TYPE_PENALTY } else { 0 }
         });
         hits.into_iter().map(|(_, hit)| hit).collect()
     }

@@ -8,6 +8,7 @@ use crate::schema::nearest;
 use super::super::line::LineOutcome;
 use super::super::settings::SETTINGS;
 use super::super::terminal::size::terminal_size;
+use super::type_help::type_page;
 use super::{ANY, Arguments, DOT_COMMANDS, DotCommand, Invocation, server_help};
 
 /// The width of prose.
@@ -30,7 +31,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     help: "Without TOPIC, shows an overview. TOPIC is a dot command, with or without its dot, or `line`, `keys`,\n\
            `settings`; or a command or event of the server, a type of its manual, or a member of one of these:\n\
            `help blockdev-add`, `help STOP`, `help blockdev-add.driver`; or a variant of a command:\n\
-           `help blockdev-add driver=qcow2`; or a type of devices: `help virtio-blk-pci`. The arguments come from the server's own\n\
+           `help blockdev-add driver=qcow2`; or a type of devices or objects: `help virtio-blk-pci`. The arguments come from the server's own\n\
            introspection; their meaning comes from the manual page, if it is installed. `apropos` searches for a word.",
     arguments: Arguments::Words { min: 0, max: ANY },
     has_reply_slot: false,
@@ -123,7 +124,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         invocation.out.print(&fill(&text, PROSE_COLUMNS));
     } else if let Some(lines) = server_help::page(invocation.engine, topic, columns, invocation.out) {
         invocation.out.show_page(&lines);
-    } else if let Some(lines) = server_help::device_page(invocation.engine, topic) {
+    } else if let Some(lines) = type_page(invocation, topic, columns) {
         invocation.out.show_page(&lines);
     } else {
         let mut names = server_help::known_names(invocation.engine, invocation.out);

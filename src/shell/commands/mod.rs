@@ -27,6 +27,7 @@ mod shell_escape;
 mod show;
 mod source;
 mod suggest;
+mod type_help;
 mod until;
 mod wait;
 mod waiting;
@@ -48,6 +49,7 @@ pub use help::manual_section;
 pub(crate) use help::topics;
 pub(crate) use rc::run_rc_file;
 pub use run::{ParsedLine, run_parsed};
+pub(crate) use server_help::manual_for_completion;
 
 /// A dot command.
 pub(crate) struct DotCommand {

@@ -1,12 +1,13 @@
 //! Help on commands, events and types of the server: from its introspection, and from the manual page on the local
 //! disk.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::assist::NameKind;
 use crate::grammar::{Diagnostic, Word, missing_key};
-use crate::schema::manual::{Line, LookupResult, Manual, Role, Run, man_path};
+use crate::schema::manual::{Hit, Line, LookupResult, Manual, Role, Run, man_path};
 use crate::schema::{
     Expected, PartialArguments, Schema, Type, did_you_mean, member_signature, positional_member, signature,
     signature_of_variant,
@@ -15,8 +16,11 @@ use crate::schema::{
 use super::super::engine::Engine;
 use super::super::output::Output;
 
-/// The time that the server may take to list devices or their properties.
-const DEVICE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time that the server may take to list its types.
+const TYPES_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The maximum width of the names in the results of a search; longer ones move their sentence.
+const MAX_NAME_COLUMNS: usize = 36;
 
 /// The minimum width of a sentence in the results of a search.
 const MIN_SENTENCE_COLUMNS: usize = 20;
@@ -112,23 +116,6 @@ fn wrong_argument(schema: &Schema, expected: &Expected<'_>, word: &Word) -> Opti
     (!is_known).then(|| Diagnostic::new(word.value_span(), message))
 }
 
-/// Returns the page on a type of devices: its properties. `None` if there is no such type.
-pub(super) fn device_page(engine: &mut Engine, driver: &str) -> Option<Vec<Line>> {
-    let kind = NameKind::DeviceProperties(driver.to_owned());
-    let properties = engine.live_names(&kind, Instant::now() + DEVICE_TIMEOUT);
-    let width = properties.iter().map(|property| property.text.len()).max()?;
-    let title = vec![Run::new(Role::Heading, driver), Run::new(Role::Secondary, "  device, with these properties")];
-    let lines = properties.into_iter().map(|property| {
-        let (kind, description) = property.description.split_once(": ").unwrap_or((&property.description, ""));
-        vec![
-            Run::new(Role::Name, format!("  {:<width$}", property.text)),
-            Run::new(Role::Type, format!("  {kind}")),
-            Run::new(Role::Plain, if description.is_empty() { String::new() } else { format!("  {description}") }),
-        ]
-    });
-    Some([title].into_iter().chain(lines).collect())
-}
-
 /// The manual's text on a topic.
 struct ManualText {
     heading: Line,
@@ -147,32 +134,34 @@ fn manual_text(manual: &Manual, topic: &str, columns: usize) -> Option<ManualTex
     Some(ManualText { heading, since: None, body: manual.layout_member(member, columns) })
 }
 
-/// Returns the entries that contain a word, each with a sentence. Without a manual, returns only names.
+/// Returns the entries that contain a word, best first, each with a sentence. Without a manual, returns only names.
 pub(super) fn apropos(engine: &mut Engine, word: &str, columns: usize, out: &mut dyn Output) -> Vec<Line> {
     let schema = engine.wait_for_schema(out).ok().flatten();
     let manual = manual(engine, schema.as_deref());
-    let mut lines: Vec<Line> = Vec::new();
-    for hit in manual.iter().flat_map(|manual| manual.search(word)) {
-        let room = columns.saturating_sub(4 + hit.entry.name.len());
-        let mut sentence: String = hit.sentence.chars().take(room.max(MIN_SENTENCE_COLUMNS)).collect();
+    let Some(manual) = manual.as_deref() else {
+        let normalise = |name: &str| name.to_lowercase().replace('_', "-");
+        let names = schema.iter().flat_map(|schema| names_of(schema));
+        let matching = names.filter(|name| normalise(name).contains(&normalise(word)));
+        let mut lines: Vec<Line> = matching.map(|text| vec![Run { role: Role::Name, text }]).collect();
+        lines.extend(no_manual_note(engine));
+        return lines;
+    };
+    let mut hits = manual.search(word);
+    let mut seen = HashSet::new();
+    hits.retain(|hit| seen.insert(hit.entry.name.as_str()));
+    let longest = hits.iter().map(|hit| hit.entry.name.len()).max().unwrap_or(0);
+    let name_columns = longest.min(MAX_NAME_COLUMNS);
+    let row = |hit: &Hit<'_>| {
+        let name = format!("{:<name_columns$}", hit.entry.name);
+        let room = columns.saturating_sub(name.len() + 2).max(MIN_SENTENCE_COLUMNS);
+        let mut sentence: String = hit.sentence.chars().take(room).collect();
         if sentence.len() < hit.sentence.len() {
             sentence.pop();
             sentence.push('…');
         }
-        let name = Run { role: Role::Name, text: hit.entry.name.clone() };
-        let line = vec![name, Run { role: Role::Plain, text: format!("  {sentence}") }];
-        if !lines.iter().any(|other| other.first() == line.first()) {
-            lines.push(line);
-        }
-    }
-    if manual.is_none() {
-        let normalise = |name: &str| name.to_lowercase().replace('_', "-");
-        let names = schema.iter().flat_map(|schema| names_of(schema));
-        let matching = names.filter(|name| normalise(name).contains(&normalise(word)));
-        lines.extend(matching.map(|text| vec![Run { role: Role::Name, text }]));
-        lines.extend(no_manual_note(engine));
-    }
-    lines
+        vec![Run::new(Role::Name, name), Run::new(Role::Plain, format!("  {sentence}"))]
+    };
+    hits.iter().map(row).collect()
 }
 
 /// Returns the names of everything that has a page, for suggestions.
@@ -182,8 +171,9 @@ pub(super) fn known_names(engine: &mut Engine, out: &mut dyn Output) -> Vec<Stri
     let mut names = engine.connection.server().map(|server| server.info.command_names()).unwrap_or_default();
     names.extend(schema.iter().flat_map(|schema| names_of(schema)));
     names.extend(manual.iter().flat_map(|manual| manual.entries().iter().map(|entry| entry.name.clone())));
-    let devices = engine.live_names(&NameKind::DeviceTypes, Instant::now() + DEVICE_TIMEOUT);
-    names.extend(devices.into_iter().map(|device| device.text));
+    let devices = engine.live_names(&NameKind::DeviceTypes, Instant::now() + TYPES_TIMEOUT);
+    let objects = engine.live_names(&NameKind::ObjectTypes, Instant::now() + TYPES_TIMEOUT);
+    names.extend(devices.into_iter().chain(objects).map(|kind| kind.text));
     names
 }
 
@@ -191,6 +181,12 @@ pub(super) fn known_names(engine: &mut Engine, out: &mut dyn Output) -> Vec<Stri
 fn names_of(schema: &Schema) -> Vec<String> {
     let commands = schema.commands().iter().map(|command| command.name.clone());
     commands.chain(schema.events().iter().map(|event| event.name.clone())).collect()
+}
+
+/// Returns the manual page, whose sentences describe the commands that Tab lists.
+pub(crate) fn manual_for_completion(engine: &mut Engine) -> Option<Rc<Manual>> {
+    let schema = engine.connection.server()?.info.schema();
+    manual(engine, Some(&*schema?))
 }
 
 /// Returns the manual page of the server, if it is installed. It is read when it is first needed.
