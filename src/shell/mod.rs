@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `line` | a line's origin and outcome |
 //! | `events` | the event filter, the latest events, advice on failures |
-//! | `output_format`, `settings` | the formats of replies; the settings of `.set` |
+//! | `output_format`, `prompt_format`, `settings` | the formats of replies and of the prompt; the settings of `.set` |
 //! | `aliases` | the user's own commands |
 //! | `history` | lines entered, and their files |
 //! | `hmp` | HMP lines inside QMP requests, and whether they succeeded |
@@ -32,6 +32,7 @@ mod line;
 mod output;
 mod output_format;
 mod prompt;
+mod prompt_format;
 mod script;
 mod server;
 mod settings;

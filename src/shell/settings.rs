@@ -4,6 +4,7 @@ use crate::session::is_runnable;
 
 use super::events::filter::EventFilter;
 use super::output_format::{OUTPUT_FORMATS, OutputFormat};
+use super::prompt_format::PromptFormat;
 
 /// The settings of `.set`.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct Settings {
     pub exit_on_error: bool,
     /// The keys of the line editor.
     pub keys: KeyMap,
+    pub prompt: PromptFormat,
     /// Which monitor answers HMP lines.
     pub monitor: MonitorChoice,
     /// The filter of shown events.
@@ -37,6 +39,7 @@ impl Default for Settings {
             confirm: true,
             exit_on_error: false,
             keys: KeyMap::Emacs,
+            prompt: PromptFormat::default(),
             monitor: MonitorChoice::Auto,
             events: EventFilter::All,
         }
@@ -173,6 +176,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
             };
             Ok(())
         },
+    },
+    Setting {
+        name: "prompt",
+        help: "%n VM or QEMU, %a address, %s run state, %c CPU in HMP mode, %% a %",
+        values: || vec![("default", "")],
+        get: |settings| settings.prompt.text().to_owned(),
+        set: |settings, value| PromptFormat::parse(value).map(|format| settings.prompt = format),
     },
     Setting {
         name: "verbose",

@@ -81,7 +81,12 @@ const TYPING: &[Typing] = &[
         keys: &["{\"execute\":", "<Enter>", "  \"query-st"],
         last: "  \"query-st",
     },
-    Typing { what: "a line after a list of candidates", columns: 100, keys: &[".e", "<Tab>"], last: "(QEMU) .e" },
+    Typing {
+        what: "a line above a list of candidates",
+        columns: 100,
+        keys: &[".h", "<Tab>"],
+        last: ".history  show the last N lines entered (defaul…",
+    },
 ];
 
 #[test]

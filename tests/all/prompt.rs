@@ -434,3 +434,40 @@ fn accepts_a_completed_file_name() {
     terminal.press("Enter");
     terminal.wait_for("\nsourced\n(QEMU)");
 }
+
+#[test]
+fn the_prompt_has_the_name_and_the_state_of_the_vm() {
+    let Some(server) = Server::qemu(&[Q35, &["-name", "web\u{1b}[2J"]].concat()) else { return };
+    let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+    let name = r"web\x1b[2J";
+    // A slow server's reply serves the next prompt.
+    let wait_for_prompt = |prompt: &str| {
+        terminal.wait(prompt, |screen| {
+            let is_shown = screen.lines().last() == Some(prompt);
+            if !is_shown {
+                terminal.press("Enter");
+            }
+            is_shown
+        });
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter(".set prompt '%a %n:%c>'");
+    wait_for_prompt(&format!("{} {name}:>", server.address()));
+    terminal.enter(".hmp");
+    terminal.wait_for_last(&format!("{} {name}:0>", server.address()));
+    terminal.enter(".qmp");
+    // The state follows the events.
+    terminal.enter(".set prompt '%s 100%%> '");
+    wait_for_prompt("prelaunch 100%>");
+    terminal.enter("cont");
+    wait_for_prompt("running 100%>");
+    terminal.enter("stop");
+    wait_for_prompt("paused 100%>");
+    // Carets are under their word.
+    terminal.enter("query-nam");
+    terminal.wait_for("paused 100%> query-nam\n             ^^^^^^^^^\n");
+    terminal.enter(".set prompt %x");
+    terminal.wait_for("error: unknown `%x`; expected `%n`, `%a`, `%s`, `%c` or `%%`\n");
+    terminal.enter(".set prompt default");
+    terminal.wait_for_last("(QEMU)");
+}

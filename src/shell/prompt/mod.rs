@@ -33,6 +33,7 @@ use super::engine::Engine;
 use super::line::{InputLine, LineOutcome};
 use super::output::Output;
 use super::output::terminal::TerminalOutput;
+use super::prompt_format::PromptFields;
 use super::settings::KeyMap;
 use super::terminal::async_output::AsyncOutput;
 use super::terminal::signals::InterruptHandler;
@@ -49,6 +50,11 @@ const ADVICE: &str = "Tab completes, help explains, Ctrl-D leaves.";
 
 /// The advice in a shell that started QEMU.
 const ADVICE_WITH_CHILD: &str = "Tab completes, help explains, Ctrl-D ends QEMU and leaves.";
+
+/// The time that the first prompt, and later ones, wait for the name and the state of the VM, if they show it. A later
+/// reply serves the next prompt.
+const FIRST_PROMPT_TIMEOUT: Duration = Duration::from_millis(15);
+const PROMPT_TIMEOUT: Duration = Duration::from_millis(150);
 
 /// The maximum number of history entries in the editor.
 const MAX_HISTORY_ENTRIES: usize = 10_000;
@@ -296,7 +302,7 @@ impl Prompt {
         let line = match &self.dumb_terminal {
             None => {
                 let initial = std::mem::take(&mut self.initial_text);
-                self.editor.readline_with_initial(&(text, styled.as_str()), (&initial, ""))
+                self.editor.readline_with_initial(&(text.as_str(), styled.as_str()), (&initial, ""))
             }
             Some(reader) => self.read_from_dumb_terminal(reader, &styled),
         };
@@ -342,21 +348,25 @@ impl Prompt {
         }
         self.interrupts.set_target(queue);
         let asks_monitor = engine.language() == Language::Hmp && !engine.uses_own_monitor();
+        let format = engine.settings.prompt.clone();
+        let timeout = if self.loaded_history.is_some() { PROMPT_TIMEOUT } else { FIRST_PROMPT_TIMEOUT };
         if let Some(server) = engine.queryable_server() {
+            server.query_vm(&format);
             server.start_queries(asks_monitor);
+            server.wait_for_vm(Instant::now() + timeout);
         }
     }
 
-    fn prompt_text(&self) -> &'static str {
-        let engine = self.engine.borrow();
+    fn prompt_text(&self) -> String {
+        let mut engine = self.engine.borrow_mut();
         if engine.in_transaction() {
-            return "TRANS> ";
+            return "TRANS> ".to_owned();
         }
-        match (engine.connection.is_open(), engine.language()) {
-            (false, _) => "(not connected) ",
-            (true, Language::Qmp) => "(QEMU) ",
-            (true, Language::Hmp) => "(qemu) ",
-        }
+        let address = engine.connection.address().map(ToString::to_string).unwrap_or_default();
+        let cpu = engine.connection.record.monitor.cpu_index();
+        let Some(server) = engine.connection.server() else { return "(not connected) ".to_owned() };
+        let (name, status) = (server.info.vm_name.clone(), server.info.run_state.clone());
+        engine.settings.prompt.prompt(&PromptFields { name, address, status, cpu }, engine.language())
     }
 
     /// Loads the history of the current language into the editor, unless it is loaded.
@@ -417,6 +427,10 @@ impl Prompt {
         }
         if let Some(notice) = self.assembler.take_notice() {
             self.terminal.show_notice(&notice);
+        }
+        if entered.contains('\n') {
+            // One line of a paste, corrected, would not be what was entered.
+            self.terminal.take_correction();
         }
         None
     }

@@ -27,6 +27,8 @@ const MAX_ALIASES: usize = 4;
 pub(super) enum Query {
     Schema,
     Commands,
+    VmName,
+    RunState,
     HmpHelp,
     HmpInfoHelp,
     LiveNames(NameKind),
@@ -40,6 +42,10 @@ pub(crate) struct ServerInfo {
     /// Whether the server has no introspection that can be read.
     pub(super) lacks_schema: bool,
     commands: Vec<String>,
+    /// The name of the VM, if it has one.
+    pub(crate) vm_name: Option<String>,
+    /// The run state, unless an event may have changed it; a question mark if the server has none.
+    pub(crate) run_state: Option<String>,
     hmp_commands: Vec<Name>,
     hmp_info: Vec<Name>,
     live_names: HashMap<NameKind, Vec<Name>>,
@@ -97,7 +103,10 @@ impl ServerInfo {
 
     /// Returns whether a reply is awaited that every completion or check needs.
     pub(super) fn awaits_basics(&self) -> bool {
-        self.pending.values().any(|query| !matches!(query, Query::LiveNames(_) | Query::PropertyTypes(_)))
+        let is_basic = |query: &Query| {
+            !matches!(query, Query::LiveNames(_) | Query::PropertyTypes(_) | Query::VmName | Query::RunState)
+        };
+        self.pending.values().any(is_basic)
     }
 
     /// Returns whether introspection has arrived, or it is certain that none will.
@@ -118,6 +127,10 @@ impl ServerInfo {
             _ => None,
         };
         let text = || raw.and_then(|raw| serde_json::from_str::<String>(raw).ok()).unwrap_or_default();
+        let member = |name: &str| {
+            let value: Value = serde_json::from_str(raw?).ok()?;
+            string_member(&value, name)
+        };
         match (query, raw) {
             (Query::Schema, Some(raw)) => match Schema::parse(raw) {
                 Ok(schema) => self.schema = Some(Arc::new(schema)),
@@ -126,6 +139,8 @@ impl ServerInfo {
             (Query::Schema, None) => self.lacks_schema = true,
             (Query::Commands, Some(raw)) => self.commands = command_names(raw),
             (Query::Commands, None) => {}
+            (Query::VmName, _) => self.vm_name = member("name").filter(|name| !name.is_empty()),
+            (Query::RunState, _) => self.run_state = Some(member("status").unwrap_or_else(|| "?".to_owned())),
             (Query::HmpHelp, _) => self.hmp_commands = hmp_names(&text(), ""),
             (Query::HmpInfoHelp, _) => self.hmp_info = hmp_names(&text(), "info "),
             (Query::LiveNames(kind), Some(raw)) => {

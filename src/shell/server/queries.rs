@@ -7,6 +7,7 @@ use crate::session::{Disconnected, Received, Taken, Waited};
 use crate::wire::Request;
 
 use super::super::hmp::hmp_request;
+use super::super::prompt_format::PromptFormat;
 use super::Server;
 use super::info::Query;
 use super::live_names::name_query;
@@ -36,6 +37,26 @@ impl Server {
             self.send_once(Query::HmpInfoHelp, &hmp_request("help info", None))?;
         }
         Ok(())
+    }
+
+    /// Queries what a prompt of this format shows of the VM, unless it is known or awaited. Sent before the introspection,
+    /// whose reply is long.
+    pub(crate) fn query_vm(&mut self, format: &PromptFormat) {
+        if self.is_guest_agent {
+            return;
+        }
+        // At the end of the connection these fail, and the next read reports it.
+        if format.shows_name() {
+            let _ = self.send_once(Query::VmName, &Request::new("query-name"));
+        }
+        if format.shows_status() && self.info.run_state.is_none() && !self.info.awaits(&Query::RunState) {
+            let _ = self.send_query(Query::RunState, &Request::new("query-status"));
+        }
+    }
+
+    /// Waits until `deadline` for what the prompt shows of the VM.
+    pub(crate) fn wait_for_vm(&mut self, deadline: Instant) {
+        self.wait_while(deadline, |server| server.info.awaits(&Query::VmName) || server.info.awaits(&Query::RunState));
     }
 
     fn send_once(&mut self, query: Query, request: &Request) -> Result<(), Disconnected> {
