@@ -74,7 +74,7 @@ fn aliases_stand_for_lines_with_arguments() {
         ".unalias stop",
         ".unalias stop",
     ] {
-        table.row(line, &terminal.run_line(line));
+        table.row(line, terminal.run_line(line));
     }
     table.check(expect![[r#"
         > .alias

@@ -509,7 +509,8 @@ fn events_that_come_meanwhile_are_shown_after_the_pipeline() {
 #[test]
 fn text_for_people_is_text_for_programs() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let lines = ["x-query-roms | grep -c '^/rom@\\|^addr=\\|^fw='", "human-monitor-command command-line='info status' | cat"];
+    let lines =
+        ["x-query-roms | grep -c '^/rom@\\|^addr=\\|^fw='", "human-monitor-command command-line='info status' | cat"];
     let args = lines.iter().flat_map(|line| ["-c", *line]);
     let address = server.address();
     let args: Vec<&str> = args.chain([address.as_str()]).collect();
