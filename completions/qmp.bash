@@ -23,7 +23,7 @@ _qmp() {
 
     case "${cmd}" in
         qmp)
-            opts="-v -l -N -o -h -V --path --verbose --color --logfile --wait --skip-negotiation --jobs --monitor --max-message --no-check --no-schema --dry-run --jq --events --count --complete --generate --output --timeout --help --version"
+            opts="-v -l -N -o -h -V --path --verbose --color --logfile --wait --skip-negotiation --jobs --monitor --max-message --no-check --no-schema --dry-run --jq --events --every --count --complete --generate --output --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -91,6 +91,10 @@ _qmp() {
                     return 0
                     ;;
                 --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --every)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

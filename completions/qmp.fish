@@ -1,6 +1,6 @@
 function __fish_qmp_before_words
     set -l words (commandline -opc)
-    argparse -s 'path=' 'v/verbose' 'color=' 'l/logfile=' 'wait=?' 'N/skip-negotiation' 'jobs=' 'monitor=' 'max-message=' 'no-check' 'no-schema' 'dry-run' 'jq=' 'events=?' 'count=' 'complete=' 'generate=' 'o/output=' 'timeout=' 'h/help' 'V/version' -- $words[2..] 2>/dev/null
+    argparse -s 'path=' 'v/verbose' 'color=' 'l/logfile=' 'wait=?' 'N/skip-negotiation' 'jobs=' 'monitor=' 'max-message=' 'no-check' 'no-schema' 'dry-run' 'jq=' 'events=?' 'every=' 'count=' 'complete=' 'generate=' 'o/output=' 'timeout=' 'h/help' 'V/version' -- $words[2..] 2>/dev/null
     or return 0
     not set -q argv[1]
 end
@@ -18,7 +18,8 @@ server\t'the server\'s, through human-monitor-command'"
 complete -c qmp -n __fish_qmp_before_words -l max-message -d 'Maximum size of a message from the server (suffixes k, M, G)' -r
 complete -c qmp -n __fish_qmp_before_words -l jq -d 'Print the results of a jq filter on the return value: strings as text, other values as JSON on one line' -r -f
 complete -c qmp -n __fish_qmp_before_words -l events -d 'Follow events as JSON Lines: all, or those whose names match a GLOB' -r
-complete -c qmp -n __fish_qmp_before_words -l count -d 'With --events, stop after N events; fewer are a failure' -r
+complete -c qmp -n __fish_qmp_before_words -l every -d 'Run COMMAND every SECONDS, until it is interrupted' -r
+complete -c qmp -n __fish_qmp_before_words -l count -d 'Stop after N events; fewer are a failure. With --every, after N runs' -r
 complete -c qmp -n __fish_qmp_before_words -l complete -d 'Print the completions of LINE, a command line that begins with the name of this program' -r
 complete -c qmp -n __fish_qmp_before_words -l generate -d 'Print the manual page, or completions for a shell' -r -f -a "man\t'The manual page'
 bash\t'Completions for bash'
