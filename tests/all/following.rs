@@ -5,6 +5,7 @@ use expect_test::expect;
 use crate::support::peer::Peer;
 use crate::support::program::{Run, qmp_shell};
 use crate::support::server::{Q35, SMALL, Server, run_hmp_line};
+use crate::support::skip::skip;
 use crate::support::snapshot;
 use crate::support::terminal::Terminal;
 use crate::support::wording;
@@ -245,6 +246,34 @@ fn migrations_are_followed_to_their_end() {
 }
 
 #[test]
+fn a_migration_in_postcopy_is_followed_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let uri = format!("unix:{}", folder.path().join("m.sock").display());
+    for start in [Server::qemu, Server::qemu_7_2] {
+        let destination = [Q35, &["-incoming", &uri]].concat();
+        let (Some(source), Some(destination)) = (start(Q35), start(&destination)) else { return };
+        let postcopy = "migrate-set-capabilities capabilities.0.capability=postcopy-ram capabilities.0.state=on";
+        let prepared = qmp_shell(&[&destination.address(), "-c", postcopy]).run();
+        if prepared.status != 0 {
+            skip("userfaultfd, which postcopy needs");
+            return;
+        }
+        let waiting = qmp_shell(&["--no-events", &destination.address(), "-c", ".follow migration"]).start();
+        let lines = format!(
+            "{postcopy}\n\
+             migrate uri={uri}\n\
+             .until query-migrate | .status != \"setup\" every=0.01 timeout=20\n\
+             migrate-start-postcopy\n\
+             .follow migration\n"
+        );
+        let run = qmp_shell(&["--no-events", &source.address()]).input(lines).run().expect_status(0);
+        assert!(run.stderr.ends_with("The migration has completed.\n"), "{run:?}");
+        let run = Run::from(waiting.wait_with_output().unwrap()).expect_status(0);
+        assert!(run.stderr.ends_with("The migration has completed.\n"), "{run:?}");
+    }
+}
+
+#[test]
 fn a_prompt_shows_a_live_line_and_events_above_it() {
     let Some(server) = Server::qemu(&[Q35, &["-S"]].concat()) else { return };
     let lines = "\
@@ -265,10 +294,13 @@ fn a_prompt_shows_a_live_line_and_events_above_it() {
     for columns in [50, 30, 120] {
         terminal.resize(columns, 40);
         terminal.wait("one line for each job", |screen| {
-            let lines: Vec<&str> =
-                screen.lines().filter(|line| line.contains("j0 (") || line.contains("j1 (")).collect();
-            let is_wide = lines.iter().all(|line| line.contains(" left") == (columns >= 120));
-            lines.len() == 2 && is_wide && lines.iter().all(|line| line.contains(" %"))
+            // Of the lines before, rows may be left: tmux tells the program of its new size late.
+            let lines: Vec<&str> = screen.trim_end().lines().rev().take(2).collect();
+            let is_wide = |line: &str| line.contains('░') && line.contains(" left");
+            let is_of_job = |line: &str, name: &str| {
+                line.starts_with(name) && line.contains(" %") && is_wide(line) == (columns >= 120)
+            };
+            is_of_job(lines[0], "j1 (mirror)") && is_of_job(lines[1], "j0 (backup)")
         });
     }
     terminal.press("C-c");
