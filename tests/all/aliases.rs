@@ -170,7 +170,7 @@ fn dot_commands_are_found_by_their_first_letters() {
         ".ex x",
         expect![[r#"
                    ^^^
-            error: `.ex` is ambiguous: `.exit`, `.explain`
+            error: `.ex` is ambiguous: `.exit`, `.expect`, `.explain`
         "#]],
     );
     assert!(terminal.run_line(".h set").starts_with(".set [NAME [VALUE]]"));

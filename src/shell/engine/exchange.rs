@@ -70,21 +70,6 @@ pub(super) enum Sent {
     Fulfilled(Reply),
 }
 
-/// The events after which the VM may have another run state.
-const RUN_STATE_EVENTS: &[&str] = &[
-    "BLOCK_IO_ERROR",
-    "GUEST_CRASHLOADED",
-    "GUEST_PANICKED",
-    "MIGRATION",
-    "RESET",
-    "RESUME",
-    "SHUTDOWN",
-    "STOP",
-    "SUSPEND",
-    "WAKEUP",
-    "WATCHDOG",
-];
-
 impl Engine {
     /// Receives messages as long as `wait` says, and handles all except the reply to `awaited`. `is_enough` is called
     /// after each message, with the approximate number of bytes that were shown.
@@ -366,10 +351,8 @@ impl Engine {
         if is_shown {
             out.show_event(&event);
         }
-        if RUN_STATE_EVENTS.contains(&event.name())
-            && let Some(server) = self.connection.server()
-        {
-            server.info.run_state = None;
+        if let Some(server) = self.connection.server() {
+            server.info.note_event(event.name());
         }
         self.connection.record.events.push(event);
         if is_shown {

@@ -57,7 +57,29 @@ pub(crate) struct ServerInfo {
     pub(super) sent: HashSet<Query>,
 }
 
+/// The events after which the VM may have another run state.
+const RUN_STATE_EVENTS: &[&str] = &[
+    "BLOCK_IO_ERROR",
+    "GUEST_CRASHLOADED",
+    "GUEST_PANICKED",
+    "MIGRATION",
+    "RESET",
+    "RESUME",
+    "SHUTDOWN",
+    "STOP",
+    "SUSPEND",
+    "WAKEUP",
+    "WATCHDOG",
+];
+
 impl ServerInfo {
+    /// Notes an event, after which the run state may be another one.
+    pub(crate) fn note_event(&mut self, name: &str) {
+        if RUN_STATE_EVENTS.contains(&name) {
+            self.run_state = None;
+        }
+    }
+
     /// Returns the introspection, if it has arrived.
     pub(crate) fn schema(&self) -> Option<Arc<Schema>> {
         self.schema.clone()
