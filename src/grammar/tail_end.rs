@@ -149,7 +149,7 @@ pub(super) fn hmp_operator(text: &str, is_program: &dyn Fn(&str) -> bool) -> Opt
                 let next = rest.trim_start_matches(is_blank).split(is_blank).next().unwrap_or_default();
                 let is_operator = match operator {
                     // At the beginning of a line, there is nothing that the monitor could do with it.
-                    Operator::Pipe => at == 0 || next.contains('/') || is_program(next),
+                    Operator::Pipe => at == 0 || is_path(next) || is_program(next),
                     _ => true,
                 };
                 if ends_word(rest) && is_operator {

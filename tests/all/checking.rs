@@ -53,7 +53,6 @@ const BLOCK_LINES: &[&str] = &[
     "blockdev_add driver=null-co",
     "frobnicate",
     "exec-oob blockdev-add driver=null-co",
-    "query-jobs; query-block",
     "frobnicate the machine",
     // Dot commands, and the ways to leave other shells.
     "events 5",
@@ -194,10 +193,6 @@ fn check_block_lines(server: &Server) {
             exec-oob blockdev-add driver=null-co
                      ^^^^^^^^^^^^
             `blockdev-add` cannot be executed out of band
-
-            query-jobs; query-block
-            ^^^^^^^^^^^
-            the server has no command `query-jobs;`; did you mean `query-jobs`?
 
             frobnicate the machine
             ^^^^^^^^^^

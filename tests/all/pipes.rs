@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use crate::support::peer::Peer;
 use crate::support::program::qmp_shell;
-use crate::support::server::{SMALL, Server};
+use crate::support::server::{Q35, SMALL, Server};
 use crate::support::snapshot::Table;
 use crate::support::terminal::Terminal;
 
@@ -508,7 +508,7 @@ fn events_that_come_meanwhile_are_shown_after_the_pipeline() {
 
 #[test]
 fn text_for_people_is_text_for_programs() {
-    let Some(server) = Server::qemu(SMALL) else { return };
+    let Some(server) = Server::qemu(Q35) else { return };
     let lines =
         ["x-query-roms | grep -c '^/rom@\\|^addr=\\|^fw='", "human-monitor-command command-line='info status' | cat"];
     let args = lines.iter().flat_map(|line| ["-c", *line]);

@@ -13,12 +13,13 @@ fn the_screen_is_kept_in_a_file() {
     for start in [Server::qemu, Server::qemu_7_2] {
         let Some(server) = start(VGA) else { return };
         let (png, ppm) = (server.path("a.png"), server.path("a.ppm"));
-        let lines = format!(".show screen {png}\n.show screen {ppm}\nquery-fdsets\n.show screen {png}x\n");
+        // QEMU 7.2 does not close what is removed while the guest is stopped.
+        let lines = format!("cont\n.show screen {png}\n.show screen {ppm}\nquery-fdsets\n.show screen {png}x\n");
         let seen = qmp_shell(&["-p", &server.address()]).input(lines).run().expect_status(1);
         // The guest's display may change its size when it is first drawn.
         let sizes: Vec<&str> = seen.stdout.lines().filter_map(|line| Some(line.split_once(" pixels")?.0)).collect();
         let [first, size] = sizes[..] else { panic!("{}", seen.render()) };
-        assert_eq!(seen.stdout, format!("{first} pixels, kept in {png}\n{size} pixels, kept in {ppm}\n[]\n"));
+        assert_eq!(seen.stdout, format!("{{}}\n{first} pixels, kept in {png}\n{size} pixels, kept in {ppm}\n[]\n"));
         assert!(seen.stderr.contains("expected a file that ends in `.png` or `.ppm`"), "{}", seen.stderr);
         assert!(fs::read(png).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"));
         let image = fs::read(ppm).unwrap();

@@ -121,13 +121,16 @@ fn the_block_graph_is_a_tree_on_each_server() {
         let seen =
             run(&server.address(), &[".wait job mirror0 status=ready timeout=60", ".show blocks"]).expect_status(0);
         let picture = stable_picture(&seen.stdout, &server.path(""));
+        let picture = picture.replace(", 0 %", "").replace(", 100 %", "");
+        // The bitmap of a job is in its filter, or in QEMU 7.2 in its source.
+        let is_stable = |line: &&str| !line.contains("bitmap of a job");
+        let picture: String = picture.lines().filter(is_stable).map(|line| line.to_owned() + "\n").collect();
         snapshot::check(
-            picture.replace(", 0 %", "").replace(", 100 %", ""),
+            picture,
             expect![[r#"
             NODE  DRIVER  SIZE   USED  MODE  FILE
             disk0
             └─ filter   mirror_top   1 MiB  SIZE  rw
-               │  bitmap of a job: 0 B dirty, granularity 64 KiB
                │  job mirror0 (mirror): ready
                ├─ backing: n19  qcow2 on file  1 MiB  SIZE  rw  {DIR}/19.qcow2
                │   source of job mirror0 (mirror): ready

@@ -295,13 +295,13 @@ fn qmp_repeats_only_commands() {
 #[test]
 fn the_results_of_a_filter_are_watched_in_the_format_of_replies() {
     let Some(terminal) = Terminal::qmp_shell("demo:") else { return };
-    terminal.wait_for_last("(demo)");
+    terminal.wait_for_last("(QEMU)");
     terminal.enter(".watch 0.05 query-status | {running, n: [1, 2]}");
     terminal.wait_for("\n{\"running\": true, \"n\": [1, 2]}");
     terminal.press("C-c");
     // A filter without an end shows its beginning.
-    terminal.enter(".watch 0.05 query-status | repeat(.running)");
+    terminal.enter(".watch 0.05 query-status | .running | repeat(.)");
     terminal.wait_for("\ntrue\ntrue\n");
     terminal.press("C-c");
-    terminal.wait_for_last("(demo)");
+    terminal.wait_for_last("(QEMU)");
 }

@@ -88,8 +88,11 @@ pub(super) fn check_all(conditions: &[Condition], value: &Value) -> Result<(), D
     if items.iter().any(|item| unmet_by(item).is_none()) {
         return Ok(());
     }
-    // The item that meets most is the one that is meant.
-    let met = |item: &&Value| conditions.iter().filter(|condition| condition.holds(item)).count();
+    // The item that meets most is the one that is meant, or else one that meets the first conditions.
+    let met = |item: &&Value| {
+        let first_unmet = conditions.iter().position(|condition| !condition.holds(item));
+        (conditions.iter().filter(|condition| condition.holds(item)).count(), first_unmet)
+    };
     let nearest = items.iter().rev().max_by_key(met).unwrap_or(last);
     Err(unmet_by(nearest).unwrap_or(first).unmet(Some(nearest)))
 }
