@@ -78,6 +78,10 @@ impl QmpServer for Recorder<'_> {
         self.server.schema()
     }
 
+    fn version(&mut self) -> Result<Option<(u64, u64)>, Failure> {
+        self.server.version()
+    }
+
     fn pause(&mut self, _: Duration) -> Result<(), Failure> {
         self.pauses += 1;
         if self.pauses > MAX_PAUSES { Err(Failure::Interrupted) } else { Ok(()) }

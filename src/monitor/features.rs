@@ -1,7 +1,5 @@
 //! Differences between servers, by their introspection and version.
 
-use serde_json::Value;
-
 use crate::schema::{Type, member_type};
 
 use super::command::Invocation;
@@ -39,8 +37,6 @@ impl Invocation<'_> {
 
     /// Returns whether the server is older than a version, where nothing but the version tells.
     pub(crate) fn is_older_than(&mut self, major: u64, minor: u64) -> Result<bool, Failure> {
-        let reply = self.query("query-version", Value::Null)?;
-        let number = |part: &str| reply["qemu"][part].as_u64();
-        Ok(number("major").zip(number("minor")).is_some_and(|version| version < (major, minor)))
+        Ok(self.server.version()?.is_some_and(|version| version < (major, minor)))
     }
 }

@@ -50,6 +50,13 @@ pub(crate) trait QmpServer {
         self.schema().is_none_or(|schema| schema.command(name).is_some())
     }
 
+    /// Returns the major and the minor number of the server's version. `None` if it is not told.
+    fn version(&mut self) -> Result<Option<(u64, u64)>, Failure> {
+        let reply = self.query(&Request::new("query-version"))?;
+        let number = |part: &str| reply["qemu"][part].as_u64();
+        Ok(number("major").zip(number("minor")))
+    }
+
     /// Waits before the server is asked again. Events are shown in the meantime, and Ctrl-C ends the wait with
     /// [`Failure::Interrupted`].
     fn pause(&mut self, duration: Duration) -> Result<(), Failure>;

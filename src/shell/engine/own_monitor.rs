@@ -188,6 +188,13 @@ impl QmpServer for EngineServer<'_> {
         self.engine.wait_for_schema(self.out).unwrap_or_default()
     }
 
+    /// The greeting tells the version; an agent has none.
+    fn version(&mut self) -> Result<Option<(u64, u64)>, Failure> {
+        let greeting = self.engine.connection.session().and_then(|session| session.greeting());
+        let version = greeting.and_then(|greeting| greeting.version.as_ref());
+        Ok(version.map(|version| (version.numbers.0, version.numbers.1)))
+    }
+
     fn pause(&mut self, duration: Duration) -> Result<(), Failure> {
         let wait = Wait::Until(Instant::now() + duration);
         match self.engine.receive(None, wait, self.out, |_, _| false) {
