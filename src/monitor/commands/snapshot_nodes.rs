@@ -21,18 +21,19 @@ pub(super) struct SnapshotNode {
 
 /// Returns the writable nodes that devices or others use, and those that nothing uses.
 pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNode>, Failure> {
-    let requests = [
-        request("query-block", Value::Null),
-        request("query-named-block-nodes", json!({ "flat": true })),
-        request("x-debug-query-block-graph", Value::Null),
-    ];
+    let requests = [request("query-block", Value::Null), request("x-debug-query-block-graph", Value::Null)];
     let mut replies = call.server.query_all(&requests)?.into_iter();
     let mut next = || replies.next().unwrap_or(Ok(Value::Null));
-    let (devices, nodes, graph) = (next()?, next()?, next());
-    let (devices, nodes) = (items(&devices), items(&nodes));
+    let (devices, graph) = (next()?, Graph(next().unwrap_or_default()));
+    let devices = items(&devices);
+    let nodes = match nodes_of_devices(devices, &graph) {
+        Some(nodes) => nodes,
+        None => call.query("query-named-block-nodes", json!({ "flat": true }))?,
+    };
+    let nodes = items(&nodes);
     let says_active = |node: &Value| node.get("active").is_some();
     let are_active = nodes.is_empty() || nodes.iter().any(says_active) || !has_lent_disks(call)?;
-    let blocks = Blocks { devices, nodes, graph: Graph(graph.unwrap_or_default()), are_active };
+    let blocks = Blocks { devices, nodes, graph, are_active };
 
     let mut names = blocks.names_of_used_nodes();
     let mut unused = blocks.names_of_unused_nodes();
@@ -42,6 +43,18 @@ pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNo
     }
     names.extend(unused);
     Ok(names.iter().filter_map(|name| blocks.snapshot_node(name)).collect())
+}
+
+/// Returns the nodes of the devices, if these tell all: each node that is used is that of a device and a qcow2 image, and
+/// none is unused. Then the server need not describe every node.
+fn nodes_of_devices(devices: &[Value], graph: &Graph) -> Option<Value> {
+    let inserted: Vec<&Value> =
+        devices.iter().map(|device| &device["inserted"]).filter(|node| !node.is_null()).collect();
+    let is_told =
+        |name: &String| inserted.iter().any(|node| string(node, "node-name") == name && string(node, "drv") == "qcow2");
+    let used = graph.names_of_used_roots();
+    let tells_all = !used.is_empty() && used.iter().all(is_told) && graph.names_of_unused_nodes().is_empty();
+    tells_all.then(|| inserted.into_iter().cloned().collect())
 }
 
 /// Returns whether the disks belong to the other side of a migration.

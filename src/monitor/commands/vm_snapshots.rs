@@ -136,8 +136,8 @@ mod tests {
         let node = json!({"node-name": "n0", "drv": "qcow2", "active": true, "image": {"snapshots": [{"name": "a"}]}});
         server
             .reply("query-block", json!([{"device": "d0", "inserted": {"node-name": "n0"}}]))
-            .reply("query-named-block-nodes", json!([node]))
             .fail("x-debug-query-block-graph", Failure::error("no such command"))
+            .reply("query-named-block-nodes", json!([node]))
     }
 
     fn jobs(number: u8, status: &str, error: Option<&str>) -> Value {
@@ -158,8 +158,8 @@ mod tests {
         expect![[r#"
             query-migrate
             query-block
-            query-named-block-nodes {"flat":true}
             x-debug-query-block-graph
+            query-named-block-nodes {"flat":true}
             snapshot-delete {"job-id":"savevm-{PID}-1","tag":"a","devices":["n0"]}
             query-jobs
             job-dismiss {"id":"savevm-{PID}-1"}
@@ -229,8 +229,8 @@ mod tests {
             for line in ["info snapshots", "delvm a"] {
                 ScriptedServer::default()
                     .reply("query-block", reply.clone())
-                    .reply("query-named-block-nodes", reply.clone())
                     .reply("x-debug-query-block-graph", json!({"nodes": reply, "edges": reply}))
+                    .reply("query-named-block-nodes", reply.clone())
                     .reply("query-status", reply.clone())
                     .run(line);
             }
