@@ -62,7 +62,7 @@ pub(super) fn parsing_error(text: &str, errors: &[parse::TError<'_, &str>]) -> D
         Expect::CommaOrRBrack => "`,` or `]`".to_owned(),
         Expect::CommaOrRBrace => "`,` or `}`".to_owned(),
         Expect::SemicolonOrRParen => "`;` or `)`".to_owned(),
-        Expect::Term => "a filter".to_owned(),
+        Expect::Term => "a term such as `.name`".to_owned(),
         Expect::Key => "a member".to_owned(),
         Expect::Ident => "a name".to_owned(),
         Expect::Arg => "the name of an argument".to_owned(),

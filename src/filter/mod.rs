@@ -273,7 +273,7 @@ mod tests {
             ("\"abc", 0, 1, "unclosed `\"` in the filter"),
             (".a | map(.x]", 11, 12, "expected `)` for the `(` before, found `]`"),
             (".a == 'x'", 6, 7, "`'` is not a quote in a filter; use `\"`"),
-            (".a |", 4, 4, "expected a filter at the end of the filter"),
+            (".a |", 4, 4, "expected a term such as `.name` at the end of the filter"),
             (".a b", 3, 4, "expected the end of the filter, found `b`"),
             (".[] | .node-name", 12, 16, "unknown function `name`; write `.\"node-name\"`"),
             ("$x", 0, 2, "unknown variable `$x`"),

@@ -134,7 +134,7 @@ fn mistakes_are_pointed_at() {
         <stdin>:7: `query-rx-filter` has no key `nmae`, and returns no member `nmae`; did you mean `name`?
           .expect query-rx-filter nmae=x
                                   ^^^^
-        <stdin>:8: expected a filter at the end of the filter
+        <stdin>:8: expected a term such as `.name` at the end of the filter
           .expect query-status | .status ==
                                            ^
         <stdin>:9: expected the end of the filter, found `timeout`
@@ -143,7 +143,7 @@ fn mistakes_are_pointed_at() {
         <stdin>:10: unknown function `foo`; did you mean `floor`?
           .expect query-status | foo(1)
                                  ^^^
-        <stdin>:11: expected a filter at the end of the filter
+        <stdin>:11: expected a term such as `.name` at the end of the filter
           .expect query-status |
                                 ^
         <stdin>:12: expected `key=value`, found `status`
