@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 
+use crate::support::jobs::{run_with_disks, servers_with_jobs};
 use crate::support::peer::Peer;
 use crate::support::program::{Run, qmp_shell};
 use crate::support::server::{Q35, SMALL, Server, run_hmp_line};
@@ -10,23 +11,9 @@ use crate::support::snapshot;
 use crate::support::terminal::Terminal;
 use crate::support::wording;
 
-/// A disk, two places to copy it to, and one that fails all writes.
-const DISKS: &str = "\
-    blockdev-add driver=null-co node-name=disk0 size=64M\n\
-    blockdev-add driver=null-co node-name=disk1 size=64M\n\
-    blockdev-add driver=null-co node-name=copy size=64M\n\
-    blockdev-add driver=blkdebug node-name=bad image.driver=null-co image.size=64M \
-    inject-error.0.event=none inject-error.0.once=off inject-error.0.iotype=write \
-    inject-error.1.event=none inject-error.1.once=off inject-error.1.iotype=write-zeroes\n";
-
-/// Runs lines as a script after [`DISKS`], without events.
-fn run_with_disks(server: &Server, lines: &str) -> Run {
-    qmp_shell(&["--no-events", &server.address()]).input(format!("{DISKS}{lines}")).run()
-}
-
-/// Starts each kind of server that has jobs.
-fn servers_with_jobs() -> impl Iterator<Item = Server> {
-    [Server::qemu(SMALL), Server::qemu_7_2(SMALL), Server::storage_daemon()].into_iter().flatten()
+/// Runs lines as a script after the lines that make disks, another one among them.
+fn run_with_two_disks(server: &Server, lines: &str) -> Run {
+    run_with_disks(server, &format!("blockdev-add driver=null-co node-name=disk1 size=64M\n{lines}"))
 }
 
 /// Returns standard error without the lines about progress, of which a fast job has none.
@@ -38,7 +25,7 @@ fn without_progress(run: &Run) -> String {
 #[test]
 fn the_status_is_true_however_early_a_job_ends() {
     for server in servers_with_jobs() {
-        let run = run_with_disks(
+        let run = run_with_two_disks(
             &server,
             "# Each job is dismissed automatically, perhaps before the first look.\n\
              blockdev-backup job-id=j device=disk0 target=copy sync=full\n\
@@ -78,7 +65,7 @@ fn the_status_is_true_however_early_a_job_ends() {
 #[test]
 fn several_jobs_are_followed_to_their_ends() {
     for server in servers_with_jobs() {
-        let run = run_with_disks(
+        let run = run_with_two_disks(
             &server,
             "blockdev-backup job-id=j0 device=disk0 target=copy sync=full\n\
              blockdev-backup job-id=j1 device=disk1 target=bad sync=full\n\
@@ -93,7 +80,7 @@ fn several_jobs_are_followed_to_their_ends() {
 #[test]
 fn a_job_that_waits_for_a_command_is_followed_until_then() {
     for server in servers_with_jobs() {
-        let run = run_with_disks(
+        let run = run_with_two_disks(
             &server,
             "blockdev-mirror job-id=m device=disk0 target=copy sync=full\n\
              .follow m\n\
@@ -147,7 +134,7 @@ fn commit_and_stream_are_followed() {
              block-stream job-id=stream device=top\n\
              .follow stream\n",
         ];
-        let run = run_with_disks(&server, &lines.concat());
+        let run = run_with_two_disks(&server, &lines.concat());
         snapshot::check(
             without_progress(&run.expect_status(1)),
             expect![[r#"
@@ -166,7 +153,7 @@ fn commit_and_stream_are_followed() {
 #[test]
 fn a_script_tells_the_progress_on_standard_error() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let run = run_with_disks(
+    let run = run_with_two_disks(
         &server,
         "blockdev-backup job-id=slow device=disk0 target=copy sync=full speed=32M\n\
          .follow slow\n",
@@ -194,7 +181,7 @@ fn a_lost_connection_is_not_a_success() {
 #[test]
 fn mistakes_are_pointed_at() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    run_with_disks(&server, "blockdev-backup job-id=backup0 device=disk0 target=copy sync=full speed=1\n")
+    run_with_two_disks(&server, "blockdev-backup job-id=backup0 device=disk0 target=copy sync=full speed=1\n")
         .expect_status(0);
     let lines = ".follow id=backup0\n.follow bakup0\n.follow migration\n";
     let run = qmp_shell(&["--no-events", &server.address()]).input(lines).run().expect_status(1);
@@ -279,7 +266,7 @@ fn a_prompt_shows_a_live_line_and_events_above_it() {
     let lines = "\
         blockdev-backup job-id=j0 device=disk0 target=copy sync=full speed=1M\n\
         blockdev-mirror job-id=j1 device=disk1 target=bad sync=full speed=2M on-target-error=ignore\n";
-    run_with_disks(&server, lines).expect_status(0);
+    run_with_two_disks(&server, lines).expect_status(0);
     let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     terminal.enter(".follow j0 j1");
@@ -316,7 +303,8 @@ fn a_prompt_shows_a_live_line_and_events_above_it() {
 #[test]
 fn a_dumb_terminal_gets_lines() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    run_with_disks(&server, "blockdev-backup job-id=j0 device=disk0 target=copy sync=full speed=1M\n").expect_status(0);
+    run_with_two_disks(&server, "blockdev-backup job-id=j0 device=disk0 target=copy sync=full speed=1M\n")
+        .expect_status(0);
     let shell = env!("CARGO_BIN_EXE_qmp-shell");
     let command = format!("TERM=dumb {shell} --no-events {}", server.address());
     let Some(terminal) = Terminal::start(&command, 100, 40) else { return };

@@ -3,30 +3,13 @@
 
 use expect_test::expect;
 
+use crate::support::jobs::{run_with_disks, servers_with_jobs};
 use crate::support::peer::{Peer, PeerConnection};
 use crate::support::program::{Run, qmp_shell};
 use crate::support::server::{Q35, SMALL, Server};
 use crate::support::snapshot;
 use crate::support::terminal::Terminal;
 use crate::support::wording;
-
-/// A disk, a place to copy it to, and one that fails all writes.
-const DISKS: &str = "\
-    blockdev-add driver=null-co node-name=disk0 size=64M\n\
-    blockdev-add driver=null-co node-name=copy size=64M\n\
-    blockdev-add driver=blkdebug node-name=bad image.driver=null-co image.size=64M \
-    inject-error.0.event=none inject-error.0.once=off inject-error.0.iotype=write \
-    inject-error.1.event=none inject-error.1.once=off inject-error.1.iotype=write-zeroes\n";
-
-/// Runs lines as a script after [`DISKS`], without events.
-fn run_with_disks(server: &Server, lines: &str) -> Run {
-    qmp_shell(&["--no-events", &server.address()]).input(format!("{DISKS}{lines}")).run()
-}
-
-/// Starts each kind of server that has jobs.
-fn servers_with_jobs() -> impl Iterator<Item = Server> {
-    [Server::qemu(SMALL), Server::qemu_7_2(SMALL), Server::storage_daemon()].into_iter().flatten()
-}
 
 #[test]
 fn a_backup_that_fails_fails_the_script_with_its_error() {

@@ -94,7 +94,7 @@ fn run_on(one_shot: &OneShot, server: &Server, tx: &SyncSender<ServerOutput>) ->
         output.show_help();
         let (out, err) = std::mem::replace(output, new_output()).into_inner();
         let output = ServerOutput { out: named(out), err: with_prefix(&server.name, &err), succeeded: None };
-        // Fails if nobody reads the output.
+        // Fails once the output has no reader.
         if tx.send(output).is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let mut output = new_output();

@@ -1,6 +1,7 @@
 //! Shared test support: real servers, a scripted peer, the programs run as a script or in a real terminal, snapshots.
 
 pub mod hmp_machine;
+pub mod jobs;
 pub mod peer;
 pub mod program;
 pub mod random;

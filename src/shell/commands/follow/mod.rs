@@ -266,7 +266,7 @@ impl Follower {
 const JOBS: &str = "query-jobs";
 const MIGRATION: &str = "query-migrate";
 
-/// Asks the server. There is no limit, but Ctrl-C.
+/// Asks the server. Only Ctrl-C limits the wait.
 fn ask(command: &str, invocation: &mut Invocation<'_>) -> Result<Reply, StopReason> {
     invocation.engine.query(&Request::new(command), None.into(), &mut *invocation.out)
 }
