@@ -237,8 +237,16 @@ mod tests {
         let session = "(QEMU) query-status\n{\n  \"execute\": \"query-status\"\n}\n{\"status\": \"paused\"}\n[\n  {\"a\": 1},\n]\n\
                        12:01:02.345 STOP\nerror: no\n(QEMU-VM1) transaction(\nTRANS> abort\nTRANS> )\n\
                        -> {\"execute\": \"transaction\"}\n...\n<- {\"return\": {}}\n{\"timestamp\": {...},\n\"event\": \"STOP\"}\n\
-                       $ ls \\\n  -l\n<- {\"execute\": \"stop\"}\n(qemu) info name\nstop\n(QEMU)";
-        let typed = ["query-status", "transaction(", "abort", ")", "<- {\"execute\": \"stop\"}", ".hmp info name"];
+                       $ ls \\\n  -l\n<- {\"execute\": \"stop\"}\n(qemu) info name\n(qemu my vm) info kvm\nstop\n(QEMU)";
+        let typed = [
+            "query-status",
+            "transaction(",
+            "abort",
+            ")",
+            "<- {\"execute\": \"stop\"}",
+            ".hmp info name",
+            ".hmp info kvm",
+        ];
         let found: Vec<String> = lines(session, Language::Qmp).into_iter().map(|(_, text)| text).collect();
         assert_eq!(found, typed);
         let session = "info name\n(qemu) info status\nVM status: paused\n\n.qmp\n(QEMU) help\nquit -- quit";

@@ -17,7 +17,7 @@ enum Prompt {
     Shell,
     /// `TRANS>`.
     Block,
-    /// `(qemu)`.
+    /// `(qemu)`, or with a VM's name after `qemu`.
     HumanMonitor,
     /// `$` or `user@host:~$`, of the system's shell.
     System,
@@ -230,8 +230,10 @@ fn leading_prompt(row: &str) -> Option<(Prompt, usize)> {
         [("TRANS>", Prompt::Block), ("(qemu)", Prompt::HumanMonitor), ("(not connected)", Prompt::Shell)];
     let named = || {
         let (name, _) = row.strip_prefix('(')?.split_once(')')?;
+        let human_monitor = name.strip_prefix("qemu ").filter(|vm| !vm.trim_matches(is_blank).is_empty());
         let is_name = !name.is_empty() && !name.contains(|c: char| c == '(' || c.is_whitespace());
-        is_name.then_some((Prompt::Shell, name.len() + 2))
+        let prompt = human_monitor.map(|_| Prompt::HumanMonitor).or(is_name.then_some(Prompt::Shell))?;
+        Some((prompt, name.len() + 2))
     };
     let word = |text: &str| row.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with(is_blank));
     let fixed = FIXED.iter().find(|(text, _)| word(text)).map(|(text, prompt)| (*prompt, text.len()));

@@ -3,7 +3,7 @@
 use crate::grammar::Language;
 use crate::render::printable;
 
-/// A valid format; `None` inside is the default.
+/// A valid format; `None` inside is the default: `(%n)`, and for the human monitor `(qemu)` with the name, if there is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PromptFormat(Option<String>);
 
@@ -44,7 +44,7 @@ impl PromptFormat {
 
     /// Returns whether the name of the VM is part of it.
     pub(crate) fn shows_name(&self) -> bool {
-        self.has("%n")
+        self.0.is_none() || self.has("%n")
     }
 
     /// Returns whether the run state is part of it.
@@ -60,8 +60,11 @@ impl PromptFormat {
     pub(crate) fn prompt(&self, fields: &PromptFields, language: Language) -> String {
         let text = match (&self.0, language) {
             (Some(format), _) => fill_in(format, fields, language),
-            (None, Language::Qmp) => "(QEMU)".to_owned(),
-            (None, Language::Hmp) => "(qemu)".to_owned(),
+            (None, Language::Qmp) => fill_in("(%n)", fields, language),
+            (None, Language::Hmp) => match &fields.name {
+                Some(name) => format!("(qemu {name})"),
+                None => "(qemu)".to_owned(),
+            },
         };
         let text = printable(&text).into_owned();
         if text.ends_with(' ') { text } else { text + " " }
@@ -105,7 +108,7 @@ mod tests {
         };
         let unnamed = PromptFields { name: None, status: None, ..fields.clone() };
         for (format, qmp, hmp, without) in [
-            ("default", "(QEMU) ", "(qemu) ", "(QEMU) "),
+            ("default", "(vm\\x1b[2J) ", "(qemu vm\\x1b[2J) ", "(QEMU) "),
             ("%a:%s %c> ", "vm.sock:paused > ", "vm.sock:paused 3> ", "vm.sock:? > "),
             ("100%% %n", "100% vm\\x1b[2J ", "100% vm\\x1b[2J ", "100% QEMU "),
         ] {
@@ -128,6 +131,7 @@ mod tests {
         assert!(PromptFormat::parse("%n %s>").unwrap().shows_status());
         assert!(PromptFormat::parse("%%%n").unwrap().shows_name());
         assert!(!PromptFormat::parse("%%s %%n").unwrap().shows_status());
-        assert!(!PromptFormat::default().shows_name());
+        assert!(PromptFormat::default().shows_name());
+        assert!(!PromptFormat::parse("%s>").unwrap().shows_name());
     }
 }

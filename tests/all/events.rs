@@ -247,7 +247,7 @@ fn shows_events_once_when_they_come_with_enter() {
             for part in 0..3 {
                 conn.send_event(&format!("E{}", 5 * round + part), "{}");
             }
-            let id = conn.expect_command("query-name");
+            let id = conn.expect_command("query-uuid");
             conn.send_event(&format!("E{}", 5 * round + 3), "{}");
             conn.reply(&id, &format!("\"R{round}\""));
             conn.send_event(&format!("E{}", 5 * round + 4), "{}");
@@ -257,7 +257,7 @@ fn shows_events_once_when_they_come_with_enter() {
     let Some(terminal) = Terminal::qmp_shell(&peer.address()) else { return };
     terminal.wait_for_last("(QEMU)");
     for round in 0..ROUNDS {
-        terminal.type_text(&format!("query-name # {round}"));
+        terminal.type_text(&format!("query-uuid # {round}"));
         round_tx.send(round).unwrap();
         terminal.press("Enter");
         terminal.wait_for(&format!("\n\"R{round}\""));
@@ -268,7 +268,7 @@ fn shows_events_once_when_they_come_with_enter() {
     assert_eq!(numbered(&all, "E"), (0..=last).collect::<Vec<_>>(), "{all}");
     for round in 0..ROUNDS {
         assert_eq!(all.matches(&format!("\"R{round}\"")).count(), 1, "{all}");
-        let (command, reply) = (format!("(QEMU) query-name # {round}"), format!("\"R{round}\""));
+        let (command, reply) = (format!("(QEMU) query-uuid # {round}"), format!("\"R{round}\""));
         let at = |text: &str| all.find(text).unwrap_or_else(|| panic!("no {text} in\n{all}"));
         assert!(at(&command) < at(&reply), "{all}");
         assert!(at(&format!(" E{} ", 5 * round + 3)) < at(&reply), "{all}");

@@ -342,8 +342,7 @@ fn ctrl_c_while_waiting_for_introspection_sends_nothing() {
     let (query_tx, query_rx) = channel::<()>();
     let peer = Peer::start(move |conn| {
         conn.negotiate();
-        let (command, schema) = conn.read_request();
-        assert_eq!(command, "query-qmp-schema");
+        let schema = conn.expect_command("query-qmp-schema");
         query_tx.send(()).unwrap();
         // The cancelled line is never sent.
         assert_eq!(conn.read_line(), "");

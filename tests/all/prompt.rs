@@ -450,7 +450,11 @@ fn the_prompt_has_the_name_and_the_state_of_the_vm() {
             is_shown
         });
     };
-    terminal.wait_for_last("(QEMU)");
+    wait_for_prompt(&format!("({name})"));
+    terminal.enter(".hmp");
+    terminal.wait_for_last(&format!("(qemu {name})"));
+    terminal.enter(".qmp");
+    terminal.wait_for_last(&format!("({name})"));
     terminal.enter(".set prompt '%a %n:%c>'");
     wait_for_prompt(&format!("{} {name}:>", server.address()));
     terminal.enter(".hmp");
@@ -469,5 +473,5 @@ fn the_prompt_has_the_name_and_the_state_of_the_vm() {
     terminal.enter(".set prompt %x");
     terminal.wait_for("error: unknown `%x`; expected `%n`, `%a`, `%s`, `%c` or `%%`\n");
     terminal.enter(".set prompt default");
-    terminal.wait_for_last("(QEMU)");
+    terminal.wait_for_last(&format!("({name})"));
 }

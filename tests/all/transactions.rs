@@ -266,7 +266,7 @@ fn a_wrong_line_opens_its_block() {
         {"error": {"class": "NotSent", "desc": "the transaction was not sent, because one of its lines was wrong"}}
         {"error": {"class": "NotSent", "desc": "expected `key=value`, found `disk0`; it needs `node`, `name`"}}
         {"error": {"class": "NotSent", "desc": "expected spaces around the parentheses: `transaction( ACTION … )`"}}
-        {"return": {"name": "demo"}}
+        {"return": {}}
         stderr: <stdin>:1: expected `key=value`, found `disk0`; it needs `node`, `name`
         stderr:   transaction( block-dirty-bitmap-add disk0
         stderr:                                       ^^^^^
@@ -311,7 +311,7 @@ fn reports_an_invalid_action_at_the_end_of_its_block() {
     let run = qmp_shell(&["demo:"]).input(lines).run().expect_status(1);
     run.check(expect![[r#"
         {"error": {"class": "NotSent", "desc": "unknown key `x` for `abort`; it takes no keys"}}
-        {"return": {"name": "demo"}}
+        {"return": {}}
         stderr: <stdin>:5: unknown key `x` for `abort`; it takes no keys
         stderr:   ) kkké=1
         stderr:   ^

@@ -134,8 +134,8 @@ fn a_script_and_a_dumb_terminal_get_each_reply() {
     let shell = env!("CARGO_BIN_EXE_qmp-shell");
     let Some(terminal) = Terminal::start(&format!("TERM=dumb {shell} demo:"), 100, 40) else { return };
     terminal.wait_for_last("(QEMU)");
-    terminal.enter(".watch 0.2 query-name");
-    terminal.wait("two replies", |screen| screen.matches("\"name\": \"demo\"").count() >= 2);
+    terminal.enter(".watch 0.2 query-kvm");
+    terminal.wait("two replies", |screen| screen.matches("\"present\": false").count() >= 2);
     terminal.press("C-c");
     terminal.wait_for_last("^C(QEMU)");
     terminal.enter(".watch! 0.2 .watch query-name");
@@ -251,11 +251,12 @@ fn qmp_runs_a_command_again_and_again() {
 
 #[test]
 fn qmp_runs_a_command_again_and_again_on_several_servers() {
-    let args = ["--path", "demo:", "--path", "demo:", "--every", "0.01", "--count", "3", "--jobs", "1", "query-name"];
+    const UUID: &str = "demo:: UUID: 9f0d7f1c-1d2e-4a6b-8c35-d3e0a11ce5e7";
+    let args = ["--path", "demo:", "--path", "demo:", "--every", "0.01", "--count", "3", "--jobs", "1", "query-uuid"];
     let run = qmp(&args).run().expect_status(0);
-    assert_eq!(run.lines(), ["demo:: name: demo"; 6]);
-    let run = qmp(&["--path", "demo:", "--path", "/none", "--every", "0.01", "--count", "2", "query-name"]).run();
-    assert_eq!((run.lines(), run.status), (vec!["demo:: name: demo"; 2], 1), "{run:?}");
+    assert_eq!(run.lines(), [UUID; 6]);
+    let run = qmp(&["--path", "demo:", "--path", "/none", "--every", "0.01", "--count", "2", "query-uuid"]).run();
+    assert_eq!((run.lines(), run.status), (vec![UUID; 2], 1), "{run:?}");
 }
 
 #[test]

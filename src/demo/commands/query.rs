@@ -66,7 +66,7 @@ pub(super) fn query_version(_: &mut Machine, _: Args<'_>) -> CommandResult {
 }
 
 pub(super) fn query_name(_: &mut Machine, _: Args<'_>) -> CommandResult {
-    Ok(json!({"name": "demo"}))
+    Ok(json!({}))
 }
 
 pub(super) fn query_uuid(_: &mut Machine, _: Args<'_>) -> CommandResult {

@@ -180,7 +180,7 @@ impl PeerConnection {
                 return id;
             }
             assert!(
-                ["query-qmp-schema", "query-commands"].contains(&found.as_str()),
+                ["query-name", "query-qmp-schema", "query-commands"].contains(&found.as_str()),
                 "expected `{command}`, found `{found}`"
             );
             self.reply_error(Some(&id), "CommandNotFound", "none");
