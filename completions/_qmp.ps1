@@ -29,7 +29,7 @@ Register-ArgumentCompleter -Native -CommandName 'qmp' -ScriptBlock {
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Query at most N servers at a time')
             [CompletionResult]::new('--monitor', '--monitor', [CompletionResultType]::ParameterName, 'The monitor that answers HMP lines')
             [CompletionResult]::new('--max-message', '--max-message', [CompletionResultType]::ParameterName, 'Maximum size of a message from the server (suffixes k, M, G)')
-            [CompletionResult]::new('--jq', '--jq', [CompletionResultType]::ParameterName, 'Print the results of a jq filter on the return value: strings as text, other values as JSON on one line')
+            [CompletionResult]::new('--jq', '--jq', [CompletionResultType]::ParameterName, 'Print the results of a jq filter on the return value: strings as text, other values as JSON on one line; may follow COMMAND')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Follow events as JSON Lines: all, or those whose names match a GLOB')
             [CompletionResult]::new('--every', '--every', [CompletionResultType]::ParameterName, 'Run COMMAND every SECONDS, until it is interrupted')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Stop after N events; fewer are a failure. With --every, after N runs')

@@ -26,7 +26,7 @@ set edit:completion:arg-completer[qmp] = {|@words|
             cand --jobs 'Query at most N servers at a time'
             cand --monitor 'The monitor that answers HMP lines'
             cand --max-message 'Maximum size of a message from the server (suffixes k, M, G)'
-            cand --jq 'Print the results of a jq filter on the return value: strings as text, other values as JSON on one line'
+            cand --jq 'Print the results of a jq filter on the return value: strings as text, other values as JSON on one line; may follow COMMAND'
             cand --events 'Follow events as JSON Lines: all, or those whose names match a GLOB'
             cand --every 'Run COMMAND every SECONDS, until it is interrupted'
             cand --count 'Stop after N events; fewer are a failure. With --every, after N runs'

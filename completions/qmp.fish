@@ -16,7 +16,7 @@ complete -c qmp -n __fish_qmp_before_words -l monitor -d 'The monitor that answe
 own\t'the shell\'s own, over QMP alone'
 server\t'the server\'s, through human-monitor-command'"
 complete -c qmp -n __fish_qmp_before_words -l max-message -d 'Maximum size of a message from the server (suffixes k, M, G)' -r
-complete -c qmp -n __fish_qmp_before_words -l jq -d 'Print the results of a jq filter on the return value: strings as text, other values as JSON on one line' -r -f
+complete -c qmp -n __fish_qmp_before_words -l jq -d 'Print the results of a jq filter on the return value: strings as text, other values as JSON on one line; may follow COMMAND' -r -f
 complete -c qmp -n __fish_qmp_before_words -l events -d 'Follow events as JSON Lines: all, or those whose names match a GLOB' -r
 complete -c qmp -n __fish_qmp_before_words -l every -d 'Run COMMAND every SECONDS, until it is interrupted' -r
 complete -c qmp -n __fish_qmp_before_words -l count -d 'Stop after N events; fewer are a failure. With --every, after N runs' -r

@@ -4,7 +4,7 @@ use crate::grammar::{Assembler, Language, Line, TailKind, Word, last_part, parse
 
 use super::command::complete_command;
 use super::dot_command::{complete_dot_command, complete_file};
-use super::filter::{complete_filter, returns_of};
+use super::filter::complete_filter;
 use super::hmp::complete_hmp;
 use super::matching::Matching;
 use super::name_kind::NameKind;
@@ -107,7 +107,7 @@ impl Completer<'_> {
             TailKind::Pipeline(span) if !takes_filter || span.range().is_empty() => Completion::default(),
             TailKind::Filter(span, None) | TailKind::Pipeline(span) => {
                 let command = &text[part.command.range()];
-                let input = self.context.schema.and_then(|schema| returns_of(command, schema));
+                let input = self.context.schema.and_then(|schema| self.context.filter_input(command, schema));
                 let mut completion = complete_filter(&text[span.start..], input, self.context.schema);
                 completion.start += span.start;
                 completion

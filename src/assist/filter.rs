@@ -7,13 +7,27 @@ use crate::schema::Schema;
 
 use super::filter_tokens::{Token, is_word_char, tokens};
 use super::filter_types::{FilterTyping, FrameKind, Member, Shape};
-use super::types::{Candidate, Completion};
+use super::types::{Candidate, Completion, CompletionContext};
 
 /// Functions that take a string which may be a value of an enum.
 const TAKING_VALUES: [&str; 6] = ["test", "startswith", "endswith", "contains", "ltrimstr", "rtrimstr"];
 
+impl CompletionContext<'_> {
+    /// Returns the type of what a filter after `command` is applied to. Without a command it is the last reply.
+    pub(super) fn filter_input(&self, command: &str, schema: &Schema) -> Option<Shape> {
+        match &self.last_command {
+            Some(last) if command.trim().is_empty() => return_type(last, schema),
+            _ => returns_of(command, schema),
+        }
+    }
+}
+
+fn return_type(command: &str, schema: &Schema) -> Option<Shape> {
+    schema.command(command).map(|command| Shape::Schema(command.returns))
+}
+
 /// Returns the type of the return values of a command line, as far as the introspection tells it.
-pub(super) fn returns_of(command: &str, schema: &Schema) -> Option<Shape> {
+fn returns_of(command: &str, schema: &Schema) -> Option<Shape> {
     let words = tokenize(command).words;
     let words: Vec<_> = words.iter().skip_while(|word| word.is_bare("exec-oob") || word.text == "->").collect();
     let first = words.first()?;
@@ -26,7 +40,7 @@ pub(super) fn returns_of(command: &str, schema: &Schema) -> Option<Shape> {
             execute.value.as_str()?
         }
     };
-    schema.command(&name).map(|command| Shape::Schema(command.returns))
+    return_type(&name, schema)
 }
 
 /// Completes the end of a filter. `input` is the type of what it is applied to.

@@ -6,7 +6,7 @@ use crate::schema::{
 };
 
 use super::dot_command::inner_line;
-use super::filter::{hint_in_filter, returns_of};
+use super::filter::hint_in_filter;
 use super::types::CompletionContext;
 
 /// The maximum number of required keys that are collected.
@@ -32,7 +32,7 @@ pub fn hint(line: &str, context: &CompletionContext<'_>, columns: usize) -> Opti
     let part = context.with_split_rules(|rules| last_part(line, rules));
     match part.tail.as_ref().map(|tail| &tail.kind) {
         Some(TailKind::Filter(span, None)) => {
-            let input = returns_of(&line[part.command.range()], schema)?;
+            let input = context.filter_input(&line[part.command.range()], schema)?;
             let pieces = hint_in_filter(&line[span.start..], input, schema)?;
             return fit_hint(pieces.into_iter(), true, columns).map(|text| ArgumentHint { text, first: None });
         }

@@ -37,6 +37,8 @@ pub struct CompletionContext<'a> {
     pub aliases: Vec<Name>,
     /// Names of events received so far.
     pub events: Vec<String>,
+    /// The command whose reply a filter without a command takes.
+    pub last_command: Option<String>,
 }
 
 impl CompletionContext<'_> {

@@ -81,6 +81,18 @@ pub(super) fn complete_word(engine: &mut Engine, words: &[&str], word: &str) -> 
     completion.candidates.into_iter().filter_map(unquote).collect()
 }
 
+/// Returns the candidates for a filter on the reply to a command.
+pub(super) fn complete_filter(engine: &mut Engine, command: &[&str], filter: &str) -> Vec<Candidate> {
+    // After an identity, an expression of any form is a filter.
+    let before = Line::from_arguments(command).0 + " | . | ";
+    let completion = complete_line_until(engine, &format!("{before}{filter}"), TAB_TIMEOUT);
+    let Some(kept) = completion.start.checked_sub(before.len()).and_then(|len| filter.get(..len)) else {
+        return Vec::new();
+    };
+    let whole = |candidate: Candidate| Candidate { text: format!("{kept}{}", candidate.text), ..candidate };
+    completion.candidates.into_iter().map(whole).collect()
+}
+
 /// Completes a line of `qmp-shell`, whose server may take until `timeout` for introspection.
 pub(super) fn complete_line_until(engine: &mut Engine, line: &str, timeout: Duration) -> Completion {
     wait_for_names(engine, line, Instant::now() + timeout);

@@ -13,6 +13,7 @@ use crate::render::{is_printable, printable};
 
 use super::commands::{DOT_COMMANDS, DotCommand, expand_home, manual_for_completion, topics};
 use super::engine::Engine;
+use super::output::tail::LastReply;
 use super::settings::SETTINGS;
 
 /// The maximum time that Tab waits for the server.
@@ -142,6 +143,7 @@ pub(crate) fn with_completion_context<T>(
         settings: settings.collect(),
         aliases: engine.aliases.iter().map(|(name, line)| Name::new(name, printable(line))).collect(),
         events: engine.connection.record.events.names(),
+        last_command: engine.last_reply.as_ref().and_then(LastReply::command).map(str::to_owned),
     };
     f(engine, &mut context)
 }

@@ -475,6 +475,10 @@ fn tab_and_hints_know_what_comes_back() {
     terminal.wait_for_last("(QEMU) query-block | .[].removable → bool");
     terminal.press("Enter");
     terminal.wait_for("false\ntrue\n(QEMU)");
+    // Without a command, the last reply is filtered.
+    terminal.type_text("| .[].lock");
+    terminal.press("Tab");
+    terminal.wait_for_last("(QEMU) | .[].locked → bool");
 }
 
 #[test]

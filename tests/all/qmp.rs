@@ -585,6 +585,11 @@ fn jq_prints_the_results_of_a_filter() {
         (&[], &["--jq", ".[0", "query-status"]),
         (&[], &["--jq", ".", "nonsense"]),
         (&["--dry-run"], &["--jq", ".", "query-status"]),
+        (&[], &["query-block", "--jq", ".[].device"]),
+        (&[], &["query-status", "--jq=.status"]),
+        (&[], &["--jq", ".", "query-status", "--jq", "."]),
+        (&[], &["query-status", "--jq", ".["]),
+        (&[], &["query-status", "--jq"]),
     ] {
         let args: Vec<&str> = ["--path", "demo:"].iter().chain(options).chain(words).copied().collect();
         table.run(args[2..].join(" "), &qmp(&args).run());
@@ -636,5 +641,26 @@ fn jq_prints_the_results_of_a_filter() {
 
         > --dry-run --jq . query-status
         {"execute": "query-status"}
+
+        > query-block --jq .[].device
+        drive0
+        ide2-cd0
+
+        > query-status --jq=.status
+        running
+
+        > --jq . query-status --jq .
+        stderr: qmp: the option --jq is given twice
+        status: 2
+
+        > query-status --jq .[
+        stderr: qmp: invalid value for --jq: unclosed `[` in the filter
+        stderr:   .[
+        stderr:    ^
+        status: 2
+
+        > query-status --jq
+        stderr: qmp: missing FILTER after `--jq`
+        status: 2
     "#]]);
 }

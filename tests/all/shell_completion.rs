@@ -42,6 +42,10 @@ fn completes_in_the_spelling_of_the_line() {
         ("qmp help system_wak", "system_wakeup"),
         ("qmp --events BLOCK_JOB_C", "BLOCK_JOB_CANCELLED BLOCK_JOB_COMPLETED"),
         ("qmp --events STOP --count 3 RESU", "RESUME"),
+        ("qmp query-status --jq .", ".running .status"),
+        ("qmp query-block --jq '.[] | select(.dev", ".[] | select(.device"),
+        ("qmp query-block --jq 'map(.io-", "map(.\"io-status\""),
+        ("qmp qom-list --path=/machine --jq len", "length"),
         ("qmp transac", "transaction"),
         ("qmp frobnicate --x", ""),
     ] {
@@ -141,6 +145,7 @@ fn bash_completes_from_the_server_and_from_options() {
         ("qmp blockdev-add --dri", "$ qmp blockdev-add --driver=x"),
         ("qmp blockdev-add --driver=qco", "$ qmp blockdev-add --driver=qcowx"),
         ("qmp blockdev-add driver=qcow2 file.dri", "$ qmp blockdev-add driver=qcow2 file.driver=x"),
+        ("qmp query-block --jq .[].rem", "$ qmp query-block --jq .\\[\\].removable x"),
         ("qmp --skip", "$ qmp --skip-negotiation x"),
         ("qmp --path /nonexistent --no-sch", "$ qmp --path /nonexistent --no-schema x"),
         ("qom get /machine.graph", "$ qom get /machine.graphics x"),

@@ -11,6 +11,7 @@ use crate::cli::args::{
     HelpExt, NOT_CONNECTED, PAGER, RequestArgs, Section, USAGE_ERROR, WaitArgs, after_help, after_long_help, interval,
 };
 use crate::cli::color::stdout_palette;
+use crate::cli::exit_status::Failure;
 use crate::filter::Filter;
 use crate::render::{Palette, excerpt};
 use crate::shell::JsonMessageWriter;
@@ -70,7 +71,8 @@ pub(crate) struct QmpArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
 
-    /// Print the results of a jq filter on the return value: strings as text, other values as JSON on one line
+    /// Print the results of a jq filter on the return value: strings as text, other values as JSON on one line; may
+    /// follow COMMAND
     #[arg(long, value_name = "FILTER", value_parser = parse_filter, value_hint = ValueHint::Other, conflicts_with = "events")]
     pub(crate) jq: Option<Filter>,
 
@@ -115,6 +117,9 @@ pub(crate) struct QmpArgs {
     pub(crate) words: Vec<OsString>,
 }
 
+/// The only option that may follow COMMAND.
+pub(super) const FILTER_OPTION: &str = "--jq";
+
 /// Parses a filter. The error marks its place.
 fn parse_filter(text: &str) -> Result<Filter, String> {
     Filter::parse(text).map_err(|diagnostic| {
@@ -124,6 +129,30 @@ fn parse_filter(text: &str) -> Result<Filter, String> {
 }
 
 impl QmpArgs {
+    /// Takes the option `--jq` from the end of the words, where the filter of a command is usually added.
+    pub(super) fn take_trailing_filter(&mut self) -> Result<(), Failure> {
+        if matches!(self.words.first().and_then(|word| word.to_str()), Some("hmp" | "help")) {
+            return Ok(());
+        }
+        let [.., before, last] = self.words.as_slice() else { return Ok(()) };
+        let Some(last) = last.to_str() else { return Ok(()) };
+        if last == FILTER_OPTION && before != FILTER_OPTION {
+            return Err(Failure::usage(format!("missing FILTER after `{FILTER_OPTION}`")));
+        }
+        let (filter, len) = match last.strip_prefix("--jq=") {
+            Some(filter) => (filter, 1),
+            None if before == FILTER_OPTION => (last, 2),
+            None => return Ok(()),
+        };
+        if self.jq.is_some() {
+            return Err(Failure::usage("the option --jq is given twice"));
+        }
+        let filter = parse_filter(filter);
+        self.jq = Some(filter.map_err(|error| Failure::usage(format!("invalid value for --jq: {error}")))?);
+        self.words.truncate(self.words.len() - len);
+        Ok(())
+    }
+
     /// Returns the writer of JSON on standard output.
     pub(super) fn json_writer(&self) -> JsonMessageWriter {
         JsonMessageWriter { palette: stdout_palette(self.common.color), escape_controls: io::stdout().is_terminal() }
@@ -142,7 +171,7 @@ impl HelpExt for QmpArgs {
                 ("qmp --path demo: query-status", "a small machine inside the program"),
                 ("qmp --path=/tmp/q.sock query-block", "flat: item[0].device: ide0"),
                 ("qmp -o json query-version | jq .return", "for a program"),
-                ("qmp --jq '.[].device' query-block", "a filter in the language of jq"),
+                ("qmp query-block --jq '.[].device'", "a filter in the language of jq"),
                 ("qmp block_resize --node-name=disk0 --size=2G", "arguments as in qmp-shell"),
                 ("qmp device_del --id=net0", "exit status 1 if it fails"),
                 ("qmp help blockdev-add.driver", "the values of a key, and their meaning"),

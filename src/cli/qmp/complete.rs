@@ -6,11 +6,11 @@ use clap::Parser;
 
 use crate::assist::Candidate;
 
-use super::args::QmpArgs;
+use super::args::{FILTER_OPTION, QmpArgs};
 use super::command_line::without_dashes;
 use super::external_command::{external_commands, program_name};
 use super::servers::find_servers;
-use crate::cli::shell_completion::{complete_word, connect_for_completion};
+use crate::cli::shell_completion::{complete_filter, complete_word, connect_for_completion};
 
 /// The word to complete, as part of a line of `qmp-shell`.
 struct CurrentWord {
@@ -19,6 +19,8 @@ struct CurrentWord {
     word: String,
     /// The dashes before each candidate in the user's shell.
     prefix: &'static str,
+    /// Whether it is a filter on the reply to the command before it.
+    is_filter: bool,
 }
 
 /// Returns the candidates for the last of the words of a command line. `None` for an option or its value, and without a
@@ -30,7 +32,7 @@ pub(super) fn complete(words: &[String]) -> Option<Vec<Candidate>> {
         (None, words) => current_word(words)?,
         // Globs can follow other options too.
         (Some(globs), more) if !more.is_empty() || globs.last() == Some(last) => {
-            CurrentWord { before: vec![".wait".to_owned()], word: last.clone(), prefix: "" }
+            CurrentWord { before: vec![".wait".to_owned()], word: last.clone(), prefix: "", is_filter: false }
         }
         _ => return None,
     };
@@ -38,6 +40,9 @@ pub(super) fn complete(words: &[String]) -> Option<Vec<Candidate>> {
     let (guest_agent, no_schema) = (args.guest_agent.skip_negotiation, args.request.no_schema);
     let mut engine = connect_for_completion(&server.address, guest_agent, no_schema)?;
     let before: Vec<&str> = current.before.iter().map(String::as_str).collect();
+    if current.is_filter {
+        return Some(complete_filter(&mut engine, &before, &current.word));
+    }
     let mut candidates = complete_word(&mut engine, &before, &current.word);
     if before.is_empty() {
         // A transaction needs several lines.
@@ -58,8 +63,26 @@ fn current_word(words: &[OsString]) -> Option<CurrentWord> {
     let (&last, before) = words.split_last()?;
     let Some((&command, arguments)) = before.split_first() else {
         let is_option = last.starts_with('-');
-        return (!is_option).then(|| CurrentWord { before: Vec::new(), word: last.to_owned(), prefix: "" });
+        return (!is_option).then(|| CurrentWord {
+            before: Vec::new(),
+            word: last.to_owned(),
+            prefix: "",
+            is_filter: false,
+        });
     };
+    let line_before = |arguments: &[&str]| -> Vec<String> {
+        [command.to_owned()].into_iter().chain(arguments.iter().map(|word| without_dashes(word))).collect()
+    };
+    if let Some((&FILTER_OPTION, arguments)) = arguments.split_last()
+        && !matches!(command, "help" | "hmp")
+    {
+        return Some(CurrentWord {
+            before: line_before(arguments),
+            word: last.to_owned(),
+            prefix: "",
+            is_filter: true,
+        });
+    }
     let takes_names = matches!(command, "help" | "hmp") || command == "exec-oob" && arguments.is_empty();
     let undashed = match last {
         // Not yet more than the dashes of `--KEY`.
@@ -74,9 +97,7 @@ fn current_word(words: &[OsString]) -> Option<CurrentWord> {
     let value = word.split_once('=').map_or(word, |(_, value)| value);
     let before = match (command, arguments) {
         ("hmp", arguments) => [".hmp"].iter().chain(arguments).map(|word| (*word).to_owned()).collect(),
-        (command, arguments) => {
-            [command.to_owned()].into_iter().chain(arguments.iter().map(|word| without_dashes(word))).collect()
-        }
+        (_, arguments) => line_before(arguments),
     };
-    (!value.starts_with(['{', '['])).then(|| CurrentWord { before, word: word.to_owned(), prefix })
+    (!value.starts_with(['{', '['])).then(|| CurrentWord { before, word: word.to_owned(), prefix, is_filter: false })
 }

@@ -38,7 +38,7 @@ impl Program for QmpArgs {
         self.generate.generate
     }
 
-    fn run(self, _: &ArgMatches) -> Result<Status, Failure> {
+    fn run(mut self, _: &ArgMatches) -> Result<Status, Failure> {
         if let Some(line) = &self.completion.complete {
             return print_completions(line, complete::complete);
         }
@@ -62,6 +62,7 @@ impl Program for QmpArgs {
             }
             return status;
         }
+        self.take_trailing_filter()?;
         let command_line = CommandLine::parse(&self.words).map_err(Failure::usage)?;
         run_command(&self, OneShot::new(&self, command_line, options))
     }

@@ -155,7 +155,7 @@ impl Engine {
             _ => out.show_reply(&ReplyContext { reply: &reply, request: &request, late: false, hint: None }, line),
         }
         if has_succeeded {
-            self.last_reply = Some(LastReply::Reply(reply));
+            self.last_reply = Some(LastReply::Reply { command: request.command, reply });
         }
         LineOutcome::of(has_succeeded)
     }

@@ -249,7 +249,7 @@ impl Engine {
         out.show_reply(&ReplyContext { reply: &reply, request, late: false, hint }, line);
         let has_succeeded = has_succeeded(request, &reply);
         if has_succeeded {
-            self.last_reply = Some(LastReply::Reply(reply));
+            self.last_reply = Some(LastReply::Reply { command: request.command.clone(), reply });
         }
         match has_succeeded {
             true if ends_qemu => self.after_quit(out),

@@ -32,9 +32,20 @@ pub(crate) enum Sink {
 /// A reply that is kept, so that a line can begin with `|`.
 #[derive(Debug, Clone)]
 pub(crate) enum LastReply {
-    Reply(Reply),
+    /// The reply to `command`.
+    Reply { command: String, reply: Reply },
     /// The text of the shell's own monitor.
     Text(String),
+}
+
+impl LastReply {
+    /// Returns the QMP command that was replied to.
+    pub(crate) fn command(&self) -> Option<&str> {
+        match self {
+            LastReply::Reply { command, .. } => Some(command),
+            LastReply::Text(_) => None,
+        }
+    }
 }
 
 /// A value for a sink.
@@ -70,7 +81,7 @@ impl<'a> TailOutput<'a> {
     pub(crate) fn take_last_reply(&mut self, last: &LastReply) {
         match last {
             LastReply::Text(text) => self.give(Value::Text(text)),
-            LastReply::Reply(reply) => self.give_return(reply, true),
+            LastReply::Reply { reply, .. } => self.give_return(reply, true),
         }
     }
 
