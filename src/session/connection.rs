@@ -14,7 +14,7 @@ use crate::wire::{Frame, Framer, Limits, Message, MessageError, Request, preview
 
 use super::connect::ExecProcess;
 use super::error::Disconnected;
-use super::log::{Direction, SharedLog, record};
+use super::log::{Direction, Origin, SharedLog, record};
 use super::pending::StreamItem;
 use super::redaction::SentSecrets;
 use super::socket::{READ_LIMIT, Socket, WhileBlocked, wait_readable};
@@ -152,7 +152,8 @@ impl SendHalf {
         self.secrets.remember(id, request);
         let id = id.to_string();
         if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            record(&self.log, Direction::Sent, &request.to_masked_json(Some(&id)));
+            let origin = Origin { is_query: request.is_query };
+            record(&self.log, Direction::Sent, origin, &request.to_masked_json(Some(&id)));
         }
         let line = request.to_line(&id);
         let mut unsent = line.as_bytes();
@@ -309,7 +310,7 @@ impl ReceiveHalf {
     fn record(&self, message: &[u8]) {
         if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             let text = self.secrets.redact(String::from_utf8_lossy(message));
-            record(&self.log, Direction::Received, &text);
+            record(&self.log, Direction::Received, Origin::default(), &text);
         }
     }
 

@@ -27,6 +27,13 @@ pub enum Direction {
     Received,
 }
 
+/// The origin of a message, as far as it has one to tell.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Origin {
+    /// Whether it is a request that the program sends for itself, without a command of the user.
+    pub(super) is_query: bool,
+}
+
 /// A function that is called with each message, on one line and with secrets replaced.
 pub type Observer = Box<dyn FnMut(Direction, &str) + Send>;
 
@@ -74,7 +81,7 @@ impl MessageLog {
         self.observer = Some(observer);
     }
 
-    fn record(&mut self, direction: Direction, message: &str) {
+    fn record(&mut self, direction: Direction, origin: Origin, message: &str) {
         let message = to_valid_json(message);
         let message = single_line(&message);
         if let Some(observer) = &mut self.observer {
@@ -87,7 +94,8 @@ impl MessageLog {
             Direction::Received => "received",
         };
         // One write per line, so that two programs can share a log.
-        let line = format!("{{\"time\": \"{time}\", \"{direction}\": {message}}}\n");
+        let query = if origin.is_query { "\"query\": true, " } else { "" };
+        let line = format!("{{\"time\": \"{time}\", {query}\"{direction}\": {message}}}\n");
         // A full disk must not end a session; the program reports it once, at the end.
         match sink {
             Sink::File(file) => self.failed |= file.write_all(line.as_bytes()).is_err(),
@@ -107,8 +115,8 @@ pub fn end_log(log: &SharedLog) -> bool {
 }
 
 /// Records a message, if there is a log.
-pub(super) fn record(log: &SharedLog, direction: Direction, message: &str) {
+pub(super) fn record(log: &SharedLog, direction: Direction, origin: Origin, message: &str) {
     if let Some(log) = &mut *log.lock().unwrap_or_else(PoisonError::into_inner) {
-        log.record(direction, message);
+        log.record(direction, origin, message);
     }
 }

@@ -151,7 +151,7 @@ impl<T> Router<T> {
 
 /// Returns the request that ends negotiation. It enables out-of-band execution if the server offers that.
 pub(crate) fn capabilities_request(greeting: &Greeting) -> Request {
-    let request = Request::new("qmp_capabilities");
+    let request = Request { is_query: true, ..Request::new("qmp_capabilities") };
     if greeting.offers_oob() { request.with_public_arguments("{\"enable\": [\"oob\"]}") } else { request }
 }
 

@@ -11,6 +11,11 @@ use super::received::Received;
 use super::session::{ReplyUse, Session, Taken, Waited};
 
 impl Session {
+    /// Sends a request of the program's own, which the message log marks as such. Returns the id that its reply will carry.
+    pub(crate) fn send_query(&mut self, request: &Request) -> Result<u64, Disconnected> {
+        self.send(&Request { is_query: true, ..request.clone() })
+    }
+
     /// Sends a request and waits for its reply until `deadline`. Other messages are kept for the next `receive`. A reply that
     /// arrives after the wait is dropped. `on_long_wait` is called with a sentence if the wait becomes long.
     pub(crate) fn query(
@@ -19,7 +24,7 @@ impl Session {
         deadline: Option<Instant>,
         on_long_wait: &mut dyn FnMut(&str),
     ) -> Result<Waited<Reply>, Disconnected> {
-        let query = self.send(request)?;
+        let query = self.send_query(request)?;
         let mut take = |received| match received {
             Received::Reply { id, reply } if id == query => Taken::Done(reply),
             other => Taken::Kept(other),

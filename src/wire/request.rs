@@ -47,6 +47,9 @@ pub struct Request {
     /// masked.
     #[doc(hidden)]
     pub secrets: Option<Vec<Range<usize>>>,
+    /// Whether the program sends it for itself, without a command of the user. The message log tells.
+    #[doc(hidden)]
+    pub is_query: bool,
 }
 
 /// Shows the request without its secrets, since debugging output ends up in logs.

@@ -21,12 +21,14 @@ fn read_log(path: &str) -> Vec<(String, serde_json::Value)> {
         .map(|line| {
             let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
             let members = value.as_object().unwrap();
-            assert_eq!(members.len(), 2, "{line}");
+            let is_query = members.get("query").is_some_and(|query| *query == true);
+            assert_eq!(members.len(), 2 + usize::from(is_query), "{line}");
             let time = members["time"].as_str().unwrap();
             assert!(time.ends_with('Z') && time.as_bytes()[10] == b'T', "{time}");
             assert!(time >= last.as_str(), "the times are not in order: {line}");
             last = time.to_owned();
-            let (direction, message) = members.iter().find(|(key, _)| *key != "time").unwrap();
+            let (direction, message) =
+                members.iter().find(|(key, _)| !["time", "query"].contains(&key.as_str())).unwrap();
             assert!(direction == "sent" || direction == "received", "{line}");
             (direction.clone(), message.clone())
         })

@@ -241,7 +241,7 @@ impl Engine {
         out: &mut dyn Output,
     ) -> Result<Reply, StopReason> {
         let server = self.connection.server().ok_or(StopReason::NotConnected)?;
-        let id = server.session.send(request).map_err(StopReason::Disconnected)?;
+        let id = server.session.send_query(request).map_err(StopReason::Disconnected)?;
         match self.receive(Some(id), wait, out, |_, _| false) {
             StopReason::Reply(reply) => Ok(reply),
             stop => {

@@ -25,7 +25,7 @@ impl Engine {
         });
         let Some(server) = self.connection.server() else { return };
         // At the end of the connection this fails, and the next read reports it.
-        let id = if server.session.can_send_now(&request) { server.session.send(&request).ok() } else { None };
+        let id = if server.session.can_send_now(&request) { server.session.send_query(&request).ok() } else { None };
         match id {
             Some(id) => drop(server.unexplained_failures.insert(id, failure)),
             None => show_failure(&failure, None, out),
