@@ -113,8 +113,9 @@
 // | `wire` | messages, the framer that cuts them out of a stream, the rules for secrets | |
 // | `grammar` | text to `Line`, each word with its span, unfinished input included | `wire` |
 // | `session` | addresses, connections, negotiation, ids, the reader thread, the message log; all sockets | `wire` |
+// | `replay` | recorded servers: a message log as a server that answers as the recorded one did | `wire`, `session` |
 // | `demo` | the demo machine: a small QMP server over a socket pair | `wire` |
-// | `client` | commands as typed calls, events for listeners, opening any address | `wire`, `session`, `demo` |
+// | `client` | commands as typed calls, events for listeners, opening any address | `wire`, `session`, `replay`, `demo` |
 // | `filter` | jq inside the programs: a filter and JSON text to results | `wire`, `grammar` |
 // | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
 // | `monitor` | the human monitor over QMP alone: a line of HMP to requests, and replies to its text; pure | `wire`, `schema` |
@@ -188,6 +189,7 @@ pub mod qom;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod render;
+mod replay;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod schema;

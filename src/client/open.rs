@@ -1,7 +1,8 @@
-//! Opening a session with an address of any kind, including the demo machine.
+//! Opening a session with an address of any kind, including the servers inside the program.
 
 #[cfg(feature = "demo")]
 use crate::demo::start as start_demo;
+use crate::replay::start as start_recorded;
 use crate::session::{Address, ConnectError, Options, Session, connect};
 
 /// Opens a session with the server at `address`. `demo:` starts a demo machine, if this build has one (cargo feature
@@ -16,10 +17,12 @@ pub(crate) fn open_with_progress(
     options: &Options,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Session, ConnectError> {
-    if *address != Address::Demo {
-        return connect(address, options, progress);
-    }
-    let socket = start_demo().map_err(|reason| ConnectError::Io { address: Address::Demo, reason })?;
+    let started = match address {
+        Address::Demo => start_demo(),
+        Address::Replay(log) => start_recorded(log),
+        _ => return connect(address, options, progress),
+    };
+    let socket = started.map_err(|reason| ConnectError::Io { address: address.clone(), reason })?;
     Session::over(socket, address, options)
 }
 

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use crate::wire::{MASK, command_line_has_secret};
 
 /// The address of a server, in one of these forms: `PATH`, `unix:PATH`, `unix:@NAME`, `HOST:PORT`, `[V6]:PORT`,
-/// `tcp:HOST:PORT`, `fd:N`, `exec:COMMAND` or `demo:`. A word that contains a `/` or names an existing socket is a
+/// `tcp:HOST:PORT`, `fd:N`, `exec:COMMAND`, `replay:FILE` or `demo:`. A word that contains a `/` or names an existing socket is a
 /// path, even if it contains a colon. As text, a command that contains a secret is shown as its first word.
 ///
 /// ```
@@ -43,6 +43,9 @@ pub enum Address {
     /// A command whose standard input and output are the stream. It is split into words as a shell does, and ends with
     /// the connection.
     Exec(String),
+    /// The server of a message log, which answers as it did when the log was written. The path of the log, perhaps with `#`
+    /// and the name of a server or the number of a connection in it.
+    Replay(PathBuf),
     /// The demo machine inside the program.
     Demo,
 }
@@ -83,7 +86,7 @@ impl FromStr for Address {
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
-        let schemes: [(&str, Parser); 4] = [
+        let schemes: [(&str, Parser); 5] = [
             ("unix:", |rest| {
                 Ok(match rest.strip_prefix('@') {
                     Some(name) => Address::Abstract(name.to_owned()),
@@ -96,6 +99,7 @@ impl FromStr for Address {
                 _ => Err(AddressError::Fd(rest.to_owned())),
             }),
             ("exec:", parse_exec),
+            ("replay:", |rest| Ok(Address::Replay(PathBuf::from(rest)))),
         ];
         for (scheme, parse) in schemes {
             if let Some(rest) = text.strip_prefix(scheme) {
@@ -206,6 +210,7 @@ impl fmt::Display for Address {
             Address::Tcp { host, port } => write!(f, "{host}:{port}"),
             Address::Fd(fd) => write!(f, "fd:{fd}"),
             Address::Exec(command) => write!(f, "exec:{}", without_secrets(command)),
+            Address::Replay(path) => write!(f, "replay:{}", path.display()),
             Address::Demo => write!(f, "demo:"),
         }
     }
@@ -237,6 +242,7 @@ mod tests {
             ("tcp:h:1", tcp("h", 1)),
             ("fd:3", Address::Fd(3)),
             ("exec:ssh h socat - UNIX:/q", Address::Exec("ssh h socat - UNIX:/q".to_owned())),
+            ("replay:a/b.log#dst", Address::Replay("a/b.log#dst".into())),
             ("demo:", Address::Demo),
         ] {
             assert_eq!(text.parse::<Address>(), Ok(expected), "{text}");

@@ -68,8 +68,8 @@ pub(super) fn connect_socket(
             Address::Tcp { host, port } => connect_tcp(opening, host, *port),
             Address::Fd(fd) => duplicate_inherited(*fd),
             Address::Exec(command) => return start_exec(command),
-            Address::Demo => {
-                let reason = "the demo machine is not reached through a socket";
+            Address::Demo | Address::Replay(_) => {
+                let reason = "this server is inside the program, and not reached through a socket";
                 Err(ConnectError::Io { address: address.clone(), reason: io::Error::other(reason) })
             }
         };

@@ -66,7 +66,7 @@ impl Listener {
                     .collect();
                 (OwnedFd::from(TcpListener::bind(targets.as_slice()).map_err(failed)?), None)
             }
-            Address::Fd(_) | Address::Exec(_) | Address::Demo => {
+            Address::Fd(_) | Address::Exec(_) | Address::Replay(_) | Address::Demo => {
                 return Err(failed(io::Error::other("cannot listen on this kind of address")));
             }
         };

@@ -10,6 +10,7 @@ mod error;
 mod guest_sync;
 mod listen;
 mod log;
+mod log_reader;
 mod log_writer;
 mod message_queue;
 mod negotiate;
@@ -32,6 +33,9 @@ pub(crate) use connection::{Closer, ReceiveHalf, SendHalf};
 pub use error::{ConnectError, Disconnected};
 pub use listen::Listener;
 pub use log::{Direction, MessageLog, Observer, SharedLog, end_log};
+#[cfg(feature = "programs")]
+pub(crate) use log_reader::{LOG_PREFIX_BYTES, is_message_log};
+pub(crate) use log_reader::{LogError, Record, RecordedLog};
 pub use message_queue::MessageQueue;
 pub use negotiate::connect;
 pub use options::Options;

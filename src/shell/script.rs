@@ -1,15 +1,17 @@
 //! Scripts: lines from standard input, files or the command line, run until they end.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::grammar::Assembler;
+use crate::session::{LOG_PREFIX_BYTES, is_message_log};
 
-use super::commands::run_line;
+use super::commands::{run_line, run_log};
 use super::engine::Engine;
 use super::line::{InputLine, LineOutcome, STDIN_NAME};
 use super::output::Output;
@@ -20,6 +22,9 @@ const MAX_LINE_BYTES: usize = 128 << 20;
 
 /// The time after the end of the connection within which standard input counts as having ended first.
 const STDIN_END_GRACE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// The number of bytes that are read of a message log; a log that has as many is too large.
+const MAX_LOG_BYTES: u64 = (1 << 30) + 1;
 
 /// The name of lines from the command line in messages.
 const COMMAND_LINE_NAME: &str = "-c";
@@ -86,6 +91,13 @@ fn is_at_end(input: BorrowedFd<'_>) -> bool {
         && rustix::io::read(input, &mut [0u8; 1]) == Ok(0)
 }
 
+/// Returns whether a file is a message log. A pipe is not: its beginning could not be read again.
+fn begins_as_log(file: &File) -> bool {
+    let mut beginning = [0; LOG_PREFIX_BYTES];
+    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+    is_file && file.read_at(&mut beginning, 0).is_ok_and(|len| is_message_log(&beginning[..len]))
+}
+
 struct Runner<'a> {
     engine: &'a mut Engine,
     out: &'a mut ScriptOutput,
@@ -108,6 +120,11 @@ impl Runner<'_> {
             Script::File(path) => {
                 let unreadable = |error| ScriptEnd::Unreadable(path.clone(), error);
                 let file = File::open(path).map_err(unreadable)?;
+                if begins_as_log(&file) {
+                    let mut bytes = Vec::new();
+                    file.take(MAX_LOG_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+                    return self.run_log(&path.display().to_string(), bytes);
+                }
                 self.run_stream(&path.display().to_string(), &mut assembler, file.as_fd(), &unreadable)?;
             }
             Script::Stdin => self.run_stream(STDIN_NAME, &mut assembler, rustix::stdio::stdin(), &|error| {
@@ -212,6 +229,21 @@ impl Runner<'_> {
     fn run_line(&mut self, name: &str, number: usize, text: &str) -> Result<(), ScriptEnd> {
         let line = InputLine { text, script: Some(name), number };
         let outcome = run_line(self.engine, &line, self.out);
+        self.end_line(outcome, name, number)
+    }
+
+    /// Sends the requests of a message log again.
+    fn run_log(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), ScriptEnd> {
+        let outcome = run_log(self.engine, name, bytes, self.out).unwrap_or_else(|message| {
+            self.out.report_failure(&message, &InputLine { text: "", script: None, number: 0 }, None);
+            self.failed = true;
+            LineOutcome::Failed
+        });
+        self.failed |= outcome == LineOutcome::Failed;
+        self.end_line(outcome, name, 0)
+    }
+
+    fn end_line(&mut self, outcome: LineOutcome, name: &str, number: usize) -> Result<(), ScriptEnd> {
         self.failed |= self.engine.take_failed();
         self.out.apply(&self.engine.settings, self.engine.language());
         self.check_output()?;

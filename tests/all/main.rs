@@ -58,6 +58,7 @@ mod qmp_events;
 mod qmp_fan_out;
 mod qom;
 mod queries;
+mod replay;
 mod screen;
 mod script_ends;
 mod scripts;

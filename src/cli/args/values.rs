@@ -11,7 +11,7 @@ use crate::shell::{MONITOR_CHOICES, MonitorChoice, OUTPUT_FORMATS, OutputFormat}
 
 /// The help of an argument that is the address of the server.
 pub(crate) const ADDRESS_HELP: &str = "Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, \
-                                       exec:COMMAND or demo: [default: $QMP_SOCKET]";
+                                       exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]";
 
 /// A value of `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -50,7 +50,7 @@ pub(super) fn find_servers(paths: &[OsString]) -> Result<Servers, Failure> {
         };
         for address in addresses {
             // A monitor serves one client at a time, but these two addresses start a new server each time.
-            let makes_server = matches!(address, Address::Demo | Address::Exec(_));
+            let makes_server = matches!(address, Address::Demo | Address::Replay(_) | Address::Exec(_));
             if makes_server || seen.insert(address.clone()) {
                 found.servers.push(Server { name: address.to_string(), address });
             }

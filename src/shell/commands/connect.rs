@@ -13,8 +13,8 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     usage: "[-N] [ADDRESS]",
     summary: "connect to a server, or reconnect to the current one",
     help: "Connects to ADDRESS, and then leaves the current server: PATH, unix:PATH, unix:@NAME, HOST:PORT,\n\
-           [V6]:PORT, fd:N, exec:COMMAND or demo:. With -N it is a guest agent. If that fails, the connection\n\
-           to the current server stays open at a prompt; in a script it is closed, so that the lines that\n\
+           [V6]:PORT, fd:N, exec:COMMAND, replay:FILE or demo:. With -N it is a guest agent. If that fails, the\n\
+           connection to the current server stays open at a prompt; in a script it is closed, so that the lines that\n\
            follow do not go to the wrong server. Without ADDRESS, reconnects to the same server.",
     arguments: Arguments::RawTail,
     has_reply_slot: false,

@@ -15,7 +15,9 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     usage: "FILE | off",
     summary: "record all messages, in both directions, in FILE",
     help: "Appends to FILE, one JSON object per line: {\"time\": …, \"sent\": …} or {\"time\": …, \"received\": …}.\n\
-           The values of secret arguments are replaced. A new file gets mode 0600. `off` closes the log.",
+           Requests that the shell sends for itself have a member \"query\": true. The values of secret arguments are\n\
+           replaced. A new file gets mode 0600. `off` closes the log. At a prompt, the version and the introspection\n\
+           of the server are queried again, so that the log can be opened with `replay:FILE`.",
     arguments: Arguments::Words { min: 1, max: 1 },
     has_reply_slot: false,
     completes: Completes::Files,
@@ -33,6 +35,13 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     };
     let Invocation { engine, out, .. } = invocation;
     engine.end_log(&mut **out);
+    let is_open = log.is_some();
     *engine.log.lock().unwrap_or_else(PoisonError::into_inner) = log;
+    if is_open
+        && engine.options.interactive
+        && let Some(server) = engine.queryable_server()
+    {
+        server.query_for_log();
+    }
     Ok(LineOutcome::Done)
 }

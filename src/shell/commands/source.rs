@@ -13,11 +13,12 @@ use rustix::io::Errno;
 
 use crate::assist::Completes;
 use crate::grammar::{Assembler, Diagnostic};
+use crate::session::is_message_log;
 
 use super::super::engine::Engine;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
-use super::{Arguments, DotCommand, Invocation, expand_home, run_line};
+use super::{Arguments, DotCommand, Invocation, expand_home, run_line, run_log};
 
 /// The maximum depth to which files may source each other.
 const MAX_DEPTH: usize = 16;
@@ -36,7 +37,9 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     usage: "FILE",
     summary: "run the lines of FILE",
     help: "Runs the lines of FILE as if they were typed. Messages name the file and the line. Files may source other\n\
-           files, at most 16 levels deep.",
+           files, at most 16 levels deep. If FILE is a message log, its requests are sent again, in order, after a\n\
+           question at a prompt: those of the user, not those that the shell sent for itself. A request with a\n\
+           replaced secret is not sent.",
     arguments: Arguments::Words { min: 1, max: 1 },
     has_reply_slot: false,
     completes: Completes::Files,
@@ -53,6 +56,9 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     let name = word.text.as_str();
     let bytes = read_file(&expand_home(name), &mut **out)
         .map_err(|error| Diagnostic::new(word.span, format!("cannot read `{name}`: {error}")))?;
+    if is_message_log(&bytes) {
+        return run_log(engine, name, bytes, &mut **out).map_err(|message| Diagnostic::new(word.span, message));
+    }
     let text = String::from_utf8_lossy(&bytes).into_owned();
     engine.source_depth += 1;
     let outcome = run_text(engine, name, &text, &mut **out);
@@ -121,6 +127,16 @@ fn run_sourced_line(
     out: &mut dyn Output,
 ) -> ControlFlow<LineOutcome, LineOutcome> {
     let outcome = run_line(engine, line, out);
+    judge_outcome(engine, outcome, line, out)
+}
+
+/// Judges whether a line of a file is followed by the next. `Break` means that it is not.
+pub(super) fn judge_outcome(
+    engine: &Engine,
+    outcome: LineOutcome,
+    line: &InputLine<'_>,
+    out: &mut dyn Output,
+) -> ControlFlow<LineOutcome, LineOutcome> {
     match outcome {
         LineOutcome::Done => {}
         LineOutcome::Failed if engine.settings.exit_on_error => return ControlFlow::Break(outcome),

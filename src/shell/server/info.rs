@@ -33,6 +33,8 @@ pub(super) enum Query {
     HmpInfoHelp,
     LiveNames(NameKind),
     PropertyTypes(NameKind),
+    /// A query whose reply only the message log needs.
+    ForLog,
 }
 
 /// The introspection and the names of a server.
@@ -126,7 +128,10 @@ impl ServerInfo {
     /// Returns whether a reply is awaited that every completion or check needs.
     pub(super) fn awaits_basics(&self) -> bool {
         let is_basic = |query: &Query| {
-            !matches!(query, Query::LiveNames(_) | Query::PropertyTypes(_) | Query::VmName | Query::RunState)
+            !matches!(
+                query,
+                Query::LiveNames(_) | Query::PropertyTypes(_) | Query::VmName | Query::RunState | Query::ForLog
+            )
         };
         self.pending.values().any(is_basic)
     }
@@ -160,7 +165,7 @@ impl ServerInfo {
             },
             (Query::Schema, None) => self.lacks_schema = true,
             (Query::Commands, Some(raw)) => self.commands = command_names(raw),
-            (Query::Commands, None) => {}
+            (Query::Commands, None) | (Query::ForLog, _) => {}
             (Query::VmName, _) => self.vm_name = member("name").filter(|name| !name.is_empty()),
             (Query::RunState, _) => self.run_state = Some(member("status").unwrap_or_else(|| "?".to_owned())),
             (Query::HmpHelp, _) => self.hmp_commands = hmp_names(&text(), ""),

@@ -39,6 +39,17 @@ impl Server {
         Ok(())
     }
 
+    /// Queries what a message log needs to be opened with `replay:` and has missed, since the connection is older.
+    pub(crate) fn query_for_log(&mut self) {
+        if self.is_guest_agent {
+            return;
+        }
+        for command in ["query-version", "query-qmp-schema"] {
+            // At the end of the connection this fails, and the next read reports it.
+            let _ = self.send_query(Query::ForLog, &Request::new(command));
+        }
+    }
+
     /// Queries what a prompt of this format shows of the VM, unless it is known or awaited. Sent before the introspection,
     /// whose reply is long.
     pub(crate) fn query_vm(&mut self, format: &PromptFormat) {
@@ -71,7 +82,7 @@ impl Server {
     fn send_query(&mut self, query: Query, request: &Request) -> Result<bool, Disconnected> {
         let can_send_now = self.session.can_send_now(request);
         if can_send_now {
-            let id = self.session.send(request)?;
+            let id = self.session.send_query(request)?;
             self.info.pending.insert(id, query);
         }
         Ok(can_send_now)
