@@ -82,7 +82,7 @@ pub fn print_events(count: usize) -> Work {
     Box::new(move || {
         for message in read(&stream) {
             let Message::Event(event) = message else { continue };
-            black_box(event_line(&event, &palette));
+            black_box(event_line(&event, None, &palette));
         }
     })
 }

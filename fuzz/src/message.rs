@@ -29,7 +29,7 @@ pub fn check(data: &[u8]) {
             }
         }
         Ok(Message::Event(event)) => {
-            let line = event_line(&event, &Palette::default());
+            let line = event_line(&event, None, &Palette::default());
             assertions::has_no_controls(&line);
             assert!(!line.contains('\n'), "an event on two lines");
         }

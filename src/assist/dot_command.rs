@@ -97,6 +97,7 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
             completion
         }
         (Completes::Aliases, 0) => completer.offer(typed, start, pairs(&context.aliases)),
+        (Completes::Servers, 0) => completer.offer(typed, start, pairs(&context.servers)),
         (Completes::Settings, 0) => {
             completer.offer(typed, start, context.settings.iter().map(|setting| (setting.name, setting.help)))
         }

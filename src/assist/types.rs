@@ -35,6 +35,8 @@ pub struct CompletionContext<'a> {
     pub settings: Vec<SettingEntry>,
     /// The user's own commands, with their lines.
     pub aliases: Vec<Name>,
+    /// The servers, if there are several, with their addresses.
+    pub servers: Vec<Name>,
     /// Names of events received so far.
     pub events: Vec<String>,
     /// The command whose reply a filter without a command takes.
@@ -105,6 +107,8 @@ pub enum Completes {
     /// A setting, then its values.
     Settings,
     Topics,
+    /// The name of a server.
+    Servers,
     /// One of these topics of `.show`, then its argument.
     Views(&'static [(&'static str, &'static str)]),
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use crate::session::Options;
-use crate::shell::Connection;
+use crate::shell::{Connection, name_servers};
 
-use super::args::{Generate, ShellArgs, address_from_environment};
+use super::args::{Generate, NamedAddress, ShellArgs, address_from_environment};
 use super::exit_status::{Failure, Status};
 use super::program::{Program, run_program};
 use super::shell_completion::{complete_line_until, print_candidates};
@@ -20,6 +20,16 @@ const COMPLETE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub fn qmp_shell() -> ExitCode {
     run_program::<ShellArgs>(std::env::args_os())
+}
+
+/// Rejects two servers with the same name.
+fn check_names(addresses: &[NamedAddress]) -> Result<(), Failure> {
+    let names: Vec<&str> = addresses.iter().filter_map(|given| given.name.as_deref()).collect();
+    let is_repeated = |(index, name): &(usize, &&str)| names[..*index].contains(*name);
+    match names.iter().enumerate().find(is_repeated) {
+        Some((_, name)) => Err(Failure::usage(format!("two servers are named `{name}`"))),
+        None => Ok(()),
+    }
 }
 
 impl Program for ShellArgs {
@@ -36,9 +46,14 @@ impl Program for ShellArgs {
             limits: args.request.limits(),
             ..args.common.options()?
         };
-        let address = match self.address {
-            Some(address) => Some(address),
-            None => address_from_environment().map_err(Failure::usage)?,
+        check_names(&self.addresses)?;
+        let given: Vec<_> = self.addresses.iter().map(|given| (given.name.as_deref(), &given.address)).collect();
+        let mut servers =
+            name_servers(&given).into_iter().zip(self.addresses.iter().map(|given| given.address.clone()));
+        let first = servers.next();
+        let (name, address) = match first {
+            Some((name, address)) => (Some(name).filter(|_| self.addresses.len() > 1), Some(address)),
+            None => (None, address_from_environment().map_err(Failure::usage)?),
         };
         // A dry run and `--complete` use the server's introspection and names if there is a server.
         let can_be_offline = args.request.dry_run || self.complete.is_some();
@@ -48,11 +63,20 @@ impl Program for ShellArgs {
             return Err(Failure::usage(message));
         }
         let log = options.log.clone();
-        let mut connection = Connection::new(address, options, self.listen);
-        if !is_offline {
-            connection.open(&mut report).map_err(Failure::not_connected)?;
+        let mut connection = Connection::new(address, options.clone(), self.listen);
+        match name {
+            Some(name) => connection.set_name(name),
+            None if is_offline => {}
+            None => drop(connection.open(&mut report).map_err(Failure::not_connected)?),
         }
         let mut engine = new_engine(connection, args, &input, log);
+        for (name, address) in servers {
+            let connection = Connection::new(Some(address), options.clone(), self.listen);
+            engine.add_server(connection, name).map_err(Failure::not_connected)?;
+        }
+        if !is_offline && self.addresses.len() > 1 {
+            engine.open_all(&mut report).map_err(Failure::not_connected)?;
+        }
         if let Some(line) = &self.complete {
             let completion = complete_line_until(&mut engine, line, COMPLETE_TIMEOUT);
             return print_candidates(&completion.candidates);

@@ -39,12 +39,14 @@ pub fn event_palette<'p>(event: &Event, palette: &'p Palette) -> Cow<'p, Palette
     }
 }
 
-/// Returns `12:01:02.345 STOP {…}`: the local time, the name and the data, without a line end.
-pub fn event_line(event: &Event, palette: &Palette) -> String {
+/// Returns `12:01:02.345 STOP {…}`: the local time, the name and the data, without a line end. The name of the server, if
+/// there are several, comes before that of the event: `12:01:02.345 dst: STOP`.
+pub fn event_line(event: &Event, server: Option<&str>, palette: &Palette) -> String {
     let palette = &*event_palette(event, palette);
     let time = event.timestamp().map_or_else(|| NO_TIME.to_owned(), local_time);
-    let mut out =
-        format!("{} {}", palette.paint(&palette.dim, &time), palette.paint(&palette.name, &printable(event.name())));
+    let server = server.map(|name| format!("{}: ", printable(name))).unwrap_or_default();
+    let (time, name) = (palette.paint(&palette.dim, &time), palette.paint(&palette.name, &printable(event.name())));
+    let mut out = format!("{time} {server}{name}");
     if let Some(data) = event.data() {
         let mut text = Vec::new();
         // Writing to memory cannot fail.
@@ -79,7 +81,10 @@ mod tests {
         let raw = r#"{"timestamp": {"seconds": -1, "microseconds": -1}, "event": "A\u001bB", "data": {"x":
             "\u0007"}}"#;
         let Ok(Message::Event(event)) = Message::parse(raw.as_bytes().to_vec()) else { panic!() };
-        assert_eq!(event_line(&event, &Palette::default()), "--:--:--.--- A\\x1bB {\"x\": \"\\u0007\"}");
+        assert_eq!(
+            event_line(&event, Some("dst"), &Palette::default()),
+            "--:--:--.--- dst: A\\x1bB {\"x\": \"\\u0007\"}"
+        );
     }
 
     fn event(name: &str, data: &str) -> Event {
@@ -104,7 +109,7 @@ mod tests {
             ("DUMP_COMPLETED", r#"{"result": {"status": "failed"}, "error": "no space"}"#),
             ("COLO_EXIT", r#"{"mode": "primary", "reason": "error"}"#),
         ] {
-            let line = event_line(&event(name, data), &Palette::new(true));
+            let line = event_line(&event(name, data), None, &Palette::new(true));
             assert!(is_failure(&event(name, data)) && line.contains(&format!("\x1b[1;31m{name}")), "{line}");
             assert!(!line.contains("\x1b[32m"), "{line}");
         }

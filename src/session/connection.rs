@@ -5,7 +5,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
@@ -14,7 +14,7 @@ use crate::wire::{Frame, Framer, Limits, Message, MessageError, Request, preview
 
 use super::connect::ExecProcess;
 use super::error::Disconnected;
-use super::log::{Direction, Origin, SharedLog, record};
+use super::log::{Direction, Origin, ServerName, SharedLog, record};
 use super::pending::StreamItem;
 use super::redaction::SentSecrets;
 use super::socket::{READ_LIMIT, Socket, WhileBlocked, wait_readable};
@@ -67,6 +67,7 @@ pub(crate) struct SendHalf {
     pub(super) socket: Arc<Socket>,
     last_id: u64,
     log: SharedLog,
+    pub(super) server_name: ServerName,
     secrets: Arc<SentSecrets>,
     /// Dropped with the connection.
     process: Option<ExecProcess>,
@@ -86,6 +87,7 @@ pub(crate) struct ReceiveHalf {
     pub(super) socket: Arc<Socket>,
     pub(super) framer: Framer,
     log: SharedLog,
+    server_name: ServerName,
     secrets: Arc<SentSecrets>,
     /// The number of items since the last message.
     consecutive_junk: usize,
@@ -108,19 +110,22 @@ pub(super) fn split(
     process: Option<ExecProcess>,
     limits: Limits,
     log: SharedLog,
+    name: Option<String>,
 ) -> (SendHalf, ReceiveHalf) {
     let socket = Arc::new(socket);
     let secrets = Arc::new(SentSecrets::default());
+    let server_name: ServerName = Arc::new(name.map_or_else(OnceLock::new, OnceLock::from));
     let input = ReceiveHalf {
         socket: Arc::clone(&socket),
         framer: Framer::new(limits),
         log: Arc::clone(&log),
+        server_name: Arc::clone(&server_name),
         secrets: Arc::clone(&secrets),
         consecutive_junk: 0,
         stalled_since: None,
         limits_reads: None,
     };
-    (SendHalf { socket, last_id: first_id(), log, secrets, process }, input)
+    (SendHalf { socket, last_id: first_id(), log, server_name, secrets, process }, input)
 }
 
 /// Returns the id before the first one of a session. It differs between sessions, because QEMU sends a reply that its
@@ -152,7 +157,7 @@ impl SendHalf {
         self.secrets.remember(id, request);
         let id = id.to_string();
         if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            let origin = Origin { is_query: request.is_query };
+            let origin = Origin { server: self.server_name.get().map(String::as_str), is_query: request.is_query };
             record(&self.log, Direction::Sent, origin, &request.to_masked_json(Some(&id)));
         }
         let line = request.to_line(&id);
@@ -310,7 +315,8 @@ impl ReceiveHalf {
     fn record(&self, message: &[u8]) {
         if self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             let text = self.secrets.redact(String::from_utf8_lossy(message));
-            record(&self.log, Direction::Received, Origin::default(), &text);
+            let origin = Origin { server: self.server_name.get().map(String::as_str), is_query: false };
+            record(&self.log, Direction::Received, origin, &text);
         }
     }
 

@@ -5,18 +5,21 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use chrono::{SecondsFormat, Utc};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::wire::{single_line, to_valid_json};
+use crate::wire::{quote, single_line, to_valid_json};
 
 use super::log_writer::LogWriter;
 
 /// The log that several sessions and threads write to, if there is one.
 pub type SharedLog = Arc<Mutex<Option<MessageLog>>>;
+
+/// The name of a connection's server in the log, once the program has several.
+pub(super) type ServerName = Arc<OnceLock<String>>;
 
 /// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +32,9 @@ pub enum Direction {
 
 /// The origin of a message, as far as it has one to tell.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Origin {
+pub(super) struct Origin<'a> {
+    /// The name of the server, if the program has several.
+    pub(super) server: Option<&'a str>,
     /// Whether it is a request that the program sends for itself, without a command of the user.
     pub(super) is_query: bool,
 }
@@ -81,7 +86,7 @@ impl MessageLog {
         self.observer = Some(observer);
     }
 
-    fn record(&mut self, direction: Direction, origin: Origin, message: &str) {
+    fn record(&mut self, direction: Direction, origin: Origin<'_>, message: &str) {
         let message = to_valid_json(message);
         let message = single_line(&message);
         if let Some(observer) = &mut self.observer {
@@ -95,7 +100,8 @@ impl MessageLog {
         };
         // One write per line, so that two programs can share a log.
         let query = if origin.is_query { "\"query\": true, " } else { "" };
-        let line = format!("{{\"time\": \"{time}\", {query}\"{direction}\": {message}}}\n");
+        let server = origin.server.map(|name| format!("\"server\": {}, ", quote(name))).unwrap_or_default();
+        let line = format!("{{\"time\": \"{time}\", {server}{query}\"{direction}\": {message}}}\n");
         // A full disk must not end a session; the program reports it once, at the end.
         match sink {
             Sink::File(file) => self.failed |= file.write_all(line.as_bytes()).is_err(),
@@ -115,7 +121,7 @@ pub fn end_log(log: &SharedLog) -> bool {
 }
 
 /// Records a message, if there is a log.
-pub(super) fn record(log: &SharedLog, direction: Direction, origin: Origin, message: &str) {
+pub(super) fn record(log: &SharedLog, direction: Direction, origin: Origin<'_>, message: &str) {
     if let Some(log) = &mut *log.lock().unwrap_or_else(PoisonError::into_inner) {
         log.record(direction, origin, message);
     }

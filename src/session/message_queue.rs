@@ -1,9 +1,12 @@
 //! The queue between the reader thread and the consumer of its messages, in order of arrival.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+#[cfg(feature = "programs")]
+use super::arrivals::ArrivalSignal;
 use super::connection::{Polled, Wait};
 use super::error::Disconnected;
 use super::pending::StreamItem;
@@ -12,6 +15,13 @@ use super::pending::StreamItem;
 /// dropped.
 const MAX_QUEUED_BYTES: usize = 64 << 20;
 
+/// Returns the next place in the order of arrival over all queues, from 1.
+fn next_place() -> u64 {
+    static LAST_PLACE: AtomicU64 = AtomicU64::new(0);
+
+    LAST_PLACE.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 /// Messages that have arrived but have not been consumed.
 #[derive(Default)]
 pub struct MessageQueue {
@@ -19,14 +29,18 @@ pub struct MessageQueue {
     arrived: Condvar,
     consumed: Condvar,
     waker: Mutex<Option<Box<dyn Fn() + Send>>>,
+    /// Raised whenever a message arrives, for a consumer of several queues.
+    #[cfg(feature = "programs")]
+    signal: Mutex<Option<ArrivalSignal>>,
 }
 
 #[derive(Default)]
 struct State {
-    items: VecDeque<StreamItem>,
+    /// The items, each with its place in the order of arrival over all queues.
+    items: VecDeque<(u64, StreamItem)>,
     bytes: usize,
     /// Set by the reader thread at the end of the connection.
-    disconnected: Option<Disconnected>,
+    disconnected: Option<(u64, Disconnected)>,
     /// Whether the consumer should stop waiting.
     interrupted: bool,
     /// Whether the consumer is gone.
@@ -35,7 +49,7 @@ struct State {
 
 impl State {
     fn pop(&mut self) -> Option<StreamItem> {
-        let item = self.items.pop_front()?;
+        let (_, item) = self.items.pop_front()?;
         self.bytes -= item.mem_size();
         Some(item)
     }
@@ -63,6 +77,38 @@ impl MessageQueue {
         if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
             waker();
         }
+        self.raise_signal();
+    }
+
+    #[cfg(feature = "programs")]
+    fn raise_signal(&self) {
+        if let Some(signal) = &*self.signal.lock().unwrap_or_else(PoisonError::into_inner) {
+            signal.raise();
+        }
+    }
+
+    #[cfg(not(feature = "programs"))]
+    fn raise_signal(&self) {}
+
+    /// Sets a signal that is raised whenever a message arrives, and at interrupts.
+    #[cfg(feature = "programs")]
+    pub(crate) fn set_signal(&self, signal: &ArrivalSignal) {
+        *self.signal.lock().unwrap_or_else(PoisonError::into_inner) = Some(signal.clone());
+        signal.raise();
+    }
+
+    /// Returns the place of the next item, or of the end of the connection, in the order of arrival over all queues.
+    #[cfg(feature = "programs")]
+    pub(super) fn next_arrival(&self) -> Option<u64> {
+        let state = self.state();
+        let end = || state.disconnected.as_ref().map(|(place, _)| *place);
+        state.items.front().map(|(place, _)| *place).or_else(end)
+    }
+
+    /// Returns whether the consumer should stop waiting, and forgets it.
+    #[cfg(feature = "programs")]
+    pub(crate) fn take_interrupt(&self) -> bool {
+        std::mem::take(&mut self.state().interrupted)
     }
 
     /// Appends an item; blocks while the queue is full.
@@ -72,7 +118,7 @@ impl MessageQueue {
             state = self.consumed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.bytes += item.mem_size();
-        state.items.push_back(item);
+        state.items.push_back((next_place(), item));
         drop(state);
         self.arrived.notify_all();
         self.wake();
@@ -80,7 +126,7 @@ impl MessageQueue {
 
     /// Marks the end of the connection: nothing will be pushed after this.
     pub(super) fn end(&self, disconnected: Disconnected) {
-        self.state().disconnected.get_or_insert(disconnected);
+        self.state().disconnected.get_or_insert_with(|| (next_place(), disconnected));
         self.arrived.notify_all();
         self.wake();
     }
@@ -95,6 +141,7 @@ impl MessageQueue {
     pub fn interrupt(&self) {
         self.state().interrupted = true;
         self.arrived.notify_all();
+        self.raise_signal();
     }
 
     /// Discards an interrupt that nothing waited for.
@@ -125,7 +172,7 @@ impl MessageQueue {
                 self.consumed.notify_one();
                 return Ok(Polled::Item(item));
             }
-            if let Some(disconnected) = &state.disconnected {
+            if let Some((_, disconnected)) = &state.disconnected {
                 return Err(disconnected.clone());
             }
             state = match wait {
@@ -147,7 +194,7 @@ impl MessageQueue {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
     use super::*;

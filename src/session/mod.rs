@@ -4,6 +4,8 @@
 //! could make the client wait.
 
 mod address;
+#[cfg(feature = "programs")]
+mod arrivals;
 mod connect;
 mod connection;
 mod error;
@@ -26,6 +28,8 @@ mod session;
 mod socket;
 
 pub use address::{Address, AddressError};
+#[cfg(feature = "programs")]
+pub(crate) use arrivals::{ArrivalSignal, Woken};
 #[cfg(feature = "programs")]
 pub(crate) use connect::is_runnable;
 pub use connection::Wait;

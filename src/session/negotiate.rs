@@ -39,7 +39,7 @@ pub fn connect(address: &Address, options: &Options, progress: &mut dyn FnMut(&s
 pub(super) fn negotiate(connected: Connected, opening: &mut Opening<'_>) -> Result<Session, ConnectError> {
     let Connected { socket, process } = connected;
     let options = opening.options;
-    let session = Session::new(socket, process, options.limits, options.log.clone());
+    let session = Session::new(socket, process, options);
     let mut handshake = Handshake { session, opening, deadline: from_now(options.timeout) };
     handshake.session.honour_sync_markers(options.guest_agent);
     if options.guest_agent {

@@ -47,6 +47,9 @@ pub struct Options {
     /// The log that records every message.
     #[doc(hidden)]
     pub log: SharedLog,
+    /// The name of the server in the log, for a program that has several.
+    #[doc(hidden)]
+    pub server_name: Option<String>,
     /// A flag that cancels connecting once it is set.
     #[doc(hidden)]
     pub cancelled: Arc<AtomicBool>,
@@ -76,6 +79,7 @@ impl Default for Options {
             guest_agent: false,
             limits: Limits::default(),
             log: SharedLog::default(),
+            server_name: None,
             cancelled: Arc::default(),
         }
     }

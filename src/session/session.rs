@@ -9,14 +9,13 @@ use std::time::Instant;
 
 use rustix::process::Pid;
 
-use crate::wire::{Greeting, Limits, Request};
+use crate::wire::{Greeting, Request};
 
 use super::address::Address;
 use super::connect::{Connected, ExecProcess};
 use super::connection::{Polled, ReceiveHalf, SendHalf, Wait, split};
 use super::error::{ConnectError, Disconnected};
 use super::listen::Listener;
-use super::log::SharedLog;
 use super::message_queue::MessageQueue;
 use super::negotiate::negotiate;
 use super::opening::Opening;
@@ -124,8 +123,8 @@ pub(super) struct QueuedRequest {
 }
 
 impl Session {
-    pub(super) fn new(socket: Socket, process: Option<ExecProcess>, limits: Limits, log: SharedLog) -> Session {
-        let (out, input) = split(socket, process, limits, log);
+    pub(super) fn new(socket: Socket, process: Option<ExecProcess>, options: &Options) -> Session {
+        let (out, input) = split(socket, process, options.limits, options.log.clone(), options.server_name.clone());
         Session {
             out,
             source: Source::Direct(Box::new(input)),
@@ -185,6 +184,25 @@ impl Session {
     #[doc(hidden)]
     pub fn peer_process(&self) -> Option<Pid> {
         self.out.peer_process()
+    }
+
+    /// Names the server in the log from now on, if it has no name there.
+    #[cfg(feature = "programs")]
+    pub(crate) fn set_server_name(&mut self, name: &str) {
+        // A name that is set already stays.
+        let _ = self.out.server_name.set(name.to_owned());
+    }
+
+    /// Returns the place of the next message in the order of arrival over all sessions, or of the end of the connection.
+    /// `None` if nothing has arrived. With a reader thread only.
+    #[cfg(feature = "programs")]
+    pub(crate) fn next_arrival(&self) -> Option<u64> {
+        match &self.source {
+            // Messages that were kept came before all that are in queues.
+            _ if !self.backlog.is_empty() => Some(0),
+            Source::Threaded(reader) => reader.queue.next_arrival(),
+            Source::Direct(_) => None,
+        }
     }
 
     /// Starts the reader thread, which reads messages as they arrive. Returns its queue.

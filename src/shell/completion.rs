@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::assist::{
-    ArgumentHint, Completes, Completion, CompletionContext, DotCommandEntry, Name, NameKind, Names, SettingEntry,
-    complete_loosely, complete_with, fit_hint, hint,
+    ArgumentHint, Candidate, Completes, Completion, CompletionContext, DotCommandEntry, Name, NameKind, Names,
+    SettingEntry, TokenStyle, complete_loosely, complete_with, fit_hint, highlight, hint,
 };
-use crate::grammar::{Language, is_blank};
+use crate::grammar::{Language, Span, is_blank};
 use crate::monitor;
 use crate::render::{is_printable, printable};
 
-use super::commands::{DOT_COMMANDS, DotCommand, expand_home, manual_for_completion, topics};
+use super::commands::{
+    ALL, DOT_COMMANDS, DotCommand, TargetedLine, check_target, expand_home, manual_for_completion, topics,
+};
 use super::engine::Engine;
 use super::output::tail::LastReply;
 use super::settings::SETTINGS;
@@ -19,8 +21,50 @@ use super::settings::SETTINGS;
 /// The maximum time that Tab waits for the server.
 const TAB_TIMEOUT: Duration = Duration::from_millis(150);
 
+/// Calls `f` with the server that a line names as the current one, and with the line without the name. The rest of the line
+/// keeps its place.
+fn on_target<T>(engine: &mut Engine, text: &str, f: impl FnOnce(&mut Engine, &str) -> T) -> T {
+    let targeted =
+        TargetedLine::parse(text).filter(|targeted| engine.has_several_servers() && targeted.span.end < text.len());
+    let Some(targeted) = targeted else { return f(engine, text) };
+    let current = engine.current_server();
+    if let Ok(Some(index)) = check_target(engine, &targeted) {
+        engine.use_server(index);
+    }
+    let result = f(engine, &targeted.rest);
+    engine.use_server(current);
+    result
+}
+
+/// Completes the name of a server that ends `text`.
+fn complete_target(engine: &mut Engine, text: &str) -> Option<Completion> {
+    let targeted =
+        TargetedLine::parse(text).filter(|targeted| engine.has_several_servers() && targeted.span.end == text.len())?;
+    let mut names = server_names(engine);
+    names.push(Name::new(ALL, "all servers"));
+    let matching = names.into_iter().filter(|name| name.text.starts_with(targeted.name));
+    let candidates = matching.map(|name| Candidate { text: format!("@{}", name.text), description: name.description });
+    Some(Completion { start: targeted.span.start, candidates: candidates.collect(), ..Completion::default() })
+}
+
+/// Returns the servers, if there are several, with their addresses.
+fn server_names(engine: &mut Engine) -> Vec<Name> {
+    if !engine.has_several_servers() {
+        return Vec::new();
+    }
+    let servers = engine.list_servers().into_iter();
+    servers.map(|server| Name::new(server.name, printable(&server.address.unwrap_or_default()))).collect()
+}
+
 /// Completes the end of `text`. Names with control characters are not offered.
 pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
+    match complete_target(engine, text) {
+        Some(completion) => with_printable_names(completion),
+        None => on_target(engine, text, complete_untargeted),
+    }
+}
+
+fn complete_untargeted(engine: &mut Engine, text: &str) -> Completion {
     let deadline = Instant::now() + TAB_TIMEOUT;
     wait_for_names(engine, text, deadline);
     // Once it is read, every completion describes commands by it.
@@ -32,8 +76,15 @@ pub fn complete_line(engine: &mut Engine, text: &str) -> Completion {
 
 /// Completes as [`complete_line`] does. If no candidate begins with what is typed, offers those that contain it.
 pub(crate) fn complete_line_loosely(engine: &mut Engine, text: &str) -> Completion {
+    match complete_target(engine, text) {
+        Some(completion) => with_printable_names(completion),
+        None => on_target(engine, text, complete_untargeted_loosely),
+    }
+}
+
+fn complete_untargeted_loosely(engine: &mut Engine, text: &str) -> Completion {
     if let Some(expanded) = engine.aliases.expand_unfinished(text) {
-        let mut completion = complete_line_loosely(engine, &expanded.text);
+        let mut completion = complete_untargeted_loosely(engine, &expanded.text);
         let Some(start) = completion.start.checked_sub(expanded.arguments_start) else { return Completion::default() };
         completion.start = expanded.typed_start + start;
         return completion;
@@ -82,6 +133,15 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
 
 /// Returns the arguments that may follow `line`, in at most `columns` columns.
 pub(crate) fn hint_line(engine: &mut Engine, line: &str, columns: usize) -> Option<ArgumentHint> {
+    on_target(engine, line, |engine, line| hint_untargeted(engine, line, columns))
+}
+
+/// Returns the kinds of the parts of a line, for its colours.
+pub(crate) fn highlight_line(engine: &mut Engine, line: &str) -> Vec<(Span, TokenStyle)> {
+    on_target(engine, line, |engine, line| with_completion_context(engine, |_, context| highlight(line, context)))
+}
+
+fn hint_untargeted(engine: &mut Engine, line: &str, columns: usize) -> Option<ArgumentHint> {
     let expanded = engine.aliases.expand_unfinished(line);
     let line = expanded.as_ref().map_or(line, |expanded| expanded.text.as_str());
     match hmp_line(engine, line) {
@@ -107,15 +167,13 @@ fn hmp_line<'t>(engine: &Engine, text: &'t str) -> Option<&'t str> {
 }
 
 /// Calls `f` with the completion context of the current state.
-pub(crate) fn with_completion_context<T>(
-    engine: &mut Engine,
-    f: impl FnOnce(&mut Engine, &mut CompletionContext<'_>) -> T,
-) -> T {
+fn with_completion_context<T>(engine: &mut Engine, f: impl FnOnce(&mut Engine, &mut CompletionContext<'_>) -> T) -> T {
     let info = engine.connection.server().map(|server| &server.info);
     let schema = info.and_then(|info| info.schema());
     let commands = info.filter(|_| schema.is_none()).map(|info| info.command_names()).unwrap_or_default();
     let manual = engine.connection.server().and_then(|server| server.manual.get().cloned()).flatten();
     let (hmp_commands, hmp_info) = engine.hmp_names();
+    let servers = server_names(engine);
     let dot_commands = DOT_COMMANDS.iter().map(|command| DotCommandEntry {
         name: command.name,
         aliases: command.aliases,
@@ -142,6 +200,7 @@ pub(crate) fn with_completion_context<T>(
         topics: topics(),
         settings: settings.collect(),
         aliases: engine.aliases.iter().map(|(name, line)| Name::new(name, printable(line))).collect(),
+        servers,
         events: engine.connection.record.events.names(),
         last_command: engine.last_reply.as_ref().and_then(LastReply::command).map(str::to_owned),
     };

@@ -3,7 +3,8 @@
 use crate::grammar::Language;
 use crate::render::printable;
 
-/// A valid format; `None` inside is the default: `(%n)`, and for the human monitor `(qemu)` with the name, if there is one.
+/// A valid format; `None` inside is the default: the name of the server if there are several, else of the VM: `(web)`,
+/// `(qemu web)` for the human monitor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PromptFormat(Option<String>);
 
@@ -17,6 +18,8 @@ pub(crate) struct PromptFields {
     pub(crate) status: Option<String>,
     /// The index of the CPU to which HMP lines refer.
     pub(crate) cpu: u64,
+    /// The name of the server, if there are several.
+    pub(crate) server: Option<String>,
 }
 
 impl PromptFormat {
@@ -28,8 +31,8 @@ impl PromptFormat {
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
             let kind = if c == '%' { chars.next().map_or_else(String::new, String::from) } else { continue };
-            if !matches!(kind.as_str(), "n" | "a" | "s" | "c" | "%") {
-                return Err(format!("unknown `%{kind}`; expected `%n`, `%a`, `%s`, `%c` or `%%`"));
+            if !matches!(kind.as_str(), "n" | "a" | "s" | "c" | "@" | "%") {
+                return Err(format!("unknown `%{kind}`; expected `%n`, `%a`, `%s`, `%c`, `%@` or `%%`"));
             }
         }
         match text.is_empty() {
@@ -60,10 +63,11 @@ impl PromptFormat {
     pub(crate) fn prompt(&self, fields: &PromptFields, language: Language) -> String {
         let text = match (&self.0, language) {
             (Some(format), _) => fill_in(format, fields, language),
-            (None, Language::Qmp) => fill_in("(%n)", fields, language),
-            (None, Language::Hmp) => match &fields.name {
-                Some(name) => format!("(qemu {name})"),
-                None => "(qemu)".to_owned(),
+            (None, language) => match (fields.server.as_ref().or(fields.name.as_ref()), language) {
+                (Some(name), Language::Qmp) => format!("({name})"),
+                (Some(name), Language::Hmp) => format!("(qemu {name})"),
+                (None, Language::Qmp) => format!("({NO_NAME})"),
+                (None, Language::Hmp) => "(qemu)".to_owned(),
             },
         };
         let text = printable(&text).into_owned();
@@ -85,6 +89,7 @@ fn fill_in(format: &str, fields: &PromptFields, language: Language) -> String {
         match chars.next() {
             Some('n') => out.push_str(fields.name.as_deref().unwrap_or(NO_NAME)),
             Some('a') => out.push_str(&fields.address),
+            Some('@') => out.push_str(fields.server.as_deref().unwrap_or_default()),
             Some('s') => out.push_str(fields.status.as_deref().unwrap_or("?")),
             Some('c') if language == Language::Hmp => out.push_str(&fields.cpu.to_string()),
             Some('c') | None => {}
@@ -105,6 +110,7 @@ mod tests {
             address: "vm.sock".to_owned(),
             status: Some("paused".to_owned()),
             cpu: 3,
+            server: None,
         };
         let unnamed = PromptFields { name: None, status: None, ..fields.clone() };
         for (format, qmp, hmp, without) in [
@@ -122,8 +128,8 @@ mod tests {
     #[test]
     fn invalid_formats_are_explained() {
         for (format, error) in [
-            ("%x", "unknown `%x`; expected `%n`, `%a`, `%s`, `%c` or `%%`"),
-            ("50%", "unknown `%`; expected `%n`, `%a`, `%s`, `%c` or `%%`"),
+            ("%x", "unknown `%x`; expected `%n`, `%a`, `%s`, `%c`, `%@` or `%%`"),
+            ("50%", "unknown `%`; expected `%n`, `%a`, `%s`, `%c`, `%@` or `%%`"),
             ("", "expected a format or `default`"),
         ] {
             assert_eq!(PromptFormat::parse(format), Err(error.to_owned()));

@@ -73,12 +73,13 @@ pub fn run_scripts(engine: &mut Engine, scripts: &[Script], out: &mut ScriptOutp
     if !matches!(end, Some(ScriptEnd::Disconnected)) && !engine.is_quitting() {
         // What has arrived by now belongs to the output, whether or not the server is still there.
         engine.drain_until_quiet(out);
-        engine.finish_queries();
+        engine.finish_all_queries();
     }
     out.flush();
     match (out.write_error().take(), end) {
         (Some(error), _) => ScriptEnd::from_write_error(error),
         (None, Some(end)) => end,
+        (None, None) if engine.has_lost_connection() => ScriptEnd::Disconnected,
         (None, None) if failed => ScriptEnd::Failed,
         (None, None) => ScriptEnd::Succeeded,
     }

@@ -179,7 +179,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "prompt",
-        help: "%n VM or QEMU, %a address, %s run state, %c CPU in HMP mode, %% a %",
+        help: "%n VM or QEMU, %a address, %s run state, %c CPU in HMP mode, %@ server, %% a %",
         values: || vec![("default", "")],
         get: |settings| settings.prompt.text().to_owned(),
         set: |settings, value| PromptFormat::parse(value).map(|format| settings.prompt = format),

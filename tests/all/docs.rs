@@ -15,7 +15,7 @@ use crate::support::snapshot::{is_updating, normalise};
 use crate::support::terminal::Terminal;
 
 /// The prompts before a typed line.
-const PROMPTS: [&str; 4] = ["$ ", "(QEMU) ", "(qemu) ", "TRANS> "];
+const PROMPTS: [&str; 7] = ["$ ", "(QEMU) ", "(qemu) ", "TRANS> ", "(web) ", "(db) ", "(qemu db) "];
 
 /// The number of sessions that are typed at the same time.
 const SESSIONS_AT_ONCE: usize = 8;
@@ -86,9 +86,17 @@ fn replay(path: &Path, session: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mut servers = Vec::new();
     let machine: fn() -> Option<Server> = || Server::qemu(Q35);
-    for (socket, start) in
-        [("vm.sock", machine), ("web.sock", machine), ("db.sock", machine), ("ga.sock", Server::guest_agent)]
-    {
+    let source: fn() -> Option<Server> = || Server::qemu(&Q35[..Q35.len() - 1]);
+    let destination: fn() -> Option<Server> =
+        || Server::qemu(&[&Q35[..Q35.len() - 1], &["-incoming", "defer"]].concat());
+    for (socket, start) in [
+        ("vm.sock", machine),
+        ("web.sock", machine),
+        ("db.sock", machine),
+        ("src.sock", source),
+        ("dst.sock", destination),
+        ("ga.sock", Server::guest_agent),
+    ] {
         if session.contains(socket) {
             let Some(server) = start() else { return };
             symlink(server.address(), folder.path().join(socket)).unwrap();

@@ -382,7 +382,7 @@ fn shows_and_changes_settings() {
         stderr: monitor        auto         the monitor that answers HMP lines (--monitor)
         stderr: output         json         the format of replies (-o)
         stderr: pager          less -FRX    the pager for long output: on, off or a command
-        stderr: prompt         default      %n VM or QEMU, %a address, %s run state, %c CPU in HMP mode, %% a %
+        stderr: prompt         default      %n VM or QEMU, %a address, %s run state, %c CPU in HMP mode, %@ server, %% a %
         stderr: verbose        off          show each request as it is sent (-v)
         stderr: pager          off          the pager for long output: on, off or a command
         stderr: -> {"execute": "query-name"}

@@ -64,6 +64,7 @@ mod script_ends;
 mod scripts;
 mod secrets;
 mod server_verdicts;
+mod several_servers;
 mod shell_completion;
 mod transactions;
 mod typing;

@@ -16,6 +16,7 @@ pub(super) use sections::{
 };
 pub(super) use shell::ShellArgs;
 pub(super) use values::{
-    ADDRESS_HELP, Color, Generate, address_from_environment, address_parser, environment_variable, interval,
+    ADDRESS_HELP, Color, Generate, NamedAddress, address_from_environment, address_parser, environment_variable,
+    interval,
 };
 pub(super) use wrap::WrapArgs;

@@ -2,14 +2,12 @@
 
 use clap::{Parser, ValueHint};
 
-use crate::session::Address;
-
 use super::common::{GuestAgentArgs, HEADING_ACTIONS, HEADING_CONNECTION, SessionArgs, WaitArgs};
 use super::sections::{
     COLOR, DISCONNECTED, EDITOR, HelpExt, KEYS, LINE_FAILED, NOT_CONNECTED, PAGER, QMP_SOCKET, RC, SUCCESS, Section,
     USAGE_ERROR, after_help, after_long_help,
 };
-use super::values::{ADDRESS_HELP, address_parser};
+use super::values::{ADDRESS_HELP, NamedAddress, SEVERAL_ADDRESSES_HELP, named_address_parser};
 
 /// An interactive QEMU monitor, entirely over QMP
 ///
@@ -21,7 +19,7 @@ use super::values::{ADDRESS_HELP, address_parser};
     version,
     max_term_width = 100,
     args_override_self = true,
-    override_usage = "qmp-shell [OPTIONS] [ADDRESS]",
+    override_usage = "qmp-shell [OPTIONS] [[NAME=]ADDRESS…]",
     after_help = after_help::<ShellArgs>(),
     after_long_help = after_long_help::<ShellArgs>()
 )]
@@ -45,11 +43,12 @@ pub(crate) struct ShellArgs {
 
     #[arg(
         value_name = "ADDRESS",
-        value_parser = address_parser(),
+        value_parser = named_address_parser(),
         value_hint = ValueHint::AnyPath,
-        help = ADDRESS_HELP
+        help = ADDRESS_HELP,
+        long_help = SEVERAL_ADDRESSES_HELP
     )]
-    pub(crate) address: Option<Address>,
+    pub(crate) addresses: Vec<NamedAddress>,
 }
 
 impl HelpExt for ShellArgs {
@@ -66,6 +65,7 @@ impl HelpExt for ShellArgs {
                 ("qmp-shell -p -c query-status /tmp/q.sock", "one command"),
                 ("qmp-shell /tmp/q.sock < script.qmp", "a script"),
                 ("qmp-shell -H localhost:4444", "the human monitor"),
+                ("qmp-shell src=a.sock dst=b.sock", "several servers"),
                 ("qmp-shell 'exec:ssh host socat - UNIX:/tmp/q.sock'", "over ssh"),
             ],
         ),

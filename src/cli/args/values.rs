@@ -6,12 +6,35 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::session::Address;
-use crate::shell::{MONITOR_CHOICES, MonitorChoice, OUTPUT_FORMATS, OutputFormat};
+use crate::session::{Address, AddressError};
+use crate::shell::{MONITOR_CHOICES, MonitorChoice, OUTPUT_FORMATS, OutputFormat, split_name};
 
 /// The help of an argument that is the address of the server.
 pub(crate) const ADDRESS_HELP: &str = "Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, \
                                        exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]";
+
+/// The help of the arguments that are the addresses of servers.
+pub(crate) const SEVERAL_ADDRESSES_HELP: &str = "Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, \
+                                                 fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]. With \
+                                                 several, each has a name, by default that of its file: src=a.sock dst=b.sock";
+
+/// An address with the name of its server, if it was given one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedAddress {
+    pub(crate) name: Option<String>,
+    pub(crate) address: Address,
+}
+
+/// Returns a parser for `[NAME=]ADDRESS`. Paths may have any encoding.
+pub(crate) fn named_address_parser() -> impl TypedValueParser<Value = NamedAddress> {
+    OsStringValueParser::new().try_map(|text| -> Result<NamedAddress, AddressError> {
+        let (name, address) = match text.to_str().map(split_name) {
+            Some((Some(name), address)) => (Some(name.to_owned()), address.parse()?),
+            _ => (None, Address::from_os_str(&text)?),
+        };
+        Ok(NamedAddress { name, address })
+    })
+}
 
 /// A value of `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

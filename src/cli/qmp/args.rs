@@ -155,7 +155,8 @@ impl QmpArgs {
 
     /// Returns the writer of JSON on standard output.
     pub(super) fn json_writer(&self) -> JsonMessageWriter {
-        JsonMessageWriter { palette: stdout_palette(self.common.color), escape_controls: io::stdout().is_terminal() }
+        let palette = stdout_palette(self.common.color);
+        JsonMessageWriter { palette, escape_controls: io::stdout().is_terminal(), server: None }
     }
 }
 

@@ -16,8 +16,9 @@ use super::super::output::tail::{Sink, TailOutput};
 use super::run::{ParsedLine, parse, reject, run_parsed};
 use super::{DotCommand, expand_home};
 
-/// Parses and executes a line. It fails if one of its commands does; those after it are executed all the same.
-pub fn run_line(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+/// Parses and executes a line on the current server. It fails if one of its commands does; those after it are executed all
+/// the same.
+pub(super) fn run_chain(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
     let parts = split(engine.language(), line.text);
     if let [Part { tail: None, command }] = parts.as_slice()
         && !line.text[command.end..].contains(';')

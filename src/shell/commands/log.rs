@@ -37,11 +37,12 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     engine.end_log(&mut **out);
     let is_open = log.is_some();
     *engine.log.lock().unwrap_or_else(PoisonError::into_inner) = log;
-    if is_open
-        && engine.options.interactive
-        && let Some(server) = engine.queryable_server()
-    {
-        server.query_for_log();
+    if is_open && engine.options.interactive {
+        engine.with_each_server(|engine| {
+            if let Some(server) = engine.queryable_server() {
+                server.query_for_log();
+            }
+        });
     }
     Ok(LineOutcome::Done)
 }

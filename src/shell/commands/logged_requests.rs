@@ -1,6 +1,7 @@
 //! Sending the requests of a message log again, for `.source` and `-f`.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,6 +16,7 @@ use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
 use super::run::{ParsedLine, run_parsed};
 use super::source::judge_outcome;
+use super::target::on_server;
 
 /// Commands that opening a connection has sent, or will send.
 const OPENING_COMMANDS: &[&str] = &["qmp_capabilities", "guest-sync", "guest-sync-delimited"];
@@ -28,6 +30,8 @@ struct LoggedRequest {
     /// The number of its line in the log.
     line: usize,
     command: String,
+    /// The name of its server, if the log is of several.
+    server: Option<Arc<str>>,
     /// The request as JSON, without its id.
     text: String,
 }
@@ -52,6 +56,7 @@ pub(crate) fn run_log(
 ) -> Result<LineOutcome, String> {
     let log = RecordedLog::parse(bytes).map_err(|error| format!("cannot run `{name}`: {error}"))?;
     let requests = requests_of(&log).map_err(|reason| format!("cannot run `{name}`: {reason}"))?;
+    check_servers(engine, &requests).map_err(|reason| format!("cannot run `{name}`: {reason}"))?;
     if engine.in_transaction() {
         return Err(format!("`{name}` is a message log, whose requests cannot be part of a transaction"));
     }
@@ -71,7 +76,12 @@ pub(crate) fn run_log(
     let mut worst = LineOutcome::Done;
     for request in &requests {
         let line = InputLine { text: &request.text, script: Some(name), number: request.line };
-        let outcome = run_request(engine, request, &line, out);
+        let outcome = match &request.server {
+            Some(server) => {
+                on_server(engine, server, &line, out, |engine, out| run_request(engine, request, &line, out))
+            }
+            None => run_request(engine, request, &line, out),
+        };
         match judge_outcome(engine, outcome, &line, out) {
             ControlFlow::Continue(LineOutcome::Failed) => worst = LineOutcome::Failed,
             ControlFlow::Continue(_) => {}
@@ -79,6 +89,17 @@ pub(crate) fn run_log(
         }
     }
     Ok(worst)
+}
+
+/// Checks that each server of a log is one of the shell's.
+fn check_servers(engine: &Engine, requests: &[LoggedRequest]) -> Result<(), String> {
+    let is_unknown = |server: &&str| engine.find_server(server).is_none();
+    match requests.iter().filter_map(|request| request.server.as_deref()).find(is_unknown) {
+        Some(server) => Err(format!(
+            "it has requests for the server `{server}`, which is not connected; `.connect {server}=ADDRESS` adds it"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Returns the requests of the user in a log.
@@ -98,7 +119,7 @@ fn requests_of(log: &RecordedLog) -> Result<Vec<LoggedRequest>, String> {
         }
         let arguments = members.arguments.map(|arguments| format!(", \"arguments\": {arguments}")).unwrap_or_default();
         let text = format!("{{\"{key}\": {}{arguments}}}", quote(&command));
-        requests.push(LoggedRequest { line: record.line, command, text });
+        requests.push(LoggedRequest { line: record.line, command, server: record.server.clone(), text });
     }
     Ok(requests)
 }
@@ -173,7 +194,10 @@ mod tests {
             r#""sent": {"exec-oob": "yank", "arguments": {"a": 18446744073709551615, "b": [ ]}, "id": 3}"#,
         ]);
         let text = r#"{"exec-oob": "yank", "arguments": {"a": 18446744073709551615, "b": [ ]}}"#;
-        assert_eq!(taken, Ok(vec![LoggedRequest { line: 5, command: "yank".to_owned(), text: text.to_owned() }]));
+        assert_eq!(
+            taken,
+            Ok(vec![LoggedRequest { line: 5, command: "yank".to_owned(), server: None, text: text.to_owned() }])
+        );
         assert_eq!(requests(&[r#""sent": [1]"#]).unwrap_err(), "line 1 has no request: expected `execute`");
     }
 

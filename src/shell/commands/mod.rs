@@ -17,6 +17,7 @@ mod history;
 mod hmp;
 mod log;
 mod logged_requests;
+mod on;
 mod operation;
 mod qmp;
 mod question;
@@ -28,6 +29,7 @@ mod shell_escape;
 mod show;
 mod source;
 mod suggest;
+mod target;
 mod type_help;
 mod until;
 mod wait;
@@ -45,13 +47,15 @@ use super::line::{InputLine, LineOutcome};
 use super::output::Output;
 
 pub(crate) use chain::ends_in_filter;
-pub use chain::{run_filtered, run_line};
+pub use chain::run_filtered;
 pub use help::manual_section;
 pub(crate) use help::topics;
 pub(crate) use logged_requests::run_log;
 pub(crate) use rc::run_rc_file;
 pub use run::{ParsedLine, run_parsed};
 pub(crate) use server_help::manual_for_completion;
+pub use target::run_line;
+pub(crate) use target::{ALL, TargetedLine, check_target};
 
 /// A dot command.
 pub(crate) struct DotCommand {
@@ -102,6 +106,7 @@ pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &history::COMMAND,
     &hmp::COMMAND,
     &log::COMMAND,
+    &on::COMMAND,
     &qmp::COMMAND,
     &set::COMMAND,
     &show::COMMAND,

@@ -8,10 +8,10 @@ use super::super::engine::hmp::HmpOutput;
 use super::super::engine::{Engine, not_sent};
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
-use super::chain::run_line;
 use super::run_dot_command;
 use super::shell_escape::run_shell_escape;
 use super::suggest::with_suggestion;
+use super::target::run_line;
 
 /// A parsed line.
 #[derive(Debug, Clone, PartialEq, Eq)]

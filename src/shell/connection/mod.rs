@@ -1,6 +1,7 @@
 //! The connection to the server: its address, the open session, and the QEMU that the shell started.
 
 pub(crate) mod child_qemu;
+pub(crate) mod name;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,11 +22,13 @@ struct Target {
     is_guest_agent: bool,
 }
 
-/// The server that the shell talks to, while it is connected, and the target to connect to.
+/// A server that the shell talks to, while it is connected, and the target to connect to.
 #[derive(Debug)]
 pub struct Connection {
     /// `None` if the server is the QEMU that this program started: a connection to that cannot be opened again.
     target: Option<Target>,
+    /// The target before the current one, for `.connect -`.
+    former_target: Option<Target>,
     options: Options,
     server: Option<Server>,
     /// The record of the session that is open, or else of the last one.
@@ -44,6 +47,9 @@ pub enum ConnectionError {
     ChildExited(String),
     #[error("{0}{hint}", hint = option_hint(.0))]
     Connect(ConnectError),
+    /// The signal that serves several connections cannot be created.
+    #[error("cannot wait for several servers: {0}")]
+    Signal(std::io::Error),
 }
 
 impl From<ConnectError> for ConnectionError {
@@ -93,7 +99,8 @@ impl Connection {
     pub fn new(address: Option<Address>, options: Options, listen: bool) -> Connection {
         let is_guest_agent = options.guest_agent;
         let target = address.map(|address| Target { address, listen, is_guest_agent });
-        Connection { target, options, server: None, record: ConnectionRecord::default(), child: None }
+        let record = ConnectionRecord::default();
+        Connection { target, former_target: None, options, server: None, record, child: None }
     }
 
     /// Returns the open connection to a QEMU that this program started.
@@ -154,9 +161,33 @@ impl Connection {
             }
             result => result?,
         };
-        self.target = Some(target);
+        self.former_target = self.target.replace(target).or(self.former_target.take());
         self.record = ConnectionRecord::default();
         Ok(self.server.replace(server))
+    }
+
+    /// Returns the address of the server before the current one, and whether that is a guest agent.
+    pub(crate) fn former_address(&self) -> Option<(Address, bool)> {
+        self.former_target.as_ref().map(|target| (target.address.clone(), target.is_guest_agent))
+    }
+
+    /// Returns a connection to another server with the same options, which is not open yet.
+    pub(crate) fn to_other(&self, address: Address, is_guest_agent: bool) -> Connection {
+        let options = Options { guest_agent: is_guest_agent, server_name: None, ..self.options.clone() };
+        Connection::new(Some(address), options, false)
+    }
+
+    /// Returns the name that the user gave the server, or that it got because there are several.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.options.server_name.as_deref()
+    }
+
+    /// Names the server, in messages and in the log.
+    pub fn set_name(&mut self, name: String) {
+        if let Some(server) = &mut self.server {
+            server.session.set_server_name(&name);
+        }
+        self.options.server_name = Some(name);
     }
 
     /// Sets another address, without connecting to it.

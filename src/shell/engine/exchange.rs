@@ -7,11 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::client::{REPLY_ANNOUNCEMENT_DELAY, job_of_event};
 use crate::render::capitalise;
-use crate::session::{Address, Disconnected, Received, Wait};
+use crate::session::{Disconnected, Received, Wait};
 use crate::wire::{Event, Reply, Request};
 
-use super::super::connection::ConnectionError;
-use super::super::hmp::is_quit;
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::{Output, ReplyContext};
 use super::noncharacters::reject_noncharacters;
@@ -25,6 +23,9 @@ const DRAIN_SLICE_BYTES: usize = 64 << 10;
 
 /// The maximum time for which [`Engine::drain_until_quiet`] receives.
 const FINAL_DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// The time within which the reader threads of several sessions pass on what has arrived at their sockets.
+const READER_GRACE: Duration = Duration::from_millis(50);
 
 /// The reason why a request has not been sent.
 const UNANSWERED_BEFORE: &str = "the server has not replied to the request before it";
@@ -80,6 +81,9 @@ impl Engine {
         out: &mut dyn Output,
         mut is_enough: impl FnMut(&mut Engine, usize) -> bool,
     ) -> StopReason {
+        if self.has_several_servers() {
+            return self.receive_from_all(awaited, wait, out, &mut is_enough);
+        }
         let mut shown = 0;
         loop {
             let Some(server) = self.connection.server() else { return StopReason::NotConnected };
@@ -253,85 +257,8 @@ impl Engine {
         }
     }
 
-    /// Opens the session if it is not open. At a prompt, the next command opens a lost connection again. Must be called
-    /// before a line is judged by the server's introspection.
-    pub(crate) fn ensure_open(&mut self, line: &InputLine<'_>, out: &mut dyn Output) -> Result<(), LineOutcome> {
-        if self.options.dry_run {
-            return Ok(());
-        }
-        if self.options.interactive {
-            // The connection may have been lost a moment ago, and another server may be at the address.
-            self.drain(out);
-        }
-        if self.connection.is_open() {
-            return Ok(());
-        }
-        if !self.options.interactive {
-            out.report_failure("not connected", line, Some("NotSent"));
-            return Err(LineOutcome::Failed);
-        }
-        self.reopen(out).map_err(|error| {
-            let message = match error {
-                ConnectionError::Connect(_) => format!("{error}. Nothing was sent."),
-                _ => error.to_string(),
-            };
-            // Without a class: a prompt has no reply slots.
-            out.report_failure(&message, line, None);
-            LineOutcome::Failed
-        })
-    }
-
-    /// Opens a session with the server at the connection's address.
-    pub(crate) fn reopen(&mut self, out: &mut dyn Output) -> Result<(), ConnectionError> {
-        self.finish_queries();
-        self.connection.open(&mut |text| out.show_notice(text))?;
-        self.greet(out);
-        Ok(())
-    }
-
-    /// Connects to another server. If that fails, the connection to the current one stays open at a prompt. In a script it
-    /// is closed, because the lines that follow are meant for the other server.
-    pub(crate) fn switch(
-        &mut self,
-        address: Address,
-        is_guest_agent: bool,
-        out: &mut dyn Output,
-    ) -> Result<(), ConnectionError> {
-        self.finish_queries();
-        let replaced = self.connection.switch(address, is_guest_agent, &mut |text| out.show_notice(text));
-        if replaced.is_err() && !self.options.interactive {
-            self.connection.close();
-        }
-        if let Some(mut server) = replaced? {
-            server.finish_queries();
-            let commands = command_names(server.interrupted_commands.values());
-            if !commands.is_empty() {
-                out.show_notice(&format!("{commands} may still be running in the server that was left."));
-            }
-        }
-        self.greet(out);
-        Ok(())
-    }
-
-    /// Shows a banner at a prompt, after a connection was opened.
-    fn greet(&mut self, out: &mut dyn Output) {
-        self.set_quitting(false);
-        if self.options.interactive {
-            self.connection.start_reader();
-            out.show_notice(&self.banner());
-            self.announce_monitor(out);
-        }
-    }
-
-    /// Returns a sentence about the server that the shell is connected to.
-    pub(crate) fn banner(&mut self) -> String {
-        let location = self.connection.address().map(|address| format!(" at {address}")).unwrap_or_default();
-        let server = self.connection.server().map(|server| server.describe()).unwrap_or_default();
-        format!("Connected to {server}{location}.")
-    }
-
     /// Handles a message that is not the awaited reply. Returns the approximate number of bytes that were shown.
-    fn handle_message(&mut self, message: Received, out: &mut dyn Output) -> usize {
+    pub(super) fn handle_message(&mut self, message: Received, out: &mut dyn Output) -> usize {
         match message {
             Received::Event(event) => self.handle_event(event, out),
             Received::Reply { id, reply } => self.handle_late_reply(id, &reply, out),
@@ -399,20 +326,30 @@ impl Engine {
     pub(crate) fn drain(&mut self, out: &mut dyn Output) -> bool {
         let deadline = Instant::now() + DRAIN_TIME_SLICE;
         let is_enough = |_: &mut Engine, shown| shown >= DRAIN_SLICE_BYTES || Instant::now() >= deadline;
-        match self.receive(None, Wait::Buffered, out, is_enough) {
+        self.is_idle = true;
+        let stop = self.receive(None, Wait::Buffered, out, is_enough);
+        self.is_idle = false;
+        let has_more = match stop {
             StopReason::Enough => true,
             StopReason::Disconnected(disconnected) => {
                 self.disconnected_while_idle(&disconnected, out);
-                false
+                self.has_several_servers()
             }
             _ => false,
-        }
+        };
+        self.label(false, out);
+        has_more
     }
 
     /// Shows everything that the server has sent so far. Does not report a disconnect. Stops after
     /// [`FINAL_DRAIN_TIME`].
     pub(crate) fn drain_until_quiet(&mut self, out: &mut dyn Output) {
         let deadline = Instant::now() + FINAL_DRAIN_TIME;
+        if self.has_several_servers() {
+            // What has arrived at the sockets is still on its way through the reader threads.
+            let quiet_at = Instant::now() + READER_GRACE;
+            let _ = self.receive(None, Wait::Until(quiet_at), out, |_, _| false);
+        }
         let _ = self.receive(None, Wait::Arrived, out, |_, _| Instant::now() >= deadline);
     }
 
@@ -421,15 +358,20 @@ impl Engine {
     pub(crate) fn wait_for_input(&mut self, input: BorrowedFd<'_>, out: &mut dyn Output) -> Result<bool, LineOutcome> {
         // `receive` does this only with a connection.
         out.flush();
-        match self.receive(None, Wait::Input(input), out, |_, _| false) {
-            StopReason::OutputFailed => Ok(false),
-            // The caller waits for the input itself, by reading it.
-            StopReason::NotConnected => Ok(!out.has_failed()),
-            StopReason::Disconnected(disconnected) => {
-                self.disconnected_while_idle(&disconnected, out);
-                Err(LineOutcome::Disconnected)
-            }
-            _ => Ok(true),
+        loop {
+            return match self.receive(None, Wait::Input(input), out, |_, _| false) {
+                StopReason::OutputFailed => Ok(false),
+                // The caller waits for the input itself, by reading it.
+                StopReason::NotConnected => Ok(!out.has_failed()),
+                StopReason::Disconnected(disconnected) => {
+                    self.disconnected_while_idle(&disconnected, out);
+                    if self.has_other_connection() {
+                        continue;
+                    }
+                    Err(LineOutcome::Disconnected)
+                }
+                _ => Ok(true),
+            };
         }
     }
 
@@ -457,50 +399,8 @@ impl Engine {
         }
     }
 
-    /// Reports the end of a connection while no reply was awaited.
-    pub(crate) fn disconnected_while_idle(&mut self, disconnected: &Disconnected, out: &mut dyn Output) {
-        let commands = command_names(&self.connection.close());
-        let unknown = match commands.is_empty() {
-            true => String::new(),
-            false => format!(" {commands} may or may not have been executed."),
-        };
-        let reason = capitalise(&disconnected.to_string());
-        let hint = self.reconnect_hint();
-        out.show_notice(&format!("{reason}.{unknown}{hint}"));
+    /// Waits for the replies of all servers to queries before the sessions are closed.
+    pub(crate) fn finish_all_queries(&mut self) {
+        self.with_each_server(Engine::finish_queries);
     }
-
-    fn disconnected_in_flight(
-        &mut self,
-        disconnected: &Disconnected,
-        request: &Request,
-        line: &InputLine<'_>,
-        out: &mut dyn Output,
-    ) -> LineOutcome {
-        self.connection.close();
-        if is_quit(request) {
-            self.set_quitting(true);
-            return LineOutcome::Leave;
-        }
-        let reason = capitalise(&disconnected.to_string());
-        let hint = self.reconnect_hint();
-        let command = &request.command;
-        let message = format!("{reason} before `{command}` was answered. It may or may not have been executed.{hint}");
-        out.report_failure(&message, line, Some("ConnectionLost"));
-        LineOutcome::Disconnected
-    }
-
-    /// Returns a sentence about what to expect after a lost connection.
-    fn reconnect_hint(&self) -> String {
-        match self.connection.connected_child() {
-            Some(child) => format!(" {}", child.describe_exit()),
-            None if self.options.interactive => " The next command will reconnect.".to_owned(),
-            None => String::new(),
-        }
-    }
-}
-
-/// Returns the names of commands, joined with commas.
-fn command_names<'a>(requests: impl IntoIterator<Item = &'a Request>) -> String {
-    let names: Vec<String> = requests.into_iter().map(|request| format!("`{}`", request.command)).collect();
-    names.join(", ")
 }

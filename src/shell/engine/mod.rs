@@ -14,13 +14,16 @@
 //!       receive             handles everything that arrives in the meantime
 //! ```
 
+mod connecting;
 pub(crate) mod exchange;
 mod failures;
 pub(crate) mod hmp;
+mod multiplex;
 mod noncharacters;
 mod own_monitor;
 mod prepare;
 mod quit;
+pub(crate) mod servers;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -44,6 +47,7 @@ use super::output::{Output, ReplyContext};
 use super::server::Server;
 use super::settings::Settings;
 use exchange::Exchanged;
+use servers::Servers;
 use transaction::Transaction;
 
 /// The time limit of [`EngineOptions::query_timeout`] where no user can press Ctrl-C. QEMU takes about 50 ms to produce its
@@ -70,7 +74,10 @@ pub struct Engine {
     /// The settings of `.set`.
     pub settings: Settings,
     pub(crate) options: EngineOptions,
+    /// The connection to the current server.
     pub(crate) connection: Connection,
+    /// The other servers, if there are several.
+    pub(crate) servers: Servers,
     /// The aliases of `.alias`.
     pub(crate) aliases: Aliases,
     pub(crate) log: SharedLog,
@@ -91,8 +98,8 @@ pub struct Engine {
     pub(crate) last_reply: Option<LastReply>,
     /// Whether a line failed, including lines of nested `.source` files. Cleared by [`Engine::take_failed`].
     failed: bool,
-    /// Whether `quit` was sent, so that the end of the connection is expected.
-    quitting: bool,
+    /// Whether messages are received without a line that waits for them.
+    is_idle: bool,
     /// Whether a line is being repeated by `.watch`.
     pub(crate) is_watching: bool,
     /// Whether failures that events report are explained at a prompt.
@@ -109,6 +116,7 @@ impl Engine {
             settings,
             options,
             connection,
+            servers: Servers::default(),
             aliases: Aliases::default(),
             log,
             source_depth: 0,
@@ -121,7 +129,7 @@ impl Engine {
             typed_request: None,
             last_reply: None,
             failed: false,
-            quitting: false,
+            is_idle: false,
             is_watching: false,
             explains_failures: true,
             hidden_events: &[],

@@ -15,13 +15,9 @@ use super::exchange::StopReason;
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Engine {
-    /// Returns whether `quit` was sent.
+    /// Returns whether `quit` was sent to the current server, and no other is left.
     pub fn is_quitting(&self) -> bool {
-        self.quitting
-    }
-
-    pub(super) fn set_quitting(&mut self, quitting: bool) {
-        self.quitting = quitting;
+        self.connection.record.is_quitting && !self.has_other_connection()
     }
 
     /// Asks the user, if there is one, for confirmation before QEMU is ended.
@@ -33,18 +29,20 @@ impl Engine {
             Some(_) => "so does leaving this shell, which started it",
             None => "Ctrl-D leaves only the shell",
         };
-        out.confirm(&format!("`quit` terminates QEMU and the VM immediately; {leaving}.\nTerminate QEMU?"))
+        let name = self.server_label().map(|name| format!(" `{name}`")).unwrap_or_default();
+        out.confirm(&format!("`quit` terminates QEMU and the VM immediately; {leaving}.\nTerminate QEMU{name}?"))
     }
 
     /// Ends the QEMU that this program started, without asking. Leaves any other QEMU alone.
     pub fn end_child(&mut self, out: &mut dyn Output) {
+        self.use_server_with_child();
         let Some(child) = self.connection.child().cloned() else {
             return;
         };
         let is_connected = self.connection.connected_child().is_some();
         let is_quit_sent = match self.connection.session().filter(|_| is_connected) {
             Some(session) => session.send(&quit_request()).is_ok(),
-            None => is_connected && self.quitting,
+            None => is_connected && self.connection.record.is_quitting,
         };
         if is_quit_sent {
             self.settings.events = EventFilter::Nothing;
@@ -59,7 +57,7 @@ impl Engine {
         if self.options.dry_run {
             return LineOutcome::Done;
         }
-        self.quitting = true;
+        self.connection.record.is_quitting = true;
         let deadline = Instant::now() + QUIT_TIMEOUT;
         while let StopReason::Interrupted | StopReason::OutputFailed =
             self.receive(None, Wait::Until(deadline), out, |_, _| false)

@@ -15,9 +15,10 @@ use crate::wire::Event;
 
 use super::super::commands::run_line;
 use super::super::events::filter::EventFilter;
-use super::super::output::NextValue;
+use super::super::output::{NextValue, ServerLabel};
 
 mod own_monitor;
+mod servers;
 mod sessions;
 
 /// A recorder of the engine's output, with one entry for each call.
@@ -26,12 +27,15 @@ struct Recorder {
     entries: Vec<String>,
     /// The number of entries before the last flush.
     flushed: usize,
+    /// The server that the entries are about, if there are several.
+    server: Option<String>,
     error: Option<io::Error>,
 }
 
 impl Recorder {
     fn push(&mut self, kind: &str, text: &str) {
-        self.entries.push(format!("{kind}: {}", text.trim_end()));
+        let server = self.server.as_ref().map(|name| format!("@{name}")).unwrap_or_default();
+        self.entries.push(format!("{kind}{server}: {}", text.trim_end()));
     }
 
     fn take(&mut self) -> Vec<String> {
@@ -87,6 +91,10 @@ impl Output for Recorder {
 
     fn show_notice(&mut self, text: &str) {
         self.push("notice", text);
+    }
+
+    fn set_server(&mut self, server: Option<ServerLabel<'_>>) {
+        self.server = server.map(|label| label.name.to_owned());
     }
 
     fn flush(&mut self) {

@@ -11,7 +11,7 @@ use crate::wire::Event;
 use super::super::line::InputLine;
 use super::super::output_format::OutputFormat;
 use super::terminal::TerminalOutput;
-use super::{NextValue, Output, ReplyContext};
+use super::{NextValue, Output, ReplyContext, ServerLabel};
 
 /// The size of the results of a filter after which no more are captured. They are shown on one screen.
 const MAX_CAPTURED_BYTES: usize = 1 << 20;
@@ -95,6 +95,14 @@ impl Output for CapturedOutput<'_> {
 
     fn show_notice(&mut self, text: &str) {
         self.inner.show_notice(text);
+    }
+
+    fn set_server(&mut self, server: Option<ServerLabel<'_>>) {
+        self.inner.set_server(server);
+    }
+
+    fn show_server_heading(&mut self, name: &str) {
+        self.buffer.show_server_heading(name);
     }
 
     fn flush(&mut self) {

@@ -14,6 +14,8 @@ pub struct JsonMessageWriter {
     pub palette: Palette,
     /// Whether control characters are escaped, for output to a terminal.
     pub escape_controls: bool,
+    /// The name of the server that the messages are from, if there are several. It is their first member.
+    pub server: Option<String>,
 }
 
 impl JsonMessageWriter {
@@ -27,6 +29,10 @@ impl JsonMessageWriter {
     pub fn write(&self, path: Option<&str>, text: &str, out: &mut dyn Write) -> io::Result<()> {
         match (path, text.trim_start().strip_prefix('{')) {
             (Some(path), Some(members)) => self.write_value(&format!("{{\"path\": {}, {members}", quote(path)), out)?,
+            (None, Some(members)) if self.server.is_some() => {
+                let server = self.server.as_deref().unwrap_or_default();
+                self.write_value(&format!("{{\"server\": {}, {members}", quote(server)), out)?;
+            }
             _ => self.write_value(text, out)?,
         }
         out.write_all(b"\n")
@@ -36,7 +42,7 @@ impl JsonMessageWriter {
     pub fn write_event(&self, path: Option<&str>, event: &Event, out: &mut dyn Write) -> io::Result<()> {
         match event_palette(event, &self.palette) {
             Cow::Borrowed(_) => self.write(path, event.text(), out),
-            Cow::Owned(palette) => JsonMessageWriter { palette, ..*self }.write(path, event.text(), out),
+            Cow::Owned(palette) => JsonMessageWriter { palette, ..self.clone() }.write(path, event.text(), out),
         }
     }
 
@@ -52,6 +58,11 @@ impl JsonMessageWriter {
         if let Some(path) = path {
             out.write_all(b"\"path\": ")?;
             self.write_value(&quote(path), out)?;
+            out.write_all(b", ")?;
+        }
+        if let Some(server) = &self.server {
+            out.write_all(b"\"server\": ")?;
+            self.write_value(&quote(server), out)?;
             out.write_all(b", ")?;
         }
         write!(out, "\"{key}\": ")?;

@@ -36,6 +36,14 @@ pub struct ReplyContext<'a> {
     pub hint: Option<String>,
 }
 
+/// The server that output is about, where there are several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerLabel<'a> {
+    pub name: &'a str,
+    /// Whether it is not the server of the line that runs, so that notices must name it.
+    pub is_aside: bool,
+}
+
 /// A function that returns the next result of a filter as JSON, or `None` after the last one. It calls its argument while
 /// it waits, and ends the filter if that returns true.
 pub type NextValue<'a> = dyn FnMut(&mut dyn FnMut() -> bool) -> Option<String> + 'a;
@@ -75,6 +83,12 @@ pub trait Output {
     fn flush(&mut self);
     /// Returns the place in which the first write error is kept.
     fn write_error(&mut self) -> &mut Option<io::Error>;
+
+    /// Sets the server that the next output is about. `None` if there is only one.
+    fn set_server(&mut self, _server: Option<ServerLabel<'_>>) {}
+
+    /// Shows which server the replies after this come from, for a line that runs on several.
+    fn show_server_heading(&mut self, _name: &str) {}
 
     /// Asks the user for confirmation. Without a user, returns true.
     fn confirm(&mut self, _question: &str) -> bool {

@@ -13,7 +13,7 @@ use super::super::line::InputLine;
 use super::super::output_format::OutputFormat;
 use super::super::settings::Settings;
 use super::message_writer::JsonMessageWriter;
-use super::{EXCERPT_COLUMNS, NextValue, Output, Rejection, ReplyContext, error_value};
+use super::{EXCERPT_COLUMNS, NextValue, Output, Rejection, ReplyContext, ServerLabel, error_value};
 
 /// Standard output and standard error of a script.
 pub struct ScriptOutput {
@@ -21,13 +21,16 @@ pub struct ScriptOutput {
     err: Stderr,
     format: OutputFormat,
     messages: JsonMessageWriter,
+    /// The name before messages that are not about the line that runs.
+    aside: Option<String>,
     error: Option<io::Error>,
 }
 
 impl ScriptOutput {
     pub fn new(palette: Palette) -> ScriptOutput {
         ScriptOutput {
-            messages: JsonMessageWriter { palette, escape_controls: io::stdout().is_terminal() },
+            messages: JsonMessageWriter { palette, escape_controls: io::stdout().is_terminal(), server: None },
+            aside: None,
             out: BufWriter::with_capacity(64 * 1024, io::stdout()),
             err: io::stderr(),
             format: OutputFormat::Json,
@@ -49,7 +52,8 @@ impl ScriptOutput {
     fn report(&mut self, line: &InputLine<'_>, message: &str) {
         self.flush();
         let message = mask_secrets_in_message(line.text, message);
-        let message = format!("{}{message}\n", line.location());
+        let aside = self.aside.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        let message = format!("{}{aside}{message}\n", line.location());
         let _ = self.err.write_all(sanitize(&message).as_bytes());
     }
 
@@ -105,7 +109,7 @@ impl Output for ScriptOutput {
             return self.keep_error(result);
         }
         self.flush();
-        let line = event_line(event, &Palette::default());
+        let line = event_line(event, self.messages.server.as_deref(), &Palette::default());
         let _ = self.err.write_all(format!("{line}\n").as_bytes());
     }
 
@@ -125,7 +129,8 @@ impl Output for ScriptOutput {
     }
 
     fn show_request(&mut self, message: &str) {
-        self.report(&InputLine::none(), &format!("-> {message}"));
+        let server = self.messages.server.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        self.report(&InputLine::none(), &format!("{server}-> {message}"));
     }
 
     fn show_unsent_request(&mut self, message: &str) {
@@ -158,6 +163,18 @@ impl Output for ScriptOutput {
 
     fn show_notice(&mut self, text: &str) {
         self.report(&InputLine::none(), text);
+    }
+
+    fn set_server(&mut self, server: Option<ServerLabel<'_>>) {
+        self.messages.server = server.map(|label| label.name.to_owned());
+        self.aside = server.filter(|label| label.is_aside).map(|label| label.name.to_owned());
+    }
+
+    fn show_server_heading(&mut self, name: &str) {
+        if !self.format.shows_whole_replies() {
+            let result = self.out.write_all(format!("{name}:\n").as_bytes());
+            self.keep_error(result);
+        }
     }
 
     fn flush(&mut self) {

@@ -18,7 +18,7 @@ use super::super::line::{InputLine, LineOutcome};
 use super::super::output_format::{OutputFormat, text_for_people};
 use super::file::ReplyFile;
 use super::pager::{INTERRUPTED_STATUS, pipe_into};
-use super::{NextValue, Output, ReplyContext};
+use super::{NextValue, Output, ReplyContext, ServerLabel};
 
 /// The receiver of replies.
 pub(crate) enum Sink {
@@ -305,6 +305,14 @@ impl Output for TailOutput<'_> {
 
     fn show_notice(&mut self, text: &str) {
         self.inner.show_notice(text);
+    }
+
+    fn set_server(&mut self, server: Option<ServerLabel<'_>>) {
+        self.inner.set_server(server);
+    }
+
+    fn show_server_heading(&mut self, name: &str) {
+        self.inner.show_server_heading(name);
     }
 
     fn flush(&mut self) {

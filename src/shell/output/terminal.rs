@@ -19,7 +19,7 @@ use super::super::terminal::raw_mode::NoEchoGuard;
 use super::super::terminal::size::terminal_size;
 use super::live_lines::{LiveLines, can_replace_lines};
 use super::pager::{exceeds_screen, page_text, run_pager, shows_colors, without_colors};
-use super::{NextValue, Output, Rejection, ReplyContext};
+use super::{NextValue, Output, Rejection, ReplyContext, ServerLabel};
 
 /// The maximum length of a reply that is formatted in memory; longer ones are formatted into the pager.
 const MAX_BUFFERED_BYTES: usize = 1 << 20;
@@ -37,6 +37,10 @@ pub(crate) struct TerminalOutput<W> {
     live: LiveLines,
     /// The corrected form of the last line.
     correction: Option<String>,
+    /// The server that the output is about, if there are several.
+    server: Option<String>,
+    /// Whether notices name it.
+    is_aside: bool,
     error: Option<io::Error>,
 }
 
@@ -52,6 +56,8 @@ impl<W: Write> TerminalOutput<W> {
             no_echo: None,
             live: LiveLines::default(),
             correction: None,
+            server: None,
+            is_aside: false,
             error: None,
         }
     }
@@ -150,6 +156,14 @@ impl<W: Write> TerminalOutput<W> {
         if is_long { self.write(&text) } else { self.write_paged(&text) }
     }
 
+    /// Returns the name of the server before a notice that is not about the line that runs.
+    fn aside(&self) -> String {
+        match &self.server {
+            Some(name) if self.is_aside => format!("{name}: "),
+            _ => String::new(),
+        }
+    }
+
     pub(crate) fn write_error_line(&mut self, message: &str) {
         let label = self.palette.paint(&self.palette.error, "error:");
         self.write(&format!("{label} {}\n", sanitize(message)));
@@ -240,7 +254,7 @@ impl<W: Write> Output for TerminalOutput<W> {
     }
 
     fn show_event(&mut self, event: &Event) {
-        let line = event_line(event, &self.palette);
+        let line = event_line(event, self.server.as_deref(), &self.palette);
         self.write(&format!("{line}\n"));
     }
 
@@ -262,11 +276,12 @@ impl<W: Write> Output for TerminalOutput<W> {
     }
 
     fn report_failure(&mut self, message: &str, line: &InputLine<'_>, _class: Option<&str>) {
-        self.write_error_line(&format!("{}{message}", line.location()));
+        self.write_error_line(&format!("{}{}{message}", line.location(), self.aside()));
     }
 
     fn show_request(&mut self, message: &str) {
-        self.show_notice(&format!("-> {message}"));
+        let server = self.server.as_ref().filter(|_| !self.is_aside).map(|name| format!("{name}: "));
+        self.show_notice(&format!("{}-> {message}", server.unwrap_or_default()));
     }
 
     fn show_unsent_request(&mut self, message: &str) {
@@ -298,8 +313,18 @@ impl<W: Write> Output for TerminalOutput<W> {
     }
 
     fn show_notice(&mut self, text: &str) {
-        let line = self.palette.paint(&self.palette.dim, &sanitize(text));
+        let line = self.palette.paint(&self.palette.dim, &sanitize(&format!("{}{text}", self.aside())));
         self.write(&format!("{line}\n"));
+    }
+
+    fn set_server(&mut self, server: Option<ServerLabel<'_>>) {
+        self.server = server.map(|label| label.name.to_owned());
+        self.is_aside = server.is_some_and(|label| label.is_aside);
+    }
+
+    fn show_server_heading(&mut self, name: &str) {
+        let heading = self.palette.paint(&self.palette.name, &format!("{name}:"));
+        self.write(&format!("{heading}\n"));
     }
 
     fn flush(&mut self) {

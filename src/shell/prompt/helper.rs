@@ -14,12 +14,12 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Changeset, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
-use crate::assist::{ArgumentHint, Completion, Matching, TokenStyle, highlight};
+use crate::assist::{ArgumentHint, Completion, Matching, TokenStyle};
 use crate::grammar::{Unclosed, is_complete, tokenize, typed_start};
 use crate::render::{Palette, is_printable, without_controls};
 
 use super::super::commands::ends_in_filter;
-use super::super::completion::{complete_line_loosely, hint_line, with_completion_context};
+use super::super::completion::{complete_line_loosely, highlight_line, hint_line};
 use super::super::engine::Engine;
 use super::super::terminal::size::terminal_size;
 use super::candidate_list::CandidateList;
@@ -188,7 +188,7 @@ impl Highlighter for ShellHelper {
             return Cow::Owned(self.highlight_found(line, found));
         }
         let (prompt, line) = line.split_at(typed_start(line));
-        let styles = with_completion_context(&mut self.engine.borrow_mut(), |_, context| highlight(line, context));
+        let styles = highlight_line(&mut self.engine.borrow_mut(), line);
         let mut out = String::with_capacity(line.len() * 2);
         out.push_str(&without_controls(prompt));
         let mut end = 0;

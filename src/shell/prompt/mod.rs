@@ -48,6 +48,10 @@ use redraw::{FirstRow, RedrawTracker};
 /// The advice after the banner.
 const ADVICE: &str = "Tab completes, help explains, Ctrl-D leaves.";
 
+/// The advice in a shell with several servers.
+const ADVICE_WITH_SERVERS: &str =
+    "`@NAME LINE` runs a line there, `@* LINE` everywhere, `.on NAME` switches; Ctrl-D leaves.";
+
 /// The advice in a shell that started QEMU.
 const ADVICE_WITH_CHILD: &str = "Tab completes, help explains, Ctrl-D ends QEMU and leaves.";
 
@@ -89,8 +93,8 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
     {
         let mut engine = engine.borrow_mut();
         engine.settings.keys = inputrc::key_map();
-        engine.connection.set_cancel_flag(interrupts.interrupted());
-        if engine.connection.is_open() {
+        engine.with_each_server(|engine| engine.connection.set_cancel_flag(interrupts.interrupted()));
+        if engine.connection.is_open() || engine.has_several_servers() {
             show_banner(&mut engine, &mut terminal);
         }
         if history {
@@ -122,6 +126,15 @@ pub fn run_prompt(engine: Engine, options: PromptOptions) -> io::Result<bool> {
 }
 
 fn show_banner(engine: &mut Engine, terminal: &mut TerminalOutput<Stdout>) {
+    if engine.has_several_servers() {
+        engine.with_each_server(|engine| {
+            engine.label(true, terminal);
+            terminal.show_notice(&engine.banner());
+            engine.announce_monitor(terminal);
+        });
+        engine.label(false, terminal);
+        return terminal.show_notice(ADVICE_WITH_SERVERS);
+    }
     let banner = engine.banner();
     let advice = engine.connection.child().map_or(ADVICE, |_| ADVICE_WITH_CHILD);
     let (columns, _) = terminal_size();
@@ -341,12 +354,12 @@ impl Prompt {
     /// Attaches the waker and the interrupt handler to the current session, and starts its queries.
     fn attach_session(&mut self) {
         let mut engine = self.engine.borrow_mut();
-        let queue = engine.connection.start_reader();
-        if let Some(queue) = &queue {
+        let queues = engine.start_readers();
+        for queue in &queues {
             let waker = self.async_output.waker().clone();
             queue.set_waker(move || waker.wake());
         }
-        self.interrupts.set_target(queue);
+        self.interrupts.set_targets(queues);
         let asks_monitor = engine.language() == Language::Hmp && !engine.uses_own_monitor();
         let format = engine.settings.prompt.clone();
         let timeout = if self.loaded_history.is_some() { PROMPT_TIMEOUT } else { FIRST_PROMPT_TIMEOUT };
@@ -354,6 +367,13 @@ impl Prompt {
             server.query_vm(&format);
             server.start_queries(asks_monitor);
             server.wait_for_vm(Instant::now() + timeout);
+        }
+        if engine.has_several_servers() {
+            engine.with_each_server(|engine| {
+                if let Some(server) = engine.queryable_server() {
+                    server.start_queries(asks_monitor);
+                }
+            });
         }
     }
 
@@ -364,9 +384,13 @@ impl Prompt {
         }
         let address = engine.connection.address().map(ToString::to_string).unwrap_or_default();
         let cpu = engine.connection.record.monitor.cpu_index();
-        let Some(server) = engine.connection.server() else { return "(not connected) ".to_owned() };
+        let label = engine.server_label().map(str::to_owned);
+        let Some(server) = engine.connection.server() else {
+            let label = label.map(|name| format!("{name}: ")).unwrap_or_default();
+            return format!("({label}not connected) ");
+        };
         let (name, status) = (server.info.vm_name.clone(), server.info.run_state.clone());
-        engine.settings.prompt.prompt(&PromptFields { name, address, status, cpu }, engine.language())
+        engine.settings.prompt.prompt(&PromptFields { name, address, status, cpu, server: label }, engine.language())
     }
 
     /// Loads the history of the current language into the editor, unless it is loaded.
@@ -442,8 +466,7 @@ impl Prompt {
         // A history in memory cannot fail.
         let _ = self.editor.add_history_entry(text);
         self.terminal.apply(&engine.settings, prompt_width);
-        let queue = engine.connection.start_reader();
-        self.interrupts.set_target(queue);
+        self.interrupts.set_targets(engine.start_readers());
         let line = InputLine { text, script: None, number };
         let outcome = run_line(&mut engine, &line, &mut self.terminal);
         let failed = outcome == LineOutcome::Failed;
@@ -464,7 +487,7 @@ impl Prompt {
         self.async_output.set_prompt_active(false);
         self.async_output.waker().close();
         engine.end_child(&mut self.terminal);
-        engine.finish_queries();
+        engine.finish_all_queries();
         engine.end_log(&mut self.terminal);
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Server {
     pub(crate) unexpected_count: usize,
     /// The manual page of the server, once it has been searched for; `None` inside if it is not installed.
     pub(crate) manual: OnceCell<Option<Rc<Manual>>>,
+    /// Whether its messages are received together with those of other servers.
+    pub(crate) is_multiplexed: bool,
 }
 
 /// A record of one connection, which is kept after its end until another one is open.
@@ -46,6 +48,8 @@ pub(crate) struct ConnectionRecord {
     pub(crate) events: EventLog,
     /// Whether a command of the user has been sent.
     pub(crate) has_sent_command: bool,
+    /// Whether `quit` was sent, so that the end of the connection is expected.
+    pub(crate) is_quitting: bool,
     /// The warnings about lines that have been shown.
     pub(crate) shown_warnings: HashSet<String>,
     /// Whether the user knows that the shell's own monitor answers.
@@ -65,6 +69,7 @@ impl Server {
             lacks_human_monitor: false,
             unexpected_count: 0,
             manual: OnceCell::new(),
+            is_multiplexed: false,
         }
     }
 

@@ -39,8 +39,8 @@ fn is_ignored(signal: i32) -> bool {
 pub(crate) struct InterruptHandler {
     /// The flag that Ctrl-C sets.
     interrupted: Arc<AtomicBool>,
-    /// The queue that Ctrl-C interrupts.
-    target: Arc<Mutex<Option<Arc<MessageQueue>>>>,
+    /// The queues that Ctrl-C interrupts.
+    targets: Arc<Mutex<Vec<Arc<MessageQueue>>>>,
     suspend: SuspendHandler,
 }
 
@@ -116,7 +116,7 @@ impl InterruptHandler {
 
     fn interrupt(&self) {
         self.interrupted.store(true, Ordering::SeqCst);
-        if let Some(queue) = &*self.target.lock().unwrap_or_else(PoisonError::into_inner) {
+        for queue in &*self.targets.lock().unwrap_or_else(PoisonError::into_inner) {
             queue.interrupt();
         }
     }
@@ -130,12 +130,12 @@ impl InterruptHandler {
         self.suspend.clone()
     }
 
-    /// Sets the queue that Ctrl-C interrupts, and discards earlier interrupts.
-    pub(crate) fn set_target(&self, queue: Option<Arc<MessageQueue>>) {
+    /// Sets the queues that Ctrl-C interrupts, and discards earlier interrupts.
+    pub(crate) fn set_targets(&self, queues: Vec<Arc<MessageQueue>>) {
         self.interrupted.store(false, Ordering::SeqCst);
-        if let Some(queue) = &queue {
+        for queue in &queues {
             queue.clear_interrupt();
         }
-        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = queue;
+        *self.targets.lock().unwrap_or_else(PoisonError::into_inner) = queues;
     }
 }

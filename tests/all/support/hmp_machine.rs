@@ -228,7 +228,7 @@ fn style() -> OutputStyle {
     let palette = Palette::new(false);
     OutputStyle {
         format: OutputFormat::Pretty,
-        messages: JsonMessageWriter { palette: palette.clone(), escape_controls: true },
+        messages: JsonMessageWriter { palette: palette.clone(), escape_controls: true, server: None },
         stderr_palette: palette,
         prefix: "",
         server_name: None,

@@ -8,12 +8,18 @@ use super::super::super::engine::Engine;
 use super::super::ParsedLine;
 use super::super::chain::split;
 use super::super::run::{parse, parse_expanded};
+use super::super::target::{TargetedLine, check_target};
 
 /// Dot commands that change nothing in the server.
 const DOT_COMMANDS: &[&str] = &["events", "explain", "expect", "help", "history", "show"];
 
 /// Rejects a line of which a command may change something in the server, and one that cannot be repeated.
 pub(super) fn check_that_line_only_asks(engine: &Engine, text: &str) -> Result<(), Diagnostic> {
+    let targeted = TargetedLine::parse(text).filter(|_| engine.has_several_servers());
+    if let Some(targeted) = &targeted {
+        check_target(engine, targeted)?;
+    }
+    let text = targeted.as_ref().map_or(text, |targeted| targeted.rest.as_str());
     for part in split(engine.language(), text) {
         check_that_command_only_asks(engine, &part.blanked(text))?;
         if let Some(Tail { operator, kind: TailKind::Pipeline(_) | TailKind::Redirect(_) }) = part.tail {

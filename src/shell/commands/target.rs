@@ -1,0 +1,214 @@
+//! Lines for one of several servers: `@NAME LINE`, and `@* LINE` for all of them.
+
+use crate::grammar::{Diagnostic, Language, Span, is_blank};
+use crate::schema::nearest;
+
+use super::super::engine::{Engine, not_sent};
+use super::super::line::{InputLine, LineOutcome};
+use super::super::output::Output;
+use super::super::output::tail::TailOutput;
+use super::chain::run_chain;
+
+/// The name in `@*`, for all servers.
+pub(crate) const ALL: &str = "*";
+
+/// A line that names its server.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TargetedLine<'t> {
+    /// The name after the `@`.
+    pub(crate) name: &'t str,
+    /// The place of the `@` and the name.
+    pub(crate) span: Span,
+    /// The line with blanks in their place, so that all else has the same place in it.
+    pub(crate) rest: String,
+}
+
+impl<'t> TargetedLine<'t> {
+    /// Parses `@NAME LINE`, or a dot command with `@NAME` before its arguments. `None` if the line names no server, or if
+    /// the name is not finished by a blank or the end of the line.
+    pub(crate) fn parse(text: &'t str) -> Option<TargetedLine<'t>> {
+        let start = text.len() - text.trim_start_matches(is_blank).len();
+        let at = match text[start..].starts_with('.') {
+            false => start,
+            true => {
+                let command = start + text[start..].find(is_blank)?;
+                command + (text[command..].len() - text[command..].trim_start_matches(is_blank).len())
+            }
+        };
+        let name = text[at..].strip_prefix('@')?;
+        let name = &name[..name.find(|c: char| c.is_whitespace()).unwrap_or(name.len())];
+        let span = Span::new(at, at + 1 + name.len());
+        let rest = format!("{}{}{}", &text[..span.start], " ".repeat(span.end - span.start), &text[span.end..]);
+        Some(TargetedLine { name, span, rest })
+    }
+}
+
+/// Parses and executes a line, on the server that it names or else on the current one. It fails if one of its commands
+/// does; those after it are executed all the same.
+pub fn run_line(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    let targeted =
+        TargetedLine::parse(line.text).filter(|_| engine.has_several_servers() || is_wrong_target(engine, line));
+    let Some(targeted) = targeted else {
+        engine.label(false, out);
+        let outcome = run_chain(engine, line, out);
+        return engine.outcome_with_others(outcome, out);
+    };
+    let outcome = run_targeted(engine, &targeted, line, out);
+    engine.note_outcome(outcome);
+    outcome
+}
+
+/// Returns whether a line names a server although there is only one. For the human monitor it is a line like any other.
+fn is_wrong_target(engine: &Engine, line: &InputLine<'_>) -> bool {
+    let is_line = line.text.trim_start_matches(is_blank).starts_with('@');
+    is_line && engine.language() == Language::Qmp && !engine.in_transaction()
+}
+
+fn run_targeted(
+    engine: &mut Engine,
+    targeted: &TargetedLine<'_>,
+    line: &InputLine<'_>,
+    out: &mut dyn Output,
+) -> LineOutcome {
+    let servers: Vec<usize> = match check_target(engine, targeted) {
+        Ok(Some(index)) => vec![index],
+        Ok(None) => (0..engine.server_count()).collect(),
+        Err(diagnostic) => return not_sent(&diagnostic, line, out),
+    };
+    let is_hmp_line = engine.language() == Language::Hmp && !line.text.trim_start_matches(is_blank).starts_with('.');
+    // The human monitor gets a line exactly as it was typed.
+    let text =
+        if is_hmp_line { targeted.rest[targeted.span.end..].trim_start_matches(is_blank) } else { &targeted.rest };
+    let rest = InputLine { text, ..*line };
+    // Messages show the line as it was typed.
+    let out: &mut dyn Output = &mut TailOutput::new(out, rest, *line, None);
+    let line = rest;
+    let mut worst = LineOutcome::Done;
+    for (number, index) in servers.iter().enumerate() {
+        let outcome = run_on(engine, *index, servers.len() > 1, &line, out);
+        match outcome {
+            LineOutcome::Done => {}
+            LineOutcome::Failed => worst = LineOutcome::Failed,
+            LineOutcome::Leave if engine.is_quitting() => worst = outcome,
+            LineOutcome::Leave | LineOutcome::Disconnected => return outcome,
+        }
+        let is_last = number + 1 == servers.len();
+        if is_last || out.has_failed() || outcome == LineOutcome::Failed && engine.settings.exit_on_error {
+            break;
+        }
+        if out.take_interrupt() {
+            out.show_notice("It was not executed on the servers after this.");
+            break;
+        }
+    }
+    worst
+}
+
+/// Returns the index of the server that a line names; `None` for all.
+pub(crate) fn check_target(engine: &Engine, targeted: &TargetedLine<'_>) -> Result<Option<usize>, Diagnostic> {
+    let (name, span) = (targeted.name, targeted.span);
+    let names = engine.server_names();
+    let error = |message: String| Diagnostic::new(span, message);
+    if !engine.has_several_servers() {
+        let message = format!("`@{name}` names a server, but there is only one; `.connect NAME=ADDRESS` adds another");
+        return Err(error(message));
+    }
+    if name == ALL {
+        return Ok(None);
+    }
+    let Some(index) = engine.find_server(name) else {
+        let near = nearest(name, names.iter().map(String::as_str));
+        let help = match near {
+            Some(near) => format!("did you mean `@{near}`?"),
+            None => format!("expected one of {}", quoted_names(&names)),
+        };
+        let replacement = near.map(|near| format!("@{near}"));
+        return Err(error(format!("no server is named `{name}`; {help}")).with_replacement(replacement));
+    };
+    if engine.in_transaction() && !targeted.rest.trim_start_matches(is_blank).starts_with('.') {
+        return Err(error("the actions of a transaction go to one server; `)` ends the transaction".to_owned()));
+    }
+    Ok(Some(index))
+}
+
+/// Returns names with an `@` before each, in a list.
+fn quoted_names(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`@{name}`")).collect();
+    names.join(", ")
+}
+
+/// Runs a line on one server.
+fn run_on(
+    engine: &mut Engine,
+    index: usize,
+    has_heading: bool,
+    line: &InputLine<'_>,
+    out: &mut dyn Output,
+) -> LineOutcome {
+    let current = engine.current_server();
+    engine.use_server(index);
+    engine.label(false, out);
+    if let Some(name) = engine.server_label().filter(|_| has_heading) {
+        out.show_server_heading(name);
+    }
+    let was_in_transaction = engine.in_transaction();
+    let mut outcome = run_chain(engine, line, out);
+    if !was_in_transaction && engine.abandon_transaction() {
+        let message = "a transaction of several lines goes to the current server; `.on NAME` switches to another";
+        outcome = not_sent(&Diagnostic::new(Span::new(0, line.text.len()), message), line, out);
+    }
+    let outcome = engine.outcome_with_others(outcome, out);
+    // `.on` may have chosen another server.
+    if engine.current_server() == index {
+        engine.use_server(current);
+    }
+    engine.label(false, out);
+    outcome
+}
+
+/// Calls `f` with the server of this name as the current one.
+pub(super) fn on_server(
+    engine: &mut Engine,
+    name: &str,
+    line: &InputLine<'_>,
+    out: &mut dyn Output,
+    f: impl FnOnce(&mut Engine, &mut dyn Output) -> LineOutcome,
+) -> LineOutcome {
+    let Some(index) = engine.find_server(name) else {
+        out.report_failure(&format!("no server is named `{name}`"), line, Some("NotSent"));
+        return LineOutcome::Failed;
+    };
+    let current = engine.current_server();
+    engine.use_server(index);
+    engine.label(false, out);
+    let outcome = f(engine, out);
+    let outcome = engine.outcome_with_others(outcome, out);
+    engine.use_server(current);
+    engine.label(false, out);
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_the_server_of_a_line() {
+        for (text, expected) in [
+            ("@dst stop", Some(("dst", "     stop"))),
+            (" @* query-status | .a", Some(("*", "    query-status | .a"))),
+            ("@dst\n", Some(("dst", "    \n"))),
+            ("@", Some(("", " "))),
+            (".wait  @dst MIGRATION", Some(("dst", ".wait       MIGRATION"))),
+            (".wait MIGRATION x=@dst", None),
+            (".wait", None),
+            ("stop @dst", None),
+            ("{\"execute\": \"@x\"}", None),
+            ("@größe x", Some(("größe", "         x"))),
+        ] {
+            let parsed = TargetedLine::parse(text);
+            let parsed = parsed.as_ref().map(|targeted| (targeted.name, targeted.rest.as_str()));
+            assert_eq!(parsed, expected, "{text}");
+        }
+    }
+}
