@@ -224,7 +224,8 @@ impl Message {
             return Ok(Message::Reply(Reply { id, body, text }));
         }
         if let Some(name) = members.event {
-            return Ok(Message::Event(Event { data: members.data, timestamp: members.timestamp, name, text }));
+            let (text, data) = with_unquoted_data(text, members.data);
+            return Ok(Message::Event(Event { data, timestamp: members.timestamp, name, text }));
         }
         match members.greeting {
             Some(greeting) => Ok(Message::Greeting(greeting)),
@@ -234,6 +235,25 @@ impl Message {
             }),
         }
     }
+}
+
+/// The number of brackets in the data of an event up to which it may be a string. QEMU's messages nest less deeply.
+const MAX_QUOTED_BRACKETS: usize = 1024;
+
+/// Returns an event's text with the object that its data is. libvirt's proxy sends it as a string that contains the object.
+fn with_unquoted_data(mut text: String, data: Option<Range<usize>>) -> (String, Option<Range<usize>>) {
+    let Some(range) = data.clone().filter(|range| text[range.clone()].starts_with('"')) else { return (text, data) };
+    let Ok(object) = serde_json::from_str::<String>(&text[range.clone()]) else { return (text, data) };
+    let brackets = object.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    let is_object = object.starts_with('{')
+        && brackets <= MAX_QUOTED_BRACKETS
+        && serde_json::from_str::<&RawValue>(&object).is_ok_and(|raw| raw.get().len() == object.len());
+    if !is_object {
+        return (text, data);
+    }
+    let unquoted = range.start..range.start + object.len();
+    text.replace_range(range, &object);
+    (text, Some(unquoted))
 }
 
 fn error_parts(raw: &str) -> (String, String) {
@@ -423,6 +443,21 @@ mod tests {
         {
             let version = Some(Version { numbers: (10, 0, 2), package: package.to_owned() });
             assert_eq!(Greeting { version, capabilities: Vec::new() }.takes_one_request(), takes_one, "{package}");
+        }
+    }
+
+    #[test]
+    fn unquotes_the_data_of_an_event() {
+        let data_of = |data: &str| match parse(&format!(r#"{{"event": "E", "data": {data}, "timestamp": 1}}"#)) {
+            Message::Event(event) => (event.data().unwrap().to_owned(), event.text().to_owned()),
+            other => panic!("{other:?}"),
+        };
+        let (data, text) = data_of(r#""{\"guest\":false,\"reason\":\"a\\\"b\"}""#);
+        assert_eq!(data, r#"{"guest":false,"reason":"a\"b"}"#);
+        assert_eq!(text, format!(r#"{{"event": "E", "data": {data}, "timestamp": 1}}"#));
+        let deep = format!("\"{}{}\"", "{\\\"a\\\":".repeat(1100), "}".repeat(1100));
+        for other in [r#""text""#, r#""{""#, r#""{} ""#, r#""[1]""#, r#"{"a": "{}"}"#, &deep] {
+            assert_eq!(data_of(other).0, other);
         }
     }
 
