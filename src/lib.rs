@@ -211,6 +211,7 @@ pub use client::{
     MigrationError, MigrationProgress, Pending, open,
 };
 pub use session::{
-    Address, AddressError, ConnectError, Disconnected, Listener, MessageQueue, Options, Received, Session, Unexpected,
+    Address, AddressError, ConnectError, Disconnected, LibvirtAddress, Listener, MessageQueue, Options, Received,
+    Session, SshAddress, Unexpected,
 };
 pub use wire::{Event, FrameError, Greeting, Limits, MessageError, Reply, ReplyBody, Request, Timestamp, Version};

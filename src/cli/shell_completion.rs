@@ -52,7 +52,7 @@ fn split_command_line(command_line: &str) -> Option<Vec<String>> {
 
 /// Connects to a server that can be queried for completions.
 pub(super) fn connect_for_completion(address: &Address, guest_agent: bool, no_schema: bool) -> Option<Engine> {
-    if matches!(address, Address::Exec(_) | Address::Fd(_)) {
+    if matches!(address, Address::Exec(_) | Address::Fd(_) | Address::Ssh(_) | Address::Libvirt(_)) {
         return None;
     }
     let options = Options { timeout: TAB_TIMEOUT, guest_agent, ..Options::default() };

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::session::{Address, Closer, ConnectError, Listener, Options, Session};
+use crate::session::{Address, Closer, ConnectError, Halves, Listener, Options, Session};
 use crate::wire::{Event, Greeting, Request};
 
 use super::dispatcher::{Dispatcher, SlotWait};
@@ -115,10 +115,10 @@ impl Client {
     }
 
     fn over(session: Session, address: &Address) -> Result<Client, ConnectError> {
-        let (out, input, router, greeting) =
-            session.into_halves().expect("a session that was just opened has no reader thread");
+        let halves = session.into_halves().expect("a session that was just opened has no reader thread");
+        let Halves { out, input, router, greeting, takes_one_request } = halves;
         let closer = out.closer();
-        let dispatcher = Arc::new(Dispatcher::new(out, router, greeting));
+        let dispatcher = Arc::new(Dispatcher::new(out, router, greeting, takes_one_request));
         let shared = Arc::clone(&dispatcher);
         let reader = Builder::new().name("qmp-client".to_owned()).spawn(move || shared.run(input));
         let reader = reader.map_err(|reason| ConnectError::Io { address: address.clone(), reason })?;

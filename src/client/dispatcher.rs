@@ -80,12 +80,17 @@ pub(super) enum SlotWait<'a> {
 }
 
 impl Dispatcher {
-    pub(super) fn new(out: SendHalf, router: Router<()>, greeting: Option<Greeting>) -> Dispatcher {
+    pub(super) fn new(
+        out: SendHalf,
+        router: Router<()>,
+        greeting: Option<Greeting>,
+        takes_one_request: bool,
+    ) -> Dispatcher {
         let state = State {
             router: router.successor(),
             in_band_count: 0,
             last_progress: Instant::now(),
-            takes_one_request: greeting.as_ref().is_some_and(Greeting::takes_one_request),
+            takes_one_request,
             listeners: Vec::new(),
             jobs: JobLog::default(),
             disconnected: None,

@@ -11,8 +11,11 @@ use std::str::FromStr;
 
 use crate::wire::{MASK, command_line_has_secret};
 
+use super::remote_address::{LibvirtAddress, SshAddress};
+
 /// The address of a server, in one of these forms: `PATH`, `unix:PATH`, `unix:@NAME`, `HOST:PORT`, `[V6]:PORT`,
-/// `tcp:HOST:PORT`, `fd:N`, `exec:COMMAND`, `replay:FILE` or `demo:`. A word that contains a `/` or names an existing socket is a
+/// `tcp:HOST:PORT`, `fd:N`, `ssh://[USER@]HOST[:PORT]/PATH`, `libvirt:DOMAIN`, `libvirt:DOMAIN?URI`, `exec:COMMAND`,
+/// `replay:FILE` or `demo:`. A word that contains a `/` or names an existing socket is a
 /// path, even if it contains a colon. As text, a command that contains a secret is shown as its first word.
 ///
 /// ```
@@ -43,6 +46,10 @@ pub enum Address {
     /// A command whose standard input and output are the stream. It is split into words as a shell does, and ends with
     /// the connection.
     Exec(String),
+    /// A Unix socket on another machine.
+    Ssh(SshAddress),
+    /// A VM of libvirt. It gets one request at a time.
+    Libvirt(LibvirtAddress),
     /// The server of a message log, which answers as it did when the log was written. The path of the log, perhaps with `#`
     /// and the name of a server or the number of a connection in it.
     Replay(PathBuf),
@@ -71,6 +78,22 @@ pub enum AddressError {
     /// `exec:` with a redirection, a pipe or another operator of a shell in its command, which no shell runs.
     #[error("`{0}` in an `exec:` address needs a shell; write `exec:sh -c '…'`")]
     ShellOperator(String),
+    /// `ssh://` with something that is not `[USER@]HOST[:PORT]/PATH` after it.
+    #[error("invalid address `{address}`: {reason}")]
+    Ssh {
+        /// The whole text, unless it contains a password.
+        address: String,
+        /// The reason.
+        reason: String,
+    },
+    /// `libvirt:` without the name of a domain.
+    #[error("invalid address `{address}`: {reason}")]
+    Libvirt {
+        /// The whole text.
+        address: String,
+        /// The reason.
+        reason: String,
+    },
     /// A scheme without anything after it.
     #[error("missing value after the colon in address `{0}`")]
     Incomplete(String),
@@ -86,7 +109,7 @@ impl FromStr for Address {
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
-        let schemes: [(&str, Parser); 5] = [
+        let schemes: [(&str, Parser); 7] = [
             ("unix:", |rest| {
                 Ok(match rest.strip_prefix('@') {
                     Some(name) => Address::Abstract(name.to_owned()),
@@ -99,11 +122,13 @@ impl FromStr for Address {
                 _ => Err(AddressError::Fd(rest.to_owned())),
             }),
             ("exec:", parse_exec),
+            ("ssh://", |rest| rest.parse().map(Address::Ssh)),
+            ("libvirt:", |rest| rest.parse().map(Address::Libvirt)),
             ("replay:", |rest| Ok(Address::Replay(PathBuf::from(rest)))),
         ];
         for (scheme, parse) in schemes {
             if let Some(rest) = text.strip_prefix(scheme) {
-                if rest.trim().is_empty() || rest == "@" {
+                if scheme != "ssh://" && rest.trim().is_empty() || rest == "@" {
                     return Err(AddressError::Incomplete(text.to_owned()));
                 }
                 return parse(rest);
@@ -210,6 +235,8 @@ impl fmt::Display for Address {
             Address::Tcp { host, port } => write!(f, "{host}:{port}"),
             Address::Fd(fd) => write!(f, "fd:{fd}"),
             Address::Exec(command) => write!(f, "exec:{}", without_secrets(command)),
+            Address::Ssh(address) => address.fmt(f),
+            Address::Libvirt(address) => address.fmt(f),
             Address::Replay(path) => write!(f, "replay:{}", path.display()),
             Address::Demo => write!(f, "demo:"),
         }

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -15,40 +15,34 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use super::address::{Address, without_secrets};
 use super::error::ConnectError;
+use super::libvirt::connect_libvirt;
 use super::opening::{Awaited, Opening};
 use super::options::{CANCEL_POLL_INTERVAL, from_now};
+use super::server_process::{ProcessMessages, ServerProcess};
 use super::socket::{Socket, wait_writable};
+use super::ssh::connect_ssh;
 
 /// The time between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The time that the command of an `exec:` address may take to exit after its stream has ended.
-const EXEC_EXIT_GRACE: Duration = Duration::from_millis(500);
+/// The time between two attempts that start a process.
+const PROCESS_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A connected socket.
 #[derive(Debug)]
 pub(super) struct Connected {
     pub(super) socket: Socket,
-    /// The process at the other end, for an `exec:` address.
-    pub(super) process: Option<ExecProcess>,
+    /// The process at the other end, if this process has started it.
+    pub(super) process: Option<ServerProcess>,
+    /// The messages of that process for the user, if they are read.
+    pub(super) messages: Option<ProcessMessages>,
+    /// Whether the server can read a request only after it has answered the one before.
+    pub(super) takes_one_request: bool,
 }
 
-/// The running command of an `exec:` address. Dropping it ends the command and waits until it has exited.
-#[derive(Debug)]
-pub(crate) struct ExecProcess(Child);
-
-impl Drop for ExecProcess {
-    fn drop(&mut self) {
-        // Its stream has ended, so it should exit by itself.
-        let deadline = Instant::now() + EXEC_EXIT_GRACE;
-        while Instant::now() < deadline {
-            if !matches!(self.0.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+impl From<OwnedFd> for Connected {
+    fn from(fd: OwnedFd) -> Self {
+        Connected { socket: Socket::from(fd), process: None, messages: None, takes_one_request: false }
     }
 }
 
@@ -63,11 +57,15 @@ pub(super) fn connect_socket(
     loop {
         opening.poll()?;
         let result = match address {
-            Address::Unix(path) => connect_unix(opening, SocketAddrUnix::new(path.as_path())),
-            Address::Abstract(name) => connect_unix(opening, SocketAddrUnix::new_abstract_name(name.as_bytes())),
-            Address::Tcp { host, port } => connect_tcp(opening, host, *port),
-            Address::Fd(fd) => duplicate_inherited(*fd),
+            Address::Unix(path) => connect_unix(opening, SocketAddrUnix::new(path.as_path())).map(Connected::from),
+            Address::Abstract(name) => {
+                connect_unix(opening, SocketAddrUnix::new_abstract_name(name.as_bytes())).map(Connected::from)
+            }
+            Address::Tcp { host, port } => connect_tcp(opening, host, *port).map(Connected::from),
+            Address::Fd(fd) => duplicate_inherited(*fd).map(Connected::from),
             Address::Exec(command) => return start_exec(command),
+            Address::Ssh(ssh) => connect_ssh(opening, ssh),
+            Address::Libvirt(libvirt) => connect_libvirt(opening, libvirt),
             Address::Demo | Address::Replay(_) => {
                 let reason = "this server is inside the program, and not reached through a socket";
                 Err(ConnectError::Io { address: address.clone(), reason: io::Error::other(reason) })
@@ -75,11 +73,10 @@ pub(super) fn connect_socket(
         };
         match (&result, retry_until) {
             (Err(error), Some(until)) if error.is_transient() && Instant::now() < until => {
-                std::thread::sleep(RETRY_INTERVAL);
+                let starts_process = matches!(address, Address::Ssh(_) | Address::Libvirt(_));
+                opening.pause(if starts_process { PROCESS_RETRY_INTERVAL } else { RETRY_INTERVAL })?;
             }
-            _ => {
-                return result.map(|fd| Connected { socket: Socket::from(fd), process: None });
-            }
+            _ => return result,
         }
     }
 }
@@ -256,16 +253,21 @@ fn start_exec(command: &str) -> Result<Connected, ConnectError> {
         .stdout(Stdio::from(child_output))
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
-    Ok(Connected { socket: Socket::from(OwnedFd::from(socket)), process: Some(ExecProcess(child)) })
+    Ok(Connected { process: Some(child.into()), ..Connected::from(OwnedFd::from(socket)) })
 }
 
 /// Returns whether `program` is a file, or the name of one in `PATH`.
 pub(crate) fn is_runnable(program: &str) -> bool {
+    find_program(program).is_some()
+}
+
+/// Returns the path of a program, if it is a file, or the name of one in `PATH`.
+pub(super) fn find_program(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
-        return Path::new(program).is_file();
+        return Some(PathBuf::from(program)).filter(|path| path.is_file());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ use rustix::process::Pid;
 
 use crate::wire::{Frame, Framer, Limits, Message, MessageError, Request, preview};
 
-use super::connect::ExecProcess;
 use super::error::Disconnected;
 use super::log::{Direction, Origin, ServerName, SharedLog, record};
 use super::pending::StreamItem;
 use super::redaction::SentSecrets;
+use super::server_process::ServerProcess;
 use super::socket::{READ_LIMIT, Socket, WhileBlocked, wait_readable};
 
 /// The limit of a wait for a message.
@@ -70,7 +70,7 @@ pub(crate) struct SendHalf {
     pub(super) server_name: ServerName,
     secrets: Arc<SentSecrets>,
     /// Dropped with the connection.
-    process: Option<ExecProcess>,
+    process: Option<ServerProcess>,
 }
 
 /// The error for a request that was not sent, or only partly.
@@ -107,7 +107,7 @@ const MAX_CONSECUTIVE_JUNK: usize = 100;
 /// Splits a connected socket into its halves.
 pub(super) fn split(
     socket: Socket,
-    process: Option<ExecProcess>,
+    process: Option<ServerProcess>,
     limits: Limits,
     log: SharedLog,
     name: Option<String>,

@@ -77,6 +77,16 @@ pub enum ConnectError {
         /// The reason.
         reason: String,
     },
+    /// The program that leads to the server, `ssh` or libvirt's proxy, failed.
+    #[error("cannot connect to `{address}`: {reason}")]
+    Gateway {
+        /// The server's address.
+        address: Address,
+        /// The reason, from the program's own messages where it gave one.
+        reason: String,
+        /// Whether another attempt may succeed, because the server may not be there yet.
+        is_transient: bool,
+    },
     /// The server accepted the connection, but sent no greeting: another client may hold the monitor, or it is a guest
     /// agent, which does not greet.
     #[error(
@@ -149,6 +159,7 @@ impl ConnectError {
                 | ConnectError::Timeout { .. }
                 | ConnectError::Busy { .. }
                 | ConnectError::Disconnected { .. }
+                | ConnectError::Gateway { is_transient: true, .. }
         )
     }
 }

@@ -13,7 +13,7 @@ use super::address::Address;
 use super::connect::Connected;
 use super::error::ConnectError;
 use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
-use super::socket::{Socket, wait_readable};
+use super::socket::wait_readable;
 
 /// A socket that servers connect to, for [`Client::accept`](crate::Client::accept). Dropping it removes its socket file, if
 /// it has one.
@@ -66,7 +66,12 @@ impl Listener {
                     .collect();
                 (OwnedFd::from(TcpListener::bind(targets.as_slice()).map_err(failed)?), None)
             }
-            Address::Fd(_) | Address::Exec(_) | Address::Replay(_) | Address::Demo => {
+            Address::Fd(_)
+            | Address::Exec(_)
+            | Address::Ssh(_)
+            | Address::Libvirt(_)
+            | Address::Replay(_)
+            | Address::Demo => {
                 return Err(failed(io::Error::other("cannot listen on this kind of address")));
             }
         };
@@ -94,7 +99,7 @@ impl Listener {
             }
         }
         let fd = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
-        Ok(Connected { socket: Socket::from(fd), process: None })
+        Ok(fd.into())
     }
 }
 

@@ -10,6 +10,7 @@ mod connect;
 mod connection;
 mod error;
 mod guest_sync;
+mod libvirt;
 mod listen;
 mod log;
 mod log_reader;
@@ -23,9 +24,12 @@ mod pending;
 mod query;
 mod received;
 mod redaction;
+mod remote_address;
+mod server_process;
 #[expect(clippy::module_inception, reason = "named after its type")]
 mod session;
 mod socket;
+mod ssh;
 
 pub use address::{Address, AddressError};
 #[cfg(feature = "programs")]
@@ -45,6 +49,8 @@ pub use negotiate::connect;
 pub use options::Options;
 pub(crate) use pending::{Routed, Router};
 pub use received::{Received, Unexpected};
+pub use remote_address::{LibvirtAddress, SshAddress};
+pub(crate) use session::Halves;
 pub use session::Session;
 #[cfg(feature = "programs")]
 pub(crate) use session::{Taken, Waited};

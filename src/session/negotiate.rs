@@ -14,6 +14,7 @@ use super::opening::{Awaited, Opening};
 use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
 use super::pending::capabilities_request;
 use super::received::{Received, Unexpected};
+use super::server_process::ProcessMessages;
 use super::session::{Session, Taken, Waited};
 
 /// The maximum number of bytes of an incomplete message that are inspected to tell which protocol the server speaks.
@@ -25,21 +26,36 @@ pub fn connect(address: &Address, options: &Options, progress: &mut dyn FnMut(&s
     let mut opening = Opening::new(address, options, progress);
     loop {
         let connected = connect_socket(&mut opening, retry_until)?;
-        match (negotiate(connected, &mut opening), retry_until) {
+        let messages = connected.messages.clone();
+        let negotiated =
+            negotiate(connected, &mut opening).map_err(|error| with_last_message(error, messages.as_ref()));
+        match (negotiated, retry_until) {
             // A server that is starting or stopping may close the connection.
-            (Err(ConnectError::Disconnected { .. }), Some(until)) if Instant::now() < until => {
-                std::thread::sleep(CANCEL_POLL_INTERVAL);
+            (Err(ConnectError::Disconnected { .. } | ConnectError::Gateway { .. }), Some(until))
+                if Instant::now() < until =>
+            {
+                opening.pause(CANCEL_POLL_INTERVAL)?;
             }
             (result, _) => return result,
         }
     }
 }
 
+/// Adds the reason that the process between this one and the server gave for the end of the connection.
+fn with_last_message(error: ConnectError, messages: Option<&ProcessMessages>) -> ConnectError {
+    match (error, messages) {
+        (ConnectError::Disconnected { address, reason }, Some(messages)) => match messages.last() {
+            Some(message) => ConnectError::Gateway { address, reason: message, is_transient: true },
+            None => ConnectError::Disconnected { address, reason },
+        },
+        (error, _) => error,
+    }
+}
+
 /// Negotiates over a connected socket.
 pub(super) fn negotiate(connected: Connected, opening: &mut Opening<'_>) -> Result<Session, ConnectError> {
-    let Connected { socket, process } = connected;
     let options = opening.options;
-    let session = Session::new(socket, process, options);
+    let session = Session::new(connected, options);
     let mut handshake = Handshake { session, opening, deadline: from_now(options.timeout) };
     handshake.session.honour_sync_markers(options.guest_agent);
     if options.guest_agent {
@@ -105,7 +121,7 @@ impl Handshake<'_, '_> {
             _ => Taken::Consumed,
         })?;
         match greeting {
-            Some(Ok(greeting)) => self.session.greeting = Some(greeting),
+            Some(Ok(greeting)) => self.session.set_greeting(greeting),
             Some(Err(preview)) => return Err(self.not_qmp(preview)),
             None => return Err(self.no_greeting(stale)),
         }

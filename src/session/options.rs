@@ -53,6 +53,9 @@ pub struct Options {
     /// A flag that cancels connecting once it is set.
     #[doc(hidden)]
     pub cancelled: Arc<AtomicBool>,
+    /// Whether the user knows that libvirt marks the VM as tainted. Clones share it.
+    #[doc(hidden)]
+    pub taint_is_known: Arc<AtomicBool>,
 }
 
 impl Options {
@@ -81,6 +84,7 @@ impl Default for Options {
             log: SharedLog::default(),
             server_name: None,
             cancelled: Arc::default(),
+            taint_is_known: Arc::default(),
         }
     }
 }

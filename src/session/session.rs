@@ -12,7 +12,7 @@ use rustix::process::Pid;
 use crate::wire::{Greeting, Request};
 
 use super::address::Address;
-use super::connect::{Connected, ExecProcess};
+use super::connect::Connected;
 use super::connection::{Polled, ReceiveHalf, SendHalf, Wait, split};
 use super::error::{ConnectError, Disconnected};
 use super::listen::Listener;
@@ -22,7 +22,7 @@ use super::opening::Opening;
 use super::options::Options;
 use super::pending::{Routed, Router};
 use super::received::{Backlog, Received};
-use super::socket::{Socket, WhileBlocked};
+use super::socket::WhileBlocked;
 
 /// An open session with a server, for one consumer that receives every message in order of arrival.
 ///
@@ -54,8 +54,21 @@ pub struct Session {
     pub(super) greeting: Option<Greeting>,
     /// Whether a request waits until those before are answered, whatever server it is. See [`Session::take_turns`].
     pub(super) takes_turns: bool,
+    /// Whether the server can read a request only after it has answered the one before.
+    pub(super) takes_one_request: bool,
     /// The requests that wait for their turn.
     pub(super) queued: VecDeque<QueuedRequest>,
+}
+
+/// The parts of a session, for a consumer of another kind.
+#[derive(Debug)]
+pub(crate) struct Halves<T> {
+    pub(crate) out: SendHalf,
+    pub(crate) input: ReceiveHalf,
+    pub(crate) router: Router<T>,
+    pub(crate) greeting: Option<Greeting>,
+    /// Whether the server can read a request only after it has answered the one before.
+    pub(crate) takes_one_request: bool,
 }
 
 /// The source of messages.
@@ -123,7 +136,8 @@ pub(super) struct QueuedRequest {
 }
 
 impl Session {
-    pub(super) fn new(socket: Socket, process: Option<ExecProcess>, options: &Options) -> Session {
+    pub(super) fn new(connected: Connected, options: &Options) -> Session {
+        let Connected { socket, process, takes_one_request, .. } = connected;
         let (out, input) = split(socket, process, options.limits, options.log.clone(), options.server_name.clone());
         Session {
             out,
@@ -132,6 +146,7 @@ impl Session {
             backlog: Backlog::default(),
             greeting: None,
             takes_turns: false,
+            takes_one_request,
             queued: VecDeque::new(),
         }
     }
@@ -165,8 +180,7 @@ impl Session {
         options: &Options,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Session, ConnectError> {
-        let connected = Connected { socket: socket.into(), process: None };
-        negotiate(connected, &mut Opening::new(address, options, progress))
+        negotiate(socket.into(), &mut Opening::new(address, options, progress))
     }
 
     /// Returns the server's greeting. A guest agent sends none.
@@ -222,9 +236,15 @@ impl Session {
     }
 
     /// Splits a session that has no reader thread. Messages that arrived during negotiation are dropped.
-    pub(crate) fn into_halves<T>(self) -> Option<(SendHalf, ReceiveHalf, Router<T>, Option<Greeting>)> {
+    pub(crate) fn into_halves<T>(self) -> Option<Halves<T>> {
         match self.source {
-            Source::Direct(input) => Some((self.out, *input, self.router.successor(), self.greeting)),
+            Source::Direct(input) => Some(Halves {
+                out: self.out,
+                input: *input,
+                router: self.router.successor(),
+                greeting: self.greeting,
+                takes_one_request: self.takes_one_request,
+            }),
             Source::Threaded(_) => None,
         }
     }
@@ -265,17 +285,19 @@ impl Session {
         Ok(id)
     }
 
-    fn takes_one_request(&self) -> bool {
-        self.greeting.as_ref().is_some_and(Greeting::takes_one_request)
+    /// Sets the greeting. The proxy of libvirt is known by it, whatever its address.
+    pub(super) fn set_greeting(&mut self, greeting: Greeting) {
+        self.takes_one_request |= greeting.takes_one_request();
+        self.greeting = Some(greeting);
     }
 
     fn takes_turn(&self, request: &Request) -> bool {
-        self.takes_one_request() || self.takes_turns && !request.oob
+        self.takes_one_request || self.takes_turns && !request.oob
     }
 
     /// Returns whether no request that was sent is unanswered.
     pub(super) fn is_turn_free(&self) -> bool {
-        let counts_late = self.takes_one_request();
+        let counts_late = self.takes_one_request;
         let is_counted = |reply_use: &&ReplyUse| counts_late || **reply_use != ReplyUse::DeliverLate;
         self.router.pending.values().filter(is_counted).count() == self.queued.len()
     }

@@ -22,6 +22,7 @@ pub use request::Request;
 pub(crate) use request::{MASK, MASKED_STRING};
 pub(crate) use scalars::{Scalar, replace_ranges, scalars};
 pub(crate) use secrets::{Revealed, is_secret_in_message, may_contain_secret};
+pub(crate) use text::escape_unprintable;
 pub use text::{preview, quote, single_line};
 
 #[cfg(feature = "programs")]

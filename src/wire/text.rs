@@ -118,8 +118,17 @@ pub(crate) fn unquote(string: &str) -> Option<Cow<'_, str>> {
 /// Returns the first 80 characters of received text for an error message: on one line, control characters escaped.
 pub fn preview(text: &str) -> String {
     const MAX_CHARS: usize = 80;
+    escaped(text.chars().take(MAX_CHARS))
+}
+
+/// Returns text with control characters escaped.
+pub(crate) fn escape_unprintable(text: &str) -> String {
+    escaped(text.chars())
+}
+
+fn escaped(chars: impl Iterator<Item = char>) -> String {
     let mut out = String::new();
-    for c in text.chars().take(MAX_CHARS) {
+    for c in chars {
         match c {
             '"' | '\'' | '\\' => out.push(c),
             c => out.extend(c.escape_debug()),

@@ -13,6 +13,7 @@ use std::sync::mpsc::channel;
 use expect_test::expect;
 
 use crate::one_request::{NOTICE, Proxy, SHORT};
+use crate::support::libvirt::Libvirt;
 use crate::support::peer::Peer;
 use crate::support::program::qom;
 use crate::support::server::{Q35, Server};
@@ -578,4 +579,19 @@ fn a_server_that_takes_one_request_at_a_time_gets_a_second_connection() {
         mount.signal("TERM");
         assert_eq!(mount.end(), (0, notice), "{package}");
     }
+}
+
+#[test]
+fn find_reads_the_tree_of_a_domain_of_libvirt() {
+    if !can_mount() {
+        return;
+    }
+    let Some(libvirt) = Libvirt::start() else { return };
+    let Some(mut mount) = Mount::new(&format!("libvirt:vm one?{}", libvirt.uri()), &[]) else { return };
+    let seen = mount.sh("find . -name balloon0; cat machine/type; find . | wc -l");
+    let lines: Vec<&str> = seen.stdout.lines().collect();
+    assert_eq!(lines[..2], ["./machine/peripheral/balloon0", "pc-q35-10.0-machine"], "{seen:?}");
+    assert!(lines[2].trim().parse::<usize>().unwrap() > 1000, "{seen:?}");
+    mount.signal("TERM");
+    assert_eq!(mount.end().0, 0);
 }

@@ -66,7 +66,8 @@ impl HelpExt for ShellArgs {
                 ("qmp-shell /tmp/q.sock < script.qmp", "a script"),
                 ("qmp-shell -H localhost:4444", "the human monitor"),
                 ("qmp-shell src=a.sock dst=b.sock", "several servers"),
-                ("qmp-shell 'exec:ssh host socat - UNIX:/tmp/q.sock'", "over ssh"),
+                ("qmp-shell ssh://host/tmp/q.sock", "on another machine"),
+                ("qmp-shell libvirt:vm", "a VM of libvirt"),
             ],
         ),
         (

@@ -10,13 +10,15 @@ use crate::session::{Address, AddressError};
 use crate::shell::{MONITOR_CHOICES, MonitorChoice, OUTPUT_FORMATS, OutputFormat, split_name};
 
 /// The help of an argument that is the address of the server.
-pub(crate) const ADDRESS_HELP: &str = "Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, fd:N, \
-                                       exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]";
+pub(crate) const ADDRESS_HELP: &str = "Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, \
+                                       ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: \
+                                       [default: $QMP_SOCKET]";
 
 /// The help of the arguments that are the addresses of servers.
 pub(crate) const SEVERAL_ADDRESSES_HELP: &str = "Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, \
-                                                 fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]. With \
-                                                 several, each has a name, by default that of its file: src=a.sock dst=b.sock";
+                                                 ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or \
+                                                 demo: [default: $QMP_SOCKET]. With several, each has a name, by default \
+                                                 that of its file: src=a.sock dst=b.sock";
 
 /// An address with the name of its server, if it was given one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -49,7 +49,7 @@ pub(super) fn find_servers(paths: &[OsString]) -> Result<Servers, Failure> {
             vec![Address::from_os_str(&text).map_err(|error| failure(Status::UsageError, error.to_string()))?]
         };
         for address in addresses {
-            // A monitor serves one client at a time, but these two addresses start a new server each time.
+            // A monitor serves one client at a time, but these addresses start a new server each time.
             let makes_server = matches!(address, Address::Demo | Address::Replay(_) | Address::Exec(_));
             if makes_server || seen.insert(address.clone()) {
                 found.servers.push(Server { name: address.to_string(), address });
@@ -75,7 +75,7 @@ fn has_wildcard(text: &OsStr) -> bool {
 
 /// Returns whether an address is a pattern of paths: not another form of address, and not the path of an existing file.
 fn is_pattern(address: &OsStr) -> bool {
-    const OTHER_FORMS: &[&[u8]] = &[b"tcp:", b"fd:", b"exec:", b"unix:@"];
+    const OTHER_FORMS: &[&[u8]] = &[b"tcp:", b"fd:", b"exec:", b"ssh:", b"libvirt:", b"unix:@"];
     let path = path_of(address);
     has_wildcard(path)
         && !OTHER_FORMS.iter().any(|prefix| address.as_bytes().starts_with(prefix))
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn other_addresses_are_not_patterns() {
-        for text in ["exec:cat *", "tcp:h?:1", "unix:@vm*", "demo:", "[::1]:4"] {
+        for text in ["exec:cat *", "tcp:h?:1", "unix:@vm*", "demo:", "[::1]:4", "ssh://h/*", "libvirt:a?qemu:///b"] {
             assert!(!is_pattern(OsStr::new(text)), "{text}");
         }
         for text in ["unix:/run/*.sock", "vm?"] {

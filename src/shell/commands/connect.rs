@@ -14,11 +14,11 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     usage: "[-N] [[NAME=]ADDRESS | -]",
     summary: "connect to a server, or reconnect to the current one",
     help: "Connects to ADDRESS, and then leaves the current server: PATH, unix:PATH, unix:@NAME, HOST:PORT,\n\
-           [V6]:PORT, fd:N, exec:COMMAND, replay:FILE or demo:. With -N it is a guest agent. If that fails, the\n\
-           connection to the current server stays open at a prompt; in a script it is closed, so that the lines that\n\
-           follow do not go to the wrong server. Without ADDRESS, reconnects to the same server; `-` goes back to the\n\
-           former one. NAME=ADDRESS adds a server to those that are connected, or connects the one of this name to\n\
-           ADDRESS, and makes it the current one: `.on` lists them.",
+           [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo:. With -N it is\n\
+           a guest agent. If that fails, the connection to the current server stays open at a prompt; in a script\n\
+           it is closed, so that the lines that follow do not go to the wrong server. Without ADDRESS, reconnects to\n\
+           the same server; `-` goes back to the former one. NAME=ADDRESS adds a server to those that are connected,\n\
+           or connects the one of this name to ADDRESS, and makes it the current one: `.on` lists them.",
     arguments: Arguments::RawTail,
     has_reply_slot: false,
     completes: Completes::Files,

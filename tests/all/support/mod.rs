@@ -2,6 +2,7 @@
 
 pub mod hmp_machine;
 pub mod jobs;
+pub mod libvirt;
 pub mod peer;
 pub mod program;
 pub mod random;
