@@ -2,7 +2,7 @@
 //!
 //! It talks to QEMU, to `qemu-storage-daemon` and to guest agents. The programs of this package are built on it:
 //! `qmp-shell` and `qmp-shell-wrap`, an interactive monitor; `qmp`, which runs one command; `qom`, which shows the
-//! object tree.
+//! object tree; `qmp-share`, which serves one monitor to many clients.
 //!
 //! ```
 //! use std::time::Duration;
@@ -58,7 +58,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `programs` | yes | the four programs, with the line editor, the command-line options and everything else that only they use |
+//! | `programs` | yes | the five programs, with the line editor, the command-line options and everything else that only they use |
 //! | `fuse` | yes | `qom fuse` |
 //! | `demo` | yes | the machine at the address `demo:` |
 //! | `disassembler` | yes | instructions in `x/i` of the shell's own monitor |
@@ -118,13 +118,14 @@
 // | `client` | commands as typed calls, events for listeners, opening any address | `wire`, `session`, `replay`, `demo` |
 // | `filter` | jq inside the programs: a filter and JSON text to results | `wire`, `grammar` |
 // | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
+// | `share` | one connection for many clients: a state machine, and the loop that serves it | `wire`, `session` |
 // | `monitor` | the human monitor over QMP alone: a line of HMP to requests, and replies to its text; pure | `wire`, `schema` |
 // | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
 // | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `filter`, `grammar`, `schema` |
 // | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `client`, `schema`, `render` |
 // | `views` | pictures of what takes several replies, for `.show`; pure, but for images | `wire`, `monitor`, `qom`, `render` |
 // | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `filter`, `grammar`, `session`, `client`, `schema`, `monitor`, `render`, `assist`, `views` |
-// | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `filter`, `grammar`, `session`, `client`, `schema`, `render`, `assist`, `qom`, `shell` |
+// | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `filter`, `grammar`, `session`, `client`, `schema`, `share`, `render`, `assist`, `qom`, `shell` |
 //
 // ## Invariants
 //
@@ -195,6 +196,9 @@ mod replay;
 pub mod schema;
 #[doc(hidden)]
 pub mod session;
+#[cfg(feature = "programs")]
+#[doc(hidden)]
+pub mod share;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod shell;

@@ -12,7 +12,7 @@
 //! | `program` | the frame of every program, from its arguments to its exit status |
 //! | `shell_completion` | `--complete`: completion in the user's own shell |
 //! | `shell_session` | an engine fed by a prompt or scripts, for `qmp-shell` and `qmp-shell-wrap` |
-//! | `qmp_shell`, `qmp_shell_wrap`, `qmp`, `qom` | one program each |
+//! | `qmp_shell`, `qmp_shell_wrap`, `qmp`, `qom`, `qmp_share` | one program each |
 
 mod args;
 mod color;
@@ -20,6 +20,7 @@ mod exit_status;
 mod generate;
 mod program;
 mod qmp;
+mod qmp_share;
 mod qmp_shell;
 mod qmp_shell_wrap;
 mod qom;
@@ -28,6 +29,7 @@ mod shell_session;
 mod stdio;
 
 pub use qmp::qmp;
+pub use qmp_share::qmp_share;
 pub use qmp_shell::qmp_shell;
 pub use qmp_shell_wrap::qmp_shell_wrap;
 pub use qom::qom;

@@ -217,7 +217,7 @@ fn connect_tcp_to(
 }
 
 #[allow(unsafe_code)]
-fn duplicate_inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
+pub(super) fn duplicate_inherited(fd: RawFd) -> Result<OwnedFd, ConnectError> {
     // The standard streams are in use by this process.
     if fd <= 2 {
         return Err(ConnectError::InvalidFd(fd));

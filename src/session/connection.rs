@@ -269,6 +269,12 @@ impl ReceiveHalf {
         }
     }
 
+    /// Returns whether a message may be broken at the end of what has arrived.
+    #[cfg(feature = "programs")]
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.framer.is_cut_off()
+    }
+
     /// Returns the next item, if it is complete.
     fn next_framed(&mut self) -> Result<Option<StreamItem>, Disconnected> {
         match self.framer.next_frame()? {

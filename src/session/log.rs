@@ -92,16 +92,21 @@ impl MessageLog {
         if let Some(observer) = &mut self.observer {
             observer(direction, &message);
         }
-        let Some(sink) = &mut self.sink else { return };
-        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
         let direction = match direction {
             Direction::Sent => "sent",
             Direction::Received => "received",
         };
-        // One write per line, so that two programs can share a log.
         let query = if origin.is_query { "\"query\": true, " } else { "" };
         let server = origin.server.map(|name| format!("\"server\": {}, ", quote(name))).unwrap_or_default();
-        let line = format!("{{\"time\": \"{time}\", {server}{query}\"{direction}\": {message}}}\n");
+        self.write_members(&format!("{server}{query}\"{direction}\": {message}"));
+    }
+
+    /// Writes a line with the time and these members.
+    pub(crate) fn write_members(&mut self, members: &str) {
+        let Some(sink) = &mut self.sink else { return };
+        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        // One write per line, so that two programs can share a log.
+        let line = format!("{{\"time\": \"{time}\", {members}}}\n");
         // A full disk must not end a session; the program reports it once, at the end.
         match sink {
             Sink::File(file) => self.failed |= file.write_all(line.as_bytes()).is_err(),

@@ -6,6 +6,8 @@
 mod address;
 #[cfg(feature = "programs")]
 mod arrivals;
+#[cfg(feature = "programs")]
+mod channel;
 mod connect;
 mod connection;
 mod error;
@@ -28,12 +30,16 @@ mod remote_address;
 mod server_process;
 #[expect(clippy::module_inception, reason = "named after its type")]
 mod session;
+#[cfg(feature = "programs")]
+mod shared_socket;
 mod socket;
 mod ssh;
 
 pub use address::{Address, AddressError};
 #[cfg(feature = "programs")]
 pub(crate) use arrivals::{ArrivalSignal, Woken};
+#[cfg(feature = "programs")]
+pub(crate) use channel::Channel;
 #[cfg(feature = "programs")]
 pub(crate) use connect::is_runnable;
 pub use connection::Wait;
@@ -47,10 +53,16 @@ pub(crate) use log_reader::{LogError, Record, RecordedLog};
 pub use message_queue::MessageQueue;
 pub use negotiate::connect;
 pub use options::Options;
+#[cfg(feature = "programs")]
+pub(crate) use pending::StreamItem;
 pub(crate) use pending::{Routed, Router};
 pub use received::{Received, Unexpected};
+#[cfg(feature = "programs")]
+pub(crate) use redaction::SentSecrets;
 pub use remote_address::{LibvirtAddress, SshAddress};
 pub(crate) use session::Halves;
 pub use session::Session;
 #[cfg(feature = "programs")]
 pub(crate) use session::{Taken, Waited};
+#[cfg(feature = "programs")]
+pub use shared_socket::{SharedSocket, SharedSocketError, SharedSocketOptions};

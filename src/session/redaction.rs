@@ -19,7 +19,7 @@ const MAX_SECRETS: usize = 200;
 /// The secrets that are expected in the messages of a connection, by the requests sent over it. `Debug` does not show
 /// them.
 #[derive(Default)]
-pub(super) struct SentSecrets(Mutex<Known>);
+pub(crate) struct SentSecrets(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -41,7 +41,7 @@ impl SentSecrets {
     }
 
     /// Remembers the secrets of a request that is sent with `id`, and those that its reply will reveal.
-    pub(super) fn remember(&self, id: u64, request: &Request) {
+    pub(crate) fn remember(&self, id: u64, request: &Request) {
         let mut known = self.known();
         for secret in request.secret_texts() {
             if !known.texts.contains(&secret) {
@@ -59,7 +59,7 @@ impl SentSecrets {
 
     /// Returns a message with each secret in its strings replaced. Keys, numbers, the names of events and the classes of
     /// errors are kept.
-    pub(super) fn redact<'t>(&self, message: Cow<'t, str>) -> Cow<'t, str> {
+    pub(crate) fn redact<'t>(&self, message: Cow<'t, str>) -> Cow<'t, str> {
         let mut known = self.known();
         let revealed = known.take_revealed(&message);
         if revealed == Revealed::Nothing && !known.may_echo(&message) && !may_contain_secret(&message) {

@@ -12,6 +12,8 @@ use rustix::process::Pid;
 use crate::wire::{Greeting, Request};
 
 use super::address::Address;
+#[cfg(feature = "programs")]
+use super::channel::Channel;
 use super::connect::Connected;
 use super::connection::{Polled, ReceiveHalf, SendHalf, Wait, split};
 use super::error::{ConnectError, Disconnected};
@@ -246,6 +248,15 @@ impl Session {
                 takes_one_request: self.takes_one_request,
             }),
             Source::Threaded(_) => None,
+        }
+    }
+
+    /// Turns a session that has no reader thread, and was negotiated, into a channel.
+    #[cfg(feature = "programs")]
+    pub(crate) fn into_channel(self) -> Option<Channel> {
+        match (self.source, self.greeting) {
+            (Source::Direct(input), Some(greeting)) => Some(Channel::new(self.out, input, self.backlog, greeting)),
+            _ => None,
         }
     }
 

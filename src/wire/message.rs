@@ -14,6 +14,8 @@ use serde_json::value::RawValue;
 
 use super::recover::{escape_controls, replace_nan, synthetic_reply};
 use super::text::preview;
+#[cfg(feature = "programs")]
+use super::text::single_line;
 
 /// A message from the server.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +64,8 @@ pub struct Greeting {
     pub version: Option<Version>,
     /// The capabilities that the server offers, such as `oob`.
     pub capabilities: Vec<String>,
+    /// The value of `QMP` as the server wrote it.
+    text: String,
 }
 
 /// The time of an event by the server's clock.
@@ -296,13 +300,19 @@ fn parse_greeting(raw: &str) -> Greeting {
     let capabilities = value.get("capabilities").and_then(|list| list.as_array());
     let capabilities = capabilities.into_iter().flatten();
     let capabilities = capabilities.filter_map(|capability| capability.as_str().map(str::to_owned)).collect();
-    Greeting { version, capabilities }
+    Greeting { version, capabilities, text: raw.to_owned() }
 }
 
 impl Greeting {
     /// Returns whether the server offers out-of-band execution.
     pub fn offers_oob(&self) -> bool {
         self.capabilities.iter().any(|capability| capability == "oob")
+    }
+
+    /// Returns the greeting as a message on one line, with the value of `QMP` as the server wrote it.
+    #[cfg(feature = "programs")]
+    pub(crate) fn to_json(&self) -> String {
+        format!("{{\"QMP\": {}}}", single_line(&self.text))
     }
 
     /// Returns whether the server can read a request only after it has answered the one before. libvirt's
@@ -360,6 +370,12 @@ impl Reply {
     /// not parse the request.
     pub fn id(&self) -> Option<&str> {
         self.id.clone().map(|range| &self.text[range])
+    }
+
+    /// Returns the range of the id in the message.
+    #[cfg(feature = "programs")]
+    pub(crate) fn id_range(&self) -> Option<Range<usize>> {
+        self.id.clone()
     }
 
     /// Returns whether the command succeeded.
@@ -442,7 +458,8 @@ mod tests {
             [("qemu-10.0.2", true), ("qemu-10.0.2-1.fc42", false), ("v10.0.2", false), ("", false)]
         {
             let version = Some(Version { numbers: (10, 0, 2), package: package.to_owned() });
-            assert_eq!(Greeting { version, capabilities: Vec::new() }.takes_one_request(), takes_one, "{package}");
+            let greeting = Greeting { version, ..Greeting::default() };
+            assert_eq!(greeting.takes_one_request(), takes_one, "{package}");
         }
     }
 

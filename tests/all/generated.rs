@@ -6,14 +6,19 @@ use std::process::Command;
 use expect_test::expect;
 
 use crate::support::find_program;
-use crate::support::program::{Program, qmp, qmp_shell, qmp_shell_wrap, qom};
+use crate::support::program::{Program, qmp, qmp_share, qmp_shell, qmp_shell_wrap, qom};
 use crate::support::skip::{require_program, skip_optional};
 use crate::support::snapshot::{Table, is_updating};
 
 type Start = fn(&[&str]) -> Program;
 
-const PROGRAMS: &[(&str, Start)] =
-    &[("qmp-shell", qmp_shell), ("qmp-shell-wrap", qmp_shell_wrap), ("qmp", qmp), ("qom", qom)];
+const PROGRAMS: &[(&str, Start)] = &[
+    ("qmp-shell", qmp_shell),
+    ("qmp-shell-wrap", qmp_shell_wrap),
+    ("qmp", qmp),
+    ("qom", qom),
+    ("qmp-share", qmp_share),
+];
 
 fn completions() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("completions")
@@ -158,6 +163,21 @@ fn manual_pages_are_formatted_without_warnings() {
         EXIT STATUS
         SEE ALSO
         VERSION
+
+        > qmp-share
+        NAME
+        SYNOPSIS
+        DESCRIPTION
+        OPTIONS
+        CONNECTING
+        SOCKETS
+        OTHER ACTIONS
+        OUTPUT AND HISTORY
+        EXAMPLES
+        ENVIRONMENT
+        EXIT STATUS
+        SEE ALSO
+        VERSION
     "#]]);
 }
 
@@ -193,11 +213,13 @@ fn help_names_every_option_in_80_columns() {
     const OF_QMP: &[&str] =
         &["-N, --skip-negotiation", "--path", "--wait", "--jobs", "--events", "--count", "$QMP_PATH", "demo:"];
     const OF_QOM: &[&str] = &["-s, --socket", "--wait", "list", "get", "set", "tree", "QMP_SOCKET", "demo:"];
+    const OF_SHARE: &[&str] = &["--read-only", "--mode", "--group", "--wait", "[ADDRESS] SOCKET", "QMP_PATH"];
     for &(name, program) in PROGRAMS {
         let own = match name {
             "qmp-shell" => [LINES, SHELLS, OF_SHELL].concat(),
             "qmp-shell-wrap" => [LINES, SHELLS, OF_WRAP].concat(),
             "qmp" => [LINES, OF_QMP].concat(),
+            "qmp-share" => OF_SHARE.to_vec(),
             _ => OF_QOM.to_vec(),
         };
         for option in ["-h", "--help"] {

@@ -44,6 +44,11 @@ pub fn qom(args: &[&str]) -> Program {
     Program::new(env!("CARGO_BIN_EXE_qom"), args).env("LC_ALL", "C.UTF-8")
 }
 
+/// Prepares `qmp-share` with these arguments.
+pub fn qmp_share(args: &[&str]) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_qmp-share"), args)
+}
+
 /// Prepares a program by its path.
 pub fn program(path: &str, args: &[&str]) -> Program {
     Program::new(path, args)

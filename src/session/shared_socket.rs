@@ -1,0 +1,256 @@
+//! Unix sockets that other programs connect to, with the permissions of a file: for shared monitors.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, UCred, accept_with, connect, socket_with, sockopt,
+};
+
+use super::address::Address;
+use super::connect::duplicate_inherited;
+
+/// The permissions of a socket file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedSocketOptions {
+    /// The mode bits of the file, such as 0600.
+    pub mode: u32,
+    /// The id of the group that owns the file; `None` leaves that to the system.
+    pub group: Option<u32>,
+}
+
+/// The error of creating a socket.
+#[derive(Debug, thiserror::Error)]
+pub enum SharedSocketError {
+    /// A program listens there.
+    #[error("cannot listen on `{0}`: another program is listening there")]
+    InUse(PathBuf),
+    /// The file is not a socket, and is left alone.
+    #[error("cannot listen on `{0}`: the file exists, and is not a socket")]
+    NotASocket(PathBuf),
+    /// The address has no permissions of a file.
+    #[error("cannot listen on `{0}`: expected the path of a socket, or `fd:N`")]
+    Address(Address),
+    /// The descriptor is not a socket that listens.
+    #[error("file descriptor {0} is not an inherited Unix socket that listens")]
+    InvalidFd(i32),
+    /// The operating system reported an error.
+    #[error("cannot listen on `{path}`: {reason}")]
+    Io {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The error of the operating system.
+        reason: io::Error,
+    },
+}
+
+/// A listening Unix socket. Dropping it removes its file, unless that was replaced.
+#[derive(Debug)]
+pub struct SharedSocket {
+    fd: OwnedFd,
+    address: Address,
+    /// The file, with the device and the inode by which it is recognised.
+    file: Option<(PathBuf, (u64, u64))>,
+}
+
+impl SharedSocket {
+    /// Listens at a path, or on an inherited socket that listens already (`fd:N`), whose permissions stay as they are.
+    ///
+    /// The file appears at its path with its permissions, so that nobody connects before they are set. A socket file on
+    /// which no program listens is replaced; any other file, and a symbolic link, is left alone.
+    pub fn bind(address: &Address, options: SharedSocketOptions) -> Result<SharedSocket, SharedSocketError> {
+        let socket = match address {
+            Address::Unix(path) => bind_at(path, options)?,
+            &Address::Fd(inherited) => {
+                let fd = duplicate_inherited(inherited).map_err(|_| SharedSocketError::InvalidFd(inherited))?;
+                let is_unix = sockopt::socket_domain(&fd) == Ok(AddressFamily::UNIX);
+                if !is_unix || sockopt::socket_acceptconn(&fd) != Ok(true) {
+                    return Err(SharedSocketError::InvalidFd(inherited));
+                }
+                SharedSocket { fd, address: address.clone(), file: None }
+            }
+            _ => return Err(SharedSocketError::Address(address.clone())),
+        };
+        // A client may leave between `poll` and `accept`.
+        let failed =
+            |error: Errno| SharedSocketError::Io { path: PathBuf::from(address.to_os_string()), reason: error.into() };
+        rustix::io::ioctl_fionbio(&socket.fd, true).map_err(failed)?;
+        Ok(socket)
+    }
+
+    /// Returns the address it listens on.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Accepts a connection that does not block, and returns the process, user and group at its other end. `None` if no
+    /// client is waiting.
+    pub(crate) fn accept(&self) -> io::Result<Option<(OwnedFd, Option<UCred>)>> {
+        match accept_with(&self.fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok(fd) => {
+                let credentials = sockopt::socket_peercred(&fd).ok();
+                Ok(Some((fd, credentials)))
+            }
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl AsFd for SharedSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for SharedSocket {
+    fn drop(&mut self) {
+        if let Some((path, identity)) = &self.file
+            && fs::symlink_metadata(path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == *identity)
+        {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// A folder that only this user can enter, in which a socket gets its permissions. Dropping it removes it.
+struct PrivateFolder(PathBuf);
+
+impl PrivateFolder {
+    fn create(parent: &Path) -> io::Result<PrivateFolder> {
+        // Short, because the path of a socket must be.
+        let random = RandomState::new();
+        for attempt in 0..100_u32 {
+            let path = parent.join(format!(".{:06x}", random.hash_one(attempt) & 0xFF_FFFF));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(PrivateFolder(path)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("s")
+    }
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.socket());
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+fn bind_at(path: &Path, options: SharedSocketOptions) -> Result<SharedSocket, SharedSocketError> {
+    let failed = |reason: io::Error| SharedSocketError::Io { path: path.to_owned(), reason };
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // Two programs that find the same stale file must not both replace it.
+    let lock = File::open(parent).map_err(failed)?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+    let is_stale = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(failed(error)),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(SharedSocketError::NotASocket(path.to_owned()));
+        }
+        Ok(_) if is_refused(path).map_err(|error| failed(error.into()))? => true,
+        Ok(_) => return Err(SharedSocketError::InUse(path.to_owned())),
+    };
+    let folder = PrivateFolder::create(parent).map_err(failed)?;
+    let private = folder.socket();
+    let listener = UnixListener::bind(&private).map_err(failed)?;
+    if let Some(group) = options.group {
+        std::os::unix::fs::chown(&private, None, Some(group)).map_err(failed)?;
+    }
+    // After the group, because changing that may clear bits of the mode.
+    fs::set_permissions(&private, Permissions::from_mode(options.mode)).map_err(failed)?;
+    let metadata = fs::symlink_metadata(&private).map_err(failed)?;
+    // A link fails if there is a file now.
+    match is_stale {
+        true => fs::rename(&private, path),
+        false => fs::hard_link(&private, path),
+    }
+    .map_err(failed)?;
+    let file = Some((path.to_owned(), (metadata.dev(), metadata.ino())));
+    Ok(SharedSocket { fd: listener.into(), address: Address::Unix(path.to_owned()), file })
+}
+
+/// Returns whether no program listens on a socket file. Does not wait for one that is busy.
+fn is_refused(path: &Path) -> Result<bool, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    Ok(connect(&fd, &SocketAddrUnix::new(path)?) == Err(Errno::CONNREFUSED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    const OPTIONS: SharedSocketOptions = SharedSocketOptions { mode: 0o640, group: None };
+
+    fn bind(path: &Path) -> Result<SharedSocket, SharedSocketError> {
+        SharedSocket::bind(&Address::Unix(path.to_owned()), OPTIONS)
+    }
+
+    #[test]
+    fn listens_with_the_permissions_given_and_cleans_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sock");
+        let socket = bind(&path).unwrap();
+        assert_eq!(fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "only the socket is left");
+        assert!(socket.accept().unwrap().is_none());
+        let mut client = UnixStream::connect(&path).unwrap();
+        let (fd, credentials) = socket.accept().unwrap().unwrap();
+        assert_eq!(credentials.unwrap().pid.as_raw_nonzero().get().cast_unsigned(), std::process::id());
+        UnixStream::from(fd).write_all(b"x").unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "x");
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn replaces_only_sockets_on_which_nothing_listens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sock");
+        drop(UnixListener::bind(&path).unwrap());
+        let socket = bind(&path).unwrap();
+        assert!(matches!(bind(&path), Err(SharedSocketError::InUse(_))));
+        // A file that has replaced the socket is left alone.
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "precious").unwrap();
+        drop(socket);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        assert!(matches!(bind(&path), Err(SharedSocketError::NotASocket(_))));
+        let link = folder.path().join("link.sock");
+        std::os::unix::fs::symlink(folder.path().join("target.sock"), &link).unwrap();
+        assert!(matches!(bind(&link), Err(SharedSocketError::NotASocket(_))));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn other_addresses_are_refused() {
+        for address in ["localhost:4444", "unix:@name", "demo:"] {
+            let bound = SharedSocket::bind(&address.parse().unwrap(), OPTIONS);
+            assert!(matches!(bound, Err(SharedSocketError::Address(_))), "{address}");
+        }
+        let bound = SharedSocket::bind(&Address::Fd(1), OPTIONS);
+        assert!(matches!(bound, Err(SharedSocketError::InvalidFd(1))));
+    }
+}

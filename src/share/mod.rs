@@ -1,0 +1,21 @@
+//! Shares: one connection to a QMP server, served to any number of clients, each as if it were alone.
+//!
+//! `core` is a state machine without sockets; `server` is the loop that moves bytes between it and the sockets. Requests
+//! of clients are read by `lexer`, `string_token` and `request`, by the rules of QEMU's parser; `client` holds what each
+//! client awaits, and `read_only` what it may execute.
+
+mod client;
+mod connections;
+mod core;
+mod events;
+mod lexer;
+mod output;
+mod read_only;
+mod records;
+mod reply;
+mod request;
+mod server;
+mod string_token;
+
+pub use client::Access;
+pub use server::{Notice, ShareEnd, Sharer, Stop};
