@@ -1,5 +1,6 @@
 //! Unix sockets that other programs connect to, with the permissions of a file: for shared monitors.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -121,32 +122,32 @@ impl Drop for SharedSocket {
 }
 
 /// A folder that only this user can enter, in which a socket gets its permissions. Dropping it removes it.
-struct PrivateFolder(PathBuf);
+struct PrivateFolder {
+    path: PathBuf,
+    socket: PathBuf,
+}
 
 impl PrivateFolder {
-    fn create(parent: &Path) -> io::Result<PrivateFolder> {
+    /// Creates a folder in `parent` for a socket called `name`, by which tools that list sockets show it.
+    fn create(parent: &Path, name: &OsStr) -> io::Result<PrivateFolder> {
         // Short, because the path of a socket must be.
         let random = RandomState::new();
         for attempt in 0..100_u32 {
             let path = parent.join(format!(".{:06x}", random.hash_one(attempt) & 0xFF_FFFF));
             match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(PrivateFolder(path)),
+                Ok(()) => return Ok(PrivateFolder { socket: path.join(name), path }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
-
-    fn socket(&self) -> PathBuf {
-        self.0.join("s")
-    }
 }
 
 impl Drop for PrivateFolder {
     fn drop(&mut self) {
-        let _ = fs::remove_file(self.socket());
-        let _ = fs::remove_dir(&self.0);
+        let _ = fs::remove_file(&self.socket);
+        let _ = fs::remove_dir(&self.path);
     }
 }
 
@@ -168,19 +169,20 @@ fn bind_at(path: &Path, options: SharedSocketOptions) -> Result<SharedSocket, Sh
         Ok(_) if is_refused(path).map_err(|error| failed(error.into()))? => true,
         Ok(_) => return Err(SharedSocketError::InUse(path.to_owned())),
     };
-    let folder = PrivateFolder::create(parent).map_err(failed)?;
-    let private = folder.socket();
-    let listener = UnixListener::bind(&private).map_err(failed)?;
+    let Some(name) = path.file_name() else { return Err(failed(io::ErrorKind::InvalidInput.into())) };
+    let folder = PrivateFolder::create(parent, name).map_err(failed)?;
+    let private = &folder.socket;
+    let listener = UnixListener::bind(private).map_err(failed)?;
     if let Some(group) = options.group {
-        std::os::unix::fs::chown(&private, None, Some(group)).map_err(failed)?;
+        std::os::unix::fs::chown(private, None, Some(group)).map_err(failed)?;
     }
     // After the group, because changing that may clear bits of the mode.
-    fs::set_permissions(&private, Permissions::from_mode(options.mode)).map_err(failed)?;
-    let metadata = fs::symlink_metadata(&private).map_err(failed)?;
+    fs::set_permissions(private, Permissions::from_mode(options.mode)).map_err(failed)?;
+    let metadata = fs::symlink_metadata(private).map_err(failed)?;
     // A link fails if there is a file now.
     match is_stale {
-        true => fs::rename(&private, path),
-        false => fs::hard_link(&private, path),
+        true => fs::rename(private, path),
+        false => fs::hard_link(private, path),
     }
     .map_err(failed)?;
     let file = Some((path.to_owned(), (metadata.dev(), metadata.ino())));

@@ -16,11 +16,14 @@ pub(crate) type ClientId = u64;
 /// overtakes those, as it overtakes the eight that QEMU reads ahead.
 const MAX_QUEUED: usize = 8;
 
+/// The maximum number of in-band requests of one client that are read and not answered.
+const MAX_SLOTS: usize = 2 * MAX_QUEUED;
+
 /// The maximum number of out-of-band requests of one client in flight.
 const MAX_OOB_IN_FLIGHT: usize = 8;
 
-/// The maximum number of in-band requests of one client in flight. Fewer than the server takes, so that another client
-/// waits for these at most.
+/// The maximum number of in-band requests of one client in flight if there are others. Fewer than the server takes, so
+/// that another client waits for these at most.
 const MAX_IN_FLIGHT: usize = 4;
 
 /// The length of a reply in bytes above which only one request of its client is in flight at a time, so that unread
@@ -47,7 +50,7 @@ pub(super) struct Input {
     pub(super) fds: Vec<OwnedFd>,
 }
 
-/// The place of an in-band reply, which keeps replies in the order of the requests.
+/// The place of an in-band reply, which keeps the share's own replies in the order of the requests.
 #[derive(Debug)]
 pub(super) enum Slot {
     /// The request waits for its turn.
@@ -119,14 +122,18 @@ impl Client {
     pub(super) fn is_held_back(&self) -> bool {
         self.is_closing
             || self.queued >= MAX_QUEUED
-            || self.slots.len() >= MAX_QUEUED + MAX_IN_FLIGHT
+            || self.slots.len() >= MAX_SLOTS
             || self.oob_in_flight >= MAX_OOB_IN_FLIGHT
             || self.output.is_high()
     }
 
     /// Returns whether its next queued request may be sent to the server.
-    pub(super) fn may_send(&self, fd_is_in_flight: bool) -> bool {
-        let max_in_flight = if self.has_large_replies { 1 } else { MAX_IN_FLIGHT };
+    pub(super) fn may_send(&self, fd_is_in_flight: bool, is_alone: bool) -> bool {
+        let max_in_flight = match (self.has_large_replies, is_alone) {
+            (true, _) => 1,
+            (_, true) => usize::MAX,
+            (_, false) => MAX_IN_FLIGHT,
+        };
         let next_has_fds = || self.next_queued().is_some_and(|queued| !queued.fds.is_empty());
         self.queued > 0
             && self.in_flight < max_in_flight
@@ -150,13 +157,12 @@ impl Client {
         Some(queued)
     }
 
-    /// Puts the reply to the request `id` in its place.
+    /// Adds the reply to the request `id`, in the order in which the server replies.
     pub(super) fn complete(&mut self, id: u64, reply: &str) {
         self.in_flight -= 1;
         self.has_large_replies = reply.len() > LARGE_REPLY_BYTES;
-        if let Some(slot) = self.slots.iter_mut().find(|slot| matches!(slot, Slot::InFlight(sent) if *sent == id)) {
-            *slot = Slot::Ready(message_line(reply));
-        }
+        self.slots.retain(|slot| !matches!(slot, Slot::InFlight(sent) if *sent == id));
+        self.output.push(message_line(reply));
         self.emit_ready();
     }
 

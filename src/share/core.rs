@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bytes::{Buf, Bytes};
 
-use crate::session::{Routed, Router, StreamItem};
+use crate::session::{Routed, Router, StreamItem, Unexpected};
 use crate::wire::{Event, Greeting, Message, Reply};
 
 use super::client::{Access, Client, ClientId, Input, QueuedRequest, Slot};
@@ -76,6 +76,8 @@ pub(crate) struct Share {
     records: Records,
     /// The clients that left too many events unread.
     cut_off: Vec<ClientId>,
+    /// Data of the server that has no place in the protocol.
+    unexpected: Vec<Unexpected>,
 }
 
 impl Share {
@@ -101,6 +103,7 @@ impl Share {
             events: EventBatch::default(),
             records: Records::new(has_log),
             cut_off: Vec::new(),
+            unexpected: Vec::new(),
         }
     }
 
@@ -177,6 +180,11 @@ impl Share {
         std::mem::take(&mut self.cut_off)
     }
 
+    /// Returns data of the server that has no place in the protocol. Nothing is done about it.
+    pub(crate) fn take_unexpected(&mut self) -> Vec<Unexpected> {
+        std::mem::take(&mut self.unexpected)
+    }
+
     /// Returns the next bytes for the server, with the descriptors that go with the first of them.
     pub(crate) fn outgoing(&self) -> Option<(&[u8], Vec<BorrowedFd<'_>>)> {
         let Outgoing { bytes, fds } = self.outgoing.front()?;
@@ -211,8 +219,9 @@ impl Share {
                 self.router.pending.register(id, pending);
                 self.outgoing.push_front(Outgoing { bytes: request.to_line(&id.to_string()).into(), fds: Vec::new() });
             }
-            // Replies to a client that an earlier program had, and data that is not QMP, are for nobody.
-            Routed::Greeting(_) | Routed::Unexpected(_) | Routed::SyncMarker => {}
+            // It belongs to no client.
+            Routed::Unexpected(unexpected) => self.unexpected.push(unexpected),
+            Routed::Greeting(_) | Routed::SyncMarker => {}
         }
     }
 
@@ -340,6 +349,7 @@ impl Share {
 
     /// Sends the next queued request, if the server takes one. Each client sends one, then it is the next one's turn.
     fn send_next(&mut self) -> bool {
+        let is_alone = self.clients.len() == 1;
         let mut passed = 0;
         while self.in_flight < self.max_in_flight && passed < self.turns.len() {
             let Some(id) = self.turns.pop_front() else { break };
@@ -349,7 +359,7 @@ impl Share {
                 continue;
             }
             self.turns.push_back(id);
-            if !client.may_send(self.fd_is_in_flight) {
+            if !client.may_send(self.fd_is_in_flight, is_alone) {
                 passed += 1;
                 continue;
             }

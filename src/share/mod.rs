@@ -18,4 +18,5 @@ mod server;
 mod string_token;
 
 pub use client::Access;
+pub use read_only::is_known_to_read_only_clients;
 pub use server::{Notice, ShareEnd, Sharer, Stop};

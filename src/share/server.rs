@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::session::{Channel, Disconnected, Session, SharedLog, SharedSocket};
+use crate::session::{Channel, Disconnected, Session, SharedLog, SharedSocket, Unexpected};
 
 use super::client::{Access, ClientId};
 use super::connections::{Connection, Outcome};
@@ -27,8 +27,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The time after which a message of the server that may be broken is looked at again.
 const CUT_OFF_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
+/// The number of notices of data that has no place in the protocol. A broken server may send such data without end.
+const MAX_UNEXPECTED_NOTICES: usize = 10;
+
 /// The time that clients have for reading their last messages after the connection to the server has ended.
-const FINAL_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+const FINAL_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time after which the end does not wait any longer for clients of which none reads.
+const FINAL_STALL_TIMEOUT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// The sockets on which a monitor is shared, and the log.
 #[derive(Debug)]
@@ -40,7 +46,7 @@ pub struct Sharer {
 }
 
 /// Something that the operator of a share should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
     /// The server is shared from now on.
     Sharing,
@@ -53,6 +59,8 @@ pub enum Notice {
     },
     /// Connections cannot be accepted for now, for this reason.
     CannotAccept(String),
+    /// The server sent data that has no place in the protocol, and no client gets it.
+    Unexpected(Unexpected),
     /// The members of a line of the log, in a verbose share.
     Record(String),
 }
@@ -107,10 +115,12 @@ impl Sharer {
             channel,
             connections: Vec::new(),
             has_unhandled_items: false,
+            unexpected: 0,
             accept_after: None,
         };
         let end = serving.run(stop, notify);
-        serving.finish(notify);
+        let grace = if matches!(end, Ok(ShareEnd::Disconnected(_))) { FINAL_WRITE_TIMEOUT } else { Duration::ZERO };
+        serving.finish(grace, notify);
         let last_client = serving.share.last_client();
         self.last_client = last_client;
         end
@@ -135,6 +145,8 @@ struct Serving<'a> {
     connections: Vec<Connection>,
     /// Whether messages of the server were read and not handled.
     has_unhandled_items: bool,
+    /// The number of times that the server sent data that has no place in the protocol.
+    unexpected: usize,
     /// The time before which no connection is accepted.
     accept_after: Option<Instant>,
 }
@@ -280,6 +292,12 @@ impl Serving<'_> {
     }
 
     fn write_records(&mut self, notify: &mut dyn FnMut(Notice)) {
+        for unexpected in self.share.take_unexpected() {
+            self.unexpected += 1;
+            if self.unexpected <= MAX_UNEXPECTED_NOTICES {
+                notify(Notice::Unexpected(unexpected));
+            }
+        }
         for record in self.share.take_records() {
             self.sharer.log(record.to_members(), notify);
         }
@@ -308,13 +326,14 @@ impl Serving<'_> {
         }
     }
 
-    /// Sends what is left to clients that read it soon, and disconnects all.
-    fn finish(&mut self, notify: &mut dyn FnMut(Notice)) {
-        let deadline = Instant::now() + FINAL_WRITE_TIMEOUT;
+    /// Sends what is left to clients that read it within `grace`, and disconnects all.
+    fn finish(&mut self, grace: Duration, notify: &mut dyn FnMut(Notice)) {
+        let deadline = Instant::now() + grace;
         self.write_records(notify);
         loop {
             for connection in &mut self.connections {
-                connection.write(&mut self.share);
+                // A client that is gone is not waited for.
+                let _ = connection.write(&mut self.share);
             }
             let mut waiting: Vec<PollFd<'_>> = self
                 .connections
@@ -322,12 +341,9 @@ impl Serving<'_> {
                 .filter(|connection| connection.is_full)
                 .map(|connection| PollFd::new(&connection.fd, PollFlags::OUT))
                 .collect();
-            let left = deadline.saturating_duration_since(Instant::now());
-            if waiting.is_empty() || left.is_zero() {
-                break;
-            }
-            let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(left.subsec_nanos()) };
-            if poll(&mut waiting, Some(&timeout)).is_err() {
+            let is_over = waiting.is_empty() || Instant::now() >= deadline;
+            // A client that is gone is ready too, and is not full after the next write.
+            if is_over || !matches!(poll(&mut waiting, Some(&FINAL_STALL_TIMEOUT)), Ok(1..) | Err(Errno::INTR)) {
                 break;
             }
         }

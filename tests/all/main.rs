@@ -66,6 +66,7 @@ mod scripts;
 mod secrets;
 mod server_verdicts;
 mod several_servers;
+mod sharing;
 mod shell_completion;
 mod ssh;
 mod transactions;

@@ -83,7 +83,7 @@ fn completes_in_the_spelling_of_the_line() {
 fn completes_external_commands() {
     let programs = Path::new(env!("CARGO_BIN_EXE_qmp")).parent().unwrap();
     let run = qmp(&["--complete", "qmp --path demo: sh"]).env("PATH", programs.to_str().unwrap()).run();
-    assert_eq!(run.expect_status(0).lines(), ["shell\tqmp-shell", "shell-wrap\tqmp-shell-wrap"]);
+    assert_eq!(run.expect_status(0).lines(), ["share\tqmp-share", "shell\tqmp-shell", "shell-wrap\tqmp-shell-wrap"]);
 }
 
 #[test]

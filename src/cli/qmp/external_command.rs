@@ -22,6 +22,9 @@ const PROGRAM_PREFIX: &str = "qmp-";
 /// The command whose program is `qmp-shell`, to which the shared options of `qmp` are passed.
 const SHELL_COMMAND: &str = "shell";
 
+/// The command whose program is `qmp-share`, to which those are passed that it has too.
+const SHARE_COMMAND: &str = "share";
+
 /// A program that runs instead of a command.
 #[derive(Debug, Clone)]
 pub(super) struct ExternalCommand {
@@ -117,25 +120,21 @@ pub(super) fn server_has_command(
     })
 }
 
-/// Returns the words after the command. For `qmp-shell`, the shared options precede them.
+/// Returns the words after the command. For other programs of this package, the shared options precede them.
 fn arguments_for_program(args: &QmpArgs) -> Vec<OsString> {
-    let is_shell = args.words.first().is_some_and(|command| command == SHELL_COMMAND);
-    let mut arguments = if is_shell { options_for_shell(args) } else { Vec::new() };
+    let mut arguments = match args.words.first().and_then(|command| command.to_str()) {
+        Some(SHELL_COMMAND) => [common_options(args), options_for_shell(args)].concat(),
+        Some(SHARE_COMMAND) => common_options(args),
+        _ => Vec::new(),
+    };
     arguments.extend_from_slice(args.words.get(1..).unwrap_or_default());
     arguments
 }
 
-/// Returns the options that `qmp-shell` shares.
-fn options_for_shell(args: &QmpArgs) -> Vec<OsString> {
-    let (common, request) = (&args.common, &args.request);
-    let switches = [
-        (args.guest_agent.skip_negotiation, "--skip-negotiation"),
-        (common.verbose, "--verbose"),
-        (request.no_check, "--no-check"),
-        (request.no_schema, "--no-schema"),
-    ];
-    let mut options: Vec<OsString> =
-        switches.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name.into()).collect();
+/// Returns the options that `qmp-shell` and `qmp-share` have too.
+fn common_options(args: &QmpArgs) -> Vec<OsString> {
+    let common = &args.common;
+    let mut options: Vec<OsString> = if common.verbose { vec!["--verbose".into()] } else { Vec::new() };
     for (name, time) in [("timeout", common.timeout), ("wait", args.wait.wait)] {
         options.extend(time.map(|time| format!("--{name}={}", time.as_secs_f64()).into()));
     }
@@ -145,6 +144,19 @@ fn options_for_shell(args: &QmpArgs) -> Vec<OsString> {
     if let Some(color) = common.color.to_possible_value().filter(|_| common.color != Color::Auto) {
         options.push(format!("--color={}", color.get_name()).into());
     }
+    options
+}
+
+/// Returns the options that only `qmp-shell` has too.
+fn options_for_shell(args: &QmpArgs) -> Vec<OsString> {
+    let request = &args.request;
+    let switches = [
+        (args.guest_agent.skip_negotiation, "--skip-negotiation"),
+        (request.no_check, "--no-check"),
+        (request.no_schema, "--no-schema"),
+    ];
+    let mut options: Vec<OsString> =
+        switches.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name.into()).collect();
     if request.max_message != Limits::default().max_message_bytes {
         options.push(format!("--max-message={}", request.max_message).into());
     }
@@ -173,5 +185,6 @@ mod tests {
         let arguments = |line: &str| arguments_for_program(&QmpArgs::parse_from(line.split(' ')));
         assert_eq!(arguments("qmp shell -c x"), ["-c", "x"]);
         assert_eq!(arguments("qmp -N other -c x"), ["-c", "x"]);
+        assert_eq!(arguments("qmp -N -v --wait=2 share x"), ["--verbose", "--wait=2", "x"]);
     }
 }

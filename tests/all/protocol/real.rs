@@ -1,7 +1,5 @@
 //! Statements that are tested on real servers, partly without the client library.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, SystemTime};
 
 use qmp_shell::{Address, Client, Empty, Options, Pending, ReplyBody, Request};
@@ -9,52 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::TIMEOUT;
 use crate::support::program::qmp_shell;
+use crate::support::raw::Raw;
 use crate::support::server::{Q35, SMALL, Server};
-
-/// A connection without a client.
-struct Raw {
-    reader: BufReader<UnixStream>,
-}
-
-impl Raw {
-    fn connect(server: &Server) -> Raw {
-        let stream = UnixStream::connect(server.address()).unwrap();
-        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-        Raw { reader: BufReader::new(stream) }
-    }
-
-    /// Connects and negotiates, enabling these capabilities.
-    fn negotiated(server: &Server, enable: &[&str]) -> Raw {
-        let mut raw = Raw::connect(server);
-        raw.read();
-        let request = json!({"execute": "qmp_capabilities", "arguments": {"enable": enable}});
-        assert_eq!(raw.request(request.to_string())["return"], json!({}));
-        raw
-    }
-
-    fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.reader.get_mut().write_all(bytes.as_ref()).unwrap();
-    }
-
-    fn read_line(&mut self) -> String {
-        let mut line = String::new();
-        self.reader.read_line(&mut line).unwrap();
-        line
-    }
-
-    fn read(&mut self) -> Value {
-        serde_json::from_str(&self.read_line()).unwrap()
-    }
-
-    fn request(&mut self, bytes: impl AsRef<[u8]>) -> Value {
-        self.send(bytes);
-        self.read()
-    }
-}
 
 pub fn messages_are_objects_that_end_with_crlf() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let mut raw = Raw::connect(&server);
+    let mut raw = Raw::connect(&server.address());
     let mut lines = vec![raw.read_line()];
     for request in [&b"{\"execute\": \"qmp_capabilities\"}"[..], b"{\"execute\": \"query-name\"}", b"[\"no object\"]"] {
         raw.send(request);
@@ -78,7 +36,7 @@ pub fn text_is_utf8_in_both_directions() {
 pub fn accepts_single_quotes() {
     let Some(server) = Server::qemu(SMALL) else { return };
     let line = "{'execute': 'query-name', 'id': 'it\\'s'}";
-    let mut raw = Raw::negotiated(&server, &[]);
+    let mut raw = Raw::negotiated(&server.address(), &[]);
     assert_eq!(raw.request(line), json!({"return": {}, "id": "it's"}));
     drop(raw);
     let run = qmp_shell(&[&server.address(), "--wait", "-c", line]).run().expect_status(0);
@@ -87,7 +45,7 @@ pub fn accepts_single_quotes() {
 
 pub fn greets_with_version_and_capabilities() {
     for server in [Server::qemu(SMALL), Server::qemu_7_2(SMALL), Server::storage_daemon()].into_iter().flatten() {
-        let mut raw = Raw::connect(&server);
+        let mut raw = Raw::connect(&server.address());
         let greeting = raw.read();
         let version = &greeting["QMP"]["version"];
         let numbers = ["major", "minor", "micro"].map(|name| version["qemu"][name].as_u64().unwrap());
@@ -114,7 +72,7 @@ pub fn returns_ids_of_any_type() {
 
 pub fn refuses_other_members() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let refused = Raw::negotiated(&server, &[]).request("{\"execute\": \"query-name\", \"comment\": 1}");
+    let refused = Raw::negotiated(&server.address(), &[]).request("{\"execute\": \"query-name\", \"comment\": 1}");
     assert!(refused["error"]["desc"].as_str().unwrap().contains("'comment' is unexpected"), "{refused}");
 }
 
@@ -176,7 +134,7 @@ pub fn an_out_of_band_command_overtakes() {
 
 pub fn out_of_band_must_be_enabled() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let refused = Raw::negotiated(&server, &[]).request("{\"exec-oob\": \"query-yank\"}");
+    let refused = Raw::negotiated(&server.address(), &[]).request("{\"exec-oob\": \"query-yank\"}");
     assert!(refused["error"]["desc"].is_string(), "{refused}");
     server.client().execute_oob::<Vec<Value>>("query-yank", ()).unwrap();
 }
@@ -208,7 +166,7 @@ pub fn errors_have_class_and_description() {
 
 pub fn replies_to_one_bad_message_with_several_errors() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let mut raw = Raw::negotiated(&server, &[]);
+    let mut raw = Raw::negotiated(&server.address(), &[]);
     raw.send("hello world\n{\"execute\": \"query-name\", \"id\": 1}");
     for word in ["hello", "world"] {
         let error = raw.read();
@@ -266,7 +224,7 @@ pub fn limits_some_events_to_one_a_second() {
 
 pub fn a_sync_marker_discards_half_a_message() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let mut raw = Raw::negotiated(&server, &[]);
+    let mut raw = Raw::negotiated(&server.address(), &[]);
     raw.send("{\"execute\": \"query-name\", \"id\": \"half");
     let error = raw.request(b"\xff");
     assert!(error["error"].is_object() && error["id"].is_null(), "{error}");
@@ -289,7 +247,7 @@ pub fn the_examples_work_as_shown() {
 
 pub fn executes_nothing_before_the_negotiation() {
     let Some(server) = Server::qemu(SMALL) else { return };
-    let mut raw = Raw::connect(&server);
+    let mut raw = Raw::connect(&server.address());
     raw.read();
     let early = raw.request("{\"execute\": \"query-name\", \"id\": 1}");
     assert_eq!((&early["error"]["class"], &early["id"]), (&json!("CommandNotFound"), &json!(1)));
@@ -311,10 +269,10 @@ pub fn refuses_a_second_negotiation() {
 pub fn a_client_may_leave_at_any_time() {
     let Some(server) = Server::qemu(SMALL) else { return };
     // Before the greeting, after it, inside a request, and before a reply.
-    drop(Raw::connect(&server));
-    Raw::connect(&server).read();
-    Raw::negotiated(&server, &[]).send("{\"execute\": \"quit");
-    Raw::negotiated(&server, &[]).send("{\"execute\": \"query-qmp-schema\"}");
+    drop(Raw::connect(&server.address()));
+    Raw::connect(&server.address()).read();
+    Raw::negotiated(&server.address(), &[]).send("{\"execute\": \"quit");
+    Raw::negotiated(&server.address(), &[]).send("{\"execute\": \"query-qmp-schema\"}");
     let gone = server.client();
     let _begun = gone.start(Request::new("query-qmp-schema")).unwrap();
     gone.close();

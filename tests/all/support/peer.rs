@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with};
 
+use super::share::Share;
 use super::skip::has_skipped;
 
 /// A greeting as QEMU sends it.
@@ -22,6 +23,7 @@ pub const EVENT: &str = "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, 
 
 /// A listening peer. Dropping it joins its thread, so that a failed expectation in the script fails the test.
 pub struct Peer {
+    share: Option<Share>,
     folder: tempfile::TempDir,
     thread: Option<JoinHandle<()>>,
     is_abandoned: Arc<AtomicBool>,
@@ -71,17 +73,25 @@ impl Peer {
                 script(&mut PeerConnection { reader, writer: stream, pending_id: String::new() });
             }
         });
-        Peer { folder, thread: Some(thread), is_abandoned }
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let share = Share::start_if_sharing(&path("q.sock"), &path("shared.sock"));
+        Peer { share, folder, thread: Some(thread), is_abandoned }
     }
 
-    /// Returns the address on which the peer listens.
+    /// Returns the address on which the peer listens, or that of its share.
     pub fn address(&self) -> String {
+        self.share.as_ref().map_or_else(|| self.own_address(), Share::address)
+    }
+
+    fn own_address(&self) -> String {
         self.folder.path().join("q.sock").to_str().unwrap().to_owned()
     }
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
+        // Its clients are gone, and so must be the connection.
+        self.share = None;
         let Some(thread) = self.thread.take() else { return };
         if std::thread::panicking() {
             return;
@@ -89,7 +99,7 @@ impl Drop for Peer {
         if has_skipped() {
             // The client that the peer waits for was never started.
             self.is_abandoned.store(true, Ordering::SeqCst);
-            let _ = UnixStream::connect(self.address());
+            let _ = UnixStream::connect(self.own_address());
         }
         thread.join().unwrap();
     }

@@ -5,11 +5,14 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::share::Share;
 use super::skip::{require_program, skip};
 use super::wait_until;
 
 /// A running server with a folder of its own for its sockets.
 pub struct Server {
+    /// The first field, so that it ends before its socket is removed.
+    share: Option<Share>,
     child: Child,
     folder: TempDir,
 }
@@ -55,7 +58,7 @@ impl Server {
         wait_until("the human monitor's socket", || is_listening(&server.path("hmp.sock")));
         // A QEMU that is just starting may greet twice and refuse requests in between; the next client is greeted once.
         drop(server.client());
-        server
+        server.shared()
     }
 
     /// Starts qemu-storage-daemon with QMP on `q.sock`.
@@ -68,7 +71,13 @@ impl Server {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        Some(Server::wait_until_ready(child, folder))
+        Some(Server::wait_until_ready(child, folder).shared())
+    }
+
+    /// Starts a share of the server, if this thread is to use shares.
+    fn shared(mut self) -> Server {
+        self.share = Share::start_if_sharing(&self.path("q.sock"), &self.path("shared.sock"));
+        self
     }
 
     /// Starts qemu-ga on `q.sock`.
@@ -90,7 +99,7 @@ impl Server {
 
     /// Waits until the server listens on `q.sock`.
     fn wait_until_ready(child: Child, folder: TempDir) -> Server {
-        let mut server = Server { child, folder };
+        let mut server = Server { share: None, child, folder };
         let socket = server.path("q.sock");
         wait_until("the server's socket", || {
             let ended = server.child.try_wait().unwrap();
@@ -100,9 +109,9 @@ impl Server {
         server
     }
 
-    /// Returns the address of its QMP socket.
+    /// Returns the address of its QMP socket, or of the share of that.
     pub fn address(&self) -> String {
-        self.path("q.sock")
+        self.share.as_ref().map_or_else(|| self.path("q.sock"), Share::address)
     }
 
     /// Connects a client. A QEMU that is just starting may greet twice, and refuses requests in between.
