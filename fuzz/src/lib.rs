@@ -11,6 +11,7 @@ pub mod layout;
 pub mod manual;
 pub mod message;
 pub mod printing;
+pub mod sharing;
 mod spans;
 pub mod typing;
 pub mod words;
@@ -27,6 +28,7 @@ pub const READERS: &[(&str, Check)] = &[
     ("manual", manual::check),
     ("message", message::check),
     ("printing", printing::check),
+    ("sharing", sharing::check),
     ("typing", typing::check),
     ("words", words::check),
 ];

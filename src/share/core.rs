@@ -420,7 +420,12 @@ fn own_reply(client: &mut Client, request: &ClientRequest, upstream: &Upstream) 
         (false, false) => {
             return refused(COMMAND_NOT_FOUND, "`qmp_capabilities` must be executed before any other command");
         }
-        (true, true) => return refused(COMMAND_NOT_FOUND, "the capabilities are already negotiated"),
+        (true, true) => {
+            return Some(match requested_oob(command, &upstream.greeting) {
+                Ok(_) => error(COMMAND_NOT_FOUND, "the capabilities are already negotiated", id),
+                Err(reason) => error(GENERIC_ERROR, &reason, id),
+            });
+        }
         (true, false) => {}
     }
     if client.access == Access::ReadOnly

@@ -15,8 +15,10 @@ mod records;
 mod reply;
 mod request;
 mod server;
+mod simulation;
 mod string_token;
 
 pub use client::Access;
 pub use read_only::is_known_to_read_only_clients;
 pub use server::{Notice, ShareEnd, Sharer, Stop};
+pub use simulation::Simulation;
