@@ -21,8 +21,8 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
 
     $completions = @(switch ($command) {
         'qom' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
@@ -44,8 +44,8 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
             break
         }
         'qom;list' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
@@ -59,8 +59,8 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
             break
         }
         'qom;get' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
@@ -74,8 +74,8 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
             break
         }
         'qom;set' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
@@ -90,8 +90,8 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
         'qom;tree' {
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Open objects at most N levels below PATH')
             [CompletionResult]::new('--depth', '--depth', [CompletionResultType]::ParameterName, 'Open objects at most N levels below PATH')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
@@ -105,8 +105,8 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
             break
         }
         'qom;fuse' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')

@@ -18,8 +18,8 @@ set edit:completion:arg-completer[qom] = {|@words|
     }
     var completions = [
         &'qom'= {
-            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
-            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
+            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
+            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
             cand --timeout 'Time limit for connecting, and then for the greeting [default: 5]'
             cand --color 'When to use colour'
             cand -l 'Append every message, sent or received, to FILE'
@@ -40,8 +40,8 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand fuse 'Mount the tree: objects are directories, properties are files, links are symbolic links'
         }
         &'qom;list'= {
-            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
-            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
+            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
+            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
             cand --timeout 'Time limit for connecting, and then for the greeting [default: 5]'
             cand --color 'When to use colour'
             cand -l 'Append every message, sent or received, to FILE'
@@ -54,8 +54,8 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'qom;get'= {
-            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
-            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
+            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
+            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
             cand --timeout 'Time limit for connecting, and then for the greeting [default: 5]'
             cand --color 'When to use colour'
             cand -l 'Append every message, sent or received, to FILE'
@@ -68,8 +68,8 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'qom;set'= {
-            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
-            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
+            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
+            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
             cand --timeout 'Time limit for connecting, and then for the greeting [default: 5]'
             cand --color 'When to use colour'
             cand -l 'Append every message, sent or received, to FILE'
@@ -83,8 +83,8 @@ set edit:completion:arg-completer[qom] = {|@words|
         &'qom;tree'= {
             cand -d 'Open objects at most N levels below PATH'
             cand --depth 'Open objects at most N levels below PATH'
-            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
-            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
+            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
+            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
             cand --timeout 'Time limit for connecting, and then for the greeting [default: 5]'
             cand --color 'When to use colour'
             cand -l 'Append every message, sent or received, to FILE'
@@ -97,8 +97,8 @@ set edit:completion:arg-completer[qom] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'qom;fuse'= {
-            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
-            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND or demo: [default: $QMP_SOCKET]'
+            cand -s 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
+            cand --socket 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]'
             cand --timeout 'Time limit for connecting, and then for the greeting [default: 5]'
             cand --color 'When to use colour'
             cand -l 'Append every message, sent or received, to FILE'

@@ -231,7 +231,10 @@ fn leading_prompt(row: &str) -> Option<(Prompt, usize)> {
     let named = || {
         let (name, _) = row.strip_prefix('(')?.split_once(')')?;
         let human_monitor = name.strip_prefix("qemu ").filter(|vm| !vm.trim_matches(is_blank).is_empty());
-        let is_name = !name.is_empty() && !name.contains(|c: char| c == '(' || c.is_whitespace());
+        // A name may contain blanks, but other text in parentheses is not followed by what begins a line.
+        let typed = row[name.len() + 2..].trim_start_matches(is_blank);
+        let is_text = name.contains(char::is_whitespace) && !(typed.is_empty() || can_begin_line(typed));
+        let is_name = !name.trim().is_empty() && !name.contains('(') && !is_text;
         let prompt = human_monitor.map(|_| Prompt::HumanMonitor).or(is_name.then_some(Prompt::Shell))?;
         Some((prompt, name.len() + 2))
     };
@@ -329,7 +332,7 @@ fn can_begin_line(row: &str) -> bool {
     if row.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         return row.split_whitespace().next().is_some_and(|word| !word.ends_with(':'));
     }
-    row.starts_with(['!', '#', '{', ')']) || is_dot_command(row) || arrow_len(row) > 0
+    row.starts_with(['!', '#', '@', '{', ')']) || is_dot_command(row) || arrow_len(row) > 0
 }
 
 /// A member of an object: its key, and its value if that is a string.
@@ -395,7 +398,10 @@ mod tests {
             ("migrate uri=exec:ssh root@host # now", None, "migrate uri=exec:ssh root@host # now"),
             ("TRANS> )", Some(Prompt::Block), ")"),
             ("(QEMU)stop", None, "(QEMU)stop"),
-            ("(Live QEMU) stop", None, "(Live QEMU) stop"),
+            ("(vm one) stop", Some(Prompt::Shell), "stop"),
+            ("(vm one)", Some(Prompt::Shell), ""),
+            ("(vm one) [1]", None, "(vm one) [1]"),
+            ("(qemu vm one) x", Some(Prompt::HumanMonitor), "x"),
             ("() stop", None, "() stop"),
             ("(open stop", None, "(open stop"),
             ("(open", None, "(open"),

@@ -178,9 +178,7 @@ mod tests {
     fn talk(recording: Recording, requests: &[&str]) -> Vec<String> {
         let (mut client, server) = UnixStream::pair().unwrap();
         let thread = spawn(recording, server).unwrap();
-        for request in requests {
-            client.write_all(request.as_bytes()).unwrap();
-        }
+        client.write_all(requests.concat().as_bytes()).unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
         let lines = BufReader::new(client)
             .split(b'\n')

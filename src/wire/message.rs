@@ -1,21 +1,19 @@
-//! Messages from the server: greeting, reply and event.
+//! Messages from the server, above all replies and events.
 //!
 //! Each message owns the received text and the ranges of its members in it, so that values reach the user as the server
 //! wrote them. Follows the QEMU Machine Protocol Specification, sections "Protocol Specification"
 //! ("Server Greeting", "Commands Responses", "Asynchronous events").
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::greeting::Greeting;
 use super::recover::{escape_controls, replace_nan, synthetic_reply};
 use super::text::preview;
-#[cfg(feature = "programs")]
-use super::text::single_line;
 
 /// A message from the server.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,35 +35,6 @@ pub struct MessageError {
     pub reason: String,
     /// The beginning of the text, with control characters escaped.
     pub preview: String,
-}
-
-/// The version that a server announces in its greeting.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Version {
-    /// Major, minor and micro number, which compare as versions do: `numbers >= (8, 2, 0)`.
-    pub numbers: (u64, u64, u64),
-    /// The name that the packager gave the build; often empty.
-    pub package: String,
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (major, minor, micro) = self.numbers;
-        write!(f, "{major}.{minor}.{micro}")
-    }
-}
-
-/// The greeting: the first message on a connection. Follows "Server Greeting" of the specification.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Greeting {
-    /// The server's version. `None` if it is missing or not in the known form.
-    pub version: Option<Version>,
-    /// The capabilities that the server offers, such as `oob`.
-    pub capabilities: Vec<String>,
-    /// The value of `QMP` as the server wrote it.
-    text: String,
 }
 
 /// The time of an event by the server's clock.
@@ -165,7 +134,7 @@ impl Members {
             data: envelope.data.map(range_of),
             timestamp: envelope.timestamp.and_then(|raw| parse_timestamp(raw.get())),
             id: envelope.id.map(range_of),
-            greeting: envelope.greeting.map(|raw| parse_greeting(raw.get())),
+            greeting: envelope.greeting.map(|raw| Greeting::parse(raw.get())),
         })
     }
 }
@@ -284,42 +253,6 @@ fn parse_timestamp(raw: &str) -> Option<Timestamp> {
     }
     let parts: Parts = serde_json::from_str(raw).ok()?;
     Some(Timestamp { seconds: parts.seconds, microseconds: parts.microseconds })
-}
-
-fn parse_greeting(raw: &str) -> Greeting {
-    // A greeting in an unknown form must not prevent a session.
-    let value: serde_json::Value = serde_json::from_str(raw).unwrap_or_default();
-    let version = value.get("version").and_then(|version| {
-        let qemu = version.get("qemu")?;
-        let number = |key: &str| qemu.get(key)?.as_u64();
-        Some(Version {
-            numbers: (number("major")?, number("minor")?, number("micro")?),
-            package: version.get("package").and_then(|package| package.as_str()).unwrap_or_default().to_owned(),
-        })
-    });
-    let capabilities = value.get("capabilities").and_then(|list| list.as_array());
-    let capabilities = capabilities.into_iter().flatten();
-    let capabilities = capabilities.filter_map(|capability| capability.as_str().map(str::to_owned)).collect();
-    Greeting { version, capabilities, text: raw.to_owned() }
-}
-
-impl Greeting {
-    /// Returns whether the server offers out-of-band execution.
-    pub fn offers_oob(&self) -> bool {
-        self.capabilities.iter().any(|capability| capability == "oob")
-    }
-
-    /// Returns the greeting as a message on one line, with the value of `QMP` as the server wrote it.
-    #[cfg(feature = "programs")]
-    pub(crate) fn to_json(&self) -> String {
-        format!("{{\"QMP\": {}}}", single_line(&self.text))
-    }
-
-    /// Returns whether the server can read a request only after it has answered the one before. libvirt's
-    /// `virt-qemu-qmp-proxy` is such a server, known by a package that no build of QEMU has.
-    pub(crate) fn takes_one_request(&self) -> bool {
-        self.version.as_ref().is_some_and(|version| version.package == format!("qemu-{version}"))
-    }
 }
 
 impl Event {
@@ -442,25 +375,6 @@ mod tests {
         };
         assert_eq!((event.name(), event.data()), ("STOP", None));
         assert_eq!(event.timestamp(), Some(Timestamp { seconds: -1, microseconds: -1 }));
-    }
-
-    #[test]
-    fn parses_greetings_in_other_forms() {
-        let Message::Greeting(greeting) = parse(
-            r#"{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": "p"}, "capabilities": ["oob", 5]}}"#,
-        ) else {
-            panic!()
-        };
-        assert_eq!(greeting.version.as_ref().unwrap().to_string(), "10.0.2");
-        assert!(greeting.offers_oob());
-        assert_eq!(parse(r#"{"QMP": []}"#), Message::Greeting(Greeting::default()));
-        for (package, takes_one) in
-            [("qemu-10.0.2", true), ("qemu-10.0.2-1.fc42", false), ("v10.0.2", false), ("", false)]
-        {
-            let version = Some(Version { numbers: (10, 0, 2), package: package.to_owned() });
-            let greeting = Greeting { version, ..Greeting::default() };
-            assert_eq!(greeting.takes_one_request(), takes_one, "{package}");
-        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod command_line;
 mod frame;
+mod greeting;
 mod message;
 mod recover;
 mod request;
@@ -16,7 +17,8 @@ mod text;
 
 pub(crate) use command_line::command_line_has_secret;
 pub use frame::{Frame, FrameError, Framer, Limits};
-pub use message::{Event, Greeting, Message, MessageError, Reply, ReplyBody, Timestamp, Version};
+pub use greeting::{Greeting, Version};
+pub use message::{Event, Message, MessageError, Reply, ReplyBody, Timestamp};
 pub use recover::to_valid_json;
 pub use request::Request;
 pub(crate) use request::{MASK, MASKED_STRING};

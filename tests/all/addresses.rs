@@ -397,37 +397,37 @@ fn rejects_invalid_addresses() {
     }
     table.check(expect![[r#"
         >
-        stderr: error: invalid value '' for '[ADDRESS]': the address is empty
+        stderr: error: invalid value '' for '[ADDRESS]...': the address is empty
         stderr:
         stderr: For more information, try '--help'.
         status: 2
 
         > localhost:http
-        stderr: error: invalid value 'localhost:http' for '[ADDRESS]': invalid port `http` in address `localhost:http`; for a path with a colon write `unix:localhost:http`
+        stderr: error: invalid value 'localhost:http' for '[ADDRESS]...': invalid port `http` in address `localhost:http`; for a path with a colon write `unix:localhost:http`
         stderr:
         stderr: For more information, try '--help'.
         status: 2
 
         > localhost:65536
-        stderr: error: invalid value 'localhost:65536' for '[ADDRESS]': invalid port `65536` in address `localhost:65536`; for a path with a colon write `unix:localhost:65536`
+        stderr: error: invalid value 'localhost:65536' for '[ADDRESS]...': invalid port `65536` in address `localhost:65536`; for a path with a colon write `unix:localhost:65536`
         stderr:
         stderr: For more information, try '--help'.
         status: 2
 
         > fd:x
-        stderr: error: invalid value 'fd:x' for '[ADDRESS]': invalid file descriptor `x` in address `fd:x`
+        stderr: error: invalid value 'fd:x' for '[ADDRESS]...': invalid file descriptor `x` in address `fd:x`
         stderr:
         stderr: For more information, try '--help'.
         status: 2
 
         > unix:@
-        stderr: error: invalid value 'unix:@' for '[ADDRESS]': missing value after the colon in address `unix:@`
+        stderr: error: invalid value 'unix:@' for '[ADDRESS]...': missing value after the colon in address `unix:@`
         stderr:
         stderr: For more information, try '--help'.
         status: 2
 
         > exec:
-        stderr: error: invalid value 'exec:' for '[ADDRESS]': missing value after the colon in address `exec:`
+        stderr: error: invalid value 'exec:' for '[ADDRESS]...': missing value after the colon in address `exec:`
         stderr:
         stderr: For more information, try '--help'.
         status: 2

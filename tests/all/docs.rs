@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::support::program::{qmp, qmp_shell, qmp_shell_wrap, qom};
+use crate::support::program::{qmp, qmp_share, qmp_shell, qmp_shell_wrap, qom};
 use crate::support::server::{Q35, Server};
 use crate::support::skip::{require_program, spawn_for_test};
 use crate::support::snapshot::{is_updating, normalise};
@@ -190,6 +190,7 @@ fn options_exist() {
         qmp_shell(&["--help"]),
         qmp_shell_wrap(&["--help"]),
         qmp(&["--help"]),
+        qmp_share(&["--help"]),
         qom(&["--help"]),
         qom(&["tree", "--help"]),
         qom(&["fuse", "--help"]),
