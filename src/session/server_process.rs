@@ -125,14 +125,21 @@ pub(super) fn start_supervised(stream: Stream<'_>, prepare: impl FnOnce(&mut Com
 /// The last lines that a process has written for a user, made printable. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct ProcessMessages {
-    lines: Arc<Mutex<VecDeque<String>>>,
+    lines: Arc<Mutex<Lines>>,
     reader: Arc<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    /// The latest lines that have not been taken.
+    untaken: VecDeque<String>,
+    last: Option<String>,
 }
 
 impl ProcessMessages {
     /// Starts a thread that reads until the end, so that the process never waits.
     fn start(pipe: PipeReader) -> io::Result<ProcessMessages> {
-        let lines = Arc::new(Mutex::new(VecDeque::new()));
+        let lines = Arc::new(Mutex::new(Lines::default()));
         let shared = Arc::clone(&lines);
         let read = move || {
             let mut reader = BufReader::new(pipe);
@@ -144,10 +151,11 @@ impl ProcessMessages {
                     continue;
                 }
                 let mut lines = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                if lines.len() == MAX_LINES {
-                    lines.pop_front();
+                if lines.untaken.len() == MAX_LINES {
+                    lines.untaken.pop_front();
                 }
-                lines.push_back(text);
+                lines.untaken.push_back(text.clone());
+                lines.last = Some(text);
             }
         };
         let reader = std::thread::Builder::new().name("messages".to_owned()).spawn(read)?;
@@ -159,9 +167,9 @@ impl ProcessMessages {
         self.reader.is_finished()
     }
 
-    /// Removes and returns the lines.
+    /// Returns the lines that have not been returned yet.
     pub(super) fn take(&self) -> Vec<String> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).untaken.drain(..).collect()
     }
 
     /// Waits a moment for the process to exit, and returns its last line.
@@ -170,7 +178,7 @@ impl ProcessMessages {
         while !self.have_ended() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).back().cloned()
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).last.clone()
     }
 }
 
@@ -198,7 +206,8 @@ mod tests {
         assert!(Path::new(&proc).exists() && private.exists());
         drop(process);
         assert!(!Path::new(&proc).exists() && !private.exists());
-        assert!(messages.last().is_none() && messages.have_ended());
+        assert_eq!(messages.last().as_deref(), Some("bell\\u{7}"));
+        assert!(messages.have_ended());
     }
 
     #[test]

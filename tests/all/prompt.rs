@@ -471,7 +471,7 @@ fn the_prompt_has_the_name_and_the_state_of_the_vm() {
     terminal.enter("query-nam");
     terminal.wait_for("paused 100%> query-nam\n             ^^^^^^^^^\n");
     terminal.enter(".set prompt %x");
-    terminal.wait_for("error: unknown `%x`; expected `%n`, `%a`, `%s`, `%c` or `%%`\n");
+    terminal.wait_for("error: unknown `%x`; expected `%n`, `%a`, `%s`, `%c`, `%@` or `%%`\n");
     terminal.enter(".set prompt default");
     terminal.wait_for_last(&format!("({name})"));
 }

@@ -77,7 +77,7 @@ fn sets_the_exit_status() {
         stderr:
         stderr:   tip: to pass '--no-such-option' as a value, use '-- --no-such-option'
         stderr:
-        stderr: Usage: qmp-shell [OPTIONS] [ADDRESS]
+        stderr: Usage: qmp-shell [OPTIONS] [[NAME=]ADDRESS…]
         stderr:
         stderr: For more information, try '--help'.
         status: 2
@@ -85,7 +85,7 @@ fn sets_the_exit_status() {
         > {DIR}/q.sock -p -o json
         stderr: error: the argument '--pretty' cannot be used with '--output <FORMAT>'
         stderr:
-        stderr: Usage: qmp-shell [OPTIONS] [ADDRESS]
+        stderr: Usage: qmp-shell [OPTIONS] [[NAME=]ADDRESS…]
         stderr:
         stderr: For more information, try '--help'.
         status: 2
@@ -95,7 +95,7 @@ fn sets_the_exit_status() {
         status: 2
 
         > no:port:here
-        stderr: error: invalid value 'no:port:here' for '[ADDRESS]': invalid port `here` in address `no:port:here`; for a path with a colon write `unix:no:port:here`
+        stderr: error: invalid value 'no:port:here' for '[ADDRESS]...': invalid port `here` in address `no:port:here`; for a path with a colon write `unix:no:port:here`
         stderr:
         stderr: For more information, try '--help'.
         status: 2

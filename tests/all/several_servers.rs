@@ -359,8 +359,8 @@ fn servers_are_added_replaced_and_left() {
     terminal.enter(".hmp");
     terminal.enter(".set prompt default");
     terminal.wait_for_last("(qemu a)");
-    terminal.enter("@b info name");
-    terminal.wait_for("demo\n(qemu a)");
+    terminal.enter("@b info status");
+    terminal.wait_for("VM status: running\n(qemu a)");
     terminal.check_screen(expect![[r#"
         Connected to QEMU {VERSION} at a.sock. Tab completes, help explains, Ctrl-D leaves.
         (QEMU) .on
@@ -392,8 +392,8 @@ fn servers_are_added_replaced_and_left() {
         a QEMU> .hmp
         b: The shell's own monitor answers HMP lines, over QMP alone; `help` lists its commands.
         a QEMU> .set prompt default
-        (qemu a) @b info name
-        demo
+        (qemu a) @b info status
+        VM status: running
         (qemu a)
     "#]]);
 }

@@ -130,7 +130,7 @@ fn says_why_a_socket_cannot_be_reached() {
     );
     row("no word", "exit 1", &one);
     row("only noise", "yes noise", &one);
-    let broken = "printf '\\nqmp-shell: connected\\n'; echo 'socat: E connect: refused' >&2; exit 1";
+    let broken = "printf '\\nqmp-shell: connected\\n'; sleep 0.3; echo 'socat: E connect: refused' >&2; exit 1";
     row("the socket refuses", broken, &one);
     row("waiting", RUN, &["--wait=1", address, "-c", "query-name"]);
     row("a list of several", RUN, &["ssh://-oProxyCommand=x/vm.sock"]);
@@ -165,7 +165,7 @@ fn says_why_a_socket_cannot_be_reached() {
         status: 3
 
         > a list of several
-        stderr: error: invalid value 'ssh://-oProxyCommand=x/vm.sock' for '[ADDRESS]': invalid address `ssh://-oProxyCommand=x/vm.sock`: invalid host `-oProxyCommand=x`
+        stderr: error: invalid value 'ssh://-oProxyCommand=x/vm.sock' for '[ADDRESS]...': invalid address `ssh://-oProxyCommand=x/vm.sock`: invalid host `-oProxyCommand=x`
         stderr:
         stderr: For more information, try '--help'.
         status: 2
@@ -194,8 +194,12 @@ fn a_password_prompt_does_not_disturb_the_line_editor() {
                printf \"me@host's password: \" >/dev/tty; read -r word </dev/tty; stty echo </dev/tty; echo >/dev/tty";
     let stand_in = StandIn::new(&format!("{ask}; [ \"$word\" = right ] || {{ echo Denied >&2; exit 255; }}; {RUN}"));
     std::os::unix::fs::symlink(&odd, stand_in.path("vm.sock")).unwrap();
+    // The name of the VM may come before the first prompt, or after it.
+    std::fs::create_dir(stand_in.path("qmp-shell")).unwrap();
+    std::fs::write(stand_in.path("qmp-shell/rc"), ".set prompt (QEMU)\n").unwrap();
     let command = format!(
-        "PATH='{}' {} 'ssh://me@host{}'",
+        "XDG_CONFIG_HOME='{}' PATH='{}' {} 'ssh://me@host{}'",
+        stand_in.folder.path().display(),
         stand_in.search_path(),
         env!("CARGO_BIN_EXE_qmp-shell"),
         stand_in.path("vm.sock")
