@@ -23,7 +23,7 @@ _qmp__shell() {
 
     case "${cmd}" in
         qmp__shell)
-            opts="-v -l -H -c -f -e -p -o -N -h -V --timeout --verbose --logfile --hmp --command --file --exit-on-error --monitor --max-message --no-check --no-schema --dry-run --generate --pretty --no-events --no-history --no-rc --color --output --wait --skip-negotiation --listen --complete --help --version"
+            opts="-v -l -H -c -f -e -p -o -N -h -V --timeout --verbose --logfile --hmp --command --file --exit-on-error --monitor --max-message --no-check --no-schema --dry-run --generate --pretty --no-events --no-history --no-rc --color --output --wait --skip-negotiation --listen --list --complete --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -148,3 +148,28 @@ if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERS
 else
     complete -F _qmp__shell -o bashdefault -o default qmp-shell
 fi
+
+# Completes words that are not options with what the program offers: names from the server, addresses.
+_qmp__shell_live() {
+    local line=${COMP_LINE:0:COMP_POINT} offered cut candidate
+    # Words in quotes are not completed.
+    [[ ${COMP_WORDS[COMP_CWORD]} == *[\'\"]* ]] && return 1
+    offered=$("${1/#~/$HOME}" --list --complete "$line" 2>/dev/null </dev/null) || return 1
+    # Bash replaces only what follows the last of the characters that break words.
+    cut=${line##*[[:space:]]}
+    cut=${cut%"$2"}
+    COMPREPLY=()
+    while IFS=$'\t' read -r candidate _; do
+        [[ -n $candidate ]] || continue
+        [[ $candidate == *[=./] ]] && compopt -o nospace
+        candidate=${candidate#"$cut"}
+        [[ $candidate == *[!a-zA-Z0-9_./=:@%+,-]* ]] && printf -v candidate %q "$candidate"
+        COMPREPLY+=("$candidate")
+    done <<<"$offered"
+}
+
+_qmp__shell_all() {
+    _qmp__shell_live "$@" || _qmp__shell "$@"
+}
+
+complete -F _qmp__shell_all -o nosort -o bashdefault -o default qmp-shell

@@ -21,7 +21,7 @@ json\t'The whole reply as JSON on one line'
 pretty\t'The return value as indented JSON'
 table\t'An array of objects as a table, other values as in `auto`'"
 complete -c qmp-shell -l wait -d 'Wait for the server to appear, indefinitely or for up to SECONDS' -r
-complete -c qmp-shell -l complete -d 'Print the completions of LINE, as Tab does at the prompt' -r
+complete -c qmp-shell -l complete -d 'Print the completions of LINE, as Tab does at the prompt; with --list, of a command line of this program' -r
 complete -c qmp-shell -s v -l verbose -d 'Show each request as it is sent'
 complete -c qmp-shell -s H -l hmp -d 'Start in HMP mode: lines go to the human monitor'
 complete -c qmp-shell -s e -l exit-on-error -d 'Stop at the first line that fails'
@@ -34,5 +34,8 @@ complete -c qmp-shell -l no-history -d 'Do not read or write the history files'
 complete -c qmp-shell -l no-rc -d 'Do not run the lines of the rc file'
 complete -c qmp-shell -s N -l skip-negotiation -d 'Connect to a guest agent: synchronise instead of negotiating'
 complete -c qmp-shell -l listen -d 'Listen on ADDRESS and wait for the server to connect'
+complete -c qmp-shell -l list -d 'List the servers that run on this machine: address, name, process id, and whether a client holds the monitor'
 complete -c qmp-shell -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c qmp-shell -s V -l version -d 'Print version'
+# Completes words that are not options with what the program offers: names from the server, addresses.
+complete -c qmp-shell -k -a '(qmp-shell --list --complete (commandline -cp | string collect) 2>/dev/null </dev/null)'

@@ -138,7 +138,7 @@ else
     complete -F _qmp -o bashdefault -o default qmp
 fi
 
-# Completes words that are not options with names from the server: commands, keys, values, paths.
+# Completes words that are not options with what the program offers: names from the server, addresses.
 _qmp_live() {
     local line=${COMP_LINE:0:COMP_POINT} offered cut candidate
     # Words in quotes are not completed.

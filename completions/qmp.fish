@@ -40,5 +40,5 @@ complete -c qmp -n __fish_qmp_before_words -l no-schema -d 'Do not query introsp
 complete -c qmp -n __fish_qmp_before_words -l dry-run -d 'Print requests as JSON instead of sending them'
 complete -c qmp -n __fish_qmp_before_words -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c qmp -n __fish_qmp_before_words -s V -l version -d 'Print version'
-# Completes words that are not options with names from the server: commands, keys, values, paths.
+# Completes words that are not options with what the program offers: names from the server, addresses.
 complete -c qmp -k -a '(qmp --complete (commandline -cp | string collect) 2>/dev/null </dev/null)'

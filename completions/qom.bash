@@ -446,7 +446,7 @@ else
     complete -F _qom -o bashdefault -o default qom
 fi
 
-# Completes words that are not options with names from the server: commands, keys, values, paths.
+# Completes words that are not options with what the program offers: names from the server, addresses.
 _qom_live() {
     local line=${COMP_LINE:0:COMP_POINT} offered cut candidate
     # Words in quotes are not completed.

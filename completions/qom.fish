@@ -98,5 +98,5 @@ complete -c qom -n "__fish_qom_using_subcommand fuse" -l allow-other -d 'Allow a
 complete -c qom -n "__fish_qom_using_subcommand fuse" -l daemonize -d 'Return once the tree is mounted, and serve it in the background'
 complete -c qom -n "__fish_qom_using_subcommand fuse" -s v -l verbose -d 'Show each request and reply on standard error'
 complete -c qom -n "__fish_qom_using_subcommand fuse" -s h -l help -d 'Print help (see more with \'--help\')'
-# Completes words that are not options with names from the server: commands, keys, values, paths.
+# Completes words that are not options with what the program offers: names from the server, addresses.
 complete -c qom -k -a '(qom --complete (commandline -cp | string collect) 2>/dev/null </dev/null)'

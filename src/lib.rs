@@ -116,6 +116,7 @@
 // | `replay` | recorded servers: a message log as a server that answers as the recorded one did | `wire`, `session` |
 // | `demo` | the demo machine: a small QMP server over a socket pair | `wire` |
 // | `client` | commands as typed calls, events for listeners, opening any address | `wire`, `session`, `replay`, `demo` |
+// | `discovery` | the servers that run on this machine, from their command lines | `session` |
 // | `filter` | jq inside the programs: a filter and JSON text to results | `wire`, `grammar` |
 // | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
 // | `share` | one connection for many clients: a state machine, and the loop that serves it | `wire`, `session` |
@@ -124,8 +125,8 @@
 // | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `filter`, `grammar`, `schema` |
 // | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `client`, `schema`, `render` |
 // | `views` | pictures of what takes several replies, for `.show`; pure, but for images | `wire`, `monitor`, `qom`, `render` |
-// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `filter`, `grammar`, `session`, `client`, `schema`, `monitor`, `render`, `assist`, `views` |
-// | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `filter`, `grammar`, `session`, `client`, `schema`, `share`, `render`, `assist`, `qom`, `shell` |
+// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `filter`, `grammar`, `session`, `client`, `discovery`, `schema`, `monitor`, `render`, `assist`, `views` |
+// | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `filter`, `grammar`, `session`, `client`, `discovery`, `schema`, `share`, `render`, `assist`, `qom`, `shell` |
 //
 // ## Invariants
 //
@@ -175,6 +176,9 @@ mod client;
 #[cfg(feature = "demo")]
 #[doc(hidden)]
 pub mod demo;
+#[cfg(feature = "programs")]
+#[doc(hidden)]
+pub mod discovery;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod filter;

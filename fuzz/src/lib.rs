@@ -3,6 +3,7 @@
 //! Used by the fuzz targets, and by a test of the main package that checks the stored corpus.
 
 mod assertions;
+pub mod command_line;
 pub mod completion;
 pub mod framer;
 mod introspection;
@@ -21,6 +22,7 @@ pub type Check = fn(&[u8]);
 
 /// The readers, by the name of the target and of the folder in the corpus.
 pub const READERS: &[(&str, Check)] = &[
+    ("command_line", command_line::check),
     ("completion", completion::check),
     ("framer", framer::check),
     ("json", json::check),

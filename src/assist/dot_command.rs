@@ -7,7 +7,7 @@ use super::command::{command_names, complete_after, complete_command_arguments, 
 use super::complete::{Completer, split_at_cursor};
 use super::hmp::complete_hmp;
 use super::name_kind::NameKind;
-use super::types::{Candidate, Completes, Completion, CompletionContext};
+use super::types::{Candidate, Completes, Completion, CompletionContext, Name};
 
 /// Dot commands in whose line a `|` is always followed by a filter.
 const FILTERING: [&str; 2] = ["expect", "until"];
@@ -35,6 +35,8 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
     }
     match (entry.completes, arguments.len()) {
         (Completes::Files, 0) => complete_file(typed, start, completer),
+        (Completes::Addresses, 0) => complete_address(typed, start, completer),
+        (Completes::Addresses, 1) if arguments[0].starts_with('-') => complete_address(typed, start, completer),
         (Completes::FileThenCommand(options), count) => {
             let has_option = arguments.first().is_some_and(|word| options.iter().any(|(option, _)| *word == *option));
             match count - usize::from(has_option) {
@@ -137,6 +139,12 @@ pub(super) fn complete_file(typed: &str, start: usize, completer: &Completer<'_>
     let files = completer.lookup.get(&NameKind::Files(typed.to_owned()));
     let candidates = files.iter().map(|file| Candidate::new(escaped(&file.text), "")).collect();
     Completion { start, candidates, missing: Vec::new() }
+}
+
+fn complete_address(typed: &str, start: usize, completer: &Completer<'_>) -> Completion {
+    let addresses = completer.lookup.get(&NameKind::Addresses(typed.to_owned()));
+    let candidate = |address: &Name| Candidate::new(escaped(&address.text), &address.description);
+    Completion { start, candidates: addresses.iter().map(candidate).collect(), missing: Vec::new() }
 }
 
 /// Completes a help topic: a dot command, another topic of the shell, a command or an event of the server.

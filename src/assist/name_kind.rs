@@ -65,6 +65,8 @@ pub enum NameKind {
     CpuModels,
     /// Paths that begin with the text, as this program opens them; directories end with a `/`.
     Files(String),
+    /// Addresses that begin with this text: of servers that run on this machine, and of sockets.
+    Addresses(String),
     /// The same as the server opens them: its current directory may be another one.
     ServerFiles(String),
 }

@@ -88,6 +88,8 @@ pub struct SettingEntry {
 pub enum Completes {
     Nothing,
     Files,
+    /// The address of a server: one that runs on this machine, or a socket.
+    Addresses,
     /// A file, perhaps after one of these words, then a QMP command.
     FileThenCommand(&'static [(&'static str, &'static str)]),
     /// The forms of `.events`, then event names.

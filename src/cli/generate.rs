@@ -37,7 +37,10 @@ fn completions<A: HelpExt>(shell: Shell) -> String {
     if shell == Shell::Fish && command.get_arguments().any(|argument| argument.is_trailing_var_arg_set()) {
         text = with_options_before_words(&command, &text);
     }
-    if A::USES_LIVE_COMPLETION { with_live_completion(shell, &name, &text) } else { text }
+    match A::LIVE_COMPLETION {
+        Some(options) => with_live_completion(shell, &name, options, &text),
+        None => text,
+    }
 }
 
 /// Changes completions for fish, so that options are offered only before the first word that is not one.
@@ -64,10 +67,15 @@ fn with_options_before_words(command: &clap::Command, text: &str) -> String {
 }
 
 /// Adds live completion, which asks the program itself, to the completions of a shell that can do it.
-fn with_live_completion(shell: Shell, name: &str, text: &str) -> String {
-    let named = |script: &str| script.replace("NAME", name);
+fn with_live_completion(shell: Shell, name: &str, options: &str, text: &str) -> String {
+    let named = |script: &str| script.replace("NAME", name).replace("OPTIONS", options);
     match shell {
-        Shell::Bash => format!("{text}{}", named(include_str!("live_completion/bash"))),
+        Shell::Bash => {
+            // The functions of bash have names without dashes.
+            let script =
+                include_str!("live_completion/bash").replace("_NAME", &format!("_{}", name.replace('-', "__")));
+            format!("{text}{}", named(&script))
+        }
         Shell::Fish => format!("{text}{}", named(include_str!("live_completion/fish"))),
         Shell::Zsh => {
             // The last lines already use the functions that are defined before them.

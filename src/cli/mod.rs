@@ -11,6 +11,7 @@
 //! | `generate` | `--generate`: the manual page, completions |
 //! | `program` | the frame of every program, from its arguments to its exit status |
 //! | `shell_completion` | `--complete`: completion in the user's own shell |
+//! | `running_servers` | the servers that run on this machine: `--list`, the choice of one, completion of ADDRESS |
 //! | `shell_session` | an engine fed by a prompt or scripts, for `qmp-shell` and `qmp-shell-wrap` |
 //! | `qmp_shell`, `qmp_shell_wrap`, `qmp`, `qom`, `qmp_share` | one program each |
 
@@ -24,6 +25,7 @@ mod qmp_share;
 mod qmp_shell;
 mod qmp_shell_wrap;
 mod qom;
+mod running_servers;
 mod shell_completion;
 mod shell_session;
 mod stdio;

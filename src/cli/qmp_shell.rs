@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
+use crate::discovery::running_servers;
 use crate::session::Options;
-use crate::shell::{Connection, name_servers};
+use crate::shell::{Connection, OutputFormat, name_servers};
 
 use super::args::{Generate, NamedAddress, ShellArgs, address_from_environment};
 use super::exit_status::{Failure, Status};
 use super::program::{Program, run_program};
+use super::running_servers::{choose, complete_address, list, no_address};
 use super::shell_completion::{complete_line_until, print_candidates};
 use super::shell_session::{Input, new_engine, run};
 use super::stdio::report;
@@ -39,6 +41,13 @@ impl Program for ShellArgs {
 
     fn run(self, matches: &ArgMatches) -> Result<Status, Failure> {
         let args = &self.session;
+        if self.list {
+            let format = if args.pretty { OutputFormat::Pretty } else { OutputFormat::Table };
+            return match &self.complete {
+                Some(line) => complete_address(line),
+                None => list(args.request.output.unwrap_or(format), args.common.color),
+            };
+        }
         let input = Input::new(args, matches);
         let options = Options {
             wait: self.wait.wait,
@@ -58,10 +67,11 @@ impl Program for ShellArgs {
         // A dry run and `--complete` use the server's introspection and names if there is a server.
         let can_be_offline = args.request.dry_run || self.complete.is_some();
         let is_offline = can_be_offline && (address.is_none() || args.request.no_schema);
-        if address.is_none() && !is_offline {
-            let message = "no ADDRESS given and QMP_SOCKET is not set; try `qmp-shell demo:` or `qmp-shell --help`";
-            return Err(Failure::usage(message));
-        }
+        let address = match address {
+            None if !is_offline && (self.listen || !input.is_prompt()) => return Err(no_address(&running_servers())),
+            None if !is_offline => Some(choose()?),
+            address => address,
+        };
         let log = options.log.clone();
         let mut connection = Connection::new(address, options.clone(), self.listen);
         match name {

@@ -1,5 +1,6 @@
 //! Completion, hints and highlighting with the engine's knowledge of the server.
 
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use crate::assist::{
     ArgumentHint, Candidate, Completes, Completion, CompletionContext, DotCommandEntry, Name, NameKind, Names,
     SettingEntry, TokenStyle, complete_loosely, complete_with, fit_hint, highlight, hint,
 };
+use crate::discovery::{is_typable, running_servers};
 use crate::grammar::{Language, Span, is_blank};
 use crate::monitor;
 use crate::render::{is_printable, printable};
@@ -209,7 +211,8 @@ fn with_completion_context<T>(engine: &mut Engine, f: impl FnOnce(&mut Engine, &
 
 fn fetch_names(engine: &mut Engine, kind: &NameKind, deadline: Instant) -> Vec<Name> {
     match kind {
-        NameKind::Files(typed) => files(typed, &expand_home),
+        NameKind::Files(typed) => files(typed, &expand_home, &|_| true),
+        NameKind::Addresses(typed) => addresses(typed),
         NameKind::ServerFiles(typed) => server_files(engine, typed),
         kind => engine.live_names(kind, deadline),
     }
@@ -219,18 +222,45 @@ fn fetch_names(engine: &mut Engine, kind: &NameKind, deadline: Instant) -> Vec<N
 /// another user, those are guessed from this program's own.
 fn server_files(engine: &mut Engine, typed: &str) -> Vec<Name> {
     let process = engine.connection.session().and_then(|session| session.peer_process());
-    files(typed, &|folder| {
+    let locate = |folder: &str| {
         let seen_by_server = process.map(|process| {
             let link = if folder.starts_with('/') { "root" } else { "cwd" };
             Path::new(&format!("/proc/{}/{link}", process.as_raw_nonzero())).join(folder.trim_start_matches('/'))
         });
         seen_by_server.filter(|folder| folder.exists()).unwrap_or_else(|| PathBuf::from(folder))
-    })
+    };
+    files(typed, &locate, &|_| true)
+}
+
+/// Returns the addresses that begin with `typed`: of servers that run on this machine, `demo:`, and of sockets.
+pub fn addresses(typed: &str) -> Vec<Name> {
+    let servers = running_servers().into_iter().filter(|server| is_typable(&server.address));
+    let mut addresses: Vec<Name> = servers
+        .map(|server| {
+            let name = server.name.map(|name| format!("{name}, ")).unwrap_or_default();
+            let description = format!("{name}pid {}, {}", server.process, server.state.name());
+            Name::new(server.address.to_os_string().to_string_lossy(), description)
+        })
+        .chain([Name::new("demo:", "a small machine inside the program")])
+        .filter(|address| address.text.starts_with(typed))
+        .collect();
+    let path = typed.strip_prefix("unix:").unwrap_or(typed);
+    let prefix = &typed[..typed.len() - path.len()];
+    let is_socket = |path: &Path| path.metadata().is_ok_and(|meta| meta.file_type().is_socket());
+    let sockets = files(path, &expand_home, &|path| path.is_dir() || is_socket(path));
+    for socket in sockets {
+        let description = if socket.text.ends_with('/') { "folder" } else { "socket" };
+        let text = format!("{prefix}{}", socket.text);
+        if !addresses.iter().any(|address| address.text == text) {
+            addresses.push(Name::new(text, description));
+        }
+    }
+    addresses
 }
 
 /// Returns the files whose path begins with `typed`, sorted; directories end with a `/`. `locate` returns the path of a
-/// directory for this program.
-fn files(typed: &str, locate: &dyn Fn(&str) -> PathBuf) -> Vec<Name> {
+/// directory for this program. `is_wanted` gets the path of each file.
+fn files(typed: &str, locate: &dyn Fn(&str) -> PathBuf, is_wanted: &dyn Fn(&Path) -> bool) -> Vec<Name> {
     let (folder, prefix) = match typed.rfind('/') {
         Some(at) => (&typed[..=at], &typed[at + 1..]),
         None => ("", typed),
@@ -244,7 +274,7 @@ fn files(typed: &str, locate: &dyn Fn(&str) -> PathBuf) -> Vec<Name> {
             let is_directory = entry.path().is_dir();
             let (slash, description) = if is_directory { ("/", "folder") } else { ("", "file") };
             let matches = name.starts_with(prefix) && !is_hidden;
-            matches.then(|| Name::new(format!("{folder}{name}{slash}"), description))
+            (matches && is_wanted(&entry.path())).then(|| Name::new(format!("{folder}{name}{slash}"), description))
         })
         .collect();
     files.sort();

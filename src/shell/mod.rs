@@ -39,7 +39,7 @@ mod settings;
 mod terminal;
 
 pub use commands::{ParsedLine, manual_section, run_filtered, run_line, run_parsed};
-pub use completion::{complete_line, wait_for_names};
+pub use completion::{addresses, complete_line, wait_for_names};
 pub use connection::child_qemu::{QemuProcess, QemuStartError};
 pub use connection::name::{name_servers, split_name};
 pub use connection::{Connection, ConnectionError};

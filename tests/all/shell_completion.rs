@@ -117,12 +117,17 @@ fn fish_offers_options_only_before_the_command() {
         ("qmp.fish", "qmp -o json --no-sch", "--no-schema"),
         ("qmp.fish", "qmp block-commit --no-sch", ""),
         ("qmp.fish", "qmp --path vm.sock -v block-commit --no-sch", ""),
+        ("qmp-shell.fish", "qmp-shell -v dem", "demo:"),
+        ("qmp-shell.fish", "qmp-shell --no-sch", "--no-schema"),
         ("qmp-shell-wrap.fish", "qmp-shell-wrap --no-sch", "--no-schema"),
         ("qmp-shell-wrap.fish", "qmp-shell-wrap qemu-system-x86_64 --no-sch", ""),
     ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(completions);
         let script = format!("source {}; complete -C '{line}'", file.display());
-        let run = program("fish", &["--no-config", "-c", &script]).env("QMP_PATH", "/nonexistent").run();
+        let programs = Path::new(env!("CARGO_BIN_EXE_qmp-shell")).parent().unwrap();
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let fish = program("fish", &["--no-config", "-c", &script]).env("QMP_PATH", "/nonexistent");
+        let run = fish.env("PATH", &path).run();
         let found = run.stdout.split(['\t', '\n']).next().unwrap_or_default();
         assert_eq!(found, expected, "{line}: {run:?}");
     }
@@ -135,7 +140,8 @@ fn bash_completes_from_the_server_and_from_options() {
     let completions = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
     let programs = Path::new(env!("CARGO_BIN_EXE_qmp")).parent().unwrap();
     let file = server.path("rc");
-    let lines = ["qmp.bash", "qom.bash"].map(|name| format!("source {}\n", completions.join(name).display()));
+    let lines =
+        ["qmp.bash", "qom.bash", "qmp-shell.bash"].map(|name| format!("source {}\n", completions.join(name).display()));
     std::fs::write(&file, format!("PS1='$ '\nPATH={}:$PATH\n{}", programs.display(), lines.concat())).unwrap();
     let command = format!("QMP_SOCKET={} bash --noprofile --rcfile {file}", server.address());
     let Some(terminal) = Terminal::start(&command, 100, 40) else { return };
@@ -152,6 +158,9 @@ fn bash_completes_from_the_server_and_from_options() {
         ("qom list /machine/unattached/devi", "$ qom list /machine/unattached/device\\[x"),
         ("qom list /machine/unattached/device\\[1", "$ qom list /machine/unattached/device\\[1x"),
         ("qom fus", "$ qom fuse x"),
+        ("qmp-shell --no-sch", "$ qmp-shell --no-schema x"),
+        ("qmp-shell -v dem", "$ qmp-shell -v demo: x"),
+        (&format!("qmp-shell {}", server.path("q")), &format!("$ qmp-shell {} x", server.address())),
     ] {
         terminal.type_text(typed);
         terminal.press("Tab");

@@ -16,8 +16,8 @@ pub(crate) trait HelpExt: CommandFactory {
     /// The sections of the long help and of the manual page, in order.
     const SECTIONS: &'static [Section];
 
-    /// Whether the program completes a command line itself (`--complete`).
-    const USES_LIVE_COMPLETION: bool = false;
+    /// The options before a command line that the program completes itself.
+    const LIVE_COMPLETION: Option<&'static str> = None;
 
     /// Whether the manual page lists the dot commands.
     const HAS_DOT_COMMANDS: bool = false;

@@ -37,7 +37,11 @@ pub(crate) struct ShellArgs {
     #[arg(long, help_heading = HEADING_CONNECTION)]
     pub(crate) listen: bool,
 
-    /// Print the completions of LINE, as Tab does at the prompt
+    /// List the servers that run on this machine: address, name, process id, and whether a client holds the monitor
+    #[arg(long, conflicts_with = "addresses", help_heading = HEADING_ACTIONS)]
+    pub(crate) list: bool,
+
+    /// Print the completions of LINE, as Tab does at the prompt; with --list, of a command line of this program
     #[arg(long, value_name = "LINE", allow_hyphen_values = true, help_heading = HEADING_ACTIONS)]
     pub(crate) complete: Option<String>,
 
@@ -53,6 +57,8 @@ pub(crate) struct ShellArgs {
 
 impl HelpExt for ShellArgs {
     const EXAMPLE: &'static str = "Try it without QEMU: qmp-shell demo:";
+
+    const LIVE_COMPLETION: Option<&'static str> = Some("--list --complete");
 
     const HAS_DOT_COMMANDS: bool = true;
 

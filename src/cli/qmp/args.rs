@@ -163,7 +163,7 @@ impl QmpArgs {
 impl HelpExt for QmpArgs {
     const EXAMPLE: &'static str = "Try it without QEMU: qmp --path demo: query-status";
 
-    const USES_LIVE_COMPLETION: bool = true;
+    const LIVE_COMPLETION: Option<&'static str> = Some("--complete");
 
     const SECTIONS: &'static [Section] = &[
         (

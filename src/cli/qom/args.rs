@@ -123,7 +123,7 @@ pub(crate) enum QomCommand {
 impl HelpExt for QomArgs {
     const EXAMPLE: &'static str = "Try it without QEMU: qom tree -s demo:";
 
-    const USES_LIVE_COMPLETION: bool = true;
+    const LIVE_COMPLETION: Option<&'static str> = Some("--complete");
 
     const SECTIONS: &'static [Section] = &[
         (

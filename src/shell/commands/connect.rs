@@ -21,7 +21,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
            or connects the one of this name to ADDRESS, and makes it the current one: `.on` lists them.",
     arguments: Arguments::RawTail,
     has_reply_slot: false,
-    completes: Completes::Files,
+    completes: Completes::Addresses,
     run,
 };
 

@@ -42,7 +42,7 @@ pub(super) fn name_query(kind: &NameKind) -> Option<Request> {
         NameKind::Exports => Request::new("query-block-exports"),
         NameKind::CpuModels => Request::new("query-cpu-definitions"),
         NameKind::Buses | NameKind::NetClients | NameKind::Netdevs => return None,
-        NameKind::Files(_) | NameKind::ServerFiles(_) => return None,
+        NameKind::Files(_) | NameKind::ServerFiles(_) | NameKind::Addresses(_) => return None,
     })
 }
 
@@ -140,7 +140,7 @@ fn extract(kind: &NameKind, reply: &Value) -> Vec<Name> {
             .flatten()
             .map(|name| Name::new(name, "snapshot"))
             .collect(),
-        NameKind::Buses | NameKind::Files(_) | NameKind::ServerFiles(_) => Vec::new(),
+        NameKind::Buses | NameKind::Files(_) | NameKind::ServerFiles(_) | NameKind::Addresses(_) => Vec::new(),
     }
 }
 

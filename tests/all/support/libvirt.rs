@@ -102,18 +102,16 @@ impl Libvirt {
         command
     }
 
-    /// Returns the process ids of its VMs.
-    fn vms(&self) -> Vec<String> {
-        let files = std::fs::read_dir(self.path("run/libvirt/qemu/run")).into_iter().flatten().flatten();
-        let pid_files = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|ext| ext == "pid"));
-        pid_files.filter_map(|path| Some(std::fs::read_to_string(path).ok()?.trim().to_owned())).collect()
+    /// Returns the process id of the VM.
+    pub fn vm(&self) -> Option<u32> {
+        std::fs::read_to_string(self.path("run/libvirt/qemu/run/vm one.pid")).ok()?.trim().parse().ok()
     }
 }
 
 impl Drop for Libvirt {
     fn drop(&mut self) {
-        for id in self.vms() {
-            let _ = Command::new("kill").args(["-KILL", &id]).status();
+        if let Some(id) = self.vm() {
+            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
         }
         for daemon in &mut self.daemons {
             let _ = daemon.kill();
