@@ -153,8 +153,11 @@ fn a_terminal_offers_the_running_servers() {
     terminal.enter("0");
     terminal.wait_for("A number from 1 to ");
     terminal.enter(row(&second).split_whitespace().next().unwrap());
-    terminal.wait_for_last("(QEMU)");
-    assert_eq!(terminal.run_line("query-name"), "{\"name\": \"choice-two\"}\n");
+    // The name of the VM may come after the first prompt.
+    terminal
+        .wait("the prompt", |screen| ["(QEMU)", "(choice-two)"].contains(&screen.lines().last().unwrap_or_default()));
+    terminal.enter("query-name");
+    terminal.wait_for("{\"name\": \"choice-two\"}\n(choice-two)");
     assert_eq!(rows_of(second.id()), [format!("choice-two {} held", second.address())]);
     // Tab offers both, and sockets.
     terminal.type_text(&format!(".connect {}", first.path("")));
@@ -191,7 +194,9 @@ fn completes_the_address_on_a_command_line() {
     assert_eq!(offered, BTreeMap::from(expected));
     let (_, offered): Candidates = candidates("qmp-shell de");
     assert_eq!(offered.len(), 1, "{offered:?}");
-    for line in ["qmp-shell -", "qmp-shell -f /", "qmp-shell demo: /", "qmp-shell"] {
+    let (_, offered): Candidates = candidates("qmp-shell demo: dst=de");
+    assert!(offered.contains_key("dst=demo:"), "{offered:?}");
+    for line in ["qmp-shell -", "qmp-shell -f /", "qmp-shell"] {
         let (status, offered): Candidates = candidates(line);
         assert_eq!((status, offered.len()), (1, 0), "{line}");
     }
