@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use crate::discovery::running_servers;
-use crate::session::Options;
+use crate::session::{Address, Options};
 use crate::shell::{Connection, OutputFormat, name_servers};
 
 use super::args::{Generate, NamedAddress, ShellArgs, address_from_environment};
@@ -34,6 +34,25 @@ fn check_names(addresses: &[NamedAddress]) -> Result<(), Failure> {
     }
 }
 
+/// Rejects a command in the place of a second server: a word without the marks of an address, where there is no socket.
+fn check_commands(addresses: &[NamedAddress], waits: bool) -> Result<(), Failure> {
+    let is_command = |given: &&NamedAddress| match &given.address {
+        Address::Unix(path) => given.name.is_none() && is_command_name(&path.to_string_lossy()) && !path.exists(),
+        _ => false,
+    };
+    match addresses.iter().skip(1).find(is_command).filter(|_| !waits) {
+        Some(NamedAddress { address, .. }) => {
+            let message = format!("there is no socket at `{address}`; a command is an option: `-c '{address} …'`");
+            Err(Failure::usage(message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn is_command_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
 impl Program for ShellArgs {
     fn generate(&self) -> Option<Generate> {
         self.session.generate.generate
@@ -56,12 +75,15 @@ impl Program for ShellArgs {
             ..args.common.options()?
         };
         check_names(&self.addresses)?;
+        check_commands(&self.addresses, self.wait.wait.is_some())?;
         let given: Vec<_> = self.addresses.iter().map(|given| (given.name.as_deref(), &given.address)).collect();
         let mut servers =
             name_servers(&given).into_iter().zip(self.addresses.iter().map(|given| given.address.clone()));
         let first = servers.next();
+        let has_several = self.addresses.len() > 1;
+        let is_named = has_several || self.addresses.first().is_some_and(|given| given.name.is_some());
         let (name, address) = match first {
-            Some((name, address)) => (Some(name).filter(|_| self.addresses.len() > 1), Some(address)),
+            Some((name, address)) => (Some(name).filter(|_| is_named), Some(address)),
             None => (None, address_from_environment().map_err(Failure::usage)?),
         };
         // A dry run and `--complete` use the server's introspection and names if there is a server.
@@ -74,17 +96,18 @@ impl Program for ShellArgs {
         };
         let log = options.log.clone();
         let mut connection = Connection::new(address, options.clone(), self.listen);
-        match name {
-            Some(name) => connection.set_name(name),
-            None if is_offline => {}
-            None => drop(connection.open(&mut report).map_err(Failure::not_connected)?),
+        if let Some(name) = name {
+            connection.set_name(name);
+        }
+        if !is_offline && !has_several {
+            connection.open(&mut report).map_err(Failure::not_connected)?;
         }
         let mut engine = new_engine(connection, args, &input, log);
         for (name, address) in servers {
             let connection = Connection::new(Some(address), options.clone(), self.listen);
             engine.add_server(connection, name).map_err(Failure::not_connected)?;
         }
-        if !is_offline && self.addresses.len() > 1 {
+        if !is_offline && has_several {
             engine.open_all(&mut report).map_err(Failure::not_connected)?;
         }
         if let Some(line) = &self.complete {

@@ -48,7 +48,7 @@ impl Channel {
     /// Returns the events that arrived during negotiation.
     pub(crate) fn take_early_events(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
-        while let Some(message) = self.backlog.pop() {
+        while let Some((_, message)) = self.backlog.pop() {
             if let Received::Event(event) = message {
                 events.push(event);
             }

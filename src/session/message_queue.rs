@@ -48,10 +48,10 @@ struct State {
 }
 
 impl State {
-    fn pop(&mut self) -> Option<StreamItem> {
-        let (_, item) = self.items.pop_front()?;
+    fn pop(&mut self) -> Option<(u64, StreamItem)> {
+        let (place, item) = self.items.pop_front()?;
         self.bytes -= item.mem_size();
-        Some(item)
+        Some((place, item))
     }
 }
 
@@ -160,17 +160,17 @@ impl MessageQueue {
         self.state().interrupted
     }
 
-    /// Takes the next item, waiting for it as long as `wait` says.
-    pub(super) fn pop(&self, wait: Wait<'_>) -> Result<Polled, Disconnected> {
+    /// Takes the next item, waiting for it as long as `wait` says. Returns it after its place in the order of arrival.
+    pub(super) fn pop(&self, wait: Wait<'_>) -> Result<(u64, Polled), Disconnected> {
         let mut state = self.state();
         loop {
             if wait.blocks() && std::mem::take(&mut state.interrupted) {
-                return Ok(Polled::Interrupted);
+                return Ok((0, Polled::Interrupted));
             }
-            if let Some(item) = state.pop() {
+            if let Some((place, item)) = state.pop() {
                 drop(state);
                 self.consumed.notify_one();
-                return Ok(Polled::Item(item));
+                return Ok((place, Polled::Item(item)));
             }
             if let Some((_, disconnected)) = &state.disconnected {
                 return Err(disconnected.clone());
@@ -180,12 +180,12 @@ impl MessageQueue {
                 Wait::Until(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return Ok(Polled::TimedOut);
+                        return Ok((0, Polled::TimedOut));
                     }
                     self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
-                Wait::Buffered | Wait::Arrived => return Ok(Polled::TimedOut),
-                Wait::Input(_) => return Ok(Polled::InputReady),
+                Wait::Buffered | Wait::Arrived => return Ok((0, Polled::TimedOut)),
+                Wait::Input(_) => return Ok((0, Polled::InputReady)),
             };
         }
     }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn popped(queue: &MessageQueue, wait: Wait<'_>) -> String {
-        match queue.pop(wait) {
+        match queue.pop(wait).map(|(_, polled)| polled) {
             Ok(Polled::Item(StreamItem::Message(Message::Event(event)))) => event.data().unwrap_or_default().to_owned(),
             Ok(other) => format!("{other:?}"),
             Err(disconnected) => disconnected.to_string(),

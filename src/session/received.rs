@@ -79,7 +79,8 @@ impl Received {
 /// stop sending.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    messages: VecDeque<Received>,
+    /// The messages, each with its place in the order of arrival over all sessions.
+    messages: VecDeque<(u64, Received)>,
     bytes: usize,
 }
 
@@ -87,19 +88,25 @@ impl Backlog {
     const MAX_BYTES: usize = 16 << 20;
 
     /// Appends a message. The backlog may exceed its bound by one message.
-    pub(super) fn push(&mut self, message: Received) {
+    pub(super) fn push(&mut self, place: u64, message: Received) {
         self.bytes += message.mem_size();
-        self.messages.push_back(message);
+        self.messages.push_back((place, message));
     }
 
-    pub(super) fn pop(&mut self) -> Option<Received> {
-        let message = self.messages.pop_front()?;
+    pub(super) fn pop(&mut self) -> Option<(u64, Received)> {
+        let (place, message) = self.messages.pop_front()?;
         self.bytes -= message.mem_size();
-        Some(message)
+        Some((place, message))
     }
 
     pub(super) fn is_full(&self) -> bool {
         self.bytes > Backlog::MAX_BYTES
+    }
+
+    /// Returns the place of the next message.
+    #[cfg(feature = "programs")]
+    pub(super) fn next_place(&self) -> Option<u64> {
+        self.messages.front().map(|(place, _)| *place)
     }
 
     pub(super) fn is_empty(&self) -> bool {

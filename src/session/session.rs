@@ -53,6 +53,8 @@ pub struct Session {
     pub(super) router: Router<ReplyUse>,
     /// Messages to be received before those of `source`.
     backlog: Backlog,
+    /// The place of the last message of `source` in the order of arrival over all sessions.
+    last_place: u64,
     pub(super) greeting: Option<Greeting>,
     /// Whether a request waits until those before are answered, whatever server it is. See [`Session::take_turns`].
     pub(super) takes_turns: bool,
@@ -146,6 +148,7 @@ impl Session {
             source: Source::Direct(Box::new(input)),
             router: Router::default(),
             backlog: Backlog::default(),
+            last_place: 0,
             greeting: None,
             takes_turns: false,
             takes_one_request,
@@ -209,13 +212,21 @@ impl Session {
         let _ = self.out.server_name.set(name.to_owned());
     }
 
+    /// Returns whether the consumer should stop waiting, and forgets it. With a reader thread only.
+    #[cfg(feature = "programs")]
+    pub(crate) fn take_interrupt(&self) -> bool {
+        match &self.source {
+            Source::Threaded(reader) => reader.queue.take_interrupt(),
+            Source::Direct(_) => false,
+        }
+    }
+
     /// Returns the place of the next message in the order of arrival over all sessions, or of the end of the connection.
     /// `None` if nothing has arrived. With a reader thread only.
     #[cfg(feature = "programs")]
     pub(crate) fn next_arrival(&self) -> Option<u64> {
         match &self.source {
-            // Messages that were kept came before all that are in queues.
-            _ if !self.backlog.is_empty() => Some(0),
+            _ if !self.backlog.is_empty() => self.backlog.next_place(),
             Source::Threaded(reader) => reader.queue.next_arrival(),
             Source::Direct(_) => None,
         }
@@ -364,7 +375,7 @@ impl Session {
             return Ok(Received::TimedOut);
         }
         match self.backlog.pop() {
-            Some(message) => Ok(message),
+            Some((_, message)) => Ok(message),
             None => self.poll_source(wait),
         }
     }
@@ -379,16 +390,16 @@ impl Session {
     ) -> Result<Waited<T>, Disconnected> {
         // Messages that an earlier wait kept are offered again, because this wait may be for one of them.
         let mut earlier = std::mem::take(&mut self.backlog);
-        while let Some(message) = earlier.pop() {
+        while let Some((place, message)) = earlier.pop() {
             match take(message) {
                 Taken::Done(value) => {
-                    while let Some(message) = earlier.pop() {
-                        self.backlog.push(message);
+                    while let Some((place, message)) = earlier.pop() {
+                        self.backlog.push(place, message);
                     }
                     return Ok(Waited::Done(value));
                 }
                 Taken::Consumed => {}
-                Taken::Kept(message) => self.backlog.push(message),
+                Taken::Kept(message) => self.backlog.push(place, message),
             }
         }
         self.receive_new_until(deadline, take)
@@ -412,7 +423,7 @@ impl Session {
                 message => match take(message) {
                     Taken::Done(value) => return Ok(Waited::Done(value)),
                     Taken::Consumed => {}
-                    Taken::Kept(message) => self.backlog.push(message),
+                    Taken::Kept(message) => self.backlog.push(self.last_place, message),
                 },
             }
         }
@@ -423,7 +434,11 @@ impl Session {
     fn poll_source(&mut self, wait: Wait<'_>) -> Result<Received, Disconnected> {
         loop {
             let polled = match &mut self.source {
-                Source::Threaded(reader) => reader.queue.pop(wait)?,
+                Source::Threaded(reader) => {
+                    let (place, polled) = reader.queue.pop(wait)?;
+                    self.last_place = place;
+                    polled
+                }
                 Source::Direct(input) => input.poll(wait)?,
             };
             let item = match polled {

@@ -79,7 +79,7 @@ fn sets_the_exit_status() {
         stderr:
         stderr:   tip: to pass '--no-such-option' as a value, use '-- --no-such-option'
         stderr:
-        stderr: Usage: qmp-shell [OPTIONS] [[NAME=]ADDRESS…]
+        stderr: Usage: qmp-shell [OPTIONS] [[NAME=]ADDRESS]...
         stderr:
         stderr: For more information, try '--help'.
         status: 2
@@ -87,7 +87,7 @@ fn sets_the_exit_status() {
         > {DIR}/q.sock -p -o json
         stderr: error: the argument '--pretty' cannot be used with '--output <FORMAT>'
         stderr:
-        stderr: Usage: qmp-shell [OPTIONS] [[NAME=]ADDRESS…]
+        stderr: Usage: qmp-shell [OPTIONS] [[NAME=]ADDRESS]...
         stderr:
         stderr: For more information, try '--help'.
         status: 2

@@ -496,7 +496,7 @@ fn a_log_of_several_servers_names_them() {
         status: 1
     "#]]);
     pair.run("src=a.sock -f vm.log", "").check(expect![[r#"
-        stderr: cannot run `vm.log`: it has requests for the server `src`, which is not connected; `.connect src=ADDRESS` adds it
+        stderr: cannot run `vm.log`: it has requests for the server `dst`, which is not connected; `.connect dst=ADDRESS` adds it
         status: 1
     "#]]);
 }
@@ -527,6 +527,19 @@ fn wrong_servers_are_explained() {
             stderr: <stdin>:4: not connected
             status: 1
         "#]]);
+    pair.run("a.sock query-name", "").check(expect![[r#"
+        stderr: qmp-shell: there is no socket at `query-name`; a command is an option: `-c 'query-name …'`
+        status: 2
+    "#]]);
+    pair.run("a.sock", ".wait @b STOP\n.source @b\n").check(expect![[r#"
+        stderr: <stdin>:1: `@b` names a server, but there is only one; `.connect NAME=ADDRESS` adds another
+        stderr:   .wait @b STOP
+        stderr:         ^^
+        stderr: <stdin>:2: cannot read `@b`: No such file or directory (os error 2)
+        stderr:   .source @b
+        stderr:           ^^
+        status: 1
+    "#]]);
     // One server with a name is like one without.
     pair.run("src=a.sock", "query-name").check(expect![[r#"
         {"return": {}}

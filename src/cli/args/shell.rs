@@ -19,7 +19,7 @@ use super::values::{ADDRESS_HELP, NamedAddress, SEVERAL_ADDRESSES_HELP, named_ad
     version,
     max_term_width = 100,
     args_override_self = true,
-    override_usage = "qmp-shell [OPTIONS] [[NAME=]ADDRESS…]",
+    override_usage = "qmp-shell [OPTIONS] [[NAME=]ADDRESS]...",
     after_help = after_help::<ShellArgs>(),
     after_long_help = after_long_help::<ShellArgs>()
 )]

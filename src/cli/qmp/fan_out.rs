@@ -98,7 +98,7 @@ fn run_on(one_shot: &OneShot, server: &Server, tx: &SyncSender<ServerOutput>) ->
         if tx.send(output).is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let mut output = new_output();
-    let outcome = one_shot.run(Some(&server.address), &mut output, &mut after_run);
+    let outcome = one_shot.run(Some(&server.address), Some(&server.name), &mut output, &mut after_run);
     output.show_help();
     let (out, mut err) = output.into_inner();
     let result = match outcome {

@@ -60,7 +60,7 @@ pub(super) fn follow(args: &QmpArgs, globs: &[String], servers: Servers, options
             index,
             filter: filter.clone(),
             unverified_globs,
-            options: options.clone(),
+            options: Options { server_name: has_several.then(|| servers[index].name.clone()), ..options.clone() },
             updates: tx.clone(),
         };
         let servers = Arc::clone(&servers);

@@ -106,7 +106,7 @@ fn run_on_one<O: Write>(
         out.flush();
         if out.has_failed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    match one_shot.run(address, &mut out, &mut after_run)? {
+    match one_shot.run(address, None, &mut out, &mut after_run)? {
         Outcome::Ran(outcome) => {
             out.show_help();
             one_shot.end_log(&mut out);

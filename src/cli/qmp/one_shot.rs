@@ -187,11 +187,12 @@ impl OneShot {
         self.command_line.misplaced_option.as_ref().map(MisplacedOption::hint)
     }
 
-    /// Runs the command, and closes the connection. Calls `after_run` after each run but the last, which ends it with
+    /// Runs the command, and closes the connection. `server_name` is for the log, if there are several servers. Calls `after_run` after each run but the last, which ends it with
     /// `Break`.
     pub(super) fn run<O: Output>(
         &self,
         address: Option<&Address>,
+        server_name: Option<&str>,
         out: &mut O,
         after_run: &mut dyn FnMut(&mut O) -> ControlFlow<()>,
     ) -> Result<Outcome, Failure> {
@@ -199,7 +200,7 @@ impl OneShot {
             out.print(OVERVIEW);
             return Ok(Outcome::Ran(LineOutcome::Done));
         }
-        let mut connection = self.connect(address, out)?;
+        let mut connection = self.connect(address, server_name, out)?;
         if let (Some(external), Some(command)) = (&self.external, &self.command_line.command) {
             let deadline = Instant::now().checked_add(self.options.timeout);
             let has_command = match connection.session() {
@@ -281,11 +282,18 @@ impl OneShot {
     }
 
     /// Returns an open connection, or one without an address if there is no server or none is needed.
-    fn connect(&self, address: Option<&Address>, out: &mut dyn Output) -> Result<Connection, Failure> {
+    fn connect(
+        &self,
+        address: Option<&Address>,
+        server_name: Option<&str>,
+        out: &mut dyn Output,
+    ) -> Result<Connection, Failure> {
         let offline = || Connection::new(None, self.options.clone(), false);
         let needs_server = !(self.engine_options.dry_run && self.engine_options.no_schema);
         let Some(address) = address.filter(|_| needs_server) else { return Ok(offline()) };
-        let mut connection = Connection::new(Some(address.clone()), self.options.clone(), false);
+        let server_name = server_name.map(str::to_owned);
+        let options = Options { server_name, ..self.options.clone() };
+        let mut connection = Connection::new(Some(address.clone()), options, false);
         match connection.open(&mut |text| out.show_notice(text)).map(drop) {
             Ok(()) => Ok(connection),
             Err(error) if self.is_help() => {
@@ -315,7 +323,7 @@ mod tests {
         let one_shot = OneShot::new(&args, CommandLine::parse(&args.words).unwrap(), Options::default());
         let mut out = OneShotOutput::new(Vec::new(), Vec::new(), one_shot.style());
         assert!(matches!(
-            one_shot.run(None, &mut out, &mut |_| ControlFlow::Continue(())),
+            one_shot.run(None, None, &mut out, &mut |_| ControlFlow::Continue(())),
             Ok(Outcome::Ran(LineOutcome::Done))
         ));
         let request = "{\"execute\": \"c\", \"arguments\": {\"a\": \"'1' \u{fffd}\", \"b\": true, \"c\": [1]}}\n";

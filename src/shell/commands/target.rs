@@ -1,5 +1,6 @@
 //! Lines for one of several servers: `@NAME LINE`, and `@* LINE` for all of them.
 
+use crate::assist::Completes;
 use crate::grammar::{Diagnostic, Language, Span, is_blank};
 use crate::schema::nearest;
 
@@ -7,6 +8,7 @@ use super::super::engine::{Engine, not_sent};
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
 use super::super::output::tail::TailOutput;
+use super::DotCommand;
 use super::chain::run_chain;
 
 /// The name in `@*`, for all servers.
@@ -32,6 +34,9 @@ impl<'t> TargetedLine<'t> {
             false => start,
             true => {
                 let command = start + text[start..].find(is_blank)?;
+                if !takes_target(&text[start + 1..command]) {
+                    return None;
+                }
                 command + (text[command..].len() - text[command..].trim_start_matches(is_blank).len())
             }
         };
@@ -41,6 +46,21 @@ impl<'t> TargetedLine<'t> {
         let rest = format!("{}{}{}", &text[..span.start], " ".repeat(span.end - span.start), &text[span.end..]);
         Some(TargetedLine { name, span, rest })
     }
+}
+
+/// Returns whether `@NAME` before the arguments of a dot command is a server: not if they begin with the name of a file.
+fn takes_target(name: &str) -> bool {
+    let has_names = |completes| {
+        matches!(
+            completes,
+            Completes::Files
+                | Completes::FileThenCommand(_)
+                | Completes::Aliases
+                | Completes::Servers
+                | Completes::Settings
+        )
+    };
+    DotCommand::find_by_prefix(name).is_ok_and(|command| !has_names(command.completes) && command.name != "alias")
 }
 
 /// Parses and executes a line, on the server that it names or else on the current one. It fails if one of its commands
@@ -60,8 +80,8 @@ pub fn run_line(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output)
 
 /// Returns whether a line names a server although there is only one. For the human monitor it is a line like any other.
 fn is_wrong_target(engine: &Engine, line: &InputLine<'_>) -> bool {
-    let is_line = line.text.trim_start_matches(is_blank).starts_with('@');
-    is_line && engine.language() == Language::Qmp && !engine.in_transaction()
+    let begins_with = |c| line.text.trim_start_matches(is_blank).starts_with(c);
+    begins_with('.') || begins_with('@') && engine.language() == Language::Qmp && !engine.in_transaction()
 }
 
 fn run_targeted(
@@ -73,7 +93,10 @@ fn run_targeted(
     let servers: Vec<usize> = match check_target(engine, targeted) {
         Ok(Some(index)) => vec![index],
         Ok(None) => (0..engine.server_count()).collect(),
-        Err(diagnostic) => return not_sent(&diagnostic, line, out),
+        Err(diagnostic) => {
+            out.report_not_sent(&diagnostic, line, has_reply_slot(engine, line.text));
+            return LineOutcome::Failed;
+        }
     };
     let is_hmp_line = engine.language() == Language::Hmp && !line.text.trim_start_matches(is_blank).starts_with('.');
     // The human monitor gets a line exactly as it was typed.
@@ -102,6 +125,17 @@ fn run_targeted(
         }
     }
     worst
+}
+
+/// Returns whether the output of a script has a place for the reply to a line.
+fn has_reply_slot(engine: &Engine, text: &str) -> bool {
+    match text.trim_start_matches(is_blank).strip_prefix('.') {
+        Some(rest) => {
+            let name = rest.split(is_blank).next().unwrap_or_default();
+            DotCommand::find_by_prefix(name).is_ok_and(|command| command.has_reply_slot)
+        }
+        None => engine.language() == Language::Qmp,
+    }
 }
 
 /// Returns the index of the server that a line names; `None` for all.
@@ -201,6 +235,11 @@ mod tests {
             ("@", Some(("", " "))),
             (".wait  @dst MIGRATION", Some(("dst", ".wait       MIGRATION"))),
             (".wait MIGRATION x=@dst", None),
+            (".source @dst x", None),
+            (".log @dst", None),
+            (".nonsense @dst", None),
+            (".exp @dst x", None),
+            (".expe @dst x", Some(("dst", ".expe      x"))),
             (".wait", None),
             ("stop @dst", None),
             ("{\"execute\": \"@x\"}", None),

@@ -206,6 +206,16 @@ impl Connection {
         self.server.as_mut().map(|server| &mut server.session)
     }
 
+    /// Returns the place of the next message in the order of arrival over all servers, if one has arrived.
+    pub(crate) fn next_arrival(&self) -> Option<u64> {
+        self.server.as_ref()?.session.next_arrival()
+    }
+
+    /// Returns whether the user has interrupted a wait for this server since the last call.
+    pub(crate) fn take_interrupt(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.session.take_interrupt())
+    }
+
     /// Returns the QEMU that this program started, if the connection is to it.
     pub(crate) fn connected_child(&self) -> Option<&QemuProcess> {
         self.child.as_ref().filter(|_| self.target.is_none())

@@ -23,13 +23,13 @@ impl Engine {
     ) -> StopReason {
         let Some(signal) = self.servers.signal.clone() else { return StopReason::NotConnected };
         self.label(self.is_idle, out);
+        self.multiplex_all();
         let mut shown = 0;
+        let mut is_cleared = false;
         loop {
             if wait.is_over() {
                 return StopReason::TimedOut;
             }
-            signal.clear();
-            self.multiplex_all();
             if matches!(wait, Wait::Until(_) | Wait::Forever) && self.take_interrupts() {
                 return StopReason::Interrupted;
             }
@@ -44,6 +44,12 @@ impl Engine {
                     }
                 }
                 None if matches!(wait, Wait::Buffered | Wait::Arrived) => return StopReason::TimedOut,
+                // What arrives from now on raises the signal; what has arrived in the meantime is looked for again.
+                None if !is_cleared => {
+                    signal.clear();
+                    is_cleared = true;
+                    continue;
+                }
                 // A script waits for its next line even if this server is gone.
                 None if !self.connection.is_open() && !matches!(wait, Wait::Input(_)) => {
                     return StopReason::NotConnected;
@@ -59,6 +65,7 @@ impl Engine {
                         Ok(Woken::InputReady) => return StopReason::InputReady,
                         Err(error) => return StopReason::Disconnected(error.into()),
                     }
+                    is_cleared = false;
                     continue;
                 }
             }
@@ -80,22 +87,16 @@ impl Engine {
 
     /// Returns whether the user has interrupted the wait for any server.
     fn take_interrupts(&mut self) -> bool {
-        let taken: Vec<bool> = self.start_readers().iter().map(|queue| queue.take_interrupt()).collect();
-        taken.contains(&true)
+        // All are taken, since one Ctrl-C interrupts all queues.
+        self.connections().filter(|connection| connection.take_interrupt()).count() > 0
     }
 
     /// Returns the server whose next message arrived first.
-    fn next_source(&mut self) -> Option<Source> {
-        let current = self.servers.current;
-        let mut first: Option<(u64, usize)> = None;
-        self.with_each_server(|engine| {
-            let next = engine.connection.session().and_then(|session| session.next_arrival());
-            if let Some(place) = next.filter(|place| first.is_none_or(|(earliest, _)| *place < earliest)) {
-                first = Some((place, engine.servers.current));
-            }
-        });
-        let (_, index) = first?;
-        Some(if index == current { Source::Current } else { Source::Other(index) })
+    fn next_source(&self) -> Option<Source> {
+        let arrivals = self.connections().enumerate();
+        let next = arrivals.filter_map(|(index, connection)| Some((connection.next_arrival()?, index))).min();
+        let (_, index) = next?;
+        Some(if index == self.servers.current { Source::Current } else { Source::Other(index) })
     }
 
     /// Handles the next message of a server that is not the current one. Returns the approximate number of bytes that were

@@ -87,7 +87,7 @@ impl Engine {
         }
     }
 
-    fn connections(&self) -> impl Iterator<Item = &Connection> {
+    pub(super) fn connections(&self) -> impl Iterator<Item = &Connection> {
         self.servers.slots.iter().map(|slot| slot.as_ref().unwrap_or(&self.connection))
     }
 
@@ -201,7 +201,7 @@ impl Engine {
             return outcome;
         }
         match outcome {
-            LineOutcome::Leave if self.connection.record.is_quitting => {
+            LineOutcome::Leave if std::mem::take(&mut self.connection.record.is_quitting) => {
                 if self.options.interactive {
                     let name = self.connection.name().unwrap_or_default();
                     out.show_notice(&format!("QEMU at `{name}` has exited."));
