@@ -166,11 +166,11 @@ impl Builder {
         let message = self.recording.log.message(record).to_owned();
         match record.direction {
             Direction::Sent => self.add_request(&message),
-            // Text that is not JSON was recorded as a string.
-            Direction::Received if message.starts_with('"') => Ok(()),
             Direction::Received => {
-                let parsed = Message::parse(message.into_bytes()).map_err(|error| error.reason)?;
-                self.add_message(record, &parsed);
+                // A server may have sent what is no QMP, or no JSON, which was recorded as a string.
+                if let Ok(parsed) = Message::parse(message.into_bytes()) {
+                    self.add_message(record, &parsed);
+                }
                 Ok(())
             }
         }

@@ -155,6 +155,8 @@ impl Server {
 mod tests {
     use std::io::{BufRead, BufReader};
 
+    use proptest::prelude::{ProptestConfig, prop_assert, proptest};
+
     use super::*;
     use crate::session::RecordedLog;
 
@@ -331,5 +333,32 @@ mod tests {
             ],
         );
         assert_eq!(sent[sent.len() - 2..], ["\u{FFFD}{\"return\": 77}", r#"{"return": {}}"#]);
+    }
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_damaged_log_is_replayed_or_refused(start in 0usize..700, len in 0usize..40, insert in "[{}\\[\\]\",:a\n]{0,4}") {
+            let mut text = [
+                r#"{"time": "t", "received": {"QMP": {"version": {}, "capabilities": []}}}"#,
+                r#"{"time": "t", "query": true, "sent": {"execute": "query-version", "id": 1}}"#,
+                r#"{"time": "t", "received": {"return": {"qemu": {"major": 9}}, "id": 1}}"#,
+                r#"{"time": "t", "server": "a", "sent": {"exec-oob": "x", "arguments": {"a": "<secret>"}, "id": 2}}"#,
+                r#"{"time": "t", "server": "a", "received": {"event": "E"}}"#,
+                r#"{"time": "t", "server": "a", "received": {"error": {"class": "C", "desc": "d"}, "id": 2}}"#,
+                r#"{"time": "t", "server": "a", "received": "junk"}"#,
+            ].join("\n");
+            let start = start.min(text.len());
+            text.replace_range(start..(start + len).min(text.len()), &insert);
+            for part in [Part::All, Part::Named("a"), Part::Named("1")] {
+                let Ok(log) = RecordedLog::parse(text.clone().into_bytes()) else { continue };
+                if let Ok(mut recording) = Recording::new(log, "x".to_owned(), part) {
+                    for (command, arguments) in [("x", r#"{"a": "s"}"#), ("query-version", "{}")] {
+                        let answer = recording.answer(&RequestKey::new(command, Some(arguments)), Some("7"));
+                        prop_assert!(answer.contains("\"id\": 7}"), "{answer}");
+                    }
+                }
+            }
+        }
     }
 }

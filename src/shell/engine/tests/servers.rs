@@ -181,3 +181,28 @@ fn ctrl_c_ends_the_wait_for_any_server() {
     pair.engine.drain(&mut pair.out);
     assert_eq!(pair.out.take()[0], "late reply@b: stop {}");
 }
+
+#[test]
+fn a_message_that_was_kept_is_not_before_earlier_ones_of_others() {
+    let mut pair = pair(
+        WITHOUT_QUERIES,
+        [
+            |peer, wait| {
+                let id = peer.expect_command("query-x");
+                peer.send_event("LATER");
+                peer.reply(&id, "{}");
+                wait();
+            },
+            |peer, wait| {
+                wait();
+                peer.send_event("EARLIER");
+                wait();
+            },
+        ],
+    );
+    pair.await_arrival(1);
+    let session = pair.engine.connection.session().unwrap();
+    session.query(&Request::new("query-x"), None, &mut |_| {}).unwrap();
+    assert!(!pair.engine.drain(&mut pair.out));
+    assert_eq!(pair.out.take(), ["event@b: EARLIER", "event@a: LATER"]);
+}
