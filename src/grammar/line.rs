@@ -251,6 +251,11 @@ fn parse_request(text: &str, from: usize) -> Result<JsonRequest, Diagnostic> {
                 arguments = Some(member.value);
             }
             "id" => id = Some(member.value),
+            "time" | "sent" | "received" => {
+                let message =
+                    "this is a line of a message log; `-f FILE` and `.source FILE` send the requests of a log";
+                return Err(Diagnostic::new(member.key_span, message));
+            }
             other => {
                 let message =
                     format!("unknown member `{other}`; a request has `execute` or `exec-oob`, `arguments` and `id`");

@@ -197,6 +197,8 @@ fn errors_of_a_log_name_the_line() {
     std::fs::write(&path, format!("{sent}junk\n{sent}")).unwrap();
     let run = qmp_shell(&["demo:", "-f", &path, "-c", &format!(".source {path}")]).run().expect_status(1);
     seen.row("as scripts", run.stderr.trim_end());
+    let run = qmp_shell(&["demo:"]).input(sent).run().expect_status(1);
+    seen.row("on standard input", run.stderr.trim_end());
     seen.check(expect![[r#"
         > junk
         qmp: cannot connect to `replay:{DIR}/a.log`: {DIR}/a.log: line 2 is not a record of a message log: expected value
@@ -224,5 +226,10 @@ fn errors_of_a_log_name_the_line() {
         -c:1: cannot run `{DIR}/a.log`: line 2 is not a record of a message log: expected value
           .source {DIR}/a.log
                   ^^^^^^^^^^^^^^^^^^^^^
+
+        > on standard input
+        <stdin>:1: this is a line of a message log; `-f FILE` and `.source FILE` send the requests of a log
+          {"time": "t", "sent": {"execute": "x", "id": 1}}
+           ^^^^^^
     "#]]);
 }

@@ -8,8 +8,8 @@ use super::super::engine::{Engine, not_sent};
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
 use super::super::output::tail::TailOutput;
-use super::DotCommand;
 use super::chain::run_chain;
+use super::{Arguments, DotCommand};
 
 /// The name in `@*`, for all servers.
 pub(crate) const ALL: &str = "*";
@@ -48,7 +48,8 @@ impl<'t> TargetedLine<'t> {
     }
 }
 
-/// Returns whether `@NAME` before the arguments of a dot command is a server: not if they begin with the name of a file.
+/// Returns whether `@NAME` before the arguments of a dot command is a server: not if it takes no arguments, or a name of
+/// another kind, or a line that is not run.
 fn takes_target(name: &str) -> bool {
     let has_names = |completes| {
         matches!(
@@ -60,7 +61,11 @@ fn takes_target(name: &str) -> bool {
                 | Completes::Settings
         )
     };
-    DotCommand::find_by_prefix(name).is_ok_and(|command| !has_names(command.completes) && command.name != "alias")
+    DotCommand::find_by_prefix(name).is_ok_and(|command| {
+        let keeps_line = matches!(command.name, "alias" | "edit");
+        let takes_none = matches!(command.arguments, Arguments::Words { max: 0, .. });
+        !has_names(command.completes) && !keeps_line && !takes_none
+    })
 }
 
 /// Parses and executes a line, on the server that it names or else on the current one. It fails if one of its commands
@@ -238,6 +243,9 @@ mod tests {
             (".source @dst x", None),
             (".log @dst", None),
             (".nonsense @dst", None),
+            (".exit @dst", None),
+            (".edit @dst stop", None),
+            (".alias @dst stop", None),
             (".exp @dst x", None),
             (".expe @dst x", Some(("dst", ".expe      x"))),
             (".wait", None),
