@@ -59,7 +59,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `programs` | yes | the five programs, with the line editor, the command-line options and everything else that only they use |
-//! | `fuse` | yes | `qom fuse` |
+//! | `fuse` | yes | `qom fuse`, on Linux |
 //! | `demo` | yes | the machine at the address `demo:` |
 //! | `disassembler` | yes | instructions in `x/i` of the shell's own monitor |
 //!
@@ -110,9 +110,10 @@
 //
 // | module | owns | uses |
 // |---|---|---|
+// | `platform` | the calls that operating systems have in different forms | |
 // | `wire` | messages, the framer that cuts them out of a stream, the rules for secrets | |
 // | `grammar` | text to `Line`, each word with its span, unfinished input included | `wire` |
-// | `session` | addresses, connections, negotiation, ids, the reader thread, the message log; all sockets | `wire` |
+// | `session` | addresses, connections, negotiation, ids, the reader thread, the message log; all sockets | `platform`, `wire` |
 // | `replay` | recorded servers: a message log as a server that answers as the recorded one did | `wire`, `session` |
 // | `demo` | the demo machine: a small QMP server over a socket pair | `wire` |
 // | `client` | commands as typed calls, events for listeners, opening any address | `wire`, `session`, `replay`, `demo` |
@@ -120,12 +121,12 @@
 // | `filter` | jq inside the programs: a filter and JSON text to results | `wire`, `grammar` |
 // | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
 // | `share` | one connection for many clients: a state machine, and the loop that serves it | `wire`, `session` |
-// | `monitor` | the human monitor over QMP alone: a line of HMP to requests, and replies to its text; pure | `wire`, `schema` |
+// | `monitor` | the human monitor over QMP alone: a line of HMP to requests, and replies to its text; pure | `platform`, `wire`, `schema` |
 // | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
 // | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `filter`, `grammar`, `schema` |
 // | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `client`, `schema`, `render` |
 // | `views` | pictures of what takes several replies, for `.show`; pure, but for images | `wire`, `monitor`, `qom`, `render` |
-// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `wire`, `filter`, `grammar`, `session`, `client`, `discovery`, `schema`, `monitor`, `render`, `assist`, `views` |
+// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `platform`, `wire`, `filter`, `grammar`, `session`, `client`, `discovery`, `schema`, `monitor`, `render`, `assist`, `views` |
 // | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `filter`, `grammar`, `session`, `client`, `discovery`, `schema`, `share`, `render`, `assist`, `qom`, `shell` |
 //
 // ## Invariants
@@ -188,6 +189,7 @@ pub mod grammar;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod monitor;
+mod platform;
 #[cfg(feature = "programs")]
 #[doc(hidden)]
 pub mod qom;

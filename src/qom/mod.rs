@@ -2,15 +2,15 @@
 //!
 //! Must not know about the shell or the terminal.
 
-#[cfg(feature = "fuse")]
+#[cfg(all(feature = "fuse", target_os = "linux"))]
 mod caller;
 mod client;
 mod error;
-#[cfg(any(feature = "fuse", test))]
+#[cfg(any(all(feature = "fuse", target_os = "linux"), test))]
 mod fs;
-#[cfg(feature = "fuse")]
+#[cfg(all(feature = "fuse", target_os = "linux"))]
 mod fuse;
-#[cfg(feature = "fuse")]
+#[cfg(all(feature = "fuse", target_os = "linux"))]
 mod mount;
 mod path;
 mod property;
@@ -18,13 +18,13 @@ mod render_tree;
 mod tree;
 mod tree_reader;
 
-#[cfg(feature = "fuse")]
+#[cfg(all(feature = "fuse", target_os = "linux"))]
 pub use caller::caller_is_interrupted;
 pub use client::QomClient;
 pub use error::QomError;
-#[cfg(any(feature = "fuse", test))]
+#[cfg(any(all(feature = "fuse", target_os = "linux"), test))]
 pub use fs::{QomFs, ReportProblem};
-#[cfg(feature = "fuse")]
+#[cfg(all(feature = "fuse", target_os = "linux"))]
 pub use mount::{Mount, MountError, MountOptions, UnmountOutcome, UnmountReason, check_mountpoint};
 pub use path::property_splits;
 pub use property::{Property, PropertyKind};

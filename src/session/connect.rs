@@ -11,7 +11,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, sockopt};
+
+use crate::platform;
 
 use super::address::{Address, without_secrets};
 use super::error::ConnectError;
@@ -59,7 +61,7 @@ pub(super) fn connect_socket(
         let result = match address {
             Address::Unix(path) => connect_unix(opening, SocketAddrUnix::new(path.as_path())).map(Connected::from),
             Address::Abstract(name) => {
-                connect_unix(opening, SocketAddrUnix::new_abstract_name(name.as_bytes())).map(Connected::from)
+                connect_unix(opening, platform::abstract_address(name.as_bytes())).map(Connected::from)
             }
             Address::Tcp { host, port } => connect_tcp(opening, host, *port).map(Connected::from),
             Address::Fd(fd) => duplicate_inherited(*fd).map(Connected::from),
@@ -86,8 +88,7 @@ fn connect_unix(opening: &mut Opening<'_>, target: Result<SocketAddrUnix, Errno>
     let failed = |error: Errno| ConnectError::Io { address: address.clone(), reason: error.into() };
     let target = target.map_err(failed)?;
     let until = from_now(timeout);
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
+    let fd = platform::nonblocking_stream_socket(AddressFamily::UNIX).map_err(failed)?;
     loop {
         match connect(&fd, &target) {
             Ok(()) => break,
@@ -188,9 +189,8 @@ fn connect_tcp_to(
     target: &SocketAddr,
     until: Instant,
 ) -> Result<Result<OwnedFd, Errno>, ConnectError> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let fd = match socket_with(family, SocketType::STREAM, flags, None) {
+    let fd = match platform::nonblocking_stream_socket(family) {
         Ok(fd) => fd,
         Err(error) => return Ok(Err(error)),
     };

@@ -7,7 +7,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
+use rustix::net::{AddressFamily, bind, listen};
+
+use crate::platform;
 
 use super::address::Address;
 use super::connect::Connected;
@@ -52,8 +54,8 @@ impl Listener {
             }
             Address::Abstract(name) => {
                 let bound = || -> Result<OwnedFd, rustix::io::Errno> {
-                    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-                    bind(&fd, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
+                    let fd = platform::stream_socket(AddressFamily::UNIX)?;
+                    bind(&fd, &platform::abstract_address(name.as_bytes())?)?;
                     listen(&fd, 1)?;
                     Ok(fd)
                 };
@@ -98,7 +100,7 @@ impl Listener {
                 return Err(ConnectError::Timeout { address: self.address.clone(), seconds });
             }
         }
-        let fd = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
+        let fd = platform::accept(&self.fd).map_err(|error| failed(error.into()))?;
         Ok(fd.into())
     }
 }

@@ -8,8 +8,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
+use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
 use rustix::process::Pid;
+
+use crate::platform::{NO_SIGNAL, peer_process};
 
 use super::options::CANCEL_POLL_INTERVAL;
 
@@ -91,8 +93,8 @@ impl Socket {
         mut while_blocked: WhileBlocked<'_>,
     ) -> io::Result<()> {
         let flags = match while_blocked {
-            WhileBlocked::Wait => SendFlags::NOSIGNAL,
-            _ => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+            WhileBlocked::Wait => NO_SIGNAL,
+            _ => NO_SIGNAL | SendFlags::DONTWAIT,
         };
         while !bytes.is_empty() {
             let sent = match fd {
@@ -142,13 +144,12 @@ impl Socket {
 
     /// Returns whether file descriptors can be sent over it.
     pub(super) fn is_unix(&self) -> bool {
-        rustix::net::sockopt::socket_domain(&self.fd) == Ok(rustix::net::AddressFamily::UNIX)
+        rustix::net::getsockname(&self.fd).is_ok_and(|address| address.address_family() == AddressFamily::UNIX)
     }
 
     /// Returns the process at the other end, if it is on this machine.
     pub(super) fn peer_process(&self) -> Option<Pid> {
-        let credentials = self.is_unix().then(|| rustix::net::sockopt::socket_peercred(&self.fd));
-        Some(credentials?.ok()?.pid)
+        self.is_unix().then(|| peer_process(&self.fd)).flatten()
     }
 
     /// Ends both directions: the peer and the local reader see the end of the stream.

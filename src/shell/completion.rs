@@ -11,6 +11,7 @@ use crate::assist::{
 use crate::discovery::{is_typable, running_servers};
 use crate::grammar::{Language, Span, is_blank};
 use crate::monitor;
+use crate::platform::directory_of;
 use crate::render::{is_printable, printable};
 
 use super::commands::{
@@ -225,7 +226,7 @@ fn server_files(engine: &mut Engine, typed: &str) -> Vec<Name> {
     let locate = |folder: &str| {
         let seen_by_server = process.map(|process| {
             let link = if folder.starts_with('/') { "root" } else { "cwd" };
-            Path::new(&format!("/proc/{}/{link}", process.as_raw_nonzero())).join(folder.trim_start_matches('/'))
+            directory_of(process, link).join(folder.trim_start_matches('/'))
         });
         seen_by_server.filter(|folder| folder.exists()).unwrap_or_else(|| PathBuf::from(folder))
     };

@@ -30,7 +30,7 @@ struct Mount {
 
 /// Returns whether this machine allows mounting; records a skip otherwise.
 fn can_mount() -> bool {
-    if !cfg!(feature = "fuse") {
+    if !cfg!(all(feature = "fuse", target_os = "linux")) {
         skip_optional("the feature `fuse`");
         return false;
     }
@@ -527,7 +527,7 @@ fn runs_in_the_background() {
 
 #[test]
 fn reports_mounts_that_are_impossible() {
-    if !cfg!(feature = "fuse") {
+    if !cfg!(all(feature = "fuse", target_os = "linux")) {
         let run = qom(&["fuse", "-s", "demo:", "/"]).run().expect_status(2);
         return assert!(run.stderr.contains("`fuse`"), "{run:?}");
     }
@@ -588,10 +588,11 @@ fn find_reads_the_tree_of_a_domain_of_libvirt() {
     }
     let Some(libvirt) = Libvirt::start() else { return };
     let Some(mut mount) = Mount::new(&format!("libvirt:vm one?{}", libvirt.uri()), &[]) else { return };
-    let seen = mount.sh("find . -name balloon0; cat machine/type; find . | wc -l");
+    // Each request takes libvirt some milliseconds, so not the whole tree is read.
+    let seen = mount.sh("ls machine/peripheral; cat machine/type; find objects chardevs backend -type f | wc -l");
     let lines: Vec<&str> = seen.stdout.lines().collect();
-    assert_eq!(lines[..2], ["./machine/peripheral/balloon0", "pc-q35-10.0-machine"], "{seen:?}");
-    assert!(lines[2].trim().parse::<usize>().unwrap() > 1000, "{seen:?}");
+    assert!(lines.contains(&"balloon0") && lines.iter().any(|line| line.starts_with("pc-q35-")), "{seen:?}");
+    assert!(lines.last().unwrap().trim().parse::<usize>().unwrap() > 20, "{seen:?}");
     mount.signal("TERM");
     assert_eq!(mount.end().0, 0);
 }

@@ -7,11 +7,11 @@ use clap::{Args, ValueHint};
 use crate::cli::exit_status::{Failure, Status};
 use crate::client::Client;
 
-#[cfg(feature = "fuse")]
+#[cfg(all(feature = "fuse", target_os = "linux"))]
 pub(super) use mount::run;
 
 #[derive(Debug, Clone, Args)]
-#[cfg_attr(not(feature = "fuse"), allow(dead_code))]
+#[cfg_attr(not(all(feature = "fuse", target_os = "linux")), allow(dead_code))]
 pub(super) struct FuseArgs {
     /// Directory at which to mount the tree
     #[arg(value_name = "MOUNTPOINT", value_hint = ValueHint::DirPath)]
@@ -30,12 +30,13 @@ pub(super) struct FuseArgs {
     daemonize: bool,
 }
 
-#[cfg(not(feature = "fuse"))]
+#[cfg(not(all(feature = "fuse", target_os = "linux")))]
 pub(super) fn run(_: &FuseArgs, _: impl FnOnce() -> Result<Client, Failure>) -> Result<Status, Failure> {
-    Err(Failure::usage("this program was built without `qom fuse`; its feature `fuse` was disabled"))
+    let reason = if cfg!(target_os = "linux") { "its feature `fuse` was disabled" } else { "it exists on Linux only" };
+    Err(Failure::usage(format!("this program was built without `qom fuse`; {reason}")))
 }
 
-#[cfg(feature = "fuse")]
+#[cfg(all(feature = "fuse", target_os = "linux"))]
 mod mount {
     use std::fs::File;
     use std::io::{self, Read};

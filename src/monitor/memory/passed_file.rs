@@ -7,8 +7,9 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use rustix::fs::{MemfdFlags, memfd_create};
 use serde_json::{Value, json};
+
+use crate::platform::unnamed_file;
 
 use super::super::command::request;
 use super::super::server::{Failure, QmpServer};
@@ -73,9 +74,7 @@ impl PassedFile {
 
 /// Creates an empty file in memory.
 pub(crate) fn memory_file() -> Result<File, Failure> {
-    let created = memfd_create("qmp-shell", MemfdFlags::CLOEXEC);
-    let fd = created.map_err(|error| Failure::error(format!("cannot create a file in memory: {error}")))?;
-    Ok(File::from(fd))
+    unnamed_file().map_err(|error| Failure::error(format!("cannot create a file in memory: {error}")))
 }
 
 /// Reads a file that the server wrote, up to `length` bytes.

@@ -13,7 +13,7 @@ mod operations;
 mod source;
 
 pub use error::FsError;
-#[cfg(feature = "fuse")]
+#[cfg(all(feature = "fuse", target_os = "linux"))]
 pub use file_names::MAX_FILE_NAME_BYTES;
 pub use inodes::{Attributes, FileKind};
 pub use open_file::OpenMode;

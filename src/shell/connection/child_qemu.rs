@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::platform::end_with_this_process;
+
 use super::super::terminal::async_output::AsyncOutput;
 
 /// The time that QEMU may take to exit after `quit`, and then after SIGTERM.
@@ -179,23 +181,6 @@ impl QemuProcess {
             let _ = kill_process_group(self.group, signal);
         }
     }
-}
-
-/// Lets the kernel end the child with SIGTERM when this process ends without doing so, as after SIGKILL: no other process
-/// can reach the child's monitor. It must be spawned by the main thread, because the end of its thread counts.
-#[allow(unsafe_code)]
-fn end_with_this_process(command: &mut Command) {
-    let parent = rustix::process::getpid();
-    let set_signal = move || {
-        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
-        // This process may have ended before the signal was set.
-        match rustix::process::getppid() == Some(parent) {
-            true => Ok(()),
-            false => Err(io::ErrorKind::BrokenPipe.into()),
-        }
-    };
-    // SAFETY: between fork and exec the closure only makes system calls; it neither allocates nor locks.
-    unsafe { command.pre_exec(set_signal) };
 }
 
 /// Returns the options that attach a QMP monitor to an inherited file descriptor.

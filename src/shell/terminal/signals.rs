@@ -9,6 +9,7 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
+use crate::platform::ignores_signal;
 use crate::session::MessageQueue;
 
 use super::suspend::SuspendHandler;
@@ -20,18 +21,10 @@ const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\r\n";
 /// ignore, as by `nohup`.
 pub fn termination_signals() -> Vec<i32> {
     let mut signals = vec![SIGINT, SIGTERM];
-    if !is_ignored(SIGHUP) {
+    if !ignores_signal(SIGHUP) {
         signals.push(SIGHUP);
     }
     signals
-}
-
-/// Returns whether this process ignores a signal.
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    ignored & (1 << (signal - 1)) != 0
 }
 
 /// A handler of the signals to a program at a prompt. Clones share the state.

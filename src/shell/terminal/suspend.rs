@@ -7,10 +7,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use rustix::process::{Pid, Signal, getpgid, getpgrp, getppid, getsid, kill_current_process_group};
+use rustix::process::{Signal, getpgid, getpgrp, getppid, getsid, kill_current_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use signal_hook::consts::SIGSTOP;
 use signal_hook::low_level::raise;
+
+use crate::platform::parent_of;
 
 /// The sequences that switch bracketed paste off and on, as in the line editor.
 const BRACKETED_PASTE_OFF: &[u8] = b"\x1b[?2004l";
@@ -80,11 +82,4 @@ fn can_be_resumed() -> bool {
         ancestor = parent_of(pid);
     }
     false
-}
-
-fn parent_of(pid: Pid) -> Option<Pid> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The program's name is in parentheses and may contain anything.
-    let (_, fields) = stat.rsplit_once(')')?;
-    Pid::from_raw(fields.split_whitespace().nth(1)?.parse().ok()?)
 }
