@@ -126,7 +126,7 @@
 // | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `filter`, `grammar`, `schema` |
 // | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `client`, `schema`, `render` |
 // | `views` | pictures of what takes several replies, for `.show`; pure, but for images | `wire`, `monitor`, `qom`, `render` |
-// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `platform`, `wire`, `filter`, `grammar`, `session`, `client`, `discovery`, `schema`, `monitor`, `render`, `assist`, `views` |
+// | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `platform`, `wire`, `filter`, `grammar`, `session`, `client`, `discovery`, `schema`, `share`, `monitor`, `render`, `assist`, `views` |
 // | `cli` | arguments and environment to configuration, errors to messages and exit statuses | `wire`, `filter`, `grammar`, `session`, `client`, `discovery`, `schema`, `share`, `render`, `assist`, `qom`, `shell` |
 //
 // ## Invariants

@@ -45,6 +45,8 @@ struct State {
     interrupted: bool,
     /// Whether the consumer is gone.
     closed: bool,
+    /// Whether the reader thread should leave after the next message.
+    leaving: bool,
 }
 
 impl State {
@@ -135,6 +137,16 @@ impl MessageQueue {
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.consumed.notify_all();
+    }
+
+    /// Sets whether the reader thread leaves after the next message, so that another reader can take its place.
+    #[cfg(feature = "programs")]
+    pub(super) fn set_leaving(&self, leaving: bool) {
+        self.state().leaving = leaving;
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.state().leaving
     }
 
     /// Wakes the consumer, which receives [`Received::Interrupted`](super::Received::Interrupted).

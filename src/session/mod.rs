@@ -12,6 +12,8 @@ mod connect;
 mod connection;
 mod error;
 mod guest_sync;
+#[cfg(feature = "programs")]
+mod handover;
 mod libvirt;
 mod listen;
 mod log;

@@ -78,7 +78,7 @@ impl Received {
 /// Messages set aside while one in particular is awaited, for the next `receive`. Bounded, because a server may never
 /// stop sending.
 #[derive(Debug, Default)]
-pub(super) struct Backlog {
+pub(crate) struct Backlog {
     /// The messages, each with its place in the order of arrival over all sessions.
     messages: VecDeque<(u64, Received)>,
     bytes: usize,

@@ -12,8 +12,6 @@ use rustix::process::Pid;
 use crate::wire::{Greeting, Request};
 
 use super::address::Address;
-#[cfg(feature = "programs")]
-use super::channel::Channel;
 use super::connect::Connected;
 use super::connection::{Polled, ReceiveHalf, SendHalf, Wait, split};
 use super::error::{ConnectError, Disconnected};
@@ -48,13 +46,13 @@ use super::socket::WhileBlocked;
 #[derive(Debug)]
 pub struct Session {
     /// The first field, so that the socket is shut down before the reader thread is joined.
-    out: SendHalf,
-    source: Source,
+    pub(super) out: SendHalf,
+    pub(super) source: Source,
     pub(super) router: Router<ReplyUse>,
     /// Messages to be received before those of `source`.
-    backlog: Backlog,
+    pub(super) backlog: Backlog,
     /// The place of the last message of `source` in the order of arrival over all sessions.
-    last_place: u64,
+    pub(super) last_place: u64,
     pub(super) greeting: Option<Greeting>,
     /// Whether a request waits until those before are answered, whatever server it is. See [`Session::take_turns`].
     pub(super) takes_turns: bool,
@@ -77,7 +75,7 @@ pub(crate) struct Halves<T> {
 
 /// The source of messages.
 #[derive(Debug)]
-enum Source {
+pub(super) enum Source {
     /// The consumer reads the socket itself, without another thread in between.
     Direct(Box<ReceiveHalf>),
     /// A reader thread reads the socket, so that the server never waits for the consumer.
@@ -86,9 +84,10 @@ enum Source {
 
 /// A reader thread and the queue that it fills.
 #[derive(Debug)]
-struct Reader {
-    queue: Arc<MessageQueue>,
-    thread: Option<JoinHandle<()>>,
+pub(super) struct Reader {
+    pub(super) queue: Arc<MessageQueue>,
+    /// It returns its half if it leaves before the end of the connection.
+    pub(super) thread: Option<JoinHandle<Option<ReceiveHalf>>>,
 }
 
 impl Drop for Reader {
@@ -262,15 +261,6 @@ impl Session {
         }
     }
 
-    /// Turns a session that has no reader thread, and was negotiated, into a channel.
-    #[cfg(feature = "programs")]
-    pub(crate) fn into_channel(self) -> Option<Channel> {
-        match (self.source, self.greeting) {
-            (Source::Direct(input), Some(greeting)) => Some(Channel::new(self.out, input, self.backlog, greeting)),
-            _ => None,
-        }
-    }
-
     /// Returns whether `request` can be sent without waiting for the server: it is short and the socket's buffer has
     /// room.
     #[doc(hidden)]
@@ -431,7 +421,7 @@ impl Session {
     }
 
     /// Receives a message from the source. Answers a second greeting without returning it.
-    fn poll_source(&mut self, wait: Wait<'_>) -> Result<Received, Disconnected> {
+    pub(super) fn poll_source(&mut self, wait: Wait<'_>) -> Result<Received, Disconnected> {
         loop {
             let polled = match &mut self.source {
                 Source::Threaded(reader) => {
@@ -505,12 +495,18 @@ fn read_more(input: &mut ReceiveHalf) -> io::Result<()> {
     }
 }
 
-fn read_all(mut input: ReceiveHalf, queue: &MessageQueue) {
-    let disconnected = loop {
+/// Moves messages to the queue until the end of the connection, or until the queue tells the thread to leave.
+fn read_all(mut input: ReceiveHalf, queue: &MessageQueue) -> Option<ReceiveHalf> {
+    loop {
         match input.receive() {
             Ok(item) => queue.push(item),
-            Err(disconnected) => break disconnected,
+            Err(disconnected) => {
+                queue.end(disconnected);
+                return None;
+            }
         }
-    };
-    queue.end(disconnected);
+        if queue.is_leaving() {
+            return Some(input);
+        }
+    }
 }

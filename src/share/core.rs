@@ -151,6 +151,11 @@ impl Share {
         }
     }
 
+    /// Returns whether a client is connected and has not negotiated.
+    pub(crate) fn awaits_negotiation(&self, id: ClientId) -> bool {
+        self.clients.get(&id).is_some_and(|client| !client.is_negotiated)
+    }
+
     /// Returns whether a client has sent all, has received all, and can be closed.
     pub(crate) fn is_done(&self, id: ClientId) -> bool {
         self.clients.get(&id).is_none_or(Client::is_done)

@@ -20,5 +20,5 @@ mod string_token;
 
 pub use client::Access;
 pub use read_only::is_known_to_read_only_clients;
-pub use server::{Notice, ShareEnd, Sharer, Stop};
+pub use server::{Change, Notice, ShareEnd, Sharer, Stop};
 pub use simulation::Simulation;

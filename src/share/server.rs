@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::PoisonError;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -43,6 +44,8 @@ pub struct Sharer {
     log: SharedLog,
     is_verbose: bool,
     last_client: ClientId,
+    /// The client that had the connection to the server before, until it is served.
+    owner: Option<OwnedFd>,
 }
 
 /// Something that the operator of a share should know.
@@ -74,18 +77,35 @@ pub enum ShareEnd {
     Disconnected(Disconnected),
 }
 
-/// A request to stop, which wakes the loop.
+/// Requests of another thread to the loop. It stops when it can read from a socket and no changes are waiting.
 #[derive(Debug)]
 pub struct Stop {
-    /// Readable once sharing should stop.
-    pub wake: UnixStream,
+    wake: UnixStream,
+    changes: Option<Receiver<Change>>,
+}
+
+/// A change while a monitor is shared.
+#[derive(Debug)]
+pub enum Change {
+    /// Clients are served on this socket too.
+    Add(SharedSocket, Access),
+    /// All sockets are closed, and all clients but the owner are disconnected.
+    Unshare,
 }
 
 impl Sharer {
     /// Creates a sharer. The log gets a line for each request and reply, event, connection and its end; a verbose sharer
     /// also notifies of them.
     pub fn new(sockets: Vec<(SharedSocket, Access)>, log: SharedLog, is_verbose: bool) -> Sharer {
-        Sharer { sockets, log, is_verbose, last_client: 0 }
+        Sharer { sockets, log, is_verbose, last_client: 0, owner: None }
+    }
+
+    /// Sets the client that had the connection before. It is served first, and misses no event: the server is not read
+    /// before it has negotiated.
+    #[must_use]
+    pub fn with_owner(mut self, client: OwnedFd) -> Sharer {
+        self.owner = Some(client);
+        self
     }
 
     /// Serves clients until the connection to the server ends or `stop` is requested. At the end, all clients are
@@ -109,15 +129,21 @@ impl Sharer {
         for event in channel.take_early_events() {
             share.receive_event(&event);
         }
+        let owner = self.owner.take().map(|fd| Connection { id: share.connect(Access::Full), fd, is_full: false });
         let mut serving = Serving {
+            owner: owner.as_ref().map(|owner| owner.id),
             sharer: self,
             share,
             channel,
-            connections: Vec::new(),
+            connections: owner.into_iter().collect(),
             has_unhandled_items: false,
             unexpected: 0,
             accept_after: None,
         };
+        // The greeting of the owner; nothing else would wake the loop.
+        for connection in &mut serving.connections {
+            let _ = connection.write(&mut serving.share);
+        }
         let end = serving.run(stop, notify);
         let grace = if matches!(end, Ok(ShareEnd::Disconnected(_))) { FINAL_WRITE_TIMEOUT } else { Duration::ZERO };
         serving.finish(grace, notify);
@@ -143,6 +169,8 @@ struct Serving<'a> {
     share: Share,
     channel: Channel,
     connections: Vec<Connection>,
+    /// The client that stays when the others are disconnected.
+    owner: Option<ClientId>,
     /// Whether messages of the server were read and not handled.
     has_unhandled_items: bool,
     /// The number of times that the server sent data that has no place in the protocol.
@@ -166,7 +194,11 @@ impl Serving<'_> {
         loop {
             let ready = self.wait(stop.wake.as_fd())?;
             if ready.stop {
-                return Ok(ShareEnd::Stopped);
+                match stop.changes() {
+                    Some(changes) => changes.into_iter().for_each(|change| self.apply(change, notify)),
+                    None => return Ok(ShareEnd::Stopped),
+                }
+                continue;
             }
             if let Err(disconnected) = self.receive_from_server(ready.server) {
                 self.share.deliver_events();
@@ -197,6 +229,19 @@ impl Serving<'_> {
         }
     }
 
+    fn apply(&mut self, change: Change, notify: &mut dyn FnMut(Notice)) {
+        match change {
+            Change::Add(socket, access) => self.sharer.sockets.push((socket, access)),
+            Change::Unshare => {
+                self.sharer.sockets.clear();
+                let others =
+                    self.connections.iter().map(|connection| connection.id).filter(|id| self.owner != Some(*id));
+                let others: Vec<ClientId> = others.collect();
+                self.remove(&others, notify);
+            }
+        }
+    }
+
     /// Waits until a socket is ready.
     fn wait(&mut self, stop: BorrowedFd<'_>) -> io::Result<Ready> {
         let wanted = |is_wanted: bool, flags: PollFlags| if is_wanted { flags } else { PollFlags::empty() };
@@ -206,7 +251,9 @@ impl Serving<'_> {
         let accepts = self.accept_after.is_none();
         let mut fds = vec![PollFd::from_borrowed_fd(stop, PollFlags::IN)];
         let has_outgoing = self.share.outgoing().is_some();
-        fds.push(PollFd::new(&self.channel, PollFlags::IN | wanted(has_outgoing, PollFlags::OUT)));
+        let is_read = self.owner.is_none_or(|owner| !self.share.awaits_negotiation(owner));
+        let flags = wanted(is_read, PollFlags::IN) | wanted(has_outgoing, PollFlags::OUT);
+        fds.push(PollFd::new(&self.channel, flags));
         fds.extend(self.sharer.sockets.iter().map(|(socket, _)| PollFd::new(socket, wanted(accepts, PollFlags::IN))));
         fds.extend(self.connections.iter().map(|connection| {
             let wants_input = self.share.wants_input(connection.id);
@@ -375,6 +422,23 @@ impl Stop {
     /// Creates a request to stop, and the other end of its socket, which makes the request by a byte or by its end.
     pub fn new() -> io::Result<(Stop, OwnedFd)> {
         let (wake, other) = UnixStream::pair()?;
-        Ok((Stop { wake }, other.into()))
+        Ok((Stop { wake, changes: None }, other.into()))
+    }
+
+    /// Creates a request to stop as [`Stop::new`] does. A byte only announces changes, so that the end of the socket makes
+    /// the request.
+    pub fn with_changes() -> io::Result<(Stop, OwnedFd, Sender<Change>)> {
+        let (stop, other) = Stop::new()?;
+        let (sender, receiver) = mpsc::channel();
+        Ok((Stop { changes: Some(receiver), ..stop }, other, sender))
+    }
+
+    /// Returns the changes that were announced; `None` if sharing should stop.
+    fn changes(&self) -> Option<Vec<Change>> {
+        let changes = self.changes.as_ref()?;
+        match rustix::io::read(&self.wake, &mut [0; 64]) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(changes.try_iter().collect()),
+        }
     }
 }

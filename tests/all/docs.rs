@@ -194,6 +194,7 @@ fn options_exist() {
         qom(&["--help"]),
         qom(&["tree", "--help"]),
         qom(&["fuse", "--help"]),
+        qmp_share(&["--help"]),
     ];
     let helps = programs.map(|program| program.run().stdout);
     let options_in = |text: &str| -> BTreeSet<String> {

@@ -68,6 +68,7 @@ mod secrets;
 mod server_verdicts;
 mod several_servers;
 mod sharing;
+mod sharing_prompt;
 mod shell_completion;
 mod ssh;
 mod transactions;

@@ -365,6 +365,9 @@ fn read_only_clients_ask_and_change_nothing() {
             > {"execute": "query-future"}
             {"error":{"class":"CommandNotFound","desc":"`query-future` is refused, because this socket is read-only: it is not known whether the command changes something"}}
         "#]]);
+        // The shell's own monitor answers HMP lines.
+        let run = qmp_shell(&["-H", &watch, "-c", "info status", "-c", "stop"]).run().expect_status(1);
+        assert_eq!(run.stdout.lines().next(), Some("VM status: paused (prelaunch)"), "{run:#?}");
         // It sees what others do.
         full.send("{\"execute\": \"cont\"}");
         assert_eq!(reader.read()["event"], "RESUME");

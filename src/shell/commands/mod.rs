@@ -25,6 +25,7 @@ mod rc;
 mod run;
 mod server_help;
 mod set;
+mod share;
 mod shell_escape;
 mod show;
 mod source;
@@ -109,6 +110,7 @@ pub(crate) const DOT_COMMANDS: &[&DotCommand] = &[
     &on::COMMAND,
     &qmp::COMMAND,
     &set::COMMAND,
+    &share::COMMAND,
     &show::COMMAND,
     &source::COMMAND,
     &alias::UNALIAS,

@@ -2,6 +2,7 @@
 
 pub(crate) mod child_qemu;
 pub(crate) mod name;
+pub(crate) mod share;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -262,6 +262,10 @@ impl Engine {
                 server.wait_for_queries(false, deadline);
             }
             let names = self.connection.server()?.info.command_names();
+            // A server may refuse a command that it has, as for a client that may only ask.
+            if names.contains(&request.command) {
+                return None;
+            }
             nearest(&request.command, names.iter().map(String::as_str)).map(str::to_owned)
         } else if self.options.interactive || suggests {
             self.nearest_live_name(request, desc, deadline)

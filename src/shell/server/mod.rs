@@ -6,6 +6,7 @@
 pub(crate) mod info;
 pub(crate) mod live_names;
 mod queries;
+pub(crate) mod share;
 mod walked_names;
 
 use std::cell::OnceCell;
@@ -20,6 +21,7 @@ use crate::wire::{Reply, Request};
 use super::events::advice::UnexplainedFailure;
 use super::events::log::EventLog;
 use info::ServerInfo;
+use share::MonitorShare;
 
 /// A connected server.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct Server {
     pub(crate) manual: OnceCell<Option<Rc<Manual>>>,
     /// Whether its messages are received together with those of other servers.
     pub(crate) is_multiplexed: bool,
+    /// The thread that shares the connection. After the session, which ends first.
+    pub(crate) share: Option<MonitorShare>,
 }
 
 /// A record of one connection, which is kept after its end until another one is open.
@@ -70,6 +74,7 @@ impl Server {
             unexpected_count: 0,
             manual: OnceCell::new(),
             is_multiplexed: false,
+            share: None,
         }
     }
 

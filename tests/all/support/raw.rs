@@ -75,6 +75,11 @@ impl Raw {
         }
     }
 
+    /// Reads events up to the one with this name.
+    pub fn wait_for_event(&mut self, name: &str) {
+        while self.read()["event"] != name {}
+    }
+
     pub fn request(&mut self, bytes: impl AsRef<[u8]>) -> Value {
         self.send(bytes);
         self.read_reply()
