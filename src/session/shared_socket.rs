@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -17,6 +18,12 @@ use rustix::net::{
 
 use super::address::Address;
 use super::connect::duplicate_inherited;
+
+/// The time for which the lock of another program is waited for.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The time between two attempts to lock.
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The permissions of a socket file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,8 +165,7 @@ fn bind_at(path: &Path, options: SharedSocketOptions) -> Result<SharedSocket, Sh
         _ => Path::new("."),
     };
     // Two programs that find the same stale file must not both replace it.
-    let lock = File::open(parent).map_err(failed)?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+    let _lock = lock_folder(parent);
     let is_stale = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(failed(error)),
@@ -179,14 +185,31 @@ fn bind_at(path: &Path, options: SharedSocketOptions) -> Result<SharedSocket, Sh
     // After the group, because changing that may clear bits of the mode.
     fs::set_permissions(private, Permissions::from_mode(options.mode)).map_err(failed)?;
     let metadata = fs::symlink_metadata(private).map_err(failed)?;
-    // A link fails if there is a file now.
-    match is_stale {
+    let moved = match is_stale {
         true => fs::rename(private, path),
-        false => fs::hard_link(private, path),
-    }
-    .map_err(failed)?;
+        // Fails if there is a file now.
+        false => match fs::hard_link(private, path) {
+            // A file system without links.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists && fs::symlink_metadata(path).is_err() => {
+                fs::rename(private, path)
+            }
+            result => result,
+        },
+    };
+    moved.map_err(failed)?;
     let file = Some((path.to_owned(), (metadata.dev(), metadata.ino())));
     Ok(SharedSocket { fd: listener.into(), address: Address::Unix(path.to_owned()), file })
+}
+
+/// Locks a folder against other programs that create sockets in it, until the returned file is closed. A lock that is not
+/// free soon is done without: any program that can read the folder can hold it.
+fn lock_folder(folder: &Path) -> Option<File> {
+    let file = File::open(folder).ok()?;
+    let deadline = Instant::now() + LOCK_TIMEOUT;
+    while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() && Instant::now() < deadline {
+        std::thread::sleep(LOCK_POLL_INTERVAL);
+    }
+    Some(file)
 }
 
 /// Returns whether no program listens on a socket file. Does not wait for one that is busy.

@@ -31,7 +31,7 @@ const MAX_IN_FLIGHT: usize = 4;
 const LARGE_REPLY_BYTES: usize = 1 << 20;
 
 /// The maximum length of a request of a read-only client in bytes. No command that only asks needs more.
-const MAX_READ_ONLY_REQUEST_BYTES: usize = 1 << 20;
+const MAX_READ_ONLY_REQUEST_BYTES: usize = 64 << 10;
 
 /// The commands that a client may execute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +158,7 @@ impl Client {
     }
 
     /// Adds the reply to the request `id`, in the order in which the server replies.
-    pub(super) fn complete(&mut self, id: u64, reply: &str) {
+    pub(super) fn complete(&mut self, id: u64, reply: String) {
         self.in_flight -= 1;
         self.has_large_replies = reply.len() > LARGE_REPLY_BYTES;
         self.slots.retain(|slot| !matches!(slot, Slot::InFlight(sent) if *sent == id));
@@ -167,7 +167,7 @@ impl Client {
     }
 
     /// Adds a reply after those to all earlier in-band requests.
-    pub(super) fn reply_in_order(&mut self, reply: &str) {
+    pub(super) fn reply_in_order(&mut self, reply: String) {
         self.slots.push_back(Slot::Ready(message_line(reply)));
         self.emit_ready();
     }

@@ -44,7 +44,8 @@ struct Pending {
     client: Option<ClientId>,
     /// The `id` of the client.
     id: Option<String>,
-    is_oob: bool,
+    /// Whether it was sent without waiting for a turn.
+    overtakes: bool,
     has_fds: bool,
 }
 
@@ -89,7 +90,7 @@ impl Share {
         // The greeting that negotiation has consumed; the next one is a second.
         let _ = router.route(StreamItem::Message(Message::Greeting(upstream.greeting.clone())));
         Share {
-            greeting: message_line(&upstream.greeting.to_json()),
+            greeting: message_line(upstream.greeting.to_json()),
             upstream,
             max_in_flight,
             router,
@@ -220,7 +221,7 @@ impl Share {
             Routed::Event(event) => self.receive_event(&event),
             Routed::Renegotiate(request) => {
                 let id = self.next_id();
-                let pending = Pending { client: None, id: None, is_oob: true, has_fds: false };
+                let pending = Pending { client: None, id: None, overtakes: true, has_fds: false };
                 self.router.pending.register(id, pending);
                 self.outgoing.push_front(Outgoing { bytes: request.to_line(&id.to_string()).into(), fds: Vec::new() });
             }
@@ -247,7 +248,7 @@ impl Share {
     }
 
     fn receive_reply(&mut self, upstream_id: u64, pending: Pending, reply: &Reply) {
-        if !pending.is_oob {
+        if !pending.overtakes {
             self.in_flight -= 1;
         }
         if pending.has_fds {
@@ -256,18 +257,18 @@ impl Share {
         // Events that came before the reply reach the client before it.
         self.deliver_events();
         let Some(id) = pending.client else { return };
-        let text = reply_with_id(reply, pending.id.as_deref());
         self.records.reply(id, reply, pending.id.as_deref());
         if let Some(client) = self.clients.get_mut(&id) {
+            let text = reply_with_id(reply, pending.id.as_deref());
             let text = match client.access {
                 Access::Full => text,
                 Access::ReadOnly => self.events.masked(text),
             };
-            if pending.is_oob {
+            if pending.overtakes {
                 client.oob_in_flight -= 1;
-                client.output.push(message_line(&text));
+                client.output.push(message_line(text));
             } else {
-                client.complete(upstream_id, &text);
+                client.complete(upstream_id, text);
             }
             self.unread.push_back(id);
         }
@@ -315,11 +316,11 @@ impl Share {
             ClientMessage::Request(request) => self.take_request(id, request),
             ClientMessage::Unreadable(reason) => {
                 self.records.unreadable(id);
-                client.reply_in_order(&error(GENERIC_ERROR, &format!("invalid JSON: {reason}"), None));
+                client.reply_in_order(error(GENERIC_ERROR, &format!("invalid JSON: {reason}"), None));
             }
             ClientMessage::TooLarge(reason) => {
                 self.records.unreadable(id);
-                client.reply_in_order(&error(GENERIC_ERROR, &reason, None));
+                client.reply_in_order(error(GENERIC_ERROR, &reason, None));
                 client.is_closing = true;
                 client.input = None;
             }
@@ -333,14 +334,14 @@ impl Share {
         if let Some(reply) = own_reply {
             self.records.own_reply(id, &reply);
             match request.is_oob {
-                true => client.output.push(message_line(&reply)),
-                false => client.reply_in_order(&reply),
+                true => client.output.push(message_line(reply)),
+                false => client.reply_in_order(reply),
             }
             return;
         }
-        if request.is_oob {
+        if request.is_oob && !self.upstream.greeting.takes_one_request() {
             client.oob_in_flight += 1;
-            self.send(id, request, Vec::new());
+            self.send(id, request, Vec::new(), true);
             return;
         }
         let takes_fds = request.command.as_ref().is_ok_and(|command| is_fd_command(&command.name));
@@ -373,7 +374,7 @@ impl Share {
                 self.unread.push_back(id);
             }
             self.in_flight += 1;
-            self.send(id, request, fds);
+            self.send(id, request, fds, false);
             return true;
         }
         false
@@ -384,13 +385,14 @@ impl Share {
         self.upstream.last_id
     }
 
-    fn send(&mut self, client: ClientId, request: ClientRequest, fds: Vec<OwnedFd>) {
+    /// Sends a request. `overtakes` is set if it does not wait for its turn, and its reply does not either.
+    fn send(&mut self, client: ClientId, request: ClientRequest, fds: Vec<OwnedFd>, overtakes: bool) {
         let upstream_id = self.next_id();
         self.records.sent(upstream_id, &request);
         let has_fds = !fds.is_empty();
         self.fd_is_in_flight |= has_fds;
         self.outgoing.push_back(Outgoing { bytes: request.to_line(upstream_id).into(), fds });
-        let pending = Pending { client: Some(client), id: request.id, is_oob: request.is_oob, has_fds };
+        let pending = Pending { client: Some(client), id: request.id, overtakes, has_fds };
         self.router.pending.register(upstream_id, pending);
     }
 }

@@ -37,6 +37,9 @@ enum State {
     Keyword,
 }
 
+/// The capacity that is kept between tokens.
+const MAX_KEPT_BYTES: usize = 4096;
+
 /// The outcome of one byte.
 enum Step {
     /// The byte belongs to the token.
@@ -75,6 +78,8 @@ impl Lexer {
     pub(super) fn feed(&mut self, bytes: &[u8]) -> (usize, Option<TokenKind>) {
         if std::mem::take(&mut self.has_ended) {
             self.token.clear();
+            // A client that once sent a long string does not occupy its memory for ever.
+            self.token.shrink_to(MAX_KEPT_BYTES);
         }
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {

@@ -9,21 +9,27 @@ use crate::wire::{Reply, quote};
 /// The end of a message, as QEMU ends it.
 const LINE_END: &str = "\r\n";
 
-/// Returns a message of the server as it is sent to a client.
-pub(super) fn message_line(text: &str) -> Bytes {
-    let mut line = String::with_capacity(text.len() + LINE_END.len());
-    line.push_str(text);
-    line.push_str(LINE_END);
-    line.into()
+/// Returns a message as it is sent to a client.
+pub(super) fn message_line(mut text: String) -> Bytes {
+    text.push_str(LINE_END);
+    text.into()
+}
+
+/// Joins parts of a message, with room for a line end: a large reply is copied once.
+fn joined(parts: &[&str]) -> String {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    let mut text = String::with_capacity(len + LINE_END.len());
+    parts.iter().for_each(|part| text.push_str(part));
+    text
 }
 
 /// Returns a reply of the server with the `id` that the client sent, or without one.
 pub(super) fn reply_with_id(reply: &Reply, id: Option<&str>) -> String {
     let text = reply.text();
     match (reply.id_range(), id) {
-        (Some(range), Some(id)) => [&text[..range.start], id, &text[range.end..]].concat(),
+        (Some(range), Some(id)) => joined(&[&text[..range.start], id, &text[range.end..]]),
         (Some(range), None) => match member_range(text, &range) {
-            Some(member) => [&text[..member.start], &text[member.end..]].concat(),
+            Some(member) => joined(&[&text[..member.start], &text[member.end..]]),
             None => rebuilt(reply, None),
         },
         (None, id) => rebuilt(reply, id),
