@@ -118,11 +118,16 @@ struct ServerConnection {
 impl ServerConnection {
     fn open(&mut self) -> Result<Session, ConnectError> {
         let deadline = self.options.wait.and_then(|wait| Instant::now().checked_add(wait));
+        let mut announced = false;
         loop {
             match open_with_progress(&self.address, &self.options, &mut announce) {
                 // Another client may hold the monitor for now.
-                Err(ConnectError::NoGreeting { .. }) if deadline.is_some_and(|deadline| Instant::now() < deadline) => {
-                    announce(&format!("{} sends no greeting; another client may hold it. Waiting.", self.address));
+                Err(error @ ConnectError::NoGreeting { .. })
+                    if deadline.is_some_and(|deadline| Instant::now() < deadline) =>
+                {
+                    if !std::mem::replace(&mut announced, true) {
+                        announce(&format!("{error}; waiting."));
+                    }
                 }
                 result => return result,
             }
