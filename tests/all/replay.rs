@@ -69,7 +69,7 @@ fn a_recorded_guest_agent_is_synchronised_with() {
 fn a_log_is_run_as_a_script() {
     for server in machines() {
         let (log, second) = (server.path("vm.log"), server.path("second.log"));
-        let lines = "cont\nblockdev-add driver=null-co node-name=n0\n.wait RESUME timeout=20\nexec-oob query-yank\n\
+        let lines = "cont\n.wait RESUME timeout=20\nblockdev-add driver=null-co node-name=n0\nexec-oob query-yank\n\
                      set_password protocol=vnc password=hunter2\nblockdev-del n0\nstop\n";
         qmp_shell(&[&server.address(), "-l", &log, "--no-events"]).input(lines).run().expect_status(1);
         // The last line is cut off, as by a full disk.
