@@ -21,10 +21,11 @@ pub fn split_name(text: &str) -> (Option<&str>, &str) {
 /// Returns a name for the server at `address` that is not among `taken`: the name of its file, host or domain, with a number
 /// if another server has it.
 pub(crate) fn name_of_address(address: Option<&Address>, taken: &[&str]) -> String {
+    let stem_of = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let text = match address {
-        Some(Address::Unix(path) | Address::Replay(path)) => {
-            path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
-        }
+        Some(Address::Unix(path) | Address::Replay(path)) => stem_of(path),
+        Some(Address::Ssh(address)) => stem_of(Path::new(address.path())),
+        Some(Address::Libvirt(address)) => address.domain().to_owned(),
         Some(Address::Abstract(name)) => name.clone(),
         Some(Address::Tcp { host, .. }) => host.clone(),
         Some(Address::Fd(number)) => format!("fd{number}"),
@@ -96,6 +97,8 @@ mod tests {
             ("fd:3", &[], "fd3"),
             ("demo:", &["demo"], "demo2"),
             ("exec:ssh a b", &[], "exec"),
+            ("ssh://user@host/run/a.sock", &[], "a"),
+            ("libvirt:web?qemu:///system", &["web"], "web2"),
         ] {
             assert_eq!(name_of_address(Some(&address.parse().unwrap()), taken), expected, "{address}");
         }
