@@ -92,11 +92,14 @@ impl MessageQueue {
     #[cfg(not(feature = "programs"))]
     fn raise_signal(&self) {}
 
-    /// Sets a signal that is raised whenever a message arrives, and at interrupts.
+    /// Sets a signal that is raised whenever a message arrives, and at interrupts. The first one stays.
     #[cfg(feature = "programs")]
     pub(crate) fn set_signal(&self, signal: &ArrivalSignal) {
-        *self.signal.lock().unwrap_or_else(PoisonError::into_inner) = Some(signal.clone());
-        signal.raise();
+        let mut own = self.signal.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.is_none() {
+            *own = Some(signal.clone());
+            signal.raise();
+        }
     }
 
     /// Returns the place of the next item, or of the end of the connection, in the order of arrival over all queues.

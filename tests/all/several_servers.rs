@@ -493,6 +493,18 @@ fn a_log_of_several_servers_names_them() {
 }
 
 #[test]
+fn the_connection_to_one_of_several_servers_is_shared() {
+    let Some(pair) = Pair::new(Server::qemu(SMALL), Server::qemu(SMALL)) else { return };
+    let lines = "@dst .share shared.sock\n@dst query-name\n@* query-name\n@dst .share off\n@dst query-name\n";
+    pair.run("src=a.sock dst=b.sock", lines).check(expect![[r#"
+        {"server": "dst", "return": {}}
+        {"server": "src", "return": {}}
+        {"server": "dst", "return": {}}
+        {"server": "dst", "return": {}}
+    "#]]);
+}
+
+#[test]
 fn wrong_servers_are_explained() {
     let Some(pair) = Pair::new(Server::qemu(SMALL), Server::qemu(SMALL)) else { return };
     pair.run("a=a.sock a=b.sock", "").check(expect![[r#"

@@ -95,7 +95,12 @@ impl Connection {
         };
         let thread = std::thread::Builder::new().name("share".to_owned()).spawn(serve)?;
         let address = self.target.as_ref().map_or(Address::Demo, |target| target.address.clone());
-        let options = Options { log: self.options.log.clone(), limits: self.options.limits, ..Options::default() };
+        let options = Options {
+            log: self.options.log.clone(),
+            limits: self.options.limits,
+            server_name: self.options.server_name.clone(),
+            ..Options::default()
+        };
         server.session = Session::over(ours.into(), &address, &options)?;
         server.session.take_turns();
         server.session.take_backlog_of(kept);

@@ -79,9 +79,9 @@ impl Engine {
     pub(super) fn multiplex_all(&mut self) {
         let Some(signal) = self.servers.signal.clone() else { return };
         self.with_each_server(|engine| {
-            let Some(server) = engine.connection.server().filter(|server| !server.is_multiplexed) else { return };
-            server.is_multiplexed = true;
-            server.session.start_reader().set_signal(&signal);
+            if let Some(session) = engine.connection.session() {
+                session.start_reader().set_signal(&signal);
+            }
         });
     }
 

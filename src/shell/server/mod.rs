@@ -39,8 +39,6 @@ pub(crate) struct Server {
     pub(crate) unexpected_count: usize,
     /// The manual page of the server, once it has been searched for; `None` inside if it is not installed.
     pub(crate) manual: OnceCell<Option<Rc<Manual>>>,
-    /// Whether its messages are received together with those of other servers.
-    pub(crate) is_multiplexed: bool,
     /// The thread that shares the connection. After the session, which ends first.
     pub(crate) share: Option<MonitorShare>,
 }
@@ -73,7 +71,6 @@ impl Server {
             lacks_human_monitor: false,
             unexpected_count: 0,
             manual: OnceCell::new(),
-            is_multiplexed: false,
             share: None,
         }
     }
