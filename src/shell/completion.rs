@@ -15,7 +15,8 @@ use crate::platform::directory_of;
 use crate::render::{is_printable, printable};
 
 use super::commands::{
-    ALL, DOT_COMMANDS, DotCommand, TargetedLine, check_target, expand_home, manual_for_completion, topics,
+    ALL, DOT_COMMANDS, DotCommand, TargetedLine, check_target, expand_home, manual_for_completion, targeted_parts,
+    topics,
 };
 use super::engine::Engine;
 use super::output::tail::LastReply;
@@ -24,9 +25,15 @@ use super::settings::SETTINGS;
 /// The maximum time that Tab waits for the server.
 const TAB_TIMEOUT: Duration = Duration::from_millis(150);
 
-/// Calls `f` with the server that a line names as the current one, and with the line without the name. The rest of the line
-/// keeps its place.
+/// Calls `f` with the server that the last command of a line names as the current one, and with the line without the name and
+/// the commands before. The rest of the line keeps its place.
 fn on_target<T>(engine: &mut Engine, text: &str, f: impl FnOnce(&mut Engine, &str) -> T) -> T {
+    let part = targeted_parts(engine, text).pop();
+    on_first_target(engine, part.as_deref().unwrap_or(text), f)
+}
+
+/// Does the same with the server that is named at the beginning of a line.
+fn on_first_target<T>(engine: &mut Engine, text: &str, f: impl FnOnce(&mut Engine, &str) -> T) -> T {
     let targeted =
         TargetedLine::parse(text).filter(|targeted| engine.has_several_servers() && targeted.span.end < text.len());
     let Some(targeted) = targeted else { return f(engine, text) };
@@ -41,8 +48,9 @@ fn on_target<T>(engine: &mut Engine, text: &str, f: impl FnOnce(&mut Engine, &st
 
 /// Completes the name of a server that ends `text`.
 fn complete_target(engine: &mut Engine, text: &str) -> Option<Completion> {
-    let targeted =
-        TargetedLine::parse(text).filter(|targeted| engine.has_several_servers() && targeted.span.end == text.len())?;
+    let part = targeted_parts(engine, text).pop()?;
+    let targeted = TargetedLine::parse(&part)
+        .filter(|targeted| engine.has_several_servers() && targeted.span.end == text.len())?;
     let mut names = server_names(engine);
     names.push(Name::new(ALL, "all servers"));
     let matching = names.into_iter().filter(|name| name.text.starts_with(targeted.name));
@@ -141,7 +149,7 @@ pub(crate) fn hint_line(engine: &mut Engine, line: &str, columns: usize) -> Opti
 
 /// Returns the kinds of the parts of a line, for its colours.
 pub(crate) fn highlight_line(engine: &mut Engine, line: &str) -> Vec<(Span, TokenStyle)> {
-    on_target(engine, line, |engine, line| with_completion_context(engine, |_, context| highlight(line, context)))
+    on_first_target(engine, line, |engine, line| with_completion_context(engine, |_, context| highlight(line, context)))
 }
 
 fn hint_untargeted(engine: &mut Engine, line: &str, columns: usize) -> Option<ArgumentHint> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::program::{Run, qmp, qmp_shell};
 use crate::support::server::{Q35, SMALL, Server};
-use crate::support::snapshot;
+use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
 use crate::support::wait_until;
 
@@ -173,6 +173,63 @@ fn lines_reach_the_servers_that_they_name() {
             status: 1
         "#]]);
     }
+}
+
+#[test]
+fn each_command_of_a_chain_has_its_server() {
+    let mut table = Table::new();
+    for line in [
+        "@b stop; query-status | .status; @b query-status | .status",
+        "query-kvm; .expect @b query-status status=paused; @* query-status | .running; query-name",
+        "@b nonsense; query-kvm; @c stop; @b query-name x=1",
+        ".hmp; @b stop; info status; @b info status",
+    ] {
+        let lines = format!("@b stop\n{line}");
+        table.run(line, &qmp_shell(&["--no-events", "a=demo:", "b=demo:"]).input(lines.as_str()).run());
+    }
+    table.check(expect![[r#"
+        > @b stop; query-status | .status; @b query-status | .status
+        {"server": "b", "return": {}}
+        {"server": "b", "return": {}}
+        "running"
+        "paused"
+
+        > query-kvm; .expect @b query-status status=paused; @* query-status | .running; query-name
+        {"server": "b", "return": {}}
+        {"server": "a", "return": {"enabled": false, "present": false}}
+        true
+        false
+        {"server": "a", "return": {}}
+
+        > @b nonsense; query-kvm; @c stop; @b query-name x=1
+        {"server": "b", "return": {}}
+        {"server": "b", "error": {"class": "CommandNotFound", "desc": "the demo machine has no command 'nonsense'"}}
+        {"server": "a", "return": {"enabled": false, "present": false}}
+        {"server": "a", "error": {"class": "NotSent", "desc": "no server is named `c`; expected one of `@a`, `@b`"}}
+        {"server": "b", "error": {"class": "NotSent", "desc": "unknown key `x` for `query-name`; it takes no keys"}}
+        stderr: <stdin>:2: no server is named `c`; expected one of `@a`, `@b`
+        stderr:   @b nonsense; query-kvm; @c stop; @b query-name x=1
+        stderr:                           ^^
+        stderr: <stdin>:2: unknown key `x` for `query-name`; it takes no keys
+        stderr:   @b nonsense; query-kvm; @c stop; @b query-name x=1
+        stderr:                                                  ^
+        status: 1
+
+        > .hmp; @b stop; info status; @b info status
+        {"server": "b", "return": {}}
+        VM status: running
+        VM status: paused
+    "#]]);
+    let Some(terminal) = Terminal::qmp_shell("a=demo: b=demo:") else { return };
+    terminal.wait_for_last("(a)");
+    terminal.type_text("@b stop; @");
+    terminal.press("Tab");
+    terminal.wait_for("@b");
+    terminal.type_text("b query-stat");
+    terminal.press("Tab");
+    terminal.press("Enter");
+    terminal.wait_for("@b stop; @b query-status\n");
+    terminal.wait_for("\"status\": \"paused\"");
 }
 
 #[test]

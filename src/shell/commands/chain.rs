@@ -26,9 +26,23 @@ pub(super) fn run_chain(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn
         let parsed = parse(engine, line.text);
         return run_parsed(engine, parsed, line, out);
     }
+    run_all(engine, parts.len(), out, "The commands after it were not executed.", |engine, index, out| {
+        run_part(engine, &parts[index], line, out)
+    })
+}
+
+/// Calls `run` with the numbers below `count`, one after the other, until one of the calls ends the session, or one fails and
+/// the shell should then exit. Returns the worst outcome. `interrupted` is the notice about the rest after Ctrl-C.
+pub(super) fn run_all(
+    engine: &mut Engine,
+    count: usize,
+    out: &mut dyn Output,
+    interrupted: &str,
+    mut run: impl FnMut(&mut Engine, usize, &mut dyn Output) -> LineOutcome,
+) -> LineOutcome {
     let mut worst = LineOutcome::Done;
-    for (index, part) in parts.iter().enumerate() {
-        let outcome = run_part(engine, part, line, out);
+    for index in 0..count {
+        let outcome = run(engine, index, out);
         match outcome {
             LineOutcome::Done => {}
             LineOutcome::Failed if worst == LineOutcome::Done => worst = outcome,
@@ -37,12 +51,12 @@ pub(super) fn run_chain(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn
             LineOutcome::Leave if engine.is_quitting() => worst = outcome,
             LineOutcome::Leave | LineOutcome::Disconnected => return outcome,
         }
-        let is_last = index + 1 == parts.len();
+        let is_last = index + 1 == count;
         if is_last || out.has_failed() || outcome == LineOutcome::Failed && engine.settings.exit_on_error {
             break;
         }
         if out.take_interrupt() {
-            out.show_notice("The commands after it were not executed.");
+            out.show_notice(interrupted);
             break;
         }
     }

@@ -63,7 +63,7 @@ A line is one of:
                                  replies are skipped
   transaction(  …  )             one action per line; properties follow the `)`
   .NAME …                        a dot command
-  @NAME …, @* …                  a line for one of several servers, or for all
+  @NAME …, @* …                  a command for one of several servers, or for all
   !COMMAND                       a command for the system's shell
   # …                            a comment
 

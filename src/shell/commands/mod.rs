@@ -56,7 +56,7 @@ pub(crate) use rc::run_rc_file;
 pub use run::{ParsedLine, run_parsed};
 pub(crate) use server_help::manual_for_completion;
 pub use target::run_line;
-pub(crate) use target::{ALL, TargetedLine, check_target};
+pub(crate) use target::{ALL, TargetedLine, check_target, targeted_parts};
 
 /// A dot command.
 pub(crate) struct DotCommand {

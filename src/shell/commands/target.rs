@@ -1,4 +1,4 @@
-//! Lines for one of several servers: `@NAME LINE`, and `@* LINE` for all of them.
+//! Commands for one of several servers: `@NAME COMMAND`, and `@* COMMAND` for all of them.
 
 use crate::assist::Completes;
 use crate::grammar::{Diagnostic, Language, Span, is_blank};
@@ -8,13 +8,13 @@ use super::super::engine::{Engine, not_sent};
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
 use super::super::output::tail::TailOutput;
-use super::chain::run_chain;
+use super::chain::{run_all, run_chain, split};
 use super::{Arguments, DotCommand};
 
 /// The name in `@*`, for all servers.
 pub(crate) const ALL: &str = "*";
 
-/// A line that names its server.
+/// A command that names its server, at the beginning of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TargetedLine<'t> {
     /// The name after the `@`.
@@ -68,9 +68,38 @@ fn takes_target(name: &str) -> bool {
     })
 }
 
-/// Parses and executes a line, on the server that it names or else on the current one. It fails if one of its commands
-/// does; those after it are executed all the same.
+/// Returns the parts of a line that can name servers of their own: its commands, each up to the next one, with blanks in the
+/// place of those before it. A line that names no server, or is for the only one, is one part.
+pub(crate) fn targeted_parts(engine: &Engine, text: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while engine.has_several_servers() && text[start..].contains('@') {
+        let rest = " ".repeat(start) + &text[start..];
+        let untargeted = TargetedLine::parse(&rest).map_or(rest.clone(), |targeted| targeted.rest);
+        let next = split(engine.language(), &untargeted).into_iter().nth(1);
+        let Some(end) = next.map(|part| part.command.start).filter(|end| *end > start) else { break };
+        parts.push(rest[..end].to_owned());
+        start = end;
+    }
+    parts.push(" ".repeat(start) + &text[start..]);
+    parts
+}
+
+/// Parses and executes a line, each of its commands on the server that it names or else on the current one. It fails if one
+/// of them does; those after it are executed all the same.
 pub fn run_line(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
+    let parts = targeted_parts(engine, line.text);
+    if parts.len() == 1 {
+        return run_part(engine, line, out);
+    }
+    run_all(engine, parts.len(), out, "The commands after it were not executed.", |engine, index, out| {
+        let part = InputLine { text: &parts[index], ..*line };
+        // Messages show the line as it was typed.
+        run_part(engine, &part, &mut TailOutput::new(out, part, *line, None))
+    })
+}
+
+fn run_part(engine: &mut Engine, line: &InputLine<'_>, out: &mut dyn Output) -> LineOutcome {
     let targeted =
         TargetedLine::parse(line.text).filter(|_| engine.has_several_servers() || is_wrong_target(engine, line));
     let Some(targeted) = targeted else {
@@ -111,25 +140,10 @@ fn run_targeted(
     // Messages show the line as it was typed.
     let out: &mut dyn Output = &mut TailOutput::new(out, rest, *line, None);
     let line = rest;
-    let mut worst = LineOutcome::Done;
-    for (number, index) in servers.iter().enumerate() {
-        let outcome = run_on(engine, *index, servers.len() > 1, &line, out);
-        match outcome {
-            LineOutcome::Done => {}
-            LineOutcome::Failed => worst = LineOutcome::Failed,
-            LineOutcome::Leave if engine.is_quitting() => worst = outcome,
-            LineOutcome::Leave | LineOutcome::Disconnected => return outcome,
-        }
-        let is_last = number + 1 == servers.len();
-        if is_last || out.has_failed() || outcome == LineOutcome::Failed && engine.settings.exit_on_error {
-            break;
-        }
-        if out.take_interrupt() {
-            out.show_notice("It was not executed on the servers after this.");
-            break;
-        }
-    }
-    worst
+    let count = servers.len();
+    run_all(engine, count, out, "It was not executed on the servers after this.", |engine, index, out| {
+        run_on(engine, servers[index], count > 1, &line, out)
+    })
 }
 
 /// Returns whether the output of a script has a place for the reply to a line.

@@ -8,13 +8,17 @@ use super::super::super::engine::Engine;
 use super::super::ParsedLine;
 use super::super::chain::split;
 use super::super::run::{parse, parse_expanded};
-use super::super::target::{TargetedLine, check_target};
+use super::super::target::{TargetedLine, check_target, targeted_parts};
 
 /// Dot commands that change nothing in the server.
 const DOT_COMMANDS: &[&str] = &["events", "explain", "expect", "help", "history", "show"];
 
 /// Rejects a line of which a command may change something in the server, and one that cannot be repeated.
 pub(super) fn check_that_line_only_asks(engine: &Engine, text: &str) -> Result<(), Diagnostic> {
+    targeted_parts(engine, text).iter().try_for_each(|part| check_that_part_only_asks(engine, part))
+}
+
+fn check_that_part_only_asks(engine: &Engine, text: &str) -> Result<(), Diagnostic> {
     let targeted = TargetedLine::parse(text).filter(|_| engine.has_several_servers());
     if let Some(targeted) = &targeted {
         check_target(engine, targeted)?;
