@@ -136,7 +136,8 @@ impl Sharer {
             share,
             channel,
             connections: owner.into_iter().collect(),
-            has_unhandled_items: false,
+            // Some may have arrived together with the reply to the negotiation.
+            has_unhandled_items: true,
             unexpected: 0,
             accept_after: None,
         };
@@ -260,7 +261,7 @@ impl Serving<'_> {
             let flags = wanted(wants_input, PollFlags::IN) | wanted(connection.is_full, PollFlags::OUT);
             PollFd::new(&connection.fd, flags)
         }));
-        let timeout = match (self.has_unhandled_items, self.channel.is_cut_off(), accepts) {
+        let timeout = match (self.has_unhandled_items && is_read, self.channel.is_cut_off(), accepts) {
             (true, ..) => Some(Duration::ZERO),
             (_, true, _) => Some(CUT_OFF_POLL_INTERVAL),
             (_, _, false) => Some(ACCEPT_PAUSE),
@@ -275,9 +276,10 @@ impl Serving<'_> {
         let flags: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
         Ok(Ready {
             stop: !flags[0].is_empty(),
-            server: self.has_unhandled_items
-                || self.channel.is_cut_off()
-                || flags[1].intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
+            server: is_read
+                && (self.has_unhandled_items
+                    || self.channel.is_cut_off()
+                    || flags[1].intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)),
             sockets: flags[2..2 + sockets].iter().map(|flags| !flags.is_empty()).collect(),
             clients: flags[2 + sockets..].to_vec(),
         })

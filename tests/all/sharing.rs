@@ -13,7 +13,7 @@ use expect_test::expect;
 use qmp_shell::{Client, Empty, Request};
 use serde_json::{Value, json};
 
-use crate::support::peer::{EVENT, Peer};
+use crate::support::peer::{EVENT, Peer, PeerConnection};
 use crate::support::program::{qmp, qmp_share, qmp_shell, qom};
 use crate::support::raw::Raw;
 use crate::support::server::{Q35, SMALL, Server};
@@ -475,6 +475,88 @@ fn the_end_of_the_server_ends_the_clients() {
     assert_eq!((asking.read_to_end(), idle.read_to_end()), (String::new(), String::new()));
     assert_eq!(share.wait_for_end(), Some(4));
     assert!(!is_socket(&share.address()));
+}
+
+#[test]
+fn a_server_that_breaks_the_protocol_ends_the_share() {
+    type Script = fn(&mut PeerConnection);
+    let rows: [(&str, Script); 5] = [
+        ("closes", |_| {}),
+        ("closes in the middle of a message", |conn| conn.send(b"{\"event\": \"E")),
+        ("nests too deep", |conn| {
+            conn.send("[".repeat(3000).replacen('[', "{\"event\": [", 1).as_bytes());
+            conn.wait_for_close();
+        }),
+        ("sends only junk", |conn| {
+            for _ in 0..200 {
+                conn.send_line("junk");
+            }
+            conn.wait_for_close();
+        }),
+        ("sends messages for nobody", |conn| {
+            for _ in 0..20 {
+                conn.send_line("{\"return\": {}, \"id\": 7}");
+            }
+        }),
+    ];
+    let mut table = Table::new();
+    for (row, script) in rows {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s.sock").to_str().unwrap().to_owned();
+        let peer = Peer::start(move |conn| {
+            conn.negotiate();
+            script(conn);
+        });
+        let run = qmp_share(&[&peer.address(), &socket]).run();
+        table.row(row, run.render().replace(&socket, "SOCKET").replace(&peer.address(), "SERVER"));
+        assert!(!is_socket(&socket), "{row}");
+    }
+    table.check(expect![[r#"
+        > closes
+        stderr: qmp-share: Sharing SERVER on SOCKET.
+        stderr: qmp-share: the connection to `SERVER` has ended: the server closed the connection
+        status: 4
+
+        > closes in the middle of a message
+        stderr: qmp-share: Sharing SERVER on SOCKET.
+        stderr: qmp-share: the connection to `SERVER` has ended: the server closed the connection in the middle of a message
+        status: 4
+
+        > nests too deep
+        stderr: qmp-share: Sharing SERVER on SOCKET.
+        stderr: qmp-share: the connection to `SERVER` has ended: the server sent a message nested more than 2048 levels deep
+        status: 4
+
+        > sends only junk
+        stderr: qmp-share: Sharing SERVER on SOCKET.
+        stderr: qmp-share: warning: the server sent an invalid QMP message (not a JSON object): junk
+        stderr: qmp-share: warning: the server sent an invalid QMP message (not a JSON object): junk
+        stderr: qmp-share: warning: the server sent an invalid QMP message (not a JSON object): junk
+        stderr: qmp-share: warning: the server sent an invalid QMP message (not a JSON object): junk
+        stderr: qmp-share: warning: the server sent an invalid QMP message (not a JSON object): junk
+        stderr: qmp-share: warning: the server sent an invalid QMP message (not a JSON object): junk
+        stderr: qmp-share: warning: the server sent an invalid QMP message (not a JSON object): junk
+        stderr: qmp-share: warning: the server sent an invalid QMP message (not a JSON object): junk
+        stderr: qmp-share: warning: the server sent an invalid QMP message (not a JSON object): junk
+        stderr: qmp-share: warning: the server sent an invalid QMP message (not a JSON object): junk
+        stderr: qmp-share: the connection to `SERVER` has ended: the server sent only data that is not QMP
+        status: 4
+
+        > sends messages for nobody
+        stderr: qmp-share: Sharing SERVER on SOCKET.
+        stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
+        stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
+        stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
+        stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
+        stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
+        stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
+        stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
+        stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
+        stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
+        stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
+        stderr: qmp-share: the connection to `SERVER` has ended: the server closed the connection
+        status: 4
+    "#]]);
 }
 
 #[test]
