@@ -240,6 +240,10 @@ fn hostile_clients_disturb_nobody() {
             b"{\"execute\": \"qmp_capabilities\"}{\"execute\": \"x\", \"id\": \"\\\"}{\\\"execute\\\": \\\"quit\\\"\"}",
         ),
     ];
+    // QEMU 10.0 itself aborts after this.
+    let broken_with_oob =
+        ["{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"oob\"]}}", &"a}".repeat(2000)].concat();
+    let hostile = [hostile, &[("sends many broken messages with oob", broken_with_oob.as_bytes())]].concat();
     for (behaviour, bytes) in hostile {
         for leaves_at_once in [true, false] {
             let mut raw = Raw::connect(&address);

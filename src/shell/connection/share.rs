@@ -17,8 +17,11 @@ use super::Connection;
 /// The permissions of the sockets: their owner only.
 const SOCKET_OPTIONS: SharedSocketOptions = SharedSocketOptions { mode: 0o600, group: None };
 
-/// The time within which the server must answer the query that hands the connection over.
-const HANDOVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time within which the server must answer queries in flight, and the one that hands the connection over.
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time between two looks at whether the queries in flight are answered.
+const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The reason why a connection cannot be shared.
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +59,17 @@ impl Connection {
         }
         let socket = SharedSocket::bind(&address, SOCKET_OPTIONS)?;
         if server.share.is_none() {
+            let deadline = Instant::now() + HANDOVER_TIMEOUT;
+            // A prompt may be waiting for the introspection.
+            while !server.session.is_idle() && server.interrupted_commands.is_empty() && Instant::now() < deadline {
+                server.finish_queries();
+                // At the end of the connection that returns at once.
+                std::thread::sleep(IDLE_POLL_INTERVAL);
+            }
             if !server.session.is_idle() {
                 return Err(MonitorShareError::Busy);
             }
-            if !server.session.stop_reader(Instant::now() + HANDOVER_TIMEOUT)? {
+            if !server.session.stop_reader(deadline)? {
                 return Err(MonitorShareError::NoAnswer);
             }
             self.hand_over()?;
