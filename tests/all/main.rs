@@ -61,6 +61,7 @@ mod qmp_fan_out;
 mod qom;
 mod queries;
 mod replay;
+mod recipes;
 mod screen;
 mod script_ends;
 mod scripts;
