@@ -82,7 +82,8 @@ fn every_program_reaches_a_socket_with_any_name() {
     ));
     let address = format!("ssh://me@host:2222{odd}");
     for shell in ["sh", "bash", "zsh", "fish"].into_iter().filter(|shell| find_program(shell).is_some()) {
-        let run = stand_in.with(qmp_shell(&[&address, "-c", "query-name"])).env("REMOTE_SHELL", shell).run();
+        let run =
+            stand_in.with(qmp_shell(&[&address, "-c", "query-name"])).env("REMOTE_SHELL", shell).run().without_waits();
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("{\"return\": {\"name\": \"far\"}}\n", ""), "{shell}");
     }
     let arguments = fs::read_to_string(stand_in.path("arguments")).unwrap();
@@ -117,7 +118,7 @@ fn nc_serves_where_there_is_no_socat() {
 fn says_why_a_socket_cannot_be_reached() {
     let mut table = Table::new();
     let mut row = |label: &str, lines: &str, arguments: &[&str]| {
-        table.run(label, &StandIn::new(lines).with(qmp_shell(arguments)).run());
+        table.run(label, &StandIn::new(lines).with(qmp_shell(arguments)).run().without_waits());
     };
     let address = "ssh://host/nonexistent/vm.sock";
     let one = [address, "-c", "query-name"];
@@ -180,7 +181,7 @@ fn says_why_a_socket_cannot_be_reached() {
 fn shows_what_ssh_says_before_the_connection() {
     let Some((_server, odd)) = odd_server() else { return };
     let stand_in = StandIn::new(&format!("echo \"Warning: Permanently added 'host'\" >&2; {RUN}"));
-    let run = stand_in.with(qmp(&["--path", &format!("ssh://host{odd}"), "query-name"])).run();
+    let run = stand_in.with(qmp(&["--path", &format!("ssh://host{odd}"), "query-name"])).run().without_waits();
     run.check(expect![[r#"
         name: far
         stderr: qmp: ssh: Warning: Permanently added 'host'
@@ -329,7 +330,7 @@ fn reaches_a_socket_through_a_real_ssh_server() {
     let tree = ssh.stand_in.with(qom(&["tree", "-s", &address])).run().expect_status(0);
     assert!(tree.stdout.contains("none-machine"), "{}", tree.stdout);
     let missing = ssh.stand_in.with(qmp(&["--path", "ssh://far/nonexistent", "query-name"])).run().expect_status(3);
-    missing.check(expect![[r#"
+    missing.without_waits().check(expect![[r#"
         stderr: qmp: cannot connect to `ssh://far/nonexistent`: there is no socket at `/nonexistent` on `far`
         status: 3
     "#]]);

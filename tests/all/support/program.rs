@@ -162,6 +162,13 @@ impl Run {
         self
     }
 
+    /// Removes the announcements of long waits, which a machine under load has more of.
+    pub fn without_waits(mut self) -> Run {
+        let kept = self.stderr.split_inclusive('\n').filter(|line| !line.contains("Waiting for "));
+        self.stderr = kept.collect();
+        self
+    }
+
     /// Compares the whole outcome with a snapshot.
     #[track_caller]
     pub fn check(&self, expected: Expect) {
