@@ -64,8 +64,8 @@ fn filters_print_their_results() {
         "running"
 
         > query-status | empty
-        {"error": {"class": "NotSent", "desc": "this is not a program; a filter begins with `.`, `[` or `{`, as in `. | length`"}}
-        stderr: -c:1: this is not a program; a filter begins with `.`, `[` or `{`, as in `. | length`
+        {"error": {"class": "NotSent", "desc": "this is not a program; as a filter it is `. | empty`"}}
+        stderr: -c:1: this is not a program; as a filter it is `. | empty`
         stderr:   query-status | empty
         stderr:                  ^^^^^
         status: 1
@@ -145,8 +145,8 @@ fn errors_point_into_the_filter() {
         status: 1
 
         > query-status | length
-        {"error": {"class": "NotSent", "desc": "this is not a program; a filter begins with `.`, `[` or `{`, as in `. | length`"}}
-        stderr: -c:1: this is not a program; a filter begins with `.`, `[` or `{`, as in `. | length`
+        {"error": {"class": "NotSent", "desc": "this is not a program; as a filter it is `. | length`"}}
+        stderr: -c:1: this is not a program; as a filter it is `. | length`
         stderr:   query-status | length
         stderr:                  ^^^^^^
         status: 1
@@ -459,6 +459,11 @@ fn a_pager_and_ctrl_c_at_the_prompt() {
     );
     terminal.press("Up");
     terminal.wait_for_last("(QEMU) query-kvm; query-status | .x[");
+    terminal.press("C-u");
+    terminal.enter("query-block | length; query-kvm");
+    terminal.wait_for("as a filter it is `. | length`\n");
+    terminal.press("Up");
+    terminal.wait_for_last("(QEMU) query-block | . | length; query-kvm");
 }
 
 #[test]

@@ -150,8 +150,7 @@ fn prepare_tail(
             Some(Sink::Filter(filter, file.transpose()?))
         }
         TailKind::Pipeline(span) if is_function(&line.text[span.range()]) => {
-            let message = "this is not a program; a filter begins with `.`, `[` or `{`, as in `. | length`";
-            return Err(Diagnostic::new(*span, message));
+            return Err(explain_function(&line.text[span.range()], *span));
         }
         TailKind::Pipeline(_) if line.script == Some(STDIN_NAME) => {
             let message = "`|` with a program is not available in scripts read from standard input";
@@ -169,6 +168,18 @@ fn is_function(pipeline: &str) -> bool {
     let name = pipeline.split(|c| !is_part(c)).next().unwrap_or_default();
     let is_keyword = matches!(name, "until" | "while");
     filter::functions().iter().any(|function| function.name == name) && !is_keyword && !is_runnable(name)
+}
+
+/// Returns the error for a filter that begins with a function, where a program is expected.
+fn explain_function(text: &str, span: Span) -> Diagnostic {
+    let corrected = format!(". | {text}");
+    match Filter::parse(&corrected) {
+        Ok(_) => {
+            let message = format!("this is not a program; as a filter it is `{corrected}`");
+            Diagnostic::new(span, message).with_replacement(Some(corrected))
+        }
+        Err(_) => Diagnostic::new(span, "this is not a program; a filter begins with `.`, `[` or `{`"),
+    }
 }
 
 /// Parses the filter at a span of a line.
