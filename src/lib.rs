@@ -120,7 +120,7 @@
 // | `discovery` | the servers that run on this machine, from their command lines | `session` |
 // | `filter` | jq inside the programs: a filter and JSON text to results | `wire`, `grammar` |
 // | `schema` | introspection as lookups, typing and checking of arguments, the manual pages of QEMU | `wire`, `grammar` |
-// | `share` | one connection for many clients: a state machine, and the loop that serves it | `wire`, `session` |
+// | `share` | one connection for many clients: a state machine, and the loop that serves it | `platform`, `wire`, `session` |
 // | `monitor` | the human monitor over QMP alone: a line of HMP to requests, and replies to its text; pure | `platform`, `wire`, `schema` |
 // | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
 // | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `filter`, `grammar`, `schema` |

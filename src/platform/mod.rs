@@ -5,7 +5,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
 use rustix::process::Pid;
 
 #[cfg(target_vendor = "apple")]
@@ -33,6 +33,23 @@ mod sockets {
         fcntl_setfd(&fd, FdFlags::CLOEXEC)?;
         Ok(fd)
     }
+
+    /// No flag: child processes inherit the descriptors that a message carries.
+    #[cfg(feature = "programs")]
+    pub(crate) const FDS_NOT_INHERITED: RecvFlags = RecvFlags::empty();
+
+    #[cfg(feature = "programs")]
+    pub(super) fn accept_nonblocking(listener: &OwnedFd) -> Result<OwnedFd, Errno> {
+        let fd = accept(listener)?;
+        ioctl_fionbio(&fd, true)?;
+        Ok(fd)
+    }
+
+    /// The system does not tell.
+    #[cfg(feature = "programs")]
+    pub(super) fn listens(_: &OwnedFd) -> bool {
+        true
+    }
 }
 
 #[cfg(not(target_vendor = "apple"))]
@@ -55,8 +72,24 @@ mod sockets {
     pub(super) fn accept(listener: &OwnedFd) -> Result<OwnedFd, Errno> {
         rustix::net::accept_with(listener, SocketFlags::CLOEXEC)
     }
+
+    /// Child processes do not inherit the descriptors that a message carries.
+    #[cfg(feature = "programs")]
+    pub(crate) const FDS_NOT_INHERITED: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+
+    #[cfg(feature = "programs")]
+    pub(super) fn accept_nonblocking(listener: &OwnedFd) -> Result<OwnedFd, Errno> {
+        rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+    }
+
+    #[cfg(feature = "programs")]
+    pub(super) fn listens(socket: &OwnedFd) -> bool {
+        rustix::net::sockopt::socket_acceptconn(socket) == Ok(true)
+    }
 }
 
+#[cfg(feature = "programs")]
+pub(crate) use sockets::FDS_NOT_INHERITED;
 pub(crate) use sockets::NO_SIGNAL;
 
 /// Opens a stream socket that child processes do not inherit.
@@ -74,6 +107,19 @@ pub(crate) fn accept(listener: &OwnedFd) -> Result<OwnedFd, Errno> {
     sockets::accept(listener)
 }
 
+/// Accepts a connection that does not block, and that child processes do not inherit.
+#[cfg(feature = "programs")]
+pub(crate) fn accept_nonblocking(listener: &OwnedFd) -> Result<OwnedFd, Errno> {
+    sockets::accept_nonblocking(listener)
+}
+
+/// Returns whether a descriptor is a Unix socket that listens. Apple's systems do not tell whether it listens.
+#[cfg(feature = "programs")]
+pub(crate) fn is_listening_unix_socket(fd: &OwnedFd) -> bool {
+    let family = rustix::net::getsockname(fd).map(|address| address.address_family());
+    family == Ok(AddressFamily::UNIX) && sockets::listens(fd)
+}
+
 /// Returns the address of a Unix socket without a file. Only Linux has them.
 pub(crate) fn abstract_address(name: &[u8]) -> Result<SocketAddrUnix, Errno> {
     #[cfg(target_os = "linux")]
@@ -85,10 +131,29 @@ pub(crate) fn abstract_address(name: &[u8]) -> Result<SocketAddrUnix, Errno> {
     }
 }
 
-/// Returns the process at the other end of a Unix socket. `None` except on Linux.
-pub(crate) fn peer_process(socket: impl AsFd) -> Option<Pid> {
+/// The process at the other end of a Unix socket, when it connected.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerCredentials {
+    pub(crate) process: Pid,
+    #[cfg(feature = "programs")]
+    pub(crate) uid: u32,
+    #[cfg(feature = "programs")]
+    pub(crate) gid: u32,
+}
+
+/// Returns the process at the other end of a Unix socket, with its user and group. `None` except on Linux.
+pub(crate) fn peer_credentials(socket: impl AsFd) -> Option<PeerCredentials> {
     #[cfg(target_os = "linux")]
-    return Some(rustix::net::sockopt::socket_peercred(socket).ok()?.pid);
+    {
+        let peer = rustix::net::sockopt::socket_peercred(socket).ok()?;
+        Some(PeerCredentials {
+            process: peer.pid,
+            #[cfg(feature = "programs")]
+            uid: peer.uid.as_raw(),
+            #[cfg(feature = "programs")]
+            gid: peer.gid.as_raw(),
+        })
+    }
     #[cfg(not(target_os = "linux"))]
     {
         let _ = socket;

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, send, sendmsg};
 
+use crate::platform::NO_SIGNAL;
 use crate::wire::{Event, Greeting};
 
 use super::connection::{Polled, ReceiveHalf, SendHalf, Wait};
@@ -73,7 +74,7 @@ impl Channel {
     /// Sends as much of `bytes` as the socket takes, with descriptors attached to the first byte. Returns the number of
     /// bytes sent; zero if the socket is full.
     pub(crate) fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let flags = NO_SIGNAL | SendFlags::DONTWAIT;
         let sent = if fds.is_empty() {
             send(self.out.socket.as_fd(), bytes, flags)
         } else {

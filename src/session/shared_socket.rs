@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, UCred, accept_with, connect, socket_with, sockopt,
+use rustix::net::{AddressFamily, SocketAddrUnix, connect};
+
+use crate::platform::{
+    PeerCredentials, accept_nonblocking, is_listening_unix_socket, nonblocking_stream_socket, peer_credentials,
 };
 
 use super::address::Address;
@@ -78,8 +80,7 @@ impl SharedSocket {
             Address::Unix(path) => bind_at(path, options)?,
             &Address::Fd(inherited) => {
                 let fd = duplicate_inherited(inherited).map_err(|_| SharedSocketError::InvalidFd(inherited))?;
-                let is_unix = sockopt::socket_domain(&fd) == Ok(AddressFamily::UNIX);
-                if !is_unix || sockopt::socket_acceptconn(&fd) != Ok(true) {
+                if !is_listening_unix_socket(&fd) {
                     return Err(SharedSocketError::InvalidFd(inherited));
                 }
                 SharedSocket { fd, address: address.clone(), file: None }
@@ -100,10 +101,10 @@ impl SharedSocket {
 
     /// Accepts a connection that does not block, and returns the process, user and group at its other end. `None` if no
     /// client is waiting.
-    pub(crate) fn accept(&self) -> io::Result<Option<(OwnedFd, Option<UCred>)>> {
-        match accept_with(&self.fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+    pub(crate) fn accept(&self) -> io::Result<Option<(OwnedFd, Option<PeerCredentials>)>> {
+        match accept_nonblocking(&self.fd) {
             Ok(fd) => {
-                let credentials = sockopt::socket_peercred(&fd).ok();
+                let credentials = peer_credentials(&fd);
                 Ok(Some((fd, credentials)))
             }
             Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => Ok(None),
@@ -214,8 +215,7 @@ fn lock_folder(folder: &Path) -> Option<File> {
 
 /// Returns whether no program listens on a socket file. Does not wait for one that is busy.
 fn is_refused(path: &Path) -> Result<bool, Errno> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let fd = nonblocking_stream_socket(AddressFamily::UNIX)?;
     Ok(connect(&fd, &SocketAddrUnix::new(path)?) == Err(Errno::CONNREFUSED))
 }
 
@@ -241,7 +241,7 @@ mod tests {
         assert!(socket.accept().unwrap().is_none());
         let mut client = UnixStream::connect(&path).unwrap();
         let (fd, credentials) = socket.accept().unwrap().unwrap();
-        assert_eq!(credentials.unwrap().pid.as_raw_nonzero().get().cast_unsigned(), std::process::id());
+        assert_eq!(credentials.unwrap().process.as_raw_nonzero().get().cast_unsigned(), std::process::id());
         UnixStream::from(fd).write_all(b"x").unwrap();
         let mut text = String::new();
         client.read_to_string(&mut text).unwrap();

@@ -11,7 +11,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
 use rustix::process::Pid;
 
-use crate::platform::{NO_SIGNAL, peer_process};
+use crate::platform::{NO_SIGNAL, peer_credentials};
 
 use super::options::CANCEL_POLL_INTERVAL;
 
@@ -149,7 +149,7 @@ impl Socket {
 
     /// Returns the process at the other end, if it is on this machine.
     pub(super) fn peer_process(&self) -> Option<Pid> {
-        self.is_unix().then(|| peer_process(&self.fd)).flatten()
+        Some(peer_credentials(&self.fd).filter(|_| self.is_unix())?.process)
     }
 
     /// Ends both directions: the peer and the local reader see the end of the stream.

@@ -9,6 +9,8 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendFlags, recvmsg, sendmsg,
 };
 
+use crate::platform::{FDS_NOT_INHERITED, NO_SIGNAL};
+
 use super::client::ClientId;
 use super::core::Share;
 
@@ -44,7 +46,7 @@ impl Connection {
         buffer.resize(READ_BYTES, 0);
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+        let flags = RecvFlags::DONTWAIT | FDS_NOT_INHERITED;
         let received = recvmsg(&self.fd, &mut [IoSliceMut::new(buffer)], &mut control, flags);
         let mut fds = Vec::new();
         for message in control.drain() {
@@ -67,7 +69,7 @@ impl Connection {
         while share.has_output(self.id) {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = share.output(self.id, &mut slices);
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let flags = SendFlags::DONTWAIT | NO_SIGNAL;
             match sendmsg(self.fd.as_fd(), &slices[..count], &mut SendAncillaryBuffer::default(), flags) {
                 Ok(len) => share.advance_output(self.id, len),
                 Err(Errno::INTR) => {}

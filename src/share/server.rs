@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::platform::peer_credentials;
 use crate::session::{Channel, Disconnected, Session, SharedLog, SharedSocket, Unexpected};
 
 use super::client::{Access, ClientId};
@@ -331,7 +332,7 @@ impl Serving<'_> {
                 let id = self.share.connect(*access);
                 let access = if *access == Access::ReadOnly { ", \"read-only\": true" } else { "" };
                 let peer = credentials.map_or_else(String::new, |peer| {
-                    let (pid, uid, gid) = (peer.pid.as_raw_nonzero(), peer.uid.as_raw(), peer.gid.as_raw());
+                    let (pid, uid, gid) = (peer.process.as_raw_nonzero(), peer.uid, peer.gid);
                     format!("\"pid\": {pid}, \"uid\": {uid}, \"gid\": {gid}")
                 });
                 self.sharer.log(format!("\"client\": {id}, \"connected\": {{{peer}}}{access}"), notify);
@@ -366,8 +367,8 @@ impl Serving<'_> {
             let id = connection.id;
             let was_cut_off = cut_off.contains(&id);
             if was_cut_off {
-                let peer = rustix::net::sockopt::socket_peercred(&connection.fd).ok();
-                notify(Notice::CutOff { client: id, pid: peer.map(|peer| peer.pid.as_raw_nonzero().get()) });
+                let peer = peer_credentials(&connection.fd);
+                notify(Notice::CutOff { client: id, pid: peer.map(|peer| peer.process.as_raw_nonzero().get()) });
             }
             self.share.disconnect(id);
             let reason = if was_cut_off { ", \"reason\": \"too many events unread\"" } else { "" };
