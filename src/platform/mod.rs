@@ -5,7 +5,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
+#[cfg(feature = "programs")]
+use rustix::net::RecvFlags;
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketType};
 use rustix::process::Pid;
 
 #[cfg(target_vendor = "apple")]
