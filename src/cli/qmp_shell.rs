@@ -34,7 +34,7 @@ fn check_names(addresses: &[NamedAddress]) -> Result<(), Failure> {
     }
 }
 
-/// Rejects a command in the place of a second server: a word without the marks of an address, where there is no socket.
+/// Rejects a command in the place of a second server: a word that is not written like an address and does not name a socket.
 fn check_commands(addresses: &[NamedAddress], waits: bool) -> Result<(), Failure> {
     let is_command = |given: &&NamedAddress| match &given.address {
         Address::Unix(path) => given.name.is_none() && is_command_name(&path.to_string_lossy()) && !path.exists(),

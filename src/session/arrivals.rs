@@ -33,7 +33,7 @@ impl ArrivalSignal {
 
     pub(super) fn raise(&self) {
         let (_, writer) = &*self.0;
-        // If there is no room for a byte, enough are there.
+        // If the socket is full, it wakes the reader already.
         let _ = (&*writer).write(&[0]);
     }
 

@@ -73,7 +73,7 @@ pub struct SharedSocket {
 impl SharedSocket {
     /// Listens at a path, or on an inherited socket that listens already (`fd:N`), whose permissions stay as they are.
     ///
-    /// The file appears at its path with its permissions, so that nobody connects before they are set. A socket file on
+    /// The file appears at its path with its permissions, so that no client connects before they are set. A socket file on
     /// which no program listens is replaced; any other file, and a symbolic link, is left alone.
     pub fn bind(address: &Address, options: SharedSocketOptions) -> Result<SharedSocket, SharedSocketError> {
         let socket = match address {

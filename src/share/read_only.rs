@@ -120,7 +120,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// Commands that change something, or reveal what is not for read-only clients, such as the contents of the guest's memory.
-/// They would be refused without being listed; the list tells them from commands that nobody has looked at yet.
+/// They would be refused without being listed; the list tells them from commands that have not been reviewed yet.
 const CHANGING: &[&str] = &[
     "add-fd",
     "add_client",

@@ -413,7 +413,7 @@ fn serve_client(connection: &mut Connection, flags: PollFlags, share: &mut Share
         if share.wants_input(connection.id) {
             return connection.read(share, buffer);
         }
-        // The other end is closed, and replies would reach nobody.
+        // The other end is closed, and replies would not be received.
         if flags.intersects(PollFlags::HUP | PollFlags::ERR) {
             return Outcome::Gone;
         }

@@ -69,6 +69,7 @@ mod secrets;
 mod server_verdicts;
 mod several_servers;
 mod sharing;
+mod sharing_end;
 mod sharing_prompt;
 mod shell_completion;
 mod ssh;

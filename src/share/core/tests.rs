@@ -127,7 +127,7 @@ fn replies_go_to_the_client_that_asked_with_its_id() {
     share.answer(101);
     assert_eq!(share.heard(one), ["{\"return\": 101, \"id\": [1,{\"x\":1.0}]}"]);
     assert_eq!(share.heard(two), ["{\"return\": 102}"]);
-    // Replies to nobody.
+    // Replies whose client has left.
     share.answer(101);
     share.server_says("{\"return\": {}, \"id\": 7}");
     assert!(share.heard(one).is_empty() && share.heard(two).is_empty());
@@ -289,7 +289,7 @@ fn a_client_that_does_not_read_is_held_back_and_then_cut_off() {
     share.say(slow, &request("a", "0").repeat(3));
     let large = format!("{{\"return\": \"{}\", \"id\": ID}}", "x".repeat(20 << 20));
     share.server_says(&large.replace("ID", "101"));
-    // A large reply is no reason to cut it off, but it is not served until it has read that.
+    // A large reply does not get it cut off, but it is not served until it has read that.
     assert!(!share.wants_input(slow) && share.take_cut_off().is_empty());
     let event = format!("{{\"event\": \"E\", \"data\": \"{}\"}}", "x".repeat(1 << 20));
     for _ in 0..MAX_UNSENT_EVENT_BYTES >> 20 {

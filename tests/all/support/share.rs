@@ -5,6 +5,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use super::server::Server;
 use super::wait_until;
 
 thread_local! {
@@ -72,4 +73,9 @@ impl Drop for Share {
 /// Returns whether there is a socket at this path.
 pub fn is_socket(path: &str) -> bool {
     std::fs::symlink_metadata(Path::new(path)).is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
+/// A share of a server, on `shared.sock` in its folder.
+pub fn share(server: &Server, options: &[&str]) -> Share {
+    Share::start(options, &server.path("q.sock"), &server.path("shared.sock"))
 }
