@@ -40,11 +40,19 @@ pub(super) struct Connected {
     pub(super) messages: Option<ProcessMessages>,
     /// Whether the server can read a request only after it has answered the one before.
     pub(super) takes_one_request: bool,
+    /// The time limit for greeting and negotiation, in multiples of [`Options::timeout`](super::options::Options::timeout).
+    pub(super) timeout_factor: u32,
 }
 
 impl From<OwnedFd> for Connected {
     fn from(fd: OwnedFd) -> Self {
-        Connected { socket: Socket::from(fd), process: None, messages: None, takes_one_request: false }
+        Connected {
+            socket: Socket::from(fd),
+            process: None,
+            messages: None,
+            takes_one_request: false,
+            timeout_factor: 1,
+        }
     }
 }
 

@@ -24,6 +24,10 @@ use super::ssh::MAX_LOGIN_TIME;
 
 const PROXY: &str = "virt-qemu-qmp-proxy";
 
+/// The time limit for each step, in multiples of [`Options::timeout`](super::options::Options::timeout): libvirt's daemon
+/// examines a QEMU binary that it does not know before it answers, for seconds.
+const TIMEOUT_FACTOR: u32 = 6;
+
 /// The time between two looks whether the proxy listens.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -60,7 +64,13 @@ pub(super) fn connect_libvirt(opening: &mut Opening<'_>, address: &LibvirtAddres
         opening.tell(&format!("libvirt marks `{domain}` as tainted, because it does not see what commands change."));
     }
     let connected = Connected::from(OwnedFd::from(stream));
-    Ok(Connected { process: Some(process), messages: Some(messages), takes_one_request: true, ..connected })
+    Ok(Connected {
+        process: Some(process),
+        messages: Some(messages),
+        takes_one_request: true,
+        timeout_factor: TIMEOUT_FACTOR,
+        ..connected
+    })
 }
 
 /// Connects to the proxy as soon as it listens.
@@ -73,7 +83,7 @@ fn wait_for_proxy(
     let default_uri = std::env::var("LIBVIRT_DEFAULT_URI").unwrap_or_default();
     // `ssh` may ask for a password.
     let may_ask = address.uri().unwrap_or(&default_uri).contains("ssh");
-    let limit = if may_ask { MAX_LOGIN_TIME } else { opening.options.timeout };
+    let limit = if may_ask { MAX_LOGIN_TIME } else { opening.options.timeout.saturating_mul(TIMEOUT_FACTOR) };
     opening.wait_for(if may_ask { Awaited::Login } else { Awaited::Connection });
     let until = from_now(limit);
     loop {

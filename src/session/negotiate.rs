@@ -2,7 +2,7 @@
 //!
 //! Follows the QEMU Machine Protocol Specification, "Server Greeting" and "Capabilities Negotiation".
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::wire::{Reply, ReplyBody, Request, preview};
 
@@ -41,13 +41,18 @@ pub fn connect(address: &Address, options: &Options, progress: &mut dyn FnMut(&s
     }
 }
 
-/// Adds the reason that the process between this one and the server gave for the end of the connection.
+/// Adds what is known about the process between this one and the server: the reason that it gave for the end of the
+/// connection, or that libvirt's proxy is slow, which lets no other client hold the monitor.
 fn with_last_message(error: ConnectError, messages: Option<&ProcessMessages>) -> ConnectError {
     match (error, messages) {
         (ConnectError::Disconnected { address, reason }, Some(messages)) => match messages.last() {
             Some(message) => ConnectError::Gateway { address, reason: message, is_transient: true },
             None => ConnectError::Disconnected { address, reason },
         },
+        (ConnectError::NoGreeting { address: address @ Address::Libvirt(_), seconds }, _) => {
+            let reason = format!("no greeting came from libvirt within {seconds} s; its daemon may be busy");
+            ConnectError::Gateway { address, reason, is_transient: true }
+        }
         (error, _) => error,
     }
 }
@@ -55,8 +60,9 @@ fn with_last_message(error: ConnectError, messages: Option<&ProcessMessages>) ->
 /// Negotiates over a connected socket.
 pub(super) fn negotiate(connected: Connected, opening: &mut Opening<'_>) -> Result<Session, ConnectError> {
     let options = opening.options;
+    let limit = options.timeout.saturating_mul(connected.timeout_factor);
     let session = Session::new(connected, options);
-    let mut handshake = Handshake { session, opening, deadline: from_now(options.timeout) };
+    let mut handshake = Handshake { session, opening, limit, deadline: from_now(limit) };
     handshake.session.honour_sync_markers(options.guest_agent);
     if options.guest_agent {
         guest_sync::synchronise(&mut handshake)?;
@@ -71,6 +77,7 @@ pub(super) fn negotiate(connected: Connected, opening: &mut Opening<'_>) -> Resu
 pub(super) struct Handshake<'a, 'b> {
     pub(super) session: Session,
     opening: &'a mut Opening<'b>,
+    limit: Duration,
     deadline: Instant,
 }
 
@@ -104,7 +111,7 @@ impl Handshake<'_, '_> {
     }
 
     pub(super) fn timeout_seconds(&self) -> f64 {
-        self.opening.options.timeout.as_secs_f64()
+        self.limit.as_secs_f64()
     }
 
     fn receive_greeting(&mut self) -> Result<(), ConnectError> {
@@ -177,7 +184,6 @@ fn is_human_monitor(preview: &str) -> bool {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
-    use std::time::Duration;
 
     use super::super::received::Received;
     use super::*;

@@ -35,7 +35,8 @@ pub(super) const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// The time limit for connecting, and then again for greeting and negotiation. 5 seconds by default.
+    /// The time limit for connecting, and then again for greeting and negotiation. 5 seconds by default. VMs of libvirt get
+    /// six times as long, because its daemon may examine QEMU first.
     pub timeout: Duration,
     /// The time limit for waiting for a server that is not there yet; `None`, the default, does not wait. In
     /// [`Client::accept`](crate::Client::accept), `None` waits without a limit.

@@ -6,7 +6,10 @@ use expect_test::expect;
 
 use crate::support::libvirt::Libvirt;
 use crate::support::program::{Program, program, qmp, qmp_shell, qom};
+use crate::support::server::{SMALL, Server};
+use crate::support::skip::require_program;
 use crate::support::snapshot::Table;
+use crate::support::stand_in::StandIn;
 use crate::support::terminal::Terminal;
 use crate::support::wording;
 use crate::support::{send_signal, wait_until};
@@ -172,6 +175,19 @@ fn says_why_a_domain_cannot_be_reached() {
         status: 3
     "#]]);
     wait_until_clean(&runtime);
+}
+
+/// libvirt's daemon examines QEMU before it answers, for longer than a monitor may take to greet.
+#[test]
+fn waits_for_a_slow_daemon() {
+    let (Some(server), Some(_)) = (Server::qemu(SMALL), require_program("socat")) else { return };
+    let lines = format!(
+        "for socket; do :; done\nexec socat UNIX-LISTEN:\"$socket\" SYSTEM:'sleep 6; exec socat - UNIX\\:{}'",
+        server.address()
+    );
+    let stand_in = StandIn::new("virt-qemu-qmp-proxy", &lines);
+    let run = stand_in.with(qmp(&["--path", VM, "query-status"])).run().without_waits();
+    assert_eq!((run.status, run.lines().first()), (0, Some(&"status: running")), "{}", run.render());
 }
 
 #[test]

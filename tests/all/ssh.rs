@@ -1,51 +1,23 @@
 //! `ssh://` addresses: with a stand-in for `ssh`, which runs the remote command here, and with a real SSH server.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use expect_test::expect;
 
-use crate::support::program::{Program, qmp, qmp_shell, qom};
+use crate::support::program::{qmp, qmp_shell, qom};
 use crate::support::server::{SMALL, Server};
 use crate::support::skip::{require_program, skip_optional};
 use crate::support::snapshot::{self, Table};
+use crate::support::stand_in::StandIn;
 use crate::support::terminal::Terminal;
 use crate::support::wording;
 use crate::support::{find_program, send_signal, wait_until};
 
-/// A folder with a program `ssh`, to come first in PATH.
-struct StandIn {
-    folder: tempfile::TempDir,
-}
-
 /// The rest of a stand-in that runs the remote command, its last argument, in `$REMOTE_SHELL`.
 const RUN: &str = "for last; do :; done; exec ${REMOTE_SHELL:-sh} -c \"$last\"";
-
-impl StandIn {
-    /// Writes a program `ssh` that runs these lines of `sh`.
-    fn new(lines: &str) -> StandIn {
-        let stand_in = StandIn { folder: tempfile::tempdir().unwrap() };
-        let script = stand_in.path("ssh");
-        fs::write(&script, format!("#!/bin/sh\n{lines}\n")).unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        stand_in
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    /// Returns PATH with its folder first.
-    fn search_path(&self) -> String {
-        format!("{}:{}", self.folder.path().display(), std::env::var("PATH").unwrap())
-    }
-
-    fn with(&self, program: Program) -> Program {
-        program.env("PATH", &self.search_path())
-    }
-}
 
 /// Returns the ids of the processes that have `text` in their command lines.
 fn processes_with(text: &str) -> Vec<String> {
@@ -77,9 +49,10 @@ fn odd_server() -> Option<(Server, String)> {
 fn every_program_reaches_a_socket_with_any_name() {
     let Some((_server, odd)) = odd_server() else { return };
     let (Some(_), Some(_)) = (require_program("socat"), require_program("fish")) else { return };
-    let stand_in = StandIn::new(&format!(
-        "printf '%s|' \"$@\" | cut -d '|' -f 1-11 >\"${{0%/*}}/arguments\"; echo Welcome; {RUN}"
-    ));
+    let stand_in = StandIn::new(
+        "ssh",
+        &format!("printf '%s|' \"$@\" | cut -d '|' -f 1-11 >\"${{0%/*}}/arguments\"; echo Welcome; {RUN}"),
+    );
     let address = format!("ssh://me@host:2222{odd}");
     for shell in ["sh", "bash", "zsh", "fish"].into_iter().filter(|shell| find_program(shell).is_some()) {
         let run =
@@ -99,7 +72,7 @@ fn every_program_reaches_a_socket_with_any_name() {
 fn nc_serves_where_there_is_no_socat() {
     let Some((mut server, odd)) = odd_server() else { return };
     let Some(nc) = require_program("nc") else { return };
-    let stand_in = StandIn::new(&format!("PATH=${{0%/*}}/remote; {RUN}"));
+    let stand_in = StandIn::new("ssh", &format!("PATH=${{0%/*}}/remote; {RUN}"));
     fs::create_dir(stand_in.path("remote")).unwrap();
     std::os::unix::fs::symlink("/bin/sh", stand_in.path("remote/sh")).unwrap();
     let address = format!("ssh://host{odd}");
@@ -118,7 +91,7 @@ fn nc_serves_where_there_is_no_socat() {
 fn says_why_a_socket_cannot_be_reached() {
     let mut table = Table::new();
     let mut row = |label: &str, lines: &str, arguments: &[&str]| {
-        table.run(label, &StandIn::new(lines).with(qmp_shell(arguments)).run().without_waits());
+        table.run(label, &StandIn::new("ssh", lines).with(qmp_shell(arguments)).run().without_waits());
     };
     let address = "ssh://host/nonexistent/vm.sock";
     let one = [address, "-c", "query-name"];
@@ -180,7 +153,7 @@ fn says_why_a_socket_cannot_be_reached() {
 #[test]
 fn shows_what_ssh_says_before_the_connection() {
     let Some((_server, odd)) = odd_server() else { return };
-    let stand_in = StandIn::new(&format!("echo \"Warning: Permanently added 'host'\" >&2; {RUN}"));
+    let stand_in = StandIn::new("ssh", &format!("echo \"Warning: Permanently added 'host'\" >&2; {RUN}"));
     let run = stand_in.with(qmp(&["--path", &format!("ssh://host{odd}"), "query-name"])).run().without_waits();
     run.check(expect![[r#"
         name: far
@@ -193,7 +166,8 @@ fn a_password_prompt_does_not_disturb_the_line_editor() {
     let Some((mut server, odd)) = odd_server() else { return };
     let ask = "trap 'stty echo </dev/tty; exit 1' TERM; stty -echo </dev/tty; \
                printf \"me@host's password: \" >/dev/tty; read -r word </dev/tty; stty echo </dev/tty; echo >/dev/tty";
-    let stand_in = StandIn::new(&format!("{ask}; [ \"$word\" = right ] || {{ echo Denied >&2; exit 255; }}; {RUN}"));
+    let stand_in =
+        StandIn::new("ssh", &format!("{ask}; [ \"$word\" = right ] || {{ echo Denied >&2; exit 255; }}; {RUN}"));
     std::os::unix::fs::symlink(&odd, stand_in.path("vm.sock")).unwrap();
     // The name of the VM may come before the first prompt, or after it.
     std::fs::create_dir(stand_in.path("qmp-shell")).unwrap();
@@ -268,7 +242,7 @@ impl SshServer {
     /// Starts the server. Records a skip if it is missing, or does not admit the user.
     fn start() -> Option<SshServer> {
         let (sshd, ssh, keygen) = (require_program("sshd")?, require_program("ssh")?, require_program("ssh-keygen")?);
-        let stand_in = StandIn::new(&format!("exec '{}' -F \"${{0%/*}}/config\" \"$@\"", ssh.display()));
+        let stand_in = StandIn::new("ssh", &format!("exec '{}' -F \"${{0%/*}}/config\" \"$@\"", ssh.display()));
         for key in ["host_key", "user_key"] {
             let arguments = ["-q", "-t", "ed25519", "-N", "", "-f"];
             let made = Command::new(&keygen).args(arguments).arg(stand_in.path(key)).status().unwrap();

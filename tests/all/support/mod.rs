@@ -11,6 +11,7 @@ pub mod server;
 pub mod share;
 pub mod skip;
 pub mod snapshot;
+pub mod stand_in;
 pub mod terminal;
 pub mod without_hmp;
 pub mod wording;
