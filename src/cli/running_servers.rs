@@ -26,8 +26,8 @@ const MAX_INVALID_ANSWERS: usize = 3;
 #[derive(Serialize)]
 struct Row<'a> {
     address: String,
-    /// Empty if it is unknown.
-    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     pid: u32,
     state: MonitorState,
 }
@@ -37,7 +37,7 @@ pub(super) fn list(format: OutputFormat, color: Color) -> Result<Status, Failure
     let servers = running_servers();
     let rows = servers.iter().map(|server| Row {
         address: text_of(&server.address),
-        name: server.name.as_deref().unwrap_or_default(),
+        name: server.name.as_deref(),
         pid: server.process,
         state: server.state,
     });

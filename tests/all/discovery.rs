@@ -16,12 +16,12 @@ use crate::support::skip::require_program;
 use crate::support::terminal::Terminal;
 use crate::support::wait_until;
 
-/// Returns the rows of `--list` of a process: name, address and state.
+/// Returns the rows of `--list` of a process: name or `-`, address and state.
 fn rows_of(process: u32) -> Vec<String> {
     let run = qmp_shell(&["--list", "-o", "json"]).run().expect_status(0);
     let rows: Vec<Value> = serde_json::from_str(&run.stdout).unwrap();
     let row = |row: &Value| {
-        let text = |key: &str| row[key].as_str().filter(|text| !text.is_empty()).unwrap_or("-").to_owned();
+        let text = |key: &str| row[key].as_str().unwrap_or("-").to_owned();
         format!("{} {} {}", text("name"), text("address"), text("state"))
     };
     rows.iter().filter(|row| row["pid"] == process).map(row).collect()
