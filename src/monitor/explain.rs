@@ -1,6 +1,5 @@
 //! Explanation of a line: the requests that it becomes, without sending those that act.
 
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,10 +65,6 @@ impl QmpServer for Recorder<'_> {
         Ok(json!({}))
     }
 
-    fn execute_with_fd(&mut self, request: &Request, _: BorrowedFd<'_>) -> Result<Value, Failure> {
-        self.execute(request)
-    }
-
     fn can_receive_fds(&mut self) -> bool {
         self.server.can_receive_fds()
     }
@@ -91,10 +86,6 @@ impl QmpServer for Recorder<'_> {
         self.steps.push(Step::WaitForJob { id: id.to_owned(), status: status.to_owned() });
         Ok(json!({ "id": id, "status": status }))
     }
-
-    fn show_progress(&mut self, _: &str) {}
-
-    fn show_notice(&mut self, _: &str) {}
 
     fn ask_for_secret(&mut self, _: &str) -> Result<Option<String>, Failure> {
         Ok(Some("SECRET".to_owned()))

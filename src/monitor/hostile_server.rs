@@ -1,12 +1,9 @@
 //! A server for unit tests whose replies have no form that any command expects.
 
-use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::schema::Schema;
 use crate::wire::Request;
 
 use super::command::Command;
@@ -31,37 +28,17 @@ impl QmpServer for HostileServer<'_> {
         Ok(requests.iter().map(|_| Ok(self.reply.clone())).collect())
     }
 
-    fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
-        self.query(request)
-    }
-
-    fn execute_with_fd(&mut self, request: &Request, _: BorrowedFd<'_>) -> Result<Value, Failure> {
-        self.query(request)
-    }
-
     fn can_receive_fds(&mut self) -> bool {
         true
     }
 
-    fn schema(&mut self) -> Option<Arc<Schema>> {
-        None
+    fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
+        self.query(request)
     }
 
     fn pause(&mut self, _: Duration) -> Result<(), Failure> {
         self.pauses = self.pauses.checked_sub(1).ok_or(Failure::Interrupted)?;
         Ok(())
-    }
-
-    fn show_progress(&mut self, _: &str) {}
-
-    fn show_notice(&mut self, _: &str) {}
-
-    fn ask_for_secret(&mut self, _: &str) -> Result<Option<String>, Failure> {
-        Ok(None)
-    }
-
-    fn history(&mut self) -> Vec<String> {
-        Vec::new()
     }
 }
 

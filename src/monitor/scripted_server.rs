@@ -1,13 +1,10 @@
 //! A server for unit tests, which replies by a script.
 
 use std::collections::VecDeque;
-use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::schema::Schema;
 use crate::wire::Request;
 
 use super::line::run_line;
@@ -72,18 +69,6 @@ impl QmpServer for ScriptedServer {
         self.query(request)
     }
 
-    fn execute_with_fd(&mut self, request: &Request, _: BorrowedFd<'_>) -> Result<Value, Failure> {
-        self.query(request)
-    }
-
-    fn can_receive_fds(&mut self) -> bool {
-        false
-    }
-
-    fn schema(&mut self) -> Option<Arc<Schema>> {
-        None
-    }
-
     fn pause(&mut self, _: Duration) -> Result<(), Failure> {
         let Some(pauses) = &mut self.pauses_before_interrupt else { return Ok(()) };
         *pauses = pauses.checked_sub(1).ok_or(Failure::Interrupted)?;
@@ -96,13 +81,5 @@ impl QmpServer for ScriptedServer {
 
     fn show_notice(&mut self, text: &str) {
         self.log.push(format!("notice: {text}"));
-    }
-
-    fn ask_for_secret(&mut self, _: &str) -> Result<Option<String>, Failure> {
-        Ok(None)
-    }
-
-    fn history(&mut self) -> Vec<String> {
-        Vec::new()
     }
 }

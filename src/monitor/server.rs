@@ -13,7 +13,8 @@ use super::jobs::poll_job;
 
 /// The QMP server that a command of the monitor uses, and the user who waits for it.
 ///
-/// Queries are kept apart from requests that act, so that a line can be explained without executing it.
+/// Queries are kept apart from requests that act, so that a line can be explained without executing it. The methods that
+/// have a body are those of a server without descriptors or introspection, and of a program without a user.
 pub(crate) trait QmpServer {
     /// Sends a request that changes nothing, and returns its return value.
     fn query(&mut self, request: &Request) -> Result<Value, Failure>;
@@ -37,13 +38,19 @@ pub(crate) trait QmpServer {
     }
 
     /// Sends a request with a file descriptor, which the server duplicates (`getfd`, `add-fd`).
-    fn execute_with_fd(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<Value, Failure>;
+    fn execute_with_fd(&mut self, request: &Request, _fd: BorrowedFd<'_>) -> Result<Value, Failure> {
+        self.execute(request)
+    }
 
     /// Returns whether the server can receive file descriptors: only over a Unix socket.
-    fn can_receive_fds(&mut self) -> bool;
+    fn can_receive_fds(&mut self) -> bool {
+        false
+    }
 
     /// Returns the server's introspection, if it has any.
-    fn schema(&mut self) -> Option<Arc<Schema>>;
+    fn schema(&mut self) -> Option<Arc<Schema>> {
+        None
+    }
 
     /// Returns whether the server has a QMP command. True without introspection.
     fn has_command(&mut self, name: &str) -> bool {
@@ -71,16 +78,20 @@ pub(crate) trait QmpServer {
     fn hide_job(&mut self, _id: Option<&str>) {}
 
     /// Shows the progress of a long operation, in place of the progress shown before. Scripts do not show it.
-    fn show_progress(&mut self, text: &str);
+    fn show_progress(&mut self, _text: &str) {}
 
     /// Shows a sentence apart from the command's text.
-    fn show_notice(&mut self, text: &str);
+    fn show_notice(&mut self, _text: &str) {}
 
     /// Asks the user for a secret, which is not echoed. `None` if there is no user to ask.
-    fn ask_for_secret(&mut self, prompt: &str) -> Result<Option<String>, Failure>;
+    fn ask_for_secret(&mut self, _prompt: &str) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
 
     /// Returns the lines of the monitor that the user has entered, oldest first.
-    fn history(&mut self) -> Vec<String>;
+    fn history(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// An error reply of the server.

@@ -13,6 +13,8 @@ mod json_tokens;
 mod manual;
 mod medium;
 mod palette;
+#[cfg(test)]
+mod random_json;
 mod sanitize;
 mod table;
 pub(crate) mod units;

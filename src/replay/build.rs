@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::session::{Direction, LogError, Record, RecordedLog};
 use crate::wire::Message;
 
 use super::recording::{Exchange, RecordedReply, Recording, RequestKey};
+use super::request::SentRequest;
 
 /// The greeting of a server whose log has none: it begins after the connection was opened.
 const UNKNOWN_GREETING: &str = "{\"QMP\": {\"capabilities\": []}}";
@@ -24,17 +24,6 @@ pub(super) enum Part<'a> {
     All,
     /// The server with this name, or the connection with this number, from 1.
     Named(&'a str),
-}
-
-/// A request in a log.
-#[derive(Deserialize)]
-struct SentRequest<'a> {
-    #[serde(rename = "execute", alias = "exec-oob")]
-    command: String,
-    #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    id: Option<&'a RawValue>,
 }
 
 /// A message from the server that the next events follow.

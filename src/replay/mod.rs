@@ -9,6 +9,7 @@
 
 mod build;
 mod recording;
+mod request;
 mod server;
 
 pub(crate) use server::start;

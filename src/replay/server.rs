@@ -6,13 +6,15 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use serde::Deserialize;
 
 use crate::wire::{Frame, Framer, Limits};
 
 use super::build::Part;
 use super::recording::{Recording, RequestKey, error_reply, reply_text};
+use super::request::SentRequest;
 
 /// Bounds on a request: 128 MiB, and the depth that QEMU accepts.
 const REQUEST_LIMITS: Limits = Limits { max_message_bytes: 128 << 20, max_depth: 1024 };
@@ -50,17 +52,6 @@ struct Server {
     stream: UnixStream,
     /// Whether the events before the first request were sent.
     is_greeted: bool,
-}
-
-/// A request as the client sent it.
-#[derive(Deserialize)]
-struct Asked<'a> {
-    #[serde(rename = "execute", alias = "exec-oob")]
-    command: String,
-    #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    id: Option<&'a RawValue>,
 }
 
 impl Server {
@@ -104,7 +95,7 @@ impl Server {
 
     /// Answers a request. Returns whether the recorded server ended with it.
     fn answer(&mut self, message: &[u8]) -> io::Result<bool> {
-        let Ok(asked) = serde_json::from_slice::<Asked<'_>>(message) else {
+        let Ok(asked) = serde_json::from_slice::<SentRequest<'_>>(message) else {
             self.refuse("expected a request with `execute`")?;
             return Ok(false);
         };

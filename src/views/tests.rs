@@ -1,15 +1,12 @@
 //! A server for unit tests of views, with replies to each command, and tests of all views.
 
 use std::collections::HashMap;
-use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::monitor::{Failure, QmpServer, ServerError, hostile_replies};
 use crate::render::{Palette, is_printable};
-use crate::schema::Schema;
 use crate::wire::Request;
 
 use super::{Inquiry, Medium, TOPICS, View};
@@ -68,33 +65,9 @@ impl QmpServer for ScriptedServer {
         self.query(request)
     }
 
-    fn execute_with_fd(&mut self, request: &Request, _: BorrowedFd<'_>) -> Result<Value, Failure> {
-        self.query(request)
-    }
-
-    fn can_receive_fds(&mut self) -> bool {
-        false
-    }
-
-    fn schema(&mut self) -> Option<Arc<Schema>> {
-        None
-    }
-
     fn pause(&mut self, _: Duration) -> Result<(), Failure> {
         self.pauses += 1;
         Ok(())
-    }
-
-    fn show_progress(&mut self, _: &str) {}
-
-    fn show_notice(&mut self, _: &str) {}
-
-    fn ask_for_secret(&mut self, _: &str) -> Result<Option<String>, Failure> {
-        Ok(None)
-    }
-
-    fn history(&mut self) -> Vec<String> {
-        Vec::new()
     }
 }
 
