@@ -1,16 +1,14 @@
 //! Completion of dot commands, according to what each of them takes.
 
-use crate::grammar::{Language, Word, tokenize};
+use crate::grammar::{Language, Word, last_part, tokenize};
 
 use super::arguments::Subject;
 use super::command::{command_names, complete_after, complete_command_arguments, pairs};
 use super::complete::{Completer, split_at_cursor};
+use super::conditions::complete_condition;
 use super::hmp::complete_hmp;
 use super::name_kind::NameKind;
 use super::types::{Candidate, Completes, Completion, CompletionContext, Name};
-
-/// Dot commands in whose line a `|` is always followed by a filter.
-const FILTERING: [&str; 2] = ["expect", "until"];
 
 /// Completes a line that begins with a dot.
 pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Completion {
@@ -93,10 +91,11 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
         }
         (Completes::Line, _) => {
             let line_start = inner_line(text, context).unwrap_or(start);
-            let takes_filter = FILTERING.contains(&entry.name);
-            let mut completion = completer.complete_parts(&text[line_start..], takes_filter);
-            completion.start += line_start;
-            completion
+            shifted(completer.complete_line(&text[line_start..]), line_start)
+        }
+        (Completes::Question(options), _) => {
+            let line_start = inner_line(text, context).unwrap_or(start);
+            shifted(complete_question(&text[line_start..], options, completer), line_start)
         }
         (Completes::Aliases, 0) => completer.offer(typed, start, pairs(&context.aliases)),
         (Completes::Servers, 0) => completer.offer(typed, start, pairs(&context.servers)),
@@ -115,13 +114,39 @@ pub(super) fn complete_dot_command(text: &str, completer: &Completer<'_>) -> Com
     }
 }
 
+fn shifted(completion: Completion, offset: usize) -> Completion {
+    Completion { start: completion.start + offset, ..completion }
+}
+
+/// Completes a command with its arguments, and conditions on what it returns or a filter.
+fn complete_question(
+    text: &str,
+    options: &'static [(&'static str, &'static str)],
+    completer: &Completer<'_>,
+) -> Completion {
+    let arguments = completer.complete_parts(text, true);
+    let has_tail = completer.context.with_split_rules(|rules| last_part(text, rules)).tail.is_some();
+    if has_tail || completer.context.language == Language::Hmp {
+        return arguments;
+    }
+    let conditions = complete_condition(text, options, completer);
+    if arguments.candidates.is_empty() && arguments.missing.is_empty() {
+        return conditions;
+    }
+    let mut completion = arguments;
+    if completion.start == conditions.start {
+        completion.candidates.extend(conditions.candidates);
+    }
+    completion
+}
+
 /// Returns the offset of the line of the current language after a dot command that takes one, perhaps after a number.
 pub(super) fn inner_line(text: &str, context: &CompletionContext<'_>) -> Option<usize> {
     let words = tokenize(text).words;
     let (name, words) = words.split_first()?;
     let name = name.text.strip_prefix('.')?;
     let entry = context.dot_commands.iter().find(|entry| entry.name == name || entry.aliases.contains(&name))?;
-    if entry.completes != Completes::Line {
+    if !matches!(entry.completes, Completes::Line | Completes::Question(_)) {
         return None;
     }
     let is_number = |word: &Word| word.text.parse::<f64>().is_ok() && word.span.end < text.len();

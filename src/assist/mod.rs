@@ -6,6 +6,7 @@
 mod arguments;
 mod command;
 mod complete;
+mod conditions;
 mod current_word;
 mod dot_command;
 mod filter;

@@ -104,6 +104,8 @@ pub enum Completes {
     AnyLine,
     /// A line of the current language, or a dot command, perhaps after a number.
     Line,
+    /// A command and conditions on what it returns, among them words with these keys, or a filter.
+    Question(&'static [(&'static str, &'static str)]),
     /// A name of `.alias`.
     Aliases,
     /// A setting, then its values.

@@ -39,7 +39,7 @@ pub use positional::{positional_member, with_positional_key};
 pub use property::{PropertyType, property_value};
 pub use read_only::{hmp_line_only_asks, qmp_command_only_asks};
 pub use request::{TypedRequest, member_type, nearest_command, request_of_command, request_of_json, unknown_command};
-pub use return_path::{UnknownMember, types_at};
+pub use return_path::{UnknownMember, members_at, types_at};
 pub use signature::{member_signature, signature, signature_of_variant};
 pub use spelling::line_of_request;
 pub use suggest::{did_you_mean, nearest};

@@ -1,6 +1,6 @@
 //! Paths into the return value of a command, all of whose variants are possible.
 
-use super::model::{Builtin, Object, Schema, Type, TypeId};
+use super::model::{Builtin, Object, ObjectMember, Schema, Type, TypeId};
 use super::suggest::did_you_mean;
 
 /// The maximum nesting of variants and alternates that is searched. QEMU's types have one or two levels.
@@ -45,6 +45,31 @@ pub fn types_at(schema: &Schema, root: TypeId, path: &[&str]) -> Result<Vec<Type
     Ok(kinds)
 }
 
+/// Returns the members of the objects that a value at `path` below a value of type `root` can be or, if it is an array,
+/// that its items can be.
+pub fn members_at<'s>(schema: &'s Schema, root: TypeId, path: &[&str]) -> Vec<&'s ObjectMember> {
+    let kinds = types_at(schema, root, path).unwrap_or_default();
+    let items = |kind: TypeId| match schema.definition(kind) {
+        Type::Array(element) => alternatives(schema, *element),
+        _ => vec![kind],
+    };
+    let kinds = kinds.into_iter().flat_map(|kind| alternatives(schema, kind)).flat_map(items);
+    kinds.flat_map(|kind| objects_of(schema, kind)).flat_map(|object| &object.members).collect()
+}
+
+/// Returns an object type and its variants, at all levels. A type that is not an object has no members.
+fn objects_of(schema: &Schema, kind: TypeId) -> Vec<&Object> {
+    let mut found = Vec::new();
+    let mut objects = vec![(schema.object(kind), 0)];
+    while let Some((object, level)) = objects.pop() {
+        found.push(object);
+        if level < MAX_LEVELS {
+            objects.extend(object.variants.iter().rev().map(|(_, variant)| (schema.object(*variant), level + 1)));
+        }
+    }
+    found
+}
+
 /// Returns a type, or those that an alternate includes.
 fn alternatives(schema: &Schema, kind: TypeId) -> Vec<TypeId> {
     match schema.definition(kind) {
@@ -55,13 +80,11 @@ fn alternatives(schema: &Schema, kind: TypeId) -> Vec<TypeId> {
 
 /// Adds the types of the members with this name of an object type, and the names of all.
 fn add_members<'s>(schema: &'s Schema, kind: TypeId, name: &str, found: &mut Vec<TypeId>, names: &mut Vec<&'s str>) {
-    let mut objects = vec![(schema.object(kind), 0)];
-    while let Some((object, level)) = objects.pop() {
-        let Object { members, variants, .. } = object;
-        names.extend(members.iter().map(|member| member.name.as_str()));
-        found.extend(members.iter().filter(|member| member.name == name).map(|member| member.kind));
-        if level < MAX_LEVELS {
-            objects.extend(variants.iter().map(|(_, variant)| (schema.object(*variant), level + 1)));
+    let members = objects_of(schema, kind).into_iter().flat_map(|object| &object.members);
+    for member in members {
+        names.push(&member.name);
+        if member.name == name {
+            found.push(member.kind);
         }
     }
 }

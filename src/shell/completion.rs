@@ -134,7 +134,9 @@ fn takes_hmp_line(engine: &Engine, text: &str) -> bool {
             let name = rest.split_whitespace().next().unwrap_or_default();
             DotCommand::find_by_prefix(name).is_ok_and(|command| match command.completes {
                 Completes::HmpLine | Completes::AnyLine => true,
-                Completes::Line => engine.language() == Language::Hmp || rest.contains(" .hmp "),
+                Completes::Line | Completes::Question(_) => {
+                    engine.language() == Language::Hmp || rest.contains(" .hmp ")
+                }
                 _ => false,
             })
         }

@@ -20,7 +20,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
            are conditions on what it yields. Without a condition, the command must succeed.",
     arguments: Arguments::RawTail,
     has_reply_slot: false,
-    completes: Completes::Line,
+    completes: Completes::Question(&[]),
     run,
 };
 

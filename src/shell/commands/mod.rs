@@ -158,7 +158,7 @@ impl DotCommand {
             Completes::HmpLine => DotTail::Hmp,
             Completes::AnyLine => DotTail::Line,
             // A line that is repeated may be several commands.
-            Completes::Line if self.name == watch::COMMAND.name => DotTail::Line,
+            Completes::Line => DotTail::Line,
             _ if self.arguments == Arguments::RawTail => DotTail::Raw,
             _ => DotTail::Words,
         }

@@ -31,7 +31,10 @@ pub(super) const COMMAND: DotCommand = DotCommand {
            shows what was there. A command that may change something is repeated only without a condition.",
     arguments: Arguments::RawTail,
     has_reply_slot: false,
-    completes: Completes::Line,
+    completes: Completes::Question(&[
+        ("every=", "time between two questions in seconds"),
+        ("timeout=", "maximum wait in seconds"),
+    ]),
     run,
 };
 
