@@ -4,7 +4,7 @@ use std::io;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use rustix::net::{AddressFamily, bind, listen};
@@ -16,6 +16,7 @@ use super::connect::Connected;
 use super::error::ConnectError;
 use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
 use super::socket::wait_readable;
+use super::socket_file::SocketFile;
 
 /// A socket that servers connect to, for [`Client::accept`](crate::Client::accept). Dropping it removes its socket file, if
 /// it has one.
@@ -39,7 +40,8 @@ use super::socket::wait_readable;
 pub struct Listener {
     fd: OwnedFd,
     address: Address,
-    file: Option<PathBuf>,
+    /// Removed with the socket.
+    _file: Option<SocketFile>,
 }
 
 impl Listener {
@@ -50,7 +52,8 @@ impl Listener {
             Address::Unix(path) => {
                 remove_stale(path);
                 let listener = UnixListener::bind(path).map_err(failed)?;
-                (OwnedFd::from(listener), Some(path.clone()))
+                let metadata = std::fs::symlink_metadata(path).map_err(failed)?;
+                (OwnedFd::from(listener), Some(SocketFile::new(path.clone(), &metadata)))
             }
             Address::Abstract(name) => {
                 let bound = || -> Result<OwnedFd, rustix::io::Errno> {
@@ -77,7 +80,7 @@ impl Listener {
                 return Err(failed(io::Error::other("cannot listen on this kind of address")));
             }
         };
-        Ok(Listener { fd, address: address.clone(), file })
+        Ok(Listener { fd, address: address.clone(), _file: file })
     }
 
     /// Returns the address it listens on.
@@ -102,14 +105,6 @@ impl Listener {
         }
         let fd = platform::accept(&self.fd).map_err(|error| failed(error.into()))?;
         Ok(fd.into())
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            let _ = std::fs::remove_file(file);
-        }
     }
 }
 

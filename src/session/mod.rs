@@ -35,6 +35,7 @@ mod session;
 #[cfg(feature = "programs")]
 mod shared_socket;
 mod socket;
+mod socket_file;
 mod ssh;
 
 pub use address::{Address, AddressError};
@@ -68,3 +69,5 @@ pub use session::Session;
 pub(crate) use session::{Taken, Waited};
 #[cfg(feature = "programs")]
 pub use shared_socket::{SharedSocket, SharedSocketError, SharedSocketOptions};
+#[cfg(feature = "programs")]
+pub use socket_file::remove_socket_files;

@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use crate::platform::{
 
 use super::address::Address;
 use super::connect::duplicate_inherited;
+use super::socket_file::SocketFile;
 
 /// The time for which the lock of another program is waited for.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -66,8 +67,8 @@ pub enum SharedSocketError {
 pub struct SharedSocket {
     fd: OwnedFd,
     address: Address,
-    /// The file, with the device and the inode by which it is recognised.
-    file: Option<(PathBuf, (u64, u64))>,
+    /// Removed with the socket.
+    _file: Option<SocketFile>,
 }
 
 impl SharedSocket {
@@ -83,7 +84,7 @@ impl SharedSocket {
                 if !is_listening_unix_socket(&fd) {
                     return Err(SharedSocketError::InvalidFd(inherited));
                 }
-                SharedSocket { fd, address: address.clone(), file: None }
+                SharedSocket { fd, address: address.clone(), _file: None }
             }
             _ => return Err(SharedSocketError::Address(address.clone())),
         };
@@ -116,16 +117,6 @@ impl SharedSocket {
 impl AsFd for SharedSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-impl Drop for SharedSocket {
-    fn drop(&mut self) {
-        if let Some((path, identity)) = &self.file
-            && fs::symlink_metadata(path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == *identity)
-        {
-            let _ = fs::remove_file(path);
-        }
     }
 }
 
@@ -198,8 +189,8 @@ fn bind_at(path: &Path, options: SharedSocketOptions) -> Result<SharedSocket, Sh
         },
     };
     moved.map_err(failed)?;
-    let file = Some((path.to_owned(), (metadata.dev(), metadata.ino())));
-    Ok(SharedSocket { fd: listener.into(), address: Address::Unix(path.to_owned()), file })
+    let file = SocketFile::new(path.to_owned(), &metadata);
+    Ok(SharedSocket { fd: listener.into(), address: Address::Unix(path.to_owned()), _file: Some(file) })
 }
 
 /// Locks a folder against other programs that create sockets in it, until the returned file is closed. A lock that is not

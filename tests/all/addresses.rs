@@ -12,7 +12,7 @@ use crate::support::server::{SMALL, Server, program_version};
 use crate::support::skip::{require_program, skip_optional};
 use crate::support::snapshot::{self, Table};
 use crate::support::terminal::Terminal;
-use crate::support::wait_until;
+use crate::support::{send_signal, wait_until};
 
 const NAMED: &str = "{\"return\": {\"name\": \"here\"}}\n";
 
@@ -189,6 +189,10 @@ fn listens_for_a_server_that_connects() {
         assert!(output.status.success());
     }
     assert!(!path.exists(), "the shell removes its socket");
+    let mut shell = start_listening(path_text);
+    send_signal(shell.id(), "TERM");
+    assert_eq!(shell.wait().unwrap().code(), Some(143));
+    assert!(!path.exists(), "the shell removes its socket at a signal");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::support::raw::Raw;
 use crate::support::server::{Q35, SMALL, Server};
 use crate::support::share::is_socket;
 use crate::support::terminal::Terminal;
-use crate::support::{find_program, wait_until, wording};
+use crate::support::{find_program, send_signal, wait_until, wording};
 
 #[test]
 fn a_prompt_shares_its_own_connection() {
@@ -92,6 +92,26 @@ fn a_wrapped_qemu_can_be_shared() {
     terminal.wait_for("(QEMU) query-name\n{}\n(QEMU)");
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
+    assert!(!is_socket(&shared));
+}
+
+#[test]
+fn a_signal_removes_the_socket() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let shared = server.path("s.sock");
+    {
+        let Some(terminal) = Terminal::qmp_shell(&server.address()) else { return };
+        terminal.wait_for_last("(QEMU)");
+        terminal.enter(&format!(".share {shared}"));
+        wait_until("the socket of the prompt", || is_socket(&shared));
+        terminal.send_signal("TERM");
+        assert_eq!(terminal.wait_for_end(), 143);
+        assert!(!is_socket(&shared));
+    }
+    let mut script = qmp_shell(&["-c", &format!(".share {shared}"), "-c", ".wait STOP", &server.address()]).start();
+    wait_until("the socket of the script", || is_socket(&shared));
+    send_signal(script.id(), "TERM");
+    assert_eq!(script.wait().unwrap().code(), Some(143));
     assert!(!is_socket(&shared));
 }
 

@@ -6,6 +6,7 @@ use crate::session::Address;
 use crate::share::Access;
 
 use super::super::line::LineOutcome;
+use super::super::terminal::signals::remove_socket_files_at_end;
 use super::{Arguments, DotCommand, Invocation, expand_home};
 
 const READ_ONLY: &str = "--read-only";
@@ -51,6 +52,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
         return Ok(outcome);
     }
     engine.finish_queries();
+    remove_socket_files_at_end();
     if let Err(error) = engine.connection.share(address, access) {
         out.report_failure(&error.to_string(), line, None);
         return Ok(LineOutcome::Failed);

@@ -12,6 +12,7 @@ use crate::session::{Address, ConnectError, Listener, MessageQueue, Options, Ses
 use crate::wire::Request;
 
 use super::server::{ConnectionRecord, Server};
+use super::terminal::signals::remove_socket_files_at_end;
 use child_qemu::QemuProcess;
 
 /// The address of a server, and the kind of server that is expected there.
@@ -75,6 +76,7 @@ impl Target {
         let address = &self.address;
         let options = Options { guest_agent: self.is_guest_agent, ..options.clone() };
         let mut session = if self.listen {
+            remove_socket_files_at_end();
             let listener = Listener::bind(address)?;
             progress(&format!("Listening on {address} for the server to connect."));
             Session::accept_with_progress(&listener, &options, progress)?

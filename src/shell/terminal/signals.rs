@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::platform::ignores_signal;
-use crate::session::MessageQueue;
+use crate::session::{MessageQueue, remove_socket_files};
 
 use super::suspend::SuspendHandler;
 
@@ -25,6 +25,17 @@ pub fn termination_signals() -> Vec<i32> {
         signals.push(SIGHUP);
     }
     signals
+}
+
+/// Whether a handler ends the program at a signal.
+static IS_HANDLED: AtomicBool = AtomicBool::new(false);
+
+/// Lets a script, which has no handler of its own, remove the files of its listening sockets before a signal ends it.
+pub(crate) fn remove_socket_files_at_end() {
+    if !IS_HANDLED.load(Ordering::SeqCst) {
+        // Without a handler, the files stay; the next program that listens there replaces them.
+        let _ = TerminationHandler::start(|| ());
+    }
 }
 
 /// A handler of the signals to a program at a prompt. Clones share the state.
@@ -45,9 +56,10 @@ pub struct TerminationHandler {
 }
 
 impl TerminationHandler {
-    /// Calls `on_end` before a signal ends the program.
+    /// Calls `on_end` and removes the files of listening sockets before a signal ends the program.
     pub fn start(on_end: impl Fn() + Send + 'static) -> io::Result<TerminationHandler> {
         let mut signals = Signals::new(termination_signals())?;
+        IS_HANDLED.store(true, Ordering::SeqCst);
         let handle = signals.handle();
         let fired = Arc::new(AtomicBool::new(false));
         let set_fired = Arc::clone(&fired);
@@ -55,6 +67,7 @@ impl TerminationHandler {
             if let Some(signal) = signals.forever().next() {
                 set_fired.store(true, Ordering::SeqCst);
                 on_end();
+                remove_socket_files();
                 std::process::exit(128 + signal);
             }
         });
@@ -81,12 +94,13 @@ fn write_unless_blocked(bytes: &[u8]) {
 }
 
 impl InterruptHandler {
-    /// Starts handling signals. Calls `on_end` before a signal ends the program.
+    /// Starts handling signals. Calls `on_end` and removes the files of listening sockets before a signal ends the program.
     pub(crate) fn start(on_end: impl Fn() + Send + 'static) -> io::Result<InterruptHandler> {
         let handler = InterruptHandler::default();
         let shared = handler.clone();
         let original = tcgetattr(rustix::stdio::stdin()).ok();
         let mut signals = Signals::new(termination_signals().into_iter().chain([SIGTSTP]))?;
+        IS_HANDLED.store(true, Ordering::SeqCst);
         std::thread::spawn(move || {
             for signal in signals.forever() {
                 match signal {
@@ -99,6 +113,7 @@ impl InterruptHandler {
                             write_unless_blocked(LEAVE_PROMPT);
                         }
                         on_end();
+                        remove_socket_files();
                         std::process::exit(128 + signal);
                     }
                 }
