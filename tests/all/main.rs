@@ -53,6 +53,7 @@ mod own_monitor;
 mod pasting;
 mod pipes;
 mod prompt;
+mod properties;
 mod protocol;
 mod python_compat;
 mod qmp;

@@ -1,6 +1,6 @@
 //! Properties that hold for any input: a module for each reader of input, with a function `check` that panics if they do not.
 //!
-//! Used by the fuzz targets, and by a test of the main package that checks the stored corpus.
+//! Used by the test of the stored corpus, and by the fuzz targets in `fuzz/`, whose library this is.
 
 mod assertions;
 pub mod command_line;
