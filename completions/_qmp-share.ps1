@@ -32,7 +32,7 @@ Register-ArgumentCompleter -Native -CommandName 'qmp-share' -ScriptBlock {
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append to FILE which client sent what, which replies it got, and all events')
             [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append to FILE which client sent what, which replies it got, and all events')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Append to FILE which client sent what, which replies it got, and all events')
-            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server, at the start and whenever it goes, indefinitely or for up to SECONDS')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server, also after it has gone')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Show the lines of the log on standard error')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show the lines of the log on standard error')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

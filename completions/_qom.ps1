@@ -21,13 +21,13 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
 
     $completions = @(switch ($command) {
         'qom' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
             [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
-            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear, indefinitely or for up to SECONDS')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear')
             [CompletionResult]::new('--complete', '--complete', [CompletionResultType]::ParameterName, 'Print the completions of LINE, a command line that begins with the name of this program')
             [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print the manual page, or completions for a shell')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Show each request and reply on standard error')
@@ -44,13 +44,13 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
             break
         }
         'qom;list' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
             [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
-            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear, indefinitely or for up to SECONDS')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the server''s list, with types, as JSON')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Show each request and reply on standard error')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show each request and reply on standard error')
@@ -59,13 +59,13 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
             break
         }
         'qom;get' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
             [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
-            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear, indefinitely or for up to SECONDS')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the value as JSON, in the server''s spelling')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Show each request and reply on standard error')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show each request and reply on standard error')
@@ -74,13 +74,13 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
             break
         }
         'qom;set' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
             [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
-            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear, indefinitely or for up to SECONDS')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Show each request and reply on standard error')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show each request and reply on standard error')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -90,13 +90,13 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
         'qom;tree' {
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Open objects at most N levels below PATH')
             [CompletionResult]::new('--depth', '--depth', [CompletionResultType]::ParameterName, 'Open objects at most N levels below PATH')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
             [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
-            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear, indefinitely or for up to SECONDS')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON document')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Show each request and reply on standard error')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show each request and reply on standard error')
@@ -105,13 +105,13 @@ Register-ArgumentCompleter -Native -CommandName 'qom' -ScriptBlock {
             break
         }
         'qom;fuse' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
-            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: [default: $QMP_SOCKET]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
+            [CompletionResult]::new('--socket', '--socket', [CompletionResultType]::ParameterName, 'Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit for connecting, and then for the greeting [default: 5]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
             [CompletionResult]::new('--logfile', '--logfile', [CompletionResultType]::ParameterName, 'Append every message, sent or received, to FILE')
-            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear, indefinitely or for up to SECONDS')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the server to appear')
             [CompletionResult]::new('--read-only', '--read-only', [CompletionResultType]::ParameterName, 'Do not allow properties to be set')
             [CompletionResult]::new('--allow-other', '--allow-other', [CompletionResultType]::ParameterName, 'Allow access by other users (requires root, or `user_allow_other` in /etc/fuse.conf)')
             [CompletionResult]::new('--daemonize', '--daemonize', [CompletionResultType]::ParameterName, 'Return once the tree is mounted, and serve it in the background')

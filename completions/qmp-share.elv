@@ -29,7 +29,7 @@ set edit:completion:arg-completer[qmp-share] = {|@words|
             cand -l 'Append to FILE which client sent what, which replies it got, and all events'
             cand --logfile 'Append to FILE which client sent what, which replies it got, and all events'
             cand --log 'Append to FILE which client sent what, which replies it got, and all events'
-            cand --wait 'Wait for the server, at the start and whenever it goes, indefinitely or for up to SECONDS'
+            cand --wait 'Wait for the server, also after it has gone'
             cand -v 'Show the lines of the log on standard error'
             cand --verbose 'Show the lines of the log on standard error'
             cand -h 'Print help (see more with ''--help'')'

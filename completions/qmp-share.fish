@@ -14,7 +14,7 @@ complete -c qmp-share -l color -d 'When to use colour in these lines' -r -f -a "
 always\t'Always use colour'
 never\t'Never use colour'"
 complete -c qmp-share -s l -l logfile -l log -d 'Append to FILE which client sent what, which replies it got, and all events' -r -F
-complete -c qmp-share -l wait -d 'Wait for the server, at the start and whenever it goes, indefinitely or for up to SECONDS' -r
+complete -c qmp-share -l wait -d 'Wait for the server, also after it has gone' -r
 complete -c qmp-share -s v -l verbose -d 'Show the lines of the log on standard error'
 complete -c qmp-share -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c qmp-share -s V -l version -d 'Print version'

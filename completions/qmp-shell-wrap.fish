@@ -7,7 +7,7 @@ end
 
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s l -l logfile -d 'Append every message, sent or received, to FILE' -r -F
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s c -l command -d 'Run LINE and exit; may be repeated, and mixed with -f' -r
-complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s f -l file -d 'Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated' -r -F
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s f -l file -d 'Run the lines of SCRIPT and exit' -r -F
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l monitor -d 'The monitor that answers HMP lines' -r -f -a "auto\t'the server\'s if it has one, or else the shell\'s own'
 own\t'the shell\'s own, over QMP alone'
 server\t'the server\'s, through human-monitor-command'"
@@ -21,7 +21,7 @@ powershell\t'Completions for PowerShell'"
 complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -l color -d 'When to use colour; auto means never in scripts' -r -f -a "auto\t'Use colour on a terminal that supports it'
 always\t'Always use colour'
 never\t'Never use colour'"
-complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s o -l output -d 'Reply format [default: auto at a prompt, json in scripts]' -r -f -a "auto\t'The return value as JSON in few lines, or as text if it is for people'
+complete -c qmp-shell-wrap -n __fish_qmp_shell_wrap_before_words -s o -l output -d 'Reply format' -r -f -a "auto\t'The return value as JSON in few lines, or as text if it is for people'
 flat\t'One line for each value, such as `a.b[0].c: value`'
 json\t'The whole reply as JSON on one line'
 pretty\t'The return value as indented JSON'

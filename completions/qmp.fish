@@ -5,19 +5,19 @@ function __fish_qmp_before_words
     not set -q argv[1]
 end
 
-complete -c qmp -n __fish_qmp_before_words -l path -d 'Address of the server, or a pattern such as \'/run/vm/*.sock\'; may be repeated [default: $QMP_PATH, or else $QMP_SOCKET]' -r -F
+complete -c qmp -n __fish_qmp_before_words -l path -d 'Server [default: $QMP_PATH, or else $QMP_SOCKET]' -r -F
 complete -c qmp -n __fish_qmp_before_words -l color -d 'When to use colour' -r -f -a "auto\t'Use colour on a terminal that supports it'
 always\t'Always use colour'
 never\t'Never use colour'"
 complete -c qmp -n __fish_qmp_before_words -s l -l logfile -d 'Append every message, sent or received, to FILE' -r -F
-complete -c qmp -n __fish_qmp_before_words -l wait -d 'Wait for the server to appear, indefinitely or for up to SECONDS' -r
+complete -c qmp -n __fish_qmp_before_words -l wait -d 'Wait for the server to appear' -r
 complete -c qmp -n __fish_qmp_before_words -l jobs -d 'Query at most N servers at a time' -r
 complete -c qmp -n __fish_qmp_before_words -l monitor -d 'The monitor that answers HMP lines' -r -f -a "auto\t'the server\'s if it has one, or else the shell\'s own'
 own\t'the shell\'s own, over QMP alone'
 server\t'the server\'s, through human-monitor-command'"
 complete -c qmp -n __fish_qmp_before_words -l max-message -d 'Maximum size of a message from the server (suffixes k, M, G)' -r
-complete -c qmp -n __fish_qmp_before_words -l jq -d 'Print the results of a jq filter on the return value: strings as text, other values as JSON on one line; may follow COMMAND' -r -f
-complete -c qmp -n __fish_qmp_before_words -l events -d 'Follow events as JSON Lines: all, or those whose names match a GLOB' -r
+complete -c qmp -n __fish_qmp_before_words -l jq -d 'Pass the return value through a jq filter' -r -f
+complete -c qmp -n __fish_qmp_before_words -l events -d 'Follow events: all, or those that match a GLOB' -r
 complete -c qmp -n __fish_qmp_before_words -l every -d 'Run COMMAND every SECONDS, until it is interrupted' -r
 complete -c qmp -n __fish_qmp_before_words -l count -d 'Stop after N events; fewer are a failure. With --every, after N runs' -r
 complete -c qmp -n __fish_qmp_before_words -l complete -d 'Print the completions of LINE, a command line that begins with the name of this program' -r
@@ -34,7 +34,7 @@ pretty\t'The return value as indented JSON'
 table\t'An array of objects as a table, other values as in `auto`'"
 complete -c qmp -n __fish_qmp_before_words -l timeout -d 'Time limit for connecting, and then for the greeting [default: 5]; with --events, how long to follow [default: indefinitely]' -r
 complete -c qmp -n __fish_qmp_before_words -s v -l verbose -d 'Show each request as it is sent'
-complete -c qmp -n __fish_qmp_before_words -s N -l skip-negotiation -d 'Connect to a guest agent: synchronise instead of negotiating'
+complete -c qmp -n __fish_qmp_before_words -s N -l skip-negotiation -d 'Connect to a guest agent'
 complete -c qmp -n __fish_qmp_before_words -l no-check -d 'Send commands even if they contradict the server\'s introspection'
 complete -c qmp -n __fish_qmp_before_words -l no-schema -d 'Do not query introspection: no checks, values interpreted by their form, fewer completions'
 complete -c qmp -n __fish_qmp_before_words -l dry-run -d 'Print requests as JSON instead of sending them'

@@ -1,19 +1,16 @@
 //! `--generate`: the manual page and completions, from the same tables as the options and their help.
 
-use std::io::{self, Write};
-
 use clap_complete::Shell;
 
-use crate::shell::manual_section;
-
-use super::args::{Generate, HelpExt};
+use super::args::{Generate, HelpExt, help_command};
 use super::exit_status::{Failure, Status};
-use super::stdio::{finish_printing, print};
+use super::manual_page::manual_page;
+use super::stdio::print;
 
 /// Prints the manual page of a program, or its completions for a shell.
 pub(super) fn print_generated<A: HelpExt>(generate: Generate) -> Result<Status, Failure> {
     let shell = match generate {
-        Generate::Man => return print_manual_page::<A>(),
+        Generate::Man => return print(manual_page::<A>()),
         Generate::Bash => Shell::Bash,
         Generate::Zsh => Shell::Zsh,
         Generate::Fish => Shell::Fish,
@@ -23,13 +20,8 @@ pub(super) fn print_generated<A: HelpExt>(generate: Generate) -> Result<Status, 
     print(completions::<A>(shell))
 }
 
-fn print_manual_page<A: HelpExt>() -> Result<Status, Failure> {
-    let mut text = Vec::new();
-    finish_printing(manual_page::<A>(&mut text).and_then(|()| io::stdout().write_all(&text)))
-}
-
 fn completions<A: HelpExt>(shell: Shell) -> String {
-    let mut command = A::command();
+    let mut command = help_command::<A>();
     let name = command.get_name().to_owned();
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut command, &name, &mut text);
@@ -85,40 +77,4 @@ fn with_live_completion(shell: Shell, name: &str, options: &str, text: &str) -> 
         }
         _ => text.to_owned(),
     }
-}
-
-fn manual_page<A: HelpExt>(out: &mut dyn Write) -> io::Result<()> {
-    let page = clap_mangen::Man::new(A::command());
-    page.render_title(out)?;
-    page.render_name_section(out)?;
-    page.render_synopsis_section(out)?;
-    page.render_description_section(out)?;
-    page.render_options_section(out)?;
-    if A::HAS_DOT_COMMANDS {
-        let rows = manual_section();
-        let rows = rows.iter().map(|(usage, help)| (usage.as_str(), help.as_str()));
-        render_section("Dot commands", rows, out)?;
-    }
-    for (heading, rows) in A::SECTIONS {
-        render_section(heading, rows.iter().copied(), out)?;
-    }
-    page.render_version_section(out)
-}
-
-fn render_section<'a>(
-    heading: &str,
-    rows: impl Iterator<Item = (&'a str, &'a str)>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    writeln!(out, ".SH {}", heading.to_uppercase())?;
-    for (item, text) in rows {
-        writeln!(out, ".TP\n\\fB{}\\fR\n{}", roff(item), roff(text))?;
-    }
-    Ok(())
-}
-
-/// Escapes text for roff: its backslashes, its dashes, and a first character that would begin a request.
-fn roff(text: &str) -> String {
-    let text = text.replace('\\', "\\e").replace('-', "\\-");
-    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
 }

@@ -8,6 +8,7 @@
 //! | `stdio` | the inherited standard streams, and writing to them |
 //! | `args` | the options: their names, values and help |
 //! | `color` | the decision whether to use colour |
+//! | `manual_page` | the manual page of a program, from the tables of its help |
 //! | `generate` | `--generate`: the manual page, completions |
 //! | `program` | the frame of every program, from its arguments to its exit status |
 //! | `shell_completion` | `--complete`: completion in the user's own shell |
@@ -19,6 +20,7 @@ mod args;
 mod color;
 mod exit_status;
 mod generate;
+mod manual_page;
 mod program;
 mod qmp;
 mod qmp_share;

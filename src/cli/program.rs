@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, FromArgMatches};
 
-use super::args::{Generate, HelpExt};
+use super::args::{Generate, HelpExt, help_command};
 use super::exit_status::{Failure, Status, end_program};
 use super::generate::print_generated;
 use super::stdio::{finish_printing, make_blocking};
@@ -33,8 +33,8 @@ pub(super) fn run_program<P: Program>(args: impl IntoIterator<Item = OsString>) 
 }
 
 fn parse<P: Program>(args: impl IntoIterator<Item = OsString>) -> Result<(P, ArgMatches), clap::Error> {
-    let matches = P::command().try_get_matches_from(args)?;
-    let program = P::from_arg_matches(&matches).map_err(|error| error.format(&mut P::command()))?;
+    let matches = help_command::<P>().try_get_matches_from(args)?;
+    let program = P::from_arg_matches(&matches).map_err(|error| error.format(&mut help_command::<P>()))?;
     Ok((program, matches))
 }
 

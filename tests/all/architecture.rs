@@ -354,6 +354,7 @@ fn the_top_level_has_no_other_files() {
         "docs",
         "examples",
         "fuzz",
+        "man",
         "rustfmt.toml",
         "src",
         "tests",

@@ -24,6 +24,16 @@ fn completions() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("completions")
 }
 
+/// Compares a stored file with the text that a program generates, or rewrites it.
+fn check_stored(file: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if is_updating() {
+        return std::fs::write(path, generated).unwrap();
+    }
+    let stored = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(generated == stored, "{file} is out of date; `UPDATE_EXPECT=1 tests/run generated::` updates it");
+}
+
 #[test]
 fn completions_are_those_that_the_programs_generate() {
     for &(name, program) in PROGRAMS {
@@ -35,17 +45,16 @@ fn completions_are_those_that_the_programs_generate() {
             ("powershell", format!("_{name}.ps1")),
         ] {
             let generated = program(&["--generate", shell]).run().expect_status(0).stdout;
-            let path = completions().join(&file);
-            if is_updating() {
-                std::fs::write(path, generated).unwrap();
-                continue;
-            }
-            let stored = std::fs::read_to_string(path).unwrap_or_default();
-            assert!(
-                generated == stored,
-                "completions/{file} is out of date; `UPDATE_EXPECT=1 tests/run generated::` updates it"
-            );
+            check_stored(&format!("completions/{file}"), &generated);
         }
+    }
+}
+
+#[test]
+fn manual_pages_are_those_that_the_programs_generate() {
+    for &(name, program) in PROGRAMS {
+        let generated = program(&["--generate", "man"]).run().expect_status(0).stdout;
+        check_stored(&format!("man/{name}.1"), &generated);
     }
 }
 
@@ -109,75 +118,58 @@ fn manual_pages_are_formatted_without_warnings() {
         SYNOPSIS
         DESCRIPTION
         OPTIONS
-        CONNECTING
-        OUTPUT AND HISTORY
-        CHECKING
-        OTHER ACTIONS
+        ADDRESSES
+        LINES
         DOT COMMANDS
         EXAMPLES
         ENVIRONMENT
+        FILES
         EXIT STATUS
-        VERSION
+        SEE ALSO
 
         > qmp-shell-wrap
         NAME
         SYNOPSIS
         DESCRIPTION
         OPTIONS
-        OUTPUT AND HISTORY
-        CONNECTING
-        CHECKING
-        OTHER ACTIONS
         EXAMPLES
+        ENVIRONMENT
+        FILES
         EXIT STATUS
         SEE ALSO
-        VERSION
 
         > qmp
         NAME
         SYNOPSIS
         DESCRIPTION
         OPTIONS
-        CONNECTING
-        OUTPUT AND HISTORY
-        SEVERAL SERVERS
-        CHECKING
-        OTHER ACTIONS
         EXAMPLES
         ENVIRONMENT
         EXIT STATUS
         SEE ALSO
-        VERSION
 
         > qom
         NAME
         SYNOPSIS
         DESCRIPTION
         OPTIONS
-        CONNECTING
-        OUTPUT AND HISTORY
-        OTHER ACTIONS
-        EACH COMMAND
+        COMMANDS
         EXAMPLES
         ENVIRONMENT
         EXIT STATUS
+        FILES
         SEE ALSO
-        VERSION
 
         > qmp-share
         NAME
         SYNOPSIS
         DESCRIPTION
         OPTIONS
-        CONNECTING
-        SOCKETS
-        OTHER ACTIONS
-        OUTPUT AND HISTORY
         EXAMPLES
         ENVIRONMENT
         EXIT STATUS
+        FILES
         SEE ALSO
-        VERSION
     "#]]);
 }
 
@@ -222,12 +214,25 @@ fn help_names_every_option_in_80_columns() {
             "qmp-share" => OF_SHARE.to_vec(),
             _ => OF_QOM.to_vec(),
         };
-        for option in ["-h", "--help"] {
-            let help = program(&[option]).env("COLUMNS", "80").run().expect_status(0).stdout;
-            for option in ALL.iter().chain(&own) {
-                assert!(help.contains(option), "{option} in\n{help}");
-            }
-            assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        let help = program(&["--help"]).env("COLUMNS", "80").run().expect_status(0).stdout;
+        for option in ALL.iter().chain(&own) {
+            assert!(help.contains(option), "{option} in\n{help}");
+        }
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    }
+}
+
+#[test]
+fn short_help_fits_on_a_screen() {
+    let qom_commands = ["list", "get", "set", "tree", "fuse"].map(|command| ("qom", qom as Start, Some(command)));
+    for (name, program, command) in PROGRAMS.iter().map(|&(name, program)| (name, program, None)).chain(qom_commands) {
+        let args: Vec<&str> = command.into_iter().chain(["-h"]).collect();
+        let help = program(&args).env("COLUMNS", "80").run().expect_status(0).stdout;
+        // The next prompt of the user's shell takes the last row.
+        assert!(help.lines().count() <= 23, "{name}: {} rows\n{help}", help.lines().count());
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        for option in ["Usage: ", "-h, --help", "--wait", "-v, --verbose"].iter().filter(|_| name != "qmp-shell-wrap") {
+            assert!(help.contains(option), "{option} in\n{help}");
         }
     }
 }

@@ -77,8 +77,9 @@ pub(crate) struct GenerateArgs {
 /// The option to wait for a server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WaitArgs {
-    /// Wait for the server to appear, indefinitely or for up to SECONDS
     #[arg(
+        help = "Wait for the server to appear",
+        long_help = "Wait for the server to appear, indefinitely or for up to SECONDS",
         long,
         global = true,
         value_name = "SECONDS",
@@ -94,8 +95,13 @@ pub(crate) struct WaitArgs {
 /// The option for guest agents.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GuestAgentArgs {
-    /// Connect to a guest agent: synchronise instead of negotiating
-    #[arg(short = 'N', long, help_heading = HEADING_CONNECTION)]
+    #[arg(
+        help = "Connect to a guest agent",
+        long_help = "Connect to a guest agent: synchronise instead of negotiating",
+        short = 'N',
+        long,
+        help_heading = HEADING_CONNECTION
+    )]
     pub(crate) skip_negotiation: bool,
 }
 
@@ -152,7 +158,7 @@ impl RequestArgs {
 #[derive(Debug, Clone, Args)]
 #[command(
     mut_arg("color", |arg| arg.help("When to use colour; auto means never in scripts")),
-    mut_arg("output", |arg| arg.help("Reply format [default: auto at a prompt, json in scripts]")),
+    mut_arg("output", |arg| arg.long_help("Reply format [default: auto at a prompt, json in scripts]")),
 )]
 pub(crate) struct SessionArgs {
     #[command(flatten)]
@@ -166,8 +172,14 @@ pub(crate) struct SessionArgs {
     #[arg(short, long, value_name = "LINE", allow_hyphen_values = true)]
     pub(crate) command: Vec<String>,
 
-    /// Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated
-    #[arg(short, long, value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
+    #[arg(
+        help = "Run the lines of SCRIPT and exit",
+        long_help = "Run the lines of SCRIPT (`-`: standard input) and exit; may be repeated",
+        short,
+        long,
+        value_name = "SCRIPT",
+        value_hint = ValueHint::FilePath
+    )]
     pub(crate) file: Vec<PathBuf>,
 
     /// Stop at the first line that fails

@@ -11,12 +11,12 @@ pub(super) use common::{
     SessionArgs, WaitArgs,
 };
 pub(super) use sections::{
-    COLOR, DISCONNECTED, HelpExt, NOT_CONNECTED, PAGER, QMP_SOCKET, SUCCESS, Section, USAGE_ERROR, after_help,
-    after_long_help,
+    COLOR, DISCONNECTED, HelpExt, NOT_CONNECTED, PAGER, QMP_SOCKET, SUCCESS, Section, USAGE_ERROR, after_long_help,
+    help_command,
 };
 pub(super) use shell::ShellArgs;
 pub(super) use values::{
-    ADDRESS_HELP, Color, Generate, NamedAddress, address_from_environment, address_parser, environment_variable,
-    interval,
+    ADDRESS_HELP, ADDRESS_SUMMARY, Color, Generate, NamedAddress, address_from_environment, address_parser,
+    environment_variable, interval,
 };
 pub(super) use wrap::WrapArgs;

@@ -9,6 +9,9 @@ use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, Ty
 use crate::session::{Address, AddressError};
 use crate::shell::{MONITOR_CHOICES, MonitorChoice, OUTPUT_FORMATS, OutputFormat, split_name};
 
+/// The short help of an argument that is the address of the server.
+pub(crate) const ADDRESS_SUMMARY: &str = "Address: PATH, HOST:PORT, ssh://HOST/PATH, libvirt:VM or demo:";
+
 /// The help of an argument that is the address of the server.
 pub(crate) const ADDRESS_HELP: &str = "Address of the server: PATH, unix:PATH, unix:@NAME, HOST:PORT, [V6]:PORT, \
                                        ssh://HOST/PATH, libvirt:DOMAIN, fd:N, exec:COMMAND, replay:FILE or demo: \

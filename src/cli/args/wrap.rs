@@ -3,7 +3,9 @@
 use clap::{Parser, ValueHint};
 
 use super::common::SessionArgs;
-use super::sections::{HelpExt, LINE_FAILED, SUCCESS, Section, USAGE_ERROR, after_help, after_long_help};
+use super::sections::{
+    COLOR, EDITOR, FILES, HelpExt, KEYS, LINE_FAILED, PAGER, RC, STATE, SUCCESS, Section, USAGE_ERROR, after_long_help,
+};
 
 /// Start QEMU and open a QMP shell on it
 ///
@@ -14,7 +16,7 @@ use super::sections::{HelpExt, LINE_FAILED, SUCCESS, Section, USAGE_ERROR, after
     version,
     max_term_width = 100,
     override_usage = "qmp-shell-wrap [OPTIONS] [--] QEMU-COMMAND...",
-    after_help = after_help::<WrapArgs>(),
+    after_help = <WrapArgs as HelpExt>::EXAMPLE,
     after_long_help = after_long_help::<WrapArgs>(),
     mut_arg("timeout", |arg| arg.help("Time limit for QEMU's greeting [default: none, as long as QEMU runs]"))
 )]
@@ -33,16 +35,21 @@ pub(crate) struct WrapArgs {
 }
 
 impl HelpExt for WrapArgs {
+    const COMMON_OPTIONS: &'static [&'static str] =
+        &["hmp", "command", "file", "exit_on_error", "output", "verbose", "logfile"];
+
     const EXAMPLE: &'static str = "Example: qmp-shell-wrap qemu-system-x86_64 -M q35 -display none -nodefaults";
 
     const SECTIONS: &'static [Section] = &[
         (
             "Examples",
             &[
-                ("qmp-shell-wrap qemu-system-x86_64 -M q35 -display none", "a prompt"),
-                ("qmp-shell-wrap -c query-version qemu-system-x86_64 -display none", "one command"),
+                ("qmp-shell-wrap qemu-system-x86_64 -M q35 -display none", "open a prompt"),
+                ("qmp-shell-wrap -c query-version qemu-system-x86_64 -display none", "run one command"),
             ],
         ),
+        ("Environment", &[PAGER, EDITOR, KEYS, STATE, RC, COLOR]),
+        FILES,
         (
             "Exit status",
             &[
@@ -53,7 +60,7 @@ impl HelpExt for WrapArgs {
                 ("4", "QEMU exited before the end of the script"),
             ],
         ),
-        ("See also", &[("qmp-shell(1)", "dot commands and environment")]),
+        ("See also", &[("qmp-shell(1)", "lines and dot commands"), ("qemu(1)", "the options of QEMU-COMMAND")]),
     ];
 }
 

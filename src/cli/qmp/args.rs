@@ -8,7 +8,7 @@ use clap::{ArgGroup, Parser, ValueHint, value_parser};
 
 use crate::cli::args::{
     COLOR, CommonArgs, CompletionArgs, DISCONNECTED, GenerateArgs, GuestAgentArgs, HEADING_ACTIONS, HEADING_CONNECTION,
-    HelpExt, NOT_CONNECTED, PAGER, RequestArgs, Section, USAGE_ERROR, WaitArgs, after_help, after_long_help, interval,
+    HelpExt, NOT_CONNECTED, PAGER, RequestArgs, Section, USAGE_ERROR, WaitArgs, after_long_help, interval,
 };
 use crate::cli::color::stdout_palette;
 use crate::cli::exit_status::Failure;
@@ -35,7 +35,7 @@ const EXCERPT_COLUMNS: usize = 100;
     max_term_width = 100,
     override_usage = "qmp [OPTIONS] COMMAND [--KEY=VALUE]...\n       qmp [OPTIONS] hmp LINE\n       \
                       qmp [OPTIONS] help [TOPIC | apropos WORD]\n       qmp [OPTIONS] --events [GLOB]...",
-    after_help = after_help::<QmpArgs>(),
+    after_help = <QmpArgs as HelpExt>::EXAMPLE,
     after_long_help = after_long_help::<QmpArgs>(),
     mut_arg("output", |arg| arg.default_value("flat")),
     mut_arg("timeout", |arg| arg.help(
@@ -44,9 +44,15 @@ const EXCERPT_COLUMNS: usize = 100;
     ))
 )]
 pub(crate) struct QmpArgs {
-    /// Address of the server, or a pattern such as '/run/vm/*.sock'; may be repeated [default: $QMP_PATH, or else
-    /// $QMP_SOCKET]
-    #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::AnyPath, help_heading = HEADING_CONNECTION)]
+    #[arg(
+        help = "Server [default: $QMP_PATH, or else $QMP_SOCKET]",
+        long_help = "Address of the server, or a pattern such as '/run/vm/*.sock'; may be repeated [default: $QMP_PATH, \
+                     or else $QMP_SOCKET]",
+        long,
+        value_name = "ADDRESS",
+        value_hint = ValueHint::AnyPath,
+        help_heading = HEADING_CONNECTION
+    )]
     pub(crate) path: Vec<OsString>,
 
     #[command(flatten)]
@@ -71,13 +77,21 @@ pub(crate) struct QmpArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
 
-    /// Print the results of a jq filter on the return value: strings as text, other values as JSON on one line; may
-    /// follow COMMAND
-    #[arg(long, value_name = "FILTER", value_parser = parse_filter, value_hint = ValueHint::Other, conflicts_with = "events")]
+    #[arg(
+        help = "Pass the return value through a jq filter",
+        long_help = "Print the results of a jq filter on the return value: strings as text, other values as JSON on one \
+                     line; may follow COMMAND",
+        long,
+        value_name = "FILTER",
+        value_parser = parse_filter,
+        value_hint = ValueHint::Other,
+        conflicts_with = "events"
+    )]
     pub(crate) jq: Option<Filter>,
 
-    /// Follow events as JSON Lines: all, or those whose names match a GLOB
     #[arg(
+        help = "Follow events: all, or those that match a GLOB",
+        long_help = "Follow events as JSON Lines: all, or those whose names match a GLOB",
         long,
         value_name = "GLOB",
         num_args = 0..,
@@ -161,6 +175,9 @@ impl QmpArgs {
 }
 
 impl HelpExt for QmpArgs {
+    const COMMON_OPTIONS: &'static [&'static str] =
+        &["path", "output", "jq", "events", "skip_negotiation", "wait", "verbose"];
+
     const EXAMPLE: &'static str = "Try it without QEMU: qmp --path demo: query-status";
 
     const LIVE_COMPLETION: Option<&'static str> = Some("--complete");
@@ -169,13 +186,13 @@ impl HelpExt for QmpArgs {
         (
             "Examples",
             &[
-                ("qmp --path demo: query-status", "a small machine inside the program"),
-                ("qmp --path=/tmp/q.sock query-block", "flat: item[0].device: ide0"),
-                ("qmp -o json query-version | jq .return", "for a program"),
+                ("qmp --path demo: query-status", "try it: a small machine inside the program"),
+                ("qmp --path=/tmp/q.sock query-block", "one line for each value: item[0].device: ide0"),
+                ("qmp -o json query-version | jq .return", "the reply as JSON, for a program"),
                 ("qmp query-block --jq '.[].device'", "a filter in the language of jq"),
                 ("qmp block_resize --node-name=disk0 --size=2G", "arguments as in qmp-shell"),
-                ("qmp device_del --id=net0", "exit status 1 if it fails"),
-                ("qmp help blockdev-add.driver", "the values of a key, and their meaning"),
+                ("qmp device_del --id=net0", "a command that may fail, with exit status 1"),
+                ("qmp help blockdev-add.driver", "the values of a key and their meaning"),
                 ("qmp --path '/run/vm/*.sock' query-status", "every machine, in parallel"),
                 ("qmp --events 'JOB_*' --count 1 --timeout 60", "wait for an event"),
                 ("qmp --every 1 --count 60 query-jobs", "a command each second, for a minute"),
@@ -201,7 +218,15 @@ impl HelpExt for QmpArgs {
                 DISCONNECTED,
             ],
         ),
-        ("See also", &[("qmp-shell(1)", "forms of ADDRESS, syntax of values")]),
+        (
+            "See also",
+            &[
+                ("qmp-shell(1)", "forms of ADDRESS, syntax of values"),
+                ("qmp-share(1)", "serves one monitor to many clients"),
+                ("jq(1)", "the language of FILTER"),
+                ("qemu-qmp-ref(7)", "the commands of QEMU, and the text of `qmp help`"),
+            ],
+        ),
     ];
 }
 

@@ -7,7 +7,7 @@ use clap::{Parser, ValueHint};
 use nix::unistd::Group;
 
 use crate::cli::args::{
-    COLOR, CommonArgs, DISCONNECTED, GenerateArgs, HelpExt, NOT_CONNECTED, Section, USAGE_ERROR, WaitArgs, after_help,
+    COLOR, CommonArgs, DISCONNECTED, GenerateArgs, HelpExt, NOT_CONNECTED, Section, USAGE_ERROR, WaitArgs,
     after_long_help, environment_variable,
 };
 use crate::session::{Address, SharedSocketOptions};
@@ -30,14 +30,14 @@ const GROUP_MODE: u32 = 0o660;
     version,
     max_term_width = 100,
     override_usage = "qmp-share [OPTIONS] [ADDRESS] SOCKET",
-    after_help = after_help::<ShareArgs>(),
+    after_help = <ShareArgs as HelpExt>::EXAMPLE,
     after_long_help = after_long_help::<ShareArgs>(),
     mut_arg("verbose", |arg| arg.help("Show the lines of the log on standard error")),
     mut_arg("color", |arg| arg.help("When to use colour in these lines")),
     mut_arg("logfile", |arg| arg.visible_alias("log").help(
         "Append to FILE which client sent what, which replies it got, and all events"
     )),
-    mut_arg("wait", |arg| arg.help(
+    mut_arg("wait", |arg| arg.help("Wait for the server, also after it has gone").long_help(
         "Wait for the server, at the start and whenever it goes, indefinitely or for up to SECONDS"
     )),
 )]
@@ -143,22 +143,34 @@ fn group(text: &str) -> Result<u32, String> {
 }
 
 impl HelpExt for ShareArgs {
+    const COMMON_OPTIONS: &'static [&'static str] = &["read_only", "mode", "group", "wait", "logfile", "verbose"];
+
     const EXAMPLE: &'static str = "Example: qmp-share vm.sock shared.sock";
 
     const SECTIONS: &'static [Section] = &[
         (
             "Examples",
             &[
-                ("qmp-share vm.sock shared.sock", "any number of clients on shared.sock"),
+                ("qmp-share vm.sock shared.sock", "serve any number of clients on shared.sock"),
                 ("qmp-share --read-only watch.sock vm.sock shared.sock", "clients of watch.sock may only ask"),
-                ("qmp-share --group kvm --log share.log vm.sock shared.sock", "who sent what"),
+                ("qmp-share --group kvm --log share.log vm.sock shared.sock", "record who sent what"),
                 ("qmp-share --wait vm.sock shared.sock", "connect again after a restart of QEMU"),
                 ("qmp --path vm.sock share shared.sock", "the same as the first"),
             ],
         ),
         ("Environment", &[("QMP_PATH, QMP_SOCKET", "default ADDRESS, in this order"), COLOR]),
         ("Exit status", &[("0", "stopped by SIGINT or SIGTERM"), USAGE_ERROR, NOT_CONNECTED, DISCONNECTED]),
-        ("See also", &[("qmp-shell(1)", "forms of ADDRESS")]),
+        (
+            "Files",
+            &[("SOCKET", "created at the start, with mode 600 unless --mode or --group is given; removed at the end")],
+        ),
+        (
+            "See also",
+            &[
+                ("qmp-shell(1)", "forms of ADDRESS; `.share` serves its own connection"),
+                ("qmp(1)", "sends one command"),
+            ],
+        ),
     ];
 }
 

@@ -6,8 +6,8 @@ use crate::session::Address;
 
 use super::fuse::FuseArgs;
 use crate::cli::args::{
-    ADDRESS_HELP, COLOR, CommonArgs, CompletionArgs, DISCONNECTED, GenerateArgs, HEADING_CONNECTION, HelpExt,
-    NOT_CONNECTED, PAGER, QMP_SOCKET, SUCCESS, Section, USAGE_ERROR, WaitArgs, address_parser, after_help,
+    ADDRESS_HELP, ADDRESS_SUMMARY, COLOR, CommonArgs, CompletionArgs, DISCONNECTED, GenerateArgs, HEADING_CONNECTION,
+    HelpExt, NOT_CONNECTED, PAGER, QMP_SOCKET, SUCCESS, Section, USAGE_ERROR, WaitArgs, address_parser,
     after_long_help,
 };
 
@@ -22,7 +22,7 @@ use crate::cli::args::{
     max_term_width = 100,
     disable_help_subcommand = true,
     override_usage = "qom [OPTIONS] COMMAND [ARG]...",
-    after_help = after_help::<QomArgs>(),
+    after_help = <QomArgs as HelpExt>::EXAMPLE,
     after_long_help = after_long_help::<QomArgs>(),
     mut_arg("verbose", |arg| arg.help("Show each request and reply on standard error"))
 )]
@@ -35,7 +35,8 @@ pub(crate) struct QomArgs {
         value_parser = address_parser(),
         value_hint = ValueHint::AnyPath,
         help_heading = HEADING_CONNECTION,
-        help = ADDRESS_HELP
+        help = ADDRESS_SUMMARY,
+        long_help = ADDRESS_HELP
     )]
     pub(crate) socket: Option<Address>,
 
@@ -121,31 +122,13 @@ pub(crate) enum QomCommand {
 }
 
 impl HelpExt for QomArgs {
+    const COMMON_OPTIONS: &'static [&'static str] = &["socket", "wait", "verbose"];
+
     const EXAMPLE: &'static str = "Try it without QEMU: qom tree -s demo:";
 
     const LIVE_COMPLETION: Option<&'static str> = Some("--complete");
 
     const SECTIONS: &'static [Section] = &[
-        (
-            "Each command",
-            &[
-                (
-                    "list [PATH]",
-                    "objects as NAME/, links as @NAME/, properties as NAME; --json prints the server's list",
-                ),
-                (
-                    "get PATH.PROPERTY",
-                    "the value; an object as lines `key: value`; --json prints it in the server's spelling",
-                ),
-                ("set PATH.PROPERTY VALUE", "the type of the property decides how the value is read"),
-                ("tree [PATH]", "with types and values; --depth N opens at most N levels, --json prints one document"),
-                (
-                    "fuse MOUNTPOINT",
-                    "mounts the tree until it is unmounted; writing to a file sets the property; --read-only, \
-                     --allow-other, --daemonize",
-                ),
-            ],
-        ),
         (
             "Examples",
             &[
@@ -176,7 +159,14 @@ impl HelpExt for QomArgs {
                 DISCONNECTED,
             ],
         ),
-        ("See also", &[("qmp-shell(1)", "qom-list, qom-get, qom-set and all other commands at a prompt")]),
+        ("Files", &[("/etc/fuse.conf", "`user_allow_other` in it permits --allow-other to users other than root")]),
+        (
+            "See also",
+            &[
+                ("qmp-shell(1)", "forms of ADDRESS; qom-list, qom-get and qom-set at a prompt"),
+                ("fusermount3(1)", "unmounts the tree of a user"),
+            ],
+        ),
     ];
 }
 
