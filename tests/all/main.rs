@@ -18,6 +18,7 @@ mod client_events;
 mod client_jobs;
 mod completion;
 mod corpus;
+mod dependencies;
 mod discovery;
 mod docs;
 mod dot_commands;
