@@ -15,8 +15,10 @@
 //! | `running_servers` | the servers that run on this machine: `--list`, the choice of one, completion of ADDRESS |
 //! | `shell_session` | an engine fed by a prompt or scripts, for `qmp-shell` and `qmp-shell-wrap` |
 //! | `qmp_shell`, `qmp_shell_wrap`, `qmp`, `qom`, `qmp_share` | one program each |
+//! | `by_name` | all programs in one, selected by its name |
 
 mod args;
+mod by_name;
 mod color;
 mod exit_status;
 mod generate;
@@ -32,6 +34,7 @@ mod shell_completion;
 mod shell_session;
 mod stdio;
 
+pub use by_name::program_by_name;
 pub use qmp::qmp;
 pub use qmp_share::qmp_share;
 pub use qmp_shell::qmp_shell;

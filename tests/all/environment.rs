@@ -589,3 +589,19 @@ fn uses_colour_as_the_help_says() {
         assert_eq!(terminal.coloured_screen().contains("\x1b["), row.2, "{name}: {}", terminal.coloured_screen());
     }
 }
+
+#[test]
+fn links_to_the_shell_are_the_other_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, args: &[&str]| {
+        let link = folder.path().join(name);
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_qmp-shell"), &link).unwrap();
+        let output = std::process::Command::new(link).args(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for name in ["qmp-shell", "qmp-shell-wrap", "qmp", "qom", "qmp-share"] {
+        assert_eq!(run(name, &["--version"]), format!("{name} {}\n", env!("CARGO_PKG_VERSION")));
+    }
+    assert_eq!(run("qom-get", &["-s", "demo:", "/machine.type"]), "pc-q35-10.0-machine\n");
+}
