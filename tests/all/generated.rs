@@ -59,6 +59,32 @@ fn manual_pages_are_those_that_the_programs_generate() {
 }
 
 #[test]
+fn packages_have_every_program_page_and_completion() {
+    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let (_, packages) = manifest.split_once("[package.metadata.deb]").unwrap();
+    let (deb, rpm) = packages.split_once("[package.metadata.generate-rpm]").unwrap();
+    for (name, _) in PROGRAMS {
+        let common = [
+            "\"man/*.1\"".to_owned(),
+            format!("\"completions/{name}.bash\""),
+            format!("\"completions/_{name}\""),
+            "\"completions/*.fish\"".to_owned(),
+        ];
+        for source in common {
+            assert!(deb.contains(&source) && rpm.contains(&source), "{source} is missing in a package");
+        }
+        let is_first = *name == "qmp-shell";
+        let program = format!("\"target/release/{name}\"");
+        let installed = if is_first {
+            program.clone()
+        } else {
+            format!("{{ link_name = \"qmp-shell\", dest = \"usr/bin/{name}\" }}")
+        };
+        assert!(deb.contains(&installed) && rpm.contains(&program), "{name} is missing in a package");
+    }
+}
+
+#[test]
 fn shells_parse_their_completions() {
     for (shell, lead, end) in [("bash", "", ".bash"), ("zsh", "_", ""), ("fish", "", ".fish")] {
         let Some(program) = find_program(shell) else {
