@@ -1,4 +1,6 @@
 //! The manual page of a program, in the language of `man`, from the same tables as its help.
+//!
+//! `clap_mangen` writes one page for each subcommand, and has no place for addresses, lines and dot commands.
 
 use clap::{Arg, Command};
 
