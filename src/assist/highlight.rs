@@ -32,8 +32,9 @@ pub fn highlight(text: &str, context: &CompletionContext<'_>) -> Vec<(Span, Toke
     }
     let mut styles = Vec::new();
     for part in parts {
-        // The blank says that the command is complete.
-        styles.extend(highlight_command(&(part.blanked(line) + " "), context));
+        // The blank says that the command is complete. It is part of a string that is not closed.
+        let in_line = |(span, style): (Span, TokenStyle)| (Span::new(span.start, span.end.min(line.len())), style);
+        styles.extend(highlight_command(&(part.blanked(line) + " "), context).into_iter().map(in_line));
         if let Some(TailKind::Filter(span, _)) = part.tail.map(|tail| tail.kind) {
             add_filter(&line[span.range()], span.start, &mut styles);
         }
@@ -237,5 +238,25 @@ fn add_json(line: &str, span: Span, styles: &mut Vec<(Span, TokenStyle)>) {
             }
         };
         styles.push((Span::new(span.start + start, span.start + at), style));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_that_is_open_at_the_end_of_a_chain_ends_with_the_line() {
+        for line in [
+            "stop; x {\"a\": \"b",
+            "stop; x a=\"b",
+            "stop; x a='b",
+            "stop; x [1, 2",
+            "x {\"a\": \"b | c",
+            "stop; x a\\",
+        ] {
+            let styles = highlight(line, &CompletionContext::default());
+            assert!(styles.iter().all(|(span, _)| line.get(span.range()).is_some()), "{line}: {styles:?}");
+        }
     }
 }
