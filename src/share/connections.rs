@@ -11,7 +11,7 @@ use rustix::net::{
 
 use crate::platform::{FDS_NOT_INHERITED, NO_SIGNAL};
 
-use super::client::ClientId;
+use super::client::{Access, ClientId};
 use super::core::Share;
 
 /// The number of bytes read at once from one client, so that no client keeps the others waiting.
@@ -27,6 +27,7 @@ const MAX_SLICES: usize = 64;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: ClientId,
+    pub(super) access: Access,
     pub(super) fd: OwnedFd,
     /// Whether the socket was full at the last write.
     pub(super) is_full: bool,

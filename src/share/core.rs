@@ -17,6 +17,7 @@ use super::read_only::check_that_it_only_asks;
 use super::records::{Record, Records};
 use super::reply::{empty_return, error, message_line, reply_with_id};
 use super::request::{ClientCommand, ClientMessage, ClientRequest};
+use super::turns::Turns;
 
 /// The maximum number of in-band requests in flight. QEMU stops reading, and out-of-band requests with it, at more.
 const MAX_IN_FLIGHT: usize = 8;
@@ -67,7 +68,7 @@ pub(crate) struct Share {
     clients: BTreeMap<ClientId, Client>,
     last_client: ClientId,
     /// The clients with queued requests, in the order in which they take turns.
-    turns: VecDeque<ClientId>,
+    turns: Turns,
     /// The clients that may have requests that were not read.
     unread: VecDeque<ClientId>,
     in_flight: usize,
@@ -96,7 +97,7 @@ impl Share {
             router,
             clients: BTreeMap::new(),
             last_client,
-            turns: VecDeque::new(),
+            turns: Turns::default(),
             unread: VecDeque::new(),
             in_flight: 0,
             fd_is_in_flight: false,
@@ -121,7 +122,7 @@ impl Share {
     /// descriptors are closed.
     pub(crate) fn disconnect(&mut self, id: ClientId) {
         self.clients.remove(&id);
-        self.turns.retain(|client| *client != id);
+        self.turns.remove(id);
     }
 
     /// Returns the number of the last client.
@@ -349,33 +350,37 @@ impl Share {
         client.slots.push_back(Slot::Queued(QueuedRequest { request, fds }));
         client.queued += 1;
         if !std::mem::replace(&mut client.waits_for_turn, true) {
-            self.turns.push_back(id);
+            self.turns.push(id, client.access);
         }
     }
 
     /// Sends the next queued request, if the server takes one. Each client sends one, then it is the next one's turn.
     fn send_next(&mut self) -> bool {
+        if self.in_flight >= self.max_in_flight {
+            return false;
+        }
         let is_alone = self.clients.len() == 1;
-        let mut passed = 0;
-        while self.in_flight < self.max_in_flight && passed < self.turns.len() {
-            let Some(id) = self.turns.pop_front() else { break };
-            let Some(client) = self.clients.get_mut(&id) else { continue };
-            if client.queued == 0 {
-                client.waits_for_turn = false;
-                continue;
+        for access in self.turns.order() {
+            for _ in 0..self.turns.len(access) {
+                let Some(id) = self.turns.pop(access) else { break };
+                let Some(client) = self.clients.get_mut(&id) else { continue };
+                if client.queued == 0 {
+                    client.waits_for_turn = false;
+                    continue;
+                }
+                self.turns.push(id, access);
+                if !client.may_send(self.fd_is_in_flight, is_alone) {
+                    continue;
+                }
+                let Some(queued) = client.take_queued(self.upstream.last_id + 1) else { continue };
+                if client.input.is_some() {
+                    self.unread.push_back(id);
+                }
+                self.in_flight += 1;
+                self.turns.note_sent(access);
+                self.send(id, queued.request, queued.fds, false);
+                return true;
             }
-            self.turns.push_back(id);
-            if !client.may_send(self.fd_is_in_flight, is_alone) {
-                passed += 1;
-                continue;
-            }
-            let Some(QueuedRequest { request, fds }) = client.take_queued(self.upstream.last_id + 1) else { continue };
-            if client.input.is_some() {
-                self.unread.push_back(id);
-            }
-            self.in_flight += 1;
-            self.send(id, request, fds, false);
-            return true;
         }
         false
     }

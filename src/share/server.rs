@@ -21,10 +21,17 @@ use super::core::{Share, Upstream};
 const MAX_ITEMS_AT_ONCE: usize = 1024;
 
 /// The number of connections that are accepted before clients are served.
-const MAX_ACCEPTED_AT_ONCE: usize = 64;
+const MAX_ACCEPTED_AT_ONCE: usize = 16;
+
+/// The maximum number of read-only clients. Others wait until one leaves, so that there are descriptors for the clients
+/// that may execute all commands: a process usually has 1024.
+const MAX_READ_ONLY_CLIENTS: usize = 256;
 
 /// The time for which no connection is accepted after the system has run out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The time between two notices that connections cannot be accepted.
+const REFUSAL_NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The time after which a message of the server that may be broken is looked at again.
 const CUT_OFF_POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -130,7 +137,12 @@ impl Sharer {
         for event in channel.take_early_events() {
             share.receive_event(&event);
         }
-        let owner = self.owner.take().map(|fd| Connection { id: share.connect(Access::Full), fd, is_full: false });
+        let owner = self.owner.take().map(|fd| Connection {
+            id: share.connect(Access::Full),
+            access: Access::Full,
+            fd,
+            is_full: false,
+        });
         let mut serving = Serving {
             owner: owner.as_ref().map(|owner| owner.id),
             sharer: self,
@@ -141,6 +153,7 @@ impl Sharer {
             has_unhandled_items: true,
             unexpected: 0,
             accept_after: None,
+            refusal_notice: None,
         };
         // The greeting of the owner; nothing else would wake the loop.
         for connection in &mut serving.connections {
@@ -179,6 +192,8 @@ struct Serving<'a> {
     unexpected: usize,
     /// The time before which no connection is accepted.
     accept_after: Option<Instant>,
+    /// The time of the last notice that connections cannot be accepted.
+    refusal_notice: Option<Instant>,
 }
 
 /// The sockets that are ready.
@@ -251,12 +266,19 @@ impl Serving<'_> {
             self.accept_after = None;
         }
         let accepts = self.accept_after.is_none();
+        let read_only = self.connections.iter().filter(|connection| connection.access == Access::ReadOnly).count();
+        let has_room = |access: Access| access == Access::Full || read_only < MAX_READ_ONLY_CLIENTS;
         let mut fds = vec![PollFd::from_borrowed_fd(stop, PollFlags::IN)];
         let has_outgoing = self.share.outgoing().is_some();
         let is_read = self.owner.is_none_or(|owner| !self.share.awaits_negotiation(owner));
         let flags = wanted(is_read, PollFlags::IN) | wanted(has_outgoing, PollFlags::OUT);
         fds.push(PollFd::new(&self.channel, flags));
-        fds.extend(self.sharer.sockets.iter().map(|(socket, _)| PollFd::new(socket, wanted(accepts, PollFlags::IN))));
+        fds.extend(
+            self.sharer
+                .sockets
+                .iter()
+                .map(|(socket, access)| PollFd::new(socket, wanted(accepts && has_room(*access), PollFlags::IN))),
+        );
         fds.extend(self.connections.iter().map(|connection| {
             let wants_input = self.share.wants_input(connection.id);
             let flags = wanted(wants_input, PollFlags::IN) | wanted(connection.is_full, PollFlags::OUT);
@@ -322,21 +344,23 @@ impl Serving<'_> {
                     Ok(Some(accepted)) => accepted,
                     Ok(None) => break,
                     Err(error) => {
-                        if self.accept_after.is_none() {
+                        if self.refusal_notice.is_none_or(|time| time.elapsed() >= REFUSAL_NOTICE_INTERVAL) {
+                            self.refusal_notice = Some(Instant::now());
                             notify(Notice::CannotAccept(error.to_string()));
                         }
                         self.accept_after = Some(Instant::now() + ACCEPT_PAUSE);
                         break;
                     }
                 };
-                let id = self.share.connect(*access);
-                let access = if *access == Access::ReadOnly { ", \"read-only\": true" } else { "" };
+                let access = *access;
+                let id = self.share.connect(access);
+                let read_only = if access == Access::ReadOnly { ", \"read-only\": true" } else { "" };
                 let peer = credentials.map_or_else(String::new, |peer| {
                     let (pid, uid, gid) = (peer.process.as_raw_nonzero(), peer.uid, peer.gid);
                     format!("\"pid\": {pid}, \"uid\": {uid}, \"gid\": {gid}")
                 });
-                self.sharer.log(format!("\"client\": {id}, \"connected\": {{{peer}}}{access}"), notify);
-                self.connections.push(Connection { id, fd, is_full: false });
+                self.sharer.log(format!("\"client\": {id}, \"connected\": {{{peer}}}{read_only}"), notify);
+                self.connections.push(Connection { id, access, fd, is_full: false });
             }
         }
     }

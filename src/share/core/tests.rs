@@ -173,6 +173,26 @@ fn clients_take_turns() {
     assert!(share.commands().iter().any(|command| command.starts_with('t')));
 }
 
+/// Many clients that may only ask must not delay one that may execute all commands.
+#[test]
+fn clients_of_full_access_have_every_other_turn() {
+    let mut share = share();
+    let watchers: Vec<ClientId> = (0..50).map(|_| share.negotiated(Access::ReadOnly, NEGOTIATE)).collect();
+    for watcher in &watchers {
+        share.say(*watcher, &request("query-name", "0").repeat(8));
+    }
+    assert_eq!(share.commands().len(), 8);
+    let operator = share.negotiated(Access::Full, NEGOTIATE);
+    share.say(operator, &request("stop", "0").repeat(3));
+    (101..=106).for_each(|id| share.answer(id));
+    let commands = share.commands();
+    let names: Vec<&str> = commands.iter().filter_map(|command| command.split(' ').next()).collect();
+    assert_eq!(names, ["stop", "query-name", "stop", "query-name", "stop", "query-name"]);
+    // Nor do they wait for clients that have nothing to send.
+    (107..=112).for_each(|id| share.answer(id));
+    assert_eq!(share.commands().len(), 6);
+}
+
 #[test]
 fn a_server_that_takes_one_request_gets_one() {
     let mut share = share_with("qemu-10.0.0", false);
