@@ -15,6 +15,12 @@ const ELLIPSIS: char = '…';
 /// The width to which a column may be cut.
 pub(crate) const MIN_COLUMN_WIDTH: usize = 10;
 
+/// The number of columns of all rows together above which long cells are cut, in a file too.
+const MAX_DRAWN_COLUMNS: usize = 8 << 20;
+
+/// The width of a row to which cells in a file may be cut.
+const MIN_FILE_WIDTH: usize = 400;
+
 /// The blanks between columns.
 pub(crate) const GAP: &str = "  ";
 
@@ -282,6 +288,8 @@ impl Columns {
 
     /// Returns the columns that are shown, with their widths.
     fn widths(&self, available: usize) -> Vec<(usize, usize)> {
+        // One name of a megabyte must not make all rows as long.
+        let available = available.min((MAX_DRAWN_COLUMNS / self.rows.len().max(1)).max(MIN_FILE_WIDTH));
         let mut widths = vec![0; self.columns.len()];
         for row in &self.rows {
             let Row::Cells(cells) = row else { continue };

@@ -1,7 +1,7 @@
 //! Prints an array of objects as a table, a row for each object and a column for each member.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use serde::Deserialize;
@@ -20,22 +20,37 @@ use super::{JsonStyle, write_json};
 /// The cell of a member that an object does not have.
 const MISSING: &str = "-";
 
+/// The number of cells above which a table must not be mostly empty.
+const MAX_SPARSE_CELLS: usize = 1 << 20;
+
 /// The words at the end of a member's name that tell a number of bytes.
 const SIZE_WORDS: &[&str] = &["size", "bytes"];
 
 /// Writes the JSON text `raw` as a table, with line ends. Returns false, and writes nothing, if it is not an array of
-/// objects with members.
+/// objects with members, or if these have so few members in common that the table would be large and mostly empty.
 ///
 /// On a terminal the table fits its width: long cells are cut, members that do not fit are named below, and sizes have
-/// units. In a file, everything is whole, and all columns begin at the left, with at least two blanks between them.
+/// units. In a file, all columns begin at the left, with at least two blanks between them, and everything is whole, unless
+/// long cells would make many rows as long.
 pub fn write_table(raw: &str, medium: &Medium<'_>, out: &mut (impl Write + ?Sized)) -> io::Result<bool> {
     let Ok(rows) = serde_json::from_str::<Vec<Row<'_>>>(raw) else { return Ok(false) };
+    if is_sparse(&rows) {
+        return Ok(false);
+    }
     let table = Table::new(&rows, medium.is_file());
     if table.members.is_empty() {
         return Ok(false);
     }
     out.write_all(table.draw(medium).as_bytes())?;
     Ok(true)
+}
+
+/// Returns whether most cells of a table would be empty, and there would be too many of them.
+fn is_sparse(rows: &[Row<'_>]) -> bool {
+    let names: HashSet<&str> = rows.iter().flat_map(|row| &row.0).map(|(name, _)| name.as_ref()).collect();
+    let values: usize = rows.iter().map(|row| row.0.len()).sum();
+    let cells = names.len().saturating_mul(rows.len());
+    cells > MAX_SPARSE_CELLS && cells / 4 > values
 }
 
 /// The members of an object, in the server's order and spelling.
@@ -169,6 +184,23 @@ mod tests {
         {"node-name": "disk0", "ro": false, "virtual-size": 1073741824, "file": "/images/a long name.qcow2", "n": 5},
         {"node-name": "漢字\u001b", "ro": true, "virtual-size": 1000, "n": 1e3, "cache": {"direct": true}, "e": ""}
     ]"#;
+
+    #[test]
+    fn rows_without_common_members_are_not_a_table() {
+        let rows: Vec<String> = (0..2000).map(|n| format!("{{\"m{n}\": {n}}}")).collect();
+        let raw = format!("[{}]", rows.join(","));
+        let mut out = Vec::new();
+        assert!(!write_table(&raw, &Medium::file(&Palette::default()), &mut out).unwrap() && out.is_empty());
+    }
+
+    #[test]
+    fn a_long_cell_does_not_make_all_rows_long() {
+        let long = "x".repeat(1 << 20);
+        let raw = format!("[{{\"a\": \"{long}\", \"b\": 1}}{}]", ",{\"a\": \"y\", \"b\": 2}".repeat(1000));
+        let mut out = Vec::new();
+        assert!(write_table(&raw, &Medium::file(&Palette::default()), &mut out).unwrap());
+        assert!(out.len() < 16 << 20, "{}", out.len());
+    }
 
     #[test]
     fn fits_the_terminal() {
