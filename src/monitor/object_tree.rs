@@ -12,6 +12,9 @@ pub(crate) const MAX_LEVELS: usize = 64;
 /// The number of objects at which a tree ends. A machine has hundreds; a server may describe a tree without end.
 pub(crate) const MAX_OBJECTS: usize = 100_000;
 
+/// The number of objects that are listed before their number is looked at.
+const MAX_LISTED_AT_ONCE: usize = 1000;
+
 /// The path of the machine.
 pub(crate) const MACHINE: &str = "/machine";
 
@@ -30,9 +33,11 @@ impl Property {
         Property { name: string(entry, "name").to_owned(), kind: string(entry, "type").to_owned() }
     }
 
-    /// Returns the type of the child that the property is.
+    /// Returns the type of the child that the property is. A name that cannot be part of a path leads to no child: with
+    /// an empty one, the path would be that of the object itself.
     pub(crate) fn child_type(&self) -> Option<&str> {
-        self.kind.strip_prefix("child<")?.strip_suffix('>')
+        let is_part = !self.name.is_empty() && !self.name.contains('/');
+        self.kind.strip_prefix("child<")?.strip_suffix('>').filter(|_| is_part)
     }
 
     /// Returns the type of the object that the property links to.
@@ -97,6 +102,12 @@ pub(crate) struct TreeObject {
     pub(crate) children: Vec<usize>,
 }
 
+impl TreeObject {
+    fn new(name: &str, kind: &str, path: String) -> TreeObject {
+        TreeObject { name: name.to_owned(), kind: kind.to_owned(), path, properties: Vec::new(), children: Vec::new() }
+    }
+}
+
 /// Returns the object at `path`, which has the type `kind`, and the objects below it, of which those on the first
 /// `levels` levels are listed. The first is the root.
 pub(crate) fn walk(
@@ -105,40 +116,45 @@ pub(crate) fn walk(
     kind: &str,
     levels: usize,
 ) -> Result<Vec<TreeObject>, Failure> {
-    let new = |name: &str, kind: &str, path: String| TreeObject {
-        name: name.to_owned(),
-        kind: kind.to_owned(),
-        path,
-        properties: Vec::new(),
-        children: Vec::new(),
-    };
     let root = path.trim_end_matches('/');
-    let mut objects = vec![new(root.rsplit('/').next().unwrap_or_default(), kind, root.to_owned())];
+    let mut objects = vec![TreeObject::new(root.rsplit('/').next().unwrap_or_default(), kind, root.to_owned())];
     let mut level = vec![0];
     for _ in 0..levels {
         let slash_if_empty = |path: &str| if path.is_empty() { "/".to_owned() } else { path.to_owned() };
-        let paths: Vec<String> = level.iter().map(|index: &usize| slash_if_empty(&objects[*index].path)).collect();
-        let lists = list_all(server, &paths)?;
         let mut next = Vec::new();
-        for (index, properties) in level.into_iter().zip(lists) {
-            let mut children: Vec<(&Property, &str)> =
-                properties.iter().filter_map(|property| Some((property, property.child_type()?))).collect();
-            children.sort_unstable_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-            for (property, kind) in children {
-                let path = format!("{}/{}", objects[index].path, property.name);
-                let child = objects.len();
-                objects[index].children.push(child);
-                objects.push(new(&property.name, kind, path));
-                if !CHILDLESS_TYPES.contains(&kind) {
-                    next.push(child);
-                }
+        for indices in level.chunks(MAX_LISTED_AT_ONCE) {
+            let paths: Vec<String> =
+                indices.iter().map(|index: &usize| slash_if_empty(&objects[*index].path)).collect();
+            for (&index, properties) in indices.iter().zip(list_all(server, &paths)?) {
+                next.extend(add_children(&mut objects, index, properties));
             }
-            objects[index].properties = properties;
+            if objects.len() > MAX_OBJECTS {
+                return Ok(objects);
+            }
         }
         level = next;
-        if level.is_empty() || objects.len() > MAX_OBJECTS {
+        if level.is_empty() {
             break;
         }
     }
     Ok(objects)
+}
+
+/// Adds the children of the object at `index`, with its properties. Returns the indices of those that may have children.
+fn add_children(objects: &mut Vec<TreeObject>, index: usize, properties: Vec<Property>) -> Vec<usize> {
+    let mut parents = Vec::new();
+    let mut children: Vec<(&Property, &str)> =
+        properties.iter().filter_map(|property| Some((property, property.child_type()?))).collect();
+    children.sort_unstable_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+    for (property, kind) in children {
+        let path = format!("{}/{}", objects[index].path, property.name);
+        let child = objects.len();
+        objects[index].children.push(child);
+        objects.push(TreeObject::new(&property.name, kind, path));
+        if !CHILDLESS_TYPES.contains(&kind) {
+            parents.push(child);
+        }
+    }
+    objects[index].properties = properties;
+    parents
 }

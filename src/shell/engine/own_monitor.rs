@@ -20,6 +20,9 @@ use super::Engine;
 use super::exchange::{Exchanged, StopReason};
 use super::noncharacters::reject_noncharacters;
 
+/// The maximum size of the replies to the queries of one line. In memory they take many times as much.
+const MAX_REPLIED_BYTES: usize = 64 << 20;
+
 impl Engine {
     /// Returns whether the shell's own monitor answers HMP lines.
     pub(crate) fn uses_own_monitor(&mut self) -> bool {
@@ -84,7 +87,7 @@ impl Engine {
         }
         let mut state = std::mem::take(&mut self.connection.record.monitor);
         let events_before = self.connection.record.events.total;
-        let mut server = EngineServer { engine: self, line, out, ended: None };
+        let mut server = EngineServer { engine: self, line, out, ended: None, replied_bytes: 0 };
         let result = monitor::run_line(hmp_line, &mut server, &mut state);
         let ended = server.ended;
         out.show_progress("");
@@ -120,7 +123,7 @@ impl Engine {
         out: &mut dyn Output,
         f: impl FnOnce(&mut dyn QmpServer) -> T,
     ) -> Result<T, LineOutcome> {
-        let mut server = EngineServer { engine: self, line, out, ended: None };
+        let mut server = EngineServer { engine: self, line, out, ended: None, replied_bytes: 0 };
         let result = f(&mut server);
         server.ended.map_or(Ok(result), Err)
     }
@@ -133,16 +136,31 @@ struct EngineServer<'a> {
     out: &'a mut dyn Output,
     /// The outcome of a line that ended without a reply, once it did.
     ended: Option<LineOutcome>,
+    /// The size of the return values since the last pause.
+    replied_bytes: usize,
 }
 
 impl EngineServer<'_> {
     fn exchange(&mut self, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<Value, Failure> {
         self.check(request)?;
         match self.engine.transact(request, fd, self.line, self.out) {
-            Ok(Exchanged::Reply(reply)) => Ok(return_value(request, &reply)?),
+            Ok(Exchanged::Reply(reply)) => {
+                self.count(&reply)?;
+                Ok(return_value(request, &reply)?)
+            }
             Ok(Exchanged::Interrupted | Exchanged::DryRun) => Err(self.end(LineOutcome::Done, Failure::Interrupted)),
             Err(outcome) => Err(self.end(outcome, Failure::Ended)),
         }
+    }
+
+    /// Counts the bytes of a reply. Fails if there were too many.
+    fn count(&mut self, reply: &Reply) -> Result<(), Failure> {
+        self.replied_bytes = self.replied_bytes.saturating_add(reply.text().len());
+        if self.replied_bytes > MAX_REPLIED_BYTES {
+            let limit = MAX_REPLIED_BYTES >> 20;
+            return Err(Failure::line(format!("The server's replies are longer than {limit} MiB.")));
+        }
+        Ok(())
     }
 
     /// Reports a request that cannot be sent.
@@ -196,6 +214,7 @@ impl QmpServer for EngineServer<'_> {
     }
 
     fn pause(&mut self, duration: Duration) -> Result<(), Failure> {
+        self.replied_bytes = 0;
         let wait = Wait::Until(Instant::now() + duration);
         match self.engine.receive(None, wait, self.out, |_, _| false) {
             StopReason::Interrupted => Err(self.end(LineOutcome::Done, Failure::Interrupted)),

@@ -1,5 +1,6 @@
 //! The line that shows an operation under way.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
@@ -19,6 +20,9 @@ const MIN_SPARKLINE_COLUMNS: usize = 6;
 /// The widths beyond which bar and sparkline do not grow.
 const MAX_BAR_COLUMNS: usize = 30;
 const MAX_SPARKLINE_COLUMNS: usize = 24;
+
+/// The number of characters of a name, or of what is said of it, in a line of words.
+const MAX_WORDS_CHARS: usize = 200;
 
 /// The blanks between two parts.
 const GAP: &str = "  ";
@@ -83,7 +87,15 @@ pub(super) fn progress_words(name: &str, state: &State, meter: &Meter) -> String
     if parts.is_empty() {
         parts.push(state.status.clone());
     }
-    format!("{name}: {}", parts.join(", "))
+    format!("{}: {}", shortened(name), shortened(&parts.join(", ")))
+}
+
+/// Returns the beginning of a text of the server that is too long for a line.
+fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_WORDS_CHARS) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// Returns a bar of which `per_cent` are full.
