@@ -1,12 +1,13 @@
 //! Files in the shell's memory that the server writes to: their descriptors are passed to it over the socket.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 use crate::platform::unnamed_file;
@@ -54,7 +55,7 @@ impl PassedFile {
     pub(crate) fn read(&self, length: usize) -> Result<Vec<u8>, Failure> {
         match &self.kind {
             Kind::Memory { file, .. } => read_file(file, length),
-            Kind::Temporary { .. } => read_file(&File::open(&self.server_path).map_err(unreadable)?, length),
+            Kind::Temporary { .. } => read_file(&open_regular(&self.server_path).map_err(unreadable)?, length),
         }
     }
 
@@ -85,6 +86,35 @@ pub(crate) fn read_file(file: &File, length: usize) -> Result<Vec<u8>, Failure> 
     Ok(bytes)
 }
 
+/// Opens a file that the server created. It could have made a link to a file of the user, or a pipe, which would block.
+fn open_regular(path: &str) -> io::Result<File> {
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).map_err(io::Error::other)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
 fn unreadable(error: io::Error) -> Failure {
     Failure::error(format!("cannot read what the server wrote: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_read() {
+        let file = PassedFile::temporary().unwrap();
+        let Kind::Temporary { folder } = &file.kind else { panic!("not a temporary file") };
+        let path = std::path::Path::new(&file.server_path);
+        std::os::unix::fs::symlink("/etc/passwd", path).unwrap();
+        assert!(file.read(10).is_err());
+        fs::remove_file(path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).unwrap();
+        let Err(failure) = file.read(10) else { panic!("a pipe was read") };
+        assert!(failure.text().contains("it is not a regular file"), "{}", failure.text());
+        fs::remove_file(path).unwrap();
+        fs::write(path, "0123456789abcdef").unwrap();
+        assert_eq!(file.read(10).unwrap(), b"0123456789");
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
