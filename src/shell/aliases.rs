@@ -7,18 +7,22 @@ use crate::grammar::{Diagnostic, Span, Word, line_has_secret, tokenize};
 /// The maximum number of aliases that a line passes through.
 const MAX_DEPTH: usize = 16;
 
+/// The maximum length of the line for which an alias stands. Aliases that repeat their arguments for others that do so
+/// would make it as long as memory.
+const MAX_LINE_BYTES: usize = 1 << 20;
+
 /// The aliases of `.alias`, by name.
 #[derive(Debug, Default)]
 pub struct Aliases(BTreeMap<String, String>);
 
 /// An unfinished line as the line of its alias.
-pub(crate) struct UnfinishedExpansion {
+pub struct UnfinishedExpansion {
     /// The line of the alias up to its arguments, and the arguments as typed.
-    pub(crate) text: String,
+    pub text: String,
     /// The offset of the arguments in it.
-    pub(crate) arguments_start: usize,
+    pub arguments_start: usize,
     /// The offset of the arguments in what was typed.
-    pub(crate) typed_start: usize,
+    pub typed_start: usize,
 }
 
 impl Aliases {
@@ -26,7 +30,7 @@ impl Aliases {
         self.0.get(name).map(String::as_str)
     }
 
-    pub(crate) fn insert(&mut self, name: &str, line: &str) {
+    pub fn insert(&mut self, name: &str, line: &str) {
         self.0.insert(name.to_owned(), line.to_owned());
     }
 
@@ -42,7 +46,7 @@ impl Aliases {
 
     /// Returns the line for which a line that begins with an alias stands; `None` if it begins with no alias. An alias
     /// in its own line is the command of that name.
-    pub(crate) fn expand(&self, text: &str) -> Option<Result<String, Diagnostic>> {
+    pub fn expand(&self, text: &str) -> Option<Result<String, Diagnostic>> {
         let mut expanded: Option<String> = None;
         let mut used: Vec<String> = Vec::new();
         while used.len() < MAX_DEPTH {
@@ -53,6 +57,10 @@ impl Aliases {
             };
             let name = name.to_owned();
             let next = match substitute(&name, line, current, &words[1..]) {
+                Ok(next) if next.len() > MAX_LINE_BYTES => {
+                    let message = format!("alias `{name}` makes a line of more than {} MiB", MAX_LINE_BYTES >> 20);
+                    return Some(Err(Diagnostic::new(Span::at(text.len()), message)));
+                }
                 Ok(next) => next,
                 // The caller points at the typed line.
                 Err(diagnostic) if used.is_empty() => return Some(Err(diagnostic)),
@@ -65,12 +73,12 @@ impl Aliases {
     }
 
     /// Returns whether a line, or the line for which it stands, may contain a secret.
-    pub(crate) fn has_secret(&self, text: &str) -> bool {
+    pub fn has_secret(&self, text: &str) -> bool {
         line_has_secret(text) || matches!(self.expand(text), Some(Ok(line)) if line_has_secret(&line))
     }
 
     /// Returns the line for which an unfinished line stands, if its alias takes arguments only at its end.
-    pub(crate) fn expand_unfinished(&self, text: &str) -> Option<UnfinishedExpansion> {
+    pub fn expand_unfinished(&self, text: &str) -> Option<UnfinishedExpansion> {
         let words = tokenize(text).words;
         let (_, line) = self.find(&words)?;
         let typed_start =
@@ -105,6 +113,10 @@ fn substitute(name: &str, line: &str, text: &str, arguments: &[Word]) -> Result<
     let (mut out, mut taken, mut takes_all) = (String::new(), 0, false);
     let mut rest = line;
     while let Some(at) = rest.find('$') {
+        if out.len() > MAX_LINE_BYTES {
+            // The caller reports it.
+            return Ok(out);
+        }
         out.push_str(&rest[..at]);
         let after = &rest[at + 1..];
         let kind = after.chars().next();
@@ -197,6 +209,16 @@ mod tests {
             let expected = Diagnostic::new(Span::new(start, end), message);
             assert_eq!(aliases.expand(line), Some(Err(expected)), "{line}");
         }
+    }
+
+    #[test]
+    fn aliases_that_multiply_their_arguments_are_refused() {
+        let double = |next: &str| format!("{next} {}", "$*".repeat(1000));
+        let lines = [("a", double("b")), ("b", double("c")), ("c", double("d"))];
+        let lines: Vec<(&str, &str)> = lines.iter().map(|(name, line)| (*name, line.as_str())).collect();
+        let diagnostic = aliases(&lines).expand("a 12345678").unwrap().unwrap_err();
+        assert_eq!(diagnostic.message, "alias `b` makes a line of more than 1 MiB");
+        assert!(aliases(&lines).expand_unfinished("a 12345678").is_none());
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod server;
 mod settings;
 mod terminal;
 
+pub use aliases::Aliases;
 pub use commands::{ParsedLine, manual_section, run_filtered, run_line, run_parsed};
 pub use completion::{addresses, complete_line, wait_for_names};
 pub use connection::child_qemu::{QemuProcess, QemuStartError};
