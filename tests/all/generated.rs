@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use expect_test::expect;
+use serde_json::Value;
 
 use crate::support::find_program;
 use crate::support::program::{Program, qmp, qmp_share, qmp_shell, qmp_shell_wrap, qom};
@@ -60,27 +61,30 @@ fn manual_pages_are_those_that_the_programs_generate() {
 
 #[test]
 fn packages_have_every_program_page_and_completion() {
-    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
-    let (_, packages) = manifest.split_once("[package.metadata.deb]").unwrap();
-    let (deb, rpm) = packages.split_once("[package.metadata.generate-rpm]").unwrap();
-    for (name, _) in PROGRAMS {
-        let common = [
-            "\"man/*.1\"".to_owned(),
-            format!("\"completions/{name}.bash\""),
-            format!("\"completions/_{name}\""),
-            "\"completions/*.fish\"".to_owned(),
-        ];
-        for source in common {
-            assert!(deb.contains(&source) && rpm.contains(&source), "{source} is missing in a package");
-        }
-        let is_first = *name == "qmp-shell";
-        let program = format!("\"target/release/{name}\"");
-        let installed = if is_first {
-            program.clone()
-        } else {
-            format!("{{ link_name = \"qmp-shell\", dest = \"usr/bin/{name}\" }}")
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--manifest-path"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metadata = &metadata["packages"][0]["metadata"];
+    for (package, has_links) in [("deb", true), ("generate-rpm", false)] {
+        let assets = metadata[package]["assets"].as_array().unwrap();
+        // An asset is a list that begins with its source, a table with one, or a link.
+        let source = |asset: &Value| {
+            let source = if asset.is_array() { &asset[0] } else { asset.get("source").unwrap_or(&asset["dest"]) };
+            source.as_str().unwrap().to_owned()
         };
-        assert!(deb.contains(&installed) && rpm.contains(&program), "{name} is missing in a package");
+        let sources: Vec<String> = assets.iter().map(source).collect();
+        for (name, _) in PROGRAMS {
+            let is_link = has_links && *name != "qmp-shell";
+            let program = if is_link { format!("usr/bin/{name}") } else { format!("target/release/{name}") };
+            let completions = [format!("completions/{name}.bash"), format!("completions/_{name}")];
+            let pages = ["man/*.1".to_owned(), "completions/*.fish".to_owned()];
+            for expected in [program].iter().chain(&completions).chain(&pages) {
+                assert!(sources.contains(expected), "{expected} is missing in {package}: {sources:?}");
+            }
+        }
     }
 }
 
