@@ -152,8 +152,8 @@
 //
 // ## How messages are received
 //
-// `session::pending` matches replies to requests, and decides what a reply without an id, an unknown id and a second
-// greeting mean. `Session::poll` is the only function that receives messages of a session; its parameter says what else
+// `session::pending` gives requests their ids, matches replies to them, and decides what a reply without an id, an
+// unknown id and a second greeting mean. `Session::poll` is the only function that receives messages of a session; its parameter says what else
 // ends the wait (a deadline, Ctrl-C, standard input). In a script, the engine's thread reads the socket itself, between
 // sending and printing. At a prompt, a reader thread moves messages to a `MessageQueue`. Either way the engine's thread
 // is the only consumer, so replies, events and the user's lines stay in order. While a line is typed, it is inside the

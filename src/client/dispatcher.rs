@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use crate::session::{Disconnected, ReceiveHalf, Routed, Router, SendHalf};
+use crate::session::{Disconnected, ReceiveHalf, Registered, RequestIds, Routed, Router, SendHalf};
 use crate::wire::{Event, Greeting, Request};
 
 use super::error::{ExecuteError, ListenError};
@@ -181,15 +181,15 @@ impl Dispatcher {
             return Err(ExecuteError::CannotPassFd { request });
         }
         self.renegotiate(&mut out);
-        let id = out.next_id();
-        if let Err(disconnected) = self.register(id, PendingCall { in_band, caller }) {
-            return Err(ExecuteError::NotSent { request, disconnected });
-        }
-        let sent = out.send(id, &request, fd);
+        let registered = match self.register(&request, PendingCall { in_band, caller }) {
+            Ok(registered) => registered,
+            Err(disconnected) => return Err(ExecuteError::NotSent { request, disconnected }),
+        };
+        let sent = out.send(registered.id, &request, fd);
         drop(out);
         self.renegotiate_if_idle();
         let Err(unsent) = sent else { return Ok(Pending { request, outcome }) };
-        let cancelled = self.state().router.pending.cancel(id);
+        let cancelled = self.state().router.pending.cancel(registered.number);
         if let Some(call) = cancelled {
             self.release_slot(call.in_band);
         }
@@ -232,14 +232,13 @@ impl Dispatcher {
         self.slot_freed.notify_one();
     }
 
-    fn register(&self, id: u64, call: PendingCall) -> Result<(), Disconnected> {
+    fn register(&self, request: &Request, call: PendingCall) -> Result<Registered, Disconnected> {
         let mut state = self.state();
         if let Some(disconnected) = &state.disconnected {
             return Err(disconnected.clone());
         }
-        state.router.pending.register(id, call);
         state.last_progress = Instant::now();
-        Ok(())
+        Ok(state.router.pending.register(&request.command, call))
     }
 
     /// Calls `f` with the course of the latest jobs.
@@ -264,9 +263,8 @@ impl Dispatcher {
     fn renegotiate(&self, out: &mut SendHalf) {
         let request = self.state().renegotiation.take();
         if let Some(request) = request {
-            let id = out.next_id();
-            // At the end of the connection this fails, and the reader thread reports it.
-            let _ = out.send(id, &request, None);
+            // Its reply is not awaited. At the end of the connection this fails, and the reader thread reports it.
+            let _ = out.send(RequestIds::random(), &request, None);
         }
     }
 

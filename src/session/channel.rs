@@ -11,7 +11,7 @@ use crate::wire::{Event, Greeting};
 
 use super::connection::{Polled, ReceiveHalf, SendHalf, Wait};
 use super::error::Disconnected;
-use super::pending::StreamItem;
+use super::pending::{RequestIds, StreamItem};
 use super::received::{Backlog, Received};
 
 /// The maximum number of descriptors that one message carries, which is the kernel's.
@@ -25,20 +25,27 @@ pub(crate) struct Channel {
     /// Messages that arrived during negotiation.
     backlog: Backlog,
     greeting: Greeting,
+    ids: RequestIds,
 }
 
 impl Channel {
-    pub(super) fn new(out: SendHalf, input: Box<ReceiveHalf>, backlog: Backlog, greeting: Greeting) -> Channel {
-        Channel { out, input, backlog, greeting }
+    pub(super) fn new(
+        out: SendHalf,
+        input: Box<ReceiveHalf>,
+        backlog: Backlog,
+        greeting: Greeting,
+        ids: RequestIds,
+    ) -> Channel {
+        Channel { out, input, backlog, greeting, ids }
     }
 
     pub(crate) fn greeting(&self) -> &Greeting {
         &self.greeting
     }
 
-    /// Returns an id that no earlier request of this session has had. Ids that are larger are unused too.
-    pub(crate) fn next_id(&mut self) -> u64 {
-        self.out.next_id()
+    /// Returns the ids of requests, without those that may still be answered.
+    pub(crate) fn ids(&self) -> RequestIds {
+        self.ids.clone()
     }
 
     /// Returns whether descriptors can be passed to the server.

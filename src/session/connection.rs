@@ -2,7 +2,6 @@
 //!
 //! The halves may be used from two threads at once. Dropping either ends the connection.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, OnceLock, PoisonError};
@@ -61,11 +60,10 @@ pub(super) enum Polled {
     InputReady,
 }
 
-/// The half that sends requests, each with its own id.
+/// The half that sends requests.
 #[derive(Debug)]
 pub(crate) struct SendHalf {
     pub(super) socket: Arc<Socket>,
-    last_id: u64,
     log: SharedLog,
     pub(super) server_name: ServerName,
     secrets: Arc<SentSecrets>,
@@ -125,22 +123,10 @@ pub(super) fn split(
         stalled_since: None,
         limits_reads: None,
     };
-    (SendHalf { socket, last_id: first_id(), log, server_name, secrets, process }, input)
-}
-
-/// Returns the id before the first one of a session. It differs between sessions, because QEMU sends a reply that its
-/// last client did not wait for to the next client. It is short, because some servers read slowly.
-fn first_id() -> u64 {
-    10_000 + RandomState::new().hash_one(std::process::id()) % 80_000
+    (SendHalf { socket, log, server_name, secrets, process }, input)
 }
 
 impl SendHalf {
-    /// Returns an id that no earlier request of this session has had.
-    pub(crate) fn next_id(&mut self) -> u64 {
-        self.last_id += 1;
-        self.last_id
-    }
-
     /// Sends a request with `id`, and with `fd` attached if it is given. Blocks while the peer does not read.
     pub(crate) fn send(&mut self, id: u64, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<(), Unsent> {
         self.send_with(id, request, fd, WhileBlocked::Wait)

@@ -87,7 +87,9 @@ impl Session {
     /// Turns a session that has no reader thread, and was negotiated, into a channel.
     pub(crate) fn into_channel(self) -> Option<Channel> {
         match (self.source, self.greeting) {
-            (Source::Direct(input), Some(greeting)) => Some(Channel::new(self.out, input, self.backlog, greeting)),
+            (Source::Direct(input), Some(greeting)) => {
+                Some(Channel::new(self.out, input, self.backlog, greeting, self.router.into_ids()))
+            }
             _ => None,
         }
     }

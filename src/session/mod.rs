@@ -58,7 +58,7 @@ pub use negotiate::connect;
 pub use options::Options;
 #[cfg(feature = "programs")]
 pub(crate) use pending::StreamItem;
-pub(crate) use pending::{Routed, Router};
+pub(crate) use pending::{Registered, RequestIds, Routed, Router};
 pub use received::{Received, Unexpected};
 #[cfg(feature = "programs")]
 pub(crate) use redaction::SentSecrets;

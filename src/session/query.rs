@@ -11,7 +11,7 @@ use super::received::Received;
 use super::session::{ReplyUse, Session, Taken, Waited};
 
 impl Session {
-    /// Sends a request of the program's own, which the message log marks as such. Returns the id that its reply will carry.
+    /// Sends a request of the program's own, which the message log marks as such. Returns its number.
     pub(crate) fn send_query(&mut self, request: &Request) -> Result<u64, Disconnected> {
         self.send(&Request { is_query: true, ..request.clone() })
     }
@@ -51,7 +51,7 @@ impl Session {
 
     /// Returns whether the request `id` still waits for its turn.
     pub(crate) fn is_queued(&self, id: u64) -> bool {
-        self.queued.iter().any(|queued| queued.id == id)
+        self.queued.iter().any(|queued| queued.registered.number == id)
     }
 
     /// Notes that the consumer stops waiting for the reply to the request `id`, which is delivered when it arrives. A request
@@ -70,7 +70,7 @@ impl Session {
     fn withdraw(&mut self, id: u64) -> bool {
         let is_queued = self.is_queued(id);
         if is_queued {
-            self.queued.retain(|queued| queued.id != id);
+            self.queued.retain(|queued| queued.registered.number != id);
             self.router.pending.cancel(id);
         }
         is_queued

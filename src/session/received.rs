@@ -11,7 +11,7 @@ use crate::wire::{Event, Greeting, MessageError, Reply, preview};
 pub enum Received {
     /// The reply to a request of this session.
     Reply {
-        /// The id that [`Session::send`](super::Session::send) returned.
+        /// The number that [`Session::send`](super::Session::send) returned.
         id: u64,
         /// The reply.
         reply: Reply,

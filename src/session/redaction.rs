@@ -52,7 +52,8 @@ impl SentSecrets {
         let surplus = known.texts.len().saturating_sub(MAX_SECRETS);
         known.texts.drain(..surplus);
         match request.revealed() {
-            Revealed::Nothing => {}
+            // An earlier request may have had the same id.
+            Revealed::Nothing => drop(known.revealing.remove(&id)),
             revealed => drop(known.revealing.insert(id, revealed)),
         }
     }

@@ -20,7 +20,7 @@ use super::message_queue::MessageQueue;
 use super::negotiate::negotiate;
 use super::opening::Opening;
 use super::options::Options;
-use super::pending::{Routed, Router};
+use super::pending::{Registered, Routed, Router};
 use super::received::{Backlog, Received};
 use super::socket::WhileBlocked;
 
@@ -133,7 +133,7 @@ pub(crate) enum Waited<T> {
 /// A request that is sent once the one before is answered.
 #[derive(Debug)]
 pub(super) struct QueuedRequest {
-    pub(super) id: u64,
+    pub(super) registered: Registered,
     request: Request,
     fd: Option<OwnedFd>,
 }
@@ -269,12 +269,13 @@ impl Session {
         self.out.socket.can_send_now(request.command.len() + arguments)
     }
 
-    /// Sends a request. Returns the id that its reply will carry.
+    /// Sends a request. Returns its number, by which [`Received::Reply`] names it. It is not the `id` of the message, which is
+    /// used again after its reply.
     pub fn send(&mut self, request: &Request) -> Result<u64, Disconnected> {
         self.transmit(request, None, ReplyUse::Deliver)
     }
 
-    /// Sends a request with a file descriptor attached. Returns the id that its reply will carry.
+    /// Sends a request with a file descriptor attached. Returns its number, as [`Session::send`] does.
     pub fn send_with_fd(&mut self, request: &Request, fd: BorrowedFd<'_>) -> Result<u64, Disconnected> {
         self.transmit(request, Some(fd), ReplyUse::Deliver)
     }
@@ -285,16 +286,15 @@ impl Session {
         fd: Option<BorrowedFd<'_>>,
         reply_use: ReplyUse,
     ) -> Result<u64, Disconnected> {
-        let id = self.out.next_id();
         let must_wait = self.takes_turn(request) && !self.is_turn_free();
-        self.router.pending.register(id, reply_use);
+        let registered = self.router.pending.register(&request.command, reply_use);
         if must_wait {
             let fd = fd.map(|fd| fd.try_clone_to_owned()).transpose()?;
-            self.queued.push_back(QueuedRequest { id, request: request.clone(), fd });
-            return Ok(id);
+            self.queued.push_back(QueuedRequest { registered, request: request.clone(), fd });
+        } else {
+            self.transmit_now(registered, request, fd)?;
         }
-        self.transmit_now(id, request, fd)?;
-        Ok(id)
+        Ok(registered.number)
     }
 
     /// Sets the greeting. The proxy of libvirt is known by it, whatever its address.
@@ -319,11 +319,16 @@ impl Session {
         if !self.is_turn_free() {
             return Ok(());
         }
-        let Some(QueuedRequest { id, request, fd }) = self.queued.pop_front() else { return Ok(()) };
-        self.transmit_now(id, &request, fd.as_ref().map(|fd| fd.as_fd()))
+        let Some(QueuedRequest { registered, request, fd }) = self.queued.pop_front() else { return Ok(()) };
+        self.transmit_now(registered, &request, fd.as_ref().map(|fd| fd.as_fd()))
     }
 
-    fn transmit_now(&mut self, id: u64, request: &Request, fd: Option<BorrowedFd<'_>>) -> Result<(), Disconnected> {
+    fn transmit_now(
+        &mut self,
+        Registered { number, id }: Registered,
+        request: &Request,
+        fd: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Disconnected> {
         let sent = match &mut self.source {
             Source::Direct(input) => self.out.send_with(id, request, fd, WhileBlocked::Read(&mut || read_more(input))),
             Source::Threaded(reader) => {
@@ -331,7 +336,7 @@ impl Session {
             }
         };
         sent.map_err(|unsent| {
-            self.router.pending.cancel(id);
+            self.router.pending.cancel(number);
             unsent.disconnected
         })
     }
@@ -447,12 +452,11 @@ impl Session {
                 Routed::Renegotiate(request) => {
                     // At once, because the server accepts nothing else. At the end of the connection this fails, and the
                     // next read reports it.
-                    let id = self.out.next_id();
-                    self.router.pending.register(id, ReplyUse::Discard);
-                    let _ = self.transmit_now(id, &request, None);
+                    let registered = self.router.pending.register(&request.command, ReplyUse::Discard);
+                    let _ = self.transmit_now(registered, &request, None);
                     continue;
                 }
-                Routed::Reply { id, reply, .. } => Received::Reply { id, reply },
+                Routed::Reply { number, reply, .. } => Received::Reply { id: number, reply },
                 Routed::Event(event) => Received::Event(event),
                 Routed::Greeting(greeting) => Received::Greeting(greeting),
                 Routed::Unexpected(unexpected) => Received::Unexpected(unexpected),

@@ -55,7 +55,7 @@ pub(super) struct Input {
 pub(super) enum Slot {
     /// The request waits for its turn.
     Queued(QueuedRequest),
-    /// The request was sent to the server with this id.
+    /// The request was sent to the server, and has this number there.
     InFlight(u64),
     Ready(Bytes),
 }
@@ -148,20 +148,20 @@ impl Client {
         })
     }
 
-    /// Takes the next queued request, which is sent with `id`.
-    pub(super) fn take_queued(&mut self, id: u64) -> Option<QueuedRequest> {
+    /// Takes the next queued request, which gets this number at the server.
+    pub(super) fn take_queued(&mut self, number: u64) -> Option<QueuedRequest> {
         let slot = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Queued(_)))?;
-        let Slot::Queued(queued) = std::mem::replace(slot, Slot::InFlight(id)) else { return None };
+        let Slot::Queued(queued) = std::mem::replace(slot, Slot::InFlight(number)) else { return None };
         self.queued -= 1;
         self.in_flight += 1;
         Some(queued)
     }
 
-    /// Adds the reply to the request `id`, in the order in which the server replies.
-    pub(super) fn complete(&mut self, id: u64, reply: String) {
+    /// Adds the reply to the request with this number, in the order in which the server replies.
+    pub(super) fn complete(&mut self, number: u64, reply: String) {
         self.in_flight -= 1;
         self.has_large_replies = reply.len() > LARGE_REPLY_BYTES;
-        self.slots.retain(|slot| !matches!(slot, Slot::InFlight(sent) if *sent == id));
+        self.slots.retain(|slot| !matches!(slot, Slot::InFlight(sent) if *sent == number));
         self.output.push(message_line(reply));
         self.emit_ready();
     }

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bytes::{Buf, Bytes};
 
-use crate::session::{Routed, Router, StreamItem, Unexpected};
+use crate::session::{Registered, RequestIds, Routed, Router, StreamItem, Unexpected};
 use crate::wire::{Event, Greeting, Message, Reply};
 
 use super::client::{Access, Client, ClientId, Input, QueuedRequest, Slot};
@@ -34,8 +34,8 @@ pub(crate) struct Upstream {
     pub(crate) greeting: Greeting,
     /// Whether descriptors can be passed to it.
     pub(crate) can_pass_fds: bool,
-    /// The largest id that was used on this connection.
-    pub(crate) last_id: u64,
+    /// The ids that requests may have.
+    pub(crate) ids: RequestIds,
 }
 
 /// A request in flight.
@@ -87,7 +87,7 @@ impl Share {
     /// share in the same log.
     pub(crate) fn new(upstream: Upstream, last_client: ClientId, has_log: bool) -> Share {
         let max_in_flight = if upstream.greeting.takes_one_request() { 1 } else { MAX_IN_FLIGHT };
-        let mut router = Router::default();
+        let mut router = Router::with_ids(upstream.ids.clone());
         // The greeting that negotiation has consumed; the next one is a second.
         let _ = router.route(StreamItem::Message(Message::Greeting(upstream.greeting.clone())));
         Share {
@@ -218,12 +218,11 @@ impl Share {
     /// Takes an item from the server.
     pub(crate) fn receive_item(&mut self, item: StreamItem) {
         match self.router.route(item) {
-            Routed::Reply { id, entry, reply } => self.receive_reply(id, entry, &reply),
+            Routed::Reply { number, entry, reply } => self.receive_reply(number, entry, &reply),
             Routed::Event(event) => self.receive_event(&event),
             Routed::Renegotiate(request) => {
-                let id = self.next_id();
                 let pending = Pending { client: None, id: None, overtakes: true, has_fds: false };
-                self.router.pending.register(id, pending);
+                let Registered { id, .. } = self.router.pending.register(&request.command, pending);
                 self.outgoing.push_front(Outgoing { bytes: request.to_line(&id.to_string()).into(), fds: Vec::new() });
             }
             // It belongs to no client.
@@ -248,7 +247,7 @@ impl Share {
         }
     }
 
-    fn receive_reply(&mut self, upstream_id: u64, pending: Pending, reply: &Reply) {
+    fn receive_reply(&mut self, number: u64, pending: Pending, reply: &Reply) {
         if !pending.overtakes {
             self.in_flight -= 1;
         }
@@ -269,7 +268,7 @@ impl Share {
                 client.oob_in_flight -= 1;
                 client.output.push(message_line(text));
             } else {
-                client.complete(upstream_id, text);
+                client.complete(number, text);
             }
             self.unread.push_back(id);
         }
@@ -372,33 +371,29 @@ impl Share {
                 if !client.may_send(self.fd_is_in_flight, is_alone) {
                     continue;
                 }
-                let Some(queued) = client.take_queued(self.upstream.last_id + 1) else { continue };
+                let number = self.router.pending.next_number();
+                let Some(QueuedRequest { request, fds }) = client.take_queued(number) else { continue };
                 if client.input.is_some() {
                     self.unread.push_back(id);
                 }
                 self.in_flight += 1;
                 self.turns.note_sent(access);
-                self.send(id, queued.request, queued.fds, false);
+                self.send(id, request, fds, false);
                 return true;
             }
         }
         false
     }
 
-    fn next_id(&mut self) -> u64 {
-        self.upstream.last_id += 1;
-        self.upstream.last_id
-    }
-
     /// Sends a request. `overtakes` is set if it does not wait for its turn, and its reply does not either.
     fn send(&mut self, client: ClientId, request: ClientRequest, fds: Vec<OwnedFd>, overtakes: bool) {
-        let upstream_id = self.next_id();
-        self.records.sent(upstream_id, &request);
         let has_fds = !fds.is_empty();
         self.fd_is_in_flight |= has_fds;
-        self.outgoing.push_back(Outgoing { bytes: request.to_line(upstream_id).into(), fds });
-        let pending = Pending { client: Some(client), id: request.id, overtakes, has_fds };
-        self.router.pending.register(upstream_id, pending);
+        let command = request.command.as_ref().map_or("", |command| command.name.as_str());
+        let pending = Pending { client: Some(client), id: request.id.clone(), overtakes, has_fds };
+        let Registered { id, .. } = self.router.pending.register(command, pending);
+        self.records.sent(id, &request);
+        self.outgoing.push_back(Outgoing { bytes: request.to_line(id).into(), fds });
     }
 }
 

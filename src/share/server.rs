@@ -128,11 +128,8 @@ impl Sharer {
             .ok_or_else(|| io::Error::other("a guest agent cannot be shared: it has no greeting and no ids"))?;
         notify(Notice::Sharing);
         let has_log = self.is_verbose || self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        let upstream = Upstream {
-            greeting: channel.greeting().clone(),
-            can_pass_fds: channel.can_pass_fds(),
-            last_id: channel.next_id(),
-        };
+        let upstream =
+            Upstream { greeting: channel.greeting().clone(), can_pass_fds: channel.can_pass_fds(), ids: channel.ids() };
         let mut share = Share::new(upstream, self.last_client, has_log);
         for event in channel.take_early_events() {
             share.receive_event(&event);

@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-use crate::session::StreamItem;
+use crate::session::{RequestIds, StreamItem};
 use crate::wire::Message;
 
 use super::client::{Access, ClientId};
@@ -20,7 +20,7 @@ impl Simulation {
             Ok(Message::Greeting(greeting)) => greeting,
             _ => Default::default(),
         };
-        Simulation(Share::new(Upstream { greeting, can_pass_fds: true, last_id: 0 }, 0, true))
+        Simulation(Share::new(Upstream { greeting, can_pass_fds: true, ids: RequestIds::default() }, 0, true))
     }
 
     pub fn connect(&mut self, access: Access) -> ClientId {

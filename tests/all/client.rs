@@ -300,7 +300,7 @@ pub fn matches_replies_by_id_and_ignores_unknown_ones() {
     let (_peer, client) = peer(|conn| {
         let ids: Vec<String> = (0..4).map(|_| conn.read_request().1).collect();
         conn.send_line("{\"return\": \"unknown\", \"id\": \"x\"}");
-        conn.send_line("{\"return\": \"unknown\", \"id\": 1}");
+        conn.send_line("{\"return\": \"unknown\", \"id\": 1000}");
         for n in [3, 1, 0] {
             conn.reply(&ids[n], &n.to_string());
         }

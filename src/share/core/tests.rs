@@ -8,14 +8,14 @@ use crate::share::output::MAX_UNSENT_EVENT_BYTES;
 const NEGOTIATE: &str = "{\"execute\": \"qmp_capabilities\"}";
 const NEGOTIATE_OOB: &str = "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"oob\"]}}";
 
-/// A share whose last id is 100, so that the first request has the id 101.
+/// A share. The ids of its requests are 1, 2, …, 9, 0, 1, ….
 fn share_with(package: &str, has_log: bool) -> Share {
     let text = format!(
         "{{\"QMP\": {{\"version\": {{\"qemu\": {{\"micro\": 0, \"minor\": 0, \"major\": 10}}, \"package\": \"{package}\"}}, \
          \"capabilities\": [\"oob\"]}}}}"
     );
     let Ok(Message::Greeting(greeting)) = Message::parse(text.into_bytes()) else { panic!("no greeting") };
-    Share::new(Upstream { greeting, can_pass_fds: true, last_id: 100 }, 0, has_log)
+    Share::new(Upstream { greeting, can_pass_fds: true, ids: RequestIds::default() }, 0, has_log)
 }
 
 fn share() -> Share {
@@ -121,16 +121,43 @@ fn replies_go_to_the_client_that_asked_with_its_id() {
     share.say(two, "{\"execute\": \"b\"}");
     assert_eq!(
         share.sent(),
-        [("{\"execute\":\"a\",\"id\":101}".to_owned(), 0), ("{\"execute\":\"b\",\"id\":102}".to_owned(), 0)]
+        [("{\"execute\":\"a\",\"id\":1}".to_owned(), 0), ("{\"execute\":\"b\",\"id\":2}".to_owned(), 0)]
     );
-    share.answer(102);
-    share.answer(101);
-    assert_eq!(share.heard(one), ["{\"return\": 101, \"id\": [1,{\"x\":1.0}]}"]);
-    assert_eq!(share.heard(two), ["{\"return\": 102}"]);
-    // Replies whose client has left.
-    share.answer(101);
+    share.answer(2);
+    share.answer(1);
+    assert_eq!(share.heard(one), ["{\"return\": 1, \"id\": [1,{\"x\":1.0}]}"]);
+    assert_eq!(share.heard(two), ["{\"return\": 2}"]);
+    // Replies to no request.
+    share.answer(1);
     share.server_says("{\"return\": {}, \"id\": 7}");
     assert!(share.heard(one).is_empty() && share.heard(two).is_empty());
+}
+
+#[test]
+fn an_id_that_is_used_again_belongs_to_the_later_client() {
+    let mut share = share();
+    let one = share.negotiated(Access::Full, NEGOTIATE);
+    let two = share.negotiated(Access::Full, NEGOTIATE);
+    share.say(one, &request("a", "1"));
+    for id in [2, 3, 4, 5, 6, 7, 8, 9, 0] {
+        share.say(two, &request("b", "2"));
+        share.answer(id);
+    }
+    share.heard(two);
+    // A client leaves before its reply, whose id is not used until then.
+    share.disconnect(one);
+    share.commands();
+    share.say(two, &request("c", "3"));
+    assert_eq!(share.commands(), ["c 2"]);
+    share.answer(1);
+    for id in [2, 3, 4, 5, 6, 7, 8, 9, 0] {
+        share.answer(id);
+        share.say(two, &request("d", "4"));
+    }
+    assert_eq!(share.commands().last().unwrap(), "d 1");
+    share.heard(two);
+    share.answer(1);
+    assert_eq!(share.heard(two), ["{\"return\": 1, \"id\": 4}"]);
 }
 
 #[test]
@@ -139,13 +166,10 @@ fn replies_are_in_the_order_of_the_requests() {
     let client = share.negotiated(Access::Full, NEGOTIATE);
     share.say(client, &[request("a", "1").as_str(), "oops ", &request("b", "2"), "{\"x\": 1}"].concat());
     assert!(share.heard(client).is_empty());
-    share.answer(101);
-    share.answer(102);
+    share.answer(1);
+    share.answer(2);
     let heard = share.heard(client);
-    assert_eq!(
-        (heard[0].as_str(), heard[2].as_str()),
-        ("{\"return\": 101, \"id\": 1}", "{\"return\": 102, \"id\": 2}")
-    );
+    assert_eq!((heard[0].as_str(), heard[2].as_str()), ("{\"return\": 1, \"id\": 1}", "{\"return\": 2, \"id\": 2}"));
     assert!(heard[1].contains("`oops`") && !heard[1].contains("\"id\"") && heard[3].contains("'x'"));
 }
 
@@ -159,8 +183,8 @@ fn clients_take_turns() {
     assert_eq!(share.commands().len(), 4);
     assert!(!share.wants_input(greedy), "what it sends is not read until it is served");
     share.say(modest, &request("m", "0").repeat(100));
-    assert_eq!(share.commands(), ["m 105", "m 106", "m 107", "m 108"]);
-    for id in 101..=116 {
+    assert_eq!(share.commands(), ["m 5", "m 6", "m 7", "m 8"]);
+    for id in (1..=16).map(|n| n % 10) {
         share.answer(id);
     }
     let names: String = share.commands().iter().map(|command| command[..1].to_owned()).collect();
@@ -168,8 +192,8 @@ fn clients_take_turns() {
     // A third one waits for those in flight, not for those that are queued.
     let third = share.negotiated(Access::Full, NEGOTIATE);
     share.say(third, &request("t", "0"));
-    share.answer(117);
-    share.answer(118);
+    share.answer(7);
+    share.answer(8);
     assert!(share.commands().iter().any(|command| command.starts_with('t')));
 }
 
@@ -198,16 +222,16 @@ fn a_server_that_takes_one_request_gets_one() {
     let mut share = share_with("qemu-10.0.0", false);
     let client = share.negotiated(Access::Full, NEGOTIATE);
     share.say(client, &request("a", "0").repeat(3));
-    assert_eq!(share.commands(), ["a 101"]);
-    share.answer(101);
-    assert_eq!(share.commands(), ["a 102"]);
+    assert_eq!(share.commands(), ["a 1"]);
+    share.answer(1);
+    assert_eq!(share.commands(), ["a 2"]);
     // An out-of-band request would be the second one.
     let other = share.negotiated(Access::Full, NEGOTIATE_OOB);
     share.say(other, "{\"exec-oob\": \"o\", \"id\": 1}");
     assert!(share.commands().is_empty());
-    share.answer(102);
+    share.answer(2);
     let next = share.commands();
-    share.answer(103);
+    share.answer(3);
     assert_eq!([next, share.commands()].concat().len(), 2);
 }
 
@@ -217,9 +241,9 @@ fn out_of_band_requests_overtake_if_they_are_enabled() {
     let client = share.negotiated(Access::Full, NEGOTIATE_OOB);
     share.say(client, &(request("a", "0").repeat(8) + "{\"exec-oob\": \"o\", \"id\": \"oob\"}"));
     let commands = share.commands();
-    assert_eq!(commands[..3], ["a 101", "o 102", "a 103"]);
-    share.answer(102);
-    assert_eq!(share.heard(client), ["{\"return\": 102, \"id\": \"oob\"}"]);
+    assert_eq!(commands[..3], ["a 1", "o 2", "a 3"]);
+    share.answer(2);
+    assert_eq!(share.heard(client), ["{\"return\": 2, \"id\": \"oob\"}"]);
     let other = share.negotiated(Access::Full, NEGOTIATE);
     share.say(other, "{\"exec-oob\": \"o\", \"id\": 1}");
     assert!(share.heard(other)[0].contains("'exec-oob' is unexpected"));
@@ -241,11 +265,11 @@ fn descriptors_go_with_the_command_that_takes_them() {
     // While one is in flight, the next waits: QEMU keeps only the last one that it reads.
     share.say_with_fds(two, &request("add-fd", "2"), vec![fd(), fd()]);
     share.say(one, &request("b", "3"));
-    assert_eq!(share.commands(), ["b 103"]);
-    share.answer(101);
-    share.answer(102);
-    assert_eq!(share.sent(), [("{\"execute\":\"add-fd\",\"id\":104}".to_owned(), 2)]);
-    share.answer(103);
+    assert_eq!(share.commands(), ["b 3"]);
+    share.answer(1);
+    share.answer(2);
+    assert_eq!(share.sent(), [("{\"execute\":\"add-fd\",\"id\":4}".to_owned(), 2)]);
+    share.answer(3);
     share.say(one, &request("getfd", "4"));
     assert!(share.heard(one).last().unwrap().contains("no file descriptor was passed"));
 }
@@ -275,13 +299,13 @@ fn a_client_that_leaves_takes_nothing_along() {
     share.say(staying, &request("b", "0").repeat(6));
     assert_eq!(share.commands().len(), 8);
     share.disconnect(leaving);
-    for id in 101..=108 {
+    for id in 1..=8 {
         share.answer(id);
     }
     // What it had queued is forgotten.
-    assert_eq!(share.commands(), ["b 109", "b 110"]);
-    share.answer(109);
-    share.answer(110);
+    assert_eq!(share.commands(), ["b 9", "b 0"]);
+    share.answer(9);
+    share.answer(0);
     assert_eq!(share.heard(staying).len(), 6);
     assert_eq!(share.in_flight, 0);
 }
@@ -292,10 +316,10 @@ fn a_client_that_ends_its_input_gets_its_replies() {
     let client = share.negotiated(Access::Full, NEGOTIATE);
     share.say(client, &request("a", "0").repeat(2));
     share.end_input(client);
-    share.answer(101);
+    share.answer(1);
     share.heard(client);
     assert!(!share.is_done(client));
-    share.answer(102);
+    share.answer(2);
     assert!(!share.is_done(client));
     share.heard(client);
     assert!(share.is_done(client));
@@ -308,7 +332,7 @@ fn a_client_that_does_not_read_is_held_back_and_then_cut_off() {
     let fast = share.negotiated(Access::Full, NEGOTIATE);
     share.say(slow, &request("a", "0").repeat(3));
     let large = format!("{{\"return\": \"{}\", \"id\": ID}}", "x".repeat(20 << 20));
-    share.server_says(&large.replace("ID", "101"));
+    share.server_says(&large.replace("ID", "1"));
     // A large reply does not get it cut off, but it is not served until it has read that.
     assert!(!share.wants_input(slow) && share.take_cut_off().is_empty());
     let event = format!("{{\"event\": \"E\", \"data\": \"{}\"}}", "x".repeat(1 << 20));
@@ -337,10 +361,10 @@ fn read_only_clients_only_ask_and_get_no_secrets() {
         client,
         &[&request("quit", "1"), "{\"exec-oob\": \"yank\", \"id\": 2}", &request("query-block", "3")].concat(),
     );
-    assert_eq!(share.commands(), ["query-block 101"]);
+    assert_eq!(share.commands(), ["query-block 1"]);
     let heard = share.heard(client);
     assert_eq!(heard.len(), 2, "out of band at once, and in order");
-    share.server_says("{\"return\": [{\"file\": \"https://u:hunter2@h/x\"}], \"id\": 101}");
+    share.server_says("{\"return\": [{\"file\": \"https://u:hunter2@h/x\"}], \"id\": 1}");
     assert_eq!(share.heard(client), ["{\"return\": [{\"file\": \"<secret>\"}], \"id\": 3}"]);
 }
 
@@ -358,8 +382,9 @@ fn negotiates_again_with_a_server_that_greets_twice() {
     let mut share = share();
     let client = share.negotiated(Access::Full, NEGOTIATE);
     share.server_says("{\"QMP\": {\"version\": null, \"capabilities\": [\"oob\"]}}");
-    assert_eq!(share.commands(), ["qmp_capabilities 101"]);
-    share.answer(101);
+    let sent = share.commands();
+    let id = sent[0].strip_prefix("qmp_capabilities ").unwrap();
+    share.answer(id.parse().unwrap());
     assert!(share.heard(client).is_empty());
 }
 
@@ -373,7 +398,7 @@ fn records_have_clients_and_no_secrets() {
         "{'execute': 'set_password', 'arguments': {'protocol': 'vnc', 'password': 'hunter2'}, 'id': 'a'} !hunter2\n",
     );
     share.server_says("{\"event\": \"E\"}");
-    share.server_says("{\"error\": {\"class\": \"GenericError\", \"desc\": \"not hunter2\"}, \"id\": 101}");
+    share.server_says("{\"error\": {\"class\": \"GenericError\", \"desc\": \"not hunter2\"}, \"id\": 1}");
     let records: Vec<String> = share.take_records().iter().map(Record::to_members).collect();
     assert_eq!(
         records,

@@ -104,6 +104,7 @@ const TABLE: &[Row] = &[
     ("Capabilities Negotiation", "enabling what was not offered is an error, after which negotiation continues", real::executes_nothing_before_the_negotiation),
     ("Capabilities Negotiation", "after it, `qmp_capabilities` is refused", real::refuses_a_second_negotiation),
     ("Capabilities Negotiation", "a server that refuses it cannot be used", scripted::reports_a_refused_negotiation),
+    ("Capabilities Negotiation", "replies for an earlier client come before its end", real::replies_for_an_earlier_client_come_before_the_end_of_negotiation),
     ("Capabilities Negotiation", "a server that is just starting may greet again, and is negotiated with again", client::negotiates_again_after_a_second_greeting),
 
     ("Compatibility Considerations", "unknown members are ignored in every kind of message", scripted::ignores_unknown_members),
@@ -124,6 +125,7 @@ const DIRECT_ONLY: &[(&str, &str)] = &[
     ("a server that refuses it cannot be used", "it cannot be shared"),
     ("an unexpected response is ignored", "the share ignores it, so that the client has nothing to warn of"),
     ("events come before the greeting, and before the end of the negotiation", "those are before the first client"),
+    ("replies for an earlier client come before its end", "the share discards them"),
     ("the same byte from a guest agent discards half a reply", "guest agents are not shared"),
     ("an agent sends no greeting, and may have half a request of an earlier client", "guest agents are not shared"),
     ("the reply to `guest-sync-delimited` has the number of the request", "guest agents are not shared"),

@@ -82,16 +82,24 @@ pub fn accepts_greetings_with_more_or_less() {
 
 pub fn skips_replies_for_an_earlier_client() {
     let peer = Peer::start(|conn| {
-        conn.send_line(
-            "{\"return\": {\"for\": \"another\"}, \"id\": 7}\n{\"id\": 8, \"error\": {\"class\": \"c\", \"desc\": \"d\"}}",
-        );
-        conn.negotiate();
-        let id = conn.expect_command("query");
-        conn.reply(&id, "1");
+        // The ids are those that requests will have.
+        let earlier: String =
+            (0..20).map(|id| format!("{{\"return\": {{\"for\": \"another\"}}, \"id\": {id}}}\n")).collect();
+        conn.send_line(&format!("{earlier}{{\"id\": 8, \"error\": {{\"class\": \"c\", \"desc\": \"d\"}}}}"));
+        conn.send_line(GREETING);
+        let id = conn.expect_command("qmp_capabilities");
+        conn.send_line(earlier.trim_end());
+        conn.reply(&id, "{}");
+        for reply in ["1", "2"] {
+            let id = conn.expect_command("query");
+            assert_eq!(id.len(), 1, "some servers read slowly");
+            conn.reply(&id, reply);
+        }
         conn.wait_for_close();
     });
     let client = Client::connect(&peer.address()).unwrap();
     assert_eq!(client.execute::<u8>("query", ()).unwrap(), 1);
+    assert_eq!(client.execute::<u8>("query", ()).unwrap(), 2);
 }
 
 pub fn enables_only_known_capabilities_that_are_offered() {
