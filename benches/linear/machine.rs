@@ -88,6 +88,9 @@ pub fn devices(has_valgrind: bool) -> bool {
         ("machine, paths by Tab", SHELL, &["--complete", "qom-get path=/machine/peripheral/"]),
         ("machine, query-block", SHELL, &["-c", "query-block", "-p"]),
         ("machine, qom-list", SHELL, &["-c", "qom-list path=/machine/peripheral", "-p"]),
+        ("machine, .show devices", SHELL, &["-c", ".show devices"]),
+        ("machine, .show blocks", SHELL, &["-c", ".show blocks"]),
+        ("machine, own info qtree", SHELL, &["-H", "--monitor", "own", "-c", "info qtree"]),
         ("machine, qom tree", QOM, &["tree", "/machine/peripheral"]),
     ];
     let mut all_costs: Vec<Vec<(usize, f64)>> = vec![Vec::new(); cases.len()];
@@ -101,6 +104,28 @@ pub fn devices(has_valgrind: bool) -> bool {
         }
     }
     cases.iter().zip(&all_costs).filter(|((name, ..), costs)| !print_row(name, "devices", costs)).count() == 0
+}
+
+/// Runs the case with a recorded server, whose log has more and more exchanges. Returns whether its cost is linear.
+pub fn replay(has_valgrind: bool) -> bool {
+    const SIZES: &[usize] = &[2000, 4000, 8000, 16000];
+    let folder = tempfile::tempdir().unwrap();
+    let mut costs = Vec::new();
+    for size in SIZES {
+        let log = folder.path().join(format!("{size}.log"));
+        let line = |direction: &str, message: &str| format!("{{\"time\": \"t\", \"{direction}\": {message}}}\n");
+        let mut text = line("received", "{\"QMP\": {\"version\": {}, \"capabilities\": []}}");
+        for n in 0..*size {
+            let id = n % 10;
+            text +=
+                &line("sent", &format!("{{\"execute\": \"qom-get\", \"arguments\": {{\"n\": {n}}}, \"id\": {id}}}"));
+            text += &line("received", &format!("{{\"return\": {n}, \"id\": {id}}}"));
+        }
+        std::fs::write(&log, text).unwrap();
+        let address = format!("replay:{}", log.display());
+        costs.push((*size, cost(SHELL, &["-c", "qom-get n=7"], Path::new(&address), 1, has_valgrind)));
+    }
+    print_row("recording, the whole program", "exchanges", &costs)
 }
 
 /// Runs the case with a flood of events. Returns whether its cost is linear.

@@ -24,10 +24,10 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use lines::{array, braces, children, commas, cut, device, dots, keys, request, word};
-use machine::{devices, flood};
+use machine::{devices, flood, replay};
 use work::{
-    SCHEMA_FILE, Work, assemble, key, manual, names, print_events, print_nesting, print_reply, read_nesting,
-    read_reply, tab, type_line,
+    SCHEMA_FILE, Work, assemble, filter, key, manual, names, print_events, print_fitted, print_nesting, print_reply,
+    print_table, read_nesting, read_reply, share, tab, type_line,
 };
 
 struct Case {
@@ -52,6 +52,12 @@ const fn case(
 const CASES: &[Case] = &[
     case("reply, read", "items", 2000, 4, read_reply),
     case("reply, printed", "items", 2000, 4, print_reply),
+    case("reply, printed as `auto`", "items", 2000, 4, print_fitted),
+    case("reply, printed as a table", "items", 2000, 4, print_table),
+    case("filter, item by item", "items", 2000, 4, |n| filter(n, ".[] | select(.size > 1) | .name")),
+    case("filter, of the whole", "items", 2000, 4, |n| filter(n, "group_by(.name) | map(length) | add")),
+    case("share, requests", "requests", 100, 5, |n| share(n, 4096)),
+    case("share, requests in pieces", "requests", 100, 5, |n| share(n, 7)),
     case("nesting, read", "levels", 62, 5, read_nesting),
     case("nesting, printed", "levels", 62, 5, print_nesting),
     case("events, printed", "events", 1000, 3, print_events),
@@ -171,6 +177,9 @@ fn main() -> ExitCode {
     }
     if wants("events, the whole program") {
         all_linear &= flood(has_valgrind);
+    }
+    if wants("recording, the whole program") {
+        all_linear &= replay(has_valgrind);
     }
     if wants("machine") {
         all_linear &= devices(has_valgrind);

@@ -4,10 +4,12 @@ use std::hint::black_box;
 use std::sync::LazyLock;
 
 use qmp_shell::assist::{CompletionContext, Name, complete, complete_with, highlight, hint};
+use qmp_shell::filter::Filter;
 use qmp_shell::grammar::{Assembler, Language, Line, is_complete, parse_line};
-use qmp_shell::render::{JsonStyle, Palette, event_line, write_json};
+use qmp_shell::render::{JsonStyle, Medium, Palette, event_line, write_fitted, write_json, write_table};
 use qmp_shell::schema::manual::Manual;
 use qmp_shell::schema::{Schema, TypingContext, request_of_command, request_of_json};
+use qmp_shell::share::{Access, Simulation};
 use qmp_shell::wire::{Frame, Framer, Limits, Message, ReplyBody};
 
 use super::lines::{nested, reply};
@@ -63,6 +65,70 @@ pub fn read_reply(items: usize) -> Work {
 
 pub fn print_reply(items: usize) -> Work {
     print(&reply(items))
+}
+
+/// Prints the return value of a reply in the format `auto`: lines as long as a terminal is wide.
+pub fn print_fitted(items: usize) -> Work {
+    let value = value(items);
+    Box::new(move || write_fitted(&value, 80, &Palette::new(true), true, &mut std::io::sink()).unwrap())
+}
+
+pub fn print_table(items: usize) -> Work {
+    let value = value(items);
+    Box::new(move || {
+        let palette = Palette::new(true);
+        let is_table = write_table(&value, &Medium { palette: &palette, columns: 80 }, &mut std::io::sink()).unwrap();
+        assert!(is_table);
+    })
+}
+
+/// Runs a jq filter on a list.
+pub fn filter(items: usize, text: &'static str) -> Work {
+    let value = value(items);
+    Box::new(move || {
+        let results = Filter::parse(text).unwrap().results(&value, &mut || false).unwrap();
+        assert!(!black_box(results).is_empty());
+    })
+}
+
+/// Passes the requests of a client and their replies through a share, `len` bytes at a time.
+pub fn share(requests: usize, len: usize) -> Work {
+    let request = "{\"execute\": \"qom-get\", \"arguments\": {\"path\": \"/machine\", \"property\": \"type\"}, \"id\": [\"a\", 1]}\n";
+    let stream = request.repeat(requests).into_bytes();
+    Box::new(move || {
+        let mut share = Simulation::new();
+        let client = share.connect(Access::Full);
+        assert!(share.send(client, b"{\"execute\": \"qmp_capabilities\"}"));
+        share.take_output(client);
+        let mut replies = 0;
+        for piece in stream.chunks(len) {
+            assert!(share.send(client, piece));
+            loop {
+                let outgoing = share.take_outgoing();
+                let sent: Vec<&[u8]> = outgoing.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+                for line in &sent {
+                    let request: serde_json::Value = serde_json::from_slice(line).unwrap();
+                    share.server_says(format!("{{\"return\": \"pc\", \"id\": {}}}", request["id"]).as_bytes());
+                }
+                replies += sent.len();
+                if sent.is_empty() {
+                    break;
+                }
+            }
+            share.take_output(client);
+        }
+        assert_eq!(replies, requests);
+    })
+}
+
+fn value(items: usize) -> String {
+    match &read(&reply(items))[..] {
+        [Message::Reply(reply)] => match reply.body() {
+            ReplyBody::Return(value) => value.to_owned(),
+            ReplyBody::Error { .. } => panic!("an error"),
+        },
+        other => panic!("{other:?}"),
+    }
 }
 
 pub fn read_nesting(levels: usize) -> Work {
