@@ -153,12 +153,12 @@
 // ## How messages are received
 //
 // `session::pending` gives requests their ids, matches replies to them, and decides what a reply without an id, an
-// unknown id and a second greeting mean. `Session::poll` is the only function that receives messages of a session; its parameter says what else
-// ends the wait (a deadline, Ctrl-C, standard input). In a script, the engine's thread reads the socket itself, between
-// sending and printing. At a prompt, a reader thread moves messages to a `MessageQueue`. Either way the engine's thread
-// is the only consumer, so replies, events and the user's lines stay in order. While a line is typed, it is inside the
-// line editor; a waker makes the editor redraw, and what has arrived is written above the prompt as part of that
-// redraw.
+// unknown id and a second greeting mean. `Session::poll` is the only function that receives messages of a session; its
+// parameter says what else ends the wait (a deadline, Ctrl-C, standard input). In a script, the engine's thread reads
+// the socket itself, between sending and printing. At a prompt, a reader thread moves messages to a `MessageQueue`.
+// Either way the engine's thread is the only consumer, so replies, events and the user's lines stay in order. While a
+// line is typed, it is inside the line editor; a waker makes the editor redraw, and what has arrived is written above
+// the prompt as part of that redraw.
 //
 // Some servers take one request at a time, and not all of them say so. A request of the shell therefore waits in the
 // session until those before are answered. It does not wait if it is out-of-band, nor for a command that the user stopped
