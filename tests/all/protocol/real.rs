@@ -282,10 +282,14 @@ pub fn a_client_may_leave_at_any_time() {
 
 /// The order is what makes it safe to use ids again that an earlier client used.
 pub fn replies_for_an_earlier_client_come_before_the_end_of_negotiation() {
-    const ROUNDS: usize = 10;
+    const MIN_ROUNDS: usize = 10;
+    const MAX_ROUNDS: usize = 500;
     let mut skipped = 0;
     for server in [Server::qemu(Q35), Server::qemu_7_2(Q35), Server::storage_daemon()].into_iter().flatten() {
-        for _ in 0..ROUNDS {
+        for round in 0..MAX_ROUNDS {
+            if round >= MIN_ROUNDS && skipped > 0 {
+                break;
+            }
             let mut earlier = Raw::negotiated(&server.address(), &[]);
             for id in 0..8 {
                 earlier.send(format!("{{\"execute\": \"query-qmp-schema\", \"id\": {id}}}\n"));
