@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::support::program::qmp_shell;
 use super::support::server::{Q35, Server, is_listening};
+use super::support::skip::require_program;
 use super::support::terminal::Terminal;
 use super::support::{TIMEOUT, wait_until, wording};
 
@@ -220,4 +221,22 @@ fn a_script_ends_on_a_whole_line_when_qemu_is_killed() {
 fn exit_status(child: &mut Child) -> Option<i32> {
     wait_until("the script to exit", || child.try_wait().unwrap().is_some());
     child.wait().unwrap().code()
+}
+
+/// Long runs of the same are documented in docs/performance.md.
+#[test]
+fn a_short_soak_loses_and_claims_nothing() {
+    if ["qemu-system-x86_64", "qemu-img", "python3", "cc"].iter().any(|program| require_program(program).is_none()) {
+        return;
+    }
+    let programs = Path::new(env!("CARGO_BIN_EXE_qmp-shell")).parent().unwrap();
+    let numbers = ["--clients=5", "--commands=4000", "--events=4000", "--kills=8", "--jobs=4"];
+    let output = std::process::Command::new("python3")
+        .args(["benches/soak", "--programs", programs.to_str().unwrap()])
+        .args(numbers)
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.ends_with("0 failures\n"), "{stdout}");
 }
