@@ -276,8 +276,11 @@ mod tests {
     #[test]
     fn a_full_queue_blocks_the_reader_until_something_is_consumed_or_the_consumer_is_gone() {
         let queue = Arc::new(MessageQueue::default());
-        let large = "x".repeat(MAX_QUEUED_BYTES);
-        queue.push(event(&large));
+        // One large event would take long to parse.
+        const PARTS: usize = 64;
+        let part = event(&"x".repeat(MAX_QUEUED_BYTES / PARTS));
+        let fill = || (0..PARTS).for_each(|_| queue.push(part.clone()));
+        fill();
         let reader = |queue: &Arc<MessageQueue>| {
             let queue = Arc::clone(queue);
             std::thread::spawn(move || queue.push(event("late")))
@@ -285,10 +288,12 @@ mod tests {
         let blocked = reader(&queue);
         std::thread::sleep(Duration::from_millis(20));
         assert!(!blocked.is_finished());
-        assert_eq!(popped(&queue, Wait::Forever).len(), large.len() + 2);
+        for _ in 0..PARTS {
+            assert_eq!(popped(&queue, Wait::Forever).len(), MAX_QUEUED_BYTES / PARTS + 2);
+        }
         blocked.join().unwrap();
         assert_eq!(popped(&queue, Wait::Forever), "\"late\"");
-        queue.push(event(&large));
+        fill();
         let blocked = reader(&queue);
         queue.close();
         blocked.join().unwrap();

@@ -336,8 +336,10 @@ fn a_client_that_does_not_read_is_held_back_and_then_cut_off() {
     // A large reply does not get it cut off, but it is not served until it has read that.
     assert!(!share.wants_input(slow) && share.take_cut_off().is_empty());
     let event = format!("{{\"event\": \"E\", \"data\": \"{}\"}}", "x".repeat(1 << 20));
+    let event = StreamItem::Message(Message::parse(event.into_bytes()).unwrap());
     for _ in 0..MAX_UNSENT_EVENT_BYTES >> 20 {
-        share.server_says(&event);
+        share.receive_item(event.clone());
+        share.deliver_events();
         share.heard(fast);
     }
     assert_eq!(share.take_cut_off(), [slow]);

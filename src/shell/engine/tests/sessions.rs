@@ -350,8 +350,13 @@ impl Random {
     }
 }
 
+/// Returns the number of random sessions, more of them in a long run.
+fn cases() -> u32 {
+    if std::env::var_os("QMP_SHELL_TEST_LONG").is_some() { 2000 } else { 250 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
 
     #[test]
     fn knowledge_of_a_server_ends_with_its_connection(steps in proptest::collection::vec(step(), 1..25)) {
