@@ -2,10 +2,11 @@
  * The minimal client: it only waits for each reply before it sends the next
  * command. Its time is a lower bound for other clients.
  *
- *     pingpong unix:PATH COUNT [COMMAND [ARGUMENTS]]
+ *     pingpong [--no-id] unix:PATH COUNT [COMMAND [ARGUMENTS]]
  *
  * Sends COMMAND (query-status) COUNT times, with ARGUMENTS (a JSON object), and
- * writes every reply unchanged to standard output. Skips events. The exit
+ * writes every reply unchanged to standard output. A request has the same bytes
+ * as one of qmp-shell: no whitespace, and the id 0; or no id. Skips events. The exit
  * status is 0 after all replies, and 1 after an error reply or if the server
  * closes the connection.
  */
@@ -114,10 +115,16 @@ int main(int argc, char **argv)
     char *end;
     size_t len;
 
+    const char *id = ",\"id\":0";
+    if (argc > 1 && !strcmp(argv[1], "--no-id")) {
+        id = "";
+        argv++;
+        argc--;
+    }
     if (argc < 3 || argc > 5 || strncmp(argv[1], "unix:", 5) != 0)
-        die("usage: pingpong unix:PATH COUNT [COMMAND [ARGUMENTS]]");
+        die("usage: pingpong [--no-id] unix:PATH COUNT [COMMAND [ARGUMENTS]]");
     const char *path = argv[1] + 5, *command = argc >= 4 ? argv[3] : "query-status";
-    const char *before = argc == 5 ? ", \"arguments\": " : "", *arguments = argc == 5 ? argv[4] : "";
+    const char *before = argc == 5 ? ",\"arguments\":" : "", *arguments = argc == 5 ? argv[4] : "";
     unsigned long count = strtoul(argv[2], &end, 10);
     if (end == argv[2] || *end || *argv[2] == '-')
         die("`%s` is not a number", argv[2]);
@@ -138,9 +145,8 @@ int main(int argc, char **argv)
     send_all(fd, capabilities, strlen(capabilities));
     read_reply(fd, &len);
 
-    for (unsigned long id = 1; id <= count; id++) {
-        int size = snprintf(request, sizeof request, "{\"execute\": \"%s\"%s%s, \"id\": %lu}\n", command,
-                            before, arguments, id);
+    int size = snprintf(request, sizeof request, "{\"execute\":\"%s\"%s%s%s}\n", command, before, arguments, id);
+    for (unsigned long n = 0; n < count; n++) {
         send_all(fd, request, (size_t)size);
         char *line = read_reply(fd, &len);
         if (fwrite(line, 1, len, stdout) != len)

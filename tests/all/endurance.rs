@@ -230,7 +230,7 @@ fn a_short_soak_loses_and_claims_nothing() {
         return;
     }
     let programs = Path::new(env!("CARGO_BIN_EXE_qmp-shell")).parent().unwrap();
-    let numbers = ["--clients=5", "--commands=4000", "--events=4000", "--kills=8", "--jobs=4"];
+    let numbers = ["--clients=5", "--commands=4000", "--events=4000", "--rounds=3", "--kills=8", "--jobs=4"];
     let output = std::process::Command::new("python3")
         .args(["benches/soak", "--programs", programs.to_str().unwrap()])
         .args(numbers)
