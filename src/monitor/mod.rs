@@ -27,6 +27,7 @@
 //! | `commands` | the table of all commands, in files by subject |
 //! | `line` | a line: the command that it calls, and the arguments |
 //! | `explain` | the requests that a line becomes |
+//! | `simulation` | a server for fuzzing |
 //! | `coverage` | the table of commands as a chapter of the manual |
 
 mod arguments;
@@ -50,6 +51,7 @@ mod property_help;
 #[cfg(test)]
 mod scripted_server;
 mod server;
+mod simulation;
 mod size;
 mod socket_address;
 mod state;
@@ -65,5 +67,6 @@ pub(crate) use hostile_server::replies as hostile_replies;
 pub(crate) use line::{missing_arguments, run_line};
 pub(crate) use memory::PassedFile;
 pub(crate) use server::{Failure, QmpServer, ServerError};
+pub use simulation::SimulatedServer;
 pub(crate) use state::MonitorState;
 pub(crate) use text::{items, size as size_text, string};

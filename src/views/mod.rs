@@ -27,7 +27,7 @@ mod screen;
 
 use serde::Serialize;
 
-use crate::monitor::{Failure, QmpServer};
+use crate::monitor::{Failure, QmpServer, SimulatedServer};
 use crate::render::{Medium, columns, units};
 
 pub use screen::{Display, Graphics};
@@ -162,6 +162,12 @@ pub(crate) const TOPICS: &[Topic] = &[
 /// Returns the data of a view, whatever its type.
 fn boxed<T: View + 'static>(result: Result<T, Failure>) -> Result<Box<dyn View>, Failure> {
     result.map(|view| Box::new(view) as Box<dyn View>)
+}
+
+/// Runs a topic on a simulated server, for fuzzing. `None` if there is no such topic, or if it fails.
+pub fn simulate(topic: &str, argument: Option<&str>, server: &mut SimulatedServer) -> Option<Box<dyn View>> {
+    let topic = TOPICS.iter().find(|known| known.name == topic)?;
+    (topic.run)(server, &Inquiry { argument, ..Inquiry::default() }).ok()
 }
 
 #[cfg(test)]

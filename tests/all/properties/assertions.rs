@@ -80,3 +80,20 @@ pub fn has_no_controls(text: &str) {
     };
     assert!(!text.contains(is_control), "{:?} reaches the terminal", text.chars().find(|c| is_control(*c)));
 }
+
+/// Removes the escape codes of colours.
+pub fn without_colors(text: &str) -> String {
+    let mut out = String::new();
+    let mut parts = text.split("\x1b[");
+    out.extend(parts.next());
+    for part in parts {
+        out.extend(part.split_once('m').map(|(_, text)| text));
+    }
+    out
+}
+
+/// Splits bytes at the first separator. Without one, the second part is empty.
+pub fn split_once(data: &[u8], separator: u8) -> (&[u8], &[u8]) {
+    let at = data.iter().position(|byte| *byte == separator).unwrap_or(data.len());
+    (&data[..at], data.get(at + 1..).unwrap_or_default())
+}

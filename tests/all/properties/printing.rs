@@ -17,7 +17,7 @@ pub fn check(data: &[u8]) {
             assertions::same_meaning(text, &printed);
             assertions::has_no_controls(&printed);
             assert!(style == JsonStyle::Indented || !printed.contains('\n'), "one line became two");
-            assert_eq!(without_colors(&print(text, style, true, true)), printed, "colour changes the text");
+            assert_eq!(assertions::without_colors(&print(text, style, true, true)), printed, "colour changes the text");
         }
     }
     if let Ok(Message::Reply(reply)) = Message::parse(data.to_vec())
@@ -35,15 +35,4 @@ fn print(text: &str, style: JsonStyle, is_colored: bool, escape_controls: bool) 
     // Indentation is limited.
     assert!(out.len() <= 300 + 300 * text.len(), "{} bytes became {}", text.len(), out.len());
     String::from_utf8(out).expect("UTF-8 remains UTF-8")
-}
-
-/// Removes the escape codes of colours.
-fn without_colors(text: &str) -> String {
-    let mut out = String::new();
-    let mut parts = text.split("\x1b[");
-    out.extend(parts.next());
-    for part in parts {
-        out.extend(part.split_once('m').map(|(_, text)| text));
-    }
-    out
 }

@@ -1,0 +1,4 @@
+//! Fuzzes [`properties::views`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::views::check(data));
