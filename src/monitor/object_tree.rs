@@ -146,6 +146,8 @@ fn add_children(objects: &mut Vec<TreeObject>, index: usize, properties: Vec<Pro
     let mut children: Vec<(&Property, &str)> =
         properties.iter().filter_map(|property| Some((property, property.child_type()?))).collect();
     children.sort_unstable_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+    // The same path is the same object.
+    children.dedup_by(|(one, _), (other, _)| one.name == other.name);
     for (property, kind) in children {
         let path = format!("{}/{}", objects[index].path, property.name);
         let child = objects.len();

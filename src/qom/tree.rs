@@ -1,5 +1,7 @@
 //! The part of an object tree that has been read.
 
+use std::collections::HashSet;
+
 use crate::wire::quote;
 
 use super::path::join;
@@ -84,7 +86,12 @@ impl Tree {
         let (path, level) = (self.nodes[index].path.clone(), self.nodes[index].level + 1);
         let mut unread = Unread::default();
         let mut members = Vec::with_capacity(listed.len());
+        let mut names = HashSet::new();
         for (property, value) in listed {
+            // The same path is the same object or value.
+            if !names.insert(property.name.clone()) {
+                continue;
+            }
             match (property.kind(), value) {
                 (PropertyKind::Child(type_name), _) => {
                     let child = self.nodes.len();
