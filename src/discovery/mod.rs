@@ -18,6 +18,12 @@ pub use command_line::{CommandLine, LibvirtConnection, MonitorSocket, parse_comm
 use processes::{Process, server_processes};
 pub use socket_tables::{SocketState, parse_tcp_sockets, parse_unix_sockets};
 
+/// The number of monitors that are looked at in one command line. Any process can call itself a server, and name thousands.
+const MAX_MONITORS_OF_PROCESS: usize = 16;
+
+/// The number of monitors that are looked at in all.
+const MAX_MONITORS: usize = 2000;
+
 /// A QMP monitor of a running server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningServer {
@@ -85,7 +91,7 @@ impl SocketsSeen {
 /// Returns the monitors of all running servers that a client can connect to, by process id.
 pub fn running_servers() -> Vec<RunningServer> {
     let mut servers: Vec<(RunningServer, Option<u64>)> = Vec::new();
-    for (server, listening) in server_processes().iter().flat_map(monitors_of) {
+    for (server, listening) in server_processes().iter().flat_map(monitors_of).take(MAX_MONITORS) {
         // A path leads to the socket that was bound to it last, even if another server still listens.
         let same = |other: &RunningServer| other.address == server.address && other.state != MonitorState::Shared;
         match servers.iter_mut().find(|(other, _)| same(other)) {
@@ -114,7 +120,7 @@ fn monitors_of(process: &Process) -> Vec<(RunningServer, Option<u64>)> {
         let address = format!("libvirt:{name}{uri}").parse();
         servers.extend(address.map(|address| (server(address, MonitorState::Shared), None)));
     }
-    servers.extend(line.sockets.iter().filter_map(|socket| {
+    servers.extend(line.sockets.iter().take(MAX_MONITORS_OF_PROCESS).filter_map(|socket| {
         let (address, seen) = resolve(process, socket)?;
         Some((server(address, seen.state()), seen.listening))
     }));

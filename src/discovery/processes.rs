@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::command_line::is_server;
 use super::socket_tables::{TcpSocket, UnixSocket, parse_tcp_sockets, parse_unix_sockets};
@@ -130,9 +132,11 @@ fn inode_of_link(link: &Path) -> Option<u64> {
     link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Reads the beginning of a file. `None` if it cannot be read.
+/// Reads the beginning of a file. `None` if it cannot be read. A pipe in its place is empty, even without a writer.
 fn read_limited(path: &Path, max_bytes: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(max_bytes).read_to_end(&mut bytes).ok()?;
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).ok()?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    file.take(max_bytes).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -200,4 +201,18 @@ fn completes_the_address_on_a_command_line() {
         let (status, offered): Candidates = candidates(line);
         assert_eq!((status, offered.len()), (1, 0), "{line}");
     }
+}
+
+#[test]
+fn a_process_that_names_thousands_of_monitors_does_not_delay_the_list() {
+    let mut command = Command::new("/bin/sh");
+    command.arg0("qemu-system-x86_64").args(["-c", "read line", "-name", "a\u{1b}[2J\u{202e}"]);
+    for number in 0..20_000 {
+        command.args(["-qmp", &format!("unix:/nowhere/{number},server=on")]);
+    }
+    let process = Process(command.stdin(Stdio::piped()).spawn().unwrap());
+    let rows = rows_of(process.0.id());
+    assert_eq!(rows.len(), 16, "{rows:?}");
+    let run = qmp_shell(&["--list"]).run().expect_status(0);
+    assert!(run.stdout.contains("a\\x1b[2J\\u{202e}") && !run.stdout.contains(['\u{1b}', '\u{202e}']), "{run:#?}");
 }
