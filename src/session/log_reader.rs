@@ -1,12 +1,14 @@
 //! Reading a message log: the records of a file that [`MessageLog`](super::log::MessageLog) wrote.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -70,7 +72,9 @@ struct Line<'a> {
 impl RecordedLog {
     /// Reads the log at `path`, which must be a regular file.
     pub(crate) fn read(path: &Path) -> Result<RecordedLog, LogError> {
-        let file = File::open(path)?;
+        // A pipe without a writer must not keep the program waiting.
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file").into());
         }

@@ -79,7 +79,7 @@ impl FromStr for SshAddress {
         let port = match port {
             Some(port) => {
                 let number = port.parse::<u16>().ok().filter(|number| *number > 0);
-                Some(number.ok_or_else(|| invalid(&format!("invalid port `{port}`")))?)
+                Some(number.ok_or_else(|| invalid(&format!("invalid port `{}`", escape_unprintable(port))))?)
             }
             None => None,
         };
@@ -91,10 +91,10 @@ impl FromStr for SshAddress {
                 && text.chars().all(|c| c.is_alphanumeric() || others.contains(c))
         };
         if !is_safe(host, ".-_:%") {
-            return Err(invalid(&format!("invalid host `{host}`")));
+            return Err(invalid(&format!("invalid host `{}`", escape_unprintable(host))));
         }
         if let Some(user) = user.filter(|user| !is_safe(user, ".-_@+=,\\")) {
-            return Err(invalid(&format!("invalid user `{user}`")));
+            return Err(invalid(&format!("invalid user `{}`", escape_unprintable(user))));
         }
         if path.chars().any(char::is_control) {
             return Err(invalid("the path contains a control character"));
