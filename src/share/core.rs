@@ -22,6 +22,9 @@ use super::turns::Turns;
 /// The maximum number of in-band requests in flight. QEMU stops reading, and out-of-band requests with it, at more.
 const MAX_IN_FLIGHT: usize = 8;
 
+/// The maximum number of in-band requests of all read-only clients in flight, so that others do not wait for more of them.
+const MAX_READ_ONLY_IN_FLIGHT: usize = 4;
+
 /// The commands that take a descriptor which was sent with them, or before.
 const FD_COMMANDS: &[&str] = &["add-fd", "getfd"];
 
@@ -48,6 +51,7 @@ struct Pending {
     /// Whether it was sent without waiting for a turn.
     overtakes: bool,
     has_fds: bool,
+    access: Access,
 }
 
 /// Bytes for the server.
@@ -72,6 +76,8 @@ pub(crate) struct Share {
     /// The clients that may have requests that were not read.
     unread: VecDeque<ClientId>,
     in_flight: usize,
+    /// Those of them that are of read-only clients.
+    read_only_in_flight: usize,
     fd_is_in_flight: bool,
     outgoing: VecDeque<Outgoing>,
     events: EventBatch,
@@ -100,6 +106,7 @@ impl Share {
             turns: Turns::default(),
             unread: VecDeque::new(),
             in_flight: 0,
+            read_only_in_flight: 0,
             fd_is_in_flight: false,
             outgoing: VecDeque::new(),
             events: EventBatch::default(),
@@ -221,7 +228,7 @@ impl Share {
             Routed::Reply { number, entry, reply } => self.receive_reply(number, entry, &reply),
             Routed::Event(event) => self.receive_event(&event),
             Routed::Renegotiate(request) => {
-                let pending = Pending { client: None, id: None, overtakes: true, has_fds: false };
+                let pending = Pending { client: None, id: None, overtakes: true, has_fds: false, access: Access::Full };
                 let Registered { id, .. } = self.router.pending.register(&request.command, pending);
                 self.outgoing.push_front(Outgoing { bytes: request.to_line(&id.to_string()).into(), fds: Vec::new() });
             }
@@ -250,6 +257,7 @@ impl Share {
     fn receive_reply(&mut self, number: u64, pending: Pending, reply: &Reply) {
         if !pending.overtakes {
             self.in_flight -= 1;
+            self.read_only_in_flight -= usize::from(pending.access == Access::ReadOnly);
         }
         if pending.has_fds {
             self.fd_is_in_flight = false;
@@ -341,7 +349,8 @@ impl Share {
         }
         if request.is_oob && !self.upstream.greeting.takes_one_request() {
             client.oob_in_flight += 1;
-            self.send(id, request, Vec::new(), true);
+            let access = client.access;
+            self.send((id, access), request, Vec::new(), true);
             return;
         }
         let takes_fds = request.command.as_ref().is_ok_and(|command| is_fd_command(&command.name));
@@ -360,6 +369,9 @@ impl Share {
         }
         let is_alone = self.clients.len() == 1;
         for access in self.turns.order() {
+            if access == Access::ReadOnly && self.read_only_in_flight >= MAX_READ_ONLY_IN_FLIGHT {
+                continue;
+            }
             for _ in 0..self.turns.len(access) {
                 let Some(id) = self.turns.pop(access) else { break };
                 let Some(client) = self.clients.get_mut(&id) else { continue };
@@ -377,8 +389,9 @@ impl Share {
                     self.unread.push_back(id);
                 }
                 self.in_flight += 1;
+                self.read_only_in_flight += usize::from(access == Access::ReadOnly);
                 self.turns.note_sent(access);
-                self.send(id, request, fds, false);
+                self.send((id, access), request, fds, false);
                 return true;
             }
         }
@@ -386,11 +399,17 @@ impl Share {
     }
 
     /// Sends a request. `overtakes` is set if it does not wait for its turn, and its reply does not either.
-    fn send(&mut self, client: ClientId, request: ClientRequest, fds: Vec<OwnedFd>, overtakes: bool) {
+    fn send(
+        &mut self,
+        (client, access): (ClientId, Access),
+        request: ClientRequest,
+        fds: Vec<OwnedFd>,
+        overtakes: bool,
+    ) {
         let has_fds = !fds.is_empty();
         self.fd_is_in_flight |= has_fds;
         let command = request.command.as_ref().map_or("", |command| command.name.as_str());
-        let pending = Pending { client: Some(client), id: request.id.clone(), overtakes, has_fds };
+        let pending = Pending { client: Some(client), id: request.id.clone(), overtakes, has_fds, access };
         let Registered { id, .. } = self.router.pending.register(command, pending);
         self.records.sent(id, &request);
         self.outgoing.push_back(Outgoing { bytes: request.to_line(id).into(), fds });
@@ -439,6 +458,9 @@ fn own_reply(client: &mut Client, request: &ClientRequest, upstream: &Upstream) 
         && let Err(reason) = check_that_it_only_asks(command)
     {
         return refused(COMMAND_NOT_FOUND, &reason);
+    }
+    if client.access == Access::ReadOnly && request.is_oob {
+        return refused(GENERIC_ERROR, "read-only clients cannot execute commands out of band");
     }
     if is_fd_command(&command.name) {
         if !upstream.can_pass_fds {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use expect_test::expect;
 use qmp_shell::{Client, Empty, Request};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde_json::{Value, json};
 
 use crate::support::peer::{EVENT, Peer};
@@ -345,7 +346,7 @@ fn read_only_clients_ask_and_change_nothing() {
             {"error":{"class":"CommandNotFound","desc":"`qom-set` is refused, because this socket is read-only: the command may change something, or reveal a secret"}}
 
             > {"exec-oob": "query-yank"}
-            {"return":[{"type":"chardev","id":"compat_monitor0"},{"type":"chardev","id":"compat_monitor1"}]}
+            {"error":{"class":"GenericError","desc":"read-only clients cannot execute commands out of band"}}
 
             > {"exec-oob": "migrate-pause"}
             {"error":{"class":"CommandNotFound","desc":"`migrate-pause` is refused, because this socket is read-only: the command may change something, or reveal a secret"}}
@@ -366,6 +367,27 @@ fn read_only_clients_ask_and_change_nothing() {
         full.send("{\"execute\": \"cont\"}");
         assert_eq!(reader.read()["event"], "RESUME");
     }
+}
+
+#[test]
+fn read_only_clients_leave_descriptors_for_the_others() {
+    let Some(server) = Server::qemu(SMALL) else { return };
+    let watch = server.path("watch.sock");
+    let share = share(&server, &["--read-only", &watch]);
+    let connect = || UnixStream::connect(&watch).unwrap();
+    let mut watchers: Vec<UnixStream> = (0..300).map(|_| connect()).collect();
+    // The greeting is left unread.
+    let has_greeting = |watcher: &&UnixStream| {
+        let mut fds = [PollFd::new(*watcher, PollFlags::IN)];
+        rustix::event::poll(&mut fds, Some(&Timespec::default())).unwrap() > 0
+    };
+    let greeted = |watchers: &[UnixStream]| watchers.iter().filter(has_greeting).count();
+    wait_until("the clients that are served", || greeted(&watchers) >= 256);
+    qmp(&["--path", &share.address(), "query-status"]).run().expect_status(0);
+    assert!(greeted(&watchers) < 300, "all are served at once");
+    // Each that leaves makes room for another.
+    watchers.drain(..200);
+    wait_until("the others", || greeted(&watchers) == 100);
 }
 
 #[test]
