@@ -15,7 +15,7 @@ use crate::support::snapshot::Table;
 fn reports_a_connection_that_ends_at_any_byte() {
     const REPLY: &str = "{\"return\": {\"a\": \"\\\"\\u00e9 }\"}, \"id\": ";
     let greeting = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 2}}}}\r\n";
-    let length = greeting.len() + "{\"return\": {}, \"id\": 12345}\r\n".len() + REPLY.len() + "12345}\r\n".len();
+    let length = greeting.len() + "{\"return\": {}, \"id\": 123456789}\r\n".len() + REPLY.len() + "1}\r\n".len();
     let mut ends = BTreeSet::new();
     for cut in 0..=length {
         let peer = Peer::start(move |conn| {
@@ -39,7 +39,7 @@ fn reports_a_connection_that_ends_at_any_byte() {
         // Every seventh as a script, the others through the library, which shares the code.
         let address = peer.address();
         let greeted = greeting.len() - 2;
-        let negotiated = greeting.len() + "{\"return\": {}, \"id\": 12345}".len();
+        let negotiated = greeting.len() + "{\"return\": {}, \"id\": 123456789}".len();
         let answered = length - 2;
         if cut % 7 == 0 {
             let run = qmp_shell(&[&address, "--no-schema", "-c", "x"]).run();

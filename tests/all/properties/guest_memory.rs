@@ -1,4 +1,4 @@
-//! What a guest can change: its registers in the core that the server writes, its page tables and its memory.
+//! Input that a guest controls: its registers in the core that the server writes, its page tables and its memory.
 
 use qmp_shell::monitor::SimulatedServer;
 use serde_json::json;

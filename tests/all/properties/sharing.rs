@@ -1,7 +1,7 @@
 //! Shares: whatever one client sends, another is served, only valid requests reach the server, and each message to a client
 //! is valid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qmp_shell::schema::qmp_command_only_asks;
 use qmp_shell::share::{Access, Simulation};
@@ -37,7 +37,7 @@ fn serve(access: Access, pieces: &[&[u8]]) -> Vec<u8> {
     let mut share = Simulation::new();
     let (client, witness) = (share.connect(access), share.connect(Access::Full));
     share.send(witness, NEGOTIATE);
-    let mut last_id = 0;
+    let mut answered = 0;
     let mut output = Vec::new();
     for (index, piece) in pieces.iter().enumerate() {
         if index == pieces.len() / 2 {
@@ -47,7 +47,7 @@ fn serve(access: Access, pieces: &[&[u8]]) -> Vec<u8> {
         // A client that is held back is served, until it wants more or is closed.
         while !share.send(client, piece) {
             let before = output.len();
-            answer(&mut share, access, &mut last_id);
+            answer(&mut share, access, &mut answered);
             output.extend(share.take_output(client));
             if before == output.len() {
                 break;
@@ -55,10 +55,10 @@ fn serve(access: Access, pieces: &[&[u8]]) -> Vec<u8> {
         }
     }
     loop {
-        let before = (output.len(), last_id);
-        answer(&mut share, access, &mut last_id);
+        let before = (output.len(), answered);
+        answer(&mut share, access, &mut answered);
         output.extend(share.take_output(client));
-        if before == (output.len(), last_id) {
+        if before == (output.len(), answered) {
             break;
         }
     }
@@ -73,18 +73,19 @@ fn serve(access: Access, pieces: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Answers all requests, as a server that takes each for a success.
-fn answer(share: &mut Simulation, access: Access, last_id: &mut u64) {
+fn answer(share: &mut Simulation, access: Access, answered: &mut usize) {
     let outgoing = share.take_outgoing();
     if outgoing.is_empty() {
         return;
     }
     let text = std::str::from_utf8(&outgoing).expect("requests are UTF-8");
     assert!(text.ends_with('\n'));
+    let mut ids = BTreeSet::new();
     for line in text.lines() {
         let request: BTreeMap<String, &RawValue> = serde_json::from_str(line).expect("requests are JSON objects");
         let id: u64 = request["id"].get().parse().expect("the id is a number");
-        assert!(id > *last_id, "ids increase");
-        *last_id = id;
+        assert!(ids.insert(id), "pending requests have different ids");
+        *answered += 1;
         let name = request.get("execute").or(request.get("exec-oob")).expect("requests have a command");
         let name: String = serde_json::from_str(name.get()).expect("the command is a string");
         assert!(access == Access::Full || qmp_command_only_asks(&name), "`{name}` changes something");
