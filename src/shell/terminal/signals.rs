@@ -30,11 +30,16 @@ pub fn termination_signals() -> Vec<i32> {
 /// Whether a handler ends the program at a signal.
 static IS_HANDLED: AtomicBool = AtomicBool::new(false);
 
-/// Lets a script, which has no handler of its own, remove the files of its listening sockets before a signal ends it.
+/// The handler of a program that listens and has no other one, until a prompt starts its own.
+static SOCKET_FILE_HANDLER: Mutex<Option<TerminationHandler>> = Mutex::new(None);
+
+/// Lets a program that has no handler remove the files of its listening sockets before a signal ends it: a script, or one
+/// that waits for the connection of its first prompt.
 pub(crate) fn remove_socket_files_at_end() {
     if !IS_HANDLED.load(Ordering::SeqCst) {
         // Without a handler, the files stay; the next program that listens there replaces them.
-        let _ = TerminationHandler::start(|| ());
+        let handler = TerminationHandler::start(|| ()).ok();
+        *SOCKET_FILE_HANDLER.lock().unwrap_or_else(PoisonError::into_inner) = handler;
     }
 }
 
@@ -78,6 +83,7 @@ impl TerminationHandler {
     /// signal are not reported as the reason.
     pub fn stop(self) {
         self.handle.close();
+        IS_HANDLED.store(false, Ordering::SeqCst);
         while self.fired.load(Ordering::SeqCst) {
             std::thread::park();
         }
@@ -100,6 +106,9 @@ impl InterruptHandler {
         let shared = handler.clone();
         let original = tcgetattr(rustix::stdio::stdin()).ok();
         let mut signals = Signals::new(termination_signals().into_iter().chain([SIGTSTP]))?;
+        if let Some(former) = SOCKET_FILE_HANDLER.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            former.stop();
+        }
         IS_HANDLED.store(true, Ordering::SeqCst);
         std::thread::spawn(move || {
             for signal in signals.forever() {
