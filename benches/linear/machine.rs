@@ -88,8 +88,8 @@ pub fn devices(has_valgrind: bool) -> bool {
         ("machine, paths by Tab", SHELL, &["--complete", "qom-get path=/machine/peripheral/"]),
         ("machine, query-block", SHELL, &["-c", "query-block", "-p"]),
         ("machine, qom-list", SHELL, &["-c", "qom-list path=/machine/peripheral", "-p"]),
-        ("machine, .show devices", SHELL, &["-c", ".show devices"]),
-        ("machine, .show blocks", SHELL, &["-c", ".show blocks"]),
+        ("machine, .show devices", SHELL, &["-c", ".show devices", "-p"]),
+        ("machine, .show blocks", SHELL, &["-c", ".show blocks", "-p"]),
         ("machine, own info qtree", SHELL, &["-H", "--monitor", "own", "-c", "info qtree"]),
         ("machine, qom tree", QOM, &["tree", "/machine/peripheral"]),
     ];
