@@ -3,12 +3,10 @@
 use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::schema::Schema;
 use crate::wire::Request;
 
 use super::line::{missing_arguments, run_line};
@@ -106,24 +104,8 @@ impl QmpServer for SimulatedServer {
         true
     }
 
-    fn schema(&mut self) -> Option<Arc<Schema>> {
-        None
-    }
-
     fn pause(&mut self, _: Duration) -> Result<(), Failure> {
         self.pauses += 1;
         if self.pauses > MAX_PAUSES { Err(Failure::Interrupted) } else { Ok(()) }
-    }
-
-    fn show_progress(&mut self, _: &str) {}
-
-    fn show_notice(&mut self, _: &str) {}
-
-    fn ask_for_secret(&mut self, _: &str) -> Result<Option<String>, Failure> {
-        Ok(None)
-    }
-
-    fn history(&mut self) -> Vec<String> {
-        Vec::new()
     }
 }

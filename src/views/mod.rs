@@ -164,7 +164,7 @@ fn boxed<T: View + 'static>(result: Result<T, Failure>) -> Result<Box<dyn View>,
     result.map(|view| Box::new(view) as Box<dyn View>)
 }
 
-/// Runs a topic on a simulated server, for fuzzing. `None` if there is no such topic, or if it fails.
+/// Runs a topic on a simulated server, for fuzzing. `None` if the topic is unknown or fails.
 pub fn simulate(topic: &str, argument: Option<&str>, server: &mut SimulatedServer) -> Option<Box<dyn View>> {
     let topic = TOPICS.iter().find(|known| known.name == topic)?;
     (topic.run)(server, &Inquiry { argument, ..Inquiry::default() }).ok()

@@ -21,7 +21,7 @@ fn the_end_of_the_server_ends_the_clients() {
     let mut idle = Raw::negotiated(&share.address(), &[]);
     send_signal(server.id(), "STOP");
     asking.send("{\"execute\": \"query-name\", \"id\": 1}");
-    // A server that hangs keeps nobody from connecting.
+    // Clients can connect while the server hangs.
     let mut late = Raw::negotiated(&share.address(), &[]);
     late.send("{\"execute\": \"query-name\", \"id\": 2}");
     send_signal(server.id(), "CONT");
@@ -50,7 +50,7 @@ fn a_server_that_breaks_the_protocol_ends_the_share() {
             }
             conn.wait_for_close();
         }),
-        ("sends messages for nobody", |conn| {
+        ("sends messages for no client", |conn| {
             for _ in 0..20 {
                 conn.send_line("{\"return\": {}, \"id\": 7}");
             }
@@ -99,7 +99,7 @@ fn a_server_that_breaks_the_protocol_ends_the_share() {
         stderr: qmp-share: the connection to `SERVER` has ended: the server sent only data that is not QMP
         status: 4
 
-        > sends messages for nobody
+        > sends messages for no client
         stderr: qmp-share: Sharing SERVER on SOCKET.
         stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}
         stderr: qmp-share: warning: the server sent a reply to no pending request: {"return": {}, "id": 7}

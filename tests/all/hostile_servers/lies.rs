@@ -16,7 +16,7 @@ use crate::support::terminal::Terminal;
 /// Text that would change a terminal, and a mark to look for.
 const EVIL: &str = "\u{1b}]0;evil\u{7}\u{1b}[2J\n\r\u{202e}evil\u{2066}\u{9b}31m";
 
-/// What a terminal must not get.
+/// Characters that must not reach a terminal.
 const EVIL_MARKS: [&str; 4] = ["\u{1b}]0;evil", "\u{202e}", "\u{2066}", "\u{9b}"];
 
 /// Options of a machine with something to show for each topic.
