@@ -49,12 +49,17 @@ const fn case(
     Case { name, unit, first, doublings, prepare }
 }
 
+/// A filter that can be applied to one item after the other, and is when the reply is large.
+const ITEMS: &str = ".[] | select(.size > 1) | .name";
+
 const CASES: &[Case] = &[
     case("reply, read", "items", 2000, 4, read_reply),
     case("reply, printed", "items", 2000, 4, print_reply),
     case("reply, printed as `auto`", "items", 2000, 4, print_fitted),
     case("reply, printed as a table", "items", 2000, 4, print_table),
-    case("filter, item by item", "items", 2000, 4, |n| filter(n, ".[] | select(.size > 1) | .name")),
+    case("filter, of items", "items", 1000, 4, |n| filter(n, ITEMS)),
+    // From one megabyte on.
+    case("filter, item by item", "items", 32_000, 2, |n| filter(n, ITEMS)),
     case("filter, of the whole", "items", 2000, 4, |n| filter(n, "group_by(.name) | map(length) | add")),
     case("share, requests", "requests", 100, 5, |n| share(n, 4096)),
     case("share, requests in pieces", "requests", 100, 5, |n| share(n, 7)),

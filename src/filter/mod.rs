@@ -27,8 +27,8 @@ use crate::grammar::{Diagnostic, Span};
 
 use compile::{Program, compile};
 pub use functions::{Function, functions};
-pub use worker::Results;
 use worker::on_large_stack;
+pub use worker::{PANIC_MESSAGE, Results};
 
 /// The maximum length of a filter in bytes. The parser of filters is recursive.
 const MAX_FILTER_BYTES: usize = 16 << 10;

@@ -20,6 +20,9 @@ use super::guard::{Guard, Kind, STACK_BYTES};
 use super::read_value::{Items, read_value};
 use super::write_value::write_value;
 
+/// The message of [`FilterError::Failed`] after a panic in the interpreter, which is a fault of this package or of that one.
+pub const PANIC_MESSAGE: &str = "the filter failed for an unknown reason";
+
 /// The time between two looks at the caller's interrupt.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -74,8 +77,12 @@ impl Queue {
         }
         state.bytes += result.len() + size_of::<String>();
         state.results.push(result);
+        // The caller waits only for the first result.
+        let is_awaited = state.results.len() == 1;
         drop(state);
-        self.changed.notify_all();
+        if is_awaited {
+            self.changed.notify_all();
+        }
         self.is_wanted()
     }
 
@@ -128,7 +135,7 @@ impl Results {
         let thread = spawn(move || {
             let work = || run_program(&program, &text, &worker_queue);
             if catch_unwind(AssertUnwindSafe(work)).is_err() {
-                worker_queue.finish(Err("the filter failed for an unknown reason".to_owned()));
+                worker_queue.finish(Err(PANIC_MESSAGE.to_owned()));
             }
         });
         Results { queue, taken: Vec::new(), end: thread.err().map(Err) }
