@@ -49,7 +49,12 @@ impl JobState {
     /// Reads the state of the job `id` from a reply to `query-jobs`.
     pub(crate) fn of(id: &str, reply: &Value, log: &JobLog) -> JobState {
         let mut jobs = reply.as_array().into_iter().flatten();
-        let Some(job) = jobs.find(|job| text(job, "id") == Some(id)) else {
+        JobState::of_entry(id, jobs.find(|job| text(job, "id") == Some(id)), log)
+    }
+
+    /// Reads the state of the job `id` from its entry in a reply to `query-jobs`, if it has one.
+    pub(crate) fn of_entry(id: &str, entry: Option<&Value>, log: &JobLog) -> JobState {
+        let Some(job) = entry else {
             let trace = log.trace(id);
             return if trace.has_ended { JobState::Ended(trace) } else { JobState::Unknown };
         };

@@ -69,4 +69,4 @@ pub(crate) use memory::PassedFile;
 pub(crate) use server::{Failure, QmpServer, ServerError};
 pub use simulation::SimulatedServer;
 pub(crate) use state::MonitorState;
-pub(crate) use text::{items, size as size_text, string};
+pub(crate) use text::{size as size_text, string};

@@ -1,5 +1,7 @@
 //! Layouts that several commands share, and access to the members of replies.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 /// Returns a string member, or an empty string.
@@ -22,11 +24,21 @@ pub(crate) fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
+/// Returns the items of an array by a string member, for many lookups. The first of several with the same text wins.
+pub(crate) fn by_member<'a>(array: &'a Value, key: &str) -> HashMap<&'a str, &'a Value> {
+    items(array).iter().rev().map(|item| (string(item, key), item)).collect()
+}
+
 /// Returns an integer member without its sign, or 0. Negative ones wrap around, as addresses do.
 pub(crate) fn unsigned(object: &Value, key: &str) -> u64 {
     let value = object.get(key);
     let wrapped = || value.and_then(Value::as_i64).map(|value| value as u64);
     value.and_then(Value::as_u64).or_else(wrapped).unwrap_or_default()
+}
+
+/// Returns an integer member that has no sign, or 0, also for a negative one.
+pub(crate) fn count(object: &Value, key: &str) -> u64 {
+    object.get(key).and_then(Value::as_u64).unwrap_or_default()
 }
 
 /// Returns a member as text without quotes, or an empty text.
@@ -179,6 +191,13 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
+    }
+
+    #[test]
+    fn the_first_of_several_is_found() {
+        let list = serde_json::json!([{"id": "a", "n": 1}, {"id": "b"}, {"id": "a", "n": 2}, 5]);
+        let found = by_member(&list, "id");
+        assert_eq!((found.len(), found.get("a").map(|item| unsigned(item, "n"))), (3, Some(1)));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) fn size(bytes: u64) -> String {
 /// Returns a share such as `25 %`, rounded down: only the whole is 100 %. `None` without a total.
 pub(crate) fn percent(current: u64, total: u64) -> Option<String> {
     let share = u128::from(current) * 100 / u128::from((total > 0).then_some(total)?);
-    Some(format!("{share} %"))
+    Some(format!("{} %", share.min(100)))
 }
 
 /// Returns a time such as `1 min 20 s`, in its two largest units.

@@ -1,5 +1,7 @@
 //! `.show chardevs`: the character devices, and what uses them.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,7 +11,7 @@ use crate::qom::natural_cmp;
 
 use super::ask::ask_all;
 use super::columns::{Column, Columns, Ink, Text};
-use super::device_list::with_properties;
+use super::device_list::{Found, with_properties};
 use super::{Medium, Picture};
 
 const COLUMNS: &[Column] =
@@ -46,11 +48,15 @@ struct User {
 /// Asks for the character devices, and for the devices that have one.
 pub(super) fn ask(server: &mut dyn QmpServer) -> Result<Chardevs, Failure> {
     let mut replies = ask_all(server, &[("query-chardev", Value::Null)])?;
-    let chardevs = replies.take(0);
+    let chardevs = replies.take_objects(0)?;
     let users = with_properties(server, &[CHARDEV])?;
+    let mut users_of: HashMap<&str, Vec<&Found>> = HashMap::new();
+    for user in &users {
+        user.values.iter().filter(|id| !id.is_empty()).for_each(|id| users_of.entry(id).or_default().push(user));
+    }
     let chardev = |entry: &Value| {
         let id = string(entry, "label");
-        let uses = users.iter().filter(|user| !id.is_empty() && user.values.iter().any(|value| value == id));
+        let uses = users_of.get(id).into_iter().flatten();
         Chardev {
             id: id.to_owned(),
             backend: string(entry, "filename").to_owned(),

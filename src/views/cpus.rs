@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::monitor::text::{items, string};
+use crate::monitor::text::{by_member, items, string};
 use crate::monitor::{Failure, QmpServer};
 
 use super::ask::ask_all;
@@ -74,18 +74,21 @@ pub(super) fn ask(server: &mut dyn QmpServer) -> Result<Cpus, Failure> {
     let topology = json!({ "path": "/machine", "property": "smp" });
     let queries = [("query-cpus-fast", Value::Null), ("query-hotpluggable-cpus", Value::Null), ("qom-get", topology)];
     let mut replies = ask_all(server, &queries)?;
-    let [cpus, places, topology] = [0, 1, 2].map(|place| replies.take(place));
-    let places = items(&places);
-    let type_of = |path: &str| places.iter().find(|place| string(place, "qom-path") == path);
-    let mut cpus: Vec<Cpu> = items(&cpus).iter().map(|entry| cpu(entry, type_of(string(entry, "qom-path")))).collect();
+    let (cpus, places, topology) = (replies.take_objects(0)?, replies.take_objects(1)?, replies.take(2));
+    let places_of = by_member(&places, "qom-path");
+    let mut cpus: Vec<Cpu> =
+        items(&cpus).iter().map(|entry| cpu(entry, places_of.get(string(entry, "qom-path")).copied())).collect();
     cpus.sort_by_key(|cpu| cpu.index);
-    let mut free: Vec<Cpu> =
-        places.iter().filter(|place| place.get("qom-path").is_none()).map(|place| cpu(place, Some(place))).collect();
+    let mut free: Vec<Cpu> = items(&places)
+        .iter()
+        .filter(|place| place.get("qom-path").is_none())
+        .map(|place| cpu(place, Some(place)))
+        .collect();
     free.sort_by_key(|cpu| {
         PLACE.iter().map(|(key, _)| cpu.place.get(*key).and_then(Value::as_u64)).collect::<Vec<_>>()
     });
     // A server without hotplug refuses the query, and one before 7.1 has no such property.
-    replies.missing.retain(|sentence| sentence.contains("no command"));
+    replies.missing.retain(|sentence| !sentence.contains("` failed: "));
     Ok(Cpus { cpus, free, topology: topology.as_object().cloned().unwrap_or_default(), missing: replies.missing })
 }
 

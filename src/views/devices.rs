@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::monitor::bus_tree::{Node, bus_tree};
 use crate::monitor::object_tree::{require_machine, values, walk};
-use crate::monitor::text::{items, string, unsigned};
+use crate::monitor::text::{count, items, string};
 use crate::monitor::{Failure, QmpServer, request};
 
 use super::branch::Branch;
@@ -152,7 +152,7 @@ fn pci_addresses(reply: &Value) -> PciAddresses {
         for device in items(&bus["devices"]) {
             let bridge = &device["pci_bridge"];
             if bridge.is_object() {
-                let number = Some(unsigned(&bridge["bus"], "secondary")).filter(|number| *number > 0);
+                let number = Some(count(&bridge["bus"], "secondary")).filter(|number| *number > 0);
                 addresses.buses.insert(string(device, "qdev_id").to_owned(), number);
                 open.push(bridge);
             }

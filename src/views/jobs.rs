@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::monitor::text::{items, string, unsigned};
+use crate::monitor::text::{by_member, count, items, string};
 use crate::monitor::{Failure, QmpServer, request};
 
 use super::ask::ask_all;
@@ -60,30 +60,31 @@ struct Job {
 pub(super) fn ask(server: &mut dyn QmpServer) -> Result<Jobs, Failure> {
     let mut replies = ask_all(server, &[("query-jobs", Value::Null), ("query-block-jobs", Value::Null)])?;
     let asked = Instant::now();
-    let (jobs, block_jobs) = (replies.take(0), replies.take(1));
-    let mut jobs: Vec<Job> = items(&jobs).iter().map(|entry| job(entry, items(&block_jobs))).collect();
+    let (jobs, block_jobs) = (replies.take_objects(0)?, replies.take_objects(1)?);
+    let block_jobs = by_member(&block_jobs, "device");
+    let mut jobs: Vec<Job> =
+        items(&jobs).iter().map(|entry| job(entry, block_jobs.get(string(entry, "id")).copied())).collect();
     if jobs.iter().any(Job::is_moving) {
         server.pause(RATE_INTERVAL)?;
         let later = server.query(&request("query-jobs", Value::Null))?;
         let elapsed = asked.elapsed().max(RATE_INTERVAL);
-        jobs.iter_mut().for_each(|job| job.measure(items(&later), elapsed));
+        let later = by_member(&later, "id");
+        jobs.iter_mut().for_each(|job| job.measure(later.get(job.id.as_str()).copied(), elapsed));
     }
     Ok(Jobs { jobs, missing: replies.missing })
 }
 
-fn job(entry: &Value, block_jobs: &[Value]) -> Job {
-    let id = string(entry, "id");
-    let block_job = block_jobs.iter().find(|job| string(job, "device") == id);
+fn job(entry: &Value, block_job: Option<&Value>) -> Job {
     Job {
-        id: id.to_owned(),
+        id: string(entry, "id").to_owned(),
         kind: string(entry, "type").to_owned(),
         status: string(entry, "status").to_owned(),
-        current: unsigned(entry, "current-progress"),
-        total: unsigned(entry, "total-progress"),
+        current: count(entry, "current-progress"),
+        total: count(entry, "total-progress"),
         in_bytes: block_job.is_some(),
         rate: None,
         seconds_left: None,
-        speed_limit: block_job.map(|job| unsigned(job, "speed")).unwrap_or_default(),
+        speed_limit: block_job.map(|job| count(job, "speed")).unwrap_or_default(),
         io_status: block_job.map(|job| string(job, "io-status").to_owned()).unwrap_or_default(),
         error: entry["error"].as_str().map(str::to_owned),
     }
@@ -95,13 +96,13 @@ impl Job {
     }
 
     /// Takes the state from a later reply, and the rate from the progress since then.
-    fn measure(&mut self, later: &[Value], elapsed: Duration) {
+    fn measure(&mut self, later: Option<&Value>, elapsed: Duration) {
         let was_moving = self.is_moving();
-        let Some(entry) = later.iter().find(|entry| string(entry, "id") == self.id) else { return };
-        let current = unsigned(entry, "current-progress");
+        let Some(entry) = later else { return };
+        let current = count(entry, "current-progress");
         let progress = current.saturating_sub(self.current);
         string(entry, "status").clone_into(&mut self.status);
-        (self.current, self.total) = (current, unsigned(entry, "total-progress"));
+        (self.current, self.total) = (current, count(entry, "total-progress"));
         self.error = entry["error"].as_str().map(str::to_owned);
         if was_moving && self.is_moving() {
             let rate = (progress as f64 / elapsed.as_secs_f64()) as u64;
@@ -210,6 +211,23 @@ mod tests {
         "#]]
         .assert_eq(&server.draw("jobs", None, 90));
         assert_eq!(server.pauses, 1);
+    }
+
+    #[test]
+    fn negative_progress_is_none_and_more_than_all_is_all() {
+        let job = |id: &str, current: i64, total: i64| json!({"id": id, "status": "paused", "current-progress": current, "total-progress": total});
+        let jobs = json!([job("a", -5, 100), job("b", 5, -100), job("c", 1000, 10)]);
+        let mut server = ScriptedServer::default().reply("query-jobs", jobs).reply("query-block-jobs", json!([]));
+        expect_test::expect![[r#"
+            JOB  STATUS   DONE    PROGRESS
+            a    paused    0 %    0 of 100
+                paused: `job-resume id=a` goes on
+            b    paused
+                paused: `job-resume id=b` goes on
+            c    paused  100 %  1000 of 10
+                paused: `job-resume id=c` goes on
+        "#]]
+        .assert_eq(&server.draw("jobs", None, 80));
     }
 
     #[test]

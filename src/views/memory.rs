@@ -1,9 +1,11 @@
 //! `.show memory`: the guest's memory, its devices and slots, and the back ends of the host.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::monitor::text::{is_true, items, number_ranges, plain, string, unsigned};
+use crate::monitor::text::{count, is_true, items, number_ranges, plain, string, unsigned};
 use crate::monitor::{Failure, QmpServer};
 
 use super::ask::ask_all;
@@ -94,22 +96,26 @@ pub(super) fn ask(server: &mut dyn QmpServer) -> Result<Memory, Failure> {
             ("query-balloon", Value::Null),
         ],
     )?;
-    let [backends, sizes, devices, limits, main_backend, balloon] = [0, 1, 2, 3, 4, 5].map(|place| replies.take(place));
+    let (backends, devices) = (replies.take_objects(0)?, replies.take_objects(2)?);
+    let [sizes, limits, main_backend, balloon] = [1, 3, 4, 5].map(|place| replies.take(place));
     // A machine without a balloon, and a property that an older server does not have, are refused.
-    replies.missing.retain(|sentence| sentence.contains("no command"));
+    replies.missing.retain(|sentence| !sentence.contains("` failed: "));
     replies.missing.dedup();
     let devices: Vec<Device> = items(&devices).iter().map(device).collect();
     let main_backend = main_backend.as_str().map(backend_id).unwrap_or_default();
+    let mut users: HashMap<&str, Vec<String>> = HashMap::new();
+    for device in devices.iter().filter(|device| !device.backend.is_empty()) {
+        users.entry(&device.backend).or_default().push(device.name());
+    }
     let backend = |entry: &Value| {
         let id = string(entry, "id");
-        let mut used_by: Vec<String> =
-            devices.iter().filter(|device| !id.is_empty() && device.backend == id).map(Device::name).collect();
+        let mut used_by = users.get(id).cloned().unwrap_or_default();
         if !id.is_empty() && id == main_backend {
             used_by.insert(0, "base memory".to_owned());
         }
         Backend {
             id: id.to_owned(),
-            size: unsigned(entry, "size"),
+            size: count(entry, "size"),
             options: SWITCHES.into_iter().filter(|name| is_true(entry, name)).collect(),
             policy: string(entry, "policy").to_owned(),
             host_nodes: number_ranges(&entry["host-nodes"]),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::monitor::text::{is_true, items, string, unsigned};
+use crate::monitor::text::{count, is_true, items, string};
 use crate::monitor::{Failure, QmpServer};
 
 use super::ask::ask_all;
@@ -59,7 +59,8 @@ struct Transfer {
 pub(super) fn ask(server: &mut dyn QmpServer) -> Result<Migration, Failure> {
     let queries = ["query-migrate", "query-migrate-capabilities", "query-migrate-parameters"];
     let mut replies = ask_all(server, &queries.map(|command| (command, Value::Null)))?;
-    let [info, capabilities, parameters] = [0, 1, 2].map(|place| replies.take(place));
+    let info = replies.take_first_object()?;
+    let (capabilities, parameters) = (replies.take_objects(1)?, replies.take(2));
     let is_time = |(key, value): &(&String, &Value)| (key.ends_with("time")) && value.is_u64();
     let times = info.as_object().into_iter().flatten().filter(is_time);
     let capability = |entry: &Value| is_true(entry, "state").then(|| string(entry, "capability").to_owned());
@@ -84,19 +85,19 @@ fn transfer(stats: &Value, is_active: bool) -> Option<Transfer> {
         return None;
     }
     let rate = (stats["mbps"].as_f64().unwrap_or_default() * 1e6 / 8.0) as u64;
-    let dirty_rate = unsigned(stats, "dirty-pages-rate").saturating_mul(unsigned(stats, "page-size"));
-    let remaining = unsigned(stats, "remaining");
+    let dirty_rate = count(stats, "dirty-pages-rate").saturating_mul(count(stats, "page-size"));
+    let remaining = count(stats, "remaining");
     // Memory that changes while it is sent must be sent again.
     let progress = rate.checked_sub(dirty_rate).filter(|_| is_active);
     Some(Transfer {
-        total: unsigned(stats, "total"),
+        total: count(stats, "total"),
         remaining,
-        transferred: unsigned(stats, "transferred"),
+        transferred: count(stats, "transferred"),
         rate,
         dirty_rate,
-        passes: unsigned(stats, "dirty-sync-count"),
-        zero_pages: unsigned(stats, "duplicate"),
-        postcopy_requests: unsigned(stats, "postcopy-requests"),
+        passes: count(stats, "dirty-sync-count"),
+        zero_pages: count(stats, "duplicate"),
+        postcopy_requests: count(stats, "postcopy-requests"),
         seconds_left: progress.and_then(|progress| remaining.checked_div(progress)),
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::monitor::{Failure, QmpServer, ServerError, hostile_replies};
 use crate::render::{Palette, is_printable};
@@ -74,6 +74,52 @@ impl QmpServer for ScriptedServer {
 #[test]
 fn topics_are_sorted() {
     assert!(TOPICS.is_sorted_by_key(|topic| topic.name));
+}
+
+/// Returns a list of `count` objects, each with its own names, as items of all lists that views ask for.
+fn long_list(count: usize) -> Value {
+    let item = |number: usize| {
+        let name = format!("n{number}");
+        json!({
+            "id": name, "device": name, "label": name, "name": name, "node-name": name, "qdev": name, "qom-path": name,
+            "type": if number.is_multiple_of(4) { "child<x>" } else { "dimm" }, "status": "paused", "capability": name,
+            "state": true, "props": {"core-id": number}, "data": {"memdev": name}, "inserted": {"node-name": name},
+        })
+    };
+    (0..count).map(item).collect()
+}
+
+/// At this length, comparing each item with each of another list takes ten minutes in a test.
+#[test]
+fn long_lists_are_drawn_in_proportion_to_their_length() {
+    for topic in ["blocks", "chardevs", "cpus", "jobs", "memory", "migration"] {
+        let mut server = ScriptedServer::always(long_list(20_000))
+            .reply("query-migrate", json!({}))
+            // These walk the object tree.
+            .reply("qom-list", json!([]))
+            .reply("qom-get", json!("n1"));
+        let picture = server.draw(topic, None, 80);
+        assert!(topic == "migration" || picture.lines().count() >= 20_000, "{topic}");
+    }
+}
+
+#[test]
+fn items_that_are_not_objects_are_mentioned() {
+    let list = json!([1, null, "x", [], {"label": "c0", "filename": "null", "frontend-open": true}]);
+    let mut server = ScriptedServer::default().reply("query-chardev", list.clone()).reply("qom-list", json!([]));
+    expect_test::expect![[r#"
+        CHARDEV  BACK END  OPEN  USED BY
+        c0       null      yes   a monitor, or another part of the server
+        4 items of the reply to `query-chardev` are not objects.
+    "#]]
+    .assert_eq(&server.draw("chardevs", None, 90));
+    for topic in ["blocks", "chardevs", "cpus", "jobs", "memory", "migration"] {
+        let mut server = ScriptedServer::always(json!([1])).reply("query-migrate", json!({}));
+        let picture = server.draw(topic, None, 90);
+        assert!(picture.contains("An item of the reply to `query-"), "{topic}: {picture}");
+        let Err(failure) = ScriptedServer::always(json!("x")).view(topic, None) else { panic!("{topic}") };
+        assert!(failure.text().starts_with("Error: the reply to `query-"), "{failure:?}");
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod scalars;
 mod secrets;
 mod simd_scan;
 mod text;
+#[cfg(feature = "programs")]
+mod value;
 
 pub(crate) use command_line::command_line_has_secret;
 pub use frame::{Frame, FrameError, Framer, Limits};
@@ -38,4 +40,5 @@ mod for_programs {
     pub(crate) use super::secrets::{hmp_line_has_secret, is_harmless_key, mentions_secret};
     pub(crate) use super::simd_scan::{BLOCK_BYTES, StringFinder, blocks, set_bits};
     pub(crate) use super::text::{end_of_string, spaced, unquote};
+    pub(crate) use super::value::{MAX_VALUE_MEMORY, parse_value, value_memory};
 }

@@ -1,6 +1,6 @@
 //! The lines below each device in `info qtree`: its interrupt lines, its options, and how PCI sees it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -41,12 +41,13 @@ pub(super) fn device_details(
             let is_inner = inner.is_some_and(|names| names.contains(&property.name));
             names.contains(&property.name) && !is_reference && !is_inner && property.name != "bootindex"
         };
+        let all: HashSet<&str> = device.properties.iter().map(|property| property.name.as_str()).collect();
         let mut options: Vec<&Property> = device.properties.iter().filter(is_option).collect();
         options.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         for option in options {
             // An option that is not shown as its value has a property with the text.
             let legacy = format!("legacy-{}", option.name);
-            let has_text = device.properties.iter().any(|other| other.name == legacy);
+            let has_text = all.contains(legacy.as_str());
             let name = if has_text { legacy } else { option.name.clone() };
             wanted.push((index, option, has_text, (device.path.clone(), name)));
         }
@@ -136,10 +137,11 @@ pub(super) fn add_pci_lines(
 }
 
 fn add_lines_of_bus(tree: &[Node], bus: usize, found: &[Value], details: &mut BTreeMap<usize, DeviceDetails>) {
+    let found: HashMap<_, &Value> =
+        found.iter().rev().map(|entry| ((unsigned(entry, "slot"), unsigned(entry, "function")), entry)).collect();
     for &device in &tree[bus].below {
         let Some(own) = details.get_mut(&device) else { continue };
-        let has_address = |entry: &&Value| own.address == Some((unsigned(entry, "slot"), unsigned(entry, "function")));
-        let Some(entry) = found.iter().find(has_address) else { continue };
+        let Some(entry) = own.address.and_then(|address| found.get(&address)) else { continue };
         own.lines.extend(pci_lines(entry));
         let behind = items(&entry["pci_bridge"]["devices"]);
         tree[device].below.iter().for_each(|bus| add_lines_of_bus(tree, *bus, behind, details));

@@ -9,7 +9,7 @@ use super::super::option_types::{Scalar, typed_object};
 use super::super::options::{IDENTIFIER_RULE, NestedOptions, OptionList, is_help};
 use super::super::parameter::{flag, text};
 use super::super::server::{Failure, ServerError};
-use super::super::text::{items, string};
+use super::super::text::{by_member, string};
 use super::drive_options::{PROTOCOLS, interface_of_drive, named_node, node_of_drive};
 
 pub(super) const COMMANDS: &[Command] = &[Command::new(
@@ -102,10 +102,8 @@ fn add_drive(call: &mut Invocation<'_>, options: &OptionList) -> Result<String, 
 fn drive_id(call: &mut Invocation<'_>, options: &OptionList) -> Result<String, Failure> {
     let devices = call.query("query-block", json!({}))?;
     let nodes = call.query("query-named-block-nodes", json!({ "flat": true }))?;
-    let is_used = |id: &str| {
-        items(&devices).iter().any(|device| string(device, "device") == id)
-            || items(&nodes).iter().any(|node| string(node, "node-name") == id)
-    };
+    let (devices, nodes) = (by_member(&devices, "device"), by_member(&nodes, "node-name"));
+    let is_used = |id: &str| devices.contains_key(id) || nodes.contains_key(id);
     match &options.id {
         Some(id) if is_used(id) => Err(Failure::line(format!("Duplicate ID '{id}' for drive"))),
         Some(id) => Ok(id.clone()),

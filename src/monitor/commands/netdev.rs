@@ -1,5 +1,7 @@
 //! Network back ends and cards.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::super::command::{Command, Invocation};
@@ -99,7 +101,7 @@ fn info_network(call: &mut Invocation<'_>) -> Result<String, Failure> {
     }
     let members = |card: &TreeObject| ["mac", "netdev"].map(|name| (card.path.clone(), name.to_owned()));
     let values = values(call.server, &cards.iter().flat_map(members).collect::<Vec<_>>())?;
-    let mut counts: Vec<(String, usize)> = Vec::new();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut text = String::new();
     for (card, values) in cards.iter().zip(values.chunks(2)) {
         let [mac, netdev] = [0, 1].map(|index| values.get(index).and_then(Value::as_str).unwrap_or_default());
@@ -120,15 +122,8 @@ fn is_network_card(object: &TreeObject) -> bool {
 }
 
 /// Returns the name that QEMU gives to a card without an id: the model and a number.
-fn next_name(counts: &mut Vec<(String, usize)>, model: &str) -> String {
-    match counts.iter_mut().find(|(known, _)| known == model) {
-        Some((_, count)) => {
-            *count += 1;
-            format!("{model}.{count}")
-        }
-        None => {
-            counts.push((model.to_owned(), 0));
-            format!("{model}.0")
-        }
-    }
+fn next_name<'a>(counts: &mut HashMap<&'a str, usize>, model: &'a str) -> String {
+    let count = counts.entry(model).or_default();
+    *count += 1;
+    format!("{model}.{}", *count - 1)
 }

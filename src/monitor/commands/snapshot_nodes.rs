@@ -1,6 +1,6 @@
 //! The block nodes that a snapshot of the VM includes, in the order of QEMU's own monitor.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNo
     let requests = [request("query-block", Value::Null), request("x-debug-query-block-graph", Value::Null)];
     let mut replies = call.server.query_all(&requests)?.into_iter();
     let mut next = || replies.next().unwrap_or(Ok(Value::Null));
-    let (devices, graph) = (next()?, Graph(next().unwrap_or_default()));
+    let (devices, graph) = (next()?, Graph::new(&next().unwrap_or_default()));
     let devices = items(&devices);
     let nodes = match nodes_of_devices(devices, &graph) {
         Some(nodes) => nodes,
@@ -33,7 +33,8 @@ pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNo
     let nodes = items(&nodes);
     let says_active = |node: &Value| node.get("active").is_some();
     let are_active = nodes.is_empty() || nodes.iter().any(says_active) || !has_lent_disks(call)?;
-    let blocks = Blocks { devices, nodes, graph, are_active };
+    let blocks = Blocks::new(devices, nodes, graph, are_active);
+    let state_holders = blocks.names_of_state_holders();
 
     let mut names = blocks.names_of_used_nodes();
     let mut unused = blocks.names_of_unused_nodes();
@@ -42,7 +43,12 @@ pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNo
         blocks.retain_found_nodes(&mut unused, names.last());
     }
     names.extend(unused);
-    Ok(names.iter().filter_map(|name| blocks.snapshot_node(name)).collect())
+    let node = |name: &String| {
+        blocks
+            .snapshot_node(name)
+            .map(|node| SnapshotNode { can_hold_state: state_holders.contains(name.as_str()), ..node })
+    };
+    Ok(names.iter().filter_map(node).collect())
 }
 
 /// Returns the nodes of the devices, if these tell all: each node that is used is that of a device and a qcow2 image, and
@@ -50,10 +56,11 @@ pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNo
 fn nodes_of_devices(devices: &[Value], graph: &Graph) -> Option<Value> {
     let inserted: Vec<&Value> =
         devices.iter().map(|device| &device["inserted"]).filter(|node| !node.is_null()).collect();
-    let is_told =
-        |name: &String| inserted.iter().any(|node| string(node, "node-name") == name && string(node, "drv") == "qcow2");
-    let used = graph.names_of_used_roots();
-    let tells_all = !used.is_empty() && used.iter().all(is_told) && graph.names_of_unused_nodes().is_empty();
+    let is_qcow2 = |node: &&&Value| string(node, "drv") == "qcow2";
+    let told: HashSet<&str> = inserted.iter().filter(is_qcow2).map(|node| string(node, "node-name")).collect();
+    let used = &graph.used_roots;
+    let tells_all =
+        !used.is_empty() && used.iter().all(|name| told.contains(name.as_str())) && graph.unused_nodes.is_empty();
     tells_all.then(|| inserted.into_iter().cloned().collect())
 }
 
@@ -63,20 +70,32 @@ fn has_lent_disks(call: &mut Invocation<'_>) -> Result<bool, Failure> {
     Ok(matches!(string(&status, "status"), "inmigrate" | "postmigrate"))
 }
 
-/// The devices and nodes of a server.
+/// The devices and nodes of a server, which may have very many.
 struct Blocks<'a> {
     devices: &'a [Value],
     /// The latest one first.
     nodes: &'a [Value],
+    nodes_by_name: HashMap<&'a str, &'a Value>,
+    /// The names of the devices that have one, by the nodes of their media.
+    names_of_devices: HashMap<&'a str, &'a str>,
     graph: Graph,
     /// Whether nodes are active that do not say so.
     are_active: bool,
 }
 
-impl Blocks<'_> {
+impl<'a> Blocks<'a> {
+    fn new(devices: &'a [Value], nodes: &'a [Value], graph: Graph, are_active: bool) -> Blocks<'a> {
+        // The first of several wins.
+        let nodes_by_name = nodes.iter().rev().map(|node| (string(node, "node-name"), node)).collect();
+        let named =
+            devices.iter().rev().map(|device| (string(&device["inserted"], "node-name"), string(device, "device")));
+        let names_of_devices = named.filter(|(_, name)| !name.is_empty()).collect();
+        Blocks { devices, nodes, nodes_by_name, names_of_devices, graph, are_active }
+    }
+
     /// Returns the names of the nodes that devices, exports and jobs use.
     fn names_of_used_nodes(&self) -> Vec<String> {
-        let mut names = self.graph.names_of_used_roots();
+        let mut names = self.graph.used_roots.clone();
         if names.is_empty() {
             names = self.devices.iter().map(|device| string(&device["inserted"], "node-name").to_owned()).collect();
         }
@@ -87,9 +106,8 @@ impl Blocks<'_> {
 
     /// Returns the names of the nodes that nothing uses, oldest first.
     fn names_of_unused_nodes(&self) -> Vec<String> {
-        let unused = self.graph.names_of_unused_nodes();
         let oldest_first = self.nodes.iter().rev().map(|node| string(node, "node-name"));
-        oldest_first.filter(|name| unused.contains(name)).map(str::to_owned).collect()
+        oldest_first.filter(|name| self.graph.unused_nodes.contains(*name)).map(str::to_owned).collect()
     }
 
     /// Retains the unused nodes that QEMU's own monitor finds: those that are newer than the last node that is used, and
@@ -106,89 +124,91 @@ impl Blocks<'_> {
 
     /// Returns whether a node was made by `-drive`, not by `-blockdev`.
     fn belongs_to_drive(&self, name: &str) -> bool {
-        name.starts_with('#') || self.device_of(name).is_some()
-    }
-
-    /// Returns the name of the device whose medium is the node, if it has a name.
-    fn device_of(&self, node: &str) -> Option<&str> {
-        let mut names = self.devices.iter().filter(|device| string(&device["inserted"], "node-name") == node);
-        names.find_map(|device| device["device"].as_str().filter(|name| !name.is_empty()))
-    }
-
-    fn node(&self, name: &str) -> Option<&Value> {
-        self.nodes.iter().find(|node| string(node, "node-name") == name)
+        name.starts_with('#') || self.names_of_devices.contains_key(name)
     }
 
     /// Returns the node, unless it is read-only.
     fn snapshot_node(&self, name: &str) -> Option<SnapshotNode> {
-        let node = self.node(name).filter(|node| !is_true(node, "ro"))?;
+        let node = self.nodes_by_name.get(name).filter(|node| !is_true(node, "ro"))?;
         Some(SnapshotNode {
             name: name.to_owned(),
-            label: self.device_of(name).unwrap_or(name).to_owned(),
-            can_hold_state: self.can_hold_state(name),
+            label: self.names_of_devices.get(name).copied().unwrap_or(name).to_owned(),
+            can_hold_state: false,
             snapshots: items(&node["image"]["snapshots"]).to_vec(),
         })
     }
 
-    /// Returns whether a node is active, and it or one below it is a qcow2 image, the only one that holds the state of a
-    /// VM.
-    fn can_hold_state(&self, name: &str) -> bool {
-        let is_active = self.node(name).and_then(|node| node["active"].as_bool()).unwrap_or(self.are_active);
-        let is_qcow2 = |name: &str| self.node(name).is_some_and(|node| string(node, "drv") == "qcow2");
-        let below = std::iter::successors(Some(name), |name| self.graph.main_child(name));
-        // A hostile server might send a circle.
-        is_active && below.take(self.nodes.len().max(1)).any(is_qcow2)
+    /// Returns the nodes that can hold the state of a VM: those that are active, and that are qcow2 images or have one
+    /// below them.
+    fn names_of_state_holders(&self) -> HashSet<&'a str> {
+        let node = |name: &str| self.nodes_by_name.get(name);
+        let is_qcow2 = |name: &str| node(name).is_some_and(|node| string(node, "drv") == "qcow2");
+        // Whether a node is a qcow2 image or has one below it. Each node is visited once, also in a circle.
+        let mut leads_to_image: HashMap<&str, bool> = HashMap::new();
+        for &start in self.nodes_by_name.keys() {
+            let mut path = Vec::new();
+            let mut next = Some(start);
+            let mut found = false;
+            while let Some(name) = next {
+                if let Some(known) = leads_to_image.get(name) {
+                    found = *known;
+                    break;
+                }
+                path.push(name);
+                found = is_qcow2(name);
+                leads_to_image.insert(name, found);
+                next = self.graph.main_children.get(name).map(String::as_str).filter(|_| !found);
+            }
+            if found {
+                leads_to_image.extend(path.into_iter().map(|name| (name, true)));
+            }
+        }
+        let is_active = |name: &str| node(name).and_then(|node| node["active"].as_bool()).unwrap_or(self.are_active);
+        let names = self.nodes_by_name.keys().copied();
+        names.filter(|name| leads_to_image.get(name) == Some(&true) && is_active(name)).collect()
     }
 }
 
 /// The reply to `x-debug-query-block-graph`: nodes with their users.
-struct Graph(Value);
+struct Graph {
+    /// The nodes that devices, exports and jobs use, in the order in which these were made.
+    used_roots: Vec<String>,
+    /// The nodes without a user.
+    unused_nodes: HashSet<String>,
+    /// The nodes whose data nodes pass on.
+    main_children: HashMap<String, String>,
+}
 
 impl Graph {
-    fn vertices(&self) -> &[Value] {
-        items(&self.0["nodes"])
-    }
-
-    fn edges(&self) -> &[Value] {
-        items(&self.0["edges"])
-    }
-
-    fn id_of(&self, name: &str) -> Option<&Value> {
-        let is_node = |vertex: &&Value| string(vertex, "type") == "block-driver" && string(vertex, "name") == name;
-        self.vertices().iter().find(is_node).map(|vertex| &vertex["id"])
-    }
-
-    fn name_of(&self, id: &Value) -> Option<&str> {
-        self.vertices().iter().find(|vertex| vertex["id"] == *id)?["name"].as_str()
-    }
-
-    /// Returns the nodes that devices, exports and jobs use, in the order in which these were made.
-    fn names_of_used_roots(&self) -> Vec<String> {
-        let mut backends: Vec<&Value> =
-            self.vertices().iter().filter(|vertex| string(vertex, "type") == "block-backend").collect();
+    fn new(reply: &Value) -> Graph {
+        let id = |value: &Value| value.to_string();
+        let (vertices, edges) = (items(&reply["nodes"]), items(&reply["edges"]));
+        // The first of several wins.
+        let names: HashMap<String, &str> =
+            vertices.iter().rev().map(|vertex| (id(&vertex["id"]), string(vertex, "name"))).collect();
+        let mut first_children: HashMap<String, &str> = HashMap::new();
+        let mut main_children = HashMap::new();
+        for role in ["backing", "file", ""] {
+            for edge in edges.iter().rev().filter(|edge| role.is_empty() || string(edge, "name") == role) {
+                let Some(child) = names.get(&id(&edge["child"])) else { continue };
+                let parent = id(&edge["parent"]);
+                if role.is_empty() {
+                    first_children.insert(parent, child);
+                } else if let Some(parent) = names.get(&parent) {
+                    main_children.insert((*parent).to_owned(), (*child).to_owned());
+                }
+            }
+        }
+        let of_kind = |kind: &'static str| vertices.iter().filter(move |vertex| string(vertex, "type") == kind);
+        let mut backends: Vec<&Value> = of_kind("block-backend").collect();
         backends.sort_by_key(|backend| backend["id"].as_i64());
-        let root_of = |backend: &Value| {
-            let root = self.edges().iter().find(|edge| edge["parent"] == backend["id"])?;
-            self.name_of(&root["child"]).map(str::to_owned)
-        };
-        backends.into_iter().filter_map(root_of).collect()
-    }
-
-    /// Returns the names of the nodes without a user.
-    fn names_of_unused_nodes(&self) -> HashSet<&str> {
-        let used: HashSet<String> = self.edges().iter().map(|edge| edge["child"].to_string()).collect();
-        let is_unused =
-            |vertex: &&Value| string(vertex, "type") == "block-driver" && !used.contains(&vertex["id"].to_string());
-        self.vertices().iter().filter(is_unused).map(|vertex| string(vertex, "name")).collect()
-    }
-
-    /// Returns the node whose data a node passes on.
-    fn main_child(&self, name: &str) -> Option<&str> {
-        let id = self.id_of(name)?;
-        let child = |role: &str| {
-            let edge = self.edges().iter().find(|edge| edge["parent"] == *id && string(edge, "name") == role)?;
-            self.name_of(&edge["child"])
-        };
-        child("file").or_else(|| child("backing"))
+        let roots = backends.iter().filter_map(|backend| first_children.get(&id(&backend["id"])));
+        let used: HashSet<String> = edges.iter().map(|edge| id(&edge["child"])).collect();
+        let unused = of_kind("block-driver").filter(|vertex| !used.contains(&id(&vertex["id"])));
+        Graph {
+            used_roots: roots.map(|name| (*name).to_owned()).collect(),
+            unused_nodes: unused.map(|vertex| string(vertex, "name").to_owned()).collect(),
+            main_children,
+        }
     }
 }

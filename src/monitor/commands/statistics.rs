@@ -1,11 +1,13 @@
 //! Statistics of the machine, of a CPU and of back ends.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::super::command::{Command, Invocation};
 use super::super::parameter::text;
 use super::super::server::Failure;
-use super::super::text::{integer, items, plain, string, unsigned};
+use super::super::text::{by_member, integer, items, plain, string, unsigned};
 
 pub(super) const COMMANDS: &[Command] = &[Command::new(
     "info stats",
@@ -34,13 +36,17 @@ fn info_stats(call: &mut Invocation<'_>) -> Result<String, Failure> {
         arguments["vcpus"] = json!([current_cpu_path(call)?]);
     }
     let results = call.query("query-stats", arguments)?;
+    let mut descriptions: HashMap<&str, HashMap<&str, &Value>> = HashMap::new();
+    for one in providers.iter().rev() {
+        descriptions.insert(string(one, "provider"), by_member(&one["stats"], "name"));
+    }
+    let unknown = HashMap::new();
     let mut text = String::new();
     for result in items(&results) {
         if provider.is_none() {
             text.push_str(&format!("provider: {}\n", string(result, "provider")));
         }
-        let described = providers.iter().find(|one| one["provider"] == result["provider"]);
-        let descriptions = described.map(|one| items(&one["stats"])).unwrap_or_default();
+        let descriptions = descriptions.get(string(result, "provider")).unwrap_or(&unknown);
         text.extend(items(&result["stats"]).iter().map(|value| statistic(value, descriptions)));
     }
     Ok(text)
@@ -69,10 +75,9 @@ fn current_cpu_path(call: &mut Invocation<'_>) -> Result<String, Failure> {
 }
 
 /// Returns the line of a statistic, with its unit from the descriptions of its provider.
-fn statistic(statistic: &Value, descriptions: &[Value]) -> String {
+fn statistic(statistic: &Value, descriptions: &HashMap<&str, &Value>) -> String {
     let name = string(statistic, "name");
-    let empty = Value::Null;
-    let description = descriptions.iter().find(|one| string(one, "name") == name).unwrap_or(&empty);
+    let description = descriptions.get(name).copied().unwrap_or(&Value::Null);
     let (kind, value) = (string(description, "type"), &statistic["value"]);
     let mut text = format!("    {name} ({kind}{}", unit(description));
     if kind == "linear-histogram" {
@@ -130,13 +135,13 @@ mod tests {
 
     #[test]
     fn a_statistic_has_a_unit_and_a_value_of_any_kind() {
-        let descriptions = [
-            json!({"name": "exits", "type": "cumulative", "exponent": 0}),
-            json!({"name": "blocking", "type": "instant", "unit": "boolean", "exponent": 0}),
-            json!({"name": "wait", "type": "log2-histogram", "unit": "seconds", "base": 10, "exponent": -9}),
-            json!({"name": "size", "type": "linear-histogram", "unit": "bytes", "base": 2, "exponent": 10, "bucket-size": 4}),
-            json!({"name": "odd", "type": "peak", "unit": "cycles", "base": 10, "exponent": 2}),
-        ];
+        let descriptions = json!([
+            {"name": "exits", "type": "cumulative", "exponent": 0},
+            {"name": "blocking", "type": "instant", "unit": "boolean", "exponent": 0},
+            {"name": "wait", "type": "log2-histogram", "unit": "seconds", "base": 10, "exponent": -9},
+            {"name": "size", "type": "linear-histogram", "unit": "bytes", "base": 2, "exponent": 10, "bucket-size": 4},
+            {"name": "odd", "type": "peak", "unit": "cycles", "base": 10, "exponent": 2},
+        ]);
         for (value, line) in [
             (json!({"name": "exits", "value": 5}), "    exits (cumulative): 5\n"),
             (json!({"name": "blocking", "value": false}), "    blocking (instant, boolean): no\n"),
@@ -148,7 +153,7 @@ mod tests {
             (json!({"name": "odd", "value": 7}), "    odd (peak, * 10^2 cycles): 7\n"),
             (json!({"name": "unknown"}), "    unknown (): null\n"),
         ] {
-            assert_eq!(statistic(&value, &descriptions), line);
+            assert_eq!(statistic(&value, &by_member(&descriptions, "name")), line);
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use crate::monitor::{QmpServer, items, string};
+use crate::monitor::{QmpServer, string};
 use crate::render::fill;
 use crate::schema::manual::{Line, Role, Run};
 use crate::wire::Request;
@@ -40,12 +40,11 @@ pub(super) fn type_page(invocation: &mut Invocation<'_>, name: &str, columns: us
             let arguments = json!({ "typename": name }).to_string();
             let request = Request::new(*command).with_public_arguments(arguments);
             let is_known = server.has_command(command);
-            let properties = is_known.then(|| server.query(&request).ok()).flatten()?;
-            Some((*kind, properties))
+            let reply = is_known.then(|| server.query(&request).ok()).flatten()?;
+            Some((*kind, reply.as_array()?.iter().filter(|item| item.is_object()).map(Property::of).collect()))
         })
     };
-    let (kind, properties) = engine.with_qmp_server(line, &mut **out, query).ok().flatten()?;
-    let mut properties: Vec<Property> = items(&properties).iter().map(Property::of).collect();
+    let (kind, mut properties): (_, Vec<Property>) = engine.with_qmp_server(line, &mut **out, query).ok().flatten()?;
     properties.sort_by(|a, b| a.name.cmp(&b.name));
     Some(layout(name, kind, &properties, columns))
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::client::{JobState, MigrationState};
-use crate::wire::{Reply, ReplyBody, Request};
+use crate::wire::{Reply, ReplyBody, Request, parse_value};
 
 use super::super::events::advice::{UnexplainedFailure, unexplained_failure};
 use super::super::line::InputLine;
@@ -37,7 +37,7 @@ impl Engine {
         let failure = self.connection.server().and_then(|server| server.unexplained_failures.remove(&id));
         let Some(failure) = failure else { return false };
         let value: Value = match reply.body() {
-            ReplyBody::Return(raw) => serde_json::from_str(raw).unwrap_or_default(),
+            ReplyBody::Return(raw) => parse_value(raw).unwrap_or_default(),
             ReplyBody::Error { .. } => Value::Null,
         };
         let reason = match &failure {

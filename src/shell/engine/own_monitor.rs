@@ -11,7 +11,7 @@ use crate::grammar::Language;
 use crate::monitor::{self, Explanation, Failure, QmpServer, ServerError, Step};
 use crate::schema::Schema;
 use crate::session::Wait;
-use crate::wire::{HMP_COMMAND, Reply, ReplyBody, Request};
+use crate::wire::{HMP_COMMAND, MAX_VALUE_MEMORY, Reply, ReplyBody, Request, parse_value, value_memory};
 
 use super::super::line::{InputLine, LineOutcome};
 use super::super::output::Output;
@@ -19,9 +19,6 @@ use super::super::settings::MonitorChoice;
 use super::Engine;
 use super::exchange::{Exchanged, StopReason};
 use super::noncharacters::reject_noncharacters;
-
-/// The maximum size of the replies to the queries of one line. In memory they take many times as much.
-const MAX_REPLIED_BYTES: usize = 64 << 20;
 
 impl Engine {
     /// Returns whether the shell's own monitor answers HMP lines.
@@ -87,7 +84,7 @@ impl Engine {
         }
         let mut state = std::mem::take(&mut self.connection.record.monitor);
         let events_before = self.connection.record.events.total;
-        let mut server = EngineServer { engine: self, line, out, ended: None, replied_bytes: 0 };
+        let mut server = EngineServer { engine: self, line, out, ended: None, value_memory: 0 };
         let result = monitor::run_line(hmp_line, &mut server, &mut state);
         let ended = server.ended;
         out.show_progress("");
@@ -123,7 +120,7 @@ impl Engine {
         out: &mut dyn Output,
         f: impl FnOnce(&mut dyn QmpServer) -> T,
     ) -> Result<T, LineOutcome> {
-        let mut server = EngineServer { engine: self, line, out, ended: None, replied_bytes: 0 };
+        let mut server = EngineServer { engine: self, line, out, ended: None, value_memory: 0 };
         let result = f(&mut server);
         server.ended.map_or(Ok(result), Err)
     }
@@ -136,8 +133,8 @@ struct EngineServer<'a> {
     out: &'a mut dyn Output,
     /// The outcome of a line that ended without a reply, once it did.
     ended: Option<LineOutcome>,
-    /// The size of the return values since the last pause.
-    replied_bytes: usize,
+    /// The memory that the return values take since the last pause.
+    value_memory: usize,
 }
 
 impl EngineServer<'_> {
@@ -153,12 +150,12 @@ impl EngineServer<'_> {
         }
     }
 
-    /// Counts the bytes of a reply. Fails if there were too many.
+    /// Counts the memory that the values of a reply take. Fails if it is too much.
     fn count(&mut self, reply: &Reply) -> Result<(), Failure> {
-        self.replied_bytes = self.replied_bytes.saturating_add(reply.text().len());
-        if self.replied_bytes > MAX_REPLIED_BYTES {
-            let limit = MAX_REPLIED_BYTES >> 20;
-            return Err(Failure::line(format!("The server's replies are longer than {limit} MiB.")));
+        self.value_memory = self.value_memory.saturating_add(value_memory(reply.text()));
+        if self.value_memory > MAX_VALUE_MEMORY {
+            let limit = MAX_VALUE_MEMORY >> 20;
+            return Err(Failure::line(format!("The server's replies would take more than {limit} MiB of memory.")));
         }
         Ok(())
     }
@@ -214,7 +211,7 @@ impl QmpServer for EngineServer<'_> {
     }
 
     fn pause(&mut self, duration: Duration) -> Result<(), Failure> {
-        self.replied_bytes = 0;
+        self.value_memory = 0;
         let wait = Wait::Until(Instant::now() + duration);
         match self.engine.receive(None, wait, self.out, |_, _| false) {
             StopReason::Interrupted => Err(self.end(LineOutcome::Done, Failure::Interrupted)),
@@ -250,9 +247,9 @@ impl QmpServer for EngineServer<'_> {
 /// Returns the return value in a reply.
 fn return_value(request: &Request, reply: &Reply) -> Result<Value, ServerError> {
     match reply.body() {
-        ReplyBody::Return(raw) => serde_json::from_str(raw).map_err(|error| ServerError {
+        ReplyBody::Return(raw) => parse_value(raw).map_err(|error| ServerError {
             class: "InvalidReply".to_owned(),
-            desc: format!("the server's reply cannot be read: {error}"),
+            desc: format!("the reply to `{}` {error}", request.command),
         }),
         ReplyBody::Error { class: class @ "CommandNotFound", .. } => {
             let desc = format!("the server has no QMP command `{}`", request.command);

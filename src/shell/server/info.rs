@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::assist::{Name, NameKind};
 use crate::schema::{PropertyType, Schema};
-use crate::wire::{Reply, ReplyBody};
+use crate::wire::{Reply, ReplyBody, parse_value};
 
 use super::live_names::{items, names_in_reply, string_member};
 
@@ -155,7 +155,7 @@ impl ServerInfo {
         };
         let text = || raw.and_then(|raw| serde_json::from_str::<String>(raw).ok()).unwrap_or_default();
         let member = |name: &str| {
-            let value: Value = serde_json::from_str(raw?).ok()?;
+            let value = parse_value(raw?).ok()?;
             string_member(&value, name)
         };
         match (query, raw) {
@@ -171,7 +171,7 @@ impl ServerInfo {
             (Query::HmpHelp, _) => self.hmp_commands = hmp_names(&text(), ""),
             (Query::HmpInfoHelp, _) => self.hmp_info = hmp_names(&text(), "info "),
             (Query::LiveNames(kind), Some(raw)) => {
-                let value = serde_json::from_str(raw).unwrap_or_default();
+                let value = parse_value(raw).unwrap_or_default();
                 let names = names_in_reply(&kind, &value);
                 self.live_names.insert(kind, names);
             }
@@ -189,7 +189,7 @@ impl ServerInfo {
 /// Returns the names in the reply to `query-commands` (an array) or `guest-info` (an object with an array; disabled
 /// commands are left out), sorted.
 pub fn command_names(raw: &str) -> Vec<String> {
-    let value: Value = serde_json::from_str(raw).unwrap_or_default();
+    let value = parse_value(raw).unwrap_or_default();
     let list = value.as_array().or_else(|| value.get("supported_commands")?.as_array());
     let mut names: Vec<String> = list
         .into_iter()
@@ -203,7 +203,7 @@ pub fn command_names(raw: &str) -> Vec<String> {
 
 /// Returns the types of the properties in a reply that lists them.
 fn property_types_in_reply(raw: &str) -> HashMap<String, PropertyType> {
-    let value = serde_json::from_str(raw).unwrap_or_default();
+    let value = parse_value(raw).unwrap_or_default();
     let property = |item: &Value| {
         let kind = PropertyType::of(&string_member(item, "type")?, string_member(item, "description").as_deref());
         Some((string_member(item, "name")?, kind))

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::monitor::text::{is_true, items, string, unsigned};
+use crate::monitor::Failure;
+use crate::monitor::text::{count, is_true, items, string};
 use crate::qom::natural_cmp;
 
 use super::super::ask::Replies;
@@ -15,8 +16,10 @@ use super::{Bitmap, Blocks, Child, Device, Export, Job, Node};
 const LIMITS: [&str; 6] = ["bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"];
 
 /// Makes the graph of the replies, in the order in which they were asked for.
-pub(super) fn collect(replies: &mut Replies) -> Blocks {
-    let [nodes, devices, graph, jobs, exports] = [0, 1, 2, 3, 4].map(|place| replies.take(place));
+pub(super) fn collect(replies: &mut Replies) -> Result<Blocks, Failure> {
+    let graph = replies.take(2);
+    let [nodes, devices, jobs, exports] = [0, 1, 3, 4].map(|place| replies.take_objects(place));
+    let (nodes, devices, jobs, exports) = (nodes?, devices?, jobs?, exports?);
     let edges = Edges::of_graph(&graph);
     let mut nodes: Vec<Node> = items(&nodes).iter().map(node).collect();
     nodes.retain(|node| !node.node_name.is_empty());
@@ -27,14 +30,14 @@ pub(super) fn collect(replies: &mut Replies) -> Blocks {
         }
         node.children.sort_by(compare_children);
     }
-    Blocks {
+    Ok(Blocks {
         devices: items(&devices).iter().map(device).collect(),
         nodes,
         jobs: items(&jobs).iter().map(|entry| job(entry, &edges)).collect(),
         exports: items(&exports).iter().map(export).collect(),
         knows_children,
         missing: std::mem::take(&mut replies.missing),
-    }
+    })
 }
 
 /// Compares edges so that the data itself comes first and the backing file last.
@@ -57,9 +60,9 @@ impl Edges<'_> {
     fn of_graph(graph: &Value) -> Edges<'_> {
         let mut edges = Edges { of_nodes: HashMap::new(), of_jobs: HashMap::new() };
         let vertices: HashMap<u64, &Value> =
-            items(&graph["nodes"]).iter().map(|vertex| (unsigned(vertex, "id"), vertex)).collect();
+            items(&graph["nodes"]).iter().map(|vertex| (count(vertex, "id"), vertex)).collect();
         for edge in items(&graph["edges"]) {
-            let vertex = |key| vertices.get(&unsigned(edge, key));
+            let vertex = |key| vertices.get(&count(edge, key));
             let (Some(parent), Some(child)) = (vertex("parent"), vertex("child")) else { continue };
             let child = Child { child: string(edge, "name").to_owned(), node_name: string(child, "name").to_owned() };
             let found = match string(parent, "type") {
@@ -75,7 +78,7 @@ impl Edges<'_> {
 
 fn device(entry: &Value) -> Device {
     let inserted = &entry["inserted"];
-    let limits = LIMITS.iter().map(|name| ((*name).to_owned(), unsigned(inserted, name)));
+    let limits = LIMITS.iter().map(|name| ((*name).to_owned(), count(inserted, name)));
     Device {
         drive: string(entry, "device").to_owned(),
         device: device_name(string(entry, "qdev")).to_owned(),
@@ -138,8 +141,8 @@ fn bitmap(entry: &Value) -> Bitmap {
         persistent: is_true(entry, "persistent"),
         busy: is_true(entry, "busy"),
         inconsistent: is_true(entry, "inconsistent"),
-        granularity: unsigned(entry, "granularity"),
-        dirty: unsigned(entry, "count"),
+        granularity: count(entry, "granularity"),
+        dirty: count(entry, "count"),
     }
 }
 
@@ -149,8 +152,8 @@ fn job(entry: &Value, edges: &Edges<'_>) -> Job {
         id: id.to_owned(),
         kind: string(entry, "type").to_owned(),
         status: string(entry, "status").to_owned(),
-        current: unsigned(entry, "current-progress"),
-        total: unsigned(entry, "total-progress"),
+        current: count(entry, "current-progress"),
+        total: count(entry, "total-progress"),
         error: entry["error"].as_str().map(str::to_owned),
         nodes: edges.of_jobs.get(id).cloned().unwrap_or_default(),
     }

@@ -131,7 +131,7 @@ pub(super) fn ask(server: &mut dyn QmpServer) -> Result<Blocks, Failure> {
     )?;
     // A server without the command has no exports.
     replies.missing.retain(|sentence| !sentence.contains("`query-block-exports`"));
-    Ok(collect::collect(&mut replies))
+    collect::collect(&mut replies)
 }
 
 impl Picture for Blocks {

@@ -152,6 +152,7 @@ fn what_a_server_lacks_is_said() {
         The server has no command `query-block`.
         The server has no command `x-debug-query-block-graph`.
         The server has no command `query-jobs`.
+        An item of the reply to `query-named-block-nodes` is not an object.
     "#]]
     .assert_eq(&server.draw("blocks", None, 80));
     let mut server =

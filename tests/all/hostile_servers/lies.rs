@@ -52,6 +52,7 @@ const LINES: &[&str] = &[
     ".show qom /objects",
     ".show screen",
     ".follow nothing",
+    "help virtio-blk-pci",
     ".until query-status status=nothing every=0.05 timeout=0.2",
     ".until query-status | .status == \"nothing\" every=0.05 timeout=0.2",
     ".expect query-status status=nothing",

@@ -7,6 +7,7 @@
 mod cut_off;
 mod lies;
 mod tables;
+mod volume;
 
 use std::time::{Duration, Instant};
 

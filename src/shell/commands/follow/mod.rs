@@ -3,23 +3,22 @@
 mod live_line;
 mod meter;
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use crate::assist::Completes;
 use crate::client::MigrationState;
 use crate::grammar::Diagnostic;
 use crate::render::{capitalise, printable};
-use crate::wire::{Reply, ReplyBody, Request};
+use crate::wire::Request;
 
 use super::super::engine::exchange::StopReason;
 use super::super::line::LineOutcome;
-use super::operation::job::{Job, job_ids};
+use super::operation::job::Job;
 use super::operation::migration::Migration;
-use super::operation::{Operation, Progress, RestKind, State, StatusClock};
+use super::operation::{Operation, Progress, RestKind, ServerState, State, StatusClock};
 use super::waiting::{give_up, pause};
 use super::{ANY, Arguments, DotCommand, Invocation};
 use live_line::{live_line, progress_words};
@@ -33,6 +32,12 @@ const MIN_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The minimum time between two lines of progress where lines are not replaced.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The maximum number of operations that are followed at a time. QEMU runs a few.
+const MAX_TARGETS: usize = 1000;
+
+/// The maximum number of operations that are named in a line.
+const MAX_NAMED: usize = 20;
 
 pub(super) const COMMAND: DotCommand = DotCommand {
     name: "follow",
@@ -70,7 +75,7 @@ fn run(invocation: &mut Invocation<'_>) -> Result<LineOutcome, Diagnostic> {
     if let Err(outcome) = engine.ensure_open(line, &mut **out) {
         return Ok(outcome);
     }
-    let mut follower = Follower { targets, follows_all, has_failed: false, last_line: None };
+    let mut follower = Follower { targets, follows_all, ..Follower::default() };
     if follows_all {
         let ended = engine.connection.record.events.jobs_since_command();
         follower.add_jobs(ended.iter().map(String::as_str));
@@ -129,10 +134,18 @@ impl Target {
     }
 }
 
+/// The followed operations. Those that have ended are removed.
+#[derive(Default)]
 struct Follower {
     targets: Vec<Target>,
     /// Whether jobs that begin are followed too.
     follows_all: bool,
+    /// The ids of the jobs that have ended and that the server still lists.
+    ended_jobs: HashSet<String>,
+    /// Whether the server lists more jobs than are followed at a time, and whether that was said.
+    has_more: bool,
+    has_told_more: bool,
+    has_followed: bool,
     has_failed: bool,
     /// The time of the last line of progress where lines are not replaced.
     last_line: Option<Instant>,
@@ -150,7 +163,7 @@ impl Follower {
                 }
                 is_first = false;
             }
-            if self.under_way().next().is_none() {
+            if self.targets.is_empty() && !self.has_more {
                 break;
             }
             self.show(invocation);
@@ -159,52 +172,74 @@ impl Follower {
                 stop => return self.give_up(&stop, invocation),
             }
         }
-        if self.targets.is_empty() {
+        if !self.has_followed {
             invocation.out.show_notice("There is no job, and no migration under way.");
         }
         LineOutcome::of(!self.has_failed)
     }
 
-    fn under_way(&self) -> impl Iterator<Item = &Target> {
-        self.targets.iter().filter(|target| !target.has_ended)
-    }
-
-    /// Adds the jobs that are not followed yet.
+    /// Adds the jobs that are not followed yet, as long as there are not too many.
     fn add_jobs<'a>(&mut self, ids: impl Iterator<Item = &'a str>) {
-        for id in ids {
-            let is_known = |target: &Target| target.operation.label() == id && target.operation.query().command == JOBS;
-            if !self.targets.iter().any(is_known) {
-                self.targets.push(Target::new(Box::new(Job::new(id))));
+        let is_job = |target: &&Target| target.operation.query().command == JOBS;
+        let jobs = self.targets.iter().filter(is_job);
+        let followed: HashSet<String> = jobs.map(|target| target.operation.label().to_owned()).collect();
+        self.has_more = false;
+        for id in ids.filter(|id| !followed.contains(*id) && !self.ended_jobs.contains(*id)) {
+            if self.targets.len() >= MAX_TARGETS {
+                self.has_more = true;
+                break;
             }
+            self.targets.push(Target::new(Box::new(Job::listed(id))));
         }
     }
 
     /// Asks the server for the state of everything, and reports what has ended.
     fn look(&mut self, is_first: bool, invocation: &mut Invocation<'_>) -> Result<(), StopReason> {
-        let mut replies: BTreeMap<String, Reply> = BTreeMap::new();
+        let mut states: HashMap<String, Result<ServerState, String>> = HashMap::new();
         if self.follows_all {
             let jobs = ask(JOBS, invocation)?;
-            self.add_jobs(job_ids(&return_value(&jobs)));
-            replies.insert(JOBS.to_owned(), jobs);
+            let failure = match &jobs {
+                Ok(jobs) if jobs.value.is_array() => None,
+                Ok(_) => Some(format!("the reply to `{JOBS}` is not a list")),
+                // A server without the command has no jobs.
+                Err(error) if error.starts_with("CommandNotFound") => None,
+                Err(error) => Some(format!("cannot follow jobs: `{JOBS}` failed: {error}")),
+            };
+            if let Some(message) = failure.filter(|_| is_first) {
+                invocation.out.report_failure(&message, invocation.line, None);
+                (self.has_followed, self.has_failed) = (true, true);
+            }
+            if let Ok(jobs) = &jobs {
+                self.ended_jobs.retain(|id| jobs.job(id).is_some());
+                self.add_jobs(jobs.job_ids());
+                if self.has_more && !std::mem::replace(&mut self.has_told_more, true) {
+                    let count = jobs.job_ids().count();
+                    let notice = format!("The server has {count} jobs; {MAX_TARGETS} are followed at a time.");
+                    invocation.out.show_notice(&notice);
+                }
+            }
+            states.insert(JOBS.to_owned(), jobs);
             // Later, the migration would have to be started by another client.
             let has_migration = |target: &Target| target.operation.query().command == MIGRATION;
             if is_first && !self.targets.iter().any(has_migration) {
                 let migration = ask(MIGRATION, invocation)?;
-                if let MigrationState::UnderWay(_) = MigrationState::of(&return_value(&migration)) {
+                let state = migration.as_ref().map(|state| MigrationState::of(&state.value));
+                if let Ok(MigrationState::UnderWay(_)) = state {
                     self.targets.push(Target::new(Box::new(Migration)));
                 }
-                replies.insert(MIGRATION.to_owned(), migration);
+                states.insert(MIGRATION.to_owned(), migration);
             }
         }
-        for target in self.targets.iter_mut().filter(|target| !target.has_ended) {
+        self.has_followed |= !self.targets.is_empty();
+        for target in &mut self.targets {
             let command = target.operation.query().command;
-            if !replies.contains_key(&command) {
-                let reply = ask(&command, invocation)?;
-                replies.insert(command.clone(), reply);
+            if !states.contains_key(&command) {
+                let state = ask(&command, invocation)?;
+                states.insert(command.clone(), state);
             }
-            let Some(reply) = replies.get(&command) else { continue };
+            let Some(state) = states.get(&command) else { continue };
             let events = &invocation.engine.connection.record.events;
-            let progress = target.operation.progress_of_reply(reply.body(), events);
+            let progress = target.operation.progress_of_reply(state, events);
             match target.update(progress, Instant::now()) {
                 Some(Ok(end)) => invocation.out.show_notice(&end),
                 Some(Err(message)) => {
@@ -214,20 +249,22 @@ impl Follower {
                 None => {}
             }
         }
+        let ended = self.targets.extract_if(.., |target| target.has_ended);
+        self.ended_jobs.extend(ended.map(|target| target.operation.label().to_owned()));
         Ok(())
     }
 
     /// Shows the progress of what is under way.
     fn show(&mut self, invocation: &mut Invocation<'_>) {
-        let Some((columns, _)) = invocation.out.live_size() else { return self.show_words(invocation) };
-        let name_columns = self.under_way().map(|target| target.name().width()).max().unwrap_or_default();
-        let lines: Vec<String> = self
-            .under_way()
-            .filter_map(|target| {
-                let state = target.state.as_ref()?;
-                Some(live_line(&target.name(), name_columns, state, &target.meter, columns))
-            })
-            .collect();
+        let Some((columns, rows)) = invocation.out.live_size() else { return self.show_words(invocation) };
+        let shown = || self.targets.iter().filter_map(|target| Some((target, target.state.as_ref()?))).take(rows);
+        let names: Vec<String> = shown().map(|(target, _)| target.name()).collect();
+        // A longer name is cut with its line.
+        let name_columns = names.iter().map(|name| name.width().min(columns)).max().unwrap_or_default();
+        let line = |((target, state), name): ((&Target, &State), &String)| {
+            live_line(name, name_columns, state, &target.meter, columns)
+        };
+        let lines: Vec<String> = shown().zip(&names).map(line).collect();
         invocation.out.show_live(&lines);
     }
 
@@ -237,21 +274,19 @@ impl Follower {
             return;
         }
         self.last_line = Some(Instant::now());
-        let words = self.under_way().filter_map(|target| {
+        let words = self.targets.iter().filter_map(|target| {
             let state = target.state.as_ref()?;
             Some(progress_words(&target.name(), state, &target.meter))
         });
-        let words: Vec<String> = words.collect();
-        invocation.out.show_notice(&words.join("; "));
+        invocation.out.show_notice(&enumeration(words, "; "));
     }
 
     /// Reports why following has ended before the operations did.
     fn give_up(&self, stop: &StopReason, invocation: &mut Invocation<'_>) -> LineOutcome {
-        let names: Vec<String> = self.under_way().map(|target| target.operation.describe()).collect();
-        let names = names.join(", ");
+        let names = enumeration(self.targets.iter().map(|target| target.operation.describe()), ", ");
         let followed = if names.is_empty() { "jobs" } else { names.as_str() };
         if matches!(stop, StopReason::Interrupted) {
-            let verb = if self.under_way().count() == 1 { "goes" } else { "go" };
+            let verb = if self.targets.len() == 1 { "goes" } else { "go" };
             invocation.out.show_notice(&match names.is_empty() {
                 true => "Stopped following.".to_owned(),
                 false => format!("Stopped following; {names} {verb} on in the server."),
@@ -267,14 +302,17 @@ const JOBS: &str = "query-jobs";
 const MIGRATION: &str = "query-migrate";
 
 /// Asks the server. Only Ctrl-C limits the wait.
-fn ask(command: &str, invocation: &mut Invocation<'_>) -> Result<Reply, StopReason> {
-    invocation.engine.query(&Request::new(command), None.into(), &mut *invocation.out)
+fn ask(command: &str, invocation: &mut Invocation<'_>) -> Result<Result<ServerState, String>, StopReason> {
+    let reply = invocation.engine.query(&Request::new(command), None.into(), &mut *invocation.out)?;
+    Ok(ServerState::of(reply.body()))
 }
 
-/// Returns the return value in a reply; null for an error.
-fn return_value(reply: &Reply) -> Value {
-    match reply.body() {
-        ReplyBody::Return(raw) => serde_json::from_str(raw).unwrap_or_default(),
-        ReplyBody::Error { .. } => Value::Null,
+/// Returns the first of many texts, and the number of the others.
+fn enumeration(texts: impl Iterator<Item = String>, separator: &str) -> String {
+    let mut texts = texts.peekable();
+    let mut first: Vec<String> = texts.by_ref().take(MAX_NAMED).collect();
+    if texts.peek().is_some() {
+        first.push(format!("{} others", texts.count()));
     }
+    first.join(separator)
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::client::{JobProgress, JobState, JobTrace};
 use crate::grammar::{Diagnostic, Word};
 use crate::schema::did_you_mean;
@@ -11,7 +9,7 @@ use crate::wire::Request;
 
 use super::super::super::events::log::EventLog;
 use super::super::waiting::parse_seconds;
-use super::{Operation, Progress, RestKind, Rests, State};
+use super::{Operation, Progress, RestKind, Rests, ServerState, State};
 
 const RESTS: Rests = &[
     ("paused", RestKind::Paused, "job-resume"),
@@ -29,12 +27,14 @@ pub(in super::super) struct Job {
     id: String,
     /// The status that is awaited; `None` for the end.
     status: Option<String>,
+    /// Whether the server has told of it.
+    is_listed: bool,
 }
 
 impl Job {
-    /// Returns the job with this id, awaited to its end.
-    pub(in super::super) fn new(id: &str) -> Job {
-        Job { id: id.to_owned(), status: None }
+    /// Returns a job that the server has told of, awaited to its end.
+    pub(in super::super) fn listed(id: &str) -> Job {
+        Job { id: id.to_owned(), status: None, is_listed: true }
     }
 
     /// Parses the id of a job.
@@ -43,7 +43,7 @@ impl Job {
             let message = format!("expected the id of a job, found `{}`; did you mean `{}`?", word.text, word.value());
             return Err(Diagnostic::new(word.span, message));
         }
-        Ok(Job::new(&word.text))
+        Ok(Job { id: word.text.clone(), status: None, is_listed: false })
     }
 
     /// Parses the arguments after `job`. Returns the timeout too.
@@ -116,21 +116,19 @@ impl Operation for Job {
         event_name.contains("JOB_")
     }
 
-    fn progress(&self, reply: &Value, events: &EventLog) -> Progress {
-        match JobState::of(&self.id, reply, events.jobs()) {
+    fn progress(&self, state: &ServerState, events: &EventLog) -> Progress {
+        match JobState::of_entry(&self.id, state.job(&self.id), events.jobs()) {
             JobState::UnderWay(job) => self.progress_under_way(job),
             JobState::Ended(trace) => self.progress_of_ended(&trace),
+            JobState::Unknown if self.is_listed => {
+                Progress::Failed(format!("{} has gone; the server does not tell how it ended", self.describe()))
+            }
             JobState::Unknown => {
-                let near = did_you_mean(&self.id, job_ids(reply));
+                let near = did_you_mean(&self.id, state.job_ids());
                 Progress::Failed(format!("unknown job `{}`{near}", self.id))
             }
         }
     }
-}
-
-/// Returns the ids of the jobs in a reply to `query-jobs`.
-pub(in super::super) fn job_ids(reply: &Value) -> impl Iterator<Item = &str> {
-    reply.as_array().into_iter().flatten().filter_map(|job| job.get("id")?.as_str())
 }
 
 fn parse_status(word: &Word) -> Result<String, Diagnostic> {

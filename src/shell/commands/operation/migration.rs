@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::client::MigrationState;
 use crate::wire::Request;
 
 use super::super::super::events::log::EventLog;
-use super::{Operation, Progress, RestKind, Rests, State};
+use super::{Operation, Progress, RestKind, Rests, ServerState, State};
 
 const RESTS: Rests = &[
     ("colo", RestKind::Finished, "x-colo-lost-heartbeat"),
@@ -42,8 +40,8 @@ impl Operation for Migration {
         event_name.starts_with("MIGRATION")
     }
 
-    fn progress(&self, reply: &Value, _events: &EventLog) -> Progress {
-        match MigrationState::of(reply) {
+    fn progress(&self, state: &ServerState, _events: &EventLog) -> Progress {
+        match MigrationState::of(&state.value) {
             MigrationState::NotStarted => Progress::Failed("no migration has been started".to_owned()),
             MigrationState::Completed => Progress::Done,
             MigrationState::Cancelled => Progress::Failed("the migration was cancelled".to_owned()),

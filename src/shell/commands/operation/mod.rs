@@ -3,12 +3,13 @@
 pub(super) mod job;
 pub(super) mod migration;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::client::per_cent;
-use crate::wire::{ReplyBody, Request};
+use crate::wire::{ReplyBody, Request, parse_value};
 
 use super::super::events::log::EventLog;
 
@@ -28,19 +29,66 @@ pub(super) trait Operation {
     fn max_interval(&self) -> Duration;
     /// Returns whether it may have another state after an event with this name.
     fn is_changed_by(&self, event_name: &str) -> bool;
-    /// Returns its progress, according to the reply and to the events so far.
-    fn progress(&self, reply: &Value, events: &EventLog) -> Progress;
+    /// Returns its progress, according to the state of the server and to the events so far.
+    fn progress(&self, state: &ServerState, events: &EventLog) -> Progress;
 
-    /// Returns its progress, according to the body of a reply.
-    fn progress_of_reply(&self, body: ReplyBody<'_>, events: &EventLog) -> Progress {
-        match body {
-            ReplyBody::Return(raw) => self.progress(&serde_json::from_str(raw).unwrap_or_default(), events),
-            ReplyBody::Error { class, desc } => {
+    /// Returns its progress, according to the reply to its query, which may be an error.
+    fn progress_of_reply(&self, reply: &Result<ServerState, String>, events: &EventLog) -> Progress {
+        match reply {
+            Ok(state) => self.progress(state, events),
+            Err(error) => {
                 let (name, query) = (self.describe(), self.query().command);
-                Progress::Failed(format!("cannot wait for {name}: `{query}` failed: {class}: {desc}"))
+                Progress::Failed(format!("cannot wait for {name}: `{query}` failed: {error}"))
             }
         }
     }
+}
+
+/// A return value with the state of operations. It is read once for all of them, since a server may have very many jobs.
+#[derive(Debug, Default)]
+pub(super) struct ServerState {
+    pub(super) value: Value,
+    /// The places of jobs in the value by their ids; the first of several with the same id.
+    places: HashMap<String, usize>,
+}
+
+impl ServerState {
+    /// Reads the body of a reply. Returns the text of an error.
+    pub(super) fn of(body: ReplyBody<'_>) -> Result<ServerState, String> {
+        match body {
+            ReplyBody::Return(raw) => {
+                parse_value(raw).map(ServerState::from).map_err(|error| format!("the reply {error}"))
+            }
+            ReplyBody::Error { class, desc } => Err(format!("{class}: {desc}")),
+        }
+    }
+
+    /// Returns the ids of jobs, in the order of the server, each once.
+    pub(super) fn job_ids(&self) -> impl Iterator<Item = &str> {
+        let ids = self.value.as_array().into_iter().flatten().map(job_id).enumerate();
+        ids.filter_map(|(place, id)| id.filter(|id| self.places.get(*id) == Some(&place)))
+    }
+
+    /// Returns the entry of a job.
+    pub(super) fn job(&self, id: &str) -> Option<&Value> {
+        self.places.get(id).map(|place| &self.value[*place])
+    }
+}
+
+impl From<Value> for ServerState {
+    fn from(value: Value) -> ServerState {
+        let mut places = HashMap::new();
+        for (place, job) in value.as_array().into_iter().flatten().enumerate() {
+            if let Some(id) = job_id(job) {
+                places.entry(id.to_owned()).or_insert(place);
+            }
+        }
+        ServerState { value, places }
+    }
+}
+
+fn job_id(job: &Value) -> Option<&str> {
+    job.get("id")?.as_str()
 }
 
 /// The progress of an operation.

@@ -7,12 +7,10 @@ mod condition;
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::filter::{Filter, FilterError};
 use crate::grammar::{Command, Diagnostic, Span, Word};
 use crate::schema::{CommandInfo, Schema, qmp_command_only_asks};
-use crate::wire::{Reply, ReplyBody, Request, preview};
+use crate::wire::{Reply, ReplyBody, Request, parse_value, preview};
 
 use super::super::output::Output;
 use super::Invocation;
@@ -127,8 +125,12 @@ impl Question {
     }
 
     fn judge_value(&self, raw: &str) -> Verdict {
-        let value: Value = serde_json::from_str(raw).unwrap_or_default();
-        check_all(&self.conditions, &value).map_or_else(Verdict::False, |()| Verdict::True)
+        if self.conditions.is_empty() {
+            return Verdict::True;
+        }
+        let unreadable = |error| Diagnostic::new(self.command_span, format!("the value {error}"));
+        let checked = parse_value(raw).map_err(unreadable).and_then(|value| check_all(&self.conditions, &value));
+        checked.map_or_else(Verdict::False, |()| Verdict::True)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::super::engine::exchange::StopReason;
 use super::super::super::line::LineOutcome;
 use super::super::Invocation;
-use super::super::operation::{Operation, Progress, StatusClock};
+use super::super::operation::{Operation, Progress, ServerState, StatusClock};
 use super::super::waiting::{announce, deadline_after, give_up, pause};
 
 /// The time between the first two questions after an event. It doubles with each further one.
@@ -82,5 +82,5 @@ fn ask(
 ) -> Result<Progress, StopReason> {
     let deadline = deadline.map(|deadline| deadline.max(Instant::now() + MIN_REPLY_TIME));
     let reply = invocation.engine.query(&operation.query(), deadline.into(), &mut *invocation.out)?;
-    Ok(operation.progress_of_reply(reply.body(), &invocation.engine.connection.record.events))
+    Ok(operation.progress_of_reply(&ServerState::of(reply.body()), &invocation.engine.connection.record.events))
 }
