@@ -35,7 +35,7 @@ _qmp__shell__wrap() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -50,7 +50,7 @@ _qmp__shell__wrap() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -60,11 +60,11 @@ _qmp__shell__wrap() {
                     return 0
                     ;;
                 --command)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 -c)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --file)
@@ -73,7 +73,7 @@ _qmp__shell__wrap() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -88,7 +88,7 @@ _qmp__shell__wrap() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -102,7 +102,7 @@ _qmp__shell__wrap() {
                     return 0
                     ;;
                 --max-message)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --generate)
@@ -122,7 +122,7 @@ _qmp__shell__wrap() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 *)

@@ -45,15 +45,15 @@ _qom() {
             fi
             case "${prev}" in
                 --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --color)
@@ -66,7 +66,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -81,7 +81,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -91,11 +91,11 @@ _qom() {
                     return 0
                     ;;
                 --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --complete)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --generate)
@@ -117,15 +117,15 @@ _qom() {
             fi
             case "${prev}" in
                 --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --color)
@@ -138,7 +138,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -153,7 +153,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -163,7 +163,7 @@ _qom() {
                     return 0
                     ;;
                 --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 *)
@@ -181,15 +181,15 @@ _qom() {
             fi
             case "${prev}" in
                 --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --color)
@@ -202,7 +202,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -217,7 +217,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -227,7 +227,7 @@ _qom() {
                     return 0
                     ;;
                 --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 *)
@@ -245,15 +245,15 @@ _qom() {
             fi
             case "${prev}" in
                 --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --color)
@@ -266,7 +266,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -281,7 +281,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -291,7 +291,7 @@ _qom() {
                     return 0
                     ;;
                 --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 *)
@@ -309,15 +309,15 @@ _qom() {
             fi
             case "${prev}" in
                 --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --color)
@@ -330,7 +330,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -345,7 +345,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -355,7 +355,7 @@ _qom() {
                     return 0
                     ;;
                 --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 *)
@@ -373,23 +373,23 @@ _qom() {
             fi
             case "${prev}" in
                 --depth)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 -d)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 --color)
@@ -402,7 +402,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -417,7 +417,7 @@ _qom() {
                         oldifs="$IFS"
                     fi
                     IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     if [ -n "${oldifs+x}" ]; then
                         IFS="$oldifs"
                     fi
@@ -427,7 +427,7 @@ _qom() {
                     return 0
                     ;;
                 --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=()
                     return 0
                     ;;
                 *)

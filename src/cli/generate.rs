@@ -20,12 +20,19 @@ pub(super) fn print_generated<A: HelpExt>(generate: Generate) -> Result<Status, 
     print(completions::<A>(shell))
 }
 
+/// The generated line that would insert the names of files as they are: `$(…)` in one would be run. Without candidates,
+/// bash completes files itself, and quotes their names.
+const UNQUOTED_FILES: &str = "COMPREPLY=($(compgen -f \"${cur}\"))";
+
 fn completions<A: HelpExt>(shell: Shell) -> String {
     let mut command = help_command::<A>();
     let name = command.get_name().to_owned();
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut command, &name, &mut text);
     let mut text = String::from_utf8_lossy(&text).into_owned();
+    if shell == Shell::Bash {
+        text = text.replace(UNQUOTED_FILES, "COMPREPLY=()");
+    }
     if shell == Shell::Fish && command.get_arguments().any(|argument| argument.is_trailing_var_arg_set()) {
         text = with_options_before_words(&command, &text);
     }

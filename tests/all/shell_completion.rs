@@ -133,6 +133,32 @@ fn fish_offers_options_only_before_the_command() {
     }
 }
 
+/// The name of a file in the folder must not become a command.
+#[test]
+fn bash_quotes_the_names_of_files() {
+    let Some(_) = require_program("bash") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("$(touch${IFS}evil)"), "").unwrap();
+    let completions = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
+    let rc_folder = tempfile::tempdir().unwrap();
+    let rc = rc_folder.path().join("rc");
+    let sources = ["qmp.bash", "qom.bash", "qmp-share.bash"].map(|name| completions.join(name).display().to_string());
+    let sources: String = sources.iter().map(|path| format!("source {path}\n")).collect();
+    std::fs::write(&rc, format!("cd {}\nPS1='$ '\n{sources}", folder.path().display())).unwrap();
+    let command = format!("bash --noprofile --rcfile {}", rc.display());
+    let Some(terminal) = Terminal::start(&command, 100, 30) else { return };
+    terminal.wait_for_last("$");
+    for line in ["qmp --path ./", "qmp --timeout ./", "qom --socket ./", "qmp-share --read-only ./"] {
+        terminal.type_text(line);
+        terminal.press("Tab");
+        terminal
+            .wait("the name", |screen| screen.trim_end().ends_with(&format!("{line}\\$\\(touch\\$\\{{IFS\\}}evil\\)")));
+        terminal.press("C-c");
+        terminal.press("C-l");
+        terminal.wait_for_last("$");
+    }
+}
+
 #[test]
 fn bash_completes_from_the_server_and_from_options() {
     let Some(server) = Server::qemu(Q35) else { return };
