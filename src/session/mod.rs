@@ -29,13 +29,13 @@ mod query;
 mod received;
 mod redaction;
 mod remote_address;
+mod removed_file;
 mod server_process;
 #[expect(clippy::module_inception, reason = "named after its type")]
 mod session;
 #[cfg(feature = "programs")]
 mod shared_socket;
 mod socket;
-mod socket_file;
 mod ssh;
 
 pub use address::{Address, AddressError};
@@ -63,11 +63,13 @@ pub use received::{Received, Unexpected};
 #[cfg(feature = "programs")]
 pub(crate) use redaction::SentSecrets;
 pub use remote_address::{LibvirtAddress, SshAddress};
+#[cfg(feature = "programs")]
+pub(crate) use removed_file::RemovedFile;
+#[cfg(feature = "programs")]
+pub use removed_file::remove_files;
 pub(crate) use session::Halves;
 pub use session::Session;
 #[cfg(feature = "programs")]
 pub(crate) use session::{Taken, Waited};
 #[cfg(feature = "programs")]
 pub use shared_socket::{SharedSocket, SharedSocketError, SharedSocketOptions};
-#[cfg(feature = "programs")]
-pub use socket_file::remove_socket_files;

@@ -20,7 +20,7 @@ use crate::platform::{
 
 use super::address::Address;
 use super::connect::duplicate_inherited;
-use super::socket_file::SocketFile;
+use super::removed_file::RemovedFile;
 
 /// The time for which the lock of another program is waited for.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ pub struct SharedSocket {
     fd: OwnedFd,
     address: Address,
     /// Removed with the socket.
-    _file: Option<SocketFile>,
+    _file: Option<RemovedFile>,
 }
 
 impl SharedSocket {
@@ -189,7 +189,7 @@ fn bind_at(path: &Path, options: SharedSocketOptions) -> Result<SharedSocket, Sh
         },
     };
     moved.map_err(failed)?;
-    let file = SocketFile::new(path.to_owned(), &metadata);
+    let file = RemovedFile::new(path.to_owned(), &metadata);
     Ok(SharedSocket { fd: listener.into(), address: Address::Unix(path.to_owned()), _file: Some(file) })
 }
 

@@ -365,3 +365,34 @@ fn ctrl_c_while_waiting_for_introspection_sends_nothing() {
     terminal.press("C-d");
     assert_eq!(terminal.wait_for_end(), 0);
 }
+
+/// A line that is being edited may contain a password.
+#[test]
+fn a_signal_leaves_no_file_of_the_editor() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("tmp")).unwrap();
+    // The editor replaces the file, as many do.
+    let editor = "f=$1; mv $f $f.old; cat $f.old > $f; rm $f.old; touch started; exec sleep 60";
+    std::fs::write(path("editor"), format!("#!/bin/sh\ncd {}\n{editor}\n", folder.path().display())).unwrap();
+    let command = format!(
+        "echo $$ > {pid}; TMPDIR={tmp} VISUAL='/bin/sh {editor}' exec {shell} demo:",
+        pid = path("pid").display(),
+        tmp = path("tmp").display(),
+        editor = path("editor").display(),
+        shell = env!("CARGO_BIN_EXE_qmp-shell"),
+    );
+    let Some(terminal) = Terminal::start(&format!("/bin/sh -c \"{}\"", command.replace('$', "\\$")), 80, 20) else {
+        return;
+    };
+    terminal.wait_for_last("(QEMU)");
+    terminal.type_text("set_password protocol=vnc password=hunter2");
+    terminal.press("C-x");
+    terminal.press("C-e");
+    wait_until("the editor", || path("started").exists());
+    let files = || std::fs::read_dir(path("tmp")).unwrap().count();
+    assert_eq!(files(), 1);
+    let pid: i32 = std::fs::read_to_string(path("pid")).unwrap().trim().parse().unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::TERM).unwrap();
+    wait_until("the end", || files() == 0);
+}

@@ -1,13 +1,13 @@
 //! Editing a line in the user's editor.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::session::is_runnable;
+use crate::session::{RemovedFile, is_runnable};
 
 /// The editors that are tried if neither `VISUAL` nor `EDITOR` is set.
 const DEFAULT_EDITORS: [&str; 2] = ["vi", "nano"];
@@ -22,7 +22,7 @@ pub(super) fn edit_text(text: &str) -> Result<String, String> {
     let file = TemporaryFile::create(text).map_err(|error| format!("cannot write a file for the editor: {error}"))?;
     // As git does. Ctrl-C is for the editor; without the trap it would end the shell before it.
     let script = format!("trap : INT\n{command} \"$1\"");
-    let status = Command::new("/bin/sh").args(["-c", &script, "sh"]).arg(&file.0).status();
+    let status = Command::new("/bin/sh").args(["-c", &script, "sh"]).arg(&file.path).status();
     let status = status.map_err(|error| failed(error.to_string()))?;
     if !status.success() {
         return Err(failed(status.to_string()));
@@ -38,8 +38,12 @@ fn editor_command() -> Option<String> {
     set.filter(|command| !command.trim().is_empty()).chain(installed).next()
 }
 
-/// A file that only the user can read, and that is removed after use: a line may contain a secret.
-struct TemporaryFile(PathBuf);
+/// A file that only the user can read, and that is removed after use, or before a signal ends the program: a line may contain
+/// a secret.
+struct TemporaryFile {
+    path: PathBuf,
+    _removed: RemovedFile,
+}
 
 impl TemporaryFile {
     fn create(text: &str) -> io::Result<TemporaryFile> {
@@ -52,7 +56,7 @@ impl TemporaryFile {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 file => file?,
             };
-            let file_on_disk = TemporaryFile(path);
+            let file_on_disk = TemporaryFile { _removed: RemovedFile::by_name(path.clone()), path };
             file.write_all(text.as_bytes())?;
             file.write_all(b"\n")?;
             return Ok(file_on_disk);
@@ -61,15 +65,7 @@ impl TemporaryFile {
 
     fn read(&self) -> io::Result<String> {
         let mut text = String::new();
-        let path: &Path = &self.0;
-        File::open(path)?.take(MAX_TEXT_BYTES).read_to_string(&mut text)?;
+        File::open(&self.path)?.take(MAX_TEXT_BYTES).read_to_string(&mut text)?;
         Ok(text)
-    }
-}
-
-impl Drop for TemporaryFile {
-    fn drop(&mut self) {
-        // An editor may have removed it.
-        let _ = fs::remove_file(&self.0);
     }
 }
