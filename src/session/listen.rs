@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use super::connect::Connected;
 use super::error::ConnectError;
 use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
 use super::removed_file::RemovedFile;
-use super::socket::wait_readable;
+use super::socket::{is_refused, wait_readable};
 
 /// A socket that servers connect to, for [`Client::accept`](crate::Client::accept). Dropping it removes its socket file, if
 /// it has one.
@@ -109,10 +109,34 @@ impl Listener {
 }
 
 fn remove_stale(path: &Path) {
-    let refused = UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    let refused = is_refused(path).unwrap_or(false);
     let is_socket =
         std::fs::symlink_metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()));
     if refused && is_socket {
         let _ = std::fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{SocketAddrUnix, connect};
+
+    use super::*;
+
+    /// Connecting to a socket whose queue is full would wait for its program.
+    #[test]
+    fn a_socket_that_is_busy_is_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("q.sock");
+        let name = SocketAddrUnix::new(&path).unwrap();
+        let listening = platform::stream_socket(AddressFamily::UNIX).unwrap();
+        bind(&listening, &name).unwrap();
+        listen(&listening, 0).unwrap();
+        let clients: Vec<OwnedFd> =
+            (0..4).map(|_| platform::nonblocking_stream_socket(AddressFamily::UNIX).unwrap()).collect();
+        let last = clients.iter().map(|client| connect(client, &name)).last().unwrap();
+        assert_eq!(last, Err(rustix::io::Errno::AGAIN), "the queue is not full");
+        assert!(matches!(Listener::bind(&Address::Unix(path.clone())), Err(ConnectError::Listen { .. })));
+        assert!(path.exists());
     }
 }

@@ -12,15 +12,13 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, connect};
 
-use crate::platform::{
-    PeerCredentials, accept_nonblocking, is_listening_unix_socket, nonblocking_stream_socket, peer_credentials,
-};
+use crate::platform::{PeerCredentials, accept_nonblocking, is_listening_unix_socket, peer_credentials};
 
 use super::address::Address;
 use super::connect::duplicate_inherited;
 use super::removed_file::RemovedFile;
+use super::socket::is_refused;
 
 /// The time for which the lock of another program is waited for.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -202,12 +200,6 @@ fn lock_folder(folder: &Path) -> Option<File> {
         std::thread::sleep(LOCK_POLL_INTERVAL);
     }
     Some(file)
-}
-
-/// Returns whether no program listens on a socket file. Does not wait for one that is busy.
-fn is_refused(path: &Path) -> Result<bool, Errno> {
-    let fd = nonblocking_stream_socket(AddressFamily::UNIX)?;
-    Ok(connect(&fd, &SocketAddrUnix::new(path)?) == Err(Errno::CONNREFUSED))
 }
 
 #[cfg(test)]

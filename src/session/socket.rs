@@ -2,16 +2,19 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketAddrUnix, connect, sendmsg,
+};
 use rustix::process::Pid;
 
-use crate::platform::{NO_SIGNAL, peer_credentials};
+use crate::platform::{NO_SIGNAL, nonblocking_stream_socket, peer_credentials};
 
 use super::options::CANCEL_POLL_INTERVAL;
 
@@ -189,4 +192,10 @@ fn poll_retry(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Result<bool, Er
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Returns whether no program listens on a socket file. Does not wait for one that is busy.
+pub(super) fn is_refused(path: &Path) -> Result<bool, Errno> {
+    let fd = nonblocking_stream_socket(AddressFamily::UNIX)?;
+    Ok(connect(&fd, &SocketAddrUnix::new(path)?) == Err(Errno::CONNREFUSED))
 }
