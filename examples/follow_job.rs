@@ -2,7 +2,7 @@
 //! with the server's reason.
 //!
 //! ```text
-//! cargo run --example follow_job -- /tmp/q.sock backup0
+//! cargo run --example follow_job -- vm.sock backup0
 //! ```
 
 #![allow(clippy::print_stdout)]

@@ -2,7 +2,7 @@
 //! server's reason.
 //!
 //! ```text
-//! cargo run --example follow_migration -- /tmp/q.sock unix:/tmp/incoming.sock
+//! cargo run --example follow_migration -- vm.sock unix:/tmp/incoming.sock
 //! ```
 
 #![allow(clippy::print_stdout)]

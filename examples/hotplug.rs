@@ -2,7 +2,7 @@
 //! for with a timeout.
 //!
 //! ```text
-//! cargo run --example hotplug -- /tmp/q.sock usb-kbd kbd0
+//! cargo run --example hotplug -- vm.sock usb-kbd kbd0
 //! ```
 
 #![allow(clippy::print_stdout)]

@@ -1,7 +1,7 @@
 //! Prints a server's version, the state of its VM and its block devices.
 //!
 //! ```text
-//! cargo run --example status -- /tmp/q.sock
+//! cargo run --example status -- vm.sock
 //! ```
 
 #![allow(clippy::print_stdout)]

@@ -107,7 +107,7 @@ pub(crate) struct Setting {
 pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "check",
-        help: "reject lines that contradict the server's introspection (--no-check)",
+        help: "reject invalid lines before sending (--no-check)",
         values: on_off,
         get: |settings| format_switch(settings.check),
         set: |settings, value| parse_switch(value).map(|on| settings.check = on),
@@ -128,7 +128,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "keys",
-        help: "the keys of the prompt, at first those of editing-mode in inputrc",
+        help: "keys of the prompt, at first those of inputrc",
         values: || vec![("emacs", ""), ("vi", "")],
         get: |settings| if settings.keys == KeyMap::Vi { "vi" } else { "emacs" }.to_owned(),
         set: |settings, value| {
@@ -142,7 +142,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "monitor",
-        help: "the monitor that answers HMP lines (--monitor)",
+        help: "the monitor for HMP lines (--monitor)",
         values: || MONITOR_CHOICES.iter().map(|(name, _, help)| (*name, *help)).collect(),
         get: |settings| settings.monitor.name().to_owned(),
         set: |settings, value| {
@@ -179,7 +179,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "prompt",
-        help: "%n VM or QEMU, %a address, %s run state, %c CPU in HMP mode, %@ server, %% a %",
+        help: "%n VM, %a address, %s state, %c CPU, %@ server",
         values: || vec![("default", "")],
         get: |settings| settings.prompt.text().to_owned(),
         set: |settings, value| PromptFormat::parse(value).map(|format| settings.prompt = format),

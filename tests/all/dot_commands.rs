@@ -375,14 +375,14 @@ fn shows_and_changes_settings() {
         > .set pager 'less -R'
         > .set pager
         {"return": {}}
-        stderr: check          on           reject lines that contradict the server's introspection (--no-check)
+        stderr: check          on           reject invalid lines before sending (--no-check)
         stderr: confirm        on           ask before `quit` ends QEMU
         stderr: exit-on-error  off          leave after the first line that fails (-e)
-        stderr: keys           emacs        the keys of the prompt, at first those of editing-mode in inputrc
-        stderr: monitor        auto         the monitor that answers HMP lines (--monitor)
+        stderr: keys           emacs        keys of the prompt, at first those of inputrc
+        stderr: monitor        auto         the monitor for HMP lines (--monitor)
         stderr: output         json         the format of replies (-o)
         stderr: pager          less -FRX    the pager for long output: on, off or a command
-        stderr: prompt         default      %n VM or QEMU, %a address, %s run state, %c CPU in HMP mode, %@ server, %% a %
+        stderr: prompt         default      %n VM, %a address, %s state, %c CPU, %@ server
         stderr: verbose        off          show each request as it is sent (-v)
         stderr: pager          off          the pager for long output: on, off or a command
         stderr: -> {"execute": "query-name"}
