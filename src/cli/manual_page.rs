@@ -8,6 +8,12 @@ use crate::shell::manual_section;
 
 use super::args::{HelpExt, Section, help_command};
 
+/// The date of the pages: that of the version in Cargo.toml.
+const DATE: &str = "2026-11-27";
+
+/// The longest line of a page.
+const MAX_LINE_BYTES: usize = 80;
+
 /// Returns the manual page of a program.
 pub(super) fn manual_page<A: HelpExt>() -> String {
     let mut command = help_command::<A>();
@@ -16,8 +22,9 @@ pub(super) fn manual_page<A: HelpExt>() -> String {
     let mut page = Page::default();
     let title = name.to_uppercase();
     let version = command.get_version().unwrap_or_default();
-    // Commands and options must not be hyphenated, nor stretched to the right margin.
-    page.request(&format!(".TH \"{}\" 1 \"\" \"{name} {version}\" \"User Commands\"\n.nh\n.ad l", roff(&title)));
+    // Commands and options must not be hyphenated, nor stretched to the right margin. A line may end after any word.
+    page.request(&format!(".TH \"{}\" 1 \"{DATE}\" \"{name} {version}\" \"User Commands\"", roff(&title)));
+    page.request(".nh\n.ad l\n.ss 12 0");
     page.heading("Name");
     page.line(&format!("{} \\- {}", roff(&name), roff(&lower_case_start(&about(&command)))));
     page.heading("Synopsis");
@@ -58,10 +65,26 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// Appends escaped text. Its start is not mistaken for a request.
+    /// Appends an escaped line. Its start is not mistaken for a request.
     fn line(&mut self, text: &str) {
         let guard = if text.starts_with(['.', '\'']) { "\\&" } else { "" };
         self.request(&format!("{guard}{text}"));
+    }
+
+    /// Appends prose, on lines of at most [`MAX_LINE_BYTES`] if its words allow that.
+    fn prose(&mut self, text: &str) {
+        let text = prose(text);
+        let mut line = String::new();
+        for word in text.split(' ') {
+            if !line.is_empty() && line.len() + 1 + word.len() > MAX_LINE_BYTES - "\\&".len() {
+                self.line(&std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.line(&line);
     }
 
     fn heading(&mut self, heading: &str) {
@@ -73,7 +96,7 @@ impl Page {
             if index > 0 {
                 self.request(".PP");
             }
-            self.line(&prose(paragraph));
+            self.prose(paragraph);
         }
     }
 
@@ -81,7 +104,7 @@ impl Page {
     fn item(&mut self, item: &str, description: &str) {
         self.request(".TP");
         self.line(item);
-        self.line(&prose(description));
+        self.prose(description);
     }
 
     fn section(&mut self, (heading, rows): &Section) {
@@ -109,7 +132,7 @@ impl Page {
             if index > 0 {
                 self.request(".br");
             }
-            self.line(&usage_markup(line.trim()));
+            self.line(&usage_markup(&line.trim().replace(['<', '>'], "")));
         }
         self.request(".PP");
         let text = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
@@ -283,6 +306,9 @@ mod tests {
     fn a_line_never_begins_with_a_request() {
         let mut page = Page::default();
         page.line(".exit");
-        assert_eq!(page.text, "\\&.exit\n");
+        page.prose(&["word", ".dot"].repeat(20).join(" "));
+        assert!(page.text.starts_with("\\&.exit\n"));
+        assert_eq!(page.text.matches("\n.").count(), 0, "{}", page.text);
+        assert!(page.text.lines().count() > 2 && page.text.lines().all(|line| line.len() <= MAX_LINE_BYTES));
     }
 }

@@ -186,8 +186,8 @@ fn manual_pages_are_formatted_without_warnings() {
         COMMANDS
         EXAMPLES
         ENVIRONMENT
-        EXIT STATUS
         FILES
+        EXIT STATUS
         SEE ALSO
 
         > qmp-share
@@ -197,8 +197,8 @@ fn manual_pages_are_formatted_without_warnings() {
         OPTIONS
         EXAMPLES
         ENVIRONMENT
-        EXIT STATUS
         FILES
+        EXIT STATUS
         SEE ALSO
     "#]]);
 }

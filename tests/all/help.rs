@@ -217,7 +217,7 @@ fn names_the_package_of_a_missing_manual_page() {
               node-name  [str]
               size       int
 
-            The manual page qemu-qmp-ref(7) says more, but is not installed (Debian: package qemu-system-common).
+            qemu-qmp-ref(7) says more; it is in Debian's package qemu-system-common.
         "#]],
     );
     expect_fragments(&program("apropos resize"), &["block_resize", "qemu-system-common"]);

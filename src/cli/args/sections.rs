@@ -53,8 +53,8 @@ pub(crate) const USAGE_ERROR: Row = ("2", "usage error");
 pub(crate) const NOT_CONNECTED: Row = ("3", "could not connect or negotiate");
 pub(crate) const DISCONNECTED: Row = ("4", "connection lost");
 
-/// The maximum width of an item with which the descriptions of its section are aligned.
-const MAX_ITEM_COLUMNS: usize = 40;
+/// The width of a screen on which the sections are read.
+const SCREEN_COLUMNS: usize = 80;
 
 /// Returns the options of a program for its help: common ones come first, and all others are left out of the short help,
 /// which fits on a screen.
@@ -66,15 +66,18 @@ pub(crate) fn help_command<A: HelpExt>() -> Command {
     })
 }
 
-/// Returns the end of the long help.
+/// Returns the end of the long help. Descriptions stand next to their items, or below them if one would not fit.
 pub(crate) fn after_long_help<A: HelpExt>() -> String {
     let mut text = String::new();
     for (heading, rows) in A::SECTIONS {
-        let widths = rows.iter().map(|(item, _)| item.len());
-        let width = widths.filter(|width| *width <= MAX_ITEM_COLUMNS).max().unwrap_or(0);
+        let width = rows.iter().map(|(item, _)| item.len()).max().unwrap_or(0);
+        let fits = rows.iter().all(|(_, description)| width + description.len() + 4 <= SCREEN_COLUMNS);
         text.push_str(&format!("{heading}:\n"));
         for (item, description) in *rows {
-            text.push_str(&format!("  {item:<width$}  {description}\n"));
+            text.push_str(&match fits {
+                true => format!("  {item:<width$}  {description}\n"),
+                false => format!("  {item}\n          {description}\n"),
+            });
         }
         text.push('\n');
     }

@@ -187,7 +187,7 @@ impl HelpExt for QmpArgs {
             "Examples",
             &[
                 ("qmp --path demo: query-status", "try it: a small machine inside the program"),
-                ("qmp --path=/tmp/q.sock query-block", "one line for each value: item[0].device: ide0"),
+                ("qmp --path vm.sock query-block", "one line for each value: item[0].device: ide0"),
                 ("qmp -o json query-version | jq .return", "the reply as JSON, for a program"),
                 ("qmp query-block --jq '.[].device'", "a filter in the language of jq"),
                 ("qmp block_resize --node-name=disk0 --size=2G", "arguments as in qmp-shell"),
@@ -211,8 +211,8 @@ impl HelpExt for QmpArgs {
         (
             "Exit status",
             &[
-                ("0", "success; with --events, N events arrived or the time limit was reached"),
-                ("1", "the command failed; with several servers or --every, one of its runs failed"),
+                ("0", "success; with --events, N events arrived, or the time was up"),
+                ("1", "the command failed, on any of several servers, or in any run"),
                 USAGE_ERROR,
                 NOT_CONNECTED,
                 DISCONNECTED,

@@ -159,11 +159,8 @@ impl HelpExt for ShareArgs {
             ],
         ),
         ("Environment", &[("QMP_PATH, QMP_SOCKET", "default ADDRESS, in this order"), COLOR]),
+        ("Files", &[("SOCKET", "created at the start, by default with mode 600; removed at the end")]),
         ("Exit status", &[("0", "stopped by SIGINT or SIGTERM"), USAGE_ERROR, NOT_CONNECTED, DISCONNECTED]),
-        (
-            "Files",
-            &[("SOCKET", "created at the start, with mode 600 unless --mode or --group is given; removed at the end")],
-        ),
         (
             "See also",
             &[

@@ -149,6 +149,7 @@ impl HelpExt for QomArgs {
                 COLOR,
             ],
         ),
+        ("Files", &[("/etc/fuse.conf", "`user_allow_other` in it permits --allow-other without root")]),
         (
             "Exit status",
             &[
@@ -159,7 +160,6 @@ impl HelpExt for QomArgs {
                 DISCONNECTED,
             ],
         ),
-        ("Files", &[("/etc/fuse.conf", "`user_allow_other` in it permits --allow-other to users other than root")]),
         (
             "See also",
             &[

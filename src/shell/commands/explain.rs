@@ -15,8 +15,8 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     usage: "LINE",
     summary: "show the requests that LINE becomes, without executing it",
     help: "An HMP line becomes the QMP commands of the shell's own monitor, each as a line that QMP mode takes. A QMP line\n\
-           becomes the JSON that is sent. In QMP mode a LINE whose first word is no command of the server is for the\n\
-           human monitor; `.explain .hmp LINE` says so explicitly. Queries are sent to the server, because the requests\n\
+           becomes the JSON that is sent. In QMP mode a LINE whose first word is not a command of the server is for\n\
+           the human monitor; `.explain .hmp LINE` says so explicitly. Queries are sent to the server, because the requests\n\
            after them depend on their replies; requests that act are not sent, and assumed to succeed.",
     arguments: Arguments::RawTail,
     has_reply_slot: false,

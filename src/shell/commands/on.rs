@@ -15,7 +15,8 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     usage: "[NAME]",
     summary: "switch to another server of several; alone, list them",
     help: "Makes the server NAME the current one, which gets the lines that follow. `@NAME LINE` runs one line on a\n\
-           server, and `@* LINE` on all of them. `.connect NAME=ADDRESS` adds a server.",
+           server, and `@* LINE` on all of them. `.connect NAME=ADDRESS` adds a server. Without\n\
+           NAME, lists the servers.",
     arguments: Arguments::Words { min: 0, max: 1 },
     has_reply_slot: false,
     completes: Completes::Servers,

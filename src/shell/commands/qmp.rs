@@ -11,7 +11,7 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     aliases: &[],
     usage: "",
     summary: "switch back from HMP mode",
-    help: "Lines are QMP commands again.",
+    help: "Switches back from HMP mode: lines are QMP commands again.",
     arguments: Arguments::Words { min: 0, max: 0 },
     has_reply_slot: false,
     completes: Completes::Nothing,

@@ -215,7 +215,7 @@ fn no_manual_note(engine: &Engine) -> Vec<Line> {
         true => ("qemu-ga-ref(7)", "qemu-guest-agent"),
         false => ("qemu-qmp-ref(7)", "qemu-system-common"),
     };
-    note(format!("The manual page {page} says more, but is not installed (Debian: package {package})."))
+    note(format!("{page} says more; it is in Debian's package {package}."))
 }
 
 /// Returns a note if the manual and the server have different versions.

@@ -14,8 +14,8 @@ pub(super) const COMMAND: DotCommand = DotCommand {
     aliases: &[],
     usage: "[TOPIC [ARGUMENT]]",
     summary: "show a picture of a topic, such as `blocks`; alone, list them",
-    help: "Asks the server several queries, and draws what they tell: `.show blocks`. In the formats `json` and `flat` the\n\
-           data itself is shown. A picture says which queries the server does not know.",
+    help: "Sends several queries and draws a picture of their replies: `.show blocks`. In the formats `json` and `flat` the\n\
+           data itself is shown. A picture says which queries the server does not know. Without TOPIC, lists the topics.",
     arguments: Arguments::Words { min: 0, max: 2 },
     has_reply_slot: true,
     completes: Completes::Views(TOPIC_NAMES),
