@@ -140,6 +140,7 @@ fn noise() -> Vec<u8> {
 impl Machine {
     /// Starts a machine. `section` is its name in [`MACHINES`], and further options after a space.
     pub fn start(section: &str, start: impl FnOnce(&[&str]) -> Option<Server>) -> Option<Machine> {
+        super::skip::require_program("qemu-img")?;
         let (section, more) = section.split_once(' ').unwrap_or((section, ""));
         let folder = tempfile::tempdir().unwrap();
         for name in ["disk.raw", "cd.raw"] {

@@ -35,7 +35,8 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Sends a signal to a process: `STOP`, `INT`.
 pub fn send_signal(id: impl std::fmt::Display, signal: &str) {
-    let status = std::process::Command::new("kill").args(["-s", signal, &id.to_string()]).status();
+    // The shell has it built in; the program is in a package of its own.
+    let status = std::process::Command::new("sh").args(["-c", &format!("kill -s {signal} {id}")]).status();
     assert!(status.unwrap().success());
 }
 
