@@ -27,9 +27,10 @@ fn check_refusals(address: &str, lines: &[&str], expected: Expect) {
     snapshot::check(refusals.join("\n"), expected);
 }
 
-/// Shortens lists of values, which grow from one QEMU to the next.
+/// Shortens lists of values, which grow from one QEMU to the next, and leaves out a driver that not every QEMU is built with.
 fn without_long_lists(message: &str) -> String {
     const SHORT: usize = 4;
+    let message = message.replace(", io_uring)", ")");
     let words: Vec<&str> = message.split(' ').collect();
     let is_listed = |word: &str| word.ends_with(',');
     let mut kept = Vec::new();

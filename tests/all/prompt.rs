@@ -93,7 +93,7 @@ fn colours_replies_errors_and_the_prompt() {
             "\x1b[36m\"running\"\x1b[",
             "\x1b[32m\"prelaunch\"\x1b[",
             "\x1b[35mfalse",
-            &format!("\x1b[1m\x1b[31m^^^^^^\n{}\x1b[0m", wording::ERROR.trim_end()),
+            &format!("\x1b[1m\x1b[31m^^^^^^\x1b[0m\n\x1b[1m\x1b[31m{}\x1b[0m", wording::ERROR.trim_end()),
             "\x1b[1m\x1b[31mDeviceNotFound:\x1b[0m",
             "\x1b[1m\x1b[32m(QEMU)\x1b[0m",
         ] {

@@ -198,7 +198,8 @@ pub fn limits_some_events_to_one_a_second() {
     let client = server.client();
     let add = |node: Value| client.execute::<Empty>("blockdev-add", node).unwrap();
     for n in 0..3 {
-        add(json!({"driver": "null-co", "node-name": format!("n{n}"), "size": 1 << 20}));
+        let zeros = json!({"driver": "null-co", "node-name": format!("n{n}"), "size": 1 << 20, "read-zeroes": true});
+        add(zeros);
     }
     // One of three nodes returns an error, which causes an event at every read.
     let broken = json!([{"event": "none", "errno": 5}]);

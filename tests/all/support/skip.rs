@@ -30,6 +30,7 @@ pub fn skip_optional(missing: &str) {
     static LOCK: Mutex<()> = Mutex::new(());
 
     SKIPPED.set(true);
+    let missing = missing.split_whitespace().collect::<Vec<_>>().join(" ");
     let _lock = LOCK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let file = record_folder().join(test_name());
     let recorded = fs::read_to_string(&file).unwrap_or_default();

@@ -178,7 +178,7 @@ impl Terminal {
 
     /// Returns the screen with its colours as escape sequences.
     pub fn coloured_screen(&self) -> String {
-        self.tmux(&["capture-pane", "-p", "-e"]).trim_end().to_owned()
+        reset_at_line_ends(self.tmux(&["capture-pane", "-p", "-e"]).trim_end())
     }
 
     /// Waits until the screen satisfies `condition`; returns the screen.
@@ -243,6 +243,39 @@ impl Terminal {
         let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap());
         (numbers.next().unwrap(), numbers.next().unwrap())
     }
+}
+
+/// Ends the colours of each line of a screen with the line, and begins them again in the next one. tmux does so since
+/// version 3.4; older versions let them continue.
+fn reset_at_line_ends(screen: &str) -> String {
+    let mut out = String::new();
+    let mut codes: Vec<&str> = Vec::new();
+    for (index, line) in screen.split('\n').enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        out.extend(codes.iter().copied());
+        out.push_str(line);
+        for (at, _) in line.match_indices("\x1b[") {
+            match line[at..].split_inclusive('m').next().unwrap_or_default() {
+                "\x1b[0m" | "\x1b[m" => codes.clear(),
+                "\x1b[39m" => codes.retain(|code| !code.starts_with("\x1b[3")),
+                code => codes.push(code),
+            }
+        }
+        if !codes.is_empty() {
+            out.push_str("\x1b[0m");
+        }
+    }
+    out
+}
+
+#[test]
+fn colours_end_with_each_line() {
+    let (old, new) = ("\x1b[1m\x1b[31m^^\nerror:\x1b[0m x", "\x1b[1m\x1b[31m^^\x1b[0m\n\x1b[1m\x1b[31merror:\x1b[0m x");
+    assert_eq!(reset_at_line_ends(old), new);
+    assert_eq!(reset_at_line_ends(new), new);
+    assert_eq!(reset_at_line_ends("\x1b[36ma\x1b[39m: b\nc"), "\x1b[36ma\x1b[39m: b\nc");
 }
 
 /// Polls a terminal's text until it satisfies `condition`; returns the text.
