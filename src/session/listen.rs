@@ -15,7 +15,7 @@ use super::address::Address;
 use super::connect::Connected;
 use super::error::ConnectError;
 use super::options::{CANCEL_POLL_INTERVAL, Options, from_now};
-use super::removed_file::RemovedFile;
+use super::owned_file::OwnedFile;
 use super::socket::{is_refused, wait_readable};
 
 /// A socket that servers connect to, for [`Client::accept`](crate::Client::accept). Dropping it removes its socket file, if
@@ -41,7 +41,7 @@ pub struct Listener {
     fd: OwnedFd,
     address: Address,
     /// Removed with the socket.
-    _file: Option<RemovedFile>,
+    _file: Option<OwnedFile>,
 }
 
 impl Listener {
@@ -53,7 +53,7 @@ impl Listener {
                 remove_stale(path);
                 let listener = UnixListener::bind(path).map_err(failed)?;
                 let metadata = std::fs::symlink_metadata(path).map_err(failed)?;
-                (OwnedFd::from(listener), Some(RemovedFile::new(path.clone(), &metadata)))
+                (OwnedFd::from(listener), Some(OwnedFile::new(path.clone(), &metadata)))
             }
             Address::Abstract(name) => {
                 let bound = || -> Result<OwnedFd, rustix::io::Errno> {

@@ -23,13 +23,13 @@ mod message_queue;
 mod negotiate;
 mod opening;
 mod options;
+mod owned_file;
 mod pending;
 #[cfg(feature = "programs")]
 mod query;
 mod received;
 mod redaction;
 mod remote_address;
-mod removed_file;
 mod server_process;
 #[expect(clippy::module_inception, reason = "named after its type")]
 mod session;
@@ -57,16 +57,16 @@ pub use message_queue::MessageQueue;
 pub use negotiate::connect;
 pub use options::Options;
 #[cfg(feature = "programs")]
+pub(crate) use owned_file::OwnedFile;
+#[cfg(feature = "programs")]
+pub use owned_file::remove_owned_files;
+#[cfg(feature = "programs")]
 pub(crate) use pending::StreamItem;
 pub(crate) use pending::{Registered, RequestIds, Routed, Router};
 pub use received::{Received, Unexpected};
 #[cfg(feature = "programs")]
 pub(crate) use redaction::SentSecrets;
 pub use remote_address::{LibvirtAddress, SshAddress};
-#[cfg(feature = "programs")]
-pub(crate) use removed_file::RemovedFile;
-#[cfg(feature = "programs")]
-pub use removed_file::remove_files;
 pub(crate) use session::Halves;
 pub use session::Session;
 #[cfg(feature = "programs")]

@@ -17,7 +17,7 @@ use crate::platform::{PeerCredentials, accept_nonblocking, is_listening_unix_soc
 
 use super::address::Address;
 use super::connect::duplicate_inherited;
-use super::removed_file::RemovedFile;
+use super::owned_file::OwnedFile;
 use super::socket::is_refused;
 
 /// The time for which the lock of another program is waited for.
@@ -66,7 +66,7 @@ pub struct SharedSocket {
     fd: OwnedFd,
     address: Address,
     /// Removed with the socket.
-    _file: Option<RemovedFile>,
+    _file: Option<OwnedFile>,
 }
 
 impl SharedSocket {
@@ -187,7 +187,7 @@ fn bind_at(path: &Path, options: SharedSocketOptions) -> Result<SharedSocket, Sh
         },
     };
     moved.map_err(failed)?;
-    let file = RemovedFile::new(path.to_owned(), &metadata);
+    let file = OwnedFile::new(path.to_owned(), &metadata);
     Ok(SharedSocket { fd: listener.into(), address: Address::Unix(path.to_owned()), _file: Some(file) })
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::session::{RemovedFile, is_runnable};
+use crate::session::{OwnedFile, is_runnable};
 
 /// The editors that are tried if neither `VISUAL` nor `EDITOR` is set.
 const DEFAULT_EDITORS: [&str; 2] = ["vi", "nano"];
@@ -42,7 +42,7 @@ fn editor_command() -> Option<String> {
 /// a secret.
 struct TemporaryFile {
     path: PathBuf,
-    _removed: RemovedFile,
+    _removed: OwnedFile,
 }
 
 impl TemporaryFile {
@@ -56,7 +56,7 @@ impl TemporaryFile {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 file => file?,
             };
-            let file_on_disk = TemporaryFile { _removed: RemovedFile::by_name(path.clone()), path };
+            let file_on_disk = TemporaryFile { _removed: OwnedFile::by_name(path.clone()), path };
             file.write_all(text.as_bytes())?;
             file.write_all(b"\n")?;
             return Ok(file_on_disk);

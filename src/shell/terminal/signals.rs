@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::platform::ignores_signal;
-use crate::session::{MessageQueue, remove_files};
+use crate::session::{MessageQueue, remove_owned_files};
 
 use super::suspend::SuspendHandler;
 
@@ -61,7 +61,7 @@ pub struct TerminationHandler {
 }
 
 impl TerminationHandler {
-    /// Calls `on_end` and removes the files that must not stay before a signal ends the program.
+    /// Calls `on_end` and removes the files of this process before a signal ends the program.
     pub fn start(on_end: impl Fn() + Send + 'static) -> io::Result<TerminationHandler> {
         let mut signals = Signals::new(termination_signals())?;
         IS_HANDLED.store(true, Ordering::SeqCst);
@@ -72,7 +72,7 @@ impl TerminationHandler {
             if let Some(signal) = signals.forever().next() {
                 set_fired.store(true, Ordering::SeqCst);
                 on_end();
-                remove_files();
+                remove_owned_files();
                 std::process::exit(128 + signal);
             }
         });
@@ -100,7 +100,7 @@ fn write_unless_blocked(bytes: &[u8]) {
 }
 
 impl InterruptHandler {
-    /// Starts handling signals. Calls `on_end` and removes the files that must not stay before a signal ends the program.
+    /// Starts handling signals. Calls `on_end` and removes the files of this process before a signal ends the program.
     pub(crate) fn start(on_end: impl Fn() + Send + 'static) -> io::Result<InterruptHandler> {
         let handler = InterruptHandler::default();
         let shared = handler.clone();
@@ -122,7 +122,7 @@ impl InterruptHandler {
                             write_unless_blocked(LEAVE_PROMPT);
                         }
                         on_end();
-                        remove_files();
+                        remove_owned_files();
                         std::process::exit(128 + signal);
                     }
                 }

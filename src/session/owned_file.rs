@@ -1,44 +1,44 @@
-//! The files of listening sockets, and others that must not stay. Each is removed with its owner, and all before a signal ends
-//! the program.
+//! Files that belong to this process, such as those of listening sockets. Each is removed with its value, and all of them before
+//! a signal ends the program.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-/// The files that this program removes.
+/// All of them.
 static FILES: Mutex<Vec<(PathBuf, Option<Identity>)>> = Mutex::new(Vec::new());
 
 /// The device and the inode by which a file is recognised after it was created.
 type Identity = (u64, u64);
 
-/// A file that is removed when this is dropped.
+/// A file of this process. Dropping the value removes the file.
 #[derive(Debug)]
-pub(crate) struct RemovedFile {
+pub(crate) struct OwnedFile {
     path: PathBuf,
     /// `None` if whatever has its name is removed.
     identity: Option<Identity>,
 }
 
-impl RemovedFile {
+impl OwnedFile {
     /// `metadata` is that of the file itself, not of one that a symbolic link leads to.
-    pub(super) fn new(path: PathBuf, metadata: &fs::Metadata) -> RemovedFile {
-        RemovedFile::register(path, Some((metadata.dev(), metadata.ino())))
+    pub(super) fn new(path: PathBuf, metadata: &fs::Metadata) -> OwnedFile {
+        OwnedFile::register(path, Some((metadata.dev(), metadata.ino())))
     }
 
     /// Creates one that is removed even if it was replaced, as an editor does.
     #[cfg(feature = "programs")]
-    pub(crate) fn by_name(path: PathBuf) -> RemovedFile {
-        RemovedFile::register(path, None)
+    pub(crate) fn by_name(path: PathBuf) -> OwnedFile {
+        OwnedFile::register(path, None)
     }
 
-    fn register(path: PathBuf, identity: Option<Identity>) -> RemovedFile {
+    fn register(path: PathBuf, identity: Option<Identity>) -> OwnedFile {
         FILES.lock().unwrap_or_else(PoisonError::into_inner).push((path.clone(), identity));
-        RemovedFile { path, identity }
+        OwnedFile { path, identity }
     }
 }
 
-impl Drop for RemovedFile {
+impl Drop for OwnedFile {
     fn drop(&mut self) {
         let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = files.iter().position(|(path, identity)| (path, identity) == (&self.path, &self.identity))
@@ -51,7 +51,7 @@ impl Drop for RemovedFile {
 
 /// Removes all of them, for a program that ends without dropping them.
 #[cfg(feature = "programs")]
-pub fn remove_files() {
+pub fn remove_owned_files() {
     for (path, identity) in FILES.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         remove(&path, identity);
     }
