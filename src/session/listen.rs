@@ -134,8 +134,8 @@ mod tests {
         listen(&listening, 0).unwrap();
         let clients: Vec<OwnedFd> =
             (0..4).map(|_| platform::nonblocking_stream_socket(AddressFamily::UNIX).unwrap()).collect();
-        let last = clients.iter().map(|client| connect(client, &name)).next_back().unwrap();
-        assert_eq!(last, Err(rustix::io::Errno::AGAIN), "the queue is not full");
+        let connected = clients.iter().filter(|client| connect(client, &name).is_ok()).count();
+        assert!(connected < clients.len(), "the queue is not full");
         assert!(matches!(Listener::bind(&Address::Unix(path.clone())), Err(ConnectError::Listen { .. })));
         assert!(path.exists());
     }
