@@ -249,18 +249,26 @@ impl Terminal {
 /// version 3.4; older versions let them continue.
 fn reset_at_line_ends(screen: &str) -> String {
     let mut out = String::new();
-    let mut codes: Vec<&str> = Vec::new();
+    let mut codes: Vec<String> = Vec::new();
     for (index, line) in screen.split('\n').enumerate() {
         if index > 0 {
             out.push('\n');
         }
-        out.extend(codes.iter().copied());
+        out.extend(codes.iter().map(String::as_str));
         out.push_str(line);
-        for (at, _) in line.match_indices("\x1b[") {
-            match line[at..].split_inclusive('m').next().unwrap_or_default() {
-                "\x1b[0m" | "\x1b[m" => codes.clear(),
-                "\x1b[39m" => codes.retain(|code| !code.starts_with("\x1b[3")),
-                code => codes.push(code),
+        for (at, start) in line.match_indices("\x1b[") {
+            let numbers = line[at + start.len()..].split('m').next().unwrap_or_default();
+            if numbers.starts_with(['3', '4']) && numbers.contains(';') {
+                codes.push(format!("\x1b[{numbers}m"));
+                continue;
+            }
+            for number in numbers.split(';') {
+                match number {
+                    "" | "0" => codes.clear(),
+                    "39" => codes.retain(|code| !code.starts_with("\x1b[3")),
+                    "49" => codes.retain(|code| !code.starts_with("\x1b[4")),
+                    _ => codes.push(format!("\x1b[{number}m")),
+                }
             }
         }
         if !codes.is_empty() {
@@ -276,6 +284,10 @@ fn colours_end_with_each_line() {
     assert_eq!(reset_at_line_ends(old), new);
     assert_eq!(reset_at_line_ends(new), new);
     assert_eq!(reset_at_line_ends("\x1b[36ma\x1b[39m: b\nc"), "\x1b[36ma\x1b[39m: b\nc");
+    assert_eq!(
+        reset_at_line_ends("\x1b[2ma\n\x1b[0;1mb\nc"),
+        "\x1b[2ma\x1b[0m\n\x1b[2m\x1b[0;1mb\x1b[0m\n\x1b[1mc\x1b[0m"
+    );
 }
 
 /// Polls a terminal's text until it satisfies `condition`; returns the text.
