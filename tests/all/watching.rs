@@ -75,6 +75,26 @@ fn changes_are_marked_for_one_run() {
 }
 
 #[test]
+fn a_table_fits_the_screen() {
+    let peer = Peer::start(|conn| {
+        conn.negotiate();
+        loop {
+            let line = conn.read_line();
+            if line.is_empty() {
+                return;
+            }
+            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let name = "x".repeat(200);
+            conn.reply(&request["id"].to_string(), &format!("[{{\"name\": \"{name}\"}}]"));
+        }
+    });
+    let Some(terminal) = Terminal::qmp_shell(&format!("--no-schema -o table {}", peer.address())) else { return };
+    terminal.wait_for_last("(QEMU)");
+    terminal.enter(".watch 0.1 query-block");
+    terminal.wait_for("xxx…");
+}
+
+#[test]
 fn a_long_reply_is_cut_to_the_screen() {
     let Some(server) = Server::qemu(Q35) else { return };
     let Some(terminal) = Terminal::qmp_shell(&format!("--no-events {}", server.address())) else { return };

@@ -42,6 +42,8 @@ pub(crate) struct TerminalOutput<W> {
     /// Whether notices name it.
     is_aside: bool,
     error: Option<io::Error>,
+    /// The number of columns at the right that stay free.
+    free_columns: usize,
 }
 
 impl<W: Write> TerminalOutput<W> {
@@ -59,7 +61,13 @@ impl<W: Write> TerminalOutput<W> {
             server: None,
             is_aside: false,
             error: None,
+            free_columns: 0,
         }
+    }
+
+    /// Returns the width of a line.
+    fn columns(&self) -> usize {
+        terminal_size().0.saturating_sub(self.free_columns)
     }
 
     /// Returns the corrected form of the last line, if it was refused and only one seems right.
@@ -88,10 +96,11 @@ impl<W: Write> TerminalOutput<W> {
 }
 
 impl TerminalOutput<Vec<u8>> {
-    /// Returns output to a buffer, in which errors show their line again.
+    /// Returns output to a buffer, in which errors show their line again. Lines that are shown in place of others do not
+    /// reach the last column.
     pub(crate) fn buffer((palette, format): (Palette, OutputFormat)) -> Self {
         let buffer = TerminalOutput::new(Vec::new(), palette, Arc::default());
-        TerminalOutput { format, prompt_width: usize::MAX / 2, ..buffer }
+        TerminalOutput { format, prompt_width: usize::MAX / 2, free_columns: 1, ..buffer }
     }
 }
 
@@ -106,7 +115,7 @@ impl<W: Write> TerminalOutput<W> {
     }
 
     fn write(&mut self, text: &str) {
-        let (columns, _) = terminal_size();
+        let columns = self.columns();
         let cleared = self.live.take_clearing(columns);
         let result = self.out.write_all(cleared.as_bytes());
         self.keep_error(result);
@@ -135,7 +144,7 @@ impl<W: Write> TerminalOutput<W> {
 
     pub(super) fn write_value(&mut self, raw: &str) {
         let format = self.format;
-        let (columns, _) = terminal_size();
+        let columns = self.columns();
         let is_long = raw.len() > MAX_BUFFERED_BYTES && !format.shows_whole_replies();
         if is_long {
             let colored = self.palette.clone();
@@ -211,7 +220,7 @@ impl<W: Write> Output for TerminalOutput<W> {
     }
 
     fn show_values(&mut self, next: &mut NextValue<'_>) {
-        let (format, palette, (columns, _)) = (self.format, self.palette.clone(), terminal_size());
+        let (format, palette, columns) = (self.format, self.palette.clone(), self.columns());
         let medium = Medium { palette: &palette, columns };
         let interrupted = Arc::clone(&self.interrupted);
         let mut is_interrupted = || interrupted.swap(false, Ordering::SeqCst);
@@ -259,7 +268,7 @@ impl<W: Write> Output for TerminalOutput<W> {
     }
 
     fn report_not_sent(&mut self, diagnostic: &Diagnostic, line: &InputLine<'_>, _fills_reply_slot: bool) {
-        let (columns, _) = terminal_size();
+        let columns = self.columns();
         self.correction = diagnostic.corrected(line.text).filter(|_| line.script.is_none());
         let mut message = diagnostic.message.clone();
         let excerpt = match line.script {
@@ -297,7 +306,7 @@ impl<W: Write> Output for TerminalOutput<W> {
         if !self.format.shows_pictures() {
             return self.write_value(&view.json());
         }
-        let (columns, _) = terminal_size();
+        let columns = self.columns();
         let text = view.draw(&Medium { palette: &self.palette, columns });
         if view.fits_screen() { self.write(&text) } else { self.write_paged(&text) }
     }
