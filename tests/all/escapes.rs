@@ -70,12 +70,7 @@ fn expect_harmless(bytes: &[u8], source: &str) {
 /// Serves requests with control sequences in every text.
 fn serve(conn: &mut PeerConnection) {
     conn.send_line(&GREETING.replace("\"package\": \"\"", &format!("\"package\": {}", planted_json("package"))));
-    loop {
-        let line = conn.read_line();
-        if line.is_empty() {
-            return;
-        }
-        let request: Value = serde_json::from_str(&line).unwrap();
+    while let Some(request) = conn.next_request() {
         let (command, id) = (request["execute"].as_str().unwrap(), &request["id"]);
         let answer = match command {
             "qmp_capabilities" => json!({}),

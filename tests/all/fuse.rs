@@ -459,12 +459,7 @@ fn a_slow_reply_does_not_delay_other_reads() {
         conn.negotiate();
         let mut slow = None;
         // Replies for `slow` only after a read of `quick`; the requests come in any order and number.
-        loop {
-            let line = conn.read_line();
-            if line.is_empty() {
-                return;
-            }
-            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+        while let Some(request) = conn.next_request() {
             let id = request["id"].to_string();
             match (request["execute"].as_str().unwrap(), request["arguments"]["property"].as_str()) {
                 ("qom-list", _) => {

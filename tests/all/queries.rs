@@ -21,12 +21,7 @@ fn serve(connections: usize, reply: impl Fn(&str, &Value) -> String + Send + Syn
         let reply = Arc::clone(&reply);
         Box::new(move |conn: &mut PeerConnection| {
             conn.negotiate();
-            loop {
-                let line = conn.read_line();
-                if line.is_empty() {
-                    return;
-                }
-                let request: Value = serde_json::from_str(&line).unwrap();
+            while let Some(request) = conn.next_request() {
                 let value = reply(request["execute"].as_str().unwrap(), &request["arguments"]);
                 conn.reply(&request["id"].to_string(), &value);
             }

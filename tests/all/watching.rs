@@ -55,11 +55,7 @@ fn changes_are_marked_for_one_run() {
     let peer = Peer::start(|conn| {
         conn.negotiate();
         for status in ["abc", "abd"].iter().cycle() {
-            let line = conn.read_line();
-            if line.is_empty() {
-                return;
-            }
-            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let Some(request) = conn.next_request() else { return };
             conn.reply(&request["id"].to_string(), &format!(r#"{{"status": "{status}"}}"#));
         }
     });
@@ -78,12 +74,7 @@ fn changes_are_marked_for_one_run() {
 fn a_table_fits_the_screen() {
     let peer = Peer::start(|conn| {
         conn.negotiate();
-        loop {
-            let line = conn.read_line();
-            if line.is_empty() {
-                return;
-            }
-            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+        while let Some(request) = conn.next_request() {
             let name = "x".repeat(200);
             conn.reply(&request["id"].to_string(), &format!("[{{\"name\": \"{name}\"}}]"));
         }

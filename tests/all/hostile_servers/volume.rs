@@ -12,12 +12,7 @@ const ADDRESS_SPACE_KIB: usize = 400_000;
 /// Replies to all requests with the same text.
 fn always_reply(conn: &mut PeerConnection, value: &str) {
     conn.negotiate();
-    loop {
-        let line = conn.read_line();
-        if line.is_empty() {
-            return;
-        }
-        let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+    while let Some(request) = conn.next_request() {
         match request["execute"].as_str() {
             Some("query-qmp-schema") => conn.reply_error(Some(&request["id"].to_string()), "CommandNotFound", "none"),
             _ => conn.reply(&request["id"].to_string(), value),
@@ -80,11 +75,7 @@ fn run_follow(jobs: String) -> Run {
     let peer = Peer::start(move |conn| {
         conn.negotiate();
         for jobs in [jobs.as_str(), "[]", "[]"] {
-            let line = conn.read_line();
-            if line.is_empty() {
-                return;
-            }
-            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let Some(request) = conn.next_request() else { return };
             conn.reply(&request["id"].to_string(), if request["execute"] == "query-migrate" { "{}" } else { jobs });
         }
         conn.wait_for_close();

@@ -27,12 +27,7 @@ const SCHEMA: &str = r#"[
 /// returns.
 fn answer_all(conn: &mut PeerConnection, answer: fn(&serde_json::Value) -> Result<String, &'static str>) {
     conn.negotiate();
-    loop {
-        let line = conn.read_line();
-        if line.is_empty() {
-            return;
-        }
-        let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+    while let Some(request) = conn.next_request() {
         let id = request["id"].to_string();
         match (request["execute"].as_str().unwrap(), answer(&request)) {
             ("query-qmp-schema", _) => conn.reply(&id, &SCHEMA.replace('\n', " ")),
@@ -147,12 +142,7 @@ fn replies_of_other_types_are_no_harm() {
         let value = serde_json::to_string(&serde_json::from_str::<serde_json::Value>(value).unwrap()).unwrap();
         let peer = Peer::start(move |conn| {
             conn.negotiate();
-            loop {
-                let line = conn.read_line();
-                if line.is_empty() {
-                    return;
-                }
-                let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+            while let Some(request) = conn.next_request() {
                 conn.reply(&request["id"].to_string(), &value);
             }
         });

@@ -131,6 +131,12 @@ impl PeerConnection {
         String::from_utf8_lossy(&self.read_line_bytes()).trim_end().to_owned()
     }
 
+    /// Reads the next request; `None` at the end of the stream.
+    pub fn next_request(&mut self) -> Option<serde_json::Value> {
+        let line = self.read_line();
+        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
+    }
+
     /// Reads a line that may be invalid UTF-8.
     pub fn read_line_bytes(&mut self) -> Vec<u8> {
         let mut line = Vec::new();
@@ -227,12 +233,7 @@ impl PeerConnection {
 
     /// Refuses every request until the client closes.
     pub fn refuse_until_close(&mut self) {
-        loop {
-            let line = self.read_line();
-            if line.is_empty() {
-                return;
-            }
-            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+        while let Some(request) = self.next_request() {
             self.reply_error(Some(&request["id"].to_string()), "CommandNotFound", "none");
         }
     }
