@@ -123,7 +123,7 @@
 // | `share` | one connection for many clients: a state machine, and the loop that serves it | `platform`, `wire`, `session` |
 // | `monitor` | the human monitor over QMP alone: a line of HMP to requests, and replies to its text; pure | `platform`, `wire`, `schema` |
 // | `render` | values, events, diagnostics and manual text as output, with or without colour | `wire`, `grammar`, `schema` |
-// | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `filter`, `grammar`, `schema` |
+// | `assist` | a line and a cursor to candidates, hint and highlighting; pure: live names are passed in as data | `wire`, `filter`, `grammar`, `schema` |
 // | `qom` | the object tree over a client; the file system of `qom fuse` | `wire`, `client`, `schema`, `render` |
 // | `views` | pictures of what takes several replies, for `.show`; pure, but for images | `wire`, `monitor`, `qom`, `render` |
 // | `shell` | the engine that executes lines, and the prompt and scripts that feed it | `platform`, `wire`, `filter`, `grammar`, `session`, `client`, `discovery`, `schema`, `share`, `monitor`, `render`, `assist`, `views` |

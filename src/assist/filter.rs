@@ -4,6 +4,7 @@
 use crate::filter::functions;
 use crate::grammar::{JsonKind, parse_json, tokenize};
 use crate::schema::Schema;
+use crate::wire::quote;
 
 use super::filter_tokens::{Token, is_word_char, tokens};
 use super::filter_types::{FilterTyping, FrameKind, Member, Shape};
@@ -109,8 +110,9 @@ fn offer_members(typed: &str, start: usize, members: &[Member], schema: &Schema)
     let matching = members.iter().filter(|member| member.name.starts_with(typed));
     let candidates = matching.map(|member| {
         let name = &member.name;
-        let is_plain = name.chars().all(is_word_char) && !name.starts_with(|c: char| c.is_ascii_digit());
-        let text = if is_plain { name.clone() } else { format!("\"{name}\"") };
+        let is_plain =
+            !name.is_empty() && name.chars().all(is_word_char) && !name.starts_with(|c: char| c.is_ascii_digit());
+        let text = if is_plain { name.clone() } else { quote(name) };
         Candidate::new(text, describe(member, schema))
     });
     Completion { start, candidates: candidates.collect(), missing: Vec::new() }

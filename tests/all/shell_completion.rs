@@ -153,8 +153,7 @@ fn bash_quotes_the_names_of_files() {
         terminal.press("Tab");
         terminal
             .wait("the name", |screen| screen.trim_end().ends_with(&format!("{line}\\$\\(touch\\$\\{{IFS\\}}evil\\)")));
-        terminal.press("C-c");
-        terminal.press("C-l");
+        terminal.press("C-u");
         terminal.wait_for_last("$");
     }
 }
