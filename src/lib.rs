@@ -74,7 +74,8 @@
 //! - Every event reaches every listener whose filter passes it, in order. An event that the server sent before a reply is in
 //!   its queues when [`execute`](Client::execute) returns.
 //! - A command is sent at most once. A lost connection is an error; whether to connect again is up to the program.
-//! - Memory is bounded: a message by [`Limits`], the queue of a listener by 64 MiB.
+//! - Memory is bounded: a message by [`Limits`], the queue of a listener by 64 MiB, the values that the shell's own
+//!   queries return by 384 MiB.
 //! - Secrets, such as the password of `set_password`, are masked in the log, in errors and in `Debug` output. A [`Client`]
 //!   searches requests for them. A [`Session`] does not; it masks all arguments in the log.
 //!

@@ -17,7 +17,7 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// Returns a share such as `25 %`, rounded down: only the whole is 100 %. `None` without a total.
+/// Returns a share such as `25 %`, at most 100 %, rounded down: only the whole is 100 %. `None` without a total.
 pub(crate) fn percent(current: u64, total: u64) -> Option<String> {
     let share = u128::from(current) * 100 / u128::from((total > 0).then_some(total)?);
     Some(format!("{} %", share.min(100)))

@@ -19,8 +19,8 @@ impl Replies {
         self.values.get_mut(place).and_then(|(_, value)| value.take()).unwrap_or_default()
     }
 
-    /// Removes and returns the list of objects that a query returns, by its place; empty if the query failed. What is not
-    /// such a list is left out and mentioned. Fails if that is the reply to the first query.
+    /// Removes and returns the list of objects that a query returns, by its place; empty if the query failed. Other
+    /// items and other values are left out and mentioned. Fails if the first query returns another value.
     pub(super) fn take_objects(&mut self, place: usize) -> Result<Value, Failure> {
         let Some((command, Some(value))) = self.values.get_mut(place).map(|(command, value)| (*command, value.take()))
         else {
@@ -44,7 +44,7 @@ impl Replies {
         Ok(Value::Array(items))
     }
 
-    /// Removes and returns the object that the first query returns. Fails if that is none.
+    /// Removes and returns the object that the first query returns. Fails if it returns another value.
     pub(super) fn take_first_object(&mut self) -> Result<Value, Failure> {
         match self.values.first_mut().and_then(|(command, value)| Some((*command, value.take()?))) {
             Some((command, value)) if !value.is_object() => {

@@ -78,8 +78,8 @@ fn check(found: &str) {
 
 #[test]
 fn every_command_has_the_verdict_of_the_table() {
-    if require_program("qemu-system-x86_64").is_none_or(|_| !program_version("qemu-system-x86_64").starts_with("10.0."))
-    {
+    let Some(_) = require_program("qemu-system-x86_64") else { return };
+    if !program_version("qemu-system-x86_64").starts_with("10.0.") {
         return skip("QEMU 10.0");
     }
     let mut sections = TABLE.split("\n== ");

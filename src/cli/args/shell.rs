@@ -85,7 +85,7 @@ impl HelpExt for ShellArgs {
         (
             "Examples",
             &[
-                ("qmp-shell demo:", "try it: a small machine inside the program"),
+                ("qmp-shell demo:", "try a small machine inside the program"),
                 ("qmp-shell vm.sock", "open a prompt"),
                 ("qmp-shell -p -c query-status vm.sock", "run one command"),
                 ("qmp-shell vm.sock < script.qmp", "run a script"),

@@ -186,7 +186,7 @@ impl HelpExt for QmpArgs {
         (
             "Examples",
             &[
-                ("qmp --path demo: query-status", "try it: a small machine inside the program"),
+                ("qmp --path demo: query-status", "try a small machine inside the program"),
                 ("qmp --path vm.sock query-block", "one line for each value: item[0].device: ide0"),
                 ("qmp -o json query-version | jq .return", "the reply as JSON, for a program"),
                 ("qmp query-block --jq '.[].device'", "a filter in the language of jq"),

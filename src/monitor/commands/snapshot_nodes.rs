@@ -43,12 +43,7 @@ pub(super) fn snapshot_nodes(call: &mut Invocation<'_>) -> Result<Vec<SnapshotNo
         blocks.retain_found_nodes(&mut unused, names.last());
     }
     names.extend(unused);
-    let node = |name: &String| {
-        blocks
-            .snapshot_node(name)
-            .map(|node| SnapshotNode { can_hold_state: state_holders.contains(name.as_str()), ..node })
-    };
-    Ok(names.iter().filter_map(node).collect())
+    Ok(names.iter().filter_map(|name| blocks.snapshot_node(name, &state_holders)).collect())
 }
 
 /// Returns the nodes of the devices, if these tell all: each node that is used is that of a device and a qcow2 image, and
@@ -128,12 +123,12 @@ impl<'a> Blocks<'a> {
     }
 
     /// Returns the node, unless it is read-only.
-    fn snapshot_node(&self, name: &str) -> Option<SnapshotNode> {
+    fn snapshot_node(&self, name: &str, state_holders: &HashSet<&str>) -> Option<SnapshotNode> {
         let node = self.nodes_by_name.get(name).filter(|node| !is_true(node, "ro"))?;
         Some(SnapshotNode {
             name: name.to_owned(),
             label: self.names_of_devices.get(name).copied().unwrap_or(name).to_owned(),
-            can_hold_state: false,
+            can_hold_state: state_holders.contains(name),
             snapshots: items(&node["image"]["snapshots"]).to_vec(),
         })
     }

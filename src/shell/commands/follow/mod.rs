@@ -250,7 +250,8 @@ impl Follower {
             }
         }
         let ended = self.targets.extract_if(.., |target| target.has_ended);
-        self.ended_jobs.extend(ended.map(|target| target.operation.label().to_owned()));
+        let jobs = ended.filter(|target| target.operation.query().command == JOBS);
+        self.ended_jobs.extend(jobs.map(|target| target.operation.label().to_owned()));
         Ok(())
     }
 
