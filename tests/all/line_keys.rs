@@ -171,8 +171,9 @@ fn keys_of_vi_do_as_in_the_table() {
         if !key.is_empty() {
             terminal.press(key);
         }
-        let screen = terminal.wait_for(event);
-        terminal.wait("the line", |screen| screen.lines().any(|row| row.starts_with("(QEMU) quer")));
+        let screen = terminal.wait("the event and the line", |screen| {
+            screen.contains(event) && screen.lines().any(|row| row.starts_with("(QEMU) quer"))
+        });
         assert!(screen.rfind(event) < screen.rfind("(QEMU) quer"), "{screen}");
         terminal.press("C-c");
     }
